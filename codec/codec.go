@@ -1,0 +1,69 @@
+// Package codec turns typed keys, values and states into bytes and back.
+//
+// A [Codec] is append-style on the way out, so that the runtime encodes straight into the buffer that goes to the
+// broker, and copies on the way in, because the bytes that it is given belong to a fetch buffer that is used again.
+//
+// Null is not a codec's business: the runtime passes a null key or value around the codec (see [Nuller] for the types
+// that can themselves be null).
+package codec
+
+// Codec encodes and decodes values of type T.
+//
+// A Codec is used by many goroutines at once and must not keep state that changes. An implementation may be stateful
+// in what it learns (a cache of schemas) if it guards that itself.
+type Codec[T any] interface {
+	// Append appends the encoding of v to dst and returns the extended slice, as append does.
+	// On an error dst is returned as it was given; what lies between its length and its capacity is undefined.
+	Append(dst []byte, c *Context, v T) ([]byte, error)
+
+	// Decode returns the value that data encodes. data is valid only during the call and must not be changed; the
+	// result must not share memory with it.
+	Decode(c *Context, data []byte) (T, error)
+}
+
+// Nuller is implemented by codecs of types that have a null of their own, such as pointers and byte slices. The
+// runtime asks it before Append and writes a null (for a value: a tombstone) where it says true.
+type Nuller[T any] interface {
+	IsNull(v T) bool
+}
+
+// Part says what the bytes are.
+type Part uint8
+
+const (
+	// Key is the key of a Kafka record.
+	Key Part = iota
+	// Value is the value of a Kafka record.
+	Value
+	// State is a value kept in a state store and in its changelog.
+	State
+)
+
+// String returns "key", "value" or "state".
+func (p Part) String() string {
+	switch p {
+	case Key:
+		return "key"
+	case Value:
+		return "value"
+	default:
+		return "state"
+	}
+}
+
+// Header is one header of a Kafka record. Order and duplicates are kept.
+type Header struct {
+	Key   string
+	Value []byte
+}
+
+// Context tells a codec what it is working on. It belongs to the caller and is valid only during the call.
+type Context struct {
+	// Topic is the Kafka topic, or the name of the store when Part is State.
+	Topic string
+	// Part says whether a key, a value or a state is encoded.
+	Part Part
+	// Headers are the headers of the record. While decoding they must not be changed. While encoding they are
+	// what will be written, and a codec may append to them.
+	Headers []Header
+}

@@ -1,0 +1,262 @@
+// Package broker is the boundary between the engine and Kafka: narrow, batch-shaped, and free of any client's types.
+//
+// Two implementations exist: saramabroker speaks to a cluster over the network, simbroker is a broker in memory that
+// runs on a virtual clock, single-threaded, for tests and simulation. Nothing else in the project may import a Kafka
+// client.
+//
+// Unless said otherwise a value of this package's interfaces is used by one goroutine at a time, and a method that
+// takes a context blocks until it is done or the context ends.
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/weirstreams/weir/codec"
+)
+
+// TopicPartition names one partition of one topic.
+type TopicPartition struct {
+	Topic     string
+	Partition int32
+}
+
+// String returns "topic[partition]".
+func (tp TopicPartition) String() string { return fmt.Sprintf("%s[%d]", tp.Topic, tp.Partition) }
+
+// Record is one Kafka record as it lies in a batch. A nil Key or Value is null; an empty, non-nil one is empty.
+type Record struct {
+	Key, Value []byte
+	Headers    []codec.Header
+	// Millis is the timestamp in milliseconds since the Unix epoch.
+	Millis int64
+	// Offset is set by the broker. It is ignored when the record is sent.
+	Offset int64
+}
+
+// Batch holds consecutive records of one partition, as fetched.
+type Batch struct {
+	TopicPartition
+	// Records are in offset order. There may be none, when everything that was read was a control record, belonged
+	// to an aborted transaction or lay in a hole left by compaction; NextOffset then still moves on.
+	Records []Record
+	// NextOffset is the position after the batch: where the next batch of the partition begins.
+	NextOffset int64
+	// EndOffset is where a reader of committed records had to stop when the batch was read (the last stable offset).
+	// EndOffset - NextOffset is the lag.
+	EndOffset int64
+	// Release gives the memory of the batch back. The batch, its records and their bytes are invalid afterwards.
+	// It is never nil. It must be called exactly once.
+	Release func()
+}
+
+// Cluster is a connection to a Kafka cluster. Its methods may be called by several goroutines at once.
+type Cluster interface {
+	// Topics describes topics. A topic that does not exist is absent from the result.
+	Topics(ctx context.Context, names ...string) (map[string]TopicInfo, error)
+
+	// CreateTopics creates topics and waits until each has a leader for every partition. A topic that exists
+	// already is left as it is and is not an error.
+	CreateTopics(ctx context.Context, specs ...TopicSpec) error
+
+	// Offsets looks up offsets of partitions. An unknown topic or partition is an [ErrUnknownTopic].
+	Offsets(ctx context.Context, at OffsetAt, tps ...TopicPartition) (map[TopicPartition]int64, error)
+
+	// CommittedOffsets returns the offsets that a group has committed: the next offset to read. A partition without
+	// a commit is absent from the result. It waits for offsets of pending transactions to become stable.
+	CommittedOffsets(ctx context.Context, group string, tps ...TopicPartition) (map[TopicPartition]int64, error)
+
+	// NewFetcher returns a fetcher with connections of its own.
+	NewFetcher(cfg FetcherConfig) (Fetcher, error)
+
+	// NewProducer returns a producer with connections of its own.
+	NewProducer(cfg ProducerConfig) (Producer, error)
+
+	// NewGroup returns a consumer-group membership with connections of its own. It joins with the first Poll.
+	NewGroup(cfg GroupConfig) (Group, error)
+
+	// Close closes the connections that Cluster itself uses. Fetchers, producers and groups are closed by whoever
+	// asked for them, before.
+	Close() error
+}
+
+// OffsetAt selects an offset of a partition.
+type OffsetAt int8
+
+const (
+	// Earliest is the first offset that is retained.
+	Earliest OffsetAt = iota
+	// End is the offset at which a reader of committed records has to stop (the last stable offset).
+	End
+)
+
+// TopicInfo is what the cluster says of a topic.
+type TopicInfo struct {
+	Name        string
+	Partitions  int32
+	Replication int16
+	// Config holds at least cleanup.policy, retention.ms and retention.bytes.
+	Config map[string]string
+}
+
+// TopicSpec is a topic to be created.
+type TopicSpec struct {
+	Name       string
+	Partitions int32
+	// Replication is the number of replicas; -1 is the default of the cluster.
+	Replication int16
+	Config      map[string]string
+}
+
+// FetcherConfig configures a Fetcher. Zero values mean the defaults.
+type FetcherConfig struct {
+	// BufferBytes bounds what is read ahead, over all partitions. The default is 32 MiB.
+	BufferBytes int
+	// MaxWait is how long the cluster may hold a fetch open while there is nothing to read. The default is 250 ms.
+	MaxWait time.Duration
+}
+
+// Fetcher reads partitions from chosen offsets, committed records only.
+//
+// All methods but Wake are called by one goroutine.
+type Fetcher interface {
+	// Start begins to read tp at offset. If tp is being read already, reading goes on at offset, and nothing that was
+	// read ahead is returned any more.
+	Start(tp TopicPartition, offset int64)
+
+	// Stop ends reading of tp. No batch of it is returned afterwards.
+	Stop(tp TopicPartition)
+
+	// Pause keeps the position of tp but returns no batch of it until Resume.
+	Pause(tp TopicPartition)
+	Resume(tp TopicPartition)
+
+	// Poll returns the next batch of any partition, in an order that is fair to all. It waits for at most wait, and
+	// returns nil when there is nothing, or when Wake was called. It does not wait if wait is zero.
+	//
+	// An [*OffsetOutOfRangeError] stops the partition that it names and leaves the others alone. A leader that moves
+	// or a broker that does not answer is not an error: the fetcher tries again for as long as it takes.
+	Poll(ctx context.Context, wait time.Duration) (*Batch, error)
+
+	// Wake makes a Poll that waits return at once, or the next one if none waits. Any goroutine may call it.
+	Wake()
+
+	Close() error
+}
+
+// ProducerConfig configures a Producer. Zero values mean the defaults.
+type ProducerConfig struct {
+	// Compression is one of "", "none", "gzip", "snappy", "lz4", "zstd". The default is none.
+	Compression string
+	// BufferBytes bounds what was sent and is not acknowledged yet. Send waits when it is reached. The default is 32 MiB.
+	BufferBytes int
+	// DeliveryTimeout is how long a batch may take to be acknowledged, retries included. The default is 2 minutes.
+	DeliveryTimeout time.Duration
+	// MaxRecordBytes is the largest record that is accepted. The default is 1,000,000.
+	MaxRecordBytes int
+}
+
+// Producer appends records to partitions: idempotent, acknowledged by all in-sync replicas, in order per partition.
+type Producer interface {
+	// Send hands over records for one partition. The slice and everything that it refers to belong to the producer
+	// until the next Flush returns.
+	//
+	// It blocks while BufferBytes is reached. It may return an error of an earlier batch.
+	Send(ctx context.Context, tp TopicPartition, records []Record) error
+
+	// Flush waits until everything that was sent has been acknowledged. The first batch that could not be delivered
+	// makes it, and every later call, return a [*DeliveryError].
+	Flush(ctx context.Context) error
+
+	// LastOffset returns the offset of the last acknowledged record of tp, if this producer has sent any.
+	LastOffset(tp TopicPartition) (int64, bool)
+
+	// Close gives up what is not acknowledged yet.
+	Close() error
+}
+
+// GroupConfig configures a Group. Zero values mean the defaults.
+type GroupConfig struct {
+	Group  string
+	Topics []string
+	// InstanceID makes the membership static.
+	InstanceID string
+	// SessionTimeout is how long the group waits for a member that is silent. The default is 45 s.
+	SessionTimeout time.Duration
+	// HeartbeatInterval defaults to 3 s.
+	HeartbeatInterval time.Duration
+	// RebalanceTimeout is how long a member may take to give up partitions. The default is 5 minutes.
+	RebalanceTimeout time.Duration
+}
+
+// Group is a membership in a consumer group. Partitions with equal numbers of all its topics go to the same member.
+type Group interface {
+	// Poll returns the next change of the assignment, or nil when there was none within wait. It does not wait if
+	// wait is zero. An error is final.
+	Poll(ctx context.Context, wait time.Duration) (*GroupEvent, error)
+
+	// Commit commits the next offsets to read, as the member and generation of now. Any goroutine may call it.
+	// [ErrFenced] says that the member does not own its partitions any more.
+	Commit(ctx context.Context, offsets map[TopicPartition]int64) error
+
+	// Leave leaves the group, so that the others take over at once, and closes the connections. Every partition
+	// counts as revoked; no event says so. Leave may be called while another goroutine is in Poll, which then returns.
+	Leave(ctx context.Context) error
+}
+
+// GroupEventKind is what happened to an assignment.
+type GroupEventKind int8
+
+const (
+	// Assigned partitions may be read from now on.
+	Assigned GroupEventKind = iota
+	// Revoked partitions must be given up; offsets can still be committed until Done is called.
+	Revoked
+	// Lost partitions may have another owner already; their offsets cannot be committed.
+	Lost
+)
+
+// String returns "assigned", "revoked" or "lost".
+func (k GroupEventKind) String() string { return [...]string{"assigned", "revoked", "lost"}[k] }
+
+// GroupEvent is a change of the assignment. The group waits until Done is called.
+type GroupEvent struct {
+	Kind       GroupEventKind
+	Partitions []TopicPartition
+	// Done tells the group that the change has been acted on. It is never nil. It must be called exactly once.
+	Done func()
+}
+
+// Errors of the boundary. Implementations wrap them, with what the client said.
+var (
+	// ErrUnavailable says that no broker could be reached.
+	ErrUnavailable = errors.New("no broker of the cluster can be reached")
+	// ErrUnknownTopic says that a topic or partition does not exist.
+	ErrUnknownTopic = errors.New("unknown topic or partition")
+	// ErrFenced says that another member or producer has taken over.
+	ErrFenced = errors.New("fenced: another member has taken over")
+	// ErrUnauthorized says that the cluster refused access.
+	ErrUnauthorized = errors.New("not authorized")
+)
+
+// OffsetOutOfRangeError says that a fetcher was started at an offset that the partition does not have.
+type OffsetOutOfRangeError struct {
+	TopicPartition
+	Offset        int64
+	Earliest, End int64
+}
+
+func (e *OffsetOutOfRangeError) Error() string {
+	return fmt.Sprintf("%s: offset %d is out of range: the partition holds %d to %d", e.TopicPartition, e.Offset, e.Earliest, e.End)
+}
+
+// DeliveryError says that a batch was not, or may not have been, appended.
+type DeliveryError struct {
+	TopicPartition
+	Err error
+}
+
+func (e *DeliveryError) Error() string { return fmt.Sprintf("deliver to %s: %v", e.TopicPartition, e.Err) }
+func (e *DeliveryError) Unwrap() error { return e.Err }

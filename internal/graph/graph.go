@@ -1,0 +1,175 @@
+// Package graph is the untyped form of a topology: nodes, how they hang together, and for each a closure that builds
+// its typed operator. Package stream writes it, the engine and the test kit read it.
+package graph
+
+import (
+	"fmt"
+
+	"github.com/weirstreams/weir/operator"
+)
+
+// Kind is what a node does.
+type Kind string
+
+// Kinds that planning looks at. The others are only shown.
+const (
+	KindSource      Kind = "source"
+	KindSink        Kind = "sink"
+	KindRepartition Kind = "repartition"
+)
+
+// Graph is a topology.
+type Graph struct {
+	// Nodes are in the order of declaration: parents come before children.
+	Nodes []*Node
+	// Findings are the mistakes that were seen while declaring.
+	Findings []Finding
+}
+
+// Node is one declared operator.
+type Node struct {
+	// ID is the index in Graph.Nodes.
+	ID   int
+	Kind Kind
+	// Detail says what the kind does not, for people: a window's size, a topic.
+	Detail string
+	// Site is the line of user code that declared the node: "file.go:12".
+	Site     string
+	Parents  []*Node
+	Children []*Node
+	// Lower builds the operator that takes the node's input, a operator.Receiver of its types, for one task.
+	Lower func(b *Builder, n *Node) (any, error)
+	// Source is set for nodes that read a topic.
+	Source *Source
+	// Sink is set for nodes that write a topic.
+	Sink *Sink
+	// Stores are the names of the stores that the node opens.
+	Stores []string
+
+	number int
+}
+
+// Source is what a node reads.
+type Source struct {
+	// Topic is the name of the topic, unless Repartition is set.
+	Topic string
+	// Partitions and Config are used when the topic is created. Zero means the default.
+	Partitions int32
+	Config     map[string]string
+	// Repartition is the node that writes the topic, if it is internal.
+	Repartition *Node
+	// Input builds the decoder that feeds next, which is what the node's Lower returned.
+	Input func(env *operator.Env, node int, topic string, next any) operator.Input
+}
+
+// Sink is what a node writes.
+type Sink struct {
+	// Topic is the name of the topic, unless Repartition is not empty.
+	Topic      string
+	Partitions int32
+	Config     map[string]string
+	// Repartition is the name of the operation if the topic is internal, and part of the topic's name.
+	Repartition string
+}
+
+// Finding is something wrong with the declaration of a node.
+type Finding struct {
+	// Site is the line that declared the node, Node its name.
+	Site, Node string
+	Problem    string
+}
+
+// Add appends a node under its parents.
+func (g *Graph) Add(n *Node, parents ...*Node) *Node {
+	n.ID = len(g.Nodes)
+	n.Parents = parents
+	for _, p := range parents {
+		p.Children = append(p.Children, n)
+	}
+	g.Nodes = append(g.Nodes, n)
+	g.number(n)
+	return n
+}
+
+// number counts the nodes of the same kind that are connected with n so far.
+func (g *Graph) number(n *Node) {
+	seen := map[*Node]bool{}
+	var visit func(*Node)
+	visit = func(m *Node) {
+		if seen[m] {
+			return
+		}
+		seen[m] = true
+		if m.Kind == n.Kind {
+			n.number++
+		}
+		for _, p := range m.Parents {
+			visit(p)
+		}
+		for _, c := range m.Children {
+			visit(c)
+		}
+	}
+	visit(n)
+}
+
+// Find records a mistake in the declaration of n.
+func (g *Graph) Find(n *Node, format string, args ...any) {
+	g.Findings = append(g.Findings, Finding{Node: n.String(), Site: n.Site, Problem: fmt.Sprintf(format, args...)})
+}
+
+// String returns the name of the node: kind and detail or, for a node without detail, kind and its number among its
+// like in the same part of the topology. Changes of other parts do not change it.
+func (n *Node) String() string {
+	if n.Detail != "" {
+		return string(n.Kind) + " " + n.Detail
+	}
+	return fmt.Sprintf("%s-%d", n.Kind, n.number)
+}
+
+// Builder builds the operators of one task.
+type Builder struct {
+	Env *operator.Env
+	// Topic returns the name of the topic that a node reads or writes.
+	Topic func(n *Node) string
+
+	built map[*Node]any
+}
+
+// Build returns the operator of n, built once per task.
+func (b *Builder) Build(n *Node) (any, error) {
+	if r, ok := b.built[n]; ok {
+		return r, nil
+	}
+	r, err := n.Lower(b, n)
+	if err != nil {
+		return nil, err
+	}
+	if b.built == nil {
+		b.built = map[*Node]any{}
+	}
+	b.built[n] = r
+	return r, nil
+}
+
+// Next returns the receiver of everything that n emits: its children.
+func Next[K, V any](b *Builder, n *Node) (operator.Receiver[K, V], error) {
+	next := make([]operator.Receiver[K, V], 0, len(n.Children))
+	for _, child := range n.Children {
+		r, err := b.Build(child)
+		if err != nil {
+			return nil, err
+		}
+		next = append(next, r.(operator.Receiver[K, V]))
+	}
+	return operator.FanOut(next), nil
+}
+
+// Input builds the decoder of a source node and everything behind it.
+func (b *Builder) Input(n *Node) (operator.Input, error) {
+	next, err := b.Build(n)
+	if err != nil {
+		return nil, err
+	}
+	return n.Source.Input(b.Env, n.ID, b.Topic(n), next), nil
+}

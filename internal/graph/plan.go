@@ -1,0 +1,156 @@
+package graph
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Plan is a topology cut into the parts that run as tasks.
+type Plan struct {
+	Graph *Graph
+	Group string
+	// Parts are in the order of their first node.
+	Parts []*Part
+
+	names map[*Node]string
+}
+
+// Part is a sub-topology: nodes that are connected without a topic in between. One task runs it per partition.
+type Part struct {
+	// ID is the index in Plan.Parts.
+	ID int
+	// StreamID names the part: its input topics, sorted and joined by "--". Internal topics are in short form.
+	StreamID string
+	Nodes    []*Node
+	// Sources are the nodes that read topics, ordered by topic.
+	Sources []*Node
+	Stores  []Store
+}
+
+// Store is a store of a part.
+type Store struct {
+	Name string
+	// Changelog is the name of the changelog topic.
+	Changelog string
+	Node      *Node
+}
+
+// NewPlan cuts a topology into parts and names the internal topics for a consumer group. The topology has been validated.
+func NewPlan(g *Graph, group string) *Plan {
+	p := &Plan{Graph: g, Group: group, names: map[*Node]string{}}
+	for _, nodes := range connected(g) {
+		p.Parts = append(p.Parts, &Part{ID: len(p.Parts), Nodes: nodes})
+	}
+	// A repartition topic is named after the part that writes it, and names the part that reads it: go upstream first.
+	named := map[*Part]bool{}
+	var name func(part *Part)
+	name = func(part *Part) {
+		if named[part] {
+			return
+		}
+		named[part] = true
+		for _, n := range part.Nodes {
+			if n.Source == nil {
+				continue
+			}
+			part.Sources = append(part.Sources, n)
+			if w := n.Source.Repartition; w != nil {
+				name(p.partOf(w))
+				p.names[n] = p.names[w]
+			} else {
+				p.names[n] = n.Source.Topic
+			}
+		}
+		slices.SortFunc(part.Sources, func(a, b *Node) int { return strings.Compare(p.names[a], p.names[b]) })
+		topics := make([]string, len(part.Sources))
+		for i, n := range part.Sources {
+			topics[i] = shorten(p.names[n], group)
+		}
+		part.StreamID = strings.Join(topics, "--")
+		for _, n := range part.Nodes {
+			if n.Sink != nil {
+				p.names[n] = n.Sink.Topic
+				if op := n.Sink.Repartition; op != "" {
+					p.names[n] = fmt.Sprintf("repartition__%s--%s--%s", group, part.StreamID, op)
+				}
+			}
+			for _, s := range n.Stores {
+				part.Stores = append(part.Stores, Store{
+					Name: s, Node: n, Changelog: fmt.Sprintf("changelog__%s--%s--%s", group, part.StreamID, s),
+				})
+			}
+		}
+	}
+	for _, part := range p.Parts {
+		name(part)
+	}
+	return p
+}
+
+// shorten gives an internal topic of the same group the form in which it is part of another topic's name: without the
+// group, and with dots.
+func shorten(topic, group string) string {
+	if !strings.Contains(topic, "__"+group+"--") {
+		return topic
+	}
+	return strings.ReplaceAll(strings.ReplaceAll(topic, "__"+group, ""), "--", ".")
+}
+
+// Topic returns the name of the topic that a node reads or writes.
+func (p *Plan) Topic(n *Node) string { return p.names[n] }
+
+// InputTopics returns all topics that are read, internal ones included, sorted.
+func (p *Plan) InputTopics() []string {
+	var topics []string
+	for _, part := range p.Parts {
+		for _, n := range part.Sources {
+			topics = append(topics, p.names[n])
+		}
+	}
+	slices.Sort(topics)
+	return topics
+}
+
+func (p *Plan) partOf(n *Node) *Part {
+	for _, part := range p.Parts {
+		if slices.Contains(part.Nodes, n) {
+			return part
+		}
+	}
+	panic("graph: node outside of all parts")
+}
+
+// connected returns the connected components of the graph, each in the order of declaration.
+func connected(g *Graph) [][]*Node {
+	component := make([]int, len(g.Nodes))
+	for i := range component {
+		component[i] = i
+	}
+	var find func(i int) int
+	find = func(i int) int {
+		if component[i] != i {
+			component[i] = find(component[i])
+		}
+		return component[i]
+	}
+	for _, n := range g.Nodes {
+		for _, p := range n.Parents {
+			a, b := find(n.ID), find(p.ID)
+			component[max(a, b)] = min(a, b)
+		}
+	}
+	index := map[int]int{}
+	var parts [][]*Node
+	for _, n := range g.Nodes {
+		root := find(n.ID)
+		i, ok := index[root]
+		if !ok {
+			i = len(parts)
+			index[root] = i
+			parts = append(parts, nil)
+		}
+		parts[i] = append(parts[i], n)
+	}
+	return parts
+}

@@ -1,0 +1,56 @@
+package operator
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/store"
+)
+
+// Env is what the operators of one task share: the record being processed, the task's stores and its outputs.
+// It is used by the task's worker goroutine alone.
+type Env struct {
+	// Context is handed to the functions of Try operators. It ends when the task has to stop at once.
+	Context context.Context
+	// Origin is the input record being processed.
+	Origin Origin
+	// At is the number of the node whose code runs. Each kernel sets it before it calls a user's function, so that
+	// an error or a panic can be laid at the right node.
+	At int
+	// Stores are the stores that the operators have opened.
+	Stores []store.Store
+	// NullKeys counts records that a stateful operator skipped because their key was null.
+	NullKeys int64
+	// Late counts the windows that a record came too late for.
+	Late int64
+	// StreamMillis is the greatest event time of a record that the task has read.
+	StreamMillis int64
+	// Logger is never nil.
+	Logger *slog.Logger
+
+	// Space returns the part of the task's database that belongs to the named store.
+	Space func(name string) (store.Space, error)
+	// Output returns where records for a topic go.
+	Output func(topic string) (Output, error)
+}
+
+// Output takes the records that a task writes to one topic. It copies what it is given.
+type Output interface {
+	// Partitions returns the number of partitions of the topic.
+	Partitions() int32
+	// Append adds a record to a partition. It may wait when the cluster is slow.
+	Append(partition int32, r *broker.Record) error
+}
+
+// Enter notes that the code of node runs from here on.
+func (e *Env) Enter(node int) { e.At = node }
+
+// skipNullKey counts a record that a stateful operator cannot place.
+func (e *Env) skipNullKey(node int) {
+	e.NullKeys++
+	if e.NullKeys == 1 {
+		e.Logger.Warn("record with a null key skipped by a stateful operator; further ones are only counted",
+			"node", node, "topic", e.Origin.Topic, "partition", e.Origin.Partition, "offset", e.Origin.Offset)
+	}
+}

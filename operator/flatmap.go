@@ -1,0 +1,30 @@
+package operator
+
+import "context"
+
+// FlatMap emits a record for each value that a function makes of one. Key, time and headers are kept.
+type FlatMap[K, V, W any] struct {
+	Env  *Env
+	Node int
+	F    func(context.Context, Record[K, V]) ([]W, error)
+	Next Receiver[K, W]
+
+	out Record[K, W]
+}
+
+// Receive implements [Receiver].
+func (m *FlatMap[K, V, W]) Receive(r *Record[K, V]) error {
+	m.Env.Enter(m.Node)
+	values, err := m.F(m.Env.Context, *r)
+	if err != nil {
+		return err
+	}
+	for _, v := range values {
+		derive(&m.out, r)
+		m.out.Value = v
+		if err := m.Next.Receive(&m.out); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,65 @@
+package operator
+
+import (
+	"time"
+
+	"github.com/weirstreams/weir/codec"
+)
+
+// Record is one record on its way through the operators.
+//
+// A function that is given a Record owns the struct, but not what Headers and Origin point to: they are valid during
+// the call and must be copied to be kept, and must not be changed.
+type Record[K, V any] struct {
+	Key   K
+	Value V
+	// Millis is the event time in milliseconds since the Unix epoch. See Time and SetTime.
+	Millis int64
+	// Headers are the headers of the record, in order, duplicates kept.
+	Headers []codec.Header
+	// Origin is the input record that this record descends from.
+	Origin *Origin
+	// KeyNull and ValueNull say that the key or value was null on the topic. Key and Value are then the zero values.
+	KeyNull, ValueNull bool
+}
+
+// Time returns the event time of the record.
+func (r *Record[K, V]) Time() time.Time { return time.UnixMilli(r.Millis) }
+
+// SetTime sets the event time of the record, cut to milliseconds.
+func (r *Record[K, V]) SetTime(t time.Time) { r.Millis = t.UnixMilli() }
+
+// Origin says where the input record lay that is being processed. Everything that comes of one input record has the
+// same Origin, however often it was mapped, expanded or aggregated.
+type Origin struct {
+	Topic     string
+	Partition int32
+	Offset    int64
+}
+
+// A Receiver takes the records that an operator emits.
+//
+// The record belongs to the caller: it is valid until Receive returns, and a receiver must not change it. After an
+// error the caller stops working on its input record and returns the error as it is.
+type Receiver[K, V any] interface {
+	Receive(r *Record[K, V]) error
+}
+
+// FanOut returns a receiver that hands every record to each of next, in order. With none it drops the record.
+func FanOut[K, V any](next []Receiver[K, V]) Receiver[K, V] {
+	if len(next) == 1 {
+		return next[0]
+	}
+	return fanOut[K, V](next)
+}
+
+type fanOut[K, V any] []Receiver[K, V]
+
+func (f fanOut[K, V]) Receive(r *Record[K, V]) error {
+	for _, next := range f {
+		if err := next.Receive(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}

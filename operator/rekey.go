@@ -1,0 +1,26 @@
+package operator
+
+import "context"
+
+// Rekey replaces the key of each record by the one that a function makes of the record.
+type Rekey[K, V, L any] struct {
+	Env  *Env
+	Node int
+	F    func(context.Context, Record[K, V]) (L, error)
+	Next Receiver[L, V]
+
+	out Record[L, V]
+}
+
+// Receive implements [Receiver].
+func (m *Rekey[K, V, L]) Receive(r *Record[K, V]) error {
+	m.Env.Enter(m.Node)
+	key, err := m.F(m.Env.Context, *r)
+	if err != nil {
+		return err
+	}
+	m.out = Record[L, V]{
+		Key: key, Value: r.Value, Millis: r.Millis, Headers: r.Headers, Origin: r.Origin, ValueNull: r.ValueNull,
+	}
+	return m.Next.Receive(&m.out)
+}

@@ -1,0 +1,85 @@
+package operator
+
+import (
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/murmur2"
+)
+
+// Sink encodes records and writes them to a topic. The partition is the one that the Java client would choose for the
+// key; records with a null key go to the partition of the empty key.
+type Sink[K, V any] struct {
+	env          *Env
+	node         int
+	key          codec.Codec[K]
+	value        codec.Codec[V]
+	keyNull      func(K) bool
+	valueNull    func(V) bool
+	keyContext   codec.Context
+	valueContext codec.Context
+	output       Output
+	partitions   int32
+	buffer       []byte
+	record       broker.Record
+}
+
+// NewSink returns a sink that writes to output, the topic of that name.
+func NewSink[K, V any](env *Env, node int, topic string, key codec.Codec[K], value codec.Codec[V], output Output) *Sink[K, V] {
+	return &Sink[K, V]{
+		env: env, node: node, key: key, value: value, output: output, partitions: output.Partitions(),
+		keyNull: isNull(key), valueNull: isNull(value),
+		keyContext:   codec.Context{Topic: topic, Part: codec.Key},
+		valueContext: codec.Context{Topic: topic, Part: codec.Value},
+	}
+}
+
+// isNull returns how to tell a null of T, or nil if T has none.
+func isNull[T any](c codec.Codec[T]) func(T) bool {
+	if n, ok := c.(codec.Nuller[T]); ok {
+		return n.IsNull
+	}
+	return nil
+}
+
+// Receive implements [Receiver].
+func (s *Sink[K, V]) Receive(r *Record[K, V]) error {
+	s.env.Enter(s.node)
+	out := &s.record
+	// The capacity is cut, so that a codec that appends does not write into the headers of the input.
+	*out = broker.Record{Headers: r.Headers[:len(r.Headers):len(r.Headers)], Millis: r.Millis}
+	buffer := s.buffer[:0]
+	var err error
+	hasKey := !r.KeyNull && (s.keyNull == nil || !s.keyNull(r.Key))
+	if hasKey {
+		s.keyContext.Headers = out.Headers
+		if buffer, err = s.key.Append(buffer, &s.keyContext, r.Key); err != nil {
+			return &CodecError{Part: codec.Key, Encoding: true, Err: err}
+		}
+		out.Headers = s.keyContext.Headers
+	}
+	end := len(buffer)
+	hasValue := !r.ValueNull && (s.valueNull == nil || !s.valueNull(r.Value))
+	if hasValue {
+		s.valueContext.Headers = out.Headers
+		if buffer, err = s.value.Append(buffer, &s.valueContext, r.Value); err != nil {
+			return &CodecError{Part: codec.Value, Encoding: true, Err: err}
+		}
+		out.Headers = s.valueContext.Headers
+	}
+	s.buffer = buffer
+	// An empty slice of the buffer is empty and not null, which a nil one would be.
+	if hasKey {
+		out.Key = nonNil(buffer[:end:end])
+	}
+	if hasValue {
+		out.Value = nonNil(buffer[end:])
+	}
+	return s.output.Append(murmur2.Partition(out.Key, s.partitions), out)
+}
+
+func nonNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}

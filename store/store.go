@@ -1,0 +1,33 @@
+package store
+
+// Store is what a checkpoint sees of a store of one task. It is implemented by the types of this package and used by
+// the runtime; a program has no use for it.
+type Store interface {
+	// Name returns the name of the store, unique within its stream.
+	Name() string
+
+	// DirtyBytes returns roughly how much memory the changes since the last Flush take.
+	DirtyBytes() int64
+
+	// Flush encodes the changes since the last Flush and calls emit for each: a nil value deletes. The slices are
+	// valid only during the call. The order is that of the first change of each key.
+	Flush(emit func(key, value []byte) error) error
+
+	// Committed says that what the last Flush emitted is in the database.
+	Committed()
+
+	// Discard forgets all changes that are not in the database, flushed or not.
+	Discard()
+}
+
+// Space is the part of a task's database that belongs to one store.
+type Space struct {
+	// Name is the name of the store.
+	Name string
+	// Backend is the database of the task.
+	Backend Backend
+	// Prefix begins every key of the store.
+	Prefix []byte
+	// CacheBytes is how much memory the cache may take. Changes that are not flushed come on top.
+	CacheBytes int64
+}

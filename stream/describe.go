@@ -1,0 +1,54 @@
+package stream
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/weirstreams/weir/internal/graph"
+)
+
+// groupPlaceholder stands for the consumer group in the names of internal topics.
+const groupPlaceholder = "GROUP"
+
+// Describe returns the topology as text: one block per sub-topology with its stream id, and in it the operators as a
+// tree, with the topics and stores that they use and the line that declared them. In the names of internal topics,
+// GROUP stands for the consumer group.
+func (t *Topology) Describe() string {
+	plan := graph.NewPlan(&t.graph, groupPlaceholder)
+	var b strings.Builder
+	for i, part := range plan.Parts {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		fmt.Fprintf(&b, "sub-topology %s\n", part.StreamID)
+		changelogs := map[*graph.Node][]graph.Store{}
+		for _, s := range part.Stores {
+			changelogs[s.Node] = append(changelogs[s.Node], s)
+		}
+		shown := map[*graph.Node]bool{}
+		var show func(n *graph.Node, depth int)
+		show = func(n *graph.Node, depth int) {
+			indent := strings.Repeat("  ", depth)
+			fmt.Fprintf(&b, "%s%s", indent, n)
+			if shown[n] {
+				b.WriteString(" (see above)\n")
+				return
+			}
+			shown[n] = true
+			if topic := plan.Topic(n); topic != "" && topic != n.Detail {
+				fmt.Fprintf(&b, " [topic %s]", topic)
+			}
+			fmt.Fprintf(&b, "  (%s)\n", n.Site)
+			for _, s := range changelogs[n] {
+				fmt.Fprintf(&b, "%s    store %s [changelog %s]\n", indent, s.Name, s.Changelog)
+			}
+			for _, c := range n.Children {
+				show(c, depth+1)
+			}
+		}
+		for _, n := range part.Sources {
+			show(n, 1)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,27 @@
+// Package stream declares topologies: typed streams of records, what is done to them, and where they go.
+//
+//	trades := stream.NewTopic("trades", codec.String(), codec.JSON[Trade]())
+//	alerts := stream.NewTopic("alerts", codec.String(), codec.JSON[Alert]())
+//
+//	t := stream.NewTopology()
+//	t.From(trades).
+//		Filter(func(tr Trade) bool { return tr.Price > 0 }).
+//		Map(func(tr Trade) Alert { return Alert{tr.Symbol, tr.Price} }).
+//		To(alerts)
+//
+// A [Stream] is a handle on a place in the topology, not on data. Methods add an operator behind that place and return
+// the handle of the new place; using one handle twice makes a branch, and every branch sees every record.
+//
+// Declaring does nothing else. A topology is run by package runtime and tested by package testkit. What the compiler
+// cannot see is reported by [Topology.Validate], all findings at once, with the line that declared each node.
+//
+// # Functions
+//
+// Most operators take a function of the value. Each has up to three twins: ...Record takes the whole [Record], Try...
+// takes a context and may return an error, and Try...Record does both. A returned error, or a panic, is a processing
+// error of the record: the runtime's error policy decides what becomes of it. The context ends when the task has to
+// give up its work.
+//
+// Functions are called by one goroutine per task, that is per partition of the input, in the order of offsets. Tasks of
+// different partitions run at the same time: what a function shares between them it has to guard.
+package stream

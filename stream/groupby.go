@@ -1,0 +1,84 @@
+package stream
+
+import (
+	"context"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/operator"
+)
+
+// GroupBy gives each record the key that f makes of its value, and sends it through an internal topic so that all
+// records of one key come to the same task. Value, time and headers are kept. What follows is a new sub-topology, with
+// stores of its own.
+//
+// The name is part of the internal topic's: renaming the operation starts what follows from nothing. Keys and values
+// are encoded with codec.For; GroupByWith takes other codecs. A nil pointer or byte slice as key is written as a null.
+func (s Stream[K, V]) GroupBy[L any](name string, f func(V) L) Stream[L, V] {
+	return s.GroupByWith(Repartition[L, V]{Name: name}, f)
+}
+
+// GroupByRecord is GroupBy with a function of the whole record.
+func (s Stream[K, V]) GroupByRecord[L any](name string, f func(Record[K, V]) L) Stream[L, V] {
+	return s.groupBy(Repartition[L, V]{Name: name},
+		func(_ context.Context, r Record[K, V]) (L, error) { return f(r), nil }, f == nil)
+}
+
+// TryGroupBy is GroupBy with a function that can fail.
+func (s Stream[K, V]) TryGroupBy[L any](name string, f func(context.Context, V) (L, error)) Stream[L, V] {
+	return s.groupBy(Repartition[L, V]{Name: name},
+		func(ctx context.Context, r Record[K, V]) (L, error) { return f(ctx, r.Value) }, f == nil)
+}
+
+// Repartition describes an internal topic that brings records of the same key together.
+type Repartition[K, V any] struct {
+	// Name is the name of the operation, unique among the operations of the sub-topology.
+	Name string
+	// Key encodes the keys. The default is codec.For.
+	Key codec.Codec[K]
+	// Value encodes the values. The default is codec.For.
+	Value codec.Codec[V]
+	// Partitions is the number of partitions of the topic. The default is that of the input topic that has most.
+	Partitions int32
+}
+
+// GroupByWith is GroupBy with chosen codecs and number of partitions.
+func (s Stream[K, V]) GroupByWith[L any](to Repartition[L, V], f func(V) L) Stream[L, V] {
+	return s.groupBy(to, func(_ context.Context, r Record[K, V]) (L, error) { return f(r.Value), nil }, f == nil)
+}
+
+func (s Stream[K, V]) groupBy[L any](to Repartition[L, V], f func(context.Context, Record[K, V]) (L, error), isNil bool) Stream[L, V] {
+	if to.Key == nil {
+		to.Key = codec.For[L]()
+	}
+	if to.Value == nil {
+		to.Value = codec.For[V]()
+	}
+	rekeyed := s.then(&graph.Node{Kind: "groupby", Detail: to.Name}, to.Key,
+		func(env *operator.Env, node int, next operator.Receiver[L, V]) (operator.Receiver[K, V], error) {
+			return &operator.Rekey[K, V, L]{Env: env, Node: node, F: f, Next: next}, nil
+		}).checked(isNil)
+	t := s.topology
+	if err := checkNamePart(to.Name); err != nil {
+		t.graph.Find(rekeyed.node, "name of the operation: %v", err)
+	}
+	if to.Partitions < 0 {
+		t.graph.Find(rekeyed.node, "%d partitions", to.Partitions)
+	}
+	sink := rekeyed.add(&graph.Node{
+		Kind: graph.KindRepartition, Detail: to.Name,
+		Sink:  &graph.Sink{Repartition: to.Name, Partitions: to.Partitions},
+		Lower: lowerSink(to.Key, to.Value),
+	})
+	source := t.graph.Add(&graph.Node{
+		Kind: graph.KindSource, Detail: to.Name, Site: sink.Site,
+		Lower: passThrough[L, V],
+		Source: &graph.Source{
+			Repartition: sink,
+			Input: func(env *operator.Env, node int, topic string, next any) operator.Input {
+				return operator.NewSource(env, node, topic, to.Key, to.Value, next.(operator.Receiver[L, V]))
+			},
+		},
+	})
+	return Stream[L, V]{t, source, to.Key}
+}

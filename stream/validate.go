@@ -1,0 +1,172 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/weirstreams/weir/internal/graph"
+)
+
+// Finding is one thing that is wrong with a topology.
+type Finding struct {
+	// Site is the line that declared the node: "folder/file.go:12".
+	Site string
+	// Node names the node as Describe does. Node and Site are empty if the finding is about the whole topology.
+	Node string
+	// Problem says what is wrong.
+	Problem string
+}
+
+// String returns "site: node: problem".
+func (f Finding) String() string {
+	parts := make([]string, 0, 3)
+	for _, p := range []string{f.Site, f.Node, f.Problem} {
+		if p != "" {
+			parts = append(parts, p)
+		}
+	}
+	return strings.Join(parts, ": ")
+}
+
+// ValidationError holds everything that Validate found.
+type ValidationError struct {
+	Findings []Finding
+}
+
+// Error returns one line per finding, below a heading.
+func (e *ValidationError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "topology: %d finding(s)", len(e.Findings))
+	for _, f := range e.Findings {
+		b.WriteString("\n\t")
+		b.WriteString(f.String())
+	}
+	return b.String()
+}
+
+// Validate reports what is wrong with the topology, as a [*ValidationError] with all findings at once, or nil. What
+// only the cluster can tell, such as a topic that does not exist, is reported when the application starts.
+func (t *Topology) Validate() error {
+	var e ValidationError
+	for _, f := range t.graph.Findings {
+		e.Findings = append(e.Findings, Finding(f))
+	}
+	add := func(n *graph.Node, format string, args ...any) {
+		e.Findings = append(e.Findings, Finding{Site: n.Site, Node: n.String(), Problem: fmt.Sprintf(format, args...)})
+	}
+	sources := map[string]*graph.Node{}
+	for _, n := range t.graph.Nodes {
+		if n.Source == nil || n.Source.Repartition != nil {
+			continue
+		}
+		if first, ok := sources[n.Source.Topic]; ok {
+			add(n, "topic %q is read already, by the stream declared at %s: use that stream again", n.Source.Topic, first.Site)
+			continue
+		}
+		sources[n.Source.Topic] = n
+	}
+	if len(sources) == 0 {
+		e.Findings = append(e.Findings, Finding{Problem: "the topology reads no topic: begin with From"})
+	}
+	plan := graph.NewPlan(&t.graph, groupPlaceholder)
+	for _, part := range plan.Parts {
+		stores, operations := map[string]*graph.Node{}, map[string]*graph.Node{}
+		for _, s := range part.Stores {
+			if err := checkNamePart(s.Name); err != nil {
+				add(s.Node, "name of the store: %v", err)
+			}
+			if first, ok := stores[s.Name]; ok {
+				add(s.Node, "the store %q belongs to the operator declared at %s already: give one of them another name", s.Name, first.Site)
+				continue
+			}
+			stores[s.Name] = s.Node
+		}
+		for _, n := range part.Nodes {
+			if n.Sink == nil || n.Sink.Repartition == "" {
+				continue
+			}
+			if first, ok := operations[n.Sink.Repartition]; ok {
+				add(n, "the stream is grouped under this name already, at %s: give one of the operations another name", first.Site)
+				continue
+			}
+			operations[n.Sink.Repartition] = n
+		}
+	}
+	findCycles(plan, add)
+	if len(e.Findings) == 0 {
+		return nil
+	}
+	return &e
+}
+
+// findCycles reports sinks that write a topic from which, over any number of parts, they are fed: each record would come
+// back for ever.
+func findCycles(plan *graph.Plan, add func(n *graph.Node, format string, args ...any)) {
+	reads := map[string]*graph.Part{}
+	for _, part := range plan.Parts {
+		for _, n := range part.Sources {
+			reads[plan.Topic(n)] = part
+		}
+	}
+	var reaches func(from, to *graph.Part, seen map[*graph.Part]bool) bool
+	reaches = func(from, to *graph.Part, seen map[*graph.Part]bool) bool {
+		if from == to {
+			return true
+		}
+		if seen[from] {
+			return false
+		}
+		seen[from] = true
+		return slices.ContainsFunc(from.Nodes, func(n *graph.Node) bool {
+			next := reads[plan.Topic(n)]
+			return n.Sink != nil && next != nil && reaches(next, to, seen)
+		})
+	}
+	for _, part := range plan.Parts {
+		for _, n := range part.Nodes {
+			if n.Sink == nil {
+				continue
+			}
+			topic := plan.Topic(n)
+			if reader := reads[topic]; reader != nil && reaches(reader, part, map[*graph.Part]bool{}) {
+				add(n, "topic %q feeds the stream that is written to it: records would go round for ever", topic)
+			}
+		}
+	}
+}
+
+// maxTopicName is the longest name that Kafka allows.
+const maxTopicName = 249
+
+// checkTopicName applies Kafka's rules (org.apache.kafka.common.internals.Topic).
+func checkTopicName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("the name of the topic is empty")
+	case name == "." || name == "..":
+		return fmt.Errorf("topic %q: Kafka does not allow this name", name)
+	case len(name) > maxTopicName:
+		return fmt.Errorf("topic %q...: the name has %d characters, Kafka allows %d", name[:32], len(name), maxTopicName)
+	}
+	if i := strings.IndexFunc(name, illegal); i >= 0 {
+		return fmt.Errorf("topic %q: the character at %d is not a letter, digit, '.', '_' or '-'", name, i)
+	}
+	return nil
+}
+
+// checkNamePart checks a name that becomes a part of an internal topic's name.
+func checkNamePart(name string) error {
+	if name == "" {
+		return errors.New("it is empty")
+	}
+	if i := strings.IndexFunc(name, illegal); i >= 0 {
+		return fmt.Errorf("%q: the character at %d is not a letter, digit, '.', '_' or '-', and the name is part of a topic's", name, i)
+	}
+	return nil
+}
+
+func illegal(r rune) bool {
+	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '_' || r == '-')
+}

@@ -1,0 +1,39 @@
+package window
+
+import (
+	"github.com/weirstreams/weir/codec"
+)
+
+// An Aggregator turns values of type V into an accumulator of type A, one value at a time, and an accumulator into a
+// result of type R. Its methods are called by one goroutine per task, so that an Aggregator must not keep state of its
+// own: all state is in the accumulator, which is stored and survives restarts.
+type Aggregator[V, A, R any] interface {
+	// Init returns the accumulator of an empty window.
+	Init() A
+	// Add adds a value with its event time, in milliseconds since the Unix epoch.
+	Add(acc *A, value V, millis int64)
+	// Result returns the result. It must not change the accumulator, and the result must not share memory with it
+	// that Add changes.
+	Result(acc *A) R
+	// Codec encodes accumulators for the store.
+	Codec() codec.Codec[A]
+}
+
+// Custom makes an aggregator of functions: init returns the accumulator of an empty window, add adds a value to it, and
+// result makes the result of it. Accumulators are stored with codec.For[A], which is JSON for structs: fields that are
+// to survive a restart must be exported.
+func Custom[V, A, R any](init func() A, add func(acc *A, value V), result func(acc *A) R) Aggregator[V, A, R] {
+	return &custom[V, A, R]{init: init, add: add, result: result, codec: codec.For[A]()}
+}
+
+type custom[V, A, R any] struct {
+	init   func() A
+	add    func(*A, V)
+	result func(*A) R
+	codec  codec.Codec[A]
+}
+
+func (c *custom[V, A, R]) Init() A                  { return c.init() }
+func (c *custom[V, A, R]) Add(acc *A, v V, _ int64) { c.add(acc, v) }
+func (c *custom[V, A, R]) Result(acc *A) R          { return c.result(acc) }
+func (c *custom[V, A, R]) Codec() codec.Codec[A]    { return c.codec }

@@ -1,0 +1,20 @@
+package window
+
+import "time"
+
+// Result is what an aggregator computed for one window. As JSON it is an object of start and end, in milliseconds since
+// the Unix epoch, and value.
+type Result[R any] struct {
+	// StartMillis is the first millisecond of the window. See Start.
+	StartMillis int64 `json:"start"`
+	// EndMillis is the first millisecond after the window. See End.
+	EndMillis int64 `json:"end"`
+	// Value is the result of the aggregator.
+	Value R `json:"value"`
+}
+
+// Start returns the start of the window, which belongs to it.
+func (r Result[R]) Start() time.Time { return time.UnixMilli(r.StartMillis) }
+
+// End returns the end of the window, which does not belong to it.
+func (r Result[R]) End() time.Time { return time.UnixMilli(r.EndMillis) }

@@ -1,0 +1,117 @@
+package codec
+
+import (
+	"errors"
+	"reflect"
+	"sync"
+	"unicode/utf8"
+	"unsafe"
+)
+
+// JSON returns a codec of T that writes JSON. Struct tags, embedding and the Marshaler and Unmarshaler interfaces mean
+// what they mean to encoding/json; a method with a pointer receiver is found although Append is given a value.
+//
+// Append writes bytes that depend on the value alone, so that they can serve as keys: compact, map keys sorted, text in
+// UTF-8 and escaped only where JSON demands it (no HTML escapes). It fails for NaN and the infinities, and for text that
+// is not valid UTF-8, which Decode would refuse.
+//
+// Decode is strict: it refuses invalid UTF-8, escapes of half a surrogate pair, raw control characters in strings,
+// numbers that do not fit, and anything but white space after the value. Fields that T does not have are skipped after a
+// check of their syntax, which like that of a [encoding/json.RawMessage] need not look into the escapes of strings. Of a
+// name that comes twice the last counts; names match as in encoding/json, without regard to case. A number that lands in an interface is a [encoding/json.Number], so that integers of 64 bits and decimals
+// come out again as they went in; with float64 they would be rounded, and with int64 the Go type would change with the
+// data. What Decode returns shares no memory with the input.
+//
+// If T is a pointer, slice, map or interface, its nil is null (see [Nuller]): for a value that means a tombstone, so
+// return an empty slice, not nil, for a list without elements. Append itself writes nil as the text null, and Decode
+// turns the text null into the zero value.
+//
+// Errors are an [*Error] whose cause names the position and shows an excerpt. The engine is sonic where it runs, and
+// encoding/json elsewhere; see [JSONEngine].
+func JSON[T any]() Codec[T] {
+	codec := jsonCodec[T]{
+		scratch:   &sync.Pool{New: func() any { return new(jsonScratch[T]) }},
+		copyInput: jsonAliases(reflect.TypeFor[T](), map[reflect.Type]bool{}),
+	}
+	switch reflect.TypeFor[T]().Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Interface:
+		return nilableJSON[T]{codec}
+	}
+	return codec
+}
+
+// JSONEngine returns what [JSON] runs on: "sonic" or "encoding/json". The second is correct but slower; it is what a
+// platform or a Go version gets that sonic does not know, and what the build tag weir_stdjson asks for. The two differ in
+// a few bytes that mean the same, such as the escape of a control character; see the tests.
+func JSONEngine() string { return jsonEngine }
+
+type jsonCodec[T any] struct {
+	scratch *sync.Pool // of *jsonScratch[T]
+	// copyInput is set for types that keep references to what they were decoded from. They get a copy of their own;
+	// others are decoded from the caller's bytes, which saves the copy and lets a short string not hold a long record.
+	copyInput bool
+}
+
+// jsonScratch is what one call needs on the heap, because the engine takes it as an interface and escape analysis ends
+// there. Between calls it is zero, so that the pool keeps neither the caller's buffer nor what values point to.
+type jsonScratch[T any] struct {
+	value  T
+	buffer []byte
+	parser jsonParser
+}
+
+var (
+	errEmptyJSON   = errors.New("want JSON, got no bytes")
+	errInvalidUTF8 = errors.New("text is not valid UTF-8")
+)
+
+func (j jsonCodec[T]) Append(dst []byte, c *Context, v T) ([]byte, error) {
+	s := j.scratch.Get().(*jsonScratch[T])
+	s.value, s.buffer = v, dst
+	err := appendJSON(&s.buffer, &s.value)
+	out := s.buffer
+	j.release(s)
+	if err == nil && !utf8.Valid(out[len(dst):]) {
+		err = errInvalidUTF8
+	}
+	if err != nil {
+		return dst, failed[T](Encode, c, err)
+	}
+	return out, nil
+}
+
+func (j jsonCodec[T]) Decode(c *Context, data []byte) (T, error) {
+	var zero T
+	if len(data) == 0 {
+		return zero, failed[T](Decode, c, errEmptyJSON)
+	}
+	if at := invalidUTF8(data); at >= 0 {
+		return zero, failed[T](Decode, c, jsonErrorAt(data, at, errInvalidUTF8))
+	}
+	s := j.scratch.Get().(*jsonScratch[T])
+	var err error
+	if j.copyInput {
+		err = s.parser.parse(string(data), false, &s.value)
+	} else {
+		err = s.parser.parse(unsafe.String(unsafe.SliceData(data), len(data)), true, &s.value)
+	}
+	v := s.value
+	j.release(s)
+	if err != nil {
+		return zero, failed[T](Decode, c, err)
+	}
+	return v, nil
+}
+
+func (j jsonCodec[T]) release(s *jsonScratch[T]) {
+	var zero T
+	s.value, s.buffer = zero, nil
+	j.scratch.Put(s)
+}
+
+// nilableJSON is a jsonCodec whose T can be nil.
+type nilableJSON[T any] struct{ jsonCodec[T] }
+
+// IsNull reads the first word of v, which is zero exactly if a pointer, slice, map or interface is nil; reflect's IsNil
+// does the same.
+func (nilableJSON[T]) IsNull(v T) bool { return *(*unsafe.Pointer)(unsafe.Pointer(&v)) == nil }

@@ -1,0 +1,5 @@
+//go:build weir_stdjson
+
+package codec_test
+
+const stdJSONWanted = true

@@ -72,7 +72,7 @@ func (m *MapState[K, V, S, W]) Receive(r *Record[K, V]) error {
 		return nil
 	}
 	if err := m.cell.Place(key); err != nil {
-		return err
+		return Fatal(err)
 	}
 	derive(&m.out, r)
 	if m.out.Value, err = m.f(m.env.Context, m.cell, *r); err != nil {

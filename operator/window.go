@@ -68,7 +68,7 @@ func (w *Window[K, V, A, R]) Receive(r *Record[K, V]) error {
 	}
 	windows, err := w.store.Place(key)
 	if err != nil {
-		return err
+		return Fatal(err)
 	}
 	at := r.Millis
 	start := at - at%w.size

@@ -1,0 +1,102 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/graph"
+)
+
+// Assignment spreads the tasks of one member of the group over its workers. It is used by one goroutine.
+type Assignment struct {
+	plan *graph.Plan
+	// each runs a job per worker, all at the same time or one after the other, and returns when all are done.
+	each    func(jobs map[int]func(*Worker) error) error
+	load    []int
+	workers map[TaskID]int
+}
+
+// NewAssignment returns an assignment without tasks for a number of workers.
+func NewAssignment(plan *graph.Plan, workers int, each func(map[int]func(*Worker) error) error) *Assignment {
+	return &Assignment{plan: plan, each: each, load: make([]int, workers), workers: map[TaskID]int{}}
+}
+
+// Handle acts on an event of the group and acknowledges it.
+func (a *Assignment) Handle(ctx context.Context, event *broker.GroupEvent) error {
+	defer event.Done()
+	if event.Kind == broker.Assigned {
+		return a.assign(ctx, event.Partitions)
+	}
+	byWorker := map[int][]TaskID{}
+	for id := range a.tasks(event.Partitions) {
+		if i, ok := a.workers[id]; ok {
+			byWorker[i] = append(byWorker[i], id)
+			a.load[i]--
+			delete(a.workers, id)
+		}
+	}
+	jobs := map[int]func(*Worker) error{}
+	for i, ids := range byWorker {
+		jobs[i] = func(w *Worker) error {
+			if event.Kind == broker.Lost {
+				return w.DropTasks(ids)
+			}
+			return w.RemoveTasks(ctx, ids)
+		}
+	}
+	return a.each(jobs)
+}
+
+// assign gives new tasks to the workers that have fewest.
+func (a *Assignment) assign(ctx context.Context, partitions []broker.TopicPartition) error {
+	tasks := a.tasks(partitions)
+	ids := slices.SortedFunc(maps.Keys(tasks), func(x, y TaskID) int {
+		return cmp.Or(cmp.Compare(x.Part, y.Part), cmp.Compare(x.Partition, y.Partition))
+	})
+	byWorker := map[int][]TaskID{}
+	for _, id := range ids {
+		if _, ok := a.workers[id]; ok {
+			continue
+		}
+		i := 0
+		for j, n := range a.load {
+			if n < a.load[i] {
+				i = j
+			}
+		}
+		a.workers[id] = i
+		a.load[i]++
+		byWorker[i] = append(byWorker[i], id)
+	}
+	jobs := map[int]func(*Worker) error{}
+	for i, ids := range byWorker {
+		jobs[i] = func(w *Worker) error {
+			for _, id := range ids {
+				if err := w.AddTask(ctx, id, tasks[id]); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
+	return a.each(jobs)
+}
+
+// tasks groups partitions by the tasks that own them.
+func (a *Assignment) tasks(partitions []broker.TopicPartition) map[TaskID][]string {
+	tasks := map[TaskID][]string{}
+	for _, tp := range partitions {
+		for _, part := range a.plan.Parts {
+			for _, n := range part.Sources {
+				if a.plan.Topic(n) == tp.Topic {
+					id := TaskID{part.ID, tp.Partition}
+					tasks[id] = append(tasks[id], tp.Topic)
+				}
+			}
+		}
+	}
+	return tasks
+}

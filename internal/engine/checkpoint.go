@@ -1,0 +1,152 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/store"
+)
+
+// Checkpoint makes everything that was processed so far count, at least once:
+//
+//  1. What changed in the stores is encoded and appended to the changelogs, under the offsets that it reflects.
+//  2. All output and all changelog records are acknowledged.
+//  3. The offsets are committed.
+//  4. One batch per task writes the state, the changelog's position and the offsets to the database.
+//
+// A crash before 3 leaves changelog records behind whose offsets were not committed; a restore skips them. A crash
+// between 3 and 4 leaves the database behind; a restore catches up from the changelog.
+//
+// A broker.ErrFenced says that the group has given the partitions away: the tasks are closed, nothing since the last
+// checkpoint counts, and the worker can go on with new tasks.
+func (w *Worker) Checkpoint(ctx context.Context) error {
+	w.outbox.context = ctx
+	var changed []*task
+	for _, t := range w.sortedTasks() {
+		if t.changed {
+			changed = append(changed, t)
+		}
+	}
+	defer func() { w.records, w.checkpointed = 0, w.config.Clock.Now() }()
+	if len(changed) == 0 {
+		return nil
+	}
+	batches := make([]store.Batch, len(changed))
+	defer func() {
+		for _, b := range batches {
+			if b != nil {
+				b.Close()
+			}
+		}
+	}()
+	for i, t := range changed {
+		var err error
+		if batches[i], err = t.flush(); err != nil {
+			return fmt.Errorf("checkpoint: task %s: %w", t.name, err)
+		}
+	}
+	if err := w.send(); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	if err := w.producer.Flush(ctx); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	offsets := map[broker.TopicPartition]int64{}
+	for _, t := range changed {
+		for topic, offset := range t.positions {
+			offsets[broker.TopicPartition{Topic: topic, Partition: t.id.Partition}] = offset
+		}
+	}
+	if err := w.group.Commit(ctx, offsets); err != nil {
+		if errors.Is(err, broker.ErrFenced) {
+			return w.forsake(err)
+		}
+		return fmt.Errorf("checkpoint: commit offsets: %w", err)
+	}
+	for i, t := range changed {
+		if err := w.commitState(t, batches[i]); err != nil {
+			return fmt.Errorf("checkpoint: task %s: write state: %w", t.name, err)
+		}
+	}
+	return nil
+}
+
+// flush appends what changed in the stores to the changelogs and to the returned batch, nil if the task has no stores.
+func (t *task) flush() (store.Batch, error) {
+	if t.database == nil {
+		return nil, nil
+	}
+	batch := t.database.backend.NewBatch()
+	record := broker.Record{Headers: encodeProcessed(t.positions)}
+	var key []byte
+	for i := range t.stores {
+		s := &t.stores[i]
+		s.flushed = false
+		err := s.store.Flush(func(k, v []byte) error {
+			s.flushed = true
+			record.Key, record.Value = k, v
+			if err := s.changelog.Append(t.id.Partition, &record); err != nil {
+				return err
+			}
+			key = append(append(key[:0], s.prefix...), k...)
+			if v == nil {
+				return batch.Delete(key)
+			}
+			return batch.Set(key, v)
+		})
+		if err != nil {
+			return batch, err
+		}
+	}
+	return batch, nil
+}
+
+// commitState writes a task's batch, and what it reflects, to the database.
+func (w *Worker) commitState(t *task, batch store.Batch) error {
+	t.changed = false
+	if batch == nil {
+		return nil
+	}
+	for i := range t.stores {
+		s := &t.stores[i]
+		if !s.flushed {
+			continue
+		}
+		tp := broker.TopicPartition{Topic: s.Changelog, Partition: t.id.Partition}
+		last, ok := w.producer.LastOffset(tp)
+		if !ok {
+			return fmt.Errorf("%s: records were acknowledged without an offset", tp)
+		}
+		if err := setOffset(batch, changelogOffset, s.Name, last+1); err != nil {
+			return err
+		}
+	}
+	for topic, offset := range t.positions {
+		if err := setOffset(batch, inputOffset, topic, offset); err != nil {
+			return err
+		}
+	}
+	if err := batch.Commit(false); err != nil {
+		return err
+	}
+	for i := range t.stores {
+		t.stores[i].store.Committed()
+	}
+	return nil
+}
+
+// forsake closes all tasks: the group has given them to others, and will say so in an event of its own.
+func (w *Worker) forsake(cause error) error {
+	var failed []error
+	for _, t := range w.sortedTasks() {
+		failed = append(failed, w.closeTask(t, true))
+	}
+	w.outbox.drop()
+	w.publish()
+	if err := errors.Join(failed...); err != nil {
+		return err
+	}
+	return fmt.Errorf("checkpoint: commit offsets: %w", cause)
+}

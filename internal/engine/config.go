@@ -1,0 +1,56 @@
+package engine
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/weirstreams/weir/internal/clock"
+	"github.com/weirstreams/weir/operator"
+	"github.com/weirstreams/weir/store"
+)
+
+// OffsetReset says where to begin with a partition that the group has committed no offset for.
+type OffsetReset int8
+
+const (
+	// ResetEarliest begins with the first record that is retained.
+	ResetEarliest OffsetReset = iota
+	// ResetLatest begins with what comes next.
+	ResetLatest
+	// ResetFail is an error.
+	ResetFail
+)
+
+// Action is what becomes of a record that could not be processed.
+type Action int8
+
+const (
+	// Fail ends the run; nothing since the last checkpoint counts.
+	Fail Action = iota
+	// Skip counts the record and goes on with the next. Changes of state and output that the record made before it
+	// failed are kept.
+	Skip
+)
+
+// Config configures workers. All fields must be set.
+type Config struct {
+	// CheckpointInterval is the longest time between checkpoints while there is something to check in.
+	CheckpointInterval time.Duration
+	// CheckpointRecords is the greatest number of records between checkpoints; 0 means any number.
+	CheckpointRecords int
+	// CheckpointBytes is how many bytes of state may change between checkpoints.
+	CheckpointBytes int64
+	// CacheBytes is what the cache of one store of one task may take beside changed entries.
+	CacheBytes  int64
+	OffsetReset OffsetReset
+	// OnError decides about records that could not be processed.
+	OnError func(*operator.ProcessingError) Action
+	// OpenBackend opens the database of a task; Dir is the relative folder that names it.
+	OpenBackend func(dir string) (store.Backend, error)
+	// DestroyBackend deletes the database of a task that is not open.
+	DestroyBackend func(dir string) error
+	// Linger is how long output may wait for more while there is more to process.
+	Linger time.Duration
+	Clock  clock.Clock
+	Logger *slog.Logger
+}

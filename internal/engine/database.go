@@ -1,0 +1,110 @@
+package engine
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/weirstreams/weir/store"
+)
+
+// formatVersion is the version of the layout below. A database of another version is refused.
+//
+//	1  first version
+const formatVersion = 1
+
+// database is the database of one task: its stores, each under a prefix, and what the task must know to go on.
+//
+//	00 'v'          format version (uvarint)
+//	00 's' <store>  number of the store (uvarint, from 1)
+//	00 'c' <store>  next offset of the store's changelog (8 bytes, big endian)
+//	00 'i' <topic>  next offset of the input that the state reflects (8 bytes, big endian)
+//	<number> <key>  a row of the store with that number (uvarint)
+type database struct {
+	backend store.Backend
+	numbers map[string]uint64
+	next    uint64
+	scratch []byte
+}
+
+func metaKey(kind byte, name string) []byte { return append([]byte{0, kind}, name...) }
+
+// errFormat says that a database was written by a program with another layout.
+var errFormat = errors.New("state was written by another version of the library")
+
+// openDatabase reads the directory of a database, or writes that of an empty one.
+func openDatabase(backend store.Backend) (*database, error) {
+	d := &database{backend: backend, numbers: map[string]uint64{}, next: 1}
+	value, err := backend.Get(nil, metaKey('v', ""))
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return d, d.write(func(b store.Batch) error {
+			return b.Set(metaKey('v', ""), binary.AppendUvarint(nil, formatVersion))
+		})
+	case err != nil:
+		return nil, err
+	}
+	if v, _ := binary.Uvarint(value); v != formatVersion {
+		return nil, fmt.Errorf("%w: format %d, this one knows %d", errFormat, v, formatVersion)
+	}
+	err = backend.Scan(metaKey('s', ""), metaKey('s'+1, ""), func(key, value []byte) (bool, error) {
+		n, _ := binary.Uvarint(value)
+		d.numbers[string(key[2:])] = n
+		d.next = max(d.next, n+1)
+		return true, nil
+	})
+	return d, err
+}
+
+func (d *database) write(f func(store.Batch) error) error {
+	b := d.backend.NewBatch()
+	defer b.Close()
+	if err := f(b); err != nil {
+		return err
+	}
+	return b.Commit(false)
+}
+
+// prefix returns what every key of a store begins with.
+func (d *database) prefix(name string) ([]byte, error) {
+	n, ok := d.numbers[name]
+	if !ok {
+		n = d.next
+		err := d.write(func(b store.Batch) error {
+			return b.Set(metaKey('s', name), binary.AppendUvarint(nil, n))
+		})
+		if err != nil {
+			return nil, err
+		}
+		d.numbers[name] = n
+		d.next++
+	}
+	return binary.AppendUvarint(nil, n), nil
+}
+
+// offset reads an offset of the directory, or false if there is none.
+func (d *database) offset(kind byte, name string) (int64, bool, error) {
+	value, err := d.backend.Get(d.scratch[:0], metaKey(kind, name))
+	if errors.Is(err, store.ErrNotFound) {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	d.scratch = value
+	if len(value) != 8 {
+		return 0, false, fmt.Errorf("offset of %q: want 8 bytes, got %d", name, len(value))
+	}
+	return int64(binary.BigEndian.Uint64(value)), true, nil
+}
+
+// setOffset writes an offset of the directory.
+func setOffset(b store.Batch, kind byte, name string, offset int64) error {
+	return b.Set(metaKey(kind, name), binary.BigEndian.AppendUint64(nil, uint64(offset)))
+}
+
+// Kinds of offsets.
+const (
+	changelogOffset = 'c'
+	inputOffset     = 'i'
+)

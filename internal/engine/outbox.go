@@ -1,0 +1,143 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/operator"
+)
+
+// outbox collects what the tasks of a worker write, by partition, and hands it to the producer in batches.
+type outbox struct {
+	producer broker.Producer
+	// context is that of the running step: Append may have to wait for the producer.
+	context    context.Context
+	partitions map[string]int32 // of every topic that is written
+	topics     map[string]*topicOutput
+	buffers    []*outputBuffer // all, in the order of first use
+	pending    int             // records in all buffers
+	sent       int64           // records handed to the producer, ever
+}
+
+const (
+	// sendRecords and sendBytes are how much makes a batch: the cost of a record falls with the size of its batch, steeply up to about a thousand.
+	sendRecords = 2000
+	sendBytes   = 256 << 10
+	// arenaBytes is the size of the blocks that records are copied to.
+	arenaBytes = 64 << 10
+)
+
+// topicOutput is an operator.Output.
+type topicOutput struct {
+	outbox  *outbox
+	topic   string
+	buffers []*outputBuffer // by partition, nil until used
+}
+
+type outputBuffer struct {
+	tp      broker.TopicPartition
+	records []broker.Record
+	arena   []byte // what is left of the block in use
+	bytes   int
+}
+
+func newOutbox(producer broker.Producer, partitions map[string]int32) *outbox {
+	return &outbox{producer: producer, partitions: partitions, topics: map[string]*topicOutput{}}
+}
+
+// topic returns the output of a topic.
+func (o *outbox) topic(name string) (*topicOutput, error) {
+	if t := o.topics[name]; t != nil {
+		return t, nil
+	}
+	n, ok := o.partitions[name]
+	if !ok {
+		return nil, fmt.Errorf("topic %q: %w", name, broker.ErrUnknownTopic)
+	}
+	t := &topicOutput{outbox: o, topic: name, buffers: make([]*outputBuffer, n)}
+	o.topics[name] = t
+	return t, nil
+}
+
+// Partitions implements operator.Output.
+func (t *topicOutput) Partitions() int32 { return int32(len(t.buffers)) }
+
+// Append implements operator.Output.
+func (t *topicOutput) Append(partition int32, r *broker.Record) error {
+	b := t.buffers[partition]
+	if b == nil {
+		b = &outputBuffer{tp: broker.TopicPartition{Topic: t.topic, Partition: partition}}
+		t.buffers[partition] = b
+		t.outbox.buffers = append(t.outbox.buffers, b)
+	}
+	if b.records == nil {
+		b.records = make([]broker.Record, 0, 64)
+	}
+	b.records = append(b.records, broker.Record{
+		Key: b.copy(r.Key), Value: b.copy(r.Value), Headers: b.copyHeaders(r.Headers), Millis: r.Millis,
+	})
+	b.bytes += len(r.Key) + len(r.Value)
+	t.outbox.pending++
+	if len(b.records) >= sendRecords || b.bytes >= sendBytes {
+		return operator.Fatal(t.outbox.send(b))
+	}
+	return nil
+}
+
+// copy puts data into the arena. Nil stays nil, and empty stays empty.
+func (b *outputBuffer) copy(data []byte) []byte {
+	if data == nil {
+		return nil
+	}
+	if len(data) > cap(b.arena)-len(b.arena) {
+		b.arena = make([]byte, 0, max(arenaBytes, len(data)))
+	}
+	start := len(b.arena)
+	b.arena = append(b.arena, data...)
+	return b.arena[start:len(b.arena):len(b.arena)]
+}
+
+// copyHeaders copies the slice and the values: both may lie in a fetch buffer.
+func (b *outputBuffer) copyHeaders(headers []header) []header {
+	if len(headers) == 0 {
+		return nil
+	}
+	out := make([]header, len(headers))
+	for i, h := range headers {
+		out[i] = header{Key: h.Key, Value: b.copy(h.Value)}
+	}
+	return out
+}
+
+// send hands the records of one partition to the producer, which owns them from then on.
+func (o *outbox) send(b *outputBuffer) error {
+	records := b.records
+	o.pending -= len(records)
+	o.sent += int64(len(records))
+	b.records, b.bytes = make([]broker.Record, 0, len(records)), 0
+	return o.producer.Send(o.context, b.tp, records)
+}
+
+// sendAll hands over everything.
+func (o *outbox) sendAll() error {
+	if o.pending == 0 {
+		return nil
+	}
+	for _, b := range o.buffers {
+		if len(b.records) > 0 {
+			if err := o.send(b); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// drop forgets everything that has not been handed over.
+func (o *outbox) drop() {
+	for _, b := range o.buffers {
+		b.records, b.bytes = nil, 0
+	}
+	o.pending = 0
+}

@@ -1,0 +1,187 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/store"
+)
+
+// restore reads what a store's database lacks from the store's changelog.
+type restore struct {
+	store  *taskStore
+	filter processedFilter
+	// position is the next offset to read, end the one to stop at.
+	position, end int64
+}
+
+// beginRestore finds out what each store lacks and begins to read it.
+func (w *Worker) beginRestore(ctx context.Context, t *task) error {
+	inputs := make([]broker.TopicPartition, 0, len(t.inputs))
+	for topic := range t.inputs {
+		inputs = append(inputs, broker.TopicPartition{Topic: topic, Partition: t.id.Partition})
+	}
+	committed, err := w.cluster.CommittedOffsets(ctx, w.plan.Group, inputs...)
+	if err != nil {
+		return fmt.Errorf("committed offsets: %w", err)
+	}
+	for tp, offset := range committed {
+		t.positions[tp.Topic] = offset
+	}
+	if len(t.stores) == 0 {
+		return w.start(ctx, t)
+	}
+	changelogs := make([]broker.TopicPartition, len(t.stores))
+	for i, s := range t.stores {
+		changelogs[i] = broker.TopicPartition{Topic: s.Changelog, Partition: t.id.Partition}
+	}
+	earliest, err := w.cluster.Offsets(ctx, broker.Earliest, changelogs...)
+	if err != nil {
+		return fmt.Errorf("changelogs: %w", err)
+	}
+	ends, err := w.cluster.Offsets(ctx, broker.End, changelogs...)
+	if err != nil {
+		return fmt.Errorf("changelogs: %w", err)
+	}
+	log := t.env.Logger
+	for topic, offset := range t.positions {
+		if reflected, ok, err := t.database.offset(inputOffset, topic); err != nil {
+			return err
+		} else if ok && reflected > offset {
+			log.Warn("state is ahead of the committed offset, which was moved back: records in between count twice",
+				"topic", topic, "committed", offset, "state", reflected)
+		}
+	}
+	for i := range t.stores {
+		s, tp := &t.stores[i], changelogs[i]
+		position, known, err := t.database.offset(changelogOffset, s.Name)
+		if err != nil {
+			return err
+		}
+		switch {
+		case !known:
+			position = earliest[tp]
+		case position > ends[tp]:
+			return fmt.Errorf("store %q reflects the changelog up to offset %d, but %s ends at %d: the topic was made anew "+
+				"or has lost data; delete the state of the task to go on with what the changelog holds", s.Name, position, tp, ends[tp])
+		case position < earliest[tp]:
+			log.Error("the changelog has lost records that the state lacks; the state is deleted and restored from what is left",
+				"store", s.Name, "state", position, "changelog_earliest", earliest[tp])
+			if err := t.clear(s); err != nil {
+				return err
+			}
+			position = earliest[tp]
+		}
+		if position >= ends[tp] {
+			continue
+		}
+		log.Info("restoring state", "store", s.Name, "from", position, "to", ends[tp], "reused", known)
+		t.restores[tp.Topic] = &restore{
+			store: s, position: position, end: ends[tp],
+			filter: processedFilter{committed: maps.Clone(t.positions)},
+		}
+		w.route[tp] = t
+		w.fetcher.Start(tp, position)
+	}
+	if len(t.restores) == 0 {
+		return w.start(ctx, t)
+	}
+	return nil
+}
+
+// clear deletes all rows of a store.
+func (t *task) clear(s *taskStore) error {
+	to := slices.Clone(s.prefix)
+	to[len(to)-1]++ // the first byte that does not belong to the store: numbers are unsigned and have no 0xff at the end
+	return t.database.write(func(b store.Batch) error {
+		return t.database.backend.Scan(s.prefix, to, func(key, _ []byte) (bool, error) {
+			return true, b.Delete(key)
+		})
+	})
+}
+
+// applyChangelog writes a batch of a changelog to the database.
+func (w *Worker) applyChangelog(ctx context.Context, t *task, b *broker.Batch) error {
+	r := t.restores[b.Topic]
+	if r == nil {
+		return nil
+	}
+	err := t.database.write(func(batch store.Batch) error {
+		var key []byte
+		for i := range b.Records {
+			record := &b.Records[i]
+			if record.Offset >= r.end {
+				break // written by nobody we know: tasks write their changelogs alone, and this one does not run yet
+			}
+			ok, err := r.filter.accepts(record)
+			if err != nil {
+				return fmt.Errorf("%s at offset %d: %w", b.TopicPartition, record.Offset, err)
+			}
+			if !ok {
+				continue
+			}
+			key = append(append(key[:0], r.store.prefix...), record.Key...)
+			if record.Value == nil {
+				err = batch.Delete(key)
+			} else {
+				err = batch.Set(key, record.Value)
+			}
+			if err != nil {
+				return err
+			}
+			t.restored++
+		}
+		r.position = min(b.NextOffset, r.end)
+		return setOffset(batch, changelogOffset, r.store.Name, r.position)
+	})
+	if err != nil {
+		return fmt.Errorf("task %s: restore store %q: %w", t.name, r.store.Name, err)
+	}
+	if r.position < r.end {
+		return nil
+	}
+	w.fetcher.Stop(b.TopicPartition)
+	delete(w.route, b.TopicPartition)
+	delete(t.restores, b.Topic)
+	if len(t.restores) > 0 {
+		return nil
+	}
+	t.env.Logger.Info("state restored", "records", t.restored)
+	return w.start(ctx, t)
+}
+
+// start begins to fetch the input of a task whose state is complete.
+func (w *Worker) start(ctx context.Context, t *task) error {
+	t.state = running
+	inputs := make([]broker.TopicPartition, 0, len(t.inputs))
+	for topic := range t.inputs {
+		inputs = append(inputs, broker.TopicPartition{Topic: topic, Partition: t.id.Partition})
+	}
+	ends, err := w.cluster.Offsets(ctx, broker.End, inputs...)
+	if err != nil {
+		return fmt.Errorf("task %s: %w", t.name, err)
+	}
+	earliest, err := w.cluster.Offsets(ctx, broker.Earliest, inputs...)
+	if err != nil {
+		return fmt.Errorf("task %s: %w", t.name, err)
+	}
+	for _, tp := range inputs {
+		t.ends[tp.Topic] = ends[tp]
+		if _, ok := t.positions[tp.Topic]; !ok {
+			switch w.config.OffsetReset {
+			case ResetEarliest:
+				t.positions[tp.Topic] = earliest[tp]
+			case ResetLatest:
+				t.positions[tp.Topic] = ends[tp]
+			default:
+				return fmt.Errorf("task %s: group %q has committed no offset for %s, and Config.OffsetReset says to fail", t.name, w.plan.Group, tp)
+			}
+		}
+		w.route[tp] = t
+		w.fetcher.Start(tp, t.positions[tp.Topic])
+	}
+	return nil
+}

@@ -1,0 +1,64 @@
+package engine
+
+import (
+	"slices"
+	"sync"
+)
+
+// TaskStatus is what is known of a task.
+type TaskStatus struct {
+	ID TaskID
+	// Name is the stream id and the partition.
+	Name string
+	// Restoring is true until the state is complete.
+	Restoring bool
+	// Restored is the number of changelog records that were applied, Remaining roughly how many are left.
+	Restored, Remaining int64
+	// Processed is the number of input records since the task was opened, Skipped how many of them failed and were
+	// skipped.
+	Processed, Skipped int64
+	// Late and NullKeys count records that a stateful operator could not use.
+	Late, NullKeys int64
+	// Lag is the number of offsets between what was processed and the end of the input as last seen.
+	Lag int64
+	// StreamMillis is the greatest event time that was seen, in milliseconds; 0 if there was none.
+	StreamMillis int64
+}
+
+// statusBoard is where a worker leaves its status for other goroutines.
+type statusBoard struct {
+	mu    sync.Mutex // guards tasks
+	tasks []TaskStatus
+}
+
+// publish updates the status. It is called after each batch.
+func (w *Worker) publish() {
+	w.status.mu.Lock()
+	defer w.status.mu.Unlock()
+	w.status.tasks = w.status.tasks[:0]
+	for _, t := range w.sortedTasks() {
+		w.status.tasks = append(w.status.tasks, t.status())
+	}
+}
+
+func (t *task) status() TaskStatus {
+	s := TaskStatus{
+		ID: t.id, Name: t.name, Restoring: t.state == restoring, Restored: t.restored,
+		Processed: t.processed, Skipped: t.skipped, Late: t.env.Late, NullKeys: t.env.NullKeys,
+		StreamMillis: t.env.StreamMillis,
+	}
+	for _, r := range t.restores {
+		s.Remaining += r.end - r.position
+	}
+	for topic, end := range t.ends {
+		s.Lag += max(0, end-t.positions[topic])
+	}
+	return s
+}
+
+// Status returns the status of the worker's tasks, ordered by id. Any goroutine may call it.
+func (w *Worker) Status() []TaskStatus {
+	w.status.mu.Lock()
+	defer w.status.mu.Unlock()
+	return slices.Clone(w.status.tasks)
+}

@@ -1,0 +1,233 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/operator"
+	"github.com/weirstreams/weir/store"
+)
+
+// TaskID names a task: a part of the topology and a partition of its input.
+type TaskID struct {
+	Part      int
+	Partition int32
+}
+
+// taskState is where a task stands in its life.
+type taskState int8
+
+const (
+	// restoring: the changelogs are being read; no input is fetched.
+	restoring taskState = iota
+	running
+)
+
+// task runs one part of the topology on one partition: it owns the same-numbered partitions of the part's topics, and
+// the stores.
+type task struct {
+	id   TaskID
+	part *graph.Part
+	plan *graph.Plan
+	env  operator.Env
+	// name is the stream id and the partition, and the folder of the database.
+	name string
+
+	database *database // nil if the part has no stores
+	stores   []taskStore
+	inputs   map[string]operator.Input // by topic
+	// positions are the next offsets to process, by topic.
+	positions map[string]int64
+	// ends are the ends of the input partitions as last seen, by topic.
+	ends map[string]int64
+	// changed is set when records were processed since the last checkpoint.
+	changed bool
+
+	state    taskState
+	restores map[string]*restore // by changelog topic, those that are not done
+	restored int64               // changelog records applied
+
+	processed int64 // records, since the task was opened
+	skipped   int64 // records that failed, and the policy was to skip
+}
+
+// taskStore is a store of a task with its place in the database and its changelog.
+type taskStore struct {
+	graph.Store
+	store     store.Store
+	prefix    []byte
+	changelog *topicOutput
+	// flushed is set if the running checkpoint wrote to the changelog.
+	flushed bool
+}
+
+// taskName returns the stream id and the partition.
+func taskName(part *graph.Part, partition int32) string {
+	return fmt.Sprintf("%s/%d", part.StreamID, partition)
+}
+
+// openTask opens the database of a task and builds its operators. The task is neither restored nor fetching yet.
+func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *task, err error) {
+	part := w.plan.Parts[id.Part]
+	t = &task{
+		id: id, part: part, plan: w.plan, name: taskName(part, id.Partition),
+		inputs: map[string]operator.Input{}, positions: map[string]int64{}, ends: map[string]int64{},
+		restores: map[string]*restore{},
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("task %s: %w", t.name, err), t.close(false))
+		}
+	}()
+	if len(part.Stores) > 0 {
+		if t.database, err = w.openState(t.name); err != nil {
+			return t, err
+		}
+	}
+	t.env = operator.Env{
+		Context: ctx, Logger: w.config.Logger.With(slog.String("task", t.name)),
+		Origin: operator.Origin{Partition: id.Partition},
+		Space: func(name string) (store.Space, error) {
+			prefix, err := t.database.prefix(name)
+			return store.Space{Name: name, Backend: t.database.backend, Prefix: prefix, CacheBytes: w.config.CacheBytes}, err
+		},
+		Output: func(topic string) (operator.Output, error) { return w.outbox.topic(topic) },
+	}
+	builder := &graph.Builder{Env: &t.env, Topic: w.plan.Topic}
+	for _, n := range part.Sources {
+		topic := w.plan.Topic(n)
+		if !slices.Contains(topics, topic) {
+			continue
+		}
+		if t.inputs[topic], err = builder.Input(n); err != nil {
+			return t, err
+		}
+	}
+	for _, s := range part.Stores {
+		i := slices.IndexFunc(t.env.Stores, func(o store.Store) bool { return o.Name() == s.Name })
+		if i < 0 {
+			continue // behind a source whose topic has fewer partitions
+		}
+		prefix, err := t.database.prefix(s.Name)
+		if err != nil {
+			return t, err
+		}
+		changelog, err := w.outbox.topic(s.Changelog)
+		if err != nil {
+			return t, err
+		}
+		t.stores = append(t.stores, taskStore{Store: s, store: t.env.Stores[i], prefix: prefix, changelog: changelog})
+	}
+	return t, nil
+}
+
+// openState opens the database of a task. One that is damaged is deleted: the changelogs hold what was in it.
+func (w *Worker) openState(name string) (*database, error) {
+	backend, err := w.config.OpenBackend(name)
+	if errors.Is(err, store.ErrCorrupt) {
+		w.config.Logger.Error("state is damaged; it is deleted and restored from the changelogs", "task", name, "error", err)
+		if err := w.config.DestroyBackend(name); err != nil {
+			return nil, err
+		}
+		backend, err = w.config.OpenBackend(name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	d, err := openDatabase(backend)
+	if err != nil {
+		return nil, errors.Join(err, backend.Close())
+	}
+	return d, nil
+}
+
+// close closes the database. With sync everything that was committed is made durable first.
+func (t *task) close(sync bool) error {
+	if t.database == nil {
+		return nil
+	}
+	backend := t.database.backend
+	t.database = nil
+	var err error
+	if sync {
+		err = backend.Sync()
+	}
+	if err = errors.Join(err, backend.Close()); err != nil {
+		return fmt.Errorf("task %s: close state: %w", t.name, err)
+	}
+	return nil
+}
+
+// dirtyBytes returns how much state has changed since the last checkpoint.
+func (t *task) dirtyBytes() int64 {
+	var n int64
+	for i := range t.stores {
+		n += t.stores[i].store.DirtyBytes()
+	}
+	return n
+}
+
+// process runs records of a batch through the operators, at most limit of them, and returns how many it has done.
+// Records that fail are done too if the policy is to skip them.
+func (t *task) process(b *broker.Batch, from, limit int, onError func(*operator.ProcessingError) Action) (int, error) {
+	to := min(len(b.Records), from+limit)
+	input := t.inputs[b.Topic]
+	t.env.Origin.Topic = b.Topic
+	i := from
+	for i < to {
+		failed, err := t.run(input, b.Records[i:to])
+		i += failed
+		if err == nil {
+			break
+		}
+		if ctx := t.env.Context; ctx.Err() != nil {
+			return i - from, context.Cause(ctx)
+		}
+		if operator.IsFatal(err) || onError(err) != Skip {
+			return i - from, err
+		}
+		t.skipped++
+		i++
+	}
+	t.processed += int64(i - from)
+	t.changed = true
+	t.positions[b.Topic] = b.NextOffset
+	if i < len(b.Records) {
+		t.positions[b.Topic] = b.Records[i].Offset
+	}
+	t.ends[b.Topic] = b.EndOffset
+	return i - from, nil
+}
+
+// run processes records until one fails, and returns how many it has done.
+func (t *task) run(input operator.Input, records []broker.Record) (done int, failure *operator.ProcessingError) {
+	defer func() {
+		if p := recover(); p != nil {
+			err, ok := p.(error)
+			if !ok {
+				err = fmt.Errorf("%v", p)
+			}
+			failure = t.processingError(err)
+			failure.Stack = debug.Stack()
+		}
+	}()
+	for done = range records {
+		r := &records[done]
+		t.env.Origin.Offset = r.Offset
+		if err := input.Process(r); err != nil {
+			return done, t.processingError(err)
+		}
+	}
+	return len(records), nil
+}
+
+func (t *task) processingError(err error) *operator.ProcessingError {
+	n := t.plan.Graph.Nodes[t.env.At]
+	return &operator.ProcessingError{Origin: t.env.Origin, Node: n.String(), Site: n.Site, Err: err}
+}

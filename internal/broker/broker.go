@@ -202,7 +202,8 @@ type Group interface {
 	Commit(ctx context.Context, offsets map[TopicPartition]int64) error
 
 	// Leave leaves the group, so that the others take over at once, and closes the connections. Every partition
-	// counts as revoked; no event says so. Leave may be called while another goroutine is in Poll, which then returns.
+	// counts as revoked; no event says so. The group keeps the partitions of a static member for it, until its
+	// session ends. Leave may be called while another goroutine is in Poll, which then returns.
 	Leave(ctx context.Context) error
 }
 

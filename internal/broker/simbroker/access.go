@@ -1,0 +1,112 @@
+package simbroker
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/weirstreams/weir/internal/broker"
+)
+
+// The methods in this file are for tests. They are not calls of a client: [Broker.OnCall] does not see them.
+
+// CreateTopic creates a topic. One that exists is left as it is.
+func (b *Broker) CreateTopic(spec broker.TopicSpec) error {
+	return b.locked(func() error { return b.createTopic(spec) })
+}
+
+// TopicNames returns the names of all topics, sorted.
+func (b *Broker) TopicNames() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Sorted(maps.Keys(b.topics))
+}
+
+// Append appends a copy of records to tp, as one batch.
+func (b *Broker) Append(tp broker.TopicPartition, records ...broker.Record) error {
+	return b.locked(func() error {
+		p, err := b.partition(tp)
+		if err == nil {
+			err = p.check(records)
+		}
+		if err != nil {
+			return fmt.Errorf("append: %w", err)
+		}
+		if len(records) > 0 {
+			p.append(records, unknownSource, b.clock.Now())
+		}
+		return nil
+	})
+}
+
+// Read returns copies of all committed records of tp from an offset on; none if tp does not exist.
+func (b *Broker) Read(tp broker.TopicPartition, from int64) []broker.Record {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p, err := b.partition(tp)
+	if err != nil {
+		return nil
+	}
+	records, _ := p.read(from, int(p.end))
+	copied, _ := copyRecords(records)
+	return copied
+}
+
+// Committed returns all offsets that a group has committed.
+func (b *Broker) Committed(group string) map[broker.TopicPartition]int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	offsets := map[broker.TopicPartition]int64{}
+	if g := b.groups[group]; g != nil {
+		maps.Copy(offsets, g.offsets)
+	}
+	return offsets
+}
+
+// Compact compacts all partitions of a topic whose cleanup.policy says so: of each key the last record stays, at its
+// offset. A tombstone stays through the first Compact that meets it and goes with the first that comes
+// delete.retention.ms after that one. Unlike a broker it also compacts the newest records.
+func (b *Broker) Compact(topic string) error {
+	return b.locked(func() error {
+		t := b.topics[topic]
+		if t == nil {
+			return fmt.Errorf("compact %q: %w", topic, broker.ErrUnknownTopic)
+		}
+		if !t.compacted() {
+			return fmt.Errorf("compact %q: its cleanup.policy is %q", topic, t.config["cleanup.policy"])
+		}
+		for _, p := range t.partitions {
+			p.compact(b.clock.Now())
+		}
+		return nil
+	})
+}
+
+// DeleteRecords makes before the first offset that tp retains; -1 deletes all that is committed.
+func (b *Broker) DeleteRecords(tp broker.TopicPartition, before int64) error {
+	return b.locked(func() error {
+		p, err := b.partition(tp)
+		if err != nil {
+			return fmt.Errorf("delete records: %w", err)
+		}
+		if err := p.deleteBefore(before); err != nil {
+			return fmt.Errorf("delete records of %s: %w", tp, err)
+		}
+		return nil
+	})
+}
+
+// Unreleased returns how many batches were fetched and not released.
+func (b *Broker) Unreleased() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.unreleased
+}
+
+// Kill ends a membership as a crash of its process does: the group hears nothing and waits for the session to end.
+// Later calls of member fail. A process that is only slow needs no Kill: it does not poll for a while.
+func (b *Broker) Kill(member broker.Group) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	member.(*membership).err = errClosed
+}

@@ -1,0 +1,226 @@
+package simbroker_test
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/broker/simbroker"
+	"github.com/weirstreams/weir/internal/clock"
+)
+
+var seedFlag = flag.Uint64("seed", 0, "first seed of the random tests; 0 chooses one")
+
+// TestNoPartitionHasTwoOwners lets members join, poll, dawdle, commit, leave and crash at random.
+func TestNoPartitionHasTwoOwners(t *testing.T) {
+	first, rounds := *seedFlag, 300
+	if first == 0 {
+		first = rand.Uint64N(1 << 32)
+	}
+	if testing.Short() {
+		rounds = 30
+	}
+	for i := range rounds {
+		seed := first + uint64(i)
+		if !t.Run(fmt.Sprint(seed), func(t *testing.T) { randomGroup(t, seed) }) {
+			t.Fatalf("repeat with -seed=%d", seed)
+		}
+	}
+}
+
+const (
+	randomSession   = 10 * time.Second
+	randomRebalance = time.Minute
+)
+
+type randomRun struct {
+	t       *testing.T
+	rand    *rand.Rand
+	broker  *simbroker.Broker
+	clock   *clock.Virtual
+	members []*randomMember
+	// assigned is who was last told that a partition is its own.
+	assigned map[broker.TopicPartition]*randomMember
+}
+
+type randomMember struct {
+	broker.Group
+	owned []broker.TopicPartition
+	event *broker.GroupEvent // not done yet
+	since time.Time          // of event
+	seen  time.Time
+	// late says that the group may have expelled the member since it was assigned what it owns.
+	late bool
+}
+
+func randomGroup(t *testing.T, seed uint64) {
+	r := &randomRun{t: t, rand: rand.New(rand.NewPCG(seed, 0)), assigned: map[broker.TopicPartition]*randomMember{}}
+	r.broker, r.clock = newBroker(t, map[string]int32{"a": 1 + r.rand.Int32N(7), "b": 1 + r.rand.Int32N(7)})
+	r.join()
+	for range 400 {
+		r.step()
+		r.checkOwners()
+	}
+	r.settle()
+}
+
+func (r *randomRun) join() {
+	g := newMember(r.t, r.broker, broker.GroupConfig{
+		Group: "g", Topics: []string{"a", "b", "late"}, SessionTimeout: randomSession, RebalanceTimeout: randomRebalance,
+	})
+	r.members = append(r.members, &randomMember{Group: g, seen: r.clock.Now()})
+}
+
+func (r *randomRun) step() {
+	dice := r.rand.IntN(100)
+	if dice < 3 && len(r.members) < 6 || len(r.members) == 0 {
+		r.join()
+		return
+	}
+	i := r.rand.IntN(len(r.members))
+	m := r.members[i]
+	switch {
+	case dice < 50:
+		r.poll(m)
+	case dice < 75:
+		r.done(m)
+	case dice < 84:
+		r.commit(m)
+	case dice < 94:
+		r.clock.Advance(time.Duration(r.rand.IntN(2000)) * time.Millisecond)
+	case dice < 96:
+		r.clock.Advance(time.Duration(r.rand.IntN(15_000)) * time.Millisecond)
+	case dice < 98:
+		check(r.t, m.Leave(r.t.Context()))
+		r.members = slices.Delete(r.members, i, i+1)
+	case dice < 99:
+		r.broker.Kill(m.Group)
+		// Its owner is gone, and with it whoever could use the partitions.
+		r.members = slices.Delete(r.members, i, i+1)
+	default:
+		create(r.t, r.broker, "late", 3, nil)
+	}
+}
+
+func (r *randomRun) poll(m *randomMember) {
+	r.alive(m)
+	event, err := m.Poll(r.t.Context(), 0)
+	check(r.t, err)
+	if event == nil {
+		return
+	}
+	if m.event != nil {
+		r.t.Fatalf("%s while %s is not done", event.Kind, m.event.Kind)
+	}
+	m.event, m.since = event, r.clock.Now()
+	if event.Kind == broker.Assigned {
+		equal(r.t, "owned before assigned", m.owned, []broker.TopicPartition(nil))
+		m.owned, m.late = event.Partitions, false
+		for _, tp := range m.owned {
+			r.assigned[tp] = m
+		}
+		return
+	}
+	equal(r.t, event.Kind.String(), event.Partitions, m.owned)
+	if event.Kind == broker.Lost {
+		m.owned = nil
+	}
+}
+
+func (r *randomRun) done(m *randomMember) {
+	if m.event == nil {
+		return
+	}
+	r.alive(m)
+	if m.event.Kind == broker.Revoked {
+		m.owned = nil
+	}
+	m.event.Done()
+	m.event = nil
+}
+
+// commit succeeds only for the one who was assigned the partition last.
+func (r *randomRun) commit(m *randomMember) {
+	if len(m.owned) == 0 {
+		return
+	}
+	r.alive(m)
+	tp := m.owned[r.rand.IntN(len(m.owned))]
+	err := m.Commit(r.t.Context(), at(tp.Topic, tp.Partition, 1))
+	switch {
+	case err == nil && r.assigned[tp] != m:
+		r.t.Fatalf("%s: committed by one who lost it", tp)
+	case err != nil && !errors.Is(err, broker.ErrFenced):
+		r.t.Fatal(err)
+	case err != nil && !r.expelled(m):
+		r.t.Fatalf("%s: its owner was fenced: %v", tp, err)
+	}
+}
+
+// alive notes a call of m, too late as it may be.
+func (r *randomRun) alive(m *randomMember) {
+	m.late = r.expelled(m)
+	m.seen = r.clock.Now()
+}
+
+// expelled says whether the group may have expelled m. If it was not for its silence then because a rebalance waited
+// for m to be done; it may have begun as long before the event as m can be silent.
+func (r *randomRun) expelled(m *randomMember) bool {
+	now := r.clock.Now()
+	return m.late || now.Sub(m.seen) > randomSession || m.event != nil && now.Sub(m.since) >= randomRebalance-randomSession
+}
+
+func (r *randomRun) checkOwners() {
+	owners := map[broker.TopicPartition]*randomMember{}
+	for _, m := range r.members {
+		if r.expelled(m) {
+			continue
+		}
+		for _, tp := range m.owned {
+			if owners[tp] != nil {
+				r.t.Fatalf("%s has two owners", tp)
+			}
+			owners[tp] = m
+		}
+	}
+}
+
+// settle lets everyone behave for as long as it takes to get over what happened before.
+func (r *randomRun) settle() {
+	if len(r.members) == 0 {
+		r.join()
+	}
+	for range 40 {
+		for _, m := range r.members {
+			r.poll(m)
+			r.done(m)
+			r.checkOwners()
+		}
+		r.clock.Advance(3 * time.Second)
+	}
+	owner := map[int32]*randomMember{}
+	count := 0
+	for _, m := range r.members {
+		for _, tp := range m.owned {
+			count++
+			if owner[tp.Partition] != nil && owner[tp.Partition] != m {
+				r.t.Fatalf("partitions with the number %d have two owners", tp.Partition)
+			}
+			owner[tp.Partition] = m
+		}
+	}
+	want := 0
+	infos, err := r.broker.Topics(r.t.Context(), "a", "b", "late")
+	check(r.t, err)
+	for _, info := range infos {
+		want += int(info.Partitions)
+	}
+	if count != want {
+		r.t.Fatalf("%d of %d partitions have an owner", count, want)
+	}
+}

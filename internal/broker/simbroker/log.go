@@ -1,0 +1,150 @@
+package simbroker
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"time"
+
+	"github.com/weirstreams/weir/internal/broker"
+)
+
+// partition is the log of one partition. Its records are its own: copied in, and copied out.
+type partition struct {
+	broker.TopicPartition
+	topic *topic
+
+	// start is the first offset that is retained, end the next one to be given.
+	start, end int64
+	// batches are in offset order. Compaction leaves holes in them and between them.
+	batches []logBatch
+}
+
+// logBatch is what one request appended: Kafka's record batch.
+type logBatch struct {
+	// first and last are the offsets that the batch was given. Records with those may be gone.
+	first, last int64
+	records     []broker.Record
+
+	source source
+	// transactional marks records of a transaction, control the marker that ends one.
+	transactional, control bool
+
+	// deleteHorizon is when the tombstones of the batch may go. It is set by the first compaction that retains them
+	// (KIP-534), and zero before.
+	deleteHorizon time.Time
+}
+
+// source is the producer of a batch, and the sequence number of the batch's first record in this partition.
+type source struct {
+	producer int64
+	epoch    int16
+	sequence int32
+}
+
+// unknownSource is that of batches without idempotence.
+var unknownSource = source{producer: -1, epoch: -1, sequence: -1}
+
+// append copies records to the end of the log and returns the offset of the last. There is at least one.
+func (p *partition) append(records []broker.Record, from source, now time.Time) int64 {
+	copied, _ := copyRecords(records)
+	first := p.end
+	for i := range copied {
+		copied[i].Offset = p.end
+		if p.topic.logAppendTime() {
+			copied[i].Millis = now.UnixMilli()
+		}
+		p.end++
+	}
+	p.batches = append(p.batches, logBatch{first: first, last: p.end - 1, records: copied, source: from})
+	return p.end - 1
+}
+
+// check says whether a broker would take records.
+func (p *partition) check(records []broker.Record) error {
+	if !p.topic.compacted() {
+		return nil
+	}
+	for i := range records {
+		if records[i].Key == nil {
+			return fmt.Errorf("record %d of the batch has no key, which a compacted topic does not accept", i)
+		}
+	}
+	return nil
+}
+
+// lastStable returns the offset at which a reader of committed records has to stop. It is the end of the log as long
+// as no transaction is pending; it is the one place that has to know of them.
+func (p *partition) lastStable() int64 { return p.end }
+
+// read returns at most limit records from offset on, and the offset at which to go on. The records belong to the log.
+func (p *partition) read(offset int64, limit int) (records []broker.Record, next int64) {
+	stable := p.lastStable()
+	from := sort.Search(len(p.batches), func(i int) bool { return p.batches[i].last >= offset })
+	for _, batch := range p.batches[from:] {
+		if batch.control {
+			continue
+		}
+		for _, record := range batch.records {
+			switch {
+			case record.Offset < offset:
+				continue
+			case record.Offset >= stable:
+				return records, stable
+			case len(records) == limit:
+				return records, records[limit-1].Offset + 1
+			}
+			records = append(records, record)
+		}
+	}
+	return records, max(stable, offset)
+}
+
+// deleteBefore moves the start of the log to offset; -1 stands for the end.
+func (p *partition) deleteBefore(offset int64) error {
+	if offset == -1 {
+		offset = p.lastStable()
+	}
+	if offset < 0 || offset > p.lastStable() {
+		return fmt.Errorf("offset %d is out of range: the partition holds %d to %d", offset, p.start, p.lastStable())
+	}
+	if offset <= p.start {
+		return nil
+	}
+	p.start = offset
+	p.batches = slices.DeleteFunc(p.batches, func(batch logBatch) bool { return batch.last < offset })
+	if len(p.batches) > 0 {
+		first := &p.batches[0]
+		first.records = slices.DeleteFunc(first.records, func(r broker.Record) bool { return r.Offset < offset })
+	}
+	return nil
+}
+
+// compact keeps the last record of each key, and of tombstones those that are not old. Offsets do not change.
+func (p *partition) compact(now time.Time) {
+	stable := p.lastStable()
+	latest := map[string]int64{}
+	for _, batch := range p.batches {
+		if batch.control || batch.last >= stable {
+			continue
+		}
+		for _, record := range batch.records {
+			latest[string(record.Key)] = record.Offset
+		}
+	}
+	for i := range p.batches {
+		batch := &p.batches[i]
+		if batch.control || batch.last >= stable {
+			continue
+		}
+		dropTombstones := !batch.deleteHorizon.IsZero() && !now.Before(batch.deleteHorizon)
+		batch.records = slices.DeleteFunc(batch.records, func(record broker.Record) bool {
+			return record.Key == nil || latest[string(record.Key)] != record.Offset || record.Value == nil && dropTombstones
+		})
+		tombstones := slices.ContainsFunc(batch.records, func(record broker.Record) bool { return record.Value == nil })
+		if tombstones && batch.deleteHorizon.IsZero() {
+			batch.deleteHorizon = now.Add(p.topic.deleteRetention())
+		}
+	}
+	p.batches = slices.DeleteFunc(p.batches, func(batch logBatch) bool { return len(batch.records) == 0 && !batch.control })
+}

@@ -1,0 +1,204 @@
+package simbroker
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/weirstreams/weir/internal/broker"
+)
+
+// brokers is how many brokers the cluster seems to have: the limit of a replication factor.
+const brokers = 3
+
+// maxTopicName is Kafka's limit; with a partition number it has to fit a file name.
+const maxTopicName = 249
+
+type topic struct {
+	name        string
+	replication int16
+	config      map[string]string
+	partitions  []*partition
+}
+
+// createTopic creates a topic as a broker would. One that exists is left as it is.
+func (b *Broker) createTopic(spec broker.TopicSpec) error {
+	if b.topics[spec.Name] != nil {
+		return nil
+	}
+	if err := b.checkTopic(spec); err != nil {
+		return fmt.Errorf("create topic %q: %w", spec.Name, err)
+	}
+	t := &topic{name: spec.Name, replication: spec.Replication, config: defaultTopicConfig()}
+	if t.replication == -1 {
+		t.replication = 1
+	}
+	maps.Copy(t.config, spec.Config)
+	for number := range spec.Partitions {
+		t.partitions = append(t.partitions, &partition{
+			TopicPartition: broker.TopicPartition{Topic: spec.Name, Partition: number},
+			topic:          t,
+		})
+	}
+	b.topics[spec.Name] = t
+
+	for _, g := range b.groups {
+		g.topicChanged(spec.Name, b.clock.Now())
+	}
+	return nil
+}
+
+func (b *Broker) checkTopic(spec broker.TopicSpec) error {
+	if err := checkTopicName(spec.Name); err != nil {
+		return err
+	}
+	for _, other := range slices.Sorted(maps.Keys(b.topics)) {
+		// The names of metrics write both as an underscore.
+		if strings.ReplaceAll(other, ".", "_") == strings.ReplaceAll(spec.Name, ".", "_") {
+			return fmt.Errorf("the name collides with topic %q: period and underscore count as equal", other)
+		}
+	}
+	if spec.Partitions <= 0 {
+		return fmt.Errorf("%d partitions: there must be at least one", spec.Partitions)
+	}
+	if spec.Replication != -1 && (spec.Replication < 1 || spec.Replication > brokers) {
+		return fmt.Errorf("replication factor %d: the cluster has %d brokers; -1 is its default", spec.Replication, brokers)
+	}
+	for _, key := range slices.Sorted(maps.Keys(spec.Config)) {
+		check, ok := topicConfigs[key]
+		if !ok {
+			return fmt.Errorf("unknown topic configuration %q", key)
+		}
+		if check != nil {
+			if err := check(spec.Config[key]); err != nil {
+				return fmt.Errorf("configuration %s=%q: %w", key, spec.Config[key], err)
+			}
+		}
+	}
+	return nil
+}
+
+// checkTopicName follows org.apache.kafka.common.internals.Topic.
+func checkTopicName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("the name is empty")
+	case name == "." || name == "..":
+		return errors.New(`the name must not be "." or ".."`)
+	case len(name) > maxTopicName:
+		return fmt.Errorf("the name has %d characters, at most %d are allowed", len(name), maxTopicName)
+	}
+	for _, r := range name {
+		switch {
+		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '.', r == '_', r == '-':
+		default:
+			return fmt.Errorf("the name contains %q: only ASCII letters, digits, '.', '_' and '-' are allowed", r)
+		}
+	}
+	return nil
+}
+
+func (t *topic) info() broker.TopicInfo {
+	return broker.TopicInfo{
+		Name:        t.name,
+		Partitions:  int32(len(t.partitions)),
+		Replication: t.replication,
+		Config:      maps.Clone(t.config),
+	}
+}
+
+func (t *topic) compacted() bool {
+	return slices.Contains(splitPolicy(t.config["cleanup.policy"]), "compact")
+}
+
+func (t *topic) logAppendTime() bool {
+	return t.config["message.timestamp.type"] == "LogAppendTime"
+}
+
+func (t *topic) deleteRetention() time.Duration {
+	millis, _ := strconv.ParseInt(t.config["delete.retention.ms"], 10, 64) // checked by createTopic
+	return time.Duration(millis) * time.Millisecond
+}
+
+// defaultTopicConfig returns what is reported, and used, of a broker's defaults.
+func defaultTopicConfig() map[string]string {
+	return map[string]string{
+		"cleanup.policy":         "delete",
+		"delete.retention.ms":    "86400000",
+		"message.timestamp.type": "CreateTime",
+		"retention.bytes":        "-1",
+		"retention.ms":           "604800000",
+	}
+}
+
+// topicConfigs are the settings that a broker knows, and how it checks them. nil accepts any value.
+var topicConfigs = map[string]func(string) error{
+	"cleanup.policy":       checkPolicy,
+	"compression.type":     oneOf("uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"),
+	"delete.retention.ms":  atLeast(0),
+	"file.delete.delay.ms": atLeast(0),
+	"flush.messages":       atLeast(1),
+	"flush.ms":             atLeast(0),
+	"follower.replication.throttled.replicas": nil,
+	"index.interval.bytes":                    atLeast(0),
+	"leader.replication.throttled.replicas":   nil,
+	"local.retention.bytes":                   atLeast(-2),
+	"local.retention.ms":                      atLeast(-2),
+	"max.compaction.lag.ms":                   atLeast(1),
+	"max.message.bytes":                       atLeast(0),
+	"message.timestamp.after.max.ms":          atLeast(0),
+	"message.timestamp.before.max.ms":         atLeast(0),
+	"message.timestamp.type":                  oneOf("CreateTime", "LogAppendTime"),
+	"min.cleanable.dirty.ratio":               nil,
+	"min.compaction.lag.ms":                   atLeast(0),
+	"min.insync.replicas":                     atLeast(1),
+	"preallocate":                             oneOf("true", "false"),
+	"remote.storage.enable":                   oneOf("true", "false"),
+	"retention.bytes":                         atLeast(-1),
+	"retention.ms":                            atLeast(-1),
+	"segment.bytes":                           atLeast(14),
+	"segment.index.bytes":                     atLeast(4),
+	"segment.jitter.ms":                       atLeast(0),
+	"segment.ms":                              atLeast(1),
+	"unclean.leader.election.enable":          oneOf("true", "false"),
+}
+
+func checkPolicy(value string) error {
+	for _, policy := range splitPolicy(value) {
+		if policy != "delete" && policy != "compact" {
+			return errors.New(`must be "delete", "compact" or both, separated by a comma`)
+		}
+	}
+	return nil
+}
+
+func splitPolicy(value string) []string {
+	policies := strings.Split(value, ",")
+	for i := range policies {
+		policies[i] = strings.TrimSpace(policies[i])
+	}
+	return policies
+}
+
+func oneOf(values ...string) func(string) error {
+	return func(value string) error {
+		if !slices.Contains(values, value) {
+			return fmt.Errorf("must be one of %s", strings.Join(values, ", "))
+		}
+		return nil
+	}
+}
+
+func atLeast(least int64) func(string) error {
+	return func(value string) error {
+		n, err := strconv.ParseInt(value, 10, 64)
+		if err != nil || n < least {
+			return fmt.Errorf("must be a number of at least %d", least)
+		}
+		return nil
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/operator"
+	"github.com/weirstreams/weir/store"
 )
 
 // Worker runs a set of tasks. It owns a fetcher and a producer, and checkpoints its tasks together.
@@ -265,6 +266,19 @@ func (w *Worker) sortedTasks() []*task {
 		return cmp.Or(cmp.Compare(a.id.Part, b.id.Part), cmp.Compare(a.id.Partition, b.id.Partition))
 	})
 	return tasks
+}
+
+// Stores returns the stores of a name, one of each task that has it, for tests.
+func (w *Worker) Stores(name string) []store.Store {
+	var stores []store.Store
+	for _, t := range w.sortedTasks() {
+		for _, s := range t.stores {
+			if s.Name == name {
+				stores = append(stores, s.store)
+			}
+		}
+	}
+	return stores
 }
 
 // Close checkpoints, closes all tasks and the connections.

@@ -56,7 +56,7 @@ func NewPlan(g *Graph, group string) *Plan {
 			}
 			part.Sources = append(part.Sources, n)
 			if w := n.Source.Repartition; w != nil {
-				name(p.partOf(w))
+				name(p.PartOf(w))
 				p.names[n] = p.names[w]
 			} else {
 				p.names[n] = n.Source.Topic
@@ -112,7 +112,8 @@ func (p *Plan) InputTopics() []string {
 	return topics
 }
 
-func (p *Plan) partOf(n *Node) *Part {
+// PartOf returns the part that a node belongs to.
+func (p *Plan) PartOf(n *Node) *Part {
 	for _, part := range p.Parts {
 		if slices.Contains(part.Nodes, n) {
 			return part

@@ -1,0 +1,254 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/graph"
+)
+
+// TopicOptions say how topics are made.
+type TopicOptions struct {
+	// Create makes topics of the user that do not exist. Internal topics are always made.
+	Create bool
+	// Replication is the number of replicas of topics of the user that are made; -1 is the cluster's default.
+	Replication int16
+	Logger      *slog.Logger
+}
+
+// TopicError holds everything that is wrong with the topics on the cluster.
+type TopicError struct {
+	Problems []string
+}
+
+// Error returns one line per problem, below a heading.
+func (e *TopicError) Error() string {
+	return fmt.Sprintf("topics: %d problem(s)\n\t%s", len(e.Problems), strings.Join(e.Problems, "\n\t"))
+}
+
+// PrepareTopics checks that the topics of the plan are there and fit it, makes the internal ones that are missing, and
+// returns the number of partitions of each. All problems are reported at once, as a *TopicError.
+func PrepareTopics(ctx context.Context, cluster broker.Cluster, plan *graph.Plan, options TopicOptions) (map[string]int32, error) {
+	p := &preparation{plan: plan, options: options}
+	if err := p.look(ctx, cluster); err != nil {
+		return nil, err
+	}
+	p.userTopics()
+	for _, part := range upstreamFirst(plan) {
+		if p.partitions(part) {
+			p.internalTopics(part)
+		}
+	}
+	if len(p.problems) > 0 {
+		return nil, &TopicError{p.problems}
+	}
+	for _, spec := range p.missing {
+		options.Logger.Info("creating topic", "topic", spec.Name, "partitions", spec.Partitions)
+	}
+	if len(p.missing) > 0 {
+		if err := cluster.CreateTopics(ctx, p.missing...); err != nil {
+			return nil, fmt.Errorf("create topics: %w", err)
+		}
+	}
+	partitions := make(map[string]int32, len(p.known))
+	for name, info := range p.known {
+		partitions[name] = info.Partitions
+	}
+	return partitions, nil
+}
+
+// preparation is one run of PrepareTopics.
+type preparation struct {
+	plan     *graph.Plan
+	options  TopicOptions
+	known    map[string]broker.TopicInfo // what exists, and what will once missing is made
+	missing  []broker.TopicSpec
+	problems []string
+}
+
+func (p *preparation) problem(format string, args ...any) {
+	p.problems = append(p.problems, fmt.Sprintf(format, args...))
+}
+
+// look asks the cluster about all topics of the plan.
+func (p *preparation) look(ctx context.Context, cluster broker.Cluster) error {
+	names := map[string]bool{}
+	for _, n := range p.plan.Graph.Nodes {
+		if name := p.plan.Topic(n); name != "" {
+			names[name] = true
+		}
+	}
+	for _, part := range p.plan.Parts {
+		for _, s := range part.Stores {
+			names[s.Changelog] = true
+		}
+	}
+	var err error
+	p.known, err = cluster.Topics(ctx, slices.Sorted(maps.Keys(names))...)
+	if err != nil {
+		return fmt.Errorf("look up topics: %w", err)
+	}
+	return nil
+}
+
+// userTopics checks the topics that the user declared.
+func (p *preparation) userTopics() {
+	for _, n := range p.plan.Graph.Nodes {
+		var partitions int32
+		var config map[string]string
+		switch {
+		case n.Source != nil && n.Source.Repartition == nil:
+			partitions, config = n.Source.Partitions, n.Source.Config
+		case n.Sink != nil && n.Sink.Repartition == "":
+			partitions, config = n.Sink.Partitions, n.Sink.Config
+		default:
+			continue
+		}
+		name := p.plan.Topic(n)
+		if info, ok := p.known[name]; ok {
+			if partitions > 0 && info.Partitions != partitions {
+				p.options.Logger.Warn("topic has another number of partitions than declared",
+					"topic", name, "partitions", info.Partitions, "declared", partitions, "at", n.Site)
+			}
+			continue
+		}
+		if !p.options.Create {
+			p.problem("topic %q, declared at %s, does not exist: create it, or set Config.CreateTopics", name, n.Site)
+			continue
+		}
+		p.make(broker.TopicSpec{
+			Name: name, Partitions: max(1, partitions), Replication: p.options.Replication, Config: config,
+		})
+	}
+}
+
+func (p *preparation) make(spec broker.TopicSpec) {
+	p.missing = append(p.missing, spec)
+	p.known[spec.Name] = broker.TopicInfo{
+		Name: spec.Name, Partitions: spec.Partitions, Replication: spec.Replication, Config: spec.Config,
+	}
+}
+
+// partitions checks that tasks of a part with stores own a partition of every input, and reports whether all inputs are
+// known.
+func (p *preparation) partitions(part *graph.Part) bool {
+	counts := make([]string, 0, len(part.Sources))
+	equal := true
+	var first int32
+	for i, n := range part.Sources {
+		info, ok := p.known[p.plan.Topic(n)]
+		if !ok {
+			return false
+		}
+		if i == 0 {
+			first = info.Partitions
+		}
+		equal = equal && info.Partitions == first
+		counts = append(counts, fmt.Sprintf("%s has %d", info.Name, info.Partitions))
+	}
+	if !equal && len(part.Stores) > 0 {
+		p.problem("the topics of a stream with state must have equal numbers of partitions: %s", strings.Join(counts, ", "))
+	}
+	return true
+}
+
+// internalTopics checks, and makes, the changelogs of a part and the repartition topics that it writes.
+func (p *preparation) internalTopics(part *graph.Part) {
+	derived := p.derive(part)
+	for _, s := range part.Stores {
+		spec := broker.TopicSpec{
+			Name: s.Changelog, Partitions: derived.Partitions, Replication: derived.Replication, Config: maps.Clone(derived.Config),
+		}
+		spec.Config["cleanup.policy"] = "compact"
+		info, ok := p.known[s.Changelog]
+		if !ok {
+			p.make(spec)
+			continue
+		}
+		if info.Partitions != spec.Partitions {
+			p.problem("changelog %q of store %q has %d partitions and the input %d: the state has to be rebuilt; "+
+				"delete the topic and the state directory, and reset the group", s.Changelog, s.Name, info.Partitions, spec.Partitions)
+		}
+		if policy, ok := info.Config["cleanup.policy"]; ok && policy != "compact" {
+			p.problem("changelog %q of store %q has cleanup.policy=%s: records of the state would be deleted; set it to compact",
+				s.Changelog, s.Name, policy)
+		}
+	}
+	for _, n := range part.Nodes {
+		if n.Sink == nil || n.Sink.Repartition == "" {
+			continue
+		}
+		name := p.plan.Topic(n)
+		info, ok := p.known[name]
+		if !ok {
+			partitions := n.Sink.Partitions
+			if partitions == 0 {
+				partitions = derived.Partitions
+			}
+			p.make(broker.TopicSpec{Name: name, Partitions: partitions, Replication: derived.Replication, Config: maps.Clone(derived.Config)})
+			continue
+		}
+		if n.Sink.Partitions > 0 && info.Partitions != n.Sink.Partitions {
+			p.problem("topic %q has %d partitions, %d were declared at %s", name, info.Partitions, n.Sink.Partitions, n.Site)
+		}
+		if strings.Contains(info.Config["cleanup.policy"], "compact") {
+			p.problem("topic %q has cleanup.policy=%s: records would be lost; set it to delete", name, info.Config["cleanup.policy"])
+		}
+	}
+}
+
+// derive returns the settings of a part's internal topics: the greatest of its inputs, where -1 means without limit.
+func (p *preparation) derive(part *graph.Part) broker.TopicInfo {
+	derived := broker.TopicInfo{Replication: -1, Config: map[string]string{}}
+	for _, n := range part.Sources {
+		info := p.known[p.plan.Topic(n)]
+		derived.Partitions = max(derived.Partitions, info.Partitions)
+		derived.Replication = max(derived.Replication, info.Replication)
+		for _, key := range []string{"retention.ms", "retention.bytes"} {
+			if value, ok := info.Config[key]; ok {
+				derived.Config[key] = longer(derived.Config[key], value)
+			}
+		}
+	}
+	return derived
+}
+
+// longer returns the greater of two retentions. An empty one is none at all, and -1 is without limit.
+func longer(a, b string) string {
+	if a == "" {
+		return b
+	}
+	x, errX := strconv.ParseInt(a, 10, 64)
+	y, errY := strconv.ParseInt(b, 10, 64)
+	if errX != nil || errY != nil || x < 0 || y < 0 {
+		return "-1"
+	}
+	return strconv.FormatInt(max(x, y), 10)
+}
+
+// upstreamFirst orders the parts so that the one that writes a repartition topic comes before the one that reads it.
+func upstreamFirst(plan *graph.Plan) []*graph.Part {
+	var order []*graph.Part
+	var visit func(part *graph.Part)
+	visit = func(part *graph.Part) {
+		if slices.Contains(order, part) {
+			return
+		}
+		for _, n := range part.Sources {
+			if w := n.Source.Repartition; w != nil {
+				visit(plan.PartOf(w))
+			}
+		}
+		order = append(order, part)
+	}
+	for _, part := range plan.Parts {
+		visit(part)
+	}
+	return order
+}

@@ -1,0 +1,14 @@
+// Package testkit runs topologies in tests: the real engine, on a broker in memory, with a clock that moves when it is
+// told to. There is no goroutine, no port and no waiting.
+//
+//	d := testkit.New(t, Topology())
+//	trades, alerts := d.Input(Trades), d.Output(Alerts)
+//
+//	trades.Send("ACME", Trade{Price: 101}, time.UnixMilli(0))
+//	alerts.ExpectValues(Alert{Symbol: "ACME", Price: 101})
+//
+//	d.Crash(testkit.LoseState) // what follows is restored from the changelogs
+//
+// What a test sends is processed, with everything that follows from it, before Send returns. Checkpoints happen as they
+// do in production: when the clock is moved, when enough has changed, and when the application stops.
+package testkit

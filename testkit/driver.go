@@ -1,0 +1,350 @@
+package testkit
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/broker/simbroker"
+	"github.com/weirstreams/weir/internal/clock"
+	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/operator"
+	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/stream"
+)
+
+// Config configures a Driver. The zero value is right for most tests.
+type Config struct {
+	// Partitions is the number of partitions of every topic that does not ask for a number of its own. 0 means 1.
+	Partitions int32
+	// Workers is how many workers share the tasks. 0 means 1. They take turns; there are no goroutines.
+	Workers int
+	// Start is what the clock says first. The zero time means 2026-01-01 UTC. It has nothing to do with the times of
+	// records.
+	Start time.Time
+	// CheckpointInterval is the longest time between checkpoints. 0 means 5 s.
+	CheckpointInterval time.Duration
+	// CheckpointRecords is the greatest number of records between checkpoints. 0 means any number.
+	CheckpointRecords int
+	// SkipFailed goes on after records that cannot be processed. The default is to end with an error.
+	SkipFailed bool
+}
+
+// Driver runs one topology. It is used by one goroutine, that of the test.
+type Driver struct {
+	tb         testing.TB
+	config     Config
+	plan       *graph.Plan
+	clock      *clock.Virtual
+	broker     *simbroker.Broker
+	partitions map[string]int32
+	backends   map[string]store.Backend
+
+	group      broker.Group
+	workers    []*engine.Worker
+	assignment *engine.Assignment
+	failed     error
+}
+
+const (
+	groupName = "test"
+	// forever keeps the member in its group however far the clock is moved.
+	forever = 100 * 365 * 24 * time.Hour
+)
+
+// New starts a topology. What is wrong with it fails the test. The application is stopped when the test ends.
+func New(tb testing.TB, topology *stream.Topology, config ...Config) *Driver {
+	tb.Helper()
+	d := &Driver{tb: tb, backends: map[string]store.Backend{}}
+	if len(config) > 0 {
+		d.config = config[0]
+	}
+	if d.config.Partitions == 0 {
+		d.config.Partitions = 1
+	}
+	if d.config.Workers == 0 {
+		d.config.Workers = 1
+	}
+	if d.config.CheckpointInterval == 0 {
+		d.config.CheckpointInterval = 5 * time.Second
+	}
+	if d.config.Start.IsZero() {
+		d.config.Start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
+	if err := topology.Validate(); err != nil {
+		tb.Fatal(err)
+	}
+	d.plan = graph.NewPlan(topology.Graph(), groupName)
+	d.clock = clock.NewVirtual(d.config.Start)
+	d.broker = simbroker.New(d.clock)
+	d.broker.DeliverOnSend = true
+	d.createTopics()
+	var err error
+	d.partitions, err = engine.PrepareTopics(tb.Context(), d.broker, d.plan, engine.TopicOptions{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	d.start()
+	tb.Cleanup(func() {
+		if d.failed == nil {
+			d.stop()
+		} else {
+			d.abandon()
+		}
+	})
+	return d
+}
+
+// createTopics makes the topics that the user declared.
+func (d *Driver) createTopics() {
+	d.tb.Helper()
+	for _, n := range d.plan.Graph.Nodes {
+		var partitions int32
+		switch {
+		case n.Source != nil && n.Source.Repartition == nil:
+			partitions = n.Source.Partitions
+		case n.Sink != nil && n.Sink.Repartition == "":
+			partitions = n.Sink.Partitions
+		default:
+			continue
+		}
+		if partitions == 0 {
+			partitions = d.config.Partitions
+		}
+		spec := broker.TopicSpec{Name: d.plan.Topic(n), Partitions: partitions, Replication: -1}
+		if err := d.broker.CreateTopics(d.tb.Context(), spec); err != nil {
+			d.tb.Fatal(err)
+		}
+	}
+}
+
+// start starts a process: it joins the group and opens the tasks.
+func (d *Driver) start() {
+	d.tb.Helper()
+	config := engine.Config{
+		CheckpointInterval: d.config.CheckpointInterval,
+		CheckpointRecords:  d.config.CheckpointRecords,
+		CheckpointBytes:    64 << 20,
+		CacheBytes:         1 << 20,
+		OnError: func(*operator.ProcessingError) engine.Action {
+			if d.config.SkipFailed {
+				return engine.Skip
+			}
+			return engine.Fail
+		},
+		OpenBackend: func(dir string) (store.Backend, error) {
+			b := d.backends[dir]
+			if b == nil {
+				b = store.NewMemory()
+				d.backends[dir] = b
+			}
+			return b, nil
+		},
+		DestroyBackend: func(dir string) error { delete(d.backends, dir); return nil },
+		Clock:          d.clock,
+		Logger:         slog.New(slog.NewTextHandler(logWriter{d.tb}, nil)),
+	}
+	var err error
+	d.group, err = d.broker.NewGroup(broker.GroupConfig{
+		Group: groupName, Topics: d.plan.InputTopics(), SessionTimeout: forever, RebalanceTimeout: forever,
+		InstanceID: "testkit", // so that the next process takes over at once
+
+	})
+	if err != nil {
+		d.tb.Fatal(err)
+	}
+	d.workers = make([]*engine.Worker, d.config.Workers)
+	for i := range d.workers {
+		c := engine.Connections{Cluster: d.broker, Group: d.group}
+		if c.Fetcher, err = d.broker.NewFetcher(broker.FetcherConfig{}); err != nil {
+			d.tb.Fatal(err)
+		}
+		if c.Producer, err = d.broker.NewProducer(broker.ProducerConfig{}); err != nil {
+			d.tb.Fatal(err)
+		}
+		d.workers[i] = engine.NewWorker(config, d.plan, c, d.partitions)
+	}
+	d.assignment = engine.NewAssignment(d.plan, len(d.workers), func(jobs map[int]func(*engine.Worker) error) error {
+		for i, w := range d.workers { // in order, to be deterministic
+			if job := jobs[i]; job != nil {
+				if err := job(w); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err := d.run(); err != nil {
+		d.tb.Fatal(err)
+	}
+}
+
+// run works until there is nothing left to do.
+func (d *Driver) run() error {
+	if d.failed != nil {
+		return d.failed
+	}
+	ctx := context.Background()
+	for busy := true; busy; {
+		busy = false
+		event, err := d.group.Poll(ctx, 0)
+		if err == nil && event != nil {
+			busy = true
+			err = d.assignment.Handle(ctx, event)
+		}
+		for _, w := range d.workers {
+			if err == nil {
+				var worked bool
+				worked, err = w.Step(ctx, 0)
+				busy = busy || worked
+			}
+		}
+		if err != nil {
+			d.failed = err
+			return err
+		}
+	}
+	return nil
+}
+
+// stop ends the process gracefully.
+func (d *Driver) stop() {
+	d.tb.Helper()
+	ctx := context.Background()
+	for _, w := range d.workers {
+		if err := w.Close(ctx); err != nil {
+			d.tb.Errorf("stop: %v", err)
+		}
+	}
+	if err := d.group.Leave(ctx); err != nil {
+		d.tb.Errorf("stop: %v", err)
+	}
+}
+
+// abandon ends the process as a crash does.
+func (d *Driver) abandon() {
+	d.tb.Helper()
+	for _, w := range d.workers {
+		if err := w.Abandon(); err != nil {
+			d.tb.Errorf("crash: %v", err)
+		}
+	}
+	d.broker.Kill(d.group)
+}
+
+// Restart stops the application as a deployment does, after a checkpoint, and starts it with the state that it left.
+func (d *Driver) Restart() {
+	d.tb.Helper()
+	d.stop()
+	d.start()
+}
+
+// Loss says what a crash takes with it.
+type Loss bool
+
+const (
+	// KeepState leaves the state directory as the last checkpoint left it.
+	KeepState Loss = false
+	// LoseState takes the state directory too: everything is restored from the changelogs.
+	LoseState Loss = true
+)
+
+// Crash ends the application without a checkpoint, as kill -9 does, and starts it anew. What was processed since the
+// last checkpoint is processed again: output appears twice. A Driver that has failed goes on.
+func (d *Driver) Crash(loss Loss) {
+	d.tb.Helper()
+	d.abandon()
+	d.failed = nil
+	if loss == LoseState {
+		clear(d.backends)
+	}
+	d.start()
+}
+
+// Advance moves the clock, and lets what is due happen.
+func (d *Driver) Advance(by time.Duration) {
+	d.tb.Helper()
+	d.clock.Advance(by)
+	if err := d.run(); err != nil {
+		d.tb.Fatal(err)
+	}
+}
+
+// Checkpoint checkpoints now.
+func (d *Driver) Checkpoint() {
+	d.tb.Helper()
+	for _, w := range d.workers {
+		if err := w.Checkpoint(context.Background()); err != nil {
+			d.tb.Fatal(err)
+		}
+	}
+}
+
+// Now returns what the clock says.
+func (d *Driver) Now() time.Time { return d.clock.Now() }
+
+// Task is what is known of a task.
+type Task struct {
+	// Name is the stream id and the partition.
+	Name string
+	// Processed, Skipped, Late and NullKeys count records since the application was started: those that were read,
+	// those that failed and were skipped, and those that a stateful operator could not use.
+	Processed, Skipped, Late, NullKeys int64
+	// Restored is the number of changelog records that were applied.
+	Restored int64
+}
+
+// Tasks returns what is known of the tasks.
+func (d *Driver) Tasks() []Task {
+	var tasks []Task
+	for _, w := range d.workers {
+		for _, s := range w.Status() {
+			tasks = append(tasks, Task{
+				Name: s.Name, Processed: s.Processed, Skipped: s.Skipped, Late: s.Late, NullKeys: s.NullKeys, Restored: s.Restored,
+			})
+		}
+	}
+	return tasks
+}
+
+// Cell returns the state that a cell holds for a key, encoded with codec.For, and whether there is any.
+func (d *Driver) Cell[S, K any](cell *store.CellHandle[S], key K) (S, bool) {
+	d.tb.Helper()
+	encoded, err := codec.For[K]().Append(nil, &codec.Context{Topic: cell.Name(), Part: codec.Key}, key)
+	if err != nil {
+		d.tb.Fatal(err)
+	}
+	for _, w := range d.workers {
+		for _, s := range w.Stores(cell.Name()) {
+			c, ok := s.(*store.Cell[S])
+			if !ok {
+				d.tb.Fatalf("store %q is a %T", cell.Name(), s)
+			}
+			if err := c.Place(encoded); err != nil {
+				d.tb.Fatal(err)
+			}
+			if state, ok := c.Get(); ok {
+				return state, true
+			}
+		}
+	}
+	var none S
+	return none, false
+}
+
+// Topics returns the names of all topics, internal ones included, sorted.
+func (d *Driver) Topics() []string { return d.broker.TopicNames() }
+
+// logWriter sends the log to that of the test.
+type logWriter struct{ tb testing.TB }
+
+func (w logWriter) Write(line []byte) (int, error) {
+	w.tb.Helper()
+	w.tb.Log(string(bytes.TrimRight(line, "\n")))
+	return len(line), nil
+}

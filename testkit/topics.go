@@ -1,0 +1,169 @@
+package testkit
+
+import (
+	"slices"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/murmur2"
+	"github.com/weirstreams/weir/stream"
+)
+
+// Input writes to a topic that the topology reads.
+type Input[K, V any] struct {
+	driver     *Driver
+	topic      stream.Topic[K, V]
+	partitions int32
+}
+
+// Input returns a writer for a topic that the topology reads.
+func (d *Driver) Input[K, V any](topic stream.Topic[K, V]) *Input[K, V] {
+	d.tb.Helper()
+	return &Input[K, V]{d, topic, d.topicPartitions(topic.Name())}
+}
+
+func (d *Driver) topicPartitions(name string) int32 {
+	d.tb.Helper()
+	n, ok := d.partitions[name]
+	if !ok {
+		d.tb.Fatalf("the topology does not use topic %q; it uses %v", name, d.Topics())
+	}
+	return n
+}
+
+// Send writes a record, to the partition of its key, and runs the topology until nothing is left to do. An error ends
+// the test.
+func (i *Input[K, V]) Send(key K, value V, at time.Time) {
+	i.driver.tb.Helper()
+	i.SendRecords(Record[K, V]{Key: key, Value: value, Time: at})
+}
+
+// SendRecords is Send for records that were written at once, before any was read.
+func (i *Input[K, V]) SendRecords(records ...Record[K, V]) {
+	i.driver.tb.Helper()
+	if err := i.TrySendRecords(records...); err != nil {
+		i.driver.tb.Fatal(err)
+	}
+}
+
+// TrySendRecords is SendRecords but returns the error that ends the application. The driver is of no more use then,
+// until Crash.
+func (i *Input[K, V]) TrySendRecords(records ...Record[K, V]) error {
+	i.driver.tb.Helper()
+	for _, r := range records {
+		key := encode(i.driver, i.topic.Name(), codec.Key, i.topic.KeyCodec(), r.Key, r.KeyNull)
+		value := encode(i.driver, i.topic.Name(), codec.Value, i.topic.ValueCodec(), r.Value, r.ValueNull)
+		i.append(broker.Record{Key: key, Value: value, Headers: r.Headers, Millis: r.Time.UnixMilli()})
+	}
+	return i.driver.run()
+}
+
+// TrySendBytes writes a record of raw bytes, where nil is null, and returns the error that ends the application.
+func (i *Input[K, V]) TrySendBytes(key, value []byte, at time.Time) error {
+	i.driver.tb.Helper()
+	i.append(broker.Record{Key: key, Value: value, Millis: at.UnixMilli()})
+	return i.driver.run()
+}
+
+func (i *Input[K, V]) append(r broker.Record) {
+	i.driver.tb.Helper()
+	tp := broker.TopicPartition{Topic: i.topic.Name(), Partition: murmur2.Partition(r.Key, i.partitions)}
+	if err := i.driver.broker.Append(tp, r); err != nil {
+		i.driver.tb.Fatal(err)
+	}
+}
+
+// Output reads a topic that the topology writes.
+type Output[K, V any] struct {
+	driver  *Driver
+	topic   stream.Topic[K, V]
+	offsets []int64
+}
+
+// Output returns a reader for a topic that the topology writes, from its beginning.
+func (d *Driver) Output[K, V any](topic stream.Topic[K, V]) *Output[K, V] {
+	d.tb.Helper()
+	return &Output[K, V]{d, topic, make([]int64, d.topicPartitions(topic.Name()))}
+}
+
+// Read returns what was written since the last call. Records of one partition are in order; partitions follow each
+// other.
+func (o *Output[K, V]) Read() []Record[K, V] {
+	o.driver.tb.Helper()
+	var records []Record[K, V]
+	for p := range o.offsets {
+		tp := broker.TopicPartition{Topic: o.topic.Name(), Partition: int32(p)}
+		for _, r := range o.driver.broker.Read(tp, o.offsets[p]) {
+			o.offsets[p] = r.Offset + 1
+			records = append(records, Record[K, V]{
+				Key:       decode(o.driver, o.topic.Name(), codec.Key, o.topic.KeyCodec(), r.Key),
+				Value:     decode(o.driver, o.topic.Name(), codec.Value, o.topic.ValueCodec(), r.Value),
+				Time:      time.UnixMilli(r.Millis).UTC(),
+				Headers:   slices.Clone(r.Headers),
+				KeyNull:   r.Key == nil,
+				ValueNull: r.Value == nil,
+			})
+		}
+	}
+	return records
+}
+
+// Values returns the values of Read.
+func (o *Output[K, V]) Values() []V {
+	o.driver.tb.Helper()
+	var values []V
+	for _, r := range o.Read() {
+		values = append(values, r.Value)
+	}
+	return values
+}
+
+// Expect fails the test, with the differences, unless Read returns exactly these records.
+func (o *Output[K, V]) Expect(want ...Record[K, V]) {
+	o.driver.tb.Helper()
+	for i := range want {
+		want[i].Time = time.UnixMilli(want[i].Time.UnixMilli()).UTC()
+	}
+	o.diff(want, o.Read())
+}
+
+// ExpectValues fails the test, with the differences, unless the values of Read are exactly these.
+func (o *Output[K, V]) ExpectValues(want ...V) {
+	o.driver.tb.Helper()
+	o.diff(want, o.Values())
+}
+
+func (o *Output[K, V]) diff(want, got any) {
+	o.driver.tb.Helper()
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		o.driver.tb.Errorf("topic %q (-want +got):\n%s", o.topic.Name(), diff)
+	}
+}
+
+func encode[T any](d *Driver, topic string, part codec.Part, c codec.Codec[T], v T, null bool) []byte {
+	d.tb.Helper()
+	if n, ok := c.(codec.Nuller[T]); null || ok && n.IsNull(v) {
+		return nil
+	}
+	data, err := c.Append([]byte{}, &codec.Context{Topic: topic, Part: part}, v)
+	if err != nil {
+		d.tb.Fatalf("topic %q: encode %s: %v", topic, part, err)
+	}
+	return data
+}
+
+func decode[T any](d *Driver, topic string, part codec.Part, c codec.Codec[T], data []byte) (v T) {
+	d.tb.Helper()
+	if data == nil {
+		return v
+	}
+	v, err := c.Decode(&codec.Context{Topic: topic, Part: part}, data)
+	if err != nil {
+		d.tb.Fatalf("topic %q: decode %s: %v", topic, part, err)
+	}
+	return v
+}

@@ -5,7 +5,8 @@ import "errors"
 // ErrNotFound is returned by Backend.Get for a key that is not there.
 var ErrNotFound = errors.New("key not found")
 
-// Backend is the sorted key-value database under the stores of one task. Keys are ordered bytewise.
+// Backend is the sorted key-value database under the stores of one task. Keys are ordered bytewise
+// and are not empty: to set or delete an empty key is an error.
 //
 // It is used by one goroutine, the worker that runs the task.
 type Backend interface {
@@ -36,8 +37,8 @@ type Batch interface {
 	Delete(key []byte) error
 	// Len returns the size of the batch in bytes.
 	Len() int
-	// Commit applies the changes. Without sync a crash of the machine may lose the batch, together with every later
-	// one; it never tears it.
+	// Commit applies the changes. Without sync a crash of the process or the machine may lose the batch, together with
+	// every later one; it never tears it.
 	Commit(sync bool) error
 	// Close releases the batch, committed or not.
 	Close() error

@@ -1,0 +1,56 @@
+package store
+
+import (
+	"fmt"
+	"log/slog"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+)
+
+// options returns the settings of one database.
+func (p *Pebble) options(dir string) *pebble.Options {
+	logger := p.config.Logger.With("store", dir)
+	options := &pebble.Options{
+		FS:                  p.config.FS,
+		Cache:               p.blocks,
+		FileCache:           p.files,
+		FormatMajorVersion:  pebble.FormatNewest,
+		MemTableSize:        uint64(p.config.MemTableBytes),
+		MaxManifestFileSize: 4 << 20, // it is read at every open, and small memtables add to it often
+		Logger:              pebbleLogger{logger},
+		EventListener: &pebble.EventListener{
+			BackgroundError: func(err error) {
+				logger.Error("background work of the database failed and is tried again", "error", err)
+			},
+			// The default ends the process. The read that found the damage returns it as ErrCorrupt.
+			DataCorruption: func(info pebble.DataCorruptionInfo) {
+				logger.Error("database is corrupt", "details", info.String())
+			},
+		},
+	}
+	// New keys are looked up before they are first written, so many reads find nothing.
+	options.Levels[0].FilterPolicy = bloom.FilterPolicy(10)
+	options.Experimental.CompactionScheduler = p.compactions.database()
+	return options
+}
+
+// pebbleLogger passes Pebble's messages to slog.
+type pebbleLogger struct{ logger *slog.Logger }
+
+func (l pebbleLogger) Infof(format string, args ...any) { l.logger.Debug(fmt.Sprintf(format, args...)) }
+
+func (l pebbleLogger) Errorf(format string, args ...any) {
+	l.logger.Error(fmt.Sprintf(format, args...))
+}
+
+// Fatalf must not return: Pebble reports a failed commit as a success then. On the goroutine of a commit, the panic is
+// turned into an error; on one of Pebble's own (the manifest cannot be written) it ends the process with its reason.
+func (l pebbleLogger) Fatalf(format string, args ...any) {
+	panic(pebbleFailure(fmt.Sprintf(format, args...)))
+}
+
+// pebbleFailure is a failure after which a database cannot be used.
+type pebbleFailure string
+
+func (f pebbleFailure) Error() string { return string(f) }

@@ -1,0 +1,48 @@
+package saramabroker
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/IBM/sarama"
+)
+
+// Config says how to reach a cluster. Zero values mean the defaults, but for Brokers.
+type Config struct {
+	// Brokers are the addresses to begin with, as host:port. The others are learned from them.
+	Brokers []string
+	// ClientID names the program in the cluster's logs and quotas. The default is "weir".
+	ClientID string
+	// Logger receives outages and their ends. The default is slog.Default.
+	Logger *slog.Logger
+	// Tune edits the configuration of every client and connection that is opened: TLS, SASL, time-outs, a dialer in
+	// Net.Proxy. What this package relies on is set after it and cannot be changed by it. It may be called often and
+	// by several goroutines at once.
+	Tune func(*sarama.Config)
+}
+
+// version is the protocol that is spoken at most. The client goes down to what a broker offers. 3.6 is the newest
+// that was tried widely; nothing that is used here needs more.
+var version = sarama.V3_6_0_0
+
+// clientConfig returns a configuration whose connections are all dialled by conns.
+func (c *cluster) clientConfig(conns *connections) *sarama.Config {
+	conf := sarama.NewConfig()
+	conf.ClientID = c.cfg.ClientID
+	conf.Net.DialTimeout = 10 * time.Second
+	conf.Metadata.Retry.Backoff = 100 * time.Millisecond
+	if c.cfg.Tune != nil {
+		c.cfg.Tune(conf)
+	}
+	conf.Version = version
+	conf.ApiVersionsRequest = true
+	conf.Metadata.Full = false
+	conf.Metadata.AllowAutoTopicCreation = false
+	conf.Consumer.IsolationLevel = sarama.ReadCommitted
+	conf.Consumer.Offsets.AutoCommit.Enable = false
+	// Sarama insists on one open request for an idempotent producer; producerConfig turns both on.
+	conf.Producer.Idempotent = false
+	conf.Producer.Transaction.ID = ""
+	conns.adopt(conf)
+	return conf
+}

@@ -1,0 +1,123 @@
+package saramabroker
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/IBM/sarama"
+)
+
+// connections are the network connections of one owner (the cluster, a fetcher, a producer, a group). The client
+// offers no way to give up a request that waits for a broker; closing the connection under it is the way out, and
+// this type knows which connections those are.
+type connections struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	// pause is the least time between two dials of an address of which the first failed. It paces loops in the
+	// client that try again at once.
+	pause time.Duration
+
+	base func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	mu     sync.Mutex
+	open   map[*trackedConn]struct{}
+	failed map[string]time.Time
+}
+
+func newConnections() *connections {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &connections{
+		ctx: ctx, cancel: cancel,
+		open:   make(map[*trackedConn]struct{}),
+		failed: make(map[string]time.Time),
+	}
+}
+
+// adopt makes a configuration dial through c, which dials through what the configuration had.
+func (c *connections) adopt(conf *sarama.Config) {
+	if proxy := conf.Net.Proxy; proxy.Enable && proxy.Dialer != nil {
+		c.base = func(_ context.Context, network, addr string) (net.Conn, error) {
+			return proxy.Dialer.Dial(network, addr)
+		}
+	} else {
+		dialer := &net.Dialer{Timeout: conf.Net.DialTimeout, KeepAlive: conf.Net.KeepAlive, LocalAddr: conf.Net.LocalAddr}
+		c.base = dialer.DialContext
+	}
+	conf.Net.Proxy.Enable = true
+	conf.Net.Proxy.Dialer = c
+}
+
+// Dial opens a connection. It fails at once when c is closed.
+func (c *connections) Dial(network, addr string) (net.Conn, error) {
+	if err := c.pace(addr); err != nil {
+		return nil, err
+	}
+	conn, err := c.base(c.ctx, network, addr)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil {
+		c.failed[addr] = time.Now()
+		return nil, err
+	}
+	delete(c.failed, addr)
+	if c.ctx.Err() != nil {
+		conn.Close()
+		return nil, net.ErrClosed
+	}
+	tracked := &trackedConn{Conn: conn, owner: c}
+	c.open[tracked] = struct{}{}
+	return tracked, nil
+}
+
+func (c *connections) pace(addr string) error {
+	c.mu.Lock()
+	last, failed := c.failed[addr]
+	c.mu.Unlock()
+	if wait := c.pause - time.Since(last); failed && wait > 0 {
+		return sleep(c.ctx, wait)
+	}
+	return c.ctx.Err()
+}
+
+// interrupt closes what is open. New connections may follow.
+func (c *connections) interrupt() {
+	c.mu.Lock()
+	open := c.open
+	c.open = make(map[*trackedConn]struct{})
+	c.mu.Unlock()
+	for conn := range open {
+		conn.Conn.Close()
+	}
+}
+
+// close closes what is open and lets nothing be opened any more.
+func (c *connections) close() {
+	c.cancel()
+	c.interrupt()
+}
+
+type trackedConn struct {
+	net.Conn
+	owner *connections
+}
+
+func (t *trackedConn) Close() error {
+	t.owner.mu.Lock()
+	delete(t.owner.open, t)
+	t.owner.mu.Unlock()
+	return t.Conn.Close()
+}
+
+// sleep waits for d or for the end of ctx, and then returns its error.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,95 @@
+package saramabroker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/IBM/sarama"
+
+	"github.com/weirstreams/weir/internal/broker"
+)
+
+var errClosed = errors.New("closed")
+
+// translate wraps an error of the client with the error of the boundary that it stands for.
+func translate(err error) error {
+	if err == nil || isBoundary(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if code, ok := codeOf(err); ok {
+		if code == sarama.ErrProducerFenced { // which the client has no text for
+			err = errors.New("a newer producer has the same transactional id (code 90)")
+		}
+		if sentinel := sentinelOf(code); sentinel != nil {
+			return fmt.Errorf("%w: %w", sentinel, err)
+		}
+		return err
+	}
+	if errors.Is(err, sarama.ErrInvalidPartition) {
+		return fmt.Errorf("%w: %w", broker.ErrUnknownTopic, err)
+	}
+	if isTransport(err) {
+		return fmt.Errorf("%w: %w", broker.ErrUnavailable, err)
+	}
+	return err
+}
+
+func isBoundary(err error) bool {
+	return errors.Is(err, broker.ErrUnavailable) || errors.Is(err, broker.ErrUnknownTopic) ||
+		errors.Is(err, broker.ErrFenced) || errors.Is(err, broker.ErrUnauthorized)
+}
+
+// codeOf returns the error code of the protocol that lies in err. "No error" is not one.
+func codeOf(err error) (sarama.KError, bool) {
+	code, ok := errors.AsType[sarama.KError](err)
+	return code, ok && code != sarama.ErrNoError
+}
+
+func sentinelOf(code sarama.KError) error {
+	switch code {
+	case sarama.ErrUnknownTopicOrPartition:
+		return broker.ErrUnknownTopic
+	case sarama.ErrTopicAuthorizationFailed, sarama.ErrGroupAuthorizationFailed, sarama.ErrClusterAuthorizationFailed,
+		sarama.ErrTransactionalIDAuthorizationFailed, sarama.ErrSASLAuthenticationFailed:
+		return broker.ErrUnauthorized
+	case sarama.ErrIllegalGeneration, sarama.ErrUnknownMemberId, sarama.ErrFencedInstancedId,
+		sarama.ErrInvalidProducerEpoch, sarama.ErrProducerFenced:
+		return broker.ErrFenced
+	}
+	return nil
+}
+
+// isTransport says that err came from the connection and not from a broker.
+func isTransport(err error) bool {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	_, isCode := codeOf(err)
+	_, isConfig := errors.AsType[sarama.ConfigurationError](err)
+	_, isEncoding := errors.AsType[sarama.PacketEncodingError](err)
+	return !isCode && !isConfig && !isEncoding && !errors.Is(err, sarama.ErrUnsupportedVersion) && !errors.Is(err, errClosed)
+}
+
+// isRetriable says that the same request may succeed later, perhaps at another broker.
+func isRetriable(err error) bool {
+	if errors.Is(err, broker.ErrUnavailable) || isTransport(err) {
+		return true
+	}
+	code, _ := codeOf(err)
+	switch code {
+	case sarama.ErrLeaderNotAvailable, sarama.ErrNotLeaderForPartition, sarama.ErrReplicaNotAvailable,
+		sarama.ErrFencedLeaderEpoch, sarama.ErrUnknownLeaderEpoch, sarama.ErrOffsetNotAvailable,
+		sarama.ErrRequestTimedOut, sarama.ErrBrokerNotAvailable, sarama.ErrNetworkException,
+		sarama.ErrOffsetsLoadInProgress, sarama.ErrConsumerCoordinatorNotAvailable,
+		sarama.ErrNotCoordinatorForConsumer, sarama.ErrNotController, sarama.ErrKafkaStorageError:
+		return true
+	}
+	return false
+}
+
+// backoff is the wait before another try, after a number of failures in a row: 50 ms to 1 s.
+func backoff(failures int) time.Duration {
+	return min(50*time.Millisecond<<min(max(failures-1, 0), 10), time.Second)
+}

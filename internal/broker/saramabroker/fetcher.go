@@ -1,0 +1,319 @@
+package saramabroker
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/IBM/sarama"
+
+	"github.com/weirstreams/weir/internal/broker"
+)
+
+// fetcher reads partitions with one goroutine and one connection per leader (see reader), each of which asks for many
+// partitions in a request. One more goroutine finds the leaders (see leaderFinder).
+//
+// What is read ahead waits in a queue per partition. A partition is asked for while its queue is shorter than its share
+// of the buffer; one of which nothing is held at all is asked for even if the buffer is full, so that a caller that
+// holds on to batches of some partitions while it waits for others can never be stuck. The buffer is exceeded by that,
+// and by compressed batches, whose size is only known when they are unpacked.
+type fetcher struct {
+	cluster *cluster
+	log     *slog.Logger
+	conns   *connections
+	conf    *sarama.Config
+
+	bufferBytes int
+	maxWait     time.Duration
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	// ready says that Poll may find something.
+	ready chan struct{}
+	// leaderless says that the leader of a partition is to be found.
+	leaderless chan struct{}
+	timer      *time.Timer // of Poll
+
+	mu         sync.Mutex // guards what follows, the partitions and the readers' fields that say so
+	partitions map[broker.TopicPartition]*partition
+	readers    map[int32]*reader
+	turns      []*partition // whose queues are not empty, in the order in which Poll serves them
+	used       int          // bytes in queues and with the caller
+	reserved   int          // bytes that requests in flight may bring
+	woken      bool
+}
+
+// partition is one Start of a partition. A Start at another offset makes a new one, so that what was asked for the old
+// one can be told apart when it arrives.
+type partition struct {
+	tp      broker.TopicPartition
+	dropped bool
+	paused  bool
+
+	next     int64 // offset to ask for
+	seen     bool  // there was a response since Start
+	inFlight bool
+	// size is what to ask for at least, after a batch did not fit.
+	size int
+
+	leader    int32 // or noLeader
+	epoch     int32
+	notBefore time.Time // when to look for the leader
+	failures  int       // in a row
+
+	queue  []fetched
+	queued int  // bytes in queue
+	held   int  // bytes with the caller
+	inTurn bool // is in fetcher.turns
+}
+
+const noLeader = -1
+
+// fetched is a batch, or an error that ends the partition.
+type fetched struct {
+	batch *broker.Batch
+	bytes int
+	err   error
+}
+
+const (
+	defaultBuffer  = 32 << 20
+	defaultMaxWait = 250 * time.Millisecond
+	// shortWait is how long a fetch is held open when some partition of the same leader is about to be asked for.
+	shortWait = 10 * time.Millisecond
+	// largest and smallest amounts to ask for per partition and request.
+	maxFetch = 1 << 20
+	minFetch = 16 << 10
+	// maxResponse bounds a request over all its partitions.
+	maxResponse = 16 << 20
+	// maxGrown is the largest batch that is read. The client accepts responses of 100 MB.
+	maxGrown = 64 << 20
+)
+
+// NewFetcher implements broker.Cluster.
+func (c *cluster) NewFetcher(cfg broker.FetcherConfig) (broker.Fetcher, error) {
+	if !canSkipEmptyBatches {
+		return nil, fmt.Errorf("new fetcher: this version of the Kafka client hides the position after batches that compaction emptied")
+	}
+	if cfg.BufferBytes <= 0 {
+		cfg.BufferBytes = defaultBuffer
+	}
+	if cfg.MaxWait <= 0 {
+		cfg.MaxWait = defaultMaxWait
+	}
+	f := &fetcher{
+		cluster:     c,
+		log:         c.log,
+		conns:       newConnections(),
+		bufferBytes: cfg.BufferBytes,
+		maxWait:     cfg.MaxWait,
+		ready:       make(chan struct{}, 1),
+		leaderless:  make(chan struct{}, 1),
+		timer:       time.NewTimer(time.Hour),
+		partitions:  make(map[broker.TopicPartition]*partition),
+		readers:     make(map[int32]*reader),
+	}
+	f.conf = c.clientConfig(f.conns)
+	f.ctx, f.cancel = context.WithCancel(context.Background())
+	f.wg.Go(f.findLeaders)
+	return f, nil
+}
+
+// Start implements broker.Fetcher. A partition that is paused stays paused. The first response after Start is always
+// handed out, as an empty batch if need be, so that the caller learns where the partition ends.
+func (f *fetcher) Start(tp broker.TopicPartition, offset int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := &partition{tp: tp, next: offset, leader: noLeader, epoch: -1}
+	if old := f.partitions[tp]; old != nil {
+		f.drop(old)
+		p.paused = old.paused
+		p.leader, p.epoch = old.leader, old.epoch
+		p.notBefore, p.failures = old.notBefore, old.failures
+	}
+	f.partitions[tp] = p
+	if r := f.readers[p.leader]; r != nil {
+		r.wake()
+		return
+	}
+	p.leader = noLeader
+	signal(f.leaderless)
+}
+
+// Stop implements broker.Fetcher.
+func (f *fetcher) Stop(tp broker.TopicPartition) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if p := f.partitions[tp]; p != nil {
+		f.drop(p)
+		f.wakeReaders()
+	}
+}
+
+// drop forgets a partition and what was read ahead of it. f.mu is held.
+func (f *fetcher) drop(p *partition) {
+	p.dropped = true
+	if f.partitions[p.tp] == p {
+		delete(f.partitions, p.tp)
+	}
+	for _, item := range p.queue {
+		if item.batch != nil {
+			freeRecords(item.batch.Records)
+		}
+	}
+	f.used -= p.queued
+	p.queue, p.queued = nil, 0
+}
+
+// Pause implements broker.Fetcher.
+func (f *fetcher) Pause(tp broker.TopicPartition) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if p := f.partitions[tp]; p != nil {
+		p.paused = true
+	}
+}
+
+// Resume implements broker.Fetcher.
+func (f *fetcher) Resume(tp broker.TopicPartition) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := f.partitions[tp]
+	if p == nil || !p.paused {
+		return
+	}
+	p.paused = false
+	f.takeTurn(p)
+	if r := f.readers[p.leader]; r != nil {
+		r.wake()
+	}
+}
+
+// Wake implements broker.Fetcher.
+func (f *fetcher) Wake() {
+	f.mu.Lock()
+	f.woken = true
+	f.mu.Unlock()
+	signal(f.ready)
+}
+
+// Poll implements broker.Fetcher.
+func (f *fetcher) Poll(ctx context.Context, wait time.Duration) (*broker.Batch, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if batch, err, done := f.take(); done || wait <= 0 {
+		return batch, err
+	}
+	f.timer.Reset(wait)
+	for {
+		select {
+		case <-f.ready:
+			if batch, err, done := f.take(); done {
+				return batch, err
+			}
+		case <-f.timer.C:
+			return nil, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-f.ctx.Done():
+			return nil, fmt.Errorf("fetcher is %w", errClosed)
+		}
+	}
+}
+
+// take returns what is next, and whether Poll is done with it.
+func (f *fetcher) take() (*broker.Batch, error, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.woken {
+		f.woken = false
+		return nil, nil, true
+	}
+	for len(f.turns) > 0 {
+		p := f.turns[0]
+		f.turns[0] = nil
+		f.turns = f.turns[1:]
+		p.inTurn = false
+		if p.dropped || p.paused || len(p.queue) == 0 {
+			continue
+		}
+		item := p.queue[0]
+		p.queue[0] = fetched{}
+		p.queue = p.queue[1:]
+		p.queued -= item.bytes
+		if item.err != nil {
+			f.drop(p)
+			return nil, item.err, true
+		}
+		p.held += item.bytes
+		f.takeTurn(p)
+		if r := f.readers[p.leader]; r != nil {
+			r.wake()
+		}
+		return item.batch, nil, true
+	}
+	return nil, nil, false
+}
+
+// takeTurn queues a partition for Poll if it has anything to give. f.mu is held.
+func (f *fetcher) takeTurn(p *partition) {
+	if p.inTurn || p.paused || p.dropped || len(p.queue) == 0 {
+		return
+	}
+	p.inTurn = true
+	f.turns = append(f.turns, p)
+	signal(f.ready)
+}
+
+// give queues what was fetched. f.mu is held.
+func (f *fetcher) give(p *partition, item fetched) {
+	if batch := item.batch; batch != nil {
+		batch.Release = func() { f.release(p, batch, item.bytes) }
+	}
+	p.queue = append(p.queue, item)
+	p.queued += item.bytes
+	f.used += item.bytes
+	f.takeTurn(p)
+}
+
+func (f *fetcher) release(p *partition, batch *broker.Batch, bytes int) {
+	freeRecords(batch.Records)
+	batch.Records = nil
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p.held -= bytes
+	f.used -= bytes
+	f.wakeReaders()
+}
+
+func (f *fetcher) wakeReaders() {
+	for _, r := range f.readers {
+		r.wake()
+	}
+}
+
+// Close implements broker.Fetcher. Batches that were handed out stay valid until they are released.
+func (f *fetcher) Close() error {
+	f.cancel()
+	f.conns.close()
+	f.wg.Wait()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, p := range f.partitions {
+		f.drop(p)
+	}
+	f.timer.Stop()
+	return nil
+}
+
+// signal leaves a note in a channel that holds one.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,269 @@
+package saramabroker
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/IBM/sarama"
+
+	"github.com/weirstreams/weir/internal/broker"
+)
+
+// group is a membership by the client's consumer group, which is used for membership only: its Setup does not return
+// before the session ends, so that the client never begins to fetch (see handler). Assignment is by ranges and eager: at
+// each rebalance all partitions are given up and assigned anew.
+//
+// An assignment of no partitions is an event like any other, as is its end.
+type group struct {
+	cluster *cluster
+	cfg     broker.GroupConfig
+	conns   *connections
+	client  sarama.Client
+	member  sarama.ConsumerGroup
+	plan    *rangeStrategy
+	commits *commitLink
+
+	events chan *broker.GroupEvent
+	ctx    context.Context // ends with Leave
+	cancel context.CancelFunc
+	join   sync.Once
+	leave  sync.Once
+	left   chan struct{} // closed when Leave is through
+	gone   error         // why, once left is closed
+	ended  chan struct{} // closed when run has returned
+	err    error         // why, once ended is closed
+
+	mu      sync.Mutex
+	current *session // or nil
+	// owed are partitions that were assigned, and taken away while nobody polled.
+	owed []broker.TopicPartition
+}
+
+const (
+	defaultSession   = 45 * time.Second
+	defaultHeartbeat = 3 * time.Second
+	defaultRebalance = 5 * time.Minute
+	// coordinatorTries is how often the client looks for the coordinator before a session is lost, 250 ms apart.
+	coordinatorTries = 40
+	coordinatorPause = 250 * time.Millisecond
+	// topicPatience is how long a topic may be unknown before a group fails for it.
+	topicPatience = 2 * time.Second
+)
+
+// NewGroup implements broker.Cluster.
+func (c *cluster) NewGroup(cfg broker.GroupConfig) (broker.Group, error) {
+	if cfg.Group == "" || len(cfg.Topics) == 0 {
+		return nil, errors.New("new group: a name and at least one topic are needed")
+	}
+	cfg.Topics = slices.Clone(cfg.Topics)
+	cfg.SessionTimeout = cmp.Or(cfg.SessionTimeout, defaultSession)
+	cfg.HeartbeatInterval = cmp.Or(cfg.HeartbeatInterval, defaultHeartbeat)
+	cfg.RebalanceTimeout = cmp.Or(cfg.RebalanceTimeout, defaultRebalance)
+	g := &group{
+		cluster: c,
+		cfg:     cfg,
+		conns:   newConnections(),
+		plan:    &rangeStrategy{BalanceStrategy: sarama.NewBalanceStrategyRange()},
+		events:  make(chan *broker.GroupEvent),
+		left:    make(chan struct{}),
+		ended:   make(chan struct{}),
+	}
+	g.conns.pause = coordinatorPause
+	g.ctx, g.cancel = context.WithCancel(context.Background())
+	g.commits = newCommitLink(c)
+	var err error
+	if g.client, err = sarama.NewClient(c.cfg.Brokers, g.config()); err == nil {
+		g.member, err = sarama.NewConsumerGroupFromClient(cfg.Group, g.client)
+	}
+	if err != nil {
+		g.conns.close()
+		g.commits.close()
+		if g.client != nil {
+			g.client.Close()
+		}
+		return nil, fmt.Errorf("new group %q: %w", cfg.Group, translate(err))
+	}
+	return g, nil
+}
+
+func (g *group) config() *sarama.Config {
+	conf := g.cluster.clientConfig(g.conns)
+	conf.Metadata.Retry.Max = coordinatorTries
+	conf.Metadata.Retry.Backoff = coordinatorPause
+	conf.Metadata.RefreshFrequency = min(max(conf.Metadata.RefreshFrequency, time.Second), 3*time.Minute)
+	conf.Consumer.Return.Errors = true
+	conf.Consumer.MaxWaitTime = 100 * time.Millisecond
+	// The client reads the committed offsets of its claims, which nobody uses: it need not wait for transactions.
+	conf.Consumer.IsolationLevel = sarama.ReadUncommitted
+	conf.Consumer.Group.InstanceId = g.cfg.InstanceID
+	conf.Consumer.Group.Session.Timeout = g.cfg.SessionTimeout
+	conf.Consumer.Group.Heartbeat.Interval = min(g.cfg.HeartbeatInterval, g.cfg.SessionTimeout/3)
+	conf.Consumer.Group.Rebalance.Timeout = g.cfg.RebalanceTimeout
+	conf.Consumer.Group.Rebalance.Retry.Backoff = 100 * time.Millisecond
+	conf.Consumer.Group.Rebalance.Strategy = nil
+	conf.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{g.plan}
+	return conf
+}
+
+// run is the goroutine that keeps up the membership.
+func (g *group) run() {
+	defer close(g.ended)
+	outage := outage{log: g.cluster.log, what: fmt.Sprintf("take part in group %q", g.cfg.Group)}
+	if g.err = g.awaitTopics(); g.err != nil {
+		return
+	}
+	for failures := 0; ; {
+		err := g.member.Consume(g.ctx, g.cfg.Topics, (*handler)(g))
+		switch {
+		case g.ctx.Err() != nil:
+			return
+		case err == nil, errors.Is(err, errSessionEnded):
+			outage.note(nil)
+			failures = 0
+			continue
+		case isFinal(err):
+			g.err = fmt.Errorf("group %q: %w", g.cfg.Group, translate(err))
+			return
+		}
+		outage.note(err)
+		failures++
+		if sleep(g.ctx, backoff(failures)) != nil {
+			return
+		}
+	}
+}
+
+// awaitTopics returns an error if a topic does not exist. A topic that was created just now may not be known to every
+// broker, so it waits a little.
+func (g *group) awaitTopics() error {
+	begun := time.Now()
+	for failures := 1; ; failures++ {
+		missing := ""
+		err := g.cluster.persist(g.ctx, func() error {
+			response, err := g.cluster.metadata(g.cfg.Topics)
+			if err != nil {
+				return err
+			}
+			for _, topic := range response.Topics {
+				if topic.Err == sarama.ErrUnknownTopicOrPartition {
+					missing = topic.Name
+				}
+			}
+			return nil
+		})
+		switch {
+		case g.ctx.Err() != nil, err == nil && missing == "", errors.Is(err, broker.ErrUnavailable):
+			return nil // which the client goes on with
+		case err != nil:
+			return fmt.Errorf("group %q: %w", g.cfg.Group, err)
+		case time.Since(begun) > topicPatience:
+			return fmt.Errorf("group %q: topic %q: %w", g.cfg.Group, missing, broker.ErrUnknownTopic)
+		}
+		sleep(g.ctx, backoff(failures))
+	}
+}
+
+// isFinal says that joining a group again would fail in the same way.
+func isFinal(err error) bool {
+	if errors.Is(translate(err), broker.ErrUnauthorized) || errors.Is(translate(err), broker.ErrUnknownTopic) ||
+		errors.Is(err, sarama.ErrClosedConsumerGroup) {
+		return true
+	}
+	if _, ok := errors.AsType[sarama.ConfigurationError](err); ok {
+		return true
+	}
+	switch code, _ := codeOf(err); code {
+	case sarama.ErrFencedInstancedId, sarama.ErrInvalidSessionTimeout, sarama.ErrInconsistentGroupProtocol,
+		sarama.ErrInvalidGroupId, sarama.ErrGroupMaxSizeReached, sarama.ErrInvalidTopic:
+		return true
+	}
+	return false
+}
+
+// Poll implements broker.Group. After Leave it returns nothing.
+func (g *group) Poll(ctx context.Context, wait time.Duration) (*broker.GroupEvent, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	g.join.Do(func() {
+		if g.ctx.Err() != nil {
+			close(g.ended)
+			return
+		}
+		go g.run()
+		go g.reportErrors()
+	})
+	if wait <= 0 {
+		select {
+		case event := <-g.events:
+			return event, nil
+		case <-g.ended:
+			return nil, g.err
+		default:
+			return nil, nil
+		}
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case event := <-g.events:
+		return event, nil
+	case <-timer.C:
+		return nil, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-g.ctx.Done():
+		return nil, nil
+	case <-g.ended:
+		return nil, g.err
+	}
+}
+
+// reportErrors is the goroutine that takes the client's errors, until Leave closes it.
+func (g *group) reportErrors() {
+	for err := range g.member.Errors() {
+		g.cluster.log.Debug("consumer group", "group", g.cfg.Group, "error", err)
+	}
+}
+
+// Leave implements broker.Group. A static member does not leave: the group keeps its partitions for it until the
+// session timeout, as is the purpose of a static membership.
+func (g *group) Leave(ctx context.Context) error {
+	g.leave.Do(func() {
+		g.cancel()
+		g.join.Do(func() { close(g.ended) })
+		go g.depart()
+	})
+	select {
+	case <-g.left:
+		return g.gone
+	case <-ctx.Done():
+		g.conns.close()
+		g.commits.close()
+		<-g.left
+		return fmt.Errorf("leave group %q: %w", g.cfg.Group, ctx.Err())
+	}
+}
+
+// depart ends the membership and closes everything.
+func (g *group) depart() {
+	defer close(g.left)
+	// A join may be held by the coordinator until all other members have joined. The connection is closed under it.
+	select {
+	case <-g.ended:
+	case <-time.After(200 * time.Millisecond):
+		g.conns.interrupt()
+		<-g.ended
+	}
+	if err := g.member.Close(); err != nil && !errors.Is(err, sarama.ErrClosedClient) {
+		g.gone = fmt.Errorf("leave group %q: %w", g.cfg.Group, translate(err))
+	}
+	g.commits.close()
+	g.client.Close()
+	g.conns.close()
+}

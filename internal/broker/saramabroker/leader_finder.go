@@ -1,0 +1,136 @@
+package saramabroker
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/weirstreams/weir/internal/broker"
+)
+
+// findLeaders is the goroutine that gives partitions without a leader to the reader of the broker that leads them.
+func (f *fetcher) findLeaders() {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	outage := outage{log: f.log, what: "find partition leaders"}
+	for {
+		due, wait := f.withoutLeader()
+		if len(due) > 0 {
+			f.lookUp(due, &outage)
+			continue
+		}
+		timer.Reset(wait)
+		select {
+		case <-f.leaderless:
+		case <-timer.C:
+		case <-f.ctx.Done():
+			return
+		}
+		if f.ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// withoutLeader returns the partitions whose leader is to be looked up now, or else how long to wait.
+func (f *fetcher) withoutLeader() (due []*partition, wait time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := time.Now()
+	wait = time.Hour
+	for _, p := range f.partitions {
+		if p.leader != noLeader {
+			continue
+		}
+		if left := p.notBefore.Sub(now); left > 0 {
+			wait = min(wait, left)
+			continue
+		}
+		due = append(due, p)
+	}
+	return due, wait
+}
+
+func (f *fetcher) lookUp(due []*partition, outage *outage) {
+	tps := make([]broker.TopicPartition, len(due))
+	for i, p := range due {
+		tps[i] = p.tp
+	}
+	var leaders map[broker.TopicPartition]leader
+	var failures map[broker.TopicPartition]error
+	err := f.cluster.await(f.ctx, func() (err error) {
+		leaders, failures, err = f.cluster.leaders(tps)
+		return err
+	})
+	if f.ctx.Err() != nil {
+		return
+	}
+	outage.note(err)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, p := range due {
+		if p.dropped {
+			continue
+		}
+		if leader, ok := leaders[p.tp]; err == nil && ok {
+			p.leader, p.epoch = leader.id, leader.epoch
+			f.readerOf(leader).wake()
+			continue
+		}
+		failure := failures[p.tp]
+		if err != nil {
+			failure = err
+		}
+		f.fail(p, failure)
+	}
+}
+
+// fail sees to a partition that could not be read: it looks for the leader again after a while, or ends the partition
+// if that cannot help. f.mu is held.
+func (f *fetcher) fail(p *partition, err error) {
+	if code, ok := codeOf(err); ok && sentinelOf(code) == broker.ErrUnauthorized {
+		f.give(p, fetched{err: fmt.Errorf("fetch %s: %w", p.tp, translate(code))})
+		p.leader, p.notBefore = noLeader, farFuture // until Poll has dropped it
+		return
+	}
+	p.leader = noLeader
+	p.failures++
+	p.notBefore = time.Now().Add(backoff(p.failures))
+	// Leaders that move are daily business, and a broker that is gone is logged once by its reader.
+	if p.failures == worthLogging && !isTransport(err) {
+		f.log.Warn("partition cannot be read, trying again", "topic", p.tp.Topic, "partition", p.tp.Partition, "error", err)
+	}
+	signal(f.leaderless)
+}
+
+// succeed notes that a partition can be read. f.mu is held.
+func (f *fetcher) succeed(p *partition) {
+	if p.failures >= worthLogging {
+		f.log.Info("partition can be read again", "topic", p.tp.Topic, "partition", p.tp.Partition)
+	}
+	p.failures = 0
+}
+
+// farFuture is when the leader of a partition that has ended is looked for.
+var farFuture = time.Now().Add(1 << 62)
+
+// worthLogging is how many failures in a row are logged.
+const worthLogging = 5
+
+// readerOf returns the reader of a broker, which it starts if need be. f.mu is held.
+func (f *fetcher) readerOf(leader leader) *reader {
+	r := f.readers[leader.id]
+	if r == nil {
+		r = &reader{
+			fetcher: f, id: leader.id, addr: leader.addr,
+			kick:   make(chan struct{}, 1),
+			outage: outage{log: f.log, what: fmt.Sprintf("fetch from broker %d at %s", leader.id, leader.addr)},
+			decode: decoder{interned: make(map[string]string)},
+		}
+		f.readers[leader.id] = r
+		if f.ctx.Err() == nil {
+			f.wg.Go(r.run)
+		}
+	}
+	r.addr = leader.addr
+	return r
+}

@@ -1,0 +1,212 @@
+package saramabroker
+
+import (
+	"fmt"
+
+	"github.com/IBM/sarama"
+
+	"github.com/weirstreams/weir/internal/broker"
+)
+
+// reader is the goroutine that fetches from one broker, over one connection.
+type reader struct {
+	fetcher *fetcher
+	id      int32
+	addr    string        // guarded by fetcher.mu
+	kick    chan struct{} // there may be something to ask for
+
+	// What follows is the goroutine's own.
+	link     *sarama.Broker
+	linkAddr string
+	outage   outage
+	decode   decoder
+}
+
+// wake makes the reader look for something to ask for.
+func (r *reader) wake() { signal(r.kick) }
+
+// asked is a partition in a request, as it was when the request was made.
+type asked struct {
+	*partition
+	offset int64
+	size   int
+}
+
+func (r *reader) run() {
+	defer func() {
+		if r.link != nil {
+			r.link.Close()
+		}
+	}()
+	f := r.fetcher
+	for f.ctx.Err() == nil {
+		request, parts, reserved, addr := r.compose()
+		if len(parts) == 0 {
+			select {
+			case <-r.kick:
+			case <-f.ctx.Done():
+			}
+			continue
+		}
+		response, err := r.fetch(request, addr)
+		if f.ctx.Err() != nil {
+			return
+		}
+		r.outage.note(err)
+		r.accept(parts, response, err, reserved)
+	}
+}
+
+// compose makes a request of all partitions that may be asked for. It returns none if there are none.
+func (r *reader) compose() (request *sarama.FetchRequest, parts []asked, reserved int, addr string) {
+	f := r.fetcher
+	f.mu.Lock()
+	defer f.mu.Unlock()
+
+	share := f.bufferBytes / max(len(f.partitions), 1)
+	size := min(max(share/2, minFetch), maxFetch)
+	left := f.bufferBytes - f.used - f.reserved
+	soon := false // a partition that waits for the caller is about to be asked for
+	for _, p := range f.partitions {
+		if p.leader != r.id || p.inFlight || p.paused {
+			continue
+		}
+		if p.queued > 0 && (p.queued >= share/2 || left <= 0) || p.held > 0 && left <= 0 {
+			soon = true
+			continue
+		}
+		parts = append(parts, asked{partition: p, offset: p.next, size: max(size, p.size)})
+	}
+	if len(parts) == 0 {
+		return nil, nil, 0, ""
+	}
+	request = &sarama.FetchRequest{
+		Version: 12, Isolation: sarama.ReadCommitted, MinBytes: 1,
+		SessionEpoch: -1, // no fetch session
+		MaxWaitTime:  int32(f.maxWait.Milliseconds()),
+	}
+	if soon {
+		request.MaxWaitTime = int32(min(shortWait, f.maxWait).Milliseconds())
+	}
+	largest := 0
+	for _, p := range parts {
+		p.inFlight = true
+		request.AddBlock(p.tp.Topic, p.tp.Partition, p.offset, int32(p.size), p.epoch)
+		reserved += p.size
+		largest = max(largest, p.size)
+	}
+	reserved = max(min(reserved, left, maxResponse), largest)
+	request.MaxBytes = int32(reserved)
+	f.reserved += reserved
+	return request, parts, reserved, r.addr
+}
+
+// fetch sends a request over the reader's connection, which it opens if need be.
+func (r *reader) fetch(request *sarama.FetchRequest, addr string) (*sarama.FetchResponse, error) {
+	if r.link == nil || r.linkAddr != addr {
+		if r.link != nil {
+			r.link.Close()
+		}
+		r.link, r.linkAddr = sarama.NewBroker(addr), addr
+	}
+	if err := connect(r.link, r.fetcher.conf); err != nil {
+		return nil, err
+	}
+	response, err := r.link.Fetch(request)
+	if err == nil && response.ErrorCode != 0 {
+		return nil, sarama.KError(response.ErrorCode)
+	}
+	if err != nil {
+		r.link.Close()
+		return nil, fmt.Errorf("fetch: %w", err)
+	}
+	return response, nil
+}
+
+// accept takes what a request brought, or did not.
+func (r *reader) accept(parts []asked, response *sarama.FetchResponse, err error, reserved int) {
+	f := r.fetcher
+	results := make([]decoded, len(parts))
+	if err == nil {
+		for i, p := range parts {
+			results[i] = r.result(p, response.GetBlock(p.tp.Topic, p.tp.Partition))
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.reserved -= reserved
+	for i, p := range parts {
+		p.inFlight = false
+		switch result := results[i]; {
+		case p.dropped:
+			freeRecords(result.records)
+		case err != nil:
+			f.fail(p.partition, err)
+		case result.err != nil && result.final:
+			f.give(p.partition, fetched{err: result.err})
+			p.leader, p.notBefore = noLeader, farFuture // until Poll has dropped it
+		case result.err != nil:
+			f.fail(p.partition, result.err)
+		default:
+			f.succeed(p.partition)
+			f.deliver(p, result)
+		}
+	}
+	// The other readers may have left partitions alone because of what was reserved here.
+	f.wakeReaders()
+}
+
+// deliver queues what a partition brought. f.mu is held.
+func (f *fetcher) deliver(p asked, result decoded) {
+	if result.partial {
+		p.partition.size = min(max(2*p.size, minFetch), maxGrown)
+	} else if len(result.records) > 0 {
+		p.partition.size = 0
+	}
+	moved := result.next > p.next
+	if !moved && p.seen {
+		return
+	}
+	p.seen = true
+	p.next = max(p.next, result.next)
+	f.give(p.partition, fetched{
+		bytes: result.bytes,
+		batch: &broker.Batch{TopicPartition: p.tp, Records: result.records, NextOffset: p.next, EndOffset: result.end},
+	})
+}
+
+// result reads the part of a response that belongs to a partition.
+func (r *reader) result(p asked, block *sarama.FetchResponseBlock) decoded {
+	switch {
+	case block == nil:
+		return decoded{err: sarama.ErrIncompleteResponse}
+	case block.Err == sarama.ErrNoError:
+		return r.decode.block(block, p.offset)
+	case block.Err == sarama.ErrOffsetOutOfRange:
+		return r.outOfRange(p)
+	default:
+		return decoded{err: block.Err}
+	}
+}
+
+// outOfRange finds out which offsets a partition has.
+func (r *reader) outOfRange(p asked) decoded {
+	tp := p.tp
+	bounds := [2]int64{}
+	for i, at := range []broker.OffsetAt{broker.Earliest, broker.End} {
+		found, err := offsetsOf(r.link, at, []broker.TopicPartition{tp})
+		if err == nil {
+			err = found[tp].err
+		}
+		if err != nil {
+			return decoded{err: fmt.Errorf("look up offsets: %w", err)}
+		}
+		bounds[i] = found[tp].offset
+	}
+	if bounds[0] <= p.offset && p.offset <= bounds[1] {
+		return decoded{err: sarama.ErrOffsetOutOfRange} // a leader that is not up to date yet
+	}
+	return decoded{final: true, err: &broker.OffsetOutOfRangeError{
+		TopicPartition: tp, Offset: p.offset, Earliest: bounds[0], End: bounds[1],
+	}}
+}

@@ -105,21 +105,22 @@ func (w *Worker) closeTask(t *task, sync bool) error {
 }
 
 // Step does one piece of work, or waits for at most wait for some to come: it processes one batch, and checkpoints if
-// it is time. It reports whether it has processed anything.
+// it is time. It reports whether it has processed anything. Fetcher.Wake ends the waiting.
 func (w *Worker) Step(ctx context.Context, wait time.Duration) (bool, error) {
 	w.outbox.context = ctx
-	batch, err := w.fetcher.Poll(ctx, 0)
-	if batch == nil && err == nil {
-		// Nothing to do: output need not wait for more.
-		if err := w.send(); err != nil {
-			return false, err
-		}
-		batch, err = w.fetcher.Poll(ctx, w.waitFor(wait))
+	if wait = w.waitFor(wait); w.outbox.pending > 0 {
+		wait = 0 // output waits for more only while there is more
 	}
+	batch, err := w.fetcher.Poll(ctx, wait)
 	if err != nil {
 		return false, w.explain(err)
 	}
 	worked := batch != nil
+	if !worked {
+		if err := w.send(); err != nil {
+			return false, err
+		}
+	}
 	if worked {
 		err = w.handle(ctx, batch)
 		batch.Release()

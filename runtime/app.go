@@ -1,0 +1,295 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/broker/saramabroker"
+	"github.com/weirstreams/weir/internal/clock"
+	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/stream"
+)
+
+// App runs a topology as one member of a consumer group.
+type App struct {
+	config Config
+	plan   *graph.Plan
+	used   atomic.Bool
+	state  atomic.Int32
+	// workers is set once, when they run.
+	workers atomic.Pointer[[]*worker]
+}
+
+// New returns an App that is ready to Run. It checks the topology and the configuration, and talks to nobody. The error
+// is a *stream.ValidationError if the topology is at fault.
+func New(topology *stream.Topology, config Config) (*App, error) {
+	if err := topology.Validate(); err != nil {
+		return nil, err
+	}
+	config, err := config.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	return &App{config: config, plan: graph.NewPlan(topology.Graph(), config.Group)}, nil
+}
+
+// Run joins the group and processes records until ctx ends, the process is told to stop (SIGINT or SIGTERM), or
+// something fails. It then finishes what is being processed, checkpoints, and leaves the group. It can be called once.
+//
+// It returns nil if it was stopped, and otherwise the one error that ended it: a [*ProcessingError] for a record that
+// could not be processed, an error that wraps store.ErrLocked if another process holds the state directory, or what was
+// wrong with the topics or the cluster. Nothing since the last checkpoint counts after an error.
+func (a *App) Run(ctx context.Context) error {
+	if a.used.Swap(true) {
+		return errors.New("run: an App runs once: make another one")
+	}
+	defer a.state.Store(int32(Stopped))
+	if !a.config.IgnoreSignals {
+		var stop context.CancelFunc
+		ctx, stop = signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		context.AfterFunc(ctx, stop) // a second signal ends the process
+	}
+	err := a.run(ctx)
+	if err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil // stopped while it was starting
+	}
+	return err
+}
+
+func (a *App) run(ctx context.Context) (err error) {
+	log := a.config.Logger
+	cluster, err := saramabroker.Open(ctx, saramabroker.Config{
+		Brokers: a.config.Brokers, ClientID: a.config.Group, Logger: log, Tune: a.config.Client,
+	})
+	if err != nil {
+		return err
+	}
+	defer a.close("the connection to the cluster", &err, cluster.Close)
+
+	partitions, err := engine.PrepareTopics(ctx, cluster, a.plan, engine.TopicOptions{
+		Create: a.config.CreateTopics, Replication: a.config.Replication, Logger: log,
+	})
+	if err != nil {
+		return err
+	}
+	databases, err := a.openState(ctx)
+	if err != nil {
+		return err
+	}
+	defer a.close("state", &err, databases.close)
+
+	group, err := cluster.NewGroup(broker.GroupConfig{
+		Group: a.config.Group, Topics: a.plan.InputTopics(), InstanceID: a.config.InstanceID,
+		SessionTimeout: a.config.SessionTimeout, RebalanceTimeout: a.config.RebalanceTimeout,
+	})
+	if err != nil {
+		return err
+	}
+	// The work goes on after ctx has ended, until it is finished or ShutdownTimeout is over.
+	work, giveUp := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer giveUp(nil)
+
+	workers, err := a.startWorkers(work, cluster, group, databases, partitions)
+	if err == nil {
+		a.workers.Store(&workers)
+		a.state.Store(int32(Running))
+		log.Info("running", "group", a.config.Group, "workers", len(workers), "topics", a.plan.InputTopics())
+		err = a.supervise(ctx, work, group, workers)
+	}
+	a.state.Store(int32(Stopping))
+	deadline := time.AfterFunc(a.config.ShutdownTimeout, func() {
+		giveUp(fmt.Errorf("stop: not finished within ShutdownTimeout (%v)", a.config.ShutdownTimeout))
+	})
+	defer deadline.Stop()
+	if err != nil {
+		giveUp(err) // functions that still run need not finish
+	}
+	for _, w := range workers {
+		w.stop(err == nil)
+	}
+	for _, w := range workers {
+		if stopErr := w.wait(); err == nil {
+			err = stopErr
+		}
+	}
+	leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
+	defer cancel()
+	a.close("the group", &err, func() error { return group.Leave(leave) })
+	if err == nil {
+		log.Info("stopped", "group", a.config.Group)
+	}
+	return err
+}
+
+// leaveTimeout bounds what is nice to have at the end: the group notices a member that is gone anyway.
+const leaveTimeout = 5 * time.Second
+
+// close closes something at the end of run. Its error is the result only if there was none before, and is logged
+// otherwise.
+func (a *App) close(what string, result *error, f func() error) {
+	err := f()
+	switch {
+	case err == nil:
+	case *result == nil:
+		*result = fmt.Errorf("close %s: %w", what, err)
+	default:
+		a.config.Logger.Warn("closing failed", "what", what, "error", err)
+	}
+}
+
+// supervise hands the events of the group to the workers until ctx ends, which is no error, or something fails.
+func (a *App) supervise(ctx, work context.Context, group broker.Group, workers []*worker) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	for _, w := range workers {
+		go func() {
+			<-w.done
+			if w.err != nil {
+				cancel(w.err)
+			}
+		}()
+	}
+	progress := time.NewTicker(progressInterval)
+	defer progress.Stop()
+	assignment := engine.NewAssignment(a.plan, len(workers), func(jobs map[int]func(*engine.Worker) error) error {
+		return each(workers, jobs)
+	})
+	for ctx.Err() == nil {
+		event, err := group.Poll(ctx, time.Second)
+		if ctx.Err() != nil {
+			if event != nil {
+				event.Done()
+			}
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("group %q: %w", a.config.Group, err)
+		}
+		if event != nil {
+			a.config.Logger.Info("partitions "+event.Kind.String(), "partitions", event.Partitions)
+			if err := assignment.Handle(work, event); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-progress.C:
+			a.logRestoring()
+		default:
+		}
+	}
+	for _, w := range workers {
+		select {
+		case <-w.done:
+			if w.err != nil {
+				return w.err
+			}
+		default:
+		}
+	}
+	return nil
+}
+
+// progressInterval is how often the restoring of state is logged.
+const progressInterval = 10 * time.Second
+
+// logRestoring says how far tasks are that restore their state.
+func (a *App) logRestoring() {
+	for _, t := range a.Status().Tasks {
+		if t.Restoring {
+			a.config.Logger.Info("restoring state", "task", t.Name, "records", t.Restored, "remaining", t.Remaining)
+		}
+	}
+}
+
+// databases opens the databases of tasks.
+type databases struct {
+	open    func(dir string) (store.Backend, error)
+	destroy func(dir string) error
+	close   func() error
+}
+
+// openState takes the state directory.
+func (a *App) openState(ctx context.Context) (*databases, error) {
+	if a.config.StateInMemory {
+		return &databases{
+			open:    func(string) (store.Backend, error) { return store.NewMemory(), nil },
+			destroy: func(string) error { return nil },
+			close:   func() error { return nil },
+		}, nil
+	}
+	dir := filepath.Join(a.config.StateDir, a.config.Group)
+	lock, err := store.LockDir(ctx, dir, a.config.StateLockWait)
+	if err != nil {
+		return nil, err
+	}
+	pebble := store.NewPebble(store.PebbleConfig{Logger: a.config.Logger})
+	path := func(task string) string { return filepath.Join(dir, filepath.FromSlash(task)) }
+	return &databases{
+		open:    func(task string) (store.Backend, error) { return pebble.Open(path(task)) },
+		destroy: func(task string) error { return os.RemoveAll(path(task)) },
+		close:   func() error { return errors.Join(pebble.Close(), lock.Unlock()) },
+	}, nil
+}
+
+// startWorkers starts the workers. Those that it returns have to be stopped even if there is an error.
+func (a *App) startWorkers(
+	work context.Context, cluster broker.Cluster, group broker.Group, databases *databases, partitions map[string]int32,
+) ([]*worker, error) {
+	config := engine.Config{
+		CheckpointInterval: a.config.CheckpointInterval,
+		CheckpointRecords:  a.config.CheckpointRecords,
+		CheckpointBytes:    a.config.CheckpointBytes,
+		CacheBytes:         a.cacheBytes(partitions),
+		OffsetReset:        engine.OffsetReset(a.config.OffsetReset),
+		OnError:            func(err *ProcessingError) engine.Action { return engine.Action(a.config.OnError(err)) },
+		OpenBackend:        databases.open,
+		DestroyBackend:     databases.destroy,
+		Linger:             linger,
+		Clock:              clock.System,
+		Logger:             a.config.Logger,
+	}
+	var workers []*worker
+	for range a.config.Workers {
+		fetcher, err := cluster.NewFetcher(broker.FetcherConfig{})
+		if err != nil {
+			return workers, err
+		}
+		producer, err := cluster.NewProducer(broker.ProducerConfig{Compression: a.config.Compression})
+		if err != nil {
+			return workers, errors.Join(err, fetcher.Close())
+		}
+		w := engine.NewWorker(config, a.plan, engine.Connections{
+			Cluster: cluster, Fetcher: fetcher, Producer: producer, Group: group,
+		}, partitions)
+		workers = append(workers, startWorker(work, w, fetcher.Wake))
+	}
+	return workers, nil
+}
+
+// linger is how long output waits for more while there is more to process.
+const linger = 50 * time.Millisecond
+
+// minCacheBytes is what the cache of one store of one task gets at least.
+const minCacheBytes = 1 << 20
+
+// cacheBytes returns the share of CacheBytes of one store of one task, if this process ran all tasks.
+func (a *App) cacheBytes(partitions map[string]int32) int64 {
+	var stores int64
+	for _, part := range a.plan.Parts {
+		for _, s := range part.Stores {
+			stores += int64(partitions[s.Changelog])
+		}
+	}
+	return max(minCacheBytes, a.config.CacheBytes/max(1, stores))
+}

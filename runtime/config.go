@@ -1,0 +1,186 @@
+package runtime
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/IBM/sarama"
+
+	"github.com/weirstreams/weir/operator"
+)
+
+// Config configures an App. Brokers and Group are required; the zero value of everything else is right for most programs.
+type Config struct {
+	// Brokers are addresses of the cluster, as host:port. Some are enough: the others are learned from them.
+	Brokers []string
+
+	// Group is the consumer group. Apps with the same group share the work. It is part of the names of internal topics
+	// and of the state directory, so that an application that changes its group starts from nothing.
+	Group string
+
+	// StateDir is the folder under which the state of this process is kept, in a folder of the group's name. The
+	// default is "state" in the working directory. Each process needs its own; the folder should outlive it, so that
+	// a restart need not restore everything.
+	StateDir string
+
+	// StateInMemory keeps state in memory alone. Every start restores all of it from the changelogs.
+	StateInMemory bool
+
+	// StateLockWait is how long to wait for a state directory that another process holds. The default is 10 s.
+	StateLockWait time.Duration
+
+	// Workers is how many goroutines run tasks. The default is GOMAXPROCS. More than there are tasks are of no use.
+	Workers int
+
+	// CheckpointInterval is the longest time between checkpoints while records come in. It bounds what is processed
+	// again after a crash. The default is 5 s.
+	CheckpointInterval time.Duration
+
+	// CheckpointRecords is the greatest number of records that a worker processes between checkpoints. 0 sets no limit.
+	CheckpointRecords int
+
+	// CheckpointBytes is how much state, in bytes, a worker changes between checkpoints. It bounds memory. The default
+	// is 64 MiB.
+	CheckpointBytes int64
+
+	// CacheBytes is the memory for values of state, in bytes, over all tasks; what has changed since the last checkpoint
+	// comes on top. The default is 256 MiB. As much as 64 MiB more is used for blocks of the databases.
+	CacheBytes int64
+
+	// OffsetReset says where to begin with a partition that the group has committed no offset for.
+	OffsetReset OffsetReset
+
+	// OnError decides what becomes of a record that cannot be processed: one that does not decode or encode, or for
+	// which a function of the topology returned an error or panicked. It is called by the goroutine that runs the task;
+	// tasks of different partitions may call it at the same time. nil means Fail for every error.
+	OnError func(*ProcessingError) ErrorAction
+
+	// CreateTopics makes topics of the topology that do not exist. The default is that they are an error. Internal
+	// topics are always made.
+	CreateTopics bool
+
+	// Replication is the number of replicas of topics that CreateTopics makes. The default is that of the cluster.
+	// Internal topics have as many replicas as the topics that they come of.
+	Replication int16
+
+	// Compression of what is written: "none", "gzip", "snappy", "lz4" or "zstd". The default is none.
+	Compression string
+
+	// InstanceID makes the membership in the group static: a process that comes back with the same id before its
+	// session has timed out gets its partitions back, and nobody else's move.
+	InstanceID string
+
+	// SessionTimeout is how long the group waits for a member that is silent. The default is 45 s.
+	SessionTimeout time.Duration
+
+	// RebalanceTimeout is how long a member may take to give up partitions. The default is 5 minutes.
+	RebalanceTimeout time.Duration
+
+	// ShutdownTimeout is how long Run may take to stop: to finish what is being processed, checkpoint, and leave the
+	// group. After that it gives up, and what was processed since the last checkpoint is processed again. The default
+	// is 30 s.
+	ShutdownTimeout time.Duration
+
+	// IgnoreSignals leaves SIGINT and SIGTERM alone. By default Run stops as if its context had ended; a second signal
+	// then ends the process at once.
+	IgnoreSignals bool
+
+	// Logger is where the log goes. The default is slog.Default.
+	Logger *slog.Logger
+
+	// Client edits the configuration of the Kafka client, for TLS, SASL and the like. What the guarantees rest on is
+	// set afterwards.
+	Client func(*sarama.Config)
+}
+
+// OffsetReset says where to begin with a partition that the group has committed no offset for.
+type OffsetReset int8
+
+const (
+	// Earliest begins with the first record that is retained, so that nothing is missed.
+	Earliest OffsetReset = iota
+	// Latest begins with what is written after the start.
+	Latest
+	// NoReset ends Run with an error.
+	NoReset
+)
+
+// ErrorAction is what becomes of a record that cannot be processed.
+type ErrorAction int8
+
+const (
+	// Fail ends Run with the error. The offset of the record is not committed: the next start meets it again.
+	Fail ErrorAction = iota
+	// Skip counts and logs the record and goes on with the next. What the record changed and emitted before it failed
+	// is kept.
+	Skip
+)
+
+// ProcessingError says which record could not be processed, in which operator, and why.
+type ProcessingError = operator.ProcessingError
+
+// withDefaults returns the configuration with all defaults filled in, or everything that is wrong with it.
+func (c Config) withDefaults() (Config, error) {
+	var problems []error
+	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	if len(c.Brokers) == 0 {
+		problem("Brokers is empty: give the address of a broker, as host:port")
+	}
+	for _, b := range c.Brokers {
+		if _, _, err := net.SplitHostPort(b); err != nil {
+			problem("Brokers: %q is not host:port", b)
+		}
+	}
+	switch {
+	case c.Group == "":
+		problem("Group is empty: give the application a name")
+	case strings.ContainsFunc(c.Group, notInNames) || c.Group == "." || c.Group == "..":
+		problem("Group %q: only letters, digits, '.', '_' and '-' are allowed, as it is part of topic names", c.Group)
+	}
+	for name, value := range map[string]int64{
+		"StateLockWait": int64(c.StateLockWait), "Workers": int64(c.Workers),
+		"CheckpointInterval": int64(c.CheckpointInterval), "CheckpointRecords": int64(c.CheckpointRecords),
+		"CheckpointBytes": c.CheckpointBytes, "CacheBytes": c.CacheBytes, "Replication": int64(c.Replication),
+		"SessionTimeout": int64(c.SessionTimeout), "RebalanceTimeout": int64(c.RebalanceTimeout),
+		"ShutdownTimeout": int64(c.ShutdownTimeout),
+	} {
+		if value < 0 {
+			problem("%s is negative", name)
+		}
+	}
+	if c.OffsetReset < Earliest || c.OffsetReset > NoReset {
+		problem("OffsetReset: unknown value %d", c.OffsetReset)
+	}
+	if !slices.Contains([]string{"", "none", "gzip", "snappy", "lz4", "zstd"}, c.Compression) {
+		problem("Compression: unknown value %q", c.Compression)
+	}
+	if len(problems) > 0 {
+		return c, fmt.Errorf("config: %w", errors.Join(problems...))
+	}
+	c.StateDir = cmp.Or(c.StateDir, "state")
+	c.StateLockWait = cmp.Or(c.StateLockWait, 10*time.Second)
+	c.Workers = cmp.Or(c.Workers, runtime.GOMAXPROCS(0))
+	c.CheckpointInterval = cmp.Or(c.CheckpointInterval, 5*time.Second)
+	c.CheckpointBytes = cmp.Or(c.CheckpointBytes, 64<<20)
+	c.CacheBytes = cmp.Or(c.CacheBytes, 256<<20)
+	c.Replication = cmp.Or(c.Replication, -1)
+	c.SessionTimeout = cmp.Or(c.SessionTimeout, 45*time.Second)
+	c.RebalanceTimeout = cmp.Or(c.RebalanceTimeout, 5*time.Minute)
+	c.ShutdownTimeout = cmp.Or(c.ShutdownTimeout, 30*time.Second)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
+	if c.OnError == nil {
+		c.OnError = func(*ProcessingError) ErrorAction { return Fail }
+	}
+	return c, nil
+}
+
+func notInNames(r rune) bool {
+	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '_' || r == '-')
+}

@@ -1,0 +1,84 @@
+package runtime
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// State is where an App stands.
+type State int32
+
+const (
+	// Starting is before the first partition is assigned.
+	Starting State = iota
+	// Running is from then on.
+	Running
+	// Stopping is while Run finishes.
+	Stopping
+	// Stopped is after Run has returned.
+	Stopped
+)
+
+// String returns "starting", "running", "stopping" or "stopped".
+func (s State) String() string { return [...]string{"starting", "running", "stopping", "stopped"}[s] }
+
+// Status is what an App is doing.
+type Status struct {
+	State State
+	// Tasks are the tasks of this member, ordered by name.
+	Tasks []TaskStatus
+}
+
+// Lag returns the number of offsets between what was processed and the end of the input, over all tasks, as last seen.
+// Markers of transactions count.
+func (s Status) Lag() int64 {
+	var lag int64
+	for _, t := range s.Tasks {
+		lag += t.Lag
+	}
+	return lag
+}
+
+// TaskStatus is what a task is doing. Counts begin when the task came to this member.
+type TaskStatus struct {
+	// Name is the stream id of the sub-topology, a slash, and the partition.
+	Name string
+	// Restoring is true while state is read from changelogs. Input is processed afterwards.
+	Restoring bool
+	// Restored is the number of changelog records that were applied, Remaining roughly how many are left.
+	Restored, Remaining int64
+	// Processed is the number of records that were read from the input, and Skipped how many of them could not be
+	// processed and were skipped.
+	Processed, Skipped int64
+	// Late is the number of records that came after their window had closed, NullKeys of those that a stateful operator
+	// could not place.
+	Late, NullKeys int64
+	// Lag is the number of offsets between what was processed and the end of the input, as last seen.
+	Lag int64
+	// StreamTime is the greatest event time that was read; zero if there was none.
+	StreamTime time.Time
+}
+
+// Status returns what the App is doing. Any goroutine may call it at any time.
+func (a *App) Status() Status {
+	status := Status{State: State(a.state.Load())}
+	workers := a.workers.Load()
+	if workers == nil {
+		return status
+	}
+	for _, w := range *workers {
+		for _, t := range w.engine.Status() {
+			s := TaskStatus{
+				Name: t.Name, Restoring: t.Restoring, Restored: t.Restored, Remaining: t.Remaining,
+				Processed: t.Processed, Skipped: t.Skipped, Late: t.Late, NullKeys: t.NullKeys, Lag: t.Lag,
+			}
+			if t.StreamMillis != 0 {
+				s.StreamTime = time.UnixMilli(t.StreamMillis)
+			}
+			status.Tasks = append(status.Tasks, s)
+		}
+	}
+	slices.SortFunc(status.Tasks, func(a, b TaskStatus) int { return cmp.Compare(a.Name, b.Name) })
+	return status
+}

@@ -43,7 +43,7 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 	}()
 	for i, t := range changed {
 		var err error
-		if batches[i], err = t.flush(); err != nil {
+		if batches[i], err = t.flush(w.config.Clock.Now().UnixMilli()); err != nil {
 			return fmt.Errorf("checkpoint: task %s: %w", t.name, err)
 		}
 	}
@@ -74,12 +74,13 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 }
 
 // flush appends what changed in the stores to the changelogs and to the returned batch, nil if the task has no stores.
-func (t *task) flush() (store.Batch, error) {
+// Changelog records carry the time of now, in milliseconds.
+func (t *task) flush(now int64) (store.Batch, error) {
 	if t.database == nil {
 		return nil, nil
 	}
 	batch := t.database.backend.NewBatch()
-	record := broker.Record{Headers: encodeProcessed(t.positions)}
+	record := broker.Record{Headers: encodeProcessed(t.positions), Millis: now}
 	var key []byte
 	for i := range t.stores {
 		s := &t.stores[i]

@@ -112,22 +112,22 @@ func (w *Worker) Step(ctx context.Context, wait time.Duration) (bool, error) {
 		wait = 0 // output waits for more only while there is more
 	}
 	batch, err := w.fetcher.Poll(ctx, wait)
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return false, context.Cause(ctx)
+	case err != nil:
 		return false, w.explain(err)
 	}
 	worked := batch != nil
-	if !worked {
-		if err := w.send(); err != nil {
-			return false, err
-		}
-	}
 	if worked {
 		err = w.handle(ctx, batch)
 		batch.Release()
 		w.publish()
-		if err != nil {
-			return true, err
-		}
+	} else {
+		err = w.send()
+	}
+	if err != nil {
+		return worked, err
 	}
 	if w.due() {
 		return worked, w.checkpointInStep(ctx)

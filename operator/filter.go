@@ -23,14 +23,14 @@ func (f *Filter[K, V]) Receive(r *Record[K, V]) error {
 type FilterRecord[K, V any] struct {
 	Env  *Env
 	Node int
-	F    func(context.Context, Record[K, V]) (bool, error)
+	F    func(context.Context, *Record[K, V]) (bool, error)
 	Next Receiver[K, V]
 }
 
 // Receive implements [Receiver].
 func (f *FilterRecord[K, V]) Receive(r *Record[K, V]) error {
 	f.Env.Enter(f.Node)
-	ok, err := f.F(f.Env.Context, *r)
+	ok, err := f.F(f.Env.Context, r)
 	if err != nil || !ok {
 		return err
 	}

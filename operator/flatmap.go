@@ -6,7 +6,7 @@ import "context"
 type FlatMap[K, V, W any] struct {
 	Env  *Env
 	Node int
-	F    func(context.Context, Record[K, V]) ([]W, error)
+	F    func(context.Context, *Record[K, V]) ([]W, error)
 	Next Receiver[K, W]
 
 	out Record[K, W]
@@ -15,7 +15,7 @@ type FlatMap[K, V, W any] struct {
 // Receive implements [Receiver].
 func (m *FlatMap[K, V, W]) Receive(r *Record[K, V]) error {
 	m.Env.Enter(m.Node)
-	values, err := m.F(m.Env.Context, *r)
+	values, err := m.F(m.Env.Context, r)
 	if err != nil {
 		return err
 	}

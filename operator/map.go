@@ -24,7 +24,7 @@ func (m *Map[K, V, W]) Receive(r *Record[K, V]) error {
 type MapRecord[K, V, W any] struct {
 	Env  *Env
 	Node int
-	F    func(context.Context, Record[K, V]) (W, error)
+	F    func(context.Context, *Record[K, V]) (W, error)
 	Next Receiver[K, W]
 
 	out Record[K, W]
@@ -35,7 +35,7 @@ func (m *MapRecord[K, V, W]) Receive(r *Record[K, V]) error {
 	m.Env.Enter(m.Node)
 	derive(&m.out, r)
 	var err error
-	if m.out.Value, err = m.F(m.Env.Context, *r); err != nil {
+	if m.out.Value, err = m.F(m.Env.Context, r); err != nil {
 		return err
 	}
 	return m.Next.Receive(&m.out)

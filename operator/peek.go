@@ -6,14 +6,14 @@ import "context"
 type Peek[K, V any] struct {
 	Env  *Env
 	Node int
-	F    func(context.Context, Record[K, V]) error
+	F    func(context.Context, *Record[K, V]) error
 	Next Receiver[K, V]
 }
 
 // Receive implements [Receiver].
 func (p *Peek[K, V]) Receive(r *Record[K, V]) error {
 	p.Env.Enter(p.Node)
-	if err := p.F(p.Env.Context, *r); err != nil {
+	if err := p.F(p.Env.Context, r); err != nil {
 		return err
 	}
 	return p.Next.Receive(r)

@@ -6,7 +6,7 @@ import "context"
 type Rekey[K, V, L any] struct {
 	Env  *Env
 	Node int
-	F    func(context.Context, Record[K, V]) (L, error)
+	F    func(context.Context, *Record[K, V]) (L, error)
 	Next Receiver[L, V]
 
 	out Record[L, V]
@@ -15,12 +15,16 @@ type Rekey[K, V, L any] struct {
 // Receive implements [Receiver].
 func (m *Rekey[K, V, L]) Receive(r *Record[K, V]) error {
 	m.Env.Enter(m.Node)
-	key, err := m.F(m.Env.Context, *r)
+	key, err := m.F(m.Env.Context, r)
 	if err != nil {
 		return err
 	}
-	m.out = Record[L, V]{
-		Key: key, Value: r.Value, Millis: r.Millis, Headers: r.Headers, Origin: r.Origin, ValueNull: r.ValueNull,
-	}
+	// Field by field: a composite literal is built elsewhere and copied.
+	m.out.Key = key
+	m.out.Value = r.Value
+	m.out.Millis = r.Millis
+	m.out.Headers = r.Headers
+	m.out.Origin = r.Origin
+	m.out.ValueNull = r.ValueNull
 	return m.Next.Receive(&m.out)
 }

@@ -39,7 +39,7 @@ type MapState[K, V, S, W any] struct {
 	node int
 	cell *store.Cell[S]
 	keys keyEncoder[K]
-	f    func(context.Context, *store.Cell[S], Record[K, V]) (W, error)
+	f    func(context.Context, *store.Cell[S], *Record[K, V]) (W, error)
 	next Receiver[K, W]
 	out  Record[K, W]
 }
@@ -47,7 +47,7 @@ type MapState[K, V, S, W any] struct {
 // NewMapState opens the cell in the task of env and returns the operator.
 func NewMapState[K, V, S, W any](
 	env *Env, node int, handle *store.CellHandle[S], key codec.Codec[K],
-	f func(context.Context, *store.Cell[S], Record[K, V]) (W, error), next Receiver[K, W],
+	f func(context.Context, *store.Cell[S], *Record[K, V]) (W, error), next Receiver[K, W],
 ) (*MapState[K, V, S, W], error) {
 	space, err := env.Space(handle.Name())
 	if err != nil {
@@ -75,7 +75,7 @@ func (m *MapState[K, V, S, W]) Receive(r *Record[K, V]) error {
 		return Fatal(err)
 	}
 	derive(&m.out, r)
-	if m.out.Value, err = m.f(m.env.Context, m.cell, *r); err != nil {
+	if m.out.Value, err = m.f(m.env.Context, m.cell, r); err != nil {
 		return err
 	}
 	return m.next.Receive(&m.out)

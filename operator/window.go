@@ -106,12 +106,12 @@ func (w *Window[K, V, A, R]) closed(start, latest int64) bool {
 
 func (w *Window[K, V, A, R]) emit(r *Record[K, V], done *store.Window[A]) error {
 	w.env.Enter(w.node)
-	w.out = Record[K, window.Result[R]]{
-		Key:    r.Key,
-		Value:  window.Result[R]{StartMillis: done.Start, EndMillis: done.Start + w.size, Value: w.aggregator.Result(&done.Acc)},
-		Millis: done.Start,
-		Origin: r.Origin,
-	}
+	w.out.Key = r.Key
+	w.out.Value.StartMillis = done.Start
+	w.out.Value.EndMillis = done.Start + w.size
+	w.out.Value.Value = w.aggregator.Result(&done.Acc)
+	w.out.Millis = done.Start
+	w.out.Origin = r.Origin
 	return w.next.Receive(&w.out)
 }
 

@@ -15,20 +15,20 @@ func (s Stream[K, V]) Filter(f func(V) bool) Stream[K, V] {
 
 // FilterRecord is Filter with a function of the whole record.
 func (s Stream[K, V]) FilterRecord(f func(Record[K, V]) bool) Stream[K, V] {
-	return s.filterRecord(func(_ context.Context, r Record[K, V]) (bool, error) { return f(r), nil }).checked(f == nil)
+	return s.filterRecord(func(_ context.Context, r *Record[K, V]) (bool, error) { return f(*r), nil }).checked(f == nil)
 }
 
 // TryFilter is Filter with a function that can fail.
 func (s Stream[K, V]) TryFilter(f func(context.Context, V) (bool, error)) Stream[K, V] {
-	return s.filterRecord(func(ctx context.Context, r Record[K, V]) (bool, error) { return f(ctx, r.Value) }).checked(f == nil)
+	return s.filterRecord(func(ctx context.Context, r *Record[K, V]) (bool, error) { return f(ctx, r.Value) }).checked(f == nil)
 }
 
 // TryFilterRecord is Filter with a function of the whole record that can fail.
 func (s Stream[K, V]) TryFilterRecord(f func(context.Context, Record[K, V]) (bool, error)) Stream[K, V] {
-	return s.filterRecord(f).checked(f == nil)
+	return s.filterRecord(func(ctx context.Context, r *Record[K, V]) (bool, error) { return f(ctx, *r) }).checked(f == nil)
 }
 
-func (s Stream[K, V]) filterRecord(f func(context.Context, Record[K, V]) (bool, error)) Stream[K, V] {
+func (s Stream[K, V]) filterRecord(f func(context.Context, *Record[K, V]) (bool, error)) Stream[K, V] {
 	return s.operate("filter", func(env *operator.Env, node int, next operator.Receiver[K, V]) operator.Receiver[K, V] {
 		return &operator.FilterRecord[K, V]{Env: env, Node: node, F: f, Next: next}
 	})

@@ -8,25 +8,25 @@ import (
 
 // FlatMap turns each value into any number of values, which follow each other in order. Key, time and headers are kept.
 func (s Stream[K, V]) FlatMap[W any](f func(V) []W) Stream[K, W] {
-	return s.flatMap(func(_ context.Context, r Record[K, V]) ([]W, error) { return f(r.Value), nil }).checked(f == nil)
+	return s.flatMap(func(_ context.Context, r *Record[K, V]) ([]W, error) { return f(r.Value), nil }).checked(f == nil)
 }
 
 // FlatMapRecord is FlatMap with a function of the whole record.
 func (s Stream[K, V]) FlatMapRecord[W any](f func(Record[K, V]) []W) Stream[K, W] {
-	return s.flatMap(func(_ context.Context, r Record[K, V]) ([]W, error) { return f(r), nil }).checked(f == nil)
+	return s.flatMap(func(_ context.Context, r *Record[K, V]) ([]W, error) { return f(*r), nil }).checked(f == nil)
 }
 
 // TryFlatMap is FlatMap with a function that can fail. Nothing is emitted for a record for which it fails.
 func (s Stream[K, V]) TryFlatMap[W any](f func(context.Context, V) ([]W, error)) Stream[K, W] {
-	return s.flatMap(func(ctx context.Context, r Record[K, V]) ([]W, error) { return f(ctx, r.Value) }).checked(f == nil)
+	return s.flatMap(func(ctx context.Context, r *Record[K, V]) ([]W, error) { return f(ctx, r.Value) }).checked(f == nil)
 }
 
 // TryFlatMapRecord is FlatMap with a function of the whole record that can fail.
 func (s Stream[K, V]) TryFlatMapRecord[W any](f func(context.Context, Record[K, V]) ([]W, error)) Stream[K, W] {
-	return s.flatMap(f).checked(f == nil)
+	return s.flatMap(func(ctx context.Context, r *Record[K, V]) ([]W, error) { return f(ctx, *r) }).checked(f == nil)
 }
 
-func (s Stream[K, V]) flatMap[W any](f func(context.Context, Record[K, V]) ([]W, error)) Stream[K, W] {
+func (s Stream[K, V]) flatMap[W any](f func(context.Context, *Record[K, V]) ([]W, error)) Stream[K, W] {
 	return s.operate("flatmap", func(env *operator.Env, node int, next operator.Receiver[K, W]) operator.Receiver[K, V] {
 		return &operator.FlatMap[K, V, W]{Env: env, Node: node, F: f, Next: next}
 	})

@@ -21,13 +21,13 @@ func (s Stream[K, V]) GroupBy[L any](name string, f func(V) L) Stream[L, V] {
 // GroupByRecord is GroupBy with a function of the whole record.
 func (s Stream[K, V]) GroupByRecord[L any](name string, f func(Record[K, V]) L) Stream[L, V] {
 	return s.groupBy(Repartition[L, V]{Name: name},
-		func(_ context.Context, r Record[K, V]) (L, error) { return f(r), nil }, f == nil)
+		func(_ context.Context, r *Record[K, V]) (L, error) { return f(*r), nil }, f == nil)
 }
 
 // TryGroupBy is GroupBy with a function that can fail.
 func (s Stream[K, V]) TryGroupBy[L any](name string, f func(context.Context, V) (L, error)) Stream[L, V] {
 	return s.groupBy(Repartition[L, V]{Name: name},
-		func(ctx context.Context, r Record[K, V]) (L, error) { return f(ctx, r.Value) }, f == nil)
+		func(ctx context.Context, r *Record[K, V]) (L, error) { return f(ctx, r.Value) }, f == nil)
 }
 
 // Repartition describes an internal topic that brings records of the same key together.
@@ -44,10 +44,10 @@ type Repartition[K, V any] struct {
 
 // GroupByWith is GroupBy with chosen codecs and number of partitions.
 func (s Stream[K, V]) GroupByWith[L any](to Repartition[L, V], f func(V) L) Stream[L, V] {
-	return s.groupBy(to, func(_ context.Context, r Record[K, V]) (L, error) { return f(r.Value), nil }, f == nil)
+	return s.groupBy(to, func(_ context.Context, r *Record[K, V]) (L, error) { return f(r.Value), nil }, f == nil)
 }
 
-func (s Stream[K, V]) groupBy[L any](to Repartition[L, V], f func(context.Context, Record[K, V]) (L, error), isNil bool) Stream[L, V] {
+func (s Stream[K, V]) groupBy[L any](to Repartition[L, V], f func(context.Context, *Record[K, V]) (L, error), isNil bool) Stream[L, V] {
 	if to.Key == nil {
 		to.Key = codec.For[L]()
 	}

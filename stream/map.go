@@ -15,20 +15,20 @@ func (s Stream[K, V]) Map[W any](f func(V) W) Stream[K, W] {
 
 // MapRecord is Map with a function of the whole record.
 func (s Stream[K, V]) MapRecord[W any](f func(Record[K, V]) W) Stream[K, W] {
-	return s.mapRecord(func(_ context.Context, r Record[K, V]) (W, error) { return f(r), nil }).checked(f == nil)
+	return s.mapRecord(func(_ context.Context, r *Record[K, V]) (W, error) { return f(*r), nil }).checked(f == nil)
 }
 
 // TryMap is Map with a function that can fail.
 func (s Stream[K, V]) TryMap[W any](f func(context.Context, V) (W, error)) Stream[K, W] {
-	return s.mapRecord(func(ctx context.Context, r Record[K, V]) (W, error) { return f(ctx, r.Value) }).checked(f == nil)
+	return s.mapRecord(func(ctx context.Context, r *Record[K, V]) (W, error) { return f(ctx, r.Value) }).checked(f == nil)
 }
 
 // TryMapRecord is Map with a function of the whole record that can fail.
 func (s Stream[K, V]) TryMapRecord[W any](f func(context.Context, Record[K, V]) (W, error)) Stream[K, W] {
-	return s.mapRecord(f).checked(f == nil)
+	return s.mapRecord(func(ctx context.Context, r *Record[K, V]) (W, error) { return f(ctx, *r) }).checked(f == nil)
 }
 
-func (s Stream[K, V]) mapRecord[W any](f func(context.Context, Record[K, V]) (W, error)) Stream[K, W] {
+func (s Stream[K, V]) mapRecord[W any](f func(context.Context, *Record[K, V]) (W, error)) Stream[K, W] {
 	return s.operate("map", func(env *operator.Env, node int, next operator.Receiver[K, W]) operator.Receiver[K, V] {
 		return &operator.MapRecord[K, V, W]{Env: env, Node: node, F: f, Next: next}
 	})

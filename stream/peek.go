@@ -8,25 +8,25 @@ import (
 
 // Peek calls f for each value and passes the record on unchanged.
 func (s Stream[K, V]) Peek(f func(V)) Stream[K, V] {
-	return s.peek(func(_ context.Context, r Record[K, V]) error { f(r.Value); return nil }).checked(f == nil)
+	return s.peek(func(_ context.Context, r *Record[K, V]) error { f(r.Value); return nil }).checked(f == nil)
 }
 
 // PeekRecord is Peek with a function of the whole record.
 func (s Stream[K, V]) PeekRecord(f func(Record[K, V])) Stream[K, V] {
-	return s.peek(func(_ context.Context, r Record[K, V]) error { f(r); return nil }).checked(f == nil)
+	return s.peek(func(_ context.Context, r *Record[K, V]) error { f(*r); return nil }).checked(f == nil)
 }
 
 // TryPeek is Peek with a function that can fail.
 func (s Stream[K, V]) TryPeek(f func(context.Context, V) error) Stream[K, V] {
-	return s.peek(func(ctx context.Context, r Record[K, V]) error { return f(ctx, r.Value) }).checked(f == nil)
+	return s.peek(func(ctx context.Context, r *Record[K, V]) error { return f(ctx, r.Value) }).checked(f == nil)
 }
 
 // TryPeekRecord is Peek with a function of the whole record that can fail.
 func (s Stream[K, V]) TryPeekRecord(f func(context.Context, Record[K, V]) error) Stream[K, V] {
-	return s.peek(f).checked(f == nil)
+	return s.peek(func(ctx context.Context, r *Record[K, V]) error { return f(ctx, *r) }).checked(f == nil)
 }
 
-func (s Stream[K, V]) peek(f func(context.Context, Record[K, V]) error) Stream[K, V] {
+func (s Stream[K, V]) peek(f func(context.Context, *Record[K, V]) error) Stream[K, V] {
 	return s.operate("peek", func(env *operator.Env, node int, next operator.Receiver[K, V]) operator.Receiver[K, V] {
 		return &operator.Peek[K, V]{Env: env, Node: node, F: f, Next: next}
 	})

@@ -112,7 +112,7 @@ func (w *Worker) commitState(t *task, batch store.Batch) error {
 	}
 	for i := range t.stores {
 		s := &t.stores[i]
-		if !s.flushed {
+		if !s.flushed && !s.tookBack {
 			continue
 		}
 		tp := broker.TopicPartition{Topic: s.Changelog, Partition: t.id.Partition}
@@ -133,6 +133,7 @@ func (w *Worker) commitState(t *task, batch store.Batch) error {
 		return err
 	}
 	for i := range t.stores {
+		t.stores[i].tookBack = false
 		t.stores[i].store.Committed()
 	}
 	return nil

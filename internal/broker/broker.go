@@ -40,7 +40,8 @@ type Record struct {
 type Batch struct {
 	TopicPartition
 	// Records are in offset order. There may be none, when everything that was read was a control record, belonged
-	// to an aborted transaction or lay in a hole left by compaction; NextOffset then still moves on.
+	// to an aborted transaction or lay in a hole left by compaction; NextOffset then still moves on. An implementation
+	// may also hand out an empty batch after Start, which tells EndOffset and leaves NextOffset at the start.
 	Records []Record
 	// NextOffset is the position after the batch: where the next batch of the partition begins.
 	NextOffset int64
@@ -191,7 +192,8 @@ type GroupConfig struct {
 	RebalanceTimeout time.Duration
 }
 
-// Group is a membership in a consumer group. Partitions with equal numbers of all its topics go to the same member.
+// Group is a membership in a consumer group. Partitions with equal numbers go to the same member, over all of its topics
+// that have equally many partitions.
 type Group interface {
 	// Poll returns the next change of the assignment, or nil when there was none within wait. It does not wait if
 	// wait is zero. An error is final.

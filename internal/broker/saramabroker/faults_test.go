@@ -285,3 +285,65 @@ func TestRefusedAccessIsAnError(t *testing.T) {
 		}
 	}
 }
+
+func TestAFetcherIsClosedWhileABrokerIsSilent(t *testing.T) {
+	k := kafkatest.Start(t)
+	if k.Real() {
+		t.Skip("leaves requests without an answer, which takes kfake")
+	}
+	c := open(t, k)
+	f := newFetcher(t, c, broker.FetcherConfig{})
+	asked := make(chan struct{})
+	k.Cluster().ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) {
+		close(asked)
+		return nil, nil, true
+	})
+	f.Start(broker.TopicPartition{Topic: k.Topic(t, "silent", 1)}, 0)
+	<-asked
+	begun := time.Now()
+	f.Close()
+	if took := time.Since(begun); took > 5*time.Second {
+		t.Errorf("closing took %s", took)
+	}
+	if _, err := f.Poll(within(t), time.Hour); err == nil {
+		t.Error("a closed fetcher polls")
+	}
+}
+
+func TestAFetcherDoesNotAskAgainAndAgain(t *testing.T) {
+	k := kafkatest.Start(t)
+	if k.Real() {
+		t.Skip("counts requests, which takes kfake")
+	}
+	c := open(t, k)
+	topic := k.Topic(t, "idle", 3)
+	p := newProducer(t, c, broker.ProducerConfig{})
+	f := newFetcher(t, c, broker.FetcherConfig{MaxWait: 100 * time.Millisecond})
+	for i := range int32(3) {
+		send(t, p, broker.TopicPartition{Topic: topic, Partition: i}, numbered(0, 3)...)
+	}
+	// One partition is read to its end, one up to an open transaction, and one is paused.
+	x := newTransactions(t, k, broker.TopicPartition{Topic: topic, Partition: 1})
+	x.begin(3, 1)
+	awaitHighWatermark(t, k, x.tp, 4)
+	for i := range int32(3) {
+		f.Start(broker.TopicPartition{Topic: topic, Partition: i}, 0)
+	}
+	for range 3 {
+		poll(t, f).Release()
+	}
+	f.Pause(broker.TopicPartition{Topic: topic, Partition: 2})
+	var requests atomic.Int32
+	k.Cluster().ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) {
+		k.Cluster().KeepControl()
+		requests.Add(1)
+		return nil, nil, false
+	})
+	if batch, err := f.Poll(within(t), 500*time.Millisecond); batch != nil || err != nil {
+		t.Error(batch, err)
+	}
+	if n := requests.Load(); n > 10 {
+		t.Errorf("%d fetches in half a second while there was nothing to read", n)
+	}
+	x.abort()
+}

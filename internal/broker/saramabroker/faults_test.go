@@ -347,3 +347,69 @@ func TestAFetcherDoesNotAskAgainAndAgain(t *testing.T) {
 	}
 	x.abort()
 }
+
+func TestAProducerThatGetsNoIDIsClosed(t *testing.T) {
+	k := kafkatest.Start(t)
+	if k.Real() {
+		t.Skip("drops requests, which takes kfake")
+	}
+	c := open(t, k)
+	tp := broker.TopicPartition{Topic: k.Topic(t, "noid", 1)}
+	for name, answer := range map[string]error{"dropped": errors.New("dropped"), "silent": nil} {
+		t.Run(name, func(t *testing.T) {
+			var over atomic.Bool
+			defer over.Store(true)
+			k.Cluster().ControlKey(int16(kmsg.InitProducerID), func(kmsg.Request) (kmsg.Response, error, bool) {
+				k.Cluster().KeepControl()
+				if over.Load() {
+					k.Cluster().DropControl()
+					return nil, nil, false
+				}
+				return nil, answer, true
+			})
+			p := newProducer(t, c, broker.ProducerConfig{})
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			if err := p.Send(ctx, tp, numbered(0, 1)); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
+			}
+			begun := time.Now()
+			p.Close()
+			if took := time.Since(begun); took > 3*time.Second {
+				t.Errorf("closing took %s", took)
+			}
+
+			p = newProducer(t, c, broker.ProducerConfig{DeliveryTimeout: 200 * time.Millisecond})
+			err := p.Send(within(t), tp, numbered(0, 1))
+			if delivery, ok := errors.AsType[*broker.DeliveryError](err); !ok || delivery.TopicPartition != tp {
+				t.Errorf("got %v, want a delivery error of %s", err, tp)
+			}
+		})
+	}
+}
+
+func TestASendThatIsGivenUpFailsTheProducer(t *testing.T) {
+	k := kafkatest.Start(t)
+	if k.Real() {
+		t.Skip("leaves requests without an answer, which takes kfake")
+	}
+	c := open(t, k)
+	tp := broker.TopicPartition{Topic: k.Topic(t, "givenup", 1)}
+	p := newProducer(t, c, broker.ProducerConfig{})
+	send(t, p, tp, numbered(0, 1)...)
+	k.Cluster().ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) { return nil, nil, true })
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	var err error
+	for err == nil { // until the client takes no more
+		records := make([]broker.Record, 1000)
+		for i := range records {
+			records[i] = broker.Record{Value: make([]byte, 1000), Millis: now}
+		}
+		err = p.Send(ctx, tp, records)
+	}
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
+	}
+	p.Close()
+}

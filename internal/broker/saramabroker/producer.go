@@ -169,8 +169,8 @@ func compressionOf(name string) (sarama.CompressionCodec, error) {
 	return codec, nil
 }
 
-// Send implements broker.Producer. Nothing of records is sent when one of them is refused, and nothing may be sent
-// after that.
+// Send implements broker.Producer. If a record is refused (it is too large, or the partition does not exist), nothing of
+// records is sent, and the producer has failed.
 func (p *producer) Send(ctx context.Context, tp broker.TopicPartition, records []broker.Record) error {
 	if len(records) == 0 {
 		return nil
@@ -191,9 +191,34 @@ func (p *producer) Send(ctx context.Context, tp broker.TopicPartition, records [
 		message := &messages[i]
 		describe(message, &records[i])
 		message.Topic, message.Partition, message.Metadata = tp.Topic, tp.Partition, batch
-		p.async.Input() <- message
 	}
-	return nil
+	return p.hand(ctx, batch, messages)
+}
+
+// hand hands messages to the client, which may make it wait. If that takes too long, or ctx ends, part of them is on its
+// way and part is not, and nobody could tell which: the producer fails, and the client takes the rest quickly.
+func (p *producer) hand(ctx context.Context, batch *sent, messages []sarama.ProducerMessage) (err error) {
+	overdue := time.NewTimer(time.Until(batch.deadline))
+	defer overdue.Stop()
+	ended := ctx.Done()
+	for i := range messages {
+		for handed := false; !handed; {
+			select {
+			case p.async.Input() <- &messages[i]:
+				handed = true
+			case <-overdue.C:
+				err = p.fail(batch.tp, p.late())
+			case <-ended:
+				err = p.fail(batch.tp, fmt.Errorf("send: %w", ctx.Err()))
+				ended = nil
+			}
+		}
+	}
+	return err
+}
+
+func (p *producer) late() error {
+	return fmt.Errorf("%w: not acknowledged within %s", broker.ErrUnavailable, p.timeout)
 }
 
 // check returns the size of records, or why they cannot be sent. That is a failure like any other.
@@ -354,7 +379,7 @@ func (p *producer) expire() {
 	}
 	p.mu.Unlock()
 	if late != nil {
-		p.fail(late.tp, fmt.Errorf("%w: not acknowledged within %s", broker.ErrUnavailable, p.timeout))
+		p.fail(late.tp, p.late())
 	}
 }
 

@@ -97,6 +97,18 @@ func TestValidateFinds(t *testing.T) {
 		}, []finding{
 			{"window tumbling 1s", "the aggregator is nil"},
 		}},
+		{"aggregators without functions", func(t *stream.Topology) {
+			s, second := t.From(in), window.Tumbling(time.Second)
+			s.Window(second.Name("a")).Aggregate(window.Sum[string, int](nil)).Final()
+			s.Window(second.Name("b")).Aggregate(window.Min[string, int](nil)).Final()
+			s.Window(second.Name("c")).Aggregate(window.Mean[string, int](nil)).Current()
+			s.Window(second.Name("d")).Aggregate(window.Custom[string, int, int](nil, nil, nil)).Current()
+		}, []finding{
+			{"window tumbling 1s", "a function of the aggregator is nil"},
+			{"window tumbling 1s", "a function of the aggregator is nil"},
+			{"window tumbling 1s", "a function of the aggregator is nil"},
+			{"window tumbling 1s", "a function of the aggregator is nil"},
+		}},
 		{"topic names that Kafka does not take", func(t *stream.Topology) {
 			t.From(topic("")).To(topic("a b"))
 			t.From(topic("..")).To(topic(strings.Repeat("x", 250)))

@@ -203,6 +203,21 @@ func TestCellsKeepStateByKey(t *testing.T) {
 	output.ExpectValues("4", "2", "none")
 }
 
+func TestStateSetBeforeAFailureStays(t *testing.T) {
+	topology := stream.NewTopology()
+	topology.From(in).TryMapState(cellHandle, func(_ context.Context, c *textCell, v string) (string, error) {
+		before, _ := c.Get()
+		c.Set(v)
+		if v == "bad" {
+			return "", errBad
+		}
+		return before, nil
+	}).To(out)
+	d := testkit.New(t, topology, testkit.Config{SkipFailed: true})
+	d.Input(in).SendRecords(record{Key: "k", Value: "good"}, record{Key: "k", Value: "bad"}, record{Key: "k", Value: "good"})
+	d.Output(out).ExpectValues("", "bad")
+}
+
 var (
 	amounts = stream.NewTopic("amounts", codec.String(), codec.Nullable(codec.Int()))
 	sums    = stream.NewTopic("sums", codec.String(), codec.JSON[window.Result[int]]())

@@ -71,14 +71,16 @@ var (
 
 var total = store.NewCell[int]("total")
 
+func sumUp(c *store.Cell[int], r stream.Record[string, order]) totalLine {
+	n, _ := c.Get()
+	c.Set(n + r.Value.Amount)
+	return totalLine{r.Key, r.Origin.Partition, r.Origin.Offset, n + r.Value.Amount}
+}
+
 func pipeline() *stream.Topology {
 	t := stream.NewTopology()
 	shops := t.From(orders).GroupBy("shop", func(o order) string { return o.Shop })
-	shops.MapStateRecord(total, func(c *store.Cell[int], r stream.Record[string, order]) totalLine {
-		n, _ := c.Get()
-		c.Set(n + r.Value.Amount)
-		return totalLine{r.Key, r.Origin.Partition, r.Origin.Offset, n + r.Value.Amount}
-	}).To(totals)
+	shops.MapStateRecord(total, sumUp).To(totals)
 	shops.Window(window.Tumbling(10 * time.Millisecond)).
 		Aggregate(window.Sum(func(o order) int { return o.Amount })).
 		Final().

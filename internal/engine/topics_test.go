@@ -204,3 +204,25 @@ func TestInternalTopicsAreNamedAndSetAfterTheirInputs(t *testing.T) {
 		})
 	}
 }
+
+// An input that is made with the defaults of the cluster may keep records longer than the others do.
+func TestAnInputOfUnknownRetentionMakesThatOfInternalTopicsUnlimited(t *testing.T) {
+	topology := stream.NewTopology()
+	topology.From(orders).
+		Merge(topology.From(stream.NewTopic("refunds", codec.String(), codec.JSON[order]()))).
+		GroupBy("shop", func(o order) string { return o.Shop }).
+		MapStateRecord(total, sumUp).To(totals)
+	b, _, err := prepare(t, topology, true,
+		broker.TopicSpec{Name: "orders", Partitions: 1, Config: map[string]string{"retention.ms": "1000", "retention.bytes": "10"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const name = "repartition__g--orders--refunds--shop"
+	infos, err := b.Topics(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := infos[name].Config; c["retention.ms"] != "-1" || c["retention.bytes"] != "-1" {
+		t.Errorf("settings %v", c)
+	}
+}

@@ -93,7 +93,7 @@ func (f *floor) read(process func(*sarama.ConsumerMessage) error) error {
 		if err != nil {
 			return err
 		}
-		defer partition.Close()
+		defer partition.AsyncClose() // Close waits for a fetch that waits for records: half a second that is no work
 		for message := range partition.Messages() {
 			f.job.watch.start()
 			if err := process(message); err != nil {

@@ -76,7 +76,7 @@ func (f *floor) aggregate(topic string, p int32, known <-chan struct{}, ends *[]
 	if err != nil {
 		return err
 	}
-	defer partition.Close()
+	defer partition.AsyncClose()
 	airports := map[string]*openHour{}
 	for next := int64(0); known != nil || next < (*ends)[p]; {
 		select {

@@ -160,7 +160,7 @@ func (w *Worker) applyChangelog(ctx context.Context, t *task, b *broker.Batch) e
 	w.fetcher.Stop(b.TopicPartition)
 	delete(w.route, b.TopicPartition)
 	delete(t.restores, b.Topic)
-	if err := t.takeBack(r); err != nil {
+	if err := t.takeBack(r, w.config.Clock.Now().UnixMilli()); err != nil {
 		return fmt.Errorf("task %s: restore store %q: take back uncommitted changes: %w", t.name, r.store.Name, err)
 	}
 	if len(t.restores) > 0 {
@@ -175,11 +175,11 @@ func (w *Worker) applyChangelog(ctx context.Context, t *task, b *broker.Batch) e
 // may be cut into other checkpoints, and need not leave a record of each of these rows.
 //
 // The next checkpoint moves the position of the database past the skipped records.
-func (t *task) takeBack(r *restore) error {
+func (t *task) takeBack(r *restore, now int64) error {
 	if len(r.skipped) == 0 {
 		return nil
 	}
-	record := broker.Record{Headers: encodeProcessed(r.filter.committed)}
+	record := broker.Record{Headers: encodeProcessed(r.filter.committed), Millis: now}
 	row, value := []byte{}, []byte{} // not nil, so that an empty value does not delete
 	for _, key := range slices.Sorted(maps.Keys(r.skipped)) {
 		row = append(append(row[:0], r.store.prefix...), key...)

@@ -10,12 +10,12 @@ import (
 	"github.com/bytedance/sonic"
 )
 
-// floor is what the bare scenarios have in common: a client, a consumer, and the end of the input.
+// floor is what the bare scenarios have in common: a client for questions, and the end of the input. Consumers and
+// producers have connections of their own: on a shared one, what is produced waits behind a fetch that waits for records.
 type floor struct {
-	job      *job
-	client   sarama.Client
-	consumer sarama.Consumer
-	ends     []int64 // of the input, by partition
+	job    *job
+	client sarama.Client
+	ends   []int64 // of the input, by partition
 }
 
 // floorConfig has the settings that Weir uses: idempotent, acknowledged by all replicas, not compressed.
@@ -35,16 +35,13 @@ func openFloor(j *job) (*floor, error) {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
 	f := &floor{job: j, client: client}
-	if f.ends, err = f.topicEnds(j.input); err == nil {
-		f.consumer, err = sarama.NewConsumerFromClient(client)
-	}
-	if err != nil {
+	if f.ends, err = f.topicEnds(j.input); err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
 	return f, nil
 }
 
-func (f *floor) close() error { return errors.Join(f.consumer.Close(), f.client.Close()) }
+func (f *floor) close() { f.client.Close() }
 
 func (f *floor) topicEnds(topic string) ([]int64, error) {
 	partitions, err := f.client.Partitions(topic)
@@ -85,15 +82,19 @@ func each(partitions int, f func(partition int32) error) error {
 
 // read calls process for every record of the input, in a goroutine per partition.
 func (f *floor) read(process func(*sarama.ConsumerMessage) error) error {
+	consumer, err := sarama.NewConsumer(f.job.brokers, floorConfig())
+	if err != nil {
+		return err
+	}
+	// It is not closed: that waits for a fetch that waits for records, half a second in which nothing is done.
 	return each(len(f.ends), func(p int32) error {
 		if f.ends[p] == 0 {
 			return nil
 		}
-		partition, err := f.consumer.ConsumePartition(f.job.input, p, sarama.OffsetOldest)
+		partition, err := consumer.ConsumePartition(f.job.input, p, sarama.OffsetOldest)
 		if err != nil {
 			return err
 		}
-		defer partition.AsyncClose() // Close waits for a fetch that waits for records: half a second that is no work
 		for message := range partition.Messages() {
 			f.job.watch.start()
 			if err := process(message); err != nil {
@@ -152,7 +153,7 @@ type output struct {
 }
 
 func (f *floor) newOutput() (*output, error) {
-	producer, err := sarama.NewAsyncProducerFromClient(f.client)
+	producer, err := sarama.NewAsyncProducer(f.job.brokers, floorConfig())
 	if err != nil {
 		return nil, err
 	}

@@ -38,9 +38,13 @@ func floorWindowed(_ context.Context, j *job) (measurement, error) {
 
 	var ends []int64 // of the repartition topic; set when known is closed
 	known, failed := make(chan struct{}), make(chan error, 1)
+	consumer, err := sarama.NewConsumer(j.brokers, floorConfig())
+	if err != nil {
+		return measurement{}, err
+	}
 	go func() {
 		failed <- each(int(j.partitions), func(p int32) error {
-			return f.aggregate(repartition, p, known, &ends, hours)
+			return f.aggregate(consumer, repartition, p, known, &ends, hours)
 		})
 	}()
 	err = f.read(func(message *sarama.ConsumerMessage) error {
@@ -71,12 +75,11 @@ func floorWindowed(_ context.Context, j *job) (measurement, error) {
 }
 
 // aggregate reads a partition of the repartition topic until its end, which is known once known is closed.
-func (f *floor) aggregate(topic string, p int32, known <-chan struct{}, ends *[]int64, out *output) error {
-	partition, err := f.consumer.ConsumePartition(topic, p, sarama.OffsetOldest)
+func (f *floor) aggregate(consumer sarama.Consumer, topic string, p int32, known <-chan struct{}, ends *[]int64, out *output) error {
+	partition, err := consumer.ConsumePartition(topic, p, sarama.OffsetOldest)
 	if err != nil {
 		return err
 	}
-	defer partition.AsyncClose()
 	airports := map[string]*openHour{}
 	for next := int64(0); known != nil || next < (*ends)[p]; {
 		select {

@@ -80,7 +80,7 @@ func modelBackend(t *testing.T, random *rand.Rand) (store.Backend, func() store.
 func TestACellBehavesLikeAMap(t *testing.T) {
 	first := rand.Uint64()
 	t.Logf("seeds from %d", first)
-	for seed := first; seed < first+300 && !t.Failed(); seed++ {
+	for seed := first; seed < first+60 && !t.Failed(); seed++ {
 		cellModel(t, seed)
 	}
 }
@@ -184,7 +184,7 @@ func (m modelWindows) clone() modelWindows {
 func TestAWindowedStoreBehavesLikeSortedMaps(t *testing.T) {
 	first := rand.Uint64()
 	t.Logf("seeds from %d", first)
-	for seed := first; seed < first+300 && !t.Failed(); seed++ {
+	for seed := first; seed < first+60 && !t.Failed(); seed++ {
 		windowedModel(t, seed)
 	}
 }

@@ -166,6 +166,10 @@ func (w *Worker) applyChangelog(ctx context.Context, t *task, b *broker.Batch) e
 	if len(t.restores) > 0 {
 		return nil
 	}
+	// So that a process that is killed soon, again and again, gets on.
+	if err := t.database.backend.Sync(); err != nil {
+		return fmt.Errorf("task %s: make restored state durable: %w", t.name, err)
+	}
 	t.env.Logger.Info("state restored", "records", t.restored)
 	return w.start(ctx, t)
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"slices"
+	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/graph"
@@ -48,6 +49,8 @@ type task struct {
 	ends map[string]int64
 	// changed is set when records were processed since the last checkpoint.
 	changed bool
+	// synced is when a checkpoint was made durable last; zero if none was.
+	synced time.Time
 
 	state    taskState
 	restores map[string]*restore // by changelog topic, those that are not done

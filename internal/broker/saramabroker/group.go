@@ -22,6 +22,7 @@ import (
 type group struct {
 	cluster *cluster
 	cfg     broker.GroupConfig
+	topics  []string // of all units
 	conns   *connections
 	client  sarama.Client
 	member  sarama.ConsumerGroup
@@ -60,13 +61,13 @@ func (c *cluster) NewGroup(cfg broker.GroupConfig) (broker.Group, error) {
 	if cfg.Group == "" || len(cfg.Topics) == 0 {
 		return nil, errors.New("new group: a name and at least one topic are needed")
 	}
-	cfg.Topics = slices.Clone(cfg.Topics)
 	cfg.SessionTimeout = cmp.Or(cfg.SessionTimeout, defaultSession)
 	cfg.HeartbeatInterval = cmp.Or(cfg.HeartbeatInterval, defaultHeartbeat)
 	cfg.RebalanceTimeout = cmp.Or(cfg.RebalanceTimeout, defaultRebalance)
 	g := &group{
 		cluster: c,
 		cfg:     cfg,
+		topics:  slices.Concat(cfg.Topics...),
 		conns:   newConnections(),
 		plan:    &rangeStrategy{BalanceStrategy: sarama.NewBalanceStrategyRange()},
 		events:  make(chan *broker.GroupEvent),
@@ -118,7 +119,7 @@ func (g *group) run() {
 		return
 	}
 	for failures := 0; ; {
-		err := g.member.Consume(g.ctx, g.cfg.Topics, (*handler)(g))
+		err := g.member.Consume(g.ctx, g.topics, (*handler)(g))
 		switch {
 		case g.ctx.Err() != nil:
 			return
@@ -145,7 +146,7 @@ func (g *group) awaitTopics() error {
 	for failures := 1; ; failures++ {
 		missing := ""
 		err := g.cluster.persist(g.ctx, func() error {
-			response, err := g.cluster.metadata(g.cfg.Topics)
+			response, err := g.cluster.metadata(g.topics)
 			if err != nil {
 				return err
 			}

@@ -22,7 +22,7 @@ type member struct {
 func newMember(t testing.TB, k *kafkatest.Kafka, c broker.Cluster, group string, topics ...string) member {
 	t.Helper()
 	g, err := c.NewGroup(broker.GroupConfig{
-		Group: group, Topics: topics,
+		Group: group, Topics: [][]string{topics},
 		SessionTimeout:    k.SessionTimeout(),
 		HeartbeatInterval: 50 * time.Millisecond,
 		RebalanceTimeout:  20 * time.Second,

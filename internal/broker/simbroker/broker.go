@@ -26,6 +26,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/clock"
@@ -102,9 +103,12 @@ func (b *Broker) Offsets(ctx context.Context, at broker.OffsetAt, tps ...broker.
 			if err != nil {
 				return fmt.Errorf("look up offset: %w", err)
 			}
-			if at == broker.Earliest {
+			switch at {
+			case broker.Earliest:
 				offsets[tp] = p.start
-			} else {
+			case broker.Latest:
+				offsets[tp] = p.end
+			default:
 				offsets[tp] = p.lastStable()
 			}
 		}
@@ -136,6 +140,9 @@ func (b *Broker) CommittedOffsets(ctx context.Context, group string, tps ...brok
 	}
 	return offsets, nil
 }
+
+// Unreachable implements [broker.Cluster].
+func (b *Broker) Unreachable() (since time.Time, ok bool) { return time.Time{}, false }
 
 // Close does nothing: the cluster outlives the processes that use it.
 func (b *Broker) Close() error { return nil }

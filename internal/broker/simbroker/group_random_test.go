@@ -71,7 +71,7 @@ func randomGroup(t *testing.T, seed uint64) {
 
 func (r *randomRun) join() {
 	g := newMember(r.t, r.broker, broker.GroupConfig{
-		Group: "g", Topics: []string{"a", "b", "late"}, SessionTimeout: randomSession, RebalanceTimeout: randomRebalance,
+		Group: "g", Topics: [][]string{{"a", "b", "late"}}, SessionTimeout: randomSession, RebalanceTimeout: randomRebalance,
 	})
 	r.members = append(r.members, &randomMember{Group: g, seen: r.clock.Now()})
 }

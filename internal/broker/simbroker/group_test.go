@@ -20,7 +20,7 @@ func newMember(t *testing.T, b *simbroker.Broker, cfg broker.GroupConfig) broker
 func member(t *testing.T, b *simbroker.Broker, topics ...string) broker.Group {
 	t.Helper()
 	return newMember(t, b, broker.GroupConfig{
-		Group: "g", Topics: topics, SessionTimeout: 10 * time.Second, RebalanceTimeout: time.Minute,
+		Group: "g", Topics: [][]string{topics}, SessionTimeout: 10 * time.Second, RebalanceTimeout: time.Minute,
 	})
 }
 
@@ -243,7 +243,7 @@ func TestLeavingHandsOverAtOnce(t *testing.T) {
 func TestAStaticMemberComesBackWithoutARebalance(t *testing.T) {
 	b, clock := newBroker(t, map[string]int32{"a": 2})
 	static := func(instance string) broker.Group {
-		return newMember(t, b, broker.GroupConfig{Group: "g", Topics: []string{"a"}, InstanceID: instance, SessionTimeout: 10 * time.Second})
+		return newMember(t, b, broker.GroupConfig{Group: "g", Topics: [][]string{{"a"}}, InstanceID: instance, SessionTimeout: 10 * time.Second})
 	}
 	one, two := static("one"), static("two")
 	expect(t, one, "assigned a[0] a[1]").Done()
@@ -277,7 +277,7 @@ func TestAStaticMemberComesBackWithoutARebalance(t *testing.T) {
 func TestAStaticMemberWithOtherTopicsRebalances(t *testing.T) {
 	b, _ := newBroker(t, map[string]int32{"a": 1, "b": 1})
 	static := func(topics ...string) broker.Group {
-		return newMember(t, b, broker.GroupConfig{Group: "g", Topics: topics, InstanceID: "one"})
+		return newMember(t, b, broker.GroupConfig{Group: "g", Topics: [][]string{topics}, InstanceID: "one"})
 	}
 	before := static("a")
 	expect(t, before, "assigned a[0]").Done()
@@ -288,7 +288,7 @@ func TestAStaticMemberWithOtherTopicsRebalances(t *testing.T) {
 func TestNewGroupWantsANameAndTopics(t *testing.T) {
 	b, _ := newBroker(t, nil)
 	for _, cfg := range []broker.GroupConfig{
-		{Topics: []string{"a"}}, {Group: "g"}, {Group: "g", Topics: []string{"no such name!"}},
+		{Topics: [][]string{{"a"}}}, {Group: "g"}, {Group: "g", Topics: [][]string{{"no such name!"}}},
 	} {
 		if _, err := b.NewGroup(cfg); err == nil {
 			t.Errorf("%+v was accepted", cfg)

@@ -55,7 +55,7 @@ func (b *Broker) NewGroup(cfg broker.GroupConfig) (broker.Group, error) {
 	if len(cfg.Topics) == 0 {
 		return nil, fmt.Errorf("new group %q: no topics", cfg.Group)
 	}
-	for _, topic := range cfg.Topics {
+	for _, topic := range slices.Concat(cfg.Topics...) {
 		if err := checkTopicName(topic); err != nil {
 			return nil, fmt.Errorf("new group %q: topic %q: %w", cfg.Group, topic, err)
 		}
@@ -66,7 +66,6 @@ func (b *Broker) NewGroup(cfg broker.GroupConfig) (broker.Group, error) {
 	if cfg.RebalanceTimeout == 0 {
 		cfg.RebalanceTimeout = defaultRebalanceTimeout
 	}
-	cfg.Topics = slices.Compact(slices.Sorted(slices.Values(cfg.Topics)))
 	m := &membership{broker: b, cfg: cfg}
 	err := b.call(context.Background(), Op{Kind: OpNewGroup, Group: cfg.Group}, func() error {
 		m.name, _ = b.client("member")
@@ -153,7 +152,7 @@ func (m *membership) join(now time.Time) {
 	m.member = &member{
 		id:               fmt.Sprintf("%s-%06d", prefix, m.group.joined),
 		instance:         m.cfg.InstanceID,
-		topics:           m.cfg.Topics,
+		topics:           slices.Compact(slices.Sorted(slices.Values(slices.Concat(m.cfg.Topics...)))),
 		sessionTimeout:   m.cfg.SessionTimeout,
 		rebalanceTimeout: m.cfg.RebalanceTimeout,
 		seen:             now,
@@ -230,6 +229,17 @@ func (m *membership) Commit(ctx context.Context, offsets map[broker.TopicPartiti
 		return nil
 	})
 	return m.wrap(OpCommit, err)
+}
+
+// Member implements [broker.Group].
+func (m *membership) Member() broker.GroupMember {
+	m.broker.mu.Lock()
+	defer m.broker.mu.Unlock()
+	member := broker.GroupMember{Group: m.cfg.Group, Generation: m.generation, InstanceID: m.cfg.InstanceID}
+	if m.member != nil {
+		member.MemberID = m.member.id
+	}
+	return member
 }
 
 // Leave implements [broker.Group]. The membership is over even if the group does not hear of it.

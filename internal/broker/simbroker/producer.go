@@ -2,6 +2,7 @@ package simbroker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -165,6 +166,14 @@ func (p *producer) LastOffset(tp broker.TopicPartition) (int64, bool) {
 	offset, ok := p.acked[tp]
 	return offset, ok
 }
+
+// Commit is not there yet.
+func (p *producer) Commit(context.Context, broker.GroupMember, map[broker.TopicPartition]int64) error {
+	return errors.ErrUnsupported
+}
+
+// Abort is not there yet.
+func (p *producer) Abort(context.Context) error { return errors.ErrUnsupported }
 
 func (p *producer) Close() error {
 	p.closed = true

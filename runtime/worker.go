@@ -14,7 +14,7 @@ type worker struct {
 	engine *engine.Worker
 	wake   func()
 	jobs   chan func() // holds one, so that it is there when the goroutine wakes
-	finish chan bool // true: checkpoint first
+	finish chan bool   // true: checkpoint first
 	once   sync.Once
 	done   chan struct{} // closed when the goroutine has ended
 	err    error         // why it ended; set before done is closed

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"slices"
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/store"
@@ -42,7 +41,9 @@ func (w *Worker) beginRestore(ctx context.Context, t *task) error {
 	if err != nil {
 		return fmt.Errorf("changelogs: %w", err)
 	}
-	ends, err := w.cluster.Offsets(ctx, broker.End, changelogs...)
+	// The end is that of all records, also of transactions that have not ended: the last one of the former owner may be
+	// committed already while the changelog has not heard of it.
+	ends, err := w.cluster.Offsets(ctx, broker.Latest, changelogs...)
 	if err != nil {
 		return fmt.Errorf("changelogs: %w", err)
 	}
@@ -94,10 +95,8 @@ func (w *Worker) beginRestore(ctx context.Context, t *task) error {
 
 // clear deletes all rows of a store.
 func (t *task) clear(s *taskStore) error {
-	to := slices.Clone(s.prefix)
-	to[len(to)-1]++ // the first byte that does not belong to the store: numbers are unsigned and have no 0xff at the end
 	return t.database.write(func(b store.Batch) error {
-		return t.database.backend.Scan(s.prefix, to, func(key, _ []byte) (bool, error) {
+		return t.database.backend.Scan(s.prefix, s.end(), func(key, _ []byte) (bool, error) {
 			return true, b.Delete(key)
 		})
 	})
@@ -151,37 +150,4 @@ func (w *Worker) applyChangelog(ctx context.Context, t *task, b *broker.Batch) e
 	}
 	t.env.Logger.Info("state restored", "records", t.restored)
 	return w.start(ctx, t)
-}
-
-// start begins to fetch the input of a task whose state is complete.
-func (w *Worker) start(ctx context.Context, t *task) error {
-	t.state = running
-	inputs := make([]broker.TopicPartition, 0, len(t.inputs))
-	for topic := range t.inputs {
-		inputs = append(inputs, broker.TopicPartition{Topic: topic, Partition: t.id.Partition})
-	}
-	ends, err := w.cluster.Offsets(ctx, broker.End, inputs...)
-	if err != nil {
-		return fmt.Errorf("task %s: %w", t.name, err)
-	}
-	earliest, err := w.cluster.Offsets(ctx, broker.Earliest, inputs...)
-	if err != nil {
-		return fmt.Errorf("task %s: %w", t.name, err)
-	}
-	for _, tp := range inputs {
-		t.ends[tp.Topic] = ends[tp]
-		if _, ok := t.positions[tp.Topic]; !ok {
-			switch w.config.OffsetReset {
-			case ResetEarliest:
-				t.positions[tp.Topic] = earliest[tp]
-			case ResetLatest:
-				t.positions[tp.Topic] = ends[tp]
-			default:
-				return fmt.Errorf("task %s: group %q has committed no offset for %s, and Config.OffsetReset says to fail", t.name, w.plan.Group, tp)
-			}
-		}
-		w.route[tp] = t
-		w.fetcher.Start(tp, t.positions[tp.Topic])
-	}
-	return nil
 }

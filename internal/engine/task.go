@@ -44,8 +44,12 @@ type task struct {
 	inputs   map[string]operator.Input // by topic
 	// positions are the next offsets to process, by topic.
 	positions map[string]int64
+	// committed are the positions of the last checkpoint.
+	committed map[string]int64
 	// ends are the ends of the input partitions as last seen, by topic.
 	ends map[string]int64
+	// emptying is set until the next checkpoint if that is to delete all state.
+	emptying bool
 	// changed is set when records were processed since the last checkpoint.
 	changed bool
 

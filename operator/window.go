@@ -34,7 +34,9 @@ type Window[K, V, A, R any] struct {
 	keys       keyEncoder[K]
 	next       Receiver[K, window.Result[R]]
 	out        Record[K, window.Result[R]]
-	done       store.Window[A] // here, not on the stack: what Result is given escapes
+	// Here, not on the stack: what an aggregator is given escapes.
+	first A
+	done  store.Window[A]
 }
 
 // NewWindow opens the windows' store in the task of env and returns the operator.
@@ -76,11 +78,17 @@ func (w *Window[K, V, A, R]) Receive(r *Record[K, V]) error {
 		w.late(r, start, windows.Latest)
 		return nil
 	}
-	open, isNew := w.store.Update(start, at)
-	if isNew {
-		open.Acc = w.aggregator.Init()
+	// The aggregator comes first: if it panics, there must be neither a window without records nor a later time.
+	open := windows.Find(start)
+	if open != nil {
+		w.aggregator.Add(&open.Acc, r.Value, at)
+		open, _ = w.store.Update(start, at)
+	} else {
+		w.first = w.aggregator.Init()
+		w.aggregator.Add(&w.first, r.Value, at)
+		open, _ = w.store.Update(start, at)
+		open.Acc = w.first
 	}
-	w.aggregator.Add(&open.Acc, r.Value, at)
 
 	var failed error
 	if w.emission == Current {

@@ -42,7 +42,9 @@ type PebbleConfig struct {
 	Logger *slog.Logger
 }
 
-// DefaultMemTableBytes is the default of PebbleConfig.MemTableBytes.
+// DefaultMemTableBytes is the default of PebbleConfig.MemTableBytes. Smaller memtables are flushed more often, and every
+// flush makes work for compactions: the CPU time of a batched random Set is 6.0 us with 256 KiB, 2.5 us with 1 MiB and
+// 1.7 us with 4 MiB (BenchmarkBackendSet: 200,000 keys, values of 100 bytes). 1 MiB costs up to 2 MiB per task.
 const DefaultMemTableBytes = 1 << 20
 
 const (

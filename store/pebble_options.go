@@ -29,6 +29,15 @@ func (p *Pebble) options(dir string) *pebble.Options {
 			},
 		},
 	}
+	// By default the first level below the flushed tables may grow to 64 MiB, and every fourth memtable is merged into it:
+	// small memtables would rewrite most of the database for little. So that level is kept small, and more memtables are
+	// merged at a time. With memtables of 1 MiB, 200,000 keys and
+	// random updates (BenchmarkBackendSet, Get, Scan), that took the CPU time of a Set from 4.7 to 2.6 us; of a Get from
+	// 1.9 to 2.5 us, and of a scan of ten entries from 8 to 11 us, because there are more tables to look into. The
+	// write-back cache in front reads a key at most once for many writes, so writes come first.
+	options.LBaseMaxBytes = 4 * p.config.MemTableBytes
+	options.L0CompactionThreshold = 6
+	options.L0StopWritesThreshold = 18
 	// New keys are looked up before they are first written, so many reads find nothing.
 	options.Levels[0].FilterPolicy = bloom.FilterPolicy(10)
 	options.Experimental.CompactionScheduler = p.compactions.database()

@@ -45,6 +45,16 @@ type Windows[A any] struct {
 	gone []int64
 }
 
+// Find returns the open window that begins at start, or nil. It is valid until the next call of a method of the store.
+func (k *Windows[A]) Find(start int64) *Window[A] {
+	for i := len(k.Open) - 1; i >= 0 && k.Open[i].Start >= start; i-- {
+		if k.Open[i].Start == start {
+			return &k.Open[i]
+		}
+	}
+	return nil
+}
+
 // Window is one open window of one key.
 type Window[A any] struct {
 	// Start is the first millisecond of the window.

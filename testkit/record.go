@@ -10,9 +10,18 @@ import (
 type Record[K, V any] struct {
 	Key   K
 	Value V
-	// Time is the event time. The location does not matter; it is cut to milliseconds.
+	// Time is the event time. The location does not matter; it is cut to milliseconds. The zero time stands for the Unix
+	// epoch.
 	Time    time.Time
 	Headers []stream.Header
 	// KeyNull and ValueNull make, or say that, the key or value is null.
 	KeyNull, ValueNull bool
+}
+
+// millis returns a time of a test as Kafka has it.
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
 }

@@ -57,7 +57,7 @@ func (i *Input[K, V]) TrySendRecords(records ...Record[K, V]) error {
 	for _, r := range records {
 		key := encode(i.driver, i.topic.Name(), codec.Key, i.topic.KeyCodec(), r.Key, r.KeyNull)
 		value := encode(i.driver, i.topic.Name(), codec.Value, i.topic.ValueCodec(), r.Value, r.ValueNull)
-		i.append(broker.Record{Key: key, Value: value, Headers: r.Headers, Millis: r.Time.UnixMilli()})
+		i.append(broker.Record{Key: key, Value: value, Headers: r.Headers, Millis: millis(r.Time)})
 	}
 	return i.driver.run()
 }
@@ -65,7 +65,7 @@ func (i *Input[K, V]) TrySendRecords(records ...Record[K, V]) error {
 // TrySendBytes writes a record of raw bytes, where nil is null, and returns the error that ends the application.
 func (i *Input[K, V]) TrySendBytes(key, value []byte, at time.Time) error {
 	i.driver.tb.Helper()
-	i.append(broker.Record{Key: key, Value: value, Millis: at.UnixMilli()})
+	i.append(broker.Record{Key: key, Value: value, Millis: millis(at)})
 	return i.driver.run()
 }
 
@@ -126,7 +126,7 @@ func (o *Output[K, V]) Values() []V {
 func (o *Output[K, V]) Expect(want ...Record[K, V]) {
 	o.driver.tb.Helper()
 	for i := range want {
-		want[i].Time = time.UnixMilli(want[i].Time.UnixMilli()).UTC()
+		want[i].Time = time.UnixMilli(millis(want[i].Time)).UTC()
 	}
 	o.diff(want, o.Read())
 }

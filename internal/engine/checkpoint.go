@@ -138,7 +138,7 @@ func (w *Worker) commitState(t *task, batch store.Batch) error {
 	}
 	for i := range t.stores {
 		s := &t.stores[i]
-		if !s.flushed {
+		if !s.flushed && !s.tookBack {
 			continue
 		}
 		tp := broker.TopicPartition{Topic: s.Changelog, Partition: t.id.Partition}
@@ -159,6 +159,7 @@ func (w *Worker) commitState(t *task, batch store.Batch) error {
 		return err
 	}
 	for i := range t.stores {
+		t.stores[i].tookBack = false
 		t.stores[i].store.Committed()
 	}
 	return nil

@@ -2,8 +2,10 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/store"
@@ -15,6 +17,10 @@ type restore struct {
 	filter processedFilter
 	// position is the next offset to read, end the one to stop at.
 	position, end int64
+	// skipped are the keys of records that were not applied, as far as no later record was. firstSkipped is the offset
+	// of the first.
+	skipped      map[string]struct{}
+	firstSkipped int64
 }
 
 // beginRestore finds out what each store lacks and begins to read it.
@@ -82,7 +88,7 @@ func (w *Worker) beginRestore(ctx context.Context, t *task) error {
 		log.Info("restoring state", "store", s.Name, "from", position, "to", ends[tp], "reused", known)
 		t.restores[tp.Topic] = &restore{
 			store: s, position: position, end: ends[tp],
-			filter: processedFilter{committed: maps.Clone(t.positions)},
+			filter: processedFilter{committed: maps.Clone(t.positions)}, skipped: map[string]struct{}{},
 		}
 		w.route[tp] = t
 		w.fetcher.Start(tp, position)
@@ -120,8 +126,13 @@ func (w *Worker) applyChangelog(ctx context.Context, t *task, b *broker.Batch) e
 				return fmt.Errorf("%s at offset %d: %w", b.TopicPartition, record.Offset, err)
 			}
 			if !ok {
+				if len(r.skipped) == 0 {
+					r.firstSkipped = record.Offset
+				}
+				r.skipped[string(record.Key)] = struct{}{}
 				continue
 			}
+			delete(r.skipped, string(record.Key))
 			key = append(append(key[:0], r.store.prefix...), record.Key...)
 			if record.Value == nil {
 				err = batch.Delete(key)
@@ -134,7 +145,11 @@ func (w *Worker) applyChangelog(ctx context.Context, t *task, b *broker.Batch) e
 			t.restored++
 		}
 		r.position = min(b.NextOffset, r.end)
-		return setOffset(batch, changelogOffset, r.store.Name, r.position)
+		reflected := r.position
+		if len(r.skipped) > 0 {
+			reflected = r.firstSkipped // to be met again if the process ends before they are taken back
+		}
+		return setOffset(batch, changelogOffset, r.store.Name, reflected)
 	})
 	if err != nil {
 		return fmt.Errorf("task %s: restore store %q: %w", t.name, r.store.Name, err)
@@ -145,9 +160,45 @@ func (w *Worker) applyChangelog(ctx context.Context, t *task, b *broker.Batch) e
 	w.fetcher.Stop(b.TopicPartition)
 	delete(w.route, b.TopicPartition)
 	delete(t.restores, b.Topic)
+	if err := t.takeBack(r); err != nil {
+		return fmt.Errorf("task %s: restore store %q: take back uncommitted changes: %w", t.name, r.store.Name, err)
+	}
 	if len(t.restores) > 0 {
 		return nil
 	}
 	t.env.Logger.Info("state restored", "records", t.restored)
 	return w.start(ctx, t)
+}
+
+// takeBack appends to the changelog what the database holds of the rows that skipped records changed. Otherwise those
+// records would count in a later restore, when the offsets that they carry are committed: the work is done again, but it
+// may be cut into other checkpoints, and need not leave a record of each of these rows.
+//
+// The next checkpoint moves the position of the database past the skipped records.
+func (t *task) takeBack(r *restore) error {
+	if len(r.skipped) == 0 {
+		return nil
+	}
+	record := broker.Record{Headers: encodeProcessed(r.filter.committed)}
+	row, value := []byte{}, []byte{} // not nil, so that an empty value does not delete
+	for _, key := range slices.Sorted(maps.Keys(r.skipped)) {
+		row = append(append(row[:0], r.store.prefix...), key...)
+		var err error
+		value, err = t.database.backend.Get(value[:0], row)
+		switch {
+		case err == nil:
+			record.Value = value
+		case errors.Is(err, store.ErrNotFound):
+			record.Value = nil
+		default:
+			return err
+		}
+		record.Key = []byte(key)
+		if err := r.store.changelog.Append(t.id.Partition, &record); err != nil {
+			return err
+		}
+	}
+	t.env.Logger.Info("took back changes that were not committed", "store", r.store.Name, "rows", len(r.skipped))
+	r.store.tookBack, t.changed = true, true
+	return nil
 }

@@ -69,6 +69,8 @@ type taskStore struct {
 	changelog *topicOutput
 	// flushed is set if the running checkpoint wrote to the changelog.
 	flushed bool
+	// tookBack is set from the end of the restore to the next checkpoint if the restore wrote to the changelog.
+	tookBack bool
 }
 
 // taskName returns the stream id and the partition.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -236,14 +237,51 @@ func TestTopicsAreCreatedAndDescribed(t *testing.T) {
 	}
 }
 
-func TestARefusedAccessIsAnError(t *testing.T) {
-	k := kafkatest.Start(t, kfake.EnableSASL(), kfake.Superuser("PLAIN", "admin", "secret"))
+func TestRefusedAccessIsAnError(t *testing.T) {
+	k := kafkatest.Start(t, kfake.EnableSASL(), kfake.EnableACLs(),
+		kfake.Superuser("PLAIN", "admin", "secret"), kfake.User("PLAIN", "guest", "pass"))
 	if k.Real() {
 		t.Skip("sets passwords, which takes kfake")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-	defer cancel()
-	if c, err := saramabroker.Open(ctx, saramabroker.Config{Brokers: k.Brokers}); err == nil {
-		c.Close()
+	as := func(user, password string) (broker.Cluster, error) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		return saramabroker.Open(ctx, saramabroker.Config{Brokers: k.Brokers, Logger: logger(t), Tune: func(conf *sarama.Config) {
+			conf.Net.SASL.Enable = true
+			conf.Net.SASL.User, conf.Net.SASL.Password = user, password
+		}})
+	}
+	if _, err := as("admin", "wrong"); err == nil {
+		t.Error("a wrong password was accepted")
+	}
+	admin, err := as("admin", "secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	topic := k.Name("secret")
+	if err := admin.CreateTopics(within(t), broker.TopicSpec{Name: topic, Partitions: 1, Replication: -1}); err != nil {
+		t.Fatal(err)
+	}
+	tp := broker.TopicPartition{Topic: topic}
+	send(t, newProducer(t, admin, broker.ProducerConfig{}), tp, numbered(0, 1)...)
+
+	guest, err := as("guest", "pass")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer guest.Close()
+	refused := map[string]error{"create": guest.CreateTopics(within(t), broker.TopicSpec{Name: k.Name("mine"), Partitions: 1, Replication: -1})}
+	_, refused["describe"] = guest.Topics(within(t), topic)
+	_, refused["offsets"] = guest.Offsets(within(t), broker.End, tp)
+	_, refused["committed offsets"] = guest.CommittedOffsets(within(t), "group", tp)
+	refused["send"] = newProducer(t, guest, broker.ProducerConfig{}).Send(within(t), tp, numbered(0, 1))
+	f := newFetcher(t, guest, broker.FetcherConfig{})
+	f.Start(tp, 0)
+	refused["fetch"] = pollError(t, f)
+	for what, err := range refused {
+		if !errors.Is(err, broker.ErrUnauthorized) {
+			t.Errorf("%s: got %v, want %v", what, err, broker.ErrUnauthorized)
+		}
 	}
 }

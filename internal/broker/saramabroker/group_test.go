@@ -7,9 +7,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/IBM/sarama"
 	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/broker/saramabroker"
 	"github.com/weirstreams/weir/internal/kafkatest"
 )
 
@@ -21,12 +25,14 @@ type member struct {
 
 func newMember(t testing.TB, k *kafkatest.Kafka, c broker.Cluster, group string, topics ...string) member {
 	t.Helper()
-	g, err := c.NewGroup(broker.GroupConfig{
-		Group: group, Topics: [][]string{topics},
-		SessionTimeout:    k.SessionTimeout(),
-		HeartbeatInterval: 50 * time.Millisecond,
-		RebalanceTimeout:  20 * time.Second,
-	})
+	return newMemberOf(t, k, c, broker.GroupConfig{Group: group, Topics: [][]string{topics}, RebalanceTimeout: 20 * time.Second})
+}
+
+func newMemberOf(t testing.TB, k *kafkatest.Kafka, c broker.Cluster, cfg broker.GroupConfig) member {
+	t.Helper()
+	cfg.SessionTimeout = k.SessionTimeout()
+	cfg.HeartbeatInterval = 50 * time.Millisecond
+	g, err := c.NewGroup(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,6 +258,270 @@ func TestAGroupOfUnknownTopicsFails(t *testing.T) {
 				t.Errorf("got %v, want %v", err, broker.ErrUnknownTopic)
 			}
 			return
+		}
+	}
+}
+
+func TestADeadMemberIsTakenOverFrom(t *testing.T) {
+	k := kafkatest.Start(t)
+	c := open(t, k)
+	group, topic := k.Name("group"), k.Topic(t, "dead", 2)
+	first := newMember(t, k, c, group, topic)
+	first.until(broker.Assigned, 2)
+	second := newMember(t, k, c, group, topic)
+	await(
+		func() { first.until(broker.Assigned, 1) },
+		func() { second.until(broker.Assigned, 1) },
+	)
+	saramabroker.Kill(first.Group)
+	second.until(broker.Revoked, 1)
+	second.until(broker.Assigned, 2)
+	if err := first.Commit(within(t), map[broker.TopicPartition]int64{{Topic: topic}: 1}); err == nil {
+		t.Error("the dead commit")
+	}
+}
+
+func TestAMemberThatDoesNotGiveUpItsPartitionsIsFenced(t *testing.T) {
+	k := kafkatest.Start(t)
+	c := open(t, k)
+	cfg := broker.GroupConfig{Group: k.Name("group"), Topics: []string{k.Topic(t, "slow", 2)}, RebalanceTimeout: time.Second}
+	first := newMemberOf(t, k, c, cfg)
+	held := first.until(broker.Assigned, 2)
+	second := newMemberOf(t, k, c, cfg)
+	if _, err := second.Poll(within(t), 0); err != nil {
+		t.Fatal(err)
+	}
+	revoked := first.next()
+	if revoked.Kind != broker.Revoked {
+		t.Fatalf("got %s, want revoked", revoked.Kind)
+	}
+	await(
+		func() { second.until(broker.Assigned, 1) }, // which does not wait for the first
+		func() {
+			ctx := within(t)
+			for {
+				err := first.Commit(ctx, map[broker.TopicPartition]int64{held[0]: 1})
+				if errors.Is(err, broker.ErrFenced) {
+					break
+				}
+				if err != nil {
+					t.Error(err)
+					break
+				}
+			}
+			revoked.Done()
+			first.until(broker.Assigned, 1)
+		},
+	)
+}
+
+func TestPartitionsThatWentUnnoticedAreLost(t *testing.T) {
+	k := kafkatest.Start(t)
+	c := open(t, k)
+	cfg := broker.GroupConfig{Group: k.Name("group"), Topics: []string{k.Topic(t, "asleep", 2)}, RebalanceTimeout: time.Second}
+	first := newMemberOf(t, k, c, cfg)
+	first.until(broker.Assigned, 2)
+	second := newMemberOf(t, k, c, cfg)
+	event := second.next() // while nobody polls the first
+	event.Done()
+	await(
+		func() {
+			lost := first.next()
+			if lost.Kind != broker.Lost || len(lost.Partitions) != 2 {
+				t.Errorf("got %s %v, want both partitions lost", lost.Kind, lost.Partitions)
+			}
+			lost.Done()
+			first.until(broker.Assigned, 1)
+		},
+		func() {
+			if len(event.Partitions) == 2 { // the first came too late
+				second.until(broker.Assigned, 1)
+			}
+		},
+	)
+}
+
+func TestAMemberThatTheGroupForgotLosesItsPartitions(t *testing.T) {
+	k := kafkatest.Start(t)
+	if k.Real() {
+		t.Skip("answers heartbeats with errors, which takes kfake")
+	}
+	c := open(t, k)
+	m := newMember(t, k, c, k.Name("group"), k.Topic(t, "forgot", 2))
+	m.until(broker.Assigned, 2)
+	for _, code := range []int16{kerr.UnknownMemberID.Code, kerr.IllegalGeneration.Code} {
+		k.Cluster().ControlKey(int16(kmsg.Heartbeat), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			response := r.ResponseKind().(*kmsg.HeartbeatResponse)
+			response.ErrorCode = code
+			return response, nil, true
+		})
+		lost := m.next()
+		if lost.Kind != broker.Lost || len(lost.Partitions) != 2 {
+			t.Errorf("got %s %v, want both partitions lost", lost.Kind, lost.Partitions)
+		}
+		if err := m.Commit(within(t), map[broker.TopicPartition]int64{lost.Partitions[0]: 1}); !errors.Is(err, broker.ErrFenced) {
+			t.Errorf("got %v, want %v", err, broker.ErrFenced)
+		}
+		lost.Done()
+		m.until(broker.Assigned, 2)
+	}
+}
+
+func TestCommitTriesAgainWhatMayPass(t *testing.T) {
+	k := kafkatest.Start(t)
+	if k.Real() {
+		t.Skip("answers commits with errors, which takes kfake")
+	}
+	c := open(t, k)
+	group := k.Name("group")
+	m := newMember(t, k, c, group, k.Topic(t, "again", 1))
+	tp := m.until(broker.Assigned, 1)[0]
+	for i, code := range []int16{
+		0, kerr.NotCoordinator.Code, kerr.RebalanceInProgress.Code, kerr.CoordinatorLoadInProgress.Code, kerr.UnknownMemberID.Code,
+		kerr.GroupAuthorizationFailed.Code,
+	} {
+		calls := 0
+		k.Cluster().ControlKey(int16(kmsg.OffsetCommit), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			if calls++; code == 0 {
+				return nil, errors.New("dropped"), true
+			}
+			request, response := r.(*kmsg.OffsetCommitRequest), r.ResponseKind().(*kmsg.OffsetCommitResponse)
+			for _, topic := range request.Topics {
+				rt := kmsg.OffsetCommitResponseTopic{Topic: topic.Topic}
+				for _, p := range topic.Partitions {
+					rt.Partitions = append(rt.Partitions, kmsg.OffsetCommitResponseTopicPartition{Partition: p.Partition, ErrorCode: code})
+				}
+				response.Topics = append(response.Topics, rt)
+			}
+			return response, nil, true
+		})
+		var want error
+		switch code {
+		case kerr.UnknownMemberID.Code:
+			want = broker.ErrFenced
+		case kerr.GroupAuthorizationFailed.Code:
+			want = broker.ErrUnauthorized
+		}
+		if err := m.Commit(within(t), map[broker.TopicPartition]int64{tp: int64(i + 1)}); !errors.Is(err, want) {
+			t.Errorf("code %d: got %v, want %v", code, err, want)
+		}
+		if want != nil {
+			continue
+		}
+		if got, err := c.CommittedOffsets(within(t), group, tp); err != nil || got[tp] != int64(i+1) {
+			t.Errorf("code %d: got %v, %v, want %d", code, got, err, i+1)
+		}
+	}
+}
+
+func TestCommittedOffsetsWaitForTransactions(t *testing.T) {
+	k := kafkatest.Start(t)
+	if k.Real() {
+		t.Skip("answers requests with errors, which takes kfake")
+	}
+	c := open(t, k)
+	group := k.Name("group")
+	m := newMember(t, k, c, group, k.Topic(t, "unstable", 1))
+	tp := m.until(broker.Assigned, 1)[0]
+	if err := m.Commit(within(t), map[broker.TopicPartition]int64{tp: 5}); err != nil {
+		t.Fatal(err)
+	}
+	unstable := 3
+	k.Cluster().ControlKey(int16(kmsg.OffsetFetch), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		request, response := r.(*kmsg.OffsetFetchRequest), r.ResponseKind().(*kmsg.OffsetFetchResponse)
+		if !request.RequireStable {
+			t.Error("offsets are asked for that may still change")
+		}
+		if unstable--; unstable == 0 {
+			k.Cluster().DropControl()
+			return nil, nil, false
+		}
+		k.Cluster().KeepControl()
+		response.Groups = []kmsg.OffsetFetchResponseGroup{{
+			Group: group,
+			Topics: []kmsg.OffsetFetchResponseGroupTopic{{Topic: tp.Topic, Partitions: []kmsg.OffsetFetchResponseGroupTopicPartition{
+				{Partition: 0, Offset: -1, ErrorCode: kerr.UnstableOffsetCommit.Code},
+			}}},
+		}}
+		return response, nil, true
+	})
+	if got, err := c.CommittedOffsets(within(t), group, tp); err != nil || got[tp] != 5 {
+		t.Errorf("got %v, %v, want 5", got, err)
+	}
+}
+
+func TestNewPartitionsAreAssigned(t *testing.T) {
+	k := kafkatest.Start(t)
+	c, err := saramabroker.Open(t.Context(), saramabroker.Config{
+		Brokers: k.Brokers, Tune: func(conf *sarama.Config) { conf.Metadata.RefreshFrequency = time.Second },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	topic := k.Topic(t, "grow", 1)
+	m := newMember(t, k, c, k.Name("group"), topic)
+	m.until(broker.Assigned, 1)
+	conf := sarama.NewConfig()
+	conf.Version = sarama.V3_6_0_0
+	admin, err := sarama.NewClusterAdmin(k.Brokers, conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	if err := admin.CreatePartitions(topic, 3, nil, false); err != nil {
+		t.Fatal(err)
+	}
+	m.until(broker.Revoked, 1)
+	m.until(broker.Assigned, 3)
+}
+
+func TestAStaticMemberKeepsItsPartitions(t *testing.T) {
+	k := kafkatest.Start(t)
+	c := open(t, k)
+	group, topic := k.Name("group"), k.Topic(t, "static", 2)
+	static := func(instance string) member {
+		return newMemberOf(t, k, c, broker.GroupConfig{Group: group, Topics: []string{topic}, InstanceID: instance, RebalanceTimeout: 20 * time.Second})
+	}
+	one, two := static("one"), static("two")
+	one.until(broker.Assigned, 2)
+	var had []broker.TopicPartition
+	await(
+		func() { had = one.until(broker.Assigned, 1) },
+		func() { two.until(broker.Assigned, 1) },
+	)
+	if err := one.Leave(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	again := static("one")
+	event := again.next()
+	event.Done()
+	if diff := cmp.Diff(had, event.Partitions); diff != "" || event.Kind != broker.Assigned {
+		t.Errorf("%s: %s", event.Kind, diff)
+	}
+	if event, err := two.Poll(within(t), 0); event != nil || err != nil {
+		t.Errorf("the other member got %v, %v", event, err)
+	}
+	if err := again.Commit(within(t), map[broker.TopicPartition]int64{had[0]: 2}); err != nil {
+		t.Error(err)
+	}
+	// Another process with the same identity fences this one.
+	twin := static("one")
+	twin.until(broker.Assigned, 1)
+	ctx := within(t)
+	for {
+		event, err := again.Poll(ctx, time.Second)
+		if event != nil {
+			if event.Kind != broker.Lost {
+				t.Errorf("got %s, want lost", event.Kind)
+			}
+			event.Done()
+		}
+		if err != nil {
+			if !errors.Is(err, broker.ErrFenced) {
+				t.Errorf("got %v, want %v", err, broker.ErrFenced)
+			}
+			break
 		}
 	}
 }

@@ -56,8 +56,8 @@ func (h *handler) Setup(s sarama.ConsumerGroupSession) error {
 	return errSessionEnded
 }
 
-// Cleanup takes the assignment back. The time for it is the rebalance timeout, after which the group goes on without
-// this member; what was not handed back by then is lost.
+// Cleanup takes the assignment back. The time for it is a little less than the rebalance timeout, after which the group
+// goes on without this member, and which began up to a heartbeat earlier. What nobody has polled by then is lost.
 func (h *handler) Cleanup(s sarama.ConsumerGroupSession) error {
 	g := (*group)(h)
 	now := g.live()
@@ -71,7 +71,8 @@ func (h *handler) Cleanup(s sarama.ConsumerGroupSession) error {
 		g.setCurrent(nil)
 	}
 	late := make(chan struct{})
-	timer := time.AfterFunc(g.cfg.RebalanceTimeout, func() { close(late) })
+	limit := max(g.cfg.RebalanceTimeout-2*g.client.Config().Consumer.Group.Heartbeat.Interval, g.cfg.RebalanceTimeout/2)
+	timer := time.AfterFunc(limit, func() { close(late) })
 	defer timer.Stop()
 	if !g.post(kind, now.partitions, func() { g.setCurrent(nil) }, late, late) && g.ctx.Err() == nil {
 		g.mu.Lock()

@@ -1,0 +1,580 @@
+package engine_test
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/broker/simbroker"
+	"github.com/weirstreams/weir/internal/clock"
+	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/internal/murmur2"
+	"github.com/weirstreams/weir/operator"
+	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/stream"
+	"github.com/weirstreams/weir/window"
+)
+
+// The pipeline of these tests: orders are grouped by shop, which takes them through a repartition topic; there a cell
+// adds up each shop's amounts, and a window those of 10 ms. Every output says which record of the repartition topic it
+// comes of, so that it can be compared with a fold over that topic.
+
+type order struct {
+	ID     int
+	Shop   string
+	Amount int
+}
+
+type totalLine struct {
+	Shop      string
+	Partition int32
+	Offset    int64
+	Total     int
+}
+
+type windowLine struct {
+	Shop      string
+	Partition int32
+	Offset    int64
+	Start     int64
+	Sum       int
+}
+
+const (
+	groupName       = "g"
+	repartition     = "repartition__g--orders--shop"
+	totalChangelog  = "changelog__g--repartition.orders.shop--total"
+	windowName      = "tumbling_window_10"
+	windowChangelog = "changelog__g--repartition.orders.shop--" + windowName
+	interval        = 5 * time.Second
+	session         = 30 * time.Second
+)
+
+var (
+	orders  = stream.NewTopic("orders", codec.String(), codec.JSON[order]())
+	totals  = stream.NewTopic("totals", codec.String(), codec.JSON[totalLine]())
+	windows = stream.NewTopic("windows", codec.String(), codec.JSON[windowLine]())
+)
+
+var total = store.NewCell[int]("total")
+
+func pipeline() *stream.Topology {
+	t := stream.NewTopology()
+	shops := t.From(orders).GroupBy("shop", func(o order) string { return o.Shop })
+	shops.MapStateRecord(total, func(c *store.Cell[int], r stream.Record[string, order]) totalLine {
+		n, _ := c.Get()
+		c.Set(n + r.Value.Amount)
+		return totalLine{r.Key, r.Origin.Partition, r.Origin.Offset, n + r.Value.Amount}
+	}).To(totals)
+	shops.Window(window.Tumbling(10 * time.Millisecond)).
+		Aggregate(window.Sum(func(o order) int { return o.Amount })).
+		Final().
+		MapRecord(func(r stream.Record[string, window.Result[int]]) windowLine {
+			return windowLine{r.Key, r.Origin.Partition, r.Origin.Offset, r.Value.StartMillis, r.Value.Value}
+		}).To(windows)
+	return t
+}
+
+// cluster is a Kafka cluster, its clock, and what the processes have on their disks.
+type cluster struct {
+	t          testing.TB
+	clock      *clock.Virtual
+	broker     *simbroker.Broker
+	plan       *graph.Plan
+	partitions map[string]int32
+	config     engine.Config
+	workers    int
+
+	// onCall is asked about the calls of all processes. An error or a panic is the end of the process that calls.
+	onCall func(simbroker.Op) error
+	// running is the process that runs, failed whether it has met an error of onCall.
+	running *process
+	starts  []startLine
+	ids     int
+}
+
+// startLine is where topics stood when a process was started.
+type startLine struct {
+	committed map[broker.TopicPartition]int64
+	written   map[broker.TopicPartition]int64
+}
+
+func newCluster(t testing.TB, topology *stream.Topology, partitions int32) *cluster {
+	t.Helper()
+	if err := topology.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	virtual := clock.NewVirtual(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	c := &cluster{
+		t: t, clock: virtual, broker: simbroker.New(virtual), plan: graph.NewPlan(topology.Graph(), groupName), workers: 1,
+		config: engine.Config{
+			CheckpointInterval: interval, CheckpointBytes: 64 << 20, CacheBytes: 1 << 20,
+			OnError: func(*operator.ProcessingError) engine.Action { return engine.Fail },
+			Clock:   virtual, Logger: slog.New(slog.DiscardHandler),
+		},
+	}
+	for _, name := range []string{orders.Name(), totals.Name(), windows.Name()} {
+		if err := c.broker.CreateTopic(broker.TopicSpec{Name: name, Partitions: partitions, Replication: -1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var err error
+	c.partitions, err = engine.PrepareTopics(context.Background(), c.broker, c.plan, engine.TopicOptions{Logger: c.config.Logger})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.broker.OnCall = c.hook
+	return c
+}
+
+// errCrash ends a process.
+var errCrash = errors.New("crash")
+
+func (c *cluster) hook(op simbroker.Op) error {
+	p := c.running
+	if p != nil && p.dead {
+		return errCrash
+	}
+	if c.onCall == nil {
+		return nil
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			p.dead = true
+			panic(r)
+		}
+	}()
+	err := c.onCall(op)
+	if err != nil && p != nil {
+		p.dead = true
+	}
+	return err
+}
+
+// process is one process of the group. Its disk outlives it.
+type process struct {
+	cluster    *cluster
+	group      broker.Group
+	workers    []*engine.Worker
+	assignment *engine.Assignment
+	disk       disk
+	// dead is set when a call has failed: nothing that the process does reaches the cluster any more.
+	dead bool
+}
+
+// disk holds the databases of a process.
+type disk interface {
+	open(dir string) (store.Backend, error)
+	destroy(dir string) error
+	// crash loses what a crash of the machine would, and gives up what the process held.
+	crash()
+	lose()
+}
+
+type memoryDisk map[string]store.Backend
+
+func (d memoryDisk) open(dir string) (store.Backend, error) {
+	if d[dir] == nil {
+		d[dir] = store.NewMemory()
+	}
+	return d[dir], nil
+}
+func (d memoryDisk) destroy(dir string) error { delete(d, dir); return nil }
+func (memoryDisk) crash()                     {}
+func (d memoryDisk) lose()                    { clear(d) }
+
+// pebbleDisk is a file system that loses unsynced data in a crash.
+type pebbleDisk struct {
+	t      testing.TB
+	fs     *vfs.MemFS
+	pebble *store.Pebble
+	opened []store.Backend
+}
+
+func newPebbleDisk(t testing.TB) *pebbleDisk {
+	d := &pebbleDisk{t: t, fs: vfs.NewCrashableMem()}
+	d.start()
+	t.Cleanup(d.stop)
+	return d
+}
+
+func (d *pebbleDisk) start() {
+	d.pebble = store.NewPebble(store.PebbleConfig{FS: d.fs, CacheBytes: 1 << 20, MaxTasks: 8})
+}
+
+func (d *pebbleDisk) stop() {
+	for _, b := range d.opened {
+		_ = b.Close() // most are closed
+	}
+	d.opened = nil
+	if err := d.pebble.Close(); err != nil {
+		d.t.Error(err)
+	}
+}
+
+func (d *pebbleDisk) open(dir string) (store.Backend, error) {
+	b, err := d.pebble.Open("state/" + dir)
+	if err == nil {
+		d.opened = append(d.opened, b)
+	}
+	return b, err
+}
+func (d *pebbleDisk) destroy(dir string) error { return d.fs.RemoveAll("state/" + dir) }
+func (d *pebbleDisk) crash() {
+	after := d.fs.CrashClone(vfs.CrashCloneCfg{})
+	d.stop()
+	d.fs = after
+	d.start()
+}
+
+func (d *pebbleDisk) lose() {
+	d.stop()
+	d.fs = vfs.NewCrashableMem()
+	d.start()
+}
+
+// start starts a process, or returns the error that kept it from starting. The crash of a call during the start comes
+// back as errCrash.
+func (c *cluster) start(d disk, instance string) (p *process, err error) {
+	p = &process{cluster: c, disk: d}
+	line := startLine{committed: c.broker.Committed(groupName), written: map[broker.TopicPartition]int64{}}
+	for _, topic := range []string{totals.Name(), windows.Name()} {
+		for n := range c.partitions[topic] {
+			tp := broker.TopicPartition{Topic: topic, Partition: n}
+			line.written[tp] = int64(len(c.broker.Read(tp, 0)))
+		}
+	}
+	c.starts = append(c.starts, line)
+	err = p.do(func() error {
+		config := c.config
+		config.OpenBackend, config.DestroyBackend = d.open, d.destroy
+		var err error
+		p.group, err = c.broker.NewGroup(broker.GroupConfig{
+			Group: groupName, Topics: c.plan.InputTopics(), SessionTimeout: session, InstanceID: instance,
+		})
+		if err != nil {
+			return err
+		}
+		for range c.workers {
+			connections := engine.Connections{Cluster: c.broker, Group: p.group}
+			if connections.Fetcher, err = c.broker.NewFetcher(broker.FetcherConfig{}); err != nil {
+				return err
+			}
+			if connections.Producer, err = c.broker.NewProducer(broker.ProducerConfig{}); err != nil {
+				return err
+			}
+			p.workers = append(p.workers, engine.NewWorker(config, c.plan, connections, c.partitions))
+		}
+		p.assignment = engine.NewAssignment(c.plan, len(p.workers), func(jobs map[int]func(*engine.Worker) error) error {
+			for i, w := range p.workers {
+				if job := jobs[i]; job != nil {
+					if err := job(w); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		})
+		return nil
+	})
+	return p, err
+}
+
+// do runs f as a part of the process. If a call crashes, or f fails, the process is over.
+func (p *process) do(f func() error) (err error) {
+	p.cluster.running = p
+	defer func() {
+		if r := recover(); r != nil {
+			if e, ok := r.(error); !ok || !errors.Is(e, errCrash) {
+				panic(r)
+			}
+			err = errCrash
+		}
+		if err == nil && p.dead {
+			err = errCrash // of a call whose error goes to nobody
+		}
+		if err != nil {
+			p.abandon()
+		}
+		p.cluster.running = nil
+	}()
+	return f()
+}
+
+func (p *process) abandon() {
+	p.dead = true
+	if p.group != nil {
+		p.cluster.broker.Kill(p.group)
+	}
+	p.disk.crash()
+	for _, w := range p.workers {
+		_ = w.Abandon() // the databases are closed already
+	}
+}
+
+// step lets the process do one thing, and reports whether there was one.
+func (p *process) step() (busy bool, err error) {
+	err = p.do(func() error {
+		event, err := p.group.Poll(context.Background(), 0)
+		if err == nil && event != nil {
+			busy = true
+			err = p.assignment.Handle(context.Background(), event)
+		}
+		for _, w := range p.workers {
+			if err != nil {
+				return err
+			}
+			var worked bool
+			worked, err = w.Step(context.Background(), 0)
+			busy = busy || worked
+		}
+		return err
+	})
+	return busy, err
+}
+
+// run steps until there is nothing to do.
+func (p *process) run() error {
+	for {
+		busy, err := p.step()
+		if err != nil || !busy {
+			return err
+		}
+	}
+}
+
+// close stops the process in order.
+func (p *process) close() error {
+	err := p.do(func() error {
+		for _, w := range p.workers {
+			if err := w.Close(context.Background()); err != nil {
+				return err
+			}
+		}
+		return p.group.Leave(context.Background())
+	})
+	p.dead = true
+	return err
+}
+
+func (p *process) status() []engine.TaskStatus {
+	var all []engine.TaskStatus
+	for _, w := range p.workers {
+		all = append(all, w.Status()...)
+	}
+	return all
+}
+
+// mustStart starts a process and lets it run until there is nothing to do.
+func (c *cluster) mustStart(d disk) *process {
+	c.t.Helper()
+	p, err := c.start(d, "static")
+	if err == nil {
+		err = p.run()
+	}
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return p
+}
+
+func (p *process) mustRun() {
+	p.cluster.t.Helper()
+	if err := p.run(); err != nil {
+		p.cluster.t.Fatal(err)
+	}
+}
+
+func (p *process) mustClose() {
+	p.cluster.t.Helper()
+	if err := p.close(); err != nil {
+		p.cluster.t.Fatal(err)
+	}
+}
+
+// order appends an order. Its key in the topic has nothing to do with the shop.
+func (c *cluster) order(shop string, amount int, millis int64) {
+	c.t.Helper()
+	o := order{ID: c.ids, Shop: shop, Amount: amount}
+	c.ids++
+	value, err := json.Marshal(o)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	key := fmt.Appendf(nil, "customer %d", o.ID%5)
+	tp := broker.TopicPartition{Topic: orders.Name(), Partition: murmur2.Partition(key, c.partitions[orders.Name()])}
+	if err := c.broker.Append(tp, broker.Record{Key: key, Value: value, Millis: millis}); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// fold is what the repartition topic comes to, one record after the other.
+type fold struct {
+	totals  map[string]int
+	windows map[string]map[int64]int
+	latest  map[string]int64
+	// lines is the output by partition, in order.
+	totalLines  map[int32][]totalLine
+	windowLines map[int32][]windowLine
+}
+
+func (c *cluster) fold() fold {
+	c.t.Helper()
+	f := fold{
+		totals: map[string]int{}, windows: map[string]map[int64]int{}, latest: map[string]int64{},
+		totalLines: map[int32][]totalLine{}, windowLines: map[int32][]windowLine{},
+	}
+	for n := range c.partitions[repartition] {
+		for _, r := range c.broker.Read(broker.TopicPartition{Topic: repartition, Partition: n}, 0) {
+			o := c.decodeOrder(r.Value)
+			f.totals[o.Shop] += o.Amount
+			f.totalLines[n] = append(f.totalLines[n], totalLine{o.Shop, n, r.Offset, f.totals[o.Shop]})
+			open := f.windows[o.Shop]
+			if open == nil {
+				open = map[int64]int{}
+				f.windows[o.Shop] = open
+			}
+			start := r.Millis - r.Millis%10
+			if start+10 <= f.latest[o.Shop] {
+				continue
+			}
+			f.latest[o.Shop] = max(f.latest[o.Shop], r.Millis)
+			open[start] += o.Amount
+			for _, s := range slices.Sorted(maps.Keys(open)) {
+				if s+10 <= f.latest[o.Shop] {
+					f.windowLines[n] = append(f.windowLines[n], windowLine{o.Shop, n, r.Offset, s, open[s]})
+					delete(open, s)
+				}
+			}
+		}
+	}
+	return f
+}
+
+func (c *cluster) decodeOrder(value []byte) order {
+	var o order
+	if err := json.Unmarshal(value, &o); err != nil {
+		c.t.Fatal(err)
+	}
+	return o
+}
+
+// checkLogs checks that no input was skipped and that every output is that of the fold, with repetitions at most of work
+// that was not committed when a process was started. zombies says that two processes may have worked at the same time.
+func (c *cluster) checkLogs(zombies bool) {
+	c.t.Helper()
+	seen := map[int]bool{}
+	for n := range c.partitions[repartition] {
+		for _, r := range c.broker.Read(broker.TopicPartition{Topic: repartition, Partition: n}, 0) {
+			seen[c.decodeOrder(r.Value).ID] = true
+		}
+	}
+	if len(seen) != c.ids {
+		c.t.Errorf("%d of %d orders reached the repartition topic", len(seen), c.ids)
+	}
+	f := c.fold()
+	checkOutput(c, totals.Name(), f.totalLines, zombies, func(l totalLine) (int32, int64) { return l.Partition, l.Offset })
+	checkOutput(c, windows.Name(), f.windowLines, zombies, func(l windowLine) (int32, int64) { return l.Partition, l.Offset })
+}
+
+func checkOutput[L comparable](c *cluster, topic string, want map[int32][]L, zombies bool, origin func(L) (int32, int64)) {
+	c.t.Helper()
+	expected, got := map[L]bool{}, map[L]bool{}
+	first := map[int32][]L{}
+	for _, lines := range want {
+		for _, l := range lines {
+			expected[l] = true
+		}
+	}
+	for n := range c.partitions[topic] {
+		tp := broker.TopicPartition{Topic: topic, Partition: n}
+		for _, r := range c.broker.Read(tp, 0) {
+			var l L
+			if err := json.Unmarshal(r.Value, &l); err != nil {
+				c.t.Fatal(err)
+			}
+			if !expected[l] {
+				c.t.Errorf("%s at offset %d: %+v is no result of the repartition topic", tp, r.Offset, l)
+				return
+			}
+			partition, offset := origin(l)
+			if !got[l] {
+				first[partition] = append(first[partition], l)
+			}
+			got[l] = true
+			for _, s := range c.starts {
+				if at := s.committed[broker.TopicPartition{Topic: repartition, Partition: partition}]; !zombies && r.Offset >= s.written[tp] && offset < at {
+					c.t.Errorf("%s at offset %d: %+v was made again although offset %d was committed", tp, r.Offset, l, at)
+				}
+			}
+		}
+	}
+	for l := range expected {
+		if !got[l] {
+			c.t.Errorf("%s lacks %+v", topic, l)
+			break
+		}
+	}
+	for p, lines := range first {
+		if !slices.IsSortedFunc(lines, func(a, b L) int {
+			_, x := origin(a)
+			_, y := origin(b)
+			return cmp.Compare(x, y)
+		}) {
+			c.t.Errorf("%s: results of partition %d came out of order", topic, p)
+		}
+	}
+}
+
+// checkState compares the stores with the fold.
+func (c *cluster) checkState(ps ...*process) {
+	c.t.Helper()
+	f := c.fold()
+	gotTotals, gotWindows := map[string]int{}, map[string]map[int64]int{}
+	for _, p := range ps {
+		for _, w := range p.workers {
+			for shop := range f.totals {
+				for _, s := range w.Stores("total") {
+					cell := s.(*store.Cell[int])
+					if err := cell.Place([]byte(shop)); err != nil {
+						c.t.Fatal(err)
+					}
+					if n, ok := cell.Get(); ok {
+						gotTotals[shop] += n // if two tasks had it the sum would be wrong
+					}
+				}
+				for _, s := range w.Stores(windowName) {
+					open, err := s.(*store.Windowed[int]).Place([]byte(shop))
+					if err != nil {
+						c.t.Fatal(err)
+					}
+					for _, o := range open.Open {
+						if gotWindows[shop] == nil {
+							gotWindows[shop] = map[int64]int{}
+						}
+						gotWindows[shop][o.Start] += o.Acc
+					}
+				}
+			}
+		}
+	}
+	if diff := gocmp.Diff(f.totals, gotTotals); diff != "" {
+		c.t.Errorf("totals (-fold +state):\n%s", diff)
+	}
+	if diff := gocmp.Diff(f.windows, gotWindows); diff != "" {
+		c.t.Errorf("open windows (-fold +state):\n%s", diff)
+	}
+}

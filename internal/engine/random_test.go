@@ -1,0 +1,166 @@
+package engine_test
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/weirstreams/weir/internal/broker/simbroker"
+)
+
+var (
+	seeds   = flag.Int("seeds", 300, "how many random runs")
+	oneSeed = flag.Uint64("seed", 0, "the only random run, by its seed")
+)
+
+// Processes of one group come, go, and crash at any call, while orders come in and changelogs are compacted. In the end
+// nothing is lost, and the state is that of all input. A failure names the seed that repeats it.
+func TestRandomRunsLoseNothing(t *testing.T) {
+	if *oneSeed != 0 {
+		randomRun(t, *oneSeed)
+		return
+	}
+	first, deadline := rand.Uint64(), time.Now().Add(10*time.Second)
+	t.Logf("first seed %d", first)
+	for i := range uint64(*seeds) {
+		if time.Now().After(deadline) {
+			t.Logf("stopped after %d runs, for time", i)
+			return
+		}
+		randomRun(t, first+i)
+		if t.Failed() {
+			t.Fatalf("repeat with -seed %d", first+i)
+		}
+	}
+}
+
+type member struct {
+	name string
+	disk disk
+	p    *process // nil while it is down
+}
+
+func randomRun(t *testing.T, seed uint64) {
+	random := rand.New(rand.NewPCG(seed, 0))
+	chance := func(n int) bool { return random.IntN(n) == 0 }
+	c := newCluster(t, pipeline(), 1+random.Int32N(3))
+	c.broker.DeliverOnSend = chance(2)
+	c.broker.MaxBatchRecords = 1 + random.IntN(6)
+	c.workers = 1 + random.IntN(2)
+	if chance(2) {
+		c.config.CheckpointRecords = 1 + random.IntN(10)
+	}
+	if chance(4) {
+		c.config.CheckpointBytes = 1 + random.Int64N(2000)
+	}
+	if chance(3) {
+		c.config.CacheBytes = 0
+	}
+	if *oneSeed != 0 {
+		c.config.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
+	}
+	members := make([]*member, 1+random.IntN(2))
+	for i := range members {
+		members[i] = &member{name: fmt.Sprintf("member %d", i), disk: memoryDisk{}}
+		if chance(20) {
+			members[i].disk = newPebbleDisk(t)
+		}
+	}
+	rate := 20 + random.IntN(200)
+	crashes := func(simbroker.Op) error {
+		if chance(rate) {
+			if chance(2) {
+				panic(errCrash)
+			}
+			return errCrash
+		}
+		return nil
+	}
+	do := func(m *member, f func() error) {
+		if err := f(); err != nil {
+			if !errors.Is(err, errCrash) {
+				t.Fatalf("%s: %v", m.name, err)
+			}
+			m.p = nil
+		}
+	}
+	work := func(m *member) {
+		if m.p == nil {
+			instance := ""
+			if len(members) == 1 {
+				instance = m.name
+			}
+			do(m, func() (err error) { m.p, err = c.start(m.disk, instance); return err })
+		} else {
+			do(m, func() error { _, err := m.p.step(); return err })
+		}
+	}
+	c.onCall = crashes
+	var now int64
+	for range 100 + random.IntN(300) {
+		m := members[random.IntN(len(members))]
+		switch random.IntN(12) {
+		case 0, 1:
+			for range 1 + random.IntN(5) {
+				now += random.Int64N(6)
+				c.order(string(rune('a'+random.IntN(5))), random.IntN(100), max(0, now-random.Int64N(15)))
+			}
+		case 2:
+			c.clock.Advance(time.Duration(random.Int64N(int64(interval))))
+			for _, m := range members {
+				if m.p != nil {
+					work(m) // or its session would end while it works
+				}
+			}
+		case 3:
+			if m.p != nil && chance(3) {
+				do(m, m.p.close)
+				m.p = nil
+			}
+		case 4:
+			if m.p == nil && chance(2) {
+				m.disk.lose()
+			}
+		default:
+			work(m)
+		}
+	}
+	c.onCall = nil
+	for range 60 { // long enough for the sessions of the dead to end
+		c.clock.Advance(time.Second)
+		for _, m := range members {
+			for range 20 {
+				work(m)
+			}
+		}
+	}
+	var ps []*process
+	for _, m := range members {
+		ps = append(ps, m.p)
+	}
+	c.checkLogs(len(members) > 1)
+	c.checkState(ps...)
+	for _, m := range members {
+		m.p.mustClose()
+	}
+	// Compaction takes what does not count any more, and after a day the tombstones too. (It comes last, because that of
+	// these tests reaches the newest records, where what an uncommitted checkpoint left may hide what was before.)
+	for range 2 {
+		if err := errors.Join(c.broker.Compact(totalChangelog), c.broker.Compact(windowChangelog)); err != nil {
+			t.Fatal(err)
+		}
+		c.clock.Advance(25 * time.Hour)
+	}
+	members[0].disk.lose()
+	p, err := c.start(members[0].disk, members[0].name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.mustRun()
+	c.checkState(p)
+	p.mustClose()
+}

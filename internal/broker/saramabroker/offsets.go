@@ -83,10 +83,13 @@ type offsetOrError struct {
 // offsetsOf asks a broker for offsets of partitions that it leads.
 func offsetsOf(b *sarama.Broker, at broker.OffsetAt, tps []broker.TopicPartition) (map[broker.TopicPartition]offsetOrError, error) {
 	request := sarama.NewOffsetRequest(version)
-	request.IsolationLevel = sarama.ReadCommitted // with which "newest" means the last stable offset
-	time := sarama.OffsetOldest
-	if at == broker.End {
-		time = sarama.OffsetNewest
+	time := sarama.OffsetNewest
+	switch at {
+	case broker.Earliest:
+		time = sarama.OffsetOldest
+	case broker.End:
+		request.IsolationLevel = sarama.ReadCommitted // with which "newest" means the last stable offset
+	case broker.Latest:
 	}
 	for _, tp := range tps {
 		request.AddBlock(tp.Topic, tp.Partition, time, 1)

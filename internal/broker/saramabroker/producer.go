@@ -2,6 +2,7 @@ package saramabroker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -432,6 +433,16 @@ func (p *producer) LastOffset(tp broker.TopicPartition) (int64, bool) {
 	offset, ok := p.last[tp]
 	return offset, ok
 }
+
+// Commit implements broker.Producer.
+func (p *producer) Commit(context.Context, broker.GroupMember, map[broker.TopicPartition]int64) error {
+	return errNotTransactional
+}
+
+// Abort implements broker.Producer.
+func (p *producer) Abort(context.Context) error { return nil }
+
+var errNotTransactional = errors.New("commit: the producer has no transactional id")
 
 // Close implements broker.Producer.
 func (p *producer) Close() error {

@@ -220,7 +220,8 @@ const progressInterval = 10 * time.Second
 func (a *App) logRestoring() {
 	for _, t := range a.Status().Tasks {
 		if t.Restoring {
-			a.config.Logger.Info("restoring state", "task", t.Name, "records", t.Restored, "remaining", t.Remaining)
+			a.config.Logger.Info("restoring state", "task", t.Name, "records", t.Restored, "bytes", t.RestoredBytes,
+				"remaining", t.Remaining, "per_second", int64(t.RestoreRate), "left", t.RestoreLeft.Round(time.Second))
 		}
 	}
 }

@@ -15,6 +15,8 @@ import (
 type restore struct {
 	store  *taskStore
 	filter processedFilter
+	// entries are what was read and is not written yet.
+	entries store.Entries
 	// position is the next offset to read, end the one to stop at.
 	position, end int64
 	// skipped are the keys of records that were not applied, as far as no later record was. firstSkipped is the offset
@@ -96,6 +98,7 @@ func (w *Worker) beginRestore(ctx context.Context, t *task) error {
 	if len(t.restores) == 0 {
 		return w.start(ctx, t)
 	}
+	t.restoreBegan = w.config.Clock.Now()
 	return nil
 }
 
@@ -114,43 +117,10 @@ func (w *Worker) applyChangelog(ctx context.Context, t *task, b *broker.Batch) e
 	if r == nil {
 		return nil
 	}
-	err := t.database.write(func(batch store.Batch) error {
-		var key []byte
-		for i := range b.Records {
-			record := &b.Records[i]
-			if record.Offset >= r.end {
-				break // written by nobody we know: tasks write their changelogs alone, and this one does not run yet
-			}
-			ok, err := r.filter.accepts(record)
-			if err != nil {
-				return fmt.Errorf("%s at offset %d: %w", b.TopicPartition, record.Offset, err)
-			}
-			if !ok {
-				if len(r.skipped) == 0 {
-					r.firstSkipped = record.Offset
-				}
-				r.skipped[string(record.Key)] = struct{}{}
-				continue
-			}
-			delete(r.skipped, string(record.Key))
-			key = append(append(key[:0], r.store.prefix...), record.Key...)
-			if record.Value == nil {
-				err = batch.Delete(key)
-			} else {
-				err = batch.Set(key, record.Value)
-			}
-			if err != nil {
-				return err
-			}
-			t.restored++
-		}
-		r.position = min(b.NextOffset, r.end)
-		reflected := r.position
-		if len(r.skipped) > 0 {
-			reflected = r.firstSkipped // to be met again if the process ends before they are taken back
-		}
-		return setOffset(batch, changelogOffset, r.store.Name, reflected)
-	})
+	err := r.collect(b, t)
+	if err == nil && (r.position >= r.end || r.entries.Bytes() >= w.loadBytes()) {
+		err = t.write(r)
+	}
 	if err != nil {
 		return fmt.Errorf("task %s: restore store %q: %w", t.name, r.store.Name, err)
 	}
@@ -166,8 +136,77 @@ func (w *Worker) applyChangelog(ctx context.Context, t *task, b *broker.Batch) e
 	if len(t.restores) > 0 {
 		return nil
 	}
-	t.env.Logger.Info("state restored", "records", t.restored)
+	t.env.Logger.Info("state restored", "records", t.restored, "bytes", t.restoredBytes,
+		"took", w.config.Clock.Now().Sub(t.restoreBegan))
 	return w.start(ctx, t)
+}
+
+// collect takes what counts of a batch.
+func (r *restore) collect(b *broker.Batch, t *task) error {
+	key := append([]byte(nil), r.store.prefix...)
+	for i := range b.Records {
+		record := &b.Records[i]
+		if record.Offset >= r.end {
+			break // written by nobody we know: tasks write their changelogs alone, and this one does not run yet
+		}
+		ok, err := r.filter.accepts(record)
+		if err != nil {
+			return fmt.Errorf("%s at offset %d: %w", b.TopicPartition, record.Offset, err)
+		}
+		if !ok {
+			if len(r.skipped) == 0 {
+				r.firstSkipped = record.Offset
+			}
+			r.skipped[string(record.Key)] = struct{}{}
+			continue
+		}
+		if len(r.skipped) > 0 {
+			delete(r.skipped, string(record.Key))
+		}
+		key = append(key[:len(r.store.prefix)], record.Key...)
+		if record.Value == nil {
+			r.entries.Delete(key)
+		} else {
+			r.entries.Set(key, record.Value)
+		}
+		t.restored++
+		t.restoredBytes += int64(len(record.Key) + len(record.Value))
+	}
+	r.position = min(b.NextOffset, r.end)
+	return nil
+}
+
+const (
+	// maxLoadBytes is how much a worker collects, over all stores that it restores, before it writes to databases.
+	maxLoadBytes = 64 << 20
+	// minLoadBytes is what it collects for one store, however many there are.
+	minLoadBytes = 1 << 20
+	// loadRecords is from how many changes on a table of their own is cheaper than a batch (BenchmarkRestore).
+	loadRecords = 5000
+)
+
+// loadBytes returns how much to collect for one store.
+func (w *Worker) loadBytes() int {
+	stores := 1
+	for _, t := range w.tasks {
+		stores += len(t.restores)
+	}
+	return max(minLoadBytes, maxLoadBytes/stores)
+}
+
+// write writes what was collected, and the position that it brings the store to, to the database.
+func (t *task) write(r *restore) error {
+	defer r.entries.Reset()
+	position := r.position
+	if len(r.skipped) > 0 {
+		position = r.firstSkipped // to be met again if the process ends before they are taken back
+	}
+	key, value := offsetRow(changelogOffset, r.store.Name, position)
+	r.entries.Set(key, value)
+	if r.entries.Len() >= loadRecords {
+		return t.database.backend.Load(&r.entries)
+	}
+	return t.database.write(r.entries.CopyTo)
 }
 
 // takeBack appends to the changelog what the database holds of the rows that skipped records changed. Otherwise those

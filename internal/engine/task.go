@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"slices"
+	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/graph"
@@ -56,6 +57,9 @@ type task struct {
 	state    taskState
 	restores map[string]*restore // by changelog topic, those that are not done
 	restored int64               // changelog records applied
+	// restoredBytes is the sum of their keys and values, restoreBegan when the first was asked for.
+	restoredBytes int64
+	restoreBegan  time.Time
 
 	processed int64 // records, since the task was opened
 	skipped   int64 // records that failed, and the policy was to skip

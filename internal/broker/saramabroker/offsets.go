@@ -190,10 +190,15 @@ func (c *cluster) fetchOffsets(group string, tps []broker.TopicPartition, offset
 
 // coordinator looks up the address of the coordinator of a group.
 func (c *cluster) coordinator(group string) (addr string, err error) {
+	return c.coordinatorOf(sarama.CoordinatorGroup, group)
+}
+
+// coordinatorOf looks up the address of the coordinator of a group or of a transactional id.
+func (c *cluster) coordinatorOf(kind sarama.CoordinatorType, key string) (addr string, err error) {
 	var response *sarama.FindCoordinatorResponse
 	err = c.anyBroker(func(b *sarama.Broker) (err error) {
 		response, err = b.FindCoordinator(&sarama.FindCoordinatorRequest{
-			Version: 2, CoordinatorKey: group, CoordinatorType: sarama.CoordinatorGroup,
+			Version: 2, CoordinatorKey: key, CoordinatorType: kind,
 		})
 		return err
 	})

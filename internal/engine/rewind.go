@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
@@ -75,6 +76,12 @@ func (w *Worker) rewind(ctx context.Context, cause error) error {
 	}
 	w.records = 0
 	for _, t := range w.sortedTasks() {
+		if t.mending() {
+			if err := w.reopen(t); err != nil {
+				return err
+			}
+			continue
+		}
 		t.changed = false
 		for i := range t.stores {
 			t.stores[i].store.Discard()
@@ -88,6 +95,26 @@ func (w *Worker) rewind(ctx context.Context, cause error) error {
 		}
 	}
 	return nil
+}
+
+// mending reports whether the next checkpoint of a task is to do more than to write what has changed: what the restore
+// has begun would be lost with it.
+func (t *task) mending() bool {
+	for i := range t.stores {
+		if t.stores[i].tookBack {
+			return true
+		}
+	}
+	return t.emptying
+}
+
+// reopen opens a task anew, from what its last checkpoint left.
+func (w *Worker) reopen(t *task) error {
+	topics := slices.Sorted(maps.Keys(t.inputs))
+	if err := w.closeTask(t, false); err != nil {
+		return err
+	}
+	return w.AddTask(t.env.Context, t.id, topics)
 }
 
 // abort ends the transaction. A producer that was fenced, or cannot abort, is replaced: the new one fences it.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/store"
@@ -103,11 +102,7 @@ func (w *Worker) outOfRange(ctx context.Context, out *broker.OffsetOutOfRangeErr
 		return err
 	}
 	if emptying { // the caches hold what is not there any more
-		topics := slices.Collect(maps.Keys(t.inputs))
-		if err := w.closeTask(t, false); err != nil {
-			return err
-		}
-		return w.AddTask(t.env.Context, t.id, topics)
+		return w.reopen(t)
 	}
 	w.fetcher.Start(out.TopicPartition, position)
 	return nil

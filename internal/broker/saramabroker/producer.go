@@ -260,7 +260,7 @@ func (p *producer) identify() {
 func (p *producer) identifyAs(id int64, epoch int16) {
 	p.id, p.epoch, p.identified = id, epoch, true
 	for _, q := range p.queues {
-		q.epoch, q.next = epoch, 0
+		q.epoch, q.next, q.proven = epoch, 0, false
 	}
 	for _, s := range p.senders {
 		signal(s.kick)

@@ -33,14 +33,18 @@ type queue struct {
 
 	batches  []*batch
 	inFlight int
-	held     bool  // nothing is sent until inFlight is 0
-	relead   bool  // then the leader is looked up
-	anew     bool  // then a new epoch begins
-	limit    int   // how large a batch may be
-	epoch    int16 // of next
-	next     int32 // sequence of the next batch that has none
-	last     int64 // offset of the last acknowledged record, or -1
-	joined   joined
+	held     bool // nothing is sent until inFlight is 0
+	relead   bool // then the leader is looked up
+	anew     bool // then a new epoch begins
+	// proven says that the leader has acknowledged a batch of the epoch. A broker that knows nothing of a producer takes
+	// any sequence; until it does know, a second batch must not be on its way, which it might take if it failed with the
+	// first.
+	proven bool
+	limit  int   // how large a batch may be
+	epoch  int16 // of next
+	next   int32 // sequence of the next batch that has none
+	last   int64 // offset of the last acknowledged record, or -1
+	joined joined
 }
 
 // joined says whether a partition belongs to the transaction, as it must before something is appended in it.
@@ -146,7 +150,7 @@ func (p *producer) recycle(b *batch) {
 
 // sendable returns the batch that is to be sent next, or nil.
 func (q *queue) sendable() *batch {
-	if q.held {
+	if q.held || !q.proven && q.inFlight > 0 {
 		return nil
 	}
 	for i, b := range q.batches {
@@ -187,8 +191,8 @@ func (p *producer) trim(q *queue) {
 	q.batches = slices.Delete(q.batches, 0, n)
 }
 
-// split puts two halves in the place of a batch. They have its sequences, so that nothing changes for those behind it.
-// p.mu is held.
+// split puts two halves in the place of a batch. They have its sequences, so that nothing changes for those behind it, and
+// the broker refuses them if it has the whole after all. p.mu is held.
 func (p *producer) split(q *queue, b *batch) {
 	records := slices.Concat(b.parts...)
 	half := len(records) / 2
@@ -202,6 +206,7 @@ func (p *producer) split(q *queue, b *batch) {
 		part.count = len(part.records)
 		_, part.bytes = prefix(part.records, int(^uint(0)>>1))
 		part.deadline = b.deadline
+		part.uncertain = b.uncertain
 		part.sequenced, part.epoch, part.sequence = true, b.epoch, addSequence(b.sequence, part.skip)
 	}
 	q.limit = max(min(q.limit, b.bytes/2), 1)

@@ -36,7 +36,7 @@ func (p *producer) settle(b *batch, o outcome) {
 	case code == sarama.ErrOutOfOrderSequenceNumber, code == sarama.ErrUnknownProducerID:
 		p.settleGap(b, o, code)
 	case code == sarama.ErrMessageSizeTooLarge, code == sarama.ErrMessageSetSizeTooLarge:
-		if b.count == 1 || b.uncertain {
+		if b.count == 1 {
 			p.giveUp(q.tp, o.err)
 			break
 		}
@@ -60,6 +60,7 @@ func (p *producer) acknowledge(b *batch, offset int64) {
 	if offset >= 0 { // it is not known of a duplicate that the broker has half forgotten
 		q.last = max(q.last, offset+int64(b.count)-1)
 	}
+	q.proven = b.epoch == q.epoch
 	q.failures, q.lastErr = 0, nil
 	p.pending--
 	p.bytes -= b.bytes
@@ -102,13 +103,13 @@ func (p *producer) resume(q *queue) {
 	if q.anew && p.failure() == nil {
 		// The epoch counts for this partition only; brokers take the next one without being told.
 		q.anew = false
-		q.epoch, q.next = q.epoch+1, 0
+		q.epoch, q.next, q.proven = q.epoch+1, 0, false
 		for _, b := range q.batches {
 			b.sequenced = false
 		}
 	}
 	if q.relead {
-		q.relead = false
+		q.relead, q.proven = false, false
 		p.unlead(q)
 		q.notBefore = time.Now().Add(backoff(q.failures))
 		signal(p.leaderless)

@@ -156,7 +156,7 @@ func TestAssign(t *testing.T) {
 			"a topic that would be apart from its unit has to wait",
 			members{"m": member("", -1, nil, nil), "n": member("", -1, nil, nil, pair)},
 			map[string]int32{"a": 2, "b": 2},
-			assignment{"m": tps("a", 0), "n": append(tps("a", 1), tps("b", 1)...)},
+			assignment{"m": tps("a", 1), "n": append(tps("a", 0), tps("b", 0)...)},
 		},
 	}
 	for _, c := range cases {

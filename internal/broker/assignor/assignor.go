@@ -40,6 +40,9 @@ type Subscription struct {
 	// is void: the group had gone on without the member.
 	MemberID   string
 	Generation int32
+	// Known is how many partitions of its topics the member knows. It says nothing to Assign, but a subscription that
+	// differs from the one before makes the group assign anew, which is how any member reports that a topic has grown.
+	Known int
 	// Warm are partitions whose state is at hand. One topic of a unit is enough.
 	Warm []broker.TopicPartition
 }

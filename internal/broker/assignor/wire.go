@@ -20,6 +20,7 @@ const (
 	unitsSection  = 2 // count, then for each: count, topics
 	ownedSection  = 3 // length and text of the member id, generation + 1, partitions
 	warmSection   = 4 // partitions
+	knownSection  = 5 // number
 )
 
 // Partitions are a count of topics, then for each: topic, count, partition numbers as the distance to the one before.
@@ -29,7 +30,7 @@ var errCorrupt = errors.New("subscription is corrupt")
 // Encode returns the wire format of s.
 func (s Subscription) Encode() []byte {
 	table := topicTable(s)
-	var topics, units, owned, warm []byte
+	var topics, units, owned, warm, known []byte
 	topics = binary.AppendUvarint(topics, uint64(len(table)))
 	for _, topic := range table {
 		topics = appendText(topics, topic)
@@ -46,9 +47,11 @@ func (s Subscription) Encode() []byte {
 	owned = binary.AppendUvarint(owned, uint64(uint32(s.Generation+1)))
 	owned = appendPartitions(owned, s.Owned, table)
 	warm = appendPartitions(warm, s.Warm, table)
+	known = binary.AppendUvarint(known, uint64(max(s.Known, 0)))
 
 	wire := []byte{wireVersion}
-	for tag, section := range [][]byte{topicsSection: topics, unitsSection: units, ownedSection: owned, warmSection: warm} {
+	sections := [][]byte{topicsSection: topics, unitsSection: units, ownedSection: owned, warmSection: warm, knownSection: known}
+	for tag, section := range sections {
 		if tag > 0 {
 			wire = binary.AppendUvarint(wire, uint64(tag))
 			wire = binary.AppendUvarint(wire, uint64(len(section)))
@@ -142,6 +145,10 @@ func Decode(wire []byte) (Subscription, error) {
 
 	r = section(warmSection)
 	s.Warm = r.partitions(table)
+	failed = failed || r.failed
+
+	r = section(knownSection)
+	s.Known = int(min(r.number(), math.MaxInt32))
 	if failed || r.failed {
 		return Subscription{}, errCorrupt
 	}

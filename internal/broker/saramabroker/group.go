@@ -54,8 +54,8 @@ const (
 	// coordinatorTries is how often the client looks for the coordinator before a session is lost, 250 ms apart.
 	coordinatorTries = 40
 	coordinatorPause = 250 * time.Millisecond
-	// rejoinTries is how often a join that comes too late for a rebalance is repeated, 100 ms apart.
-	rejoinTries = 1000
+	// rejoinTries is how often the client repeats a join that another rebalance overtook, 100 ms apart, before run does.
+	rejoinTries = 20
 )
 
 // NewGroup implements broker.Cluster.

@@ -202,15 +202,10 @@ func (g *group) post(kind broker.GroupEventKind, partitions []broker.TopicPartit
 	return true
 }
 
-// awaitEnd waits for the end of a session. The member that made the assignment also ends it when a topic has another
-// number of partitions than it had then.
+// awaitEnd waits for the end of a session, or until a topic has another number of partitions than it had at the join.
+// Every member looks after that, not only the one that assigns: that one may be a static member that restarted, and the
+// group has not told it.
 func (g *group) awaitEnd(over <-chan struct{}) {
-	planned := g.strategy.planned
-	g.strategy.planned = nil
-	if len(planned) == 0 {
-		<-over
-		return
-	}
 	ticker := time.NewTicker(g.client.Config().Metadata.RefreshFrequency)
 	defer ticker.Stop()
 	for {
@@ -218,11 +213,11 @@ func (g *group) awaitEnd(over <-chan struct{}) {
 		case <-over:
 			return
 		case <-ticker.C:
-			sizes, err := g.client.sizes(slices.Collect(maps.Keys(planned)))
+			sizes, err := g.client.sizes(g.topics)
 			for topic, size := range sizes {
-				if err == nil && size != planned[topic] {
-					g.cluster.log.Info("topic has another number of partitions, assigning anew", "topic", topic,
-						"before", planned[topic], "now", size)
+				if err == nil && size != g.client.known[topic] {
+					g.cluster.log.Info("topic has another number of partitions, assigning anew", "group", g.cfg.Group,
+						"topic", topic, "before", g.client.known[topic], "now", size)
 					return
 				}
 			}

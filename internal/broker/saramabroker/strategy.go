@@ -23,8 +23,6 @@ type strategy struct {
 	group *group
 	// assigned is the last assignment.
 	assigned []broker.TopicPartition
-	// planned holds the sizes of topics that the last assignment was made from, if it was made here.
-	planned map[string]int32
 }
 
 var (
@@ -39,10 +37,12 @@ func (*strategy) Name() string { return assignor.Protocol }
 func (s *strategy) SubscriptionUserData([]string) ([]byte, error) {
 	g := s.group
 	g.joining.Store(true)
-	s.planned = nil
 	now := g.current()
 	subscription := assignor.Subscription{
 		Units: g.cfg.Topics, Owned: sortedPartitions(now.owned), MemberID: now.memberID, Generation: now.generation,
+	}
+	for _, topic := range g.topics {
+		subscription.Known += int(g.client.known[topic])
 	}
 	if g.cfg.Warm != nil {
 		subscription.Warm = g.cfg.Warm()
@@ -65,12 +65,12 @@ func (s *strategy) Plan(members map[string]sarama.ConsumerGroupMemberMetadata, t
 		}
 		subscriptions[id] = subscription
 	}
-	s.planned = make(map[string]int32, len(topics))
+	sizes := make(map[string]int32, len(topics))
 	for topic, partitions := range topics {
-		s.planned[topic] = int32(len(partitions))
+		sizes[topic] = int32(len(partitions))
 	}
 	plan := make(sarama.BalanceStrategyPlan, len(members))
-	for id, tps := range assignor.Assign(subscriptions, s.planned) {
+	for id, tps := range assignor.Assign(subscriptions, sizes) {
 		plan[id] = map[string][]int32{}
 		for _, tp := range tps {
 			plan.Add(id, tp.Topic, tp.Partition)

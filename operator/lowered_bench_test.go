@@ -43,8 +43,8 @@ const (
 	benchSpan     = 10 * 60_000 // milliseconds from the first record to the last
 )
 
-// flights returns records in the order of time, which run over some windows of a minute.
-func flights() []operator.Record[string, flight] {
+// schedule returns records in the order of time, which run over some windows of a minute.
+func schedule() []operator.Record[string, flight] {
 	records := make([]operator.Record[string, flight], benchRecords)
 	for i := range records {
 		from := "A" + strconv.Itoa(i*7919%benchAirports)
@@ -173,7 +173,7 @@ func handWrittenSum(r *operator.Record[string, flight], open map[string]*openWin
 
 // feed returns a function that hands the next record to process. When all had their turn, they come again, later.
 func feed(process func(*operator.Record[string, flight])) func() {
-	records := flights()
+	records := schedule()
 	i := 0
 	return func() {
 		r := &records[i%benchRecords]

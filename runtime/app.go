@@ -59,7 +59,8 @@ func (a *App) Run(ctx context.Context) error {
 		context.AfterFunc(ctx, stop) // a second signal ends the process
 	}
 	err := a.run(ctx)
-	if err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled) {
+	if State(a.state.Load()) == Starting && ctx.Err() != nil &&
+		(errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)) || errors.Is(err, broker.ErrUnavailable)) {
 		return nil // stopped while it was starting
 	}
 	return err
@@ -104,8 +105,7 @@ func (a *App) run(ctx context.Context) (err error) {
 	workers, err := a.startWorkers(work, cluster, group, state, partitions)
 	if err == nil {
 		a.workers.Store(&workers)
-		a.state.Store(int32(Running))
-		log.Info("running", "group", a.config.Group, "workers", len(workers), "topics", a.plan.InputTopics())
+		log.Info("joining the group", "group", a.config.Group, "workers", len(workers), "topics", a.plan.InputTopics())
 		err = a.supervise(ctx, work, cluster, group, workers)
 	}
 	a.state.Store(int32(Stopping))
@@ -123,6 +123,9 @@ func (a *App) run(ctx context.Context) (err error) {
 		if stopErr := w.wait(); err == nil {
 			err = stopErr
 		}
+	}
+	if work.Err() != nil && errors.Is(err, context.Canceled) {
+		err = context.Cause(work) // says why it was given up
 	}
 	leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 	defer cancel()
@@ -168,10 +171,7 @@ func (a *App) supervise(ctx, work context.Context, cluster broker.Cluster, group
 	})
 	for ctx.Err() == nil {
 		event, err := group.Poll(ctx, time.Second)
-		if ctx.Err() != nil {
-			if event != nil {
-				event.Done()
-			}
+		if event == nil && ctx.Err() != nil {
 			break
 		}
 		if err != nil {
@@ -181,6 +181,9 @@ func (a *App) supervise(ctx, work context.Context, cluster broker.Cluster, group
 			a.config.Logger.Info("partitions "+event.Kind.String(), "partitions", event.Partitions)
 			if err := assignment.Handle(work, event); err != nil {
 				return err
+			}
+			if event.Kind == broker.Assigned && a.state.CompareAndSwap(int32(Starting), int32(Running)) {
+				a.config.Logger.Info("running", "group", a.config.Group)
 			}
 		}
 		if err := a.checkReachable(cluster); err != nil {

@@ -174,7 +174,7 @@ func (c Config) withDefaults() (Config, error) {
 		problem("Brokers is empty: give the address of a broker, as host:port")
 	}
 	for _, b := range c.Brokers {
-		if _, _, err := net.SplitHostPort(b); err != nil {
+		if _, port, err := net.SplitHostPort(b); err != nil || port == "" {
 			problem("Brokers: %q is not host:port", b)
 		}
 	}
@@ -184,15 +184,24 @@ func (c Config) withDefaults() (Config, error) {
 	case strings.ContainsFunc(c.Group, notInNames) || c.Group == "." || c.Group == "..":
 		problem("Group %q: only letters, digits, '.', '_' and '-' are allowed, as it is part of topic names", c.Group)
 	}
-	for name, value := range map[string]int64{
-		"StateLockWait": int64(c.StateLockWait), "Workers": int64(c.Workers),
-		"CheckpointInterval": int64(c.CheckpointInterval), "CheckpointRecords": int64(c.CheckpointRecords),
-		"CheckpointBytes": c.CheckpointBytes, "CacheBytes": c.CacheBytes, "Replication": int64(c.Replication),
-		"SessionTimeout": int64(c.SessionTimeout), "RebalanceTimeout": int64(c.RebalanceTimeout),
-		"ShutdownTimeout": int64(c.ShutdownTimeout), "TransactionTimeout": int64(c.TransactionTimeout),
+	for _, field := range []struct {
+		name  string
+		value int64
+	}{
+		{"StateLockWait", int64(c.StateLockWait)},
+		{"Workers", int64(c.Workers)},
+		{"CheckpointInterval", int64(c.CheckpointInterval)},
+		{"CheckpointRecords", int64(c.CheckpointRecords)},
+		{"CheckpointBytes", c.CheckpointBytes},
+		{"CacheBytes", c.CacheBytes},
+		{"Replication", int64(c.Replication)},
+		{"SessionTimeout", int64(c.SessionTimeout)},
+		{"RebalanceTimeout", int64(c.RebalanceTimeout)},
+		{"ShutdownTimeout", int64(c.ShutdownTimeout)},
+		{"TransactionTimeout", int64(c.TransactionTimeout)},
 	} {
-		if value < 0 {
-			problem("%s is negative", name)
+		if field.value < 0 {
+			problem("%s is negative", field.name)
 		}
 	}
 	if c.OffsetReset < Earliest || c.OffsetReset > NoReset {

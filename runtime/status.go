@@ -10,7 +10,7 @@ import (
 type State int32
 
 const (
-	// Starting is before the first partition is assigned.
+	// Starting is before the group has assigned partitions for the first time, which may be none.
 	Starting State = iota
 	// Running is from then on.
 	Running

@@ -62,8 +62,11 @@ func (c *cache[E]) add(key []byte, value E, size int) *entry[E] {
 	return e
 }
 
-// evict moves the hand of the clock by at most steps, until the cache is small enough again.
+// evict moves the hand of the clock by at most steps, until the cache is small enough again. If all entries that the
+// hand comes by are in use, one of them goes all the same: else the cache would grow as long as that is so.
 func (c *cache[E]) evict(steps int) {
+	var spared *entry[E]
+	entries := len(c.ring)
 	for ; c.bytes > c.limit && len(c.ring) > 0 && steps > 0; steps-- {
 		if c.hand >= len(c.ring) {
 			c.hand = 0
@@ -74,10 +77,14 @@ func (c *cache[E]) evict(steps int) {
 			c.hand++
 		case e.used:
 			e.used = false
+			spared = e
 			c.hand++
 		default:
 			c.remove(e)
 		}
+	}
+	if spared != nil && len(c.ring) == entries && c.bytes > c.limit {
+		c.remove(spared)
 	}
 }
 

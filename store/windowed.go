@@ -147,7 +147,7 @@ func appendStart(dst []byte, start int64) []byte {
 	return binary.BigEndian.AppendUint64(dst, uint64(start)^1<<63)
 }
 
-var errShortRow = errors.New("row is too short")
+var errRowLength = errors.New("row is too short or too long")
 
 func (s *Windowed[A]) load(key []byte) (*entry[Windows[A]], error) {
 	k := Windows[A]{Latest: NoTime}
@@ -171,14 +171,14 @@ func (s *Windowed[A]) load(key []byte) (*entry[Windows[A]], error) {
 }
 
 func (s *Windowed[A]) decode(row, value []byte) (w Window[A], err error) {
-	if len(row) < len(s.from)+8 {
-		return w, errShortRow
+	if len(row) != len(s.from)+8 {
+		return w, errRowLength
 	}
 	w.stored = true
 	w.Start = int64(binary.BigEndian.Uint64(row[len(s.from):]) ^ 1<<63)
 	sinceStart, n := binary.Varint(value)
 	if n <= 0 {
-		return w, errShortRow
+		return w, errRowLength
 	}
 	w.Latest = w.Start + sinceStart
 	w.Acc, err = s.codec.Decode(&s.context, value[n:])

@@ -23,7 +23,8 @@ func (s Stream[K, V]) MapStateRecord[S, W any](cell *store.CellHandle[S], f func
 	}).checked(f == nil)
 }
 
-// TryMapState is MapState with a function that can fail.
+// TryMapState is MapState with a function that can fail. What it has set when it fails stays set if the error policy goes
+// on: fail first.
 func (s Stream[K, V]) TryMapState[S, W any](cell *store.CellHandle[S], f func(context.Context, *store.Cell[S], V) (W, error)) Stream[K, W] {
 	return s.mapState(cell, func(ctx context.Context, c *store.Cell[S], r *Record[K, V]) (W, error) {
 		return f(ctx, c, r.Value)

@@ -94,44 +94,118 @@ func (t *Topology) Validate() error {
 			operations[n.Sink.Repartition] = n
 		}
 	}
-	findCycles(plan, add)
+	t.findCycles(add)
+	findRepartitionLoops(plan, add)
+	findCollisions(plan, add)
 	if len(e.Findings) == 0 {
 		return nil
 	}
 	return &e
 }
 
-// findCycles reports sinks that write a topic from which, over any number of parts, they are fed: each record would come
+// addFinding adds a finding about a node.
+type addFinding func(n *graph.Node, format string, args ...any)
+
+// findCycles reports sinks that write a topic from which, over any number of topics, they are fed: each record would come
 // back for ever.
-func findCycles(plan *graph.Plan, add func(n *graph.Node, format string, args ...any)) {
-	reads := map[string]*graph.Part{}
-	for _, part := range plan.Parts {
-		for _, n := range part.Sources {
-			reads[plan.Topic(n)] = part
+func (t *Topology) findCycles(add addFinding) {
+	readers := map[string][]*graph.Node{}       // by topic
+	groups := map[*graph.Node]*graph.Node{}     // by the node that writes the internal topic
+	next := func(n *graph.Node) []*graph.Node { // where the records of a node go
+		switch {
+		case n.Sink == nil:
+			return n.Children
+		case n.Sink.Repartition != "":
+			return []*graph.Node{groups[n]}
+		default:
+			return readers[n.Sink.Topic]
 		}
 	}
-	var reaches func(from, to *graph.Part, seen map[*graph.Part]bool) bool
-	reaches = func(from, to *graph.Part, seen map[*graph.Part]bool) bool {
-		if from == to {
-			return true
+	for _, n := range t.graph.Nodes {
+		switch {
+		case n.Source == nil:
+		case n.Source.Repartition != nil:
+			groups[n.Source.Repartition] = n
+		default:
+			readers[n.Source.Topic] = append(readers[n.Source.Topic], n)
 		}
-		if seen[from] {
+	}
+	for _, sink := range t.graph.Nodes {
+		if sink.Sink == nil || sink.Sink.Repartition != "" {
+			continue
+		}
+		if reachable(sink, next)[sink] {
+			add(sink, "topic %q feeds the stream that is written to it: records would go round for ever", sink.Sink.Topic)
+		}
+	}
+}
+
+// findRepartitionLoops reports operations whose result is merged with what they group. The tasks would read the topic
+// that they write, and its name, which is made of those of the topics that they read, would contain itself.
+func findRepartitionLoops(plan *graph.Plan, add addFinding) {
+	writers := func(part *graph.Part) (parts []*graph.Part) { // of the internal topics that a part reads
+		for _, n := range part.Sources {
+			if w := n.Source.Repartition; w != nil {
+				parts = append(parts, plan.PartOf(w))
+			}
+		}
+		return parts
+	}
+	for _, part := range plan.Parts {
+		if !reachable(part, writers)[part] {
+			continue
+		}
+		for _, n := range part.Sources {
+			if w := n.Source.Repartition; w != nil && (plan.PartOf(w) == part || reachable(plan.PartOf(w), writers)[part]) {
+				add(w, "the grouped stream is merged with one that it is made of: write it to a topic of its own, and read that")
+			}
+		}
+	}
+}
+
+// reachable returns what can be reached from a node in one step or more.
+func reachable[N comparable](from N, next func(N) []N) map[N]bool {
+	seen := map[N]bool{}
+	var visit func(N)
+	visit = func(n N) {
+		for _, m := range next(n) {
+			if !seen[m] {
+				seen[m] = true
+				visit(m)
+			}
+		}
+	}
+	visit(from)
+	return seen
+}
+
+// findCollisions reports streams that would share internal topics. Their ids are names of topics joined by "--", which
+// may be in the names as well.
+func findCollisions(plan *graph.Plan, add addFinding) {
+	owners := map[string]*graph.Part{}
+	claim := func(name string, part *graph.Part, n *graph.Node) bool {
+		if owner := owners[name]; owner != nil && owner != part {
+			add(n, "%q is used by the stream declared at %s as well, because of the \"--\" in a name: give the topic or store another name",
+				name, owner.Nodes[0].Site)
 			return false
 		}
-		seen[from] = true
-		return slices.ContainsFunc(from.Nodes, func(n *graph.Node) bool {
-			next := reads[plan.Topic(n)]
-			return n.Sink != nil && next != nil && reaches(next, to, seen)
-		})
+		owners[name] = part
+		return true
 	}
+	sameTopic := func(a, b *graph.Node) bool { return plan.Topic(a) == plan.Topic(b) }
 	for _, part := range plan.Parts {
+		if first := owners[part.StreamID]; first != nil && slices.EqualFunc(first.Sources, part.Sources, sameTopic) {
+			continue // a topic that is read twice, which has been reported
+		}
+		if len(part.Sources) == 0 || !claim(part.StreamID, part, part.Sources[0]) {
+			continue
+		}
+		for _, s := range part.Stores {
+			claim(s.Changelog, part, s.Node)
+		}
 		for _, n := range part.Nodes {
-			if n.Sink == nil {
-				continue
-			}
-			topic := plan.Topic(n)
-			if reader := reads[topic]; reader != nil && reaches(reader, part, map[*graph.Part]bool{}) {
-				add(n, "topic %q feeds the stream that is written to it: records would go round for ever", topic)
+			if n.Sink != nil && n.Sink.Repartition != "" {
+				claim(plan.Topic(n), part, n)
 			}
 		}
 	}

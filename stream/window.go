@@ -28,6 +28,10 @@ func (w Windowed[K, V]) Aggregate[A, R any](a window.Aggregator[V, A, R]) Aggreg
 		}
 		if a == nil {
 			s.topology.graph.Find(n, "the aggregator is nil")
+		} else if v, ok := a.(interface{ Validate() error }); ok {
+			if err := v.Validate(); err != nil {
+				s.topology.graph.Find(n, "%v", err)
+			}
 		}
 		return out
 	}}

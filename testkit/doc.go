@@ -11,4 +11,6 @@
 //
 // What a test sends is processed, with everything that follows from it, before Send returns. Checkpoints happen as they
 // do in production: when the clock is moved, when enough has changed, and when the application stops.
+//
+// [Run] does the same outside of a test.
 package testkit

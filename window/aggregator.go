@@ -1,12 +1,16 @@
 package window
 
 import (
+	"errors"
+
 	"github.com/weirstreams/weir/codec"
 )
 
 // An Aggregator turns values of type V into an accumulator of type A, one value at a time, and an accumulator into a
 // result of type R. Its methods are called by one goroutine per task, so that an Aggregator must not keep state of its
 // own: all state is in the accumulator, which is stored and survives restarts.
+//
+// What an Aggregator says in a method Validate() error, if it has one, is reported by Topology.Validate.
 type Aggregator[V, A, R any] interface {
 	// Init returns the accumulator of an empty window.
 	Init() A
@@ -37,3 +41,14 @@ func (c *custom[V, A, R]) Init() A                  { return c.init() }
 func (c *custom[V, A, R]) Add(acc *A, v V, _ int64) { c.add(acc, v) }
 func (c *custom[V, A, R]) Result(acc *A) R          { return c.result(acc) }
 func (c *custom[V, A, R]) Codec() codec.Codec[A]    { return c.codec }
+func (c *custom[V, A, R]) Validate() error {
+	return checkFunctions(c.init == nil || c.add == nil || c.result == nil)
+}
+
+// checkFunctions is the Validate of the aggregators of this package.
+func checkFunctions(isNil bool) error {
+	if isNil {
+		return errors.New("a function of the aggregator is nil")
+	}
+	return nil
+}

@@ -37,6 +37,7 @@ func (s *sum[V, N]) Init() N                  { return 0 }
 func (s *sum[V, N]) Add(acc *N, v V, _ int64) { *acc += s.of(v) }
 func (s *sum[V, N]) Result(acc *N) N          { return *acc }
 func (s *sum[V, N]) Codec() codec.Codec[N]    { return s.codec }
+func (s *sum[V, N]) Validate() error          { return checkFunctions(s.of == nil) }
 
 // Min keeps the smallest of what of returns.
 func Min[V any, N Number](of func(V) N) Aggregator[V, Extreme[N], N] {
@@ -68,6 +69,7 @@ func (e *extreme[V, N]) Add(acc *Extreme[N], v V, _ int64) {
 }
 func (e *extreme[V, N]) Result(acc *Extreme[N]) N       { return acc.value }
 func (e *extreme[V, N]) Codec() codec.Codec[Extreme[N]] { return e.codec }
+func (e *extreme[V, N]) Validate() error                { return checkFunctions(e.of == nil) }
 
 // extremeCodec stores the value alone: a window that is stored has seen one.
 type extremeCodec[N Number] struct{ number codec.Codec[N] }
@@ -99,6 +101,7 @@ func (m *mean[V, N]) Add(acc *MeanState, v V, _ int64) {
 }
 func (*mean[V, N]) Result(acc *MeanState) float64 { return acc.sum / float64(acc.count) }
 func (*mean[V, N]) Codec() codec.Codec[MeanState] { return meanCodec{} }
+func (m *mean[V, N]) Validate() error             { return checkFunctions(m.of == nil) }
 
 type meanCodec struct{}
 

@@ -165,6 +165,7 @@ func clientConfig() *sarama.Config {
 	c := sarama.NewConfig()
 	c.Version = sarama.V3_6_0_0
 	c.Producer.Return.Successes = true
+	c.Consumer.MaxWaitTime = 20 * time.Millisecond // closing a partition waits for it
 	return c
 }
 

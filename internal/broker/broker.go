@@ -40,7 +40,8 @@ type Record struct {
 type Batch struct {
 	TopicPartition
 	// Records are in offset order. There may be none, when everything that was read was a control record, belonged
-	// to an aborted transaction or lay in a hole left by compaction; NextOffset then still moves on.
+	// to an aborted transaction or lay in a hole left by compaction; NextOffset then still moves on. An implementation
+	// may also hand out an empty batch after Start, which tells EndOffset and leaves NextOffset at the start.
 	Records []Record
 	// NextOffset is the position after the batch: where the next batch of the partition begins.
 	NextOffset int64

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/store"
@@ -129,6 +130,10 @@ func (t *task) flush(now int64) (store.Batch, error) {
 	return batch, nil
 }
 
+// syncInterval is how often checkpoints of one task are made durable at most. It bounds what is read from the changelog
+// after a crash, and what waiting for the disk costs where checkpoints are frequent.
+const syncInterval = time.Second
+
 // commitState writes a task's batch, and what it reflects, to the database.
 func (w *Worker) commitState(t *task, batch store.Batch) error {
 	t.changed, t.emptying = false, false
@@ -155,8 +160,14 @@ func (w *Worker) commitState(t *task, batch store.Batch) error {
 			return err
 		}
 	}
-	if err := batch.Commit(false); err != nil {
+	// What is not synced lies in the memory of this process for a while, and a kill takes it.
+	now := w.config.Clock.Now()
+	sync := now.Sub(t.synced) >= syncInterval
+	if err := batch.Commit(sync); err != nil {
 		return err
+	}
+	if sync {
+		t.synced = now
 	}
 	for i := range t.stores {
 		t.stores[i].tookBack = false

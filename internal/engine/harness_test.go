@@ -69,16 +69,21 @@ var (
 	windows = stream.NewTopic("windows", codec.String(), codec.JSON[windowLine]())
 )
 
+// begin is what the clock says first.
+var begin = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
 var total = store.NewCell[int]("total")
+
+func sumUp(c *store.Cell[int], r stream.Record[string, order]) totalLine {
+	n, _ := c.Get()
+	c.Set(n + r.Value.Amount)
+	return totalLine{r.Key, r.Origin.Partition, r.Origin.Offset, n + r.Value.Amount}
+}
 
 func pipeline() *stream.Topology {
 	t := stream.NewTopology()
 	shops := t.From(orders).GroupBy("shop", func(o order) string { return o.Shop })
-	shops.MapStateRecord(total, func(c *store.Cell[int], r stream.Record[string, order]) totalLine {
-		n, _ := c.Get()
-		c.Set(n + r.Value.Amount)
-		return totalLine{r.Key, r.Origin.Partition, r.Origin.Offset, n + r.Value.Amount}
-	}).To(totals)
+	shops.MapStateRecord(total, sumUp).To(totals)
 	shops.Window(window.Tumbling(10 * time.Millisecond)).
 		Aggregate(window.Sum(func(o order) int { return o.Amount })).
 		Final().
@@ -117,7 +122,7 @@ func newCluster(t testing.TB, topology *stream.Topology, partitions int32) *clus
 	if err := topology.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	virtual := clock.NewVirtual(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	virtual := clock.NewVirtual(begin)
 	c := &cluster{
 		t: t, clock: virtual, broker: simbroker.New(virtual), plan: graph.NewPlan(topology.Graph(), groupName), workers: 1,
 		config: engine.Config{
@@ -484,6 +489,15 @@ func (c *cluster) checkLogs(zombies bool) {
 	}
 	if len(seen) != c.ids {
 		c.t.Errorf("%d of %d orders reached the repartition topic", len(seen), c.ids)
+	}
+	for _, topic := range []string{totalChangelog, windowChangelog} {
+		for n := range c.partitions[topic] {
+			for _, r := range c.broker.Read(broker.TopicPartition{Topic: topic, Partition: n}, 0) {
+				if at := time.UnixMilli(r.Millis); at.Before(begin) || at.After(c.clock.Now()) {
+					c.t.Fatalf("%s[%d] at offset %d has the time %v", topic, n, r.Offset, at)
+				}
+			}
+		}
 	}
 	f := c.fold()
 	checkOutput(c, totals.Name(), f.totalLines, zombies, func(l totalLine) (int32, int64) { return l.Partition, l.Offset })

@@ -63,8 +63,12 @@ func (o *outbox) topic(name string) (*topicOutput, error) {
 // Partitions implements operator.Output.
 func (t *topicOutput) Partitions() int32 { return int32(len(t.buffers)) }
 
-// Append implements operator.Output.
+// Append implements operator.Output. What is wrong with the record itself is found here, while it is known which input it
+// comes of: the producer would fail as a whole, and the application with it, again after every restart.
 func (t *topicOutput) Append(partition int32, r *broker.Record) error {
+	if err := checkRecord(r); err != nil {
+		return err
+	}
 	b := t.buffers[partition]
 	if b == nil {
 		b = &outputBuffer{tp: broker.TopicPartition{Topic: t.topic, Partition: partition}}
@@ -84,6 +88,31 @@ func (t *topicOutput) Append(partition int32, r *broker.Record) error {
 	}
 	return nil
 }
+
+// maxRecordBytes is the largest record that is written: the default of broker.ProducerConfig, and a little less than that
+// of Kafka.
+const maxRecordBytes = 1_000_000
+
+// checkRecord says what makes a record one that no producer accepts.
+func checkRecord(r *broker.Record) error {
+	size := recordOverhead + len(r.Key) + len(r.Value)
+	for i := range r.Headers {
+		size += headerOverhead + len(r.Headers[i].Key) + len(r.Headers[i].Value)
+	}
+	if size > maxRecordBytes {
+		return fmt.Errorf("the record is too large: %d bytes, and the limit is %d", size, maxRecordBytes)
+	}
+	if r.Millis < 0 {
+		return fmt.Errorf("the time of the record is %d ms before 1970, which Kafka does not take", -r.Millis)
+	}
+	return nil
+}
+
+// recordOverhead and headerOverhead are what a record and a header take beside their bytes, at most.
+const (
+	recordOverhead = 36
+	headerOverhead = 10
+)
 
 // copy puts data into the arena. Nil stays nil, and empty stays empty.
 func (b *outputBuffer) copy(data []byte) []byte {

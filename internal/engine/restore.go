@@ -130,11 +130,15 @@ func (w *Worker) applyChangelog(ctx context.Context, t *task, b *broker.Batch) e
 	w.fetcher.Stop(b.TopicPartition)
 	delete(w.route, b.TopicPartition)
 	delete(t.restores, b.Topic)
-	if err := t.takeBack(r); err != nil {
+	if err := t.takeBack(r, w.config.Clock.Now().UnixMilli()); err != nil {
 		return fmt.Errorf("task %s: restore store %q: take back uncommitted changes: %w", t.name, r.store.Name, err)
 	}
 	if len(t.restores) > 0 {
 		return nil
+	}
+	// So that a process that is killed soon, again and again, gets on.
+	if err := t.database.backend.Sync(); err != nil {
+		return fmt.Errorf("task %s: make restored state durable: %w", t.name, err)
 	}
 	t.env.Logger.Info("state restored", "records", t.restored, "bytes", t.restoredBytes,
 		"took", w.config.Clock.Now().Sub(t.restoreBegan))
@@ -214,11 +218,11 @@ func (t *task) write(r *restore) error {
 // may be cut into other checkpoints, and need not leave a record of each of these rows.
 //
 // The next checkpoint moves the position of the database past the skipped records.
-func (t *task) takeBack(r *restore) error {
+func (t *task) takeBack(r *restore, now int64) error {
 	if len(r.skipped) == 0 {
 		return nil
 	}
-	record := broker.Record{Headers: encodeProcessed(r.filter.committed)}
+	record := broker.Record{Headers: encodeProcessed(r.filter.committed), Millis: now}
 	row, value := []byte{}, []byte{} // not nil, so that an empty value does not delete
 	for _, key := range slices.Sorted(maps.Keys(r.skipped)) {
 		row = append(append(row[:0], r.store.prefix...), key...)

@@ -53,6 +53,8 @@ type task struct {
 	emptying bool
 	// changed is set when records were processed since the last checkpoint.
 	changed bool
+	// synced is when a checkpoint was made durable last; zero if none was.
+	synced time.Time
 
 	state    taskState
 	restores map[string]*restore // by changelog topic, those that are not done

@@ -203,17 +203,26 @@ func (p *preparation) internalTopics(part *graph.Part) {
 	}
 }
 
-// derive returns the settings of a part's internal topics: the greatest of its inputs, where -1 means without limit.
+// derive returns the settings of a part's internal topics: the greatest of its inputs, where -1 means without limit. An
+// input that is yet to be made, with the default of the cluster, counts as without limit if another input has one: what
+// the default is we cannot tell. If none has, the internal topics get the default too.
 func (p *preparation) derive(part *graph.Part) broker.TopicInfo {
 	derived := broker.TopicInfo{Replication: -1, Config: map[string]string{}}
 	for _, n := range part.Sources {
 		info := p.known[p.plan.Topic(n)]
 		derived.Partitions = max(derived.Partitions, info.Partitions)
 		derived.Replication = max(derived.Replication, info.Replication)
-		for _, key := range []string{"retention.ms", "retention.bytes"} {
-			if value, ok := info.Config[key]; ok {
+	}
+	for _, key := range []string{"retention.ms", "retention.bytes"} {
+		known := 0
+		for _, n := range part.Sources {
+			if value, ok := p.known[p.plan.Topic(n)].Config[key]; ok {
 				derived.Config[key] = longer(derived.Config[key], value)
+				known++
 			}
+		}
+		if known > 0 && known < len(part.Sources) {
+			derived.Config[key] = "-1"
 		}
 	}
 	return derived

@@ -91,18 +91,16 @@ func (g *Graph) Add(n *Node, parents ...*Node) *Node {
 	return n
 }
 
-// number counts the nodes of the same kind that are connected with n so far.
+// number numbers the nodes that are connected with n so far, each among its like in the order of declaration. Numbers
+// that were given before change only when n connects what was not.
 func (g *Graph) number(n *Node) {
-	seen := map[*Node]bool{}
+	connected := map[*Node]bool{}
 	var visit func(*Node)
 	visit = func(m *Node) {
-		if seen[m] {
+		if connected[m] {
 			return
 		}
-		seen[m] = true
-		if m.Kind == n.Kind {
-			n.number++
-		}
+		connected[m] = true
 		for _, p := range m.Parents {
 			visit(p)
 		}
@@ -111,6 +109,13 @@ func (g *Graph) number(n *Node) {
 		}
 	}
 	visit(n)
+	count := map[Kind]int{}
+	for _, m := range g.Nodes {
+		if connected[m] {
+			count[m.Kind]++
+			m.number = count[m.Kind]
+		}
+	}
 }
 
 // Find records a mistake in the declaration of n.

@@ -285,3 +285,131 @@ func TestRefusedAccessIsAnError(t *testing.T) {
 		}
 	}
 }
+
+func TestAFetcherIsClosedWhileABrokerIsSilent(t *testing.T) {
+	k := kafkatest.Start(t)
+	if k.Real() {
+		t.Skip("leaves requests without an answer, which takes kfake")
+	}
+	c := open(t, k)
+	f := newFetcher(t, c, broker.FetcherConfig{})
+	asked := make(chan struct{})
+	k.Cluster().ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) {
+		close(asked)
+		return nil, nil, true
+	})
+	f.Start(broker.TopicPartition{Topic: k.Topic(t, "silent", 1)}, 0)
+	<-asked
+	begun := time.Now()
+	f.Close()
+	if took := time.Since(begun); took > 5*time.Second {
+		t.Errorf("closing took %s", took)
+	}
+	if _, err := f.Poll(within(t), time.Hour); err == nil {
+		t.Error("a closed fetcher polls")
+	}
+}
+
+func TestAFetcherDoesNotAskAgainAndAgain(t *testing.T) {
+	k := kafkatest.Start(t)
+	if k.Real() {
+		t.Skip("counts requests, which takes kfake")
+	}
+	c := open(t, k)
+	topic := k.Topic(t, "idle", 3)
+	p := newProducer(t, c, broker.ProducerConfig{})
+	f := newFetcher(t, c, broker.FetcherConfig{MaxWait: 100 * time.Millisecond})
+	for i := range int32(3) {
+		send(t, p, broker.TopicPartition{Topic: topic, Partition: i}, numbered(0, 3)...)
+	}
+	// One partition is read to its end, one up to an open transaction, and one is paused.
+	x := newTransactions(t, k, broker.TopicPartition{Topic: topic, Partition: 1})
+	x.begin(3, 1)
+	awaitHighWatermark(t, k, x.tp, 4)
+	for i := range int32(3) {
+		f.Start(broker.TopicPartition{Topic: topic, Partition: i}, 0)
+	}
+	for range 3 {
+		poll(t, f).Release()
+	}
+	f.Pause(broker.TopicPartition{Topic: topic, Partition: 2})
+	var requests atomic.Int32
+	k.Cluster().ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) {
+		k.Cluster().KeepControl()
+		requests.Add(1)
+		return nil, nil, false
+	})
+	if batch, err := f.Poll(within(t), 500*time.Millisecond); batch != nil || err != nil {
+		t.Error(batch, err)
+	}
+	if n := requests.Load(); n > 10 {
+		t.Errorf("%d fetches in half a second while there was nothing to read", n)
+	}
+	x.abort()
+}
+
+func TestAProducerThatGetsNoIDIsClosed(t *testing.T) {
+	k := kafkatest.Start(t)
+	if k.Real() {
+		t.Skip("drops requests, which takes kfake")
+	}
+	c := open(t, k)
+	tp := broker.TopicPartition{Topic: k.Topic(t, "noid", 1)}
+	for name, answer := range map[string]error{"dropped": errors.New("dropped"), "silent": nil} {
+		t.Run(name, func(t *testing.T) {
+			var over atomic.Bool
+			defer over.Store(true)
+			k.Cluster().ControlKey(int16(kmsg.InitProducerID), func(kmsg.Request) (kmsg.Response, error, bool) {
+				k.Cluster().KeepControl()
+				if over.Load() {
+					k.Cluster().DropControl()
+					return nil, nil, false
+				}
+				return nil, answer, true
+			})
+			p := newProducer(t, c, broker.ProducerConfig{})
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			if err := p.Send(ctx, tp, numbered(0, 1)); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
+			}
+			begun := time.Now()
+			p.Close()
+			if took := time.Since(begun); took > 3*time.Second {
+				t.Errorf("closing took %s", took)
+			}
+
+			p = newProducer(t, c, broker.ProducerConfig{DeliveryTimeout: 200 * time.Millisecond})
+			err := p.Send(within(t), tp, numbered(0, 1))
+			if delivery, ok := errors.AsType[*broker.DeliveryError](err); !ok || delivery.TopicPartition != tp {
+				t.Errorf("got %v, want a delivery error of %s", err, tp)
+			}
+		})
+	}
+}
+
+func TestASendThatIsGivenUpFailsTheProducer(t *testing.T) {
+	k := kafkatest.Start(t)
+	if k.Real() {
+		t.Skip("leaves requests without an answer, which takes kfake")
+	}
+	c := open(t, k)
+	tp := broker.TopicPartition{Topic: k.Topic(t, "givenup", 1)}
+	p := newProducer(t, c, broker.ProducerConfig{})
+	send(t, p, tp, numbered(0, 1)...)
+	k.Cluster().ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) { return nil, nil, true })
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	var err error
+	for err == nil { // until the client takes no more
+		records := make([]broker.Record, 1000)
+		for i := range records {
+			records[i] = broker.Record{Value: make([]byte, 1000), Millis: now}
+		}
+		err = p.Send(ctx, tp, records)
+	}
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
+	}
+	p.Close()
+}

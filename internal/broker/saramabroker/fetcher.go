@@ -12,8 +12,8 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 )
 
-// fetcher reads partitions with one goroutine and one connection per leader (see reader), each of which asks for many
-// partitions in a request. One more goroutine finds the leaders (see leaderFinder).
+// fetcher reads partitions with goroutines and connections per leader (see reader), whose requests each ask for many
+// partitions. One more goroutine finds the leaders (see findLeaders).
 //
 // What is read ahead waits in a queue per partition. A partition is asked for while its queue is shorter than its share
 // of the buffer; one of which nothing is held at all is asked for even if the buffer is full, so that a caller that
@@ -39,10 +39,10 @@ type fetcher struct {
 
 	mu         sync.Mutex // guards what follows, the partitions and the readers' fields that say so
 	partitions map[broker.TopicPartition]*partition
-	readers    map[int32]*reader
-	turns      []*partition // whose queues are not empty, in the order in which Poll serves them
-	used       int          // bytes in queues and with the caller
-	reserved   int          // bytes that requests in flight may bring
+	readers    map[int32]*reader // the first of each broker
+	turns      []*partition      // whose queues are not empty, in the order in which Poll serves them
+	used       int               // bytes in queues and with the caller
+	reserved   int               // bytes that requests in flight may bring
 	woken      bool
 }
 
@@ -56,6 +56,7 @@ type partition struct {
 	next     int64 // offset to ask for
 	seen     bool  // there was a response since Start
 	inFlight bool
+	cold     bool // the last response brought nothing new
 	// size is what to ask for at least, after a batch did not fit.
 	size int
 
@@ -82,8 +83,6 @@ type fetched struct {
 const (
 	defaultBuffer  = 32 << 20
 	defaultMaxWait = 250 * time.Millisecond
-	// shortWait is how long a fetch is held open when some partition of the same leader is about to be asked for.
-	shortWait = 10 * time.Millisecond
 	// largest and smallest amounts to ask for per partition and request.
 	maxFetch = 1 << 20
 	minFetch = 16 << 10
@@ -185,7 +184,7 @@ func (f *fetcher) Resume(tp broker.TopicPartition) {
 	if p == nil || !p.paused {
 		return
 	}
-	p.paused = false
+	p.paused, p.cold = false, false
 	f.takeTurn(p)
 	if r := f.readers[p.leader]; r != nil {
 		r.wake()

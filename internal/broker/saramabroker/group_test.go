@@ -549,3 +549,73 @@ func TestAStaticMemberKeepsItsPartitions(t *testing.T) {
 		}
 	}
 }
+
+func TestAMemberThatIsStillJoiningLeaves(t *testing.T) {
+	k := kafkatest.Start(t)
+	c := open(t, k)
+	group, topic := k.Name("group"), k.Topic(t, "joining", 2)
+	first := newMember(t, k, c, group, topic)
+	first.until(broker.Assigned, 2)
+	second := newMember(t, k, c, group, topic)
+	if _, err := second.Poll(within(t), 0); err != nil {
+		t.Fatal(err)
+	}
+	revoked := first.next() // so the second's join is held until Done
+	begun := time.Now()
+	if err := second.Leave(within(t)); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(begun); took > 3*time.Second {
+		t.Errorf("leaving took %s", took)
+	}
+	revoked.Done()
+	if revoked.Kind != broker.Revoked {
+		t.Errorf("got %s, want revoked", revoked.Kind)
+	}
+	first.until(broker.Assigned, 2)
+}
+
+func TestLeavingDoesNotWaitForDone(t *testing.T) {
+	k := kafkatest.Start(t)
+	c := open(t, k)
+	m := newMember(t, k, c, k.Name("group"), k.Topic(t, "undone", 1))
+	assigned := m.next()
+	if err := m.Leave(within(t)); err != nil {
+		t.Error(err)
+	}
+	assigned.Done()
+	if err := m.Leave(within(t)); err != nil {
+		t.Error("leaving twice:", err)
+	}
+	unused := newMember(t, k, c, k.Name("group"), k.Topic(t, "unused", 1))
+	if err := unused.Leave(within(t)); err != nil {
+		t.Error("leaving without having joined:", err)
+	}
+}
+
+func TestAMemberOutlastsACoordinatorThatIsGoneForAMoment(t *testing.T) {
+	k := kafkatest.Start(t)
+	if k.Real() {
+		t.Skip("drops connections, which takes kfake")
+	}
+	c := open(t, k)
+	m := newMember(t, k, c, k.Name("group"), k.Topic(t, "moment", 1))
+	tp := m.until(broker.Assigned, 1)[0]
+	drops, over := 0, make(chan struct{})
+	k.Cluster().ControlKey(int16(kmsg.Heartbeat), func(kmsg.Request) (kmsg.Response, error, bool) {
+		if drops++; drops < 8 {
+			k.Cluster().KeepControl()
+		} else {
+			k.Cluster().DropControl()
+			close(over)
+		}
+		return nil, errors.New("dropped"), true
+	})
+	<-over
+	if event, err := m.Poll(within(t), 200*time.Millisecond); event != nil || err != nil {
+		t.Errorf("got %v, %v", event, err)
+	}
+	if err := m.Commit(within(t), map[broker.TopicPartition]int64{tp: 1}); err != nil {
+		t.Error(err)
+	}
+}

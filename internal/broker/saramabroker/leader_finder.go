@@ -72,7 +72,7 @@ func (f *fetcher) lookUp(due []*partition, outage *outage) {
 			continue
 		}
 		if leader, ok := leaders[p.tp]; err == nil && ok {
-			p.leader, p.epoch = leader.id, leader.epoch
+			p.leader, p.epoch, p.cold = leader.id, leader.epoch, false
 			f.readerOf(leader).wake()
 			continue
 		}
@@ -116,19 +116,15 @@ var farFuture = time.Now().Add(1 << 62)
 // worthLogging is how many failures in a row are logged.
 const worthLogging = 5
 
-// readerOf returns the reader of a broker, which it starts if need be. f.mu is held.
+// readerOf returns the first reader of a broker. It starts both if need be. f.mu is held.
 func (f *fetcher) readerOf(leader leader) *reader {
 	r := f.readers[leader.id]
 	if r == nil {
-		r = &reader{
-			fetcher: f, id: leader.id, addr: leader.addr,
-			kick:   make(chan struct{}, 1),
-			outage: outage{log: f.log, what: fmt.Sprintf("fetch from broker %d at %s", leader.id, leader.addr)},
-			decode: decoder{interned: make(map[string]string)},
-		}
+		r = newReaders(f, leader)
 		f.readers[leader.id] = r
 		if f.ctx.Err() == nil {
 			f.wg.Go(r.run)
+			f.wg.Go(r.second.run)
 		}
 	}
 	r.addr = leader.addr

@@ -8,12 +8,20 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 )
 
-// reader is the goroutine that fetches from one broker, over one connection.
+// reader is a goroutine that fetches from one broker, over one connection. There are two per broker: the first asks for
+// everything, and the broker may hold its request open for FetcherConfig.MaxWait while there is nothing new. The second
+// is there for partitions that are to be read meanwhile (started, resumed, or with room in their queues again); it
+// asks for them without waiting, once, and then leaves them to the first.
 type reader struct {
 	fetcher *fetcher
 	id      int32
-	addr    string        // guarded by fetcher.mu
 	kick    chan struct{} // there may be something to ask for
+	first   *reader       // of the second; nil for the first
+	second  *reader       // of the first
+
+	// Guarded by fetcher.mu, and the first reader's only.
+	addr string
+	busy bool // a request is on its way
 
 	// What follows is the goroutine's own.
 	link     *sarama.Broker
@@ -22,8 +30,26 @@ type reader struct {
 	decode   decoder
 }
 
-// wake makes the reader look for something to ask for.
-func (r *reader) wake() { signal(r.kick) }
+// newReaders makes both readers of a broker.
+func newReaders(f *fetcher, leader leader) *reader {
+	one := func(first *reader) *reader {
+		return &reader{
+			fetcher: f, id: leader.id, first: first,
+			kick:   make(chan struct{}, 1),
+			outage: outage{log: f.log, what: fmt.Sprintf("fetch from broker %d at %s", leader.id, leader.addr)},
+			decode: decoder{interned: make(map[string]string)},
+		}
+	}
+	first := one(nil)
+	first.second = one(first)
+	return first
+}
+
+// wake makes both readers look for something to ask for. It is a method of the first.
+func (r *reader) wake() {
+	signal(r.kick)
+	signal(r.second.kick)
+}
 
 // asked is a partition in a request, as it was when the request was made.
 type asked struct {
@@ -63,19 +89,23 @@ func (r *reader) compose() (request *sarama.FetchRequest, parts []asked, reserve
 	f.mu.Lock()
 	defer f.mu.Unlock()
 
+	first, urgent := r, false
+	if r.first != nil {
+		first, urgent = r.first, true
+		if !first.busy { // which is awake as well, and sees to everything
+			return nil, nil, 0, ""
+		}
+	}
 	share := f.bufferBytes / max(len(f.partitions), 1)
 	size := min(max(share/2, minFetch), maxFetch)
 	left := f.bufferBytes - f.used - f.reserved
-	soon := false // a partition that waits for the caller is about to be asked for
 	for _, p := range f.partitions {
-		if p.leader != r.id || p.inFlight || p.paused {
-			continue
+		switch {
+		case p.leader != r.id, p.inFlight, p.paused, urgent && p.cold:
+		case p.queued > 0 && (p.queued >= share/2 || left <= 0), p.held > 0 && left <= 0:
+		default:
+			parts = append(parts, asked{partition: p, offset: p.next, size: max(size, p.size)})
 		}
-		if p.queued > 0 && (p.queued >= share/2 || left <= 0) || p.held > 0 && left <= 0 {
-			soon = true
-			continue
-		}
-		parts = append(parts, asked{partition: p, offset: p.next, size: max(size, p.size)})
 	}
 	if len(parts) == 0 {
 		return nil, nil, 0, ""
@@ -83,10 +113,10 @@ func (r *reader) compose() (request *sarama.FetchRequest, parts []asked, reserve
 	request = &sarama.FetchRequest{
 		Version: 12, Isolation: sarama.ReadCommitted, MinBytes: 1,
 		SessionEpoch: -1, // no fetch session
-		MaxWaitTime:  int32(f.maxWait.Milliseconds()),
 	}
-	if soon {
-		request.MaxWaitTime = int32(min(shortWait, f.maxWait).Milliseconds())
+	if !urgent {
+		first.busy = true
+		request.MaxWaitTime = int32(f.maxWait.Milliseconds())
 	}
 	largest := 0
 	for _, p := range parts {
@@ -98,7 +128,7 @@ func (r *reader) compose() (request *sarama.FetchRequest, parts []asked, reserve
 	reserved = max(min(reserved, left, maxResponse), largest)
 	request.MaxBytes = int32(reserved)
 	f.reserved += reserved
-	return request, parts, reserved, r.addr
+	return request, parts, reserved, first.addr
 }
 
 // fetch sends a request over the reader's connection, which it opens if need be.
@@ -135,6 +165,7 @@ func (r *reader) accept(parts []asked, response *sarama.FetchResponse, err error
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.reserved -= reserved
+	r.busy = false
 	for i, p := range parts {
 		p.inFlight = false
 		switch result := results[i]; {
@@ -158,12 +189,18 @@ func (r *reader) accept(parts []asked, response *sarama.FetchResponse, err error
 
 // deliver queues what a partition brought. f.mu is held.
 func (f *fetcher) deliver(p asked, result decoded) {
+	if result.partial && p.size >= maxGrown {
+		f.give(p.partition, fetched{err: fmt.Errorf("fetch %s: the batch at offset %d is larger than %d bytes", p.tp, p.offset, maxGrown)})
+		p.leader, p.notBefore = noLeader, farFuture
+		return
+	}
 	if result.partial {
 		p.partition.size = min(max(2*p.size, minFetch), maxGrown)
 	} else if len(result.records) > 0 {
 		p.partition.size = 0
 	}
 	moved := result.next > p.next
+	p.cold = !moved && !result.partial
 	if !moved && p.seen {
 		return
 	}

@@ -1,0 +1,53 @@
+// Command bench measures Weir beside a floor: the same work done by a bare loop over the same Kafka client, with no
+// library in between; and beside the same loop over another client. docs/performance.md says what is compared and why.
+//
+//	bench run                     everything: broker, load, each scenario in a process of its own, table
+//	bench broker                  a Kafka broker in memory, in this process
+//	bench load                    flights into a topic
+//	bench floor|franz|weir NAME   one measurement, on a broker and topic that exist; prints JSON
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+)
+
+const usage = `usage: bench run|broker|load|floor|franz|weir [flags]
+
+  run                                      measure everything and print a table
+  broker                                   run a Kafka broker in memory
+  load                                     write flights to a topic
+  floor consume|stateless|windowed         measure the bare client once
+  franz stateless|windowed                 measure another client, franz-go, once
+  weir  stateless|windowed                 measure Weir once
+
+Each has -help. Run it in the folder bench.`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := command(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func command(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		return fmt.Errorf("no command\n%s", usage)
+	}
+	switch name, rest := args[0], args[1:]; name {
+	case "run":
+		return runCommand(ctx, rest)
+	case "broker":
+		return brokerCommand(ctx, rest)
+	case "load":
+		return loadCommand(ctx, rest)
+	case "floor", "franz", "weir":
+		return measureCommand(ctx, name, rest)
+	default:
+		return fmt.Errorf("no such command: %q\n%s", name, usage)
+	}
+}

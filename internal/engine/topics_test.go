@@ -1,0 +1,228 @@
+package engine_test
+
+import (
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/broker/simbroker"
+	"github.com/weirstreams/weir/internal/clock"
+	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/stream"
+)
+
+// prepare runs PrepareTopics for a topology on a cluster with the given topics.
+func prepare(t *testing.T, topology *stream.Topology, create bool, exist ...broker.TopicSpec) (*simbroker.Broker, map[string]int32, error) {
+	t.Helper()
+	if err := topology.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	b := simbroker.New(clock.NewVirtual(time.Unix(0, 0)))
+	for _, spec := range exist {
+		if spec.Replication == 0 {
+			spec.Replication = -1
+		}
+		if err := b.CreateTopic(spec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	partitions, err := engine.PrepareTopics(t.Context(), b, graph.NewPlan(topology.Graph(), groupName),
+		engine.TopicOptions{Create: create, Replication: 2, Logger: slog.New(slog.DiscardHandler)})
+	return b, partitions, err
+}
+
+func TestPrepareTopicsNamesAllProblemsAtOnce(t *testing.T) {
+	userTopics := []broker.TopicSpec{{Name: "orders", Partitions: 3}, {Name: "totals", Partitions: 1}, {Name: "windows", Partitions: 1}}
+	with := func(more ...broker.TopicSpec) []broker.TopicSpec { return append(userTopics[:3:3], more...) }
+	compact := map[string]string{"cleanup.policy": "compact"}
+	for _, c := range []struct {
+		name  string
+		exist []broker.TopicSpec
+		want  [][]string // per problem what it says; nil: none
+	}{
+		{"all there", userTopics, nil},
+		{"none there", nil, [][]string{
+			{`"orders"`, "does not exist", "harness_test.go:"},
+			{`"totals"`, "does not exist", "harness_test.go:"},
+			{`"windows"`, "does not exist", "harness_test.go:"},
+		}},
+		{"one missing", userTopics[:2], [][]string{{`"windows"`, "does not exist", "harness_test.go:"}}},
+		{"internal topics there", with(
+			broker.TopicSpec{Name: repartition, Partitions: 3}, broker.TopicSpec{Name: totalChangelog, Partitions: 3, Config: compact},
+		), nil},
+		{"changelog of another size", with(broker.TopicSpec{Name: totalChangelog, Partitions: 2, Config: compact}), [][]string{
+			{totalChangelog, `store "total"`, "has 2 partitions and the input 3"},
+		}},
+		{"changelog that is not compacted", with(broker.TopicSpec{Name: totalChangelog, Partitions: 3}), [][]string{
+			{totalChangelog, "cleanup.policy=delete"},
+		}},
+		{"changelog that is compacted and deleted from", with(
+			broker.TopicSpec{Name: totalChangelog, Partitions: 3, Config: map[string]string{"cleanup.policy": "compact,delete"}},
+		), [][]string{{totalChangelog, "cleanup.policy=compact,delete"}}},
+		{"compacted repartition topic", with(broker.TopicSpec{Name: repartition, Partitions: 3, Config: compact}), [][]string{
+			{repartition, "cleanup.policy=compact"},
+		}},
+		{"several", with(
+			broker.TopicSpec{Name: repartition, Partitions: 3, Config: compact}, broker.TopicSpec{Name: totalChangelog, Partitions: 2},
+		), [][]string{{totalChangelog, "has 2 partitions"}, {totalChangelog, "cleanup.policy"}, {repartition, "cleanup.policy"}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b, _, err := prepare(t, pipeline(), false, c.exist...)
+			if c.want == nil {
+				if err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			problems, ok := errors.AsType[*engine.TopicError](err)
+			if !ok {
+				t.Fatalf("error %v, want a TopicError", err)
+			}
+			if len(problems.Problems) != len(c.want) {
+				t.Fatalf("problems %q, want %d", problems.Problems, len(c.want))
+			}
+			for _, words := range c.want {
+				found := false
+				for _, p := range problems.Problems {
+					all := true
+					for _, w := range words {
+						all = all && strings.Contains(p, w)
+					}
+					found = found || all
+				}
+				if !found {
+					t.Errorf("no problem of %q says %q", problems.Problems, words)
+				}
+			}
+			if n := len(b.TopicNames()); n != len(c.exist) {
+				t.Errorf("topics %v: some were made although there were problems", b.TopicNames())
+			}
+		})
+	}
+}
+
+func TestPrepareTopicsMakesTopicsOfTheUserWhenTold(t *testing.T) {
+	topology := stream.NewTopology()
+	topology.From(orders.WithPartitions(4).WithConfig(map[string]string{"retention.ms": "1000"})).
+		To(stream.NewTopic("out", codec.String(), codec.JSON[order]()))
+	b, partitions, err := prepare(t, topology, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := gocmp.Diff(map[string]int32{"orders": 4, "out": 1}, partitions); diff != "" {
+		t.Errorf("partitions (-want +got):\n%s", diff)
+	}
+	infos, err := b.Topics(t.Context(), "orders", "out")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o := infos["orders"]; o.Partitions != 4 || o.Replication != 2 || o.Config["retention.ms"] != "1000" {
+		t.Errorf("made %+v", o)
+	}
+}
+
+func TestTopicsOfAStreamWithStateMustHaveEqualNumbersOfPartitions(t *testing.T) {
+	build := func(state bool) *stream.Topology {
+		topology := stream.NewTopology()
+		merged := topology.From(orders).Merge(topology.From(stream.NewTopic("refunds", codec.String(), codec.JSON[order]())))
+		if state {
+			merged.MapStateRecord(total, sumUp).To(totals)
+		}
+		return topology
+	}
+	exist := []broker.TopicSpec{{Name: "orders", Partitions: 3}, {Name: "refunds", Partitions: 2}, {Name: "totals", Partitions: 1}}
+	if _, _, err := prepare(t, build(true), false, exist...); err == nil ||
+		!strings.Contains(err.Error(), "orders has 3") || !strings.Contains(err.Error(), "refunds has 2") {
+		t.Errorf("error %v does not name the topics and their partitions", err)
+	}
+	if _, _, err := prepare(t, build(false), false, exist...); err != nil {
+		t.Errorf("a stream without state: %v", err)
+	}
+}
+
+// Names and settings follow the specification: internal topics have the most partitions and replicas and the longest
+// retention of their inputs.
+func TestInternalTopicsAreNamedAndSetAfterTheirInputs(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		a, b        map[string]string // settings of the inputs
+		ms, bytes   string
+		replication int16
+	}{
+		{"the longest", map[string]string{"retention.ms": "1000", "retention.bytes": "10"}, map[string]string{"retention.ms": "900", "retention.bytes": "11"}, "1000", "11", 3},
+		{"without limit", map[string]string{"retention.ms": "1000", "retention.bytes": "10"}, map[string]string{"retention.ms": "-1", "retention.bytes": "-1"}, "-1", "-1", 3},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			topology := stream.NewTopology()
+			both := topology.From(stream.NewTopic("b", codec.String(), codec.JSON[order]())).
+				Merge(topology.From(stream.NewTopic("a", codec.String(), codec.JSON[order]())))
+			both.MapStateRecord(total, sumUp).To(totals)
+			both.GroupBy("user", func(o order) string { return o.Shop }).MapStateRecord(total, sumUp).To(stream.NewTopic("windows", codec.String(), codec.JSON[totalLine]()))
+			b, partitions, err := prepare(t, topology, false,
+				broker.TopicSpec{Name: "a", Partitions: 4, Replication: 3, Config: c.a},
+				broker.TopicSpec{Name: "b", Partitions: 4, Replication: 1, Config: c.b},
+				broker.TopicSpec{Name: "totals", Partitions: 1}, broker.TopicSpec{Name: "windows", Partitions: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			const (
+				changelog = "changelog__g--a--b--total"
+				grouped   = "repartition__g--a--b--user"
+				second    = "changelog__g--repartition.a--b.user--total"
+			)
+			// The short form of a repartition topic has dots for all double hyphens.
+			names := []string{changelog, grouped, strings.Replace(second, "a--b", "a.b", 1)}
+			infos, err := b.Topics(t.Context(), names...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range names {
+				info, ok := infos[name]
+				if !ok || partitions[name] != 4 {
+					t.Errorf("topic %s with %d partitions, there are %v", name, partitions[name], b.TopicNames())
+					continue
+				}
+				got := []string{info.Config["retention.ms"], info.Config["retention.bytes"], info.Config["cleanup.policy"]}
+				policy := "compact"
+				if name == grouped {
+					policy = "delete"
+				}
+				if diff := gocmp.Diff([]string{c.ms, c.bytes, policy}, got); diff != "" {
+					t.Errorf("settings of %s (-want +got):\n%s", name, diff)
+				}
+				if info.Partitions != 4 || info.Replication != c.replication {
+					t.Errorf("%s has %d partitions and %d replicas", name, info.Partitions, info.Replication)
+				}
+			}
+		})
+	}
+}
+
+// An input that is made with the defaults of the cluster may keep records longer than the others do.
+func TestAnInputOfUnknownRetentionMakesThatOfInternalTopicsUnlimited(t *testing.T) {
+	topology := stream.NewTopology()
+	topology.From(orders).
+		Merge(topology.From(stream.NewTopic("refunds", codec.String(), codec.JSON[order]()))).
+		GroupBy("shop", func(o order) string { return o.Shop }).
+		MapStateRecord(total, sumUp).To(totals)
+	b, _, err := prepare(t, topology, true,
+		broker.TopicSpec{Name: "orders", Partitions: 1, Config: map[string]string{"retention.ms": "1000", "retention.bytes": "10"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const name = "repartition__g--orders--refunds--shop"
+	infos, err := b.Topics(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := infos[name].Config; c["retention.ms"] != "-1" || c["retention.bytes"] != "-1" {
+		t.Errorf("settings %v", c)
+	}
+}

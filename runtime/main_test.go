@@ -1,0 +1,94 @@
+package runtime_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/weirstreams/weir/runtime"
+	"github.com/weirstreams/weir/store"
+)
+
+func TestMain(m *testing.M) {
+	if text := os.Getenv(childVariable); text != "" {
+		os.Exit(runChild(text))
+	}
+	goleak.VerifyTestMain(m,
+		// The client's metrics library keeps one goroutine for the life of the process.
+		goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"),
+		// A producer that failed leaves circuit breakers of the client behind, which sleep for up to 10 s.
+		goleak.IgnoreAnyFunction("github.com/eapache/go-resiliency/breaker.(*Breaker).timer"))
+}
+
+// childVariable makes the test binary one of the processes below.
+const childVariable = "WEIR_TEST_CHILD"
+
+// child is what another process has to do.
+type child struct {
+	// LockDir is a state directory to hold until the input ends.
+	LockDir string
+	// Otherwise it is an application that runs until it is told to stop. It says so when it has processed Records.
+	Brokers         []string
+	Group, StateDir string
+	StateLockWait   time.Duration
+	Input, Output   string
+	Records         int64
+}
+
+// application returns a process that runs a pipeline without checkpoints, but for the last.
+func application(c runtime.Config, p pipeline, records int64) child {
+	return child{
+		Brokers: c.Brokers, Group: c.Group, StateDir: c.StateDir, StateLockWait: c.StateLockWait,
+		Input: p.input, Output: p.output, Records: records,
+	}
+}
+
+// childReady is the line that a child writes when it has done what it is waited for.
+const childReady = "ready"
+
+func runChild(text string) int {
+	var c child
+	if err := json.Unmarshal([]byte(text), &c); err != nil {
+		fmt.Println(err)
+		return 2
+	}
+	if c.LockDir != "" {
+		lock, err := store.LockDir(context.Background(), c.LockDir, 0)
+		if err != nil {
+			fmt.Println(err)
+			return 2
+		}
+		fmt.Println(childReady)
+		io.Copy(io.Discard, os.Stdin)
+		lock.Unlock()
+		return 0
+	}
+	app, err := runtime.New(pipeline{input: c.Input, output: c.Output}.topology(), runtime.Config{
+		Brokers: c.Brokers, Group: c.Group, StateDir: c.StateDir, StateLockWait: c.StateLockWait,
+		Workers: 1, CheckpointInterval: stayPut, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return 2
+	}
+	go func() {
+		for tick := time.Tick(5 * time.Millisecond); ; <-tick {
+			if processed(app.Status()) >= c.Records {
+				fmt.Println(childReady)
+				return
+			}
+		}
+	}()
+	if err := app.Run(context.Background()); err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,374 @@
+package stream_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/operator"
+	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/stream"
+	"github.com/weirstreams/weir/testkit"
+)
+
+var (
+	in  = stream.NewTopic("in", codec.String(), codec.String())
+	out = stream.NewTopic("out", codec.String(), codec.String())
+)
+
+type (
+	textStream = stream.Stream[string, string]
+	textRecord = stream.Record[string, string]
+	textCell   = store.Cell[string]
+	record     = testkit.Record[string, string]
+)
+
+func at(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
+
+// probe is the user's function in the topologies of these tests. It notes what it is given, and fails if it was told to.
+type probe struct {
+	values []string
+	last   textRecord
+	fail   error // returned for the value "bad"
+	panics any   // panicked with for the value "bad", or when the function cannot return an error
+}
+
+func (p *probe) try(r textRecord) error {
+	p.values = append(p.values, r.Value)
+	p.last = r
+	p.last.Headers = nil // what it points to is valid during the call only
+	for _, h := range r.Headers {
+		p.last.Headers = append(p.last.Headers, stream.Header{Key: strings.Clone(h.Key), Value: bytes.Clone(h.Value)})
+	}
+	if r.Origin != nil {
+		origin := *r.Origin
+		p.last.Origin = &origin
+	}
+	if r.Value == "bad" {
+		if p.panics != nil {
+			panic(p.panics)
+		}
+		return p.fail
+	}
+	return nil
+}
+
+func (p *probe) see(r textRecord) {
+	if err := p.try(r); err != nil {
+		panic(err)
+	}
+}
+
+func (p *probe) seeValue(v string)                               { p.see(textRecord{Value: v}) }
+func (p *probe) tryValue(_ context.Context, v string) error      { return p.try(textRecord{Value: v}) }
+func (p *probe) tryRecord(_ context.Context, r textRecord) error { return p.try(r) }
+
+// effect is what an operator does to a record.
+type effect int
+
+const (
+	passes    effect = iota // hands it on as it is
+	keeps                   // as passes, but drops the value "drop"
+	mapsValue               // the value becomes "new"
+	mapsTwice               // as mapsValue, and another record with the value "newer"
+	mapsKey                 // the key becomes "new"
+	mapsState               // as mapsValue, and skips null keys
+)
+
+var cellHandle = store.NewCell[string]("cell")
+
+// operators are all operators that take one function. Each declares itself in one line.
+var operators = []struct {
+	name    string
+	node    string // begins the name of the node
+	effect  effect
+	try     bool // the function can return an error
+	record  bool // the function sees the record
+	declare func(textStream, *probe) textStream
+}{
+	{"Map", "map-1", mapsValue, false, false, func(s textStream, p *probe) textStream {
+		return s.Map(func(v string) string { p.seeValue(v); return "new" })
+	}},
+	{"MapRecord", "map-1", mapsValue, false, true, func(s textStream, p *probe) textStream {
+		return s.MapRecord(func(r textRecord) string { p.see(r); return "new" })
+	}},
+	{"TryMap", "map-1", mapsValue, true, false, func(s textStream, p *probe) textStream {
+		return s.TryMap(func(ctx context.Context, v string) (string, error) { return "new", p.tryValue(ctx, v) })
+	}},
+	{"TryMapRecord", "map-1", mapsValue, true, true, func(s textStream, p *probe) textStream {
+		return s.TryMapRecord(func(ctx context.Context, r textRecord) (string, error) { return "new", p.tryRecord(ctx, r) })
+	}},
+	{"Filter", "filter-1", keeps, false, false, func(s textStream, p *probe) textStream {
+		return s.Filter(func(v string) bool { p.seeValue(v); return v != "drop" })
+	}},
+	{"FilterRecord", "filter-1", keeps, false, true, func(s textStream, p *probe) textStream {
+		return s.FilterRecord(func(r textRecord) bool { p.see(r); return r.Value != "drop" })
+	}},
+	{"TryFilter", "filter-1", keeps, true, false, func(s textStream, p *probe) textStream {
+		return s.TryFilter(func(ctx context.Context, v string) (bool, error) { return v != "drop", p.tryValue(ctx, v) })
+	}},
+	{"TryFilterRecord", "filter-1", keeps, true, true, func(s textStream, p *probe) textStream {
+		return s.TryFilterRecord(func(ctx context.Context, r textRecord) (bool, error) { return r.Value != "drop", p.tryRecord(ctx, r) })
+	}},
+	{"FlatMap", "flatmap-1", mapsTwice, false, false, func(s textStream, p *probe) textStream {
+		return s.FlatMap(func(v string) []string { p.seeValue(v); return expand(v) })
+	}},
+	{"FlatMapRecord", "flatmap-1", mapsTwice, false, true, func(s textStream, p *probe) textStream {
+		return s.FlatMapRecord(func(r textRecord) []string { p.see(r); return expand(r.Value) })
+	}},
+	{"TryFlatMap", "flatmap-1", mapsTwice, true, false, func(s textStream, p *probe) textStream {
+		return s.TryFlatMap(func(ctx context.Context, v string) ([]string, error) { return expand(v), p.tryValue(ctx, v) })
+	}},
+	{"TryFlatMapRecord", "flatmap-1", mapsTwice, true, true, func(s textStream, p *probe) textStream {
+		return s.TryFlatMapRecord(func(ctx context.Context, r textRecord) ([]string, error) { return expand(r.Value), p.tryRecord(ctx, r) })
+	}},
+	{"Peek", "peek-1", passes, false, false, func(s textStream, p *probe) textStream {
+		return s.Peek(p.seeValue)
+	}},
+	{"PeekRecord", "peek-1", passes, false, true, func(s textStream, p *probe) textStream {
+		return s.PeekRecord(func(r textRecord) { p.see(r); r.Key, r.Value, r.Millis = "changed", "changed", 1 }) // a copy
+	}},
+	{"TryPeek", "peek-1", passes, true, false, func(s textStream, p *probe) textStream {
+		return s.TryPeek(p.tryValue)
+	}},
+	{"TryPeekRecord", "peek-1", passes, true, true, func(s textStream, p *probe) textStream {
+		return s.TryPeekRecord(p.tryRecord)
+	}},
+	{"GroupBy", "groupby g", mapsKey, false, false, func(s textStream, p *probe) textStream {
+		return s.GroupBy("g", func(v string) string { p.seeValue(v); return "new" })
+	}},
+	{"GroupByRecord", "groupby g", mapsKey, false, true, func(s textStream, p *probe) textStream {
+		return s.GroupByRecord("g", func(r textRecord) string { p.see(r); return "new" })
+	}},
+	{"TryGroupBy", "groupby g", mapsKey, true, false, func(s textStream, p *probe) textStream {
+		return s.TryGroupBy("g", func(ctx context.Context, v string) (string, error) { return "new", p.tryValue(ctx, v) })
+	}},
+	{"GroupByWith", "groupby g", mapsKey, false, false, func(s textStream, p *probe) textStream {
+		to := stream.Repartition[string, string]{Name: "g", Key: codec.JSON[string](), Value: codec.JSON[string](), Partitions: 3}
+		return s.GroupByWith(to, func(v string) string { p.seeValue(v); return "new" })
+	}},
+	{"MapState", "mapstate cell", mapsState, false, false, func(s textStream, p *probe) textStream {
+		return s.MapState(cellHandle, func(_ *textCell, v string) string { p.seeValue(v); return "new" })
+	}},
+	{"MapStateRecord", "mapstate cell", mapsState, false, true, func(s textStream, p *probe) textStream {
+		return s.MapStateRecord(cellHandle, func(_ *textCell, r textRecord) string { p.see(r); return "new" })
+	}},
+	{"TryMapState", "mapstate cell", mapsState, true, false, func(s textStream, p *probe) textStream {
+		return s.TryMapState(cellHandle, func(ctx context.Context, _ *textCell, v string) (string, error) { return "new", p.tryValue(ctx, v) })
+	}},
+	{"TryMapStateRecord", "mapstate cell", mapsState, true, true, func(s textStream, p *probe) textStream {
+		return s.TryMapStateRecord(cellHandle, func(ctx context.Context, _ *textCell, r textRecord) (string, error) {
+			return "new", p.tryRecord(ctx, r)
+		})
+	}},
+}
+
+// expand returns nothing for "drop".
+func expand(v string) []string {
+	if v == "drop" {
+		return nil
+	}
+	return []string{"new", "newer"}
+}
+
+// apply returns what an operator makes of records.
+func (e effect) apply(records []record) (want []record) {
+	for _, r := range records {
+		switch e {
+		case passes:
+			want = append(want, r)
+		case keeps:
+			if r.Value != "drop" {
+				want = append(want, r)
+			}
+		case mapsKey:
+			r.Key, r.KeyNull = "new", false
+			want = append(want, r)
+		case mapsTwice:
+			if r.Value == "drop" {
+				continue
+			}
+			r.Value, r.ValueNull = "new", false
+			want = append(want, r)
+			r.Value = "newer"
+			want = append(want, r)
+		case mapsValue:
+			r.Value, r.ValueNull = "new", false
+			want = append(want, r)
+		case mapsState:
+			if !r.KeyNull {
+				r.Value, r.ValueNull = "new", false
+				want = append(want, r)
+			}
+		}
+	}
+	return want
+}
+
+func TestOperatorsKeepWhatTheyDoNotChange(t *testing.T) {
+	headers := []stream.Header{{Key: "a", Value: []byte("1")}, {Key: "b"}, {Key: "a", Value: []byte("2")}}
+	records := []record{
+		{Key: "k", Value: "v", Time: at(1234), Headers: headers},
+		{Key: "k", Value: "drop", Time: at(1235)},
+		{Value: "null key", Time: at(1236), KeyNull: true},
+		{Key: "", Value: "empty key", Time: at(1237)},
+		{Key: "k", Time: at(1238), ValueNull: true, Headers: headers[:1]},
+		{Key: "k", Value: "", Time: at(1239)},
+		{Time: at(1200), KeyNull: true, ValueNull: true},
+	}
+	for _, o := range operators {
+		t.Run(o.name, func(t *testing.T) {
+			p := &probe{}
+			topology := stream.NewTopology()
+			o.declare(topology.From(in), p).To(out)
+			d := testkit.New(t, topology)
+			d.Input(in).SendRecords(records...)
+			d.Output(out).Expect(o.effect.apply(records)...)
+
+			want := []string{"v", "drop", "null key", "empty key", "", "", ""}
+			var nullKeys int64
+			if o.effect == mapsState {
+				want, nullKeys = []string{"v", "drop", "empty key", "", ""}, 2
+			}
+			if diff := cmp.Diff(want, p.values); diff != "" {
+				t.Errorf("the function saw (-want +got):\n%s", diff)
+			}
+			if got := d.Tasks()[0].NullKeys; got != nullKeys {
+				t.Errorf("%d records with a null key were counted, want %d", got, nullKeys)
+			}
+		})
+	}
+}
+
+func TestRecordFunctionsSeeTheWholeRecord(t *testing.T) {
+	headers := []stream.Header{{Key: "h", Value: []byte("1")}}
+	for _, o := range operators {
+		if !o.record {
+			continue
+		}
+		t.Run(o.name, func(t *testing.T) {
+			p := &probe{}
+			topology := stream.NewTopology()
+			o.declare(topology.From(in), p).To(out)
+			input := testkit.New(t, topology).Input(in)
+			input.Send("k", "first", at(1))
+
+			input.SendRecords(record{Key: "k", ValueNull: true, Time: at(2), Headers: headers})
+			want := textRecord{
+				Key: "k", ValueNull: true, Millis: 2, Headers: headers, Origin: &stream.Origin{Topic: "in", Offset: 1},
+			}
+			if diff := cmp.Diff(want, p.last); diff != "" {
+				t.Errorf("record (-want +got):\n%s", diff)
+			}
+			if o.effect == mapsState {
+				return
+			}
+			input.SendRecords(record{Value: "v", KeyNull: true, Time: at(3)})
+			want = textRecord{Value: "v", KeyNull: true, Millis: 3, Origin: &stream.Origin{Topic: "in", Offset: 2}}
+			if diff := cmp.Diff(want, p.last); diff != "" {
+				t.Errorf("record (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+var errBad = errors.New("bad value")
+
+func TestFailureEndsTheApplicationAndCommitsNothing(t *testing.T) {
+	for _, o := range operators {
+		for _, how := range []string{"error", "panic with an error", "panic with a value"} {
+			p := &probe{}
+			switch {
+			case how == "error" && o.try:
+				p.fail = errBad
+			case how == "panic with an error":
+				p.panics = errBad
+			case how == "panic with a value":
+				p.panics = 17
+			default:
+				continue
+			}
+			t.Run(o.name+"/"+how, func(t *testing.T) {
+				topology := stream.NewTopology()
+				o.declare(topology.From(in), p).To(out)
+				d := testkit.New(t, topology)
+				input := d.Input(in)
+
+				err := input.TrySendRecords(record{Key: "k", Value: "good"}, record{Key: "k", Value: "bad"}, record{Key: "k", Value: "never"})
+				var failed *operator.ProcessingError
+				if !errors.As(err, &failed) {
+					t.Fatalf("error %v, want a ProcessingError", err)
+				}
+				if want := (operator.Origin{Topic: "in", Offset: 1}); failed.Origin != want {
+					t.Errorf("origin %+v, want %+v", failed.Origin, want)
+				}
+				if failed.Node != o.node {
+					t.Errorf("node %q, want %q", failed.Node, o.node)
+				}
+				if want := topology.Graph().Nodes[1].Site; failed.Site != want || !strings.HasPrefix(want, "stream/operators_test.go:") {
+					t.Errorf("site %q, want that of the node, %q", failed.Site, want)
+				}
+				if panicked := how != "error"; panicked != strings.Contains(string(failed.Stack), "probe") {
+					t.Errorf("stack is:\n%s", failed.Stack)
+				}
+				if how == "panic with a value" {
+					if failed.Err.Error() != "17" {
+						t.Errorf("cause %q, want 17", failed.Err)
+					}
+				} else if !errors.Is(err, errBad) {
+					t.Errorf("error %v is not what the function failed with", err)
+				}
+
+				// Nothing was committed: all come again.
+				*p = probe{}
+				d.Crash(testkit.KeepState)
+				input.Send("k", "more", at(0))
+				if diff := cmp.Diff([]string{"good", "bad", "never", "more"}, p.values); diff != "" {
+					t.Errorf("after the crash the function saw (-want +got):\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+func TestSkippedFailuresAreCounted(t *testing.T) {
+	for _, o := range operators {
+		t.Run(o.name, func(t *testing.T) {
+			p := &probe{panics: errBad}
+			topology := stream.NewTopology()
+			o.declare(topology.From(in), p).To(out)
+			d := testkit.New(t, topology, testkit.Config{SkipFailed: true})
+			records := []record{{Key: "k", Value: "good", Time: at(0)}, {Key: "k", Value: "bad", Time: at(0)}, {Key: "k", Value: "better", Time: at(0)}}
+			d.Input(in).SendRecords(records...)
+			d.Output(out).Expect(o.effect.apply([]record{records[0], records[2]})...)
+			if task := d.Tasks()[0]; task.Skipped != 1 || task.Processed != 3 {
+				t.Errorf("%d of %d records skipped, want 1 of 3", task.Skipped, task.Processed)
+			}
+			d.Restart() // and they were committed
+			if len(p.values) != 3 {
+				t.Errorf("after a restart the function saw %q again", p.values[3:])
+			}
+		})
+	}
+}
+
+func TestProcessingErrorNamesTheLineThatDeclaredTheOperator(t *testing.T) {
+	topology := stream.NewTopology()
+	_, _, line, _ := runtime.Caller(0)
+	topology.From(in).
+		Filter(func(string) bool { return true }).
+		Map(func(string) string { panic("no") }).
+		To(out)
+	err := testkit.New(t, topology).Input(in).TrySendRecords(record{Key: "k", Value: "v"})
+	if want := fmt.Sprintf("process in[0] at offset 0: map-1 (stream/operators_test.go:%d): panic: no", line+3); err == nil || err.Error() != want {
+		t.Errorf("error %v\nwant  %v", err, want)
+	}
+}

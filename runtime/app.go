@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -16,7 +15,6 @@ import (
 	"github.com/weirstreams/weir/internal/clock"
 	"github.com/weirstreams/weir/internal/engine"
 	"github.com/weirstreams/weir/internal/graph"
-	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
 )
 
@@ -84,14 +82,17 @@ func (a *App) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	databases, err := a.openState(ctx)
+	state, err := a.openState(ctx)
 	if err != nil {
 		return err
 	}
-	defer a.close("state", &err, databases.close)
+	defer a.close("state", &err, state.close)
 
+	if err := a.fenceFormer(cluster, state); err != nil {
+		return err
+	}
 	group, err := cluster.NewGroup(broker.GroupConfig{
-		Group: a.config.Group, Topics: a.plan.InputTopics(), InstanceID: a.config.InstanceID,
+		Group: a.config.Group, Topics: a.plan.Units(), InstanceID: a.config.InstanceID, Warm: state.warm,
 		SessionTimeout: a.config.SessionTimeout, RebalanceTimeout: a.config.RebalanceTimeout,
 	})
 	if err != nil {
@@ -101,11 +102,11 @@ func (a *App) run(ctx context.Context) (err error) {
 	work, giveUp := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer giveUp(nil)
 
-	workers, err := a.startWorkers(work, cluster, group, databases, partitions)
+	workers, err := a.startWorkers(work, cluster, group, state, partitions)
 	if err == nil {
 		a.workers.Store(&workers)
 		log.Info("joining the group", "group", a.config.Group, "workers", len(workers), "topics", a.plan.InputTopics())
-		err = a.supervise(ctx, work, group, workers)
+		err = a.supervise(ctx, work, cluster, group, workers)
 	}
 	a.state.Store(int32(Stopping))
 	deadline := time.AfterFunc(a.config.ShutdownTimeout, func() {
@@ -152,7 +153,7 @@ func (a *App) close(what string, result *error, f func() error) {
 }
 
 // supervise hands the events of the group to the workers until ctx ends, which is no error, or something fails.
-func (a *App) supervise(ctx, work context.Context, group broker.Group, workers []*worker) error {
+func (a *App) supervise(ctx, work context.Context, cluster broker.Cluster, group broker.Group, workers []*worker) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	for _, w := range workers {
@@ -185,6 +186,9 @@ func (a *App) supervise(ctx, work context.Context, group broker.Group, workers [
 				a.config.Logger.Info("running", "group", a.config.Group)
 			}
 		}
+		if err := a.checkReachable(cluster); err != nil {
+			return err
+		}
 		select {
 		case <-progress.C:
 			a.logRestoring()
@@ -203,6 +207,15 @@ func (a *App) supervise(ctx, work context.Context, group broker.Group, workers [
 	return nil
 }
 
+// checkReachable returns an error if the whole cluster has been out of reach for too long.
+func (a *App) checkReachable(cluster broker.Cluster) error {
+	since, out := cluster.Unreachable()
+	if limit := a.config.BrokerTimeout; !out || limit < 0 || time.Since(since) < limit {
+		return nil
+	}
+	return fmt.Errorf("%w for %v, which is longer than Config.BrokerTimeout allows", broker.ErrUnavailable, time.Since(since).Round(time.Second))
+}
+
 // progressInterval is how often the restoring of state is logged.
 const progressInterval = 10 * time.Second
 
@@ -210,70 +223,51 @@ const progressInterval = 10 * time.Second
 func (a *App) logRestoring() {
 	for _, t := range a.Status().Tasks {
 		if t.Restoring {
-			a.config.Logger.Info("restoring state", "task", t.Name, "records", t.Restored, "remaining", t.Remaining)
+			a.config.Logger.Info("restoring state", "task", t.Name, "records", t.Restored, "bytes", t.RestoredBytes,
+				"remaining", t.Remaining, "per_second", int64(t.RestoreRate), "left", t.RestoreLeft.Round(time.Second))
 		}
 	}
 }
 
-// databases opens the databases of tasks.
-type databases struct {
-	open    func(dir string) (store.Backend, error)
-	destroy func(dir string) error
-	close   func() error
-}
-
-// openState takes the state directory.
-func (a *App) openState(ctx context.Context) (*databases, error) {
-	if a.config.StateInMemory {
-		return &databases{
-			open:    func(string) (store.Backend, error) { return store.NewMemory(), nil },
-			destroy: func(string) error { return nil },
-			close:   func() error { return nil },
-		}, nil
-	}
-	dir := filepath.Join(a.config.StateDir, a.config.Group)
-	lock, err := store.LockDir(ctx, dir, a.config.StateLockWait)
-	if err != nil {
-		return nil, err
-	}
-	pebble := store.NewPebble(store.PebbleConfig{Logger: a.config.Logger})
-	path := func(task string) string { return filepath.Join(dir, filepath.FromSlash(task)) }
-	return &databases{
-		open:    func(task string) (store.Backend, error) { return pebble.Open(path(task)) },
-		destroy: func(task string) error { return os.RemoveAll(path(task)) },
-		close:   func() error { return errors.Join(pebble.Close(), lock.Unlock()) },
-	}, nil
-}
-
 // startWorkers starts the workers. Those that it returns have to be stopped even if there is an error.
 func (a *App) startWorkers(
-	work context.Context, cluster broker.Cluster, group broker.Group, databases *databases, partitions map[string]int32,
+	work context.Context, cluster broker.Cluster, group broker.Group, state *state, partitions map[string]int32,
 ) ([]*worker, error) {
 	config := engine.Config{
+		ExactlyOnce:        a.config.Guarantee == ExactlyOnce,
+		RevokeTimeout:      a.config.RebalanceTimeout / 2,
+		LostInput:          engine.LostInput(a.config.OnLostInput),
 		CheckpointInterval: a.config.CheckpointInterval,
 		CheckpointRecords:  a.config.CheckpointRecords,
 		CheckpointBytes:    a.config.CheckpointBytes,
 		CacheBytes:         a.cacheBytes(partitions),
 		OffsetReset:        engine.OffsetReset(a.config.OffsetReset),
 		OnError:            func(err *ProcessingError) engine.Action { return engine.Action(a.config.OnError(err)) },
-		OpenBackend:        databases.open,
-		DestroyBackend:     databases.destroy,
+		OpenBackend:        state.open,
+		DestroyBackend:     state.destroy,
 		Linger:             linger,
 		Clock:              clock.System,
 		Logger:             a.config.Logger,
 	}
 	var workers []*worker
-	for range a.config.Workers {
+	for i := range a.config.Workers {
 		fetcher, err := cluster.NewFetcher(broker.FetcherConfig{})
 		if err != nil {
 			return workers, err
 		}
-		producer, err := cluster.NewProducer(broker.ProducerConfig{Compression: a.config.Compression})
+		newProducer := func() (broker.Producer, error) {
+			return cluster.NewProducer(broker.ProducerConfig{
+				Compression:        a.config.Compression,
+				TransactionalID:    a.transactionalID(state, i),
+				TransactionTimeout: a.config.TransactionTimeout,
+			})
+		}
+		producer, err := newProducer()
 		if err != nil {
 			return workers, errors.Join(err, fetcher.Close())
 		}
 		w := engine.NewWorker(config, a.plan, engine.Connections{
-			Cluster: cluster, Fetcher: fetcher, Producer: producer, Group: group,
+			Cluster: cluster, Fetcher: fetcher, Producer: producer, Group: group, NewProducer: newProducer,
 		}, partitions)
 		workers = append(workers, startWorker(work, w, fetcher.Wake))
 	}

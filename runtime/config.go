@@ -36,11 +36,20 @@ type Config struct {
 	// StateLockWait is how long to wait for a state directory that another process holds. The default is 10 s.
 	StateLockWait time.Duration
 
+	// Guarantee says how often a record counts. The default is AtLeastOnce.
+	Guarantee Guarantee
+
+	// TransactionTimeout is how long a transaction may stay open, with ExactlyOnce, before the cluster aborts it. If a
+	// process dies, readers of its output topics wait for as long, unless it is started again before. The default is
+	// 1 minute. It must be at least twice CheckpointInterval.
+	TransactionTimeout time.Duration
+
 	// Workers is how many goroutines run tasks. The default is GOMAXPROCS. More than there are tasks are of no use.
 	Workers int
 
 	// CheckpointInterval is the longest time between checkpoints while records come in. It bounds what is processed
-	// again after a crash. The default is 5 s.
+	// again after a crash and, with ExactlyOnce, how long output waits to be seen. The default is 5 s, or 1 s with
+	// ExactlyOnce.
 	CheckpointInterval time.Duration
 
 	// CheckpointRecords is the greatest number of records that a worker processes between checkpoints. 0 sets no limit.
@@ -56,6 +65,14 @@ type Config struct {
 
 	// OffsetReset says where to begin with a partition that the group has committed no offset for.
 	OffsetReset OffsetReset
+
+	// OnLostInput says what to do when the next record of a partition is gone: retention has removed it before it was
+	// processed, or the topic was made anew. The default is to end Run with an error.
+	OnLostInput LostInput
+
+	// BrokerTimeout is how long the whole cluster may be out of reach before Run ends with an error. Shorter outages are
+	// waited for. The default is 2 minutes; a negative value waits for ever.
+	BrokerTimeout time.Duration
 
 	// OnError decides what becomes of a record that cannot be processed: one that does not decode or encode, or for
 	// which a function of the topology returned an error or panicked. It is called by the goroutine that runs the task;
@@ -112,6 +129,29 @@ const (
 	NoReset
 )
 
+// Guarantee says how often a record counts.
+type Guarantee int8
+
+const (
+	// AtLeastOnce processes records again after a failure: output may appear twice.
+	AtLeastOnce Guarantee = iota
+	// ExactlyOnce writes output, state and offsets in transactions: readers of committed records see the effect of each
+	// record once, whatever fails. Sinks other than topics, and what functions do on their own, are not part of it.
+	ExactlyOnce
+)
+
+// LostInput says what to do when the next record of a partition is gone.
+type LostInput int8
+
+const (
+	// LostInputFails ends Run with an error.
+	LostInputFails LostInput = iota
+	// LostInputContinues keeps the state and goes on with the first record that is retained.
+	LostInputContinues
+	// LostInputResets empties the state and goes on with what is written from then on.
+	LostInputResets
+)
+
 // ErrorAction is what becomes of a record that cannot be processed.
 type ErrorAction int8
 
@@ -158,6 +198,7 @@ func (c Config) withDefaults() (Config, error) {
 		{"SessionTimeout", int64(c.SessionTimeout)},
 		{"RebalanceTimeout", int64(c.RebalanceTimeout)},
 		{"ShutdownTimeout", int64(c.ShutdownTimeout)},
+		{"TransactionTimeout", int64(c.TransactionTimeout)},
 	} {
 		if field.value < 0 {
 			problem("%s is negative", field.name)
@@ -165,6 +206,22 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.OffsetReset < Earliest || c.OffsetReset > NoReset {
 		problem("OffsetReset: unknown value %d", c.OffsetReset)
+	}
+	if c.Guarantee < AtLeastOnce || c.Guarantee > ExactlyOnce {
+		problem("Guarantee: unknown value %d", c.Guarantee)
+	}
+	if c.OnLostInput < LostInputFails || c.OnLostInput > LostInputResets {
+		problem("OnLostInput: unknown value %d", c.OnLostInput)
+	}
+	interval := 5 * time.Second
+	if c.Guarantee == ExactlyOnce {
+		interval = time.Second
+	}
+	c.CheckpointInterval = cmp.Or(c.CheckpointInterval, interval)
+	c.TransactionTimeout = cmp.Or(c.TransactionTimeout, time.Minute)
+	if c.Guarantee == ExactlyOnce && c.TransactionTimeout < 2*c.CheckpointInterval {
+		problem("TransactionTimeout (%v) is less than twice CheckpointInterval (%v): the cluster would abort transactions "+
+			"before they are complete", c.TransactionTimeout, c.CheckpointInterval)
 	}
 	if !slices.Contains([]string{"", "none", "gzip", "snappy", "lz4", "zstd"}, c.Compression) {
 		problem("Compression: unknown value %q", c.Compression)
@@ -175,7 +232,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.StateDir = cmp.Or(c.StateDir, "state")
 	c.StateLockWait = cmp.Or(c.StateLockWait, 10*time.Second)
 	c.Workers = cmp.Or(c.Workers, runtime.GOMAXPROCS(0))
-	c.CheckpointInterval = cmp.Or(c.CheckpointInterval, 5*time.Second)
+	c.BrokerTimeout = cmp.Or(c.BrokerTimeout, 2*time.Minute)
 	c.CheckpointBytes = cmp.Or(c.CheckpointBytes, 64<<20)
 	c.CacheBytes = cmp.Or(c.CacheBytes, 256<<20)
 	c.Replication = cmp.Or(c.Replication, -1)

@@ -48,6 +48,12 @@ type TaskStatus struct {
 	Restoring bool
 	// Restored is the number of changelog records that were applied, Remaining roughly how many are left.
 	Restored, Remaining int64
+	// RestoredBytes is the size of the keys and values of those records.
+	RestoredBytes int64
+	// RestoreRate is how many changelog records per second are read, and RestoreLeft how long the rest will take at this
+	// rate. Both are 0 when nothing is being restored.
+	RestoreRate float64
+	RestoreLeft time.Duration
 	// Processed is the number of records that were read from the input, and Skipped how many of them could not be
 	// processed and were skipped.
 	Processed, Skipped int64
@@ -72,6 +78,11 @@ func (a *App) Status() Status {
 			s := TaskStatus{
 				Name: t.Name, Restoring: t.Restoring, Restored: t.Restored, Remaining: t.Remaining,
 				Processed: t.Processed, Skipped: t.Skipped, Late: t.Late, NullKeys: t.NullKeys, Lag: t.Lag,
+			}
+			s.RestoredBytes = t.RestoredBytes
+			if t.Restoring && t.Restored > 0 {
+				s.RestoreRate = float64(t.Restored) / max(0.001, time.Since(t.RestoreBegan).Seconds())
+				s.RestoreLeft = time.Duration(float64(t.Remaining) / s.RestoreRate * float64(time.Second))
 			}
 			if t.StreamMillis != 0 {
 				s.StreamTime = time.UnixMilli(t.StreamMillis)

@@ -55,6 +55,17 @@ func (m *memoryBackend) Scan(from, to []byte, f func(key, value []byte) (bool, e
 
 func (m *memoryBackend) NewBatch() Batch { return &memoryBatch{backend: m} }
 
+func (m *memoryBackend) Load(entries *Entries) error {
+	b := m.NewBatch()
+	err := entries.sorted(func(key, value []byte) error {
+		if value == nil {
+			return b.Delete(key)
+		}
+		return b.Set(key, value)
+	})
+	return errors.Join(err, b.Commit(true))
+}
+
 func (m *memoryBackend) Sync() error { return nil }
 
 func (m *memoryBackend) Size() int64 { return m.bytes }

@@ -160,7 +160,8 @@ func (p *Pebble) openLocked(dir string) (_ Backend, err error) {
 		}
 		return nil, errors.Join(err, lock.Close())
 	}
-	return &pebbleBackend{dir: dir, db: db, release: func() error {
+	options.EnsureDefaults() // Open has worked on a copy
+	return &pebbleBackend{dir: dir, db: db, options: options, release: func() error {
 		defer p.release(name)
 		return lock.Close()
 	}}, nil

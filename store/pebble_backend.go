@@ -12,6 +12,7 @@ import (
 type pebbleBackend struct {
 	dir     string
 	db      *pebble.DB
+	options *pebble.Options
 	release func() error // gives up the locks
 	closed  bool
 	failed  error // why the database cannot be used any more

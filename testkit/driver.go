@@ -3,6 +3,7 @@ package testkit
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"testing"
 	"time"
@@ -31,6 +32,9 @@ type Config struct {
 	CheckpointInterval time.Duration
 	// CheckpointRecords is the greatest number of records between checkpoints. 0 means any number.
 	CheckpointRecords int
+	// ExactlyOnce makes checkpoints transactions. What a test sends is then followed by checkpoints, so that output and
+	// what comes of it can be seen.
+	ExactlyOnce bool
 	// SkipFailed goes on after records that cannot be processed. The default is to end with an error.
 	SkipFailed bool
 }
@@ -127,6 +131,8 @@ func (d *Driver) createTopics() {
 func (d *Driver) start() {
 	d.tb.Helper()
 	config := engine.Config{
+		ExactlyOnce:        d.config.ExactlyOnce,
+		RevokeTimeout:      time.Minute,
 		CheckpointInterval: d.config.CheckpointInterval,
 		CheckpointRecords:  d.config.CheckpointRecords,
 		CheckpointBytes:    64 << 20,
@@ -151,7 +157,7 @@ func (d *Driver) start() {
 	}
 	var err error
 	d.group, err = d.broker.NewGroup(broker.GroupConfig{
-		Group: groupName, Topics: d.plan.InputTopics(), SessionTimeout: forever, RebalanceTimeout: forever,
+		Group: groupName, Topics: d.plan.Units(), SessionTimeout: forever, RebalanceTimeout: forever,
 		InstanceID: "testkit", // so that the next process takes over at once
 
 	})
@@ -164,7 +170,15 @@ func (d *Driver) start() {
 		if c.Fetcher, err = d.broker.NewFetcher(broker.FetcherConfig{}); err != nil {
 			d.tb.Fatal(err)
 		}
-		if c.Producer, err = d.broker.NewProducer(broker.ProducerConfig{}); err != nil {
+		c.NewProducer = func() (broker.Producer, error) {
+			if !d.config.ExactlyOnce {
+				return d.broker.NewProducer(broker.ProducerConfig{})
+			}
+			return d.broker.NewProducer(broker.ProducerConfig{
+				TransactionalID: fmt.Sprintf("%s-%d", groupName, i), TransactionTimeout: forever,
+			})
+		}
+		if c.Producer, err = c.NewProducer(); err != nil {
 			d.tb.Fatal(err)
 		}
 		d.workers[i] = engine.NewWorker(config, d.plan, c, d.partitions)
@@ -204,12 +218,25 @@ func (d *Driver) run() error {
 				busy = busy || worked
 			}
 		}
+		if !busy && err == nil && d.config.ExactlyOnce {
+			busy, err = d.commit(ctx)
+		}
 		if err != nil {
 			d.failed = err
 			return err
 		}
 	}
 	return nil
+}
+
+// commit checkpoints the workers that have something to check in, and reports whether there was one.
+func (d *Driver) commit(ctx context.Context) (any bool, err error) {
+	for _, w := range d.workers {
+		if err == nil && w.Dirty() {
+			any, err = true, w.Checkpoint(ctx)
+		}
+	}
+	return any, err
 }
 
 // stop ends the process gracefully.

@@ -78,6 +78,10 @@ type Cluster interface {
 	// NewGroup returns a consumer-group membership with connections of its own. It joins with the first Poll.
 	NewGroup(cfg GroupConfig) (Group, error)
 
+	// Unreachable returns since when no broker has answered any client of this Cluster, or false if the last
+	// request to any broker was answered.
+	Unreachable() (since time.Time, ok bool)
+
 	// Close closes the connections that Cluster itself uses. Fetchers, producers and groups are closed by whoever
 	// asked for them, before.
 	Close() error
@@ -91,6 +95,9 @@ const (
 	Earliest OffsetAt = iota
 	// End is the offset at which a reader of committed records has to stop (the last stable offset).
 	End
+	// Latest is the offset that the next record gets (the high watermark). A reader of committed records comes to it
+	// when all transactions below it have ended.
+	Latest
 )
 
 // TopicInfo is what the cluster says of a topic.
@@ -157,9 +164,19 @@ type ProducerConfig struct {
 	DeliveryTimeout time.Duration
 	// MaxRecordBytes is the largest record that is accepted. The default is 1,000,000.
 	MaxRecordBytes int
+	// TransactionalID makes the producer transactional, and fences every other producer that has this id: what it has
+	// not committed is aborted.
+	TransactionalID string
+	// TransactionTimeout is how long a transaction may stay open before the cluster aborts it and fences the producer.
+	// The default is 1 minute.
+	TransactionTimeout time.Duration
 }
 
 // Producer appends records to partitions: idempotent, acknowledged by all in-sync replicas, in order per partition.
+//
+// With a TransactionalID everything that is sent belongs to a transaction, which begins with the first Send and ends with
+// Commit or Abort. An error that wraps [ErrAborted] then says that Abort must be called, after which the producer can be
+// used again; one that wraps [ErrFenced] says that the producer is of no more use; any other is final as well.
 type Producer interface {
 	// Send hands over records for one partition. The slice and everything that it refers to belong to the producer
 	// until the next Flush returns.
@@ -174,14 +191,40 @@ type Producer interface {
 	// LastOffset returns the offset of the last acknowledged record of tp, if this producer has sent any.
 	LastOffset(tp TopicPartition) (int64, bool)
 
-	// Close gives up what is not acknowledged yet.
+	// Commit flushes, adds the offsets of a group to the transaction, and commits it: records and offsets count
+	// together or not at all. member is who the group is to take the offsets from: if it does not own its partitions
+	// any more, the error wraps ErrAborted and ErrFenced. Without a transaction and offsets Commit does nothing. An
+	// error leaves open whether the transaction was committed only if it wraps neither ErrAborted nor ErrFenced.
+	//
+	// It is an error if there is no TransactionalID.
+	Commit(ctx context.Context, member GroupMember, offsets map[TopicPartition]int64) error
+
+	// Abort ends the transaction: nothing that was sent in it is ever seen by readers of committed records. Without a
+	// transaction it does nothing.
+	Abort(ctx context.Context) error
+
+	// Close gives up what is not acknowledged yet, and aborts an open transaction as far as that takes no long wait.
 	Close() error
+}
+
+// GroupMember identifies a member of a group at one generation.
+type GroupMember struct {
+	Group      string
+	MemberID   string
+	Generation int32
+	// InstanceID is empty unless the membership is static.
+	InstanceID string
 }
 
 // GroupConfig configures a Group. Zero values mean the defaults.
 type GroupConfig struct {
-	Group  string
-	Topics []string
+	Group string
+	// Topics are sets of topics that belong together: equal partition numbers of the topics of one set go to the same
+	// member, as one unit. No topic is in two sets.
+	Topics [][]string
+	// Warm returns the partitions whose state is at hand here, one of each unit. They come here rather than elsewhere,
+	// as far as the load stays even. It may be nil. It is called by another goroutine at each rebalance.
+	Warm func() []TopicPartition
 	// InstanceID makes the membership static.
 	InstanceID string
 	// SessionTimeout is how long the group waits for a member that is silent. The default is 45 s.
@@ -192,8 +235,8 @@ type GroupConfig struct {
 	RebalanceTimeout time.Duration
 }
 
-// Group is a membership in a consumer group. Partitions with equal numbers go to the same member, over all of its topics
-// that have equally many partitions.
+// Group is a membership in a consumer group. Rebalances are incremental: partitions that stay with a member are not part
+// of any event and can be worked on all the while.
 type Group interface {
 	// Poll returns the next change of the assignment, or nil when there was none within wait. It does not wait if
 	// wait is zero. An error is final.
@@ -202,6 +245,9 @@ type Group interface {
 	// Commit commits the next offsets to read, as the member and generation of now. Any goroutine may call it.
 	// [ErrFenced] says that the member does not own its partitions any more.
 	Commit(ctx context.Context, offsets map[TopicPartition]int64) error
+
+	// Member returns the member and generation of now. Any goroutine may call it.
+	Member() GroupMember
 
 	// Leave leaves the group, so that the others take over at once, and closes the connections. Every partition
 	// counts as revoked; no event says so. The group keeps the partitions of a static member for it, until its
@@ -240,6 +286,8 @@ var (
 	ErrUnknownTopic = errors.New("unknown topic or partition")
 	// ErrFenced says that another member or producer has taken over.
 	ErrFenced = errors.New("fenced: another member has taken over")
+	// ErrAborted says that a transaction cannot be committed and has to be aborted.
+	ErrAborted = errors.New("the transaction has to be aborted")
 	// ErrUnauthorized says that the cluster refused access.
 	ErrUnauthorized = errors.New("not authorized")
 )

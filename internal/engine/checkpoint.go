@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/store"
 )
 
-// Checkpoint makes everything that was processed so far count, at least once:
+// Checkpoint makes everything that was processed so far count. At least once:
 //
 //  1. What changed in the stores is encoded and appended to the changelogs, under the offsets that it reflects.
 //  2. All output and all changelog records are acknowledged.
@@ -20,8 +21,11 @@ import (
 // A crash before 3 leaves changelog records behind whose offsets were not committed; a restore skips them. A crash
 // between 3 and 4 leaves the database behind; a restore catches up from the changelog.
 //
-// A broker.ErrFenced says that the group has given the partitions away: the tasks are closed, nothing since the last
-// checkpoint counts, and the worker can go on with new tasks.
+// Exactly once, output, changelog records and offsets belong to one transaction, and 2 and 3 are its commit. A crash
+// before it leaves nothing that anybody can see.
+//
+// errForsaken says that the group has given the partitions away: the tasks are closed, nothing since the last checkpoint
+// counts, and the worker can go on with new tasks. After any other error the worker has to be rewound, or is lost.
 func (w *Worker) Checkpoint(ctx context.Context) error {
 	w.outbox.context = ctx
 	var changed []*task
@@ -51,25 +55,41 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 	if err := w.send(); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
-	if err := w.producer.Flush(ctx); err != nil {
-		return fmt.Errorf("checkpoint: %w", err)
-	}
 	offsets := map[broker.TopicPartition]int64{}
 	for _, t := range changed {
 		for topic, offset := range t.positions {
 			offsets[broker.TopicPartition{Topic: topic, Partition: t.id.Partition}] = offset
 		}
 	}
-	if err := w.group.Commit(ctx, offsets); err != nil {
-		if errors.Is(err, broker.ErrFenced) {
-			return w.forsake(err)
-		}
-		return fmt.Errorf("checkpoint: commit offsets: %w", err)
+	if err := w.commit(ctx, offsets); err != nil {
+		return err
 	}
+	w.aborts = 0
 	for i, t := range changed {
 		if err := w.commitState(t, batches[i]); err != nil {
 			return fmt.Errorf("checkpoint: task %s: write state: %w", t.name, err)
 		}
+	}
+	return nil
+}
+
+// commit is steps 2 and 3 of a checkpoint.
+func (w *Worker) commit(ctx context.Context, offsets map[broker.TopicPartition]int64) error {
+	if w.config.ExactlyOnce {
+		if err := w.producer.Commit(ctx, w.group.Member(), offsets); err != nil {
+			return fmt.Errorf("checkpoint: commit transaction: %w", err)
+		}
+		return nil
+	}
+	if err := w.producer.Flush(ctx); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	err := w.group.Commit(ctx, offsets)
+	if errors.Is(err, broker.ErrFenced) {
+		return w.forsake(err)
+	}
+	if err != nil {
+		return fmt.Errorf("checkpoint: commit offsets: %w", err)
 	}
 	return nil
 }
@@ -86,7 +106,7 @@ func (t *task) flush(now int64) (store.Batch, error) {
 	for i := range t.stores {
 		s := &t.stores[i]
 		s.flushed = false
-		err := s.store.Flush(func(k, v []byte) error {
+		emit := func(k, v []byte) error {
 			s.flushed = true
 			record.Key, record.Value = k, v
 			if err := s.changelog.Append(t.id.Partition, &record); err != nil {
@@ -97,8 +117,13 @@ func (t *task) flush(now int64) (store.Batch, error) {
 				return batch.Delete(key)
 			}
 			return batch.Set(key, v)
-		})
-		if err != nil {
+		}
+		if t.emptying {
+			if err := s.empty(t.database.backend, emit); err != nil {
+				return batch, err
+			}
+		}
+		if err := s.store.Flush(emit); err != nil {
 			return batch, err
 		}
 	}
@@ -111,7 +136,8 @@ const syncInterval = time.Second
 
 // commitState writes a task's batch, and what it reflects, to the database.
 func (w *Worker) commitState(t *task, batch store.Batch) error {
-	t.changed = false
+	t.changed, t.emptying = false, false
+	t.committed = maps.Clone(t.positions)
 	if batch == nil {
 		return nil
 	}
@@ -148,18 +174,4 @@ func (w *Worker) commitState(t *task, batch store.Batch) error {
 		t.stores[i].store.Committed()
 	}
 	return nil
-}
-
-// forsake closes all tasks: the group has given them to others, and will say so in an event of its own.
-func (w *Worker) forsake(cause error) error {
-	var failed []error
-	for _, t := range w.sortedTasks() {
-		failed = append(failed, w.closeTask(t, true))
-	}
-	w.outbox.drop()
-	w.publish()
-	if err := errors.Join(failed...); err != nil {
-		return err
-	}
-	return fmt.Errorf("checkpoint: commit offsets: %w", cause)
 }

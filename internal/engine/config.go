@@ -32,8 +32,26 @@ const (
 	Skip
 )
 
-// Config configures workers. All fields must be set.
+// LostInput says what to do when the input between the committed offset and the first retained one is gone, or when the
+// committed offset lies beyond the end, because the topic was made anew.
+type LostInput int8
+
+const (
+	// LostFail is an error.
+	LostFail LostInput = iota
+	// LostContinue keeps the state and goes on with the first record that is retained.
+	LostContinue
+	// LostReset empties the state and goes on with what comes next.
+	LostReset
+)
+
+// Config configures workers. All fields but the guarantee must be set.
 type Config struct {
+	// ExactlyOnce makes a checkpoint one transaction. Producers must be transactional.
+	ExactlyOnce bool
+	// RevokeTimeout is how long a checkpoint may take before tasks that are given up go without it.
+	RevokeTimeout time.Duration
+	LostInput     LostInput
 	// CheckpointInterval is the longest time between checkpoints while there is something to check in.
 	CheckpointInterval time.Duration
 	// CheckpointRecords is the greatest number of records between checkpoints; 0 means any number.

@@ -100,7 +100,12 @@ func (d *database) offset(kind byte, name string) (int64, bool, error) {
 
 // setOffset writes an offset of the directory.
 func setOffset(b store.Batch, kind byte, name string, offset int64) error {
-	return b.Set(metaKey(kind, name), binary.BigEndian.AppendUint64(nil, uint64(offset)))
+	return b.Set(offsetRow(kind, name, offset))
+}
+
+// offsetRow returns the row of an offset in the directory.
+func offsetRow(kind byte, name string, offset int64) (key, value []byte) {
+	return metaKey(kind, name), binary.BigEndian.AppendUint64(nil, uint64(offset))
 }
 
 // Kinds of offsets.

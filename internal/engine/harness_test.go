@@ -268,7 +268,7 @@ func (c *cluster) start(d disk, instance string) (p *process, err error) {
 		config.OpenBackend, config.DestroyBackend = d.open, d.destroy
 		var err error
 		p.group, err = c.broker.NewGroup(broker.GroupConfig{
-			Group: groupName, Topics: c.plan.InputTopics(), SessionTimeout: session, InstanceID: instance,
+			Group: groupName, Topics: c.plan.Units(), SessionTimeout: session, InstanceID: instance,
 		})
 		if err != nil {
 			return err

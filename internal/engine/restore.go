@@ -15,6 +15,8 @@ import (
 type restore struct {
 	store  *taskStore
 	filter processedFilter
+	// entries are what was read and is not written yet.
+	entries store.Entries
 	// position is the next offset to read, end the one to stop at.
 	position, end int64
 	// skipped are the keys of records that were not applied, as far as no later record was. firstSkipped is the offset
@@ -47,7 +49,9 @@ func (w *Worker) beginRestore(ctx context.Context, t *task) error {
 	if err != nil {
 		return fmt.Errorf("changelogs: %w", err)
 	}
-	ends, err := w.cluster.Offsets(ctx, broker.End, changelogs...)
+	// The end is that of all records, also of transactions that have not ended: the last one of the former owner may be
+	// committed already while the changelog has not heard of it.
+	ends, err := w.cluster.Offsets(ctx, broker.Latest, changelogs...)
 	if err != nil {
 		return fmt.Errorf("changelogs: %w", err)
 	}
@@ -94,15 +98,14 @@ func (w *Worker) beginRestore(ctx context.Context, t *task) error {
 	if len(t.restores) == 0 {
 		return w.start(ctx, t)
 	}
+	t.restoreBegan = w.config.Clock.Now()
 	return nil
 }
 
 // clear deletes all rows of a store.
 func (t *task) clear(s *taskStore) error {
-	to := slices.Clone(s.prefix)
-	to[len(to)-1]++ // the first byte that does not belong to the store: numbers are unsigned and have no 0xff at the end
 	return t.database.write(func(b store.Batch) error {
-		return t.database.backend.Scan(s.prefix, to, func(key, _ []byte) (bool, error) {
+		return t.database.backend.Scan(s.prefix, s.end(), func(key, _ []byte) (bool, error) {
 			return true, b.Delete(key)
 		})
 	})
@@ -114,43 +117,10 @@ func (w *Worker) applyChangelog(ctx context.Context, t *task, b *broker.Batch) e
 	if r == nil {
 		return nil
 	}
-	err := t.database.write(func(batch store.Batch) error {
-		var key []byte
-		for i := range b.Records {
-			record := &b.Records[i]
-			if record.Offset >= r.end {
-				break // written by nobody we know: tasks write their changelogs alone, and this one does not run yet
-			}
-			ok, err := r.filter.accepts(record)
-			if err != nil {
-				return fmt.Errorf("%s at offset %d: %w", b.TopicPartition, record.Offset, err)
-			}
-			if !ok {
-				if len(r.skipped) == 0 {
-					r.firstSkipped = record.Offset
-				}
-				r.skipped[string(record.Key)] = struct{}{}
-				continue
-			}
-			delete(r.skipped, string(record.Key))
-			key = append(append(key[:0], r.store.prefix...), record.Key...)
-			if record.Value == nil {
-				err = batch.Delete(key)
-			} else {
-				err = batch.Set(key, record.Value)
-			}
-			if err != nil {
-				return err
-			}
-			t.restored++
-		}
-		r.position = min(b.NextOffset, r.end)
-		reflected := r.position
-		if len(r.skipped) > 0 {
-			reflected = r.firstSkipped // to be met again if the process ends before they are taken back
-		}
-		return setOffset(batch, changelogOffset, r.store.Name, reflected)
-	})
+	err := r.collect(b, t)
+	if err == nil && (r.position >= r.end || r.entries.Bytes() >= w.loadBytes()) {
+		err = t.write(r)
+	}
 	if err != nil {
 		return fmt.Errorf("task %s: restore store %q: %w", t.name, r.store.Name, err)
 	}
@@ -170,8 +140,77 @@ func (w *Worker) applyChangelog(ctx context.Context, t *task, b *broker.Batch) e
 	if err := t.database.backend.Sync(); err != nil {
 		return fmt.Errorf("task %s: make restored state durable: %w", t.name, err)
 	}
-	t.env.Logger.Info("state restored", "records", t.restored)
+	t.env.Logger.Info("state restored", "records", t.restored, "bytes", t.restoredBytes,
+		"took", w.config.Clock.Now().Sub(t.restoreBegan))
 	return w.start(ctx, t)
+}
+
+// collect takes what counts of a batch.
+func (r *restore) collect(b *broker.Batch, t *task) error {
+	key := append([]byte(nil), r.store.prefix...)
+	for i := range b.Records {
+		record := &b.Records[i]
+		if record.Offset >= r.end {
+			break // written by nobody we know: tasks write their changelogs alone, and this one does not run yet
+		}
+		ok, err := r.filter.accepts(record)
+		if err != nil {
+			return fmt.Errorf("%s at offset %d: %w", b.TopicPartition, record.Offset, err)
+		}
+		if !ok {
+			if len(r.skipped) == 0 {
+				r.firstSkipped = record.Offset
+			}
+			r.skipped[string(record.Key)] = struct{}{}
+			continue
+		}
+		if len(r.skipped) > 0 {
+			delete(r.skipped, string(record.Key))
+		}
+		key = append(key[:len(r.store.prefix)], record.Key...)
+		if record.Value == nil {
+			r.entries.Delete(key)
+		} else {
+			r.entries.Set(key, record.Value)
+		}
+		t.restored++
+		t.restoredBytes += int64(len(record.Key) + len(record.Value))
+	}
+	r.position = min(b.NextOffset, r.end)
+	return nil
+}
+
+const (
+	// maxLoadBytes is how much a worker collects, over all stores that it restores, before it writes to databases.
+	maxLoadBytes = 64 << 20
+	// minLoadBytes is what it collects for one store, however many there are.
+	minLoadBytes = 1 << 20
+	// loadRecords is from how many changes on a table of their own is cheaper than a batch (BenchmarkRestore).
+	loadRecords = 5000
+)
+
+// loadBytes returns how much to collect for one store.
+func (w *Worker) loadBytes() int {
+	stores := 1
+	for _, t := range w.tasks {
+		stores += len(t.restores)
+	}
+	return max(minLoadBytes, maxLoadBytes/stores)
+}
+
+// write writes what was collected, and the position that it brings the store to, to the database.
+func (t *task) write(r *restore) error {
+	defer r.entries.Reset()
+	position := r.position
+	if len(r.skipped) > 0 {
+		position = r.firstSkipped // to be met again if the process ends before they are taken back
+	}
+	key, value := offsetRow(changelogOffset, r.store.Name, position)
+	r.entries.Set(key, value)
+	if r.entries.Len() >= loadRecords {
+		return t.database.backend.Load(&r.entries)
+	}
+	return t.database.write(r.entries.CopyTo)
 }
 
 // takeBack appends to the changelog what the database holds of the rows that skipped records changed. Otherwise those
@@ -204,38 +243,5 @@ func (t *task) takeBack(r *restore, now int64) error {
 	}
 	t.env.Logger.Info("took back changes that were not committed", "store", r.store.Name, "rows", len(r.skipped))
 	r.store.tookBack, t.changed = true, true
-	return nil
-}
-
-// start begins to fetch the input of a task whose state is complete.
-func (w *Worker) start(ctx context.Context, t *task) error {
-	t.state = running
-	inputs := make([]broker.TopicPartition, 0, len(t.inputs))
-	for topic := range t.inputs {
-		inputs = append(inputs, broker.TopicPartition{Topic: topic, Partition: t.id.Partition})
-	}
-	ends, err := w.cluster.Offsets(ctx, broker.End, inputs...)
-	if err != nil {
-		return fmt.Errorf("task %s: %w", t.name, err)
-	}
-	earliest, err := w.cluster.Offsets(ctx, broker.Earliest, inputs...)
-	if err != nil {
-		return fmt.Errorf("task %s: %w", t.name, err)
-	}
-	for _, tp := range inputs {
-		t.ends[tp.Topic] = ends[tp]
-		if _, ok := t.positions[tp.Topic]; !ok {
-			switch w.config.OffsetReset {
-			case ResetEarliest:
-				t.positions[tp.Topic] = earliest[tp]
-			case ResetLatest:
-				t.positions[tp.Topic] = ends[tp]
-			default:
-				return fmt.Errorf("task %s: group %q has committed no offset for %s, and Config.OffsetReset says to fail", t.name, w.plan.Group, tp)
-			}
-		}
-		w.route[tp] = t
-		w.fetcher.Start(tp, t.positions[tp.Topic])
-	}
 	return nil
 }

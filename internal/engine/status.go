@@ -3,6 +3,7 @@ package engine
 import (
 	"slices"
 	"sync"
+	"time"
 )
 
 // TaskStatus is what is known of a task.
@@ -14,6 +15,9 @@ type TaskStatus struct {
 	Restoring bool
 	// Restored is the number of changelog records that were applied, Remaining roughly how many are left.
 	Restored, Remaining int64
+	// RestoredBytes is the size of the keys and values of Restored, RestoreBegan when the restore began.
+	RestoredBytes int64
+	RestoreBegan  time.Time
 	// Processed is the number of input records since the task was opened, Skipped how many of them failed and were
 	// skipped.
 	Processed, Skipped int64
@@ -44,6 +48,7 @@ func (w *Worker) publish() {
 func (t *task) status() TaskStatus {
 	s := TaskStatus{
 		ID: t.id, Name: t.name, Restoring: t.state == restoring, Restored: t.restored,
+		RestoredBytes: t.restoredBytes, RestoreBegan: t.restoreBegan,
 		Processed: t.processed, Skipped: t.skipped, Late: t.env.Late, NullKeys: t.env.NullKeys,
 		StreamMillis: t.env.StreamMillis,
 	}

@@ -45,8 +45,12 @@ type task struct {
 	inputs   map[string]operator.Input // by topic
 	// positions are the next offsets to process, by topic.
 	positions map[string]int64
+	// committed are the positions of the last checkpoint.
+	committed map[string]int64
 	// ends are the ends of the input partitions as last seen, by topic.
 	ends map[string]int64
+	// emptying is set until the next checkpoint if that is to delete all state.
+	emptying bool
 	// changed is set when records were processed since the last checkpoint.
 	changed bool
 	// synced is when a checkpoint was made durable last; zero if none was.
@@ -55,6 +59,9 @@ type task struct {
 	state    taskState
 	restores map[string]*restore // by changelog topic, those that are not done
 	restored int64               // changelog records applied
+	// restoredBytes is the sum of their keys and values, restoreBegan when the first was asked for.
+	restoredBytes int64
+	restoreBegan  time.Time
 
 	processed int64 // records, since the task was opened
 	skipped   int64 // records that failed, and the policy was to skip

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -27,7 +26,14 @@ type Worker struct {
 	group    broker.Group
 	outbox   *outbox
 
+	newProducer func() (broker.Producer, error)
+
 	tasks map[TaskID]*task
+	// forsaken are tasks that were closed because the group had taken them away. An event has to say so in time.
+	forsaken      map[TaskID]bool
+	forsakenSince time.Time
+	// aborts counts the transactions in a row that had to be aborted.
+	aborts int
 	// route tells whose the partitions are that are being fetched: inputs of running tasks and changelogs of others.
 	route map[broker.TopicPartition]*task
 
@@ -44,6 +50,8 @@ type Connections struct {
 	Fetcher  broker.Fetcher
 	Producer broker.Producer
 	Group    broker.Group
+	// NewProducer makes a producer to take the place of one that was fenced.
+	NewProducer func() (broker.Producer, error)
 }
 
 // NewWorker returns a worker without tasks. partitions holds the number of partitions of every topic of the plan.
@@ -51,8 +59,8 @@ func NewWorker(config Config, plan *graph.Plan, c Connections, partitions map[st
 	now := config.Clock.Now()
 	return &Worker{
 		config: config, plan: plan, cluster: c.Cluster, fetcher: c.Fetcher, producer: c.Producer, group: c.Group,
-		outbox: newOutbox(c.Producer, partitions),
-		tasks:  map[TaskID]*task{}, route: map[broker.TopicPartition]*task{},
+		newProducer: c.NewProducer, outbox: newOutbox(c.Producer, partitions),
+		tasks: map[TaskID]*task{}, forsaken: map[TaskID]bool{}, route: map[broker.TopicPartition]*task{},
 		checkpointed: now, lastSend: now,
 	}
 }
@@ -63,6 +71,7 @@ func (w *Worker) AddTask(ctx context.Context, id TaskID, topics []string) error 
 	if w.tasks[id] != nil {
 		return nil
 	}
+	delete(w.forsaken, id)
 	t, err := w.openTask(ctx, id, topics)
 	if err != nil {
 		return err
@@ -72,19 +81,31 @@ func (w *Worker) AddTask(ctx context.Context, id TaskID, topics []string) error 
 	return w.beginRestore(ctx, t)
 }
 
-// RemoveTasks checkpoints the worker and closes tasks.
+// RemoveTasks checkpoints the worker and closes tasks. A checkpoint that cannot be made in time, or is refused, is given
+// up: the tasks go without it, and the others go back to the checkpoint before.
 func (w *Worker) RemoveTasks(ctx context.Context, ids []TaskID) error {
-	err := w.Checkpoint(ctx)
-	if err == nil || errors.Is(err, broker.ErrFenced) {
-		return w.DropTasks(ids)
+	bounded, cancel := context.WithTimeout(ctx, w.config.RevokeTimeout)
+	defer cancel()
+	err := w.Checkpoint(bounded)
+	if dropped := w.DropTasks(ids); dropped != nil {
+		return dropped
 	}
-	return err
+	switch {
+	case err == nil, errors.Is(err, errForsaken):
+		return nil
+	case bounded.Err() != nil && ctx.Err() == nil:
+		w.config.Logger.Warn("partitions given up without a checkpoint, which took too long", "timeout", w.config.RevokeTimeout)
+		return w.rewind(ctx, err)
+	default:
+		return w.recoverFrom(ctx, err)
+	}
 }
 
 // DropTasks closes tasks without a checkpoint: they belong to somebody else.
 func (w *Worker) DropTasks(ids []TaskID) error {
 	var failed []error
 	for _, id := range ids {
+		delete(w.forsaken, id)
 		if t := w.tasks[id]; t != nil {
 			failed = append(failed, w.closeTask(t, true))
 		}
@@ -106,43 +127,38 @@ func (w *Worker) closeTask(t *task, sync bool) error {
 
 // Step does one piece of work, or waits for at most wait for some to come: it processes one batch, and checkpoints if
 // it is time. It reports whether it has processed anything. Fetcher.Wake ends the waiting.
-func (w *Worker) Step(ctx context.Context, wait time.Duration) (bool, error) {
+func (w *Worker) Step(ctx context.Context, wait time.Duration) (worked bool, err error) {
+	worked, err = w.step(ctx, wait)
+	w.publish()
+	switch {
+	case err == nil:
+		return worked, w.checkForsaken()
+	case ctx.Err() != nil:
+		return worked, context.Cause(ctx)
+	default:
+		return worked, w.recoverFrom(ctx, err)
+	}
+}
+
+func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err error) {
 	w.outbox.context = ctx
 	if wait = w.waitFor(wait); w.outbox.pending > 0 {
 		wait = 0 // output waits for more only while there is more
 	}
 	batch, err := w.fetcher.Poll(ctx, wait)
-	switch {
-	case ctx.Err() != nil:
-		return false, context.Cause(ctx)
-	case err != nil:
-		return false, w.explain(err)
+	if err != nil {
+		return false, w.explain(ctx, err)
 	}
-	worked := batch != nil
-	if worked {
+	if batch != nil {
 		err = w.handle(ctx, batch)
 		batch.Release()
-		w.publish()
 	} else {
 		err = w.send()
 	}
-	if err != nil {
-		return worked, err
+	if err == nil && w.due() {
+		err = w.Checkpoint(ctx)
 	}
-	if w.due() {
-		return worked, w.checkpointInStep(ctx)
-	}
-	return worked, nil
-}
-
-// checkpointInStep is Checkpoint, but losing the partitions is no error: an event of the group will follow.
-func (w *Worker) checkpointInStep(ctx context.Context) error {
-	err := w.Checkpoint(ctx)
-	if errors.Is(err, broker.ErrFenced) {
-		w.config.Logger.Warn("the group has given the partitions of this worker to others", "error", err)
-		return nil
-	}
-	return err
+	return batch != nil, err
 }
 
 // waitFor cuts a waiting time so that the next checkpoint is not late.
@@ -151,19 +167,6 @@ func (w *Worker) waitFor(wait time.Duration) time.Duration {
 		return wait
 	}
 	return max(0, min(wait, w.checkpointed.Add(w.config.CheckpointInterval).Sub(w.config.Clock.Now())))
-}
-
-// explain says what an error of the fetcher means to the user.
-func (w *Worker) explain(err error) error {
-	var out *broker.OffsetOutOfRangeError
-	if !errors.As(err, &out) {
-		return fmt.Errorf("fetch: %w", err)
-	}
-	if t := w.route[out.TopicPartition]; t != nil && t.state == restoring {
-		return fmt.Errorf("task %s: restore: %w: the changelog was changed while it was read; start again", t.name, err)
-	}
-	return fmt.Errorf("the next record of group %q is gone: %w: retention has removed it or the topic was made anew; "+
-		"set the offset of the group to go on", w.plan.Group, err)
 }
 
 // handle works on one fetched batch.
@@ -186,11 +189,8 @@ func (w *Worker) handle(ctx context.Context, batch *broker.Batch) error {
 			break
 		}
 		if w.due() {
-			if err := w.checkpointInStep(ctx); err != nil {
+			if err := w.Checkpoint(ctx); err != nil {
 				return err
-			}
-			if w.tasks[t.id] != t {
-				return nil // fenced
 			}
 		}
 	}
@@ -228,7 +228,7 @@ func (w *Worker) send() error {
 // due reports whether it is time for a checkpoint.
 func (w *Worker) due() bool {
 	if w.records == 0 {
-		return w.moved() && w.intervalOver()
+		return w.Dirty() && w.intervalOver()
 	}
 	if n := w.config.CheckpointRecords; n > 0 && w.records >= n {
 		return true
@@ -247,8 +247,8 @@ func (w *Worker) intervalOver() bool {
 	return w.config.Clock.Now().Sub(w.checkpointed) >= w.config.CheckpointInterval
 }
 
-// moved reports whether any task has something to check in.
-func (w *Worker) moved() bool {
+// Dirty reports whether any task has something to check in.
+func (w *Worker) Dirty() bool {
 	for _, t := range w.tasks {
 		if t.changed {
 			return true
@@ -285,8 +285,8 @@ func (w *Worker) Stores(name string) []store.Store {
 // Close checkpoints, closes all tasks and the connections.
 func (w *Worker) Close(ctx context.Context) error {
 	err := w.Checkpoint(ctx)
-	if errors.Is(err, broker.ErrFenced) {
-		w.config.Logger.Warn("the last checkpoint was refused: the partitions belong to another member", "error", err)
+	if errors.Is(err, errForsaken) || errors.Is(err, broker.ErrAborted) {
+		w.config.Logger.Warn("the last checkpoint was refused; what it held is processed again by the next owner", "error", err)
 		err = nil
 	}
 	return errors.Join(err, w.abandon(true))

@@ -100,6 +100,17 @@ func shorten(topic, group string) string {
 // Topic returns the name of the topic that a node reads or writes.
 func (p *Plan) Topic(n *Node) string { return p.names[n] }
 
+// Units returns, for each part, the topics that it reads: equal partition numbers of them belong to one task.
+func (p *Plan) Units() [][]string {
+	units := make([][]string, len(p.Parts))
+	for i, part := range p.Parts {
+		for _, n := range part.Sources {
+			units[i] = append(units[i], p.names[n])
+		}
+	}
+	return units
+}
+
 // InputTopics returns all topics that are read, internal ones included, sorted.
 func (p *Plan) InputTopics() []string {
 	var topics []string

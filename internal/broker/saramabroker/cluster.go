@@ -29,6 +29,7 @@ type cluster struct {
 	log   *slog.Logger
 	conns *connections
 	conf  *sarama.Config
+	reach reach
 
 	// requests are the calls that were left alone by their callers, whose context ended.
 	requests sync.WaitGroup
@@ -79,6 +80,9 @@ func (c *cluster) greet(ctx context.Context) error {
 		}
 	}
 }
+
+// Unreachable implements broker.Cluster.
+func (c *cluster) Unreachable() (since time.Time, ok bool) { return c.reach.unreachable() }
 
 // Close implements broker.Cluster.
 func (c *cluster) Close() error {

@@ -3,8 +3,8 @@ package saramabroker
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
+	"time"
 
 	"github.com/IBM/sarama"
 
@@ -16,37 +16,49 @@ import (
 // The coordinator checks member and generation, but not who owns a partition. That is checked here, so that a commit
 // that comes late cannot take back what the partition's new owner has committed.
 //
-// What may pass (another coordinator, a coordinator that loads, a rebalance that is being completed) is tried again
-// while the session lasts and ctx does. A session that ends meanwhile makes it an [broker.ErrFenced].
+// The generation may move on while a commit is on its way, and partitions stay all the same; it is then tried again with
+// the next generation, for as long as a rebalance may take. What else may pass (another coordinator, a coordinator that
+// loads) is tried again until ctx ends or the partitions are lost.
 func (g *group) Commit(ctx context.Context, offsets map[broker.TopicPartition]int64) error {
 	if len(offsets) == 0 {
 		return nil
 	}
-	now := g.live()
-	if now == nil {
-		return fmt.Errorf("commit offsets of group %q: %w: there is no session", g.cfg.Group, broker.ErrFenced)
-	}
-	for tp := range offsets {
-		if !slices.Contains(now.partitions, tp) {
-			return fmt.Errorf("commit offsets of group %q: %w: %s is not assigned to this member", g.cfg.Group, broker.ErrFenced, tp)
-		}
-	}
+	begun := time.Now()
 	for failures := 1; ; failures++ {
+		now := g.current()
+		for tp := range offsets {
+			if !now.owned[tp] {
+				return fmt.Errorf("commit offsets of group %q: %w: %s is not assigned to this member", g.cfg.Group, broker.ErrFenced, tp)
+			}
+		}
 		err := g.cluster.await(ctx, func() error { return g.commits.commit(g.cfg, now, offsets) })
 		if err == nil {
 			return nil
 		}
 		code, _ := codeOf(err)
-		again := isRetriable(err) || code == sarama.ErrRebalanceInProgress
-		if again && g.live() != now {
-			err = fmt.Errorf("%w: the session has ended: %w", broker.ErrFenced, err)
-			again = false
-		}
+		rebalance := code == sarama.ErrIllegalGeneration || code == sarama.ErrRebalanceInProgress
+		again := isRetriable(err) || rebalance && time.Since(begun) < g.cfg.RebalanceTimeout
 		// The first retry follows at once: a new coordinator is known by then.
-		if !again || failures > 1 && sleep(ctx, backoff(failures)) != nil {
+		if again && (rebalance || failures > 1) {
+			again = g.awaitStanding(ctx, now, backoff(failures)) == nil
+		}
+		if !again {
 			return fmt.Errorf("commit offsets of group %q: %w", g.cfg.Group, translate(err))
 		}
 	}
+}
+
+// awaitStanding waits until another standing is in force, and at the longest for limit.
+func (g *group) awaitStanding(ctx context.Context, s *standing, limit time.Duration) error {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-s.replaced:
+	case <-timer.C:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
 }
 
 // commitLink is a connection of its own to the coordinator, because the one of the membership is locked while the
@@ -67,7 +79,7 @@ func newCommitLink(c *cluster) *commitLink {
 }
 
 // commit sends offsets once. After a failure the next call looks for the coordinator anew.
-func (l *commitLink) commit(cfg broker.GroupConfig, s *session, offsets map[broker.TopicPartition]int64) (err error) {
+func (l *commitLink) commit(cfg broker.GroupConfig, s *standing, offsets map[broker.TopicPartition]int64) (err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	defer func() {

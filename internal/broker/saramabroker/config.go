@@ -44,5 +44,6 @@ func (c *cluster) clientConfig(conns *connections) *sarama.Config {
 	conf.Producer.Idempotent = false
 	conf.Producer.Transaction.ID = ""
 	conns.adopt(conf)
+	conns.reach = &c.reach
 	return conf
 }

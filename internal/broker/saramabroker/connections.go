@@ -2,6 +2,7 @@ package saramabroker
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -19,7 +20,8 @@ type connections struct {
 	// client that try again at once.
 	pause time.Duration
 
-	base func(ctx context.Context, network, addr string) (net.Conn, error)
+	base  func(ctx context.Context, network, addr string) (net.Conn, error)
+	reach *reach // learns what becomes of dials and requests
 
 	mu     sync.Mutex
 	open   map[*trackedConn]struct{}
@@ -55,6 +57,9 @@ func (c *connections) Dial(network, addr string) (net.Conn, error) {
 		return nil, err
 	}
 	conn, err := c.base(c.ctx, network, addr)
+	if err != nil && c.ctx.Err() == nil {
+		c.reach.failed()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err != nil {
@@ -101,6 +106,17 @@ func (c *connections) close() {
 type trackedConn struct {
 	net.Conn
 	owner *connections
+}
+
+// Read notes whether the broker answers: the client reads only when a request waits for its response.
+func (t *trackedConn) Read(p []byte) (int, error) {
+	n, err := t.Conn.Read(p)
+	if n > 0 {
+		t.owner.reach.answered()
+	} else if err != nil && !errors.Is(err, net.ErrClosed) {
+		t.owner.reach.failed()
+	}
+	return n, err
 }
 
 func (t *trackedConn) Close() error {

@@ -38,7 +38,7 @@ func translate(err error) error {
 
 func isBoundary(err error) bool {
 	return errors.Is(err, broker.ErrUnavailable) || errors.Is(err, broker.ErrUnknownTopic) ||
-		errors.Is(err, broker.ErrFenced) || errors.Is(err, broker.ErrUnauthorized)
+		errors.Is(err, broker.ErrFenced) || errors.Is(err, broker.ErrUnauthorized) || errors.Is(err, broker.ErrAborted)
 }
 
 // codeOf returns the error code of the protocol that lies in err. "No error" is not one.

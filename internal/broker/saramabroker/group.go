@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -14,21 +15,25 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 )
 
-// group is a membership by the client's consumer group, which is used for membership only: its Setup does not return
-// before the session ends, so that the client never begins to fetch (see handler). Assignment is by ranges and eager: at
-// each rebalance all partitions are given up and assigned anew.
-//
-// An assignment of no partitions is an event like any other, as is its end.
+// group is a membership by the client's consumer group, which is used for membership only: it joins, sends heartbeats and
+// leaves. What is assigned to whom is up to strategy, and what a member owns to standing.
 type group struct {
-	cluster *cluster
-	cfg     broker.GroupConfig
-	conns   *connections
-	client  sarama.Client
-	member  sarama.ConsumerGroup
-	plan    *rangeStrategy
-	commits *commitLink
+	cluster  *cluster
+	cfg      broker.GroupConfig
+	topics   []string // of all units
+	conns    *connections
+	client   *groupClient
+	member   sarama.ConsumerGroup
+	strategy *strategy
+	commits  *commitLink
+	// joining is true while a join may be on its way.
+	joining atomic.Bool
 
 	events chan *broker.GroupEvent
+	// handled is closed when Done of the last event was called. Like owed it is used by run.
+	handled <-chan struct{}
+	// owed are partitions that were taken away while nobody polled.
+	owed   []broker.TopicPartition
 	ctx    context.Context // ends with Leave
 	cancel context.CancelFunc
 	join   sync.Once
@@ -38,10 +43,8 @@ type group struct {
 	ended  chan struct{} // closed when run has returned
 	err    error         // why, once ended is closed
 
-	mu      sync.Mutex
-	current *session // or nil
-	// owed are partitions that were assigned, and taken away while nobody polled.
-	owed []broker.TopicPartition
+	mu       sync.Mutex // guards standing
+	standing *standing
 }
 
 const (
@@ -51,8 +54,8 @@ const (
 	// coordinatorTries is how often the client looks for the coordinator before a session is lost, 250 ms apart.
 	coordinatorTries = 40
 	coordinatorPause = 250 * time.Millisecond
-	// topicPatience is how long a topic may be unknown before a group fails for it.
-	topicPatience = 2 * time.Second
+	// rejoinTries is how often the client repeats a join that another rebalance overtook, 100 ms apart, before run does.
+	rejoinTries = 20
 )
 
 // NewGroup implements broker.Cluster.
@@ -60,31 +63,35 @@ func (c *cluster) NewGroup(cfg broker.GroupConfig) (broker.Group, error) {
 	if cfg.Group == "" || len(cfg.Topics) == 0 {
 		return nil, errors.New("new group: a name and at least one topic are needed")
 	}
-	cfg.Topics = slices.Clone(cfg.Topics)
 	cfg.SessionTimeout = cmp.Or(cfg.SessionTimeout, defaultSession)
 	cfg.HeartbeatInterval = cmp.Or(cfg.HeartbeatInterval, defaultHeartbeat)
 	cfg.RebalanceTimeout = cmp.Or(cfg.RebalanceTimeout, defaultRebalance)
 	g := &group{
-		cluster: c,
-		cfg:     cfg,
-		conns:   newConnections(),
-		plan:    &rangeStrategy{BalanceStrategy: sarama.NewBalanceStrategyRange()},
-		events:  make(chan *broker.GroupEvent),
-		left:    make(chan struct{}),
-		ended:   make(chan struct{}),
+		cluster:  c,
+		cfg:      cfg,
+		topics:   slices.Concat(cfg.Topics...),
+		conns:    newConnections(),
+		events:   make(chan *broker.GroupEvent),
+		handled:  closedChannel,
+		left:     make(chan struct{}),
+		ended:    make(chan struct{}),
+		standing: &standing{generation: -1, replaced: make(chan struct{})},
 	}
+	g.strategy = &strategy{group: g}
 	g.conns.pause = coordinatorPause
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	g.commits = newCommitLink(c)
-	var err error
-	if g.client, err = sarama.NewClient(c.cfg.Brokers, g.config()); err == nil {
+	client, err := sarama.NewClient(c.cfg.Brokers, g.config())
+	if err == nil {
+		g.client = &groupClient{Client: client, ctx: g.ctx, cluster: c, own: g.topics}
 		g.member, err = sarama.NewConsumerGroupFromClient(cfg.Group, g.client)
 	}
 	if err != nil {
+		g.cancel()
 		g.conns.close()
 		g.commits.close()
-		if g.client != nil {
-			g.client.Close()
+		if client != nil {
+			client.Close()
 		}
 		return nil, fmt.Errorf("new group %q: %w", cfg.Group, translate(err))
 	}
@@ -96,17 +103,16 @@ func (g *group) config() *sarama.Config {
 	conf.Metadata.Retry.Max = coordinatorTries
 	conf.Metadata.Retry.Backoff = coordinatorPause
 	conf.Metadata.RefreshFrequency = min(max(conf.Metadata.RefreshFrequency, time.Second), 3*time.Minute)
+	conf.Net.Proxy.Dialer = patientDialer{g.conns, &g.joining, g.cfg.RebalanceTimeout}
 	conf.Consumer.Return.Errors = true
-	conf.Consumer.MaxWaitTime = 100 * time.Millisecond
-	// The client reads the committed offsets of its claims, which nobody uses: it need not wait for transactions.
-	conf.Consumer.IsolationLevel = sarama.ReadUncommitted
 	conf.Consumer.Group.InstanceId = g.cfg.InstanceID
 	conf.Consumer.Group.Session.Timeout = g.cfg.SessionTimeout
 	conf.Consumer.Group.Heartbeat.Interval = min(g.cfg.HeartbeatInterval, g.cfg.SessionTimeout/3)
 	conf.Consumer.Group.Rebalance.Timeout = g.cfg.RebalanceTimeout
+	conf.Consumer.Group.Rebalance.Retry.Max = rejoinTries
 	conf.Consumer.Group.Rebalance.Retry.Backoff = 100 * time.Millisecond
 	conf.Consumer.Group.Rebalance.Strategy = nil
-	conf.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{g.plan}
+	conf.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{g.strategy}
 	return conf
 }
 
@@ -114,11 +120,9 @@ func (g *group) config() *sarama.Config {
 func (g *group) run() {
 	defer close(g.ended)
 	outage := outage{log: g.cluster.log, what: fmt.Sprintf("take part in group %q", g.cfg.Group)}
-	if g.err = g.awaitTopics(); g.err != nil {
-		return
-	}
 	for failures := 0; ; {
-		err := g.member.Consume(g.ctx, g.cfg.Topics, (*handler)(g))
+		err := g.member.Consume(g.ctx, g.topics, (*handler)(g))
+		g.joining.Store(false)
 		switch {
 		case g.ctx.Err() != nil:
 			return
@@ -127,6 +131,7 @@ func (g *group) run() {
 			failures = 0
 			continue
 		case isFinal(err):
+			g.lose()
 			g.err = fmt.Errorf("group %q: %w", g.cfg.Group, translate(err))
 			return
 		}
@@ -135,36 +140,6 @@ func (g *group) run() {
 		if sleep(g.ctx, backoff(failures)) != nil {
 			return
 		}
-	}
-}
-
-// awaitTopics returns an error if a topic does not exist. A topic that was created just now may not be known to every
-// broker, so it waits a little.
-func (g *group) awaitTopics() error {
-	begun := time.Now()
-	for failures := 1; ; failures++ {
-		missing := ""
-		err := g.cluster.persist(g.ctx, func() error {
-			response, err := g.cluster.metadata(g.cfg.Topics)
-			if err != nil {
-				return err
-			}
-			for _, topic := range response.Topics {
-				if topic.Err == sarama.ErrUnknownTopicOrPartition {
-					missing = topic.Name
-				}
-			}
-			return nil
-		})
-		switch {
-		case g.ctx.Err() != nil, err == nil && missing == "", errors.Is(err, broker.ErrUnavailable):
-			return nil // which the client goes on with
-		case err != nil:
-			return fmt.Errorf("group %q: %w", g.cfg.Group, err)
-		case time.Since(begun) > topicPatience:
-			return fmt.Errorf("group %q: topic %q: %w", g.cfg.Group, missing, broker.ErrUnknownTopic)
-		}
-		sleep(g.ctx, backoff(failures))
 	}
 }
 
@@ -228,6 +203,14 @@ func (g *group) Poll(ctx context.Context, wait time.Duration) (*broker.GroupEven
 func (g *group) reportErrors() {
 	for err := range g.member.Errors() {
 		g.cluster.log.Debug("consumer group", "group", g.cfg.Group, "error", err)
+	}
+}
+
+// Member implements broker.Group. Before the first assignment there is no id, and after a loss it is the one that was lost.
+func (g *group) Member() broker.GroupMember {
+	now := g.current()
+	return broker.GroupMember{
+		Group: g.cfg.Group, MemberID: now.memberID, Generation: now.generation, InstanceID: g.cfg.InstanceID,
 	}
 }
 

@@ -25,7 +25,7 @@ type member struct {
 
 func newMember(t testing.TB, k *kafkatest.Kafka, c broker.Cluster, group string, topics ...string) member {
 	t.Helper()
-	return newMemberOf(t, k, c, broker.GroupConfig{Group: group, Topics: topics, RebalanceTimeout: 20 * time.Second})
+	return newMemberOf(t, k, c, broker.GroupConfig{Group: group, Topics: [][]string{topics}, RebalanceTimeout: 20 * time.Second})
 }
 
 func newMemberOf(t testing.TB, k *kafkatest.Kafka, c broker.Cluster, cfg broker.GroupConfig) member {
@@ -91,19 +91,17 @@ func TestMembersShareThePartitionsOfAllTopics(t *testing.T) {
 	group, a, b := k.Name("group"), k.Topic(t, "a", 4), k.Topic(t, "b", 4)
 
 	first := newMember(t, k, c, group, a, b)
-	if got := first.until(broker.Assigned, 8); len(got) != 8 {
-		t.Fatalf("a single member has %v", got)
-	}
+	had := first.until(broker.Assigned, 8)
 	second := newMember(t, k, c, group, a, b)
 	var mine, other []broker.TopicPartition
 	await(
 		func() {
 			event := first.next()
-			if event.Kind != broker.Revoked || len(event.Partitions) != 8 {
-				t.Errorf("the member got %s %v, want all partitions revoked", event.Kind, event.Partitions)
+			if event.Kind != broker.Revoked || len(event.Partitions) != 4 {
+				t.Errorf("the member got %s %v, want half of the partitions revoked", event.Kind, event.Partitions)
 			}
+			mine = without(had, event.Partitions)
 			event.Done()
-			mine = first.until(broker.Assigned, 4)
 		},
 		func() { other = second.until(broker.Assigned, 4) },
 	)
@@ -128,8 +126,32 @@ func TestMembersShareThePartitionsOfAllTopics(t *testing.T) {
 	if err := second.Leave(within(t)); err != nil {
 		t.Fatal(err)
 	}
-	first.until(broker.Revoked, 4)
-	first.until(broker.Assigned, 8)
+	if diff := cmp.Diff(other, first.until(broker.Assigned, 4)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// without returns the partitions of a that are not in b.
+func without(a, b []broker.TopicPartition) []broker.TopicPartition {
+	return slices.DeleteFunc(slices.Clone(a), func(tp broker.TopicPartition) bool { return slices.Contains(b, tp) })
+}
+
+// quiet fails if a member got an event.
+func (m member) quiet() {
+	m.t.Helper()
+	if event, err := m.Poll(within(m.t), 0); event != nil || err != nil {
+		m.t.Errorf("got %v, %v, want no event", event, err)
+	}
+}
+
+// joined waits until a member has an assignment, if only of nothing.
+func (m member) joined() {
+	m.t.Helper()
+	for ctx := within(m.t); m.Member().MemberID == ""; {
+		if event, err := m.Poll(ctx, 10*time.Millisecond); event != nil || err != nil {
+			m.t.Fatalf("got %v, %v, want no event", event, err)
+		}
+	}
 }
 
 func TestAMemberMayGetNothing(t *testing.T) {
@@ -139,14 +161,13 @@ func TestAMemberMayGetNothing(t *testing.T) {
 	first := newMember(t, k, c, group, topic)
 	first.until(broker.Assigned, 1)
 	second := newMember(t, k, c, group, topic)
-	var got [2]int
-	await(
-		func() { first.until(broker.Revoked, 1); e := first.next(); e.Done(); got[0] = len(e.Partitions) },
-		func() { e := second.next(); e.Done(); got[1] = len(e.Partitions) },
-	)
-	if got[0]+got[1] != 1 {
-		t.Errorf("the members have %v partitions, want one of them to have one", got)
+	second.joined()
+	first.quiet()
+	second.quiet()
+	if err := first.Leave(within(t)); err != nil {
+		t.Fatal(err)
 	}
+	second.until(broker.Assigned, 1)
 }
 
 func TestARebalanceWaitsForDone(t *testing.T) {
@@ -160,8 +181,8 @@ func TestARebalanceWaitsForDone(t *testing.T) {
 		t.Fatal(event, err)
 	}
 	revoked := first.next()
-	if revoked.Kind != broker.Revoked {
-		t.Fatalf("got %s, want revoked", revoked.Kind)
+	if revoked.Kind != broker.Revoked || len(revoked.Partitions) != 1 {
+		t.Fatalf("got %s %v, want one revoked", revoked.Kind, revoked.Partitions)
 	}
 	// The member is still one, and its partitions are its own.
 	offsets := map[broker.TopicPartition]int64{{Topic: topic, Partition: 0}: 7, {Topic: topic, Partition: 1}: 9}
@@ -174,16 +195,13 @@ func TestARebalanceWaitsForDone(t *testing.T) {
 		}
 	}
 	revoked.Done()
-	if err := first.Commit(within(t), offsets); err == nil {
-		// It may be a member again already, with one of the two partitions.
-		t.Error("a commit of both partitions succeeded after Done")
-	} else if !errors.Is(err, broker.ErrFenced) {
-		t.Error(err)
+	if err := first.Commit(within(t), offsets); !errors.Is(err, broker.ErrFenced) {
+		t.Errorf("commit after Done: %v, want %v", err, broker.ErrFenced)
 	}
-	await(
-		func() { first.until(broker.Assigned, 1) },
-		func() { second.until(broker.Assigned, 1) },
-	)
+	if diff := cmp.Diff(revoked.Partitions, second.until(broker.Assigned, 1)); diff != "" {
+		t.Error(diff)
+	}
+	first.quiet()
 	got, err := c.CommittedOffsets(within(t), group, broker.TopicPartition{Topic: topic, Partition: 0}, broker.TopicPartition{Topic: topic, Partition: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -201,14 +219,14 @@ func TestACommitOfPartitionsOfAnotherMemberIsFenced(t *testing.T) {
 	if err := first.Commit(within(t), map[broker.TopicPartition]int64{{Topic: topic}: 1}); !errors.Is(err, broker.ErrFenced) {
 		t.Errorf("commit before joining: %v, want %v", err, broker.ErrFenced)
 	}
-	first.until(broker.Assigned, 2)
+	had := first.until(broker.Assigned, 2)
 	second := newMember(t, k, c, group, topic)
-	var mine, others []broker.TopicPartition
+	var others []broker.TopicPartition
 	await(
-		func() { mine = first.until(broker.Assigned, 1) },
+		func() { first.until(broker.Revoked, 1) },
 		func() { others = second.until(broker.Assigned, 1) },
 	)
-	if err := first.Commit(within(t), map[broker.TopicPartition]int64{mine[0]: 3}); err != nil {
+	if err := first.Commit(within(t), map[broker.TopicPartition]int64{without(had, others)[0]: 3}); err != nil {
 		t.Error(err)
 	}
 	if err := first.Commit(within(t), map[broker.TopicPartition]int64{others[0]: 3}); !errors.Is(err, broker.ErrFenced) {
@@ -270,12 +288,11 @@ func TestADeadMemberIsTakenOverFrom(t *testing.T) {
 	first.until(broker.Assigned, 2)
 	second := newMember(t, k, c, group, topic)
 	await(
-		func() { first.until(broker.Assigned, 1) },
+		func() { first.until(broker.Revoked, 1) },
 		func() { second.until(broker.Assigned, 1) },
 	)
 	saramabroker.Kill(first.Group)
-	second.until(broker.Revoked, 1)
-	second.until(broker.Assigned, 2)
+	second.until(broker.Assigned, 1)
 	if err := first.Commit(within(t), map[broker.TopicPartition]int64{{Topic: topic}: 1}); err == nil {
 		t.Error("the dead commit")
 	}
@@ -284,9 +301,9 @@ func TestADeadMemberIsTakenOverFrom(t *testing.T) {
 func TestAMemberThatDoesNotGiveUpItsPartitionsIsFenced(t *testing.T) {
 	k := kafkatest.Start(t)
 	c := open(t, k)
-	cfg := broker.GroupConfig{Group: k.Name("group"), Topics: []string{k.Topic(t, "slow", 2)}, RebalanceTimeout: time.Second}
+	cfg := broker.GroupConfig{Group: k.Name("group"), Topics: [][]string{{k.Topic(t, "slow", 2)}}, RebalanceTimeout: time.Second}
 	first := newMemberOf(t, k, c, cfg)
-	held := first.until(broker.Assigned, 2)
+	had := first.until(broker.Assigned, 2)
 	second := newMemberOf(t, k, c, cfg)
 	if _, err := second.Poll(within(t), 0); err != nil {
 		t.Fatal(err)
@@ -295,50 +312,31 @@ func TestAMemberThatDoesNotGiveUpItsPartitionsIsFenced(t *testing.T) {
 	if revoked.Kind != broker.Revoked {
 		t.Fatalf("got %s, want revoked", revoked.Kind)
 	}
-	await(
-		func() { second.until(broker.Assigned, 1) }, // which does not wait for the first
-		func() {
-			ctx := within(t)
-			for {
-				err := first.Commit(ctx, map[broker.TopicPartition]int64{held[0]: 1})
-				if errors.Is(err, broker.ErrFenced) {
-					break
-				}
-				if err != nil {
-					t.Error(err)
-					break
-				}
-			}
-			revoked.Done()
-			first.until(broker.Assigned, 1)
-		},
-	)
+	second.until(broker.Assigned, 1) // which does not wait for the first for ever
+	if err := first.Commit(within(t), map[broker.TopicPartition]int64{revoked.Partitions[0]: 1}); !errors.Is(err, broker.ErrFenced) {
+		t.Errorf("got %v, want %v", err, broker.ErrFenced)
+	}
+	if err := first.Commit(within(t), map[broker.TopicPartition]int64{without(had, revoked.Partitions)[0]: 1}); err != nil {
+		t.Error(err)
+	}
+	revoked.Done()
+	first.quiet()
 }
 
 func TestPartitionsThatWentUnnoticedAreLost(t *testing.T) {
 	k := kafkatest.Start(t)
 	c := open(t, k)
-	cfg := broker.GroupConfig{Group: k.Name("group"), Topics: []string{k.Topic(t, "asleep", 2)}, RebalanceTimeout: time.Second}
+	cfg := broker.GroupConfig{Group: k.Name("group"), Topics: [][]string{{k.Topic(t, "asleep", 2)}}, RebalanceTimeout: time.Second}
 	first := newMemberOf(t, k, c, cfg)
 	first.until(broker.Assigned, 2)
 	second := newMemberOf(t, k, c, cfg)
-	event := second.next() // while nobody polls the first
-	event.Done()
-	await(
-		func() {
-			lost := first.next()
-			if lost.Kind != broker.Lost || len(lost.Partitions) != 2 {
-				t.Errorf("got %s %v, want both partitions lost", lost.Kind, lost.Partitions)
-			}
-			lost.Done()
-			first.until(broker.Assigned, 1)
-		},
-		func() {
-			if len(event.Partitions) == 2 { // the first came too late
-				second.until(broker.Assigned, 1)
-			}
-		},
-	)
+	taken := second.until(broker.Assigned, 1) // while nobody polls the first
+	lost := first.next()
+	lost.Done()
+	if diff := cmp.Diff(taken, lost.Partitions); diff != "" || lost.Kind != broker.Lost {
+		t.Errorf("%s: %s", lost.Kind, diff)
+	}
+	first.quiet()
 }
 
 func TestAMemberThatTheGroupForgotLosesItsPartitions(t *testing.T) {
@@ -377,7 +375,7 @@ func TestCommitTriesAgainWhatMayPass(t *testing.T) {
 	m := newMember(t, k, c, group, k.Topic(t, "again", 1))
 	tp := m.until(broker.Assigned, 1)[0]
 	for i, code := range []int16{
-		0, kerr.NotCoordinator.Code, kerr.RebalanceInProgress.Code, kerr.CoordinatorLoadInProgress.Code, kerr.UnknownMemberID.Code,
+		0, kerr.NotCoordinator.Code, kerr.RebalanceInProgress.Code, kerr.IllegalGeneration.Code, kerr.CoordinatorLoadInProgress.Code, kerr.UnknownMemberID.Code,
 		kerr.GroupAuthorizationFailed.Code,
 	} {
 		calls := 0
@@ -460,8 +458,18 @@ func TestNewPartitionsAreAssigned(t *testing.T) {
 	}
 	t.Cleanup(func() { c.Close() })
 	topic := k.Topic(t, "grow", 1)
-	m := newMember(t, k, c, k.Name("group"), topic)
-	m.until(broker.Assigned, 1)
+	cfg := broker.GroupConfig{Group: k.Name("group"), Topics: [][]string{{topic}}, InstanceID: "one", RebalanceTimeout: 20 * time.Second}
+	one := newMemberOf(t, k, c, cfg)
+	one.until(broker.Assigned, 1)
+	cfg.InstanceID = "two"
+	two := newMemberOf(t, k, c, cfg)
+	two.joined()
+	// The one that assigns restarts, after which it does not know that it does.
+	if err := one.Leave(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	cfg.InstanceID = "one"
+	one = newMemberOf(t, k, c, cfg)
 	conf := sarama.NewConfig()
 	conf.Version = sarama.V3_6_0_0
 	admin, err := sarama.NewClusterAdmin(k.Brokers, conf)
@@ -469,11 +477,26 @@ func TestNewPartitionsAreAssigned(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer admin.Close()
-	if err := admin.CreatePartitions(topic, 3, nil, false); err != nil {
+	if err := admin.CreatePartitions(topic, 4, nil, false); err != nil {
 		t.Fatal(err)
 	}
-	m.until(broker.Revoked, 1)
-	m.until(broker.Assigned, 3)
+	await(
+		func() { one.grow(2) },
+		func() { two.grow(2) },
+	)
+}
+
+// grow acts on events until the member has n partitions. Nothing may be taken away.
+func (m member) grow(n int) {
+	for n > 0 {
+		event := m.next()
+		event.Done()
+		if event.Kind != broker.Assigned {
+			m.t.Errorf("got %s %v", event.Kind, event.Partitions)
+			return
+		}
+		n -= len(event.Partitions)
+	}
 }
 
 func TestAStaticMemberKeepsItsPartitions(t *testing.T) {
@@ -481,15 +504,15 @@ func TestAStaticMemberKeepsItsPartitions(t *testing.T) {
 	c := open(t, k)
 	group, topic := k.Name("group"), k.Topic(t, "static", 2)
 	static := func(instance string) member {
-		return newMemberOf(t, k, c, broker.GroupConfig{Group: group, Topics: []string{topic}, InstanceID: instance, RebalanceTimeout: 20 * time.Second})
+		return newMemberOf(t, k, c, broker.GroupConfig{Group: group, Topics: [][]string{{topic}}, InstanceID: instance, RebalanceTimeout: 20 * time.Second})
 	}
 	one, two := static("one"), static("two")
-	one.until(broker.Assigned, 2)
-	var had []broker.TopicPartition
+	had := one.until(broker.Assigned, 2)
 	await(
-		func() { had = one.until(broker.Assigned, 1) },
+		func() { had = without(had, one.until(broker.Revoked, 1)) },
 		func() { two.until(broker.Assigned, 1) },
 	)
+	generation := two.Member().Generation
 	if err := one.Leave(within(t)); err != nil {
 		t.Fatal(err)
 	}
@@ -499,8 +522,9 @@ func TestAStaticMemberKeepsItsPartitions(t *testing.T) {
 	if diff := cmp.Diff(had, event.Partitions); diff != "" || event.Kind != broker.Assigned {
 		t.Errorf("%s: %s", event.Kind, diff)
 	}
-	if event, err := two.Poll(within(t), 0); event != nil || err != nil {
-		t.Errorf("the other member got %v, %v", event, err)
+	two.quiet()
+	if now := again.Member().Generation; now != generation && k.Real() { // kfake assigns anew
+		t.Errorf("the generation went from %d to %d", generation, now)
 	}
 	if err := again.Commit(within(t), map[broker.TopicPartition]int64{had[0]: 2}); err != nil {
 		t.Error(err)

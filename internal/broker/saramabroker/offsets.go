@@ -83,10 +83,13 @@ type offsetOrError struct {
 // offsetsOf asks a broker for offsets of partitions that it leads.
 func offsetsOf(b *sarama.Broker, at broker.OffsetAt, tps []broker.TopicPartition) (map[broker.TopicPartition]offsetOrError, error) {
 	request := sarama.NewOffsetRequest(version)
-	request.IsolationLevel = sarama.ReadCommitted // with which "newest" means the last stable offset
-	time := sarama.OffsetOldest
-	if at == broker.End {
-		time = sarama.OffsetNewest
+	time := sarama.OffsetNewest
+	switch at {
+	case broker.Earliest:
+		time = sarama.OffsetOldest
+	case broker.End:
+		request.IsolationLevel = sarama.ReadCommitted // with which "newest" means the last stable offset
+	case broker.Latest:
 	}
 	for _, tp := range tps {
 		request.AddBlock(tp.Topic, tp.Partition, time, 1)
@@ -187,10 +190,15 @@ func (c *cluster) fetchOffsets(group string, tps []broker.TopicPartition, offset
 
 // coordinator looks up the address of the coordinator of a group.
 func (c *cluster) coordinator(group string) (addr string, err error) {
+	return c.coordinatorOf(sarama.CoordinatorGroup, group)
+}
+
+// coordinatorOf looks up the address of the coordinator of a group or of a transactional id.
+func (c *cluster) coordinatorOf(kind sarama.CoordinatorType, key string) (addr string, err error) {
 	var response *sarama.FindCoordinatorResponse
 	err = c.anyBroker(func(b *sarama.Broker) (err error) {
 		response, err = b.FindCoordinator(&sarama.FindCoordinatorRequest{
-			Version: 2, CoordinatorKey: group, CoordinatorType: sarama.CoordinatorGroup,
+			Version: 2, CoordinatorKey: key, CoordinatorType: kind,
 		})
 		return err
 	})

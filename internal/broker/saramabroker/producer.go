@@ -2,10 +2,10 @@ package saramabroker
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
+	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -13,149 +13,169 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 )
 
-// producer sends with the client's asynchronous producer, record by record. One goroutine collects what becomes of
-// them.
+// producer appends record batches, idempotently: each batch carries the producer's ID and epoch and a sequence of its
+// partition, so that the broker drops what it has already.
 //
-// When a record cannot be delivered the producer has failed for good: it closes its connections, so that the rest fails
-// quickly too, and no memory of the caller is in use when Flush returns.
+// Records wait in a queue for each partition. Each broker that leads some of them has a sender, a goroutine with a
+// connection of its own, which takes batches from those queues and has up to five requests on their way. What becomes
+// of a batch is decided in settle. The goroutine tend finds leaders and sees to deadlines.
 type producer struct {
-	cluster *cluster
-	conns   *connections
-	conf    *sarama.Config
-
+	wire        wire
+	codec       sarama.CompressionCodec
 	bufferBytes int
 	timeout     time.Duration
 	maxRecord   int
-	giveUp      atomic.Bool // skips waits of the client between tries
+	txn         *transaction // nil unless transactional
 
-	open      sync.Once
-	opened    chan struct{}        // closed when what follows is set, or err
-	client    sarama.Client        // or nil
-	async     sarama.AsyncProducer // or nil
-	collected chan struct{}        // closed when collect has returned
+	ctx        context.Context // ends with the producer
+	cancel     context.CancelFunc
+	wg         sync.WaitGroup // the goroutines of the producer
+	leaderless chan struct{}  // wakes tend
+	changed    chan struct{}  // wakes the caller that waits
 
-	mu      sync.Mutex // guards what follows
-	pending []*sent    // in the order of Send; those in front may be done
-	bytes   int
-	last    map[broker.TopicPartition]int64
-	err     error         // the first failure
-	changed chan struct{} // closed and replaced when a batch is done or failed
-	topics  map[string]int32
-	closed  bool
+	topics map[string]int32 // partitions by topic; the caller's own
+
+	mu         sync.Mutex // guards what follows
+	begun      bool       // the goroutines run
+	closed     bool
+	identified bool // id and epoch are known
+	id         int64
+	epoch      int16
+	queues     map[broker.TopicPartition]*queue
+	senders    map[int32]*sender
+	pending    int      // batches that were handed over and not acknowledged
+	bytes      int      // their size
+	busy       int      // senders that may be reading the caller's memory
+	waiting    bool     // the caller waits for changed
+	flushing   bool     // it waits for everything
+	lastErr    error    // of the try to get an ID
+	err        error    // why the producer is of no more use
+	free       []*batch // for use again
 }
 
-// sent is what a call of Send handed over.
-type sent struct {
-	tp       broker.TopicPartition
-	deadline time.Time
-	bytes    int
-	done     bool // guarded by producer.mu
-
-	left int   // records without an outcome; the collecting goroutine's own
-	last int64 // greatest offset so far; likewise
+// wire is what a producer needs of the cluster. Tests put a scripted one in its place.
+type wire struct {
+	log *slog.Logger
+	// interrupt makes what is on its way fail, and close what comes later as well.
+	interrupt, close func()
+	// topicSize returns how many partitions a topic has.
+	topicSize func(ctx context.Context, topic string) (int32, error)
+	leaders   func(ctx context.Context, tps []broker.TopicPartition) (map[broker.TopicPartition]leader, map[broker.TopicPartition]error, error)
+	// identify asks once for a producer ID without a transactional id.
+	identify func(ctx context.Context) (id int64, epoch int16, err error)
+	// link returns the connection to a leader, which is not open yet.
+	link func(leader) produceLink
 }
 
 const (
 	defaultDeliveryTimeout = 2 * time.Minute
 	defaultMaxRecord       = 1_000_000
-	retryPause             = 100 * time.Millisecond
-	// batchOverhead is what the client adds to the size of a record when it compares it with the greatest batch.
-	batchOverhead = 1 << 10
+	// latestMillis is the latest timestamp that the client library can write (April 2262).
+	latestMillis = int64(^uint64(0)>>1) / int64(time.Millisecond)
 )
 
-// NewProducer implements broker.Cluster. The producer connects with the first record.
+// NewProducer implements broker.Cluster. A transactional producer begins at once to get its ID, and so to fence its
+// predecessor; its first Flush waits for that. Another gets its ID with the first record.
 func (c *cluster) NewProducer(cfg broker.ProducerConfig) (broker.Producer, error) {
-	if cfg.BufferBytes <= 0 {
-		cfg.BufferBytes = defaultBuffer
-	}
-	if cfg.DeliveryTimeout <= 0 {
-		cfg.DeliveryTimeout = defaultDeliveryTimeout
-	}
-	if cfg.MaxRecordBytes <= 0 {
-		cfg.MaxRecordBytes = defaultMaxRecord
-	}
-	compression, err := compressionOf(cfg.Compression)
+	codec, err := compressionOf(cfg.Compression)
 	if err != nil {
 		return nil, fmt.Errorf("new producer: %w", err)
 	}
-	p := &producer{
-		cluster:     c,
-		conns:       newConnections(),
-		bufferBytes: cfg.BufferBytes,
-		timeout:     cfg.DeliveryTimeout,
-		maxRecord:   cfg.MaxRecordBytes,
-		opened:      make(chan struct{}),
-		collected:   make(chan struct{}),
-		last:        make(map[broker.TopicPartition]int64),
-		changed:     make(chan struct{}),
-		topics:      make(map[string]int32),
-	}
-	p.conf = p.config(c.clientConfig(p.conns), compression)
-	if err := p.conf.Validate(); err != nil {
+	conns := newConnections()
+	conf, err := c.producerConfig(conns, cfg)
+	if err != nil {
 		return nil, fmt.Errorf("new producer: %w", err)
+	}
+	p := newProducer(cfg, codec, c.wire(conns, conf))
+	if cfg.TransactionalID != "" {
+		p.txn = newTransaction(p, c, cfg)
+		p.begin()
 	}
 	return p, nil
 }
 
-// connect makes the client's producer with the first call, which gets a producer ID from the cluster.
-func (p *producer) connect(ctx context.Context, tp broker.TopicPartition) error {
-	p.open.Do(func() { go p.connectNow(tp) })
-	timer := time.NewTimer(p.timeout)
-	defer timer.Stop()
-	select {
-	case <-p.opened:
-	case <-timer.C:
-		return p.fail(tp, fmt.Errorf("%w: no producer ID within %s", broker.ErrUnavailable, p.timeout))
-	case <-ctx.Done():
-		return fmt.Errorf("connect producer: %w", ctx.Err())
+func newProducer(cfg broker.ProducerConfig, codec sarama.CompressionCodec, w wire) *producer {
+	p := &producer{
+		wire:        w,
+		codec:       codec,
+		bufferBytes: cfg.BufferBytes,
+		timeout:     cfg.DeliveryTimeout,
+		maxRecord:   cfg.MaxRecordBytes,
+		leaderless:  make(chan struct{}, 1),
+		changed:     make(chan struct{}, 1),
+		topics:      make(map[string]int32),
+		queues:      make(map[broker.TopicPartition]*queue),
+		senders:     make(map[int32]*sender),
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.err
+	if p.bufferBytes <= 0 {
+		p.bufferBytes = defaultBuffer
+	}
+	if p.timeout <= 0 {
+		p.timeout = defaultDeliveryTimeout
+	}
+	if p.maxRecord <= 0 {
+		p.maxRecord = defaultMaxRecord
+	}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	return p
 }
 
-func (p *producer) connectNow(tp broker.TopicPartition) {
-	defer close(p.opened)
-	var err error
-	if p.client, err = sarama.NewClient(p.cluster.cfg.Brokers, p.conf); err == nil {
-		p.async, err = sarama.NewAsyncProducerFromClient(p.client)
+func (c *cluster) producerConfig(conns *connections, cfg broker.ProducerConfig) (*sarama.Config, error) {
+	conf := c.clientConfig(conns)
+	conf.Net.MaxOpenRequests = maxInFlight
+	if cfg.DeliveryTimeout > 0 { // a broker that is silent must not use up all of it
+		conf.Net.ReadTimeout = min(conf.Net.ReadTimeout, max(cfg.DeliveryTimeout/2, time.Second))
 	}
-	if err != nil {
-		close(p.collected)
-		p.fail(tp, fmt.Errorf("get a producer ID: %w", err))
-		return
-	}
-	go p.collect()
+	return conf, conf.Validate()
 }
 
-func (p *producer) config(conf *sarama.Config, compression sarama.CompressionCodec) *sarama.Config {
-	tries := int(p.timeout/retryPause) + 1
-	pause := func(int, int) time.Duration {
-		if p.giveUp.Load() {
-			return 0
-		}
-		return retryPause
+func (c *cluster) wire(conns *connections, conf *sarama.Config) wire {
+	return wire{
+		log:       c.log,
+		interrupt: conns.interrupt,
+		close:     conns.close,
+		topicSize: func(ctx context.Context, topic string) (int32, error) {
+			return c.topicSize(ctx, topic)
+		},
+		leaders: func(ctx context.Context, tps []broker.TopicPartition) (found map[broker.TopicPartition]leader, failures map[broker.TopicPartition]error, err error) {
+			type result struct {
+				leaders  map[broker.TopicPartition]leader
+				failures map[broker.TopicPartition]error
+			}
+			results := make(chan result, 1) // not shared with a call that was left alone
+			err = c.await(ctx, func() error {
+				leaders, failures, err := c.leaders(tps)
+				results <- result{leaders, failures}
+				return err
+			})
+			if err != nil {
+				return nil, nil, err
+			}
+			r := <-results
+			return r.leaders, r.failures, nil
+		},
+		identify: func(ctx context.Context) (int64, int16, error) {
+			responses := make(chan *sarama.InitProducerIDResponse, 1)
+			err := c.await(ctx, func() error {
+				return c.anyBroker(func(b *sarama.Broker) error {
+					response, err := b.InitProducerID(&sarama.InitProducerIDRequest{Version: 4, ProducerID: -1, ProducerEpoch: -1})
+					if err == nil && response.Err != sarama.ErrNoError {
+						err = response.Err
+					}
+					if err == nil {
+						responses <- response
+					}
+					return err
+				})
+			})
+			if err != nil {
+				return 0, 0, err
+			}
+			r := <-responses
+			return r.ProducerID, r.ProducerEpoch, nil
+		},
+		link: func(l leader) produceLink { return &brokerLink{broker: sarama.NewBroker(l.addr), conf: conf} },
 	}
-	conf.Producer.Idempotent = true
-	conf.Producer.RequiredAcks = sarama.WaitForAll
-	conf.Net.MaxOpenRequests = 1 // which the client insists on for an idempotent producer
-	conf.Producer.Partitioner = sarama.NewManualPartitioner
-	conf.Producer.Return.Successes = true
-	conf.Producer.Return.Errors = true
-	conf.Producer.Compression = compression
-	conf.Producer.MaxMessageBytes = p.maxRecord + batchOverhead
-	conf.Producer.Interceptors = nil
-	conf.Producer.Timeout = min(conf.Producer.Timeout, max(p.timeout, time.Millisecond))
-	conf.Producer.Retry.Max = tries
-	conf.Producer.Retry.Backoff = 0
-	conf.Producer.Retry.BackoffFunc = pause
-	conf.Producer.Transaction.Retry.Max = tries // of the request for a producer ID
-	conf.Producer.Transaction.Retry.BackoffFunc = pause
-	// A lookup of a leader that fails would fail the record without a retry.
-	conf.Metadata.Retry.Max = tries
-	conf.Metadata.Retry.BackoffFunc = pause
-	conf.Metadata.Timeout = p.timeout
-	return conf
 }
 
 func compressionOf(name string) (sarama.CompressionCodec, error) {
@@ -169,99 +189,17 @@ func compressionOf(name string) (sarama.CompressionCodec, error) {
 	return codec, nil
 }
 
-// Send implements broker.Producer. If a record is refused (it is too large, or the partition does not exist), nothing of
-// records is sent, and the producer has failed.
-func (p *producer) Send(ctx context.Context, tp broker.TopicPartition, records []broker.Record) error {
-	if len(records) == 0 {
-		return nil
-	}
-	bytes, err := p.check(ctx, tp, records)
-	if err != nil {
-		return err
-	}
-	if err := p.connect(ctx, tp); err != nil {
-		return err
-	}
-	batch := &sent{tp: tp, bytes: bytes, left: len(records), last: -1}
-	if err := p.reserve(ctx, batch); err != nil {
-		return err
-	}
-	messages := make([]sarama.ProducerMessage, len(records))
-	for i := range records {
-		message := &messages[i]
-		describe(message, &records[i])
-		message.Topic, message.Partition, message.Metadata = tp.Topic, tp.Partition, batch
-	}
-	return p.hand(ctx, batch, messages)
-}
-
-// hand hands messages to the client, which may make it wait. If that takes too long, or ctx ends, part of them is on its
-// way and part is not, and nobody could tell which: the producer fails, and the client takes the rest quickly.
-func (p *producer) hand(ctx context.Context, batch *sent, messages []sarama.ProducerMessage) (err error) {
-	overdue := time.NewTimer(time.Until(batch.deadline))
-	defer overdue.Stop()
-	ended := ctx.Done()
-	for i := range messages {
-		for handed := false; !handed; {
-			select {
-			case p.async.Input() <- &messages[i]:
-				handed = true
-			case <-overdue.C:
-				err = p.fail(batch.tp, p.late())
-			case <-ended:
-				err = p.fail(batch.tp, fmt.Errorf("send: %w", ctx.Err()))
-				ended = nil
-			}
-		}
-	}
-	return err
-}
-
-func (p *producer) late() error {
-	return fmt.Errorf("%w: not acknowledged within %s", broker.ErrUnavailable, p.timeout)
-}
-
-// check returns the size of records, or why they cannot be sent. That is a failure like any other.
-func (p *producer) check(ctx context.Context, tp broker.TopicPartition, records []broker.Record) (bytes int, err error) {
-	partitions, err := p.partitions(ctx, tp.Topic)
-	if err != nil {
-		return 0, err
-	}
-	if tp.Partition < 0 || tp.Partition >= partitions {
-		return 0, p.fail(tp, fmt.Errorf("%w: the topic has %d partitions", broker.ErrUnknownTopic, partitions))
-	}
-	for i := range records {
-		r := &records[i]
-		size := recordSize(r)
-		if size > p.maxRecord {
-			return 0, p.fail(tp, fmt.Errorf("a record of %d bytes exceeds the limit of %d (MaxRecordBytes)", size, p.maxRecord))
-		}
-		if r.Millis < 0 {
-			return 0, p.fail(tp, fmt.Errorf("a record has the timestamp %d, which lies before 1970", r.Millis))
-		}
-		bytes += size
-	}
-	return bytes, nil
-}
-
-// partitions returns how many partitions a topic has, which it asks once.
-func (p *producer) partitions(ctx context.Context, topic string) (int32, error) {
-	p.mu.Lock()
-	n, known := p.topics[topic]
-	err := p.err
-	p.mu.Unlock()
-	if known || err != nil {
-		return n, err
-	}
-	tp := broker.TopicPartition{Topic: topic}
-	err = p.cluster.persist(ctx, func() error {
-		response, err := p.cluster.metadata([]string{topic})
+// topicSize returns how many partitions a topic has.
+func (c *cluster) topicSize(ctx context.Context, topic string) (int32, error) {
+	sizes := make(chan int32, 1)
+	err := c.persist(ctx, func() error {
+		response, err := c.metadata([]string{topic})
 		if err != nil {
 			return err
 		}
 		for _, t := range response.Topics {
 			if t.Name == topic && len(t.Partitions) > 0 {
-				n = int32(len(t.Partitions))
+				sizes <- int32(len(t.Partitions))
 				return nil
 			} else if t.Err != sarama.ErrNoError {
 				return t.Err
@@ -269,16 +207,151 @@ func (p *producer) partitions(ctx context.Context, topic string) (int32, error) 
 		}
 		return sarama.ErrUnknownTopicOrPartition
 	})
-	if ctx.Err() != nil {
-		return 0, fmt.Errorf("send to %q: %w", topic, ctx.Err())
-	}
 	if err != nil {
-		return 0, p.fail(tp, err)
+		return 0, err
 	}
+	return <-sizes, nil
+}
+
+// begin starts the goroutines.
+func (p *producer) begin() {
 	p.mu.Lock()
-	p.topics[topic] = n
+	defer p.mu.Unlock()
+	if p.begun || p.closed {
+		return
+	}
+	p.begun = true
+	p.wg.Go(p.tend)
+	if p.txn != nil {
+		p.wg.Go(p.txn.coordinate)
+	} else {
+		p.wg.Go(p.identify)
+	}
+}
+
+// identify is the goroutine that gets a producer ID without a transactional id. It ends when it has one.
+func (p *producer) identify() {
+	for failures := 1; ; failures++ {
+		id, epoch, err := p.wire.identify(p.ctx)
+		switch {
+		case p.ctx.Err() != nil:
+			return
+		case err == nil:
+			p.mu.Lock()
+			p.identifyAs(id, epoch)
+			p.mu.Unlock()
+			return
+		case !isRetriable(err):
+			p.mu.Lock()
+			p.end(fmt.Errorf("get a producer ID: %w", translate(err)))
+			p.mu.Unlock()
+			return
+		}
+		p.mu.Lock()
+		p.lastErr = err
+		p.mu.Unlock()
+		if sleep(p.ctx, backoff(failures)) != nil {
+			return
+		}
+	}
+}
+
+// identifyAs begins an epoch: all sequences begin anew. p.mu is held, and nothing is on its way.
+func (p *producer) identifyAs(id int64, epoch int16) {
+	p.id, p.epoch, p.identified = id, epoch, true
+	for _, q := range p.queues {
+		q.epoch, q.next, q.proven = epoch, 0, false
+	}
+	for _, s := range p.senders {
+		signal(s.kick)
+	}
+	p.announce()
+}
+
+// Send implements broker.Producer. Nothing of records is sent when one of them is refused, and nothing may be sent
+// after that.
+func (p *producer) Send(ctx context.Context, tp broker.TopicPartition, records []broker.Record) error {
+	if len(records) == 0 {
+		return nil
+	}
+	q, err := p.queueOf(ctx, tp)
+	if err != nil {
+		return err
+	}
+	bytes, err := p.check(records)
+	if err != nil {
+		return p.refuse(tp, err)
+	}
+	for len(records) > 0 {
+		n, size := len(records), bytes
+		if size > batchBytes {
+			n, size = prefix(records, batchBytes)
+		}
+		if err := p.wait(ctx, func() bool { return p.enqueue(q, records[:n], size) }); err != nil {
+			return err
+		}
+		records, bytes = records[n:], bytes-size
+	}
+	return nil
+}
+
+// prefix returns how many of records take no more than limit bytes, or 1, and what they take.
+func prefix(records []broker.Record, limit int) (n, bytes int) {
+	for i := range records {
+		size := recordSize(&records[i])
+		if bytes+size > limit && i > 0 {
+			return i, bytes
+		}
+		bytes += size
+	}
+	return len(records), bytes
+}
+
+// queueOf returns the queue of a partition. The first time it asks whether there is such a partition.
+func (p *producer) queueOf(ctx context.Context, tp broker.TopicPartition) (*queue, error) {
+	p.mu.Lock()
+	q, err := p.queues[tp], p.failure()
 	p.mu.Unlock()
-	return n, nil
+	if q != nil || err != nil {
+		return q, err
+	}
+	partitions, known := p.topics[tp.Topic]
+	if !known {
+		partitions, err = p.wire.topicSize(ctx, tp.Topic)
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("send to %q: %w", tp.Topic, ctx.Err())
+		}
+		if err != nil {
+			return nil, p.refuse(tp, err)
+		}
+		p.topics[tp.Topic] = partitions
+	}
+	if tp.Partition < 0 || tp.Partition >= partitions {
+		return nil, p.refuse(tp, fmt.Errorf("%w: the topic has %d partitions", broker.ErrUnknownTopic, partitions))
+	}
+	p.begin()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	q = &queue{tp: tp, leader: noLeader, limit: batchBytes, epoch: p.epoch, last: -1}
+	p.queues[tp] = q
+	signal(p.leaderless)
+	return q, nil
+}
+
+// check returns the size of records, or why they cannot be sent.
+func (p *producer) check(records []broker.Record) (bytes int, err error) {
+	for i := range records {
+		r := &records[i]
+		size := recordSize(r)
+		if size > p.maxRecord {
+			return 0, fmt.Errorf("a record of %d bytes exceeds the limit of %d (MaxRecordBytes)", size, p.maxRecord)
+		}
+		if uint64(r.Millis) > uint64(latestMillis) {
+			return 0, fmt.Errorf("a record has the timestamp %d, which lies before 1970 or after 2262", r.Millis)
+		}
+		bytes += size
+	}
+	return bytes, nil
 }
 
 // recordSize is what a record takes in a batch at most.
@@ -290,163 +363,98 @@ func recordSize(r *broker.Record) int {
 	return size
 }
 
-// describe makes the client's message of a record, without copying it.
-func describe(message *sarama.ProducerMessage, r *broker.Record) {
-	if r.Key != nil {
-		message.Key = (*keyOf)(r)
-	}
-	if r.Value != nil {
-		message.Value = (*valueOf)(r)
-	}
-	if len(r.Headers) > 0 {
-		message.Headers = make([]sarama.RecordHeader, len(r.Headers))
-		for i, h := range r.Headers {
-			message.Headers[i] = sarama.RecordHeader{Key: []byte(h.Key), Value: h.Value}
-		}
-	}
-	message.Timestamp = time.UnixMilli(r.Millis)
-}
-
-// keyOf and valueOf are a record as the client wants to see it; a conversion of the pointer allocates nothing.
-type (
-	keyOf   broker.Record
-	valueOf broker.Record
-)
-
-func (k *keyOf) Encode() ([]byte, error)   { return k.Key, nil }
-func (k *keyOf) Length() int               { return len(k.Key) }
-func (v *valueOf) Encode() ([]byte, error) { return v.Value, nil }
-func (v *valueOf) Length() int             { return len(v.Value) }
-
-// reserve waits for room in the buffer. A batch that is larger than the buffer waits until there is nothing else in it.
-func (p *producer) reserve(ctx context.Context, batch *sent) error {
-	return p.wait(ctx, func() bool {
-		if p.bytes > 0 && p.bytes+batch.bytes > p.bufferBytes {
-			return false
-		}
-		p.bytes += batch.bytes
-		batch.deadline = time.Now().Add(p.timeout)
-		p.pending = append(p.pending, batch)
-		return true
-	})
+// refuse fails because of records that cannot be sent.
+func (p *producer) refuse(tp broker.TopicPartition, err error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.giveUp(tp, err)
+	return p.failure()
 }
 
 // Flush implements broker.Producer. If ctx ends before, records may still be on their way, and their memory belongs to
 // the producer until another Flush or Close returns.
 func (p *producer) Flush(ctx context.Context) error {
-	return p.wait(ctx, func() bool { return len(p.pending) == 0 })
+	p.mu.Lock()
+	p.flushing = true
+	for _, s := range p.senders {
+		signal(s.kick)
+	}
+	p.mu.Unlock()
+	defer func() {
+		p.mu.Lock()
+		p.flushing = false
+		p.mu.Unlock()
+	}()
+	return p.wait(ctx, func() bool { return p.pending == 0 && (p.txn == nil || p.identified) })
 }
 
-// wait waits until ok returns true, which is called with p.mu held. After a failure it waits until nothing is on its
-// way any more.
+// wait waits until ok returns true, which is called with p.mu held, or for a failure. Then no memory of the caller is
+// in use any more.
 func (p *producer) wait(ctx context.Context, ok func() bool) error {
-	var overdue <-chan time.Time
 	for {
 		p.mu.Lock()
-		if p.err == nil && ok() {
+		if err := p.failure(); err != nil && p.busy == 0 {
+			p.mu.Unlock()
+			return err
+		} else if err == nil && ok() {
 			p.mu.Unlock()
 			return nil
 		}
-		if p.err != nil && len(p.pending) == 0 {
-			defer p.mu.Unlock()
-			return p.err
-		}
-		changed := p.changed
-		overdue = nil
-		if p.err == nil && len(p.pending) > 0 {
-			timer := time.NewTimer(time.Until(p.pending[0].deadline))
-			defer timer.Stop()
-			overdue = timer.C
-		}
+		p.waiting = true
 		p.mu.Unlock()
-
 		select {
-		case <-changed:
+		case <-p.changed:
 		case <-ctx.Done():
 			return fmt.Errorf("wait for deliveries: %w", ctx.Err())
-		case <-overdue:
-			p.expire()
 		}
 	}
 }
 
-// expire fails if the oldest batch is overdue.
-func (p *producer) expire() {
-	p.mu.Lock()
-	var late *sent
-	if len(p.pending) > 0 && time.Now().After(p.pending[0].deadline) {
-		late = p.pending[0]
-	}
-	p.mu.Unlock()
-	if late != nil {
-		p.fail(late.tp, p.late())
+// announce wakes the caller if it waits. p.mu is held.
+func (p *producer) announce() {
+	if p.waiting {
+		p.waiting = false
+		signal(p.changed)
 	}
 }
 
-// fail makes err the producer's failure, unless it has one, and returns the failure.
-func (p *producer) fail(tp broker.TopicPartition, err error) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.err != nil {
-		return p.err
+// failure returns why nothing can be sent, or nil. p.mu is held.
+func (p *producer) failure() error {
+	if p.err == nil && p.txn != nil {
+		return p.txn.err
 	}
-	p.err = &broker.DeliveryError{TopicPartition: tp, Err: translate(err)}
-	p.giveUp.Store(true)
-	p.conns.close()
-	p.announce()
 	return p.err
 }
 
-// announce wakes those who wait for a change. p.mu is held.
-func (p *producer) announce() {
-	close(p.changed)
-	p.changed = make(chan struct{})
-}
-
-// collect is the goroutine that learns what became of the records.
-func (p *producer) collect() {
-	defer close(p.collected)
-	successes, failures := p.async.Successes(), p.async.Errors()
-	for successes != nil || failures != nil {
-		select {
-		case message, ok := <-successes:
-			if !ok {
-				successes = nil
-				continue
-			}
-			batch := message.Metadata.(*sent)
-			batch.last = max(batch.last, message.Offset)
-			p.settle(batch)
-		case failure, ok := <-failures:
-			if !ok {
-				failures = nil
-				continue
-			}
-			batch := failure.Msg.Metadata.(*sent)
-			p.fail(batch.tp, failure.Err)
-			p.settle(batch)
-		}
-	}
-}
-
-// settle notes the outcome of a record.
-func (p *producer) settle(batch *sent) {
-	batch.left--
-	if batch.left > 0 {
+// giveUp ends what the failure of a batch ends: the transaction, or the producer if there is none. p.mu is held.
+func (p *producer) giveUp(tp broker.TopicPartition, err error) {
+	if p.txn == nil || errors.Is(translate(err), broker.ErrFenced) {
+		p.fail(tp, err)
 		return
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	batch.done = true
-	p.bytes -= batch.bytes
-	if last, ok := p.last[batch.tp]; batch.last >= 0 && (!ok || batch.last > last) {
-		p.last[batch.tp] = batch.last
+	p.txn.doom(&broker.DeliveryError{TopicPartition: tp, Err: fmt.Errorf("%w: %w", broker.ErrAborted, translate(err))})
+}
+
+// fail ends the producer because a batch cannot be delivered. p.mu is held.
+func (p *producer) fail(tp broker.TopicPartition, err error) {
+	p.end(&broker.DeliveryError{TopicPartition: tp, Err: translate(err)})
+}
+
+// end makes err what every later call returns, unless there is such an error, and makes everything that is on its way
+// fail. p.mu is held.
+func (p *producer) end(err error) {
+	if p.err == nil {
+		p.err = err
+		p.shut()
 	}
-	n := 0
-	for n < len(p.pending) && p.pending[n].done {
-		n++
+}
+
+func (p *producer) shut() {
+	p.cancel()
+	p.wire.close()
+	if p.txn != nil {
+		p.txn.conns.close()
 	}
-	p.pending = slices.Delete(p.pending, 0, n)
 	p.announce()
 }
 
@@ -454,28 +462,22 @@ func (p *producer) settle(batch *sent) {
 func (p *producer) LastOffset(tp broker.TopicPartition) (int64, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	offset, ok := p.last[tp]
-	return offset, ok
+	if q := p.queues[tp]; q != nil && q.last >= 0 {
+		return q.last, true
+	}
+	return 0, false
 }
 
 // Close implements broker.Producer.
 func (p *producer) Close() error {
+	if p.txn != nil {
+		p.txn.abandon()
+	}
 	p.mu.Lock()
-	if p.closed {
-		p.mu.Unlock()
-		return nil
-	}
 	p.closed = true
+	p.end(fmt.Errorf("producer is %w", errClosed))
+	p.shut()
 	p.mu.Unlock()
-	p.fail(broker.TopicPartition{}, fmt.Errorf("producer is %w", errClosed))
-	p.open.Do(func() { close(p.opened); close(p.collected) })
-	<-p.opened
-	if p.async != nil {
-		p.async.AsyncClose()
-	}
-	<-p.collected
-	if p.client != nil {
-		p.client.Close()
-	}
+	p.wg.Wait()
 	return nil
 }

@@ -1,7 +1,6 @@
 package saramabroker
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -14,74 +13,67 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 )
 
-// errSessionEnded is what Setup returns when a session is over. The client then ends it in the regular way, with
-// Cleanup, and Consume returns this error.
+// errSessionEnded is what Setup returns when a session is over. The client then ends it in the regular way and Consume
+// returns this error.
 var errSessionEnded = errors.New("the session has ended")
 
-// session is a generation of the group as this member sees it.
-type session struct {
+// standing is who this member is and what it owns. It is never changed, only replaced.
+type standing struct {
 	memberID   string
 	generation int32
-	partitions []broker.TopicPartition
-	told       bool // the assignment was handed out
+	owned      map[broker.TopicPartition]bool
+	// replaced is closed when another standing is in force.
+	replaced chan struct{}
 }
 
-// handler is the group as the client's consumer group sees it. The client begins to read a partition when Setup has
-// returned; this Setup stays until the session has ended, and heartbeats go on meanwhile. That saves a fetch, its
-// megabyte and its wait for each partition and rebalance, and makes it irrelevant whether a committed offset still
-// exists.
+// current returns the standing of now.
+func (g *group) current() *standing {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.standing
+}
+
+// stand puts in force what change makes of a copy of the standing.
+func (g *group) stand(change func(*standing)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	next := &standing{
+		memberID: g.standing.memberID, generation: g.standing.generation,
+		owned: maps.Clone(g.standing.owned), replaced: make(chan struct{}),
+	}
+	if next.owned == nil {
+		next.owned = map[broker.TopicPartition]bool{}
+	}
+	change(next)
+	close(g.standing.replaced)
+	g.standing = next
+}
+
+func (g *group) disown(tps []broker.TopicPartition) {
+	g.stand(func(s *standing) {
+		for _, tp := range tps {
+			delete(s.owned, tp)
+		}
+	})
+}
+
+// handler is the group as the client's consumer group sees it. The client begins to read when Setup has returned; this
+// Setup stays until the session has ended, and heartbeats go on meanwhile.
 type handler group
 
-// Setup hands out the assignment and waits for the end of the session.
+// Setup acts on an assignment and waits for the end of the session.
 func (h *handler) Setup(s sarama.ConsumerGroupSession) error {
 	g := (*group)(h)
-	over := s.Context().Done()
-	now := &session{memberID: s.MemberID(), generation: s.GenerationID(), partitions: partitionsOf(s.Claims())}
-	g.mu.Lock()
-	owed := g.owed
-	g.mu.Unlock()
-	if len(owed) > 0 {
-		if !g.post(broker.Lost, owed, func() {}, over, nil) {
-			return errSessionEnded
-		}
-		g.mu.Lock()
-		g.owed = nil
-		g.mu.Unlock()
-	}
-	g.setCurrent(now)
-	now.told = g.post(broker.Assigned, now.partitions, func() {}, over, nil)
-	if now.told {
-		g.awaitEnd(over, g.plan.counts())
+	g.joining.Store(false)
+	g.attend(s, g.strategy.assigned)
+	if isLost(context.Cause(s.Context())) {
+		g.lose()
 	}
 	return errSessionEnded
 }
 
-// Cleanup takes the assignment back. The time for it is a little less than the rebalance timeout, after which the group
-// goes on without this member, and which began up to a heartbeat earlier. What nobody has polled by then is lost.
-func (h *handler) Cleanup(s sarama.ConsumerGroupSession) error {
-	g := (*group)(h)
-	now := g.live()
-	if now == nil || g.ctx.Err() != nil || !now.told {
-		g.setCurrent(nil)
-		return nil
-	}
-	kind := broker.Revoked
-	if isLost(context.Cause(s.Context())) {
-		kind = broker.Lost
-		g.setCurrent(nil)
-	}
-	late := make(chan struct{})
-	limit := max(g.cfg.RebalanceTimeout-2*g.client.Config().Consumer.Group.Heartbeat.Interval, g.cfg.RebalanceTimeout/2)
-	timer := time.AfterFunc(limit, func() { close(late) })
-	defer timer.Stop()
-	if !g.post(kind, now.partitions, func() { g.setCurrent(nil) }, late, late) && g.ctx.Err() == nil {
-		g.mu.Lock()
-		g.owed = now.partitions
-		g.mu.Unlock()
-	}
-	g.setCurrent(nil)
-	return nil
-}
+// Cleanup has nothing to do: partitions outlive sessions.
+func (*handler) Cleanup(sarama.ConsumerGroupSession) error { return nil }
 
 // ConsumeClaim is never called.
 func (*handler) ConsumeClaim(s sarama.ConsumerGroupSession, _ sarama.ConsumerGroupClaim) error {
@@ -89,12 +81,109 @@ func (*handler) ConsumeClaim(s sarama.ConsumerGroupSession, _ sarama.ConsumerGro
 	return nil
 }
 
+// attend hands out what an assignment changes, and returns when it is time to join again.
+//
+// First goes what is taken away. When it has been given up the member joins again, so that the group can assign it to
+// others; that may take the rebalance timeout, after which the group goes on without this member.
+func (g *group) attend(s sarama.ConsumerGroupSession, assigned []broker.TopicPartition) {
+	over := s.Context().Done()
+	if g.current().memberID != s.MemberID() {
+		g.lose() // the group has gone on without the member that this one was
+	}
+	g.stand(func(now *standing) { now.memberID, now.generation = s.MemberID(), s.GenerationID() })
+	if len(g.owed) > 0 {
+		if !g.post(broker.Lost, g.owed, func() {}, over, over) {
+			return
+		}
+		g.owed = nil
+	}
+	owned := g.current().owned
+	var added []broker.TopicPartition
+	for _, tp := range assigned {
+		if !owned[tp] {
+			added = append(added, tp)
+		}
+	}
+	var revoked []broker.TopicPartition
+	for tp := range owned {
+		if !slices.Contains(assigned, tp) {
+			revoked = append(revoked, tp)
+		}
+	}
+	if len(revoked) > 0 && !g.revoke(s, revoked) {
+		return
+	}
+	if len(added) > 0 {
+		g.stand(func(now *standing) {
+			for _, tp := range added {
+				now.owned[tp] = true
+			}
+		})
+		patience := over
+		if len(revoked) > 0 {
+			patience = closedChannel // as others wait for what was revoked
+		}
+		if !g.post(broker.Assigned, added, func() {}, over, patience) {
+			g.disown(added)
+			return
+		}
+	}
+	if len(revoked) == 0 {
+		g.awaitEnd(over)
+	}
+}
+
+var closedChannel = func() <-chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+// revoke takes partitions away. It returns false if it is no use to go on: nobody polled in time, or the membership was
+// lost. The time for it is a little less than the rebalance timeout, as another rebalance may wait for this member already.
+func (g *group) revoke(s sarama.ConsumerGroupSession, revoked []broker.TopicPartition) bool {
+	limit := max(g.cfg.RebalanceTimeout-2*g.client.Config().Consumer.Group.Heartbeat.Interval, g.cfg.RebalanceTimeout/2)
+	impatient, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	defer context.AfterFunc(s.Context(), func() {
+		// Another rebalance does not change that these partitions are to go.
+		if isLost(context.Cause(s.Context())) {
+			cancel()
+		}
+	})()
+	handed := g.post(broker.Revoked, revoked, func() { g.disown(revoked) }, impatient.Done(), impatient.Done())
+	g.disown(revoked)
+	if !handed {
+		g.owed = revoked
+	}
+	return !isLost(context.Cause(s.Context())) && handed
+}
+
+// lose gives up everything, as the group has gone on without this member. Member goes on to return who it was, so that
+// nothing can be committed in its name.
+func (g *group) lose() {
+	lost := slices.Concat(g.owed, sortedPartitions(g.current().owned))
+	if len(lost) == 0 {
+		return
+	}
+	g.owed = nil
+	g.stand(func(s *standing) { clear(s.owned) })
+	g.cluster.log.Warn("lost the membership, joining anew", "group", g.cfg.Group, "partitions", len(lost))
+	g.post(broker.Lost, lost, func() {}, nil, nil)
+}
+
 // post hands an event to Poll and waits until it is done; then is called within Done. It gives up handing over when
-// unwanted is closed, and waiting when impatient is. It returns whether the event was handed over.
+// unwanted is closed, and waiting when impatient is. It returns whether the event was handed over. An event is not handed
+// over before the one before it is done.
 func (g *group) post(kind broker.GroupEventKind, partitions []broker.TopicPartition, then func(), unwanted, impatient <-chan struct{}) bool {
+	select {
+	case <-g.handled:
+	case <-unwanted:
+		return false
+	case <-g.ctx.Done():
+		return false
+	}
 	done := make(chan struct{})
+	partitions = slices.Clone(partitions)
+	slices.SortFunc(partitions, comparePartitions)
 	event := &broker.GroupEvent{
-		Kind: kind, Partitions: slices.Clone(partitions),
+		Kind: kind, Partitions: partitions,
 		Done: sync.OnceFunc(func() { then(); close(done) }),
 	}
 	select {
@@ -104,6 +193,7 @@ func (g *group) post(kind broker.GroupEventKind, partitions []broker.TopicPartit
 	case <-g.ctx.Done():
 		return false
 	}
+	g.handled = done
 	select {
 	case <-done:
 	case <-impatient:
@@ -112,24 +202,22 @@ func (g *group) post(kind broker.GroupEventKind, partitions []broker.TopicPartit
 	return true
 }
 
-// awaitEnd waits for the end of a session. The member that made the assignment also ends it when a topic has got more
-// partitions, so that they are assigned.
-func (g *group) awaitEnd(over <-chan struct{}, counts map[string]int) {
-	var tick <-chan time.Time
-	if len(counts) > 0 {
-		ticker := time.NewTicker(g.client.Config().Metadata.RefreshFrequency)
-		defer ticker.Stop()
-		tick = ticker.C
-	}
+// awaitEnd waits for the end of a session, or until a topic has another number of partitions than it had at the join.
+// Every member looks after that, not only the one that assigns: that one may be a static member that restarted, and the
+// group has not told it.
+func (g *group) awaitEnd(over <-chan struct{}) {
+	ticker := time.NewTicker(g.client.Config().Metadata.RefreshFrequency)
+	defer ticker.Stop()
 	for {
 		select {
 		case <-over:
 			return
-		case <-tick:
-			for topic, count := range counts {
-				if partitions, err := g.client.Partitions(topic); err == nil && len(partitions) != count {
-					g.cluster.log.Info("topic has another number of partitions, assigning anew", "topic", topic,
-						"before", count, "now", len(partitions))
+		case <-ticker.C:
+			sizes, err := g.client.sizes(g.topics)
+			for topic, size := range sizes {
+				if err == nil && size != g.client.known[topic] {
+					g.cluster.log.Info("topic has another number of partitions, assigning anew", "group", g.cfg.Group,
+						"topic", topic, "before", g.client.known[topic], "now", size)
 					return
 				}
 			}
@@ -137,64 +225,8 @@ func (g *group) awaitEnd(over <-chan struct{}, counts map[string]int) {
 	}
 }
 
-func (g *group) setCurrent(s *session) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.current = s
-}
-
-// live returns the session, or nil if there is none.
-func (g *group) live() *session {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.current
-}
-
 // isLost says that the group has gone on without this member.
 func isLost(cause error) bool {
 	return errors.Is(cause, sarama.ErrUnknownMemberId) || errors.Is(cause, sarama.ErrIllegalGeneration) ||
 		errors.Is(cause, sarama.ErrFencedInstancedId)
-}
-
-func partitionsOf(claims map[string][]int32) []broker.TopicPartition {
-	var tps []broker.TopicPartition
-	for topic, partitions := range claims {
-		for _, p := range partitions {
-			tps = append(tps, broker.TopicPartition{Topic: topic, Partition: p})
-		}
-	}
-	slices.SortFunc(tps, func(a, b broker.TopicPartition) int {
-		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
-	})
-	return tps
-}
-
-// rangeStrategy is the client's range strategy. It gives equal partition numbers of topics with equally many
-// partitions to the same member. It remembers the sizes of the topics that it was asked about, which happens at the
-// leader of the group only.
-type rangeStrategy struct {
-	sarama.BalanceStrategy
-
-	mu     sync.Mutex
-	topics map[string]int
-}
-
-// Plan implements sarama.BalanceStrategy.
-func (r *rangeStrategy) Plan(members map[string]sarama.ConsumerGroupMemberMetadata, topics map[string][]int32) (sarama.BalanceStrategyPlan, error) {
-	r.mu.Lock()
-	r.topics = make(map[string]int, len(topics))
-	for topic, partitions := range topics {
-		r.topics[topic] = len(partitions)
-	}
-	r.mu.Unlock()
-	return r.BalanceStrategy.Plan(members, topics)
-}
-
-// counts returns the sizes of the topics if this member made the assignment that it just got.
-func (r *rangeStrategy) counts() map[string]int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	counts := maps.Clone(r.topics)
-	r.topics = nil
-	return counts
 }

@@ -43,6 +43,7 @@ func (b *Broker) Append(tp broker.TopicPartition, records ...broker.Record) erro
 func (b *Broker) Read(tp broker.TopicPartition, from int64) []broker.Record {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.tickTransactions()
 	p, err := b.partition(tp)
 	if err != nil {
 		return nil
@@ -56,6 +57,7 @@ func (b *Broker) Read(tp broker.TopicPartition, from int64) []broker.Record {
 func (b *Broker) Committed(group string) map[broker.TopicPartition]int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.tickTransactions()
 	offsets := map[broker.TopicPartition]int64{}
 	if g := b.groups[group]; g != nil {
 		maps.Copy(offsets, g.offsets)
@@ -103,10 +105,20 @@ func (b *Broker) Unreleased() int {
 	return b.unreleased
 }
 
-// Kill ends a membership as a crash of its process does: the group hears nothing and waits for the session to end.
-// Later calls of member fail. A process that is only slow needs no Kill: it does not poll for a while.
-func (b *Broker) Kill(member broker.Group) {
+// Kill ends a membership, producer or fetcher as a crash of its process does: nobody hears of it, the group waits for
+// the session to end, and a transaction stays open until its time is up or another producer takes the id over. Later
+// calls of the client fail. A process that is only slow needs no Kill: it makes no calls for a while.
+func (b *Broker) Kill(client any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	member.(*membership).err = errClosed
+	switch client := client.(type) {
+	case *membership:
+		client.err = errClosed
+	case *producer:
+		client.closed.Store(true)
+	case *fetcher:
+		client.closed.Store(true)
+	default:
+		panic(fmt.Sprintf("simbroker: Kill of a %T", client))
+	}
 }

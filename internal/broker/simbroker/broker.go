@@ -12,7 +12,7 @@
 //   - Records that are changed between Send and Flush make Flush panic, as do a second Release and a second Done.
 //   - What was sent is appended by Flush, no sooner, unless the buffer of the producer is full (see
 //     [Broker.DeliverOnSend]). Offsets committed without a Flush lose data.
-//   - A member may commit only partitions that it owns. Kafka accepts any.
+//   - A member may commit only partitions that it owns, in a transaction too. Kafka accepts any.
 //   - A member sends no heartbeats of its own: it lives by its calls (see [Broker.NewGroup]).
 //
 // Replicas, retention by time or size, segments, compression, quotas and access control do not exist.
@@ -26,6 +26,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/clock"
@@ -50,19 +51,41 @@ type Broker struct {
 	// OnCall is asked about every call of a client. See [Op].
 	OnCall func(Op) error
 
+	// Wait is called when a call can do nothing but wait, until deadline at the latest: for an outage to end, or for
+	// another process's transaction. It lets other processes work, or moves the clock. It may be called again and again.
+	// If it is nil, calls do not wait: what they would wait for happens at once. See [Broker.StopBrokers] and
+	// [Broker.CommittedOffsets].
+	Wait func(deadline time.Time)
+
+	// MarkerDelay tells how long the end of a transaction takes to come to a partition. The transaction has ended then,
+	// and its offsets are committed, but records of it are not visible yet and hold up the last stable offset. Whoever
+	// begins the next transaction of the same id, or takes the id over, waits for it to be over. nil means no time.
+	MarkerDelay func(broker.TopicPartition) time.Duration
+
+	// SlowGroups makes members work with the generation of their last Poll, as if the client lagged behind the group.
+	// What they commit in transactions between two generations is refused then.
+	SlowGroups bool
+
 	clock *clock.Virtual
 
 	// mu guards everything below, and the contents of topics, groups and memberships.
-	mu         sync.Mutex
-	topics     map[string]*topic
-	groups     map[string]*group
-	clients    int
-	unreleased int
+	mu     sync.Mutex
+	topics map[string]*topic
+	groups map[string]*group
+	// transactional holds what the coordinator of transactions knows, by transactional id.
+	transactional map[string]*transactional
+	producers     int64
+	clients       int
+	unreleased    int
+	// late are requests that were held up in the network.
+	late      []func() error
+	down      bool
+	downSince time.Time
 }
 
 // New returns a cluster without topics whose time is that of clock.
 func New(clock *clock.Virtual) *Broker {
-	return &Broker{clock: clock, topics: map[string]*topic{}, groups: map[string]*group{}}
+	return &Broker{clock: clock, topics: map[string]*topic{}, groups: map[string]*group{}, transactional: map[string]*transactional{}}
 }
 
 // Topics implements [broker.Cluster].
@@ -102,9 +125,12 @@ func (b *Broker) Offsets(ctx context.Context, at broker.OffsetAt, tps ...broker.
 			if err != nil {
 				return fmt.Errorf("look up offset: %w", err)
 			}
-			if at == broker.Earliest {
+			switch at {
+			case broker.Earliest:
 				offsets[tp] = p.start
-			} else {
+			case broker.Latest:
+				offsets[tp] = p.end
+			default:
 				offsets[tp] = p.lastStable()
 			}
 		}
@@ -117,24 +143,34 @@ func (b *Broker) Offsets(ctx context.Context, at broker.OffsetAt, tps ...broker.
 }
 
 // CommittedOffsets implements [broker.Cluster].
+//
+// While a transaction is open to which offsets of these partitions were added, the call waits, by [Broker.Wait]. If that
+// is nil, the transaction is aborted as if its time were up.
 func (b *Broker) CommittedOffsets(ctx context.Context, group string, tps ...broker.TopicPartition) (map[broker.TopicPartition]int64, error) {
-	offsets := make(map[broker.TopicPartition]int64, len(tps))
-	err := b.call(ctx, Op{Kind: OpCommittedOffsets, Group: group}, func() error {
-		g := b.groups[group]
-		if g == nil {
-			return nil
-		}
-		for _, tp := range tps {
-			if offset, ok := g.offsets[tp]; ok {
-				offsets[tp] = offset
+	for {
+		var pending *transactional
+		offsets := make(map[broker.TopicPartition]int64, len(tps))
+		err := b.call(ctx, Op{Kind: OpCommittedOffsets, Group: group}, func() error {
+			for pending = b.pending(group, tps); pending != nil && b.Wait == nil; pending = b.pending(group, tps) {
+				pending.expire()
 			}
+			if g := b.groups[group]; g != nil {
+				for _, tp := range tps {
+					if offset, ok := g.offsets[tp]; ok {
+						offsets[tp] = offset
+					}
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
 		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
+		if pending == nil {
+			return offsets, nil
+		}
+		b.Wait(pending.deadline())
 	}
-	return offsets, nil
 }
 
 // Close does nothing: the cluster outlives the processes that use it.
@@ -149,10 +185,10 @@ func (b *Broker) partition(tp broker.TopicPartition) (*partition, error) {
 	return t.partitions[tp.Partition], nil
 }
 
-// client names a client that connects: its number makes the name unique and repeatable.
-func (b *Broker) client(kind string) (name string, number int) {
+// client names a client that connects: a number makes the name unique and repeatable.
+func (b *Broker) client(kind string) string {
 	b.clients++
-	return fmt.Sprintf("%s-%d", kind, b.clients), b.clients
+	return fmt.Sprintf("%s-%d", kind, b.clients)
 }
 
 // sortedPartitions returns the keys of m by topic and number.

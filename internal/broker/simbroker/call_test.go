@@ -72,7 +72,7 @@ func TestAHookStrikesBeforeOrAfterTheEffect(t *testing.T) {
 			injected(t, err)
 			equal(t, "batches fetched after the fault", len(fetch(t, f)), 1)
 
-			g := newMember(t, b, broker.GroupConfig{Group: "g", Topics: []string{"a"}})
+			g := newMember(t, b, broker.GroupConfig{Group: "g", Topics: [][]string{{"a"}}})
 			expect(t, g, "assigned a[0]").Done()
 			failOn(b, simbroker.OpCommit, after)
 			injected(t, g.Commit(ctx, map[broker.TopicPartition]int64{tp("a", 0): 1}))

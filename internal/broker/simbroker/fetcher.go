@@ -22,7 +22,7 @@ type fetcher struct {
 	readings []*reading
 	turn     int
 	woken    atomic.Bool
-	closed   bool
+	closed   atomic.Bool
 }
 
 type reading struct {
@@ -35,7 +35,7 @@ type reading struct {
 func (b *Broker) NewFetcher(broker.FetcherConfig) (broker.Fetcher, error) {
 	f := &fetcher{broker: b}
 	err := b.call(context.Background(), Op{Kind: OpNewFetcher}, func() error {
-		f.name, _ = b.client("fetcher")
+		f.name = b.client("fetcher")
 		return nil
 	})
 	if err != nil {
@@ -81,12 +81,12 @@ func (f *fetcher) pause(tp broker.TopicPartition, paused bool) {
 func (f *fetcher) Wake() { f.woken.Store(true) }
 
 func (f *fetcher) Close() error {
-	f.closed = true
+	f.closed.Store(true)
 	return nil
 }
 
 func (f *fetcher) Poll(ctx context.Context, _ time.Duration) (*broker.Batch, error) {
-	if f.closed {
+	if f.closed.Load() {
 		return nil, fmt.Errorf("fetch: %w", errClosed)
 	}
 	if f.woken.Swap(false) {
@@ -100,6 +100,9 @@ func (f *fetcher) Poll(ctx context.Context, _ time.Duration) (*broker.Batch, err
 	})
 	if outOfRange, ok := errors.AsType[*broker.OffsetOutOfRangeError](err); ok {
 		f.Stop(outOfRange.TopicPartition)
+	}
+	if errors.Is(err, broker.ErrUnavailable) {
+		return nil, nil
 	}
 	if err != nil || batch == nil {
 		return nil, err

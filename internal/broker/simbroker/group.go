@@ -1,6 +1,8 @@
 package simbroker
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -8,8 +10,9 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 )
 
-// group is the coordinator's side of a consumer group, with the eager protocol: in a rebalance every member gives up
-// everything before anyone is given anything.
+// group is the coordinator's side of a consumer group, with the cooperative protocol (KIP-429): members join a rebalance
+// with what they own, and go on with it. Whoever is to give something up joins again when it has, and only the
+// generation after that gives it to somebody else.
 //
 // No timer runs. Before a call is served, tick does what should have happened since the last one.
 type group struct {
@@ -18,7 +21,7 @@ type group struct {
 	generation int32
 	// members are sorted by id.
 	members []*member
-	// rebalancing lasts until all members are ready, or until deadline, when the others are expelled.
+	// rebalancing lasts until all members have joined, or until deadline, when the others are expelled.
 	rebalancing bool
 	deadline    time.Time
 	// joined counts the members that there ever were.
@@ -30,14 +33,21 @@ type group struct {
 type member struct {
 	id               string
 	instance         string
-	topics           []string
+	process          *membership
+	units            [][]string
+	warm             []broker.TopicPartition
 	sessionTimeout   time.Duration
 	rebalanceTimeout time.Duration
 	seen             time.Time
-	// ready says, during a rebalance, that the member owns nothing and waits for the next generation.
-	ready    bool
-	assigned []broker.TopicPartition
-	fate     fate
+	// joined says, during a rebalance, that the member waits for the next generation.
+	joined bool
+	// claimed is what the member may work on: what it said to own when it joined last, and what it was given since.
+	claimed []broker.TopicPartition
+	// target is what it was assigned in generation. Who claims more has to give up the rest until revokeBy.
+	target     []broker.TopicPartition
+	generation int32
+	revokeBy   time.Time
+	fate       fate
 }
 
 // fate says whether a member is in its group, and why not.
@@ -53,14 +63,30 @@ const (
 
 // tick expels members whose time is up.
 func (g *group) tick(now time.Time) {
-	silent := func(m *member) bool { return now.Sub(m.seen) > m.sessionTimeout }
-	if g.expel(silent) {
+	if g.broker.down {
+		return
+	}
+	late := func(m *member) bool {
+		return now.Sub(m.seen) > m.sessionTimeout || !m.revokeBy.IsZero() && !now.Before(m.revokeBy)
+	}
+	if g.expel(late) {
 		g.prepare(now)
-		g.complete()
+		g.complete(now)
 	}
 	if g.rebalancing && !now.Before(g.deadline) {
-		g.expel(func(m *member) bool { return !m.ready })
-		g.complete()
+		g.expel(func(m *member) bool { return !m.joined })
+		g.complete(now)
+	}
+}
+
+// postpone gives members the time back that an outage took.
+func (g *group) postpone(now time.Time, outage time.Duration) {
+	g.deadline = g.deadline.Add(outage)
+	for _, m := range g.members {
+		m.seen = now
+		if !m.revokeBy.IsZero() {
+			m.revokeBy = m.revokeBy.Add(outage)
+		}
 	}
 }
 
@@ -77,15 +103,13 @@ func (g *group) expel(which func(*member) bool) bool {
 	return len(g.members) < before
 }
 
-// join adds m, which owns nothing.
-func (g *group) join(m *member, now time.Time) {
+// add takes in m, which owns nothing.
+func (g *group) add(m *member, now time.Time) {
 	if m.instance != "" && g.replace(m) {
 		return
 	}
-	g.prepare(now)
 	g.insert(m)
-	m.ready = true
-	g.complete()
+	g.prepare(now)
 }
 
 // replace puts a static member in the place that it had, if its group still keeps that.
@@ -97,10 +121,10 @@ func (g *group) replace(m *member) bool {
 	old := g.members[i]
 	old.fate = replaced
 	g.members = slices.Delete(g.members, i, i+1)
-	if g.rebalancing || !slices.Equal(old.topics, m.topics) {
+	if g.rebalancing || !old.revokeBy.IsZero() || !slices.EqualFunc(old.units, m.units, slices.Equal) {
 		return false
 	}
-	m.assigned = old.assigned
+	m.claimed, m.target, m.generation = old.claimed, old.target, old.generation
 	g.insert(m)
 	return true
 }
@@ -114,13 +138,16 @@ func (g *group) insert(m *member) {
 func (g *group) leave(m *member, now time.Time) {
 	g.members = slices.DeleteFunc(g.members, func(other *member) bool { return other == m })
 	g.prepare(now)
-	g.complete()
+	g.complete(now)
 }
 
 // topicChanged rebalances if a member subscribes to the topic.
 func (g *group) topicChanged(topic string, now time.Time) {
 	g.tick(now)
-	if slices.ContainsFunc(g.members, func(m *member) bool { return slices.Contains(m.topics, topic) }) {
+	subscribes := func(m *member) bool {
+		return slices.ContainsFunc(m.units, func(unit []string) bool { return slices.Contains(unit, topic) })
+	}
+	if slices.ContainsFunc(g.members, subscribes) {
 		g.prepare(now)
 	}
 }
@@ -138,26 +165,67 @@ func (g *group) prepare(now time.Time) {
 	g.deadline = now.Add(timeout)
 }
 
-// complete ends a rebalance that nobody has to be waited for.
-func (g *group) complete() {
-	if !g.rebalancing || slices.ContainsFunc(g.members, func(m *member) bool { return !m.ready }) {
-		return
-	}
-	for _, m := range g.members {
-		m.ready = false
-	}
-	g.rebalancing = false
-	g.generation++
-	assign(g.members, func(topic string) int32 {
-		t := g.broker.topics[topic]
-		if t == nil {
-			return 0
-		}
-		return int32(len(t.partitions))
-	})
+// join notes that a member waits for the next generation, and goes on with what it owns.
+func (g *group) join(m *member, owned, warm []broker.TopicPartition, now time.Time) {
+	m.joined, m.claimed, m.warm, m.revokeBy = true, slices.Clone(owned), warm, time.Time{}
+	g.complete(now)
 }
 
-// owns says whether the group regards m, as of generation, as the owner of what it was assigned.
-func (g *group) owns(m *member, generation int32) bool {
-	return m != nil && m.fate == present && generation == g.generation
+// complete ends a rebalance that nobody has to be waited for.
+func (g *group) complete(now time.Time) {
+	if !g.rebalancing || slices.ContainsFunc(g.members, func(m *member) bool { return !m.joined }) {
+		return
+	}
+	assigned := g.assign()
+	g.rebalancing = false
+	g.generation++
+	for _, m := range g.members {
+		m.joined, m.generation, m.target = false, g.generation, assigned[m.id]
+		if len(without(m.claimed, m.target)) > 0 {
+			m.revokeBy = now.Add(m.rebalanceTimeout)
+		}
+		m.claimed = append(m.claimed, without(m.target, m.claimed)...)
+	}
+}
+
+// find returns the member that goes by a name, if it is one and knows the generation of now.
+func (g *group) find(name broker.GroupMember) (*member, error) {
+	i := slices.IndexFunc(g.members, func(m *member) bool { return m.id == name.MemberID && m.instance == name.InstanceID })
+	switch {
+	case i < 0:
+		return nil, fmt.Errorf("unknown member %q", name.MemberID)
+	case name.Generation != g.generation:
+		return nil, fmt.Errorf("member %q is of generation %d, the group is at %d", name.MemberID, name.Generation, g.generation)
+	}
+	return g.members[i], nil
+}
+
+// errNotOwned says that a member commits what it was not assigned, or has given up. Kafka would not notice.
+var errNotOwned = errors.New("not assigned to this member")
+
+// checkOffsets says whether the member may commit offsets.
+func (m *member) checkOffsets(offsets map[broker.TopicPartition]int64) error {
+	for _, tp := range sortedPartitions(offsets) {
+		if _, err := m.process.broker.partition(tp); err != nil {
+			return err
+		}
+		if !slices.Contains(m.process.owned, tp) {
+			return fmt.Errorf("%s: %w", tp, errNotOwned)
+		}
+		if offsets[tp] < 0 {
+			return fmt.Errorf("%s: offset %d is negative", tp, offsets[tp])
+		}
+	}
+	return nil
+}
+
+// without returns the partitions of a that b has not.
+func without(a, b []broker.TopicPartition) []broker.TopicPartition {
+	var rest []broker.TopicPartition
+	for _, tp := range a {
+		if !slices.Contains(b, tp) {
+			rest = append(rest, tp)
+		}
+	}
+	return rest
 }

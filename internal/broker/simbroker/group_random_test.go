@@ -52,9 +52,10 @@ type randomMember struct {
 	broker.Group
 	owned []broker.TopicPartition
 	event *broker.GroupEvent // not done yet
-	since time.Time          // of event
 	seen  time.Time
-	// late says that the group may have expelled the member since it was assigned what it owns.
+	// idle is when a poll last had no event for the member: it took part in all rebalances up to then.
+	idle time.Time
+	// late says that the group may have expelled the member since it last said what the member owns.
 	late bool
 }
 
@@ -71,9 +72,9 @@ func randomGroup(t *testing.T, seed uint64) {
 
 func (r *randomRun) join() {
 	g := newMember(r.t, r.broker, broker.GroupConfig{
-		Group: "g", Topics: []string{"a", "b", "late"}, SessionTimeout: randomSession, RebalanceTimeout: randomRebalance,
+		Group: "g", Topics: [][]string{{"a", "b", "late"}}, SessionTimeout: randomSession, RebalanceTimeout: randomRebalance,
 	})
-	r.members = append(r.members, &randomMember{Group: g, seen: r.clock.Now()})
+	r.members = append(r.members, &randomMember{Group: g, seen: r.clock.Now(), idle: r.clock.Now()})
 }
 
 func (r *randomRun) step() {
@@ -111,23 +112,32 @@ func (r *randomRun) poll(m *randomMember) {
 	r.alive(m)
 	event, err := m.Poll(r.t.Context(), 0)
 	check(r.t, err)
+	if m.event == nil {
+		m.late = false // or the event says so
+	}
 	if event == nil {
+		if m.event == nil {
+			m.idle = r.clock.Now()
+		}
 		return
 	}
 	if m.event != nil {
 		r.t.Fatalf("%s while %s is not done", event.Kind, m.event.Kind)
 	}
-	m.event, m.since = event, r.clock.Now()
-	if event.Kind == broker.Assigned {
-		equal(r.t, "owned before assigned", m.owned, []broker.TopicPartition(nil))
-		m.owned, m.late = event.Partitions, false
-		for _, tp := range m.owned {
+	m.event = event
+	for _, tp := range event.Partitions {
+		if slices.Contains(m.owned, tp) != (event.Kind != broker.Assigned) {
+			r.t.Fatalf("%s %s, which the member had or had not", event.Kind, tp)
+		}
+	}
+	switch event.Kind {
+	case broker.Assigned:
+		m.owned = append(m.owned, event.Partitions...)
+		for _, tp := range event.Partitions {
 			r.assigned[tp] = m
 		}
-		return
-	}
-	equal(r.t, event.Kind.String(), event.Partitions, m.owned)
-	if event.Kind == broker.Lost {
+	case broker.Lost:
+		equal(r.t, "partitions of which nobody said that they are lost", len(m.owned), len(event.Partitions))
 		m.owned = nil
 	}
 }
@@ -138,7 +148,7 @@ func (r *randomRun) done(m *randomMember) {
 	}
 	r.alive(m)
 	if m.event.Kind == broker.Revoked {
-		m.owned = nil
+		m.owned = slices.DeleteFunc(m.owned, func(tp broker.TopicPartition) bool { return slices.Contains(m.event.Partitions, tp) })
 	}
 	m.event.Done()
 	m.event = nil
@@ -168,11 +178,10 @@ func (r *randomRun) alive(m *randomMember) {
 	m.seen = r.clock.Now()
 }
 
-// expelled says whether the group may have expelled m. If it was not for its silence then because a rebalance waited
-// for m to be done; it may have begun as long before the event as m can be silent.
+// expelled says whether the group may have expelled m: for its silence, or because it had been waiting for m for too long.
 func (r *randomRun) expelled(m *randomMember) bool {
 	now := r.clock.Now()
-	return m.late || now.Sub(m.seen) > randomSession || m.event != nil && now.Sub(m.since) >= randomRebalance-randomSession
+	return m.late || now.Sub(m.seen) > randomSession || now.Sub(m.idle) >= randomRebalance
 }
 
 func (r *randomRun) checkOwners() {

@@ -18,6 +18,11 @@ type partition struct {
 	start, end int64
 	// batches are in offset order. Compaction leaves holes in them and between them.
 	batches []logBatch
+
+	// open holds the first offset of each open transaction, by producer id.
+	open map[int64]int64
+	// sources holds the last batch of each producer id, to tell a request that is repeated.
+	sources map[int64]*lastBatch
 }
 
 // logBatch is what one request appended: Kafka's record batch.
@@ -27,8 +32,8 @@ type logBatch struct {
 	records     []broker.Record
 
 	source source
-	// transactional marks records of a transaction, control the marker that ends one.
-	transactional, control bool
+	// control marks the marker that ends a transaction, aborted the records of one that does not count.
+	control, aborted bool
 
 	// deleteHorizon is when the tombstones of the batch may go. It is set by the first compaction that retains them
 	// (KIP-534), and zero before.
@@ -38,8 +43,15 @@ type logBatch struct {
 // source is the producer of a batch, and the sequence number of the batch's first record in this partition.
 type source struct {
 	producer int64
-	epoch    int16
+	epoch    int32
 	sequence int32
+}
+
+// lastBatch is the last batch of a producer.
+type lastBatch struct {
+	source
+	count int32
+	last  int64
 }
 
 // unknownSource is that of batches without idempotence.
@@ -60,6 +72,55 @@ func (p *partition) append(records []broker.Record, from source, now time.Time) 
 	return p.end - 1
 }
 
+// appendInSequence appends records that are next in sequence. Those that are there already it does not append again.
+func (p *partition) appendInSequence(records []broker.Record, from source, now time.Time) (last int64, err error) {
+	previous := p.sources[from.producer]
+	next := int32(0)
+	switch {
+	case previous == nil || from.epoch > previous.epoch:
+	case from.epoch < previous.epoch:
+		return 0, fmt.Errorf("epoch %d of producer %d is over: %w", from.epoch, from.producer, broker.ErrFenced)
+	case from == previous.source:
+		return previous.last, nil
+	default:
+		next = previous.sequence + previous.count
+	}
+	if from.sequence != next {
+		return 0, fmt.Errorf("sequence %d of producer %d is out of order: %d is next", from.sequence, from.producer, next)
+	}
+	last = p.append(records, from, now)
+	if p.sources == nil {
+		p.sources = map[int64]*lastBatch{}
+	}
+	p.sources[from.producer] = &lastBatch{source: from, count: int32(len(records)), last: last}
+	return last, nil
+}
+
+// beginTransaction notes that a transaction of a producer may have begun here.
+func (p *partition) beginTransaction(producer, first int64) {
+	if p.open == nil {
+		p.open = map[int64]int64{}
+	}
+	if _, ok := p.open[producer]; !ok {
+		p.open[producer] = first
+	}
+}
+
+// mark appends the marker that ends the transaction of a producer.
+func (p *partition) mark(producer int64, commit bool) {
+	first := p.open[producer]
+	delete(p.open, producer)
+	if !commit {
+		for i := range p.batches {
+			if batch := &p.batches[i]; batch.source.producer == producer && batch.first >= first && !batch.control {
+				batch.aborted = true
+			}
+		}
+	}
+	p.batches = append(p.batches, logBatch{first: p.end, last: p.end, control: true, source: source{producer: producer}})
+	p.end++
+}
+
 // check says whether a broker would take records.
 func (p *partition) check(records []broker.Record) error {
 	if !p.topic.compacted() {
@@ -73,16 +134,22 @@ func (p *partition) check(records []broker.Record) error {
 	return nil
 }
 
-// lastStable returns the offset at which a reader of committed records has to stop. It is the end of the log as long
-// as no transaction is pending; it is the one place that has to know of them.
-func (p *partition) lastStable() int64 { return p.end }
+// lastStable returns the offset at which a reader of committed records has to stop: the first of the transactions that
+// are open, or the end of the log.
+func (p *partition) lastStable() int64 {
+	stable := p.end
+	for _, first := range p.open {
+		stable = min(stable, first)
+	}
+	return stable
+}
 
 // read returns at most limit records from offset on, and the offset at which to go on. The records belong to the log.
 func (p *partition) read(offset int64, limit int) (records []broker.Record, next int64) {
 	stable := p.lastStable()
 	from := sort.Search(len(p.batches), func(i int) bool { return p.batches[i].last >= offset })
 	for _, batch := range p.batches[from:] {
-		if batch.control {
+		if batch.control || batch.aborted {
 			continue
 		}
 		for _, record := range batch.records {
@@ -91,10 +158,10 @@ func (p *partition) read(offset int64, limit int) (records []broker.Record, next
 				continue
 			case record.Offset >= stable:
 				return records, stable
-			case len(records) == limit:
-				return records, records[limit-1].Offset + 1
 			}
-			records = append(records, record)
+			if records = append(records, record); len(records) == limit {
+				return records, record.Offset + 1
+			}
 		}
 	}
 	return records, max(stable, offset)
@@ -125,7 +192,7 @@ func (p *partition) compact(now time.Time) {
 	stable := p.lastStable()
 	latest := map[string]int64{}
 	for _, batch := range p.batches {
-		if batch.control || batch.last >= stable {
+		if batch.control || batch.aborted || batch.last >= stable {
 			continue
 		}
 		for _, record := range batch.records {
@@ -139,7 +206,7 @@ func (p *partition) compact(now time.Time) {
 		}
 		dropTombstones := !batch.deleteHorizon.IsZero() && !now.Before(batch.deleteHorizon)
 		batch.records = slices.DeleteFunc(batch.records, func(record broker.Record) bool {
-			return record.Key == nil || latest[string(record.Key)] != record.Offset || record.Value == nil && dropTombstones
+			return batch.aborted || record.Key == nil || latest[string(record.Key)] != record.Offset || record.Value == nil && dropTombstones
 		})
 		tombstones := slices.ContainsFunc(batch.records, func(record broker.Record) bool { return record.Value == nil })
 		if tombstones && batch.deleteHorizon.IsZero() {

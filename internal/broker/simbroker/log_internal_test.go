@@ -13,8 +13,7 @@ func TestControlRecordsTakeAnOffsetAndAreNotRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := b.topics["a"].partitions[0]
-	p.append([]broker.Record{{Value: []byte("commit")}}, source{producer: 1}, b.clock.Now())
-	p.batches[0].transactional, p.batches[0].control = true, true
+	p.mark(1, true)
 
 	f, err := b.NewFetcher(broker.FetcherConfig{})
 	if err != nil {

@@ -24,9 +24,10 @@ type membership struct {
 
 	// member is nil before the first Poll and while expelled.
 	member *member
-	// generation is the one that owned was assigned in, 0 from when that was given up.
+	// generation is that of the assignment that was learned last.
 	generation int32
-	owned      []broker.TopicPartition
+	// owned is what the process was told to own, and has not given up.
+	owned []broker.TopicPartition
 	// waiting says that Done of the last event was not called yet.
 	waiting bool
 	// err is final; left is too, and no error.
@@ -41,10 +42,11 @@ type membership struct {
 // expels all members. A member that was expelled gets Lost with its next Poll, and joins again with the Poll after
 // Done.
 //
-// A rebalance begins when a member joins, leaves or is expelled, or when a topic of the group is created. Everyone
-// gets Revoked. The new generation is Assigned when everyone has called Done, or after RebalanceTimeout, which expels
-// those who have not. Meanwhile Poll returns nil, as it does while Done of an earlier event was not called. There is
-// no event about no partitions.
+// A rebalance begins when a member joins, leaves, is expelled or has given something up, or when a topic of the group is
+// created. A member takes part with its next Poll, unless Done of an event was not called yet. When all take part, or
+// after RebalanceTimeout, which expels the others, there is a new generation, and the next Polls say what it changes:
+// first Revoked, then Assigned. What is revoked is assigned to somebody else in the generation after Done. Whoever has
+// not called Done within RebalanceTimeout of the generation is expelled. There is no event about no partitions.
 //
 // A static member that leaves keeps its place until its session ends. If another joins with its InstanceID before
 // that, this one gets the same partitions without a rebalance; if the first has not left, it is fenced for good.
@@ -52,12 +54,16 @@ func (b *Broker) NewGroup(cfg broker.GroupConfig) (broker.Group, error) {
 	if cfg.Group == "" {
 		return nil, errors.New("new group: the name is empty")
 	}
-	if len(cfg.Topics) == 0 {
+	topics := slices.Sorted(slices.Values(slices.Concat(cfg.Topics...)))
+	if len(topics) == 0 {
 		return nil, fmt.Errorf("new group %q: no topics", cfg.Group)
 	}
-	for _, topic := range cfg.Topics {
+	for i, topic := range topics {
 		if err := checkTopicName(topic); err != nil {
 			return nil, fmt.Errorf("new group %q: topic %q: %w", cfg.Group, topic, err)
+		}
+		if i > 0 && topics[i-1] == topic {
+			return nil, fmt.Errorf("new group %q: topic %q is named twice", cfg.Group, topic)
 		}
 	}
 	if cfg.SessionTimeout == 0 {
@@ -66,10 +72,9 @@ func (b *Broker) NewGroup(cfg broker.GroupConfig) (broker.Group, error) {
 	if cfg.RebalanceTimeout == 0 {
 		cfg.RebalanceTimeout = defaultRebalanceTimeout
 	}
-	cfg.Topics = slices.Compact(slices.Sorted(slices.Values(cfg.Topics)))
 	m := &membership{broker: b, cfg: cfg}
 	err := b.call(context.Background(), Op{Kind: OpNewGroup, Group: cfg.Group}, func() error {
-		m.name, _ = b.client("member")
+		m.name = b.client("member")
 		m.group = b.groups[cfg.Group]
 		if m.group == nil {
 			m.group = &group{broker: b, offsets: map[broker.TopicPartition]int64{}}
@@ -88,13 +93,17 @@ func (m *membership) Poll(ctx context.Context, _ time.Duration) (event *broker.G
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	warm := m.warm()
 	err = m.broker.call(context.WithoutCancel(ctx), m.op(OpPoll), func() error {
 		if m.err != nil || m.left {
 			return m.err
 		}
-		event, err = m.next(m.broker.clock.Now())
+		event, err = m.next(m.broker.clock.Now(), warm)
 		return err
 	})
+	if errors.Is(err, broker.ErrUnavailable) {
+		return nil, nil
+	}
 	if err != nil {
 		m.fail(err)
 		return nil, m.wrap(OpPoll, err)
@@ -102,8 +111,23 @@ func (m *membership) Poll(ctx context.Context, _ time.Duration) (event *broker.G
 	return event, nil
 }
 
+// warm asks for the partitions whose state is at hand, if the member may join a rebalance. It holds no lock: the caller
+// may have its own.
+func (m *membership) warm() []broker.TopicPartition {
+	if m.cfg.Warm == nil {
+		return nil
+	}
+	m.broker.mu.Lock()
+	settled := m.member != nil && m.member.fate == present && !m.group.rebalancing && m.member.revokeBy.IsZero()
+	m.broker.mu.Unlock()
+	if settled {
+		return nil
+	}
+	return m.cfg.Warm()
+}
+
 // next takes all steps that are due, up to the next event.
-func (m *membership) next(now time.Time) (*broker.GroupEvent, error) {
+func (m *membership) next(now time.Time, warm []broker.TopicPartition) (*broker.GroupEvent, error) {
 	m.group.tick(now)
 	m.heartbeat(now)
 	if m.waiting {
@@ -114,28 +138,19 @@ func (m *membership) next(now time.Time) (*broker.GroupEvent, error) {
 	}
 	if m.member != nil && m.member.fate == expelled {
 		m.member = nil
-		if lost := m.giveUp(); len(lost) > 0 {
-			return m.event(broker.Lost, lost, func() {}), nil
+		if lost := m.owned; len(lost) > 0 {
+			m.owned = nil
+			return m.event(broker.Lost, lost), nil
 		}
 	}
 	if m.member == nil {
 		m.join(now)
 	}
-	if m.group.rebalancing && !m.member.ready {
-		if len(m.owned) > 0 {
-			return m.event(broker.Revoked, m.owned, m.ready), nil
-		}
-		m.ready()
+	if event := m.learn(); event != nil {
+		return event, nil
 	}
-	if m.group.rebalancing || m.generation == m.group.generation {
-		return nil, nil
-	}
-	m.generation = m.group.generation
-	m.owned = slices.Clone(m.member.assigned)
-	if len(m.owned) == 0 {
-		return nil, nil
-	}
-	return m.event(broker.Assigned, m.owned, func() {}), nil
+	m.takePart(now, warm)
+	return m.learn(), nil
 }
 
 func (m *membership) heartbeat(now time.Time) {
@@ -150,52 +165,69 @@ func (m *membership) join(now time.Time) {
 	if m.cfg.InstanceID != "" {
 		prefix = m.cfg.InstanceID
 	}
+	m.generation = 0
 	m.member = &member{
 		id:               fmt.Sprintf("%s-%06d", prefix, m.group.joined),
 		instance:         m.cfg.InstanceID,
-		topics:           m.cfg.Topics,
+		process:          m,
+		units:            m.cfg.Topics,
 		sessionTimeout:   m.cfg.SessionTimeout,
 		rebalanceTimeout: m.cfg.RebalanceTimeout,
 		seen:             now,
 	}
-	m.group.join(m.member, now)
+	m.group.add(m.member, now)
 }
 
-// giveUp forgets, and returns, what the member owned.
-func (m *membership) giveUp() []broker.TopicPartition {
-	owned := m.owned
-	m.owned, m.generation = nil, 0
-	return owned
+// learn returns the next event that brings the process to what it was assigned last.
+func (m *membership) learn() *broker.GroupEvent {
+	m.generation = m.member.generation
+	if revoked := without(m.owned, m.member.target); len(revoked) > 0 {
+		return m.event(broker.Revoked, revoked)
+	}
+	if added := without(m.member.target, m.owned); len(added) > 0 {
+		m.owned = append(m.owned, added...)
+		return m.event(broker.Assigned, added)
+	}
+	return nil
 }
 
-// ready tells the group that the member owns nothing any more.
-func (m *membership) ready() {
-	m.giveUp()
-	if m.member != nil && m.member.fate == present {
-		m.member.ready = true
-		m.group.complete()
+// takePart joins a rebalance, and begins one if the process has given something up.
+func (m *membership) takePart(now time.Time, warm []broker.TopicPartition) {
+	if len(without(m.member.claimed, m.owned)) > 0 {
+		m.group.prepare(now)
+	}
+	if m.group.rebalancing && !m.member.joined {
+		m.group.join(m.member, m.owned, warm, now)
 	}
 }
 
-// event returns an event that keeps the group waiting until done ran, with the broker locked, within Done.
-func (m *membership) event(kind broker.GroupEventKind, tps []broker.TopicPartition, done func()) *broker.GroupEvent {
+// event returns an event that holds up all others until Done.
+func (m *membership) event(kind broker.GroupEventKind, tps []broker.TopicPartition) *broker.GroupEvent {
 	m.waiting = true
 	called := false
 	return &broker.GroupEvent{Kind: kind, Partitions: slices.Clone(tps), Done: func() {
-		// A hook's error means that the group does not hear of it. There is nobody to return it to.
+		m.broker.mu.Lock()
+		if called {
+			m.broker.mu.Unlock()
+			panic(fmt.Sprintf("simbroker: Done of an event (%s) was called twice", kind))
+		}
+		called = true
+		m.waiting = false
+		if kind == broker.Revoked {
+			m.owned = without(m.owned, tps)
+		}
+		m.broker.mu.Unlock()
+		warm := m.warm()
+		// A hook's error means that the group does not hear of it now. There is nobody to return it to.
 		_ = m.broker.call(context.Background(), m.op(OpDone), func() error {
-			if called {
-				panic(fmt.Sprintf("simbroker: Done of an event (%s) was called twice", kind))
-			}
-			called = true
-			if m.err != nil || m.left {
-				return nil
-			}
 			now := m.broker.clock.Now()
 			m.group.tick(now)
-			m.heartbeat(now)
-			m.waiting = false
-			done()
+			if m.err == nil && !m.left && m.member != nil && m.member.fate == present {
+				m.heartbeat(now)
+				if len(without(m.member.target, m.owned)) == 0 {
+					m.takePart(now, warm)
+				}
+			}
 			return nil
 		})
 	}}
@@ -203,26 +235,21 @@ func (m *membership) event(kind broker.GroupEventKind, tps []broker.TopicPartiti
 
 // Commit implements [broker.Group]. Unlike Kafka it refuses partitions that the member does not own.
 func (m *membership) Commit(ctx context.Context, offsets map[broker.TopicPartition]int64) error {
+	m.broker.mu.Lock()
+	gone, by := m.err, m.member
+	m.broker.mu.Unlock()
+	if gone != nil {
+		return m.wrap(OpCommit, gone)
+	}
 	err := m.broker.call(ctx, m.op(OpCommit), func() error {
-		if m.err != nil {
-			return m.err
-		}
 		now := m.broker.clock.Now()
 		m.group.tick(now)
-		if m.left || !m.group.owns(m.member, m.generation) {
+		if by == nil || by.fate != present || m.left {
 			return broker.ErrFenced
 		}
-		m.heartbeat(now)
-		for _, tp := range sortedPartitions(offsets) {
-			if _, err := m.broker.partition(tp); err != nil {
-				return err
-			}
-			if !slices.Contains(m.owned, tp) {
-				return fmt.Errorf("%s is not assigned to this member", tp)
-			}
-			if offsets[tp] < 0 {
-				return fmt.Errorf("%s: offset %d is negative", tp, offsets[tp])
-			}
+		by.seen = now
+		if err := by.checkOffsets(offsets); err != nil {
+			return err
 		}
 		for tp, offset := range offsets {
 			m.group.offsets[tp] = offset
@@ -230,6 +257,21 @@ func (m *membership) Commit(ctx context.Context, offsets map[broker.TopicPartiti
 		return nil
 	})
 	return m.wrap(OpCommit, err)
+}
+
+// Member implements [broker.Group]. A member knows of a new generation at once, unless [Broker.SlowGroups] is set.
+func (m *membership) Member() broker.GroupMember {
+	m.broker.mu.Lock()
+	defer m.broker.mu.Unlock()
+	member := broker.GroupMember{Group: m.cfg.Group, Generation: m.generation, InstanceID: m.cfg.InstanceID}
+	if m.member == nil {
+		return member
+	}
+	member.MemberID = m.member.id
+	if m.member.fate == present && !m.broker.SlowGroups {
+		member.Generation = m.member.generation
+	}
+	return member
 }
 
 // Leave implements [broker.Group]. The membership is over even if the group does not hear of it.

@@ -2,8 +2,10 @@ package simbroker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/weirstreams/weir/internal/broker"
 )
@@ -16,8 +18,12 @@ const (
 type producer struct {
 	broker *Broker
 	name   string
-	id     int64
 	cfg    broker.ProducerConfig
+
+	// id and epoch are what the cluster knows the producer by. transactional is nil without a TransactionalID.
+	id            int64
+	epoch         int32
+	transactional *transactional
 
 	// sent is what the producer was lent since the last Flush. The first delivered of it have been appended; the
 	// rest weighs buffered bytes.
@@ -28,9 +34,12 @@ type producer struct {
 	sequences map[broker.TopicPartition]int32
 	acked     map[broker.TopicPartition]int64
 
-	// err is the first failure of a delivery, and final.
+	// begun says that something was sent since the last transaction, reached that the cluster may know of it.
+	begun, reached bool
+
+	// err is the first failure. It is final unless it wraps broker.ErrAborted, and then lasts until Abort.
 	err    error
-	closed bool
+	closed atomic.Bool
 }
 
 // sentBatch is one Send: what was lent, and what it was at that time.
@@ -51,18 +60,31 @@ func (b *Broker) NewProducer(cfg broker.ProducerConfig) (broker.Producer, error)
 	if cfg.MaxRecordBytes == 0 {
 		cfg.MaxRecordBytes = defaultMaxRecordBytes
 	}
+	if cfg.TransactionTimeout == 0 {
+		cfg.TransactionTimeout = defaultTransactionTimeout
+	}
 	p := &producer{
 		broker:    b,
 		cfg:       cfg,
 		sequences: map[broker.TopicPartition]int32{},
 		acked:     map[broker.TopicPartition]int64{},
 	}
-	err := b.call(context.Background(), Op{Kind: OpNewProducer}, func() error {
-		var number int
-		p.name, number = b.client("producer")
-		p.id = int64(number)
+	ctx := context.Background()
+	err := b.call(ctx, Op{Kind: OpNewProducer}, func() error {
+		p.name = b.client("producer")
+		if cfg.TransactionalID == "" {
+			b.producers++
+			p.id = b.producers
+		}
 		return nil
 	})
+	if err == nil && cfg.TransactionalID != "" {
+		err = b.call(ctx, Op{Kind: OpInitProducer, Client: p.name}, func() error {
+			p.transactional = b.initProducer(cfg.TransactionalID, cfg.TransactionTimeout)
+			p.id, p.epoch = p.transactional.producer, p.transactional.epoch
+			return nil
+		})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("new producer: %w", err)
 	}
@@ -78,7 +100,7 @@ func (p *producer) Send(ctx context.Context, tp broker.TopicPartition, records [
 	if len(records) == 0 {
 		return nil
 	}
-	err := p.broker.call(ctx, Op{Kind: OpSend, Client: p.name, TopicPartition: tp}, func() error {
+	err := p.broker.around(ctx, Op{Kind: OpSend, Client: p.name, TopicPartition: tp}, func() error {
 		batch := sentBatch{TopicPartition: tp, lent: records}
 		batch.copied, _ = copyRecords(records)
 		for i := range records {
@@ -86,6 +108,7 @@ func (p *producer) Send(ctx context.Context, tp broker.TopicPartition, records [
 		}
 		p.sent = append(p.sent, batch)
 		p.buffered += batch.bytes
+		p.begun = true
 		return nil
 	})
 	if err != nil {
@@ -104,61 +127,96 @@ func (p *producer) Flush(ctx context.Context) error {
 	if err := p.usable(); err != nil {
 		return err
 	}
+	p.checkUnchanged()
+	return p.broker.around(ctx, Op{Kind: OpFlush, Client: p.name}, func() error { return p.deliverAll(ctx) })
+}
+
+func (p *producer) checkUnchanged() {
 	for _, batch := range p.sent {
 		if !sameRecords(batch.lent, batch.copied) {
 			panic(fmt.Sprintf("simbroker: records sent to %s were changed before Flush returned", batch.TopicPartition))
 		}
 	}
-	return p.broker.around(ctx, Op{Kind: OpFlush, Client: p.name}, func() error {
-		for p.delivered < len(p.sent) {
-			if err := p.deliver(ctx); err != nil {
-				return err
-			}
-		}
-		p.sent, p.delivered = nil, 0
-		return nil
-	})
 }
 
-// deliver appends the first batch that is not appended yet. A failure is final, the end of ctx is not.
+func (p *producer) deliverAll(ctx context.Context) error {
+	for p.delivered < len(p.sent) {
+		if err := p.deliver(ctx); err != nil {
+			return err
+		}
+	}
+	p.sent, p.delivered = nil, 0
+	return nil
+}
+
+// deliver appends the first batch that is not appended yet. The end of ctx is no failure.
 func (p *producer) deliver(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	batch := &p.sent[p.delivered]
+	if err := p.checkSize(batch); err != nil {
+		return p.failDelivery(batch, err)
+	}
+	from := source{producer: p.id, epoch: p.epoch, sequence: p.sequences[batch.TopicPartition]}
 	var last int64
 	op := Op{Kind: OpProduce, Client: p.name, TopicPartition: batch.TopicPartition}
+	p.reached = true
 	err := p.broker.call(context.WithoutCancel(ctx), op, func() (err error) {
-		last, err = p.append(batch)
+		last, err = p.append(batch.TopicPartition, batch.copied, from)
 		return err
 	})
 	if err != nil {
-		p.err = &broker.DeliveryError{TopicPartition: batch.TopicPartition, Err: err}
-		return p.err
+		return p.failDelivery(batch, err)
 	}
+	p.sequences[batch.TopicPartition] += int32(len(batch.copied))
 	p.delivered++
 	p.buffered -= batch.bytes
 	p.acked[batch.TopicPartition] = last
 	return nil
 }
 
-// append checks a batch as client and broker would, and appends it.
-func (p *producer) append(batch *sentBatch) (last int64, err error) {
+func (p *producer) checkSize(batch *sentBatch) error {
 	for i := range batch.copied {
 		if size := recordBytes(&batch.copied[i]); size > p.cfg.MaxRecordBytes {
-			return 0, fmt.Errorf("record %d of the batch has %d bytes, at most %d are accepted", i, size, p.cfg.MaxRecordBytes)
+			return fmt.Errorf("record %d of the batch has %d bytes, at most %d are accepted", i, size, p.cfg.MaxRecordBytes)
 		}
 	}
-	log, err := p.broker.partition(batch.TopicPartition)
+	return nil
+}
+
+func (p *producer) failDelivery(batch *sentBatch, err error) error {
+	if p.transactional != nil && !errors.Is(err, broker.ErrFenced) {
+		err = fmt.Errorf("%w: %w", broker.ErrAborted, err)
+	}
+	p.err = &broker.DeliveryError{TopicPartition: batch.TopicPartition, Err: err}
+	return p.err
+}
+
+// append is the cluster's side of a produce request. It may run late: it does not touch the state of the producer.
+func (p *producer) append(tp broker.TopicPartition, records []broker.Record, from source) (last int64, err error) {
+	log, err := p.broker.partition(tp)
 	if err != nil {
 		return 0, err
 	}
-	if err := log.check(batch.copied); err != nil {
+	if err := log.check(records); err != nil {
 		return 0, err
 	}
-	from := source{producer: p.id, sequence: p.sequences[batch.TopicPartition]}
-	p.sequences[batch.TopicPartition] += int32(len(batch.copied))
-	return log.append(batch.copied, from, p.broker.clock.Now()), nil
+	t := p.transactional
+	if t != nil {
+		if err := t.checkEpoch(from.epoch); err != nil {
+			return 0, err
+		}
+		t.begin()
+	}
+	first := log.end
+	if last, err = log.appendInSequence(records, from, p.broker.clock.Now()); err != nil {
+		return 0, err
+	}
+	if t != nil {
+		t.join(log, first)
+	}
+	return last, nil
 }
 
 func (p *producer) LastOffset(tp broker.TopicPartition) (int64, bool) {
@@ -166,17 +224,27 @@ func (p *producer) LastOffset(tp broker.TopicPartition) (int64, bool) {
 	return offset, ok
 }
 
+// Close gives up what was not appended, and aborts an open transaction with one request. It is no error if that fails:
+// the time of the transaction will be up.
 func (p *producer) Close() error {
-	p.closed = true
-	p.sent, p.delivered, p.buffered = nil, 0, 0
+	if p.closed.Swap(true) {
+		return nil
+	}
+	p.drop()
+	if p.transactional != nil && p.reached {
+		_ = p.endTransaction(context.Background(), false)
+	}
 	return nil
 }
+
+// drop forgets what was sent and not appended.
+func (p *producer) drop() { p.sent, p.delivered, p.buffered = nil, 0, 0 }
 
 func (p *producer) usable() error {
 	if p.err != nil {
 		return p.err
 	}
-	if p.closed {
+	if p.closed.Load() {
 		return fmt.Errorf("%s: %w", p.name, errClosed)
 	}
 	return nil

@@ -1,0 +1,121 @@
+// Package assignor decides which member of a consumer group works on which partitions.
+//
+// What is assigned is never a single partition but a slot: the same partition number of all topics of a unit, which is
+// a set of topics that are processed together. An assignment is
+//
+//   - even: the slots of each unit are spread as evenly as can be, because those of one unit are alike and those of
+//     another may be heavier, and the totals of any two members differ by at most one;
+//   - sticky: within that, as many slots as possible stay where they are;
+//   - aware of state: within that, as many slots as possible go where their state is at hand;
+//   - incremental: a slot that moves is withheld until its owner says that it has given it up, so that a slot has never
+//     two owners. The owner then joins again, and the group needs a second round;
+//   - a function of its input, whoever computes it.
+//
+// The first two are those of the cooperative sticky assignor (KIP-54, KIP-429), the third is the purpose of KIP-441.
+// Evenness comes first. It is reached as a flow of least cost, in two steps: first how many slots of each unit a member
+// gets, over all units (see quotas), then which ones, for each unit by itself (see place).
+//
+// The package knows no network. Members describe themselves with a Subscription, which has a wire format of its own.
+package assignor
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/weirstreams/weir/internal/broker"
+)
+
+// Protocol names the way of assigning. A group takes members of one protocol only, so that it changes with everything
+// that makes leaders of different versions disagree about safety, and with nothing else.
+const Protocol = "weir-v1"
+
+// Subscription is what a member tells the group about itself when it joins.
+type Subscription struct {
+	// Units are the sets of topics whose equal partition numbers the member wants together.
+	Units [][]string
+	// Owned are the partitions that the member owns and will go on with.
+	Owned []broker.TopicPartition
+	// MemberID and Generation are those under which it got the last assignment. Ownership under another member id
+	// is void: the group had gone on without the member.
+	MemberID   string
+	Generation int32
+	// Known is how many partitions of its topics the member knows. It says nothing to Assign, but a subscription that
+	// differs from the one before makes the group assign anew, which is how any member reports that a topic has grown.
+	Known int
+	// Warm are partitions whose state is at hand. One topic of a unit is enough.
+	Warm []broker.TopicPartition
+}
+
+// Assign returns what each member owns from now on, given the subscriptions by member id and the number of partitions
+// of each topic. Every member has an entry. Who gets less than it owns has to give up the difference and join again.
+//
+// Members may disagree about units, as they do while a new version of a program is rolled out. Then whoever gets a
+// partition still gets all that belongs to it in its own view, what is owned stays where it is until its owner ends, and
+// a partition that cannot be had without one that is taken is assigned to nobody for the time being.
+func Assign(members map[string]Subscription, partitions map[string]int32) map[string][]broker.TopicPartition {
+	p := newPlanner(members, partitions)
+	p.assign()
+	assignment := make(map[string][]broker.TopicPartition, len(members))
+	for _, id := range p.ids {
+		assignment[id] = nil
+	}
+	for _, grant := range p.grants {
+		id := p.ids[grant.member]
+		ready := !slices.ContainsFunc(grant.partitions, func(tp broker.TopicPartition) bool { return p.claims.withheld(tp, id) })
+		for _, tp := range grant.partitions {
+			if ready || p.claims.owner(tp) == id {
+				assignment[id] = append(assignment[id], tp)
+			}
+		}
+	}
+	for _, tps := range assignment {
+		slices.SortFunc(tps, compare)
+	}
+	return assignment
+}
+
+// claims are who says to own a partition, by the strongest claim: the latest generation wins, and nobody does if there
+// are two of it (KIP-792).
+type claims map[broker.TopicPartition]claim
+
+type claim struct {
+	generation int32
+	member     string // "" if there are two
+}
+
+func claimsOf(members map[string]Subscription) claims {
+	all := claims{}
+	for _, id := range slices.Sorted(maps.Keys(members)) {
+		m := members[id]
+		if m.MemberID != id {
+			continue
+		}
+		for _, tp := range slices.Compact(slices.SortedFunc(slices.Values(m.Owned), compare)) {
+			c, ok := all[tp]
+			switch {
+			case !ok:
+				c = claim{generation: m.Generation, member: id}
+			case m.Generation == c.generation:
+				c.member = ""
+			case m.Generation > c.generation:
+				c = claim{generation: m.Generation, member: id}
+			}
+			all[tp] = c
+		}
+	}
+	return all
+}
+
+// owner returns the member that owns a partition, or "".
+func (c claims) owner(tp broker.TopicPartition) string { return c[tp].member }
+
+// withheld says that a member cannot have a partition yet, because another may still work on it.
+func (c claims) withheld(tp broker.TopicPartition, member string) bool {
+	claim, claimed := c[tp]
+	return claimed && claim.member != member
+}
+
+func compare(a, b broker.TopicPartition) int {
+	return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+}

@@ -1,0 +1,115 @@
+package saramabroker
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/weirstreams/weir/internal/broker"
+)
+
+// tend is the goroutine that gives queues without a leader to the sender of the broker that leads them, and gives up
+// for batches that take too long.
+func (p *producer) tend() {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	outage := outage{log: p.wire.log, what: "find partition leaders to send to"}
+	for {
+		due, wait := p.inspect()
+		if p.ctx.Err() != nil {
+			return
+		}
+		if len(due) > 0 {
+			ctx, cancel := context.WithTimeout(p.ctx, max(wait, time.Millisecond))
+			leaders, failures, err := p.wire.leaders(ctx, due)
+			cancel()
+			if p.ctx.Err() != nil {
+				return
+			}
+			outage.note(err)
+			p.assign(due, leaders, failures, err)
+			continue
+		}
+		timer.Reset(wait)
+		select {
+		case <-p.leaderless:
+		case <-timer.C:
+		case <-p.ctx.Done():
+			return
+		}
+	}
+}
+
+// inspect returns the partitions whose leader is to be looked up now, and how long there is until a batch is overdue
+// or the next lookup is due.
+func (p *producer) inspect() (due []broker.TopicPartition, wait time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	wait = p.timeout // of a batch that comes next
+	if p.failure() != nil {
+		return nil, wait
+	}
+	now := time.Now()
+	for _, q := range p.queues {
+		b := q.front()
+		if b == nil {
+			continue
+		}
+		left := b.deadline.Sub(now)
+		if left <= 0 {
+			p.expire(q)
+			return nil, p.timeout
+		}
+		wait = min(wait, left)
+		if q.leader != noLeader || q.inFlight > 0 {
+			continue
+		}
+		if pause := q.notBefore.Sub(now); pause > 0 {
+			wait = min(wait, pause)
+			continue
+		}
+		due = append(due, q.tp)
+	}
+	return due, wait
+}
+
+// assign gives queues to the senders of their leaders.
+func (p *producer) assign(due []broker.TopicPartition, leaders map[broker.TopicPartition]leader, failures map[broker.TopicPartition]error, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, tp := range due {
+		q := p.queues[tp]
+		if leader, ok := leaders[tp]; ok && err == nil {
+			p.senderOf(leader).lead(q)
+			continue
+		}
+		failure := failures[tp]
+		if err != nil {
+			failure = err
+		}
+		if !isRetriableAppend(failure) && p.ctx.Err() == nil {
+			p.giveUp(tp, failure)
+			return
+		}
+		q.failures++
+		q.lastErr = failure
+		q.notBefore = time.Now().Add(backoff(q.failures))
+	}
+}
+
+// senderOf returns the sender of a broker, which it starts if need be. p.mu is held.
+func (p *producer) senderOf(l leader) *sender {
+	s := p.senders[l.id]
+	if s == nil {
+		s = &sender{
+			producer: p, id: l.id, kick: make(chan struct{}, 1),
+			outage: outage{log: p.wire.log, what: fmt.Sprintf("send to broker %d at %s", l.id, l.addr)},
+		}
+		p.senders[l.id] = s
+		if !p.closed {
+			p.wg.Go(s.run)
+		}
+	}
+	s.addr = l.addr
+	return s
+}

@@ -1,0 +1,101 @@
+package saramabroker_test
+
+import (
+	"flag"
+	"os"
+	"os/exec"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/kafkatest"
+)
+
+var restart = flag.Bool("restart", false, "kill and restart the broker of .ci/kafka, which disturbs every other test that uses it")
+
+// Run as .ci/kafka run -- go test ./internal/broker/saramabroker -run Restart -restart.
+func TestARestartOfTheBrokerNeitherLosesNorRepeatsRecords(t *testing.T) {
+	if !*restart || os.Getenv("WEIR_KAFKA_STATE") == "" {
+		t.Skip("kills the broker, which takes .ci/kafka run and -restart")
+	}
+	k := kafkatest.Start(t)
+	c := open(t, k)
+	topic := k.Topic(t, "restart", 2)
+	plain := broker.TopicPartition{Topic: topic, Partition: 0}
+	inTransactions := broker.TopicPartition{Topic: topic, Partition: 1}
+	over := make(chan struct{})
+	var workers sync.WaitGroup
+	var sent, committed int
+	idempotent := newProducer(t, c, broker.ProducerConfig{Compression: "zstd"})
+	transactional := newProducer(t, c, broker.ProducerConfig{TransactionalID: k.Name("restart")})
+	running := func() bool {
+		select {
+		case <-over:
+			return false
+		default:
+			return true
+		}
+	}
+	workers.Go(func() {
+		for running() {
+			for range 10 {
+				if err := idempotent.Send(t.Context(), plain, numbered(sent, 20)); err != nil {
+					t.Error(err)
+					return
+				}
+				sent += 20
+			}
+			if err := idempotent.Flush(t.Context()); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	workers.Go(func() {
+		for round := 0; running(); round++ {
+			if err := transactional.Send(t.Context(), inTransactions, numbered(committed, 20)); err != nil {
+				t.Error(err)
+				return
+			}
+			if round%5 == 4 {
+				if err := transactional.Abort(t.Context()); err != nil {
+					t.Error(err)
+					return
+				}
+				continue
+			}
+			if err := transactional.Commit(t.Context(), broker.GroupMember{}, nil); err != nil {
+				t.Error(err)
+				return
+			}
+			committed += 20
+		}
+	})
+	unreachable := false
+	for _, command := range []string{"kill", "restart", "restart"} {
+		time.Sleep(time.Second) // let them work
+		if out, err := exec.Command("../../../.ci/kafka", command).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v: %s", command, err, out)
+		}
+		if command == "kill" {
+			time.Sleep(3 * time.Second)
+			_, unreachable = c.Unreachable()
+		}
+	}
+	time.Sleep(3 * time.Second)
+	close(over)
+	workers.Wait()
+	if t.Failed() {
+		return
+	}
+	if !unreachable {
+		t.Error("a cluster whose only broker was killed counts as reachable")
+	}
+	if _, ok := c.Unreachable(); ok {
+		t.Error("the cluster counts as unreachable although it answers")
+	}
+	t.Logf("%d records plain, %d in transactions", sent, committed)
+	wantCommitted(t, c, plain, values(numbered(0, sent))...)
+	wantCommitted(t, c, inTransactions, values(numbered(0, committed))...)
+}

@@ -1,0 +1,121 @@
+package simbroker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/weirstreams/weir/internal/broker"
+)
+
+// errNotTransactional is what Commit and Abort answer without a TransactionalID.
+var errNotTransactional = errors.New("the producer has no TransactionalID")
+
+// Commit implements [broker.Producer]. It is made of OpProduce, OpAddOffsets and OpEndTransaction.
+func (p *producer) Commit(ctx context.Context, member broker.GroupMember, offsets map[broker.TopicPartition]int64) error {
+	if p.transactional == nil {
+		return fmt.Errorf("commit transaction: %w", errNotTransactional)
+	}
+	if err := p.usable(); err != nil {
+		return err
+	}
+	p.checkUnchanged()
+	if !p.begun && len(offsets) == 0 {
+		return nil
+	}
+	p.begun = true
+	err := p.broker.around(ctx, Op{Kind: OpCommitTransaction, Client: p.name, Group: member.Group}, func() error {
+		return p.commit(ctx, member, offsets)
+	})
+	switch {
+	case err == nil || p.err != nil:
+	case p.begun: // ctx or a hook ended it before the last request
+		p.err = fmt.Errorf("%w: %w", broker.ErrAborted, err)
+	default:
+		p.err = err
+	}
+	if p.err != nil {
+		err = p.err
+	}
+	if err != nil {
+		return fmt.Errorf("commit transaction of %q: %w", p.cfg.TransactionalID, err)
+	}
+	return nil
+}
+
+func (p *producer) commit(ctx context.Context, member broker.GroupMember, offsets map[broker.TopicPartition]int64) error {
+	if err := p.deliverAll(ctx); err != nil {
+		return err
+	}
+	if len(offsets) > 0 {
+		p.reached = true
+		epoch := p.epoch
+		err := p.broker.call(ctx, Op{Kind: OpAddOffsets, Client: p.name, Group: member.Group}, func() error {
+			return p.transactional.addOffsets(epoch, member, offsets)
+		})
+		switch {
+		case err == nil:
+		case errors.Is(err, broker.ErrFenced), errors.Is(err, errNotOwned):
+			p.err = err
+			return err
+		default:
+			p.err = fmt.Errorf("%w: %w", broker.ErrAborted, err)
+			return err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	// From here on nobody can tell without an answer.
+	if p.err = p.endTransaction(context.WithoutCancel(ctx), true); p.err == nil {
+		p.begun = false
+	}
+	return p.err
+}
+
+// Abort implements [broker.Producer]. What was sent and not appended is never appended.
+func (p *producer) Abort(ctx context.Context) error {
+	if p.transactional == nil {
+		return fmt.Errorf("abort transaction: %w", errNotTransactional)
+	}
+	if err := p.usable(); err != nil && !errors.Is(err, broker.ErrAborted) {
+		return err
+	}
+	if p.closed.Load() {
+		return fmt.Errorf("%s: %w", p.name, errClosed)
+	}
+	err := p.broker.around(ctx, Op{Kind: OpAbortTransaction, Client: p.name}, func() error {
+		p.drop()
+		if p.reached {
+			if err := p.endTransaction(context.WithoutCancel(ctx), false); err != nil {
+				p.err = err
+				return err
+			}
+		}
+		p.begun, p.err = false, nil
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("abort transaction of %q: %w", p.cfg.TransactionalID, err)
+	}
+	return nil
+}
+
+// endTransaction asks the cluster to end the transaction. If it says that the producer is fenced, but an earlier answer
+// was lost, that may have been about a transaction that did commit: the error then wraps nothing.
+func (p *producer) endTransaction(ctx context.Context, commit bool) error {
+	epoch, next := p.epoch, p.epoch
+	lost, err := p.broker.request(ctx, Op{Kind: OpEndTransaction, Client: p.name}, func() (err error) {
+		next, err = p.transactional.finish(epoch, commit)
+		return err
+	})
+	if err != nil {
+		if commit && lost && errors.Is(err, broker.ErrFenced) {
+			return fmt.Errorf("the transaction may have been committed: no answer, and now: %v", err)
+		}
+		return err
+	}
+	p.epoch, p.reached = next, false
+	clear(p.sequences)
+	return nil
+}

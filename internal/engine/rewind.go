@@ -1,0 +1,138 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/weirstreams/weir/internal/broker"
+)
+
+// errForsaken says that the group has given the partitions of a worker to others, and that the tasks are closed.
+var errForsaken = errors.New("the group has given the partitions to others")
+
+// forsakenPatience is how long the event may take that says so.
+const forsakenPatience = time.Minute
+
+// maxAborts is how many transactions in a row may be aborted before that is an error.
+const maxAborts = 20
+
+// forsake closes all tasks because the group has given them to others. It will say so in an event of its own.
+func (w *Worker) forsake(cause error) error {
+	w.forsakenSince = w.config.Clock.Now()
+	var failed []error
+	for _, t := range w.sortedTasks() {
+		w.forsaken[t.id] = true
+		failed = append(failed, w.closeTask(t, true))
+	}
+	w.outbox.drop()
+	w.publish()
+	if err := errors.Join(failed...); err != nil {
+		return err
+	}
+	return fmt.Errorf("checkpoint: %w: %w", errForsaken, cause)
+}
+
+// checkForsaken returns an error if tasks were closed because the group had taken them away, and it never said so. The
+// process must not idle as if it were alive.
+func (w *Worker) checkForsaken() error {
+	if len(w.forsaken) > 0 && w.config.Clock.Now().Sub(w.forsakenSince) > forsakenPatience {
+		return fmt.Errorf("%d tasks were refused by the group, which has not taken them away within %v", len(w.forsaken), forsakenPatience)
+	}
+	return nil
+}
+
+// recoverFrom goes on after an error where that is possible: the partitions are gone, or a transaction cannot be
+// committed. It returns the error otherwise.
+func (w *Worker) recoverFrom(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, errForsaken):
+		w.config.Logger.Warn("partitions are gone", "error", err)
+		return nil
+	case !w.config.ExactlyOnce:
+		return err
+	case errors.Is(err, broker.ErrAborted), errors.Is(err, broker.ErrFenced):
+		return w.rewind(ctx, err)
+	default:
+		return err
+	}
+}
+
+// rewind goes back to the last checkpoint: nothing that was processed since then counts. What is dirty in memory is
+// dropped, the databases are as they should be, and the input is read again.
+func (w *Worker) rewind(ctx context.Context, cause error) error {
+	if w.aborts++; w.aborts > maxAborts {
+		return fmt.Errorf("%d checkpoints in a row have failed: %w", maxAborts, cause)
+	}
+	w.config.Logger.Warn("going back to the last checkpoint", "cause", cause)
+	w.outbox.drop()
+	if w.config.ExactlyOnce {
+		if err := w.abort(ctx, cause); err != nil {
+			return err
+		}
+	}
+	w.records = 0
+	for _, t := range w.sortedTasks() {
+		if t.mending() {
+			if err := w.reopen(t); err != nil {
+				return err
+			}
+			continue
+		}
+		t.changed = false
+		for i := range t.stores {
+			t.stores[i].store.Discard()
+		}
+		if t.state != running {
+			continue
+		}
+		t.positions = maps.Clone(t.committed)
+		for topic, offset := range t.positions {
+			w.fetcher.Start(broker.TopicPartition{Topic: topic, Partition: t.id.Partition}, offset)
+		}
+	}
+	return nil
+}
+
+// mending reports whether the next checkpoint of a task is to do more than to write what has changed: what the restore
+// has begun would be lost with it.
+func (t *task) mending() bool {
+	for i := range t.stores {
+		if t.stores[i].tookBack {
+			return true
+		}
+	}
+	return t.emptying
+}
+
+// reopen opens a task anew, from what its last checkpoint left.
+func (w *Worker) reopen(t *task) error {
+	topics := slices.Sorted(maps.Keys(t.inputs))
+	if err := w.closeTask(t, false); err != nil {
+		return err
+	}
+	return w.AddTask(t.env.Context, t.id, topics)
+}
+
+// abort ends the transaction. A producer that was fenced, or cannot abort, is replaced: the new one fences it.
+func (w *Worker) abort(ctx context.Context, cause error) error {
+	if errors.Is(cause, broker.ErrAborted) {
+		err := w.producer.Abort(ctx)
+		if err == nil {
+			return nil
+		}
+		w.config.Logger.Warn("the transaction could not be aborted; the producer is replaced", "error", err)
+	}
+	if err := w.producer.Close(); err != nil {
+		w.config.Logger.Warn("closing the producer failed", "error", err)
+	}
+	producer, err := w.newProducer()
+	if err != nil {
+		return fmt.Errorf("replace a producer: %w (after: %w)", err, cause)
+	}
+	w.producer, w.outbox.producer = producer, producer
+	return nil
+}

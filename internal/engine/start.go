@@ -1,0 +1,132 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/store"
+)
+
+// start begins to fetch the input of a task whose state is complete.
+func (w *Worker) start(ctx context.Context, t *task) error {
+	t.state = running
+	inputs := make([]broker.TopicPartition, 0, len(t.inputs))
+	for topic := range t.inputs {
+		inputs = append(inputs, broker.TopicPartition{Topic: topic, Partition: t.id.Partition})
+	}
+	ends, err := w.cluster.Offsets(ctx, broker.End, inputs...)
+	if err != nil {
+		return fmt.Errorf("task %s: %w", t.name, err)
+	}
+	earliest, err := w.cluster.Offsets(ctx, broker.Earliest, inputs...)
+	if err != nil {
+		return fmt.Errorf("task %s: %w", t.name, err)
+	}
+	for _, tp := range inputs {
+		t.ends[tp.Topic] = ends[tp]
+		position, err := w.firstOffset(t, tp, earliest[tp], ends[tp])
+		if err != nil {
+			return fmt.Errorf("task %s: %w", t.name, err)
+		}
+		t.positions[tp.Topic] = position
+	}
+	t.committed = maps.Clone(t.positions)
+	if t.emptying {
+		if err := w.Checkpoint(ctx); err != nil {
+			return err
+		}
+	}
+	for _, tp := range inputs {
+		w.route[tp] = t
+		w.fetcher.Start(tp, t.positions[tp.Topic])
+	}
+	return nil
+}
+
+// firstOffset returns where to begin with a partition of the input.
+func (w *Worker) firstOffset(t *task, tp broker.TopicPartition, earliest, end int64) (int64, error) {
+	committed, ok := t.positions[tp.Topic]
+	switch {
+	case ok && committed < earliest:
+		return w.lostInput(t, &broker.OffsetOutOfRangeError{TopicPartition: tp, Offset: committed, Earliest: earliest, End: end})
+	case ok:
+		return committed, nil // if it is beyond the end the fetcher will tell
+	case w.config.OffsetReset == ResetEarliest:
+		return earliest, nil
+	case w.config.OffsetReset == ResetLatest:
+		return end, nil
+	default:
+		return 0, fmt.Errorf("group %q has committed no offset for %s, and Config.OffsetReset says to fail", w.plan.Group, tp)
+	}
+}
+
+// lostInput returns where to go on when the next record of a partition is gone.
+func (w *Worker) lostInput(t *task, lost *broker.OffsetOutOfRangeError) (int64, error) {
+	switch w.config.LostInput {
+	case LostContinue:
+		t.env.Logger.Error("input is gone that was not processed; going on with what is left, state kept", "error", lost)
+		return lost.Earliest, nil
+	case LostReset:
+		t.env.Logger.Error("input is gone that was not processed; going on with what comes next, state emptied", "error", lost)
+		t.emptying, t.changed = t.database != nil, true
+		return lost.End, nil
+	default:
+		return 0, fmt.Errorf("the next record of group %q is gone: %w: retention has removed it, or the topic was made anew; "+
+			"Config.OnLostInput says how to go on", w.plan.Group, lost)
+	}
+}
+
+// outOfRange acts on what the fetcher says of a partition that it was to read.
+func (w *Worker) outOfRange(ctx context.Context, out *broker.OffsetOutOfRangeError) error {
+	t := w.route[out.TopicPartition]
+	switch {
+	case t == nil:
+		return nil // it was stopped meanwhile
+	case t.state == restoring:
+		return fmt.Errorf("task %s: restore: %w: the changelog was changed while it was read; start again", t.name, out)
+	}
+	// What was processed so far counts, under the old offsets.
+	if err := w.Checkpoint(ctx); err != nil {
+		return err
+	}
+	position, err := w.lostInput(t, out)
+	if err != nil {
+		return fmt.Errorf("task %s: %w", t.name, err)
+	}
+	emptying := t.emptying
+	t.positions[out.Topic], t.changed = position, true
+	if err := w.Checkpoint(ctx); err != nil {
+		return err
+	}
+	if emptying { // the caches hold what is not there any more
+		return w.reopen(t)
+	}
+	w.fetcher.Start(out.TopicPartition, position)
+	return nil
+}
+
+// explain says what an error of the fetcher means, and goes on after one that has a remedy.
+func (w *Worker) explain(ctx context.Context, err error) error {
+	var out *broker.OffsetOutOfRangeError
+	if errors.As(err, &out) {
+		return w.outOfRange(ctx, out)
+	}
+	return fmt.Errorf("fetch: %w", err)
+}
+
+// empty deletes all rows of a store, in the batch and in the changelog.
+func (s *taskStore) empty(backend store.Backend, emit func(key, value []byte) error) error {
+	return backend.Scan(s.prefix, s.end(), func(key, _ []byte) (bool, error) {
+		return true, emit(key[len(s.prefix):], nil)
+	})
+}
+
+// end returns the first key after those of the store.
+func (s *taskStore) end() []byte {
+	to := append([]byte(nil), s.prefix...)
+	to[len(to)-1]++ // the last byte of a number is below 0x80
+	return to
+}

@@ -1,0 +1,147 @@
+package runtime
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/store"
+)
+
+// state is the state directory of a process, or what stands for it in memory.
+type state struct {
+	open    func(task string) (store.Backend, error)
+	destroy func(task string) error
+	// warm returns a partition of each task whose database is here.
+	warm  func() []broker.TopicPartition
+	close func() error
+	// process is what the process remembers of its former runs.
+	process processFile
+	// remember writes process.
+	remember func() error
+}
+
+// processFile names the process to the cluster across restarts, so that it can end the transactions that it has left open.
+type processFile struct {
+	ID string `json:"id"`
+	// Workers is how many transactional producers the process had.
+	Workers int `json:"workers"`
+}
+
+const processFileName = "process.json"
+
+// openState takes the state directory.
+func (a *App) openState(ctx context.Context) (*state, error) {
+	if a.config.StateInMemory {
+		return &state{
+			open:     func(string) (store.Backend, error) { return store.NewMemory(), nil },
+			destroy:  func(string) error { return nil },
+			warm:     func() []broker.TopicPartition { return nil },
+			close:    func() error { return nil },
+			process:  processFile{ID: a.newProcessID()},
+			remember: func() error { return nil },
+		}, nil
+	}
+	dir := filepath.Join(a.config.StateDir, a.config.Group)
+	lock, err := store.LockDir(ctx, dir, a.config.StateLockWait)
+	if err != nil {
+		return nil, err
+	}
+	s := &state{}
+	file := filepath.Join(dir, processFileName)
+	if s.process, err = a.readProcessFile(file); err != nil {
+		return nil, errors.Join(err, lock.Unlock())
+	}
+	pebble := store.NewPebble(store.PebbleConfig{Logger: a.config.Logger})
+	path := func(task string) string { return filepath.Join(dir, filepath.FromSlash(task)) }
+	s.open = func(task string) (store.Backend, error) { return pebble.Open(path(task)) }
+	s.destroy = func(task string) error { return os.RemoveAll(path(task)) }
+	s.warm = func() []broker.TopicPartition { return a.warm(dir) }
+	s.close = func() error { return errors.Join(pebble.Close(), lock.Unlock()) }
+	s.remember = func() error {
+		data, err := json.Marshal(s.process)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(file, data, 0o644)
+	}
+	return s, nil
+}
+
+func (a *App) readProcessFile(file string) (p processFile, err error) {
+	data, err := os.ReadFile(file)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+	case err != nil:
+		return p, fmt.Errorf("state directory: %w", err)
+	default:
+		// A file that was cut short is as good as none: open transactions time out then.
+		if err := json.Unmarshal(data, &p); err != nil {
+			a.config.Logger.Warn("the name of the process is lost; transactions that it left open time out", "file", file, "error", err)
+		}
+	}
+	if p.ID == "" {
+		p.ID = a.newProcessID()
+	}
+	return p, nil
+}
+
+// newProcessID names a process that has no name yet.
+func (a *App) newProcessID() string {
+	if a.config.InstanceID != "" {
+		return a.config.InstanceID
+	}
+	return rand.Text()[:16]
+}
+
+// warm finds the databases in the state directory.
+func (a *App) warm(dir string) []broker.TopicPartition {
+	var warm []broker.TopicPartition
+	for _, part := range a.plan.Parts {
+		if len(part.Stores) == 0 {
+			continue
+		}
+		entries, err := os.ReadDir(filepath.Join(dir, part.StreamID))
+		if err != nil {
+			continue // none yet
+		}
+		for _, e := range entries {
+			if n, err := strconv.ParseInt(e.Name(), 10, 32); err == nil {
+				warm = append(warm, broker.TopicPartition{Topic: a.plan.Topic(part.Sources[0]), Partition: int32(n)})
+			}
+		}
+	}
+	return warm
+}
+
+// transactionalID returns the name of a worker's producer, or nothing if it needs none.
+func (a *App) transactionalID(s *state, worker int) string {
+	if a.config.Guarantee != ExactlyOnce {
+		return ""
+	}
+	return fmt.Sprintf("%s-%s-%d", a.config.Group, s.process.ID, worker)
+}
+
+// fenceFormer ends the transactions of producers that a former run of this process had and this one has not.
+func (a *App) fenceFormer(cluster broker.Cluster, s *state) error {
+	if a.config.Guarantee != ExactlyOnce {
+		return nil
+	}
+	for i := a.config.Workers; i < s.process.Workers; i++ {
+		p, err := cluster.NewProducer(broker.ProducerConfig{TransactionalID: a.transactionalID(s, i)})
+		if err == nil {
+			err = p.Close()
+		}
+		if err != nil {
+			return fmt.Errorf("end the transactions of a former worker: %w", err)
+		}
+	}
+	s.process.Workers = a.config.Workers
+	return s.remember()
+}

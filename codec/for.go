@@ -86,7 +86,8 @@ func retype[T, U any](inner Codec[U]) Codec[T] {
 func retypeNuller[T, U any](inner interface {
 	Codec[U]
 	Nuller[U]
-}) Codec[T] {
+},
+) Codec[T] {
 	if same, ok := inner.(Codec[T]); ok {
 		return same
 	}
@@ -111,7 +112,7 @@ func (r retyped[T, U]) Decode(c *Context, data []byte) (T, error) {
 // renamed puts the name of T into an error that names its underlying type. The inner codec made the error in the call
 // that just ended, so that nobody else has it yet.
 func renamed[T any](err error) error {
-	if e, ok := err.(*Error); ok {
+	if e, ok := err.(*Error); ok { //nolint:errorlint // see above: what is further down belongs to a user's codec
 		e.Type = reflect.TypeFor[T]()
 	}
 	return err

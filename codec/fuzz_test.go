@@ -13,8 +13,9 @@ func FuzzString(f *testing.F) { fuzzExact(f, codec.String(), "", "é", "\xff") }
 func FuzzInt(f *testing.F) {
 	fuzzExact(f, codec.Int(), "", "1234567", "\xff\xff\xff\xff\xff\xff\xff\xff")
 }
-func FuzzInt32(f *testing.F)   { fuzzExact(f, codec.Int32(), "", "\x00\x00\x00\x7b", "12345") }
-func FuzzInt64(f *testing.F)   { fuzzExact(f, codec.Int64(), "", "\x00\x00\x00\x00\x00\x00\x00\x7b") }
+func FuzzInt32(f *testing.F) { fuzzExact(f, codec.Int32(), "", "\x00\x00\x00\x7b", "12345") }
+func FuzzInt64(f *testing.F) { fuzzExact(f, codec.Int64(), "", "\x00\x00\x00\x00\x00\x00\x00\x7b") }
+
 func FuzzFloat32(f *testing.F) { fuzzExact(f, codec.Float32(), "\x42\xf6\x00\x00", "\x7f\xa0\x00\x01") }
 func FuzzFloat64(f *testing.F) { fuzzExact(f, codec.Float64(), "\x40\x5e\xc0\x00\x00\x00\x00\x00") }
 func FuzzBool(f *testing.F)    { fuzzExact(f, codec.Bool(), "", "\x00", "\x01", "\x02") }

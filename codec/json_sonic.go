@@ -35,7 +35,7 @@ type jsonParser struct{ decoder decoder.Decoder }
 // parse decodes text into what v points to. If text is lent, it is valid only during the call, and strings are copied
 // out of it. The error holds no part of text.
 func (p *jsonParser) parse(text string, lent bool, v any) error {
-	options := decoder.Options(jsonDecoderOptions)
+	var options decoder.Options = jsonDecoderOptions
 	if lent {
 		options |= decoder.OptionCopyString
 	}
@@ -56,7 +56,7 @@ func (p *jsonParser) parse(text string, lent bool, v any) error {
 // itself only: what is further down its chain belongs to a user's UnmarshalJSON.
 func jsonError(text string, err error) error {
 	data := unsafe.Slice(unsafe.StringData(text), len(text))
-	switch e := err.(type) {
+	switch e := err.(type) { //nolint:errorlint // see above
 	case decoder.SyntaxError:
 		return jsonErrorAt(data, e.Pos, errors.New("syntax error: "+e.Message()))
 	case *decoder.MismatchTypeError:

@@ -66,8 +66,10 @@ func TestJSONWritesStableCompactBytes(t *testing.T) {
 }
 
 func TestJSONKeepsNumbersInInterfaces(t *testing.T) {
-	for _, wire := range []string{"9223372036854775807", "18446744073709551615", "-9223372036854775808", "1.0", "1e16",
-		"0.1000000000000000055511151231257827", `{"a":[1,2.50]}`} {
+	for _, wire := range []string{
+		"9223372036854775807", "18446744073709551615", "-9223372036854775808", "1.0", "1e16",
+		"0.1000000000000000055511151231257827", `{"a":[1,2.50]}`,
+	} {
 		cd, c := codec.JSON[any](), &codec.Context{}
 		v, err := cd.Decode(c, []byte(wire))
 		if err != nil {
@@ -229,8 +231,10 @@ func TestJSONRefusesWhatItCouldNotReadBack(t *testing.T) {
 func TestJSONErrorsPointAtTheInput(t *testing.T) {
 	c := &codec.Context{Topic: "trades", Part: codec.Value}
 	_, err := codec.JSON[flight]().Decode(c, []byte(`{"from":"LHR"} trailing`))
-	for _, want := range []string{`decode value of topic "trades" as codec_test.flight: `, ` of 23 `,
-		`near "{\"from\":\"LHR\"} trailing"`} {
+	for _, want := range []string{
+		`decode value of topic "trades" as codec_test.flight: `, ` of 23 `,
+		`near "{\"from\":\"LHR\"} trailing"`,
+	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in the error:\n\t%v", want, err)
 		}

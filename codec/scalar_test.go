@@ -54,8 +54,10 @@ func TestScalarsRefuseOtherLengthsAndSayWhatTheyWant(t *testing.T) {
 		{"int64", "0000007b", "want 8 bytes, got 4 (0x0000007b)"},
 		{"int", "0000007b", "want 8 bytes, got 4 (0x0000007b)"},
 		{"float32", "405ec00000000000", "want 4 bytes, got 8 (0x405ec00000000000)"},
-		{"float64", "000102030405060708090a0b0c0d0e0f1011",
-			"want 8 bytes, got 18 (0x000102030405060708090a0b0c0d0e0f...)"},
+		{
+			"float64", "000102030405060708090a0b0c0d0e0f1011",
+			"want 8 bytes, got 18 (0x000102030405060708090a0b0c0d0e0f...)",
+		},
 		{"bool", "0001", "want 1 byte, got 2 (0x0001)"},
 		{"bool", "02", "want 0x00 or 0x01, got 0x02"},
 	} {

@@ -22,9 +22,6 @@ type entryRow struct {
 	occurrence uint32
 }
 
-// maxEntries keeps offsets in the arena within 32 bits.
-const maxEntries = 1 << 30
-
 // Set adds a change that sets a key. It copies what it is given.
 func (e *Entries) Set(key, value []byte) { e.add(key, value, int32(len(value))) }
 

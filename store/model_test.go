@@ -67,8 +67,8 @@ func (c *checkpoint) commit(t *testing.T, s store.Store) {
 
 // modelBackend returns a memory or Pebble database with a neighbour's rows on both sides of the prefix.
 func modelBackend(t *testing.T, random *rand.Rand) (store.Backend, func() store.Backend) {
-	b, reopen := store.NewMemory(), (func() store.Backend)(nil)
-	reopen = func() store.Backend { return b }
+	b := store.NewMemory()
+	reopen := func() store.Backend { return b }
 	if random.IntN(20) == 0 {
 		b, reopen = reopenable(t, store.PebbleConfig{FS: vfs.NewMem(), MemTableBytes: 64 << 10}, "task")
 	}

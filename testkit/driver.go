@@ -230,13 +230,13 @@ func (d *Driver) run() error {
 }
 
 // commit checkpoints the workers that have something to check in, and reports whether there was one.
-func (d *Driver) commit(ctx context.Context) (any bool, err error) {
+func (d *Driver) commit(ctx context.Context) (committed bool, err error) {
 	for _, w := range d.workers {
 		if err == nil && w.Dirty() {
-			any, err = true, w.Checkpoint(ctx)
+			committed, err = true, w.Checkpoint(ctx)
 		}
 	}
-	return any, err
+	return committed, err
 }
 
 // stop ends the process gracefully.

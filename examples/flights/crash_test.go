@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -22,6 +23,7 @@ import (
 	"github.com/weirstreams/weir/internal/broker/saramabroker"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/kafkatest"
+	"github.com/weirstreams/weir/internal/murmur2"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/window"
 )
@@ -110,7 +112,10 @@ func (k *trial) feed() (stop func()) {
 		k.t.Fatal(err)
 	}
 	days := int(last.Sub(first)/(24*time.Hour)) + 1
-	client := k.client()
+	producer, err := k.cluster.NewProducer(broker.ProducerConfig{})
+	if err != nil {
+		k.t.Fatal(err)
+	}
 	enough, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -125,20 +130,28 @@ func (k *trial) feed() (stop func()) {
 			if k.flights-int(k.committed()) > feedAhead {
 				continue
 			}
-			batch := make([]Flight, feedBatch)
-			for i := range batch {
+			var batch [partitions][]broker.Record
+			for range feedBatch {
 				f := file[k.flights%len(file)]
 				at, err := f.departure()
 				if err != nil {
 					k.t.Error(err)
 					return
 				}
-				f.Date = at.AddDate(0, 0, k.flights/len(file)*days).Format("2006/01/02 15:04")
+				at = at.AddDate(0, 0, k.flights/len(file)*days)
+				f.Date = at.Format("2006/01/02 15:04")
 				f.Distance = k.flights
 				k.flights++
-				batch[i] = f
+				value, err := json.Marshal(f)
+				if err != nil {
+					k.t.Error(err)
+					return
+				}
+				state := airports[f.Origin].State
+				p := murmur2.Partition([]byte(state), partitions)
+				batch[p] = append(batch[p], broker.Record{Key: []byte(state), Value: value, Millis: at.UnixMilli()})
 			}
-			if err := write(client, k.topics.Flights.Name(), batch, airports); err != nil {
+			if err := k.append(producer, batch); err != nil {
 				k.t.Error(err)
 				return
 			}
@@ -147,10 +160,25 @@ func (k *trial) feed() (stop func()) {
 	stop = sync.OnceFunc(func() {
 		close(enough)
 		<-done
-		client.Close()
+		producer.Close()
 	})
 	k.t.Cleanup(stop)
 	return stop
+}
+
+// append writes to the partitions of the input, each record once whatever becomes of the broker. Any goroutine may call it.
+func (k *trial) append(p broker.Producer, batch [partitions][]broker.Record) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for i, records := range batch {
+		if len(records) == 0 {
+			continue
+		}
+		if err := p.Send(ctx, broker.TopicPartition{Topic: k.topics.Flights.Name(), Partition: int32(i)}, records); err != nil {
+			return err
+		}
+	}
+	return p.Flush(ctx)
 }
 
 // member returns a member of the group with a state directory and a log of its own.
@@ -190,22 +218,12 @@ func partitionsOf(topics ...string) []broker.TopicPartition {
 func (k *trial) awaitFinished(r *running) {
 	k.t.Helper()
 	ctx := k.within()
-	tps := partitionsOf(k.topics.Flights.Name(), k.repartition())
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		// In this order: the repartition topic grows before the flights that it comes of are committed.
-		committed, err := k.cluster.CommittedOffsets(ctx, k.name, tps...)
+		behind, err := k.behind(ctx)
 		if err != nil {
 			k.t.Fatal(err)
-		}
-		ends, err := k.cluster.Offsets(ctx, broker.End, tps...)
-		if err != nil {
-			k.t.Fatal(err)
-		}
-		behind := int64(0)
-		for _, tp := range tps {
-			behind += ends[tp] - committed[tp]
 		}
 		if behind == 0 {
 			return
@@ -220,11 +238,31 @@ func (k *trial) awaitFinished(r *running) {
 	}
 }
 
-// committed returns how many flights the group has committed. Any goroutine may call it.
+// behind returns how many records of the input and of the repartition topic are not committed.
+func (k *trial) behind(ctx context.Context) (n int64, err error) {
+	tps := partitionsOf(k.topics.Flights.Name(), k.repartition())
+	// In this order: the repartition topic grows before the flights that it comes of are committed.
+	committed, err := k.cluster.CommittedOffsets(ctx, k.name, tps...)
+	if err != nil {
+		return 0, err
+	}
+	ends, err := k.cluster.Offsets(ctx, broker.End, tps...)
+	for _, tp := range tps {
+		n += ends[tp] - committed[tp]
+	}
+	return n, err
+}
+
+// committed returns how many flights the group has committed. Any goroutine may call it. It waits for brokers that are
+// away.
 func (k *trial) committed() (n int64) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	offsets, err := k.cluster.CommittedOffsets(ctx, k.name, partitionsOf(k.topics.Flights.Name())...)
+	var offsets map[broker.TopicPartition]int64
+	err := broker.ErrUnavailable
+	for errors.Is(err, broker.ErrUnavailable) && ctx.Err() == nil {
+		offsets, err = k.cluster.CommittedOffsets(ctx, k.name, partitionsOf(k.topics.Flights.Name())...)
+	}
 	if err != nil {
 		k.t.Error(err)
 	}

@@ -63,7 +63,7 @@ func run(ctx context.Context, out io.Writer, brokers, name string, verbose bool)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(state)
+	defer func() { _ = os.RemoveAll(state) }()
 	summary, err := pipeline(ctx, out, name, runtime.Config{
 		Brokers: strings.Split(brokers, ","), Group: name, StateDir: state, CreateTopics: true, Logger: logs,
 	})

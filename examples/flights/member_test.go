@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/IBM/sarama"
+
 	"github.com/weirstreams/weir/runtime"
 )
 
@@ -29,6 +31,10 @@ type member struct {
 	InstanceID         string
 	SessionTimeout     time.Duration
 	CheckpointInterval time.Duration
+	Guarantee          runtime.Guarantee
+	TransactionTimeout time.Duration
+	// Proxy is the address that all connections to brokers go through, if it is not empty.
+	Proxy string
 	// Log is the file that the log is appended to, as lines of JSON.
 	Log string
 }
@@ -54,10 +60,17 @@ func runMember(text string) int {
 	defer log.Close()
 	logs := slog.New(slog.NewJSONHandler(log, nil))
 	var read, grouped atomic.Int64
-	app, err := runtime.New(Topology(NewTopics(m.Name, partitions), func(Flight) { read.Add(1) }, func(Flight) { grouped.Add(1) }), runtime.Config{
+	config := runtime.Config{
 		Brokers: m.Brokers, Group: m.Name, StateDir: m.StateDir, InstanceID: m.InstanceID, Workers: 2,
 		SessionTimeout: m.SessionTimeout, CheckpointInterval: m.CheckpointInterval, Logger: logs,
-	})
+		Guarantee: m.Guarantee, TransactionTimeout: m.TransactionTimeout,
+	}
+	if m.Proxy != "" {
+		config.Client = func(c *sarama.Config) {
+			c.Net.Proxy.Enable, c.Net.Proxy.Dialer = true, detour(m.Proxy)
+		}
+	}
+	app, err := runtime.New(Topology(NewTopics(m.Name, partitions), func(Flight) { read.Add(1) }, func(Flight) { grouped.Add(1) }), config)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 2

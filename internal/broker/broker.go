@@ -309,5 +309,7 @@ type DeliveryError struct {
 	Err error
 }
 
-func (e *DeliveryError) Error() string { return fmt.Sprintf("deliver to %s: %v", e.TopicPartition, e.Err) }
+func (e *DeliveryError) Error() string {
+	return fmt.Sprintf("deliver to %s: %v", e.TopicPartition, e.Err)
+}
 func (e *DeliveryError) Unwrap() error { return e.Err }

@@ -42,7 +42,7 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 	defer func() {
 		for _, b := range batches {
 			if b != nil {
-				b.Close()
+				_ = b.Close() // nothing depends on it: it was committed, or is not to be
 			}
 		}
 	}()

@@ -130,9 +130,7 @@ func (p *preparation) userTopics() {
 
 func (p *preparation) make(spec broker.TopicSpec) {
 	p.missing = append(p.missing, spec)
-	p.known[spec.Name] = broker.TopicInfo{
-		Name: spec.Name, Partitions: spec.Partitions, Replication: spec.Replication, Config: spec.Config,
-	}
+	p.known[spec.Name] = broker.TopicInfo(spec)
 }
 
 // partitions checks that tasks of a part with stores own a partition of every input, and reports whether all inputs are

@@ -301,7 +301,7 @@ func (w *Worker) Stores(name string) []store.Store {
 // Close checkpoints, closes all tasks and the connections.
 func (w *Worker) Close(ctx context.Context) error {
 	err := w.Checkpoint(ctx)
-	if errors.Is(err, errForsaken) || errors.Is(err, broker.ErrAborted) {
+	if errors.Is(err, errForsaken) || errors.Is(err, broker.ErrAborted) || errors.Is(err, broker.ErrFenced) {
 		w.config.Logger.Warn("the last checkpoint was refused; what it held is processed again by the next owner", "error", err)
 		err = nil
 	}

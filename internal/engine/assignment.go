@@ -31,7 +31,7 @@ func (a *Assignment) Handle(ctx context.Context, event *broker.GroupEvent) error
 		return a.assign(ctx, event.Partitions)
 	}
 	byWorker := map[int][]TaskID{}
-	for id := range a.tasks(event.Partitions) {
+	for _, id := range sortedIDs(a.tasks(event.Partitions)) {
 		if i, ok := a.workers[id]; ok {
 			byWorker[i] = append(byWorker[i], id)
 			a.load[i]--
@@ -42,7 +42,7 @@ func (a *Assignment) Handle(ctx context.Context, event *broker.GroupEvent) error
 	for i, ids := range byWorker {
 		jobs[i] = func(w *Worker) error {
 			if event.Kind == broker.Lost {
-				return w.DropTasks(ids)
+				return w.DropTasks(ctx, ids)
 			}
 			return w.RemoveTasks(ctx, ids)
 		}
@@ -53,11 +53,8 @@ func (a *Assignment) Handle(ctx context.Context, event *broker.GroupEvent) error
 // assign gives new tasks to the workers that have fewest.
 func (a *Assignment) assign(ctx context.Context, partitions []broker.TopicPartition) error {
 	tasks := a.tasks(partitions)
-	ids := slices.SortedFunc(maps.Keys(tasks), func(x, y TaskID) int {
-		return cmp.Or(cmp.Compare(x.Part, y.Part), cmp.Compare(x.Partition, y.Partition))
-	})
 	byWorker := map[int][]TaskID{}
-	for _, id := range ids {
+	for _, id := range sortedIDs(tasks) {
 		if _, ok := a.workers[id]; ok {
 			continue
 		}
@@ -83,6 +80,13 @@ func (a *Assignment) assign(ctx context.Context, partitions []broker.TopicPartit
 		}
 	}
 	return a.each(jobs)
+}
+
+// sortedIDs returns the keys of tasks in a fixed order: a simulation repeats what it has done.
+func sortedIDs(tasks map[TaskID][]string) []TaskID {
+	return slices.SortedFunc(maps.Keys(tasks), func(x, y TaskID) int {
+		return cmp.Or(cmp.Compare(x.Part, y.Part), cmp.Compare(x.Partition, y.Partition))
+	})
 }
 
 // tasks groups partitions by the tasks that own them.

@@ -27,11 +27,7 @@ type restore struct {
 
 // beginRestore finds out what each store lacks and begins to read it.
 func (w *Worker) beginRestore(ctx context.Context, t *task) error {
-	inputs := make([]broker.TopicPartition, 0, len(t.inputs))
-	for topic := range t.inputs {
-		inputs = append(inputs, broker.TopicPartition{Topic: topic, Partition: t.id.Partition})
-	}
-	committed, err := w.cluster.CommittedOffsets(ctx, w.plan.Group, inputs...)
+	committed, err := w.cluster.CommittedOffsets(ctx, w.plan.Group, t.inputPartitions()...)
 	if err != nil {
 		return fmt.Errorf("committed offsets: %w", err)
 	}

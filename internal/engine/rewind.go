@@ -90,8 +90,8 @@ func (w *Worker) rewind(ctx context.Context, cause error) error {
 			continue
 		}
 		t.positions = maps.Clone(t.committed)
-		for topic, offset := range t.positions {
-			w.fetcher.Start(broker.TopicPartition{Topic: topic, Partition: t.id.Partition}, offset)
+		for _, tp := range t.inputPartitions() {
+			w.fetcher.Start(tp, t.positions[tp.Topic])
 		}
 	}
 	return nil

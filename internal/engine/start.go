@@ -13,10 +13,7 @@ import (
 // start begins to fetch the input of a task whose state is complete.
 func (w *Worker) start(ctx context.Context, t *task) error {
 	t.state = running
-	inputs := make([]broker.TopicPartition, 0, len(t.inputs))
-	for topic := range t.inputs {
-		inputs = append(inputs, broker.TopicPartition{Topic: topic, Partition: t.id.Partition})
-	}
+	inputs := t.inputPartitions()
 	ends, err := w.cluster.Offsets(ctx, broker.End, inputs...)
 	if err != nil {
 		return fmt.Errorf("task %s: %w", t.name, err)

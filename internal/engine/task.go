@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -137,6 +138,15 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 		t.stores = append(t.stores, taskStore{Store: s, store: t.env.Stores[i], prefix: prefix, changelog: changelog})
 	}
 	return t, nil
+}
+
+// inputPartitions returns the partitions that the task reads, in a fixed order.
+func (t *task) inputPartitions() []broker.TopicPartition {
+	tps := make([]broker.TopicPartition, 0, len(t.inputs))
+	for _, topic := range slices.Sorted(maps.Keys(t.inputs)) {
+		tps = append(tps, broker.TopicPartition{Topic: topic, Partition: t.id.Partition})
+	}
+	return tps
 }
 
 // openState opens the database of a task. One that is damaged is deleted: the changelogs hold what was in it.

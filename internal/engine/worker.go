@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -87,8 +88,8 @@ func (w *Worker) RemoveTasks(ctx context.Context, ids []TaskID) error {
 	bounded, cancel := context.WithTimeout(ctx, w.config.RevokeTimeout)
 	defer cancel()
 	err := w.Checkpoint(bounded)
-	if dropped := w.DropTasks(ids); dropped != nil {
-		return dropped
+	if closed := w.closeTasks(ids); closed != nil {
+		return closed
 	}
 	switch {
 	case err == nil, errors.Is(err, errForsaken):
@@ -101,8 +102,23 @@ func (w *Worker) RemoveTasks(ctx context.Context, ids []TaskID) error {
 	}
 }
 
-// DropTasks closes tasks without a checkpoint: they belong to somebody else.
-func (w *Worker) DropTasks(ids []TaskID) error {
+// DropTasks closes tasks without a checkpoint: they belong to somebody else. Exactly once, what they have written is part
+// of the worker's transaction, so the other tasks go back to the checkpoint before.
+func (w *Worker) DropTasks(ctx context.Context, ids []TaskID) error {
+	uncommitted := slices.ContainsFunc(ids, func(id TaskID) bool {
+		t := w.tasks[id]
+		return t != nil && t.changed
+	})
+	if err := w.closeTasks(ids); err != nil {
+		return err
+	}
+	if uncommitted && w.config.ExactlyOnce {
+		return w.rewind(ctx, fmt.Errorf("partitions were lost: %w", broker.ErrAborted))
+	}
+	return nil
+}
+
+func (w *Worker) closeTasks(ids []TaskID) error {
 	var failed []error
 	for _, id := range ids {
 		delete(w.forsaken, id)
@@ -285,7 +301,7 @@ func (w *Worker) Stores(name string) []store.Store {
 // Close checkpoints, closes all tasks and the connections.
 func (w *Worker) Close(ctx context.Context) error {
 	err := w.Checkpoint(ctx)
-	if errors.Is(err, errForsaken) || errors.Is(err, broker.ErrAborted) {
+	if errors.Is(err, errForsaken) || errors.Is(err, broker.ErrAborted) || errors.Is(err, broker.ErrFenced) {
 		w.config.Logger.Warn("the last checkpoint was refused; what it held is processed again by the next owner", "error", err)
 		err = nil
 	}

@@ -370,7 +370,10 @@ func TestAProducerThatGetsNoIDIsClosed(t *testing.T) {
 			p := newProducer(t, c, broker.ProducerConfig{})
 			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 			defer cancel()
-			if err := p.Send(ctx, tp, numbered(0, 1)); !errors.Is(err, context.DeadlineExceeded) {
+			if err := p.Send(ctx, tp, numbered(0, 1)); err != nil { // which needs no ID to wait in the buffer
+				t.Error(err)
+			}
+			if err := p.Flush(ctx); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
 			}
 			begun := time.Now()
@@ -380,7 +383,7 @@ func TestAProducerThatGetsNoIDIsClosed(t *testing.T) {
 			}
 
 			p = newProducer(t, c, broker.ProducerConfig{DeliveryTimeout: 200 * time.Millisecond})
-			err := p.Send(within(t), tp, numbered(0, 1))
+			err := errors.Join(p.Send(within(t), tp, numbered(0, 1)), p.Flush(within(t)))
 			if delivery, ok := errors.AsType[*broker.DeliveryError](err); !ok || delivery.TopicPartition != tp {
 				t.Errorf("got %v, want a delivery error of %s", err, tp)
 			}

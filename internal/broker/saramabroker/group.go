@@ -32,7 +32,7 @@ type group struct {
 	events chan *broker.GroupEvent
 	// handled is closed when Done of the last event was called. Like owed it is used by run.
 	handled <-chan struct{}
-	// owed are partitions that were taken away while nobody polled.
+	// owed are partitions that are gone without Poll having told.
 	owed   []broker.TopicPartition
 	ctx    context.Context // ends with Leave
 	cancel context.CancelFunc

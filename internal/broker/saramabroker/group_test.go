@@ -557,22 +557,27 @@ func TestAMemberThatIsStillJoiningLeaves(t *testing.T) {
 	first := newMember(t, k, c, group, topic)
 	first.until(broker.Assigned, 2)
 	second := newMember(t, k, c, group, topic)
-	if _, err := second.Poll(within(t), 0); err != nil {
-		t.Fatal(err)
+	second.joined()
+	revoked := first.next() // so that the first does not join again until Done
+	third := newMember(t, k, c, group, topic)
+	if event, err := third.Poll(within(t), 200*time.Millisecond); event != nil || err != nil {
+		t.Fatal(event, err)
 	}
-	revoked := first.next() // so the second's join is held until Done
 	begun := time.Now()
-	if err := second.Leave(within(t)); err != nil {
+	if err := third.Leave(within(t)); err != nil {
 		t.Error(err)
 	}
 	if took := time.Since(begun); took > 3*time.Second {
 		t.Errorf("leaving took %s", took)
 	}
-	revoked.Done()
-	if revoked.Kind != broker.Revoked {
-		t.Errorf("got %s, want revoked", revoked.Kind)
+	if third.Member().MemberID != "" {
+		t.Error("the member did not have to wait")
 	}
-	first.until(broker.Assigned, 2)
+	revoked.Done()
+	if diff := cmp.Diff(revoked.Partitions, second.until(broker.Assigned, 1)); diff != "" || revoked.Kind != broker.Revoked {
+		t.Errorf("%s: %s", revoked.Kind, diff)
+	}
+	first.quiet()
 }
 
 func TestLeavingDoesNotWaitForDone(t *testing.T) {

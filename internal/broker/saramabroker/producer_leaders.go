@@ -2,6 +2,7 @@ package saramabroker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -15,16 +16,19 @@ func (p *producer) tend() {
 	defer timer.Stop()
 	outage := outage{log: p.wire.log, what: "find partition leaders to send to"}
 	for {
-		due, wait := p.inspect()
+		due, wait, overdue := p.inspect()
 		if p.ctx.Err() != nil {
 			return
 		}
 		if len(due) > 0 {
-			ctx, cancel := context.WithTimeout(p.ctx, max(wait, time.Millisecond))
+			ctx, cancel := context.WithTimeout(p.ctx, overdue)
 			leaders, failures, err := p.wire.leaders(ctx, due)
 			cancel()
-			if p.ctx.Err() != nil {
+			switch {
+			case p.ctx.Err() != nil:
 				return
+			case errors.Is(err, context.DeadlineExceeded):
+				continue // a batch is overdue
 			}
 			outage.note(err)
 			p.assign(due, leaders, failures, err)
@@ -40,14 +44,15 @@ func (p *producer) tend() {
 	}
 }
 
-// inspect returns the partitions whose leader is to be looked up now, and how long there is until a batch is overdue
-// or the next lookup is due.
-func (p *producer) inspect() (due []broker.TopicPartition, wait time.Duration) {
+// inspect returns the partitions whose leader is to be looked up now, how long to wait if there are none, and when the
+// next batch is overdue.
+func (p *producer) inspect() (due []broker.TopicPartition, wait, overdue time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	wait = p.timeout // of a batch that comes next
+	overdue = p.timeout // of a batch that comes next
+	wait = overdue
 	if p.failure() != nil {
-		return nil, wait
+		return nil, wait, overdue
 	}
 	now := time.Now()
 	for _, q := range p.queues {
@@ -58,9 +63,9 @@ func (p *producer) inspect() (due []broker.TopicPartition, wait time.Duration) {
 		left := b.deadline.Sub(now)
 		if left <= 0 {
 			p.expire(q)
-			return nil, p.timeout
+			return nil, p.timeout, p.timeout
 		}
-		wait = min(wait, left)
+		overdue = min(overdue, left)
 		if q.leader != noLeader || q.inFlight > 0 {
 			continue
 		}
@@ -70,7 +75,7 @@ func (p *producer) inspect() (due []broker.TopicPartition, wait time.Duration) {
 		}
 		due = append(due, q.tp)
 	}
-	return due, wait
+	return due, min(wait, overdue), overdue
 }
 
 // assign gives queues to the senders of their leaders.

@@ -88,7 +88,7 @@ func (*handler) ConsumeClaim(s sarama.ConsumerGroupSession, _ sarama.ConsumerGro
 func (g *group) attend(s sarama.ConsumerGroupSession, assigned []broker.TopicPartition) {
 	over := s.Context().Done()
 	if g.current().memberID != s.MemberID() {
-		g.lose() // the group has gone on without the member that this one was
+		g.forfeit() // the group has gone on without the member that this one was
 	}
 	g.stand(func(now *standing) { now.memberID, now.generation = s.MemberID(), s.GenerationID() })
 	if len(g.owed) > 0 {
@@ -135,8 +135,7 @@ func (g *group) attend(s sarama.ConsumerGroupSession, assigned []broker.TopicPar
 
 var closedChannel = func() <-chan struct{} { c := make(chan struct{}); close(c); return c }()
 
-// revoke takes partitions away. It returns false if it is no use to go on: nobody polled in time, or the membership was
-// lost. The time for it is a little less than the rebalance timeout, as another rebalance may wait for this member already.
+// revoke takes partitions away. It returns false if that was not done in time, or if the membership was lost. The time for it is a little less than the rebalance timeout, as another rebalance may wait for this member already.
 func (g *group) revoke(s sarama.ConsumerGroupSession, revoked []broker.TopicPartition) bool {
 	limit := max(g.cfg.RebalanceTimeout-2*g.client.Config().Consumer.Group.Heartbeat.Interval, g.cfg.RebalanceTimeout/2)
 	impatient, cancel := context.WithTimeout(context.Background(), limit)
@@ -150,22 +149,29 @@ func (g *group) revoke(s sarama.ConsumerGroupSession, revoked []broker.TopicPart
 	handed := g.post(broker.Revoked, revoked, func() { g.disown(revoked) }, impatient.Done(), impatient.Done())
 	g.disown(revoked)
 	if !handed {
-		g.owed = revoked
+		g.owed = append(g.owed, revoked...)
 	}
-	return !isLost(context.Cause(s.Context())) && handed
+	return handed && impatient.Err() == nil
 }
 
-// lose gives up everything, as the group has gone on without this member. Member goes on to return who it was, so that
+// forfeit gives up everything, as the group has gone on without this member. Member goes on to return who it was, so that
 // nothing can be committed in its name.
-func (g *group) lose() {
-	lost := slices.Concat(g.owed, sortedPartitions(g.current().owned))
-	if len(lost) == 0 {
+func (g *group) forfeit() {
+	owned := sortedPartitions(g.current().owned)
+	if len(owned) == 0 {
 		return
 	}
-	g.owed = nil
+	g.cluster.log.Warn("lost the membership, joining anew", "group", g.cfg.Group, "partitions", len(owned))
+	g.owed = append(g.owed, owned...)
 	g.stand(func(s *standing) { clear(s.owned) })
-	g.cluster.log.Warn("lost the membership, joining anew", "group", g.cfg.Group, "partitions", len(lost))
-	g.post(broker.Lost, lost, func() {}, nil, nil)
+}
+
+// lose forfeits everything and waits until that is known.
+func (g *group) lose() {
+	g.forfeit()
+	if len(g.owed) > 0 && g.post(broker.Lost, g.owed, func() {}, nil, nil) {
+		g.owed = nil
+	}
 }
 
 // post hands an event to Poll and waits until it is done; then is called within Done. It gives up handing over when

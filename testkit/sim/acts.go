@@ -1,0 +1,319 @@
+package sim
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/weirstreams/weir/internal/broker"
+)
+
+// run plays all acts.
+func (w *world) run() {
+	defer func() {
+		w.calm = true
+		for _, m := range w.members {
+			if m.process != nil {
+				w.kill(m.process)
+			}
+			m.disk.remove()
+		}
+	}()
+	for _, m := range w.members {
+		if !w.random.oneIn(4) {
+			w.start(m)
+		}
+	}
+	w.chaos()
+	w.beCalm()
+	// What is left of the input shows whether the state in memory is right.
+	if !w.settle("after the faults") {
+		return
+	}
+	for w.feed(10, func(*input) int { return 0 }) {
+		continue
+	}
+	if !w.settle("with the rest of the input") {
+		return
+	}
+	want := w.model()
+	w.checkOutput(want)
+	w.checkOffsets()
+	owners := w.owners()
+	if !w.stopAll() {
+		return
+	}
+	w.checkState(want, owners, "at the end")
+	w.checkChangelogs(want)
+	if len(w.problems) > 0 {
+		return
+	}
+	w.restoreAgain(want)
+}
+
+// chaos is the first act.
+func (w *world) chaos() {
+	f := &w.config.faults
+	feedRate := w.random.between(2, 30)
+	half := map[string]int{} // what the second act begins with
+	for _, in := range w.inputs {
+		half[in.topic] = len(in.records) / 4
+	}
+	keep := func(in *input) int { return half[in.topic] }
+	for range w.config.actions {
+		if len(w.problems) > 0 {
+			return
+		}
+		m := w.members[w.random.IntN(len(w.members))]
+		switch {
+		case w.random.oneIn(feedRate):
+			w.feed(w.random.between(1, 8), keep)
+		case w.random.oneIn(f.restart) && m.process != nil:
+			w.tracef("stop %s", m.process.name)
+			m.process.stopping = true
+		case w.random.oneIn(f.freeze) && m.process != nil:
+			d := w.random.upTo(4 * w.config.session)
+			w.tracef("freeze %s for %v", m.process.name, d)
+			m.process.frozenUntil = w.clock.Now().Add(d)
+		case w.random.oneIn(f.jump):
+			d := w.random.upTo(2 * time.Minute)
+			w.tracef("clock jumps by %v", d)
+			w.clock.Advance(d)
+		case w.random.oneIn(f.outage):
+			w.toggleOutage()
+		case w.random.oneIn(f.compact):
+			w.compact()
+		case len(w.late) > 0 && w.random.oneIn(10):
+			w.deliverLate()
+		case w.random.oneIn(4*f.crash) && m.process != nil:
+			w.kill(m.process)
+		case m.process == nil && w.random.oneIn(5):
+			if w.random.oneIn(f.diskLoss) {
+				w.tracef("the disk of member %d is lost", m.number)
+				m.disk.lose()
+				m.id = ""
+			}
+			w.start(m)
+		default:
+			w.letSomebodyRun()
+		}
+		w.reap()
+		if w.random.oneIn(4) {
+			w.clock.Advance(w.random.upTo(w.config.interval/4 + 1))
+		}
+	}
+}
+
+func (w *world) letSomebodyRun() {
+	now := w.clock.Now()
+	var ready []*routine
+	for _, r := range w.routines() {
+		if r.runnable(now) {
+			ready = append(ready, r)
+		}
+	}
+	if len(ready) == 0 {
+		w.clock.Advance(w.random.upTo(time.Second))
+		return
+	}
+	w.resume(ready[w.random.IntN(len(ready))])
+}
+
+func (w *world) toggleOutage() {
+	w.down = !w.down
+	if w.down {
+		w.tracef("the brokers stop")
+		w.broker.StopBrokers()
+	} else {
+		w.tracef("the brokers start")
+		w.broker.StartBrokers()
+	}
+}
+
+func (w *world) deliverLate() {
+	w.tracef("late requests arrive")
+	w.broker.DeliverLate()
+	if len(w.ordered) > 0 {
+		w.attributeCommits(w.late)
+	}
+	w.late = nil
+}
+
+// compact compacts a changelog. At least once, that of a checkpoint that was not committed is left alone: its records
+// would take the place of older ones that still count (see docs/guarantees.md).
+func (w *world) compact() {
+	for _, part := range w.plan.Parts {
+		for _, s := range part.Stores {
+			if !w.random.oneIn(2) {
+				continue
+			}
+			if !w.config.engine.ExactlyOnce && w.uncommitted(s.Changelog) {
+				continue
+			}
+			w.tracef("compact %s", s.Changelog)
+			if err := w.broker.Compact(s.Changelog); err != nil {
+				w.failf("%v", err)
+			}
+		}
+	}
+}
+
+// uncommitted reports whether a changelog holds records of work that is not committed.
+func (w *world) uncommitted(changelog string) bool {
+	committed := w.broker.Committed(groupName)
+	for n := range w.partitions[changelog] {
+		for _, r := range w.broker.Read(broker.TopicPartition{Topic: changelog, Partition: n}, 0) {
+			for _, h := range r.Headers {
+				var offsets map[string]int64
+				if json.Unmarshal(h.Value, &offsets) != nil {
+					continue
+				}
+				for topic, offset := range offsets {
+					if offset >= committed[broker.TopicPartition{Topic: topic, Partition: n}] {
+						return true
+					}
+				}
+			}
+		}
+	}
+	return false
+}
+
+// beCalm ends the faults.
+func (w *world) beCalm() {
+	w.tracef("calm")
+	w.calm = true
+	if w.down {
+		w.toggleOutage()
+	}
+	w.deliverLate()
+	for _, m := range w.members {
+		if m.process != nil {
+			m.process.frozenUntil = time.Time{}
+		}
+	}
+	for _, r := range w.routines() {
+		r.wakeAt = time.Time{}
+	}
+}
+
+const (
+	// patience is how long everything may take to come to rest, in virtual time: sessions and transactions of processes
+	// that are gone have to end first, one after the other perhaps.
+	patience = 20 * time.Minute
+	// maxResumes bounds a run that is busy without end.
+	maxResumes = 200_000
+)
+
+// settle lets everything run, with all members, until all input is processed and committed.
+func (w *world) settle(when string) bool {
+	began, resumes := w.clock.Now(), 0
+	for w.clock.Now().Sub(began) < patience && resumes < maxResumes {
+		for _, m := range w.members {
+			if m.process == nil {
+				w.start(m)
+			}
+		}
+		busy := false
+		for _, r := range w.routines() {
+			if r.runnable(w.clock.Now()) {
+				resumes++
+				w.resume(r)
+				busy = busy || r.worked
+			}
+		}
+		w.reap()
+		if len(w.problems) > 0 {
+			return false
+		}
+		if busy {
+			continue
+		}
+		if w.settled() {
+			return true
+		}
+		w.clock.Advance(max(w.config.interval, 500*time.Millisecond))
+	}
+	w.failf("%s: not at rest after %v of virtual time and %d steps: %s", when, w.clock.Now().Sub(began), resumes, w.state())
+	return false
+}
+
+// settled reports whether all input is committed, and every task runs.
+func (w *world) settled() bool {
+	running := 0
+	for _, m := range w.members {
+		if m.process == nil {
+			return false
+		}
+		for _, worker := range m.process.workers {
+			for _, s := range worker.engine.Status() {
+				if s.Restoring {
+					return false
+				}
+				running++
+			}
+			if worker.engine.Dirty() {
+				return false
+			}
+		}
+	}
+	return running == len(w.allTasks) && len(w.behind()) == 0 && len(w.pending()) == 0
+}
+
+// stopAll stops all processes in order.
+func (w *world) stopAll() bool {
+	for _, m := range w.members {
+		if m.process != nil {
+			m.process.stopping = true
+		}
+	}
+	for range maxResumes {
+		for _, r := range w.routines() {
+			if r.runnable(w.clock.Now()) {
+				w.resume(r)
+			}
+		}
+		w.reap()
+		if len(w.routines()) == 0 {
+			return len(w.problems) == 0
+		}
+		w.clock.Advance(time.Millisecond)
+	}
+	w.failf("the processes do not stop: %s", w.state())
+	return false
+}
+
+// restoreAgain is the last act: with the databases as they were left, and without any, the state is the same.
+func (w *world) restoreAgain(want *expectation) {
+	w.tracef("restore again")
+	compactAll := func() {
+		for _, s := range w.allChangelogs() {
+			if err := w.broker.Compact(s); err != nil {
+				w.failf("%v", err)
+			}
+		}
+	}
+	if w.random.oneIn(2) {
+		compactAll()
+	}
+	if w.random.oneIn(2) {
+		w.tracef("all disks are lost")
+		for _, m := range w.members {
+			m.disk.lose()
+			m.id = ""
+		}
+		// Now tombstones may go too: a database that was away for longer than they stay would miss them.
+		w.clock.Advance(25 * time.Hour)
+		compactAll()
+	}
+	all := w.members
+	defer func() { w.members = all }()
+	w.members = w.members[:1]
+	if !w.settle("restoring again") {
+		return
+	}
+	owners := w.owners()
+	if w.stopAll() {
+		w.checkState(want, owners, "after restoring again")
+		w.checkOutput(want)
+	}
+}

@@ -1,0 +1,306 @@
+package sim
+
+import (
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/store"
+)
+
+// checkOutput compares what readers of committed records see with what they should.
+func (w *world) checkOutput(want *expectation) {
+	for _, topic := range w.outputTopics() {
+		for n := range w.partitions[topic] {
+			tp := broker.TopicPartition{Topic: topic, Partition: n}
+			var got []string
+			for _, r := range w.broker.Read(tp, 0) {
+				got = append(got, describe(&r))
+			}
+			if problem := w.compareOutput(tp, got, want); problem != "" {
+				w.failf("output: %s: %s", tp, problem)
+			}
+		}
+	}
+}
+
+func (w *world) compareOutput(tp broker.TopicPartition, got []string, all *expectation) string {
+	want := all.output[tp]
+	describe := func(r string) string {
+		from := all.origin[tp.String()+r]
+		return fmt.Sprintf("%s, which comes of %s at offset %d", r, from.tp, from.offset)
+	}
+	wanted, found := map[string]int{}, map[string]int{}
+	repeated := false
+	for _, source := range slices.Sorted(maps.Keys(want)) {
+		for _, r := range want[source] {
+			wanted[r]++
+			repeated = repeated || wanted[r] > 1
+		}
+	}
+	for _, r := range got {
+		found[r]++
+	}
+	exact := w.config.engine.ExactlyOnce
+	for _, r := range slices.Sorted(maps.Keys(wanted)) {
+		if found[r] < wanted[r] {
+			return fmt.Sprintf("record is there %d times and not %d: %s", found[r], wanted[r], describe(r))
+		}
+	}
+	for _, r := range slices.Sorted(maps.Keys(found)) {
+		switch n := wanted[r]; {
+		// Several inputs may have been merged in another order before it was done again.
+		case n == 0 && !exact && len(w.ordered) > 0:
+		case n == 0:
+			return fmt.Sprintf("record should not be there: %s", r)
+		case exact && found[r] > n:
+			return fmt.Sprintf("record is there %d times and not %d: %s", found[r], n, describe(r))
+		}
+	}
+	if !exact {
+		if repeated || len(w.ordered) > 0 {
+			return "" // repetitions cannot be told from records that are equal
+		}
+		seen := map[string]bool{}
+		got = slices.DeleteFunc(slices.Clone(got), func(r string) bool {
+			again := seen[r]
+			seen[r] = true
+			return again
+		})
+	}
+	return interleaved(got, slices.Collect(maps.Values(want)))
+}
+
+// interleaved says what is wrong if got is not made of all the sequences, each in its order.
+func interleaved(got []string, sequences [][]string) string {
+	at := make([]int, len(sequences))
+	var dead map[string]bool // positions from which there is no way
+	budget := 100_000
+	furthest := 0
+	var match func(i int) bool
+	match = func(i int) bool {
+		furthest = max(furthest, i)
+		if i == len(got) {
+			return true
+		}
+		if budget--; budget < 0 {
+			return true // too many equal records to tell
+		}
+		key := fmt.Sprint(at)
+		if dead[key] {
+			return false
+		}
+		for s := range sequences {
+			if at[s] < len(sequences[s]) && sequences[s][at[s]] == got[i] {
+				at[s]++
+				if match(i + 1) {
+					return true
+				}
+				at[s]--
+			}
+		}
+		if dead == nil {
+			dead = map[string]bool{}
+		}
+		dead[key] = true
+		return false
+	}
+	if match(0) {
+		return ""
+	}
+	return fmt.Sprintf("out of order: record %d of %d: %s", furthest, len(got), got[furthest])
+}
+
+// behind says of which input partitions not everything is committed.
+func (w *world) behind() []string {
+	committed := w.broker.Committed(groupName)
+	var behind []string
+	for _, t := range w.tasks() {
+		for _, topic := range t.topics {
+			tp := broker.TopicPartition{Topic: topic, Partition: t.partition}
+			if end := w.broker.End(tp); committed[tp] < end {
+				behind = append(behind, fmt.Sprintf("%s: %d of %d committed", tp, committed[tp], end))
+			}
+		}
+	}
+	return behind
+}
+
+// pending says which partitions readers of committed records cannot read to the end yet.
+func (w *world) pending() []string {
+	var pending []string
+	for _, tp := range w.allPartitions {
+		if stable, end := w.broker.Stable(tp), w.broker.End(tp); stable < end {
+			pending = append(pending, fmt.Sprintf("%s: %d of %d stable", tp, stable, end))
+		}
+	}
+	return pending
+}
+
+// checkOffsets checks that all input is committed, and nothing beyond it.
+func (w *world) checkOffsets() {
+	for _, problem := range w.behind() {
+		w.failf("offsets: %s", problem)
+	}
+	for tp, offset := range w.broker.Committed(groupName) {
+		if end := w.broker.End(tp); offset > end {
+			w.failf("offsets: %s: %d is committed, and the end is %d", tp, offset, end)
+		}
+	}
+}
+
+// owners returns the members that run the tasks now.
+func (w *world) owners() map[string]*member {
+	owners := map[string]*member{}
+	for _, m := range w.members {
+		for _, worker := range m.process.workers {
+			for _, s := range worker.engine.Status() {
+				if other := owners[s.Name]; other != nil {
+					w.failf("task %s runs twice", s.Name)
+				}
+				owners[s.Name] = m
+			}
+		}
+	}
+	return owners
+}
+
+// checkState compares the databases of the tasks' last owners with the model.
+func (w *world) checkState(want *expectation, owners map[string]*member, when string) {
+	for _, t := range w.tasks() {
+		if len(t.part.Stores) == 0 {
+			continue
+		}
+		b, err := owners[t.dir].disk.open(t.dir)
+		if err != nil {
+			w.failf("state %s: %v", when, err)
+			continue
+		}
+		rows, err := readStores(b)
+		if err != nil {
+			w.failf("state %s: task %s: %v", when, t.dir, err)
+		}
+		for _, name := range slices.Sorted(maps.Keys(want.state[t.dir])) {
+			if problem := compareRows(rows.stores[name], want.state[t.dir][name]); problem != "" {
+				w.failf("state %s: task %s, store %s: %s", when, t.dir, name, problem)
+			}
+		}
+		_ = b.Close() // nothing was written
+	}
+}
+
+// checkChangelogs checks that each changelog holds the state, as any restore from nothing would find it.
+func (w *world) checkChangelogs(want *expectation) {
+	for _, t := range w.tasks() {
+		for _, s := range t.part.Stores {
+			rows := map[string]string{}
+			for _, r := range w.broker.Read(broker.TopicPartition{Topic: s.Changelog, Partition: t.partition}, 0) {
+				if r.Value == nil {
+					delete(rows, string(r.Key))
+				} else {
+					rows[string(r.Key)] = string(r.Value)
+				}
+			}
+			if problem := compareRows(rows, want.state[t.dir][s.Name]); problem != "" {
+				w.failf("changelog %s[%d]: %s", s.Changelog, t.partition, problem)
+			}
+		}
+	}
+}
+
+func compareRows(got, want map[string]string) string {
+	for _, key := range slices.Sorted(maps.Keys(want)) {
+		if value, ok := got[key]; !ok {
+			return fmt.Sprintf("row %q is missing", key)
+		} else if value != want[key] {
+			return fmt.Sprintf("row %q is %q and not %q", key, value, want[key])
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(got)) {
+		if _, ok := want[key]; !ok {
+			return fmt.Sprintf("row %q should not be there", key)
+		}
+	}
+	return ""
+}
+
+// content is what is in a database.
+type content struct {
+	stores map[string]map[string]string
+	// inputs and changelogs are the offsets that it reflects, by topic and by store.
+	inputs, changelogs map[string]int64
+}
+
+// readStores reads a database. The layout is described in internal/engine/database.go.
+func readStores(b store.Backend) (*content, error) {
+	c := &content{stores: map[string]map[string]string{}, inputs: map[string]int64{}, changelogs: map[string]int64{}}
+	names := map[uint64]string{}
+	err := b.Scan([]byte{0}, nil, func(key, value []byte) (bool, error) {
+		if key[0] == 0 {
+			name := string(key[2:])
+			switch key[1] {
+			case 's':
+				n, _ := binary.Uvarint(value)
+				names[n] = name
+				c.stores[name] = map[string]string{}
+			case 'i':
+				c.inputs[name] = int64(binary.BigEndian.Uint64(value))
+			case 'c':
+				c.changelogs[name] = int64(binary.BigEndian.Uint64(value))
+			}
+			return true, nil
+		}
+		n, length := binary.Uvarint(key)
+		name, ok := names[n]
+		if !ok {
+			return false, fmt.Errorf("row %q belongs to no store", key)
+		}
+		c.stores[name][string(key[length:])] = string(value)
+		return true, nil
+	})
+	return c, err
+}
+
+// checkDatabase checks what a process finds on its disk: a checkpoint, and none that was not committed.
+func (w *world) checkDatabase(p *process, dir string, b store.Backend) {
+	c, err := readStores(b)
+	if err != nil {
+		w.failf("%s opens the database of %s: %v", p.name, dir, err)
+		return
+	}
+	i := slices.IndexFunc(w.tasks(), func(t task) bool { return t.dir == dir })
+	committed := w.broker.Committed(groupName)
+	for _, topic := range slices.Sorted(maps.Keys(c.inputs)) {
+		tp := broker.TopicPartition{Topic: topic, Partition: w.tasks()[i].partition}
+		if c.inputs[topic] > committed[tp] {
+			w.failf("%s opens the database of %s: it reflects %s up to offset %d, and %d is committed", p.name, dir, tp, c.inputs[topic], committed[tp])
+		}
+	}
+}
+
+// state describes a run that hangs.
+func (w *world) state() string {
+	var b strings.Builder
+	for _, s := range append(w.behind(), w.pending()...) {
+		fmt.Fprintf(&b, "\n\t%s", s)
+	}
+	for _, m := range w.members {
+		if m.process == nil {
+			fmt.Fprintf(&b, "\n\tmember %d is down", m.number)
+			continue
+		}
+		for _, worker := range m.process.workers {
+			fmt.Fprintf(&b, "\n\t%s: done %v, wakes at %v, dirty %v", worker.name, worker.done, worker.wakeAt, worker.engine.Dirty())
+			for _, s := range worker.engine.Status() {
+				fmt.Fprintf(&b, "\n\t\t%s: restoring %v, processed %d, lag %d", s.Name, s.Restoring, s.Processed, s.Lag)
+			}
+		}
+	}
+	return b.String()
+}
+
+// allChangelogs returns the changelogs, sorted.
+func (w *world) allChangelogs() []string { return slices.Sorted(maps.Keys(w.changelogs)) }

@@ -1,0 +1,208 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"time"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/broker/simbroker"
+)
+
+// Fault is a set of kinds of faults.
+type Fault uint32
+
+// The kinds of faults.
+const (
+	// Crash kills processes, before and after any call to the cluster and any write to a disk. What was written to the
+	// disk and not synced is lost in part.
+	Crash Fault = 1 << iota
+	// DiskLoss loses the disk of a member that is down.
+	DiskLoss
+	// DiskError lets a write or a sync fail.
+	DiskError
+	// LostAnswer loses requests and answers on the way, which makes clients repeat them.
+	LostAnswer
+	// LateRequest lets requests arrive after their client has given them up.
+	LateRequest
+	// Unavailable lets calls fail as if no broker could be reached, with or without effect.
+	Unavailable
+	// Outage stops all brokers for a while.
+	Outage
+	// Freeze stops processes for longer than their sessions last; they come back as zombies. It also stops single
+	// goroutines for shorter times.
+	Freeze
+	// Membership lets members stop in order, and join.
+	Membership
+	// SlowPartition holds up single partitions.
+	SlowPartition
+	// Compaction compacts changelogs.
+	Compaction
+	// LateMarker delays the end of transactions on their way to partitions.
+	LateMarker
+	// ClockJump moves the clock by minutes.
+	ClockJump
+	// UserError lets functions of the topology fail that ask Faulty.
+	UserError
+
+	// AllFaults are all of them. A sink that fails or pushes back will join them.
+	AllFaults Fault = 1<<iota - 1
+)
+
+// faults is how often things go wrong in a run: one in so many times, or never if it is 0.
+type faults struct {
+	crash, diskLoss, diskError, lost, late, unavailable, outage, freeze, stall, restart, slow, compact, jump, user int
+	marker                                                                                                         time.Duration
+}
+
+// chooseFaults decides which of the allowed faults a run has, and how often. A run with all of them at once would seldom
+// get far, and one fault can hide another.
+func chooseFaults(r random, allowed Fault) (f faults) {
+	choose := func(kind Fault, odds int, values ...int) int {
+		if v := pick(r, values...); r.oneIn(odds) && allowed&kind != 0 {
+			return v
+		}
+		return 0
+	}
+	f.crash = choose(Crash, 2, 30, 100, 300)
+	f.diskLoss = choose(DiskLoss, 3, 2, 5)
+	f.diskError = choose(DiskError, 6, 20, 60)
+	f.lost = choose(LostAnswer, 2, 5, 20, 100)
+	f.late = choose(LateRequest, 3, 20, 60)
+	f.unavailable = choose(Unavailable, 4, 100, 300)
+	f.outage = choose(Outage, 6, 100, 300)
+	f.freeze = choose(Freeze, 3, 50, 200)
+	f.stall = choose(Freeze, 3, 20, 100)
+	f.restart = choose(Membership, 2, 30, 100)
+	f.slow = choose(SlowPartition, 4, 10, 40)
+	f.compact = choose(Compaction, 2, 30, 100)
+	f.jump = choose(ClockJump, 4, 50, 200)
+	f.user = choose(UserError, 4, 30, 100)
+	if choose(LateMarker, 3, 1) == 1 {
+		f.marker = r.upTo(5*time.Second) + 1
+	}
+	return f
+}
+
+// errInjected is what a call fails with that only the process itself sees.
+var errInjected = errors.New("failure of the simulation")
+
+// onCall is asked about each call to the cluster, before and after.
+func (w *world) onCall(op simbroker.Op) error {
+	r := w.current
+	if r == nil {
+		return nil
+	}
+	p := r.process
+	if p.dead {
+		return errCrash
+	}
+	w.count(string(op.Kind), op.Client, op.After)
+	if w.trace != nil && op.Kind != simbroker.OpFetch && op.Kind != simbroker.OpPoll {
+		w.tracef("%s %s %s (after: %v)", op.Client, op.Kind, op.TopicPartition, op.After)
+	}
+	if op.After {
+		w.noteCommits(op)
+	}
+	if w.calm {
+		return nil
+	}
+	f := &w.config.faults
+	switch {
+	case w.random.oneIn(f.crash):
+		w.tracef("%s is killed at %s %s (after: %v)", p.name, op.Kind, op.TopicPartition, op.After)
+		p.dead = true
+		panic(errCrash)
+	case w.random.oneIn(f.lost) && canBeLost[op.Kind]:
+		w.tracef("%s: lost %s %s (after: %v)", p.name, op.Kind, op.TopicPartition, op.After)
+		p.unsure = p.unsure || op.Kind == simbroker.OpEndTransaction
+		return simbroker.ErrLost
+	case w.random.oneIn(f.late) && !op.After && w.canBeLate(op):
+		w.tracef("%s: late %s %s", p.name, op.Kind, op.TopicPartition)
+		p.unsure = p.unsure || op.Kind == simbroker.OpEndTransaction
+		w.late = append(w.late, r)
+		return simbroker.ErrLate
+	case w.random.oneIn(f.unavailable):
+		w.tracef("%s: unavailable %s %s (after: %v)", p.name, op.Kind, op.TopicPartition, op.After)
+		p.unsure = p.unsure || op.Kind == simbroker.OpEndTransaction
+		return fmt.Errorf("simulated: %w", broker.ErrUnavailable)
+	}
+	w.interleave(r)
+	return nil
+}
+
+// canBeLost are the calls that a client repeats when there is no answer.
+var canBeLost = map[simbroker.OpKind]bool{
+	simbroker.OpTopics: true, simbroker.OpOffsets: true, simbroker.OpCommittedOffsets: true, simbroker.OpFetch: true,
+	simbroker.OpInitProducer: true, simbroker.OpProduce: true, simbroker.OpAddOffsets: true,
+	simbroker.OpEndTransaction: true, simbroker.OpCommit: true, simbroker.OpLeave: true,
+}
+
+// canBeLate says which requests may arrive after their client has given up. At least once, a record that comes late to a
+// changelog takes the place of what the successor wrote: nothing fences it (see docs/guarantees.md).
+func (w *world) canBeLate(op simbroker.Op) bool {
+	switch op.Kind {
+	case simbroker.OpProduce:
+		return w.config.engine.ExactlyOnce || !w.changelogs[op.TopicPartition.Topic]
+	case simbroker.OpAddOffsets, simbroker.OpEndTransaction, simbroker.OpCommit:
+		return true
+	default:
+		return false
+	}
+}
+
+// interleave lets others run in the middle of a call.
+func (w *world) interleave(r *routine) {
+	if w.random.oneIn(w.config.faults.stall) {
+		r.wakeAt = w.clock.Now().Add(w.random.upTo(20 * time.Second))
+		r.suspend()
+	} else if w.random.oneIn(w.config.interleave) {
+		r.suspend()
+	}
+}
+
+// diskPoint is asked about each write to a disk, before and after.
+func (p *process) diskPoint(kind string, after bool) error {
+	w := p.world
+	if p.dead {
+		return errCrash
+	}
+	if w.current == nil {
+		return nil
+	}
+	w.count(kind, p.name, after)
+	if w.calm {
+		return nil
+	}
+	switch {
+	case w.random.oneIn(w.config.faults.crash):
+		w.tracef("%s is killed at %s (after: %v)", p.name, kind, after)
+		p.dead = true
+		panic(errCrash)
+	case kind != "close" && w.random.oneIn(w.config.faults.diskError):
+		w.tracef("%s: %s fails (after: %v)", p.name, kind, after)
+		return fmt.Errorf("%s: %w", kind, errInjected)
+	}
+	w.interleave(w.current)
+	return nil
+}
+
+// count notes a step of the run: two runs of one seed take the same.
+func (w *world) count(kind, client string, after bool) {
+	w.steps++
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%d %s %s %v %d", w.digest, kind, client, after, w.clock.Now().UnixNano())
+	w.digest = h.Sum64()
+}
+
+// Faulty returns an error now and then, if UserError is among the faults of the run: functions of a topology under
+// simulation call it to fail. In the reference model nothing fails.
+func (s *Simulation) Faulty() error {
+	w := s.running
+	if w == nil || w.current == nil || w.calm || !w.random.oneIn(w.config.faults.user) {
+		return nil
+	}
+	w.tracef("a function of the topology fails")
+	return fmt.Errorf("function: %w", errInjected)
+}

@@ -1,0 +1,127 @@
+package sim
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/broker/simbroker"
+)
+
+// fetcher holds up partitions, and notes in which order a worker was given the records of its input: where a task has
+// several inputs, the broker's logs do not tell.
+type fetcher struct {
+	broker.Fetcher
+	world  *world
+	worker *worker
+	// slow are the partitions that are held up, and until when.
+	slow map[broker.TopicPartition]time.Time
+	// given are the records that were handed over, as far as the offset behind them was not committed yet.
+	given []place
+}
+
+// place is where an input record lies.
+type place struct {
+	tp     broker.TopicPartition
+	offset int64
+}
+
+// Start implements [broker.Fetcher].
+func (f *fetcher) Start(tp broker.TopicPartition, offset int64) {
+	f.forget(tp, offset)
+	f.Fetcher.Start(tp, offset)
+	if !f.world.calm && f.world.random.oneIn(f.world.config.faults.slow) {
+		f.slow[tp] = f.world.clock.Now().Add(f.world.random.upTo(20 * time.Second))
+		f.Pause(tp)
+	}
+}
+
+// Stop implements [broker.Fetcher].
+func (f *fetcher) Stop(tp broker.TopicPartition) {
+	if _, ok := f.slow[tp]; ok {
+		delete(f.slow, tp)
+		f.Resume(tp)
+	}
+	f.Fetcher.Stop(tp)
+}
+
+func (f *fetcher) forget(tp broker.TopicPartition, from int64) {
+	f.given = slices.DeleteFunc(f.given, func(p place) bool { return p.tp == tp && p.offset >= from })
+}
+
+// Poll implements [broker.Fetcher].
+func (f *fetcher) Poll(ctx context.Context, wait time.Duration) (*broker.Batch, error) {
+	for _, tp := range f.world.allPartitions {
+		if until, ok := f.slow[tp]; ok && (f.world.calm || !f.world.clock.Now().Before(until)) {
+			delete(f.slow, tp)
+			f.Resume(tp)
+		}
+	}
+	b, err := f.Fetcher.Poll(ctx, wait)
+	if b != nil && f.world.ordered[b.Topic] {
+		for i := range b.Records {
+			f.given = append(f.given, place{b.TopicPartition, b.Records[i].Offset})
+		}
+	}
+	return b, err
+}
+
+// noteCommits extends the order in which tasks with several inputs have processed them, once it is committed.
+func (w *world) noteCommits(op simbroker.Op) {
+	if w.trace != nil && (op.Kind == simbroker.OpCommit || op.Kind == simbroker.OpEndTransaction) {
+		w.tracef("%s: %s %v", op.Kind, op.Client, w.broker.Committed(groupName))
+	}
+	if len(w.ordered) > 0 && (op.Kind == simbroker.OpCommit || op.Kind == simbroker.OpEndTransaction) {
+		w.attributeCommits([]*routine{w.current})
+	}
+}
+
+// attributeCommits finds out what was committed since the last time, and by which of some routines.
+func (w *world) attributeCommits(candidates []*routine) {
+	committed := w.broker.Committed(groupName)
+	for _, t := range w.tasks() {
+		if !w.ordered[t.topics[0]] {
+			continue
+		}
+		from, to := map[broker.TopicPartition]int64{}, map[broker.TopicPartition]int64{}
+		changed := false
+		for _, topic := range t.topics {
+			tp := broker.TopicPartition{Topic: topic, Partition: t.partition}
+			from[tp], to[tp] = w.committed[tp], committed[tp]
+			changed = changed || from[tp] != to[tp]
+		}
+		if !changed {
+			continue
+		}
+		var best []place
+		for _, r := range candidates {
+			f := w.fetcherOf(r)
+			if f == nil {
+				continue
+			}
+			var covered []place
+			f.given = slices.DeleteFunc(f.given, func(p place) bool {
+				end, ok := to[p.tp]
+				if ok && p.offset >= from[p.tp] && p.offset < end {
+					covered = append(covered, p)
+				}
+				return ok && p.offset < end
+			})
+			if len(covered) > len(best) {
+				best = covered
+			}
+		}
+		w.order[t.dir] = append(w.order[t.dir], best...)
+	}
+	w.committed = committed
+}
+
+func (w *world) fetcherOf(r *routine) *fetcher {
+	for _, worker := range r.process.workers {
+		if worker.routine == r {
+			return worker.fetcher
+		}
+	}
+	return nil
+}

@@ -1,0 +1,165 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/operator"
+	"github.com/weirstreams/weir/store"
+)
+
+// expectation is what the reference model makes of the logs of the input topics.
+type expectation struct {
+	// output is what each output partition should hold, by where it comes from: records of one source are in order, and
+	// there is no order between sources.
+	output map[broker.TopicPartition]map[string][]string
+	// state is what each store should hold, by task and store.
+	state map[string]map[string]map[string]string
+	// origin says which input record an output record comes of.
+	origin map[string]place
+}
+
+// model folds the topology over its input. The log that is found in a repartition topic is the input of the next part,
+// after it was compared with what the part before it should have written.
+func (w *world) model() *expectation {
+	want := &expectation{output: map[broker.TopicPartition]map[string][]string{}, state: map[string]map[string]map[string]string{}, origin: map[string]place{}}
+	for _, t := range w.tasks() {
+		if err := w.fold(t, want); err != nil {
+			w.failf("reference model: task %s: %v", t.dir, err)
+		}
+	}
+	return want
+}
+
+// fold is a task without anything that can fail: one record after the other, all state in memory.
+func (w *world) fold(t task, want *expectation) error {
+	source := ""
+	var env *operator.Env
+	env = &operator.Env{
+		Context: context.Background(), Logger: slog.New(slog.DiscardHandler), Origin: operator.Origin{Partition: t.partition},
+		Space: func(name string) (store.Space, error) {
+			return store.Space{Name: name, Backend: store.NewMemory(), Prefix: []byte{1}, CacheBytes: 1 << 30}, nil
+		},
+		Output: func(topic string) (operator.Output, error) {
+			return &modelOutput{topic: topic, partitions: w.partitions[topic], source: &source, env: env, want: want}, nil
+		},
+	}
+	builder := &graph.Builder{Env: env, Topic: w.plan.Topic}
+	inputs := map[string]operator.Input{}
+	for _, n := range t.part.Sources {
+		topic := w.plan.Topic(n)
+		if !slices.Contains(t.topics, topic) {
+			continue
+		}
+		var err error
+		if inputs[topic], err = builder.Input(n); err != nil {
+			return err
+		}
+	}
+	records := map[place]*broker.Record{}
+	var places []place
+	for _, topic := range t.topics {
+		tp := broker.TopicPartition{Topic: topic, Partition: t.partition}
+		for _, r := range w.broker.Read(tp, 0) {
+			records[place{tp, r.Offset}] = &r
+			places = append(places, place{tp, r.Offset})
+		}
+	}
+	ordered := w.ordered[t.topics[0]]
+	if ordered {
+		order := w.order[t.dir]
+		if len(order) != len(places) {
+			return fmt.Errorf("%d records of the input, %d were processed according to the commits", len(places), len(order))
+		}
+		places = order
+	}
+	for _, p := range places {
+		source = t.dir + " " + p.tp.Topic
+		if ordered {
+			source = t.dir
+		}
+		r := records[p]
+		if r == nil {
+			return fmt.Errorf("%s at offset %d was processed, and does not exist", p.tp, p.offset)
+		}
+		env.Origin.Topic, env.Origin.Offset = p.tp.Topic, p.offset
+		if err := inputs[p.tp.Topic].Process(r); err != nil {
+			return fmt.Errorf("%s at offset %d: %w", p.tp, p.offset, err)
+		}
+	}
+	want.state[t.dir] = map[string]map[string]string{}
+	for _, s := range env.Stores {
+		rows := map[string]string{}
+		want.state[t.dir][s.Name()] = rows
+		err := s.Flush(func(key, value []byte) error {
+			if value == nil {
+				delete(rows, string(key))
+			} else {
+				rows[string(key)] = string(value)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// modelOutput notes what a task writes to a topic.
+type modelOutput struct {
+	topic      string
+	partitions int32
+	source     *string
+	env        *operator.Env
+	want       *expectation
+}
+
+// Partitions implements [operator.Output].
+func (o *modelOutput) Partitions() int32 { return o.partitions }
+
+// Append implements [operator.Output].
+func (o *modelOutput) Append(partition int32, r *broker.Record) error {
+	tp := broker.TopicPartition{Topic: o.topic, Partition: partition}
+	if o.want.output[tp] == nil {
+		o.want.output[tp] = map[string][]string{}
+	}
+	line := describe(r)
+	o.want.output[tp][*o.source] = append(o.want.output[tp][*o.source], line)
+	from := o.env.Origin
+	o.want.origin[tp.String()+line] = place{broker.TopicPartition{Topic: from.Topic, Partition: from.Partition}, from.Offset}
+	return nil
+}
+
+// describe writes down all of a record but its offset.
+func describe(r *broker.Record) string {
+	var b strings.Builder
+	text := func(data []byte) string {
+		if data == nil {
+			return "null"
+		}
+		return fmt.Sprintf("%q", data)
+	}
+	fmt.Fprintf(&b, "%s: %s @%d", text(r.Key), text(r.Value), r.Millis)
+	for _, h := range r.Headers {
+		fmt.Fprintf(&b, " %s=%s", h.Key, text(h.Value))
+	}
+	return b.String()
+}
+
+// outputTopics returns the topics that the topology writes, repartition topics included, sorted.
+func (w *world) outputTopics() []string {
+	topics := map[string]bool{}
+	for _, n := range w.plan.Graph.Nodes {
+		if n.Sink != nil {
+			topics[w.plan.Topic(n)] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(topics))
+}

@@ -1,0 +1,71 @@
+package sim
+
+import (
+	"math/rand/v2"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/weirstreams/weir/store"
+)
+
+// pebbleDisk is a file system in memory with Pebble databases. A crash loses what was not synced.
+type pebbleDisk struct {
+	fs     *vfs.MemFS
+	pebble *store.Pebble
+	opened []store.Backend
+	dirs   map[string]bool
+}
+
+func newPebbleDisk() *pebbleDisk {
+	d := &pebbleDisk{fs: vfs.NewCrashableMem(), dirs: map[string]bool{}}
+	d.start()
+	return d
+}
+
+func (d *pebbleDisk) start() {
+	d.pebble = store.NewPebble(store.PebbleConfig{FS: d.fs, CacheBytes: 1 << 20, MemTableBytes: 256 << 10, MaxTasks: 32})
+}
+
+func (d *pebbleDisk) closed() {
+	for _, b := range d.opened {
+		_ = b.Close() // most are closed
+	}
+	d.opened = nil
+}
+
+func (d *pebbleDisk) remove() {
+	d.closed()
+	_ = d.pebble.Close() // it is in memory
+}
+
+func (d *pebbleDisk) open(dir string) (store.Backend, error) {
+	b, err := d.pebble.Open("state/" + dir)
+	if err == nil {
+		d.opened = append(d.opened, b)
+		d.dirs[dir] = true
+	}
+	return b, err
+}
+
+func (d *pebbleDisk) has(dir string) bool { return d.dirs[dir] }
+
+func (d *pebbleDisk) destroy(dir string) error {
+	delete(d.dirs, dir)
+	return d.fs.RemoveAll("state/" + dir)
+}
+
+func (d *pebbleDisk) crash(r random) {
+	after := d.fs.CrashClone(vfs.CrashCloneCfg{
+		UnsyncedDataPercent: pick(r, 0, 0, 50, 100), RNG: rand.New(rand.NewPCG(r.Uint64(), 0)),
+	})
+	d.remove()
+	d.fs = after
+	d.start()
+}
+
+func (d *pebbleDisk) lose() {
+	d.remove()
+	d.fs = vfs.NewCrashableMem()
+	clear(d.dirs)
+	d.start()
+}

@@ -1,0 +1,108 @@
+package sim_test
+
+import (
+	"flag"
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+var (
+	oneSeed  = flag.Uint64("seed", 0, "the only seed to run")
+	duration = flag.Duration("duration", 3*time.Second, "how long to run fresh seeds")
+	topology = flag.String("topology", "", "the topology of -seed, if it is not the one that the seed means")
+	calm     = flag.Bool("calm", false, "run -seed without faults")
+	from     = flag.Uint64("from", 0, "the first of the fresh seeds; 0 is a random one")
+)
+
+// kept are seeds that have found something once. The comment says what.
+var kept = []uint64{}
+
+// of returns the topology that a seed runs.
+func of(seed uint64) int { return int(seed % uint64(len(topologies))) }
+
+// A run of one seed: go test ./testkit/sim -run TestSeed -seed N -v
+func TestSeed(t *testing.T) {
+	if *oneSeed == 0 {
+		t.Skip("no -seed")
+	}
+	number := of(*oneSeed)
+	for i := range topologies {
+		if topologies[i].name == *topology {
+			number = i
+		}
+	}
+	s := simulation(number)
+	if *calm {
+		s.Faults = 0
+	}
+	t.Logf("topology: %s", topologies[number].name)
+	if testing.Verbose() {
+		s.Trace = func(line string) { t.Log(line) }
+	}
+	r := s.Run(*oneSeed)
+	t.Logf("%d steps, %d processes, %d killed, %d ended by errors", r.Steps, r.Processes, r.Crashes, r.Errors)
+	if err := r.Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Whatever goes wrong, the output is that of the reference model.
+func TestFreshSeeds(t *testing.T) {
+	first := *from
+	if first == 0 {
+		first = rand.Uint64() >> 1
+	}
+	if *oneSeed != 0 {
+		t.Skip("-seed")
+	}
+	runs, steps, processes, crashes, errors := 0, 0, 0, 0, 0
+	began := time.Now()
+	for seed := first; time.Since(began) < *duration; seed++ {
+		r := simulation(of(seed)).Run(seed)
+		if err := r.Err(); err != nil {
+			t.Fatalf("%v\nrun it again: go test ./testkit/sim -run TestSeed -v -seed %d", err, seed)
+		}
+		runs++
+		steps += r.Steps
+		processes += r.Processes
+		crashes += r.Crashes
+		errors += r.Errors
+	}
+	t.Logf("seeds %d to %d: %d runs in %v (%.0f/s), %d steps, %d processes, of which %d were killed and %d ended by errors",
+		first, first+uint64(runs)-1, runs, time.Since(began).Round(time.Millisecond), float64(runs)/time.Since(began).Seconds(),
+		steps, processes, crashes, errors)
+}
+
+// Seeds that have found something find nothing any more.
+func TestKeptSeeds(t *testing.T) {
+	for _, seed := range kept {
+		if err := simulation(of(seed)).Run(seed).Err(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Without faults everything is as the model has it.
+func TestWithoutFaults(t *testing.T) {
+	for i := range topologies {
+		s := simulation(i)
+		s.Faults = 0
+		for seed := range uint64(5) {
+			if err := s.Run(seed).Err(); err != nil {
+				t.Errorf("%s: %v", topologies[i].name, err)
+			}
+		}
+	}
+}
+
+// Two runs of a seed take the same steps.
+func TestASeedRepeatsItself(t *testing.T) {
+	for seed := range uint64(60) {
+		a := simulation(of(seed)).Run(seed)
+		b := simulation(of(seed)).Run(seed)
+		if a.Digest != b.Digest || a.Steps != b.Steps {
+			t.Errorf("seed %d: %d and %d steps", seed, a.Steps, b.Steps)
+		}
+	}
+}

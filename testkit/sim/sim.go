@@ -1,0 +1,89 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+
+	"github.com/weirstreams/weir/stream"
+)
+
+// Guarantee is how often a record counts.
+type Guarantee int8
+
+// The guarantees.
+const (
+	// Either lets the seed choose.
+	Either Guarantee = iota
+	AtLeastOnce
+	ExactlyOnce
+)
+
+// Simulation is a topology with its input, and what may happen to it.
+type Simulation struct {
+	Topology *stream.Topology
+	// Inputs makes the records of the input topics. It is called once per run. Whatever is random in them comes from the
+	// given source.
+	Inputs func(*rand.Rand) []Input
+	// Faults are the kinds of faults that may happen. 0 means none.
+	Faults Fault
+	// Guarantee, Members, Workers and Partitions are fixed if they are not zero, and chosen by the seed otherwise: 1 to 3
+	// members of 1 or 2 workers, 1 to 4 partitions of every topic that does not ask for a number.
+	Guarantee                    Guarantee
+	Members, Workers, Partitions int
+	// NoPebble keeps state in memory always, and not in a Pebble database once in 20 runs.
+	NoPebble bool
+	// Trace is called with a line for everything that happens. It may be nil.
+	Trace func(line string)
+
+	running *world
+}
+
+// Input is what a topic of the input holds in the end.
+type Input struct {
+	Topic   string
+	Records []Record
+}
+
+// Record is a record of the input. It goes to the partition of its key.
+type Record struct {
+	Key, Value []byte
+	Headers    []stream.Header
+	Millis     int64
+}
+
+// Report is what a run came to.
+type Report struct {
+	Seed uint64
+	// Steps counts calls to the cluster and the disks, Processes how many were started, Crashes how many were killed, and
+	// Errors how many ended because of an error that a fault explains.
+	Steps, Processes, Crashes, Errors int
+	// Digest is a hash of all steps: two runs of one seed have the same.
+	Digest uint64
+	// Problems says what is wrong. There are none if the run was as the model has it.
+	Problems []string
+}
+
+// Err returns the problems as one error, or nil.
+func (r *Report) Err() error {
+	if len(r.Problems) == 0 {
+		return nil
+	}
+	return fmt.Errorf("seed %d: %s", r.Seed, strings.Join(r.Problems, "\n"))
+}
+
+// Run plays the run of a seed. One Simulation runs one seed at a time.
+func (s *Simulation) Run(seed uint64) *Report {
+	report := &Report{Seed: seed}
+	w, err := newWorld(s, seed)
+	if err != nil {
+		report.Problems = []string{err.Error()}
+		return report
+	}
+	s.running = w
+	defer func() { s.running = nil }()
+	w.run()
+	report.Steps, report.Processes, report.Crashes, report.Errors = w.steps, w.processes, w.crashes, w.errors
+	report.Digest, report.Problems = w.digest, w.problems
+	return report
+}

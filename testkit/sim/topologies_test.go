@@ -1,0 +1,174 @@
+package sim_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/stream"
+	"github.com/weirstreams/weir/testkit/sim"
+	"github.com/weirstreams/weir/window"
+)
+
+// topologies are what is simulated. To add one is to add a line here: the reference model is made of the topology itself.
+var topologies = []struct {
+	name   string
+	build  func(faulty func() error) *stream.Topology
+	inputs []string
+}{
+	{"stateless", stateless, []string{"orders"}},
+	{"cell", cell, []string{"orders"}},
+	{"windows", windows, []string{"orders"}},
+	{"merged", merged, []string{"orders", "returns"}},
+	{"merged with state", mergedWithState, []string{"orders", "returns"}},
+	{"two repartitions", twoRepartitions, []string{"orders"}},
+}
+
+// order has a number of its own, so that no two records are equal.
+type order struct {
+	ID     int
+	Shop   string
+	Amount int
+}
+
+// line is an output. Origin and Offset are those of the record that it comes of.
+type line struct {
+	ID, Total int
+	Origin    string
+	Offset    int64
+}
+
+var (
+	orders     = stream.NewTopic("orders", codec.String(), codec.JSON[order]())
+	returns    = stream.NewTopic("returns", codec.String(), codec.JSON[order]())
+	out        = stream.NewTopic("out", codec.String(), codec.JSON[order]())
+	lines      = stream.NewTopic("lines", codec.String(), codec.JSON[line]())
+	closed     = stream.NewTopic("closed", codec.String(), codec.JSON[line]())
+	current    = stream.NewTopic("current", codec.String(), codec.JSON[line]())
+	total      = store.NewCell[int]("total")
+	grandTotal = store.NewCell[int]("grand_total")
+)
+
+func stateless(faulty func() error) *stream.Topology {
+	t := stream.NewTopology()
+	t.From(orders).
+		Filter(func(o order) bool { return o.Amount%7 != 0 }).
+		FlatMap(func(o order) []order {
+			all := make([]order, o.Amount%3)
+			for i := range all {
+				all[i] = order{o.ID, o.Shop, i}
+			}
+			return all
+		}).
+		Map(func(o order) order { return check(faulty, order{o.ID, o.Shop, o.Amount + 1}) }).
+		To(out)
+	return t
+}
+
+// check panics if a function is to fail.
+func check[T any](faulty func() error, v T) T {
+	if err := faulty(); err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// running adds up amounts per key, and forgets the sum now and then.
+func running(s stream.Stream[string, order], cell *store.CellHandle[int], faulty func() error) stream.Stream[string, line] {
+	return s.MapStateRecord(cell, func(c *store.Cell[int], r stream.Record[string, order]) line {
+		n, _ := c.Get()
+		n += r.Value.Amount
+		if r.Value.Amount%10 == 0 {
+			c.Delete()
+		} else {
+			c.Set(n)
+		}
+		return check(faulty, line{r.Value.ID, n, fmt.Sprint(r.Origin.Topic, r.Origin.Partition), r.Origin.Offset})
+	})
+}
+
+func cell(faulty func() error) *stream.Topology {
+	t := stream.NewTopology()
+	running(t.From(orders), total, faulty).To(lines)
+	return t
+}
+
+func windowLine(r stream.Record[string, window.Result[int]]) line {
+	return line{int(r.Value.StartMillis), r.Value.Value, fmt.Sprint(r.Origin.Topic, r.Origin.Partition), r.Origin.Offset}
+}
+
+func windows(faulty func() error) *stream.Topology {
+	t := stream.NewTopology()
+	shops := t.From(orders).GroupBy("shop", func(o order) string { return check(faulty, o.Shop) })
+	running(shops, total, faulty).To(lines)
+	sum := window.Sum(func(o order) int { return o.Amount })
+	shops.Window(window.Tumbling(10 * time.Millisecond)).Aggregate(sum).Final().MapRecord(windowLine).To(closed)
+	shops.Window(window.Tumbling(25 * time.Millisecond).Grace(5 * time.Millisecond)).Aggregate(sum).Current().MapRecord(windowLine).To(current)
+	return t
+}
+
+func merged(faulty func() error) *stream.Topology {
+	t := stream.NewTopology()
+	t.From(orders).
+		Merge(t.From(returns).Map(func(o order) order { return order{-o.ID, o.Shop, -o.Amount} })).
+		Map(func(o order) order { return check(faulty, o) }).
+		To(out)
+	return t
+}
+
+func mergedWithState(faulty func() error) *stream.Topology {
+	t := stream.NewTopology()
+	running(t.From(orders).Merge(t.From(returns).Map(func(o order) order { return order{-o.ID, o.Shop, -o.Amount} })), total, faulty).To(lines)
+	return t
+}
+
+func twoRepartitions(faulty func() error) *stream.Topology {
+	t := stream.NewTopology()
+	shops := t.From(orders).GroupBy("shop", func(o order) string { return o.Shop })
+	parity := running(shops, total, faulty).
+		Map(func(l line) order { return order{l.ID, []string{"even", "odd"}[l.Total&1], l.Total} }).
+		GroupBy("parity", func(o order) string { return check(faulty, o.Shop) })
+	running(parity, grandTotal, faulty).To(lines)
+	parity.Window(window.Tumbling(10 * time.Millisecond)).
+		Aggregate(window.Sum(func(o order) int { return o.Amount })).Final().MapRecord(windowLine).To(closed)
+	return t
+}
+
+// inputs makes orders for some topics: time goes forward, and some come late.
+func inputs(topics []string) func(*rand.Rand) []sim.Input {
+	return func(r *rand.Rand) []sim.Input {
+		var all []sim.Input
+		keys := 1 + r.IntN(8)
+		id := 0
+		for _, topic := range topics {
+			in := sim.Input{Topic: topic}
+			var now int64
+			for range 20 + r.IntN(100) {
+				now += r.Int64N(5)
+				id++
+				value, err := json.Marshal(order{id, fmt.Sprint("shop ", r.IntN(keys)), r.IntN(100)})
+				if err != nil {
+					panic(err)
+				}
+				record := sim.Record{Key: fmt.Append(nil, "customer ", r.IntN(keys)), Value: value, Millis: max(0, now-r.Int64N(12))}
+				if r.IntN(3) == 0 {
+					record.Headers = []stream.Header{{Key: "id", Value: fmt.Append(nil, id)}}
+				}
+				in.Records = append(in.Records, record)
+			}
+			all = append(all, in)
+		}
+		return all
+	}
+}
+
+// simulation returns the simulation of a topology by its place in the list.
+func simulation(i int) *sim.Simulation {
+	t := topologies[i]
+	s := &sim.Simulation{Inputs: inputs(t.inputs), Faults: sim.AllFaults}
+	s.Topology = t.build(s.Faulty)
+	return s
+}

@@ -1,0 +1,314 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/broker/simbroker"
+	"github.com/weirstreams/weir/internal/clock"
+	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/internal/murmur2"
+	"github.com/weirstreams/weir/operator"
+)
+
+const groupName = "sim"
+
+// world is everything that a run consists of.
+type world struct {
+	simulation *Simulation
+	seed       uint64
+	random     random
+	config     config
+	trace      func(line string)
+
+	clock   *clock.Virtual
+	broker  *simbroker.Broker
+	plan    *graph.Plan
+	members []*member
+	// current is the routine that runs.
+	current *routine
+	// calm is set when nothing fails any more.
+	calm bool
+	down bool
+
+	partitions    map[string]int32
+	allPartitions []broker.TopicPartition // sorted
+	changelogs    map[string]bool
+	allTasks      []task
+	// ordered are the topics of tasks with state that have several inputs; order is in which they were processed, by task.
+	ordered   map[string]bool
+	order     map[string][]place
+	committed map[broker.TopicPartition]int64
+	// late are the routines whose requests are held up.
+	late []*routine
+
+	inputs   []input
+	problems []string
+
+	steps, processes, crashes, errors int
+	digest                            uint64
+}
+
+// input is what is left to be written to a topic.
+type input struct {
+	topic   string
+	records []Record
+}
+
+// task is a task of the plan.
+type task struct {
+	part      *graph.Part
+	partition int32
+	topics    []string // those that have the partition
+	dir       string
+}
+
+// config is what the seed decides before a run begins.
+type config struct {
+	engine                                    engine.Config
+	workers, partitions                       int
+	session, rebalance, transaction, interval time.Duration
+	interleave                                int
+	faults                                    faults
+	pebble                                    bool
+	actions                                   int
+}
+
+func newWorld(s *Simulation, seed uint64) (*world, error) {
+	w := &world{
+		simulation: s, seed: seed, random: newRandom(seed), trace: s.Trace,
+		clock:      clock.NewVirtual(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)),
+		changelogs: map[string]bool{}, ordered: map[string]bool{}, order: map[string][]place{},
+		plan: graph.NewPlan(s.Topology.Graph(), groupName),
+	}
+	w.broker = simbroker.New(w.clock)
+	members := w.configure()
+	if err := w.createTopics(); err != nil {
+		return nil, err
+	}
+	for i := range members {
+		m := &member{number: i}
+		if w.config.pebble {
+			m.disk = newPebbleDisk()
+		} else {
+			m.disk = newMemoryDisk()
+		}
+		if w.random.oneIn(3) {
+			m.instance = fmt.Sprintf("instance-%d", i)
+		}
+		w.members = append(w.members, m)
+	}
+	for _, in := range s.Inputs(w.random.Rand) {
+		w.inputs = append(w.inputs, input{in.Topic, in.Records})
+	}
+	w.broker.OnCall = w.onCall
+	w.broker.Wait = w.waitForBroker
+	w.broker.MaxBatchRecords = pick(w.random, 1, 3, 10, 500)
+	w.broker.DeliverOnSend = w.random.oneIn(2)
+	w.broker.SlowGroups = w.random.oneIn(3)
+	if limit := w.config.faults.marker; limit > 0 {
+		w.broker.MarkerDelay = func(broker.TopicPartition) time.Duration {
+			if w.calm {
+				return 0
+			}
+			return w.random.upTo(limit)
+		}
+	}
+	return w, nil
+}
+
+// configure lets the seed decide what the simulation leaves open.
+func (w *world) configure() (members int) {
+	r, s := w.random, w.simulation
+	choose := func(given, low, high int) int {
+		if n := r.between(low, high); given == 0 {
+			return n
+		}
+		return given
+	}
+	c := &w.config
+	members = choose(s.Members, 1, 3)
+	c.workers = choose(s.Workers, 1, 2)
+	c.partitions = choose(s.Partitions, 1, 4)
+	c.interval = pick(r, 20*time.Millisecond, 200*time.Millisecond, time.Second, 5*time.Second)
+	c.session = 10 * time.Second
+	c.rebalance = 30 * time.Second
+	c.transaction = max(4*c.interval, pick(r, 5*time.Second, 20*time.Second, 60*time.Second))
+	c.interleave = pick(r, 1, 2, 5, 20)
+	c.actions = r.between(100, 1500)
+	c.pebble = r.oneIn(20) && !s.NoPebble
+	c.faults = chooseFaults(r, s.Faults)
+	exactlyOnce := r.oneIn(2)
+	if s.Guarantee != Either {
+		exactlyOnce = s.Guarantee == ExactlyOnce
+	}
+	c.engine = engine.Config{
+		ExactlyOnce: exactlyOnce, RevokeTimeout: time.Minute, CheckpointInterval: c.interval,
+		CheckpointRecords: pick(r, 0, 0, 1, 3, 10), CheckpointBytes: pick[int64](r, 64<<20, 64<<20, 500),
+		CacheBytes: pick[int64](r, 1<<20, 1<<20, 0), Linger: pick(r, 0, 50*time.Millisecond),
+		OnError: func(*operator.ProcessingError) engine.Action { return engine.Fail },
+		Clock:   w.clock, Logger: slog.New(&logHandler{w}),
+	}
+	if s.Faults&Membership != 0 && r.oneIn(20) {
+		c.engine.RevokeTimeout = -1 // no checkpoint is ever made in time
+	}
+	w.tracef("seed %d: exactly once %v, %d members, %d workers, %d partitions, %+v", w.seed, exactlyOnce, members, c.workers, c.partitions, c.faults)
+	return members
+}
+
+func (w *world) createTopics() error {
+	for _, n := range w.plan.Graph.Nodes {
+		var declared int32
+		switch {
+		case n.Source != nil && n.Source.Repartition == nil:
+			declared = n.Source.Partitions
+		case n.Sink != nil && n.Sink.Repartition == "":
+			declared = n.Sink.Partitions
+		default:
+			continue
+		}
+		if declared == 0 {
+			declared = int32(w.config.partitions)
+		}
+		if err := w.broker.CreateTopic(broker.TopicSpec{Name: w.plan.Topic(n), Partitions: declared, Replication: -1}); err != nil {
+			return err
+		}
+	}
+	var err error
+	w.partitions, err = engine.PrepareTopics(context.Background(), w.broker, w.plan, engine.TopicOptions{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	for _, topic := range slices.Sorted(maps.Keys(w.partitions)) {
+		for n := range w.partitions[topic] {
+			w.allPartitions = append(w.allPartitions, broker.TopicPartition{Topic: topic, Partition: n})
+		}
+	}
+	for _, part := range w.plan.Parts {
+		for _, s := range part.Stores {
+			w.changelogs[s.Changelog] = true
+		}
+		tasks := map[int32]*task{}
+		var count int32
+		for _, n := range part.Sources {
+			topic := w.plan.Topic(n)
+			if len(part.Sources) > 1 && len(part.Stores) > 0 {
+				w.ordered[topic] = true
+			}
+			for p := range w.partitions[topic] {
+				if tasks[p] == nil {
+					tasks[p] = &task{part: part, partition: p, dir: fmt.Sprintf("%s/%d", part.StreamID, p)}
+				}
+				tasks[p].topics = append(tasks[p].topics, topic)
+				count = max(count, p+1)
+			}
+		}
+		for p := range count {
+			w.allTasks = append(w.allTasks, *tasks[p])
+		}
+	}
+	return nil
+}
+
+func (w *world) tasks() []task { return w.allTasks }
+
+// failf notes that the run has failed.
+func (w *world) failf(format string, args ...any) {
+	problem := fmt.Sprintf(format, args...)
+	w.tracef("FAILED: %s", problem)
+	w.problems = append(w.problems, problem)
+}
+
+func (w *world) tracef(format string, args ...any) {
+	if w.trace == nil {
+		return
+	}
+	who := ""
+	if w.current != nil {
+		who = " [" + w.current.name + "]"
+	}
+	w.trace(fmt.Sprintf("%s%s %s", w.clock.Now().Format("15:04:05.000"), who, fmt.Sprintf(format, args...)))
+}
+
+// logHandler brings what the engine logs into the trace, and fails the run for what should never be logged.
+type logHandler struct{ world *world }
+
+func (h *logHandler) Enabled(_ context.Context, level slog.Level) bool {
+	return h.world.trace != nil || level >= slog.LevelWarn
+}
+
+func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
+	var b strings.Builder
+	b.WriteString(r.Message)
+	r.Attrs(func(a slog.Attr) bool {
+		fmt.Fprintf(&b, " %s=%v", a.Key, a.Value)
+		return true
+	})
+	if r.Level >= slog.LevelError {
+		h.world.failf("logged: %s", b.String())
+	} else {
+		h.world.tracef("log: %s", b.String())
+	}
+	return nil
+}
+func (h *logHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
+func (h *logHandler) WithGroup(string) slog.Handler      { return h }
+
+// waitForBroker is called by a client that can do nothing but wait.
+func (w *world) waitForBroker(deadline time.Time) {
+	r := w.current
+	if r == nil {
+		w.clock.Advance(time.Second)
+		return
+	}
+	if r.process.dead {
+		panic(errCrash)
+	}
+	r.wakeAt = w.clock.Now().Add(time.Second)
+	if deadline.Before(r.wakeAt) {
+		r.wakeAt = deadline
+	}
+	r.suspend()
+}
+
+// routines returns the routines of all processes.
+func (w *world) routines() []*routine {
+	var all []*routine
+	for _, m := range w.members {
+		if m.process != nil {
+			all = append(all, m.process.routines...)
+		}
+	}
+	return all
+}
+
+// feed writes up to n records to one of the topics of the input, as long as more than keep are left.
+func (w *world) feed(n int, keep func(in *input) int) bool {
+	var open []*input
+	for i := range w.inputs {
+		if in := &w.inputs[i]; len(in.records) > keep(in) {
+			open = append(open, in)
+		}
+	}
+	if len(open) == 0 {
+		return false
+	}
+	in := open[w.random.IntN(len(open))]
+	for range min(n, len(in.records)-keep(in)) {
+		r := in.records[0]
+		in.records = in.records[1:]
+		tp := broker.TopicPartition{Topic: in.topic, Partition: murmur2.Partition(r.Key, w.partitions[in.topic])}
+		record := broker.Record{Key: r.Key, Value: r.Value, Headers: r.Headers, Millis: r.Millis}
+		if err := w.broker.Append(tp, record); err != nil {
+			w.failf("input: %v", err)
+		}
+	}
+	return true
+}

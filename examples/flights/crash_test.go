@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -65,12 +66,15 @@ func newTrial(t testing.TB) *trial {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { k.cluster.Close() })
-	client := k.client()
-	defer client.Close()
+	// It returns when the cluster shows the topics to those who ask, which takes a moment.
+	var specs []broker.TopicSpec
 	for _, topic := range []string{k.topics.Flights.Name(), k.topics.Totals.Name(), k.topics.Hours.Name()} {
-		if err := createTopic(client, topic, partitions); err != nil {
-			t.Fatal(err)
-		}
+		specs = append(specs, broker.TopicSpec{
+			Name: topic, Partitions: partitions, Replication: -1, Config: map[string]string{"retention.ms": "-1"},
+		})
+	}
+	if err := k.cluster.CreateTopics(k.within(), specs...); err != nil {
+		t.Fatal(err)
 	}
 	return k
 }
@@ -246,7 +250,8 @@ func (k *trial) behind(ctx context.Context) (n int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	ends, err := k.cluster.Offsets(ctx, broker.End, tps...)
+	// Also what belongs to transactions that have not ended, and their markers.
+	ends, err := k.cluster.Offsets(ctx, broker.Latest, tps...)
 	for _, tp := range tps {
 		n += ends[tp] - committed[tp]
 	}
@@ -579,6 +584,32 @@ func (k *trial) changelogRecords() (n int64) {
 	return n
 }
 
+// awaitChangelogs waits until every task with state has checkpointed.
+func (k *trial) awaitChangelogs() {
+	k.t.Helper()
+	ctx := k.within()
+	var tps []broker.TopicPartition
+	for _, s := range k.airports().Stores {
+		tps = append(tps, partitionsOf(s.Changelog)...)
+	}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		ends, err := k.cluster.Offsets(ctx, broker.End, tps...)
+		if err != nil {
+			k.t.Fatal(err)
+		}
+		if !slices.ContainsFunc(tps, func(tp broker.TopicPartition) bool { return ends[tp] == 0 }) {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			k.t.Fatalf("not every task has checkpointed within %v: %v", patience, ends)
+		}
+	}
+}
+
 // checkReuse checks that a member has restored little of whole, which is what its state comes of.
 func (k *trial) checkReuse(m member, whole int64) {
 	k.t.Helper()
@@ -622,6 +653,7 @@ func TestAMemberTakesOverFromOneThatIsKilled(t *testing.T) {
 		})
 		t.Logf("member %d: %+v", i, now)
 	}
+	k.awaitChangelogs() // work on a backlog may take less than a checkpoint interval
 	before := len(readLog(t, members[1].Log))
 	runs[0].kill()
 	begun := time.Now()

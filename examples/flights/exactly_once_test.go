@@ -1,0 +1,297 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/runtime"
+	"github.com/weirstreams/weir/window"
+)
+
+// exactlyOnce makes a member work in transactions. One that a dead process has left open is aborted soon, unless the
+// process is started again before.
+func (m member) exactlyOnce() member {
+	m.Guarantee, m.TransactionTimeout = runtime.ExactlyOnce, 10*time.Second
+	return m
+}
+
+// However often processes are killed: what readers of committed records see is what a loop over the file comes to, no
+// more and no less, in every topic, in the changelogs and on the disks.
+func TestEveryFlightCountsExactlyOnceWhenProcessesAreKilled(t *testing.T) {
+	for _, processes := range []int{1, 3} {
+		t.Run(fmt.Sprintf("%d in the group", processes), func(t *testing.T) {
+			k := newTrial(t)
+			random := newRandom(t)
+			kills := *killsFlag
+			if kills == 0 {
+				kills = 3
+				if k.Real() {
+					kills = 10
+				}
+			}
+			stopFeeding := k.feed()
+			f := k.newFleet(processes, member.exactlyOnce)
+			f.startAll()
+			f.awaitProgress(5000) // so that there is something to reuse
+			var known []map[string]os.FileInfo
+			for range f.members {
+				known = append(known, nil)
+			}
+			for i := range kills {
+				f.leaveAlone(random)
+				victim := random.IntN(processes)
+				now := f.runs[victim].now()
+				f.kill(victim)
+				t.Logf("kill %d, of process %d: %+v, %d flights are committed", i+1, victim, now, k.committed())
+				known[victim] = k.checkFolders(known[victim], f.members[victim].StateDir)
+				f.start(victim)
+				if i%4 == 3 {
+					f.awaitProgress(1000)
+				}
+			}
+			stopFeeding()
+			f.awaitFinished()
+			last := f.stopAll()
+			for i, m := range f.members {
+				k.checkFolders(known[i], m.StateDir)
+			}
+			k.checkExact(last.StateDir)
+			f.count().log(t)
+			k.checkReuses(f.members)
+		})
+	}
+}
+
+// fleet is the members of the group, in a fixed order.
+type fleet struct {
+	k       *trial
+	members []member
+	runs    []*running // nil are those that are not started
+}
+
+// newFleet describes members, some of them static: those get their tasks back when they come back. The last one of
+// several is not, and its tasks go to others.
+func (k *trial) newFleet(n int, with func(member) member) *fleet {
+	f := &fleet{k: k, runs: make([]*running, n)}
+	for i := range n {
+		m := k.member(string(rune('a' + i)))
+		if i == 0 || i < n-1 {
+			m.InstanceID = string(rune('a' + i))
+		}
+		f.members = append(f.members, with(m))
+	}
+	return f
+}
+
+func (f *fleet) start(i int) { f.runs[i] = f.members[i].start(f.k.t) }
+
+func (f *fleet) kill(i int) {
+	f.runs[i].kill()
+	f.runs[i] = nil
+}
+
+func (f *fleet) startAll() {
+	for i := range f.runs {
+		if f.runs[i] == nil {
+			f.start(i)
+		}
+	}
+}
+
+// checkAlive fails the test if a member has ended by itself.
+func (f *fleet) checkAlive() {
+	f.k.t.Helper()
+	for i, r := range f.runs {
+		if r == nil {
+			continue
+		}
+		select {
+		case <-r.exited:
+			f.k.t.Fatalf("process %d has ended: %v", i, r.cmd.ProcessState)
+		default:
+		}
+	}
+}
+
+// leaveAlone lets the members work until a random moment.
+func (f *fleet) leaveAlone(random *rand.Rand) {
+	f.k.t.Helper()
+	moment := time.After(time.Duration(50+random.IntN(1950)) * time.Millisecond)
+	<-moment
+	f.checkAlive()
+}
+
+// await waits for a condition that is asked for again and again.
+func (f *fleet) await(what string, condition func() bool) {
+	f.k.t.Helper()
+	tooLate := time.After(patience)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !condition() {
+		f.checkAlive()
+		select {
+		case <-tick.C:
+		case <-tooLate:
+			f.k.t.Fatalf("%s: not within %v: %s", what, patience, f.describe())
+		}
+	}
+}
+
+func (f *fleet) describe() string {
+	var all []string
+	for i, r := range f.runs {
+		if r != nil {
+			all = append(all, fmt.Sprintf("process %d: %+v", i, r.now()))
+		}
+	}
+	return strings.Join(all, "; ")
+}
+
+// awaitProgress waits until so many flights more than now are committed.
+func (f *fleet) awaitProgress(n int64) {
+	f.k.t.Helper()
+	target := f.k.committed() + n
+	f.await(fmt.Sprintf("%d committed flights", target), func() bool { return f.k.committed() >= target })
+}
+
+// awaitFinished waits until all flights were read and all that came of them is committed.
+func (f *fleet) awaitFinished() {
+	f.k.t.Helper()
+	f.await("all flights", func() bool {
+		behind, err := f.k.behind(f.k.within())
+		if err != nil {
+			f.k.t.Fatal(err)
+		}
+		return behind == 0
+	})
+}
+
+// stopAll stops the members one after the other, each handing its tasks to the others, and returns the last one, which
+// then has the state of all tasks.
+func (f *fleet) stopAll() member {
+	f.k.t.Helper()
+	last := len(f.runs) - 1
+	for _, r := range f.runs[:last] {
+		r.stop()
+	}
+	f.runs[last].await("all tasks", 0, func(now report) bool { return now.Tasks == 2*partitions && now.Restoring == 0 })
+	f.runs[last].stop()
+	return f.members[last]
+}
+
+// now returns the last report.
+func (r *running) now() report {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.last
+}
+
+// checkExact checks that everything that readers of committed records see is what a loop over the input comes to.
+func (k *trial) checkExact(stateDir string) {
+	k.t.Helper()
+	want := newReference()
+	fed, seen := make([]int, k.flights), make([]int, k.flights)
+	k.read(k.topics.Flights.Name(), func(_ int32, r *broker.Record) {
+		var f Flight
+		k.unmarshal(r.Value, &f)
+		fed[f.Distance]++
+		want.add(f, r.Millis)
+	})
+	k.read(k.repartition(), func(_ int32, r *broker.Record) {
+		var f Flight
+		k.unmarshal(r.Value, &f)
+		seen[f.Distance]++
+	})
+	once := slices.Repeat([]int{1}, k.flights)
+	if !slices.Equal(once, fed) {
+		k.t.Fatal("the input does not have each flight once")
+	}
+	if diff := cmp.Diff(once, seen); diff != "" {
+		k.t.Errorf("how often each flight came to its airport (-want +got):\n%s", diff)
+	}
+	k.checkState(want, stateDir)
+
+	got := map[string][]Delays{}
+	k.read(k.topics.Totals.Name(), func(_ int32, r *broker.Record) {
+		var d Delays
+		k.unmarshal(r.Value, &d)
+		got[string(r.Key)] = append(got[string(r.Key)], d)
+	})
+	if diff := cmp.Diff(want.totals, got); diff != "" {
+		k.t.Errorf("totals (-want +got):\n%s", diff)
+	}
+	hours := map[string]map[int64]Delays{}
+	for airport := range want.hours {
+		hours[airport] = map[int64]Delays{}
+	}
+	k.read(k.topics.Hours.Name(), func(_ int32, r *broker.Record) {
+		var result window.Result[Delays]
+		k.unmarshal(r.Value, &result)
+		if _, ok := hours[string(r.Key)][result.StartMillis]; ok {
+			k.t.Errorf("%s: the hour of %v twice", r.Key, result.Start().UTC())
+		}
+		hours[string(r.Key)][result.StartMillis] = result.Value
+	})
+	if diff := cmp.Diff(want.hours, hours); diff != "" {
+		k.t.Errorf("hours (-want +got):\n%s", diff)
+	}
+	k.t.Logf("%d flights, %d airports, %d hours are right", k.flights, len(want.totals), want.closed())
+}
+
+// checkReuses checks that members that came back went on with the state that they had.
+func (k *trial) checkReuses(members []member) {
+	k.t.Helper()
+	reused, anew := 0, 0
+	for _, m := range members {
+		for _, line := range readLog(k.t, m.Log) {
+			switch {
+			case line.Level == "ERROR":
+				k.t.Errorf("logged: %+v", line)
+			case line.Msg == "restoring state" && line.Store != "" && line.Reused:
+				reused++
+			case line.Msg == "restoring state" && line.Store != "":
+				anew++ // the task had never been there
+			}
+		}
+	}
+	k.t.Logf("state was reused %d times of %d", reused, reused+anew)
+	if most := 2 * partitions * len(members); reused == 0 || anew > most {
+		k.t.Errorf("state was restored from the beginning %d times, and reused %d times", anew, reused)
+	}
+}
+
+// counts is what members have been through, by their logs.
+type counts struct {
+	aborted, restored, fenced, unreachable int64
+}
+
+func (f *fleet) count() (c counts) {
+	for _, m := range f.members {
+		for _, line := range readLog(f.k.t, m.Log) {
+			switch {
+			case line.Msg == "going back to the last checkpoint":
+				c.aborted++
+			case line.Msg == "state restored":
+				c.restored += line.Records
+			case line.Msg == "partitions are gone", strings.HasPrefix(line.Msg, "lost the membership"):
+				c.fenced++
+			case strings.HasPrefix(line.Msg, "cannot "):
+				c.unreachable++
+			}
+		}
+	}
+	return c
+}
+
+func (c counts) log(t testing.TB) {
+	t.Logf("%d transactions aborted and done again, %d records restored, %d memberships lost, %d outages noticed",
+		c.aborted, c.restored, c.fenced, c.unreachable)
+}

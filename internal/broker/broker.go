@@ -246,7 +246,8 @@ type Group interface {
 	// [ErrFenced] says that the member does not own its partitions any more.
 	Commit(ctx context.Context, offsets map[TopicPartition]int64) error
 
-	// Member returns the member and generation of now. Any goroutine may call it.
+	// Member returns the member and generation of now, or those of before while an event that takes partitions away is
+	// not done: what was written for those cannot be committed in a transaction. Any goroutine may call it.
 	Member() GroupMember
 
 	// Leave leaves the group, so that the others take over at once, and closes the connections. Every partition

@@ -47,7 +47,7 @@ func (w *world) run() {
 	if len(w.problems) > 0 {
 		return
 	}
-	w.restoreAgain(want)
+	w.restoreAgain(want, owners)
 }
 
 // chaos is the first act.
@@ -283,7 +283,7 @@ func (w *world) stopAll() bool {
 }
 
 // restoreAgain is the last act: with the databases as they were left, and without any, the state is the same.
-func (w *world) restoreAgain(want *expectation) {
+func (w *world) restoreAgain(want *expectation, before map[string]*member) {
 	w.tracef("restore again")
 	compactAll := func() {
 		for _, s := range w.allChangelogs() {
@@ -297,6 +297,7 @@ func (w *world) restoreAgain(want *expectation) {
 	}
 	if w.random.oneIn(2) {
 		w.tracef("all disks are lost")
+		before = nil
 		for _, m := range w.members {
 			m.disk.lose()
 			m.id = ""
@@ -311,6 +312,7 @@ func (w *world) restoreAgain(want *expectation) {
 	if !w.settle("restoring again") {
 		return
 	}
+	w.checkReuse(before)
 	owners := w.owners()
 	if w.stopAll() {
 		w.checkState(want, owners, "after restoring again")

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
+	"github.com/weirstreams/weir/internal/graph"
 )
 
 // Fault is a set of kinds of faults.
@@ -105,10 +107,23 @@ func (w *world) onCall(op simbroker.Op) error {
 	if op.After {
 		w.noteCommits(op)
 	}
+	if err := w.fault(r, op); err != nil {
+		return err
+	}
+	if w.isZombie(op, p) {
+		w.tracef("%s is killed before it writes to a changelog that is not its own any more", p.name)
+		p.dead = true
+		panic(errCrash)
+	}
+	return nil
+}
+
+// fault decides what happens to a call, and lets others run in the middle of it.
+func (w *world) fault(r *routine, op simbroker.Op) error {
 	if w.calm {
 		return nil
 	}
-	f := &w.config.faults
+	f, p := &w.config.faults, r.process
 	switch {
 	case w.random.oneIn(f.crash):
 		w.tracef("%s is killed at %s %s (after: %v)", p.name, op.Kind, op.TopicPartition, op.After)
@@ -123,7 +138,7 @@ func (w *world) onCall(op simbroker.Op) error {
 		p.unsure = p.unsure || op.Kind == simbroker.OpEndTransaction
 		w.late = append(w.late, r)
 		return simbroker.ErrLate
-	case w.random.oneIn(f.unavailable):
+	case w.random.oneIn(f.unavailable) && !(op.Kind == simbroker.OpPoll && op.After): // the event would be lost
 		w.tracef("%s: unavailable %s %s (after: %v)", p.name, op.Kind, op.TopicPartition, op.After)
 		p.unsure = p.unsure || op.Kind == simbroker.OpEndTransaction
 		return fmt.Errorf("simulated: %w", broker.ErrUnavailable)
@@ -150,6 +165,20 @@ func (w *world) canBeLate(op simbroker.Op) bool {
 	default:
 		return false
 	}
+}
+
+// isZombie reports whether a process is about to write to the changelog of a task that it has lost. At least once,
+// nothing prevents that, and the record takes the place of what the successor wrote (see docs/simulation.md).
+func (w *world) isZombie(op simbroker.Op, p *process) bool {
+	if op.Kind != simbroker.OpProduce || op.After || w.config.engine.ExactlyOnce || !w.changelogs[op.TopicPartition.Topic] {
+		return false
+	}
+	i := slices.IndexFunc(w.allTasks, func(t task) bool {
+		return t.partition == op.TopicPartition.Partition &&
+			slices.ContainsFunc(t.part.Stores, func(s graph.Store) bool { return s.Changelog == op.TopicPartition.Topic })
+	})
+	t := &w.allTasks[i]
+	return !w.broker.Owns(p.group, broker.TopicPartition{Topic: t.topics[0], Partition: t.partition})
 }
 
 // interleave lets others run in the middle of a call.

@@ -159,7 +159,7 @@ func (w *world) configure() (members int) {
 	if s.Faults&Membership != 0 && r.oneIn(20) {
 		c.engine.RevokeTimeout = -1 // no checkpoint is ever made in time
 	}
-	w.tracef("seed %d: exactly once %v, %d members, %d workers, %d partitions, %+v", w.seed, exactlyOnce, members, c.workers, c.partitions, c.faults)
+	w.tracef("seed %d: exactly once %v, Pebble %v, %d members, %d workers, %d partitions, %+v", w.seed, exactlyOnce, c.pebble, members, c.workers, c.partitions, c.faults)
 	return members
 }
 

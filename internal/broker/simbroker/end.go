@@ -35,3 +35,13 @@ func (b *Broker) Owns(group broker.Group, tp broker.TopicPartition) bool {
 	m.group.tick(b.clock.Now())
 	return m.member != nil && m.member.fate == present && slices.Contains(m.owned, tp)
 }
+
+// Expelled reports whether the group has expelled a member that does not know it yet. It is for tests, and no call of a
+// client.
+func (b *Broker) Expelled(group broker.Group) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m := group.(*membership)
+	m.group.tick(b.clock.Now())
+	return m.member != nil && m.member.fate != present
+}

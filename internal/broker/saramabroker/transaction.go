@@ -199,7 +199,7 @@ func (t *transaction) joined(due []*queue, err error) {
 		stopped := p.failure() != nil
 		p.mu.Unlock()
 		if !stopped {
-			t.spoil("add partitions", err)
+			_ = t.spoil("add partitions", err)
 		}
 	}
 	p.mu.Lock()

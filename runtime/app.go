@@ -89,7 +89,7 @@ func (a *App) run(ctx context.Context) (err error) {
 	}
 	defer a.close("state", &err, state.close)
 
-	if err := a.fenceFormer(cluster, state); err != nil {
+	if err := a.fenceFormer(ctx, cluster, state); err != nil {
 		return err
 	}
 	group, err := cluster.NewGroup(broker.GroupConfig{
@@ -287,7 +287,7 @@ func (a *App) startWorkers(
 			return workers, err
 		}
 		newProducer := func() (broker.Producer, error) {
-			return cluster.NewProducer(broker.ProducerConfig{
+			return fenced(work, cluster, broker.ProducerConfig{
 				Compression:        a.config.Compression,
 				DeliveryTimeout:    a.deliveryTimeout(),
 				TransactionalID:    a.transactionalID(state, i),
@@ -314,6 +314,19 @@ func (a *App) deliveryTimeout() time.Duration {
 		return forEver
 	}
 	return max(usual, min(forEver, a.config.BrokerTimeout)+time.Minute)
+}
+
+// fenced makes a producer and, if it is transactional, waits until nobody else can use its id: what a former producer has
+// left open has ended then, and a changelog holds what it will hold.
+func fenced(ctx context.Context, cluster broker.Cluster, config broker.ProducerConfig) (broker.Producer, error) {
+	p, err := cluster.NewProducer(config)
+	if err != nil || config.TransactionalID == "" {
+		return p, err
+	}
+	if err := p.Flush(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("transactional id %q: %w", config.TransactionalID, err), p.Close())
+	}
+	return p, nil
 }
 
 // linger is how long output waits for more while there is more to process.

@@ -34,11 +34,15 @@ func TestChaos(t *testing.T) {
 			if k.Real() && !*chaosFlag {
 				t.Skip("kills the broker, which takes -chaos")
 			}
+			if !k.Real() {
+				t.Parallel() // each has a broker of its own
+			}
 			random := newRandom(t)
 			p := k.StartProxy(t)
 			exact := guarantee == "exactly once"
 			f := k.newFleet(3, func(m member) member {
 				m.Proxy = p.Detour()
+				m.RebalanceTimeout = 10 * time.Second // kfake waits for the dead that long
 				if exact {
 					return m.exactlyOnce()
 				}

@@ -28,6 +28,7 @@ func (m member) exactlyOnce() member {
 func TestEveryFlightCountsExactlyOnceWhenProcessesAreKilled(t *testing.T) {
 	for _, processes := range []int{1, 3} {
 		t.Run(fmt.Sprintf("%d in the group", processes), func(t *testing.T) {
+			t.Parallel()
 			k := newTrial(t)
 			random := newRandom(t)
 			kills := *killsFlag

@@ -29,6 +29,7 @@ type member struct {
 	StateDir           string
 	InstanceID         string
 	SessionTimeout     time.Duration
+	RebalanceTimeout   time.Duration
 	CheckpointInterval time.Duration
 	Guarantee          runtime.Guarantee
 	TransactionTimeout time.Duration
@@ -62,7 +63,7 @@ func runMember(text string) int {
 	config := runtime.Config{
 		Brokers: m.Brokers, Group: m.Name, StateDir: m.StateDir, InstanceID: m.InstanceID, Workers: 2,
 		SessionTimeout: m.SessionTimeout, CheckpointInterval: m.CheckpointInterval, Logger: logs,
-		Guarantee: m.Guarantee, TransactionTimeout: m.TransactionTimeout,
+		Guarantee: m.Guarantee, TransactionTimeout: m.TransactionTimeout, RebalanceTimeout: m.RebalanceTimeout,
 	}
 	if m.Proxy != "" {
 		config.Client = m.Proxy.Take

@@ -130,7 +130,9 @@ func (a *App) run(ctx context.Context) (err error) {
 	}
 	leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 	defer cancel()
-	a.close("the group", &err, func() error { return group.Leave(leave) })
+	if failed := group.Leave(leave); failed != nil { // everything is committed or given up by now, so that is no failure
+		log.Warn("could not leave the group, which waits for the session to end", "timeout", a.config.SessionTimeout, "error", failed)
+	}
 	if err == nil {
 		log.Info("stopped", "group", a.config.Group)
 	}

@@ -3,6 +3,7 @@ package runtime_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strconv"
 	"strings"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/runtime"
@@ -101,6 +103,55 @@ func (k *kafka) offset(at broker.OffsetAt, tp broker.TopicPartition) int64 {
 		k.t.Fatal(err)
 	}
 	return offsets[tp]
+}
+
+// When nobody knows whether a transaction was committed, the cluster is asked: its work is done again, or not, and counts
+// once. Here the answer to the commit is lost, and when it is repeated the producer is fenced, as it is when the cluster
+// has ended the transaction for taking too long.
+func TestATransactionOfUnknownFateCountsOnce(t *testing.T) {
+	for name, committed := range map[string]bool{"committed": true, "not committed": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			k := newKafka(t)
+			if k.Real() {
+				t.Skip("answers requests in place of kfake")
+			}
+			proxy := k.StartProxy(t)
+			p := pipeline{input: k.Topic(t, "in", 1), output: k.Topic(t, "out", 1)}
+			config, log := k.loggingConfig()
+			config.Guarantee, config.CheckpointInterval, config.CheckpointRecords = runtime.ExactlyOnce, 100*time.Millisecond, 0
+			config.Client = proxy.Detour().Take
+			app := run(t, p.topology(), config)
+			k.write(p.input, 0, numbers(0, 10)...)
+			await(t, "a checkpoint", func() bool { return k.committed(p.input, 0) == 10 })
+
+			cluster, tries := k.Kafka.Cluster(), 0
+			cluster.ControlKey(int16(kmsg.EndTxn), func(r kmsg.Request) (kmsg.Response, error, bool) {
+				cluster.KeepControl()
+				switch tries++; tries {
+				case 1:
+					proxy.Block(true)
+					proxy.Block(false)
+					return nil, errors.New("lost"), !committed
+				default:
+					return nil, nil, false
+				case 2:
+				}
+				answer := r.ResponseKind().(*kmsg.EndTxnResponse)
+				answer.ErrorCode = 90 // PRODUCER_FENCED
+				return answer, nil, true
+			})
+			k.write(p.input, 0, numbers(10, 20)...)
+			await(t, "the work after it", func() bool { return k.committed(p.input, 0) == 20 })
+			k.write(p.input, 0, numbers(20, 30)...)
+			await(t, "everything", func() bool { return k.committed(p.input, 0) == 30 })
+			app.stop()
+			k.checkTotalsExactly(p.output, numbers(0, 30))
+			if n := log.countOf("going back to what is committed"); n != 1 {
+				t.Errorf("asked the cluster %d times, want once", n)
+			}
+		})
+	}
 }
 
 // The cluster would end each transaction before its checkpoint is due.

@@ -303,7 +303,7 @@ func (f *fleet) count() (c counts) {
 	for _, m := range f.members {
 		for _, line := range readLog(f.k.t, m.Log) {
 			switch {
-			case line.Msg == "going back to the last checkpoint":
+			case strings.HasPrefix(line.Msg, "going back to "):
 				c.aborted++
 			case line.Msg == "state restored":
 				c.restored += line.Records

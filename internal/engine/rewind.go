@@ -61,9 +61,31 @@ func (w *Worker) recoverFrom(ctx context.Context, err error) error {
 		return err
 	case errors.Is(err, broker.ErrAborted), errors.Is(err, broker.ErrFenced):
 		return w.rewind(ctx, err)
+	case errors.Is(err, broker.ErrUndecided):
+		return w.startOver(ctx, err)
 	default:
 		return err
 	}
+}
+
+// startOver opens all tasks anew when it is not known whether the last checkpoint counts. The cluster knows: a new producer
+// ends what the old one has left open, and the committed offsets can be read when that is done.
+func (w *Worker) startOver(ctx context.Context, cause error) error {
+	if err := w.countAbort(cause); err != nil {
+		return err
+	}
+	w.config.Logger.Warn("going back to what is committed", "cause", cause)
+	w.outbox.drop()
+	if err := w.abort(ctx, cause); err != nil {
+		return err
+	}
+	w.records = 0
+	for _, t := range w.sortedTasks() {
+		if err := w.reopen(t); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // rewind goes back to the last checkpoint: nothing that was processed since then counts. What is dirty in memory is

@@ -254,7 +254,7 @@ func (p *producer) Commit(ctx context.Context, member broker.GroupMember, offset
 	defer p.mu.Unlock()
 	switch {
 	case lost: // whatever was said later, nobody knows what became of the first request
-		p.end(fmt.Errorf("commit transaction %q: it may be committed: %v", t.id, err)) //nolint:errorlint // must not be ErrFenced
+		p.end(fmt.Errorf("commit transaction %q: %w: %v", t.id, broker.ErrUndecided, err)) //nolint:errorlint // must not be ErrFenced
 	case isUnanswered(err):
 		t.doom(fmt.Errorf("commit transaction %q: %w: %w", t.id, broker.ErrAborted, translate(err)))
 	default:

@@ -65,10 +65,16 @@ func TestMutantsAreFound(t *testing.T) {
 // short says by what a bug was found.
 func short(problem string) string {
 	for _, kind := range []struct{ text, name string }{
-		{"panic:", "panic"}, {"not at rest", "input is not processed"}, {"no fault explains it", "unexplained error"},
-		{"opens the database", "database ahead of the offsets"}, {"although its database was complete", "needless restore"},
-		{"changelog ", "changelog differs"}, {"state ", "state differs"}, {"output: ", "output differs"},
-		{"reference model", "commits do not cover the input"}, {"logged:", "error in the log"},
+		{"panic:", "panic"},
+		{"not at rest", "input is not processed"},
+		{"no fault explains it", "unexplained error"},
+		{"opens the database", "database ahead of the offsets"},
+		{"although its database was complete", "needless restore"},
+		{"changelog ", "changelog differs"},
+		{"state ", "state differs"},
+		{"output: ", "output differs"},
+		{"reference model", "commits do not cover the input"},
+		{"logged:", "error in the log"},
 	} {
 		if strings.Contains(problem, kind.text) {
 			return kind.name

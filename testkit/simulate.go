@@ -1,7 +1,6 @@
 package testkit
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -107,7 +106,7 @@ func Simulate(tb testing.TB, topology *stream.Topology, inputs []SimulatedInput,
 			tb.Fatalf("%v\nsee it happen: %s=%d go test -v -run '^%s$'", err, seedVariable, report.Seed, tb.Name())
 		}
 	}
-	tb.Log(fmt.Sprintf("seeds from %d: %d runs, %d steps, %d processes killed", faults.Seed, runs, steps, crashes))
+	tb.Logf("seeds from %d: %d runs, %d steps, %d processes killed", faults.Seed, runs, steps, crashes)
 }
 
 // more reports whether there is another seed to run.

@@ -251,7 +251,7 @@ func (w *world) settle(when string) bool {
 func (w *world) settled() bool {
 	running := 0
 	for _, m := range w.members {
-		if m.process == nil {
+		if m.process == nil || m.process.handling {
 			return false
 		}
 		for _, worker := range m.process.workers {

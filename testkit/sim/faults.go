@@ -187,6 +187,9 @@ func (w *world) isZombie(op simbroker.Op, p *process) bool {
 
 // interleave lets others run in the middle of a call.
 func (w *world) interleave(r *routine) {
+	if w.calm { // since the call began
+		return
+	}
 	if w.random.oneIn(w.config.faults.stall) {
 		r.wakeAt = w.clock.Now().Add(w.random.upTo(20 * time.Second))
 		r.suspend()

@@ -1,0 +1,55 @@
+package operator
+
+import (
+	"math"
+
+	"github.com/weirstreams/weir/store"
+)
+
+// advance closes windows up to a time that is reached without records. By key, all keys are looked at; that happens
+// only if one of them may have something to close. closeKey returns the time at which it has more to do for the key.
+func (w *windows[K, V, A, R]) advance(
+	millis int64,
+	closeKey func(key K, k *store.Windows[A], before, reached int64) (next int64, err error),
+	closePartition func(origin *Origin) error,
+) error {
+	w.env.Enter(w.node)
+	watermark, err := w.store.Watermark()
+	if err != nil {
+		return Fatal(err)
+	}
+	if millis <= watermark || millis < w.idleFrom {
+		return nil
+	}
+	if w.byPartition {
+		w.store.AdvanceTo(millis)
+		return closePartition(&w.env.Origin)
+	}
+	keys, err := w.store.Keys()
+	if err != nil {
+		return Fatal(err)
+	}
+	next, closings := int64(math.MaxInt64), w.closings
+	var failed error
+	for _, encoded := range keys {
+		k, err := w.store.Place([]byte(encoded))
+		if err != nil {
+			return Fatal(err)
+		}
+		key, err := w.decodeKey([]byte(encoded))
+		if err != nil {
+			return err
+		}
+		before := max(k.Latest, watermark)
+		at, err := closeKey(key, k, before, max(before, millis))
+		if err != nil && failed == nil {
+			failed = err
+		}
+		next = min(next, at)
+	}
+	if w.closings > closings {
+		w.store.AdvanceTo(millis) // what comes for these windows now is late
+	}
+	w.idleFrom = next
+	return failed
+}

@@ -18,6 +18,9 @@ func (w *aligned[K, V, A, R]) Receive(r *Record[K, V]) error {
 	}
 	at := r.Millis
 	last := at - at%w.step
+	if last > at { // before the epoch
+		last -= w.step
+	}
 	if rejected, err := w.reject(r, last, last+w.size); rejected {
 		return err
 	}
@@ -55,8 +58,7 @@ func (w *aligned[K, V, A, R]) Receive(r *Record[K, V]) error {
 	}
 	if w.byPartition {
 		w.store.AdvanceTo(at)
-		w.idleFrom = 0
-		err = w.closePartition(r.Origin)
+		err = w.closePartition(r.Origin, reached)
 	} else {
 		w.idleFrom = 0
 		err = w.closeKey(r.Key, r.Origin, k, reached)
@@ -119,8 +121,8 @@ func (w *aligned[K, V, A, R]) closed(key K, origin *Origin, k *store.Windows[A])
 	return w.emit(key, origin, k, &w.done, w.span(w.done.Start))
 }
 
-func (w *aligned[K, V, A, R]) closePartition(origin *Origin) error {
-	return w.closeDue(origin, w.closed)
+func (w *aligned[K, V, A, R]) closePartition(origin *Origin, reached int64) error {
+	return w.closeDue(origin, reached, w.closed)
 }
 
 // idle closes windows because time has passed without records.

@@ -11,7 +11,7 @@ import (
 func (w *windows[K, V, A, R]) advance(
 	millis int64,
 	closeKey func(key K, k *store.Windows[A], before, reached int64) (next int64, err error),
-	closePartition func(origin *Origin) error,
+	closePartition func(origin *Origin, reached int64) error,
 ) error {
 	w.env.Enter(w.node)
 	watermark, err := w.store.Watermark()
@@ -22,8 +22,10 @@ func (w *windows[K, V, A, R]) advance(
 		return nil
 	}
 	if w.byPartition {
-		w.store.AdvanceTo(millis)
-		return closePartition(&w.env.Origin)
+		closings := w.closings
+		err := closePartition(&w.env.Origin, millis)
+		w.advanced(millis, closings)
+		return err
 	}
 	keys, err := w.store.Keys()
 	if err != nil {
@@ -47,9 +49,15 @@ func (w *windows[K, V, A, R]) advance(
 		}
 		next = min(next, at)
 	}
-	if w.closings > closings {
-		w.store.AdvanceTo(millis) // what comes for these windows now is late
-	}
+	w.advanced(millis, closings)
 	w.idleFrom = next
 	return failed
+}
+
+// advanced makes what comes for windows that idleness has closed late. If none was closed, nothing is: the input may be
+// silent before old records come, as it is when they are about to be written again.
+func (w *windows[K, V, A, R]) advanced(millis, closings int64) {
+	if w.closings > closings {
+		w.store.AdvanceTo(millis)
+	}
 }

@@ -46,7 +46,7 @@ func (w *session[K, V, A, R]) Receive(r *Record[K, V]) error {
 	failed := w.updated(r, k, o, spanOf(o), latest)
 	if w.byPartition {
 		w.store.AdvanceTo(at)
-		err = w.closePartition(r.Origin)
+		err = w.closePartition(r.Origin, reached)
 	} else {
 		err = w.closeKey(r.Key, r.Origin, k, reached)
 	}
@@ -123,8 +123,8 @@ func (w *session[K, V, A, R]) closed(key K, origin *Origin, k *store.Windows[A])
 	return w.emit(key, origin, k, &w.done, spanOf(&w.done))
 }
 
-func (w *session[K, V, A, R]) closePartition(origin *Origin) error {
-	return w.closeDue(origin, w.closed)
+func (w *session[K, V, A, R]) closePartition(origin *Origin, reached int64) error {
+	return w.closeDue(origin, reached, w.closed)
 }
 
 // idle closes sessions because time has passed without records.

@@ -22,7 +22,7 @@ func (*distinct[V, T]) Init() map[T]struct{}                    { return nil }
 func (d *distinct[V, T]) Add(acc *map[T]struct{}, v V, _ int64) { addDistinct(acc, d.of(v)) }
 func (*distinct[V, T]) Result(acc *map[T]struct{}) int64        { return int64(len(*acc)) }
 func (d *distinct[V, T]) Codec() codec.Codec[map[T]struct{}]    { return d.codec }
-func (d *distinct[V, T]) Validate() error { return checkFunctions(d.of == nil) }
+func (d *distinct[V, T]) Validate() error                       { return checkFunctions(d.of == nil) }
 
 func (*distinct[V, T]) Merge(dst *map[T]struct{}, src map[T]struct{}) {
 	for x := range src {

@@ -22,7 +22,7 @@ func (*approx[V]) Init() *hyperloglog.Sketch                    { return hyperlo
 func (a *approx[V]) Add(acc **hyperloglog.Sketch, v V, _ int64) { (*acc).Insert(a.of(v)) }
 func (*approx[V]) Result(acc **hyperloglog.Sketch) int64        { return int64((*acc).Estimate()) }
 func (*approx[V]) Codec() codec.Codec[*hyperloglog.Sketch]      { return approxCodec{} }
-func (a *approx[V]) Validate() error { return checkFunctions(a.of == nil) }
+func (a *approx[V]) Validate() error                            { return checkFunctions(a.of == nil) }
 
 func (*approx[V]) Merge(dst **hyperloglog.Sketch, src *hyperloglog.Sketch) {
 	if err := (*dst).Merge(src); err != nil {

@@ -3,6 +3,7 @@ package operator
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/store"
@@ -26,6 +27,15 @@ type Env struct {
 	Late int64
 	// StreamMillis is the greatest event time of a record that the task has read.
 	StreamMillis int64
+	// Idle are called when the input of the task has been silent, with the event time that may be taken to be reached,
+	// in milliseconds. Those of operators that come first in the topology come last.
+	Idle []func(millis int64) error
+	// BeforeCheckpoint are called before each checkpoint, in the same order.
+	BeforeCheckpoint []func() error
+	// OnRewind are called when the stores have gone back to the last checkpoint.
+	OnRewind []func()
+	// Now returns what the clock says. If it is nil, no record is too far ahead of it.
+	Now func() time.Time
 	// Logger is never nil.
 	Logger *slog.Logger
 

@@ -2,133 +2,223 @@ package operator
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/window"
 )
 
-// Emission says when a window's result is emitted.
-type Emission uint8
-
-const (
-	// Final emits a result once, when the window closes.
-	Final Emission = iota
-	// Current emits a result with every record that changes the window, and none when it closes.
-	Current
-)
-
 // maxMillis is the last millisecond of the year 9999. Later times are a broken clock's, and arithmetic on them overflows.
 const maxMillis = 253402300799999
 
-// Window aggregates records by key and window. Results carry the key, the start of the window as their time, and no
-// headers. Records with a null key are skipped and counted.
-type Window[K, V, A, R any] struct {
-	env        *Env
-	node       int
-	aggregator window.Aggregator[V, A, R]
-	emission   Emission
-	size       int64 // milliseconds
-	grace      int64 // milliseconds
-	store      *store.Windowed[A]
-	keys       keyEncoder[K]
-	next       Receiver[K, window.Result[R]]
-	out        Record[K, window.Result[R]]
+// NewWindow opens the windows' store in the task of env and returns the operator that aggregates records by key and
+// window. Results carry the key, the start of the window as their time, and no headers. Records with a null key are
+// skipped and counted.
+func NewWindow[K, V, A, R any](
+	env *Env, node int, d window.Definition, aggregator window.Aggregator[V, A, R], emission Emission[V, R],
+	key codec.Codec[K], next Receiver[K, window.Result[R]],
+) (Receiver[K, V], error) {
+	space, err := env.Space(d.StoreName())
+	if err != nil {
+		return nil, fmt.Errorf("open store %q: %w", d.StoreName(), err)
+	}
+	w := &windows[K, V, A, R]{
+		env: env, node: node, aggregator: aggregator, emission: emission,
+		merger: window.MergerOf(aggregator), collector: window.CollectorOf(aggregator),
+		size: d.SizeMillis(), step: d.StepMillis(), grace: d.GraceMillis(), skew: d.SkewMillis(),
+		horizon: math.MaxInt64, untilItem: noItem, byPartition: d.ClosesByPartition(), isSliding: d.Kind() == window.KindSliding, onLate: d.LateFunc(),
+		key: key, keys: newKeyEncoder(key, d.StoreName()), next: next,
+	}
+	if w.skew > 0 && env.Now != nil && !d.ByCount() {
+		w.horizon = math.MinInt64
+	}
+	_, w.takesNull = aggregator.(window.TakesNull)
+	options := store.WindowedOptions[A]{Items: w.collector != nil, Ahead: w.size}
+	open := func() { w.store = store.OpenWindowed(space, aggregator.Codec(), options) }
+	var r Receiver[K, V]
+	var idle interface{ idle(millis int64) error }
+	switch d.Kind() {
+	case window.KindTumbling, window.KindHopping:
+		if w.byPartition {
+			options.End = func(o *store.Window[A]) int64 { return o.Start + w.size }
+		}
+		k := &aligned[K, V, A, R]{windows: w}
+		r, idle = k, k
+	case window.KindSliding:
+		k := &sliding[K, V, A, R]{windows: w}
+		r, idle = k, k
+	case window.KindSession:
+		if w.byPartition {
+			options.End = func(o *store.Window[A]) int64 { return o.Latest + w.size + 1 }
+		}
+		k := &session[K, V, A, R]{windows: w}
+		r, idle = k, k
+	default:
+		count, step := d.Records()
+		r = &counted[K, V, A, R]{windows: w, count: count, every: step}
+	}
+	open()
+	env.Stores = append(env.Stores, w.store)
+	if idle != nil {
+		env.Idle = append(env.Idle, idle.idle)
+	}
+	env.OnRewind = append(env.OnRewind, func() { w.idleFrom = 0 })
+	if emission.Suppress != nil {
+		w.suppress(*emission.Suppress)
+	}
+	return r, nil
+}
+
+// windows is what the operators for all kinds of windows share.
+type windows[K, V, A, R any] struct {
+	env         *Env
+	node        int
+	aggregator  window.Aggregator[V, A, R]
+	merger      window.Merger[A]          // nil if it cannot merge
+	collector   window.Collector[V, A, R] // nil if it keeps no items
+	takesNull   bool                      // whether the aggregator is given null values
+	emission    Emission[V, R]            //
+	size        int64                     // milliseconds; the gap of sessions
+	step        int64                     // milliseconds
+	grace       int64                     // milliseconds
+	skew        int64                     // milliseconds
+	horizon     int64                     // records up to here are known not to be too far ahead of the clock
+	isSliding   bool
+	byPartition bool                          // whether windows close by the watermark of the partition
+	onLate      func(window.Late) bool        // may be nil
+	store       *store.Windowed[A]            //
+	key         codec.Codec[K]                //
+	keys        keyEncoder[K]                 //
+	next        Receiver[K, window.Result[R]] //
+	out         Record[K, window.Result[R]]
+	pending     suppressed[K, R]
+	// firstItem and untilItem bound the items of a window that a trigger has closed and that goes on.
+	firstItem, untilItem int64
+	closings             int64 // windows that were closed
+	idleFrom             int64 // no window closes by idleness before this time, unless records come
+	item                 []byte
 	// Here, not on the stack: what an aggregator is given escapes.
 	first A
 	done  store.Window[A]
 }
 
-// NewWindow opens the windows' store in the task of env and returns the operator.
-func NewWindow[K, V, A, R any](
-	env *Env, node int, d window.Definition, aggregator window.Aggregator[V, A, R], emission Emission,
-	key codec.Codec[K], next Receiver[K, window.Result[R]],
-) (*Window[K, V, A, R], error) {
-	space, err := env.Space(d.StoreName())
-	if err != nil {
-		return nil, fmt.Errorf("open store %q: %w", d.StoreName(), err)
-	}
-	windows := store.OpenWindowed(space, aggregator.Codec())
-	env.Stores = append(env.Stores, windows)
-	return &Window[K, V, A, R]{
-		env: env, node: node, aggregator: aggregator, emission: emission,
-		size: d.SizeMillis(), grace: d.GraceMillis(),
-		store: windows, keys: newKeyEncoder(key, d.StoreName()), next: next,
-	}, nil
-}
-
-// Receive implements [Receiver].
-func (w *Window[K, V, A, R]) Receive(r *Record[K, V]) error {
+// place puts the store on the key of a record. It returns nil if the record has none.
+func (w *windows[K, V, A, R]) place(r *Record[K, V]) (*store.Windows[A], error) {
 	w.env.Enter(w.node)
 	key, ok, err := w.keys.encode(r.Key, r.KeyNull)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !ok {
 		w.env.skipNullKey(w.node)
-		return nil
+		return nil, nil
 	}
-	windows, err := w.store.Place(key)
-	if err != nil {
-		return Fatal(err)
-	}
-	at := r.Millis
-	start := at - at%w.size
-	if at < 0 || at > maxMillis || w.closed(start, windows.Latest) {
-		w.late(r, start, windows.Latest)
-		return nil
-	}
-	// The aggregator comes first: if it panics, there must be neither a window without records nor a later time.
-	open := windows.Find(start)
-	if open != nil {
-		w.aggregator.Add(&open.Acc, r.Value, at)
-		open, _ = w.store.Update(start, at)
-	} else {
-		w.first = w.aggregator.Init()
-		w.aggregator.Add(&w.first, r.Value, at)
-		open, _ = w.store.Update(start, at)
-		open.Acc = w.first
-	}
-
-	var failed error
-	if w.emission == Current {
-		failed = w.emit(r, open)
-	}
-	// A closed window is removed before its result is emitted, and the others are still emitted after an error: where
-	// the policy is to skip a record that fails, no other result may be lost with it.
-	for len(windows.Open) > 0 && w.closed(windows.Open[0].Start, windows.Latest) {
-		w.done = w.store.RemoveFirst()
-		if w.emission == Final {
-			if err := w.emit(r, &w.done); err != nil && failed == nil {
-				failed = err
-			}
+	if w.pending.active {
+		if err := w.releaseDue(r.Millis); err != nil {
+			return nil, err
 		}
 	}
-	return failed
+	k, err := w.store.Place(key)
+	return k, Fatal(err)
 }
 
-// closed reports whether the window that begins at start takes no more records of a key whose latest time is given.
-func (w *Window[K, V, A, R]) closed(start, latest int64) bool {
-	return start+w.size+w.grace <= latest
+// reached returns the time that counts for a key, before the record that is being processed.
+func (w *windows[K, V, A, R]) reached(k *store.Windows[A]) (int64, error) {
+	watermark, err := w.store.Watermark()
+	return max(k.Latest, watermark), Fatal(err)
 }
 
-func (w *Window[K, V, A, R]) emit(r *Record[K, V], done *store.Window[A]) error {
-	w.env.Enter(w.node)
-	w.out.Key = r.Key
-	w.out.Value.StartMillis = done.Start
-	w.out.Value.EndMillis = done.Start + w.size
-	w.out.Value.Value = w.aggregator.Result(&done.Acc)
-	w.out.Millis = done.Start
-	w.out.Origin = r.Origin
-	return w.next.Receive(&w.out)
-}
-
-// late counts a record that its window does not take any more.
-func (w *Window[K, V, A, R]) late(r *Record[K, V], start, latest int64) {
-	w.env.Late++
-	if w.env.Late == 1 {
-		w.env.Logger.Warn("late record not added to its window; further ones are only counted",
-			"store", w.store.Name(), "time", r.Time(), "window_start_ms", start, "stream_time_ms", latest,
-			"topic", r.Origin.Topic, "partition", r.Origin.Partition, "offset", r.Origin.Offset)
+// reject reports whether a record's time is out of range, and counts it then.
+func (w *windows[K, V, A, R]) reject(r *Record[K, V], start, end int64) (bool, error) {
+	switch at := r.Millis; {
+	case at < 0:
+		return true, w.late(r, window.BeforeEpoch, start, end, 0)
+	case at > maxMillis || at > w.horizon && w.ahead(at):
+		return true, w.late(r, window.InFuture, start, end, 0)
 	}
+	return false, nil
+}
+
+// ahead looks at the clock and reports whether a time is too far ahead of it. It is asked seldom: what was not too far
+// ahead once never is.
+func (w *windows[K, V, A, R]) ahead(at int64) bool {
+	w.horizon = max(w.horizon, w.env.Now().UnixMilli()+w.skew)
+	return at > w.horizon
+}
+
+// counts reports whether the aggregator is to see a record.
+func (w *windows[K, V, A, R]) counts(r *Record[K, V]) bool { return !r.ValueNull || w.takesNull }
+
+// update adds a record to the window that begins at start, made if there is none. latest is the greatest time that was
+// in it before.
+func (w *windows[K, V, A, R]) update(k *store.Windows[A], r *Record[K, V], start int64) (open *store.Window[A], latest int64) {
+	// The aggregator comes first: if it panics, there must be neither a window without records nor a later time.
+	open = k.Find(start)
+	if open != nil {
+		latest = open.Latest
+		if w.counts(r) {
+			w.aggregator.Add(&open.Acc, r.Value, r.Millis)
+		}
+		open, _ = w.store.Update(start, r.Millis)
+	} else {
+		w.first = w.aggregator.Init()
+		if w.counts(r) {
+			w.aggregator.Add(&w.first, r.Value, r.Millis)
+		}
+		open, _ = w.store.Update(start, r.Millis)
+		open.Acc = w.first
+		latest = store.NoTime
+		open.Mark = w.firstItem
+	}
+	open.Records++
+	if w.byPartition {
+		w.store.Index(open)
+	}
+	return open, latest
+}
+
+// collect keeps a value for the windows of the current key.
+func (w *windows[K, V, A, R]) collect(r *Record[K, V], at int64) error {
+	if w.collector == nil || !w.counts(r) {
+		return nil
+	}
+	var err error
+	if w.item, err = w.collector.AppendItem(w.item[:0], r.Value); err != nil {
+		return &CodecError{Part: codec.State, Encoding: true, Err: err}
+	}
+	w.store.AddItem(at, w.item)
+	return nil
+}
+
+// late counts a record that a window does not take, and tells the program. reached is the time that closed the window.
+func (w *windows[K, V, A, R]) late(r *Record[K, V], reason window.LateReason, start, end, reached int64) error {
+	w.env.Late++
+	if w.onLate != nil {
+		late := window.Late{
+			Reason: reason, Key: r.Key, Value: r.Value, Millis: r.Millis, StartMillis: start, EndMillis: end,
+			Store: w.store.Name(), Topic: r.Origin.Topic, Partition: r.Origin.Partition, Offset: r.Origin.Offset,
+		}
+		if reason == window.Closed {
+			late.By = millis(reached - w.grace - r.Millis)
+		}
+		if !w.onLate(late) {
+			return nil
+		}
+	}
+	if w.env.Late == 1 || w.onLate != nil {
+		w.env.Logger.Warn("late record not added to its window; unless OnLate asks for it, further ones are only counted",
+			"store", w.store.Name(), "reason", reason, "time", r.Time(), "window_start_ms", start, "window_end_ms", end,
+			"stream_time_ms", reached, "topic", r.Origin.Topic, "partition", r.Origin.Partition, "offset", r.Origin.Offset)
+	}
+	return nil
+}
+
+// decodeKey returns the key that was encoded for the store.
+func (w *windows[K, V, A, R]) decodeKey(encoded []byte) (K, error) {
+	key, err := w.key.Decode(&w.keys.context, encoded)
+	if err != nil {
+		return key, Fatal(fmt.Errorf("store %q: decode key %q: %w", w.store.Name(), encoded, err))
+	}
+	return key, nil
 }

@@ -274,6 +274,7 @@ func (a *App) startWorkers(
 		CheckpointRecords:  a.config.CheckpointRecords,
 		CheckpointBytes:    a.config.CheckpointBytes,
 		CacheBytes:         a.cacheBytes(partitions),
+		IdleTimeout:        a.config.IdleTimeout,
 		OffsetReset:        engine.OffsetReset(a.config.OffsetReset),
 		OnError:            func(err *ProcessingError) engine.Action { return engine.Action(a.config.OnError(err)) },
 		OpenBackend:        state.open,

@@ -63,6 +63,12 @@ type Config struct {
 	// comes on top. The default is 256 MiB. As much as 64 MiB more is used for blocks of the databases.
 	CacheBytes int64
 
+	// IdleTimeout lets windows close when no records come: a task whose input has been silent for this long takes event
+	// time to have reached the time of the clock less the timeout, and again after each further timeout. Records whose
+	// time is that of their writing, and that take less than the timeout to arrive, give the same results when they are
+	// replayed. 0, the default, leaves windows open until a record closes them.
+	IdleTimeout time.Duration
+
 	// OffsetReset says where to begin with a partition that the group has committed no offset for.
 	OffsetReset OffsetReset
 
@@ -199,6 +205,7 @@ func (c Config) withDefaults() (Config, error) {
 		{"RebalanceTimeout", int64(c.RebalanceTimeout)},
 		{"ShutdownTimeout", int64(c.ShutdownTimeout)},
 		{"TransactionTimeout", int64(c.TransactionTimeout)},
+		{"IdleTimeout", int64(c.IdleTimeout)},
 	} {
 		if field.value < 0 {
 			problem("%s is negative", field.name)

@@ -13,24 +13,48 @@ import (
 // Windowed keeps accumulators by message key and window start. All open windows of a key are one entry of the cache,
 // so that a record costs one lookup however many windows it falls into.
 //
-// A row is the family byte, the length of the message key (a uvarint), the key, and the start of the window (8 bytes,
-// big endian, sign bit inverted): the windows of a key are contiguous and in order. Its value is the greatest event
-// time in the window (a varint, relative to the start) and the encoded accumulator.
+// Its rows begin with a family byte. Numbers in keys are 8 bytes, big endian, sign bit inverted, so that bytes sort as
+// numbers do; a message key follows its length, a uvarint.
+//
+//	'w' key start        one open window: its greatest event time (a varint, relative to the start), the number of its
+//	                     records (a uvarint), its mark (a varint), the encoded accumulator. The windows of a key are
+//	                     contiguous and in order.
+//	'i' key at number    one collected item, encoded; see AddItem.
+//	'e' end key start    the index of windows by their end, for closing by partition. The value is empty.
+//	'm'                  the watermark, a varint.
 type Windowed[A any] struct {
 	name    string
 	codec   codec.Codec[A]
 	space   Space
+	options WindowedOptions[A]
 	cache   cache[Windows[A]]
 	context codec.Context
 	current *entry[Windows[A]]
+	time    watermark
+	ends    endIndex
 	from    []byte // scratch: first key of a scan
 	to      []byte // scratch: end of a scan
 	row     []byte // scratch: key of a row
 	value   []byte // scratch: value of a row
 }
 
-// familyWindow begins the rows of windows. Other families may follow in later versions.
-const familyWindow = 'w'
+// WindowedOptions say what a Windowed keeps beside accumulators.
+type WindowedOptions[A any] struct {
+	// Items keeps what AddItem is given.
+	Items bool
+	// End, if not nil, keeps an index of the windows by what it returns, for Due. It must depend on what is stored of
+	// the window alone.
+	End func(*Window[A]) int64
+	// Ahead is how far beyond what is asked for Due reads the index. It bounds both the number of scans and the memory.
+	Ahead int64
+}
+
+const (
+	familyWindow    = 'w'
+	familyItem      = 'i'
+	familyEnd       = 'e'
+	familyWatermark = 'm'
+)
 
 // NoTime is the Latest of a key that has no windows.
 const NoTime = math.MinInt64
@@ -41,9 +65,12 @@ type Windows[A any] struct {
 	Latest int64
 	// Open are the windows, ascending by start.
 	Open []Window[A]
-	// gone are the starts of windows that were removed but are in the database.
-	gone []int64
+	// gone are windows that were removed but are in the database.
+	gone  []goneWindow
+	items items
 }
+
+type goneWindow struct{ start, end int64 }
 
 // Find returns the open window that begins at start, or nil. It is valid until the next call of a method of the store.
 func (k *Windows[A]) Find(start int64) *Window[A] {
@@ -57,22 +84,33 @@ func (k *Windows[A]) Find(start int64) *Window[A] {
 
 // Window is one open window of one key.
 type Window[A any] struct {
-	// Start is the first millisecond of the window.
+	// Start is the first millisecond of the window, or whatever tells the windows of a key apart.
 	Start int64
 	// Latest is the greatest event time in the window, in milliseconds.
 	Latest int64
+	// Records is the number of records in the window, for the caller to count.
+	Records int64
+	// Mark is the caller's.
+	Mark int64
 	// Acc is what the records of the window were aggregated to.
 	Acc A
 
-	changed, stored bool
+	end                      int64 // in the index
+	rowEnd                   int64 // in the row of the index that is in the database
+	changed, stored, indexed bool
 }
 
 // OpenWindowed returns the windowed store of a task. Operators call it.
-func OpenWindowed[A any](space Space, c codec.Codec[A]) *Windowed[A] {
-	return &Windowed[A]{
+func OpenWindowed[A any](space Space, c codec.Codec[A], options ...WindowedOptions[A]) *Windowed[A] {
+	s := &Windowed[A]{
 		name: space.Name, codec: c, space: space, cache: newCache[Windows[A]](space.CacheBytes),
 		context: codec.Context{Topic: space.Name, Part: codec.State},
 	}
+	for _, o := range options {
+		s.options = o
+	}
+	s.ends.reset()
+	return s
 }
 
 // Name implements [Store].
@@ -117,14 +155,20 @@ func (s *Windowed[A]) Update(start, at int64) (w *Window[A], isNew bool) {
 }
 
 // RemoveFirst removes the window with the smallest start and returns it.
-func (s *Windowed[A]) RemoveFirst() Window[A] {
+func (s *Windowed[A]) RemoveFirst() Window[A] { return s.Remove(0) }
+
+// Remove removes the window at index i of Open and returns it.
+func (s *Windowed[A]) Remove(i int) Window[A] {
 	e := s.current
 	k := &e.value
-	w := k.Open[0]
+	w := k.Open[i]
 	if w.stored {
-		k.gone = append(k.gone, w.Start)
+		k.gone = append(k.gone, goneWindow{w.Start, w.rowEnd})
 	}
-	copy(k.Open, k.Open[1:])
+	if w.indexed {
+		s.ends.remove(endEntry{w.end, e.key, w.Start})
+	}
+	copy(k.Open[i:], k.Open[i+1:])
 	k.Open[len(k.Open)-1] = Window[A]{}
 	k.Open = k.Open[:len(k.Open)-1]
 	s.cache.touch(e)
@@ -132,27 +176,36 @@ func (s *Windowed[A]) RemoveFirst() Window[A] {
 }
 
 func (s *Windowed[A]) resize(e *entry[Windows[A]]) {
-	s.cache.resize(e, int(unsafe.Sizeof(Windows[A]{}))+len(e.value.Open)*int(unsafe.Sizeof(Window[A]{})))
+	s.cache.resize(e, int(unsafe.Sizeof(Windows[A]{}))+len(e.value.Open)*int(unsafe.Sizeof(Window[A]{}))+e.value.items.bytes)
 }
 
-// rowKey appends the part of a row's key that is the same for all windows of a message key.
-func rowKey(dst []byte, key string) []byte {
-	dst = append(dst, familyWindow)
+// rowKey appends the part of a row's key that is the same for all rows of a family and a message key.
+func rowKey[K string | []byte](dst []byte, family byte, key K) []byte {
+	dst = append(dst, family)
 	dst = binary.AppendUvarint(dst, uint64(len(key)))
 	return append(dst, key...)
 }
 
-// appendStart appends a window's start so that bytes sort as numbers do.
-func appendStart(dst []byte, start int64) []byte {
-	return binary.BigEndian.AppendUint64(dst, uint64(start)^1<<63)
+// appendOrdered appends a number so that bytes sort as numbers do.
+func appendOrdered(dst []byte, n int64) []byte {
+	return binary.BigEndian.AppendUint64(dst, uint64(n)^1<<63)
+}
+
+// ordered reads what appendOrdered wrote.
+func ordered(b []byte) int64 { return int64(binary.BigEndian.Uint64(b) ^ 1<<63) }
+
+// afterOrdered appends what sorts after every row that goes on with a number. A prefix ends in a message key, which may
+// end in 0xff bytes, so that counting up its last byte would not do.
+func afterOrdered(dst []byte) []byte {
+	return append(dst, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff)
 }
 
 var errRowLength = errors.New("row is too short or too long")
 
 func (s *Windowed[A]) load(key []byte) (*entry[Windows[A]], error) {
 	k := Windows[A]{Latest: NoTime}
-	s.from = rowKey(append(s.from[:0], s.space.Prefix...), string(key))
-	s.to = appendStart(append(s.to[:0], s.from...), math.MaxInt64)
+	s.from = rowKey(append(s.from[:0], s.space.Prefix...), familyWindow, key)
+	s.to = appendOrdered(append(s.to[:0], s.from...), math.MaxInt64)
 	err := s.space.Backend.Scan(s.from, s.to, func(row, value []byte) (bool, error) {
 		w, err := s.decode(row, value)
 		if err != nil {
@@ -162,6 +215,12 @@ func (s *Windowed[A]) load(key []byte) (*entry[Windows[A]], error) {
 		k.Open = append(k.Open, w)
 		return true, nil
 	})
+	if err == nil && s.options.Items {
+		k.items, err = s.loadItems(key)
+		for i := range k.Open { // where a mark is the number of a first item, that may not be there yet
+			k.items.next = max(k.items.next, k.Open[i].Mark)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -175,56 +234,100 @@ func (s *Windowed[A]) decode(row, value []byte) (w Window[A], err error) {
 		return w, errRowLength
 	}
 	w.stored = true
-	w.Start = int64(binary.BigEndian.Uint64(row[len(s.from):]) ^ 1<<63)
+	w.Start = ordered(row[len(s.from):])
 	sinceStart, n := binary.Varint(value)
 	if n <= 0 {
 		return w, errRowLength
 	}
+	value = value[n:]
 	w.Latest = w.Start + sinceStart
+	records, n := binary.Uvarint(value)
+	if n <= 0 {
+		return w, errRowLength
+	}
+	value = value[n:]
+	w.Records = int64(records)
+	if w.Mark, n = binary.Varint(value); n <= 0 {
+		return w, errRowLength
+	}
+	if s.options.End != nil {
+		w.indexed = true
+		w.end = s.options.End(&w)
+		w.rowEnd = w.end
+	}
 	w.Acc, err = s.codec.Decode(&s.context, value[n:])
 	return w, err
 }
 
 // DirtyBytes implements [Store].
-func (s *Windowed[A]) DirtyBytes() int64 { return s.cache.dirtyBytes }
+func (s *Windowed[A]) DirtyBytes() int64 { return s.cache.dirtyBytes + s.time.dirtyBytes() }
 
 // Flush implements [Store].
 func (s *Windowed[A]) Flush(emit func(key, value []byte) error) error {
+	if err := s.time.flush(emit); err != nil {
+		return err
+	}
 	return s.cache.flush(func(e *entry[Windows[A]]) error {
 		k := &e.value
-		prefix := rowKey(s.row[:0], e.key)
-		for _, start := range k.gone {
-			s.row = appendStart(prefix, start)
+		for _, gone := range k.gone { // first: a window may be there again
+			s.row = appendOrdered(rowKey(s.row[:0], familyWindow, e.key), gone.start)
 			if err := emit(s.row, nil); err != nil {
+				return err
+			}
+			if err := s.emitEnd(emit, gone.end, e.key, gone.start, nil); err != nil {
 				return err
 			}
 		}
 		k.gone = k.gone[:0]
 		for i := range k.Open {
-			w := &k.Open[i]
-			if !w.changed {
-				continue
+			if w := &k.Open[i]; w.changed {
+				if err := s.flushWindow(emit, e.key, w); err != nil {
+					return err
+				}
 			}
-			var err error
-			s.value = binary.AppendVarint(s.value[:0], w.Latest-w.Start)
-			if s.value, err = s.codec.Append(s.value, &s.context, w.Acc); err != nil {
-				return fmt.Errorf("store %q: encode a window of key %q: %w", s.name, e.key, err)
-			}
-			s.row = appendStart(prefix, w.Start)
-			if err := emit(s.row, s.value); err != nil {
-				return err
-			}
-			w.changed, w.stored = false, true
 		}
-		return nil
+		return s.flushItems(emit, e.key, &k.items)
 	})
 }
 
+func (s *Windowed[A]) flushWindow(emit func(key, value []byte) error, key string, w *Window[A]) error {
+	var err error
+	s.value = binary.AppendVarint(s.value[:0], w.Latest-w.Start)
+	s.value = binary.AppendUvarint(s.value, uint64(w.Records))
+	s.value = binary.AppendVarint(s.value, w.Mark)
+	if s.value, err = s.codec.Append(s.value, &s.context, w.Acc); err != nil {
+		return fmt.Errorf("store %q: encode a window of key %q: %w", s.name, key, err)
+	}
+	s.row = appendOrdered(rowKey(s.row[:0], familyWindow, key), w.Start)
+	if err := emit(s.row, s.value); err != nil {
+		return err
+	}
+	if s.options.End != nil && (!w.stored || w.rowEnd != w.end) {
+		if w.stored {
+			if err := s.emitEnd(emit, w.rowEnd, key, w.Start, nil); err != nil {
+				return err
+			}
+		}
+		if err := s.emitEnd(emit, w.end, key, w.Start, []byte{}); err != nil {
+			return err
+		}
+		w.rowEnd = w.end
+		s.ends.flushed(endEntry{w.end, key, w.Start})
+	}
+	w.changed, w.stored = false, true
+	return nil
+}
+
 // Committed implements [Store].
-func (s *Windowed[A]) Committed() { s.cache.committed() }
+func (s *Windowed[A]) Committed() {
+	s.ends.committed()
+	s.cache.committed()
+}
 
 // Discard implements [Store].
 func (s *Windowed[A]) Discard() {
 	s.current = nil
 	s.cache.discard()
+	s.time = watermark{}
+	s.ends.reset()
 }

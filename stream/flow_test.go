@@ -326,16 +326,21 @@ func TestRecordThatTheAggregatorFailsForLeavesNoTrace(t *testing.T) {
 	topology := stream.NewTopology()
 	topology.From(amounts).
 		Window(window.Tumbling(10 * time.Millisecond)).
-		Aggregate(window.Sum(func(n *int) int { return *n })).
+		Aggregate(window.Sum(func(n *int) int {
+			if *n < 0 {
+				panic(errBad)
+			}
+			return *n
+		})).
 		Final().
 		To(sums)
 	d := testkit.New(t, topology, testkit.Config{SkipFailed: true})
 	d.Input(amounts).SendRecords(
 		pay("a", 1, 1),
-		amount{Key: "a", ValueNull: true, Time: at(50)},
+		pay("a", 50, -1),
 		pay("a", 2, 2),
 		pay("a", 60, 4),
-		amount{Key: "a", ValueNull: true, Time: at(65)},
+		pay("a", 65, -1),
 		pay("a", 70, 8),
 	)
 	d.Output(sums).Expect(sumOf("a", 0, 3), sumOf("a", 60, 4))

@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"time"
+
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/window"
@@ -16,36 +18,96 @@ type Windowed[K, V any] struct {
 func (s Stream[K, V]) Window(d window.Definition) Windowed[K, V] { return Windowed[K, V]{s, d} }
 
 // Aggregate computes one result per key and window. When results are emitted is said by Final or Current.
-func (w Windowed[K, V]) Aggregate[A, R any](a window.Aggregator[V, A, R]) Aggregated[K, R] {
-	return Aggregated[K, R]{func(emission operator.Emission) Stream[K, window.Result[R]] {
+func (w Windowed[K, V]) Aggregate[A, R any](a window.Aggregator[V, A, R]) Aggregated[K, V, R] {
+	return Aggregated[K, V, R]{lower: func(emission operator.Emission[V, R]) Stream[K, window.Result[R]] {
 		s, d := w.stream, w.definition
 		n := &graph.Node{Kind: "window", Detail: d.String(), Stores: []string{d.StoreName()}}
 		out := s.then(n, s.key, func(env *operator.Env, node int, next operator.Receiver[K, window.Result[R]]) (operator.Receiver[K, V], error) {
 			return operator.NewWindow(env, node, d, a, emission, s.key, next)
 		})
-		if err := d.Validate(); err != nil {
-			s.topology.graph.Find(n, "%v", err)
-		}
-		if a == nil {
-			s.topology.graph.Find(n, "the aggregator is nil")
-		} else if v, ok := a.(interface{ Validate() error }); ok {
-			if err := v.Validate(); err != nil {
+		find := func(err error) {
+			if err != nil {
 				s.topology.graph.Find(n, "%v", err)
 			}
 		}
+		find(d.Validate())
+		if a == nil {
+			s.topology.graph.Find(n, "the aggregator is nil")
+			return out
+		}
+		if v, ok := a.(interface{ Validate() error }); ok {
+			find(v.Validate())
+		}
+		if d.NeedsMerge() && window.MergerOf(a) == nil {
+			s.topology.graph.Find(n, "the aggregator cannot merge accumulators, which %s windows need: see window.Merger", d)
+		}
+		find(emission.Validate(d))
 		return out
 	}}
 }
 
 // Aggregated is a windowed aggregation that only lacks a word on when its results are emitted. It does nothing until
-// Final or Current is called, and takes one of them.
-type Aggregated[K, R any] struct {
-	emit func(operator.Emission) Stream[K, window.Result[R]]
+// Final, Current or Suppress is called, and takes one of them. Its other methods return changed copies.
+type Aggregated[K, V, R any] struct {
+	emission operator.Emission[V, R]
+	lower    func(operator.Emission[V, R]) Stream[K, window.Result[R]]
 }
 
 // Final emits one result per window, when it closes. Results of one record come in the order of their windows. They
 // carry the key and the start of the window as their time, and no headers.
-func (a Aggregated[K, R]) Final() Stream[K, window.Result[R]] { return a.emit(operator.Final) }
+func (a Aggregated[K, V, R]) Final() Stream[K, window.Result[R]] { return a.lower(a.emission) }
 
 // Current emits the result of a window each time that a record has changed it, and nothing when the window closes.
-func (a Aggregated[K, R]) Current() Stream[K, window.Result[R]] { return a.emit(operator.Current) }
+func (a Aggregated[K, V, R]) Current() Stream[K, window.Result[R]] {
+	a.emission.Current = true
+	return a.lower(a.emission)
+}
+
+// Suppress is Current, but holds results back, so that of many results of one window the last is emitted.
+func (a Aggregated[K, V, R]) Suppress(s window.Suppression) Stream[K, window.Result[R]] {
+	if s.MaxResults == 0 {
+		s.MaxResults = 10_000
+	}
+	a.emission.Suppress = &s
+	return a.Current()
+}
+
+// EveryRecords lets Final emit a result early, too, with each n-th record of a window.
+func (a Aggregated[K, V, R]) EveryRecords(n int) Aggregated[K, V, R] {
+	a.emission.EveryRecords = int64(n)
+	if n <= 0 {
+		a.emission.EveryRecords = -1
+	}
+	return a
+}
+
+// EveryTime lets Final emit a result early, too, when the greatest time in a window passes a multiple of d after the
+// start of the window. The time is that of records: nothing is emitted while none come.
+func (a Aggregated[K, V, R]) EveryTime(d time.Duration) Aggregated[K, V, R] {
+	a.emission.EveryMillis = d.Milliseconds()
+	if d <= 0 || d%time.Millisecond != 0 {
+		a.emission.EveryMillis = -1
+	}
+	return a
+}
+
+// When lets Final emit a result early, too, after each record with which f says so of the result so far.
+func (a Aggregated[K, V, R]) When(f func(soFar R) bool) Aggregated[K, V, R] {
+	a.emission.When = f
+	return a
+}
+
+// CloseAfter closes a window before its time, after a record with which f says so of the result. What comes for the
+// window afterwards is aggregated anew, and may give further results of the same window. It is for tumbling and hopping
+// windows by time.
+func (a Aggregated[K, V, R]) CloseAfter(f func(soFar R) bool) Aggregated[K, V, R] {
+	a.emission.CloseAfter = f
+	return a
+}
+
+// CloseBefore is CloseAfter but asks before a value is added. The value that closes a window is the first of what is
+// aggregated anew. It is not asked about a window without values.
+func (a Aggregated[K, V, R]) CloseBefore(f func(soFar R, next V) bool) Aggregated[K, V, R] {
+	a.emission.CloseBefore = f
+	return a
+}

@@ -35,6 +35,8 @@ type Config struct {
 	// ExactlyOnce makes checkpoints transactions. What a test sends is then followed by checkpoints, so that output and
 	// what comes of it can be seen.
 	ExactlyOnce bool
+	// IdleTimeout is that of runtime.Config: Advance lets windows close.
+	IdleTimeout time.Duration
 	// SkipFailed goes on after records that cannot be processed. The default is to end with an error.
 	SkipFailed bool
 }
@@ -137,6 +139,7 @@ func (d *Driver) start() {
 		CheckpointRecords:  d.config.CheckpointRecords,
 		CheckpointBytes:    64 << 20,
 		CacheBytes:         1 << 20,
+		IdleTimeout:        d.config.IdleTimeout,
 		OnError: func(*operator.ProcessingError) engine.Action {
 			if d.config.SkipFailed {
 				return engine.Skip

@@ -10,6 +10,9 @@ import (
 // result of type R. Its methods are called by one goroutine per task, so that an Aggregator must not keep state of its
 // own: all state is in the accumulator, which is stored and survives restarts.
 //
+// An aggregator is not given null values unless it has a method TakesNull. What it can do beyond this interface, it says
+// by implementing Merger or Collector.
+//
 // What an Aggregator says in a method Validate() error, if it has one, is reported by Topology.Validate.
 type Aggregator[V, A, R any] interface {
 	// Init returns the accumulator of an empty window.
@@ -51,4 +54,25 @@ func checkFunctions(isNil bool) error {
 		return errors.New("a function of the aggregator is nil")
 	}
 	return nil
+}
+
+// TakesNull implements the interface of that name: what null means is for the functions to say.
+func (c *custom[V, A, R]) TakesNull() {}
+
+// CustomMerging is Custom with a function that adds what src holds, which is later in event time or of the same time, to
+// dst: for sliding windows and sessions, which need it. It must not change src or keep memory of it that add changes.
+func CustomMerging[V, A, R any](
+	init func() A, add func(acc *A, value V), merge func(dst *A, src A), result func(acc *A) R,
+) Aggregator[V, A, R] {
+	return &customMerging[V, A, R]{custom[V, A, R]{init: init, add: add, result: result, codec: codec.For[A]()}, merge}
+}
+
+type customMerging[V, A, R any] struct {
+	custom[V, A, R]
+	merge func(*A, A)
+}
+
+func (c *customMerging[V, A, R]) Merge(dst *A, src A) { c.merge(dst, src) }
+func (c *customMerging[V, A, R]) Validate() error {
+	return checkFunctions(c.merge == nil || c.custom.Validate() != nil)
 }

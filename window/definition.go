@@ -5,20 +5,92 @@ import (
 	"time"
 )
 
+// Kind is a kind of windows.
+type Kind uint8
+
+// The kinds. See the functions of the same names.
+const (
+	KindTumbling Kind = iota
+	KindHopping
+	KindSliding
+	KindSession
+	KindTumblingCount
+	KindHoppingCount
+	KindSlidingCount
+)
+
+// names are as in the names of stores.
+var kindNames = [...]string{
+	"tumbling_window", "hopping_window", "sliding_window", "session_window",
+	"tumbling_count_window", "hopping_count_window", "sliding_count_window",
+}
+
 // Definition says which windows there are. It is immutable: its methods return changed copies.
 type Definition struct {
-	size  time.Duration
-	grace time.Duration
-	name  string
+	kind        Kind
+	size, step  time.Duration // size is the gap of sessions
+	count       int
+	countStep   int
+	grace       time.Duration
+	skew        time.Duration
+	name        string
+	byPartition bool
+	onLate      func(Late) bool
 }
+
+// DefaultMaxFutureSkew is how far a record's time may be ahead of the clock of the machine. See MaxFutureSkew.
+const DefaultMaxFutureSkew = time.Hour
 
 // Tumbling defines windows of equal size that follow each other without gaps. They are aligned to the Unix epoch: a
 // window of one hour begins at the full hour, UTC. The start of a window belongs to it, its end does not.
 //
 // The size must be a positive, whole number of milliseconds; Topology.Validate reports anything else.
-func Tumbling(size time.Duration) Definition { return Definition{size: size} }
+func Tumbling(size time.Duration) Definition {
+	return Definition{kind: KindTumbling, size: size, step: size, skew: DefaultMaxFutureSkew}
+}
 
-// Grace sets how long after its end, in event time of the key, a window still takes records. The default is none.
+// Hopping defines windows of equal size of which one begins with each step, aligned to the Unix epoch. They overlap: the
+// step must be smaller than the size, and need not divide it. No window begins before the epoch.
+func Hopping(size, step time.Duration) Definition {
+	return Definition{kind: KindHopping, size: size, step: step, skew: DefaultMaxFutureSkew}
+}
+
+// Sliding defines one window for each distinct time T of a key's records: that of the records from T-size to T, both
+// ends included. The aggregator must be able to merge.
+//
+// A window is closed when stream time, less the grace period, is after its end. A record that comes when its own window
+// is closed, but others that contain it are not, is counted in those; it is late for its own. A result is computed from
+// one accumulator for each distinct time in the window.
+func Sliding(size time.Duration) Definition {
+	return Definition{kind: KindSliding, size: size, skew: DefaultMaxFutureSkew}
+}
+
+// Session defines windows of activity: records of a key of which each is at most gap after the one before, in the order
+// of event time. A record that comes late may join two sessions. The aggregator must be able to merge. A result's start
+// and end are the times of the first and the last record, both included.
+//
+// A session is closed when stream time, less the grace period, is more than the gap after its last record.
+func Session(gap time.Duration) Definition {
+	return Definition{kind: KindSession, size: gap, skew: DefaultMaxFutureSkew}
+}
+
+// TumblingCount defines windows of count records of a key, in the order of processing. A result's start and end are the
+// smallest and the greatest time of the records, both included.
+func TumblingCount(count int) Definition { return Definition{kind: KindTumblingCount, count: count} }
+
+// HoppingCount defines windows of count records of a key, of which one begins with every step-th record. With a step of
+// count or more it does what TumblingCount does: no record is left out.
+func HoppingCount(count, step int) Definition {
+	return Definition{kind: KindHoppingCount, count: count, countStep: step}
+}
+
+// SlidingCount defines windows of the last count records of a key, one for each record from the count-th on.
+func SlidingCount(count int) Definition {
+	return Definition{kind: KindSlidingCount, count: count, countStep: 1}
+}
+
+// Grace sets how long after its end, in event time, a window still takes records. The default is none. Windows by count
+// have no grace.
 func (d Definition) Grace(grace time.Duration) Definition {
 	d.grace = grace
 	return d
@@ -31,41 +103,157 @@ func (d Definition) Name(name string) Definition {
 	return d
 }
 
+// CloseByKey lets the windows of a key close when a record of that key shows that time has passed. It is the default.
+func (d Definition) CloseByKey() Definition {
+	d.byPartition = false
+	return d
+}
+
+// CloseByPartition lets windows close when a record of any key in the partition shows that time has passed. The greatest
+// time seen is kept with the state. Results come in the order of window ends, then of encoded keys. Closing costs in
+// proportion to the windows that close.
+//
+// Sliding windows and windows by count close by key only.
+func (d Definition) CloseByPartition() Definition {
+	d.byPartition = true
+	return d
+}
+
+// OnLate sets a function that is called for each window that a record came too late for. If it returns false the record
+// is not logged; it is counted all the same. It is called by one goroutine per task.
+func (d Definition) OnLate(f func(Late) bool) Definition {
+	d.onLate = f
+	return d
+}
+
+// MaxFutureSkew sets how far the time of a record may be ahead of the clock of the machine; zero or less means any. The
+// default is an hour. A record that is further ahead is treated as late and moves no time: otherwise one device with a
+// wrong clock would close every window.
+//
+// This is the one place where the clock of the machine decides. A replay runs later than the live run, so it refuses no
+// record that the live run took; it can take one that was refused if its time has come since.
+func (d Definition) MaxFutureSkew(skew time.Duration) Definition {
+	d.skew = skew
+	return d
+}
+
 // StoreName returns the name of the store that keeps the windows.
 func (d Definition) StoreName() string {
-	name := fmt.Sprintf("tumbling_window_%d", d.SizeMillis())
+	name := kindNames[d.kind]
+	switch d.kind {
+	case KindHopping:
+		name += fmt.Sprintf("_%d_%d", d.SizeMillis(), d.StepMillis())
+	case KindHoppingCount:
+		name += fmt.Sprintf("_%d_%d", d.count, d.countStep)
+	case KindTumblingCount, KindSlidingCount:
+		name += fmt.Sprintf("_%d", d.count)
+	default:
+		name += fmt.Sprintf("_%d", d.SizeMillis())
+	}
 	if d.name != "" {
 		name = d.name + "_" + name
 	}
 	return name
 }
 
-// SizeMillis returns the size in milliseconds.
+// Kind returns the kind of the windows.
+func (d Definition) Kind() Kind { return d.kind }
+
+// ByCount reports whether windows hold a number of records.
+func (d Definition) ByCount() bool { return d.kind >= KindTumblingCount }
+
+// NeedsMerge reports whether the aggregator must be able to merge.
+func (d Definition) NeedsMerge() bool { return d.kind == KindSliding || d.kind == KindSession }
+
+// SizeMillis returns the size, or the gap of sessions, in milliseconds.
 func (d Definition) SizeMillis() int64 { return d.size.Milliseconds() }
+
+// StepMillis returns the time between the starts of two windows in milliseconds. That of tumbling windows is the size.
+func (d Definition) StepMillis() int64 { return d.step.Milliseconds() }
 
 // GraceMillis returns the grace period in milliseconds.
 func (d Definition) GraceMillis() int64 { return d.grace.Milliseconds() }
 
+// SkewMillis returns how far a record may be ahead of the clock, in milliseconds; zero or less means any.
+func (d Definition) SkewMillis() int64 { return d.skew.Milliseconds() }
+
+// Records returns the number of records in a window by count, and of those between the starts of two, 0 for tumbling.
+func (d Definition) Records() (count, step int64) { return int64(d.count), int64(d.countStep) }
+
+// ClosesByPartition reports whether CloseByPartition was called.
+func (d Definition) ClosesByPartition() bool { return d.byPartition }
+
+// LateFunc returns what OnLate was given, or nil.
+func (d Definition) LateFunc() func(Late) bool { return d.onLate }
+
 // Validate says what is wrong with the definition.
 func (d Definition) Validate() error {
+	if d.ByCount() {
+		switch {
+		case d.count < 2:
+			return fmt.Errorf("window of %d records: there must be at least 2", d.count)
+		case d.kind == KindHoppingCount && d.countStep < 1:
+			return fmt.Errorf("window step of %d records: must be positive", d.countStep)
+		case d.grace != 0:
+			return fmt.Errorf("window grace %v: windows by count have none", d.grace)
+		case d.byPartition:
+			return fmt.Errorf("windows by count cannot close by partition")
+		}
+		return nil
+	}
+	if err := checkDuration("size", d.size, true); err != nil {
+		return err
+	}
+	if d.kind == KindHopping {
+		if err := checkDuration("step", d.step, true); err != nil {
+			return err
+		}
+		if d.step >= d.size {
+			return fmt.Errorf("window step %v: must be smaller than the size, %v", d.step, d.size)
+		}
+	}
+	if d.kind == KindSliding && d.byPartition {
+		return fmt.Errorf("sliding windows cannot close by partition")
+	}
+	return checkDuration("grace", d.grace, false)
+}
+
+func checkDuration(what string, d time.Duration, positive bool) error {
 	switch {
-	case d.size <= 0:
-		return fmt.Errorf("window size %v: must be positive", d.size)
-	case d.size%time.Millisecond != 0:
-		return fmt.Errorf("window size %v: must be a whole number of milliseconds", d.size)
-	case d.grace < 0:
-		return fmt.Errorf("window grace %v: must not be negative", d.grace)
-	case d.grace%time.Millisecond != 0:
-		return fmt.Errorf("window grace %v: must be a whole number of milliseconds", d.grace)
+	case positive && d <= 0:
+		return fmt.Errorf("window %s %v: must be positive", what, d)
+	case d < 0:
+		return fmt.Errorf("window %s %v: must not be negative", what, d)
+	case d%time.Millisecond != 0:
+		return fmt.Errorf("window %s %v: must be a whole number of milliseconds", what, d)
 	}
 	return nil
 }
 
 // String describes the definition for people.
 func (d Definition) String() string {
-	s := "tumbling " + d.size.String()
+	var s string
+	switch d.kind {
+	case KindTumbling:
+		s = "tumbling " + d.size.String()
+	case KindHopping:
+		s = "hopping " + d.size.String() + " step " + d.step.String()
+	case KindSliding:
+		s = "sliding " + d.size.String()
+	case KindSession:
+		s = "session " + d.size.String()
+	case KindTumblingCount:
+		s = fmt.Sprintf("tumbling %d records", d.count)
+	case KindHoppingCount:
+		s = fmt.Sprintf("hopping %d records step %d", d.count, d.countStep)
+	case KindSlidingCount:
+		s = fmt.Sprintf("sliding %d records", d.count)
+	}
 	if d.grace != 0 {
 		s += " grace " + d.grace.String()
+	}
+	if d.byPartition {
+		s += " by partition"
 	}
 	return s
 }

@@ -1,6 +1,7 @@
 package window_test
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -101,4 +102,185 @@ func ExampleCustom() {
 	)
 	aggregate(window.Tumbling(30*time.Second), rise, 20, 22, 27, 23)
 	// Output: 00:00:00 7
+}
+
+func ExampleHopping() {
+	aggregate(window.Hopping(20*time.Second, 10*time.Second), window.Sum(celsius), 1, 2, 3, 4)
+	// Output:
+	// 00:00:00 3
+	// 00:00:10 5
+}
+
+func ExampleSliding() {
+	aggregate(window.Sliding(20*time.Second), window.Sum(celsius), 1, 2, 3, 4, 5)
+	// Output:
+	// 00:00:00 1
+	// 00:00:00 3
+	// 00:00:00 6
+	// 00:00:10 9
+}
+
+func ExampleSession() {
+	aggregate(window.Session(5*time.Second), window.Sum(celsius), 1, 2, 3)
+	// Output:
+	// 00:00:00 1
+	// 00:00:10 2
+}
+
+func ExampleTumblingCount() {
+	aggregate(window.TumblingCount(2), window.Sum(celsius), 1, 2, 3, 4, 5)
+	// Output:
+	// 00:00:00 3
+	// 00:00:20 7
+}
+
+func ExampleHoppingCount() {
+	aggregate(window.HoppingCount(3, 2), window.Sum(celsius), 1, 2, 3, 4, 5)
+	// Output:
+	// 00:00:00 6
+	// 00:00:20 12
+}
+
+func ExampleSlidingCount() {
+	aggregate(window.SlidingCount(3), window.Mean(celsius), 1, 2, 3, 4)
+	// Output:
+	// 00:00:00 2
+	// 00:00:10 3
+}
+
+func ExampleDefinition_CloseByPartition() {
+	aggregate(window.Tumbling(20*time.Second).CloseByPartition(), window.Sum(celsius), 1, 2, 3)
+	// Output: 00:00:00 3
+}
+
+func ExampleDefinition_OnLate() {
+	d := window.Tumbling(20 * time.Second).OnLate(func(l window.Late) bool {
+		fmt.Println("late:", l.Value, l.Reason)
+		return false // no line in the log
+	})
+	in := stream.NewTopic("in", codec.String(), codec.Int())
+	out := stream.NewTopic("out", codec.String(), codec.JSON[window.Result[int64]]())
+	t := stream.NewTopology()
+	t.From(in).Window(d).Aggregate(window.Count[int]()).Final().To(out)
+	err := testkit.Run(t, func(d *testkit.Driver) {
+		d.Input(in).Send("k", 1, time.Unix(100, 0))
+		d.Input(in).Send("k", 2, time.Unix(50, 0))
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output: late: 2 closed
+}
+
+func ExampleFirst() {
+	aggregate(window.Tumbling(30*time.Second), window.First(celsius), 20, 22, 21, 23)
+	// Output: 00:00:00 20
+}
+
+func ExampleLast() {
+	aggregate(window.Tumbling(30*time.Second), window.Last(celsius), 20, 22, 21, 23)
+	// Output: 00:00:00 21
+}
+
+func ExampleEarliest() {
+	aggregate(window.Tumbling(30*time.Second), window.Earliest(celsius), 20, 22, 21, 23)
+	// Output: 00:00:00 20
+}
+
+func ExampleLatest() {
+	aggregate(window.Tumbling(30*time.Second), window.Latest(celsius), 20, 22, 21, 23)
+	// Output: 00:00:00 21
+}
+
+func ExampleReduce() {
+	longest := window.Reduce(celsius, func(best int, r Reading) int { return max(best, r.Celsius) })
+	aggregate(window.Tumbling(30*time.Second), longest, 20, 22, 21, 23)
+	// Output: 00:00:00 22
+}
+
+func ExampleReduceMerging() {
+	highest := window.ReduceMerging(celsius,
+		func(best int, r Reading) int { return max(best, r.Celsius) },
+		func(a, b int) int { return max(a, b) })
+	aggregate(window.Session(5*time.Second), highest, 20, 22)
+	// Output: 00:00:00 20
+}
+
+func ExampleCustomMerging() {
+	sum := window.CustomMerging(
+		func() int { return 0 },
+		func(acc *int, r Reading) { *acc += r.Celsius },
+		func(dst *int, src int) { *dst += src },
+		func(acc *int) int { return *acc },
+	)
+	aggregate(window.Session(5*time.Second), sum, 20, 22)
+	// Output: 00:00:00 20
+}
+
+func ExampleCollect() {
+	aggregate(window.Tumbling(30*time.Second), window.Collect[Reading](), 20, 22, 21, 23)
+	// Output: 00:00:00 [{20} {22} {21}]
+}
+
+func ExampleCollectOf() {
+	aggregate(window.Tumbling(30*time.Second), window.CollectOf(celsius), 20, 22, 21, 23)
+	// Output: 00:00:00 [20 22 21]
+}
+
+func ExampleStdDev() {
+	aggregate(window.Tumbling(20*time.Second), window.StdDev(celsius), 20, 24, 0)
+	// Output: 00:00:00 2
+}
+
+func ExampleCountDistinct() {
+	aggregate(window.Tumbling(30*time.Second), window.CountDistinct(celsius), 20, 22, 20, 23)
+	// Output: 00:00:00 2
+}
+
+func ExampleCountDistinctApprox() {
+	text := func(r Reading) []byte { return fmt.Append(nil, r.Celsius) }
+	aggregate(window.Tumbling(30*time.Second), window.CountDistinctApprox(text), 20, 22, 20, 23)
+	// Output: 00:00:00 2
+}
+
+func ExampleQuantile() {
+	atMost1PercentOff := window.Combine2(window.Quantile(0.5, celsius), window.Count[Reading](),
+		func(median float64, n int64) bool { return median > 20.7 && median < 21.3 })
+	aggregate(window.Tumbling(30*time.Second), atMost1PercentOff, 20, 22, 21, 23)
+	// Output: 00:00:00 true
+}
+
+func ExampleTopN() {
+	aggregate(window.Tumbling(30*time.Second), window.TopN(2, celsius, cmp.Compare[int]), 20, 22, 21, 23)
+	// Output: 00:00:00 [22 21]
+}
+
+func ExampleCombine2() {
+	type stats struct {
+		Records int64
+		Mean    float64
+	}
+	both := window.Combine2(window.Count[Reading](), window.Mean(celsius),
+		func(n int64, mean float64) stats { return stats{n, mean} })
+	aggregate(window.Tumbling(30*time.Second), both, 20, 22, 24, 23)
+	// Output: 00:00:00 {3 22}
+}
+
+func ExampleCombine3() {
+	type stats struct{ Low, High, Last int }
+	all := window.Combine3(window.Min(celsius), window.Max(celsius), window.Last(celsius),
+		func(low, high, last int) stats { return stats{low, high, last} })
+	aggregate(window.Tumbling(30*time.Second), all, 20, 24, 22, 23)
+	// Output: 00:00:00 {20 24 22}
+}
+
+func ExampleCombine4() {
+	type stats struct {
+		Records        int64
+		Low, High, Sum int
+	}
+	all := window.Combine4(window.Count[Reading](), window.Min(celsius), window.Max(celsius), window.Sum(celsius),
+		func(n int64, low, high, sum int) stats { return stats{n, low, high, sum} })
+	aggregate(window.Tumbling(30*time.Second), all, 20, 24, 22, 23)
+	// Output: 00:00:00 {3 20 24 66}
 }

@@ -452,7 +452,12 @@ func (k *trial) decodeWindow(row string, value []byte) (airport string, begin in
 	airport = row[1+n : 1+n+int(length)]
 	begin = int64(binary.BigEndian.Uint64([]byte(row[len(row)-8:])) ^ 1<<63)
 	sinceBegin, n := binary.Varint(value)
-	k.unmarshal(value[n:], &h.Delays)
+	value = value[n:]
+	for range 2 { // number of records, mark
+		_, n = binary.Uvarint(value)
+		value = value[n:]
+	}
+	k.unmarshal(value, &h.Delays)
 	h.Latest = begin + sinceBegin
 	return airport, begin, h
 }

@@ -38,6 +38,11 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 	if len(changed) == 0 {
 		return nil
 	}
+	for _, t := range changed {
+		if err := t.beforeCheckpoint(); err != nil {
+			return fmt.Errorf("checkpoint: %w", err)
+		}
+	}
 	batches := make([]store.Batch, len(changed))
 	defer func() {
 		for _, b := range batches {

@@ -63,6 +63,8 @@ type Config struct {
 	OffsetReset OffsetReset
 	// OnError decides about records that could not be processed.
 	OnError func(*operator.ProcessingError) Action
+	// IdleTimeout is how long the input of a task must be silent until its event time goes on; 0 means for ever.
+	IdleTimeout time.Duration
 	// OpenBackend opens the database of a task; Dir is the relative folder that names it.
 	OpenBackend func(dir string) (store.Backend, error)
 	// DestroyBackend deletes the database of a task that is not open.

@@ -571,7 +571,7 @@ func (c *cluster) checkState(ps ...*process) {
 					}
 				}
 				for _, s := range w.Stores(windowName) {
-					open, err := s.(*store.Windowed[int]).Place([]byte(shop))
+					open, err := s.(*store.Windowed[window.SumState[int]]).Place([]byte(shop))
 					if err != nil {
 						c.t.Fatal(err)
 					}
@@ -579,7 +579,7 @@ func (c *cluster) checkState(ps ...*process) {
 						if gotWindows[shop] == nil {
 							gotWindows[shop] = map[int64]int{}
 						}
-						gotWindows[shop][o.Start] += o.Acc
+						gotWindows[shop][o.Start] += o.Acc.Total()
 					}
 				}
 			}

@@ -113,6 +113,9 @@ func (w *Worker) rewind(ctx context.Context, cause error) error {
 		for i := range t.stores {
 			t.stores[i].store.Discard()
 		}
+		for _, f := range t.env.OnRewind {
+			f()
+		}
 		if t.state != running {
 			continue
 		}

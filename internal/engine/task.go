@@ -54,6 +54,8 @@ type task struct {
 	emptying bool
 	// changed is set when records were processed since the last checkpoint.
 	changed bool
+	// busy is when the task last processed something, or was told that it is idle.
+	busy time.Time
 	// synced is when a checkpoint was made durable last; zero if none was.
 	synced time.Time
 
@@ -107,7 +109,7 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 	}
 	t.env = operator.Env{
 		Context: ctx, Logger: w.config.Logger.With(slog.String("task", t.name)),
-		Origin: operator.Origin{Partition: id.Partition},
+		Origin: operator.Origin{Partition: id.Partition}, Now: w.config.Clock.Now,
 		Space: func(name string) (store.Space, error) {
 			prefix, err := t.database.prefix(name)
 			return store.Space{Name: name, Backend: t.database.backend, Prefix: prefix, CacheBytes: w.config.CacheBytes}, err
@@ -220,7 +222,7 @@ func (t *task) process(b *broker.Batch, from, limit int, onError func(*operator.
 		i++
 	}
 	t.processed += int64(i - from)
-	t.changed = true
+	t.changed, t.busy = true, time.Time{}
 	t.positions[b.Topic] = b.NextOffset
 	if i < len(b.Records) {
 		t.positions[b.Topic] = b.Records[i].Offset

@@ -173,6 +173,9 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	} else {
 		err = w.send()
 	}
+	if err == nil {
+		err = w.advanceIdle()
+	}
 	if err == nil && w.due() {
 		err = w.Checkpoint(ctx)
 	}

@@ -1,0 +1,78 @@
+package operator
+
+import (
+	"math"
+
+	"github.com/weirstreams/weir/store"
+)
+
+const noItem = math.MaxInt64
+
+// closeBefore asks whether a window is to close before a value is added to it. The window stays in the store, without
+// records: so the time of its key is not forgotten.
+func (w *aligned[K, V, A, R]) closeBefore(r *Record[K, V], k *store.Windows[A], start int64) error {
+	o := k.Find(start)
+	if o == nil || o.Records == 0 {
+		return nil
+	}
+	s := w.span(start)
+	w.untilItem = w.firstItem // without the value itself
+	err := w.result(k, o, s.firstItem, s.lastItem)
+	w.untilItem = noItem
+	if err != nil || !w.emission.CloseBefore(w.out.Value.Value, r.Value) {
+		return err
+	}
+	w.restart(o, w.firstItem)
+	if w.emission.Current {
+		return nil
+	}
+	return w.send(r.Key, r.Origin, s.start, s.end)
+}
+
+// closeAfter asks whether a window is to close after a value was added to it.
+func (w *aligned[K, V, A, R]) closeAfter(r *Record[K, V], k *store.Windows[A], o *store.Window[A], s span) error {
+	w.env.Enter(w.node)
+	if err := w.result(k, o, s.firstItem, s.lastItem); err != nil {
+		return err
+	}
+	if !w.emission.CloseAfter(w.out.Value.Value) {
+		return nil
+	}
+	w.restart(o, k.NextItem())
+	if w.emission.Current {
+		return nil
+	}
+	return w.send(r.Key, r.Origin, s.start, s.end)
+}
+
+// restart empties a window that has just been changed, or is about to be.
+func (w *aligned[K, V, A, R]) restart(o *store.Window[A], firstItem int64) {
+	o.Acc = w.aggregator.Init()
+	o.Records, o.Mark = 0, firstItem
+}
+
+// closeDue closes the windows of all keys whose end, with grace, is not after reached. closed is called for each, after it was
+// put into done.
+func (w *windows[K, V, A, R]) closeDue(origin *Origin, reached int64, closed func(K, *Origin, *store.Windows[A]) error) error {
+	var failed error
+	for {
+		k, i, encoded, ok, err := w.store.Due(reached - w.grace)
+		if err != nil {
+			return Fatal(err)
+		}
+		if !ok {
+			return failed
+		}
+		w.done = w.store.Remove(i)
+		key, err := w.decodeKey([]byte(encoded))
+		if err == nil {
+			err = closed(key, origin, k)
+		}
+		if w.collector != nil {
+			w.store.DropItems()
+		}
+		if err != nil && failed == nil {
+			failed = err
+		}
+	}
+}

@@ -1,0 +1,63 @@
+package operator
+
+import "github.com/weirstreams/weir/store"
+
+// counted is the operator for windows by count. A window is stored under the number of its first record, counted from
+// the first record after the key had no window; Mark is the smallest time in it. Items are kept under the numbers of
+// their records.
+type counted[K, V, A, R any] struct {
+	*windows[K, V, A, R]
+	count int64
+	every int64 // a window begins with each of these records; 0 if only when there is none
+}
+
+// Receive implements [Receiver].
+func (w *counted[K, V, A, R]) Receive(r *Record[K, V]) error {
+	k, err := w.place(r)
+	if k == nil || err != nil {
+		return err
+	}
+	number, isFirst := int64(0), len(k.Open) == 0
+	if !isFirst {
+		oldest := &k.Open[0]
+		number = oldest.Start + oldest.Records
+		isFirst = w.every > 0 && oldest.Records%w.every == 0
+	}
+	if err := w.collect(r, number); err != nil {
+		return err
+	}
+	if isFirst {
+		w.firstItem = r.Millis // the mark of the new window
+		w.update(k, r, number)
+	}
+	var failed error
+	for i := range k.Open {
+		o, latest := &k.Open[i], r.Millis
+		if !isFirst || o.Start != number {
+			o, latest = w.update(k, r, o.Start)
+			o.Mark = min(o.Mark, r.Millis)
+		}
+		if err := w.updated(r, k, o, w.span(o), latest); err != nil && failed == nil {
+			failed = err
+		}
+	}
+	full := false
+	for len(k.Open) > 0 && k.Open[0].Records >= w.count {
+		full = true
+		w.done = w.store.RemoveFirst()
+		if w.emission.Current {
+			continue
+		}
+		if err := w.emit(r.Key, r.Origin, k, &w.done, w.span(&w.done)); err != nil && failed == nil {
+			failed = err
+		}
+	}
+	if full && w.collector != nil {
+		w.store.DropItems()
+	}
+	return failed
+}
+
+func (w *counted[K, V, A, R]) span(o *store.Window[A]) span {
+	return span{o.Mark, o.Latest, o.Start, o.Start + o.Records - 1}
+}

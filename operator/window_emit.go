@@ -1,0 +1,143 @@
+package operator
+
+import (
+	"errors"
+	"math"
+	"time"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/window"
+)
+
+// Emission says when the results of windows are emitted. The zero value emits each once, when its window closes.
+type Emission[V, R any] struct {
+	// Current emits a result with every record that changes the window, and none when it closes.
+	Current bool
+	// EveryRecords, EveryMillis and When emit a result early, in addition: with each n-th record of the window, when the
+	// greatest time in it has passed a multiple of the duration from its start, and when a function of the result so
+	// far says so.
+	EveryRecords int64
+	EveryMillis  int64
+	When         func(R) bool
+	// CloseAfter closes a window, and emits its result, as soon as the function says so of its result.
+	CloseAfter func(R) bool
+	// CloseBefore does so before a value is added, which is then added to a new window.
+	CloseBefore func(soFar R, next V) bool
+	// Suppress, if not nil, holds back what Current emits.
+	Suppress *window.Suppression
+}
+
+// millis returns a duration, or the longest that there is.
+func millis(n int64) time.Duration {
+	const most = math.MaxInt64 / int64(time.Millisecond)
+	return time.Duration(min(n, most)) * time.Millisecond
+}
+
+// result sets out to what was aggregated in a window. items are those with from <= at <= to.
+func (w *windows[K, V, A, R]) result(k *store.Windows[A], o *store.Window[A], from, to int64) error {
+	if w.collector == nil {
+		w.out.Value.Value = w.aggregator.Result(&o.Acc)
+		return nil
+	}
+	since := o.Mark
+	if w.step == 0 { // only windows that triggers close have a past
+		since = 0
+	}
+	var err error
+	if w.out.Value.Value, err = w.collector.ResultOf(&o.Acc, k.Items(from, to, since, w.untilItem)); err != nil {
+		return &CodecError{Part: codec.State, Err: err}
+	}
+	return nil
+}
+
+// send emits the result that out holds.
+func (w *windows[K, V, A, R]) send(key K, origin *Origin, start, end int64) error {
+	w.out.Key = key
+	w.out.Value.StartMillis = start
+	w.out.Value.EndMillis = end
+	w.out.Millis = start
+	w.out.Origin = origin
+	if w.pending.active {
+		return w.hold()
+	}
+	return w.next.Receive(&w.out)
+}
+
+// emit emits the result of a window. start and end are those of the result; items are those from first to last.
+func (w *windows[K, V, A, R]) emit(key K, origin *Origin, k *store.Windows[A], o *store.Window[A], s span) error {
+	w.env.Enter(w.node)
+	if err := w.result(k, o, s.firstItem, s.lastItem); err != nil {
+		return err
+	}
+	return w.send(key, origin, s.start, s.end)
+}
+
+// span is what a window looks like from outside.
+type span struct {
+	start, end          int64
+	firstItem, lastItem int64 // the items of the window are from one to the other
+}
+
+// early reports whether a window that a record was just added to has a result to emit before it closes. latest is the
+// greatest time in the window before. It may compute the result, to ask about it.
+func (w *windows[K, V, A, R]) early(k *store.Windows[A], o *store.Window[A], s span, latest int64) (bool, error) {
+	e := &w.emission
+	if e.EveryRecords > 0 && o.Records%e.EveryRecords == 0 {
+		return true, nil
+	}
+	if d := e.EveryMillis; d > 0 {
+		before := int64(0)
+		if latest != store.NoTime {
+			before = (latest - s.start) / d
+		}
+		if (o.Latest-s.start)/d > before {
+			return true, nil
+		}
+	}
+	if e.When != nil {
+		w.env.Enter(w.node)
+		if err := w.result(k, o, s.firstItem, s.lastItem); err != nil {
+			return false, err
+		}
+		return e.When(w.out.Value.Value), nil
+	}
+	return false, nil
+}
+
+// updated emits what a change of a window calls for.
+func (w *windows[K, V, A, R]) updated(r *Record[K, V], k *store.Windows[A], o *store.Window[A], s span, latest int64) error {
+	emit := w.emission.Current
+	if !emit {
+		var err error
+		if emit, err = w.early(k, o, s, latest); err != nil {
+			return err
+		}
+	}
+	if !emit {
+		return nil
+	}
+	return w.emit(r.Key, r.Origin, k, o, s)
+}
+
+// Validate says what is wrong with the emission for windows of a definition.
+func (e *Emission[V, R]) Validate(d window.Definition) error {
+	early := e.EveryRecords != 0 || e.EveryMillis != 0 || e.When != nil
+	switch {
+	case e.EveryRecords < 0:
+		return errors.New("EveryRecords: the number must be positive")
+	case e.EveryMillis < 0:
+		return errors.New("EveryTime: the duration must be a positive, whole number of milliseconds")
+	case early && e.Current:
+		return errors.New("Current emits every result already: EveryRecords, EveryTime and When are for Final")
+	case early && d.Kind() == window.KindSliding:
+		return errors.New("results of sliding windows cannot be emitted early")
+	case (e.CloseAfter != nil || e.CloseBefore != nil) && d.Kind() != window.KindTumbling && d.Kind() != window.KindHopping:
+		return errors.New("CloseAfter and CloseBefore are for tumbling and hopping windows by time")
+	case e.Suppress != nil && d.ByCount():
+		return errors.New("results of windows by count cannot be held back")
+	case e.Suppress != nil:
+		return e.Suppress.Validate()
+	}
+	return nil
+}

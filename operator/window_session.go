@@ -1,0 +1,139 @@
+package operator
+
+import (
+	"math"
+
+	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/window"
+)
+
+// session is the operator for sessions. One is stored under the time of its first record; its Latest is that of the
+// last.
+type session[K, V, A, R any] struct{ *windows[K, V, A, R] }
+
+// Receive implements [Receiver].
+func (w *session[K, V, A, R]) Receive(r *Record[K, V]) error {
+	k, err := w.place(r)
+	if k == nil || err != nil {
+		return err
+	}
+	at := r.Millis
+	if rejected, err := w.reject(r, at, at); rejected {
+		return err
+	}
+	reached, err := w.reached(k)
+	if err != nil {
+		return err
+	}
+	reached = max(reached, at)
+	// The sessions that the record belongs to, or joins.
+	from := 0
+	for from < len(k.Open) && k.Open[from].Latest < at-w.size {
+		from++
+	}
+	to := from
+	for to < len(k.Open) && k.Open[to].Start <= at+w.size {
+		to++
+	}
+	if from == to && at+w.size+w.grace < reached {
+		return w.late(r, window.Closed, at, at, reached)
+	}
+	if err := w.collect(r, at); err != nil {
+		return err
+	}
+	o, latest := w.join(k, r, from, to)
+	w.idleFrom = 0
+	failed := w.updated(r, k, o, spanOf(o), latest)
+	if w.byPartition {
+		w.store.AdvanceTo(at)
+		err = w.closePartition(r.Origin, reached)
+	} else {
+		err = w.closeKey(r.Key, r.Origin, k, reached)
+	}
+	if failed == nil {
+		failed = err
+	}
+	return failed
+}
+
+func spanOf[A any](o *store.Window[A]) span { return span{o.Start, o.Latest, o.Start, o.Latest} }
+
+// join makes one session of those with the indexes from <= i < to, and adds the record. latest is the time of the last
+// record before.
+func (w *session[K, V, A, R]) join(k *store.Windows[A], r *Record[K, V], from, to int) (o *store.Window[A], latest int64) {
+	if from == to || from+1 == to && k.Open[from].Start <= r.Millis {
+		start := r.Millis
+		if from < to {
+			start = k.Open[from].Start
+		}
+		return w.update(k, r, start)
+	}
+	joined := k.Open[from]
+	w.first = joined.Acc
+	for i := from + 1; i < to; i++ {
+		w.merger.Merge(&w.first, k.Open[i].Acc)
+		joined.Records += k.Open[i].Records
+	}
+	latest = k.Open[to-1].Latest
+	if w.counts(r) {
+		w.aggregator.Add(&w.first, r.Value, r.Millis)
+	}
+	start := min(joined.Start, r.Millis)
+	for i := to - 1; i >= from; i-- {
+		if k.Open[i].Start != start {
+			w.store.Remove(i)
+		}
+	}
+	o, _ = w.store.Update(start, max(latest, r.Millis))
+	o.Acc, o.Records = w.first, joined.Records+1
+	if w.byPartition {
+		w.store.Index(o)
+	}
+	return o, latest
+}
+
+func (w *session[K, V, A, R]) isClosed(o *store.Window[A], reached int64) bool {
+	return o.Latest+w.size+w.grace < reached
+}
+
+// closeKey closes the sessions of the current key.
+func (w *session[K, V, A, R]) closeKey(key K, origin *Origin, k *store.Windows[A], reached int64) error {
+	if len(k.Open) == 0 || !w.isClosed(&k.Open[0], reached) {
+		return nil
+	}
+	var failed error
+	for len(k.Open) > 0 && w.isClosed(&k.Open[0], reached) {
+		w.done = w.store.RemoveFirst()
+		if err := w.closed(key, origin, k); err != nil && failed == nil {
+			failed = err
+		}
+	}
+	if w.collector != nil {
+		w.store.DropItems()
+	}
+	return failed
+}
+
+// closed emits what closing the session in done calls for.
+func (w *session[K, V, A, R]) closed(key K, origin *Origin, k *store.Windows[A]) error {
+	w.closings++
+	if w.emission.Current {
+		return nil
+	}
+	return w.emit(key, origin, k, &w.done, spanOf(&w.done))
+}
+
+func (w *session[K, V, A, R]) closePartition(origin *Origin, reached int64) error {
+	return w.closeDue(origin, reached, w.closed)
+}
+
+// idle closes sessions because time has passed without records.
+func (w *session[K, V, A, R]) idle(reached int64) error {
+	return w.advance(reached, func(key K, k *store.Windows[A], _, reached int64) (int64, error) {
+		err := w.closeKey(key, &w.env.Origin, k, reached)
+		if len(k.Open) == 0 {
+			return math.MaxInt64, err
+		}
+		return k.Open[0].Latest + w.size + w.grace + 1, err
+	}, w.closePartition)
+}

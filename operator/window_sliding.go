@@ -1,0 +1,116 @@
+package operator
+
+import (
+	"math"
+	"sort"
+
+	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/window"
+)
+
+// sliding is the operator for sliding windows. The store holds one accumulator for each distinct time of a key's
+// records, under that time; a window is made of those that it spans when its result is needed.
+type sliding[K, V, A, R any] struct {
+	*windows[K, V, A, R]
+	sum store.Window[A]
+}
+
+// Receive implements [Receiver].
+func (w *sliding[K, V, A, R]) Receive(r *Record[K, V]) error {
+	k, err := w.place(r)
+	if k == nil || err != nil {
+		return err
+	}
+	at := r.Millis
+	own := max(0, at-w.size)
+	if rejected, err := w.reject(r, own, at); rejected {
+		return err
+	}
+	before, err := w.reached(k)
+	if err != nil {
+		return err
+	}
+	reached := max(before, at)
+	open := reached - w.grace // the first end of a window that is open
+	if at < open-w.size {
+		return w.late(r, window.Closed, own, at, reached)
+	}
+	if err := w.collect(r, at); err != nil {
+		return err
+	}
+	w.update(k, r, at)
+	w.idleFrom = 0
+	var failed error
+	keep := func(err error) {
+		if failed == nil {
+			failed = err
+		}
+	}
+	if at < open {
+		keep(w.late(r, window.Closed, own, at, reached))
+	}
+	if w.emission.Current {
+		for i := w.search(k, max(at, open)); i < len(k.Open) && k.Open[i].Start <= at+w.size; i++ {
+			keep(w.emitAt(r.Key, r.Origin, k, i))
+		}
+	}
+	keep(w.closeKey(r.Key, r.Origin, k, before, reached))
+	return failed
+}
+
+// search returns the index of the first time that is at least millis.
+func (w *sliding[K, V, A, R]) search(k *store.Windows[A], millis int64) int {
+	return sort.Search(len(k.Open), func(i int) bool { return k.Open[i].Start >= millis })
+}
+
+// emitAt emits the result of the window that ends at the time with index i.
+func (w *sliding[K, V, A, R]) emitAt(key K, origin *Origin, k *store.Windows[A], i int) error {
+	w.env.Enter(w.node)
+	end := k.Open[i].Start
+	start := max(0, end-w.size)
+	w.sum.Acc = w.aggregator.Init()
+	for j := w.search(k, start); j <= i; j++ {
+		w.merger.Merge(&w.sum.Acc, k.Open[j].Acc)
+	}
+	return w.emit(key, origin, k, &w.sum, span{start, end, start, end})
+}
+
+// closeKey closes the windows of the current key that time has passed on its way from before to reached, and drops what
+// no open window can contain.
+func (w *sliding[K, V, A, R]) closeKey(key K, origin *Origin, k *store.Windows[A], before, reached int64) error {
+	open := reached - w.grace
+	var failed error
+	if before == store.NoTime {
+		before = w.grace // nothing ends before 0
+	}
+	for i := w.search(k, before-w.grace); i < len(k.Open) && k.Open[i].Start < open; i++ {
+		w.closings++
+		if w.emission.Current {
+			continue
+		}
+		if err := w.emitAt(key, origin, k, i); err != nil && failed == nil {
+			failed = err
+		}
+	}
+	if len(k.Open) == 0 || k.Open[0].Start >= open-w.size {
+		return failed
+	}
+	for len(k.Open) > 0 && k.Open[0].Start < open-w.size {
+		w.store.RemoveFirst()
+	}
+	if w.collector != nil {
+		w.store.DropItems()
+	}
+	return failed
+}
+
+// idle closes windows because time has passed without records.
+func (w *sliding[K, V, A, R]) idle(reached int64) error {
+	return w.advance(reached, func(key K, k *store.Windows[A], before, reached int64) (int64, error) {
+		err := w.closeKey(key, &w.env.Origin, k, before, reached)
+		if i := w.search(k, reached-w.grace); i < len(k.Open) {
+			return k.Open[i].Start + w.grace + 1, err
+		}
+		return math.MaxInt64, err
+	}, nil)
+}

@@ -1,0 +1,140 @@
+package store
+
+import (
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/tidwall/btree"
+)
+
+// endIndex holds in memory the part of the index by end that is needed soon: all entries up to the horizon, and those
+// after it that are not in the database yet. An entry is a hint: whether the window is still there, and still ends then,
+// is looked up when it is due.
+type endIndex struct {
+	tree    *btree.BTreeG[endEntry]
+	horizon int64
+	// flushing are entries after the horizon that the running checkpoint writes to the database.
+	flushing []endEntry
+}
+
+type endEntry struct {
+	end   int64
+	key   string
+	start int64
+}
+
+func (x *endIndex) reset() {
+	*x = endIndex{horizon: NoTime, tree: btree.NewBTreeGOptions(func(a, b endEntry) bool {
+		return cmp.Or(cmp.Compare(a.end, b.end), cmp.Compare(a.key, b.key), cmp.Compare(a.start, b.start)) < 0
+	}, btree.Options{NoLocks: true})}
+}
+
+func (x *endIndex) remove(e endEntry) { x.tree.Delete(e) }
+
+func (x *endIndex) flushed(e endEntry) {
+	if e.end > x.horizon {
+		x.flushing = append(x.flushing, e)
+	}
+}
+
+func (x *endIndex) committed() {
+	for _, e := range x.flushing {
+		if e.end > x.horizon {
+			x.tree.Delete(e)
+		}
+	}
+	clear(x.flushing)
+	x.flushing = x.flushing[:0]
+}
+
+// Index puts a window of the current key into the index by end, or moves it there. To be called after every change of
+// what End depends on.
+func (s *Windowed[A]) Index(w *Window[A]) {
+	end := s.options.End(w)
+	if w.indexed {
+		if w.end == end {
+			return
+		}
+		s.ends.remove(endEntry{w.end, s.current.key, w.Start})
+	}
+	w.indexed, w.end = true, end
+	s.ends.tree.Set(endEntry{end, s.current.key, w.Start})
+}
+
+// Due takes the entry with the smallest end out of the index, if that is not after limit, places the store on its key
+// and returns the position of its window in Open. Order is by end, then by key bytes, then by start.
+func (s *Windowed[A]) Due(limit int64) (k *Windows[A], i int, key string, ok bool, err error) {
+	if limit > s.ends.horizon {
+		if err := s.readEnds(min(limit, math.MaxInt64-s.options.Ahead) + s.options.Ahead); err != nil {
+			return nil, 0, "", false, err
+		}
+	}
+	for {
+		first, any := s.ends.tree.Min()
+		if !any || first.end > limit {
+			return nil, 0, "", false, nil
+		}
+		s.ends.tree.Delete(first)
+		k, err := s.Place([]byte(first.key))
+		if err != nil {
+			return nil, 0, "", false, err
+		}
+		for i := range k.Open {
+			if w := &k.Open[i]; w.Start == first.start && w.end == first.end {
+				w.indexed = false
+				return k, i, first.key, true, nil
+			}
+		}
+	}
+}
+
+// readEnds reads the index up to a new horizon.
+func (s *Windowed[A]) readEnds(horizon int64) error {
+	prefix := append(append(s.from[:0], s.space.Prefix...), familyEnd)
+	n := len(prefix)
+	s.from = prefix
+	if s.ends.horizon != NoTime {
+		s.from = appendOrdered(s.from, s.ends.horizon+1)
+	}
+	s.to = append(append(s.to[:0], s.space.Prefix...), familyEnd)
+	if horizon < math.MaxInt64 {
+		s.to = appendOrdered(s.to, horizon+1)
+	} else {
+		s.to[len(s.to)-1]++
+	}
+	s.ends.horizon = horizon
+	return s.space.Backend.Scan(s.from, s.to, func(row, _ []byte) (bool, error) {
+		e, err := decodeEnd(row[n:])
+		if err != nil {
+			return false, fmt.Errorf("store %q: read the index of ends: %w", s.name, err)
+		}
+		s.ends.tree.Set(e)
+		return true, nil
+	})
+}
+
+func decodeEnd(row []byte) (e endEntry, err error) {
+	if len(row) < 8 {
+		return e, errRowLength
+	}
+	e.end = ordered(row)
+	length, n := binary.Uvarint(row[8:])
+	if n <= 0 || length > math.MaxInt32 || len(row) != 8+n+int(length)+8 {
+		return e, errRowLength
+	}
+	row = row[8+n:]
+	e.key, e.start = string(row[:length]), ordered(row[length:])
+	return e, nil
+}
+
+func (s *Windowed[A]) emitEnd(emit func(key, value []byte) error, end int64, key string, start int64, value []byte) error {
+	if s.options.End == nil {
+		return nil
+	}
+	s.row = appendOrdered(append(s.row[:0], familyEnd), end)
+	s.row = binary.AppendUvarint(s.row, uint64(len(key)))
+	s.row = appendOrdered(append(s.row, key...), start)
+	return emit(s.row, value)
+}

@@ -134,7 +134,8 @@ func (w *Worker) countAbort(cause error) error {
 		if w.refusedSince.IsZero() {
 			w.refusedSince = now
 		}
-		if now.Sub(w.refusedSince) > refusalPatience {
+		// Both, because a process that was asleep between two of them has not tried for long.
+		if w.refusals++; w.refusals > maxAborts && now.Sub(w.refusedSince) > refusalPatience {
 			return fmt.Errorf("the group has refused all checkpoints for %v: %w", refusalPatience, cause)
 		}
 		return nil

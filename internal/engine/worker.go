@@ -37,6 +37,7 @@ type Worker struct {
 	// it does since refusedSince, unless that is zero.
 	aborts       int
 	refusedSince time.Time
+	refusals     int
 	// route tells whose the partitions are that are being fetched: inputs of running tasks and changelogs of others.
 	route map[broker.TopicPartition]*task
 

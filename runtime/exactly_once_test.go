@@ -133,9 +133,9 @@ func TestATransactionOfUnknownFateCountsOnce(t *testing.T) {
 					proxy.Block(true)
 					proxy.Block(false)
 					return nil, errors.New("lost"), !committed
+				case 2:
 				default:
 					return nil, nil, false
-				case 2:
 				}
 				answer := r.ResponseKind().(*kmsg.EndTxnResponse)
 				answer.ErrorCode = 90 // PRODUCER_FENCED

@@ -72,8 +72,8 @@ func (s *Windowed[A]) Due(limit int64) (k *Windows[A], i int, key string, ok boo
 		}
 	}
 	for {
-		first, any := s.ends.tree.Min()
-		if !any || first.end > limit {
+		first, found := s.ends.tree.Min()
+		if !found || first.end > limit {
 			return nil, 0, "", false, nil
 		}
 		s.ends.tree.Delete(first)

@@ -44,7 +44,7 @@ func (s *Windowed[A]) Watermark() (int64, error) {
 	case err != nil:
 		return 0, fmt.Errorf("store %q: read the watermark: %w", s.name, err)
 	default:
-		n := 0
+		var n int
 		if s.time.millis, n = binary.Varint(s.value); n != len(s.value) || n <= 0 {
 			return 0, fmt.Errorf("store %q: decode the watermark: %w", s.name, errRowLength)
 		}

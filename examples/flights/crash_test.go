@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/IBM/sarama"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
@@ -76,15 +75,6 @@ func newTrial(t testing.TB) *trial {
 		t.Fatal(err)
 	}
 	return k
-}
-
-func (k *trial) client() sarama.Client {
-	k.t.Helper()
-	client, err := sarama.NewClient(k.Brokers, clientConfig())
-	if err != nil {
-		k.t.Fatal(err)
-	}
-	return client
 }
 
 const (

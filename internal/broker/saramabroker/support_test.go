@@ -14,7 +14,7 @@ import (
 	"github.com/weirstreams/weir/internal/kafkatest"
 )
 
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 func open(t testing.TB, k *kafkatest.Kafka) broker.Cluster {
 	t.Helper()

@@ -111,7 +111,7 @@ func (p *producer) endTransaction(ctx context.Context, commit bool) error {
 	})
 	if err != nil {
 		if commit && lost && errors.Is(err, broker.ErrFenced) {
-			return fmt.Errorf("the transaction may have been committed: no answer, and now: %v", err)
+			return fmt.Errorf("the transaction may have been committed: no answer, and now: %v", err) //nolint:errorlint // what it wraps would say that it was not committed
 		}
 		return err
 	}

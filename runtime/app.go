@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -88,7 +89,7 @@ func (a *App) run(ctx context.Context) (err error) {
 	}
 	defer a.close("state", &err, state.close)
 
-	if err := a.fenceFormer(cluster, state); err != nil {
+	if err := a.fenceFormer(ctx, cluster, state); err != nil {
 		return err
 	}
 	group, err := cluster.NewGroup(broker.GroupConfig{
@@ -106,7 +107,7 @@ func (a *App) run(ctx context.Context) (err error) {
 	if err == nil {
 		a.workers.Store(&workers)
 		log.Info("joining the group", "group", a.config.Group, "workers", len(workers), "topics", a.plan.InputTopics())
-		err = a.supervise(ctx, work, cluster, group, workers)
+		err = a.supervise(ctx, work, giveUp, cluster, group, workers)
 	}
 	a.state.Store(int32(Stopping))
 	deadline := time.AfterFunc(a.config.ShutdownTimeout, func() {
@@ -129,7 +130,9 @@ func (a *App) run(ctx context.Context) (err error) {
 	}
 	leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 	defer cancel()
-	a.close("the group", &err, func() error { return group.Leave(leave) })
+	if failed := group.Leave(leave); failed != nil { // everything is committed or given up by now, so that is no failure
+		log.Warn("could not leave the group, which waits for the session to end", "timeout", a.config.SessionTimeout, "error", failed)
+	}
 	if err == nil {
 		log.Info("stopped", "group", a.config.Group)
 	}
@@ -152,10 +155,21 @@ func (a *App) close(what string, result *error, f func() error) {
 	}
 }
 
-// supervise hands the events of the group to the workers until ctx ends, which is no error, or something fails.
-func (a *App) supervise(ctx, work context.Context, cluster broker.Cluster, group broker.Group, workers []*worker) error {
+// supervise hands the events of the group to the workers until ctx ends, which is no error, or something fails. It gives
+// up work if the cluster is away for too long: workers may wait for it.
+func (a *App) supervise(
+	ctx, work context.Context, giveUp context.CancelCauseFunc, cluster broker.Cluster, group broker.Group, workers []*worker,
+) error {
 	ctx, cancel := context.WithCancelCause(ctx)
+	var watcher sync.WaitGroup
+	defer watcher.Wait()
 	defer cancel(nil)
+	watcher.Go(func() {
+		if err := a.watchBrokers(ctx, cluster); err != nil {
+			giveUp(err)
+			cancel(err)
+		}
+	})
 	for _, w := range workers {
 		go func() {
 			<-w.done
@@ -186,14 +200,14 @@ func (a *App) supervise(ctx, work context.Context, cluster broker.Cluster, group
 				a.config.Logger.Info("running", "group", a.config.Group)
 			}
 		}
-		if err := a.checkReachable(cluster); err != nil {
-			return err
-		}
 		select {
 		case <-progress.C:
 			a.logRestoring()
 		default:
 		}
+	}
+	if work.Err() != nil {
+		return context.Cause(work)
 	}
 	for _, w := range workers {
 		select {
@@ -206,6 +220,25 @@ func (a *App) supervise(ctx, work context.Context, cluster broker.Cluster, group
 	}
 	return nil
 }
+
+// watchBrokers returns an error when the whole cluster has been out of reach for too long, and nil when ctx ends.
+func (a *App) watchBrokers(ctx context.Context, cluster broker.Cluster) error {
+	tick := time.NewTicker(watchInterval)
+	defer tick.Stop()
+	for {
+		if err := a.checkReachable(cluster); err != nil {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// watchInterval is how often somebody looks whether brokers answer.
+const watchInterval = 500 * time.Millisecond
 
 // checkReachable returns an error if the whole cluster has been out of reach for too long.
 func (a *App) checkReachable(cluster broker.Cluster) error {
@@ -257,8 +290,9 @@ func (a *App) startWorkers(
 			return workers, err
 		}
 		newProducer := func() (broker.Producer, error) {
-			return cluster.NewProducer(broker.ProducerConfig{
+			return fenced(work, cluster, broker.ProducerConfig{
 				Compression:        a.config.Compression,
+				DeliveryTimeout:    a.deliveryTimeout(),
 				TransactionalID:    a.transactionalID(state, i),
 				TransactionTimeout: a.config.TransactionTimeout,
 			})
@@ -268,11 +302,34 @@ func (a *App) startWorkers(
 			return workers, errors.Join(err, fetcher.Close())
 		}
 		w := engine.NewWorker(config, a.plan, engine.Connections{
-			Cluster: cluster, Fetcher: fetcher, Producer: producer, Group: group, NewProducer: newProducer,
+			Cluster: patientCluster{cluster}, Fetcher: fetcher, Producer: producer, Group: group, NewProducer: newProducer,
 		}, partitions)
 		workers = append(workers, startWorker(work, w, fetcher.Wake))
 	}
 	return workers, nil
+}
+
+// deliveryTimeout returns how long a batch may take: longer than the cluster may be away, so that an outage ends Run with
+// the error that names the option.
+func (a *App) deliveryTimeout() time.Duration {
+	const usual, forEver = 2 * time.Minute, 365 * 24 * time.Hour
+	if a.config.BrokerTimeout < 0 {
+		return forEver
+	}
+	return max(usual, min(forEver, a.config.BrokerTimeout)+time.Minute)
+}
+
+// fenced makes a producer and, if it is transactional, waits until nobody else can use its id: what a former producer has
+// left open has ended then, and a changelog holds what it will hold.
+func fenced(ctx context.Context, cluster broker.Cluster, config broker.ProducerConfig) (broker.Producer, error) {
+	p, err := cluster.NewProducer(config)
+	if err != nil || config.TransactionalID == "" {
+		return p, err
+	}
+	if err := p.Flush(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("transactional id %q: %w", config.TransactionalID, err), p.Close())
+	}
+	return p, nil
 }
 
 // linger is how long output waits for more while there is more to process.

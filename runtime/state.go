@@ -129,12 +129,12 @@ func (a *App) transactionalID(s *state, worker int) string {
 }
 
 // fenceFormer ends the transactions of producers that a former run of this process had and this one has not.
-func (a *App) fenceFormer(cluster broker.Cluster, s *state) error {
+func (a *App) fenceFormer(ctx context.Context, cluster broker.Cluster, s *state) error {
 	if a.config.Guarantee != ExactlyOnce {
 		return nil
 	}
 	for i := a.config.Workers; i < s.process.Workers; i++ {
-		p, err := cluster.NewProducer(broker.ProducerConfig{TransactionalID: a.transactionalID(s, i)})
+		p, err := fenced(ctx, cluster, broker.ProducerConfig{TransactionalID: a.transactionalID(s, i)})
 		if err == nil {
 			err = p.Close()
 		}

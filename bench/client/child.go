@@ -16,9 +16,9 @@ import (
 	"github.com/weirstreams/weir/internal/murmur2"
 )
 
-// paths are the clients that are compared.
+// paths are the clients that are compared. "bare" is sarama's Broker.Fetch in a loop, which Weir's fetcher cannot beat.
 var paths = []string{
-	"fetch weir", "fetch sarama", "fetch franz-go",
+	"fetch weir", "fetch sarama", "fetch franz-go", "fetch bare",
 	"produce weir", "produce sarama", "produce franz-go",
 }
 
@@ -39,6 +39,7 @@ func measure(path string) error {
 	client := map[string]func() error{
 		"fill":       fillTopic,
 		"fetch weir": fetchWeir, "fetch sarama": fetchSarama, "fetch franz-go": fetchFranz,
+		"fetch bare":   fetchBare,
 		"produce weir": produceWeir, "produce sarama": produceSarama, "produce franz-go": produceFranz,
 	}[path]
 	if *profile != "" && strings.Contains(path, "weir") {

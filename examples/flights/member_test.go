@@ -15,8 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/IBM/sarama"
-
+	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/runtime"
 )
 
@@ -30,11 +29,12 @@ type member struct {
 	StateDir           string
 	InstanceID         string
 	SessionTimeout     time.Duration
+	RebalanceTimeout   time.Duration
 	CheckpointInterval time.Duration
 	Guarantee          runtime.Guarantee
 	TransactionTimeout time.Duration
-	// Proxy is the address that all connections to brokers go through, if it is not empty.
-	Proxy string
+	// Proxy is what all connections to brokers go through, if it is not empty.
+	Proxy kafkatest.Detour
 	// Log is the file that the log is appended to, as lines of JSON.
 	Log string
 }
@@ -63,12 +63,10 @@ func runMember(text string) int {
 	config := runtime.Config{
 		Brokers: m.Brokers, Group: m.Name, StateDir: m.StateDir, InstanceID: m.InstanceID, Workers: 2,
 		SessionTimeout: m.SessionTimeout, CheckpointInterval: m.CheckpointInterval, Logger: logs,
-		Guarantee: m.Guarantee, TransactionTimeout: m.TransactionTimeout,
+		Guarantee: m.Guarantee, TransactionTimeout: m.TransactionTimeout, RebalanceTimeout: m.RebalanceTimeout,
 	}
 	if m.Proxy != "" {
-		config.Client = func(c *sarama.Config) {
-			c.Net.Proxy.Enable, c.Net.Proxy.Dialer = true, detour(m.Proxy)
-		}
+		config.Client = m.Proxy.Take
 	}
 	app, err := runtime.New(Topology(NewTopics(m.Name, partitions), func(Flight) { read.Add(1) }, func(Flight) { grouped.Add(1) }), config)
 	if err != nil {
@@ -204,6 +202,7 @@ func (r *running) stop() {
 
 // logLine is a line of a member's log.
 type logLine struct {
+	Time    time.Time
 	Level   string
 	Msg     string
 	Task    string
@@ -213,6 +212,12 @@ type logLine struct {
 	Reused  bool
 	Records int64
 	Error   string
+	Cause   string
+	// Partitions are those of an event.
+	Partitions []struct {
+		Topic     string
+		Partition int32
+	}
 }
 
 // readLog returns what a member, in all its lives, has logged.

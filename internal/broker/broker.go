@@ -194,7 +194,8 @@ type Producer interface {
 	// Commit flushes, adds the offsets of a group to the transaction, and commits it: records and offsets count
 	// together or not at all. member is who the group is to take the offsets from: if it does not own its partitions
 	// any more, the error wraps ErrAborted and ErrFenced. Without a transaction and offsets Commit does nothing. An
-	// error leaves open whether the transaction was committed only if it wraps neither ErrAborted nor ErrFenced.
+	// error leaves open whether the transaction was committed only if it wraps neither ErrAborted nor ErrFenced; it wraps
+	// ErrUndecided if that is all that is wrong.
 	//
 	// It is an error if there is no TransactionalID.
 	Commit(ctx context.Context, member GroupMember, offsets map[TopicPartition]int64) error
@@ -246,7 +247,8 @@ type Group interface {
 	// [ErrFenced] says that the member does not own its partitions any more.
 	Commit(ctx context.Context, offsets map[TopicPartition]int64) error
 
-	// Member returns the member and generation of now. Any goroutine may call it.
+	// Member returns the member and generation of now, or those of before while an event that takes partitions away is
+	// not done: what was written for those cannot be committed in a transaction. Any goroutine may call it.
 	Member() GroupMember
 
 	// Leave leaves the group, so that the others take over at once, and closes the connections. Every partition
@@ -288,6 +290,9 @@ var (
 	ErrFenced = errors.New("fenced: another member has taken over")
 	// ErrAborted says that a transaction cannot be committed and has to be aborted.
 	ErrAborted = errors.New("the transaction has to be aborted")
+	// ErrUndecided says that it is not known whether a transaction was committed. The producer is of no more use; one that
+	// takes its place decides it.
+	ErrUndecided = errors.New("it is not known whether the transaction was committed")
 	// ErrUnauthorized says that the cluster refused access.
 	ErrUnauthorized = errors.New("not authorized")
 )

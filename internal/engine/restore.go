@@ -126,8 +126,8 @@ func (w *Worker) applyChangelog(ctx context.Context, t *task, b *broker.Batch) e
 	w.fetcher.Stop(b.TopicPartition)
 	delete(w.route, b.TopicPartition)
 	delete(t.restores, b.Topic)
-	if err := t.takeBack(r, w.config.Clock.Now().UnixMilli()); err != nil {
-		return fmt.Errorf("task %s: restore store %q: take back uncommitted changes: %w", t.name, r.store.Name, err)
+	if len(r.skipped) > 0 {
+		t.takeBacks = append(t.takeBacks, r)
 	}
 	if len(t.restores) > 0 {
 		return nil
@@ -138,7 +138,18 @@ func (w *Worker) applyChangelog(ctx context.Context, t *task, b *broker.Batch) e
 	}
 	t.env.Logger.Info("state restored", "records", t.restored, "bytes", t.restoredBytes,
 		"took", w.config.Clock.Now().Sub(t.restoreBegan))
-	return w.start(ctx, t)
+	if err := w.start(ctx, t); err != nil {
+		return err
+	}
+	// Not before: a checkpoint now commits offsets of the task, which only its owner can. Without them a process that has
+	// lost the task, and does not know what was committed since, would take back what its successor did.
+	for _, r := range t.takeBacks {
+		if err := t.takeBack(r, w.config.Clock.Now().UnixMilli()); err != nil {
+			return fmt.Errorf("task %s: restore store %q: take back uncommitted changes: %w", t.name, r.store.Name, err)
+		}
+	}
+	t.takeBacks = nil
+	return nil
 }
 
 // collect takes what counts of a batch.
@@ -215,9 +226,6 @@ func (t *task) write(r *restore) error {
 //
 // The next checkpoint moves the position of the database past the skipped records.
 func (t *task) takeBack(r *restore, now int64) error {
-	if len(r.skipped) == 0 {
-		return nil
-	}
 	record := broker.Record{Headers: encodeProcessed(r.filter.committed), Millis: now}
 	row, value := []byte{}, []byte{} // not nil, so that an empty value does not delete
 	for _, key := range slices.Sorted(maps.Keys(r.skipped)) {

@@ -17,8 +17,13 @@ var errForsaken = errors.New("the group has given the partitions to others")
 // forsakenPatience is how long the event may take that says so.
 const forsakenPatience = time.Minute
 
-// maxAborts is how many transactions in a row may be aborted before that is an error.
-const maxAborts = 20
+const (
+	// maxAborts is how many transactions in a row may be aborted before that is an error.
+	maxAborts = 20
+	// refusalPatience is how long the group may refuse offsets, again and again, before that is an error. It refuses
+	// them while it rebalances, which may wait for a member that is dead but not known to be.
+	refusalPatience = 10 * time.Minute
+)
 
 // forsake closes all tasks because the group has given them to others. It will say so in an event of its own.
 func (w *Worker) forsake(cause error) error {
@@ -56,16 +61,38 @@ func (w *Worker) recoverFrom(ctx context.Context, err error) error {
 		return err
 	case errors.Is(err, broker.ErrAborted), errors.Is(err, broker.ErrFenced):
 		return w.rewind(ctx, err)
+	case errors.Is(err, broker.ErrUndecided):
+		return w.startOver(ctx, err)
 	default:
 		return err
 	}
 }
 
+// startOver opens all tasks anew when it is not known whether the last checkpoint counts. The cluster knows: a new producer
+// ends what the old one has left open, and the committed offsets can be read when that is done.
+func (w *Worker) startOver(ctx context.Context, cause error) error {
+	if err := w.countAbort(cause); err != nil {
+		return err
+	}
+	w.config.Logger.Warn("going back to what is committed", "cause", cause)
+	w.outbox.drop()
+	if err := w.abort(ctx, cause); err != nil {
+		return err
+	}
+	w.records = 0
+	for _, t := range w.sortedTasks() {
+		if err := w.reopen(t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // rewind goes back to the last checkpoint: nothing that was processed since then counts. What is dirty in memory is
 // dropped, the databases are as they should be, and the input is read again.
 func (w *Worker) rewind(ctx context.Context, cause error) error {
-	if w.aborts++; w.aborts > maxAborts {
-		return fmt.Errorf("%d checkpoints in a row have failed: %w", maxAborts, cause)
+	if err := w.countAbort(cause); err != nil {
+		return err
 	}
 	w.config.Logger.Warn("going back to the last checkpoint", "cause", cause)
 	w.outbox.drop()
@@ -96,6 +123,24 @@ func (w *Worker) rewind(ctx context.Context, cause error) error {
 		for _, tp := range t.inputPartitions() {
 			w.fetcher.Start(tp, t.positions[tp.Topic])
 		}
+	}
+	return nil
+}
+
+// countAbort returns an error if going back has been of no use for too long.
+func (w *Worker) countAbort(cause error) error {
+	if errors.Is(cause, broker.ErrAborted) && errors.Is(cause, broker.ErrFenced) { // by the group
+		now := w.config.Clock.Now()
+		if w.refusedSince.IsZero() {
+			w.refusedSince = now
+		}
+		if now.Sub(w.refusedSince) > refusalPatience {
+			return fmt.Errorf("the group has refused all checkpoints for %v: %w", refusalPatience, cause)
+		}
+		return nil
+	}
+	if w.aborts++; w.aborts > maxAborts {
+		return fmt.Errorf("%d checkpoints in a row have failed: %w", maxAborts, cause)
 	}
 	return nil
 }

@@ -61,7 +61,9 @@ type task struct {
 
 	state    taskState
 	restores map[string]*restore // by changelog topic, those that are not done
-	restored int64               // changelog records applied
+	// takeBacks are restores that have skipped records. It is empty when the task runs.
+	takeBacks []*restore
+	restored  int64 // changelog records applied
 	// restoredBytes is the sum of their keys and values, restoreBegan when the first was asked for.
 	restoredBytes int64
 	restoreBegan  time.Time

@@ -33,8 +33,10 @@ type Worker struct {
 	// forsaken are tasks that were closed because the group had taken them away. An event has to say so in time.
 	forsaken      map[TaskID]bool
 	forsakenSince time.Time
-	// aborts counts the transactions in a row that had to be aborted.
-	aborts int
+	// aborts counts the transactions in a row that had to be aborted, but for those whose offsets the group refused; that
+	// it does since refusedSince, unless that is zero.
+	aborts       int
+	refusedSince time.Time
 	// route tells whose the partitions are that are being fetched: inputs of running tasks and changelogs of others.
 	route map[broker.TopicPartition]*task
 

@@ -7,6 +7,7 @@ package kafkatest
 
 import (
 	"crypto/rand"
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // Kafka is a cluster for the time of a test.
@@ -35,7 +37,19 @@ func Start(t testing.TB, options ...kfake.Opt) *Kafka {
 		t.Fatalf("start kfake: %v", err)
 	}
 	t.Cleanup(cluster.Close)
+	tellOfAborted(cluster)
 	return &Kafka{Brokers: cluster.ListenAddrs(), cluster: cluster}
+}
+
+// tellOfAborted lifts the limit of the size of responses to fetches; those of their partitions remain. kfake forgets to
+// tell of aborted transactions in the partition with which a response is full, so that readers take their records for
+// committed ones.
+func tellOfAborted(cluster *kfake.Cluster) {
+	cluster.ControlKey(int16(kmsg.Fetch), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		r.(*kmsg.FetchRequest).MaxBytes = math.MaxInt32
+		return nil, nil, false
+	})
 }
 
 // Real says that the cluster is not kfake.

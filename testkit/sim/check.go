@@ -168,6 +168,19 @@ func (w *world) owners() map[string]*member {
 	return owners
 }
 
+// checkReuse checks that tasks which went on with the database that they had left have restored nothing.
+func (w *world) checkReuse(before map[string]*member) {
+	for _, m := range w.members {
+		for _, worker := range m.process.workers {
+			for _, s := range worker.engine.Status() {
+				if before[s.Name] == m && s.Restored > 0 {
+					w.failf("task %s restored %d records, although its database was complete", s.Name, s.Restored)
+				}
+			}
+		}
+	}
+}
+
 // checkState compares the databases of the tasks' last owners with the model.
 func (w *world) checkState(want *expectation, owners map[string]*member, when string) {
 	for _, t := range w.tasks() {

@@ -3,11 +3,12 @@ package sim
 import (
 	"errors"
 	"fmt"
-	"hash/fnv"
+	"slices"
 	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
+	"github.com/weirstreams/weir/internal/graph"
 )
 
 // Fault is a set of kinds of faults.
@@ -105,10 +106,23 @@ func (w *world) onCall(op simbroker.Op) error {
 	if op.After {
 		w.noteCommits(op)
 	}
+	if err := w.fault(r, op); err != nil {
+		return err
+	}
+	if w.isZombie(op, p) {
+		w.tracef("%s is killed before it writes to a changelog that is not its own any more", p.name)
+		p.dead = true
+		panic(errCrash)
+	}
+	return nil
+}
+
+// fault decides what happens to a call, and lets others run in the middle of it.
+func (w *world) fault(r *routine, op simbroker.Op) error {
 	if w.calm {
 		return nil
 	}
-	f := &w.config.faults
+	f, p := &w.config.faults, r.process
 	switch {
 	case w.random.oneIn(f.crash):
 		w.tracef("%s is killed at %s %s (after: %v)", p.name, op.Kind, op.TopicPartition, op.After)
@@ -123,10 +137,15 @@ func (w *world) onCall(op simbroker.Op) error {
 		p.unsure = p.unsure || op.Kind == simbroker.OpEndTransaction
 		w.late = append(w.late, r)
 		return simbroker.ErrLate
-	case w.random.oneIn(f.unavailable):
+	case w.random.oneIn(f.unavailable) && !(op.Kind == simbroker.OpPoll && op.After): // the event would be lost
 		w.tracef("%s: unavailable %s %s (after: %v)", p.name, op.Kind, op.TopicPartition, op.After)
 		p.unsure = p.unsure || op.Kind == simbroker.OpEndTransaction
 		return fmt.Errorf("simulated: %w", broker.ErrUnavailable)
+	}
+	if op.Kind == simbroker.OpCommittedOffsets && op.After && f.stall > 0 && w.random.oneIn(4) {
+		// What a process knows at the begin of a restore can be old when the restore ends.
+		r.wakeAt = w.clock.Now().Add(w.random.upTo(2 * w.config.session))
+		r.suspend()
 	}
 	w.interleave(r)
 	return nil
@@ -152,8 +171,25 @@ func (w *world) canBeLate(op simbroker.Op) bool {
 	}
 }
 
+// isZombie reports whether a process is about to write to the changelog of a task that it has lost. At least once,
+// nothing prevents that, and the record takes the place of what the successor wrote (see docs/simulation.md).
+func (w *world) isZombie(op simbroker.Op, p *process) bool {
+	if op.Kind != simbroker.OpProduce || op.After || w.config.engine.ExactlyOnce || !w.changelogs[op.TopicPartition.Topic] {
+		return false
+	}
+	i := slices.IndexFunc(w.allTasks, func(t task) bool {
+		return t.partition == op.TopicPartition.Partition &&
+			slices.ContainsFunc(t.part.Stores, func(s graph.Store) bool { return s.Changelog == op.TopicPartition.Topic })
+	})
+	t := &w.allTasks[i]
+	return !w.broker.Owns(p.group, broker.TopicPartition{Topic: t.topics[0], Partition: t.partition})
+}
+
 // interleave lets others run in the middle of a call.
 func (w *world) interleave(r *routine) {
+	if w.calm { // since the call began
+		return
+	}
 	if w.random.oneIn(w.config.faults.stall) {
 		r.wakeAt = w.clock.Now().Add(w.random.upTo(20 * time.Second))
 		r.suspend()
@@ -172,6 +208,7 @@ func (p *process) diskPoint(kind string, after bool) error {
 		return nil
 	}
 	w.count(kind, p.name, after)
+	w.tracef("disk: %s (after: %v)", kind, after)
 	if w.calm {
 		return nil
 	}
@@ -191,9 +228,19 @@ func (p *process) diskPoint(kind string, after bool) error {
 // count notes a step of the run: two runs of one seed take the same.
 func (w *world) count(kind, client string, after bool) {
 	w.steps++
-	h := fnv.New64a()
-	fmt.Fprintf(h, "%d %s %s %v %d", w.digest, kind, client, after, w.clock.Now().UnixNano())
-	w.digest = h.Sum64()
+	note := func(b byte) { w.digest = (w.digest ^ uint64(b)) * 1099511628211 } // FNV-1a
+	for i := range len(kind) {
+		note(kind[i])
+	}
+	for i := range len(client) {
+		note(client[i])
+	}
+	if after {
+		note(1)
+	}
+	for now := w.clock.Now().UnixNano(); now != 0; now >>= 8 {
+		note(byte(now))
+	}
 }
 
 // Faulty returns an error now and then, if UserError is among the faults of the run: functions of a topology under

@@ -41,6 +41,8 @@ type process struct {
 	dead bool
 	// stopping asks it to end in order; finish then tells the workers.
 	stopping, finish bool
+	// handling is set while the process acts on an event of the group.
+	handling bool
 	// err is why it ends on its own.
 	err error
 	// ended is set when it has ended in order.
@@ -98,9 +100,11 @@ func (p *process) supervise(r *routine) error {
 		if event != nil {
 			r.worked = true
 			p.world.tracef("%s: %s %v", p.name, event.Kind, event.Partitions)
+			p.handling = true
 			if err := p.assignment.Handle(context.Background(), event); err != nil {
 				return err
 			}
+			p.handling = false
 		}
 		r.suspend()
 	}

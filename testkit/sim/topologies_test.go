@@ -22,6 +22,7 @@ var topologies = []struct {
 	{"stateless", stateless, []string{"orders"}},
 	{"cell", cell, []string{"orders"}},
 	{"windows", windows, []string{"orders"}},
+	{"short windows", shortWindows, []string{"orders"}},
 	{"merged", merged, []string{"orders", "returns"}},
 	{"merged with state", mergedWithState, []string{"orders", "returns"}},
 	{"two repartitions", twoRepartitions, []string{"orders"}},
@@ -107,6 +108,16 @@ func windows(faulty func() error) *stream.Topology {
 	sum := window.Sum(func(o order) int { return o.Amount })
 	shops.Window(window.Tumbling(10 * time.Millisecond)).Aggregate(sum).Final().MapRecord(windowLine).To(closed)
 	shops.Window(window.Tumbling(25 * time.Millisecond).Grace(5 * time.Millisecond)).Aggregate(sum).Current().MapRecord(windowLine).To(current)
+	return t
+}
+
+// shortWindows has windows that open and close between two checkpoints, and leave no trace in the changelog then.
+func shortWindows(faulty func() error) *stream.Topology {
+	t := stream.NewTopology()
+	t.From(orders).
+		Window(window.Tumbling(3 * time.Millisecond)).
+		Aggregate(window.Sum(func(o order) int { return check(faulty, o.Amount) })).
+		Final().MapRecord(windowLine).To(closed)
 	return t
 }
 

@@ -156,10 +156,10 @@ func (w *world) configure() (members int) {
 		OnError: func(*operator.ProcessingError) engine.Action { return engine.Fail },
 		Clock:   w.clock, Logger: slog.New(&logHandler{w}),
 	}
-	if s.Faults&Membership != 0 && r.oneIn(20) {
+	if s.Faults&Membership != 0 && r.oneIn(8) {
 		c.engine.RevokeTimeout = -1 // no checkpoint is ever made in time
 	}
-	w.tracef("seed %d: exactly once %v, %d members, %d workers, %d partitions, %+v", w.seed, exactlyOnce, members, c.workers, c.partitions, c.faults)
+	w.tracef("seed %d: exactly once %v, Pebble %v, %d members, %d workers, %d partitions, %+v", w.seed, exactlyOnce, c.pebble, members, c.workers, c.partitions, c.faults)
 	return members
 }
 

@@ -167,7 +167,7 @@ func (c *cluster) at(addr string, request func(*sarama.Broker) error) error {
 	}
 	err := request(link)
 	if isTransport(err) {
-		link.Close() // which is opened again by the next request
+		_ = link.Close() // which is opened again by the next request
 	}
 	return err
 }

@@ -40,7 +40,7 @@ func (c *cluster) clientConfig(conns *connections) *sarama.Config {
 	conf.Metadata.AllowAutoTopicCreation = false
 	conf.Consumer.IsolationLevel = sarama.ReadCommitted
 	conf.Consumer.Offsets.AutoCommit.Enable = false
-	// Sarama insists on one open request for an idempotent producer; producerConfig turns both on.
+	// For the client's own producers, which nobody uses; idempotence is seen to here.
 	conf.Producer.Idempotent = false
 	conf.Producer.Transaction.ID = ""
 	conns.adopt(conf)

@@ -119,6 +119,15 @@ func (t *trackedConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Write notes when a request cannot be sent.
+func (t *trackedConn) Write(p []byte) (int, error) {
+	n, err := t.Conn.Write(p)
+	if err != nil && !errors.Is(err, net.ErrClosed) {
+		t.owner.reach.failed()
+	}
+	return n, err
+}
+
 func (t *trackedConn) Close() error {
 	t.owner.mu.Lock()
 	delete(t.owner.open, t)

@@ -75,7 +75,7 @@ func (c *cluster) NewGroup(cfg broker.GroupConfig) (broker.Group, error) {
 		handled:  closedChannel,
 		left:     make(chan struct{}),
 		ended:    make(chan struct{}),
-		standing: &standing{generation: -1, replaced: make(chan struct{})},
+		standing: &standing{generation: -1, told: identity{generation: -1}, replaced: make(chan struct{})},
 	}
 	g.strategy = &strategy{group: g}
 	g.conns.pause = coordinatorPause
@@ -206,11 +206,12 @@ func (g *group) reportErrors() {
 	}
 }
 
-// Member implements broker.Group. Before the first assignment there is no id, and after a loss it is the one that was lost.
+// Member implements broker.Group. Before the first assignment there is no id, and after a loss it is the one that was lost,
+// until an event has told of the loss and is done.
 func (g *group) Member() broker.GroupMember {
 	now := g.current()
 	return broker.GroupMember{
-		Group: g.cfg.Group, MemberID: now.memberID, Generation: now.generation, InstanceID: g.cfg.InstanceID,
+		Group: g.cfg.Group, MemberID: now.told.memberID, Generation: now.told.generation, InstanceID: g.cfg.InstanceID,
 	}
 }
 

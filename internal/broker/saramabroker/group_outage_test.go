@@ -83,6 +83,10 @@ func TestAMemberThatWasAwayForTooLongLosesItsPartitions(t *testing.T) {
 	if diff := cmp.Diff(had, lost.Partitions); diff != "" || lost.Kind != broker.Lost {
 		t.Errorf("%s: %s", lost.Kind, diff)
 	}
+	// A transaction may still hold what was written for these partitions.
+	if now := first.Member(); now != before {
+		t.Errorf("the member was %v and is %v, before the loss is done", before, now)
+	}
 	lost.Done()
 	await(
 		func() { first.until(broker.Assigned, 2) },

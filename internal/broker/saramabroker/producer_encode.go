@@ -54,6 +54,9 @@ func (e *encoder) reserve(n int) {
 
 // fill describes the records of a batch in the slab. It copies no keys and values.
 func (e *encoder) fill(b *batch) {
+	if e.names == nil {
+		e.names = []byte{} // brokers refuse an empty key that is nil
+	}
 	first := b.parts[0][0].Millis
 	latest := first
 	slab := e.records[e.used : e.used+b.count]

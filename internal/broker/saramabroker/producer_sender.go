@@ -248,7 +248,7 @@ type brokerLink struct {
 }
 
 func (l *brokerLink) connect() error { return connect(l.broker, l.conf) }
-func (l *brokerLink) close()         { l.broker.Close() }
+func (l *brokerLink) close()         { _ = l.broker.Close() }
 
 func (l *brokerLink) produce(r *produceRequest, respond func(*sarama.ProduceResponse, error)) error {
 	request := &sarama.ProduceRequest{

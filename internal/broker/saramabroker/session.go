@@ -22,8 +22,18 @@ type standing struct {
 	memberID   string
 	generation int32
 	owned      map[broker.TopicPartition]bool
+	// told is who this member is for transactions: what it was before, until the workers have let go of everything that
+	// has gone since. The coordinator checks member and generation of a transaction's offsets, but not who owns their
+	// partitions.
+	told identity
 	// replaced is closed when another standing is in force.
 	replaced chan struct{}
+}
+
+// identity is what the coordinator checks.
+type identity struct {
+	memberID   string
+	generation int32
 }
 
 // current returns the standing of now.
@@ -39,7 +49,7 @@ func (g *group) stand(change func(*standing)) {
 	defer g.mu.Unlock()
 	next := &standing{
 		memberID: g.standing.memberID, generation: g.standing.generation,
-		owned: maps.Clone(g.standing.owned), replaced: make(chan struct{}),
+		owned: maps.Clone(g.standing.owned), told: g.standing.told, replaced: make(chan struct{}),
 	}
 	if next.owned == nil {
 		next.owned = map[broker.TopicPartition]bool{}
@@ -55,6 +65,14 @@ func (g *group) disown(tps []broker.TopicPartition) {
 			delete(s.owned, tp)
 		}
 	})
+}
+
+// tell lets transactions be committed as the member and generation of now, unless workers have something to let go of.
+func (g *group) tell() {
+	if len(g.owed) > 0 {
+		return
+	}
+	g.stand(func(now *standing) { now.told = identity{now.memberID, now.generation} })
 }
 
 // handler is the group as the client's consumer group sees it. The client begins to read when Setup has returned; this
@@ -96,6 +114,11 @@ func (g *group) attend(s sarama.ConsumerGroupSession, assigned []broker.TopicPar
 			return
 		}
 		g.owed = nil
+	}
+	select {
+	case <-g.handled:
+		g.tell()
+	default: // what was revoked in the session before is still being worked on
 	}
 	owned := g.current().owned
 	var added []broker.TopicPartition
@@ -180,6 +203,7 @@ func (g *group) lose() {
 func (g *group) post(kind broker.GroupEventKind, partitions []broker.TopicPartition, then func(), unwanted, impatient <-chan struct{}) bool {
 	select {
 	case <-g.handled:
+		g.tell()
 	case <-unwanted:
 		return false
 	case <-g.ctx.Done():
@@ -214,10 +238,14 @@ func (g *group) post(kind broker.GroupEventKind, partitions []broker.TopicPartit
 func (g *group) awaitEnd(over <-chan struct{}) {
 	ticker := time.NewTicker(g.client.Config().Metadata.RefreshFrequency)
 	defer ticker.Stop()
+	handled := g.handled
 	for {
 		select {
 		case <-over:
 			return
+		case <-handled:
+			g.tell()
+			handled = nil
 		case <-ticker.C:
 			sizes, err := g.client.sizes(g.topics)
 			for topic, size := range sizes {

@@ -199,7 +199,7 @@ func (t *transaction) joined(due []*queue, err error) {
 		stopped := p.failure() != nil
 		p.mu.Unlock()
 		if !stopped {
-			t.spoil("add partitions", err)
+			_ = t.spoil("add partitions", err)
 		}
 	}
 	p.mu.Lock()
@@ -254,7 +254,7 @@ func (p *producer) Commit(ctx context.Context, member broker.GroupMember, offset
 	defer p.mu.Unlock()
 	switch {
 	case lost: // whatever was said later, nobody knows what became of the first request
-		p.end(fmt.Errorf("commit transaction %q: it may be committed: %v", t.id, err)) //nolint:errorlint // must not be ErrFenced
+		p.end(fmt.Errorf("commit transaction %q: %w: %v", t.id, broker.ErrUndecided, err)) //nolint:errorlint // must not be ErrFenced
 	case isUnanswered(err):
 		t.doom(fmt.Errorf("commit transaction %q: %w: %w", t.id, broker.ErrAborted, translate(err)))
 	default:

@@ -1,6 +1,10 @@
 package simbroker
 
-import "github.com/weirstreams/weir/internal/broker"
+import (
+	"slices"
+
+	"github.com/weirstreams/weir/internal/broker"
+)
 
 // End returns the offset that the next record of tp gets, and Stable where a reader of committed records has to stop; 0
 // if tp does not exist. They are for tests, and no calls of a client.
@@ -20,4 +24,24 @@ func (b *Broker) offset(tp broker.TopicPartition, of func(*partition) int64) int
 		return 0
 	}
 	return of(p)
+}
+
+// Owns reports whether the group counts a membership among its members, and tp among what it may work on. It is for
+// tests, and no call of a client.
+func (b *Broker) Owns(group broker.Group, tp broker.TopicPartition) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m := group.(*membership)
+	m.group.tick(b.clock.Now())
+	return m.member != nil && m.member.fate == present && slices.Contains(m.owned, tp)
+}
+
+// Expelled reports whether the group has expelled a member that does not know it yet. It is for tests, and no call of a
+// client.
+func (b *Broker) Expelled(group broker.Group) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m := group.(*membership)
+	m.group.tick(b.clock.Now())
+	return m.member != nil && m.member.fate != present
 }

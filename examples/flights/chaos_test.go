@@ -1,0 +1,152 @@
+package main
+
+import (
+	"flag"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/weirstreams/weir/internal/kafkatest"
+)
+
+var (
+	chaosFlag = flag.Bool("chaos", false, "with a real broker of .ci/kafka: kill and restart it as well, which disturbs every other test that uses it")
+	// chaosKillsFlag is per guarantee.
+	chaosKillsFlag = flag.Int("chaos.kills", 0, "how often processes are killed, for each guarantee; 0 means 25 times, or 5 times on kfake")
+)
+
+// mishaps are what is done to members and brokers, and how often it was done.
+type mishaps struct {
+	kills, pauses, brokerRestarts, brokerKills, cuts int
+}
+
+// Whatever happens to processes, connections and the broker: exactly once means exactly once, and at least once means
+// that nothing is missing and that no state is wrong. The members never end by themselves, and stop when they are told to.
+//
+// Run with .ci/kafka run -- go test ./examples/flights -run Chaos -chaos.
+func TestChaos(t *testing.T) {
+	for _, guarantee := range []string{"exactly once", "at least once"} {
+		t.Run(guarantee, func(t *testing.T) {
+			k := newTrial(t)
+			if k.Real() && !*chaosFlag {
+				t.Skip("kills the broker, which takes -chaos")
+			}
+			if !k.Real() {
+				t.Parallel() // each has a broker of its own
+			}
+			random := newRandom(t)
+			p := k.StartProxy(t)
+			exact := guarantee == "exactly once"
+			f := k.newFleet(3, func(m member) member {
+				m.Proxy = p.Detour()
+				m.RebalanceTimeout = 10 * time.Second // kfake waits for the dead that long
+				if exact {
+					return m.exactlyOnce()
+				}
+				return m
+			})
+			stopFeeding := k.feed()
+			f.startAll()
+			f.awaitProgress(5000)
+			begun := time.Now()
+			done := f.chaos(p, random)
+			t.Logf("%+v in %v", done, time.Since(begun).Round(time.Second))
+			stopFeeding()
+			f.awaitFinished()
+			last := f.stopAll()
+			if exact {
+				k.checkExact(last.StateDir)
+			} else {
+				t.Logf("%d of %d flights came to their airport more than once", k.check(last.StateDir), k.flights)
+			}
+			f.count().log(t)
+		})
+	}
+}
+
+// chaos lets things happen until processes were killed often enough.
+func (f *fleet) chaos(p *kafkatest.Proxy, random *rand.Rand) (done mishaps) {
+	f.k.t.Helper()
+	kills := *chaosKillsFlag
+	if kills == 0 {
+		kills = 5
+		if f.k.Real() {
+			kills = 25
+		}
+	}
+	const (
+		kill = iota
+		pause
+		cut
+		stopBroker
+		killBroker
+	)
+	// Everything happens in each round, in another order; processes are killed most often.
+	round := []int{kill, kill, kill, kill, kill, pause, cut, cut}
+	if f.k.Real() {
+		round = append(round, kill, kill, kill, cut, stopBroker, killBroker)
+	}
+	for done.kills < kills {
+		for _, i := range random.Perm(len(round)) {
+			switch round[i] {
+			case kill:
+				victim := random.IntN(len(f.runs))
+				f.kill(victim)
+				done.kills++
+				if random.IntN(3) == 0 {
+					f.leaveAlone(random)
+				}
+				f.start(victim)
+			case pause:
+				f.pause(random)
+				done.pauses++
+			case cut:
+				p.Cut([]float64{0.2, 1}[random.IntN(2)], random)
+			case stopBroker:
+				f.ciKafka("restart")
+				done.brokerRestarts++
+			case killBroker:
+				f.ciKafka("kill")
+				f.leaveAlone(random)
+				f.ciKafka("restart")
+				done.brokerKills++
+			}
+			f.leaveAlone(random)
+		}
+		f.awaitProgress(1000)
+		f.k.t.Logf("%+v: %s", done, f.describe())
+	}
+	done.cuts = p.Cuts()
+	return done
+}
+
+// pause lets a member sleep for longer than its session: it wakes up as a zombie.
+func (f *fleet) pause(random *rand.Rand) {
+	f.k.t.Helper()
+	i := random.IntN(len(f.runs))
+	if err := f.runs[i].cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		f.k.t.Fatal(err)
+	}
+	begun := time.Now()
+	before := f.k.committed()
+	session := f.members[i].SessionTimeout
+	// The others have its tasks when they get on although the session is over.
+	f.await("work of the others", func() bool { return time.Since(begun) > session && f.k.committed() > before })
+	f.leaveAlone(random)
+	if err := f.runs[i].cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		f.k.t.Fatal(err)
+	}
+}
+
+func (f *fleet) ciKafka(command string) {
+	f.k.t.Helper()
+	if os.Getenv("WEIR_KAFKA_STATE") == "" {
+		f.k.t.Fatal("the broker is none of .ci/kafka run")
+	}
+	if out, err := exec.Command("../../.ci/kafka", command).CombinedOutput(); err != nil {
+		f.k.t.Fatalf("%s: %v: %s", command, err, out)
+	}
+}

@@ -1,0 +1,70 @@
+package saramabroker_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/kafkatest"
+)
+
+func TestAClusterIsUnreachableUntilABrokerAnswers(t *testing.T) {
+	k := kafkatest.Start(t)
+	f := newFlaky(t)
+	c := f.open(t, k)
+	tp := broker.TopicPartition{Topic: k.Topic(t, "outage", 1)}
+	p := newProducer(t, c, broker.ProducerConfig{})
+	send(t, p, tp, numbered(0, 1)...)
+	if since, ok := c.Unreachable(); ok {
+		t.Errorf("unreachable since %s although it answers", since)
+	}
+	begun := time.Now()
+	f.perMille.Store(1000)
+	if err := p.Send(within(t), tp, numbered(1, 1)); err != nil {
+		t.Fatal(err)
+	}
+	ctx := within(t)
+	var first time.Time
+	for tries := 0; tries < 2 && ctx.Err() == nil; { // the time is that of the first failure
+		since, ok := c.Unreachable()
+		if ok && tries == 0 {
+			first = since
+			tries++
+			begunFailures := f.broken.Load()
+			for f.broken.Load() < begunFailures+3 && ctx.Err() == nil {
+				time.Sleep(time.Millisecond)
+			}
+		} else if ok {
+			tries++
+			if !since.Equal(first) {
+				t.Errorf("unreachable since %s, and then since %s", first, since)
+			}
+		}
+	}
+	if first.Before(begun) || first.After(time.Now()) {
+		t.Errorf("unreachable since %s, want after %s", first, begun)
+	}
+	f.perMille.Store(0)
+	if err := p.Flush(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	if since, ok := c.Unreachable(); ok {
+		t.Errorf("unreachable since %s although it answers again", since)
+	}
+}
+
+func TestTheEndWaitsForTransactionsAndTheLatestOffsetDoesNot(t *testing.T) {
+	k := kafkatest.Start(t)
+	c := open(t, k)
+	tp := broker.TopicPartition{Topic: k.Topic(t, "latest", 1)}
+	p := newProducer(t, c, broker.ProducerConfig{TransactionalID: k.Name("latest")})
+	send(t, p, tp, numbered(0, 5)...)
+	for at, want := range map[broker.OffsetAt]int64{broker.Earliest: 0, broker.End: 0, broker.Latest: 5} {
+		got, err := c.Offsets(within(t), at, tp)
+		if diff := cmp.Diff(map[broker.TopicPartition]int64{tp: want}, got); diff != "" || err != nil {
+			t.Errorf("%d: %s %v", at, diff, err)
+		}
+	}
+}

@@ -1,0 +1,122 @@
+package runtime_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/IBM/sarama"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/runtime"
+)
+
+func (k *kafka) admin() sarama.ClusterAdmin {
+	k.t.Helper()
+	c := sarama.NewConfig()
+	c.Version = sarama.V3_6_0_0
+	admin, err := sarama.NewClusterAdmin(k.Brokers, c)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	k.t.Cleanup(func() { admin.Close() })
+	return admin
+}
+
+// commit sets the offset that the group, which has no members, has committed.
+func (k *kafka) commit(topic string, partition int32, offset int64) {
+	k.t.Helper()
+	p, err := k.NewProducer(broker.ProducerConfig{TransactionalID: k.Name("commit")})
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	defer p.Close()
+	offsets := map[broker.TopicPartition]int64{{Topic: topic, Partition: partition}: offset}
+	if err := p.Commit(within(k.t), broker.GroupMember{Group: k.group, Generation: -1}, offsets); err != nil {
+		k.t.Fatal(err)
+	}
+}
+
+func TestLostInput(t *testing.T) {
+	// All of them have processed 0 to 19. What is left of the input afterwards:
+	for name, lost := range map[string]struct {
+		lose func(*testing.T, *kafka, string)
+		// left are the numbers that a partition holds that were not processed, or not by what is known of it.
+		left []broker.Record
+		end  int64
+	}{
+		"retention was faster": {
+			lose: func(t *testing.T, k *kafka, input string) {
+				k.write(input, 0, numbers(20, 40)...)
+				if err := k.admin().DeleteRecords(input, map[int32]int64{0: 30}); err != nil {
+					t.Fatal(err)
+				}
+			},
+			left: numbers(30, 40), end: 40,
+		},
+		"the topic was made anew": {
+			// The cluster forgets offsets of a topic that is deleted, though not at once: this is what it looks like.
+			lose: func(_ *testing.T, k *kafka, input string) { k.commit(input, 0, 1000) },
+			left: numbers(0, 20), end: 20,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			guarantees(t, func(t *testing.T, g runtime.Guarantee) {
+				t.Parallel()
+				k := newKafka(t)
+				p := pipeline{input: k.Topic(t, "in", 1), output: k.Topic(t, "out", 1)}
+				config := k.config()
+				config.Guarantee, config.CheckpointInterval = g, 100*time.Millisecond
+				k.write(p.input, 0, numbers(0, 20)...)
+				app := run(t, p.topology(), config)
+				await(t, "everything", func() bool { return k.committed(p.input, 0) == 20 })
+				app.stop()
+				lost.lose(t, k, p.input)
+				before := k.committed(p.input, 0)
+
+				err := run(t, p.topology(), config).failure()
+				var out *broker.OffsetOutOfRangeError
+				if !errors.As(err, &out) || !strings.Contains(err.Error(), "Config.OnLostInput") || !strings.Contains(err.Error(), p.input) {
+					t.Fatalf("got %v", err)
+				}
+				if got := k.committed(p.input, 0); got != before {
+					t.Errorf("the committed offset went from %d to %d", before, got)
+				}
+
+				all := append(numbers(0, 20), lost.left...)
+				config.OnLostInput = runtime.LostInputContinues
+				app = run(t, p.topology(), config)
+				await(t, "what is left", func() bool { return k.committed(p.input, 0) == lost.end })
+				app.stop()
+				k.checkTotalsExactly(p.output, all)
+
+				// Once more, with the other way to go on.
+				k.commit(p.input, 0, 1000)
+				config.OnLostInput = runtime.LostInputResets
+				app = run(t, p.topology(), config)
+				await(t, "the end", func() bool { return k.committed(p.input, 0) == lost.end })
+				k.write(p.input, 0, numbers(100, 110)...)
+				await(t, "what came then", func() bool { return k.committed(p.input, 0) == lost.end+10 })
+				app.stop()
+				want := totalsOf(t, all)
+				for key, totals := range totalsOf(t, numbers(100, 110)) {
+					want[key] = append(want[key], totals...)
+				}
+				k.checkTotalsAre(p.output, want)
+
+				// The changelog says the same as the database.
+				config.StateDir = t.TempDir()
+				k.write(p.input, 0, numbers(110, 120)...)
+				app = run(t, p.topology(), config)
+				await(t, "the rest", func() bool { return k.committed(p.input, 0) == lost.end+20 })
+				app.stop()
+				want = totalsOf(t, all)
+				for key, totals := range totalsOf(t, numbers(100, 120)) {
+					want[key] = append(want[key], totals...)
+				}
+				k.checkTotalsAre(p.output, want)
+			})
+		})
+	}
+}

@@ -1,0 +1,57 @@
+// Package mutants reads the list of deliberate bugs.
+//
+// A bug begins with a line "bug: name", or "rare bug: name" if it takes more seeds than CI has time for. Each of its edits is a line "in: file", the text that is there, a line of "=>",
+// the text that takes its place, and a line of "end". In that text MUTANT is true if the bug is switched on. Lines that
+// begin with # between bugs are comments.
+package mutants
+
+import (
+	"fmt"
+	"os"
+	"strings"
+)
+
+// Mutant is a bug.
+type Mutant struct {
+	Name  string
+	Rare  bool
+	Edits []Edit
+}
+
+// Edit is a place of a bug. Old is there once.
+type Edit struct{ File, Old, New string }
+
+// Read reads the list.
+func Read(file string) ([]Mutant, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var bugs []Mutant
+	var edit *Edit
+	var text *string
+	for i, line := range strings.Split(string(data), "\n") {
+		switch {
+		case line == "=>" && edit != nil:
+			text = &edit.New
+		case line == "end" && edit != nil:
+			edit.Old, edit.New = strings.TrimSuffix(edit.Old, "\n"), strings.TrimSuffix(edit.New, "\n")
+			last := &bugs[len(bugs)-1]
+			last.Edits = append(last.Edits, *edit)
+			edit = nil
+		case edit != nil:
+			*text += line + "\n"
+		case strings.HasPrefix(line, "bug: "):
+			bugs = append(bugs, Mutant{Name: strings.TrimPrefix(line, "bug: ")})
+		case strings.HasPrefix(line, "rare bug: "):
+			bugs = append(bugs, Mutant{Name: strings.TrimPrefix(line, "rare bug: "), Rare: true})
+		case strings.HasPrefix(line, "in: ") && len(bugs) > 0:
+			edit = &Edit{File: strings.TrimPrefix(line, "in: ")}
+			text = &edit.Old
+		case line == "" || strings.HasPrefix(line, "#"):
+		default:
+			return nil, fmt.Errorf("%s:%d: not understood: %q", file, i+1, line)
+		}
+	}
+	return bugs, nil
+}

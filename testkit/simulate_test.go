@@ -1,0 +1,72 @@
+package testkit_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/stream"
+	"github.com/weirstreams/weir/testkit"
+	"github.com/weirstreams/weir/testkit/sim"
+)
+
+func TestSimulateRunsATopologyThroughFaults(t *testing.T) {
+	customers := testkit.Generate(sales, 60, func(r *rand.Rand, i int) testkit.Record[string, sale] {
+		return testkit.Record[string, sale]{Key: fmt.Sprint("customer ", i%7), Value: sale{fmt.Sprint("shop ", r.IntN(4)), i}, Time: at(int64(100 * i))}
+	})
+	testkit.Simulate(t, shops(), []testkit.SimulatedInput{customers}, testkit.Faults{})
+	testkit.Simulate(t, shops(), []testkit.SimulatedInput{customers}, testkit.Faults{Runs: 20, Guarantee: sim.ExactlyOnce})
+}
+
+// A function that remembers something outside of its state is what a simulation finds in a topology.
+func TestSimulateFindsStateOutsideOfTheStores(t *testing.T) {
+	words := stream.NewTopic("words", codec.String(), codec.String())
+	counts := stream.NewTopic("counts", codec.String(), codec.Int())
+	topology := stream.NewTopology()
+	n := 0
+	topology.From(words).Map(func(string) int { n++; return n }).To(counts)
+	input := testkit.Feed(words, testkit.Record[string, string]{Key: "a", Value: "x"}, testkit.Record[string, string]{Key: "a", Value: "y"})
+	tb := &recorder{TB: t}
+	func() {
+		defer func() { _ = recover() }()
+		testkit.Simulate(tb, topology, []testkit.SimulatedInput{input}, testkit.Faults{Runs: 1})
+	}()
+	if !tb.failed {
+		t.Error("the simulation found nothing")
+	}
+}
+
+// recorder is a test whose failure is wanted.
+type recorder struct {
+	testing.TB
+	failed bool
+}
+
+func (r *recorder) Fatalf(format string, args ...any) {
+	r.failed = true
+	panic(fmt.Sprintf(format, args...))
+}
+
+func ExampleSimulate() {
+	visits := stream.NewTopic("visits", codec.String(), codec.String())
+	counts := stream.NewTopic("counts", codec.String(), codec.Int())
+	topology := stream.NewTopology()
+	topology.From(visits).MapState(store.NewCell[int]("count"), func(c *store.Cell[int], _ string) int {
+		n, _ := c.Get()
+		c.Set(n + 1)
+		return n + 1
+	}).To(counts)
+
+	// In a file that ends in _test.go:
+	_ = func(t *testing.T) {
+		input := testkit.Generate(visits, 100, func(r *rand.Rand, i int) testkit.Record[string, string] {
+			return testkit.Record[string, string]{
+				Key: fmt.Sprint("visitor ", r.IntN(5)), Value: "/", Time: time.UnixMilli(int64(i)),
+			}
+		})
+		testkit.Simulate(t, topology, []testkit.SimulatedInput{input}, testkit.Faults{})
+	}
+}

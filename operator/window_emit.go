@@ -129,7 +129,7 @@ func (e *Emission[V, R]) Validate(d window.Definition) error {
 	case e.EveryMillis < 0:
 		return errors.New("EveryTime: the duration must be a positive, whole number of milliseconds")
 	case early && e.Current:
-		return errors.New("Current emits every result already: EveryRecords, EveryTime and When are for Final")
+		return errors.New("early results (EveryRecords, EveryTime, When) are for Final: with Current every result is emitted already")
 	case early && d.Kind() == window.KindSliding:
 		return errors.New("results of sliding windows cannot be emitted early")
 	case (e.CloseAfter != nil || e.CloseBefore != nil) && d.Kind() != window.KindTumbling && d.Kind() != window.KindHopping:

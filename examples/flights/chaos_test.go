@@ -52,7 +52,7 @@ func TestChaos(t *testing.T) {
 			f.startAll()
 			f.awaitProgress(5000)
 			begun := time.Now()
-			done := f.chaos(p, random)
+			done := f.chaos(p, random, exact)
 			t.Logf("%+v in %v", done, time.Since(begun).Round(time.Second))
 			stopFeeding()
 			f.awaitFinished()
@@ -68,7 +68,7 @@ func TestChaos(t *testing.T) {
 }
 
 // chaos lets things happen until processes were killed often enough.
-func (f *fleet) chaos(p *kafkatest.Proxy, random *rand.Rand) (done mishaps) {
+func (f *fleet) chaos(p *kafkatest.Proxy, random *rand.Rand, zombies bool) (done mishaps) {
 	f.k.t.Helper()
 	kills := *chaosKillsFlag
 	if kills == 0 {
@@ -101,7 +101,7 @@ func (f *fleet) chaos(p *kafkatest.Proxy, random *rand.Rand) (done mishaps) {
 				}
 				f.start(victim)
 			case pause:
-				f.pause(random)
+				f.pause(random, zombies)
 				done.pauses++
 			case cut:
 				p.Cut([]float64{0.2, 1}[random.IntN(2)], random)
@@ -123,8 +123,9 @@ func (f *fleet) chaos(p *kafkatest.Proxy, random *rand.Rand) (done mishaps) {
 	return done
 }
 
-// pause lets a member sleep for longer than its session: it wakes up as a zombie.
-func (f *fleet) pause(random *rand.Rand) {
+// pause lets a member sleep for longer than its session. It wakes up as a zombie, or never: what a zombie writes at least
+// once can spoil a changelog (docs/guarantees.md).
+func (f *fleet) pause(random *rand.Rand, zombie bool) {
 	f.k.t.Helper()
 	i := random.IntN(len(f.runs))
 	if err := f.runs[i].cmd.Process.Signal(syscall.SIGSTOP); err != nil {
@@ -136,6 +137,11 @@ func (f *fleet) pause(random *rand.Rand) {
 	// The others have its tasks when they get on although the session is over.
 	f.await("work of the others", func() bool { return time.Since(begun) > session && f.k.committed() > before })
 	f.leaveAlone(random)
+	if !zombie {
+		f.kill(i)
+		f.start(i)
+		return
+	}
 	if err := f.runs[i].cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		f.k.t.Fatal(err)
 	}

@@ -26,8 +26,8 @@ type Source[K, V any] struct {
 	valueContext codec.Context
 	split        codec.Splitter[V] // nil if a message holds one value
 	values       []V               // empty between messages, for its memory
-	format       []string       // names of headers that go no further
-	headers      []codec.Header // those that do, if some do not
+	format       []string          // names of headers that go no further
+	headers      []codec.Header    // those that do, if some do not
 	next         Receiver[K, V]
 	out          Record[K, V]
 }

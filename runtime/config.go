@@ -29,6 +29,10 @@ type Config struct {
 	// and of the state directory, so that an application that changes its group starts from nothing.
 	Group string
 
+	// Prefix is put before the names of all topics and of the group, for clusters that are shared by several environments. Names
+	// of topics in the topology go without it.
+	Prefix string
+
 	// StateDir is the folder under which the state of this process is kept, in a folder of the group's name. The
 	// default is "state" in the working directory. Each process needs its own; the folder should outlive it, so that
 	// a restart need not restore everything.
@@ -196,6 +200,9 @@ func (c Config) withDefaults() (Config, error) {
 		problem("Group is empty: give the application a name")
 	case strings.ContainsFunc(c.Group, notInNames) || c.Group == "." || c.Group == "..":
 		problem("Group %q: only letters, digits, '.', '_' and '-' are allowed, as it is part of topic names", c.Group)
+	}
+	if strings.ContainsFunc(c.Prefix, notInNames) {
+		problem("Prefix %q: only letters, digits, '.', '_' and '-' are allowed, as it is part of topic names", c.Prefix)
 	}
 	for _, field := range []struct {
 		name  string

@@ -146,42 +146,50 @@ func TestAllThatIsWrongWithAConnectionIsSaidAtOnce(t *testing.T) {
 	}{
 		{"unknown protocol", runtime.ConnectionConfig{SecurityProtocol: "tls"}, []string{`SecurityProtocol: unknown value "tls"`}},
 		{
-			"unused", runtime.ConnectionConfig{SASL: runtime.SASLConfig{Username: "u"}, TLS: runtime.TLSConfig{CALocation: "/ca"}},
+			"unused",
+			runtime.ConnectionConfig{SASL: runtime.SASLConfig{Username: "u"}, TLS: runtime.TLSConfig{CALocation: "/ca"}},
 			[]string{`SASL is configured, and SecurityProtocol is "plaintext"`, `TLS is configured, and SecurityProtocol is "plaintext"`},
 		},
 		{"no mechanism", runtime.ConnectionConfig{SecurityProtocol: "sasl_plaintext"}, []string{"SASL.Mechanism is empty"}},
 		{
-			"no password", runtime.ConnectionConfig{SecurityProtocol: "SASL_PLAINTEXT", SASL: runtime.SASLConfig{Mechanism: "plain", Username: "u"}},
+			"no password",
+			runtime.ConnectionConfig{SecurityProtocol: "SASL_PLAINTEXT", SASL: runtime.SASLConfig{Mechanism: "plain", Username: "u"}},
 			[]string{"SASL.Mechanism PLAIN needs SASL.Username and SASL.Password"},
 		},
 		{
-			"no token", runtime.ConnectionConfig{SecurityProtocol: "sasl_plaintext", SASL: runtime.SASLConfig{Mechanism: "oauthbearer"}},
+			"no token",
+			runtime.ConnectionConfig{SecurityProtocol: "sasl_plaintext", SASL: runtime.SASLConfig{Mechanism: "oauthbearer"}},
 			[]string{"OAUTHBEARER needs SASL.Token"},
 		},
 		{
-			"incomplete endpoint", runtime.ConnectionConfig{SecurityProtocol: "sasl_plaintext", SASL: runtime.SASLConfig{
+			"incomplete endpoint",
+			runtime.ConnectionConfig{SecurityProtocol: "sasl_plaintext", SASL: runtime.SASLConfig{
 				Mechanism: "OAUTHBEARER", OAuth: runtime.OAuthConfig{Method: "OIDC", TokenEndpointURL: "x", Extensions: "a"},
 			}},
 			[]string{"needs ClientID and ClientSecret", `TokenEndpointURL "x" is no URL`, `Extensions: "a" is not name=value`},
 		},
 		{
-			"unsecured without principal", runtime.ConnectionConfig{SecurityProtocol: "sasl_plaintext", SASL: runtime.SASLConfig{
+			"unsecured without principal",
+			runtime.ConnectionConfig{SecurityProtocol: "sasl_plaintext", SASL: runtime.SASLConfig{
 				Mechanism: "OAUTHBEARER", OAuth: runtime.OAuthConfig{UnsecureJWT: true, Config: "lifeSeconds=5"},
 			}},
 			[]string{"SASL.OAuth.Config: principal is missing"},
 		},
 		{
-			"no keytab", runtime.ConnectionConfig{SecurityProtocol: "sasl_plaintext", SASL: runtime.SASLConfig{Mechanism: "GSSAPI"}},
+			"no keytab",
+			runtime.ConnectionConfig{SecurityProtocol: "sasl_plaintext", SASL: runtime.SASLConfig{Mechanism: "GSSAPI"}},
 			[]string{"GSSAPI needs SASL.Kerberos.Keytab"},
 		},
 		{
-			"no files", runtime.ConnectionConfig{SecurityProtocol: "ssl", TLS: runtime.TLSConfig{
+			"no files",
+			runtime.ConnectionConfig{SecurityProtocol: "ssl", TLS: runtime.TLSConfig{
 				CALocation: "/no/ca", CertificateLocation: "/no/certificate", CRLLocation: "/no/crl", CipherSuites: "NULL",
 			}},
 			[]string{"CALocation: open /no/ca", "CertificateLocation: open /no/certificate", "CRLLocation: open /no/crl", `CipherSuites: "NULL"`},
 		},
 		{
-			"not PEM", runtime.ConnectionConfig{SecurityProtocol: "ssl", TLS: runtime.TLSConfig{CAPEM: "x", KeyPEM: "y", Curves: "brainpool"}},
+			"not PEM",
+			runtime.ConnectionConfig{SecurityProtocol: "ssl", TLS: runtime.TLSConfig{CAPEM: "x", KeyPEM: "y", Curves: "brainpool"}},
 			[]string{"CAPEM holds no certificate", "a key is given and no certificate", `"brainpool" is unknown`},
 		},
 	} {

@@ -81,7 +81,9 @@ type oldMessage struct {
 	key, value []byte
 }
 
-func (m *oldMessage) codec() sarama.CompressionCodec { return sarama.CompressionCodec(m.attributes & codecMask) }
+func (m *oldMessage) codec() sarama.CompressionCodec {
+	return sarama.CompressionCodec(m.attributes & codecMask)
+}
 
 // cutMessage parts the first message from the rest.
 func cutMessage(b []byte) (message, rest []byte, err error) {

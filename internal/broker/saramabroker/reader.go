@@ -184,7 +184,7 @@ func (f *fetcher) deliver(p asked, result decoded) {
 	f.give(p.partition, fetched{
 		memory: result.memory,
 		bytes:  result.bytes(),
-		batch: &broker.Batch{TopicPartition: p.tp, Records: result.records, NextOffset: p.next, EndOffset: result.end},
+		batch:  &broker.Batch{TopicPartition: p.tp, Records: result.records, NextOffset: p.next, EndOffset: result.end},
 	})
 }
 

@@ -68,9 +68,11 @@ func parseBatch(b []byte) (h batchHeader, err error) {
 	return h, nil
 }
 
-func (h *batchHeader) last() int64                    { return h.first + int64(h.lastDelta) }
-func (h *batchHeader) codec() sarama.CompressionCodec { return sarama.CompressionCodec(h.attributes & codecMask) }
-func (h *batchHeader) has(attribute int16) bool       { return h.attributes&attribute != 0 }
+func (h *batchHeader) last() int64 { return h.first + int64(h.lastDelta) }
+func (h *batchHeader) codec() sarama.CompressionCodec {
+	return sarama.CompressionCodec(h.attributes & codecMask)
+}
+func (h *batchHeader) has(attribute int16) bool { return h.attributes&attribute != 0 }
 
 // minRecord is the size of a record without key, value and headers.
 const minRecord = 7

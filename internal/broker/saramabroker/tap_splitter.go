@@ -34,7 +34,7 @@ func (s *splitter) response() {
 		s.next(2 + 4) // error code, session id
 	}
 	for range s.length() {
-		topic := string(s.next(s.length()))
+		topic := s.string()
 		for range s.length() {
 			s.partition(topic)
 			if s.err != nil {
@@ -101,14 +101,22 @@ func (s *splitter) records(tp broker.TopicPartition) {
 
 func (s *splitter) flexible() bool { return s.version >= 12 }
 
-// length reads the length of an array, a string or a set of records. It returns 0 for null.
+// length reads the length of an array or of a set of records. It returns 0 for null.
 func (s *splitter) length() int {
-	switch {
-	case s.flexible():
+	if s.flexible() {
 		return max(s.uvarint()-1, 0)
-	default:
-		return max(int(s.int32()), 0)
 	}
+	return max(int(s.int32()), 0)
+}
+
+func (s *splitter) string() string {
+	if s.flexible() {
+		return string(s.next(s.length()))
+	}
+	if b := s.next(2); len(b) == 2 {
+		return string(s.next(int(binary.BigEndian.Uint16(b))))
+	}
+	return ""
 }
 
 // tags reads the tagged fields that end a structure.

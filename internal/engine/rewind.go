@@ -96,6 +96,7 @@ func (w *Worker) rewind(ctx context.Context, cause error) error {
 	}
 	w.config.Logger.Warn("going back to the last checkpoint", "cause", cause)
 	w.outbox.drop()
+	w.letGo()
 	if w.config.ExactlyOnce {
 		if err := w.abort(ctx, cause); err != nil {
 			return err

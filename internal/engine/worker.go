@@ -38,6 +38,10 @@ type Worker struct {
 	aborts       int
 	refusedSince time.Time
 	refusals     int
+	// held is the batch that is being processed.
+	held heldBatch
+	// pace is how many records are processed in one step.
+	pace int
 	// route tells whose the partitions are that are being fetched: inputs of running tasks and changelogs of others.
 	route map[broker.TopicPartition]*task
 
@@ -64,7 +68,7 @@ func NewWorker(config Config, plan *graph.Plan, c Connections, partitions map[st
 	return &Worker{
 		config: config, plan: plan, cluster: c.Cluster, fetcher: c.Fetcher, producer: c.Producer, group: c.Group,
 		newProducer: c.NewProducer, outbox: newOutbox(c.Producer, partitions),
-		tasks: map[TaskID]*task{}, forsaken: map[TaskID]bool{}, route: map[broker.TopicPartition]*task{},
+		tasks: map[TaskID]*task{}, forsaken: map[TaskID]bool{}, route: map[broker.TopicPartition]*task{}, pace: firstPace,
 		checkpointed: now, lastSend: now,
 	}
 }
@@ -134,6 +138,9 @@ func (w *Worker) closeTasks(ids []TaskID) error {
 }
 
 func (w *Worker) closeTask(t *task, sync bool) error {
+	if w.held.task == t {
+		w.letGo()
+	}
 	for tp, owner := range w.route {
 		if owner == t {
 			w.fetcher.Stop(tp)
@@ -144,7 +151,7 @@ func (w *Worker) closeTask(t *task, sync bool) error {
 	return t.close(sync)
 }
 
-// Step does one piece of work, or waits for at most wait for some to come: it processes one batch, and checkpoints if
+// Step does one piece of work, or waits for at most wait for some to come: it processes some records, and checkpoints if
 // it is time. It reports whether it has processed anything. Fetcher.Wake ends the waiting.
 func (w *Worker) Step(ctx context.Context, wait time.Duration) (worked bool, err error) {
 	worked, err = w.step(ctx, wait)
@@ -164,14 +171,20 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	if wait = w.waitFor(wait); w.outbox.pending > 0 {
 		wait = 0 // output waits for more only while there is more
 	}
-	batch, err := w.fetcher.Poll(ctx, wait)
-	if err != nil {
-		return false, w.explain(ctx, err)
+	if w.held.batch == nil {
+		batch, err := w.fetcher.Poll(ctx, wait)
+		if err != nil {
+			return false, w.explain(ctx, err)
+		}
+		worked = batch != nil
+		if err := w.take(ctx, batch); err != nil {
+			return worked, err
+		}
 	}
-	if batch != nil {
-		err = w.handle(ctx, batch)
-		batch.Release()
-	} else {
+	if w.held.batch != nil {
+		worked = true
+		err = w.processHeld()
+	} else if !worked {
 		err = w.send()
 	}
 	if err == nil {
@@ -180,7 +193,7 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	if err == nil && w.due() {
 		err = w.Checkpoint(ctx)
 	}
-	return batch != nil, err
+	return worked, err
 }
 
 // waitFor cuts a waiting time so that the next checkpoint is not late.
@@ -189,48 +202,6 @@ func (w *Worker) waitFor(wait time.Duration) time.Duration {
 		return wait
 	}
 	return max(0, min(wait, w.checkpointed.Add(w.config.CheckpointInterval).Sub(w.config.Clock.Now())))
-}
-
-// handle works on one fetched batch.
-func (w *Worker) handle(ctx context.Context, batch *broker.Batch) error {
-	t := w.route[batch.TopicPartition]
-	if t == nil {
-		return nil
-	}
-	if t.state == restoring {
-		return w.applyChangelog(ctx, t, batch)
-	}
-	for from := 0; ; {
-		done, err := t.process(batch, from, w.room(), w.onError)
-		from += done
-		w.records += done
-		if err != nil {
-			return err
-		}
-		if from >= len(batch.Records) {
-			break
-		}
-		if w.due() {
-			if err := w.Checkpoint(ctx); err != nil {
-				return err
-			}
-		}
-	}
-	if w.config.Clock.Now().Sub(w.lastSend) >= w.config.Linger {
-		return w.send()
-	}
-	return nil
-}
-
-// chunk is how many records are processed between two looks at what the state takes.
-const chunk = 1000
-
-// room returns how many records may be processed before the next look at whether to checkpoint.
-func (w *Worker) room() int {
-	if n := w.config.CheckpointRecords; n > 0 {
-		return min(chunk, max(1, n-w.records))
-	}
-	return chunk
 }
 
 func (w *Worker) onError(err *operator.ProcessingError) Action {

@@ -78,7 +78,7 @@ func (a *App) run(ctx context.Context) (err error) {
 	defer a.close("the connection to the cluster", &err, cluster.Close)
 
 	partitions, err := engine.PrepareTopics(ctx, cluster, a.plan, engine.TopicOptions{
-		Create: a.config.CreateTopics, Replication: a.config.Replication, Logger: log,
+		Create: a.config.CreateTopics, Replication: a.config.Replication, Patience: topicPatience, Logger: log,
 	})
 	if err != nil {
 		return err
@@ -138,6 +138,9 @@ func (a *App) run(ctx context.Context) (err error) {
 	}
 	return err
 }
+
+// topicPatience is how long a topic of the user may be unknown to the cluster.
+const topicPatience = 2 * time.Second
 
 // leaveTimeout bounds what is nice to have at the end: the group notices a member that is gone anyway.
 const leaveTimeout = 5 * time.Second

@@ -8,11 +8,11 @@ import (
 	"net"
 	"runtime"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/IBM/sarama"
 
+	"github.com/weirstreams/weir/internal/topicname"
 	"github.com/weirstreams/weir/operator"
 )
 
@@ -187,8 +187,8 @@ func (c Config) withDefaults() (Config, error) {
 	switch {
 	case c.Group == "":
 		problem("Group is empty: give the application a name")
-	case strings.ContainsFunc(c.Group, notInNames) || c.Group == "." || c.Group == "..":
-		problem("Group %q: only letters, digits, '.', '_' and '-' are allowed, as it is part of topic names", c.Group)
+	case topicname.Check(c.Group) != nil:
+		problem("Group %q: %w; it is part of topic names", c.Group, topicname.Check(c.Group))
 	}
 	for _, field := range []struct {
 		name  string
@@ -251,8 +251,4 @@ func (c Config) withDefaults() (Config, error) {
 		c.OnError = func(*ProcessingError) ErrorAction { return Fail }
 	}
 	return c, nil
-}
-
-func notInNames(r rune) bool {
-	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '_' || r == '-')
 }

@@ -131,8 +131,8 @@ func (f *fleet) awaitFinished() {
 	})
 }
 
-// stopAll stops the members one after the other, each handing its tasks to the others, and returns the last one, which
-// then has the state of all tasks.
+// stopAll stops the members one after the other and returns the last one, which then has the state of all tasks. A static
+// member does not leave the group when it stops: its tasks go to others when its session has timed out.
 func (f *fleet) stopAll() member {
 	f.k.t.Helper()
 	last := len(f.runs) - 1

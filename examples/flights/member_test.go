@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -14,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/IBM/sarama"
 
 	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/runtime"
@@ -35,6 +38,8 @@ type member struct {
 	TransactionTimeout time.Duration
 	// Proxy is what all connections to brokers go through, if it is not empty.
 	Proxy kafkatest.Detour
+	// ReadTimeout is how long a response may take, if it is not zero.
+	ReadTimeout time.Duration
 	// Log is the file that the log is appended to, as lines of JSON.
 	Log string
 }
@@ -65,8 +70,11 @@ func runMember(text string) int {
 		SessionTimeout: m.SessionTimeout, CheckpointInterval: m.CheckpointInterval, Logger: logs,
 		Guarantee: m.Guarantee, TransactionTimeout: m.TransactionTimeout, RebalanceTimeout: m.RebalanceTimeout,
 	}
-	if m.Proxy != "" {
-		config.Client = m.Proxy.Take
+	config.Client = func(c *sarama.Config) {
+		if m.Proxy != "" {
+			m.Proxy.Take(c)
+		}
+		c.Net.ReadTimeout = cmp.Or(m.ReadTimeout, c.Net.ReadTimeout)
 	}
 	app, err := runtime.New(Topology(NewTopics(m.Name, partitions), func(Flight) { read.Add(1) }, func(Flight) { grouped.Add(1) }), config)
 	if err != nil {

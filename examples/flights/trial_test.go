@@ -68,11 +68,16 @@ func newTrial(t testing.TB) *trial {
 
 // member returns a member of the group with a state directory and a log of its own.
 func (k *trial) member(name string) member {
-	return member{
+	m := member{
 		Brokers: k.Brokers, Name: k.name, StateDir: filepath.Join(k.dir, name), Log: filepath.Join(k.dir, name+".log"),
 		// Short, but not so short that a busy machine misses it.
 		SessionTimeout: max(3*time.Second, k.SessionTimeout()), CheckpointInterval: often,
 	}
+	if !k.Real() {
+		// When a member dies in a rebalance, kfake sometimes leaves the others without an answer.
+		m.ReadTimeout = 5 * time.Second
+	}
+	return m
 }
 
 // repartition is the topic that brings flights to their airport.

@@ -97,7 +97,10 @@ type Config struct {
 	Compression string
 
 	// InstanceID makes the membership in the group static: a process that comes back with the same id before its
-	// session has timed out gets its partitions back, and nobody else's move.
+	// session has timed out gets its partitions back, and nobody else's move. That holds after a stop as after a crash:
+	// a static member does not leave the group, and what it had waits for it until SessionTimeout is over. Let that be
+	// longer than a restart takes; when a process is stopped for good, its partitions rest for as long. Of two processes
+	// with the same id the older one ends with an error.
 	InstanceID string
 
 	// SessionTimeout is how long the group waits for a member that is silent. The default is 45 s.

@@ -86,8 +86,8 @@ func (f *fleet) chaos(p *kafkatest.Proxy, random *rand.Rand, zombies bool) (done
 	kills := *chaosKillsFlag
 	round := []misfortune{killOne, killOne, killOne, killSome, pauseOne, cutConnections, cutConnections}
 	if f.k.Real() {
-		kills = cmp.Or(kills, 25)
-		round = append(round, killOne, killOne, killSome, killSome, cutConnections, stopBroker, killBroker)
+		kills = cmp.Or(kills, 25) // two rounds
+		round = append(round, killOne, killOne, killOne, killOne, killSome, killSome, cutConnections, stopBroker, killBroker)
 	}
 	kills = cmp.Or(kills, 5)
 	for done.kills < kills {

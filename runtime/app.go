@@ -77,13 +77,15 @@ func (a *App) run(ctx context.Context) (err error) {
 	}
 	defer a.close("the connection to the cluster", &err, cluster.Close)
 
-	partitions, err := engine.PrepareTopics(ctx, cluster, a.plan, engine.TopicOptions{
+	starting, started := a.whileReachable(ctx, cluster)
+	defer started()
+	partitions, err := engine.PrepareTopics(starting, patientCluster{cluster}, a.plan, engine.TopicOptions{
 		Create: a.config.CreateTopics, Replication: a.config.Replication, Patience: topicPatience, Logger: log,
 	})
 	if err != nil {
 		return err
 	}
-	state, err := a.openState(ctx)
+	state, err := a.openState(starting)
 	if err != nil {
 		return err
 	}
@@ -231,6 +233,22 @@ func (a *App) supervise(
 		}
 	}
 	return nil
+}
+
+// whileReachable returns a context that ends with ctx, or when the whole cluster has been out of reach for too long. The
+// returned function ends it in any case, and may be called again.
+func (a *App) whileReachable(ctx context.Context, cluster broker.Cluster) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	var watcher sync.WaitGroup
+	watcher.Go(func() {
+		if err := a.watchBrokers(ctx, cluster); err != nil {
+			cancel(err)
+		}
+	})
+	return ctx, func() {
+		cancel(nil)
+		watcher.Wait()
+	}
 }
 
 // watchBrokers returns an error when the whole cluster has been out of reach for too long, and nil when ctx ends.

@@ -103,9 +103,11 @@ func (f *fleet) chaos(p *kafkatest.Proxy, random *rand.Rand, zombies bool) (done
 			case cutConnections:
 				p.Cut([]float64{0.2, 1}[random.IntN(2)], random)
 			case stopBroker:
+				f.awaitConnected()
 				f.ciKafka("restart")
 				done.brokerRestarts++
 			case killBroker:
+				f.awaitConnected()
 				f.ciKafka("kill")
 				f.leaveAlone(random)
 				f.ciKafka("restart")

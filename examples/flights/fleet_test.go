@@ -14,12 +14,13 @@ type fleet struct {
 	k       *trial
 	members []member
 	runs    []*running // nil are those that are not started
+	logged  []int      // lines of the log before the run
 }
 
 // newFleet describes members, some of them static: those get their tasks back when they come back. The last one of
 // several is not, and its tasks go to others.
 func (k *trial) newFleet(n int, with func(member) member) *fleet {
-	f := &fleet{k: k, runs: make([]*running, n)}
+	f := &fleet{k: k, runs: make([]*running, n), logged: make([]int, n)}
 	for i := range n {
 		m := k.member(string(rune('a' + i)))
 		if i == 0 || i < n-1 {
@@ -48,7 +49,25 @@ func (f *fleet) showLogs() {
 	}
 }
 
-func (f *fleet) start(i int) { f.runs[i] = f.members[i].start(f.k.t) }
+func (f *fleet) start(i int) {
+	f.logged[i] = len(readLog(f.k.t, f.members[i].Log))
+	f.runs[i] = f.members[i].start(f.k.t)
+}
+
+// awaitConnected waits until all processes have reached the cluster: one that does not find it when it starts ends after
+// some seconds, on purpose.
+func (f *fleet) awaitConnected() {
+	f.k.t.Helper()
+	f.await("connections", func() bool {
+		for i, m := range f.members {
+			lines := readLog(f.k.t, m.Log)
+			if !slices.ContainsFunc(lines[f.logged[i]:], func(l logLine) bool { return l.Msg == "joining the group" }) {
+				return false
+			}
+		}
+		return true
+	})
+}
 
 func (f *fleet) kill(i int) {
 	f.runs[i].kill()

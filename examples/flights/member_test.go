@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -63,6 +64,7 @@ func runMember(text string) int {
 		return 2
 	}
 	defer log.Close()
+	fmt.Fprintln(log) // the line before may have been cut by a kill
 	logs := slog.New(slog.NewJSONHandler(log, nil))
 	var read, grouped atomic.Int64
 	config := runtime.Config{
@@ -232,6 +234,9 @@ type logLine struct {
 func readLog(t testing.TB, file string) []logLine {
 	t.Helper()
 	f, err := os.Open(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // never started
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

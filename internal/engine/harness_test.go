@@ -278,7 +278,8 @@ func (c *cluster) start(d disk, instance string) (p *process, err error) {
 			if connections.Fetcher, err = c.broker.NewFetcher(broker.FetcherConfig{}); err != nil {
 				return err
 			}
-			if connections.Producer, err = c.broker.NewProducer(broker.ProducerConfig{}); err != nil {
+			connections.NewProducer = func() (broker.Producer, error) { return c.broker.NewProducer(broker.ProducerConfig{}) }
+			if connections.Producer, err = connections.NewProducer(); err != nil {
 				return err
 			}
 			p.workers = append(p.workers, engine.NewWorker(config, c.plan, connections, c.partitions))

@@ -22,7 +22,7 @@ var (
 )
 
 const (
-	patience   = 90 * time.Second
+	patience   = 3 * time.Minute
 	partitions = 4
 	// often is a checkpoint interval that leaves little to do again, but something.
 	often = 200 * time.Millisecond

@@ -76,7 +76,7 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 	if err := w.commit(ctx, offsets); err != nil {
 		return err
 	}
-	w.aborts, w.refusals, w.refusedSince = 0, 0, time.Time{}
+	w.aborts, w.refusal = 0, refusal{until: w.refusal.until}
 	for i, t := range changed {
 		if err := w.commitState(t, batches[i]); err != nil {
 			return fmt.Errorf("checkpoint: task %s: write state: %w", t.name, err)

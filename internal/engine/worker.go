@@ -33,11 +33,9 @@ type Worker struct {
 	// forsaken are tasks that were closed because the group had taken them away. An event has to say so in time.
 	forsaken      map[TaskID]bool
 	forsakenSince time.Time
-	// aborts counts the transactions in a row that had to be aborted, but for those whose offsets the group refused; that
-	// it does since refusedSince, unless that is zero.
-	aborts       int
-	refusedSince time.Time
-	refusals     int
+	// aborts counts the transactions in a row that had to be aborted, but for those whose offsets the group refused.
+	aborts  int
+	refusal refusal
 	// held is the batch that is being processed.
 	held heldBatch
 	// heldBackUntil is set while a sink takes no more: input is not processed until then.
@@ -179,6 +177,9 @@ func (w *Worker) Step(ctx context.Context, wait time.Duration) (worked bool, err
 
 func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err error) {
 	w.outbox.context = ctx
+	if err := w.endRest(ctx); err != nil {
+		return false, err
+	}
 	if wait = w.waitFor(wait); w.outbox.pending > 0 {
 		wait = 0 // output waits for more only while there is more
 	}
@@ -210,13 +211,16 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	return worked, err
 }
 
-// waitFor cuts a waiting time so that the next checkpoint is not late.
+// waitFor cuts a waiting time so that the next checkpoint, or the end of a rest, is not late.
 func (w *Worker) waitFor(wait time.Duration) time.Duration {
 	if w.heldBack() {
-		return max(0, min(wait, w.heldBackUntil.Sub(w.config.Clock.Now())))
+		wait = min(wait, w.heldBackUntil.Sub(w.config.Clock.Now()))
 	}
-	if w.records == 0 {
-		return wait
+	if w.resting() {
+		wait = min(wait, w.refusal.until.Sub(w.config.Clock.Now()))
+	}
+	if w.records == 0 || w.heldBack() {
+		return max(0, wait)
 	}
 	return max(0, min(wait, w.checkpointed.Add(w.config.CheckpointInterval).Sub(w.config.Clock.Now())))
 }
@@ -237,6 +241,9 @@ func (w *Worker) send() error {
 
 // due reports whether it is time for a checkpoint.
 func (w *Worker) due() bool {
+	if w.resting() {
+		return false
+	}
 	if w.records == 0 {
 		return w.Dirty() && w.intervalOver()
 	}

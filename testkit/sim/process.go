@@ -169,6 +169,11 @@ func (p *process) startWorker(i int, e *engine.Worker, f *fetcher) {
 				r.worked = true
 				w.result = w.job(e)
 				w.job = nil
+				if w.result != nil {
+					p.fail(w.result)
+					_ = e.Abandon()
+					return
+				}
 			case p.finish && p.err == nil:
 				p.fail(e.Close(context.Background()))
 				return

@@ -42,6 +42,8 @@ type Windowed[A any] struct {
 type WindowedOptions[A any] struct {
 	// Items keeps what AddItem is given.
 	Items bool
+	// MarksItems says that marks are numbers of items.
+	MarksItems bool
 	// End, if not nil, keeps an index of the windows by what it returns, for Due. It must depend on what is stored of
 	// the window alone.
 	End func(*Window[A]) int64
@@ -217,9 +219,7 @@ func (s *Windowed[A]) load(key []byte) (*entry[Windows[A]], error) {
 	})
 	if err == nil && s.options.Items {
 		k.items, err = s.loadItems(key)
-		for i := range k.Open { // where a mark is the number of a first item, that may not be there yet
-			k.items.next = max(k.items.next, k.Open[i].Mark)
-		}
+		k.items.next = s.nextItem(&k)
 	}
 	if err != nil {
 		return nil, err

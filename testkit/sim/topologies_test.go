@@ -14,11 +14,7 @@ import (
 )
 
 // topologies are what is simulated. To add one is to add a line here: the reference model is made of the topology itself.
-var topologies = []struct {
-	name   string
-	build  func(faulty func() error) *stream.Topology
-	inputs []string
-}{
+var topologies = []topologyOf{
 	{"stateless", stateless, []string{"orders"}},
 	{"cell", cell, []string{"orders"}},
 	{"windows", windows, []string{"orders"}},
@@ -26,6 +22,12 @@ var topologies = []struct {
 	{"merged", merged, []string{"orders", "returns"}},
 	{"merged with state", mergedWithState, []string{"orders", "returns"}},
 	{"two repartitions", twoRepartitions, []string{"orders"}},
+}
+
+type topologyOf struct {
+	name   string
+	build  func(faulty func() error) *stream.Topology
+	inputs []string
 }
 
 // order has a number of its own, so that no two records are equal.

@@ -287,7 +287,9 @@ func windowCase(t *testing.T, seed uint64) bool {
 	// Kept values, an accumulator, and two that depend on the order of processing.
 	of := func(n int) int { return n }
 	aggregator := window.Combine4(window.Collect[int](), window.Sum(of), window.First(of), window.Last(of),
-		func(values []int, sum, first, last int) string { return fmt.Sprintf("%v %d %d-%d", values, sum, first, last) })
+		func(values []int, sum, first, last int) string {
+			return fmt.Sprintf("%v %d %d-%d", values, sum, first, last)
+		})
 	backend := store.NewMemory()
 	cacheBytes := random.Int64N(3000)
 	var env *operator.Env

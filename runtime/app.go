@@ -92,6 +92,15 @@ func (a *App) run(ctx context.Context) (err error) {
 	if err := a.fenceFormer(ctx, cluster, state); err != nil {
 		return err
 	}
+	closeSinks, err := a.plan.Graph.ConnectExternals(ctx)
+	if err != nil {
+		return err
+	}
+	defer a.close("sinks", &err, func() error {
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
+		defer cancel()
+		return errors.Join(closeSinks(bounded)...)
+	})
 	group, err := cluster.NewGroup(broker.GroupConfig{
 		Group: a.config.Group, Topics: a.plan.Units(), InstanceID: a.config.InstanceID, Warm: state.warm,
 		SessionTimeout: a.config.SessionTimeout, RebalanceTimeout: a.config.RebalanceTimeout,

@@ -57,6 +57,9 @@ func (w *Worker) recoverFrom(ctx context.Context, err error) error {
 	case errors.Is(err, errForsaken):
 		w.config.Logger.Warn("partitions are gone", "error", err)
 		return nil
+	case isBackpressure(err):
+		w.holdBack(err)
+		return nil
 	case !w.config.ExactlyOnce:
 		return err
 	case errors.Is(err, broker.ErrAborted), errors.Is(err, broker.ErrFenced):
@@ -97,6 +100,7 @@ func (w *Worker) rewind(ctx context.Context, cause error) error {
 	w.config.Logger.Warn("going back to the last checkpoint", "cause", cause)
 	w.outbox.drop()
 	w.letGo()
+	w.goOn()
 	if w.config.ExactlyOnce {
 		if err := w.abort(ctx, cause); err != nil {
 			return err
@@ -111,6 +115,7 @@ func (w *Worker) rewind(ctx context.Context, cause error) error {
 			continue
 		}
 		t.changed = false
+		t.discard()
 		for i := range t.stores {
 			t.stores[i].store.Discard()
 		}

@@ -39,6 +39,9 @@ func (w *Worker) start(ctx context.Context, t *task) error {
 	for _, tp := range inputs {
 		w.route[tp] = t
 		w.fetcher.Start(tp, t.positions[tp.Topic])
+		if w.heldBack() {
+			w.fetcher.Pause(tp)
+		}
 	}
 	return nil
 }

@@ -40,6 +40,8 @@ type Worker struct {
 	refusals     int
 	// held is the batch that is being processed.
 	held heldBatch
+	// heldBackUntil is set while a sink takes no more: input is not processed until then.
+	heldBackUntil time.Time
 	// pace is how many records are processed in one step.
 	pace int
 	// route tells whose the partitions are that are being fetched: inputs of running tasks and changelogs of others.
@@ -101,6 +103,9 @@ func (w *Worker) RemoveTasks(ctx context.Context, ids []TaskID) error {
 	switch {
 	case err == nil, errors.Is(err, errForsaken):
 		return nil
+	case isBackpressure(err):
+		w.config.Logger.Warn("partitions given up without a checkpoint, because a sink takes no more", "error", err)
+		return w.rewind(ctx, err)
 	case bounded.Err() != nil && ctx.Err() == nil:
 		w.config.Logger.Warn("partitions given up without a checkpoint, which took too long", "timeout", w.config.RevokeTimeout)
 		return w.rewind(ctx, err)
@@ -171,7 +176,7 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	if wait = w.waitFor(wait); w.outbox.pending > 0 {
 		wait = 0 // output waits for more only while there is more
 	}
-	if w.held.batch == nil {
+	if w.held.batch == nil || w.heldBack() {
 		batch, err := w.fetcher.Poll(ctx, wait)
 		if err != nil {
 			return false, w.explain(ctx, err)
@@ -181,10 +186,13 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 			return worked, err
 		}
 	}
-	if w.held.batch != nil {
+	switch {
+	case w.heldBack():
+		return worked, w.tryAgain(ctx)
+	case w.held.batch != nil:
 		worked = true
 		err = w.processHeld()
-	} else if !worked {
+	case !worked:
 		err = w.send()
 	}
 	if err == nil {
@@ -198,6 +206,9 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 
 // waitFor cuts a waiting time so that the next checkpoint is not late.
 func (w *Worker) waitFor(wait time.Duration) time.Duration {
+	if w.heldBack() {
+		return max(0, min(wait, w.heldBackUntil.Sub(w.config.Clock.Now())))
+	}
 	if w.records == 0 {
 		return wait
 	}
@@ -231,6 +242,9 @@ func (w *Worker) due() bool {
 	}
 	var dirty int64
 	for _, t := range w.tasks {
+		if t.full() {
+			return true
+		}
 		dirty += t.dirtyBytes()
 	}
 	return dirty >= w.config.CheckpointBytes
@@ -278,8 +292,8 @@ func (w *Worker) Stores(name string) []store.Store {
 // Close checkpoints, closes all tasks and the connections.
 func (w *Worker) Close(ctx context.Context) error {
 	err := w.Checkpoint(ctx)
-	if errors.Is(err, errForsaken) || errors.Is(err, broker.ErrAborted) || errors.Is(err, broker.ErrFenced) {
-		w.config.Logger.Warn("the last checkpoint was refused; what it held is processed again by the next owner", "error", err)
+	if isBackpressure(err) || errors.Is(err, errForsaken) || errors.Is(err, broker.ErrAborted) || errors.Is(err, broker.ErrFenced) {
+		w.config.Logger.Warn("the last checkpoint was not made; what it held is processed again by the next owner", "error", err)
 		err = nil
 	}
 	return errors.Join(err, w.abandon(true))

@@ -25,8 +25,12 @@ func init() {
 		{"early results", earlyResults},
 		{"closed by triggers", closedByTriggers},
 	} {
-		topologies = append(topologies, topologyOf{t.name, t.build, []string{"orders"}})
+		topologies = append(topologies, topologyOf{name: t.name, build: t.build, inputs: []string{"orders"}})
 	}
+	topologies = append(topologies, topologyOf{
+		name: "suppressed", build: suppressed(true), inputs: []string{"orders"},
+		reference: suppressed(false), suppressed: []string{"texts", "more_texts", "other_texts"},
+	})
 }
 
 var (
@@ -134,4 +138,27 @@ func closedByTriggers(faulty func() error) *stream.Topology {
 	in.Window(window.Hopping(25*ms, 10*ms).CloseByPartition()).Aggregate(window.Sum(amount)).
 		CloseBefore(func(sum int, next order) bool { return sum+next.Amount > 150 }).Final().MapRecord(textOf).To(moreTexts)
 	return t
+}
+
+// suppressed holds results back, or does not.
+func suppressed(holds bool) func(faulty func() error) *stream.Topology {
+	emit := func(a stream.Aggregated[string, order, string], s window.Suppression) stream.Stream[string, window.Result[string]] {
+		if !holds {
+			return a.Current()
+		}
+		return a.Suppress(s)
+	}
+	return func(faulty func() error) *stream.Topology {
+		t := stream.NewTopology()
+		in := shops(t)
+		emit(in.Window(window.Tumbling(20*ms).Grace(5*ms)).Aggregate(listAndSum(faulty)), window.Suppression{Interval: 10 * ms}).
+			MapRecord(textOf).To(texts)
+		emit(in.Window(window.Hopping(20*ms, 8*ms).CloseByPartition()).Aggregate(listAndSum(faulty)), window.Suppression{Interval: 100 * ms, MaxResults: 2}).
+			MapRecord(textOf).To(moreTexts)
+		// The same window, for another topic, behind another repartition.
+		emit(in.GroupBy("parity", func(o order) string { return []string{"even", "odd"}[o.Amount&1] }).
+			Window(window.Tumbling(15*ms)).Aggregate(listAndSum(faulty)), window.Suppression{Interval: 3 * ms}).
+			MapRecord(textOf).To(otherTexts)
+		return t
+	}
 }

@@ -28,12 +28,12 @@ type world struct {
 	config     config
 	trace      func(line string)
 
-	clock   *clock.Virtual
-	broker  *simbroker.Broker
-	plan    *graph.Plan
+	clock  *clock.Virtual
+	broker *simbroker.Broker
+	plan   *graph.Plan
 	// reference is what the model folds.
 	reference *graph.Plan
-	members []*member
+	members   []*member
 	// current is the routine that runs.
 	current *routine
 	// calm is set when nothing fails any more.

@@ -37,7 +37,7 @@ func NewWindow[K, V, A, R any](
 	if d.NeedsMerge() {
 		w.orderer = window.OrdererOf(aggregator)
 	}
-	options := store.WindowedOptions[A]{Items: w.collector != nil, Ahead: w.size}
+	options := store.WindowedOptions[A]{Definition: meaning(d, aggregator), Items: w.collector != nil, Ahead: w.size}
 	open := func() { w.store = store.OpenWindowed(space, aggregator.Codec(), options) }
 	var r Receiver[K, V]
 	var idle interface{ idle(millis int64) error }
@@ -75,6 +75,19 @@ func NewWindow[K, V, A, R any](
 		w.suppress(*emission.Suppress)
 	}
 	return r, nil
+}
+
+// meaning says what the rows of a store of windows mean, beyond what is in its name. Grace is not part of it: it may
+// change. The number is that of the layout of rows.
+func meaning(d window.Definition, aggregator any) string {
+	closing := "key"
+	switch {
+	case d.ByCount():
+		closing = "count"
+	case d.ClosesByPartition():
+		closing = "partition"
+	}
+	return "1, closed by " + closing + ", " + window.AccumulatorName(aggregator)
 }
 
 // windows is what the operators for all kinds of windows share.

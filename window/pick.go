@@ -9,22 +9,22 @@ import (
 
 // First keeps what of returns of the first value, in the order of processing.
 func First[V, T any](of func(V) T) Aggregator[V, Picked[T], T] {
-	return &numberedPick[V, T]{pick[V, T]{of: of, codec: pickCodec[T]{codec.For[T]()}, replaces: func(p *Picked[T], number int64) bool { return number < p.order }}}
+	return &numberedPick[V, T]{newPick("first", of, func(p *Picked[T], number int64) bool { return number < p.order })}
 }
 
 // Last keeps what of returns of the last value, in the order of processing.
 func Last[V, T any](of func(V) T) Aggregator[V, Picked[T], T] {
-	return &numberedPick[V, T]{pick[V, T]{of: of, codec: pickCodec[T]{codec.For[T]()}, replaces: func(p *Picked[T], number int64) bool { return number >= p.order }}}
+	return &numberedPick[V, T]{newPick("last", of, func(p *Picked[T], number int64) bool { return number >= p.order })}
 }
 
 // Earliest keeps what of returns of the value with the smallest time; of several the one that came first.
 func Earliest[V, T any](of func(V) T) Aggregator[V, Picked[T], T] {
-	return &pick[V, T]{of: of, codec: pickCodec[T]{codec.For[T]()}, replaces: func(p *Picked[T], at int64) bool { return at < p.order }}
+	return newPick("earliest", of, func(p *Picked[T], at int64) bool { return at < p.order })
 }
 
 // Latest keeps what of returns of the value with the greatest time; of several the one that came last.
 func Latest[V, T any](of func(V) T) Aggregator[V, Picked[T], T] {
-	return &pick[V, T]{of: of, codec: pickCodec[T]{codec.For[T]()}, replaces: func(p *Picked[T], at int64) bool { return at >= p.order }}
+	return newPick("latest", of, func(p *Picked[T], at int64) bool { return at >= p.order })
 }
 
 // Picked is the accumulator of First, Last, Earliest and Latest.
@@ -35,9 +35,14 @@ type Picked[T any] struct {
 }
 
 type pick[V, T any] struct {
+	name     string
 	of       func(V) T
 	codec    codec.Codec[Picked[T]]
 	replaces func(p *Picked[T], order int64) bool
+}
+
+func newPick[V, T any](name string, of func(V) T, replaces func(*Picked[T], int64) bool) *pick[V, T] {
+	return &pick[V, T]{name: name, of: of, codec: pickCodec[T]{codec.For[T]()}, replaces: replaces}
 }
 
 func (p *pick[V, T]) Init() Picked[T] { return Picked[T]{} }
@@ -58,7 +63,7 @@ func (p *pick[V, T]) Merge(dst *Picked[T], src Picked[T]) {
 
 // numberedPick is a pick that depends on the order of processing. Where accumulators are not merged, no number is given:
 // values come in that order.
-type numberedPick[V, T any] struct{ pick[V, T] }
+type numberedPick[V, T any] struct{ *pick[V, T] }
 
 func (p *numberedPick[V, T]) Add(acc *Picked[T], v V, _ int64) {
 	number := int64(0)

@@ -43,6 +43,16 @@ type Env struct {
 	Space func(name string) (store.Space, error)
 	// Output returns where records for a topic go.
 	Output func(topic string) (Output, error)
+
+	opener *store.Opener
+}
+
+// stores returns what opens the stores that operators may share.
+func (e *Env) stores() *store.Opener {
+	if e.opener == nil {
+		e.opener = &store.Opener{Space: e.Space, Opened: func(s store.Store) { e.Stores = append(e.Stores, s) }}
+	}
+	return e.opener
 }
 
 // Output takes the records that a task writes to one topic. It copies what it is given.

@@ -125,7 +125,7 @@ func TestValidateFinds(t *testing.T) {
 			t.From(in.WithPartitions(-1)).GroupByWith(stream.Repartition[string, string]{Name: "g", Partitions: -2}, same)
 		}, []finding{
 			{"source in", `topic "in": -1 partitions`},
-			{"groupby g", "-2 partitions"},
+			{"repartition g", "-2 partitions"},
 		}},
 		{"window sizes and graces", func(t *stream.Topology) {
 			s := t.From(in)
@@ -167,8 +167,8 @@ func TestValidateFinds(t *testing.T) {
 			t.From(topic("in2")).GroupBy("", same)
 			t.From(topic("in3")).GroupBy("c d", same)
 		}, []finding{
-			{"groupby-1", "name of the operation: it is empty"},
-			{"groupby c d", `name of the operation: "c d": the character at 1 is not a letter, digit, '.', '_' or '-', and the name is part of a topic's`},
+			{"repartition-1", "name of the operation: it is empty"},
+			{"repartition c d", `name of the operation: "c d": the character at 1 is not a letter, digit, '.', '_' or '-', and the name is part of a topic's`},
 			{"window tumbling 1s", `name of the store: "a/b_tumbling_window_1000": the character at 1 is not a letter, digit, '.', '_' or '-', and the name is part of a topic's`},
 		}},
 		{"two operations of one name", func(t *stream.Topology) { s := t.From(in); s.GroupBy("g", same); s.GroupBy("g", same) }, []finding{

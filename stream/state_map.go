@@ -2,10 +2,7 @@ package stream
 
 import (
 	"context"
-	"strings"
 
-	"github.com/weirstreams/weir/codec"
-	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/store"
 )
@@ -46,35 +43,4 @@ func (s Stream[K, V]) mapState[T, W any](stores store.Handle[T], f func(context.
 	return s.stateful("mapstate", stores, s.key, func(env *operator.Env, node int, next operator.Receiver[K, W]) (operator.Receiver[K, V], error) {
 		return operator.NewMapState(env, node, stores, s.key, f, next)
 	})
-}
-
-// stateful is then for an operator with stores.
-func (s Stream[K, V]) stateful[T, L, W any](kind graph.Kind, stores store.Handle[T], key codec.Codec[L], f build[K, V, L, W]) Stream[L, W] {
-	n := &graph.Node{Kind: kind}
-	var err error
-	if stores != nil {
-		err = declare(n, stores)
-	}
-	out := s.then(n, key, f)
-	switch {
-	case stores == nil:
-		s.topology.graph.Find(n, "the store is nil")
-	case err != nil:
-		s.topology.graph.Find(n, "%v", err)
-	}
-	return out
-}
-
-// declare writes down the stores of a node.
-func declare[T any](n *graph.Node, stores store.Handle[T]) error {
-	uses, err := store.Declared(stores)
-	n.Shared = map[string]any{}
-	for _, u := range uses {
-		n.Stores = append(n.Stores, u.Name)
-		n.Shared[u.Name] = u.Handle
-	}
-	if n.Detail == "" {
-		n.Detail = strings.Join(n.Stores, "+")
-	}
-	return err
 }

@@ -119,3 +119,6 @@ func (g group[T]) OpenIn(o *Opener) T {
 	}
 	return g(o)
 }
+
+// None is for an operator that keeps nothing.
+func None() Handle[struct{}] { return group[struct{}](func(*Opener) struct{} { return struct{}{} }) }

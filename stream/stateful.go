@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/weirstreams/weir/codec"
@@ -31,7 +33,11 @@ func declare[T any](n *graph.Node, stores store.Handle[T]) error {
 	n.Shared = map[string]any{}
 	for _, u := range uses {
 		n.Stores = append(n.Stores, u.Name)
-		n.Shared[u.Name] = u.Handle
+		if _, ok := u.Store.(*store.Timers); !ok { // which could not tell whom to fire for
+			n.Shared[u.Name] = u.Handle
+		} else if n.Kind != "process" {
+			err = errors.Join(err, fmt.Errorf("the timers of store %q would never fire: they are for Process", u.Name))
+		}
 	}
 	if n.Detail == "" {
 		n.Detail = strings.Join(n.Stores, "+")

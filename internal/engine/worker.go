@@ -177,14 +177,18 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	if err == nil {
 		err = w.advanceIdle()
 	}
+	if err == nil {
+		err = w.ringClocks()
+	}
 	if err == nil && w.due() {
 		err = w.Checkpoint(ctx)
 	}
 	return batch != nil, err
 }
 
-// waitFor cuts a waiting time so that the next checkpoint is not late.
+// waitFor cuts a waiting time so that neither the next checkpoint nor a timer is late.
 func (w *Worker) waitFor(wait time.Duration) time.Duration {
+	wait = w.untilClock(wait)
 	if w.records == 0 {
 		return wait
 	}

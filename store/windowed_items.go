@@ -152,3 +152,11 @@ func (s *Windowed[A]) flushItems(emit func(key, value []byte) error, key string,
 	}
 	return nil
 }
+
+// nonNil keeps an empty encoding apart from a deletion.
+func nonNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}

@@ -273,12 +273,17 @@ func (c *cluster) start(d disk, instance string) (p *process, err error) {
 		if err != nil {
 			return err
 		}
-		for range c.workers {
+		for i := range c.workers {
 			connections := engine.Connections{Cluster: c.broker, Group: p.group}
 			if connections.Fetcher, err = c.broker.NewFetcher(broker.FetcherConfig{}); err != nil {
 				return err
 			}
-			if connections.Producer, err = c.broker.NewProducer(broker.ProducerConfig{}); err != nil {
+			var producer broker.ProducerConfig
+			if config.ExactlyOnce {
+				producer.TransactionalID = fmt.Sprintf("%s-%s-%d", groupName, instance, i)
+			}
+			connections.NewProducer = func() (broker.Producer, error) { return c.broker.NewProducer(producer) }
+			if connections.Producer, err = connections.NewProducer(); err != nil {
 				return err
 			}
 			p.workers = append(p.workers, engine.NewWorker(config, c.plan, connections, c.partitions))

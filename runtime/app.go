@@ -88,11 +88,15 @@ func (a *App) run(ctx context.Context) (err error) {
 	}
 	defer a.close("the connection to the cluster", &err, cluster.Close)
 
-	partitions, err := engine.PrepareTopics(ctx, cluster, a.plan, a.topicOptions())
+	starting, started := a.whileReachable(ctx, cluster)
+	defer started()
+	options := a.topicOptions()
+	options.Patience = topicPatience
+	partitions, err := engine.PrepareTopics(starting, patientCluster{cluster}, a.plan, options)
 	if err != nil {
 		return err
 	}
-	state, err := a.openState(ctx)
+	state, err := a.openState(starting)
 	if err != nil {
 		return err
 	}
@@ -156,6 +160,9 @@ func (a *App) run(ctx context.Context) (err error) {
 	}
 	return err
 }
+
+// topicPatience is how long a topic of the user may be unknown to the cluster.
+const topicPatience = 2 * time.Second
 
 // leaveTimeout bounds what is nice to have at the end: the group notices a member that is gone anyway.
 const leaveTimeout = 5 * time.Second
@@ -237,6 +244,22 @@ func (a *App) supervise(
 		}
 	}
 	return nil
+}
+
+// whileReachable returns a context that ends with ctx, or when the whole cluster has been out of reach for too long. The
+// returned function ends it in any case, and may be called again.
+func (a *App) whileReachable(ctx context.Context, cluster broker.Cluster) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	var watcher sync.WaitGroup
+	watcher.Go(func() {
+		if err := a.watchBrokers(ctx, cluster); err != nil {
+			cancel(err)
+		}
+	})
+	return ctx, func() {
+		cancel(nil)
+		watcher.Wait()
+	}
 }
 
 // watchBrokers returns an error when the whole cluster has been out of reach for too long, and nil when ctx ends.

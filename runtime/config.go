@@ -8,11 +8,11 @@ import (
 	"net"
 	"runtime"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/IBM/sarama"
 
+	"github.com/weirstreams/weir/internal/topicname"
 	"github.com/weirstreams/weir/operator"
 )
 
@@ -105,7 +105,10 @@ type Config struct {
 	Compression string
 
 	// InstanceID makes the membership in the group static: a process that comes back with the same id before its
-	// session has timed out gets its partitions back, and nobody else's move.
+	// session has timed out gets its partitions back, and nobody else's move. That holds after a stop as after a crash:
+	// a static member does not leave the group, and what it had waits for it until SessionTimeout is over. Let that be
+	// longer than a restart takes; when a process is stopped for good, its partitions rest for as long. Of two processes
+	// with the same id the older one ends with an error.
 	InstanceID string
 
 	// SessionTimeout is how long the group waits for a member that is silent. The default is 45 s.
@@ -198,11 +201,11 @@ func (c Config) withDefaults() (Config, error) {
 	switch {
 	case c.Group == "":
 		problem("Group is empty: give the application a name")
-	case strings.ContainsFunc(c.Group, notInNames) || c.Group == "." || c.Group == "..":
-		problem("Group %q: only letters, digits, '.', '_' and '-' are allowed, as it is part of topic names", c.Group)
+	case topicname.Check(c.Group) != nil:
+		problem("Group %q: %w; it is part of topic names", c.Group, topicname.Check(c.Group))
 	}
-	if strings.ContainsFunc(c.Prefix, notInNames) {
-		problem("Prefix %q: only letters, digits, '.', '_' and '-' are allowed, as it is part of topic names", c.Prefix)
+	if err := topicname.CheckPart(c.Prefix); err != nil {
+		problem("Prefix %q is to be a part of the names of topics: %w", c.Prefix, err)
 	}
 	for _, field := range []struct {
 		name  string
@@ -277,8 +280,4 @@ func (c Config) withDefaults() (Config, error) {
 		c.OnError = func(*ProcessingError) ErrorAction { return Fail }
 	}
 	return c, nil
-}
-
-func notInNames(r rune) bool {
-	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '_' || r == '-')
 }

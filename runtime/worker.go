@@ -67,11 +67,15 @@ func (r *worker) wait() error {
 	return r.err
 }
 
-// do runs a job on the goroutine and returns its error, or why the goroutine has ended.
+// do runs a job on the goroutine and returns its error, or why the goroutine has ended. Before it comes to the job the
+// goroutine ends its step, which may not take for ever.
 func (r *worker) do(job func(*engine.Worker) error) error {
 	result := make(chan error, 1)
+	stepEnded := r.engine.Hurry()
+	defer stepEnded()
 	select {
 	case r.jobs <- func() error {
+		stepEnded()
 		err := job(r.engine)
 		result <- err
 		return err

@@ -168,12 +168,20 @@ func (w *Worker) abort(ctx context.Context, cause error) error {
 		}
 		w.config.Logger.Warn("the transaction could not be aborted; the producer is replaced", "error", err)
 	}
+	if err := w.replaceProducer(); err != nil {
+		return fmt.Errorf("%w (after: %w)", err, cause)
+	}
+	return nil
+}
+
+// replaceProducer drops what the producer holds, and takes another one.
+func (w *Worker) replaceProducer() error {
 	if err := w.producer.Close(); err != nil {
 		w.config.Logger.Warn("closing the producer failed", "error", err)
 	}
 	producer, err := w.newProducer()
 	if err != nil {
-		return fmt.Errorf("replace a producer: %w (after: %w)", err, cause)
+		return fmt.Errorf("replace a producer: %w", err)
 	}
 	w.producer, w.outbox.producer = producer, producer
 	return nil

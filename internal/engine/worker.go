@@ -49,6 +49,8 @@ type Worker struct {
 	records      int       // processed since then
 	lastSend     time.Time
 
+	haste haste
+
 	status statusBoard
 }
 
@@ -106,7 +108,7 @@ func (w *Worker) RemoveTasks(ctx context.Context, ids []TaskID) error {
 		return w.rewind(ctx, err)
 	case bounded.Err() != nil && ctx.Err() == nil:
 		w.config.Logger.Warn("partitions given up without a checkpoint, which took too long", "timeout", w.config.RevokeTimeout)
-		return w.rewind(ctx, err)
+		return w.giveUp(ctx, err)
 	default:
 		return w.recoverFrom(ctx, err)
 	}
@@ -157,13 +159,17 @@ func (w *Worker) closeTask(t *task, sync bool) error {
 // Step does one piece of work, or waits for at most wait for some to come: it processes some records, and checkpoints if
 // it is time. It reports whether it has processed anything. Fetcher.Wake ends the waiting.
 func (w *Worker) Step(ctx context.Context, wait time.Duration) (worked bool, err error) {
-	worked, err = w.step(ctx, wait)
+	worked, err = w.step(w.haste.begin(ctx), wait)
+	hurried := w.haste.end(err)
 	w.publish()
 	switch {
 	case err == nil:
 		return worked, w.checkForsaken()
 	case ctx.Err() != nil:
 		return worked, context.Cause(ctx)
+	case hurried:
+		w.config.Logger.Warn("work given up, as tasks are to go and the cluster does not answer", "timeout", w.config.RevokeTimeout)
+		return worked, w.giveUp(ctx, err)
 	default:
 		return worked, w.recoverFrom(ctx, err)
 	}
@@ -315,6 +321,7 @@ func (w *Worker) abandon(sync bool) error {
 		failed = append(failed, w.closeTask(t, sync))
 	}
 	w.outbox.drop()
+	w.haste.close()
 	failed = append(failed, w.fetcher.Close(), w.producer.Close())
 	w.publish()
 	return errors.Join(failed...)

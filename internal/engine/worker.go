@@ -180,10 +180,14 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	if err == nil {
 		err = w.ringClocks()
 	}
+	worked = batch != nil
+	if err == nil && !worked && w.outbox.pending > 0 { // by what no record has caused
+		worked, err = true, w.send()
+	}
 	if err == nil && w.due() {
 		err = w.Checkpoint(ctx)
 	}
-	return batch != nil, err
+	return worked, err
 }
 
 // waitFor cuts a waiting time so that neither the next checkpoint nor a timer is late.

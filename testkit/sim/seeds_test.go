@@ -24,6 +24,7 @@ var kept = []struct {
 	{"windows", 1, "output of lost tasks was committed with the next transaction"},
 	{"merged", 123, "stopping failed when the last transaction was fenced"},
 	{"windows", 105422, "a process that had lost a task while restoring took back what its successor had committed"},
+	{"stores", 7653747262622124577, "a store was opened in a database in which opening another one had failed"},
 }
 
 // of returns the topology that a seed runs.

@@ -31,6 +31,7 @@ type Opener struct {
 	uses    []*Use
 	current []*Use // of the operator for which stores are opened
 	err     error
+	broken  bool // a store could not be opened
 }
 
 // Use is a store that operators of a task use.
@@ -75,9 +76,16 @@ func open[T Keyed](o *Opener, name string, ttl int64, handle any, open func(Spac
 	}
 	i := slices.IndexFunc(o.uses, func(u *Use) bool { return u.Name == name })
 	if i < 0 {
+		// Nothing more is asked of a database that has failed: what the failure has left in it is not known.
+		var none T
+		if o.broken {
+			return none
+		}
 		space, err := o.Space(name)
 		if err != nil {
+			o.broken = true
 			o.fail(fmt.Errorf("open store %q: %w", name, err))
+			return none
 		}
 		s := open(space)
 		o.Opened(s)

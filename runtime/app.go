@@ -39,7 +39,9 @@ func New(topology *stream.Topology, config Config) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &App{config: config, plan: graph.NewPlan(topology.Graph(), config.Group)}, nil
+	plan := graph.NewPlan(topology.Graph(), config.Group)
+	plan.SetPrefix(config.Prefix)
+	return &App{config: config, plan: plan}, nil
 }
 
 // Run joins the group and processes records until ctx ends, the process is told to stop (SIGINT or SIGTERM), or
@@ -67,11 +69,22 @@ func (a *App) Run(ctx context.Context) error {
 	return err
 }
 
+// open connects to the cluster.
+func (a *App) open(ctx context.Context) (broker.Cluster, error) {
+	return saramabroker.Open(ctx, saramabroker.Config{
+		Brokers: a.config.Brokers, ClientID: a.plan.Group, Logger: a.config.Logger, Tune: a.config.Client,
+	})
+}
+
+func (a *App) topicOptions() engine.TopicOptions {
+	return engine.TopicOptions{
+		Create: a.config.CreateTopics, Replication: a.config.Replication, Patience: topicPatience, Logger: a.config.Logger,
+	}
+}
+
 func (a *App) run(ctx context.Context) (err error) {
 	log := a.config.Logger
-	cluster, err := saramabroker.Open(ctx, saramabroker.Config{
-		Brokers: a.config.Brokers, ClientID: a.config.Group, Logger: log, Tune: a.config.Client,
-	})
+	cluster, err := a.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -79,9 +92,7 @@ func (a *App) run(ctx context.Context) (err error) {
 
 	starting, started := a.whileReachable(ctx, cluster)
 	defer started()
-	partitions, err := engine.PrepareTopics(starting, patientCluster{cluster}, a.plan, engine.TopicOptions{
-		Create: a.config.CreateTopics, Replication: a.config.Replication, Patience: topicPatience, Logger: log,
-	})
+	partitions, err := engine.PrepareTopics(starting, patientCluster{cluster}, a.plan, a.topicOptions())
 	if err != nil {
 		return err
 	}
@@ -91,7 +102,7 @@ func (a *App) run(ctx context.Context) (err error) {
 	}
 	defer a.close("state", &err, state.close)
 
-	if err := a.fenceFormer(ctx, cluster, state); err != nil {
+	if err := a.fenceFormer(starting, cluster, state); err != nil {
 		return err
 	}
 	closeSinks, err := a.plan.Graph.ConnectExternals(ctx)
@@ -103,13 +114,16 @@ func (a *App) run(ctx context.Context) (err error) {
 		defer cancel()
 		return errors.Join(closeSinks(bounded)...)
 	})
-	group, err := cluster.NewGroup(broker.GroupConfig{
-		Group: a.config.Group, Topics: a.plan.Units(), InstanceID: a.config.InstanceID, Warm: state.warm,
-		SessionTimeout: a.config.SessionTimeout, RebalanceTimeout: a.config.RebalanceTimeout,
+	group, err := patiently(starting, func() (broker.Group, error) {
+		return cluster.NewGroup(broker.GroupConfig{
+			Group: a.plan.Group, Topics: a.plan.Units(), InstanceID: a.config.InstanceID, Warm: state.warm,
+			SessionTimeout: a.config.SessionTimeout, RebalanceTimeout: a.config.RebalanceTimeout,
+		})
 	})
 	if err != nil {
 		return err
 	}
+	started() // supervise looks after the cluster from now on
 	// The work goes on after ctx has ended, until it is finished or ShutdownTimeout is over.
 	work, giveUp := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer giveUp(nil)
@@ -117,7 +131,7 @@ func (a *App) run(ctx context.Context) (err error) {
 	workers, err := a.startWorkers(work, cluster, group, state, partitions)
 	if err == nil {
 		a.workers.Store(&workers)
-		log.Info("joining the group", "group", a.config.Group, "workers", len(workers), "topics", a.plan.InputTopics())
+		log.Info("joining the group", "group", a.plan.Group, "workers", len(workers), "topics", a.plan.InputTopics())
 		err = a.supervise(ctx, work, giveUp, cluster, group, workers)
 	}
 	a.state.Store(int32(Stopping))
@@ -145,7 +159,7 @@ func (a *App) run(ctx context.Context) (err error) {
 		log.Warn("could not leave the group, which waits for the session to end", "timeout", a.config.SessionTimeout, "error", failed)
 	}
 	if err == nil {
-		log.Info("stopped", "group", a.config.Group)
+		log.Info("stopped", "group", a.plan.Group)
 	}
 	return err
 }
@@ -203,7 +217,7 @@ func (a *App) supervise(
 			break
 		}
 		if err != nil {
-			return fmt.Errorf("group %q: %w", a.config.Group, err)
+			return fmt.Errorf("group %q: %w", a.plan.Group, err)
 		}
 		if event != nil {
 			a.config.Logger.Info("partitions "+event.Kind.String(), "partitions", event.Partitions)
@@ -211,7 +225,7 @@ func (a *App) supervise(
 				return err
 			}
 			if event.Kind == broker.Assigned && a.state.CompareAndSwap(int32(Starting), int32(Running)) {
-				a.config.Logger.Info("running", "group", a.config.Group)
+				a.config.Logger.Info("running", "group", a.plan.Group)
 			}
 		}
 		select {

@@ -18,12 +18,20 @@ import (
 
 // Config configures an App. Brokers and Group are required; the zero value of everything else is right for most programs.
 type Config struct {
-	// Brokers are addresses of the cluster, as host:port. Some are enough: the others are learned from them.
+	// Brokers are addresses of the cluster, as host:port. Some are enough: the others are learned from them. If it is empty,
+	// Connection.Brokers are used.
 	Brokers []string
+
+	// Connection says how to reach and to convince the cluster: TLS and SASL. By default it is spoken to in plain text.
+	Connection ConnectionConfig
 
 	// Group is the consumer group. Apps with the same group share the work. It is part of the names of internal topics
 	// and of the state directory, so that an application that changes its group starts from nothing.
 	Group string
+
+	// Prefix is put before the names of all topics and of the group, for clusters that are shared by several environments. Names
+	// of topics in the topology go without it.
+	Prefix string
 
 	// StateDir is the folder under which the state of this process is kept, in a folder of the group's name. The
 	// default is "state" in the working directory. Each process needs its own; the folder should outlive it, so that
@@ -121,8 +129,8 @@ type Config struct {
 	// Logger is where the log goes. The default is slog.Default.
 	Logger *slog.Logger
 
-	// Client edits the configuration of the Kafka client, for TLS, SASL and the like. What the guarantees rest on is
-	// set afterwards.
+	// Client edits the configuration of the Kafka client, after Connection was applied. What the guarantees rest on is set
+	// afterwards.
 	Client func(*sarama.Config)
 }
 
@@ -180,6 +188,9 @@ func (c Config) withDefaults() (Config, error) {
 	var problems []error
 	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	if len(c.Brokers) == 0 {
+		c.Brokers = c.Connection.Brokers
+	}
+	if len(c.Brokers) == 0 {
 		problem("Brokers is empty: give the address of a broker, as host:port")
 	}
 	for _, b := range c.Brokers {
@@ -192,6 +203,9 @@ func (c Config) withDefaults() (Config, error) {
 		problem("Group is empty: give the application a name")
 	case topicname.Check(c.Group) != nil:
 		problem("Group %q: %w; it is part of topic names", c.Group, topicname.Check(c.Group))
+	}
+	if err := topicname.CheckPart(c.Prefix); err != nil {
+		problem("Prefix %q: %w; it is part of topic names", c.Prefix, err)
 	}
 	for _, field := range []struct {
 		name  string
@@ -222,6 +236,18 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.OnLostInput < LostInputFails || c.OnLostInput > LostInputResets {
 		problem("OnLostInput: unknown value %d", c.OnLostInput)
+	}
+	connection, err := c.Connection.client()
+	if err != nil {
+		problems = append(problems, err)
+	} else {
+		edit := c.Client
+		c.Client = func(s *sarama.Config) {
+			connection(s)
+			if edit != nil {
+				edit(s)
+			}
+		}
 	}
 	interval := 5 * time.Second
 	if c.Guarantee == ExactlyOnce {

@@ -337,6 +337,8 @@ type Task struct {
 	// Processed, Skipped, Late and NullKeys count records since the application was started: those that were read,
 	// those that failed and were skipped, and those that a stateful operator could not use.
 	Processed, Skipped, Late, NullKeys int64
+	// Ignored is the number of messages that a codec passed over.
+	Ignored int64
 	// Restored is the number of changelog records that were applied.
 	Restored int64
 }
@@ -347,7 +349,7 @@ func (d *Driver) Tasks() []Task {
 	for _, w := range d.workers {
 		for _, s := range w.Status() {
 			tasks = append(tasks, Task{
-				Name: s.Name, Processed: s.Processed, Skipped: s.Skipped, Late: s.Late, NullKeys: s.NullKeys, Restored: s.Restored,
+				Name: s.Name, Processed: s.Processed, Skipped: s.Skipped, Late: s.Late, NullKeys: s.NullKeys, Restored: s.Restored, Ignored: s.Ignored,
 			})
 		}
 	}

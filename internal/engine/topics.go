@@ -40,15 +40,9 @@ func (e *TopicError) Error() string {
 // PrepareTopics checks that the topics of the plan are there and fit it, makes the internal ones that are missing, and
 // returns the number of partitions of each. All problems are reported at once, as a *TopicError.
 func PrepareTopics(ctx context.Context, cluster broker.Cluster, plan *graph.Plan, options TopicOptions) (map[string]int32, error) {
-	p := &preparation{plan: plan, options: options}
-	if err := p.look(ctx, cluster); err != nil {
+	p, err := prepare(ctx, cluster, plan, options)
+	if err != nil {
 		return nil, err
-	}
-	p.userTopics()
-	for _, part := range upstreamFirst(plan) {
-		if p.partitions(part) {
-			p.internalTopics(part)
-		}
 	}
 	if len(p.problems) > 0 {
 		return nil, &TopicError{p.problems}
@@ -66,6 +60,48 @@ func PrepareTopics(ctx context.Context, cluster broker.Cluster, plan *graph.Plan
 		partitions[name] = info.Partitions
 	}
 	return partitions, nil
+}
+
+// TopicPlan is what PrepareTopics would do.
+type TopicPlan struct {
+	// Existing are the topics of the plan that are there, Missing those that would be made.
+	Existing []broker.TopicInfo
+	Missing  []broker.TopicSpec
+	// Problems is what is wrong. If there is anything, nothing would be made.
+	Problems []string
+}
+
+// PlanTopics says what PrepareTopics would do, and changes nothing.
+func PlanTopics(ctx context.Context, cluster broker.Cluster, plan *graph.Plan, options TopicOptions) (*TopicPlan, error) {
+	p, err := prepare(ctx, cluster, plan, options)
+	if err != nil {
+		return nil, err
+	}
+	result := &TopicPlan{Missing: p.missing, Problems: p.problems}
+	made := func(name string) bool {
+		return slices.ContainsFunc(p.missing, func(s broker.TopicSpec) bool { return s.Name == name })
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.known)) {
+		if !made(name) {
+			result.Existing = append(result.Existing, p.known[name])
+		}
+	}
+	return result, nil
+}
+
+// prepare compares the plan with the cluster.
+func prepare(ctx context.Context, cluster broker.Cluster, plan *graph.Plan, options TopicOptions) (*preparation, error) {
+	p := &preparation{plan: plan, options: options}
+	if err := p.look(ctx, cluster); err != nil {
+		return nil, err
+	}
+	p.userTopics()
+	for _, part := range upstreamFirst(plan) {
+		if p.partitions(part) {
+			p.internalTopics(part)
+		}
+	}
+	return p, nil
 }
 
 // preparation is one run of PrepareTopics.

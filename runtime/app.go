@@ -78,7 +78,7 @@ func (a *App) open(ctx context.Context) (broker.Cluster, error) {
 
 func (a *App) topicOptions() engine.TopicOptions {
 	return engine.TopicOptions{
-		Create: a.config.CreateTopics, Replication: a.config.Replication, Patience: topicPatience, Logger: a.config.Logger,
+		Create: a.config.CreateTopics, Replication: a.config.Replication, Logger: a.config.Logger,
 	}
 }
 
@@ -92,7 +92,9 @@ func (a *App) run(ctx context.Context) (err error) {
 
 	starting, started := a.whileReachable(ctx, cluster)
 	defer started()
-	partitions, err := engine.PrepareTopics(starting, patientCluster{cluster}, a.plan, a.topicOptions())
+	options := a.topicOptions()
+	options.Patience = topicPatience
+	partitions, err := engine.PrepareTopics(starting, patientCluster{cluster}, a.plan, options)
 	if err != nil {
 		return err
 	}

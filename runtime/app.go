@@ -77,9 +77,7 @@ func (a *App) open(ctx context.Context) (broker.Cluster, error) {
 }
 
 func (a *App) topicOptions() engine.TopicOptions {
-	return engine.TopicOptions{
-		Create: a.config.CreateTopics, Replication: a.config.Replication, Logger: a.config.Logger,
-	}
+	return engine.TopicOptions{Create: a.config.CreateTopics, Replication: a.config.Replication, Logger: a.config.Logger}
 }
 
 func (a *App) run(ctx context.Context) (err error) {

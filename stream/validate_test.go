@@ -117,7 +117,7 @@ func TestValidateFinds(t *testing.T) {
 		}, []finding{
 			{"source-1", "the name of the topic is empty"},
 			{"sink a b", `topic "a b": the character at 1 is not a letter, digit, '.', '_' or '-'`},
-			{"source ..", `topic "..": Kafka does not allow this name`},
+			{"source ..", `topic "..": not a name that Kafka allows`},
 			{"sink " + strings.Repeat("x", 250), `topic "` + strings.Repeat("x", 32) + `"...: the name has 250 characters, Kafka allows 249`},
 			{"source ä", `topic "ä": the character at 0 is not a letter, digit, '.', '_' or '-'`},
 		}},

@@ -5,6 +5,7 @@ package graph
 import (
 	"fmt"
 
+	"github.com/weirstreams/weir/internal/console"
 	"github.com/weirstreams/weir/operator"
 )
 
@@ -22,6 +23,8 @@ const (
 type Graph struct {
 	// Nodes are in the order of declaration: parents come before children.
 	Nodes []*Node
+	// Tables are shown to people while the topology runs.
+	Tables []*console.Table
 	// Findings are the mistakes that were seen while declaring.
 	Findings []Finding
 }

@@ -28,6 +28,8 @@ type App struct {
 	state  atomic.Int32
 	// workers is set once, when they run.
 	workers atomic.Pointer[[]*worker]
+	// onOutputs is told of outputs, and says whether they are enough. RunUntil sets it.
+	onOutputs func(n int64) bool
 }
 
 // New returns an App that is ready to Run. It checks the topology and the configuration, and talks to nobody. The error
@@ -320,6 +322,8 @@ func (a *App) startWorkers(
 		IdleTimeout:        a.config.IdleTimeout,
 		OffsetReset:        engine.OffsetReset(a.config.OffsetReset),
 		OnError:            func(err *ProcessingError) engine.Action { return engine.Action(a.config.OnError(err)) },
+		OnProcessed:        a.config.OnProcessed,
+		OnOutputs:          a.onOutputs,
 		OpenBackend:        state.open,
 		DestroyBackend:     state.destroy,
 		Linger:             linger,

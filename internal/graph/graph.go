@@ -174,6 +174,9 @@ func (b *Builder) Build(n *Node) (any, error) {
 
 // Next returns the receiver of everything that n emits: its children.
 func Next[K, V any](b *Builder, n *Node) (operator.Receiver[K, V], error) {
+	if len(n.Children) == 0 {
+		return operator.End[K, V]{Env: b.Env}, nil
+	}
 	next := make([]operator.Receiver[K, V], 0, len(n.Children))
 	for _, child := range n.Children {
 		r, err := b.Build(child)

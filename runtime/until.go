@@ -9,8 +9,8 @@ import (
 
 // Until says when RunUntil stops. If both conditions are set, the first that holds ends the run.
 type Until struct {
-	// Outputs is how many outputs are enough: records that are written to topics of the topology, and those that come to
-	// an operator with nothing behind it. Internal topics do not count. The record that is being processed is finished,
+	// Outputs is how many outputs are enough: records that are written to topics of the topology or to sinks, and those
+	// that come to an operator with nothing behind it. Internal topics do not count. The record that is being processed is finished,
 	// so that there may be more outputs. 0 means any number.
 	Outputs int64
 	// Idle is how long no record may come. It counts from when the group has assigned partitions and state is restored,

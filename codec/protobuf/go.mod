@@ -10,6 +10,7 @@ require (
 	github.com/jhump/protoreflect/v2 v2.0.0
 	github.com/twmb/franz-go/pkg/sr v1.8.0
 	github.com/weirstreams/weir v0.0.0
+	google.golang.org/genproto v0.0.0-20261026165753-2ffab32bce7e
 	google.golang.org/protobuf v1.36.12
 )
 
@@ -57,7 +58,6 @@ require (
 	golang.org/x/sync v0.23.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.42.0 // indirect
-	google.golang.org/genproto/googleapis/rpc v0.0.0-20261019180522-ce908d29299b // indirect
 )
 
 replace github.com/weirstreams/weir => ../..

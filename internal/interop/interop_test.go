@@ -81,7 +81,7 @@ func TestOtherClientsReadWhatWeirWritesAndTheOtherWayRound(t *testing.T) {
 		}
 	}
 
-	run(t, "write", brokers, server.URL, prefix, counts)
+	run(t.Context(), t, "write", brokers, server.URL, prefix, counts)
 	app, err := runtime.New(topology, runtime.Config{
 		Brokers: brokers, Group: prefix + "weir", StateInMemory: true, IgnoreSignals: true, CheckpointInterval: time.Second,
 	})
@@ -101,11 +101,11 @@ func TestOtherClientsReadWhatWeirWritesAndTheOtherWayRound(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	run(t, "read", brokers, server.URL, prefix, counts)
+	run(ctx, t, "read", brokers, server.URL, prefix, counts)
 }
 
-// run runs all clients at once.
-func run(t *testing.T, mode string, brokers []string, registry, prefix string, counts map[string]int) {
+// run runs all clients at once, until ctx ends.
+func run(ctx context.Context, t *testing.T, mode string, brokers []string, registry, prefix string, counts map[string]int) {
 	t.Helper()
 	var wait sync.WaitGroup
 	for _, c := range clients {
@@ -115,7 +115,7 @@ func run(t *testing.T, mode string, brokers []string, registry, prefix string, c
 				list = append(list, fmt.Sprintf("%s=%d", f, counts[f]))
 			}
 			args := append(slices.Clone(c.command), mode, strings.Join(brokers, ","), registry, prefix, strings.Join(list, ","))
-			ctx, cancel := context.WithTimeout(t.Context(), 140*time.Second)
+			ctx, cancel := context.WithTimeout(ctx, 140*time.Second)
 			defer cancel()
 			began := time.Now()
 			out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()

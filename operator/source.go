@@ -24,19 +24,23 @@ type Source[K, V any] struct {
 	value        codec.Codec[V]
 	keyContext   codec.Context
 	valueContext codec.Context
-	split        codec.Splitter[V] // nil if a message holds one value
-	values       []V               // empty between messages, for its memory
-	format       []string          // names of headers that go no further
-	headers      []codec.Header    // those that do, if some do not
+	split        codec.Splitter[V]         // nil if a message holds one value
+	values       []V                       // empty between messages, for its memory
+	at           func(*Record[K, V]) int64 // nil takes the time of the message
+	format       []string                  // names of headers that go no further
+	headers      []codec.Header            // those that do, if some do not
 	next         Receiver[K, V]
 	out          Record[K, V]
 }
 
-// NewSource returns a source that hands the records of topic to next.
-func NewSource[K, V any](env *Env, node int, topic string, key codec.Codec[K], value codec.Codec[V], next Receiver[K, V]) *Source[K, V] {
+// NewSource returns a source that hands the records of topic to next. at says the event time of a record, in milliseconds; if
+// it is nil, that is the time of the message.
+func NewSource[K, V any](
+	env *Env, node int, topic string, key codec.Codec[K], value codec.Codec[V], at func(*Record[K, V]) int64, next Receiver[K, V],
+) *Source[K, V] {
 	split, _ := value.(codec.Splitter[V])
 	return &Source[K, V]{
-		env: env, node: node, key: key, value: value, split: split, next: next,
+		env: env, node: node, key: key, value: value, split: split, at: at, next: next,
 		format:       append(formatHeaders(key, codec.Key), formatHeaders(value, codec.Value)...),
 		keyContext:   codec.Context{Topic: topic, Part: codec.Key},
 		valueContext: codec.Context{Topic: topic, Part: codec.Value},
@@ -65,13 +69,21 @@ func (s *Source[K, V]) Process(r *broker.Record) error {
 			return s.failed(codec.Value, err)
 		}
 	}
-	if r.Millis > env.StreamMillis {
-		env.StreamMillis = r.Millis
-	}
 	if s.format != nil {
 		out.Headers = s.withoutFormat(r.Headers)
 	}
-	return s.next.Receive(out)
+	return s.emit()
+}
+
+// emit hands on the record, at its time.
+func (s *Source[K, V]) emit() error {
+	if s.at != nil {
+		s.out.Millis = s.at(&s.out)
+	}
+	if s.out.Millis > s.env.StreamMillis {
+		s.env.StreamMillis = s.out.Millis
+	}
+	return s.next.Receive(&s.out)
 }
 
 // processSplit hands on a record for each value of a message. All are decoded before the first is handed on.
@@ -81,9 +93,6 @@ func (s *Source[K, V]) processSplit(r *broker.Record) error {
 	if err != nil {
 		return s.failed(codec.Value, err)
 	}
-	if r.Millis > s.env.StreamMillis {
-		s.env.StreamMillis = r.Millis
-	}
 	if s.format != nil {
 		s.out.Headers = s.withoutFormat(r.Headers)
 	}
@@ -91,7 +100,7 @@ func (s *Source[K, V]) processSplit(r *broker.Record) error {
 	for _, v := range values {
 		s.out = whole
 		s.out.Value = v
-		if err := s.next.Receive(&s.out); err != nil {
+		if err := s.emit(); err != nil {
 			return err
 		}
 	}

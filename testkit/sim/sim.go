@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -80,6 +81,16 @@ func (s *Simulation) Run(seed uint64) *Report {
 		report.Problems = []string{err.Error()}
 		return report
 	}
+	closeSinks, err := s.Topology.Graph().ConnectExternals(context.Background())
+	if err != nil {
+		report.Problems = []string{err.Error()}
+		return report
+	}
+	defer func() {
+		for _, err := range closeSinks(context.Background()) {
+			report.Problems = append(report.Problems, err.Error())
+		}
+	}()
 	s.running = w
 	defer func() { s.running = nil }()
 	w.run()

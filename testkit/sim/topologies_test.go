@@ -26,6 +26,7 @@ var topologies = []struct {
 	{"merged", merged, []string{"orders", "returns"}},
 	{"merged with state", mergedWithState, []string{"orders", "returns"}},
 	{"two repartitions", twoRepartitions, []string{"orders"}},
+	{"sinks", sinks, []string{"orders"}},
 }
 
 // order has a number of its own, so that no two records are equal.
@@ -145,6 +146,17 @@ func twoRepartitions(faulty func() error) *stream.Topology {
 	running(parity, grandTotal, faulty).To(lines)
 	parity.Window(window.Tumbling(10 * time.Millisecond)).
 		Aggregate(window.Sum(func(o order) int { return o.Amount })).Final().MapRecord(windowLine).To(closed)
+	return t
+}
+
+// sinks has one sink of what comes out of a cell, and one of windows behind a repartition.
+func sinks(faulty func() error) *stream.Topology {
+	t := stream.NewTopology()
+	in := t.From(orders)
+	running(in, total, faulty).Sink("lines", sim.NewSink[string, line](nil))
+	in.GroupBy("shop", func(o order) string { return o.Shop }).
+		Window(window.Tumbling(10*time.Millisecond)).Aggregate(window.Sum(func(o order) int { return o.Amount })).Final().
+		Sink("windows", sim.NewSink[string, window.Result[int]](nil))
 	return t
 }
 

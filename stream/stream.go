@@ -37,8 +37,9 @@ func lowerSink[K, V any](key codec.Codec[K], value codec.Codec[V]) func(*graph.B
 	}
 }
 
-// Merge returns a stream of the records of s and all others. Records of one partition keep their order; there is no
-// order between streams. A record that reaches several of the streams comes several times.
+// Merge returns a stream of the records of s and all others. Records of one partition keep their order; those of several
+// topics come in the order of their timestamps, as far as they are there (see runtime.Config.AlignTimeout). There is no
+// other order between streams. A record that reaches several of the streams comes several times.
 func (s Stream[K, V]) Merge(others ...Stream[K, V]) Stream[K, V] {
 	parents := []*graph.Node{s.node}
 	n := &graph.Node{Kind: "merge", Site: callSite(), Lower: passThrough[K, V]}

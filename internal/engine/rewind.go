@@ -121,7 +121,7 @@ func (w *Worker) rewind(ctx context.Context, cause error) error {
 		}
 		t.positions = maps.Clone(t.committed)
 		for _, tp := range t.inputPartitions() {
-			w.fetcher.Start(tp, t.positions[tp.Topic])
+			w.startInput(t, tp, t.positions[tp.Topic])
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/store"
@@ -36,9 +37,13 @@ func (w *Worker) start(ctx context.Context, t *task) error {
 			return err
 		}
 	}
+	if len(inputs) > 1 {
+		t.aligned = newAligned(t)
+		w.alignedTasks = slices.DeleteFunc(w.sortedTasks(), func(t *task) bool { return t.aligned == nil })
+	}
 	for _, tp := range inputs {
 		w.route[tp] = t
-		w.fetcher.Start(tp, t.positions[tp.Topic])
+		w.startInput(t, tp, t.positions[tp.Topic])
 	}
 	return nil
 }
@@ -85,6 +90,12 @@ func (w *Worker) outOfRange(ctx context.Context, out *broker.OffsetOutOfRangeErr
 	case t.state == restoring:
 		return fmt.Errorf("task %s: restore: %w: the changelog was changed while it was read; start again", t.name, out)
 	}
+	if t.aligned != nil {
+		if in := t.aligned.input(out.Topic); len(in.held) > 0 {
+			in.lost = out // what was read before it comes first
+			return nil
+		}
+	}
 	// What was processed so far counts, under the old offsets.
 	if err := w.Checkpoint(ctx); err != nil {
 		return err
@@ -101,7 +112,7 @@ func (w *Worker) outOfRange(ctx context.Context, out *broker.OffsetOutOfRangeErr
 	if emptying { // the caches hold what is not there any more
 		return w.reopen(t)
 	}
-	w.fetcher.Start(out.TopicPartition, position)
+	w.startInput(t, out.TopicPartition, position)
 	return nil
 }
 

@@ -40,6 +40,8 @@ type Worker struct {
 	refusals     int
 	// route tells whose the partitions are that are being fetched: inputs of running tasks and changelogs of others.
 	route map[broker.TopicPartition]*task
+	// alignedTasks are the running tasks with several inputs, in a fixed order.
+	alignedTasks []*task
 
 	checkpointed time.Time // when the last checkpoint ended, or when there was nothing to check in
 	records      int       // processed since then
@@ -61,6 +63,8 @@ type Connections struct {
 // NewWorker returns a worker without tasks. partitions holds the number of partitions of every topic of the plan.
 func NewWorker(config Config, plan *graph.Plan, c Connections, partitions map[string]int32) *Worker {
 	now := config.Clock.Now()
+	config.MaxBufferedRecords = cmp.Or(config.MaxBufferedRecords, defaultBufferedRecords)
+	config.MaxBufferedBytes = cmp.Or(config.MaxBufferedBytes, defaultBufferedBytes)
 	return &Worker{
 		config: config, plan: plan, cluster: c.Cluster, fetcher: c.Fetcher, producer: c.Producer, group: c.Group,
 		newProducer: c.NewProducer, outbox: newOutbox(c.Producer, partitions),
@@ -141,6 +145,12 @@ func (w *Worker) closeTask(t *task, sync bool) error {
 		}
 	}
 	delete(w.tasks, t.id)
+	if t.aligned != nil {
+		for _, in := range t.aligned.inputs {
+			in.start(0)
+		}
+		w.alignedTasks = slices.DeleteFunc(w.alignedTasks, func(o *task) bool { return o == t })
+	}
 	return t.close(sync)
 }
 
@@ -161,18 +171,25 @@ func (w *Worker) Step(ctx context.Context, wait time.Duration) (worked bool, err
 
 func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err error) {
 	w.outbox.context = ctx
-	if wait = w.waitFor(wait); w.outbox.pending > 0 {
+	ready := w.ready()
+	if wait = w.waitFor(wait); ready || w.outbox.pending > 0 {
 		wait = 0 // output waits for more only while there is more
 	}
 	batch, err := w.fetcher.Poll(ctx, wait)
 	if err != nil {
-		return false, w.explain(ctx, err)
+		return true, w.explain(ctx, err)
 	}
-	if batch != nil {
+	switch {
+	case batch != nil:
+		worked = true
 		err = w.handle(ctx, batch)
-		batch.Release()
-	} else {
+	case !ready:
 		err = w.send()
+	}
+	if err == nil {
+		var merged bool
+		merged, err = w.mergeAll(ctx)
+		worked = worked || merged
 	}
 	if err == nil {
 		err = w.advanceIdle()
@@ -180,20 +197,28 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	if err == nil && w.due() {
 		err = w.Checkpoint(ctx)
 	}
-	return batch != nil, err
+	return worked, err
 }
 
-// waitFor cuts a waiting time so that the next checkpoint is not late.
+// waitFor cuts a waiting time so that the next checkpoint is not late, and nobody waits for an input in vain.
 func (w *Worker) waitFor(wait time.Duration) time.Duration {
+	if len(w.alignedTasks) > 0 {
+		wait = min(wait, stallCheck)
+	}
 	if w.records == 0 {
 		return wait
 	}
 	return max(0, min(wait, w.checkpointed.Add(w.config.CheckpointInterval).Sub(w.config.Clock.Now())))
 }
 
-// handle works on one fetched batch.
+// handle works on one fetched batch, and releases it unless it is kept for later.
 func (w *Worker) handle(ctx context.Context, batch *broker.Batch) error {
 	t := w.route[batch.TopicPartition]
+	if t != nil && t.state == running && t.aligned != nil {
+		w.hold(t, batch)
+		return nil
+	}
+	defer batch.Release()
 	if t == nil {
 		return nil
 	}

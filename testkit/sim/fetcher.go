@@ -17,7 +17,10 @@ type fetcher struct {
 	worker *worker
 	// slow are the partitions that are held up, and until when.
 	slow map[broker.TopicPartition]time.Time
-	// given are the records that were handed over, as far as the offset behind them was not committed yet.
+	// paused are the partitions that the engine has paused.
+	paused map[broker.TopicPartition]bool
+	// given are the records that tasks with several inputs were given, as far as the offset behind them was not committed
+	// yet.
 	given []place
 }
 
@@ -33,17 +36,30 @@ func (f *fetcher) Start(tp broker.TopicPartition, offset int64) {
 	f.Fetcher.Start(tp, offset)
 	if !f.world.calm && f.world.random.oneIn(f.world.config.faults.slow) {
 		f.slow[tp] = f.world.clock.Now().Add(f.world.random.upTo(20 * time.Second))
-		f.Pause(tp)
+		f.Fetcher.Pause(tp)
 	}
 }
 
 // Stop implements [broker.Fetcher].
 func (f *fetcher) Stop(tp broker.TopicPartition) {
-	if _, ok := f.slow[tp]; ok {
-		delete(f.slow, tp)
-		f.Resume(tp)
-	}
+	delete(f.slow, tp)
+	delete(f.paused, tp)
+	f.Fetcher.Resume(tp)
 	f.Fetcher.Stop(tp)
+}
+
+// Pause implements [broker.Fetcher].
+func (f *fetcher) Pause(tp broker.TopicPartition) {
+	f.paused[tp] = true
+	f.Fetcher.Pause(tp)
+}
+
+// Resume implements [broker.Fetcher].
+func (f *fetcher) Resume(tp broker.TopicPartition) {
+	delete(f.paused, tp)
+	if _, slow := f.slow[tp]; !slow {
+		f.Fetcher.Resume(tp)
+	}
 }
 
 func (f *fetcher) forget(tp broker.TopicPartition, from int64) {
@@ -55,16 +71,21 @@ func (f *fetcher) Poll(ctx context.Context, wait time.Duration) (*broker.Batch, 
 	for _, tp := range f.world.allPartitions {
 		if until, ok := f.slow[tp]; ok && (f.world.calm || !f.world.clock.Now().Before(until)) {
 			delete(f.slow, tp)
-			f.Resume(tp)
+			if !f.paused[tp] {
+				f.Fetcher.Resume(tp)
+			}
 		}
 	}
-	b, err := f.Fetcher.Poll(ctx, wait)
-	if b != nil && f.world.ordered[b.Topic] {
-		for i := range b.Records {
-			f.given = append(f.given, place{b.TopicPartition, b.Records[i].Offset})
+	return f.Fetcher.Poll(ctx, wait)
+}
+
+// note is told of the records that a task with several inputs is about to process.
+func (f *fetcher) note(tp broker.TopicPartition, records []broker.Record) {
+	if f.world.ordered[tp.Topic] {
+		for i := range records {
+			f.given = append(f.given, place{tp, records[i].Offset})
 		}
 	}
-	return b, err
 }
 
 // noteCommits extends the order in which tasks with several inputs have processed them, once it is committed.

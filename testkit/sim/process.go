@@ -139,7 +139,8 @@ func (p *process) connect() error {
 		if err != nil {
 			return err
 		}
-		f := &fetcher{Fetcher: inner, world: w, slow: map[broker.TopicPartition]time.Time{}}
+		f := &fetcher{Fetcher: inner, world: w, slow: map[broker.TopicPartition]time.Time{}, paused: map[broker.TopicPartition]bool{}}
+		config.OnMerge = f.note
 		c.Fetcher = f
 		c.NewProducer = func() (broker.Producer, error) {
 			if !w.config.engine.ExactlyOnce {

@@ -29,36 +29,40 @@ func (w *watermark) flush(emit func(key, value []byte) error) error {
 	return emit([]byte{familyWatermark}, binary.AppendVarint(nil, w.millis))
 }
 
-// Watermark returns the time that was reached by AdvanceTo, or NoTime. It survives restarts.
-func (s *Windowed[A]) Watermark() (int64, error) {
-	if s.time.loaded {
-		return s.time.millis, nil
+// read returns the watermark of the store that has a space.
+func (w *watermark) read(space Space) (int64, error) {
+	if w.loaded {
+		return w.millis, nil
 	}
 	// Not when the store is opened: what it holds is restored after that.
-	var err error
-	s.row = append(append(s.row[:0], s.space.Prefix...), familyWatermark)
-	s.value, err = s.space.Backend.Get(s.value[:0], s.row)
+	value, err := space.Backend.Get(nil, append(append([]byte(nil), space.Prefix...), familyWatermark))
 	switch {
 	case errors.Is(err, ErrNotFound):
-		s.time.millis = NoTime
+		w.millis = NoTime
 	case err != nil:
-		return 0, fmt.Errorf("store %q: read the watermark: %w", s.name, err)
+		return 0, fmt.Errorf("store %q: read the watermark: %w", space.Name, err)
 	default:
 		var n int
-		if s.time.millis, n = binary.Varint(s.value); n != len(s.value) || n <= 0 {
-			return 0, fmt.Errorf("store %q: decode the watermark: %w", s.name, errRowLength)
+		if w.millis, n = binary.Varint(value); n != len(value) || n <= 0 {
+			return 0, fmt.Errorf("store %q: decode the watermark: %w", space.Name, errRowLength)
 		}
 	}
-	s.time.loaded = true
-	return s.time.millis, nil
+	w.loaded = true
+	return w.millis, nil
 }
 
-// AdvanceTo moves the watermark, never back. Watermark has been called before.
-func (s *Windowed[A]) AdvanceTo(millis int64) {
-	if millis > s.time.millis {
-		s.time.millis, s.time.changed = millis, true
+// advance moves the watermark, which was read before, never back.
+func (w *watermark) advance(millis int64) {
+	if millis > w.millis {
+		w.millis, w.changed = millis, true
 	}
 }
+
+// Watermark returns the time that was reached by AdvanceTo, or NoTime. It survives restarts.
+func (s *Windowed[A]) Watermark() (int64, error) { return s.time.read(s.space) }
+
+// AdvanceTo moves the watermark, never back. Watermark has been called before.
+func (s *Windowed[A]) AdvanceTo(millis int64) { s.time.advance(millis) }
 
 // Keys returns the encoded keys that may have open windows, sorted. It costs in proportion to them.
 func (s *Windowed[A]) Keys() ([]string, error) {

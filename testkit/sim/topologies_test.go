@@ -26,6 +26,10 @@ var topologies = []struct {
 	{"merged", merged, []string{"orders", "returns"}},
 	{"merged with state", mergedWithState, []string{"orders", "returns"}},
 	{"two repartitions", twoRepartitions, []string{"orders"}},
+	{"as-of join", asOfJoin, []string{"orders", "returns"}},
+	{"nearest join", nearestJoin, []string{"orders", "returns"}},
+	{"interval join", intervalJoin, []string{"orders", "returns"}},
+	{"self join", selfJoin, []string{"orders"}},
 }
 
 // order has a number of its own, so that no two records are equal.

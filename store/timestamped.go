@@ -170,25 +170,14 @@ func (s *Timestamped[V]) Put(at int64, v V) (bool, error) {
 // dropBefore drops the values before a time.
 func (s *Timestamped[V]) dropBefore(k *Timeline[V], before int64) {
 	n := 0
-	for n < len(k.items) && k.items[n].At < before {
-		n++
-	}
-	s.drop(k, 0, n)
-}
-
-// drop drops some values.
-func (s *Timestamped[V]) drop(k *Timeline[V], from, to int) {
-	if from == to {
-		return
-	}
-	for i := from; i < to; i++ {
-		if it := &k.items[i]; it.stored {
+	for ; n < len(k.items) && k.items[n].At < before; n++ {
+		if it := &k.items[n]; it.stored {
 			k.gone = append(k.gone, timedID{it.At, it.number})
 		}
 	}
-	rest := append(k.items[:from], k.items[to:]...)
-	clear(k.items[len(rest):])
-	k.items = rest
+	clear(k.items[:n])
+	// Not moved to the front: what is appended makes room by itself, now and then.
+	k.items = k.items[n:]
 }
 
 // Before returns the latest value of the current key whose time is not after at, or nil.

@@ -322,25 +322,7 @@ func joinCase(t *testing.T, seed uint64) bool {
 			t.Fatal(err)
 		}
 	}
-	checkpoint := func() {
-		for _, s := range env.Stores {
-			b := backend.NewBatch()
-			err := s.Flush(func(key, value []byte) error {
-				key = append([]byte(s.Name()+"\x00"), key...)
-				if value == nil {
-					return b.Delete(key)
-				}
-				return b.Set(key, value)
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := b.Commit(false); err != nil {
-				t.Fatal(err)
-			}
-			s.Committed()
-		}
-	}
+	checkpoint := func() { flushTo(t, backend, env.Stores) }
 	open()
 	var seen []sided
 	now := random.Int64N(40)

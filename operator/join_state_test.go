@@ -36,25 +36,7 @@ func hour(t *testing.T, build func(env *operator.Env) (left, right operator.Rece
 		if second%10 != 9 {
 			continue
 		}
-		b := backend.NewBatch()
-		for _, s := range env.Stores {
-			err := s.Flush(func(key, value []byte) error {
-				key = append([]byte(s.Name()+"\x00"), key...)
-				if value == nil {
-					return b.Delete(key)
-				}
-				return b.Set(key, value)
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := b.Commit(false); err != nil {
-			t.Fatal(err)
-		}
-		for _, s := range env.Stores {
-			s.Committed()
-		}
+		flushTo(t, backend, env.Stores)
 		rows = 0
 		if err := backend.Scan(nil, nil, func(_, _ []byte) (bool, error) { rows++; return true, nil }); err != nil {
 			t.Fatal(err)

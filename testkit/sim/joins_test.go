@@ -58,3 +58,19 @@ func selfJoin(faulty func() error) *stream.Topology {
 	s.JoinInterval(s, join.Within(4*time.Millisecond, 0).Grace(10*time.Millisecond), func(l, r order) order { return pairOf(faulty, &l, &r) }).To(out)
 	return t
 }
+
+// tables joins two tables, and looks rows of the result up.
+func tables(faulty func() error) *stream.Topology {
+	t := stream.NewTopology()
+	left, right := t.From(orders), t.From(returns)
+	sold := left.Table("sold")
+	returned := right.Table("returned")
+	sold.OuterJoin(returned, func(l, r *order) order { return pairOf(faulty, l, r) }).To(out)
+	left.LeftJoinTable(sold.Join(returned, func(l, r order) line { return line{ID: l.ID*1000 + r.ID} }), func(o order, l *line) line {
+		if l == nil {
+			return line{Offset: int64(o.ID)}
+		}
+		return line{ID: l.ID, Offset: int64(o.ID)}
+	}).To(lines)
+	return t
+}

@@ -30,6 +30,7 @@ var topologies = []struct {
 	{"nearest join", nearestJoin, []string{"orders", "returns"}},
 	{"interval join", intervalJoin, []string{"orders", "returns"}},
 	{"self join", selfJoin, []string{"orders"}},
+	{"tables", tables, []string{"orders", "returns"}},
 }
 
 // order has a number of its own, so that no two records are equal.

@@ -59,7 +59,14 @@ func (w *watermark) advance(millis int64) {
 }
 
 // Watermark returns the time that was reached by AdvanceTo, or NoTime. It survives restarts.
-func (s *Windowed[A]) Watermark() (int64, error) { return s.time.read(s.space) }
+func (s *Windowed[A]) Watermark() (int64, error) {
+	if !s.time.loaded {
+		if err := s.checkDefinition(); err != nil {
+			return 0, err
+		}
+	}
+	return s.time.read(s.space)
+}
 
 // AdvanceTo moves the watermark, never back. Watermark has been called before.
 func (s *Windowed[A]) AdvanceTo(millis int64) { s.time.advance(millis) }

@@ -27,14 +27,15 @@ type aligned struct {
 type alignedInput struct {
 	broker.TopicPartition
 	operator operator.Input
-	held     []heldBatch
+	held     []bufferedBatch
 	from     int // the next record of the first batch
 	records  int // that are held and not processed
 	bytes    int64
 	// next is the offset behind everything that was fetched, end the end of the partition as last seen.
 	next, end int64
-	// fresh is set while it is known, since the last look at the fetcher, that there is no more than what is held.
+	// fresh is set if the fetcher had a chance to bring more since the last record was used up, with call number since.
 	fresh bool
+	since int
 	// paused is set while the fetcher was told to hold the partition back.
 	paused bool
 	// gone is set if the topic does not exist any more.
@@ -43,8 +44,8 @@ type alignedInput struct {
 	lost *broker.OffsetOutOfRangeError
 }
 
-// heldBatch is a batch with records.
-type heldBatch struct {
+// bufferedBatch is a batch with records.
+type bufferedBatch struct {
 	*broker.Batch
 	bytes int64
 	// next is the position when the batch is used up.
@@ -89,7 +90,7 @@ func (in *alignedInput) hold(b *broker.Batch) bool {
 		for i := range b.Records {
 			bytes += int64(len(b.Records[i].Key) + len(b.Records[i].Value))
 		}
-		in.held = append(in.held, heldBatch{b, bytes, b.NextOffset})
+		in.held = append(in.held, bufferedBatch{b, bytes, b.NextOffset})
 		in.records += len(b.Records)
 		in.bytes += bytes
 		return false
@@ -109,12 +110,12 @@ func (in *alignedInput) idle() bool { return (in.next >= in.end || in.gone) && i
 func (in *alignedInput) head() int64 { return in.held[0].Records[in.from].Millis }
 
 // choose returns the input whose record is next, and until which timestamp its records are. It returns nil if that is not
-// known, or there is none.
-func (a *aligned) choose() (next *alignedInput, until int64) {
+// known, or there is none. stale says whether an input counts as read to its end that the fetcher was not asked for since.
+func (a *aligned) choose(stale bool) (next *alignedInput, until int64) {
 	first, second := int64(math.MaxInt64), int64(math.MaxInt64)
 	for _, in := range a.inputs {
 		if len(in.held) == 0 {
-			if !in.fresh || !in.idle() {
+			if !in.fresh && !stale || !in.idle() {
 				return nil, 0
 			}
 			continue
@@ -152,7 +153,7 @@ func (in *alignedInput) done(n int) int64 {
 	in.bytes -= first.bytes
 	first.Release()
 	copy(in.held, in.held[1:])
-	in.held[len(in.held)-1] = heldBatch{}
+	in.held[len(in.held)-1] = bufferedBatch{}
 	in.held = in.held[:len(in.held)-1]
 	in.from = 0
 	in.fresh = len(in.held) > 0
@@ -163,7 +164,7 @@ func (in *alignedInput) done(n int) int64 {
 // how many were processed.
 func (w *Worker) merge(t *task, limit int) (processed int, err error) {
 	for processed < limit {
-		in, until := t.aligned.choose()
+		in, until := t.aligned.choose(false)
 		if in == nil {
 			break
 		}
@@ -177,6 +178,7 @@ func (w *Worker) merge(t *task, limit int) (processed int, err error) {
 			return processed, failure
 		}
 		t.positions[in.Topic] = in.done(n)
+		in.since = w.polls
 		w.flow(in)
 	}
 	return processed, nil
@@ -197,13 +199,19 @@ func (w *Worker) flow(in *alignedInput) {
 
 // startInput begins to read an input of a running task.
 func (w *Worker) startInput(t *task, tp broker.TopicPartition, position int64) {
+	w.resetInput(t, tp, position)
+	w.fetcher.Start(tp, position)
+}
+
+// resetInput drops what is held of an input that is to be read from position on.
+func (w *Worker) resetInput(t *task, tp broker.TopicPartition, position int64) {
 	if t.aligned != nil {
 		in := t.aligned.input(tp.Topic)
 		in.start(position)
+		in.since = w.polls
 		in.end = max(in.end, t.ends[tp.Topic])
 		w.flow(in)
 	}
-	w.fetcher.Start(tp, position)
 }
 
 // hold keeps a batch until its records are next.
@@ -216,11 +224,25 @@ func (w *Worker) hold(t *task, b *broker.Batch) {
 	w.flow(in)
 }
 
+// poll asks the fetcher.
+func (w *Worker) poll(ctx context.Context, wait time.Duration) (*broker.Batch, error) {
+	w.polls++
+	batch, err := w.fetcher.Poll(ctx, wait)
+	if batch == nil && err == nil {
+		w.quiet = w.polls
+	}
+	return batch, err
+}
+
 // look takes what the fetcher has at hand, so that of a record that is there none that is later is processed before it.
-// Every partition has its turn; what comes after that waits for the next look.
+// Every partition has its turn; what comes after that waits for the next look. It ends early when it meets a batch of a
+// task with one input, which is processed first, and goes on with the next step.
 func (w *Worker) look(ctx context.Context) error {
 	for range len(w.route) {
-		batch, err := w.fetcher.Poll(ctx, 0)
+		if w.held.batch != nil {
+			break
+		}
+		batch, err := w.poll(ctx, 0)
 		if err != nil {
 			if err := w.explain(ctx, err); err != nil {
 				return err
@@ -230,13 +252,13 @@ func (w *Worker) look(ctx context.Context) error {
 		if batch == nil {
 			break
 		}
-		if err := w.handle(ctx, batch); err != nil {
+		if err := w.take(ctx, batch); err != nil {
 			return err
 		}
 	}
 	for _, t := range w.alignedTasks {
 		for _, in := range t.aligned.inputs {
-			in.fresh = true
+			in.fresh = in.fresh || w.quiet > in.since || w.polls-in.since >= len(w.route)
 		}
 	}
 	return nil

@@ -26,18 +26,18 @@ func (w *Worker) mergeAll(ctx context.Context) (worked bool, err error) {
 		return false, err
 	}
 	for _, t := range w.alignedTasks {
+		if w.due() {
+			return worked, nil // the step makes the checkpoint
+		}
+		began := w.config.Clock.Now()
 		n, err := w.merge(t, w.room())
 		worked = worked || n > 0
 		w.records += n
 		if err != nil {
 			return worked, err
 		}
-		if w.due() {
-			if err := w.Checkpoint(ctx); err != nil {
-				return worked, err
-			}
-		}
 		if n > 0 {
+			w.adjustPace(n, w.config.Clock.Now().Sub(began))
 			t.aligned.stalled = time.Time{}
 		}
 	}
@@ -70,10 +70,7 @@ func (a *aligned) lostInput() *broker.OffsetOutOfRangeError {
 // ready reports whether a task with several inputs can go on without being told anything new.
 func (w *Worker) ready() bool {
 	for _, t := range w.alignedTasks {
-		for _, in := range t.aligned.inputs {
-			in.fresh = true
-		}
-		if in, _ := t.aligned.choose(); in != nil {
+		if in, _ := t.aligned.choose(true); in != nil {
 			return true
 		}
 	}

@@ -42,9 +42,11 @@ func (f *fetcher) Start(tp broker.TopicPartition, offset int64) {
 
 // Stop implements [broker.Fetcher].
 func (f *fetcher) Stop(tp broker.TopicPartition) {
-	delete(f.slow, tp)
+	if _, ok := f.slow[tp]; ok {
+		delete(f.slow, tp)
+		f.Fetcher.Resume(tp)
+	}
 	delete(f.paused, tp)
-	f.Fetcher.Resume(tp)
 	f.Fetcher.Stop(tp)
 }
 

@@ -72,6 +72,18 @@ type Config struct {
 	// comes on top. The default is 256 MiB. As much as 64 MiB more is used for blocks of the databases.
 	CacheBytes int64
 
+	// MaxBufferedRecords and MaxBufferedBytes bound what is held of each input of a task that reads several partitions
+	// (joins, merged streams) until its time has come: such a task reads them in the order of timestamps. The defaults are
+	// 10,000 records and 8 MiB. Up to one batch more may be held.
+	MaxBufferedRecords int
+	MaxBufferedBytes   int64
+
+	// AlignTimeout is how long a task that reads several partitions waits for one of which there is more to read, and
+	// nothing comes, for instance because its leader is down. When it is over the task goes on without, and what comes
+	// later is processed out of order. 0, the default, waits for as long as it takes. A partition of which everything was
+	// read, or whose topic was deleted, is never waited for.
+	AlignTimeout time.Duration
+
 	// IdleTimeout lets windows close when no records come: a task whose input has been silent for this long takes event
 	// time to have reached the time of the clock less the timeout, and again after each further timeout. Records whose
 	// time is that of their writing, and that take less than the timeout to arrive, give the same results when they are
@@ -229,6 +241,9 @@ func (c Config) withDefaults() (Config, error) {
 		{"ShutdownTimeout", int64(c.ShutdownTimeout)},
 		{"TransactionTimeout", int64(c.TransactionTimeout)},
 		{"IdleTimeout", int64(c.IdleTimeout)},
+		{"AlignTimeout", int64(c.AlignTimeout)},
+		{"MaxBufferedRecords", int64(c.MaxBufferedRecords)},
+		{"MaxBufferedBytes", c.MaxBufferedBytes},
 	} {
 		if field.value < 0 {
 			problem("%s is negative", field.name)

@@ -17,6 +17,9 @@ type Backend interface {
 	// means no upper bound. key and value are valid only during the call.
 	Scan(from, to []byte, f func(key, value []byte) (bool, error)) error
 
+	// ScanBack is Scan in descending order.
+	ScanBack(from, to []byte, f func(key, value []byte) (bool, error)) error
+
 	// NewBatch returns an empty batch of changes.
 	NewBatch() Batch
 

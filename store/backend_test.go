@@ -89,6 +89,18 @@ func scanAll(t testing.TB, b store.Backend, from, to []byte) []pair {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var back []pair
+	err = b.ScanBack(from, to, func(key, value []byte) (bool, error) {
+		back = append(back, pair{string(key), string(value)})
+		return true, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Reverse(back)
+	if diff := cmp.Diff(got, back); diff != "" {
+		t.Fatalf("ScanBack differs from Scan (-Scan +ScanBack):\n%s", diff)
+	}
 	return got
 }
 

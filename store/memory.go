@@ -53,6 +53,29 @@ func (m *memoryBackend) Scan(from, to []byte, f func(key, value []byte) (bool, e
 	return failed
 }
 
+func (m *memoryBackend) ScanBack(from, to []byte, f func(key, value []byte) (bool, error)) error {
+	m.scans++
+	defer func() { m.scans-- }()
+	var failed error
+	visit := func(item memoryItem) bool {
+		if to != nil && bytes.Compare(item.key, to) >= 0 {
+			return true
+		}
+		if bytes.Compare(item.key, from) < 0 {
+			return false
+		}
+		var more bool
+		more, failed = f(item.key, item.value)
+		return more && failed == nil
+	}
+	if to == nil {
+		m.tree.Reverse(visit)
+	} else {
+		m.tree.Descend(memoryItem{key: to}, visit)
+	}
+	return failed
+}
+
 func (m *memoryBackend) NewBatch() Batch { return &memoryBatch{backend: m} }
 
 func (m *memoryBackend) Load(entries *Entries) error {

@@ -43,7 +43,18 @@ func (b *pebbleBackend) Get(dst, key []byte) ([]byte, error) {
 }
 
 // Scan sees the database as it was when it began, whatever f commits.
-func (b *pebbleBackend) Scan(from, to []byte, f func(key, value []byte) (bool, error)) (err error) {
+func (b *pebbleBackend) Scan(from, to []byte, f func(key, value []byte) (bool, error)) error {
+	return b.scan(from, to, (*pebble.Iterator).First, (*pebble.Iterator).Next, f)
+}
+
+// ScanBack sees the database as it was when it began, whatever f commits.
+func (b *pebbleBackend) ScanBack(from, to []byte, f func(key, value []byte) (bool, error)) error {
+	return b.scan(from, to, (*pebble.Iterator).Last, (*pebble.Iterator).Prev, f)
+}
+
+func (b *pebbleBackend) scan(
+	from, to []byte, first, next func(*pebble.Iterator) bool, f func(key, value []byte) (bool, error),
+) (err error) {
 	if err := b.usable(); err != nil {
 		return b.wrap("scan", err)
 	}
@@ -70,7 +81,7 @@ func (b *pebbleBackend) Scan(from, to []byte, f func(key, value []byte) (bool, e
 			err = b.wrap("scan", closeErr)
 		}
 	}()
-	for ok := it.First(); ok; ok = it.Next() {
+	for ok := first(it); ok; ok = next(it) {
 		value, err := it.ValueAndErr()
 		if err != nil {
 			return b.wrap("scan", err)

@@ -349,7 +349,7 @@ func (t *Timers) dueRow(key string, at int64) []byte {
 // Committed implements [Store].
 func (t *Timers) Committed() {
 	for i := range t.due {
-		t.due[i].committed()
+		t.due[i].committed(func(endEntry) bool { return false })
 	}
 	t.cache.committed()
 }

@@ -367,7 +367,7 @@ func (s *Windowed[A]) flushWindow(emit func(key, value []byte) error, key string
 
 // Committed implements [Store].
 func (s *Windowed[A]) Committed() {
-	s.ends.committed()
+	s.ends.committed(func(endEntry) bool { return false })
 	s.cache.committed()
 }
 

@@ -39,9 +39,10 @@ func (x *endIndex) flushed(e endEntry) {
 	}
 }
 
-func (x *endIndex) committed() {
+// committed forgets entries after the horizon that are in the database now, but for those that are to be kept.
+func (x *endIndex) committed(keep func(endEntry) bool) {
 	for _, e := range x.flushing {
-		if e.end > x.horizon {
+		if e.end > x.horizon && !keep(e) {
 			x.tree.Delete(e)
 		}
 	}
@@ -66,17 +67,12 @@ func (s *Windowed[A]) Index(w *Window[A]) {
 // Due takes the entry with the smallest end out of the index, if that is not after limit, places the store on its key
 // and returns the position of its window in Open. Order is by end, then by key bytes, then by start.
 func (s *Windowed[A]) Due(limit int64) (k *Windows[A], i int, key string, ok bool, err error) {
-	if limit > s.ends.horizon {
-		if err := s.readEnds(min(limit, math.MaxInt64-s.options.Ahead) + s.options.Ahead); err != nil {
+	for {
+		first, found, err := s.ends.first(s.space, limit, s.options.Ahead)
+		if err != nil || !found {
 			return nil, 0, "", false, err
 		}
-	}
-	for {
-		first, found := s.ends.tree.Min()
-		if !found || first.end > limit {
-			return nil, 0, "", false, nil
-		}
-		s.ends.tree.Delete(first)
+		s.ends.remove(first)
 		k, err := s.Place([]byte(first.key))
 		if err != nil {
 			return nil, 0, "", false, err
@@ -90,29 +86,46 @@ func (s *Windowed[A]) Due(limit int64) (k *Windows[A], i int, key string, ok boo
 	}
 }
 
-// readEnds reads the index up to a new horizon.
-func (s *Windowed[A]) readEnds(horizon int64) error {
-	prefix := append(append(s.from[:0], s.space.Prefix...), familyEnd)
-	n := len(prefix)
-	s.from = prefix
-	if s.ends.horizon != NoTime {
-		s.from = appendOrdered(s.from, s.ends.horizon+1)
+// first returns the entry with the smallest end, if that is not after limit. It reads ahead, if it has to read.
+func (x *endIndex) first(space Space, limit, ahead int64) (endEntry, bool, error) {
+	if limit > x.horizon {
+		if err := x.read(space, min(limit, math.MaxInt64-ahead)+ahead); err != nil {
+			return endEntry{}, false, err
+		}
 	}
-	s.to = append(append(s.to[:0], s.space.Prefix...), familyEnd)
+	first, found := x.tree.Min()
+	return first, found && first.end <= limit, nil
+}
+
+// read reads the index up to a new horizon.
+func (x *endIndex) read(space Space, horizon int64) error {
+	from := append(append([]byte(nil), space.Prefix...), familyEnd)
+	to := append([]byte(nil), from...)
+	n := len(from)
+	if x.horizon != NoTime {
+		from = appendOrdered(from, x.horizon+1)
+	}
 	if horizon < math.MaxInt64 {
-		s.to = appendOrdered(s.to, horizon+1)
+		to = appendOrdered(to, horizon+1)
 	} else {
-		s.to[len(s.to)-1]++
+		to[len(to)-1]++
 	}
-	s.ends.horizon = horizon
-	return s.space.Backend.Scan(s.from, s.to, func(row, _ []byte) (bool, error) {
+	x.horizon = horizon
+	return space.Backend.Scan(from, to, func(row, _ []byte) (bool, error) {
 		e, err := decodeEnd(row[n:])
 		if err != nil {
-			return false, fmt.Errorf("store %q: read the index of ends: %w", s.name, err)
+			return false, fmt.Errorf("store %q: read the index of times: %w", space.Name, err)
 		}
-		s.ends.tree.Set(e)
+		x.tree.Set(e)
 		return true, nil
 	})
+}
+
+// appendEnd appends the row of an entry.
+func appendEnd(dst []byte, e endEntry) []byte {
+	dst = appendOrdered(append(dst, familyEnd), e.end)
+	dst = binary.AppendUvarint(dst, uint64(len(e.key)))
+	return appendOrdered(append(dst, e.key...), e.start)
 }
 
 func decodeEnd(row []byte) (e endEntry, err error) {
@@ -133,8 +146,6 @@ func (s *Windowed[A]) emitEnd(emit func(key, value []byte) error, end int64, key
 	if s.options.End == nil {
 		return nil
 	}
-	s.row = appendOrdered(append(s.row[:0], familyEnd), end)
-	s.row = binary.AppendUvarint(s.row, uint64(len(key)))
-	s.row = appendOrdered(append(s.row, key...), start)
+	s.row = appendEnd(s.row[:0], endEntry{end, key, start})
 	return emit(s.row, value)
 }

@@ -60,11 +60,18 @@ func (s *Windowed[A]) Watermark() (int64, error) {
 		if err := s.checkDefinition(); err != nil {
 			return 0, err
 		}
-		if err := s.time.load(s.space); err != nil {
-			return 0, fmt.Errorf("store %q: %w", s.name, err)
+	}
+	return s.time.read(s.space)
+}
+
+// read returns the watermark of the store that has a space.
+func (w *watermark) read(space Space) (int64, error) {
+	if !w.loaded {
+		if err := w.load(space); err != nil {
+			return 0, fmt.Errorf("store %q: %w", space.Name, err)
 		}
 	}
-	return s.time.millis, nil
+	return w.millis, nil
 }
 
 // AdvanceTo moves the watermark, never back. Watermark has been called before.

@@ -11,21 +11,21 @@ import (
 )
 
 var (
-	clicks  = stream.NewTopic("clicks", codec.String(), codec.Int())
+	pageClicks  = stream.NewTopic("pageClicks", codec.String(), codec.Int())
 	visits  = stream.NewTopic("visits", codec.String(), codec.JSON[window.Result[int]]())
 	minutes = window.Tumbling(time.Minute)
 	total   = window.Sum(func(n int) int { return n })
 )
 
-// emitting sends clicks on a page, one every 20 seconds, and prints which results each of them brings.
+// emitting sends pageClicks on a page, one every 20 seconds, and prints which results each of them brings.
 func emitting(d window.Definition, emit func(stream.Aggregated[string, int, int]) stream.Stream[string, window.Result[int]], values ...int) {
 	t := stream.NewTopology()
-	emit(t.From(clicks).Window(d).Aggregate(total)).To(visits)
+	emit(t.From(pageClicks).Window(d).Aggregate(total)).To(visits)
 	err := testkit.Run(t, func(d *testkit.Driver) {
 		out := d.Output(visits)
 		for i, n := range values {
 			at := time.Unix(int64(20*i), 0).UTC()
-			d.Input(clicks).Send("home", n, at)
+			d.Input(pageClicks).Send("home", n, at)
 			fmt.Print(at.Format("04:05"), ":")
 			for _, r := range out.Read() {
 				fmt.Printf(" %s=%d", r.Value.Start().UTC().Format("04:05"), r.Value.Value)

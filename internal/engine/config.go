@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/clock"
 	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/store"
@@ -45,6 +46,11 @@ const (
 	LostReset
 )
 
+const (
+	defaultBufferedRecords = 10_000
+	defaultBufferedBytes   = 8 << 20
+)
+
 // Config configures workers. All fields but the guarantee must be set.
 type Config struct {
 	// ExactlyOnce makes a checkpoint one transaction. Producers must be transactional.
@@ -70,6 +76,15 @@ type Config struct {
 	OnError func(*operator.ProcessingError) Action
 	// IdleTimeout is how long the input of a task must be silent until its event time goes on; 0 means for ever.
 	IdleTimeout time.Duration
+	// MaxBufferedRecords and MaxBufferedBytes are how much of one input of a task with several is held until its time has
+	// come; 0 means 10,000 and 8 MiB. A batch more may be held.
+	MaxBufferedRecords int
+	MaxBufferedBytes   int64
+	// AlignTimeout is how long a task with several inputs waits for one of which there should be more to read, and nothing
+	// comes; 0 means for ever.
+	AlignTimeout time.Duration
+	// OnMerge, if not nil, is told of the records that a task with several inputs is about to process.
+	OnMerge func(broker.TopicPartition, []broker.Record)
 	// OpenBackend opens the database of a task; Dir is the relative folder that names it.
 	OpenBackend func(dir string) (store.Backend, error)
 	// DestroyBackend deletes the database of a task that is not open.

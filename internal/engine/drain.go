@@ -117,9 +117,10 @@ func (w *Worker) goOn() {
 func (w *Worker) pauseInput(paused bool) {
 	for _, t := range w.sortedTasks() {
 		for _, tp := range t.inputPartitions() {
-			if paused {
+			switch {
+			case paused:
 				w.fetcher.Pause(tp)
-			} else {
+			case t.aligned == nil || !t.aligned.input(tp.Topic).paused:
 				w.fetcher.Resume(tp)
 			}
 		}

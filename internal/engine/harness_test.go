@@ -111,6 +111,8 @@ type cluster struct {
 	running *process
 	starts  []startLine
 	ids     int
+	// wrapFetcher, if not nil, puts something around the fetchers of workers.
+	wrapFetcher func(broker.Fetcher) broker.Fetcher
 }
 
 // startLine is where topics stood when a process was started.
@@ -119,7 +121,7 @@ type startLine struct {
 	written   map[broker.TopicPartition]int64
 }
 
-func newCluster(t testing.TB, topology *stream.Topology, partitions int32) *cluster {
+func newCluster(t testing.TB, topology *stream.Topology, partitions int32, edit ...func(*broker.TopicSpec)) *cluster {
 	t.Helper()
 	if err := topology.Validate(); err != nil {
 		t.Fatal(err)
@@ -134,7 +136,11 @@ func newCluster(t testing.TB, topology *stream.Topology, partitions int32) *clus
 		},
 	}
 	for _, name := range []string{orders.Name(), totals.Name(), windows.Name()} {
-		if err := c.broker.CreateTopic(broker.TopicSpec{Name: name, Partitions: partitions, Replication: -1}); err != nil {
+		spec := broker.TopicSpec{Name: name, Partitions: partitions, Replication: -1}
+		for _, f := range edit {
+			f(&spec)
+		}
+		if err := c.broker.CreateTopic(spec); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -279,6 +285,9 @@ func (c *cluster) start(d disk, instance string) (p *process, err error) {
 			connections := engine.Connections{Cluster: c.broker, Group: p.group}
 			if connections.Fetcher, err = c.broker.NewFetcher(broker.FetcherConfig{}); err != nil {
 				return err
+			}
+			if c.wrapFetcher != nil {
+				connections.Fetcher = c.wrapFetcher(connections.Fetcher)
 			}
 			var producer broker.ProducerConfig
 			if config.ExactlyOnce {

@@ -35,6 +35,9 @@ func (w *Worker) take(ctx context.Context, batch *broker.Batch) error {
 	case t.state == restoring:
 		defer batch.Release()
 		return w.applyChangelog(ctx, t, batch)
+	case t.aligned != nil:
+		w.hold(t, batch)
+		return nil
 	default:
 		w.held = heldBatch{batch: batch, task: t}
 		return nil

@@ -66,6 +66,9 @@ func (w *Worker) endRest(ctx context.Context) error {
 
 // fetchInput begins to fetch the input of a task at its positions, unless tasks rest.
 func (w *Worker) fetchInput(ctx context.Context, t *task) error {
+	for _, tp := range t.inputPartitions() {
+		w.resetInput(t, tp, t.positions[tp.Topic])
+	}
 	if w.resting() {
 		for _, tp := range t.inputPartitions() {
 			w.fetcher.Stop(tp)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/store"
@@ -30,7 +31,11 @@ func (w *Worker) start(ctx context.Context, t *task) error {
 		t.positions[tp.Topic] = position
 	}
 	t.committed = maps.Clone(t.positions)
+	if len(inputs) > 1 {
+		t.aligned = newAligned(t)
+	}
 	t.state = running // not before: a worker whose job has failed may take another step
+	w.alignedTasks = slices.DeleteFunc(w.sortedTasks(), func(t *task) bool { return t.aligned == nil })
 	return w.fetchInput(ctx, t)
 }
 
@@ -76,6 +81,12 @@ func (w *Worker) outOfRange(ctx context.Context, out *broker.OffsetOutOfRangeErr
 	case t.state == restoring:
 		return fmt.Errorf("task %s: restore: %w: the changelog was changed while it was read; start again", t.name, out)
 	}
+	if t.aligned != nil {
+		if in := t.aligned.input(out.Topic); len(in.held) > 0 {
+			in.lost = out // what was read before it comes first
+			return nil
+		}
+	}
 	// What was processed so far counts, under the old offsets.
 	if err := w.Checkpoint(ctx); err != nil {
 		return err
@@ -92,7 +103,7 @@ func (w *Worker) outOfRange(ctx context.Context, out *broker.OffsetOutOfRangeErr
 	if emptying { // the caches hold what is not there any more
 		return w.reopen(t)
 	}
-	w.fetcher.Start(out.TopicPartition, position)
+	w.startInput(t, out.TopicPartition, position)
 	return nil
 }
 

@@ -50,6 +50,8 @@ type task struct {
 	committed map[string]int64
 	// ends are the ends of the input partitions as last seen, by topic.
 	ends map[string]int64
+	// aligned is nil if there are not several inputs, or the task does not run yet.
+	aligned *aligned
 	// emptying is set until the next checkpoint if that is to delete all state.
 	emptying bool
 	// changed is set when records were processed since the last checkpoint.
@@ -212,44 +214,55 @@ func (t *task) dirtyBytes() int64 {
 // Records that fail are done too if the policy is to skip them.
 func (t *task) process(b *broker.Batch, from, limit int, onError func(*operator.ProcessingError) Action) (int, error) {
 	to := min(len(b.Records), from+limit)
-	input := t.inputs[b.Topic]
-	t.env.Origin.Topic = b.Topic
-	i := from
-	for i < to {
-		end := to
+	n, err := t.processRecords(t.inputs[b.Topic], b.Topic, b.Records[from:to], onError)
+	if err != nil {
+		return n, err
+	}
+	t.positions[b.Topic] = b.NextOffset
+	if from+n < len(b.Records) {
+		t.positions[b.Topic] = b.Records[from+n].Offset
+	}
+	t.ends[b.Topic] = b.EndOffset
+	return n, nil
+}
+
+// processRecords runs records of one topic through the operators, and returns how many it has done: fewer than there are if
+// whoever observes has seen enough.
+func (t *task) processRecords(
+	input operator.Input, topic string, records []broker.Record, onError func(*operator.ProcessingError) Action,
+) (int, error) {
+	t.env.Origin.Topic = topic
+	i := 0
+	for i < len(records) {
+		end := len(records)
 		if t.observe != nil {
 			end = i + 1
 		}
-		failed, err := t.run(input, b.Records[i:end])
-		i += failed
+		done, err := t.run(input, records[i:end])
+		i += done
 		if err != nil {
 			if ctx := t.env.Context; ctx.Err() != nil {
-				return i - from, context.Cause(ctx)
+				return i, context.Cause(ctx)
 			}
 			if operator.IsFatal(err) || onError(err) != Skip {
-				return i - from, err
+				return i, err
 			}
 			t.skipped++
 			i++
 		}
 		if t.observe != nil {
-			enough, err := t.observe(t, b.Records[i-1].Offset)
+			enough, err := t.observe(t, records[i-1].Offset)
 			if err != nil {
-				return i - from, err
+				return i, err
 			}
 			if enough {
 				break
 			}
 		}
 	}
-	t.processed += int64(i - from)
+	t.processed += int64(i)
 	t.changed, t.busy = true, time.Time{}
-	t.positions[b.Topic] = b.NextOffset
-	if i < len(b.Records) {
-		t.positions[b.Topic] = b.Records[i].Offset
-	}
-	t.ends[b.Topic] = b.EndOffset
-	return i - from, nil
+	return i, nil
 }
 
 // run processes records until one fails, and returns how many it has done.

@@ -41,10 +41,14 @@ type Worker struct {
 	held heldBatch
 	// heldBackUntil is set while a sink takes no more: input is not processed until then.
 	heldBackUntil time.Time
+	// polls counts the calls of the fetcher, quiet is the count of the last that brought nothing.
+	polls, quiet int
 	// pace is how many records are processed in one step.
 	pace int
 	// route tells whose the partitions are that are being fetched: inputs of running tasks and changelogs of others.
 	route map[broker.TopicPartition]*task
+	// alignedTasks are the running tasks with several inputs, in a fixed order.
+	alignedTasks []*task
 
 	checkpointed time.Time // when the last checkpoint ended, or when there was nothing to check in
 	records      int       // processed since then
@@ -72,6 +76,8 @@ type Connections struct {
 // NewWorker returns a worker without tasks. partitions holds the number of partitions of every topic of the plan.
 func NewWorker(config Config, plan *graph.Plan, c Connections, partitions map[string]int32) *Worker {
 	now := config.Clock.Now()
+	config.MaxBufferedRecords = cmp.Or(config.MaxBufferedRecords, defaultBufferedRecords)
+	config.MaxBufferedBytes = cmp.Or(config.MaxBufferedBytes, defaultBufferedBytes)
 	return &Worker{
 		config: config, plan: plan, cluster: c.Cluster, fetcher: c.Fetcher, producer: c.Producer, group: c.Group,
 		newProducer: c.NewProducer, outbox: newOutbox(c.Producer, partitions),
@@ -158,6 +164,12 @@ func (w *Worker) closeTask(t *task, sync bool) error {
 		}
 	}
 	delete(w.tasks, t.id)
+	if t.aligned != nil {
+		for _, in := range t.aligned.inputs {
+			in.start(0)
+		}
+		w.alignedTasks = slices.DeleteFunc(w.alignedTasks, func(o *task) bool { return o == t })
+	}
 	return t.close(sync)
 }
 
@@ -188,13 +200,14 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	if err := w.endRest(ctx); err != nil {
 		return false, err
 	}
-	if wait = w.waitFor(wait); w.outbox.pending > 0 {
+	ready := w.ready()
+	if wait = w.waitFor(wait); ready || w.outbox.pending > 0 {
 		wait = 0 // output waits for more only while there is more
 	}
 	if w.held.batch == nil || w.heldBack() {
-		batch, err := w.fetcher.Poll(ctx, wait)
+		batch, err := w.poll(ctx, wait)
 		if err != nil {
-			return false, w.explain(ctx, err)
+			return true, w.explain(ctx, err)
 		}
 		worked = batch != nil
 		if err := w.take(ctx, batch); err != nil {
@@ -207,8 +220,13 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	case w.held.batch != nil:
 		worked = true
 		err = w.processHeld()
-	case !worked:
+	case !worked && !ready:
 		err = w.send()
+	}
+	if err == nil {
+		var merged bool
+		merged, err = w.mergeAll(ctx)
+		worked = worked || merged
 	}
 	if err == nil {
 		err = w.advanceIdle()
@@ -225,8 +243,12 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	return worked, err
 }
 
-// waitFor cuts a waiting time so that neither the next checkpoint, nor the end of a rest, nor a timer is late.
+// waitFor cuts a waiting time so that neither the next checkpoint, nor the end of a rest, nor a timer is late, and nobody waits
+// for an input in vain.
 func (w *Worker) waitFor(wait time.Duration) time.Duration {
+	if len(w.alignedTasks) > 0 {
+		wait = min(wait, stallCheck)
+	}
 	if w.heldBack() {
 		wait = min(wait, w.heldBackUntil.Sub(w.config.Clock.Now()))
 	}

@@ -155,7 +155,24 @@ type Builder struct {
 	// Topic returns the name of the topic that a node reads or writes.
 	Topic func(n *Node) string
 
-	built map[*Node]any
+	built  map[*Node]any
+	shared map[*Node]any
+}
+
+// Share returns what open returns, which is called once per node and task: for what several operators of a task use.
+func Share[T any](b *Builder, n *Node, open func() (T, error)) (T, error) {
+	if v, ok := b.shared[n]; ok {
+		return v.(T), nil
+	}
+	v, err := open()
+	if err != nil {
+		return v, err
+	}
+	if b.shared == nil {
+		b.shared = map[*Node]any{}
+	}
+	b.shared[n] = v
+	return v, nil
 }
 
 // Build returns the operator of n, built once per task.

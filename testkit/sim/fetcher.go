@@ -17,9 +17,10 @@ type fetcher struct {
 	worker *worker
 	// slow are the partitions that are held up, and until when.
 	slow map[broker.TopicPartition]time.Time
-	// paused are the partitions that the worker has paused.
+	// paused are the partitions that the engine has paused.
 	paused map[broker.TopicPartition]bool
-	// given are the records that were handed over, as far as the offset behind them was not committed yet.
+	// given are the records that tasks with several inputs were given, as far as the offset behind them was not committed
+	// yet.
 	given []place
 }
 
@@ -77,13 +78,16 @@ func (f *fetcher) Poll(ctx context.Context, wait time.Duration) (*broker.Batch, 
 			}
 		}
 	}
-	b, err := f.Fetcher.Poll(ctx, wait)
-	if b != nil && f.world.ordered[b.Topic] {
-		for i := range b.Records {
-			f.given = append(f.given, place{b.TopicPartition, b.Records[i].Offset})
+	return f.Fetcher.Poll(ctx, wait)
+}
+
+// note is told of the records that a task with several inputs is about to process.
+func (f *fetcher) note(tp broker.TopicPartition, records []broker.Record) {
+	if f.world.ordered[tp.Topic] {
+		for i := range records {
+			f.given = append(f.given, place{tp, records[i].Offset})
 		}
 	}
-	return b, err
 }
 
 // noteCommits extends the order in which tasks with several inputs have processed them, once it is committed.

@@ -140,6 +140,7 @@ func (p *process) connect() error {
 			return err
 		}
 		f := &fetcher{Fetcher: inner, world: w, slow: map[broker.TopicPartition]time.Time{}, paused: map[broker.TopicPartition]bool{}}
+		config.OnMerge = f.note
 		c.Fetcher = f
 		c.NewProducer = func() (broker.Producer, error) {
 			if !w.config.engine.ExactlyOnce {

@@ -23,6 +23,11 @@ var topologies = []topologyOf{
 	{name: "merged with state", build: mergedWithState, inputs: []string{"orders", "returns"}},
 	{name: "two repartitions", build: twoRepartitions, inputs: []string{"orders"}},
 	{name: "sinks", build: sinks, inputs: []string{"orders"}},
+	{name: "as-of join", build: asOfJoin, inputs: []string{"orders", "returns"}},
+	{name: "nearest join", build: nearestJoin, inputs: []string{"orders", "returns"}},
+	{name: "interval join", build: intervalJoin, inputs: []string{"orders", "returns"}},
+	{name: "self join", build: selfJoin, inputs: []string{"orders"}},
+	{name: "tables", build: tables, inputs: []string{"orders", "returns"}},
 }
 
 type topologyOf struct {

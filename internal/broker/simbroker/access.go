@@ -98,6 +98,13 @@ func (b *Broker) DeleteRecords(tp broker.TopicPartition, before int64) error {
 	})
 }
 
+// DeleteTopic deletes a topic. Groups hear nothing of it: on a cluster that takes them minutes.
+func (b *Broker) DeleteTopic(name string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.topics, name)
+}
+
 // Unreleased returns how many batches were fetched and not released.
 func (b *Broker) Unreleased() int {
 	b.mu.Lock()

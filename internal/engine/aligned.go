@@ -1,0 +1,265 @@
+package engine
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/operator"
+)
+
+// aligned reads the inputs of a task that has several in the order of their timestamps: the next record is the one with
+// the smallest timestamp among the first ones that are buffered, and of the first input by name if several have it. It is
+// not known as long as an input has nothing buffered although there is more to read of it. Within an input the order
+// stays that of the offsets.
+//
+// Batches stay as they were fetched until they are used up: what is chosen is a run of records, not one.
+type aligned struct {
+	inputs []*alignedInput // by topic
+	// stalled is since when records are buffered and none is next; zero if it is not so. asked is when the cluster was
+	// asked about that last, and warned whether the log says so.
+	stalled, asked time.Time
+	warned         bool
+}
+
+// alignedInput is one partition and what is buffered of it.
+type alignedInput struct {
+	broker.TopicPartition
+	operator operator.Input
+	held     []bufferedBatch
+	from     int // the next record of the first batch
+	records  int // that are held and not processed
+	bytes    int64
+	// next is the offset behind everything that was fetched, end the end of the partition as last seen.
+	next, end int64
+	// fresh is set if the fetcher had a chance to bring more since the last record was used up, with call number since.
+	fresh bool
+	since int
+	// paused is set while the fetcher was told to hold the partition back.
+	paused bool
+	// gone is set if the topic does not exist any more.
+	gone bool
+	// lost is what the fetcher has said of the offset behind what is held.
+	lost *broker.OffsetOutOfRangeError
+}
+
+// bufferedBatch is a batch with records.
+type bufferedBatch struct {
+	*broker.Batch
+	bytes int64
+	// next is the position when the batch is used up.
+	next int64
+}
+
+func newAligned(t *task) *aligned {
+	a := &aligned{}
+	for _, tp := range t.inputPartitions() {
+		a.inputs = append(a.inputs, &alignedInput{TopicPartition: tp, operator: t.inputs[tp.Topic]})
+	}
+	return a
+}
+
+func (a *aligned) input(topic string) *alignedInput {
+	for _, in := range a.inputs {
+		if in.Topic == topic {
+			return in
+		}
+	}
+	return nil
+}
+
+// start forgets what is held: the input is read from position on. What was known of its end stays known.
+func (in *alignedInput) start(position int64) {
+	for _, b := range in.held {
+		b.Release()
+	}
+	clear(in.held)
+	in.held = in.held[:0]
+	in.from, in.records, in.bytes = 0, 0, 0
+	in.next = position
+	in.fresh, in.lost = false, nil
+}
+
+// hold takes a batch. It reports whether that moves the position of the task by itself: nothing is held, and the batch
+// has no records.
+func (in *alignedInput) hold(b *broker.Batch) bool {
+	in.next, in.end, in.gone = b.NextOffset, b.EndOffset, false
+	if len(b.Records) > 0 {
+		var bytes int64
+		for i := range b.Records {
+			bytes += int64(len(b.Records[i].Key) + len(b.Records[i].Value))
+		}
+		in.held = append(in.held, bufferedBatch{b, bytes, b.NextOffset})
+		in.records += len(b.Records)
+		in.bytes += bytes
+		return false
+	}
+	b.Release()
+	if n := len(in.held); n > 0 {
+		in.held[n-1].next = in.next
+		return false
+	}
+	return true
+}
+
+// idle reports whether nothing can come that is older than what other inputs hold, as far as anybody knows.
+func (in *alignedInput) idle() bool { return (in.next >= in.end || in.gone) && in.lost == nil }
+
+// head returns the timestamp of the first record that is held.
+func (in *alignedInput) head() int64 { return in.held[0].Records[in.from].Millis }
+
+// choose returns the input whose record is next, and until which timestamp its records are. It returns nil if that is not
+// known, or there is none. stale says whether an input counts as read to its end that the fetcher was not asked for since.
+func (a *aligned) choose(stale bool) (next *alignedInput, until int64) {
+	first, second := int64(math.MaxInt64), int64(math.MaxInt64)
+	for _, in := range a.inputs {
+		if len(in.held) == 0 {
+			if !in.fresh && !stale || !in.idle() {
+				return nil, 0
+			}
+			continue
+		}
+		switch head := in.head(); {
+		case next == nil:
+			next, first = in, head
+		case head < first:
+			next, first, second = in, head, first-1 // the input before it comes first if the timestamps are equal
+		default:
+			second = min(second, head)
+		}
+	}
+	return next, second
+}
+
+// run returns the records of the first batch that are next, at most limit of them.
+func (in *alignedInput) run(until int64, limit int) []broker.Record {
+	records := in.held[0].Records[in.from:]
+	n := 1
+	for limit = min(limit, len(records)); n < limit && records[n].Millis <= until; n++ {
+	}
+	return records[:n]
+}
+
+// done notes that n records of the first batch were processed, and returns the offset of the next.
+func (in *alignedInput) done(n int) int64 {
+	first := &in.held[0]
+	in.from += n
+	in.records -= n
+	if in.from < len(first.Records) {
+		return first.Records[in.from].Offset
+	}
+	position := first.next
+	in.bytes -= first.bytes
+	first.Release()
+	copy(in.held, in.held[1:])
+	in.held[len(in.held)-1] = bufferedBatch{}
+	in.held = in.held[:len(in.held)-1]
+	in.from = 0
+	in.fresh = len(in.held) > 0
+	return position
+}
+
+// merge processes records of a task with several inputs, at most limit, until it is not known which is next. It returns
+// how many were processed.
+func (w *Worker) merge(t *task, limit int) (processed int, err error) {
+	for processed < limit && !w.halted {
+		in, until := t.aligned.choose(false)
+		if in == nil {
+			break
+		}
+		records := in.run(until, limit-processed)
+		if w.config.OnMerge != nil {
+			w.config.OnMerge(in.TopicPartition, records)
+		}
+		n, failure := t.processRecords(in.operator, in.Topic, records, w.onError)
+		processed += n
+		if failure != nil {
+			return processed, failure
+		}
+		t.positions[in.Topic] = in.done(n)
+		in.since = w.polls
+		w.flow(in)
+	}
+	return processed, nil
+}
+
+// flow holds an input back that has much buffered, and lets it go on when half of that is processed.
+func (w *Worker) flow(in *alignedInput) {
+	records, bytes := w.config.MaxBufferedRecords, w.config.MaxBufferedBytes
+	switch {
+	case !in.paused && (in.records >= records || in.bytes >= bytes):
+		in.paused = true
+		w.fetcher.Pause(in.TopicPartition)
+	case in.paused && in.records <= records/2 && in.bytes <= bytes/2:
+		in.paused = false
+		w.fetcher.Resume(in.TopicPartition)
+	}
+}
+
+// startInput begins to read an input of a running task.
+func (w *Worker) startInput(t *task, tp broker.TopicPartition, position int64) {
+	w.resetInput(t, tp, position)
+	w.fetcher.Start(tp, position)
+}
+
+// resetInput drops what is held of an input that is to be read from position on.
+func (w *Worker) resetInput(t *task, tp broker.TopicPartition, position int64) {
+	if t.aligned != nil {
+		in := t.aligned.input(tp.Topic)
+		in.start(position)
+		in.since = w.polls
+		in.end = max(in.end, t.ends[tp.Topic])
+		w.flow(in)
+	}
+}
+
+// hold keeps a batch until its records are next.
+func (w *Worker) hold(t *task, b *broker.Batch) {
+	in := t.aligned.input(b.Topic)
+	t.ends[b.Topic] = b.EndOffset
+	if in.hold(b) && in.next != t.positions[in.Topic] {
+		t.positions[in.Topic], t.changed, t.busy = in.next, true, time.Time{}
+	}
+	w.flow(in)
+}
+
+// poll asks the fetcher.
+func (w *Worker) poll(ctx context.Context, wait time.Duration) (*broker.Batch, error) {
+	w.polls++
+	batch, err := w.fetcher.Poll(ctx, wait)
+	if batch == nil && err == nil {
+		w.quiet = w.polls
+	}
+	return batch, err
+}
+
+// look takes what the fetcher has at hand, so that of a record that is there none that is later is processed before it.
+// Every partition has its turn; what comes after that waits for the next look. It ends early when it meets a batch of a
+// task with one input, which is processed first, and goes on with the next step.
+func (w *Worker) look(ctx context.Context) error {
+	for range len(w.route) {
+		if w.held.batch != nil {
+			break
+		}
+		batch, err := w.poll(ctx, 0)
+		if err != nil {
+			if err := w.explain(ctx, err); err != nil {
+				return err
+			}
+			continue
+		}
+		if batch == nil {
+			break
+		}
+		if err := w.take(ctx, batch); err != nil {
+			return err
+		}
+	}
+	for _, t := range w.alignedTasks {
+		for _, in := range t.aligned.inputs {
+			in.fresh = in.fresh || w.quiet > in.since || w.polls-in.since >= len(w.route)
+		}
+	}
+	return nil
+}

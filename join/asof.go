@@ -1,0 +1,139 @@
+package join
+
+import (
+	"errors"
+	"time"
+
+	"github.com/weirstreams/weir/codec"
+)
+
+// Direction says on which side of a record's time its match lies.
+type Direction uint8
+
+// The directions.
+const (
+	// Backward takes the latest right record that is not later.
+	Backward Direction = iota
+	// Forward takes the earliest right record that is not earlier.
+	Forward
+	// Nearest takes the one of the two that is nearer, and the earlier one of two that are equally near.
+	Nearest
+)
+
+// AsOf defines an as-of join: each left record is joined with one right record of its key, the one that was valid at its
+// time. Right records never emit anything by themselves, and one that comes later never changes what was emitted.
+//
+// It is immutable: its methods return changed copies. The zero value keeps right records for DefaultGrace.
+type AsOf struct {
+	definition
+	graceSet     bool
+	duplicates   bool
+	direction    Direction
+	tolerance    time.Duration
+	hasTolerance bool
+}
+
+// Grace defines an as-of join in which right records are kept until a record of the same key is d later. The latest right
+// record of a key is kept for as long as no other comes.
+func Grace(d time.Duration) AsOf { return AsOf{}.Grace(d) }
+
+// Grace sets for how long a right record is kept after the latest one of its key. One that comes when it is older than
+// that is late: it is counted and not kept.
+func (a AsOf) Grace(d time.Duration) AsOf {
+	a.grace, a.graceSet = d, true
+	return a
+}
+
+// Name sets the name of the store. The default is "join". Joins of the same streams need different names.
+func (a AsOf) Name(name string) AsOf {
+	a.name = name
+	return a
+}
+
+// KeepDuplicates keeps right records of one key and time beside each other, up to their expiry. By default the later one
+// takes the place of the earlier. The last one matches in both cases, but for those that are looked for forward: there the
+// first one matches.
+func (a AsOf) KeepDuplicates() AsOf {
+	a.duplicates = true
+	return a
+}
+
+// Tolerance sets how far the times of a left record and its match may be apart. The default is any distance.
+func (a AsOf) Tolerance(d time.Duration) AsOf {
+	a.tolerance, a.hasTolerance = d, true
+	return a
+}
+
+// Forward matches with the earliest right record that is not earlier. A left record waits for it until the event time of
+// the partition is more than the tolerance after its own, or until one comes.
+func (a AsOf) Forward() AsOf {
+	a.direction = Forward
+	return a
+}
+
+// Nearest matches with the nearest right record in either direction. A left record waits for one that is nearer than what
+// was found, as with Forward.
+func (a AsOf) Nearest() AsOf {
+	a.direction = Nearest
+	return a
+}
+
+// RightCodec sets how right values are encoded in the store. The default is codec.For.
+func (a AsOf) RightCodec[R any](c codec.Codec[R]) AsOf {
+	a.codec[1] = c
+	return a
+}
+
+// LeftCodec sets how left values are encoded while they wait for a match. The default is codec.For.
+func (a AsOf) LeftCodec[V any](c codec.Codec[V]) AsOf {
+	a.codec[0] = c
+	return a
+}
+
+// Validate says what is wrong with the definition.
+func (a AsOf) Validate() error {
+	problems := a.validate()
+	if err := checkDuration("Tolerance", a.tolerance); err != nil {
+		problems = append(problems, err)
+	}
+	if a.direction != Backward && !a.hasTolerance {
+		problems = append(problems, errNoTolerance)
+	}
+	return errors.Join(problems...)
+}
+
+// StoreName returns the name of the store of right records.
+func (a AsOf) StoreName() string { return a.storeName("join") }
+
+// WaitingName returns the name of the store of left records that wait, or "" if none do.
+func (a AsOf) WaitingName() string {
+	if a.direction == Backward {
+		return ""
+	}
+	return a.StoreName() + "_waiting"
+}
+
+// GraceMillis, ToleranceMillis, Direction, Duplicates and Codecs return what was defined.
+func (a AsOf) GraceMillis() int64 {
+	if !a.graceSet {
+		return DefaultGrace.Milliseconds()
+	}
+	return a.grace.Milliseconds()
+}
+
+// ToleranceMillis returns the tolerance, or more than any distance.
+func (a AsOf) ToleranceMillis() int64 {
+	if !a.hasTolerance {
+		return maxDuration.Milliseconds() * 100
+	}
+	return a.tolerance.Milliseconds()
+}
+
+// Direction returns where a match is looked for.
+func (a AsOf) Direction() Direction { return a.direction }
+
+// Duplicates reports whether right records of one time are kept beside each other.
+func (a AsOf) Duplicates() bool { return a.duplicates }
+
+// Codecs returns the codecs that were set for left and right values, or nil.
+func (a AsOf) Codecs() (left, right any) { return a.codec[0], a.codec[1] }

@@ -1,0 +1,13 @@
+// Package join says how streams are joined. Streams themselves are joined by the methods of stream.Stream:
+//
+//	priced := trades.JoinAsOf(quotes, join.Grace(time.Hour), func(t Trade, q Quote) Priced {
+//		return Priced{t, q.Mid()}
+//	})
+//
+// Records are matched by their message key. Both sides have to be partitioned alike: topics with the same number of
+// partitions, whose producers choose the partition of a key in the same way. To join by anything else, group the streams
+// by it first. Records with a null key are skipped and counted.
+//
+// A task reads both sides in the order of their timestamps, as far as records are there (see
+// runtime.Config.MaxBufferedRecords), so that a replay gives the results of the live run.
+package join

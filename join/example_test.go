@@ -1,0 +1,118 @@
+package join_test
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/join"
+	"github.com/weirstreams/weir/stream"
+	"github.com/weirstreams/weir/testkit"
+)
+
+var (
+	trades = stream.NewTopic("trades", codec.String(), codec.String())
+	quotes = stream.NewTopic("quotes", codec.String(), codec.String())
+	out    = stream.NewTopic("out", codec.String(), codec.String())
+)
+
+// event is a trade or, with a topic, something else, at a second.
+type event struct {
+	topic  stream.Topic[string, string]
+	second int64
+	value  string
+}
+
+func trade(second int64, value string) event { return event{trades, second, value} }
+func quote(second int64, value string) event { return event{quotes, second, value} }
+
+// show sends events of one key to a join of trades and quotes, and prints what comes of it.
+func show(build func(trades, quotes stream.Stream[string, string]) stream.Stream[string, string], events ...event) {
+	t := stream.NewTopology()
+	build(t.From(trades), t.From(quotes)).To(out)
+	err := testkit.Run(t, func(d *testkit.Driver) {
+		for _, e := range events {
+			d.Input(e.topic).Send("ACME", e.value, time.Unix(e.second, 0))
+		}
+		for _, r := range d.Output(out).Read() {
+			fmt.Println(r.Time.Unix(), r.Value)
+		}
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+}
+
+func orNone(v *string) string {
+	if v == nil {
+		return "none"
+	}
+	return *v
+}
+
+func ExampleGrace() {
+	show(func(trades, quotes stream.Stream[string, string]) stream.Stream[string, string] {
+		return trades.JoinAsOf(quotes, join.Grace(time.Hour), func(trade, quote string) string {
+			return trade + " at " + quote
+		})
+	}, trade(0, "100"), quote(1, "9.5"), trade(2, "200"), quote(3, "9.6"), trade(3, "300"))
+	// Output:
+	// 2 200 at 9.5
+	// 3 300 at 9.6
+}
+
+// A trade is joined with a quote of the last two seconds, or with none.
+func ExampleAsOf_Tolerance() {
+	show(func(trades, quotes stream.Stream[string, string]) stream.Stream[string, string] {
+		d := join.Grace(time.Hour).Tolerance(2 * time.Second)
+		return trades.LeftJoinAsOf(quotes, d, func(trade string, quote *string) string {
+			return trade + " at " + orNone(quote)
+		})
+	}, quote(1, "9.5"), trade(3, "100"), trade(4, "200"))
+	// Output:
+	// 3 100 at 9.5
+	// 4 200 at none
+}
+
+// A trade waits for the next quote, for a minute at most.
+func ExampleAsOf_Forward() {
+	show(func(trades, quotes stream.Stream[string, string]) stream.Stream[string, string] {
+		d := join.Grace(time.Hour).Tolerance(time.Minute).Forward()
+		return trades.JoinAsOf(quotes, d, func(trade, quote string) string { return trade + " before " + quote })
+	}, quote(1, "9.5"), trade(3, "100"), quote(5, "9.6"))
+	// Output:
+	// 3 100 before 9.6
+}
+
+func ExampleAsOf_Nearest() {
+	show(func(trades, quotes stream.Stream[string, string]) stream.Stream[string, string] {
+		d := join.Grace(time.Hour).Tolerance(time.Minute).Nearest()
+		return trades.JoinAsOf(quotes, d, func(trade, quote string) string { return trade + " near " + quote })
+	}, quote(1, "9.5"), trade(4, "100"), quote(5, "9.6"))
+	// Output:
+	// 4 100 near 9.6
+}
+
+func ExampleWithin() {
+	show(func(trades, quotes stream.Stream[string, string]) stream.Stream[string, string] {
+		return trades.JoinInterval(quotes, join.Within(2*time.Second, time.Second), func(trade, quote string) string {
+			return trade + " around " + quote
+		})
+	}, quote(1, "9.5"), quote(2, "9.6"), trade(4, "100"), quote(5, "9.7"), quote(6, "9.8"))
+	// Output:
+	// 4 100 around 9.6
+	// 5 100 around 9.7
+}
+
+// What has no match comes once, when none can come any more.
+func ExampleInterval_UnmatchedWhenFinal() {
+	show(func(trades, quotes stream.Stream[string, string]) stream.Stream[string, string] {
+		d := join.Within(time.Second, time.Second).Grace(10 * time.Second).UnmatchedWhenFinal()
+		return trades.OuterJoinInterval(quotes, d, func(trade, quote *string) string {
+			return orNone(trade) + " and " + orNone(quote)
+		})
+	}, trade(1, "100"), quote(2, "9.5"), quote(5, "9.6"), trade(20, "200"))
+	// Output:
+	// 2 100 and 9.5
+	// 5 none and 9.6
+}

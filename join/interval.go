@@ -1,0 +1,105 @@
+package join
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/weirstreams/weir/codec"
+)
+
+// Interval defines an interval join: each left record is joined with every right record of its key whose time is at most
+// before earlier and at most after later, whichever of the two comes first.
+//
+// It is immutable: its methods return changed copies.
+type Interval struct {
+	definition
+	before, after time.Duration
+	graceSet      bool
+	final         bool
+}
+
+// Within defines an interval join. A left record at t matches right records from t-before to t+after, both included.
+func Within(before, after time.Duration) Interval { return Interval{before: before, after: after} }
+
+// Grace sets for how long records of both sides are kept: until the event time of the partition is more than d after them.
+// One that comes when it is older than that is late: it is counted, joined with what is there, and not kept. The grace
+// must be at least as long as before and after. The default is DefaultGrace.
+func (i Interval) Grace(d time.Duration) Interval {
+	i.grace, i.graceSet = d, true
+	return i
+}
+
+// Name sets the name of the stores, to which "_left" and "_right" are appended. The default is "join". Joins of the same
+// streams need different names.
+func (i Interval) Name(name string) Interval {
+	i.name = name
+	return i
+}
+
+// UnmatchedWhenFinal lets left, right and outer joins emit a record without a match when no match can come any more: when
+// its grace is over. By default it is emitted at once, and again with each match that comes later.
+func (i Interval) UnmatchedWhenFinal() Interval {
+	i.final = true
+	return i
+}
+
+// LeftCodec sets how left values are encoded in their store. The default is codec.For.
+func (i Interval) LeftCodec[V any](c codec.Codec[V]) Interval {
+	i.codec[0] = c
+	return i
+}
+
+// RightCodec sets how right values are encoded in their store. The default is codec.For.
+func (i Interval) RightCodec[R any](c codec.Codec[R]) Interval {
+	i.codec[1] = c
+	return i
+}
+
+// Validate says what is wrong with the definition.
+func (i Interval) Validate() error {
+	problems := i.validate()
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{{"before", i.before}, {"after", i.after}} {
+		if err := checkDuration(d.name, d.value); err != nil {
+			problems = append(problems, err)
+		} else if grace := time.Duration(i.GraceMillis()) * time.Millisecond; d.value > grace {
+			problems = append(problems, fmt.Errorf("%s (%v) is longer than the grace (%v): records would be gone before their matches come", d.name, d.value, grace))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// StoreName returns the name that the names of the stores begin with.
+func (i Interval) StoreName() string { return i.storeName("join") }
+
+// StoreNames returns the names of the stores of left and right records.
+func (i Interval) StoreNames() (left, right string) {
+	return i.StoreName() + "_left", i.StoreName() + "_right"
+}
+
+// GraceMillis returns for how long records are kept.
+func (i Interval) GraceMillis() int64 {
+	if !i.graceSet {
+		return DefaultGrace.Milliseconds()
+	}
+	return i.grace.Milliseconds()
+}
+
+// Bounds returns before and after in milliseconds.
+func (i Interval) Bounds() (before, after int64) {
+	return i.before.Milliseconds(), i.after.Milliseconds()
+}
+
+// Final reports whether records without a match wait.
+func (i Interval) Final() bool { return i.final }
+
+// Codecs returns the codecs that were set for left and right values, or nil.
+func (i Interval) Codecs() (left, right any) { return i.codec[0], i.codec[1] }
+
+// String returns the bounds, for people.
+func (i Interval) String() string {
+	return fmt.Sprintf("%s [-%v, +%v]", i.StoreName(), i.before, i.after)
+}

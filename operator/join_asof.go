@@ -1,0 +1,149 @@
+package operator
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/join"
+	"github.com/weirstreams/weir/store"
+)
+
+// AsOfMatch is the right record that a left record is joined with.
+type AsOfMatch[R any] struct {
+	Value R
+	// Millis is its event time.
+	Millis int64
+}
+
+// AsOf joins each left record with the right record that was valid at its time. It receives the left records; Right
+// receives the right ones. Results carry the key, time and headers of the left record.
+type AsOf[K, V, R, W any] struct {
+	env       *Env
+	node      int
+	right     *store.Timestamped[Held[R]]
+	keys      keyEncoder[K]
+	unmatched bool // whether left records without a match are emitted
+	tolerance int64
+	merge     func(ctx context.Context, left *Record[K, V], right *AsOfMatch[R]) (W, error)
+	next      Receiver[K, W]
+	out       Record[K, W]
+	match     AsOfMatch[R]
+	waiting   *waiting[K, V, R, W] // nil if matches are looked for backward
+}
+
+// NewAsOf opens the stores of an as-of join in the task of env and returns the operator. merge is called with nil for a
+// left record without a match if unmatched is set.
+func NewAsOf[K, V, R, W any](
+	env *Env, node int, d join.AsOf, key codec.Codec[K], left codec.Codec[V], right codec.Codec[R], unmatched bool,
+	merge func(ctx context.Context, left *Record[K, V], right *AsOfMatch[R]) (W, error), next Receiver[K, W],
+) (*AsOf[K, V, R, W], error) {
+	space, err := env.Space(d.StoreName())
+	if err != nil {
+		return nil, fmt.Errorf("open store %q: %w", d.StoreName(), err)
+	}
+	a := &AsOf[K, V, R, W]{
+		env: env, node: node, keys: newKeyEncoder(key, d.StoreName()), unmatched: unmatched,
+		tolerance: d.ToleranceMillis(), merge: merge, next: next,
+		right: store.OpenTimestamped(space, codec.Codec[Held[R]](heldCodec[R]{right}), store.TimestampedOptions{
+			Grace: d.GraceMillis(), Duplicates: d.Duplicates(),
+		}),
+	}
+	env.Stores = append(env.Stores, a.right)
+	if d.Direction() != join.Backward {
+		if a.waiting, err = newWaiting(a, d, key, left); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// Receive implements [Receiver] for left records.
+func (a *AsOf[K, V, R, W]) Receive(r *Record[K, V]) error {
+	a.env.Enter(a.node)
+	key, ok, err := a.keys.encode(r.Key, r.KeyNull)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		a.env.skipNullKey(a.node)
+		return nil
+	}
+	if a.waiting != nil {
+		return a.waiting.receiveLeft(key, r)
+	}
+	if err := a.right.Place(key); err != nil {
+		return Fatal(err)
+	}
+	it, err := a.backward(r.Millis)
+	if err != nil {
+		return err
+	}
+	return a.emit(r, it)
+}
+
+// backward returns the latest right value that is not later than at, if it is near enough.
+func (a *AsOf[K, V, R, W]) backward(at int64) (*store.Timed[Held[R]], error) {
+	it, err := a.right.Before(at)
+	if err != nil {
+		return nil, Fatal(err)
+	}
+	if it == nil || it.Value.Null || at-it.At > a.tolerance {
+		return nil, nil
+	}
+	return it, nil
+}
+
+// emit emits a left record with its match, which may be nil.
+func (a *AsOf[K, V, R, W]) emit(r *Record[K, V], it *store.Timed[Held[R]]) (err error) {
+	derive(&a.out, r)
+	a.env.Enter(a.node)
+	switch {
+	case it != nil:
+		a.match.Value, a.match.Millis = it.Value.Value, it.At
+		a.out.Value, err = a.merge(a.env.Context, r, &a.match)
+	case a.unmatched:
+		a.out.Value, err = a.merge(a.env.Context, r, nil)
+	default:
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return a.next.Receive(&a.out)
+}
+
+// Right returns the receiver of right records.
+func (a *AsOf[K, V, R, W]) Right() Receiver[K, R] { return (*asOfRight[K, V, R, W])(a) }
+
+type asOfRight[K, V, R, W any] AsOf[K, V, R, W]
+
+// Receive implements [Receiver].
+func (a *asOfRight[K, V, R, W]) Receive(r *Record[K, R]) error {
+	a.env.Enter(a.node)
+	key, ok, err := a.keys.encode(r.Key, r.KeyNull)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		a.env.skipNullKey(a.node)
+		return nil
+	}
+	if a.waiting != nil {
+		return a.waiting.receiveRight(key, r)
+	}
+	_, err = (*AsOf[K, V, R, W])(a).keep(key, r)
+	return err
+}
+
+// keep stores a right record, or counts it if it is too late for that.
+func (a *AsOf[K, V, R, W]) keep(key []byte, r *Record[K, R]) (kept bool, err error) {
+	if err := a.right.Place(key); err != nil {
+		return false, Fatal(err)
+	}
+	kept, err = a.right.Put(r.Millis, Held[R]{Value: r.Value, Null: r.ValueNull})
+	if !kept {
+		a.env.Late++
+	}
+	return kept, Fatal(err)
+}

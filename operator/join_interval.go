@@ -1,0 +1,254 @@
+package operator
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/join"
+	"github.com/weirstreams/weir/store"
+)
+
+// Interval joins records of two sides whose times are near each other. It receives the left records; Right receives the
+// right ones. Results carry the key and time of the record that was processed, or of the one without a match, and no
+// headers.
+type Interval[K, V, R, W any] struct {
+	env   *Env
+	node  int
+	keys  keyEncoder[K]
+	key   codec.Codec[K]
+	left  side[V]
+	right side[R]
+	grace int64
+	final bool // whether records without a match wait
+	merge func(ctx context.Context, left *V, right *R) (W, error)
+	next  Receiver[K, W]
+	out   Record[K, W]
+	// Here, not on the stack: what a function is given escapes.
+	leftValue  V
+	rightValue R
+}
+
+// side is what a join keeps of one side.
+type side[V any] struct {
+	store *store.Timestamped[Held[V]]
+	// before and after are how far the other side's matches may lie.
+	before, after int64
+	// unmatched says whether records without a match are emitted.
+	unmatched bool
+	due       []store.Timed[Held[V]] // scratch
+}
+
+// NewInterval opens the stores of an interval join in the task of env and returns the operator. merge is called with nil for
+// the missing side of records without a match, which are emitted of the sides that say so.
+func NewInterval[K, V, R, W any](
+	env *Env, node int, d join.Interval, key codec.Codec[K], left codec.Codec[V], right codec.Codec[R],
+	unmatchedLeft, unmatchedRight bool, merge func(ctx context.Context, left *V, right *R) (W, error), next Receiver[K, W],
+) (*Interval[K, V, R, W], error) {
+	before, after := d.Bounds()
+	j := &Interval[K, V, R, W]{
+		env: env, node: node, keys: newKeyEncoder(key, d.StoreName()), key: key, grace: d.GraceMillis(), final: d.Final(),
+		merge: merge, next: next,
+		left:  side[V]{before: before, after: after, unmatched: unmatchedLeft},
+		right: side[R]{before: after, after: before, unmatched: unmatchedRight},
+	}
+	leftName, rightName := d.StoreNames()
+	if err := j.left.open(env, leftName, left, j.grace); err != nil {
+		return nil, err
+	}
+	if err := j.right.open(env, rightName, right, j.grace); err != nil {
+		return nil, err
+	}
+	env.Idle = append(env.Idle, func(millis int64) error {
+		env.Enter(node)
+		for _, due := range []func(int64) (bool, error){j.left.store.HasDue, j.right.store.HasDue} {
+			// Not if there is nothing to do: the input may be silent before old records come.
+			if ok, err := due(millis - j.grace - 1); err != nil {
+				return Fatal(err)
+			} else if ok {
+				_, err := j.advance(millis)
+				return err
+			}
+		}
+		return nil
+	})
+	return j, nil
+}
+
+func (s *side[V]) open(env *Env, name string, c codec.Codec[V], grace int64) error {
+	space, err := env.Space(name)
+	if err != nil {
+		return fmt.Errorf("open store %q: %w", name, err)
+	}
+	s.store = store.OpenTimestamped(space, codec.Codec[Held[V]](heldCodec[V]{c}), store.TimestampedOptions{
+		Duplicates: true, Index: true, Ahead: grace/4 + 1,
+	})
+	env.Stores = append(env.Stores, s.store)
+	return nil
+}
+
+// advance lets event time go on, and drops what is too old then. It returns the time before which records are late.
+func (j *Interval[K, V, R, W]) advance(millis int64) (late int64, err error) {
+	reached, err := j.left.store.Watermark()
+	if err != nil {
+		return 0, Fatal(err)
+	}
+	if millis <= reached {
+		return reached - j.grace, nil
+	}
+	j.left.store.AdvanceTo(millis)
+	late = millis - j.grace
+	err = expire(j, &j.left, late-1, func(v *Held[V]) (W, error) {
+		j.leftValue = v.Value
+		return j.merge(j.env.Context, &j.leftValue, nil)
+	})
+	if err != nil && IsFatal(err) {
+		return late, err
+	}
+	err2 := expire(j, &j.right, late-1, func(v *Held[R]) (W, error) {
+		j.rightValue = v.Value
+		return j.merge(j.env.Context, nil, &j.rightValue)
+	})
+	if err == nil {
+		err = err2
+	}
+	return late, err
+}
+
+// expire drops the records of a side that are not later than limit, and emits those that have had no match, if they were
+// to wait for one. The others are emitted all the same if one fails.
+func expire[K, V, R, W, T any](j *Interval[K, V, R, W], s *side[T], limit int64, merge func(*Held[T]) (W, error)) (failed error) {
+	for {
+		encoded, ok, err := s.store.Due(limit)
+		if err != nil {
+			return Fatal(err)
+		}
+		if !ok {
+			return failed
+		}
+		due := s.due[:0]
+		s.due = nil // in use
+		if j.final && s.unmatched {
+			items, err := s.store.Between(store.NoTime, limit)
+			if err != nil {
+				return Fatal(err)
+			}
+			due = append(due, items...)
+		}
+		if err := s.store.RemoveFirst(limit); err != nil {
+			return Fatal(err)
+		}
+		var key K
+		if len(due) > 0 {
+			if key, err = j.key.Decode(&j.keys.context, []byte(encoded)); err != nil {
+				return Fatal(fmt.Errorf("store %q: decode key %q: %w", s.store.Name(), encoded, err))
+			}
+		}
+		for i := range due {
+			if it := &due[i]; !it.Value.Matched {
+				if err := j.emit(key, it.At, func() (W, error) { return merge(&it.Value) }); err != nil && failed == nil {
+					failed = err
+				}
+			}
+		}
+		clear(due)
+		s.due = due[:0]
+	}
+}
+
+// emit emits what merge makes, with a key and a time.
+func (j *Interval[K, V, R, W]) emit(key K, at int64, merge func() (W, error)) (err error) {
+	j.env.Enter(j.node)
+	j.out = Record[K, W]{Key: key, Millis: at, Origin: &j.env.Origin}
+	if j.out.Value, err = merge(); err != nil {
+		return err
+	}
+	return j.next.Receive(&j.out)
+}
+
+// Receive implements [Receiver] for left records.
+func (j *Interval[K, V, R, W]) Receive(r *Record[K, V]) error {
+	return receive(j, &j.left, &j.right, r, &j.leftValue, func(mine *V, other *Held[R]) (W, error) {
+		if other == nil {
+			return j.merge(j.env.Context, mine, nil)
+		}
+		j.rightValue = other.Value
+		return j.merge(j.env.Context, mine, &j.rightValue)
+	})
+}
+
+// Right returns the receiver of right records.
+func (j *Interval[K, V, R, W]) Right() Receiver[K, R] { return (*intervalRight[K, V, R, W])(j) }
+
+type intervalRight[K, V, R, W any] Interval[K, V, R, W]
+
+// Receive implements [Receiver].
+func (r *intervalRight[K, V, R, W]) Receive(record *Record[K, R]) error {
+	j := (*Interval[K, V, R, W])(r)
+	return receive(j, &j.right, &j.left, record, &j.rightValue, func(mine *R, other *Held[V]) (W, error) {
+		if other == nil {
+			return j.merge(j.env.Context, nil, mine)
+		}
+		j.leftValue = other.Value
+		return j.merge(j.env.Context, &j.leftValue, mine)
+	})
+}
+
+// receive joins a record of a side with what is kept of the other, and keeps it. value is where merge finds the record's.
+func receive[K, V, R, W, M, O any](
+	j *Interval[K, V, R, W], mine *side[M], others *side[O], r *Record[K, M], value *M,
+	merge func(mine *M, other *Held[O]) (W, error),
+) error {
+	j.env.Enter(j.node)
+	key, ok, err := j.keys.encode(r.Key, r.KeyNull)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		j.env.skipNullKey(j.node)
+		return nil
+	}
+	late, failed := j.advance(r.Millis)
+	if failed != nil && IsFatal(failed) {
+		return failed
+	}
+	if err := others.store.Place(key); err != nil {
+		return Fatal(err)
+	}
+	matches, err := others.store.Between(max(r.Millis-mine.before, late), min(r.Millis, math.MaxInt64-mine.after)+mine.after)
+	if err != nil {
+		return Fatal(err)
+	}
+	// The record is kept before anything is emitted: if that fails, and the policy is to skip, it counts all the same.
+	if r.Millis < late {
+		j.env.Late++
+	} else {
+		if err := mine.store.Place(key); err != nil {
+			return Fatal(err)
+		}
+		if _, err := mine.store.Put(r.Millis, Held[M]{Value: r.Value, Null: r.ValueNull, Matched: len(matches) > 0 && j.final}); err != nil {
+			return Fatal(err)
+		}
+	}
+	if j.final && others.unmatched {
+		for i := range matches {
+			if it := &matches[i]; !it.Value.Matched {
+				it.Value.Matched = true
+				others.store.Changed(it)
+			}
+		}
+	}
+	*value = r.Value // after advance, which uses the place too
+	for i := range matches {
+		if err := j.emit(r.Key, r.Millis, func() (W, error) { return merge(value, &matches[i].Value) }); err != nil {
+			return err
+		}
+	}
+	if len(matches) == 0 && mine.unmatched && (!j.final || r.Millis < late) {
+		if err := j.emit(r.Key, r.Millis, func() (W, error) { return merge(value, nil) }); err != nil {
+			return err
+		}
+	}
+	return failed
+}

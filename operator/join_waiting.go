@@ -1,0 +1,178 @@
+package operator
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/join"
+	"github.com/weirstreams/weir/store"
+)
+
+// waiting is the part of an as-of join whose left records wait for a right one that is not earlier.
+type waiting[K, V, R, W any] struct {
+	*AsOf[K, V, R, W]
+	nearest bool
+	key     codec.Codec[K]
+	// left are the records that wait. Its watermark is the greatest time of both sides.
+	left *store.Timestamped[Held[V]]
+	due  []store.Timed[Held[V]] // scratch
+	held Record[K, V]           // scratch
+}
+
+func newWaiting[K, V, R, W any](a *AsOf[K, V, R, W], d join.AsOf, key codec.Codec[K], left codec.Codec[V]) (*waiting[K, V, R, W], error) {
+	space, err := a.env.Space(d.WaitingName())
+	if err != nil {
+		return nil, fmt.Errorf("open store %q: %w", d.WaitingName(), err)
+	}
+	w := &waiting[K, V, R, W]{
+		AsOf: a, nearest: d.Direction() == join.Nearest, key: key,
+		left: store.OpenTimestamped(space, codec.Codec[Held[V]](heldCodec[V]{left}), store.TimestampedOptions{
+			Duplicates: true, Index: true, Ahead: d.ToleranceMillis(),
+		}),
+	}
+	a.env.Stores = append(a.env.Stores, w.left)
+	a.env.Idle = append(a.env.Idle, func(millis int64) error {
+		a.env.Enter(a.node)
+		// Not if there is nothing to do: the input may be silent before old records come.
+		if due, err := w.left.HasDue(millis - w.tolerance - 1); err != nil || !due {
+			return Fatal(err)
+		}
+		_, err := w.advance(millis)
+		return err
+	})
+	return w, nil
+}
+
+// advance lets event time go on, and emits the records that need not wait any longer. It returns the time that is reached.
+func (w *waiting[K, V, R, W]) advance(millis int64) (int64, error) {
+	before, err := w.left.Watermark()
+	if err != nil || millis <= before {
+		return before, Fatal(err)
+	}
+	w.left.AdvanceTo(millis)
+	var failed error
+	for {
+		limit := millis - w.tolerance - 1
+		encoded, ok, err := w.left.Due(limit)
+		if err != nil {
+			return millis, Fatal(err)
+		}
+		if !ok {
+			return millis, failed
+		}
+		if err := w.release([]byte(encoded), limit); err != nil && failed == nil {
+			failed = err
+		}
+	}
+}
+
+// release emits the records of a key that wait and are not later than limit. The store of left records is on the key.
+func (w *waiting[K, V, R, W]) release(encoded []byte, limit int64) error {
+	items, err := w.left.Between(store.NoTime, limit)
+	if err != nil {
+		return Fatal(err)
+	}
+	if len(items) == 0 {
+		return nil
+	}
+	due := append(w.due[:0], items...)
+	w.due = nil // in use
+	if err := w.left.RemoveFirst(limit); err != nil {
+		return Fatal(err)
+	}
+	if err := w.right.Place(encoded); err != nil {
+		return Fatal(err)
+	}
+	key, err := w.key.Decode(&w.keys.context, encoded)
+	if err != nil {
+		return Fatal(fmt.Errorf("store %q: decode key %q: %w", w.left.Name(), encoded, err))
+	}
+	var failed error
+	for i := range due {
+		it := &due[i]
+		w.held = Record[K, V]{
+			Key: key, Value: it.Value.Value, Millis: it.At, Headers: it.Value.Headers, Origin: &w.env.Origin, ValueNull: it.Value.Null,
+		}
+		match, _, err := w.find(it.At)
+		if err == nil {
+			err = w.emit(&w.held, match)
+		}
+		if err != nil && failed == nil {
+			failed = err // the others are emitted all the same: they do not wait any more
+		}
+	}
+	clear(due)
+	w.due = due[:0]
+	return failed
+}
+
+// find returns the match of a left record as far as it is known, and whether a right record that is yet to come may
+// be nearer.
+func (w *waiting[K, V, R, W]) find(at int64) (match *store.Timed[Held[R]], open bool, err error) {
+	var before *store.Timed[Held[R]]
+	if w.nearest {
+		if before, err = w.backward(at); err != nil {
+			return nil, false, err
+		}
+		if before != nil && before.At == at {
+			return before, false, nil
+		}
+	}
+	after, err := w.right.After(at)
+	if err != nil {
+		return nil, false, Fatal(err)
+	}
+	if after != nil && (after.Value.Null || after.At-at > w.tolerance) {
+		// A null says that there is no value from its time on: nothing later matches.
+		return before, false, nil
+	}
+	switch {
+	case after == nil:
+		return before, true, nil
+	case before != nil && at-before.At <= after.At-at:
+		return before, false, nil
+	default:
+		return after, false, nil
+	}
+}
+
+func (w *waiting[K, V, R, W]) receiveLeft(key []byte, r *Record[K, V]) error {
+	reached, err := w.advance(r.Millis)
+	if err != nil {
+		return err
+	}
+	if err := w.right.Place(key); err != nil {
+		return Fatal(err)
+	}
+	match, open, err := w.find(r.Millis)
+	if err != nil {
+		return err
+	}
+	if !open || reached-r.Millis > w.tolerance {
+		return w.emit(r, match)
+	}
+	if err := w.left.Place(key); err != nil {
+		return Fatal(err)
+	}
+	_, err = w.left.Put(r.Millis, Held[V]{Value: r.Value, Headers: copyHeaders(r.Headers), Null: r.ValueNull})
+	return Fatal(err)
+}
+
+func (w *waiting[K, V, R, W]) receiveRight(key []byte, r *Record[K, R]) error {
+	// First those that cannot match it any more: they would have been emitted before, had their time come before.
+	_, failed := w.advance(r.Millis)
+	if failed != nil && IsFatal(failed) {
+		return failed
+	}
+	if kept, err := w.keep(key, r); err != nil || !kept {
+		return errors.Join(failed, err)
+	}
+	if err := w.left.Place(key); err != nil {
+		return Fatal(err)
+	}
+	if err := w.release(key, r.Millis); err != nil && failed == nil {
+		failed = err
+	}
+	return failed
+}

@@ -1,0 +1,114 @@
+package operator
+
+import (
+	"fmt"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/store"
+)
+
+// Change is what has become of a row of a table. Old is nil if there was none, New if there is none any more. What they point
+// to is valid during the call.
+type Change[V any] struct {
+	Old, New *V
+}
+
+// View finds rows of a table. It is used by the task's goroutine.
+type View[K, V any] interface {
+	// Row returns the row of a key, and whether there is one.
+	Row(key K) (V, bool, error)
+}
+
+// Rows keeps the rows of a table.
+type Rows[K, V any] struct {
+	cell *store.Cell[V]
+	keys keyEncoder[K]
+}
+
+// NewRows opens the store of a table in the task of env.
+func NewRows[K, V any](env *Env, handle *store.CellHandle[V], key codec.Codec[K]) (*Rows[K, V], error) {
+	space, err := env.Space(handle.Name())
+	if err != nil {
+		return nil, fmt.Errorf("open store %q: %w", handle.Name(), err)
+	}
+	r := &Rows[K, V]{cell: handle.Open(space), keys: newKeyEncoder(key, handle.Name())}
+	env.Stores = append(env.Stores, r.cell)
+	return r, nil
+}
+
+// Row implements [View].
+func (t *Rows[K, V]) Row(key K) (row V, ok bool, err error) {
+	encoded, ok, err := t.keys.encode(key, false)
+	if err != nil || !ok {
+		return row, false, err
+	}
+	if err := t.cell.Place(encoded); err != nil {
+		return row, false, Fatal(err)
+	}
+	row, ok = t.cell.Get()
+	return row, ok, nil
+}
+
+// Table makes a table of a stream: the latest value of each key is its row, and a null deletes it. It emits what changes,
+// with key, time and headers of the record.
+type Table[K, V any] struct {
+	Env  *Env
+	Node int
+	Rows *Rows[K, V]
+	Next Receiver[K, Change[V]]
+
+	old V
+	row V
+	out Record[K, Change[V]]
+}
+
+// Receive implements [Receiver]. Records with a null key are skipped and counted.
+func (t *Table[K, V]) Receive(r *Record[K, V]) error {
+	t.Env.Enter(t.Node)
+	key, ok, err := t.Rows.keys.encode(r.Key, r.KeyNull)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		t.Env.skipNullKey(t.Node)
+		return nil
+	}
+	cell := t.Rows.cell
+	if err := cell.Place(key); err != nil {
+		return Fatal(err)
+	}
+	derive(&t.out, r)
+	t.out.Value = Change[V]{}
+	if t.old, ok = cell.Get(); ok {
+		t.out.Value.Old = &t.old
+	}
+	switch {
+	case !r.ValueNull:
+		cell.Set(r.Value)
+		t.row = r.Value
+		t.out.Value.New = &t.row
+	case ok:
+		cell.Delete()
+	default:
+		return nil
+	}
+	return t.Next.Receive(&t.out)
+}
+
+// Changes makes a stream of the changes of a table: the new row, or a null if it was deleted.
+type Changes[K, V any] struct {
+	Next Receiver[K, V]
+
+	out Record[K, V]
+}
+
+// Receive implements [Receiver].
+func (c *Changes[K, V]) Receive(r *Record[K, Change[V]]) error {
+	derive(&c.out, r)
+	var none V
+	c.out.Value, c.out.ValueNull = none, true
+	if row := r.Value.New; row != nil {
+		c.out.Value, c.out.ValueNull = *row, false
+	}
+	return c.Next.Receive(&c.out)
+}

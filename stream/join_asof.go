@@ -1,0 +1,82 @@
+package stream
+
+import (
+	"context"
+	"errors"
+
+	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/join"
+	"github.com/weirstreams/weir/operator"
+)
+
+// Match is the right record that a left record is joined with, as the ...Record twins of JoinAsOf see it.
+type Match[R any] = operator.AsOfMatch[R]
+
+// JoinAsOf joins each record with the record of right that has the same key and was valid at its time: the latest that is
+// not later, unless the definition says otherwise. Records without such a one are dropped. A null value of right says that
+// there is none from its time on.
+//
+// Results carry the key, time and headers of the left record. What comes on the right never emits anything by itself, and
+// changes no result that was emitted. Records with a null key are skipped and counted.
+func (s Stream[K, V]) JoinAsOf[R, W any](right Stream[K, R], d join.AsOf, f func(V, R) W) Stream[K, W] {
+	return s.joinAsOf(right, d, false, func(_ context.Context, l *Record[K, V], r *Match[R]) (W, error) {
+		return f(l.Value, r.Value), nil
+	}).checked(f == nil)
+}
+
+// JoinAsOfRecord is JoinAsOf with a function of the whole record and of the match with its time.
+func (s Stream[K, V]) JoinAsOfRecord[R, W any](right Stream[K, R], d join.AsOf, f func(Record[K, V], Match[R]) W) Stream[K, W] {
+	return s.joinAsOf(right, d, false, func(_ context.Context, l *Record[K, V], r *Match[R]) (W, error) {
+		return f(*l, *r), nil
+	}).checked(f == nil)
+}
+
+// TryJoinAsOf is JoinAsOf with a function that can fail.
+func (s Stream[K, V]) TryJoinAsOf[R, W any](right Stream[K, R], d join.AsOf, f func(context.Context, V, R) (W, error)) Stream[K, W] {
+	return s.joinAsOf(right, d, false, func(ctx context.Context, l *Record[K, V], r *Match[R]) (W, error) {
+		return f(ctx, l.Value, r.Value)
+	}).checked(f == nil)
+}
+
+// LeftJoinAsOf is JoinAsOf but keeps records without a match: the function then gets nil. What it gets must not be kept.
+func (s Stream[K, V]) LeftJoinAsOf[R, W any](right Stream[K, R], d join.AsOf, f func(V, *R) W) Stream[K, W] {
+	return s.joinAsOf(right, d, true, func(_ context.Context, l *Record[K, V], r *Match[R]) (W, error) {
+		return f(l.Value, matchValue(r)), nil
+	}).checked(f == nil)
+}
+
+// LeftJoinAsOfRecord is LeftJoinAsOf with a function of the whole record and of the match with its time, or nil.
+func (s Stream[K, V]) LeftJoinAsOfRecord[R, W any](right Stream[K, R], d join.AsOf, f func(Record[K, V], *Match[R]) W) Stream[K, W] {
+	return s.joinAsOf(right, d, true, func(_ context.Context, l *Record[K, V], r *Match[R]) (W, error) {
+		return f(*l, r), nil
+	}).checked(f == nil)
+}
+
+// TryLeftJoinAsOf is LeftJoinAsOf with a function that can fail.
+func (s Stream[K, V]) TryLeftJoinAsOf[R, W any](right Stream[K, R], d join.AsOf, f func(context.Context, V, *R) (W, error)) Stream[K, W] {
+	return s.joinAsOf(right, d, true, func(ctx context.Context, l *Record[K, V], r *Match[R]) (W, error) {
+		return f(ctx, l.Value, matchValue(r))
+	}).checked(f == nil)
+}
+
+func matchValue[R any](m *Match[R]) *R {
+	if m == nil {
+		return nil
+	}
+	return &m.Value
+}
+
+func (s Stream[K, V]) joinAsOf[R, W any](
+	right Stream[K, R], d join.AsOf, unmatched bool, merge func(context.Context, *Record[K, V], *Match[R]) (W, error),
+) Stream[K, W] {
+	leftCodec, rightCodec, err := sideCodecs[V, R](d.Codecs())
+	n := &graph.Node{Kind: "joinasof", Detail: d.StoreName(), Stores: []string{d.StoreName()}}
+	if waiting := d.WaitingName(); waiting != "" {
+		n.Stores = append(n.Stores, waiting)
+	}
+	out := joined(s, right, n, func(env *operator.Env, node int, next operator.Receiver[K, W]) (operator.Receiver[K, V], error) {
+		return operator.NewAsOf(env, node, d, s.key, leftCodec, rightCodec, unmatched, merge, next)
+	})
+	findAll(s.topology, n, errors.Join(d.Validate(), err))
+	return out
+}

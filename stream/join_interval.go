@@ -1,0 +1,69 @@
+package stream
+
+import (
+	"context"
+	"errors"
+
+	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/join"
+	"github.com/weirstreams/weir/operator"
+)
+
+// JoinInterval joins each record with every record of right that has the same key and a time within the bounds of the
+// definition. A pair is emitted once, by whichever record comes second, with the key and time of that record and no
+// headers. The results of one record come in the order of the times of the others, then of their arrival.
+//
+// Records with a null key are skipped and counted.
+func (s Stream[K, V]) JoinInterval[R, W any](right Stream[K, R], d join.Interval, f func(V, R) W) Stream[K, W] {
+	return s.joinInterval(right, d, false, false, func(_ context.Context, l *V, r *R) (W, error) { return f(*l, *r), nil }).checked(f == nil)
+}
+
+// TryJoinInterval is JoinInterval with a function that can fail.
+func (s Stream[K, V]) TryJoinInterval[R, W any](right Stream[K, R], d join.Interval, f func(context.Context, V, R) (W, error)) Stream[K, W] {
+	return s.joinInterval(right, d, false, false, func(ctx context.Context, l *V, r *R) (W, error) { return f(ctx, *l, *r) }).checked(f == nil)
+}
+
+// LeftJoinInterval is JoinInterval but also emits left records without a match: the function then gets nil. They are emitted
+// at once, and again with each match that comes later, unless the definition says UnmatchedWhenFinal. What the function gets
+// must not be kept.
+func (s Stream[K, V]) LeftJoinInterval[R, W any](right Stream[K, R], d join.Interval, f func(V, *R) W) Stream[K, W] {
+	return s.joinInterval(right, d, true, false, func(_ context.Context, l *V, r *R) (W, error) { return f(*l, r), nil }).checked(f == nil)
+}
+
+// TryLeftJoinInterval is LeftJoinInterval with a function that can fail.
+func (s Stream[K, V]) TryLeftJoinInterval[R, W any](right Stream[K, R], d join.Interval, f func(context.Context, V, *R) (W, error)) Stream[K, W] {
+	return s.joinInterval(right, d, true, false, func(ctx context.Context, l *V, r *R) (W, error) { return f(ctx, *l, r) }).checked(f == nil)
+}
+
+// RightJoinInterval is LeftJoinInterval for right records without a match.
+func (s Stream[K, V]) RightJoinInterval[R, W any](right Stream[K, R], d join.Interval, f func(*V, R) W) Stream[K, W] {
+	return s.joinInterval(right, d, false, true, func(_ context.Context, l *V, r *R) (W, error) { return f(l, *r), nil }).checked(f == nil)
+}
+
+// TryRightJoinInterval is RightJoinInterval with a function that can fail.
+func (s Stream[K, V]) TryRightJoinInterval[R, W any](right Stream[K, R], d join.Interval, f func(context.Context, *V, R) (W, error)) Stream[K, W] {
+	return s.joinInterval(right, d, false, true, func(ctx context.Context, l *V, r *R) (W, error) { return f(ctx, l, *r) }).checked(f == nil)
+}
+
+// OuterJoinInterval is LeftJoinInterval for records of both sides without a match.
+func (s Stream[K, V]) OuterJoinInterval[R, W any](right Stream[K, R], d join.Interval, f func(*V, *R) W) Stream[K, W] {
+	return s.joinInterval(right, d, true, true, func(_ context.Context, l *V, r *R) (W, error) { return f(l, r), nil }).checked(f == nil)
+}
+
+// TryOuterJoinInterval is OuterJoinInterval with a function that can fail.
+func (s Stream[K, V]) TryOuterJoinInterval[R, W any](right Stream[K, R], d join.Interval, f func(context.Context, *V, *R) (W, error)) Stream[K, W] {
+	return s.joinInterval(right, d, true, true, f).checked(f == nil)
+}
+
+func (s Stream[K, V]) joinInterval[R, W any](
+	right Stream[K, R], d join.Interval, unmatchedLeft, unmatchedRight bool, merge func(context.Context, *V, *R) (W, error),
+) Stream[K, W] {
+	leftCodec, rightCodec, err := sideCodecs[V, R](d.Codecs())
+	leftStore, rightStore := d.StoreNames()
+	n := &graph.Node{Kind: "joininterval", Detail: d.String(), Stores: []string{leftStore, rightStore}}
+	out := joined(s, right, n, func(env *operator.Env, node int, next operator.Receiver[K, W]) (operator.Receiver[K, V], error) {
+		return operator.NewInterval(env, node, d, s.key, leftCodec, rightCodec, unmatchedLeft, unmatchedRight, merge, next)
+	})
+	findAll(s.topology, n, errors.Join(d.Validate(), err))
+	return out
+}

@@ -1,0 +1,104 @@
+package stream_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/join"
+	"github.com/weirstreams/weir/stream"
+	"github.com/weirstreams/weir/testkit"
+)
+
+func concat(l, r string) string { return l + r }
+
+func TestMistakesInJoinsAreFound(t *testing.T) {
+	other := stream.NewTopology().From(words)
+	tests := []struct {
+		name  string
+		build func(left, right stream.Stream[string, string])
+		want  []string
+	}{
+		{"the same right side twice", func(left, right stream.Stream[string, string]) {
+			left.JoinAsOf(right, join.Grace(time.Hour), concat)
+			left.JoinAsOf(right, join.Grace(time.Hour), concat)
+		}, []string{`the store "join" belongs to the operator declared at stream/join_test.go:26 already: give one of them another name`}},
+		{"with names", func(left, right stream.Stream[string, string]) {
+			left.JoinAsOf(right, join.Grace(time.Hour), concat)
+			left.JoinAsOf(right, join.Grace(time.Hour).Name("second"), concat)
+		}, nil},
+		{"an interval join twice", func(left, right stream.Stream[string, string]) {
+			left.JoinInterval(right, join.Within(0, 0), concat)
+			left.JoinInterval(right, join.Within(0, 0), concat)
+		}, []string{
+			`the store "join_left" belongs to the operator declared at stream/join_test.go:34 already: give one of them another name`,
+			`the store "join_right" belongs to the operator declared at stream/join_test.go:34 already: give one of them another name`,
+		}},
+		{"a stream of another topology", func(left, _ stream.Stream[string, string]) {
+			left.JoinAsOf(other, join.Grace(time.Hour), concat)
+		}, []string{"a stream of another topology cannot be joined"}},
+		{"no function", func(left, right stream.Stream[string, string]) {
+			left.JoinAsOf[string, string](right, join.Grace(time.Hour), nil)
+		}, []string{"the function is nil"}},
+		{"all at once", func(left, right stream.Stream[string, string]) {
+			left.JoinAsOf(right, join.Grace(-time.Second).Tolerance(time.Microsecond).RightCodec(codec.Int()), concat)
+		}, []string{
+			"Grace is -1s: it cannot be negative",
+			"Tolerance is 1µs: times are whole milliseconds",
+			"the codec of the right side is a codec.intCodec, which is not one of its values",
+		}},
+		{"forward without tolerance", func(left, right stream.Stream[string, string]) {
+			left.JoinAsOf(right, join.Grace(time.Hour).Forward(), concat)
+		}, []string{"Forward and Nearest need a Tolerance: it is how long a record waits for a match"}},
+		{"bounds longer than the grace", func(left, right stream.Stream[string, string]) { // D-J6
+			left.JoinInterval(right, join.Within(time.Second, time.Minute).Grace(time.Second), concat)
+		}, []string{"after (1m0s) is longer than the grace (1s): records would be gone before their matches come"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			topology := stream.NewTopology()
+			test.build(topology.From(lines), topology.From(words))
+			var got []string
+			if err, ok := topology.Validate().(*stream.ValidationError); ok {
+				for _, f := range err.Findings {
+					got = append(got, f.Problem)
+					if !strings.HasPrefix(f.Site, "stream/join_test.go:") {
+						t.Errorf("the site is %q", f.Site)
+					}
+				}
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A stream that is joined with itself is on both sides, the right one first: a record matches itself.
+func TestAStreamCanBeJoinedWithItself(t *testing.T) {
+	topology := stream.NewTopology()
+	in := topology.From(lines)
+	in.JoinInterval(in, join.Within(time.Second, 0), concat).To(words)
+	d := testkit.New(t, topology)
+	for i, v := range []string{"a", "b", "c"} {
+		d.Input(lines).Send("k", v, time.Unix(int64(i), 0))
+	}
+	d.Output(words).ExpectValues("aa", "ba", "bb", "cb", "cc")
+}
+
+// Branches of one topic are joined like topics.
+func TestBranchesOfAStreamCanBeJoined(t *testing.T) {
+	topology := stream.NewTopology()
+	in := topology.From(lines)
+	upper := in.Map(strings.ToUpper)
+	in.Filter(func(v string) bool { return v != "a" }).JoinAsOf(upper, join.Grace(time.Hour), concat).To(words)
+	d := testkit.New(t, topology)
+	for i, v := range []string{"a", "b"} {
+		d.Input(lines).Send("k", v, time.Unix(int64(i), 0))
+	}
+	// The branch of Map was declared first, and sees "b" before the join does.
+	d.Output(words).ExpectValues("bB")
+}

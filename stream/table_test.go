@@ -1,0 +1,108 @@
+package stream_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/stream"
+	"github.com/weirstreams/weir/testkit"
+)
+
+var (
+	users  = stream.NewTopic("users", codec.String(), codec.String())
+	cities = stream.NewTopic("cities", codec.String(), codec.String())
+	clicks = stream.NewTopic("clicks", codec.String(), codec.String())
+)
+
+func ExampleStream_JoinTable() {
+	t := stream.NewTopology()
+	t.From(clicks).JoinTable(t.Table(users), func(click, user string) string { return user + " opens " + click }).To(words)
+
+	err := testkit.Run(t, func(d *testkit.Driver) {
+		d.Input(clicks).Send("7", "/early", time.Unix(0, 0))
+		d.Input(users).Send("7", "Ada", time.Unix(1, 0))
+		d.Input(clicks).Send("7", "/home", time.Unix(2, 0))
+		for _, r := range d.Output(words).Read() {
+			fmt.Println(r.Key, r.Value)
+		}
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// 7 Ada opens /home
+}
+
+// When a row goes, so do those that were made of it.
+func ExampleTable_LeftJoin() {
+	t := stream.NewTopology()
+	t.Table(users).LeftJoin(t.Table(cities), func(user string, city *string) string {
+		if city == nil {
+			return user
+		}
+		return user + " in " + *city
+	}).To(words)
+
+	err := testkit.Run(t, func(d *testkit.Driver) {
+		d.Input(users).Send("7", "Ada", time.Unix(0, 0))
+		d.Input(cities).Send("7", "London", time.Unix(1, 0))
+		d.Input(cities).SendRecords(testkit.Record[string, string]{Key: "7", ValueNull: true, Time: time.Unix(2, 0)})
+		d.Input(users).SendRecords(testkit.Record[string, string]{Key: "7", ValueNull: true, Time: time.Unix(3, 0)})
+		for _, r := range d.Output(words).Read() {
+			fmt.Printf("%s %q %v\n", r.Key, r.Value, r.ValueNull)
+		}
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// 7 "Ada" false
+	// 7 "Ada in London" false
+	// 7 "Ada" false
+	// 7 "" true
+}
+
+// A row that was deleted stays so, and one that was set is found, after a restart and after a loss of all state.
+func TestRowsSurviveRestarts(t *testing.T) {
+	topology := stream.NewTopology()
+	topology.From(clicks).LeftJoinTable(topology.Table(users), func(click string, user *string) string {
+		if user == nil {
+			return click + " nobody"
+		}
+		return click + " " + *user
+	}).To(words)
+	d := testkit.New(t, topology)
+	d.Input(clicks).SendRecords(testkit.Record[string, string]{KeyNull: true, Value: "x"})
+	at := func(i int64) time.Time { return time.Unix(i, 0) }
+	d.Input(users).SendRecords(
+		testkit.Record[string, string]{Key: "k", Value: "a", Time: at(2)},
+		testkit.Record[string, string]{Key: "k", ValueNull: true, Time: at(4)},
+	)
+	d.Restart()
+	d.Input(clicks).SendRecords(testkit.Record[string, string]{Key: "k", Value: "5", Time: at(5)})
+	d.Input(users).Send("k", "b", at(6))
+	d.Crash(testkit.LoseState)
+	d.Input(clicks).SendRecords(testkit.Record[string, string]{Key: "k", Value: "7", Time: at(7)}, testkit.Record[string, string]{Key: "j", Value: "8", Time: at(8)})
+	values := d.Output(words).Values()
+	if diff := cmp.Diff([]string{"7 b", "8 nobody"}, values[len(values)-2:]); diff != "" {
+		t.Errorf("results (-want +got):\n%s", diff)
+	}
+	if values[0] != "5 nobody" {
+		t.Errorf("the first result is %q", values[0])
+	}
+}
+
+func TestATableCannotBeJoinedWithItself(t *testing.T) {
+	topology := stream.NewTopology()
+	a := topology.Table(users)
+	b := a.Join(topology.Table(cities), concat)
+	b.Join(a, concat).To(words)
+	err, _ := topology.Validate().(*stream.ValidationError)
+	if err == nil || len(err.Findings) != 1 || err.Findings[0].Problem[:42] != "both sides are made of the same table: a c" {
+		t.Errorf("findings: %v", err)
+	}
+}

@@ -1,0 +1,76 @@
+package sim_test
+
+import (
+	"time"
+
+	"github.com/weirstreams/weir/join"
+	"github.com/weirstreams/weir/stream"
+)
+
+// pairOf makes an output of two orders, of which one may be missing.
+func pairOf(faulty func() error, l, r *order) order {
+	var o order
+	if l != nil {
+		o.ID = l.ID * 1000
+		o.Shop = l.Shop
+	}
+	if r != nil {
+		o.ID += r.ID
+		o.Amount = r.Amount
+	}
+	return check(faulty, o)
+}
+
+func asOfJoin(faulty func() error) *stream.Topology {
+	t := stream.NewTopology()
+	left, right := t.From(orders), t.From(returns)
+	d := join.Grace(40 * time.Millisecond)
+	left.LeftJoinAsOf(right, d, func(l order, r *order) order { return pairOf(faulty, &l, r) }).To(out)
+	left.JoinAsOfRecord(right, d.Name("kept").KeepDuplicates().Tolerance(10*time.Millisecond),
+		func(l stream.Record[string, order], r stream.Match[order]) line {
+			return line{ID: l.Value.ID*1000 + r.Value.ID, Origin: l.Origin.Topic, Offset: l.Origin.Offset}
+		}).To(lines)
+	return t
+}
+
+func nearestJoin(faulty func() error) *stream.Topology {
+	t := stream.NewTopology()
+	left, right := t.From(orders), t.From(returns)
+	d := join.Grace(40 * time.Millisecond).Tolerance(8 * time.Millisecond)
+	left.LeftJoinAsOf(right, d.Nearest(), func(l order, r *order) order { return pairOf(faulty, &l, r) }).To(out)
+	left.JoinAsOf(right, d.Forward().Name("forward"), func(l, r order) line { return line{ID: l.ID*1000 + r.ID} }).To(lines)
+	return t
+}
+
+func intervalJoin(faulty func() error) *stream.Topology {
+	t := stream.NewTopology()
+	left := t.From(orders).GroupBy("shop", func(o order) string { return o.Shop })
+	right := t.From(returns).GroupBy("shop", func(o order) string { return o.Shop })
+	d := join.Within(5*time.Millisecond, 3*time.Millisecond).Grace(20 * time.Millisecond)
+	left.OuterJoinInterval(right, d.UnmatchedWhenFinal(), func(l, r *order) order { return pairOf(faulty, l, r) }).To(out)
+	left.LeftJoinInterval(right, d.Name("left"), func(l order, r *order) line { return line{ID: pairOf(faulty, &l, r).ID} }).To(lines)
+	return t
+}
+
+func selfJoin(faulty func() error) *stream.Topology {
+	t := stream.NewTopology()
+	s := t.From(orders)
+	s.JoinInterval(s, join.Within(4*time.Millisecond, 0).Grace(10*time.Millisecond), func(l, r order) order { return pairOf(faulty, &l, &r) }).To(out)
+	return t
+}
+
+// tables joins two tables, and looks rows of the result up.
+func tables(faulty func() error) *stream.Topology {
+	t := stream.NewTopology()
+	left, right := t.From(orders), t.From(returns)
+	sold := left.Table("sold")
+	returned := right.Table("returned")
+	sold.OuterJoin(returned, func(l, r *order) order { return pairOf(faulty, l, r) }).To(out)
+	left.LeftJoinTable(sold.Join(returned, func(l, r order) line { return line{ID: l.ID*1000 + r.ID} }), func(o order, l *line) line {
+		if l == nil {
+			return line{Offset: int64(o.ID)}
+		}
+		return line{ID: l.ID, Offset: int64(o.ID)}
+	}).To(lines)
+	return t
+}

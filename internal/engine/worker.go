@@ -208,7 +208,6 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	if err == nil {
 		err = w.ringClocks()
 	}
-	worked = batch != nil
 	if err == nil && !worked && w.outbox.pending > 0 { // by what no record has caused
 		worked, err = true, w.send()
 	}

@@ -347,6 +347,7 @@ func (a *App) startWorkers(
 				Compression:        a.config.Compression,
 				DeliveryTimeout:    a.deliveryTimeout(),
 				TransactionalID:    a.transactionalID(state, i),
+				Group:              a.plan.Group,
 				TransactionTimeout: a.config.TransactionTimeout,
 			})
 		}

@@ -167,6 +167,9 @@ type ProducerConfig struct {
 	// TransactionalID makes the producer transactional, and fences every other producer that has this id: what it has
 	// not committed is aborted.
 	TransactionalID string
+	// Group is the group whose offsets are part of the transactions. What the id has left pending there is dropped before
+	// the first transaction, also what the cluster has lost track of. Empty drops nothing.
+	Group string
 	// TransactionTimeout is how long a transaction may stay open before the cluster aborts it and fences the producer.
 	// The default is 1 minute.
 	TransactionTimeout time.Duration

@@ -20,6 +20,7 @@ type transaction struct {
 	producer *producer
 	cluster  *cluster
 	id       string
+	group    string // whose pending offsets are swept, or nothing
 	timeout  time.Duration
 	conns    *connections
 	kick     chan struct{} // wakes coordinate
@@ -54,7 +55,7 @@ var (
 
 func newTransaction(p *producer, c *cluster, cfg broker.ProducerConfig) *transaction {
 	t := &transaction{
-		producer: p, cluster: c, id: cfg.TransactionalID, timeout: cfg.TransactionTimeout,
+		producer: p, cluster: c, id: cfg.TransactionalID, group: cfg.Group, timeout: cfg.TransactionTimeout,
 		conns: newConnections(), kick: make(chan struct{}, 1),
 	}
 	if t.timeout <= 0 {
@@ -110,7 +111,7 @@ func (t *transaction) coordinate() {
 	p := t.producer
 	defer t.coordinator.close()
 	defer t.groups.close()
-	if err := t.register(p.ctx, -1, -1); err != nil {
+	if err := t.enroll(p.ctx); err != nil {
 		p.mu.Lock()
 		p.end(fmt.Errorf("register transactional id %q: %w", t.id, translate(err)))
 		p.mu.Unlock()
@@ -127,9 +128,69 @@ func (t *transaction) coordinate() {
 	}
 }
 
+// enrollTries is how often a producer may be fenced while it sweeps: the cluster does so if that takes too long.
+const enrollTries = 3
+
+// enroll gets an ID and an epoch, and sweeps.
+func (t *transaction) enroll(ctx context.Context) error {
+	p := t.producer
+	for tries := 1; ; tries++ {
+		id, epoch, err := t.initialise(ctx, -1, -1)
+		if err == nil {
+			err = t.sweep(ctx, id, epoch)
+		}
+		if err == nil {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.identifyAs(id, epoch)
+			return nil
+		}
+		if tries == enrollTries || !errors.Is(translate(err), broker.ErrFenced) {
+			return err
+		}
+	}
+}
+
+// sweep aborts a transaction that has nothing in it but the group. A broker that crashes can append offsets of a
+// transaction after its end; they stay pending, and nobody gets their partitions, until another transaction of this
+// producer ends in the group.
+func (t *transaction) sweep(ctx context.Context, id int64, epoch int16) error {
+	if t.group == "" {
+		return nil
+	}
+	_, err := t.ask(ctx, &t.coordinator, func(b *sarama.Broker) error {
+		r, err := b.AddOffsetsToTxn(&sarama.AddOffsetsToTxnRequest{
+			Version: 3, TransactionalID: t.id, ProducerID: id, ProducerEpoch: epoch, GroupID: t.group,
+		})
+		if err != nil {
+			return err
+		}
+		return codeError(r.Err)
+	})
+	if err == nil {
+		_, err = t.end(ctx, id, epoch, false)
+	}
+	if err != nil {
+		return fmt.Errorf("drop what is pending in group %q: %w", t.group, err)
+	}
+	return nil
+}
+
 // register gets an ID and an epoch: new ones, or the next epoch after those.
 func (t *transaction) register(ctx context.Context, id int64, epoch int16) error {
+	id, epoch, err := t.initialise(ctx, id, epoch)
+	if err != nil {
+		return err
+	}
 	p := t.producer
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.identifyAs(id, epoch)
+	return nil
+}
+
+// initialise asks for an ID and an epoch.
+func (t *transaction) initialise(ctx context.Context, id int64, epoch int16) (int64, int16, error) {
 	var response *sarama.InitProducerIDResponse
 	_, err := t.ask(ctx, &t.coordinator, func(b *sarama.Broker) error {
 		r, err := b.InitProducerID(&sarama.InitProducerIDRequest{
@@ -142,12 +203,9 @@ func (t *transaction) register(ctx context.Context, id int64, epoch int16) error
 		return codeError(r.Err)
 	})
 	if err != nil {
-		return err
+		return 0, 0, err
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.identifyAs(response.ProducerID, response.ProducerEpoch)
-	return nil
+	return response.ProducerID, response.ProducerEpoch, nil
 }
 
 // due returns the partitions that the coordinator is to be told of, and the context of that request.
@@ -313,10 +371,13 @@ func (t *transaction) commitOffsets(ctx context.Context, member broker.GroupMemb
 
 // finish ends the transaction at the coordinator. It returns true if a request was sent whose fate is not known.
 func (t *transaction) finish(ctx context.Context, commit bool) (lost bool, err error) {
-	p := t.producer
+	return t.end(ctx, t.producer.id, t.producer.epoch, commit)
+}
+
+func (t *transaction) end(ctx context.Context, id int64, epoch int16, commit bool) (lost bool, err error) {
 	return t.ask(ctx, &t.coordinator, func(b *sarama.Broker) error {
 		r, err := b.EndTxn(&sarama.EndTxnRequest{
-			Version: 3, TransactionalID: t.id, ProducerID: p.id, ProducerEpoch: p.epoch, TransactionResult: commit,
+			Version: 3, TransactionalID: t.id, ProducerID: id, ProducerEpoch: epoch, TransactionResult: commit,
 		})
 		if err != nil {
 			return err

@@ -29,6 +29,8 @@ type Env struct {
 	Ignored int64
 	// Late counts the windows that a record came too late for.
 	Late int64
+	// Outputs counts the records that came to the end of the topology, for whoever resets it.
+	Outputs int64
 	// StreamMillis is the greatest event time of a record that the task has read.
 	StreamMillis int64
 	// Idle are called when the input of the task has been silent, with the event time that may be taken to be reached,

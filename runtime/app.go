@@ -14,6 +14,7 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker"
 	"github.com/weirstreams/weir/internal/clock"
+	"github.com/weirstreams/weir/internal/console"
 	"github.com/weirstreams/weir/internal/engine"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/stream"
@@ -27,6 +28,8 @@ type App struct {
 	state  atomic.Int32
 	// workers is set once, when they run.
 	workers atomic.Pointer[[]*worker]
+	// onOutputs is told of outputs, and says whether they are enough. RunUntil sets it.
+	onOutputs func(n int64) bool
 }
 
 // New returns an App that is ready to Run. It checks the topology and the configuration, and talks to nobody. The error
@@ -128,6 +131,7 @@ func (a *App) run(ctx context.Context) (err error) {
 	work, giveUp := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer giveUp(nil)
 
+	defer console.Start(a.plan.Graph.Tables)()
 	workers, err := a.startWorkers(work, cluster, group, state, partitions)
 	if err == nil {
 		a.workers.Store(&workers)
@@ -321,6 +325,8 @@ func (a *App) startWorkers(
 		IdleTimeout:        a.config.IdleTimeout,
 		OffsetReset:        engine.OffsetReset(a.config.OffsetReset),
 		OnError:            func(err *ProcessingError) engine.Action { return engine.Action(a.config.OnError(err)) },
+		OnProcessed:        a.config.OnProcessed,
+		OnOutputs:          a.onOutputs,
 		OpenBackend:        state.open,
 		DestroyBackend:     state.destroy,
 		Linger:             linger,

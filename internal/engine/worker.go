@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
@@ -50,6 +51,10 @@ type Worker struct {
 	lastSend     time.Time
 
 	haste haste
+
+	// halted is set when OnOutputs has had enough. working is set while records are processed.
+	halted  bool
+	working atomic.Bool
 
 	status statusBoard
 }
@@ -177,6 +182,9 @@ func (w *Worker) Step(ctx context.Context, wait time.Duration) (worked bool, err
 
 func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err error) {
 	w.outbox.context = ctx
+	if w.halted {
+		return false, w.pause(ctx, wait)
+	}
 	if err := w.endRest(ctx); err != nil {
 		return false, err
 	}
@@ -208,7 +216,6 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	if err == nil {
 		err = w.ringClocks()
 	}
-	worked = batch != nil
 	if err == nil && !worked && w.outbox.pending > 0 { // by what no record has caused
 		worked, err = true, w.send()
 	}

@@ -120,6 +120,7 @@ type windows[K, V, A, R any] struct {
 	closings             int64 // windows that were closed
 	idleFrom             int64 // no window closes by idleness before this time, unless records come
 	item                 []byte
+	encoded              []byte // scratch: the key that is decoded
 	// Here, not on the stack: what an aggregator is given escapes.
 	first A
 	done  store.Window[A]
@@ -265,8 +266,9 @@ func (w *windows[K, V, A, R]) late(r *Record[K, V], reason window.LateReason, st
 }
 
 // decodeKey returns the key that was encoded for the store.
-func (w *windows[K, V, A, R]) decodeKey(encoded []byte) (K, error) {
-	key, err := w.key.Decode(&w.keys.context, encoded)
+func (w *windows[K, V, A, R]) decodeKey(encoded string) (K, error) {
+	w.encoded = append(w.encoded[:0], encoded...)
+	key, err := w.key.Decode(&w.keys.context, w.encoded)
 	if err != nil {
 		return key, Fatal(fmt.Errorf("store %q: decode key %q: %w", w.store.Name(), encoded, err))
 	}

@@ -25,10 +25,13 @@ func BenchmarkWindows(b *testing.B) {
 		for i := range names {
 			names[i] = "key" + strconv.Itoa(i)
 		}
-		record := func(i int, expires bool) operator.Record[string, int] {
+		record := func(i int, expires, together bool) operator.Record[string, int] {
 			r := operator.Record[string, int]{Key: names[i%keys], Value: i, Millis: 12_000}
 			if expires {
 				r.Millis = int64(i/keys) * 1000
+				if !together { // with each round of the keys the windows of a tenth of them close
+					r.Millis += int64(i%keys%10) * 1000
+				}
 			}
 			return r
 		}
@@ -68,7 +71,7 @@ func BenchmarkWindows(b *testing.B) {
 				i := 0
 				var r operator.Record[string, int] // here, as a source has it: it escapes
 				next := func() {
-					r = record(i, k.expires)
+					r = record(i, k.expires, k.d.ClosesByPartition())
 					r.Origin = &env.Origin
 					i++
 					if err := w.Receive(&r); err != nil {
@@ -86,7 +89,7 @@ func BenchmarkWindows(b *testing.B) {
 			var end total
 			i := 0
 			next := func() {
-				r := record(i, true)
+				r := record(i, true, false)
 				i++
 				start := r.Millis - r.Millis%10_000
 				w := open[r.Key]

@@ -64,7 +64,7 @@ func (w *windows[K, V, A, R]) closeDue(origin *Origin, reached int64, closed fun
 			return failed
 		}
 		w.done = w.store.Remove(i)
-		key, err := w.decodeKey([]byte(encoded))
+		key, err := w.decodeKey(encoded)
 		if err == nil {
 			err = closed(key, origin, k)
 		}

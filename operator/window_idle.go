@@ -38,7 +38,7 @@ func (w *windows[K, V, A, R]) advance(
 		if err != nil {
 			return Fatal(err)
 		}
-		key, err := w.decodeKey([]byte(encoded))
+		key, err := w.decodeKey(encoded)
 		if err != nil {
 			return err
 		}

@@ -150,7 +150,7 @@ func (w *sliding[K, V, A, R]) closePartition(origin *Origin, reached int64) erro
 		if w.emission.Current {
 			continue
 		}
-		key, err := w.decodeKey([]byte(encoded))
+		key, err := w.decodeKey(encoded)
 		if err == nil {
 			err = w.emitAt(key, origin, k, i)
 		}

@@ -38,6 +38,7 @@ type Windowed[A any] struct {
 	to         []byte // scratch: end of a scan
 	row        []byte // scratch: key of a row
 	value      []byte // scratch: value of a row
+	due        []byte // scratch: key of the window that is due
 }
 
 // WindowedOptions say what a Windowed keeps beside accumulators.

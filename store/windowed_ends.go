@@ -73,7 +73,8 @@ func (s *Windowed[A]) Due(limit int64) (k *Windows[A], i int, key string, ok boo
 			return nil, 0, "", false, err
 		}
 		s.ends.remove(first)
-		k, err := s.Place([]byte(first.key))
+		s.due = append(s.due[:0], first.key...)
+		k, err := s.Place(s.due)
 		if err != nil {
 			return nil, 0, "", false, err
 		}

@@ -36,6 +36,10 @@ type Worker struct {
 	// aborts counts the transactions in a row that had to be aborted, but for those whose offsets the group refused.
 	aborts  int
 	refusal refusal
+	// claiming is set while tasks wait to be claimed, strangers while tasks are to be opened anew because others have
+	// written to their changelogs. looked is when the worker last looked for such.
+	claiming, strangers bool
+	looked              time.Time
 	// held is the batch that is being processed.
 	held heldBatch
 	// pace is how many records are processed in one step.
@@ -67,7 +71,7 @@ func NewWorker(config Config, plan *graph.Plan, c Connections, partitions map[st
 		config: config, plan: plan, cluster: c.Cluster, fetcher: c.Fetcher, producer: c.Producer, group: c.Group,
 		newProducer: c.NewProducer, outbox: newOutbox(c.Producer, partitions),
 		tasks: map[TaskID]*task{}, forsaken: map[TaskID]bool{}, route: map[broker.TopicPartition]*task{}, pace: firstPace,
-		checkpointed: now, lastSend: now,
+		checkpointed: now, lastSend: now, looked: now,
 	}
 }
 
@@ -78,11 +82,16 @@ func (w *Worker) AddTask(ctx context.Context, id TaskID, topics []string) error 
 		return nil
 	}
 	delete(w.forsaken, id)
+	return w.addTask(ctx, id, topics, newEpoch(0, w.group.Member().Generation, w.config.Clock.Now()))
+}
+
+// addTask opens a task that was assigned in an epoch, whose term does not matter.
+func (w *Worker) addTask(ctx context.Context, id TaskID, topics []string, assigned epoch) error {
 	t, err := w.openTask(ctx, id, topics)
 	if err != nil {
 		return err
 	}
-	w.tasks[id] = t
+	w.tasks[id], t.assigned = t, assigned
 	defer w.publish()
 	return w.beginRestore(ctx, t)
 }
@@ -166,8 +175,10 @@ func (w *Worker) Step(ctx context.Context, wait time.Duration) (worked bool, err
 
 func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err error) {
 	w.outbox.context = ctx
-	if err := w.endRest(ctx); err != nil {
-		return false, err
+	for _, due := range []func(context.Context) error{w.endRest, w.claimTasks, w.lookForStrangers} {
+		if err := due(ctx); err != nil {
+			return false, err
+		}
 	}
 	if wait = w.waitFor(wait); w.outbox.pending > 0 {
 		wait = 0 // output waits for more only while there is more

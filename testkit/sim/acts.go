@@ -1,11 +1,7 @@
 package sim
 
 import (
-	"encoding/json"
-	"slices"
 	"time"
-
-	"github.com/weirstreams/weir/internal/broker"
 )
 
 // run plays all acts.
@@ -139,16 +135,15 @@ func (w *world) deliverLate() {
 	w.late = nil
 }
 
-// compact compacts changelogs. At least once, that of a checkpoint that was not committed is left alone: its records would
-// take the place of older ones that still count (see docs/guarantees.md). So are all while there are zombies, whose
-// restore could miss what was compacted after their successor had written, and whose output would be wrong then.
+// compact compacts changelogs. At least once, one is left alone that holds records which do not count, and are older than
+// the compaction lag: they could take the place of older ones that do (see docs/guarantees.md).
 func (w *world) compact() {
 	for _, part := range w.plan.Parts {
 		for _, s := range part.Stores {
 			if !w.random.oneIn(2) {
 				continue
 			}
-			if !w.config.engine.ExactlyOnce && (w.uncommitted(s.Changelog) || w.zombies()) {
+			if w.unretracted(s.Changelog, w.clock.Now().Add(-w.config.lag)) > 0 {
 				continue
 			}
 			w.tracef("compact %s", s.Changelog)
@@ -157,35 +152,6 @@ func (w *world) compact() {
 			}
 		}
 	}
-}
-
-// zombies reports whether there are processes that have lost partitions and may still work on them.
-func (w *world) zombies() bool {
-	return slices.ContainsFunc(w.members, func(m *member) bool {
-		p := m.process
-		return p != nil && p.group != nil && (p.handling || w.broker.Expelled(p.group))
-	})
-}
-
-// uncommitted reports whether a changelog holds records of work that is not committed.
-func (w *world) uncommitted(changelog string) bool {
-	committed := w.broker.Committed(groupName)
-	for n := range w.partitions[changelog] {
-		for _, r := range w.broker.Read(broker.TopicPartition{Topic: changelog, Partition: n}, 0) {
-			for _, h := range r.Headers {
-				var offsets map[string]int64
-				if json.Unmarshal(h.Value, &offsets) != nil {
-					continue
-				}
-				for topic, offset := range offsets {
-					if offset >= committed[broker.TopicPartition{Topic: topic, Partition: n}] {
-						return true
-					}
-				}
-			}
-		}
-	}
-	return false
 }
 
 // beCalm ends the faults.
@@ -247,7 +213,8 @@ func (w *world) settle(when string) bool {
 	return false
 }
 
-// settled reports whether all input is committed, and every task runs.
+// settled reports whether all input is committed, every task runs, and nothing is left in changelogs that has to be taken
+// back.
 func (w *world) settled() bool {
 	running := 0
 	for _, m := range w.members {
@@ -264,6 +231,11 @@ func (w *world) settled() bool {
 			if worker.engine.Dirty() {
 				return false
 			}
+		}
+	}
+	for _, changelog := range w.allChangelogs() {
+		if w.unretracted(changelog, w.clock.Now()) > 0 {
+			return false
 		}
 	}
 	return running == len(w.allTasks) && len(w.behind()) == 0 && len(w.pending()) == 0

@@ -3,12 +3,10 @@ package sim
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
-	"github.com/weirstreams/weir/internal/graph"
 )
 
 // Fault is a set of kinds of faults.
@@ -106,15 +104,7 @@ func (w *world) onCall(op simbroker.Op) error {
 	if op.After {
 		w.noteCommits(op)
 	}
-	if err := w.fault(r, op); err != nil {
-		return err
-	}
-	if w.isZombie(op, p) {
-		w.tracef("%s is killed before it writes to a changelog that is not its own any more", p.name)
-		p.dead = true
-		panic(errCrash)
-	}
-	return nil
+	return w.fault(r, op)
 }
 
 // fault decides what happens to a call, and lets others run in the middle of it.
@@ -132,7 +122,7 @@ func (w *world) fault(r *routine, op simbroker.Op) error {
 		w.tracef("%s: lost %s %s (after: %v)", p.name, op.Kind, op.TopicPartition, op.After)
 		p.unsure = p.unsure || op.Kind == simbroker.OpEndTransaction
 		return simbroker.ErrLost
-	case w.random.oneIn(f.late) && !op.After && w.canBeLate(op):
+	case w.random.oneIn(f.late) && !op.After && canBeLate[op.Kind]:
 		w.tracef("%s: late %s %s", p.name, op.Kind, op.TopicPartition)
 		p.unsure = p.unsure || op.Kind == simbroker.OpEndTransaction
 		w.late = append(w.late, r)
@@ -158,31 +148,9 @@ var canBeLost = map[simbroker.OpKind]bool{
 	simbroker.OpEndTransaction: true, simbroker.OpCommit: true, simbroker.OpLeave: true,
 }
 
-// canBeLate says which requests may arrive after their client has given up. At least once, a record that comes late to a
-// changelog takes the place of what the successor wrote: nothing fences it (see docs/guarantees.md).
-func (w *world) canBeLate(op simbroker.Op) bool {
-	switch op.Kind {
-	case simbroker.OpProduce:
-		return w.config.engine.ExactlyOnce || !w.changelogs[op.TopicPartition.Topic]
-	case simbroker.OpAddOffsets, simbroker.OpEndTransaction, simbroker.OpCommit:
-		return true
-	default:
-		return false
-	}
-}
-
-// isZombie reports whether a process is about to write to the changelog of a task that it has lost. At least once,
-// nothing prevents that, and the record takes the place of what the successor wrote (see docs/simulation.md).
-func (w *world) isZombie(op simbroker.Op, p *process) bool {
-	if op.Kind != simbroker.OpProduce || op.After || w.config.engine.ExactlyOnce || !w.changelogs[op.TopicPartition.Topic] {
-		return false
-	}
-	i := slices.IndexFunc(w.allTasks, func(t task) bool {
-		return t.partition == op.TopicPartition.Partition &&
-			slices.ContainsFunc(t.part.Stores, func(s graph.Store) bool { return s.Changelog == op.TopicPartition.Topic })
-	})
-	t := &w.allTasks[i]
-	return !w.broker.Owns(p.group, broker.TopicPartition{Topic: t.topics[0], Partition: t.partition})
+// canBeLate are the requests that may arrive after their client has given up.
+var canBeLate = map[simbroker.OpKind]bool{
+	simbroker.OpProduce: true, simbroker.OpAddOffsets: true, simbroker.OpEndTransaction: true, simbroker.OpCommit: true,
 }
 
 // interleave lets others run in the middle of a call.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -76,9 +77,11 @@ type config struct {
 	workers, partitions                       int
 	session, rebalance, transaction, interval time.Duration
 	interleave                                int
-	faults                                    faults
-	pebble                                    bool
-	actions                                   int
+	// lag is how old records of changelogs are when compaction begins to look at them.
+	lag     time.Duration
+	faults  faults
+	pebble  bool
+	actions int
 }
 
 func newWorld(s *Simulation, seed uint64) (*world, error) {
@@ -143,6 +146,7 @@ func (w *world) configure() (members int) {
 	c.transaction = max(4*c.interval, pick(r, 5*time.Second, 20*time.Second, 60*time.Second))
 	c.interleave = pick(r, 1, 2, 5, 20)
 	c.actions = r.between(100, 1500)
+	c.lag = pick(r, 0, 5*time.Second, 30*time.Second)
 	c.pebble = r.oneIn(20) && !s.NoPebble
 	c.faults = chooseFaults(r, s.Faults)
 	exactlyOnce := r.oneIn(2)
@@ -194,6 +198,9 @@ func (w *world) createTopics() error {
 	for _, part := range w.plan.Parts {
 		for _, s := range part.Stores {
 			w.changelogs[s.Changelog] = true
+			if err := w.broker.Configure(s.Changelog, "min.compaction.lag.ms", strconv.FormatInt(w.config.lag.Milliseconds(), 10)); err != nil {
+				return err
+			}
 		}
 		tasks := map[int32]*task{}
 		var count int32

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 )
 
@@ -21,6 +22,9 @@ func (w *world) run() {
 		}
 	}
 	w.chaos()
+	if w.simulation.Faults&Freeze != 0 && w.random.oneIn(3) {
+		w.sleepThrough()
+	}
 	w.beCalm()
 	// What is left of the input shows whether the state in memory is right.
 	if !w.settle("after the faults") {
@@ -68,13 +72,13 @@ func (w *world) chaos() {
 			w.tracef("stop %s", m.process.name)
 			m.process.stopping = true
 		case w.random.oneIn(f.freeze) && m.process != nil:
-			d := w.random.upTo(4 * w.config.session)
-			w.tracef("freeze %s for %v", m.process.name, d)
-			m.process.frozenUntil = w.clock.Now().Add(d)
+			w.freeze(m.process, w.random.upTo(4*w.config.session))
 		case w.random.oneIn(f.jump):
 			d := w.random.upTo(2 * time.Minute)
 			w.tracef("clock jumps by %v", d)
 			w.clock.Advance(d)
+		case w.random.oneIn(f.move):
+			w.move()
 		case w.random.oneIn(f.outage):
 			w.toggleOutage()
 		case w.random.oneIn(f.compact):
@@ -98,6 +102,18 @@ func (w *world) chaos() {
 			w.clock.Advance(w.random.upTo(w.config.interval/4 + 1))
 		}
 	}
+}
+
+// freeze stops a process, or only its heartbeats and what the group has to tell it: then its workers go on as zombies.
+func (w *world) freeze(p *process, d time.Duration) {
+	until := w.clock.Now().Add(d)
+	if w.random.oneIn(2) {
+		w.tracef("cut %s off from its group for %v", p.name, d)
+		p.routines[0].wakeAt = until
+		return
+	}
+	w.tracef("freeze %s for %v", p.name, d)
+	p.frozenUntil = until
 }
 
 func (w *world) letSomebodyRun() {
@@ -154,10 +170,34 @@ func (w *world) compact() {
 	}
 }
 
+// sleepThrough freezes a process with work that is not committed, until others have taken its tasks over: it wakes when they
+// have nothing left to do.
+func (w *world) sleepThrough() {
+	sleeper := w.members[w.random.IntN(len(w.members))].process
+	if sleeper == nil || len(w.members) == 1 {
+		return
+	}
+	w.feed(8, func(*input) int { return 0 })
+	for range 20 {
+		w.letSomebodyRun()
+	}
+	until := w.clock.Now().Add(time.Duration(w.random.between(1, 4)) * w.config.session)
+	w.tracef("%s sleeps until %v", sleeper.name, until.Format("15:04:05"))
+	for w.clock.Now().Before(until) && len(w.problems) == 0 {
+		sleeper.frozenUntil = until.Add(time.Hour)
+		for range 10 {
+			w.letSomebodyRun()
+		}
+		w.reap()
+		w.clock.Advance(w.random.upTo(w.config.session / 5))
+	}
+}
+
 // beCalm ends the faults.
 func (w *world) beCalm() {
 	w.tracef("calm")
 	w.calm = true
+	clear(w.leaderless)
 	if w.down {
 		w.toggleOutage()
 	}
@@ -183,6 +223,7 @@ const (
 // settle lets everything run, with all members, until all input is processed and committed.
 func (w *world) settle(when string) bool {
 	began, resumes := w.clock.Now(), 0
+	workersFirst := w.random.oneIn(2) // before they hear of what they have lost
 	for w.clock.Now().Sub(began) < patience && resumes < maxResumes {
 		for _, m := range w.members {
 			if m.process == nil {
@@ -190,7 +231,11 @@ func (w *world) settle(when string) bool {
 			}
 		}
 		busy := false
-		for _, r := range w.routines() {
+		routines := w.routines()
+		if workersFirst {
+			slices.Reverse(routines)
+		}
+		for _, r := range routines {
 			if r.runnable(w.clock.Now()) {
 				resumes++
 				w.resume(r)

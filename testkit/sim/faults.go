@@ -42,6 +42,10 @@ const (
 	LateMarker
 	// ClockJump moves the clock by minutes.
 	ClockJump
+	// LeaderChange takes a partition its leader, CoordinatorMove the group and the transactions their coordinator, until
+	// there is another: requests have to wait, and some of those under way are lost.
+	LeaderChange
+	CoordinatorMove
 	// UserError lets functions of the topology fail that ask Faulty.
 	UserError
 
@@ -51,8 +55,8 @@ const (
 
 // faults is how often things go wrong in a run: one in so many times, or never if it is 0.
 type faults struct {
-	crash, diskLoss, diskError, lost, late, unavailable, outage, freeze, stall, restart, slow, compact, jump, user int
-	marker                                                                                                         time.Duration
+	crash, diskLoss, diskError, lost, late, unavailable, outage, freeze, stall, restart, slow, compact, jump, move, user int
+	marker                                                                                                               time.Duration
 }
 
 // chooseFaults decides which of the allowed faults a run has, and how often. A run with all of them at once would seldom
@@ -77,6 +81,7 @@ func chooseFaults(r random, allowed Fault) (f faults) {
 	f.slow = choose(SlowPartition, 4, 10, 40)
 	f.compact = choose(Compaction, 2, 30, 100)
 	f.jump = choose(ClockJump, 4, 50, 200)
+	f.move = choose(LeaderChange|CoordinatorMove, 4, 30, 100)
 	f.user = choose(UserError, 4, 30, 100)
 	if choose(LateMarker, 3, 1) == 1 {
 		f.marker = r.upTo(5*time.Second) + 1
@@ -113,6 +118,9 @@ func (w *world) fault(r *routine, op simbroker.Op) error {
 		return nil
 	}
 	f, p := &w.config.faults, r.process
+	if err := w.waitForLeader(r, op); err != nil {
+		return err
+	}
 	switch {
 	case w.random.oneIn(f.crash):
 		w.tracef("%s is killed at %s %s (after: %v)", p.name, op.Kind, op.TopicPartition, op.After)
@@ -139,6 +147,50 @@ func (w *world) fault(r *routine, op simbroker.Op) error {
 	}
 	w.interleave(r)
 	return nil
+}
+
+// move takes a partition, or the group and transactions, whoever is responsible for them.
+func (w *world) move() {
+	until := w.clock.Now().Add(w.random.upTo(w.config.session))
+	partitions := len(w.allPartitions)
+	if w.simulation.Faults&LeaderChange == 0 {
+		partitions = 0
+	}
+	coordinator := 0
+	if w.simulation.Faults&CoordinatorMove != 0 {
+		coordinator = 1 + partitions/4
+	}
+	var of broker.TopicPartition // that of no partition stands for the coordinator
+	if i := w.random.IntN(partitions + coordinator); i < partitions {
+		of = w.allPartitions[i]
+	}
+	w.tracef("no leader of %s until %v", of, until.Format("15:04:05.000"))
+	w.leaderless[of] = until
+}
+
+// waitForLeader holds up a request that nobody can answer now. It may have been lost with who could.
+func (w *world) waitForLeader(r *routine, op simbroker.Op) error {
+	tp := op.TopicPartition
+	if !asksCoordinator[op.Kind] && tp.Topic == "" || op.After {
+		return nil
+	}
+	until := w.leaderless[tp]
+	if !w.clock.Now().Before(until) {
+		return nil
+	}
+	r.wakeAt = until
+	r.suspend()
+	if !w.calm && canBeLost[op.Kind] && w.random.oneIn(2) {
+		r.process.unsure = r.process.unsure || op.Kind == simbroker.OpEndTransaction
+		return simbroker.ErrLost
+	}
+	return nil
+}
+
+// asksCoordinator are the calls that a coordinator answers.
+var asksCoordinator = map[simbroker.OpKind]bool{
+	simbroker.OpCommittedOffsets: true, simbroker.OpInitProducer: true, simbroker.OpAddOffsets: true,
+	simbroker.OpEndTransaction: true, simbroker.OpCommit: true, simbroker.OpPoll: true,
 }
 
 // canBeLost are the calls that a client repeats when there is no answer.

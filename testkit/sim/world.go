@@ -49,6 +49,8 @@ type world struct {
 	committed map[broker.TopicPartition]int64
 	// late are the routines whose requests are held up.
 	late []*routine
+	// leaderless says until when partitions have no leader, and the group no coordinator.
+	leaderless map[broker.TopicPartition]time.Time
 
 	inputs   []input
 	problems []string
@@ -88,7 +90,7 @@ func newWorld(s *Simulation, seed uint64) (*world, error) {
 	w := &world{
 		simulation: s, seed: seed, random: newRandom(seed), trace: s.Trace,
 		clock:      clock.NewVirtual(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)),
-		changelogs: map[string]bool{}, ordered: map[string]bool{}, order: map[string][]place{},
+		changelogs: map[string]bool{}, ordered: map[string]bool{}, order: map[string][]place{}, leaderless: map[broker.TopicPartition]time.Time{},
 		plan: graph.NewPlan(s.Topology.Graph(), groupName),
 	}
 	w.broker = simbroker.New(w.clock)

@@ -22,10 +22,14 @@ func (w *world) run() {
 		}
 	}
 	w.chaos()
+	var sleeper *process
 	if w.simulation.Faults&Freeze != 0 && w.random.oneIn(3) {
-		w.sleepThrough()
+		sleeper = w.sleepThrough()
 	}
 	w.beCalm()
+	if sleeper != nil && !sleeper.dead && w.random.oneIn(2) {
+		w.wakeLast(sleeper)
+	}
 	// What is left of the input shows whether the state in memory is right.
 	if !w.settle("after the faults") {
 		return
@@ -170,12 +174,11 @@ func (w *world) compact() {
 	}
 }
 
-// sleepThrough freezes a process with work that is not committed, until others have taken its tasks over: it wakes when they
-// have nothing left to do.
-func (w *world) sleepThrough() {
+// sleepThrough freezes a process with work that is not committed, for so long that others take its tasks over.
+func (w *world) sleepThrough() *process {
 	sleeper := w.members[w.random.IntN(len(w.members))].process
 	if sleeper == nil || len(w.members) == 1 {
-		return
+		return nil
 	}
 	w.feed(8, func(*input) int { return 0 })
 	for range 20 {
@@ -191,6 +194,51 @@ func (w *world) sleepThrough() {
 		w.reap()
 		w.clock.Advance(w.random.upTo(w.config.session / 5))
 	}
+	if w.config.faults.compact > 0 {
+		w.compact()
+	}
+	return sleeper
+}
+
+// wakeLast wakes a process when the others have nothing left to do, its workers before its membership.
+func (w *world) wakeLast(sleeper *process) {
+	until := w.clock.Now().Add(4 * w.config.session)
+	sleeper.frozenUntil = until
+	for w.clock.Now().Before(until) && len(w.problems) == 0 {
+		if !w.everybody(false) {
+			w.clock.Advance(w.config.session / 10)
+		}
+	}
+	w.tracef("%s wakes", sleeper.name)
+	for _, worker := range sleeper.workers {
+		for range 20 {
+			if worker.runnable(w.clock.Now()) {
+				w.resume(worker.routine)
+			}
+		}
+	}
+}
+
+// everybody starts who is down, and resumes all who can go on. It reports whether they have found anything to do.
+func (w *world) everybody(workersFirst bool) (busy bool) {
+	for _, m := range w.members {
+		if m.process == nil {
+			w.start(m)
+		}
+	}
+	routines := w.routines()
+	if workersFirst {
+		slices.Reverse(routines)
+	}
+	for _, r := range routines {
+		if r.runnable(w.clock.Now()) {
+			w.resumes++
+			w.resume(r)
+			busy = busy || r.worked
+		}
+	}
+	w.reap()
+	return busy
 }
 
 // beCalm ends the faults.
@@ -222,27 +270,11 @@ const (
 
 // settle lets everything run, with all members, until all input is processed and committed.
 func (w *world) settle(when string) bool {
-	began, resumes := w.clock.Now(), 0
+	began := w.clock.Now()
+	w.resumes = 0
 	workersFirst := w.random.oneIn(2) // before they hear of what they have lost
-	for w.clock.Now().Sub(began) < patience && resumes < maxResumes {
-		for _, m := range w.members {
-			if m.process == nil {
-				w.start(m)
-			}
-		}
-		busy := false
-		routines := w.routines()
-		if workersFirst {
-			slices.Reverse(routines)
-		}
-		for _, r := range routines {
-			if r.runnable(w.clock.Now()) {
-				resumes++
-				w.resume(r)
-				busy = busy || r.worked
-			}
-		}
-		w.reap()
+	for w.clock.Now().Sub(began) < patience && w.resumes < maxResumes {
+		busy := w.everybody(workersFirst)
 		if len(w.problems) > 0 {
 			return false
 		}
@@ -254,7 +286,7 @@ func (w *world) settle(when string) bool {
 		}
 		w.clock.Advance(max(w.config.interval, 500*time.Millisecond))
 	}
-	w.failf("%s: not at rest after %v of virtual time and %d steps: %s", when, w.clock.Now().Sub(began), resumes, w.state())
+	w.failf("%s: not at rest after %v of virtual time and %d steps: %s", when, w.clock.Now().Sub(began), w.resumes, w.state())
 	return false
 }
 

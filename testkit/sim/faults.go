@@ -143,6 +143,9 @@ func (w *world) fault(r *routine, op simbroker.Op) error {
 	if op.Kind == simbroker.OpCommittedOffsets && op.After && f.stall > 0 && w.random.oneIn(4) {
 		// What a process knows at the begin of a restore can be old when the restore ends.
 		r.wakeAt = w.clock.Now().Add(w.random.upTo(2 * w.config.session))
+		if w.random.oneIn(2) { // nor does the process hear that the task is lost
+			p.routines[0].wakeAt = r.wakeAt.Add(w.random.upTo(w.config.session))
+		}
 		r.suspend()
 	}
 	w.interleave(r)

@@ -52,6 +52,9 @@ type world struct {
 	// leaderless says until when partitions have no leader, and the group no coordinator.
 	leaderless map[broker.TopicPartition]time.Time
 
+	// resumes counts, while a run comes to rest, how often routines were resumed.
+	resumes int
+
 	inputs   []input
 	problems []string
 

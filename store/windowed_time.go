@@ -35,7 +35,10 @@ func (s *Windowed[A]) Watermark() (int64, error) {
 		return s.time.millis, nil
 	}
 	// Not when the store is opened: what it holds is restored after that.
-	var err error
+	err := s.checkDefinition()
+	if err != nil {
+		return 0, err
+	}
 	s.row = append(append(s.row[:0], s.space.Prefix...), familyWatermark)
 	s.value, err = s.space.Backend.Get(s.value[:0], s.row)
 	switch {

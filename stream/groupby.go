@@ -76,7 +76,7 @@ func (s Stream[K, V]) groupBy[L any](to Repartition[L, V], f func(context.Contex
 		Source: &graph.Source{
 			Repartition: sink,
 			Input: func(env *operator.Env, node int, topic string, next any) operator.Input {
-				return operator.NewSource(env, node, topic, to.Key, to.Value, next.(operator.Receiver[L, V]))
+				return operator.NewSource(env, node, topic, to.Key, to.Value, nil, next.(operator.Receiver[L, V]))
 			},
 		},
 	})

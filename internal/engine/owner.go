@@ -63,7 +63,7 @@ func epochOf(r *broker.Record) (e epoch, err error) {
 
 // claimTasks makes this process the owner of those tasks that are restored as far as the changelogs went. What has come to
 // those since then lies before the claim, and is restored too.
-func (w *Worker) claimTasks(ctx context.Context) error {
+func (w *Worker) claimTasks(ctx context.Context) (err error) {
 	if !w.claiming {
 		return nil
 	}
@@ -74,6 +74,17 @@ func (w *Worker) claimTasks(ctx context.Context) error {
 			claiming = append(claiming, t)
 		}
 	}
+	defer func() {
+		if err == nil {
+			return
+		}
+		w.claiming = true // if the worker goes on
+		for _, t := range claiming {
+			if t.state == restoring && len(t.restores) == 0 {
+				t.unclaimed, t.claimed = true, false
+			}
+		}
+	}()
 	for _, t := range claiming {
 		if err := w.sendClaims(ctx, t); err != nil {
 			return fmt.Errorf("task %s: claim: %w", t.name, err)
@@ -201,10 +212,9 @@ func (w *Worker) lookForStrangers(ctx context.Context) error {
 			return err
 		}
 	}
-	if !w.strangers {
+	if !w.strangers || w.heldBack() {
 		return nil
 	}
-	w.strangers = false
 	for _, t := range w.sortedTasks() {
 		if t.state == running && t.strangers {
 			w.config.Logger.Warn("another process has written to the changelogs of a task; that is taken back", "task", t.name)
@@ -218,6 +228,7 @@ func (w *Worker) lookForStrangers(ctx context.Context) error {
 			}
 		}
 	}
+	w.strangers = false
 	return nil
 }
 

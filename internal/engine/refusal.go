@@ -73,13 +73,16 @@ func (w *Worker) fetchInput(ctx context.Context, t *task) error {
 		return nil
 	}
 	if t.emptying {
-		if err := w.Checkpoint(ctx); err != nil {
+		if _, err := w.TryCheckpoint(ctx); err != nil {
 			return err
 		}
 	}
 	for _, tp := range t.inputPartitions() {
 		w.route[tp] = t
 		w.fetcher.Start(tp, t.positions[tp.Topic])
+		if w.heldBack() {
+			w.fetcher.Pause(tp)
+		}
 	}
 	return nil
 }

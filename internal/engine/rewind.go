@@ -52,6 +52,9 @@ func (w *Worker) recoverFrom(ctx context.Context, err error) error {
 	case errors.Is(err, errForsaken):
 		w.config.Logger.Warn("partitions are gone", "error", err)
 		return nil
+	case isBackpressure(err):
+		w.holdBack(err)
+		return nil
 	case !w.config.ExactlyOnce:
 		return err
 	case errors.Is(err, broker.ErrAborted), errors.Is(err, broker.ErrFenced):
@@ -92,6 +95,7 @@ func (w *Worker) rewind(ctx context.Context, cause error) error {
 	w.config.Logger.Warn("going back to the last checkpoint", "cause", cause)
 	w.outbox.drop()
 	w.letGo()
+	w.goOn()
 	if w.config.ExactlyOnce {
 		if err := w.abort(ctx, cause); err != nil {
 			return err
@@ -107,6 +111,7 @@ func (w *Worker) rewind(ctx context.Context, cause error) error {
 			continue
 		}
 		t.changed = false
+		t.discard()
 		for i := range t.stores {
 			t.stores[i].store.Discard()
 		}
@@ -164,12 +169,20 @@ func (w *Worker) abort(ctx context.Context, cause error) error {
 		}
 		w.config.Logger.Warn("the transaction could not be aborted; the producer is replaced", "error", err)
 	}
+	if err := w.replaceProducer(); err != nil {
+		return fmt.Errorf("%w (after: %w)", err, cause)
+	}
+	return nil
+}
+
+// replaceProducer drops what the producer holds, and takes another one.
+func (w *Worker) replaceProducer() error {
 	if err := w.producer.Close(); err != nil {
 		w.config.Logger.Warn("closing the producer failed", "error", err)
 	}
 	producer, err := w.newProducer()
 	if err != nil {
-		return fmt.Errorf("replace a producer: %w (after: %w)", err, cause)
+		return fmt.Errorf("replace a producer: %w", err)
 	}
 	w.producer, w.outbox.producer = producer, producer
 	return nil

@@ -187,8 +187,9 @@ func (w *Worker) openState(name string) (*database, error) {
 
 // close closes the database. With sync everything that was committed is made durable first.
 func (t *task) close(sync bool) error {
+	drains := t.closeDrains()
 	if t.database == nil {
-		return nil
+		return drains
 	}
 	backend := t.database.backend
 	t.database = nil
@@ -197,9 +198,9 @@ func (t *task) close(sync bool) error {
 		err = backend.Sync()
 	}
 	if err = errors.Join(err, backend.Close()); err != nil {
-		return fmt.Errorf("task %s: close state: %w", t.name, err)
+		err = fmt.Errorf("task %s: close state: %w", t.name, err)
 	}
-	return nil
+	return errors.Join(err, drains)
 }
 
 // dirtyBytes returns how much state has changed since the last checkpoint.

@@ -42,6 +42,8 @@ type Worker struct {
 	looked              time.Time
 	// held is the batch that is being processed.
 	held heldBatch
+	// heldBackUntil is set while a sink takes no more: input is not processed until then.
+	heldBackUntil time.Time
 	// pace is how many records are processed in one step.
 	pace int
 	// route tells whose the partitions are that are being fetched: inputs of running tasks and changelogs of others.
@@ -50,6 +52,8 @@ type Worker struct {
 	checkpointed time.Time // when the last checkpoint ended, or when there was nothing to check in
 	records      int       // processed since then
 	lastSend     time.Time
+
+	haste haste
 
 	status statusBoard
 }
@@ -108,9 +112,12 @@ func (w *Worker) RemoveTasks(ctx context.Context, ids []TaskID) error {
 	switch {
 	case err == nil, errors.Is(err, errForsaken):
 		return nil
+	case isBackpressure(err):
+		w.config.Logger.Warn("partitions given up without a checkpoint, because a sink takes no more", "error", err)
+		return w.rewind(ctx, err)
 	case bounded.Err() != nil && ctx.Err() == nil:
 		w.config.Logger.Warn("partitions given up without a checkpoint, which took too long", "timeout", w.config.RevokeTimeout)
-		return w.rewind(ctx, err)
+		return w.giveUp(ctx, err)
 	default:
 		return w.recoverFrom(ctx, err)
 	}
@@ -161,13 +168,17 @@ func (w *Worker) closeTask(t *task, sync bool) error {
 // Step does one piece of work, or waits for at most wait for some to come: it processes some records, and checkpoints if
 // it is time. It reports whether it has processed anything. Fetcher.Wake ends the waiting.
 func (w *Worker) Step(ctx context.Context, wait time.Duration) (worked bool, err error) {
-	worked, err = w.step(ctx, wait)
+	worked, err = w.step(w.haste.begin(ctx), wait)
+	hurried := w.haste.end(err)
 	w.publish()
 	switch {
 	case err == nil:
 		return worked, w.checkForsaken()
 	case ctx.Err() != nil:
 		return worked, context.Cause(ctx)
+	case hurried:
+		w.config.Logger.Warn("work given up, as tasks are to go and the cluster does not answer", "timeout", w.config.RevokeTimeout)
+		return worked, w.giveUp(ctx, err)
 	default:
 		return worked, w.recoverFrom(ctx, err)
 	}
@@ -183,7 +194,7 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	if wait = w.waitFor(wait); w.outbox.pending > 0 {
 		wait = 0 // output waits for more only while there is more
 	}
-	if w.held.batch == nil {
+	if w.held.batch == nil || w.heldBack() {
 		batch, err := w.fetcher.Poll(ctx, wait)
 		if err != nil {
 			return false, w.explain(ctx, err)
@@ -193,10 +204,13 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 			return worked, err
 		}
 	}
-	if w.held.batch != nil {
+	switch {
+	case w.heldBack():
+		return worked, w.tryAgain(ctx)
+	case w.held.batch != nil:
 		worked = true
 		err = w.processHeld()
-	} else if !worked {
+	case !worked:
 		err = w.send()
 	}
 	if err == nil {
@@ -210,10 +224,13 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 
 // waitFor cuts a waiting time so that the next checkpoint, or the end of a rest, is not late.
 func (w *Worker) waitFor(wait time.Duration) time.Duration {
+	if w.heldBack() {
+		wait = min(wait, w.heldBackUntil.Sub(w.config.Clock.Now()))
+	}
 	if w.resting() {
 		wait = min(wait, w.refusal.until.Sub(w.config.Clock.Now()))
 	}
-	if w.records == 0 {
+	if w.records == 0 || w.heldBack() {
 		return max(0, wait)
 	}
 	return max(0, min(wait, w.checkpointed.Add(w.config.CheckpointInterval).Sub(w.config.Clock.Now())))
@@ -249,6 +266,9 @@ func (w *Worker) due() bool {
 	}
 	var dirty int64
 	for _, t := range w.tasks {
+		if t.full() {
+			return true
+		}
 		dirty += t.dirtyBytes()
 	}
 	return dirty >= w.config.CheckpointBytes
@@ -296,8 +316,8 @@ func (w *Worker) Stores(name string) []store.Store {
 // Close checkpoints, closes all tasks and the connections.
 func (w *Worker) Close(ctx context.Context) error {
 	err := w.Checkpoint(ctx)
-	if errors.Is(err, errForsaken) || errors.Is(err, broker.ErrAborted) || errors.Is(err, broker.ErrFenced) {
-		w.config.Logger.Warn("the last checkpoint was refused; what it held is processed again by the next owner", "error", err)
+	if isBackpressure(err) || errors.Is(err, errForsaken) || errors.Is(err, broker.ErrAborted) || errors.Is(err, broker.ErrFenced) {
+		w.config.Logger.Warn("the last checkpoint was not made; what it held is processed again by the next owner", "error", err)
 		err = nil
 	}
 	return errors.Join(err, w.abandon(true))
@@ -312,6 +332,7 @@ func (w *Worker) abandon(sync bool) error {
 		failed = append(failed, w.closeTask(t, sync))
 	}
 	w.outbox.drop()
+	w.haste.close()
 	failed = append(failed, w.fetcher.Close(), w.producer.Close())
 	w.publish()
 	return errors.Join(failed...)

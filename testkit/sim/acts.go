@@ -42,6 +42,7 @@ func (w *world) run() {
 	}
 	want := w.model()
 	w.checkOutput(want)
+	w.checkSinks(want)
 	w.checkOffsets()
 	owners := w.owners()
 	if !w.stopAll() {

@@ -25,6 +25,7 @@ var kept = []struct {
 	{"merged", 123, "stopping failed when the last transaction was fenced"},
 	{"windows", 4670321506650196798, "a worker whose offsets the group refused tried again and again, and let no time pass"},
 	{"windows", 105422, "a process that had lost a task while restoring took back what its successor had committed"},
+	{"merged with state", 793720036345111637, "a worker went on after a checkpoint for a rebalance had failed"},
 }
 
 // of returns the topology that a seed runs.

@@ -113,13 +113,14 @@ func (t *task) flush(now int64) (store.Batch, error) {
 		return nil, nil
 	}
 	batch := t.database.backend.NewBatch()
-	record := broker.Record{Headers: encodeProcessed(t.positions), Millis: now}
+	record := broker.Record{Headers: t.changelogHeaders(t.positions), Millis: now}
 	var key []byte
 	for i := range t.stores {
 		s := &t.stores[i]
 		s.flushed = false
 		emit := func(k, v []byte) error {
 			s.flushed = true
+			s.appended++
 			record.Key, record.Value = k, v
 			if err := s.changelog.Append(t.id.Partition, &record); err != nil {
 				return err
@@ -163,8 +164,12 @@ func (w *Worker) commitState(t *task, batch store.Batch) error {
 		if !ok {
 			return fmt.Errorf("%s: records were acknowledged without an offset", tp)
 		}
-		if err := setOffset(batch, changelogOffset, s.Name, last+1); err != nil {
+		alone, err := s.advancePosition(batch, last, w.config.ExactlyOnce)
+		if err != nil {
 			return err
+		}
+		if !alone {
+			t.strangers, w.strangers = true, true
 		}
 	}
 	for topic, offset := range t.positions {

@@ -18,6 +18,7 @@ const formatVersion = 1
 //	00 'v'          format version (uvarint)
 //	00 's' <store>  number of the store (uvarint, from 1)
 //	00 'c' <store>  next offset of the store's changelog (8 bytes, big endian)
+//	00 'e' <store>  greatest epoch in the store's changelog up to there, see epoch (16 bytes)
 //	00 'i' <topic>  next offset of the input that the state reflects (8 bytes, big endian)
 //	<number> <key>  a row of the store with that number (uvarint)
 type database struct {
@@ -106,6 +107,22 @@ func setOffset(b store.Batch, kind byte, name string, offset int64) error {
 // offsetRow returns the row of an offset in the directory.
 func offsetRow(kind byte, name string, offset int64) (key, value []byte) {
 	return metaKey(kind, name), binary.BigEndian.AppendUint64(nil, uint64(offset))
+}
+
+// epoch reads the epoch of a store, zero if there is none.
+func (d *database) epoch(name string) (e epoch, err error) {
+	value, err := d.backend.Get(d.scratch[:0], metaKey('e', name))
+	if errors.Is(err, store.ErrNotFound) {
+		return e, nil
+	}
+	if err != nil {
+		return e, err
+	}
+	d.scratch = value
+	if len(value) != len(e) {
+		return e, fmt.Errorf("epoch of %q: want %d bytes, got %d", name, len(e), len(value))
+	}
+	return epoch(value), nil
 }
 
 // Kinds of offsets.

@@ -66,6 +66,9 @@ func (w *Worker) beginRestore(ctx context.Context, t *task) error {
 		if err != nil {
 			return err
 		}
+		if s.seen, err = t.database.epoch(s.Name); err != nil {
+			return err
+		}
 		switch {
 		case !known:
 			position = earliest[tp]
@@ -80,21 +83,22 @@ func (w *Worker) beginRestore(ctx context.Context, t *task) error {
 			}
 			position = earliest[tp]
 		}
+		s.restore = &restore{
+			store: s, position: position, end: ends[tp],
+			filter: processedFilter{committed: maps.Clone(t.positions)}, skipped: map[string]struct{}{},
+		}
 		if position >= ends[tp] {
 			continue
 		}
 		log.Info("restoring state", "store", s.Name, "from", position, "to", ends[tp], "reused", known)
-		t.restores[tp.Topic] = &restore{
-			store: s, position: position, end: ends[tp],
-			filter: processedFilter{committed: maps.Clone(t.positions)}, skipped: map[string]struct{}{},
-		}
+		t.restores[tp.Topic] = s.restore
 		w.route[tp] = t
 		w.fetcher.Start(tp, position)
 	}
-	if len(t.restores) == 0 {
-		return w.start(ctx, t)
-	}
 	t.restoreBegan = w.config.Clock.Now()
+	if len(t.restores) == 0 {
+		return w.restored(ctx, t)
+	}
 	return nil
 }
 
@@ -126,29 +130,44 @@ func (w *Worker) applyChangelog(ctx context.Context, t *task, b *broker.Batch) e
 	w.fetcher.Stop(b.TopicPartition)
 	delete(w.route, b.TopicPartition)
 	delete(t.restores, b.Topic)
-	if len(r.skipped) > 0 {
-		t.takeBacks = append(t.takeBacks, r)
-	}
 	if len(t.restores) > 0 {
 		return nil
 	}
-	// So that a process that is killed soon, again and again, gets on.
-	if err := t.database.backend.Sync(); err != nil {
-		return fmt.Errorf("task %s: make restored state durable: %w", t.name, err)
+	return w.restored(ctx, t)
+}
+
+// restored goes on with a task for which everything was read that there was to read.
+func (w *Worker) restored(ctx context.Context, t *task) error {
+	if !w.config.ExactlyOnce && !t.owned() {
+		w.claiming, t.unclaimed = true, true // by the next step, with others
+		return nil
 	}
-	t.env.Logger.Info("state restored", "records", t.restored, "bytes", t.restoredBytes,
-		"took", w.config.Clock.Now().Sub(t.restoreBegan))
+	if t.restored > 0 {
+		// So that a process that is killed soon, again and again, gets on.
+		if err := t.database.backend.Sync(); err != nil {
+			return fmt.Errorf("task %s: make restored state durable: %w", t.name, err)
+		}
+		t.env.Logger.Info("state restored", "records", t.restored, "bytes", t.restoredBytes,
+			"took", w.config.Clock.Now().Sub(t.restoreBegan))
+	}
+	for i := range t.stores {
+		t.stores[i].position = t.stores[i].restore.position
+	}
 	if err := w.start(ctx, t); err != nil {
 		return err
 	}
 	// Not before: a checkpoint now commits offsets of the task, which only its owner can. Without them a process that has
 	// lost the task, and does not know what was committed since, would take back what its successor did.
-	for _, r := range t.takeBacks {
+	for i := range t.stores {
+		r := t.stores[i].restore
+		r.store.restore = nil
+		if len(r.skipped) == 0 {
+			continue
+		}
 		if err := t.takeBack(r, w.config.Clock.Now().UnixMilli()); err != nil {
 			return fmt.Errorf("task %s: restore store %q: take back uncommitted changes: %w", t.name, r.store.Name, err)
 		}
 	}
-	t.takeBacks = nil
 	return nil
 }
 
@@ -160,11 +179,23 @@ func (r *restore) collect(b *broker.Batch, t *task) error {
 		if record.Offset >= r.end {
 			break // written by nobody we know: tasks write their changelogs alone, and this one does not run yet
 		}
+		e, err := epochOf(record)
+		if err != nil {
+			return fmt.Errorf("%s at offset %d: %w", b.TopicPartition, record.Offset, err)
+		}
+		known := e != (epoch{})
+		stale := known && e.before(r.store.seen)
+		if known && !stale {
+			r.store.seen = e
+		}
+		if string(record.Key) == claimKey {
+			continue
+		}
 		ok, err := r.filter.accepts(record)
 		if err != nil {
 			return fmt.Errorf("%s at offset %d: %w", b.TopicPartition, record.Offset, err)
 		}
-		if !ok {
+		if !ok || stale {
 			if len(r.skipped) == 0 {
 				r.firstSkipped = record.Offset
 			}
@@ -214,6 +245,7 @@ func (t *task) write(r *restore) error {
 	}
 	key, value := offsetRow(changelogOffset, r.store.Name, position)
 	r.entries.Set(key, value)
+	r.entries.Set(metaKey('e', r.store.Name), r.store.seen[:])
 	if r.entries.Len() >= loadRecords {
 		return t.database.backend.Load(&r.entries)
 	}
@@ -226,7 +258,7 @@ func (t *task) write(r *restore) error {
 //
 // The next checkpoint moves the position of the database past the skipped records.
 func (t *task) takeBack(r *restore, now int64) error {
-	record := broker.Record{Headers: encodeProcessed(r.filter.committed), Millis: now}
+	record := broker.Record{Headers: t.changelogHeaders(r.filter.committed), Millis: now}
 	row, value := []byte{}, []byte{} // not nil, so that an empty value does not delete
 	for _, key := range slices.Sorted(maps.Keys(r.skipped)) {
 		row = append(append(row[:0], r.store.prefix...), key...)
@@ -241,6 +273,7 @@ func (t *task) takeBack(r *restore, now int64) error {
 			return err
 		}
 		record.Key = []byte(key)
+		r.store.appended++
 		if err := r.store.changelog.Append(t.id.Partition, &record); err != nil {
 			return err
 		}

@@ -103,7 +103,8 @@ func (w *Worker) rewind(ctx context.Context, cause error) error {
 	}
 	w.records = 0
 	for _, t := range w.sortedTasks() {
-		if t.mending() {
+		// At least once the changelogs may hold some of what does not count, which has to be taken back.
+		if t.mending() || !w.config.ExactlyOnce && t.changed && len(t.stores) > 0 {
 			if err := w.reopen(t); err != nil {
 				return err
 			}
@@ -156,7 +157,7 @@ func (w *Worker) reopen(t *task) error {
 	if err := w.closeTask(t, false); err != nil {
 		return err
 	}
-	return w.AddTask(t.env.Context, t.id, topics)
+	return w.addTask(t.env.Context, t.id, topics, t.assigned)
 }
 
 // abort ends the transaction. A producer that was fenced, or cannot abort, is replaced: the new one fences it.

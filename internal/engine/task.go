@@ -63,11 +63,16 @@ type task struct {
 	// observe, if it is not nil, is told of each record, and says whether to stop after it.
 	observe func(t *task, offset int64) (enough bool, err error)
 
+	// assigned is the epoch in which the task was assigned, but for the term; epoch is that of the claim, and zero before.
+	assigned, epoch epoch
+	// unclaimed is set while the task waits to be claimed, claimed when it is and nobody was found who has claimed it since.
+	unclaimed, claimed bool
+	// strangers is set when others have written to the changelogs.
+	strangers bool
+
 	state    taskState
 	restores map[string]*restore // by changelog topic, those that are not done
-	// takeBacks are restores that have skipped records. It is empty when the task runs.
-	takeBacks []*restore
-	restored  int64 // changelog records applied
+	restored int64               // changelog records applied
 	// restoredBytes is the sum of their keys and values, restoreBegan when the first was asked for.
 	restoredBytes int64
 	restoreBegan  time.Time
@@ -82,6 +87,13 @@ type taskStore struct {
 	store     store.Store
 	prefix    []byte
 	changelog *topicOutput
+	// seen is the greatest epoch in the changelog.
+	seen epoch
+	// position is the next offset of the changelog if nobody else writes, and appended how many records were written from
+	// there on.
+	position, appended int64
+	// restore is nil while the task runs.
+	restore *restore
 	// flushed is set if the running checkpoint wrote to the changelog.
 	flushed bool
 	// tookBack is set from the end of the restore to the next checkpoint if the restore wrote to the changelog.

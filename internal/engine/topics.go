@@ -37,6 +37,10 @@ func (e *TopicError) Error() string {
 	return fmt.Sprintf("topics: %d problem(s)\n\t%s", len(e.Problems), strings.Join(e.Problems, "\n\t"))
 }
 
+// changelogLag is how old records of a changelog are when compaction begins to look at them. Until then what an uncommitted
+// checkpoint has left, or a process that has lost its tasks, takes nobody's place: there is that much time to take it back.
+const changelogLag = 15 * time.Minute
+
 // PrepareTopics checks that the topics of the plan are there and fit it, makes the internal ones that are missing, and
 // returns the number of partitions of each. All problems are reported at once, as a *TopicError.
 func PrepareTopics(ctx context.Context, cluster broker.Cluster, plan *graph.Plan, options TopicOptions) (map[string]int32, error) {
@@ -232,6 +236,7 @@ func (p *preparation) internalTopics(part *graph.Part) {
 			Name: s.Changelog, Partitions: derived.Partitions, Replication: derived.Replication, Config: maps.Clone(derived.Config),
 		}
 		spec.Config["cleanup.policy"] = "compact"
+		spec.Config["min.compaction.lag.ms"] = strconv.FormatInt(changelogLag.Milliseconds(), 10)
 		info, ok := p.known[s.Changelog]
 		if !ok {
 			p.make(spec)

@@ -37,6 +37,10 @@ type Worker struct {
 	// aborts counts the transactions in a row that had to be aborted, but for those whose offsets the group refused.
 	aborts  int
 	refusal refusal
+	// claiming is set while tasks wait to be claimed, strangers while tasks are to be opened anew because others have
+	// written to their changelogs. looked is when the worker last looked for such.
+	claiming, strangers bool
+	looked              time.Time
 	// held is the batch that is being processed.
 	held heldBatch
 	// heldBackUntil is set while a sink takes no more: input is not processed until then.
@@ -82,7 +86,7 @@ func NewWorker(config Config, plan *graph.Plan, c Connections, partitions map[st
 		config: config, plan: plan, cluster: c.Cluster, fetcher: c.Fetcher, producer: c.Producer, group: c.Group,
 		newProducer: c.NewProducer, outbox: newOutbox(c.Producer, partitions),
 		tasks: map[TaskID]*task{}, forsaken: map[TaskID]bool{}, route: map[broker.TopicPartition]*task{}, pace: firstPace,
-		checkpointed: now, lastSend: now,
+		checkpointed: now, lastSend: now, looked: now,
 	}
 }
 
@@ -93,11 +97,16 @@ func (w *Worker) AddTask(ctx context.Context, id TaskID, topics []string) error 
 		return nil
 	}
 	delete(w.forsaken, id)
+	return w.addTask(ctx, id, topics, newEpoch(0, w.group.Member().Generation, w.config.Clock.Now()))
+}
+
+// addTask opens a task that was assigned in an epoch, whose term does not matter.
+func (w *Worker) addTask(ctx context.Context, id TaskID, topics []string, assigned epoch) error {
 	t, err := w.openTask(ctx, id, topics)
 	if err != nil {
 		return err
 	}
-	w.tasks[id] = t
+	w.tasks[id], t.assigned = t, assigned
 	defer w.publish()
 	return w.beginRestore(ctx, t)
 }
@@ -197,8 +206,10 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	if w.halted {
 		return false, w.pause(ctx, wait)
 	}
-	if err := w.endRest(ctx); err != nil {
-		return false, err
+	for _, due := range []func(context.Context) error{w.endRest, w.claimTasks, w.lookForStrangers} {
+		if err := due(ctx); err != nil {
+			return false, err
+		}
 	}
 	ready := w.ready()
 	if wait = w.waitFor(wait); ready || w.outbox.pending > 0 {

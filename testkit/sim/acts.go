@@ -1,11 +1,8 @@
 package sim
 
 import (
-	"encoding/json"
 	"slices"
 	"time"
-
-	"github.com/weirstreams/weir/internal/broker"
 )
 
 // run plays all acts.
@@ -25,7 +22,14 @@ func (w *world) run() {
 		}
 	}
 	w.chaos()
+	var sleeper *process
+	if w.simulation.Faults&Freeze != 0 && w.random.oneIn(3) {
+		sleeper = w.sleepThrough()
+	}
 	w.beCalm()
+	if sleeper != nil && !sleeper.dead && w.random.oneIn(2) {
+		w.wakeLast(sleeper)
+	}
 	// What is left of the input shows whether the state in memory is right.
 	if !w.settle("after the faults") {
 		return
@@ -73,13 +77,13 @@ func (w *world) chaos() {
 			w.tracef("stop %s", m.process.name)
 			m.process.stopping = true
 		case w.random.oneIn(f.freeze) && m.process != nil:
-			d := w.random.upTo(4 * w.config.session)
-			w.tracef("freeze %s for %v", m.process.name, d)
-			m.process.frozenUntil = w.clock.Now().Add(d)
+			w.freeze(m.process, w.random.upTo(4*w.config.session))
 		case w.random.oneIn(f.jump):
 			d := w.random.upTo(2 * time.Minute)
 			w.tracef("clock jumps by %v", d)
 			w.clock.Advance(d)
+		case w.random.oneIn(f.move):
+			w.move()
 		case w.random.oneIn(f.outage):
 			w.toggleOutage()
 		case w.random.oneIn(f.compact):
@@ -103,6 +107,18 @@ func (w *world) chaos() {
 			w.clock.Advance(w.random.upTo(w.config.interval/4 + 1))
 		}
 	}
+}
+
+// freeze stops a process, or only its heartbeats and what the group has to tell it: then its workers go on as zombies.
+func (w *world) freeze(p *process, d time.Duration) {
+	until := w.clock.Now().Add(d)
+	if w.random.oneIn(2) {
+		w.tracef("cut %s off from its group for %v", p.name, d)
+		p.routines[0].wakeAt = until
+		return
+	}
+	w.tracef("freeze %s for %v", p.name, d)
+	p.frozenUntil = until
 }
 
 func (w *world) letSomebodyRun() {
@@ -140,16 +156,15 @@ func (w *world) deliverLate() {
 	w.late = nil
 }
 
-// compact compacts changelogs. At least once, that of a checkpoint that was not committed is left alone: its records would
-// take the place of older ones that still count (see docs/guarantees.md). So are all while there are zombies, whose
-// restore could miss what was compacted after their successor had written, and whose output would be wrong then.
+// compact compacts changelogs. At least once, one is left alone that holds records which do not count, and are older than
+// the compaction lag: they could take the place of older ones that do (see docs/guarantees.md).
 func (w *world) compact() {
 	for _, part := range w.plan.Parts {
 		for _, s := range part.Stores {
 			if !w.random.oneIn(2) {
 				continue
 			}
-			if !w.config.engine.ExactlyOnce && (w.uncommitted(s.Changelog) || w.zombies()) {
+			if w.unretracted(s.Changelog, w.clock.Now().Add(-w.config.lag)) > 0 {
 				continue
 			}
 			w.tracef("compact %s", s.Changelog)
@@ -160,39 +175,78 @@ func (w *world) compact() {
 	}
 }
 
-// zombies reports whether there are processes that have lost partitions and may still work on them.
-func (w *world) zombies() bool {
-	return slices.ContainsFunc(w.members, func(m *member) bool {
-		p := m.process
-		return p != nil && p.group != nil && (p.handling || w.broker.Expelled(p.group))
-	})
+// sleepThrough freezes a process with work that is not committed, for so long that others take its tasks over.
+func (w *world) sleepThrough() *process {
+	sleeper := w.members[w.random.IntN(len(w.members))].process
+	if sleeper == nil || len(w.members) == 1 {
+		return nil
+	}
+	w.feed(8, func(*input) int { return 0 })
+	for range 20 {
+		w.letSomebodyRun()
+	}
+	until := w.clock.Now().Add(time.Duration(w.random.between(1, 4)) * w.config.session)
+	w.tracef("%s sleeps until %v", sleeper.name, until.Format("15:04:05"))
+	for w.clock.Now().Before(until) && len(w.problems) == 0 {
+		sleeper.frozenUntil = until.Add(time.Hour)
+		for range 10 {
+			w.letSomebodyRun()
+		}
+		w.reap()
+		w.clock.Advance(w.random.upTo(w.config.session / 5))
+	}
+	if w.config.faults.compact > 0 {
+		w.compact()
+	}
+	return sleeper
 }
 
-// uncommitted reports whether a changelog holds records of work that is not committed.
-func (w *world) uncommitted(changelog string) bool {
-	committed := w.broker.Committed(groupName)
-	for n := range w.partitions[changelog] {
-		for _, r := range w.broker.Read(broker.TopicPartition{Topic: changelog, Partition: n}, 0) {
-			for _, h := range r.Headers {
-				var offsets map[string]int64
-				if json.Unmarshal(h.Value, &offsets) != nil {
-					continue
-				}
-				for topic, offset := range offsets {
-					if offset >= committed[broker.TopicPartition{Topic: topic, Partition: n}] {
-						return true
-					}
-				}
+// wakeLast wakes a process when the others have nothing left to do, its workers before its membership.
+func (w *world) wakeLast(sleeper *process) {
+	until := w.clock.Now().Add(4 * w.config.session)
+	sleeper.frozenUntil = until
+	for w.clock.Now().Before(until) && len(w.problems) == 0 {
+		if !w.everybody(false) {
+			w.clock.Advance(w.config.session / 10)
+		}
+	}
+	w.tracef("%s wakes", sleeper.name)
+	for _, worker := range sleeper.workers {
+		for range 20 {
+			if worker.runnable(w.clock.Now()) {
+				w.resume(worker.routine)
 			}
 		}
 	}
-	return false
+}
+
+// everybody starts who is down, and resumes all who can go on. It reports whether they have found anything to do.
+func (w *world) everybody(workersFirst bool) (busy bool) {
+	for _, m := range w.members {
+		if m.process == nil {
+			w.start(m)
+		}
+	}
+	routines := w.routines()
+	if workersFirst {
+		slices.Reverse(routines)
+	}
+	for _, r := range routines {
+		if r.runnable(w.clock.Now()) {
+			w.resumes++
+			w.resume(r)
+			busy = busy || r.worked
+		}
+	}
+	w.reap()
+	return busy
 }
 
 // beCalm ends the faults.
 func (w *world) beCalm() {
 	w.tracef("calm")
 	w.calm = true
+	clear(w.leaderless)
 	if w.down {
 		w.toggleOutage()
 	}
@@ -217,22 +271,11 @@ const (
 
 // settle lets everything run, with all members, until all input is processed and committed.
 func (w *world) settle(when string) bool {
-	began, resumes := w.clock.Now(), 0
-	for w.clock.Now().Sub(began) < patience && resumes < maxResumes {
-		for _, m := range w.members {
-			if m.process == nil {
-				w.start(m)
-			}
-		}
-		busy := false
-		for _, r := range w.routines() {
-			if r.runnable(w.clock.Now()) {
-				resumes++
-				w.resume(r)
-				busy = busy || r.worked
-			}
-		}
-		w.reap()
+	began := w.clock.Now()
+	w.resumes = 0
+	workersFirst := w.random.oneIn(2) // before they hear of what they have lost
+	for w.clock.Now().Sub(began) < patience && w.resumes < maxResumes {
+		busy := w.everybody(workersFirst)
 		if len(w.problems) > 0 {
 			return false
 		}
@@ -244,11 +287,12 @@ func (w *world) settle(when string) bool {
 		}
 		w.clock.Advance(max(w.config.interval, 500*time.Millisecond))
 	}
-	w.failf("%s: not at rest after %v of virtual time and %d steps: %s", when, w.clock.Now().Sub(began), resumes, w.state())
+	w.failf("%s: not at rest after %v of virtual time and %d steps: %s", when, w.clock.Now().Sub(began), w.resumes, w.state())
 	return false
 }
 
-// settled reports whether all input is committed, and every task runs.
+// settled reports whether all input is committed, every task runs, and nothing is left in changelogs that has to be taken
+// back.
 func (w *world) settled() bool {
 	running := 0
 	for _, m := range w.members {
@@ -265,6 +309,11 @@ func (w *world) settled() bool {
 			if worker.engine.Dirty() {
 				return false
 			}
+		}
+	}
+	for _, changelog := range w.allChangelogs() {
+		if w.unretracted(changelog, w.clock.Now()) > 0 {
+			return false
 		}
 	}
 	return running == len(w.allTasks) && len(w.behind()) == 0 && len(w.pending()) == 0

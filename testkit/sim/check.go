@@ -213,7 +213,10 @@ func (w *world) checkChangelogs(want *expectation) {
 	for _, t := range w.tasks() {
 		for _, s := range t.part.Stores {
 			rows := map[string]string{}
-			for _, r := range w.broker.Read(broker.TopicPartition{Topic: s.Changelog, Partition: t.partition}, 0) {
+			for _, r := range w.readChangelog(broker.TopicPartition{Topic: s.Changelog, Partition: t.partition}) {
+				if !r.counts {
+					continue
+				}
 				if r.Value == nil {
 					delete(rows, string(r.Key))
 				} else {

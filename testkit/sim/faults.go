@@ -3,12 +3,10 @@ package sim
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
-	"github.com/weirstreams/weir/internal/graph"
 )
 
 // Fault is a set of kinds of faults.
@@ -44,6 +42,10 @@ const (
 	LateMarker
 	// ClockJump moves the clock by minutes.
 	ClockJump
+	// LeaderChange takes a partition its leader, CoordinatorMove the group and the transactions their coordinator, until
+	// there is another: requests have to wait, and some of those under way are lost.
+	LeaderChange
+	CoordinatorMove
 	// UserError lets functions of the topology fail that ask Faulty.
 	UserError
 
@@ -56,9 +58,9 @@ const (
 
 // faults is how often things go wrong in a run: one in so many times, or never if it is 0.
 type faults struct {
-	crash, diskLoss, diskError, lost, late, unavailable, outage, freeze, stall, restart, slow, compact, jump, user int
-	sinkError, sinkPressure                                                                                        int
-	marker                                                                                                         time.Duration
+	crash, diskLoss, diskError, lost, late, unavailable, outage, freeze, stall, restart, slow, compact, jump, move, user int
+	sinkError, sinkPressure                                                                                              int
+	marker                                                                                                               time.Duration
 }
 
 // chooseFaults decides which of the allowed faults a run has, and how often. A run with all of them at once would seldom
@@ -83,6 +85,7 @@ func chooseFaults(r random, allowed Fault) (f faults) {
 	f.slow = choose(SlowPartition, 4, 10, 40)
 	f.compact = choose(Compaction, 2, 30, 100)
 	f.jump = choose(ClockJump, 4, 50, 200)
+	f.move = choose(LeaderChange|CoordinatorMove, 4, 30, 100)
 	f.user = choose(UserError, 4, 30, 100)
 	if choose(LateMarker, 3, 1) == 1 {
 		f.marker = r.upTo(5*time.Second) + 1
@@ -123,15 +126,7 @@ func (w *world) onCall(op simbroker.Op) error {
 	if op.After {
 		w.noteCommits(op)
 	}
-	if err := w.fault(r, op); err != nil {
-		return err
-	}
-	if w.isZombie(op, p) {
-		w.tracef("%s is killed before it writes to a changelog that is not its own any more", p.name)
-		p.dead = true
-		panic(errCrash)
-	}
-	return nil
+	return w.fault(r, op)
 }
 
 // fault decides what happens to a call, and lets others run in the middle of it.
@@ -140,6 +135,9 @@ func (w *world) fault(r *routine, op simbroker.Op) error {
 		return nil
 	}
 	f, p := &w.config.faults, r.process
+	if err := w.waitForLeader(r, op); err != nil {
+		return err
+	}
 	switch {
 	case w.random.oneIn(f.crash):
 		w.tracef("%s is killed at %s %s (after: %v)", p.name, op.Kind, op.TopicPartition, op.After)
@@ -149,7 +147,7 @@ func (w *world) fault(r *routine, op simbroker.Op) error {
 		w.tracef("%s: lost %s %s (after: %v)", p.name, op.Kind, op.TopicPartition, op.After)
 		p.unsure = p.unsure || op.Kind == simbroker.OpEndTransaction
 		return simbroker.ErrLost
-	case w.random.oneIn(f.late) && !op.After && w.canBeLate(op):
+	case w.random.oneIn(f.late) && !op.After && canBeLate[op.Kind]:
 		w.tracef("%s: late %s %s", p.name, op.Kind, op.TopicPartition)
 		p.unsure = p.unsure || op.Kind == simbroker.OpEndTransaction
 		w.late = append(w.late, r)
@@ -162,10 +160,57 @@ func (w *world) fault(r *routine, op simbroker.Op) error {
 	if op.Kind == simbroker.OpCommittedOffsets && op.After && f.stall > 0 && w.random.oneIn(4) {
 		// What a process knows at the begin of a restore can be old when the restore ends.
 		r.wakeAt = w.clock.Now().Add(w.random.upTo(2 * w.config.session))
+		if w.random.oneIn(2) { // nor does the process hear that the task is lost
+			p.routines[0].wakeAt = r.wakeAt.Add(w.random.upTo(w.config.session))
+		}
 		r.suspend()
 	}
 	w.interleave(r)
 	return nil
+}
+
+// move takes a partition, or the group and transactions, whoever is responsible for them.
+func (w *world) move() {
+	until := w.clock.Now().Add(w.random.upTo(w.config.session))
+	partitions := len(w.allPartitions)
+	if w.simulation.Faults&LeaderChange == 0 {
+		partitions = 0
+	}
+	coordinator := 0
+	if w.simulation.Faults&CoordinatorMove != 0 {
+		coordinator = 1 + partitions/4
+	}
+	var of broker.TopicPartition // that of no partition stands for the coordinator
+	if i := w.random.IntN(partitions + coordinator); i < partitions {
+		of = w.allPartitions[i]
+	}
+	w.tracef("no leader of %s until %v", of, until.Format("15:04:05.000"))
+	w.leaderless[of] = until
+}
+
+// waitForLeader holds up a request that nobody can answer now. It may have been lost with who could.
+func (w *world) waitForLeader(r *routine, op simbroker.Op) error {
+	tp := op.TopicPartition
+	if !asksCoordinator[op.Kind] && tp.Topic == "" || op.After {
+		return nil
+	}
+	until := w.leaderless[tp]
+	if !w.clock.Now().Before(until) {
+		return nil
+	}
+	r.wakeAt = until
+	r.suspend()
+	if !w.calm && canBeLost[op.Kind] && w.random.oneIn(2) {
+		r.process.unsure = r.process.unsure || op.Kind == simbroker.OpEndTransaction
+		return simbroker.ErrLost
+	}
+	return nil
+}
+
+// asksCoordinator are the calls that a coordinator answers.
+var asksCoordinator = map[simbroker.OpKind]bool{
+	simbroker.OpCommittedOffsets: true, simbroker.OpInitProducer: true, simbroker.OpAddOffsets: true,
+	simbroker.OpEndTransaction: true, simbroker.OpCommit: true, simbroker.OpPoll: true,
 }
 
 // canBeLost are the calls that a client repeats when there is no answer.
@@ -175,31 +220,9 @@ var canBeLost = map[simbroker.OpKind]bool{
 	simbroker.OpEndTransaction: true, simbroker.OpCommit: true, simbroker.OpLeave: true,
 }
 
-// canBeLate says which requests may arrive after their client has given up. At least once, a record that comes late to a
-// changelog takes the place of what the successor wrote: nothing fences it (see docs/guarantees.md).
-func (w *world) canBeLate(op simbroker.Op) bool {
-	switch op.Kind {
-	case simbroker.OpProduce:
-		return w.config.engine.ExactlyOnce || !w.changelogs[op.TopicPartition.Topic]
-	case simbroker.OpAddOffsets, simbroker.OpEndTransaction, simbroker.OpCommit:
-		return true
-	default:
-		return false
-	}
-}
-
-// isZombie reports whether a process is about to write to the changelog of a task that it has lost. At least once,
-// nothing prevents that, and the record takes the place of what the successor wrote (see docs/simulation.md).
-func (w *world) isZombie(op simbroker.Op, p *process) bool {
-	if op.Kind != simbroker.OpProduce || op.After || w.config.engine.ExactlyOnce || !w.changelogs[op.TopicPartition.Topic] {
-		return false
-	}
-	i := slices.IndexFunc(w.allTasks, func(t task) bool {
-		return t.partition == op.TopicPartition.Partition &&
-			slices.ContainsFunc(t.part.Stores, func(s graph.Store) bool { return s.Changelog == op.TopicPartition.Topic })
-	})
-	t := &w.allTasks[i]
-	return !w.broker.Owns(p.group, broker.TopicPartition{Topic: t.topics[0], Partition: t.partition})
+// canBeLate are the requests that may arrive after their client has given up.
+var canBeLate = map[simbroker.OpKind]bool{
+	simbroker.OpProduce: true, simbroker.OpAddOffsets: true, simbroker.OpEndTransaction: true, simbroker.OpCommit: true,
 }
 
 // interleave lets others run in the middle of a call.

@@ -285,7 +285,7 @@ func (w *world) reap() {
 }
 
 // gaveUp matches errors that say that something took too long, as it may when the clock jumps or a process is frozen.
-var gaveUp = regexp.MustCompile("were refused by the group|checkpoints in a row have failed")
+var gaveUp = regexp.MustCompile("were refused by the group|checkpoints in a row have failed|group has refused all checkpoints")
 
 // judge fails the run if no fault explains why a process ends.
 func (w *world) judge(p *process, err error) {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -50,6 +51,11 @@ type world struct {
 	committed map[broker.TopicPartition]int64
 	// late are the routines whose requests are held up.
 	late []*routine
+	// leaderless says until when partitions have no leader, and the group no coordinator.
+	leaderless map[broker.TopicPartition]time.Time
+
+	// resumes counts, while a run comes to rest, how often routines were resumed.
+	resumes int
 
 	inputs   []input
 	problems []string
@@ -80,17 +86,20 @@ type config struct {
 	workers, partitions                       int
 	session, rebalance, transaction, interval time.Duration
 	interleave                                int
-	faults                                    faults
-	pebble                                    bool
-	actions                                   int
+	// lag is how old records of changelogs are when compaction begins to look at them.
+	lag     time.Duration
+	faults  faults
+	pebble  bool
+	actions int
 }
 
 func newWorld(s *Simulation, seed uint64) (*world, error) {
 	w := &world{
 		simulation: s, seed: seed, random: newRandom(seed), trace: s.Trace,
 		clock:      clock.NewVirtual(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)),
-		changelogs: map[string]bool{}, ordered: map[string]bool{}, order: map[string][]place{}, sinks: map[sinkPlace][]string{},
-		plan: graph.NewPlan(s.Topology.Graph(), groupName),
+		changelogs: map[string]bool{}, ordered: map[string]bool{}, order: map[string][]place{}, leaderless: map[broker.TopicPartition]time.Time{},
+		sinks: map[sinkPlace][]string{},
+		plan:  graph.NewPlan(s.Topology.Graph(), groupName),
 	}
 	w.reference = w.plan
 	if s.Reference != nil {
@@ -151,6 +160,7 @@ func (w *world) configure() (members int) {
 	c.transaction = max(4*c.interval, pick(r, 5*time.Second, 20*time.Second, 60*time.Second))
 	c.interleave = pick(r, 1, 2, 5, 20)
 	c.actions = r.between(100, 1500)
+	c.lag = pick(r, 0, 5*time.Second, 30*time.Second)
 	c.pebble = r.oneIn(20) && !s.NoPebble
 	c.faults = chooseFaults(r, s.Faults)
 	if slices.ContainsFunc(w.plan.Graph.Nodes, func(n *graph.Node) bool { return n.External != nil }) {
@@ -206,6 +216,9 @@ func (w *world) createTopics() error {
 	for _, part := range w.plan.Parts {
 		for _, s := range part.Stores {
 			w.changelogs[s.Changelog] = true
+			if err := w.broker.Configure(s.Changelog, "min.compaction.lag.ms", strconv.FormatInt(w.config.lag.Milliseconds(), 10)); err != nil {
+				return err
+			}
 		}
 		tasks := map[int32]*task{}
 		var count int32

@@ -65,9 +65,28 @@ func (b *Broker) Committed(group string) map[broker.TopicPartition]int64 {
 	return offsets
 }
 
+// Configure changes a setting of a topic.
+func (b *Broker) Configure(topic, setting, value string) error {
+	return b.locked(func() error {
+		t := b.topics[topic]
+		if t == nil {
+			return fmt.Errorf("configure %q: %w", topic, broker.ErrUnknownTopic)
+		}
+		if check, ok := topicConfigs[setting]; !ok {
+			return fmt.Errorf("configure %q: unknown setting %q", topic, setting)
+		} else if check != nil {
+			if err := check(value); err != nil {
+				return fmt.Errorf("configure %q: %s: %w", topic, setting, err)
+			}
+		}
+		t.config[setting] = value
+		return nil
+	})
+}
+
 // Compact compacts all partitions of a topic whose cleanup.policy says so: of each key the last record stays, at its
-// offset. A tombstone stays through the first Compact that meets it and goes with the first that comes
-// delete.retention.ms after that one. Unlike a broker it also compacts the newest records.
+// offset, and records younger than min.compaction.lag.ms are left alone. A tombstone stays through the first Compact that meets it and goes with the first that comes
+// delete.retention.ms after that one. Unlike a broker it has no active segment, which is left alone too.
 func (b *Broker) Compact(topic string) error {
 	return b.locked(func() error {
 		t := b.topics[topic]

@@ -187,9 +187,10 @@ func (p *partition) deleteBefore(offset int64) error {
 	return nil
 }
 
-// compact keeps the last record of each key, and of tombstones those that are not old. Offsets do not change.
+// compact keeps the last record of each key, and of tombstones those that are not old. Offsets do not change. Records from
+// the first one on that is younger than min.compaction.lag.ms are left alone, and hide none before them.
 func (p *partition) compact(now time.Time) {
-	stable := p.lastStable()
+	stable := min(p.lastStable(), p.firstYoung(now))
 	latest := map[string]int64{}
 	for _, batch := range p.batches {
 		if batch.control || batch.aborted || batch.last >= stable {
@@ -214,4 +215,17 @@ func (p *partition) compact(now time.Time) {
 		}
 	}
 	p.batches = slices.DeleteFunc(p.batches, func(batch logBatch) bool { return len(batch.records) == 0 && !batch.control })
+}
+
+// firstYoung returns the offset of the first batch that is too young to be compacted.
+func (p *partition) firstYoung(now time.Time) int64 {
+	lag := p.topic.compactionLag()
+	for i := range p.batches {
+		for _, record := range p.batches[i].records {
+			if record.Millis > now.Add(-lag).UnixMilli() {
+				return p.batches[i].first
+			}
+		}
+	}
+	return p.end
 }

@@ -102,6 +102,11 @@ func (t *topic) deleteRetention() time.Duration {
 	return time.Duration(millis) * time.Millisecond
 }
 
+func (t *topic) compactionLag() time.Duration {
+	millis, _ := strconv.ParseInt(t.config["min.compaction.lag.ms"], 10, 64) // checked by createTopic; none is 0
+	return time.Duration(millis) * time.Millisecond
+}
+
 // defaultTopicConfig returns what is reported, and used, of a broker's defaults.
 func defaultTopicConfig() map[string]string {
 	return map[string]string{

@@ -1,0 +1,71 @@
+package sim
+
+import (
+	"bytes"
+	"encoding/json"
+	"time"
+
+	"github.com/weirstreams/weir/internal/broker"
+)
+
+// changelogRecord is a record of a changelog, and whether it counts.
+type changelogRecord struct {
+	broker.Record
+	counts bool
+}
+
+// readChangelog reads the rows in a partition of a changelog as a restore from nothing does (internal/engine/owner.go and
+// changelog.go say how): what was written behind the claim of a later owner does not count, nor what comes of input that
+// is not committed.
+func (w *world) readChangelog(tp broker.TopicPartition) []changelogRecord {
+	committed := w.broker.Committed(groupName)
+	var rows []changelogRecord
+	var owner []byte
+	for _, r := range w.broker.Read(tp, 0) {
+		row := changelogRecord{r, true}
+		claim := true
+		for _, h := range r.Headers {
+			switch h.Key {
+			case "__owner__":
+				if row.counts = row.counts && bytes.Compare(h.Value, owner) >= 0; bytes.Compare(h.Value, owner) > 0 {
+					owner = h.Value
+				}
+			case "__processed_tp_offsets__":
+				claim = false
+				var offsets map[string]int64
+				if err := json.Unmarshal(h.Value, &offsets); err != nil {
+					w.failf("%s at offset %d: %v", tp, r.Offset, err)
+				}
+				for topic, offset := range offsets {
+					input := broker.TopicPartition{Topic: topic, Partition: tp.Partition}
+					row.counts = row.counts && offset < committed[input]
+				}
+			}
+		}
+		if !claim {
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
+
+// unretracted returns how many rows of a changelog have a last record that does not count and was written before some
+// time: compaction would let it hide what is in force.
+func (w *world) unretracted(changelog string, before time.Time) int {
+	if w.config.engine.ExactlyOnce {
+		return 0
+	}
+	n := 0
+	for p := range w.partitions[changelog] {
+		hidden := map[string]bool{}
+		for _, r := range w.readChangelog(broker.TopicPartition{Topic: changelog, Partition: p}) {
+			if r.counts {
+				delete(hidden, string(r.Key))
+			} else if r.Millis <= before.UnixMilli() {
+				hidden[string(r.Key)] = true
+			}
+		}
+		n += len(hidden)
+	}
+	return n
+}

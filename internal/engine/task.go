@@ -58,6 +58,8 @@ type task struct {
 	busy time.Time
 	// synced is when a checkpoint was made durable last; zero if none was.
 	synced time.Time
+	// observe, if it is not nil, is told of each record, and says whether to stop after it.
+	observe func(t *task, offset int64) (enough bool, err error)
 
 	state    taskState
 	restores map[string]*restore // by changelog topic, those that are not done
@@ -114,7 +116,10 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 			prefix, err := t.database.prefix(name)
 			return store.Space{Name: name, Backend: t.database.backend, Prefix: prefix, CacheBytes: w.config.CacheBytes}, err
 		},
-		Output: func(topic string) (operator.Output, error) { return w.outbox.topic(topic) },
+		Output: func(topic string) (operator.Output, error) { return w.output(t, topic) },
+	}
+	if w.observed() {
+		t.observe = w.observe
 	}
 	builder := &graph.Builder{Env: &t.env, Topic: w.plan.Topic}
 	for _, n := range part.Sources {
@@ -173,22 +178,25 @@ func (w *Worker) openState(name string) (*database, error) {
 	return d, nil
 }
 
-// close closes the database. With sync everything that was committed is made durable first.
+// close closes the operators and the database. With sync everything that was committed is made durable first.
 func (t *task) close(sync bool) error {
-	drains := t.closeDrains()
+	err := t.closeDrains()
+	for _, f := range t.env.OnClose {
+		err = errors.Join(err, t.call(f))
+	}
+	t.env.OnClose = nil
 	if t.database == nil {
-		return drains
+		return err
 	}
 	backend := t.database.backend
 	t.database = nil
-	var err error
 	if sync {
-		err = backend.Sync()
+		err = errors.Join(err, backend.Sync())
 	}
 	if err = errors.Join(err, backend.Close()); err != nil {
-		err = fmt.Errorf("task %s: close state: %w", t.name, err)
+		return fmt.Errorf("task %s: close: %w", t.name, err)
 	}
-	return errors.Join(err, drains)
+	return nil
 }
 
 // dirtyBytes returns how much state has changed since the last checkpoint.
@@ -208,19 +216,31 @@ func (t *task) process(b *broker.Batch, from, limit int, onError func(*operator.
 	t.env.Origin.Topic = b.Topic
 	i := from
 	for i < to {
-		failed, err := t.run(input, b.Records[i:to])
+		end := to
+		if t.observe != nil {
+			end = i + 1
+		}
+		failed, err := t.run(input, b.Records[i:end])
 		i += failed
-		if err == nil {
-			break
+		if err != nil {
+			if ctx := t.env.Context; ctx.Err() != nil {
+				return i - from, context.Cause(ctx)
+			}
+			if operator.IsFatal(err) || onError(err) != Skip {
+				return i - from, err
+			}
+			t.skipped++
+			i++
 		}
-		if ctx := t.env.Context; ctx.Err() != nil {
-			return i - from, context.Cause(ctx)
+		if t.observe != nil {
+			enough, err := t.observe(t, b.Records[i-1].Offset)
+			if err != nil {
+				return i - from, err
+			}
+			if enough {
+				break
+			}
 		}
-		if operator.IsFatal(err) || onError(err) != Skip {
-			return i - from, err
-		}
-		t.skipped++
-		i++
 	}
 	t.processed += int64(i - from)
 	t.changed, t.busy = true, time.Time{}

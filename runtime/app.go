@@ -105,7 +105,7 @@ func (a *App) run(ctx context.Context) (err error) {
 	}
 	defer a.close("state", &err, state.close)
 
-	if err := a.fenceFormer(ctx, cluster, state); err != nil {
+	if err := a.fenceFormer(starting, cluster, state); err != nil {
 		return err
 	}
 	closeSinks, err := a.plan.Graph.ConnectExternals(ctx)
@@ -117,13 +117,16 @@ func (a *App) run(ctx context.Context) (err error) {
 		defer cancel()
 		return errors.Join(closeSinks(bounded)...)
 	})
-	group, err := cluster.NewGroup(broker.GroupConfig{
-		Group: a.plan.Group, Topics: a.plan.Units(), InstanceID: a.config.InstanceID, Warm: state.warm,
-		SessionTimeout: a.config.SessionTimeout, RebalanceTimeout: a.config.RebalanceTimeout,
+	group, err := patiently(starting, func() (broker.Group, error) {
+		return cluster.NewGroup(broker.GroupConfig{
+			Group: a.plan.Group, Topics: a.plan.Units(), InstanceID: a.config.InstanceID, Warm: state.warm,
+			SessionTimeout: a.config.SessionTimeout, RebalanceTimeout: a.config.RebalanceTimeout,
+		})
 	})
 	if err != nil {
 		return err
 	}
+	started() // supervise looks after the cluster from now on
 	// The work goes on after ctx has ended, until it is finished or ShutdownTimeout is over.
 	work, giveUp := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer giveUp(nil)

@@ -211,7 +211,7 @@ func (c Config) withDefaults() (Config, error) {
 		problem("Group %q: %w; it is part of topic names", c.Group, topicname.Check(c.Group))
 	}
 	if err := topicname.CheckPart(c.Prefix); err != nil {
-		problem("Prefix %q is to be a part of the names of topics: %w", c.Prefix, err)
+		problem("Prefix %q: %w; it is part of topic names", c.Prefix, err)
 	}
 	for _, field := range []struct {
 		name  string

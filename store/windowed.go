@@ -22,26 +22,33 @@ import (
 //	'i' key at number    one collected item, encoded; see AddItem.
 //	'e' end key start    the index of windows by their end, for closing by partition. The value is empty.
 //	'm'                  the watermark, a varint.
+//	'd'                  what the rows mean; see WindowedOptions.Definition.
 type Windowed[A any] struct {
-	name    string
-	codec   codec.Codec[A]
-	space   Space
-	options WindowedOptions[A]
-	cache   cache[Windows[A]]
-	context codec.Context
-	current *entry[Windows[A]]
-	time    watermark
-	ends    endIndex
-	from    []byte // scratch: first key of a scan
-	to      []byte // scratch: end of a scan
-	row     []byte // scratch: key of a row
-	value   []byte // scratch: value of a row
+	name       string
+	codec      codec.Codec[A]
+	space      Space
+	options    WindowedOptions[A]
+	cache      cache[Windows[A]]
+	context    codec.Context
+	current    *entry[Windows[A]]
+	time       watermark
+	definition storedDefinition
+	ends       endIndex
+	from       []byte // scratch: first key of a scan
+	to         []byte // scratch: end of a scan
+	row        []byte // scratch: key of a row
+	value      []byte // scratch: value of a row
 }
 
 // WindowedOptions say what a Windowed keeps beside accumulators.
 type WindowedOptions[A any] struct {
+	// Definition says what accumulators and items are of, and how windows close. It is stored, and a store with another
+	// is refused with ErrDefinitionChanged when it is first used. If it is empty, nothing is.
+	Definition string
 	// Items keeps what AddItem is given.
 	Items bool
+	// MarksItems says that marks are numbers of items.
+	MarksItems bool
 	// End, if not nil, keeps an index of the windows by what it returns, for Due. It must depend on what is stored of
 	// the window alone.
 	End func(*Window[A]) int64
@@ -50,10 +57,11 @@ type WindowedOptions[A any] struct {
 }
 
 const (
-	familyWindow    = 'w'
-	familyItem      = 'i'
-	familyEnd       = 'e'
-	familyWatermark = 'm'
+	familyWindow     = 'w'
+	familyItem       = 'i'
+	familyEnd        = 'e'
+	familyWatermark  = 'm'
+	familyDefinition = 'd'
 )
 
 // NoTime is the Latest of a key that has no windows.
@@ -65,9 +73,25 @@ type Windows[A any] struct {
 	Latest int64
 	// Open are the windows, ascending by start.
 	Open []Window[A]
+	// room is where Open lies as long as it fits: a key with few windows is one piece of memory. Two, as the next
+	// window begins before the last one ends.
+	room [2]Window[A]
+	rest *rest
+}
+
+// rest is what most keys have no use for most of the time.
+type rest struct {
 	// gone are windows that were removed but are in the database.
 	gone  []goneWindow
 	items items
+}
+
+// more returns the rest of a key, made if there is none.
+func (k *Windows[A]) more() *rest {
+	if k.rest == nil {
+		k.rest = &rest{}
+	}
+	return k.rest
 }
 
 type goneWindow struct{ start, end int64 }
@@ -163,7 +187,8 @@ func (s *Windowed[A]) Remove(i int) Window[A] {
 	k := &e.value
 	w := k.Open[i]
 	if w.stored {
-		k.gone = append(k.gone, goneWindow{w.Start, w.rowEnd})
+		x := k.more()
+		x.gone = append(x.gone, goneWindow{w.Start, w.rowEnd})
 	}
 	if w.indexed {
 		s.ends.remove(endEntry{w.end, e.key, w.Start})
@@ -176,7 +201,15 @@ func (s *Windowed[A]) Remove(i int) Window[A] {
 }
 
 func (s *Windowed[A]) resize(e *entry[Windows[A]]) {
-	s.cache.resize(e, int(unsafe.Sizeof(Windows[A]{}))+len(e.value.Open)*int(unsafe.Sizeof(Window[A]{}))+e.value.items.bytes)
+	k := &e.value
+	size := int(unsafe.Sizeof(*k))
+	if n := len(k.Open); n > len(k.room) {
+		size += n * int(unsafe.Sizeof(k.room[0]))
+	}
+	if k.rest != nil {
+		size += int(unsafe.Sizeof(*k.rest)) + k.rest.items.bytes
+	}
+	s.cache.resize(e, size)
 }
 
 // rowKey appends the part of a row's key that is the same for all rows of a family and a message key.
@@ -203,6 +236,9 @@ func afterOrdered(dst []byte) []byte {
 var errRowLength = errors.New("row is too short or too long")
 
 func (s *Windowed[A]) load(key []byte) (*entry[Windows[A]], error) {
+	if err := s.checkDefinition(); err != nil {
+		return nil, err
+	}
 	k := Windows[A]{Latest: NoTime}
 	s.from = rowKey(append(s.from[:0], s.space.Prefix...), familyWindow, key)
 	s.to = appendOrdered(append(s.to[:0], s.from...), math.MaxInt64)
@@ -216,15 +252,16 @@ func (s *Windowed[A]) load(key []byte) (*entry[Windows[A]], error) {
 		return true, nil
 	})
 	if err == nil && s.options.Items {
-		k.items, err = s.loadItems(key)
-		for i := range k.Open { // where a mark is the number of a first item, that may not be there yet
-			k.items.next = max(k.items.next, k.Open[i].Mark)
-		}
+		k.more().items, err = s.loadItems(key)
+		k.rest.items.next = s.nextItem(&k)
 	}
 	if err != nil {
 		return nil, err
 	}
 	e := s.cache.add(key, k, 0)
+	if len(k.Open) <= len(k.room) {
+		e.value.Open = append(e.value.room[:0], k.Open...)
+	}
 	s.resize(e)
 	return e, nil
 }
@@ -260,25 +297,32 @@ func (s *Windowed[A]) decode(row, value []byte) (w Window[A], err error) {
 }
 
 // DirtyBytes implements [Store].
-func (s *Windowed[A]) DirtyBytes() int64 { return s.cache.dirtyBytes + s.time.dirtyBytes() }
+func (s *Windowed[A]) DirtyBytes() int64 {
+	return s.cache.dirtyBytes + s.time.dirtyBytes() + s.definition.dirtyBytes(s.options.Definition)
+}
 
 // Flush implements [Store].
 func (s *Windowed[A]) Flush(emit func(key, value []byte) error) error {
+	if err := s.definition.flush(s.options.Definition, emit); err != nil {
+		return err
+	}
 	if err := s.time.flush(emit); err != nil {
 		return err
 	}
 	return s.cache.flush(func(e *entry[Windows[A]]) error {
 		k := &e.value
-		for _, gone := range k.gone { // first: a window may be there again
-			s.row = appendOrdered(rowKey(s.row[:0], familyWindow, e.key), gone.start)
-			if err := emit(s.row, nil); err != nil {
-				return err
+		if k.rest != nil {
+			for _, gone := range k.rest.gone { // first: a window may be there again
+				s.row = appendOrdered(rowKey(s.row[:0], familyWindow, e.key), gone.start)
+				if err := emit(s.row, nil); err != nil {
+					return err
+				}
+				if err := s.emitEnd(emit, gone.end, e.key, gone.start, nil); err != nil {
+					return err
+				}
 			}
-			if err := s.emitEnd(emit, gone.end, e.key, gone.start, nil); err != nil {
-				return err
-			}
+			k.rest.gone = k.rest.gone[:0]
 		}
-		k.gone = k.gone[:0]
 		for i := range k.Open {
 			if w := &k.Open[i]; w.changed {
 				if err := s.flushWindow(emit, e.key, w); err != nil {
@@ -286,7 +330,10 @@ func (s *Windowed[A]) Flush(emit func(key, value []byte) error) error {
 				}
 			}
 		}
-		return s.flushItems(emit, e.key, &k.items)
+		if k.rest == nil {
+			return nil
+		}
+		return s.flushItems(emit, e.key, &k.rest.items)
 	})
 }
 
@@ -328,6 +375,6 @@ func (s *Windowed[A]) Committed() {
 func (s *Windowed[A]) Discard() {
 	s.current = nil
 	s.cache.discard()
-	s.time = watermark{}
+	s.time, s.definition = watermark{}, storedDefinition{}
 	s.ends.reset()
 }

@@ -26,13 +26,21 @@ type item struct {
 const itemOverhead = 56
 
 // NextItem returns the number that the next item of the current key gets.
-func (k *Windows[A]) NextItem() int64 { return k.items.next }
+func (k *Windows[A]) NextItem() int64 {
+	if k.rest == nil {
+		return 0
+	}
+	return k.rest.items.next
+}
 
 // Items yields the items with from <= at <= to and since <= number < until, by time, then by arrival. They must not be
 // kept or changed.
 func (k *Windows[A]) Items(from, to, since, until int64) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
-		list := k.items.list
+		if k.rest == nil {
+			return
+		}
+		list := k.rest.items.list
 		i := sort.Search(len(list), func(i int) bool { return list[i].at >= from })
 		for ; i < len(list) && list[i].at <= to; i++ {
 			if n := list[i].number; n >= since && n < until && !yield(list[i].data) {
@@ -45,7 +53,7 @@ func (k *Windows[A]) Items(from, to, since, until int64) iter.Seq[[]byte] {
 // AddItem keeps data, which it copies, for the current key.
 func (s *Windowed[A]) AddItem(at int64, data []byte) {
 	e := s.current
-	x := &e.value.items
+	x := &e.value.more().items
 	it := item{itemID: itemID{at, x.next}, data: append([]byte(nil), data...)}
 	x.next++
 	i := len(x.list)
@@ -60,18 +68,40 @@ func (s *Windowed[A]) AddItem(at int64, data []byte) {
 	s.cache.touch(e)
 }
 
-// DropItems drops the items of the current key that lie before the first open window, or all if there is none.
+// DropItems drops the items of the current key that lie before the first open window, or all if there is none. To be
+// called after windows were removed.
 func (s *Windowed[A]) DropItems() {
 	e := s.current
 	k := &e.value
-	x := &k.items
+	x := &k.more().items
 	n := len(x.list)
 	if len(k.Open) > 0 {
 		n = sort.Search(n, func(i int) bool { return x.list[i].at >= k.Open[0].Start })
 	}
-	if n == 0 {
-		return
+	if n > 0 {
+		s.dropItems(e, n)
 	}
+	x.next = s.nextItem(k)
+}
+
+// nextItem returns the number of the next item. It depends on what is stored alone, so that a task that starts again
+// writes the same rows as one that went on.
+func (s *Windowed[A]) nextItem(k *Windows[A]) int64 {
+	var next int64
+	list := k.rest.items.list
+	for i := range list {
+		next = max(next, list[i].number+1)
+	}
+	if s.options.MarksItems {
+		for i := range k.Open { // of items that may not be there yet
+			next = max(next, k.Open[i].Mark)
+		}
+	}
+	return next
+}
+
+func (s *Windowed[A]) dropItems(e *entry[Windows[A]], n int) {
+	x := &e.value.more().items
 	for _, it := range x.list[:n] {
 		if it.stored {
 			x.gone = append(x.gone, it.itemID)
@@ -98,7 +128,6 @@ func (s *Windowed[A]) loadItems(key []byte) (items, error) {
 		}
 		id := itemID{ordered(row[len(s.from):]), ordered(row[len(s.from)+8:])}
 		x.list = append(x.list, item{id, append([]byte(nil), value...), true})
-		x.next = max(x.next, id.number+1)
 		x.bytes += len(value) + itemOverhead
 		return true, nil
 	})
@@ -131,4 +160,12 @@ func (s *Windowed[A]) flushItems(emit func(key, value []byte) error, key string,
 		it.stored = true
 	}
 	return nil
+}
+
+// nonNil keeps an empty encoding apart from a deletion.
+func nonNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
 }

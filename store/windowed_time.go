@@ -29,36 +29,46 @@ func (w *watermark) flush(emit func(key, value []byte) error) error {
 	return emit([]byte{familyWatermark}, binary.AppendVarint(nil, w.millis))
 }
 
-// Watermark returns the time that was reached by AdvanceTo, or NoTime. It survives restarts.
-func (s *Windowed[A]) Watermark() (int64, error) {
-	if s.time.loaded {
-		return s.time.millis, nil
-	}
-	// Not when the store is opened: what it holds is restored after that.
-	var err error
-	s.row = append(append(s.row[:0], s.space.Prefix...), familyWatermark)
-	s.value, err = s.space.Backend.Get(s.value[:0], s.row)
+// load reads the time from the database. Not when the store is opened: what it holds is restored after that.
+func (w *watermark) load(space Space) error {
+	value, err := space.Backend.Get(nil, append(slices.Clone(space.Prefix), familyWatermark))
 	switch {
 	case errors.Is(err, ErrNotFound):
-		s.time.millis = NoTime
+		w.millis = NoTime
 	case err != nil:
-		return 0, fmt.Errorf("store %q: read the watermark: %w", s.name, err)
+		return fmt.Errorf("read the watermark: %w", err)
 	default:
 		var n int
-		if s.time.millis, n = binary.Varint(s.value); n != len(s.value) || n <= 0 {
-			return 0, fmt.Errorf("store %q: decode the watermark: %w", s.name, errRowLength)
+		if w.millis, n = binary.Varint(value); n != len(value) || n <= 0 {
+			return fmt.Errorf("decode the watermark: %w", errRowLength)
 		}
 	}
-	s.time.loaded = true
+	w.loaded = true
+	return nil
+}
+
+// advance moves the time, never back.
+func (w *watermark) advance(millis int64) {
+	if millis > w.millis {
+		w.millis, w.changed = millis, true
+	}
+}
+
+// Watermark returns the time that was reached by AdvanceTo, or NoTime. It survives restarts.
+func (s *Windowed[A]) Watermark() (int64, error) {
+	if !s.time.loaded {
+		if err := s.checkDefinition(); err != nil {
+			return 0, err
+		}
+		if err := s.time.load(s.space); err != nil {
+			return 0, fmt.Errorf("store %q: %w", s.name, err)
+		}
+	}
 	return s.time.millis, nil
 }
 
 // AdvanceTo moves the watermark, never back. Watermark has been called before.
-func (s *Windowed[A]) AdvanceTo(millis int64) {
-	if millis > s.time.millis {
-		s.time.millis, s.time.changed = millis, true
-	}
-}
+func (s *Windowed[A]) AdvanceTo(millis int64) { s.time.advance(millis) }
 
 // Keys returns the encoded keys that may have open windows, sorted. It costs in proportion to them.
 func (s *Windowed[A]) Keys() ([]string, error) {

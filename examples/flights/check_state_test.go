@@ -92,6 +92,9 @@ func (k *trial) checkState(want *reference, stateDir string) {
 		}
 		got := map[string]map[int64]openHour{}
 		for row, value := range fromTopic {
+			if row == "d" { // the definition of the windows
+				continue
+			}
 			airport, begin, h := k.decodeWindow(row, value)
 			if got[airport] == nil {
 				got[airport] = map[int64]openHour{}

@@ -178,22 +178,25 @@ func (w *Worker) openState(name string) (*database, error) {
 	return d, nil
 }
 
-// close closes the database. With sync everything that was committed is made durable first.
+// close closes the operators and the database. With sync everything that was committed is made durable first.
 func (t *task) close(sync bool) error {
-	drains := t.closeDrains()
+	err := t.closeDrains()
+	for _, f := range t.env.OnClose {
+		err = errors.Join(err, t.call(f))
+	}
+	t.env.OnClose = nil
 	if t.database == nil {
-		return drains
+		return err
 	}
 	backend := t.database.backend
 	t.database = nil
-	var err error
 	if sync {
-		err = backend.Sync()
+		err = errors.Join(err, backend.Sync())
 	}
 	if err = errors.Join(err, backend.Close()); err != nil {
-		err = fmt.Errorf("task %s: close state: %w", t.name, err)
+		return fmt.Errorf("task %s: close: %w", t.name, err)
 	}
-	return errors.Join(err, drains)
+	return nil
 }
 
 // dirtyBytes returns how much state has changed since the last checkpoint.

@@ -213,19 +213,28 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	if err == nil {
 		err = w.advanceIdle()
 	}
+	if err == nil {
+		err = w.ringClocks()
+	}
+	if err == nil && !worked && w.outbox.pending > 0 { // by what no record has caused
+		worked, err = true, w.send()
+	}
 	if err == nil && w.due() {
 		err = w.Checkpoint(ctx)
 	}
 	return worked, err
 }
 
-// waitFor cuts a waiting time so that the next checkpoint, or the end of a rest, is not late.
+// waitFor cuts a waiting time so that neither the next checkpoint, nor the end of a rest, nor a timer is late.
 func (w *Worker) waitFor(wait time.Duration) time.Duration {
 	if w.heldBack() {
 		wait = min(wait, w.heldBackUntil.Sub(w.config.Clock.Now()))
 	}
 	if w.resting() {
 		wait = min(wait, w.refusal.until.Sub(w.config.Clock.Now()))
+	}
+	if !w.heldBack() && !w.resting() {
+		wait = w.untilClock(wait)
 	}
 	if w.records == 0 || w.heldBack() {
 		return max(0, wait)

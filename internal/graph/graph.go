@@ -52,6 +52,8 @@ type Node struct {
 	External *External
 	// Stores are the names of the stores that the node opens.
 	Stores []string
+	// Shared are the handles of those Stores that other operators of the part may use too, by name.
+	Shared map[string]any
 
 	number int
 }

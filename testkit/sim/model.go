@@ -56,10 +56,10 @@ func (w *world) fold(t task, want *expectation) error {
 			return &modelOutput{topic: topic, partitions: w.partitions[topic], source: &source, env: env, want: want}, nil
 		},
 	}
-	builder := &graph.Builder{Env: env, Topic: w.plan.Topic}
+	builder := &graph.Builder{Env: env, Topic: w.reference.Topic}
 	inputs := map[string]operator.Input{}
-	for _, n := range t.part.Sources {
-		topic := w.plan.Topic(n)
+	for _, n := range w.reference.Parts[t.part.ID].Sources {
+		topic := w.reference.Topic(n)
 		if !slices.Contains(t.topics, topic) {
 			continue
 		}

@@ -23,6 +23,10 @@ const (
 // Simulation is a topology with its input, and what may happen to it.
 type Simulation struct {
 	Topology *stream.Topology
+	// Reference is what the model folds: the topology itself, if it is nil. Otherwise one that has the same topics and
+	// stores, and writes more to the topics in Suppressed: all results, of which the topology holds some back.
+	Reference  *stream.Topology
+	Suppressed []string
 	// Inputs makes the records of the input topics. It is called once per run. Whatever is random in them comes from the
 	// given source.
 	Inputs func(*rand.Rand) []Input

@@ -28,10 +28,12 @@ type world struct {
 	config     config
 	trace      func(line string)
 
-	clock   *clock.Virtual
-	broker  *simbroker.Broker
-	plan    *graph.Plan
-	members []*member
+	clock  *clock.Virtual
+	broker *simbroker.Broker
+	plan   *graph.Plan
+	// reference is what the model folds.
+	reference *graph.Plan
+	members   []*member
 	// current is the routine that runs.
 	current *routine
 	// calm is set when nothing fails any more.
@@ -89,6 +91,10 @@ func newWorld(s *Simulation, seed uint64) (*world, error) {
 		clock:      clock.NewVirtual(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)),
 		changelogs: map[string]bool{}, ordered: map[string]bool{}, order: map[string][]place{}, sinks: map[sinkPlace][]string{},
 		plan: graph.NewPlan(s.Topology.Graph(), groupName),
+	}
+	w.reference = w.plan
+	if s.Reference != nil {
+		w.reference = graph.NewPlan(s.Reference.Graph(), groupName)
 	}
 	w.broker = simbroker.New(w.clock)
 	members := w.configure()

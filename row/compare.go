@@ -78,13 +78,13 @@ func (x *comparison) eval(ctx context.Context, r Row) (Value, error) {
 		return Value{}, err
 	}
 	var order int
-	ok := true
 	switch {
 	case a.kind == KindInt && b.kind == KindInt:
 		order = cmp.Compare(a.int(), b.int())
 	case a.kind == KindString && b.kind == KindString:
 		order = strings.Compare(a.text(), b.text())
 	default:
+		var ok bool
 		if order, ok = compareNumbers(a, b); !ok {
 			return Value{}, misused(x, a, b)
 		}

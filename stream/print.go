@@ -39,7 +39,7 @@ func (s Stream[K, V]) PrintWith(o PrintOptions) Stream[K, V] {
 		o.To = os.Stdout
 	}
 	inspectKey, inspect := console.Inspector[K](), console.Inspector[V]()
-	print := func(_ context.Context, r *Record[K, V]) error {
+	show := func(_ context.Context, r *Record[K, V]) error {
 		shown := row.New(row.F("value", valueOf(r, inspect)))
 		if o.Metadata {
 			shown = shown.With("key", keyOf(r, inspectKey)).With("timestamp", r.Millis).With("headers", headersOf(r.Headers))
@@ -56,7 +56,7 @@ func (s Stream[K, V]) PrintWith(o PrintOptions) Stream[K, V] {
 		_, _ = o.To.Write(out.Bytes()) // nothing useful can be done about a failure
 		return nil
 	}
-	return s.watch("print", "", print)
+	return s.watch("print", "", show)
 }
 
 // watch puts an operator behind s that shows records to people.

@@ -15,7 +15,7 @@ const (
 	Decode Op = "decode"
 )
 
-// Error is what the codecs of this package return when they fail. Get at it with errors.As; it unwraps to Err.
+// Error is what the codecs of Weir return when they fail. Get at it with errors.As; it unwraps to Err.
 // It holds no memory of the input, so that it may be kept.
 type Error struct {
 	// Op says whether encoding or decoding failed.
@@ -41,6 +41,9 @@ func (e *Error) Error() string {
 
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
+
+// Failed returns an [*Error] about a T, for codecs outside this package. It keeps nothing of c, which may be nil.
+func Failed[T any](op Op, c *Context, err error) error { return failed[T](op, c, err) }
 
 // failed wraps err in an Error about a T. It keeps nothing of c.
 func failed[T any](op Op, c *Context, err error) error {

@@ -62,12 +62,16 @@ func init() {
 		"FlatMapEmit of two": func(s flights) flights {
 			return s.FlatMapEmit(func(f flight, emit func(flight)) { emit(f); emit(f) })
 		},
-		"FilterNot":          func(s flights) flights { return s.FilterNot(func(f flight) bool { return f.Delay < 0 }) },
-		"MapKey":             func(s flights) flights { return s.MapKey(func(f flight) string { return f.Destination }) },
-		"Transform":          func(s flights) flights { return s.Transform(func(r flightRecord) flightRecord { return r }) },
-		"SetTimestampRecord": func(s flights) flights { return s.SetTimestampRecord(func(r flightRecord) time.Time { return r.Time() }) },
-		"SetHeaders":         func(s flights) flights { return s.SetHeaders(func(r flightRecord) []stream.Header { return r.Headers }) },
-		"AddHeader":          func(s flights) flights { return s.AddHeader("h", func(flight) []byte { return header }) },
+		"FilterNot": func(s flights) flights { return s.FilterNot(func(f flight) bool { return f.Delay < 0 }) },
+		"MapKey":    func(s flights) flights { return s.MapKey(func(f flight) string { return f.Destination }) },
+		"Transform": func(s flights) flights { return s.Transform(func(r flightRecord) flightRecord { return r }) },
+		"SetTimestampRecord": func(s flights) flights {
+			return s.SetTimestampRecord(func(r flightRecord) time.Time { return r.Time() })
+		},
+		"SetHeaders": func(s flights) flights {
+			return s.SetHeaders(func(r flightRecord) []stream.Header { return r.Headers })
+		},
+		"AddHeader": func(s flights) flights { return s.AddHeader("h", func(flight) []byte { return header }) },
 		"Update of a pointer": func(s flights) flights {
 			return s.Map(func(flight) *flight { return &both[0] }).Update(func(f *flight) { f.Delay++ }).Map(func(f *flight) flight { return *f })
 		},
@@ -127,4 +131,3 @@ func init() {
 		each[name] = declare
 	}
 }
-

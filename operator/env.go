@@ -21,8 +21,12 @@ type Env struct {
 	At int
 	// Stores are the stores that the operators have opened.
 	Stores []store.Store
+	// Drains are where records leave for sinks, flushed before each checkpoint in the order of the declaration.
+	Drains []TaskDrain
 	// NullKeys counts records that a stateful operator skipped because their key was null.
 	NullKeys int64
+	// Ignored counts messages that a codec passed over.
+	Ignored int64
 	// Late counts the windows that a record came too late for.
 	Late int64
 	// StreamMillis is the greatest event time of a record that the task has read.

@@ -61,7 +61,7 @@ func (s *Sink[K, V]) Receive(r *Record[K, V]) error {
 	if hasKey {
 		s.keyContext.Headers = out.Headers
 		if buffer, err = s.key.Append(buffer, &s.keyContext, r.Key); err != nil {
-			return &CodecError{Part: codec.Key, Encoding: true, Err: err}
+			return codecError(codec.Key, true, err)
 		}
 		out.Headers = s.keyContext.Headers
 	}
@@ -70,7 +70,7 @@ func (s *Sink[K, V]) Receive(r *Record[K, V]) error {
 	if hasValue {
 		s.valueContext.Headers = out.Headers
 		if buffer, err = s.value.Append(buffer, &s.valueContext, r.Value); err != nil {
-			return &CodecError{Part: codec.Value, Encoding: true, Err: err}
+			return codecError(codec.Value, true, err)
 		}
 		out.Headers = s.valueContext.Headers
 	}

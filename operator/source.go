@@ -1,7 +1,9 @@
 package operator
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
@@ -22,14 +24,24 @@ type Source[K, V any] struct {
 	value        codec.Codec[V]
 	keyContext   codec.Context
 	valueContext codec.Context
+	split        codec.Splitter[V]         // nil if a message holds one value
+	values       []V                       // empty between messages, for its memory
+	at           func(*Record[K, V]) int64 // nil takes the time of the message
+	format       []string                  // names of headers that go no further
+	headers      []codec.Header            // those that do, if some do not
 	next         Receiver[K, V]
 	out          Record[K, V]
 }
 
-// NewSource returns a source that hands the records of topic to next.
-func NewSource[K, V any](env *Env, node int, topic string, key codec.Codec[K], value codec.Codec[V], next Receiver[K, V]) *Source[K, V] {
+// NewSource returns a source that hands the records of topic to next. at says the event time of a record, in milliseconds; if
+// it is nil, that is the time of the message.
+func NewSource[K, V any](
+	env *Env, node int, topic string, key codec.Codec[K], value codec.Codec[V], at func(*Record[K, V]) int64, next Receiver[K, V],
+) *Source[K, V] {
+	split, _ := value.(codec.Splitter[V])
 	return &Source[K, V]{
-		env: env, node: node, key: key, value: value, next: next,
+		env: env, node: node, key: key, value: value, split: split, at: at, next: next,
+		format:       append(formatHeaders(key, codec.Key), formatHeaders(value, codec.Value)...),
 		keyContext:   codec.Context{Topic: topic, Part: codec.Key},
 		valueContext: codec.Context{Topic: topic, Part: codec.Value},
 	}
@@ -45,19 +57,94 @@ func (s *Source[K, V]) Process(r *broker.Record) error {
 	if !out.KeyNull {
 		s.keyContext.Headers = r.Headers
 		if out.Key, err = s.key.Decode(&s.keyContext, r.Key); err != nil {
-			return &CodecError{Part: codec.Key, Err: err}
+			return s.failed(codec.Key, err)
 		}
 	}
 	if !out.ValueNull {
 		s.valueContext.Headers = r.Headers
+		if s.split != nil {
+			return s.processSplit(r)
+		}
 		if out.Value, err = s.value.Decode(&s.valueContext, r.Value); err != nil {
-			return &CodecError{Part: codec.Value, Err: err}
+			return s.failed(codec.Value, err)
 		}
 	}
-	if r.Millis > env.StreamMillis {
-		env.StreamMillis = r.Millis
+	if s.format != nil {
+		out.Headers = s.withoutFormat(r.Headers)
 	}
-	return s.next.Receive(out)
+	return s.emit()
+}
+
+// emit hands on the record, at its time.
+func (s *Source[K, V]) emit() error {
+	if s.at != nil {
+		s.out.Millis = s.at(&s.out)
+	}
+	if s.out.Millis > s.env.StreamMillis {
+		s.env.StreamMillis = s.out.Millis
+	}
+	return s.next.Receive(&s.out)
+}
+
+// processSplit hands on a record for each value of a message. All are decoded before the first is handed on.
+func (s *Source[K, V]) processSplit(r *broker.Record) error {
+	values, err := s.split.Split(s.values[:0], &s.valueContext, r.Value)
+	s.values = nil
+	if err != nil {
+		return s.failed(codec.Value, err)
+	}
+	if s.format != nil {
+		s.out.Headers = s.withoutFormat(r.Headers)
+	}
+	whole := s.out
+	for _, v := range values {
+		s.out = whole
+		s.out.Value = v
+		if err := s.emit(); err != nil {
+			return err
+		}
+	}
+	clear(values)
+	s.values = values
+	return nil
+}
+
+// formatHeaders returns the names of the headers that a codec reads.
+func formatHeaders(c any, part codec.Part) []string {
+	if h, ok := c.(codec.HeaderReader); ok {
+		return h.FormatHeaders(part)
+	}
+	return nil
+}
+
+// withoutFormat returns the headers without those that were about the encoding. The result is valid until the next call.
+func (s *Source[K, V]) withoutFormat(headers []codec.Header) []codec.Header {
+	s.headers = s.headers[:0]
+	for _, h := range headers {
+		if !slices.Contains(s.format, h.Key) {
+			s.headers = append(s.headers, h)
+		}
+	}
+	return s.headers
+}
+
+// failed counts a message that is to be ignored, and returns the error otherwise.
+func (s *Source[K, V]) failed(part codec.Part, err error) error {
+	if errors.Is(err, codec.ErrIgnore) {
+		s.env.Ignored++
+		return nil
+	}
+	return codecError(part, false, err)
+}
+
+// codecError wraps what a codec returned. No policy may skip the record if the error is not its fault.
+func codecError(part codec.Part, encoding bool, err error) error {
+	unavailable := errors.Is(err, codec.ErrUnavailable)
+	err = &CodecError{Part: part, Encoding: encoding, Err: err}
+	if unavailable {
+		return Fatal(err)
+	}
+	return err
 }
 
 // CodecError says that a key or a value could not be decoded or encoded.

@@ -34,7 +34,10 @@ func NewWindow[K, V, A, R any](
 		w.horizon = math.MinInt64
 	}
 	_, w.takesNull = aggregator.(window.TakesNull)
-	options := store.WindowedOptions[A]{Items: w.collector != nil, Ahead: w.size}
+	if d.NeedsMerge() {
+		w.orderer = window.OrdererOf(aggregator)
+	}
+	options := store.WindowedOptions[A]{Definition: meaning(d, aggregator), Items: w.collector != nil, Ahead: w.size}
 	open := func() { w.store = store.OpenWindowed(space, aggregator.Codec(), options) }
 	var r Receiver[K, V]
 	var idle interface{ idle(millis int64) error }
@@ -43,9 +46,13 @@ func NewWindow[K, V, A, R any](
 		if w.byPartition {
 			options.End = func(o *store.Window[A]) int64 { return o.Start + w.size }
 		}
+		options.MarksItems = true
 		k := &aligned[K, V, A, R]{windows: w}
 		r, idle = k, k
 	case window.KindSliding:
+		if w.byPartition {
+			options.End = w.slotEnd
+		}
 		k := &sliding[K, V, A, R]{windows: w}
 		r, idle = k, k
 	case window.KindSession:
@@ -70,6 +77,19 @@ func NewWindow[K, V, A, R any](
 	return r, nil
 }
 
+// meaning says what the rows of a store of windows mean, beyond what is in its name. Grace is not part of it: it may
+// change. The number is that of the layout of rows.
+func meaning(d window.Definition, aggregator any) string {
+	closing := "key"
+	switch {
+	case d.ByCount():
+		closing = "count"
+	case d.ClosesByPartition():
+		closing = "partition"
+	}
+	return "1, closed by " + closing + ", " + window.AccumulatorName(aggregator)
+}
+
 // windows is what the operators for all kinds of windows share.
 type windows[K, V, A, R any] struct {
 	env         *Env
@@ -77,6 +97,7 @@ type windows[K, V, A, R any] struct {
 	aggregator  window.Aggregator[V, A, R]
 	merger      window.Merger[A]          // nil if it cannot merge
 	collector   window.Collector[V, A, R] // nil if it keeps no items
+	orderer     window.Orderer[A, V]      // nil if it needs no numbers
 	takesNull   bool                      // whether the aggregator is given null values
 	emission    Emission[V, R]            //
 	size        int64                     // milliseconds; the gap of sessions
@@ -95,6 +116,7 @@ type windows[K, V, A, R any] struct {
 	pending     suppressed[K, R]
 	// firstItem and untilItem bound the items of a window that a trigger has closed and that goes on.
 	firstItem, untilItem int64
+	number               int64 // of the record in the order of processing, for the orderer
 	closings             int64 // windows that were closed
 	idleFrom             int64 // no window closes by idleness before this time, unless records come
 	item                 []byte
@@ -158,13 +180,13 @@ func (w *windows[K, V, A, R]) update(k *store.Windows[A], r *Record[K, V], start
 	if open != nil {
 		latest = open.Latest
 		if w.counts(r) {
-			w.aggregator.Add(&open.Acc, r.Value, r.Millis)
+			w.add(&open.Acc, r)
 		}
 		open, _ = w.store.Update(start, r.Millis)
 	} else {
 		w.first = w.aggregator.Init()
 		if w.counts(r) {
-			w.aggregator.Add(&w.first, r.Value, r.Millis)
+			w.add(&w.first, r)
 		}
 		open, _ = w.store.Update(start, r.Millis)
 		open.Acc = w.first
@@ -172,11 +194,39 @@ func (w *windows[K, V, A, R]) update(k *store.Windows[A], r *Record[K, V], start
 		open.Mark = w.firstItem
 	}
 	open.Records++
+	if w.orderer != nil {
+		open.Mark = w.number<<1 | open.Mark&markClosed
+	}
 	if w.byPartition {
 		w.store.Index(open)
 	}
 	return open, latest
 }
+
+// add gives the value of a record to the aggregator.
+func (w *windows[K, V, A, R]) add(acc *A, r *Record[K, V]) {
+	if w.orderer != nil {
+		w.orderer.AddInOrder(acc, r.Value, r.Millis, w.number)
+	} else {
+		w.aggregator.Add(acc, r.Value, r.Millis)
+	}
+}
+
+// enumerate gives the record that is being processed a number, if the aggregator needs one. Marks of sliding windows and
+// sessions are twice the number of the last record in them, plus markClosed.
+func (w *windows[K, V, A, R]) enumerate(k *store.Windows[A]) {
+	if w.orderer == nil {
+		return
+	}
+	w.number = 0
+	for i := range k.Open {
+		w.number = max(w.number, k.Open[i].Mark>>1)
+	}
+	w.number++
+}
+
+// markClosed in a mark says that a sliding window is closed, while its records are still in others.
+const markClosed = 1
 
 // collect keeps a value for the windows of the current key.
 func (w *windows[K, V, A, R]) collect(r *Record[K, V], at int64) error {

@@ -50,7 +50,7 @@ func (w *aligned[K, V, A, R]) Receive(r *Record[K, V]) error {
 		if start+w.size+w.grace <= reached {
 			err = w.late(r, window.Closed, start, start+w.size, reached)
 		} else {
-			err = w.add(r, k, start)
+			err = w.addTo(r, k, start)
 		}
 		if err != nil && failed == nil {
 			failed = err
@@ -69,8 +69,8 @@ func (w *aligned[K, V, A, R]) Receive(r *Record[K, V]) error {
 	return failed
 }
 
-// add adds a record to one window.
-func (w *aligned[K, V, A, R]) add(r *Record[K, V], k *store.Windows[A], start int64) error {
+// addTo adds a record to one window.
+func (w *aligned[K, V, A, R]) addTo(r *Record[K, V], k *store.Windows[A], start int64) error {
 	var failed error
 	if w.emission.CloseBefore != nil && w.counts(r) {
 		failed = w.closeBefore(r, k, start)

@@ -55,7 +55,8 @@ func (m *windowModel) result(key string, start, end int64, records []modelRecord
 		values = append(values, r.value)
 		sum += r.value
 	}
-	return fmt.Sprintf("%s[%d,%d]=%v %d", key, start, end, values, sum)
+	// The value of a record is its number in the order of processing.
+	return fmt.Sprintf("%s[%d,%d]=%v %d %d-%d", key, start, end, values, sum, slices.Min(values), slices.Max(values))
 }
 
 func (k *modelKey) between(from, to int64) (records []modelRecord) {
@@ -128,26 +129,40 @@ func (m *windowModel) process(r modelRecord) (current, final []string, late int)
 			return nil, nil, 1
 		}
 		k.records = append(k.records, r)
-		k.reached = reached
+		k.reached, m.reached = reached, max(m.reached, reached)
 		if r.millis < w {
 			late++
 			k.done[r.millis] = true
 		}
+		type closing struct {
+			end int64
+			key string
+		}
+		var closings []closing
+		for key, other := range m.keys {
+			if !m.byPartition && key != r.key {
+				continue
+			}
+			for _, x := range other.records {
+				if x.millis < w && !other.done[x.millis] {
+					other.done[x.millis] = true
+					closings = append(closings, closing{x.millis, key})
+				}
+			}
+		}
+		slices.SortFunc(closings, func(a, b closing) int { return cmp.Or(cmp.Compare(a.end, b.end), cmp.Compare(a.key, b.key)) })
+		for _, c := range closings {
+			final = append(final, m.result(c.key, max(0, c.end-m.size), c.end, m.keys[c.key].between(c.end-m.size, c.end)))
+		}
 		var ends []int64
 		for _, x := range k.records {
-			ends = append(ends, x.millis)
+			if x.millis >= w && x.millis >= r.millis && x.millis <= r.millis+m.size {
+				ends = append(ends, x.millis)
+			}
 		}
 		slices.Sort(ends)
 		for _, end := range slices.Compact(ends) {
-			start := max(0, end-m.size)
-			text := m.result(r.key, start, end, k.between(end-m.size, end))
-			switch {
-			case end < w && !k.done[end]:
-				k.done[end] = true
-				final = append(final, text)
-			case end >= w && end >= r.millis && end <= r.millis+m.size:
-				current = append(current, text)
-			}
+			current = append(current, m.result(r.key, max(0, end-m.size), end, k.between(end-m.size, end)))
 		}
 	case window.KindSession:
 		taken := false
@@ -257,7 +272,7 @@ func windowCase(t *testing.T, seed uint64) bool {
 		m.every = 1
 		d = window.SlidingCount(int(m.count))
 	}
-	if m.kind == window.KindSliding || d.ByCount() {
+	if d.ByCount() {
 		m.byPartition = false
 	}
 	if m.byPartition {
@@ -269,9 +284,12 @@ func windowCase(t *testing.T, seed uint64) bool {
 	if err := d.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	// Kept values and an accumulator, both.
-	aggregator := window.Combine2(window.Collect[int](), window.Sum(func(n int) int { return n }),
-		func(values []int, sum int) string { return fmt.Sprint(values, " ", sum) })
+	// Kept values, an accumulator, and two that depend on the order of processing.
+	of := func(n int) int { return n }
+	aggregator := window.Combine4(window.Collect[int](), window.Sum(of), window.First(of), window.Last(of),
+		func(values []int, sum, first, last int) string {
+			return fmt.Sprintf("%v %d %d-%d", values, sum, first, last)
+		})
 	backend := store.NewMemory()
 	cacheBytes := random.Int64N(3000)
 	var env *operator.Env

@@ -41,6 +41,7 @@ func (w *session[K, V, A, R]) Receive(r *Record[K, V]) error {
 	if err := w.collect(r, at); err != nil {
 		return err
 	}
+	w.enumerate(k)
 	o, latest := w.join(k, r, from, to)
 	w.idleFrom = 0
 	failed := w.updated(r, k, o, spanOf(o), latest)
@@ -76,7 +77,7 @@ func (w *session[K, V, A, R]) join(k *store.Windows[A], r *Record[K, V], from, t
 	}
 	latest = k.Open[to-1].Latest
 	if w.counts(r) {
-		w.aggregator.Add(&w.first, r.Value, r.Millis)
+		w.add(&w.first, r)
 	}
 	start := min(joined.Start, r.Millis)
 	for i := to - 1; i >= from; i-- {
@@ -86,6 +87,9 @@ func (w *session[K, V, A, R]) join(k *store.Windows[A], r *Record[K, V], from, t
 	}
 	o, _ = w.store.Update(start, max(latest, r.Millis))
 	o.Acc, o.Records = w.first, joined.Records+1
+	if w.orderer != nil {
+		o.Mark = w.number << 1
+	}
 	if w.byPartition {
 		w.store.Index(o)
 	}

@@ -38,7 +38,8 @@ func (w *sliding[K, V, A, R]) Receive(r *Record[K, V]) error {
 	if err := w.collect(r, at); err != nil {
 		return err
 	}
-	w.update(k, r, at)
+	w.enumerate(k)
+	o, _ := w.update(k, r, at)
 	w.idleFrom = 0
 	var failed error
 	keep := func(err error) {
@@ -47,6 +48,10 @@ func (w *sliding[K, V, A, R]) Receive(r *Record[K, V]) error {
 		}
 	}
 	if at < open {
+		if w.byPartition && o.Mark&markClosed == 0 {
+			o.Mark |= markClosed
+			w.store.Index(o)
+		}
 		keep(w.late(r, window.Closed, own, at, reached))
 	}
 	if w.emission.Current {
@@ -54,7 +59,12 @@ func (w *sliding[K, V, A, R]) Receive(r *Record[K, V]) error {
 			keep(w.emitAt(r.Key, r.Origin, k, i))
 		}
 	}
-	keep(w.closeKey(r.Key, r.Origin, k, before, reached))
+	if w.byPartition {
+		w.store.AdvanceTo(at)
+		keep(w.closePartition(r.Origin, reached))
+	} else {
+		keep(w.closeKey(r.Key, r.Origin, k, before, reached))
+	}
 	return failed
 }
 
@@ -104,6 +114,52 @@ func (w *sliding[K, V, A, R]) closeKey(key K, origin *Origin, k *store.Windows[A
 	return failed
 }
 
+// slotEnd is when, in terms of the index, there is something to do for a time of a key: first to close the window that
+// ends then, later to forget it. That is one millisecond later than it could be, so that a window which needs the time
+// is closed before.
+func (w *windows[K, V, A, R]) slotEnd(o *store.Window[A]) int64 {
+	if o.Mark&markClosed == 0 {
+		return o.Start + 1
+	}
+	return o.Start + w.size + 2
+}
+
+// closePartition closes the windows of all keys that end before reached, less the grace period, and drops what no open
+// window can contain.
+func (w *sliding[K, V, A, R]) closePartition(origin *Origin, reached int64) error {
+	var failed error
+	for {
+		k, i, encoded, ok, err := w.store.Due(reached - w.grace)
+		if err != nil {
+			return Fatal(err)
+		}
+		if !ok {
+			return failed
+		}
+		if k.Open[i].Mark&markClosed != 0 {
+			w.store.Remove(i)
+			if w.collector != nil {
+				w.store.DropItems()
+			}
+			continue
+		}
+		w.closings++
+		o, _ := w.store.Update(k.Open[i].Start, k.Open[i].Latest)
+		o.Mark |= markClosed
+		w.store.Index(o)
+		if w.emission.Current {
+			continue
+		}
+		key, err := w.decodeKey([]byte(encoded))
+		if err == nil {
+			err = w.emitAt(key, origin, k, i)
+		}
+		if err != nil && failed == nil {
+			failed = err
+		}
+	}
+}
+
 // idle closes windows because time has passed without records.
 func (w *sliding[K, V, A, R]) idle(reached int64) error {
 	return w.advance(reached, func(key K, k *store.Windows[A], before, reached int64) (int64, error) {
@@ -112,5 +168,5 @@ func (w *sliding[K, V, A, R]) idle(reached int64) error {
 			return k.Open[i].Start + w.grace + 1, err
 		}
 		return math.MaxInt64, err
-	}, nil)
+	}, w.closePartition)
 }

@@ -27,6 +27,12 @@ type heldBack[K, R any] struct {
 	id     suppressedID
 	since  int64
 	record Record[K, window.Result[R]]
+	origin Origin // of the record: that of the task goes on
+}
+
+func (h *heldBack[K, R]) set(r *Record[K, window.Result[R]]) {
+	h.record, h.origin = *r, *r.Origin
+	h.record.Origin = &h.origin
 }
 
 // suppress sets up holding back.
@@ -49,7 +55,7 @@ func (w *windows[K, V, A, R]) hold() error {
 		id.window = w.out.Value.EndMillis
 	}
 	if h := p.results[id]; h != nil {
-		h.record = w.out
+		h.set(&w.out)
 		return nil
 	}
 	if len(p.queue) >= p.MaxResults {
@@ -60,7 +66,8 @@ func (w *windows[K, V, A, R]) hold() error {
 			return err
 		}
 	}
-	h := &heldBack[K, R]{id, p.now, w.out}
+	h := &heldBack[K, R]{id: id, since: p.now}
+	h.set(&w.out)
 	p.results[h.id] = h
 	p.queue = append(p.queue, h)
 	return nil

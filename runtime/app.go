@@ -39,7 +39,9 @@ func New(topology *stream.Topology, config Config) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &App{config: config, plan: graph.NewPlan(topology.Graph(), config.Group)}, nil
+	plan := graph.NewPlan(topology.Graph(), config.Group)
+	plan.SetPrefix(config.Prefix)
+	return &App{config: config, plan: plan}, nil
 }
 
 // Run joins the group and processes records until ctx ends, the process is told to stop (SIGINT or SIGTERM), or
@@ -67,23 +69,34 @@ func (a *App) Run(ctx context.Context) error {
 	return err
 }
 
+// open connects to the cluster.
+func (a *App) open(ctx context.Context) (broker.Cluster, error) {
+	return saramabroker.Open(ctx, saramabroker.Config{
+		Brokers: a.config.Brokers, ClientID: a.plan.Group, Logger: a.config.Logger, Tune: a.config.Client,
+	})
+}
+
+func (a *App) topicOptions() engine.TopicOptions {
+	return engine.TopicOptions{Create: a.config.CreateTopics, Replication: a.config.Replication, Logger: a.config.Logger}
+}
+
 func (a *App) run(ctx context.Context) (err error) {
 	log := a.config.Logger
-	cluster, err := saramabroker.Open(ctx, saramabroker.Config{
-		Brokers: a.config.Brokers, ClientID: a.config.Group, Logger: log, Tune: a.config.Client,
-	})
+	cluster, err := a.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer a.close("the connection to the cluster", &err, cluster.Close)
 
-	partitions, err := engine.PrepareTopics(ctx, cluster, a.plan, engine.TopicOptions{
-		Create: a.config.CreateTopics, Replication: a.config.Replication, Logger: log,
-	})
+	starting, started := a.whileReachable(ctx, cluster)
+	defer started()
+	options := a.topicOptions()
+	options.Patience = topicPatience
+	partitions, err := engine.PrepareTopics(starting, patientCluster{cluster}, a.plan, options)
 	if err != nil {
 		return err
 	}
-	state, err := a.openState(ctx)
+	state, err := a.openState(starting)
 	if err != nil {
 		return err
 	}
@@ -92,8 +105,17 @@ func (a *App) run(ctx context.Context) (err error) {
 	if err := a.fenceFormer(ctx, cluster, state); err != nil {
 		return err
 	}
+	closeSinks, err := a.plan.Graph.ConnectExternals(ctx)
+	if err != nil {
+		return err
+	}
+	defer a.close("sinks", &err, func() error {
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
+		defer cancel()
+		return errors.Join(closeSinks(bounded)...)
+	})
 	group, err := cluster.NewGroup(broker.GroupConfig{
-		Group: a.config.Group, Topics: a.plan.Units(), InstanceID: a.config.InstanceID, Warm: state.warm,
+		Group: a.plan.Group, Topics: a.plan.Units(), InstanceID: a.config.InstanceID, Warm: state.warm,
 		SessionTimeout: a.config.SessionTimeout, RebalanceTimeout: a.config.RebalanceTimeout,
 	})
 	if err != nil {
@@ -106,7 +128,7 @@ func (a *App) run(ctx context.Context) (err error) {
 	workers, err := a.startWorkers(work, cluster, group, state, partitions)
 	if err == nil {
 		a.workers.Store(&workers)
-		log.Info("joining the group", "group", a.config.Group, "workers", len(workers), "topics", a.plan.InputTopics())
+		log.Info("joining the group", "group", a.plan.Group, "workers", len(workers), "topics", a.plan.InputTopics())
 		err = a.supervise(ctx, work, giveUp, cluster, group, workers)
 	}
 	a.state.Store(int32(Stopping))
@@ -134,10 +156,13 @@ func (a *App) run(ctx context.Context) (err error) {
 		log.Warn("could not leave the group, which waits for the session to end", "timeout", a.config.SessionTimeout, "error", failed)
 	}
 	if err == nil {
-		log.Info("stopped", "group", a.config.Group)
+		log.Info("stopped", "group", a.plan.Group)
 	}
 	return err
 }
+
+// topicPatience is how long a topic of the user may be unknown to the cluster.
+const topicPatience = 2 * time.Second
 
 // leaveTimeout bounds what is nice to have at the end: the group notices a member that is gone anyway.
 const leaveTimeout = 5 * time.Second
@@ -189,7 +214,7 @@ func (a *App) supervise(
 			break
 		}
 		if err != nil {
-			return fmt.Errorf("group %q: %w", a.config.Group, err)
+			return fmt.Errorf("group %q: %w", a.plan.Group, err)
 		}
 		if event != nil {
 			a.config.Logger.Info("partitions "+event.Kind.String(), "partitions", event.Partitions)
@@ -197,7 +222,7 @@ func (a *App) supervise(
 				return err
 			}
 			if event.Kind == broker.Assigned && a.state.CompareAndSwap(int32(Starting), int32(Running)) {
-				a.config.Logger.Info("running", "group", a.config.Group)
+				a.config.Logger.Info("running", "group", a.plan.Group)
 			}
 		}
 		select {
@@ -219,6 +244,22 @@ func (a *App) supervise(
 		}
 	}
 	return nil
+}
+
+// whileReachable returns a context that ends with ctx, or when the whole cluster has been out of reach for too long. The
+// returned function ends it in any case, and may be called again.
+func (a *App) whileReachable(ctx context.Context, cluster broker.Cluster) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	var watcher sync.WaitGroup
+	watcher.Go(func() {
+		if err := a.watchBrokers(ctx, cluster); err != nil {
+			cancel(err)
+		}
+	})
+	return ctx, func() {
+		cancel(nil)
+		watcher.Wait()
+	}
 }
 
 // watchBrokers returns an error when the whole cluster has been out of reach for too long, and nil when ctx ends.

@@ -8,22 +8,30 @@ import (
 	"net"
 	"runtime"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/IBM/sarama"
 
+	"github.com/weirstreams/weir/internal/topicname"
 	"github.com/weirstreams/weir/operator"
 )
 
 // Config configures an App. Brokers and Group are required; the zero value of everything else is right for most programs.
 type Config struct {
-	// Brokers are addresses of the cluster, as host:port. Some are enough: the others are learned from them.
+	// Brokers are addresses of the cluster, as host:port. Some are enough: the others are learned from them. If it is empty,
+	// Connection.Brokers are used.
 	Brokers []string
+
+	// Connection says how to reach and to convince the cluster: TLS and SASL. By default it is spoken to in plain text.
+	Connection ConnectionConfig
 
 	// Group is the consumer group. Apps with the same group share the work. It is part of the names of internal topics
 	// and of the state directory, so that an application that changes its group starts from nothing.
 	Group string
+
+	// Prefix is put before the names of all topics and of the group, for clusters that are shared by several environments. Names
+	// of topics in the topology go without it.
+	Prefix string
 
 	// StateDir is the folder under which the state of this process is kept, in a folder of the group's name. The
 	// default is "state" in the working directory. Each process needs its own; the folder should outlive it, so that
@@ -97,7 +105,10 @@ type Config struct {
 	Compression string
 
 	// InstanceID makes the membership in the group static: a process that comes back with the same id before its
-	// session has timed out gets its partitions back, and nobody else's move.
+	// session has timed out gets its partitions back, and nobody else's move. That holds after a stop as after a crash:
+	// a static member does not leave the group, and what it had waits for it until SessionTimeout is over. Let that be
+	// longer than a restart takes; when a process is stopped for good, its partitions rest for as long. Of two processes
+	// with the same id the older one ends with an error.
 	InstanceID string
 
 	// SessionTimeout is how long the group waits for a member that is silent. The default is 45 s.
@@ -118,8 +129,8 @@ type Config struct {
 	// Logger is where the log goes. The default is slog.Default.
 	Logger *slog.Logger
 
-	// Client edits the configuration of the Kafka client, for TLS, SASL and the like. What the guarantees rest on is
-	// set afterwards.
+	// Client edits the configuration of the Kafka client, after Connection was applied. What the guarantees rest on is set
+	// afterwards.
 	Client func(*sarama.Config)
 }
 
@@ -177,6 +188,9 @@ func (c Config) withDefaults() (Config, error) {
 	var problems []error
 	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	if len(c.Brokers) == 0 {
+		c.Brokers = c.Connection.Brokers
+	}
+	if len(c.Brokers) == 0 {
 		problem("Brokers is empty: give the address of a broker, as host:port")
 	}
 	for _, b := range c.Brokers {
@@ -187,8 +201,11 @@ func (c Config) withDefaults() (Config, error) {
 	switch {
 	case c.Group == "":
 		problem("Group is empty: give the application a name")
-	case strings.ContainsFunc(c.Group, notInNames) || c.Group == "." || c.Group == "..":
-		problem("Group %q: only letters, digits, '.', '_' and '-' are allowed, as it is part of topic names", c.Group)
+	case topicname.Check(c.Group) != nil:
+		problem("Group %q: %w; it is part of topic names", c.Group, topicname.Check(c.Group))
+	}
+	if err := topicname.CheckPart(c.Prefix); err != nil {
+		problem("Prefix %q is to be a part of the names of topics: %w", c.Prefix, err)
 	}
 	for _, field := range []struct {
 		name  string
@@ -219,6 +236,18 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.OnLostInput < LostInputFails || c.OnLostInput > LostInputResets {
 		problem("OnLostInput: unknown value %d", c.OnLostInput)
+	}
+	connection, err := c.Connection.client()
+	if err != nil {
+		problems = append(problems, err)
+	} else {
+		edit := c.Client
+		c.Client = func(s *sarama.Config) {
+			connection(s)
+			if edit != nil {
+				edit(s)
+			}
+		}
 	}
 	interval := 5 * time.Second
 	if c.Guarantee == ExactlyOnce {
@@ -251,8 +280,4 @@ func (c Config) withDefaults() (Config, error) {
 		c.OnError = func(*ProcessingError) ErrorAction { return Fail }
 	}
 	return c, nil
-}
-
-func notInNames(r rune) bool {
-	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '_' || r == '-')
 }

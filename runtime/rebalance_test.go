@@ -11,174 +11,15 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/weirstreams/weir/codec"
-	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/runtime"
 )
-
-// spread has four partitions. The number 1000*p+i is the i-th of partition p, and all numbers of a partition have the
-// same key, so that totals come out the same whoever works them out.
-type spread struct {
-	*kafka
-	p       pipeline
-	written int // per partition
-
-	mu      sync.Mutex // guards what follows
-	last    map[int]time.Time
-	longest map[int]time.Duration // between two records of a partition
-}
-
-const spreadPartitions = 4
-
-func newSpread(t testing.TB) *spread {
-	k := newKafka(t)
-	s := &spread{kafka: k, p: pipeline{input: k.Topic(t, "in", spreadPartitions), output: k.Topic(t, "out", 1)}}
-	s.p.f = func(_ context.Context, n int) (int, error) {
-		s.note(n / 1000)
-		return n, nil
-	}
-	return s
-}
-
-func (s *spread) note(partition int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := time.Now()
-	if last := s.last[partition]; !last.IsZero() {
-		s.longest[partition] = max(s.longest[partition], now.Sub(last))
-	}
-	if s.last != nil {
-		s.last[partition] = now
-	}
-}
-
-// watch begins to measure how long partitions are not worked on.
-func (s *spread) watch() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.last, s.longest = map[int]time.Time{}, map[int]time.Duration{}
-}
-
-func (s *spread) records(partition, from, to int) []broker.Record {
-	var records []broker.Record
-	for i := from; i < to; i++ {
-		records = append(records, raw(strconv.Itoa(partition), strconv.Itoa(1000*partition+i)))
-	}
-	return records
-}
-
-// write writes some more to each partition.
-func (s *spread) write(n int) {
-	s.t.Helper()
-	for p := range spreadPartitions {
-		s.kafka.write(s.p.input, int32(p), s.records(p, s.written, s.written+n)...)
-	}
-	s.written += n
-}
-
-func (s *spread) allCommitted() bool {
-	for p := range int32(spreadPartitions) {
-		if s.committed(s.p.input, p) != int64(s.written) {
-			return false
-		}
-	}
-	return true
-}
-
-// check checks the output when everything is committed. Nothing has failed, so nothing counts twice with any guarantee.
-func (s *spread) check() {
-	s.t.Helper()
-	await(s.t, "everything", s.allCommitted)
-	var all []broker.Record
-	for p := range spreadPartitions {
-		all = append(all, s.records(p, 0, s.written)...)
-	}
-	s.checkTotalsExactly(s.p.output, all)
-}
-
-// member returns the configuration of a member, and its log.
-func (s *spread) member(g runtime.Guarantee) (runtime.Config, *seenLines) {
-	config, log := s.loggingConfig()
-	config.Guarantee, config.CheckpointInterval, config.CheckpointRecords = g, 200*time.Millisecond, 0
-	config.SessionTimeout = max(3*time.Second, s.SessionTimeout())
-	return config, log
-}
-
-// awaitMembers waits until the group knows of so many members.
-func (s *spread) awaitMembers(n int) {
-	s.t.Helper()
-	admin := s.admin()
-	await(s.t, strconv.Itoa(n)+" members", func() bool {
-		groups, err := admin.DescribeConsumerGroups([]string{s.group})
-		return err == nil && len(groups) == 1 && len(groups[0].Members) == n
-	})
-}
-
-// half is a member with half of the tasks that has nothing to restore.
-func half(s runtime.Status) bool {
-	return len(s.Tasks) == spreadPartitions/2 &&
-		!slices.ContainsFunc(s.Tasks, func(t runtime.TaskStatus) bool { return t.Restoring })
-}
-
-// gate holds whoever comes by while it is shut.
-type gate struct {
-	mu   sync.Mutex // guards what follows
-	shut chan struct{}
-	held chan struct{} // closed when somebody is held
-}
-
-func (g *gate) close() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.shut, g.held = make(chan struct{}), make(chan struct{})
-}
-
-func (g *gate) open() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.shut != nil {
-		close(g.shut)
-		g.shut = nil
-	}
-}
-
-func (g *gate) pass() {
-	g.mu.Lock()
-	shut := g.shut
-	if shut != nil {
-		select {
-		case <-g.held:
-		default:
-			close(g.held)
-		}
-	}
-	g.mu.Unlock()
-	if shut != nil {
-		<-shut
-	}
-}
-
-func (g *gate) awaitHeld(t testing.TB) {
-	t.Helper()
-	g.mu.Lock()
-	held := g.held
-	g.mu.Unlock()
-	select {
-	case <-held:
-	case <-within(t).Done():
-		t.Fatalf("nobody came to the gate within %v", patience)
-	}
-}
 
 // Tasks that stay with a member are not opened again, and go on while others come and go.
 func TestTasksThatStayKeepRunningInARebalance(t *testing.T) {
 	guarantees(t, func(t *testing.T, g runtime.Guarantee) {
 		t.Parallel()
 		s := newSpread(t)
-		config, _ := s.member(g)
-		first := run(t, s.p.topology(), config)
-		s.write(20)
-		await(t, "everything", s.allCommitted)
-		first.await("all tasks", func(st runtime.Status) bool { return len(st.Tasks) == spreadPartitions })
+		first, _ := s.first(s.p, g)
 
 		// Records come all the time, so that a gap is one of the work.
 		enough := make(chan struct{})
@@ -199,7 +40,7 @@ func TestTasksThatStayKeepRunningInARebalance(t *testing.T) {
 				}
 			}
 		})
-		config, _ = s.member(g)
+		config, _ := s.member(g)
 		second := run(t, s.p.topology(), config)
 		second.await("half of the tasks", half)
 		first.await("half of the tasks", half)
@@ -252,12 +93,7 @@ func TestARebalanceDuringRecovery(t *testing.T) {
 		second := run(t, s.p.topology(), config)
 		s.awaitMembers(2)
 		hold.open()
-		first.await("half of the tasks", half)
-		second.await("half of the tasks", half)
-		s.write(50)
-		await(t, "everything", s.allCommitted)
-		second.stop()
-		first.stop()
+		s.finish(first, second)
 		s.check()
 	})
 }
@@ -274,29 +110,13 @@ func TestARebalanceDuringACheckpoint(t *testing.T) {
 			hold.pass()
 			return nil, nil
 		}}
-		config, log := s.member(g)
-		first := run(t, p.topology(), config)
-		s.write(20)
-		await(t, "everything", s.allCommitted)
+		first, log := s.first(p, g)
 		hold.close()
 		s.write(20)
 		hold.awaitHeld(t)
-		revoked := make(chan struct{})
-		log.whenever("partitions revoked", sync.OnceFunc(func() { close(revoked) }))
-		config, _ = s.member(g)
-		second := run(t, s.p.topology(), config)
-		select {
-		case <-revoked:
-		case <-within(t).Done():
-			t.Fatal("nothing was revoked")
-		}
+		second := s.second(g, log)
 		hold.open()
-		first.await("half of the tasks", half)
-		second.await("half of the tasks", half)
-		s.write(20)
-		await(t, "everything", s.allCommitted)
-		second.stop()
-		first.stop()
+		s.finish(first, second)
 		s.check()
 	})
 }
@@ -309,40 +129,65 @@ func TestARebalanceDuringBackPressure(t *testing.T) {
 		if s.Real() {
 			t.Skip("holds back requests in kfake")
 		}
-		config, log := s.member(g)
-		first := run(t, s.p.topology(), config)
-		s.write(20)
-		await(t, "everything", s.allCommitted)
-
+		first, log := s.first(s.p, g)
 		var hold gate
 		hold.close()
 		defer hold.open()
-		cluster := s.Kafka.Cluster()
-		cluster.ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) {
-			cluster.KeepControl()
-			if slices.ContainsFunc(r.(*kmsg.ProduceRequest).Topics, func(t kmsg.ProduceRequestTopic) bool { return t.Topic == s.p.output }) {
-				cluster.SleepControl(hold.pass)
-			}
-			return nil, nil, false
-		})
+		s.holdOutput(&hold)
 		s.write(20)
 		hold.awaitHeld(t)
-		revoked := make(chan struct{})
-		log.whenever("partitions revoked", sync.OnceFunc(func() { close(revoked) }))
-		config, _ = s.member(g)
-		second := run(t, s.p.topology(), config)
-		select {
-		case <-revoked:
-		case <-within(t).Done():
-			t.Fatal("nothing was revoked")
-		}
+		second := s.second(g, log)
 		hold.open()
-		first.await("half of the tasks", half)
-		second.await("half of the tasks", half)
-		await(t, "everything", s.allCommitted)
-		second.stop()
-		first.stop()
+		s.finish(first, second)
 		s.check()
+	})
+}
+
+// holdOutput lets kfake hold what is written to the output until the gate is open.
+func (s *spread) holdOutput(hold *gate) {
+	cluster := s.Kafka.Cluster()
+	cluster.ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		if slices.ContainsFunc(r.(*kmsg.ProduceRequest).Topics, func(t kmsg.ProduceRequestTopic) bool { return t.Topic == s.p.output }) {
+			cluster.SleepControl(hold.pass)
+		}
+		return nil, nil, false
+	})
+}
+
+// Tasks that are to go do not wait for output that cannot be written: they go without a checkpoint in time for the group.
+func TestTasksGoWithoutACheckpointThatTakesTooLong(t *testing.T) {
+	guarantees(t, func(t *testing.T, g runtime.Guarantee) {
+		t.Parallel()
+		s := newSpread(t)
+		if s.Real() {
+			t.Skip("holds back requests in kfake")
+		}
+		config, log := s.member(g)
+		config.RebalanceTimeout = 6 * time.Second // half of it is for the checkpoint
+		first := run(t, s.p.topology(), config)
+		s.write(20)
+		await(t, "everything", s.allCommitted)
+		var hold gate
+		hold.close()
+		defer hold.open()
+		s.holdOutput(&hold)
+		s.write(20)
+		hold.awaitHeld(t)
+		second := s.second(g, log)
+		await(t, "the end of patience", func() bool {
+			return log.countOf("work given up, as tasks are to go and the cluster does not answer") > 0
+		})
+		hold.open()
+		s.finish(first, second)
+		if g == runtime.ExactlyOnce {
+			s.check()
+		} else {
+			s.checkAtLeastOnce()
+		}
+		if n := log.countOf("partitions lost"); n > 0 {
+			t.Errorf("the group has taken partitions away %d times: they did not go in time", n)
+		}
 	})
 }
 
@@ -358,16 +203,13 @@ func TestARebalanceDuringAShutdown(t *testing.T) {
 			hold.pass()
 			return nil, nil
 		}}
-		config, _ := s.member(g)
-		first := run(t, p.topology(), config)
-		s.write(20)
-		await(t, "everything", s.allCommitted)
+		first, _ := s.first(p, g)
 		hold.close()
 		s.write(20)
 		hold.awaitHeld(t)
 		first.cancel()
 		first.await("the shutdown", func(st runtime.Status) bool { return st.State == runtime.Stopping })
-		config, _ = s.member(g)
+		config, _ := s.member(g)
 		second := run(t, s.p.topology(), config)
 		s.awaitMembers(2)
 		hold.open()

@@ -42,7 +42,7 @@ func TestAllThatIsWrongWithAConfigurationIsSaidAtOnce(t *testing.T) {
 	})
 	want := strings.Join([]string{
 		`config: Brokers: "localhost" is not host:port`,
-		`Group "a/b": only letters, digits, '.', '_' and '-' are allowed, as it is part of topic names`,
+		`Group "a/b": the character at 1 is not a letter, digit, '.', '_' or '-'; it is part of topic names`,
 		`StateLockWait is negative`,
 		`Workers is negative`,
 		`CheckpointInterval is negative`,

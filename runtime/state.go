@@ -48,7 +48,7 @@ func (a *App) openState(ctx context.Context) (*state, error) {
 			remember: func() error { return nil },
 		}, nil
 	}
-	dir := filepath.Join(a.config.StateDir, a.config.Group)
+	dir := filepath.Join(a.config.StateDir, a.plan.Group)
 	lock, err := store.LockDir(ctx, dir, a.config.StateLockWait)
 	if err != nil {
 		return nil, err
@@ -125,7 +125,7 @@ func (a *App) transactionalID(s *state, worker int) string {
 	if a.config.Guarantee != ExactlyOnce {
 		return ""
 	}
-	return fmt.Sprintf("%s-%s-%d", a.config.Group, s.process.ID, worker)
+	return fmt.Sprintf("%s-%s-%d", a.plan.Group, s.process.ID, worker)
 }
 
 // fenceFormer ends the transactions of producers that a former run of this process had and this one has not.

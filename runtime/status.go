@@ -57,6 +57,8 @@ type TaskStatus struct {
 	// Processed is the number of records that were read from the input, and Skipped how many of them could not be
 	// processed and were skipped.
 	Processed, Skipped int64
+	// Ignored is the number of those that a codec passed over: see codec.ErrIgnore.
+	Ignored int64
 	// Late is the number of records that came after their window had closed, NullKeys of those that a stateful operator
 	// could not place.
 	Late, NullKeys int64
@@ -77,7 +79,7 @@ func (a *App) Status() Status {
 		for _, t := range w.engine.Status() {
 			s := TaskStatus{
 				Name: t.Name, Restoring: t.Restoring, Restored: t.Restored, Remaining: t.Remaining,
-				Processed: t.Processed, Skipped: t.Skipped, Late: t.Late, NullKeys: t.NullKeys, Lag: t.Lag,
+				Processed: t.Processed, Skipped: t.Skipped, Ignored: t.Ignored, Late: t.Late, NullKeys: t.NullKeys, Lag: t.Lag,
 			}
 			s.RestoredBytes = t.RestoredBytes
 			if t.Restoring && t.Restored > 0 {

@@ -13,8 +13,8 @@ import (
 type worker struct {
 	engine *engine.Worker
 	wake   func()
-	jobs   chan func() // holds one, so that it is there when the goroutine wakes
-	finish chan bool   // true: checkpoint first
+	jobs   chan func() error // holds one, so that it is there when the goroutine wakes
+	finish chan bool         // true: checkpoint first
 	once   sync.Once
 	done   chan struct{} // closed when the goroutine has ended
 	err    error         // why it ended; set before done is closed
@@ -25,7 +25,7 @@ const idleWait = time.Second
 
 // startWorker starts the goroutine. It ends after stop, or with an error.
 func startWorker(ctx context.Context, w *engine.Worker, wake func()) *worker {
-	r := &worker{engine: w, wake: wake, jobs: make(chan func(), 1), finish: make(chan bool, 1), done: make(chan struct{})}
+	r := &worker{engine: w, wake: wake, jobs: make(chan func() error, 1), finish: make(chan bool, 1), done: make(chan struct{})}
 	go func() {
 		defer close(r.done)
 		r.err = r.loop(ctx)
@@ -37,7 +37,10 @@ func (r *worker) loop(ctx context.Context) error {
 	for {
 		select {
 		case job := <-r.jobs:
-			job()
+			// After an error the worker must not take another step: a checkpoint would count what is not whole.
+			if err := job(); err != nil {
+				return errors.Join(err, r.engine.Abandon())
+			}
 			continue
 		case checkpoint := <-r.finish:
 			if checkpoint {
@@ -64,11 +67,19 @@ func (r *worker) wait() error {
 	return r.err
 }
 
-// do runs a job on the goroutine and returns its error, or why the goroutine has ended.
+// do runs a job on the goroutine and returns its error, or why the goroutine has ended. Before it comes to the job the
+// goroutine ends its step, which may not take for ever.
 func (r *worker) do(job func(*engine.Worker) error) error {
 	result := make(chan error, 1)
+	stepEnded := r.engine.Hurry()
+	defer stepEnded()
 	select {
-	case r.jobs <- func() { result <- job(r.engine) }:
+	case r.jobs <- func() error {
+		stepEnded()
+		err := job(r.engine)
+		result <- err
+		return err
+	}:
 		r.wake()
 	case <-r.done:
 	}

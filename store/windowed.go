@@ -22,26 +22,33 @@ import (
 //	'i' key at number    one collected item, encoded; see AddItem.
 //	'e' end key start    the index of windows by their end, for closing by partition. The value is empty.
 //	'm'                  the watermark, a varint.
+//	'd'                  what the rows mean; see WindowedOptions.Definition.
 type Windowed[A any] struct {
-	name    string
-	codec   codec.Codec[A]
-	space   Space
-	options WindowedOptions[A]
-	cache   cache[Windows[A]]
-	context codec.Context
-	current *entry[Windows[A]]
-	time    watermark
-	ends    endIndex
-	from    []byte // scratch: first key of a scan
-	to      []byte // scratch: end of a scan
-	row     []byte // scratch: key of a row
-	value   []byte // scratch: value of a row
+	name       string
+	codec      codec.Codec[A]
+	space      Space
+	options    WindowedOptions[A]
+	cache      cache[Windows[A]]
+	context    codec.Context
+	current    *entry[Windows[A]]
+	time       watermark
+	definition storedDefinition
+	ends       endIndex
+	from       []byte // scratch: first key of a scan
+	to         []byte // scratch: end of a scan
+	row        []byte // scratch: key of a row
+	value      []byte // scratch: value of a row
 }
 
 // WindowedOptions say what a Windowed keeps beside accumulators.
 type WindowedOptions[A any] struct {
+	// Definition says what accumulators and items are of, and how windows close. It is stored, and a store with another
+	// is refused with ErrDefinitionChanged when it is first used. If it is empty, nothing is.
+	Definition string
 	// Items keeps what AddItem is given.
 	Items bool
+	// MarksItems says that marks are numbers of items.
+	MarksItems bool
 	// End, if not nil, keeps an index of the windows by what it returns, for Due. It must depend on what is stored of
 	// the window alone.
 	End func(*Window[A]) int64
@@ -50,10 +57,11 @@ type WindowedOptions[A any] struct {
 }
 
 const (
-	familyWindow    = 'w'
-	familyItem      = 'i'
-	familyEnd       = 'e'
-	familyWatermark = 'm'
+	familyWindow     = 'w'
+	familyItem       = 'i'
+	familyEnd        = 'e'
+	familyWatermark  = 'm'
+	familyDefinition = 'd'
 )
 
 // NoTime is the Latest of a key that has no windows.
@@ -203,6 +211,9 @@ func afterOrdered(dst []byte) []byte {
 var errRowLength = errors.New("row is too short or too long")
 
 func (s *Windowed[A]) load(key []byte) (*entry[Windows[A]], error) {
+	if err := s.checkDefinition(); err != nil {
+		return nil, err
+	}
 	k := Windows[A]{Latest: NoTime}
 	s.from = rowKey(append(s.from[:0], s.space.Prefix...), familyWindow, key)
 	s.to = appendOrdered(append(s.to[:0], s.from...), math.MaxInt64)
@@ -217,9 +228,7 @@ func (s *Windowed[A]) load(key []byte) (*entry[Windows[A]], error) {
 	})
 	if err == nil && s.options.Items {
 		k.items, err = s.loadItems(key)
-		for i := range k.Open { // where a mark is the number of a first item, that may not be there yet
-			k.items.next = max(k.items.next, k.Open[i].Mark)
-		}
+		k.items.next = s.nextItem(&k)
 	}
 	if err != nil {
 		return nil, err
@@ -260,10 +269,15 @@ func (s *Windowed[A]) decode(row, value []byte) (w Window[A], err error) {
 }
 
 // DirtyBytes implements [Store].
-func (s *Windowed[A]) DirtyBytes() int64 { return s.cache.dirtyBytes + s.time.dirtyBytes() }
+func (s *Windowed[A]) DirtyBytes() int64 {
+	return s.cache.dirtyBytes + s.time.dirtyBytes() + s.definition.dirtyBytes(s.options.Definition)
+}
 
 // Flush implements [Store].
 func (s *Windowed[A]) Flush(emit func(key, value []byte) error) error {
+	if err := s.definition.flush(s.options.Definition, emit); err != nil {
+		return err
+	}
 	if err := s.time.flush(emit); err != nil {
 		return err
 	}
@@ -328,6 +342,6 @@ func (s *Windowed[A]) Committed() {
 func (s *Windowed[A]) Discard() {
 	s.current = nil
 	s.cache.discard()
-	s.time = watermark{}
+	s.time, s.definition = watermark{}, storedDefinition{}
 	s.ends.reset()
 }

@@ -60,7 +60,8 @@ func (s *Windowed[A]) AddItem(at int64, data []byte) {
 	s.cache.touch(e)
 }
 
-// DropItems drops the items of the current key that lie before the first open window, or all if there is none.
+// DropItems drops the items of the current key that lie before the first open window, or all if there is none. To be
+// called after windows were removed.
 func (s *Windowed[A]) DropItems() {
 	e := s.current
 	k := &e.value
@@ -69,9 +70,29 @@ func (s *Windowed[A]) DropItems() {
 	if len(k.Open) > 0 {
 		n = sort.Search(n, func(i int) bool { return x.list[i].at >= k.Open[0].Start })
 	}
-	if n == 0 {
-		return
+	if n > 0 {
+		s.dropItems(e, n)
 	}
+	x.next = s.nextItem(k)
+}
+
+// nextItem returns the number of the next item. It depends on what is stored alone, so that a task that starts again
+// writes the same rows as one that went on.
+func (s *Windowed[A]) nextItem(k *Windows[A]) int64 {
+	var next int64
+	for i := range k.items.list {
+		next = max(next, k.items.list[i].number+1)
+	}
+	if s.options.MarksItems {
+		for i := range k.Open { // of items that may not be there yet
+			next = max(next, k.Open[i].Mark)
+		}
+	}
+	return next
+}
+
+func (s *Windowed[A]) dropItems(e *entry[Windows[A]], n int) {
+	x := &e.value.items
 	for _, it := range x.list[:n] {
 		if it.stored {
 			x.gone = append(x.gone, it.itemID)
@@ -98,7 +119,6 @@ func (s *Windowed[A]) loadItems(key []byte) (items, error) {
 		}
 		id := itemID{ordered(row[len(s.from):]), ordered(row[len(s.from)+8:])}
 		x.list = append(x.list, item{id, append([]byte(nil), value...), true})
-		x.next = max(x.next, id.number+1)
 		x.bytes += len(value) + itemOverhead
 		return true, nil
 	})

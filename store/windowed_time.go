@@ -57,6 +57,9 @@ func (w *watermark) advance(millis int64) {
 // Watermark returns the time that was reached by AdvanceTo, or NoTime. It survives restarts.
 func (s *Windowed[A]) Watermark() (int64, error) {
 	if !s.time.loaded {
+		if err := s.checkDefinition(); err != nil {
+			return 0, err
+		}
 		if err := s.time.load(s.space); err != nil {
 			return 0, fmt.Errorf("store %q: %w", s.name, err)
 		}

@@ -98,7 +98,7 @@ func (s Stream[K, V]) repartition(to Repartition[K, V]) Stream[K, V] {
 		Source: &graph.Source{
 			Repartition: sink,
 			Input: func(env *operator.Env, node int, topic string, next any) operator.Input {
-				return operator.NewSource(env, node, topic, to.Key, to.Value, next.(operator.Receiver[K, V]))
+				return operator.NewSource(env, node, topic, to.Key, to.Value, nil, next.(operator.Receiver[K, V]))
 			},
 		},
 	})

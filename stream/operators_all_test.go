@@ -241,7 +241,9 @@ func init() {
 		return s.FlatMapStateRecord(mapHandle, func(_ *textMap, r textRecord) []string { p.see(r); return expand(r.Value) })
 	})
 	add("TryFlatMapState", "flatmapstate cell", mapsStateTwice, true, false, func(s textStream, p *probe) textStream {
-		return s.TryFlatMapState(cellHandle, func(ctx context.Context, _ *textCell, v string) ([]string, error) { return expand(v), p.tryValue(ctx, v) })
+		return s.TryFlatMapState(cellHandle, func(ctx context.Context, _ *textCell, v string) ([]string, error) {
+			return expand(v), p.tryValue(ctx, v)
+		})
 	})
 	add("TryFlatMapStateRecord", "flatmapstate cell", mapsStateTwice, true, true, func(s textStream, p *probe) textStream {
 		return s.TryFlatMapStateRecord(cellHandle, func(ctx context.Context, _ *textCell, r textRecord) ([]string, error) {

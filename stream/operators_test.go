@@ -76,17 +76,17 @@ func (p *probe) tryRecord(_ context.Context, r textRecord) error { return p.try(
 type effect int
 
 const (
-	passes    effect = iota // hands it on as it is
-	keeps                   // as passes, but drops the value "drop"
-	mapsValue               // the value becomes "new"
-	mapsTwice               // as mapsValue, and another record with the value "newer"
-	mapsKey                 // the key becomes "new"
-	mapsState               // as mapsValue, and skips null keys
-	mapsStateTwice          // as mapsTwice, and skips null keys
-	keepsState              // as keeps, and skips null keys
-	passesState             // as passes, and skips null keys
-	setsTime                // the time becomes 77
-	addsHeader              // adds the header x=y
+	passes         effect = iota // hands it on as it is
+	keeps                        // as passes, but drops the value "drop"
+	mapsValue                    // the value becomes "new"
+	mapsTwice                    // as mapsValue, and another record with the value "newer"
+	mapsKey                      // the key becomes "new"
+	mapsState                    // as mapsValue, and skips null keys
+	mapsStateTwice               // as mapsTwice, and skips null keys
+	keepsState                   // as keeps, and skips null keys
+	passesState                  // as passes, and skips null keys
+	setsTime                     // the time becomes 77
+	addsHeader                   // adds the header x=y
 )
 
 // stateful reports whether records with a null key are skipped.

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"maps"
+	"time"
 
 	"github.com/weirstreams/weir/codec"
 )
@@ -14,6 +15,7 @@ type Topic[K, V any] struct {
 	value      codec.Codec[V]
 	partitions int32
 	config     map[string]string
+	at         func(*Record[K, V]) int64 // nil takes the time of the message
 }
 
 // NewTopic describes a topic. The topic has to exist on the cluster, unless the application is told to create missing
@@ -34,6 +36,20 @@ func (t Topic[K, V]) ValueCodec() codec.Codec[V] { return t.value }
 // WithPartitions sets how many partitions the topic gets if the application creates it. The default is 1.
 func (t Topic[K, V]) WithPartitions(n int32) Topic[K, V] {
 	t.partitions = n
+	return t
+}
+
+// WithTimestamps sets what the event time of a record is, cut to milliseconds, where that is not the time of its message:
+// windows, joins and whatever else looks at time use it, and what the record is written to gets it. at sees the decoded
+// record with the time of the message. It is called by one goroutine per task, for each record that is read, and for each
+// of the records that a message is split into. A panic is an error of the record.
+//
+// Time-aligned reading of several topics goes by the times of the messages.
+func (t Topic[K, V]) WithTimestamps(at func(r Record[K, V]) time.Time) Topic[K, V] {
+	t.at = nil
+	if at != nil {
+		t.at = func(r *Record[K, V]) int64 { return at(*r).UnixMilli() }
+	}
 	return t
 }
 

@@ -25,7 +25,7 @@ func (t *Topology) From[K, V any](topic Topic[K, V]) Stream[K, V] {
 		Source: &graph.Source{
 			Topic: topic.name, Partitions: topic.partitions, Config: topic.config,
 			Input: func(env *operator.Env, node int, name string, next any) operator.Input {
-				return operator.NewSource(env, node, name, topic.key, topic.value, next.(operator.Receiver[K, V]))
+				return operator.NewSource(env, node, name, topic.key, topic.value, topic.at, next.(operator.Receiver[K, V]))
 			},
 		},
 	})

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/internal/topicname"
 )
 
 // Finding is one thing that is wrong with a topology.
@@ -238,23 +239,20 @@ func findCollisions(plan *graph.Plan, add addFinding) {
 	}
 }
 
-// maxTopicName is the longest name that Kafka allows.
-const maxTopicName = 249
-
-// checkTopicName applies Kafka's rules (org.apache.kafka.common.internals.Topic).
+// checkTopicName says what is wrong with the name of a topic.
 func checkTopicName(name string) error {
-	switch {
-	case name == "":
+	if name == "" {
 		return errors.New("the name of the topic is empty")
-	case name == "." || name == "..":
-		return fmt.Errorf("topic %q: Kafka does not allow this name", name)
-	case len(name) > maxTopicName:
-		return fmt.Errorf("topic %q...: the name has %d characters, Kafka allows %d", name[:32], len(name), maxTopicName)
 	}
-	if i := strings.IndexFunc(name, illegal); i >= 0 {
-		return fmt.Errorf("topic %q: the character at %d is not a letter, digit, '.', '_' or '-'", name, i)
+	err := topicname.Check(name)
+	switch {
+	case err == nil:
+		return nil
+	case len(name) > topicname.MaxLength:
+		return fmt.Errorf("topic %q...: %w", name[:32], err)
+	default:
+		return fmt.Errorf("topic %q: %w", name, err)
 	}
-	return nil
 }
 
 // checkNamePart checks a name that becomes a part of an internal topic's name.
@@ -262,12 +260,8 @@ func checkNamePart(name string) error {
 	if name == "" {
 		return errors.New("it is empty")
 	}
-	if i := strings.IndexFunc(name, illegal); i >= 0 {
-		return fmt.Errorf("%q: the character at %d is not a letter, digit, '.', '_' or '-', and the name is part of a topic's", name, i)
+	if err := topicname.CheckPart(name); err != nil {
+		return fmt.Errorf("%q: %w, and the name is part of a topic's", name, err)
 	}
 	return nil
-}
-
-func illegal(r rune) bool {
-	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '_' || r == '-')
 }

@@ -54,6 +54,7 @@ type Driver struct {
 	group      broker.Group
 	workers    []*engine.Worker
 	assignment *engine.Assignment
+	closeSinks func(context.Context) []error
 	failed     error
 }
 
@@ -167,6 +168,9 @@ func (d *Driver) start() {
 	if err != nil {
 		d.tb.Fatal(err)
 	}
+	if d.closeSinks, err = d.plan.Graph.ConnectExternals(d.tb.Context()); err != nil {
+		d.tb.Fatal(err)
+	}
 	d.workers = make([]*engine.Worker, d.config.Workers)
 	for i := range d.workers {
 		c := engine.Connections{Cluster: d.broker, Group: d.group}
@@ -236,7 +240,9 @@ func (d *Driver) run() error {
 func (d *Driver) commit(ctx context.Context) (committed bool, err error) {
 	for _, w := range d.workers {
 		if err == nil && w.Dirty() {
-			committed, err = true, w.Checkpoint(ctx)
+			var made bool
+			made, err = w.TryCheckpoint(ctx)
+			committed = committed || made
 		}
 	}
 	return committed, err
@@ -254,6 +260,9 @@ func (d *Driver) stop() {
 	if err := d.group.Leave(ctx); err != nil {
 		d.tb.Errorf("stop: %v", err)
 	}
+	for _, err := range d.closeSinks(ctx) {
+		d.tb.Errorf("stop: %v", err)
+	}
 }
 
 // abandon ends the process as a crash does.
@@ -265,6 +274,9 @@ func (d *Driver) abandon() {
 		}
 	}
 	d.broker.Kill(d.group)
+	for _, err := range d.closeSinks(context.Background()) {
+		d.tb.Errorf("crash: %v", err)
+	}
 }
 
 // Restart stops the application as a deployment does, after a checkpoint, and starts it with the state that it left.
@@ -309,7 +321,7 @@ func (d *Driver) Advance(by time.Duration) {
 func (d *Driver) Checkpoint() {
 	d.tb.Helper()
 	for _, w := range d.workers {
-		if err := w.Checkpoint(context.Background()); err != nil {
+		if _, err := w.TryCheckpoint(context.Background()); err != nil {
 			d.tb.Fatal(err)
 		}
 	}
@@ -325,6 +337,8 @@ type Task struct {
 	// Processed, Skipped, Late and NullKeys count records since the application was started: those that were read,
 	// those that failed and were skipped, and those that a stateful operator could not use.
 	Processed, Skipped, Late, NullKeys int64
+	// Ignored is the number of messages that a codec passed over.
+	Ignored int64
 	// Restored is the number of changelog records that were applied.
 	Restored int64
 }
@@ -335,7 +349,7 @@ func (d *Driver) Tasks() []Task {
 	for _, w := range d.workers {
 		for _, s := range w.Status() {
 			tasks = append(tasks, Task{
-				Name: s.Name, Processed: s.Processed, Skipped: s.Skipped, Late: s.Late, NullKeys: s.NullKeys, Restored: s.Restored,
+				Name: s.Name, Processed: s.Processed, Skipped: s.Skipped, Late: s.Late, NullKeys: s.NullKeys, Restored: s.Restored, Ignored: s.Ignored,
 			})
 		}
 	}

@@ -3,6 +3,7 @@ package testkit
 import (
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -45,11 +46,10 @@ func Generate[K, V any](topic stream.Topic[K, V], n int, f func(r *rand.Rand, i 
 		in := sim.Input{Topic: topic.Name()}
 		for i := range n {
 			record := f(r, i)
-			in.Records = append(in.Records, sim.Record{
-				Key:     encode(&Driver{tb: tb}, topic.Name(), codec.Key, topic.KeyCodec(), record.Key, record.KeyNull),
-				Value:   encode(&Driver{tb: tb}, topic.Name(), codec.Value, topic.ValueCodec(), record.Value, record.ValueNull),
-				Headers: record.Headers, Millis: millis(record.Time),
-			})
+			headers := slices.Clone(record.Headers)
+			key := encode(&Driver{tb: tb}, topic.Name(), codec.Key, topic.KeyCodec(), &headers, record.Key, record.KeyNull)
+			value := encode(&Driver{tb: tb}, topic.Name(), codec.Value, topic.ValueCodec(), &headers, record.Value, record.ValueNull)
+			in.Records = append(in.Records, sim.Record{Key: key, Value: value, Headers: headers, Millis: millis(record.Time)})
 		}
 		return in
 	}

@@ -55,9 +55,10 @@ func (i *Input[K, V]) SendRecords(records ...Record[K, V]) {
 func (i *Input[K, V]) TrySendRecords(records ...Record[K, V]) error {
 	i.driver.tb.Helper()
 	for _, r := range records {
-		key := encode(i.driver, i.topic.Name(), codec.Key, i.topic.KeyCodec(), r.Key, r.KeyNull)
-		value := encode(i.driver, i.topic.Name(), codec.Value, i.topic.ValueCodec(), r.Value, r.ValueNull)
-		i.append(broker.Record{Key: key, Value: value, Headers: r.Headers, Millis: millis(r.Time)})
+		headers := slices.Clone(r.Headers)
+		key := encode(i.driver, i.topic.Name(), codec.Key, i.topic.KeyCodec(), &headers, r.Key, r.KeyNull)
+		value := encode(i.driver, i.topic.Name(), codec.Value, i.topic.ValueCodec(), &headers, r.Value, r.ValueNull)
+		i.append(broker.Record{Key: key, Value: value, Headers: headers, Millis: millis(r.Time)})
 	}
 	return i.driver.run()
 }
@@ -99,14 +100,17 @@ func (o *Output[K, V]) Read() []Record[K, V] {
 		tp := broker.TopicPartition{Topic: o.topic.Name(), Partition: int32(p)}
 		for _, r := range o.driver.broker.Read(tp, o.offsets[p]) {
 			o.offsets[p] = r.Offset + 1
-			records = append(records, Record[K, V]{
-				Key:       decode(o.driver, o.topic.Name(), codec.Key, o.topic.KeyCodec(), r.Key),
-				Value:     decode(o.driver, o.topic.Name(), codec.Value, o.topic.ValueCodec(), r.Value),
-				Time:      time.UnixMilli(r.Millis).UTC(),
-				Headers:   slices.Clone(r.Headers),
-				KeyNull:   r.Key == nil,
-				ValueNull: r.Value == nil,
-			})
+			keys := decode(o.driver, o.topic.Name(), codec.Key, o.topic.KeyCodec(), r.Headers, r.Key)
+			for _, v := range decode(o.driver, o.topic.Name(), codec.Value, o.topic.ValueCodec(), r.Headers, r.Value) {
+				records = append(records, Record[K, V]{
+					Key:       keys[0],
+					Value:     v,
+					Time:      time.UnixMilli(r.Millis).UTC(),
+					Headers:   slices.Clone(r.Headers),
+					KeyNull:   r.Key == nil,
+					ValueNull: r.Value == nil,
+				})
+			}
 		}
 	}
 	return records
@@ -144,26 +148,37 @@ func (o *Output[K, V]) diff(want, got any) {
 	}
 }
 
-func encode[T any](d *Driver, topic string, part codec.Part, c codec.Codec[T], v T, null bool) []byte {
+func encode[T any](d *Driver, topic string, part codec.Part, c codec.Codec[T], headers *[]codec.Header, v T, null bool) []byte {
 	d.tb.Helper()
 	if n, ok := c.(codec.Nuller[T]); null || ok && n.IsNull(v) {
 		return nil
 	}
-	data, err := c.Append([]byte{}, &codec.Context{Topic: topic, Part: part}, v)
+	context := codec.Context{Topic: topic, Part: part, Headers: *headers}
+	data, err := c.Append([]byte{}, &context, v)
 	if err != nil {
 		d.tb.Fatalf("topic %q: encode %s: %v", topic, part, err)
 	}
+	*headers = context.Headers
 	return data
 }
 
-func decode[T any](d *Driver, topic string, part codec.Part, c codec.Codec[T], data []byte) (v T) {
+// decode returns what data holds: one value, except if the codec splits messages.
+func decode[T any](d *Driver, topic string, part codec.Part, c codec.Codec[T], headers []codec.Header, data []byte) []T {
 	d.tb.Helper()
 	if data == nil {
-		return v
+		return make([]T, 1)
 	}
-	v, err := c.Decode(&codec.Context{Topic: topic, Part: part}, data)
+	context := codec.Context{Topic: topic, Part: part, Headers: headers}
+	if s, ok := c.(codec.Splitter[T]); ok && part == codec.Value {
+		values, err := s.Split(nil, &context, data)
+		if err != nil {
+			d.tb.Fatalf("topic %q: decode %s: %v", topic, part, err)
+		}
+		return values
+	}
+	v, err := c.Decode(&context, data)
 	if err != nil {
 		d.tb.Fatalf("topic %q: decode %s: %v", topic, part, err)
 	}
-	return v
+	return []T{v}
 }

@@ -23,10 +23,19 @@ type Collector[V, A, R any] interface {
 // see them.
 type TakesNull interface{ TakesNull() }
 
+// An Orderer is an aggregator whose result depends on the order in which records were processed, even in windows whose
+// parts are merged by event time. Sliding windows and sessions call AddInOrder in place of Add.
+type Orderer[A, V any] interface {
+	// AddInOrder is Add with a number that is greater than that of any value of the key that was added before and
+	// counts in a window that is open.
+	AddInOrder(acc *A, value V, millis, number int64)
+}
+
 // abilities is implemented by aggregators that can do what their parts can.
 type abilities interface {
 	merges() bool
 	collects() bool
+	orders() bool
 }
 
 // MergerOf returns a as a Merger, or nil if it cannot merge.
@@ -45,4 +54,13 @@ func CollectorOf[V, A, R any](a Aggregator[V, A, R]) Collector[V, A, R] {
 	}
 	c, _ := a.(Collector[V, A, R])
 	return c
+}
+
+// OrdererOf returns a as an Orderer, or nil if order means nothing to it.
+func OrdererOf[V, A, R any](a Aggregator[V, A, R]) Orderer[A, V] {
+	if parts, ok := a.(abilities); ok && !parts.orders() {
+		return nil
+	}
+	o, _ := a.(Orderer[A, V])
+	return o
 }

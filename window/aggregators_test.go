@@ -24,7 +24,9 @@ func fold[V, A, R any](t *testing.T, a window.Aggregator[V, A, R], values []V, p
 	for i := range parts {
 		part := a.Init()
 		for j := i * len(values) / parts; j < (i+1)*len(values)/parts; j++ {
-			if m == nil {
+			if o := window.OrdererOf(a); o != nil && m != nil {
+				o.AddInOrder(&part, values[j], int64(j), int64(j))
+			} else if m == nil {
 				a.Add(&acc, values[j], int64(j))
 			} else {
 				a.Add(&part, values[j], int64(j))
@@ -147,9 +149,13 @@ func TestAbilitiesOfCombinedAggregatorsAreThoseOfTheirParts(t *testing.T) {
 	if window.MergerOf(merging) == nil || window.CollectorOf(merging) != nil {
 		t.Error("count and sum: want merging, not collecting")
 	}
+	reduced := window.Combine2(window.Count[int](), window.Reduce(of, func(a, b int) int { return a + b }), func(n int64, s int) int { return s })
+	if window.MergerOf(reduced) != nil || window.OrdererOf(reduced) != nil {
+		t.Error("count and reduce: want no merging, no order")
+	}
 	first := window.Combine2(window.Count[int](), window.First(of), func(n int64, s int) int { return s })
-	if window.MergerOf(first) != nil {
-		t.Error("count and first: want no merging")
+	if window.MergerOf(first) == nil || window.OrdererOf(first) == nil || window.OrdererOf(merging) != nil {
+		t.Error("count and first: want merging in order; count and sum: want merging")
 	}
 	list := window.Combine2(window.Count[int](), window.Collect[int](), func(n int64, s []int) int { return len(s) })
 	if window.MergerOf(list) == nil || window.CollectorOf(list) == nil {

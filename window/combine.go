@@ -94,6 +94,24 @@ func (c *combined[V, A1, R1, A2, R2, R]) Merge(dst *Pair[A1, A2], src Pair[A1, A
 	MergerOf(c.b).Merge(&dst.second, src.second)
 }
 
+func (c *combined[V, A1, R1, A2, R2, R]) orders() bool {
+	return !c.isNil && (OrdererOf(c.a) != nil || OrdererOf(c.b) != nil)
+}
+
+func (c *combined[V, A1, R1, A2, R2, R]) AddInOrder(acc *Pair[A1, A2], v V, at, number int64) {
+	addInOrder(c.a, &acc.first, v, at, number)
+	addInOrder(c.b, &acc.second, v, at, number)
+}
+
+// addInOrder adds a value with its number to an aggregator that wants it, and without to others.
+func addInOrder[V, A, R any](a Aggregator[V, A, R], acc *A, v V, at, number int64) {
+	if o := OrdererOf(a); o != nil {
+		o.AddInOrder(acc, v, at, number)
+	} else {
+		a.Add(acc, v, at)
+	}
+}
+
 func (c *combined[V, A1, R1, A2, R2, R]) collects() bool {
 	return !c.isNil && (CollectorOf(c.a) != nil || CollectorOf(c.b) != nil)
 }

@@ -113,7 +113,7 @@ func (d Definition) CloseByKey() Definition {
 // time seen is kept with the state. Results come in the order of window ends, then of encoded keys. Closing costs in
 // proportion to the windows that close.
 //
-// Sliding windows and windows by count close by key only.
+// It is not for windows by count: time does not close them.
 func (d Definition) CloseByPartition() Definition {
 	d.byPartition = true
 	return d
@@ -211,9 +211,6 @@ func (d Definition) Validate() error {
 		if d.step >= d.size {
 			return fmt.Errorf("window step %v: must be smaller than the size, %v", d.step, d.size)
 		}
-	}
-	if d.kind == KindSliding && d.byPartition {
-		return fmt.Errorf("sliding windows cannot close by partition")
 	}
 	return checkDuration("grace", d.grace, false)
 }

@@ -22,12 +22,12 @@ func (count[V]) Codec() codec.Codec[int64]   { return codec.Int64() }
 
 // Min keeps the smallest of what of returns. The result of a window without values is 0.
 func Min[V any, N Number](of func(V) N) Aggregator[V, Extreme[N], N] {
-	return &extreme[V, N]{of: of, codec: extremeCodec[N]{codec.For[N]()}, better: func(a, b N) bool { return a < b }}
+	return &extreme[V, N]{name: "min", of: of, codec: extremeCodec[N]{codec.For[N]()}, better: func(a, b N) bool { return a < b }}
 }
 
 // Max keeps the greatest of what of returns. The result of a window without values is 0.
 func Max[V any, N Number](of func(V) N) Aggregator[V, Extreme[N], N] {
-	return &extreme[V, N]{of: of, codec: extremeCodec[N]{codec.For[N]()}, better: func(a, b N) bool { return a > b }}
+	return &extreme[V, N]{name: "max", of: of, codec: extremeCodec[N]{codec.For[N]()}, better: func(a, b N) bool { return a > b }}
 }
 
 // Extreme is the accumulator of Min and Max.
@@ -37,6 +37,7 @@ type Extreme[N Number] struct {
 }
 
 type extreme[V any, N Number] struct {
+	name   string
 	of     func(V) N
 	better func(a, b N) bool
 	codec  codec.Codec[Extreme[N]]

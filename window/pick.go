@@ -2,44 +2,47 @@ package window
 
 import (
 	"encoding/binary"
-	"fmt"
+	"errors"
 
 	"github.com/weirstreams/weir/codec"
 )
 
-// First keeps what of returns of the first value, in the order of processing. It cannot merge: for sliding windows and
-// sessions there is Earliest.
+// First keeps what of returns of the first value, in the order of processing.
 func First[V, T any](of func(V) T) Aggregator[V, Picked[T], T] {
-	return &pick[V, T]{of: of, codec: pickCodec[T]{codec.For[T]()}, replaces: func(_ *Picked[T], _ int64) bool { return false }}
+	return &numberedPick[V, T]{newPick("first", of, func(p *Picked[T], number int64) bool { return number < p.order })}
 }
 
-// Last keeps what of returns of the last value, in the order of processing. It cannot merge: for sliding windows and
-// sessions there is Latest.
+// Last keeps what of returns of the last value, in the order of processing.
 func Last[V, T any](of func(V) T) Aggregator[V, Picked[T], T] {
-	return &pick[V, T]{of: of, codec: pickCodec[T]{codec.For[T]()}, replaces: func(_ *Picked[T], _ int64) bool { return true }}
+	return &numberedPick[V, T]{newPick("last", of, func(p *Picked[T], number int64) bool { return number >= p.order })}
 }
 
 // Earliest keeps what of returns of the value with the smallest time; of several the one that came first.
 func Earliest[V, T any](of func(V) T) Aggregator[V, Picked[T], T] {
-	return &timedPick[V, T]{pick[V, T]{of: of, codec: pickCodec[T]{codec.For[T]()}, replaces: func(p *Picked[T], at int64) bool { return at < p.millis }}}
+	return newPick("earliest", of, func(p *Picked[T], at int64) bool { return at < p.order })
 }
 
 // Latest keeps what of returns of the value with the greatest time; of several the one that came last.
 func Latest[V, T any](of func(V) T) Aggregator[V, Picked[T], T] {
-	return &timedPick[V, T]{pick[V, T]{of: of, codec: pickCodec[T]{codec.For[T]()}, replaces: func(p *Picked[T], at int64) bool { return at >= p.millis }}}
+	return newPick("latest", of, func(p *Picked[T], at int64) bool { return at >= p.order })
 }
 
 // Picked is the accumulator of First, Last, Earliest and Latest.
 type Picked[T any] struct {
-	value  T
-	millis int64
-	any    bool
+	value T
+	order int64 // the time of the value, or its number in the order of processing
+	any   bool
 }
 
 type pick[V, T any] struct {
+	name     string
 	of       func(V) T
 	codec    codec.Codec[Picked[T]]
-	replaces func(p *Picked[T], at int64) bool
+	replaces func(p *Picked[T], order int64) bool
+}
+
+func newPick[V, T any](name string, of func(V) T, replaces func(*Picked[T], int64) bool) *pick[V, T] {
+	return &pick[V, T]{name: name, of: of, codec: pickCodec[T]{codec.For[T]()}, replaces: replaces}
 }
 
 func (p *pick[V, T]) Init() Picked[T] { return Picked[T]{} }
@@ -52,34 +55,47 @@ func (p *pick[V, T]) Result(acc *Picked[T]) T       { return acc.value }
 func (p *pick[V, T]) Codec() codec.Codec[Picked[T]] { return p.codec }
 func (p *pick[V, T]) Validate() error               { return checkFunctions(p.of == nil) }
 
-// timedPick is a pick that depends on times, so that it can merge.
-type timedPick[V, T any] struct{ pick[V, T] }
-
-func (p *timedPick[V, T]) Merge(dst *Picked[T], src Picked[T]) {
-	if src.any && (!dst.any || p.replaces(dst, src.millis)) {
+func (p *pick[V, T]) Merge(dst *Picked[T], src Picked[T]) {
+	if src.any && (!dst.any || p.replaces(dst, src.order)) {
 		*dst = src
 	}
 }
 
-// pickCodec stores the time, a varint, and the value; nothing if there is none.
+// numberedPick is a pick that depends on the order of processing. Where accumulators are not merged, no number is given:
+// values come in that order.
+type numberedPick[V, T any] struct{ *pick[V, T] }
+
+func (p *numberedPick[V, T]) Add(acc *Picked[T], v V, _ int64) {
+	number := int64(0)
+	if acc.any {
+		number = acc.order + 1
+	}
+	p.pick.Add(acc, v, number)
+}
+
+func (p *numberedPick[V, T]) AddInOrder(acc *Picked[T], v V, _, number int64) {
+	p.pick.Add(acc, v, number)
+}
+
+// pickCodec stores the order, a varint, and the value; nothing if there is none.
 type pickCodec[T any] struct{ value codec.Codec[T] }
 
 func (c pickCodec[T]) Append(dst []byte, ctx *codec.Context, p Picked[T]) ([]byte, error) {
 	if !p.any {
 		return dst, nil
 	}
-	return c.value.Append(binary.AppendVarint(dst, p.millis), ctx, p.value)
+	return c.value.Append(binary.AppendVarint(dst, p.order), ctx, p.value)
 }
 
 func (c pickCodec[T]) Decode(ctx *codec.Context, data []byte) (p Picked[T], err error) {
 	if len(data) == 0 {
 		return p, nil
 	}
-	at, n := binary.Varint(data)
+	order, n := binary.Varint(data)
 	if n <= 0 {
-		return p, fmt.Errorf("picked value: the time is broken")
+		return p, errors.New("picked value: its time or number is broken")
 	}
-	p.millis, p.any = at, true
+	p.order, p.any = order, true
 	p.value, err = c.value.Decode(ctx, data[n:])
 	return p, err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"flag"
 	"math/rand/v2"
 	"os"
@@ -15,7 +16,7 @@ import (
 var (
 	chaosFlag = flag.Bool("chaos", false, "with a real broker of .ci/kafka: kill and restart it as well, which disturbs every other test that uses it")
 	// chaosKillsFlag is per guarantee.
-	chaosKillsFlag = flag.Int("chaos.kills", 0, "how often processes are killed, for each guarantee; 0 means 25 times, or 5 times on kfake")
+	chaosKillsFlag = flag.Int("chaos.kills", 0, "how often processes are killed at least, for each guarantee; 0 means 25 times, or 5 times on kfake")
 )
 
 // mishaps are what is done to members and brokers, and how often it was done.
@@ -67,48 +68,46 @@ func TestChaos(t *testing.T) {
 	}
 }
 
-// chaos lets things happen until processes were killed often enough.
+// misfortune is one thing that happens.
+type misfortune int
+
+const (
+	killOne misfortune = iota
+	killSome
+	pauseOne
+	cutConnections
+	stopBroker
+	killBroker
+)
+
+// chaos lets things happen until processes were killed often enough. Everything happens in each round, in another order.
 func (f *fleet) chaos(p *kafkatest.Proxy, random *rand.Rand, zombies bool) (done mishaps) {
 	f.k.t.Helper()
 	kills := *chaosKillsFlag
-	if kills == 0 {
-		kills = 5
-		if f.k.Real() {
-			kills = 25
-		}
-	}
-	const (
-		kill = iota
-		pause
-		cut
-		stopBroker
-		killBroker
-	)
-	// Everything happens in each round, in another order; processes are killed most often.
-	round := []int{kill, kill, kill, kill, kill, pause, cut, cut}
+	round := []misfortune{killOne, killOne, killOne, killSome, pauseOne, cutConnections, cutConnections}
 	if f.k.Real() {
-		round = append(round, kill, kill, kill, cut, stopBroker, killBroker)
+		kills = cmp.Or(kills, 25) // two rounds
+		round = append(round, killOne, killOne, killOne, killOne, killSome, killSome, cutConnections, stopBroker, killBroker)
 	}
+	kills = cmp.Or(kills, 5)
 	for done.kills < kills {
 		for _, i := range random.Perm(len(round)) {
 			switch round[i] {
-			case kill:
-				victim := random.IntN(len(f.runs))
-				f.kill(victim)
-				done.kills++
-				if random.IntN(3) == 0 {
-					f.leaveAlone(random)
-				}
-				f.start(victim)
-			case pause:
+			case killOne:
+				done.kills += f.killSome(1, random)
+			case killSome:
+				done.kills += f.killSome(2+random.IntN(len(f.runs)-1), random)
+			case pauseOne:
 				f.pause(random, zombies)
 				done.pauses++
-			case cut:
+			case cutConnections:
 				p.Cut([]float64{0.2, 1}[random.IntN(2)], random)
 			case stopBroker:
+				f.awaitConnected()
 				f.ciKafka("restart")
 				done.brokerRestarts++
 			case killBroker:
+				f.awaitConnected()
 				f.ciKafka("kill")
 				f.leaveAlone(random)
 				f.ciKafka("restart")
@@ -116,11 +115,28 @@ func (f *fleet) chaos(p *kafkatest.Proxy, random *rand.Rand, zombies bool) (done
 			}
 			f.leaveAlone(random)
 		}
+		done.cuts = p.Cuts()
 		f.awaitProgress(1000)
 		f.k.t.Logf("%+v: %s", done, f.describe())
 	}
-	done.cuts = p.Cuts()
 	return done
+}
+
+// killSome kills n processes at once, and starts them again, at once or after a while.
+func (f *fleet) killSome(n int, random *rand.Rand) int {
+	f.k.t.Helper()
+	victims := random.Perm(len(f.runs))[:n]
+	for _, i := range victims {
+		f.runs[i].cmd.Process.Kill() // without waiting for its end
+	}
+	for _, i := range victims {
+		f.kill(i)
+	}
+	if random.IntN(3) == 0 {
+		f.leaveAlone(random)
+	}
+	f.startAll()
+	return n
 }
 
 // pause lets a member sleep for longer than its session. It wakes up as a zombie, or never: what a zombie writes at least

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -14,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/IBM/sarama"
 
 	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/runtime"
@@ -35,6 +39,8 @@ type member struct {
 	TransactionTimeout time.Duration
 	// Proxy is what all connections to brokers go through, if it is not empty.
 	Proxy kafkatest.Detour
+	// ReadTimeout is how long a response may take, if it is not zero.
+	ReadTimeout time.Duration
 	// Log is the file that the log is appended to, as lines of JSON.
 	Log string
 }
@@ -58,6 +64,7 @@ func runMember(text string) int {
 		return 2
 	}
 	defer log.Close()
+	fmt.Fprintln(log) // the line before may have been cut by a kill
 	logs := slog.New(slog.NewJSONHandler(log, nil))
 	var read, grouped atomic.Int64
 	config := runtime.Config{
@@ -65,8 +72,11 @@ func runMember(text string) int {
 		SessionTimeout: m.SessionTimeout, CheckpointInterval: m.CheckpointInterval, Logger: logs,
 		Guarantee: m.Guarantee, TransactionTimeout: m.TransactionTimeout, RebalanceTimeout: m.RebalanceTimeout,
 	}
-	if m.Proxy != "" {
-		config.Client = m.Proxy.Take
+	config.Client = func(c *sarama.Config) {
+		if m.Proxy != "" {
+			m.Proxy.Take(c)
+		}
+		c.Net.ReadTimeout = cmp.Or(m.ReadTimeout, c.Net.ReadTimeout)
 	}
 	app, err := runtime.New(Topology(NewTopics(m.Name, partitions), func(Flight) { read.Add(1) }, func(Flight) { grouped.Add(1) }), config)
 	if err != nil {
@@ -224,6 +234,9 @@ type logLine struct {
 func readLog(t testing.TB, file string) []logLine {
 	t.Helper()
 	f, err := os.Open(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // never started
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

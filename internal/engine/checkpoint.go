@@ -11,7 +11,7 @@ import (
 	"github.com/weirstreams/weir/store"
 )
 
-// Checkpoint makes everything that was processed so far count. At least once:
+// Checkpoint makes everything that was processed so far count. Sinks are flushed first. Then, at least once:
 //
 //  1. What changed in the stores is encoded and appended to the changelogs, under the offsets that it reflects.
 //  2. All output and all changelog records are acknowledged.
@@ -23,6 +23,8 @@ import (
 //
 // Exactly once, output, changelog records and offsets belong to one transaction, and 2 and 3 are its commit. A crash
 // before it leaves nothing that anybody can see.
+//
+// A [sink.BackpressureError] says that a sink takes no more: nothing is lost, and the checkpoint can be made later.
 //
 // errForsaken says that the group has given the partitions away: the tasks are closed, nothing since the last checkpoint
 // counts, and the worker can go on with new tasks. After any other error the worker has to be rewound, or is lost.
@@ -41,6 +43,11 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 	for _, t := range changed {
 		if err := t.beforeCheckpoint(); err != nil {
 			return fmt.Errorf("checkpoint: %w", err)
+		}
+	}
+	for _, t := range changed {
+		if err := t.drain(ctx); err != nil {
+			return fmt.Errorf("checkpoint: task %s: %w", t.name, err)
 		}
 	}
 	batches := make([]store.Batch, len(changed))
@@ -69,7 +76,7 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 	if err := w.commit(ctx, offsets); err != nil {
 		return err
 	}
-	w.aborts, w.refusals, w.refusedSince = 0, 0, time.Time{}
+	w.aborts, w.refusal = 0, refusal{until: w.refusal.until}
 	for i, t := range changed {
 		if err := w.commitState(t, batches[i]); err != nil {
 			return fmt.Errorf("checkpoint: task %s: write state: %w", t.name, err)

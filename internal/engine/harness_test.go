@@ -105,6 +105,8 @@ type cluster struct {
 
 	// onCall is asked about the calls of all processes. An error or a panic is the end of the process that calls.
 	onCall func(simbroker.Op) error
+	// wrap stands between the workers and the producers that they get, if it is not nil.
+	wrap func(broker.Producer) broker.Producer
 	// running is the process that runs, failed whether it has met an error of onCall.
 	running *process
 	starts  []startLine
@@ -273,12 +275,23 @@ func (c *cluster) start(d disk, instance string) (p *process, err error) {
 		if err != nil {
 			return err
 		}
-		for range c.workers {
+		for i := range c.workers {
 			connections := engine.Connections{Cluster: c.broker, Group: p.group}
 			if connections.Fetcher, err = c.broker.NewFetcher(broker.FetcherConfig{}); err != nil {
 				return err
 			}
-			if connections.Producer, err = c.broker.NewProducer(broker.ProducerConfig{}); err != nil {
+			var producer broker.ProducerConfig
+			if config.ExactlyOnce {
+				producer.TransactionalID = fmt.Sprintf("%s-%s-%d", groupName, instance, i)
+			}
+			connections.NewProducer = func() (broker.Producer, error) {
+				made, err := c.broker.NewProducer(producer)
+				if err == nil && c.wrap != nil {
+					made = c.wrap(made)
+				}
+				return made, err
+			}
+			if connections.Producer, err = connections.NewProducer(); err != nil {
 				return err
 			}
 			p.workers = append(p.workers, engine.NewWorker(config, c.plan, connections, c.partitions))

@@ -13,7 +13,7 @@ import (
 // than the timeout to arrive: so a replay, in which no input is silent, gives the same results.
 func (w *Worker) advanceIdle() error {
 	timeout := w.config.IdleTimeout
-	if timeout <= 0 {
+	if timeout <= 0 || w.resting() {
 		return nil
 	}
 	now := w.config.Clock.Now()

@@ -17,13 +17,8 @@ var errForsaken = errors.New("the group has given the partitions to others")
 // forsakenPatience is how long the event may take that says so.
 const forsakenPatience = time.Minute
 
-const (
-	// maxAborts is how many transactions in a row may be aborted before that is an error.
-	maxAborts = 20
-	// refusalPatience is how long the group may refuse offsets, again and again, before that is an error. It refuses
-	// them while it rebalances, which may wait for a member that is dead but not known to be.
-	refusalPatience = 10 * time.Minute
-)
+// maxAborts is how many transactions in a row may be aborted before that is an error.
+const maxAborts = 20
 
 // forsake closes all tasks because the group has given them to others. It will say so in an event of its own.
 func (w *Worker) forsake(cause error) error {
@@ -56,6 +51,9 @@ func (w *Worker) recoverFrom(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, errForsaken):
 		w.config.Logger.Warn("partitions are gone", "error", err)
+		return nil
+	case isBackpressure(err):
+		w.holdBack(err)
 		return nil
 	case !w.config.ExactlyOnce:
 		return err
@@ -96,6 +94,8 @@ func (w *Worker) rewind(ctx context.Context, cause error) error {
 	}
 	w.config.Logger.Warn("going back to the last checkpoint", "cause", cause)
 	w.outbox.drop()
+	w.letGo()
+	w.goOn()
 	if w.config.ExactlyOnce {
 		if err := w.abort(ctx, cause); err != nil {
 			return err
@@ -110,6 +110,7 @@ func (w *Worker) rewind(ctx context.Context, cause error) error {
 			continue
 		}
 		t.changed = false
+		t.discard()
 		for i := range t.stores {
 			t.stores[i].store.Discard()
 		}
@@ -120,8 +121,8 @@ func (w *Worker) rewind(ctx context.Context, cause error) error {
 			continue
 		}
 		t.positions = maps.Clone(t.committed)
-		for _, tp := range t.inputPartitions() {
-			w.fetcher.Start(tp, t.positions[tp.Topic])
+		if err := w.fetchInput(ctx, t); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -130,15 +131,7 @@ func (w *Worker) rewind(ctx context.Context, cause error) error {
 // countAbort returns an error if going back has been of no use for too long.
 func (w *Worker) countAbort(cause error) error {
 	if errors.Is(cause, broker.ErrAborted) && errors.Is(cause, broker.ErrFenced) { // by the group
-		now := w.config.Clock.Now()
-		if w.refusedSince.IsZero() {
-			w.refusedSince = now
-		}
-		// Both, because a process that was asleep between two of them has not tried for long.
-		if w.refusals++; w.refusals > maxAborts && now.Sub(w.refusedSince) > refusalPatience {
-			return fmt.Errorf("the group has refused all checkpoints for %v: %w", refusalPatience, cause)
-		}
-		return nil
+		return w.refused(cause)
 	}
 	if w.aborts++; w.aborts > maxAborts {
 		return fmt.Errorf("%d checkpoints in a row have failed: %w", maxAborts, cause)
@@ -175,12 +168,20 @@ func (w *Worker) abort(ctx context.Context, cause error) error {
 		}
 		w.config.Logger.Warn("the transaction could not be aborted; the producer is replaced", "error", err)
 	}
+	if err := w.replaceProducer(); err != nil {
+		return fmt.Errorf("%w (after: %w)", err, cause)
+	}
+	return nil
+}
+
+// replaceProducer drops what the producer holds, and takes another one.
+func (w *Worker) replaceProducer() error {
 	if err := w.producer.Close(); err != nil {
 		w.config.Logger.Warn("closing the producer failed", "error", err)
 	}
 	producer, err := w.newProducer()
 	if err != nil {
-		return fmt.Errorf("replace a producer: %w (after: %w)", err, cause)
+		return fmt.Errorf("replace a producer: %w", err)
 	}
 	w.producer, w.outbox.producer = producer, producer
 	return nil

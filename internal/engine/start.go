@@ -12,7 +12,6 @@ import (
 
 // start begins to fetch the input of a task whose state is complete.
 func (w *Worker) start(ctx context.Context, t *task) error {
-	t.state = running
 	inputs := t.inputPartitions()
 	ends, err := w.cluster.Offsets(ctx, broker.End, inputs...)
 	if err != nil {
@@ -31,16 +30,8 @@ func (w *Worker) start(ctx context.Context, t *task) error {
 		t.positions[tp.Topic] = position
 	}
 	t.committed = maps.Clone(t.positions)
-	if t.emptying {
-		if err := w.Checkpoint(ctx); err != nil {
-			return err
-		}
-	}
-	for _, tp := range inputs {
-		w.route[tp] = t
-		w.fetcher.Start(tp, t.positions[tp.Topic])
-	}
-	return nil
+	t.state = running // not before: a worker whose job has failed may take another step
+	return w.fetchInput(ctx, t)
 }
 
 // firstOffset returns where to begin with a partition of the input.

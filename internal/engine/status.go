@@ -21,6 +21,8 @@ type TaskStatus struct {
 	// Processed is the number of input records since the task was opened, Skipped how many of them failed and were
 	// skipped.
 	Processed, Skipped int64
+	// Ignored is the number of those that a codec passed over.
+	Ignored int64
 	// Late and NullKeys count records that a stateful operator could not use.
 	Late, NullKeys int64
 	// Lag is the number of offsets between what was processed and the end of the input as last seen.
@@ -49,7 +51,7 @@ func (t *task) status() TaskStatus {
 	s := TaskStatus{
 		ID: t.id, Name: t.name, Restoring: t.state == restoring, Restored: t.restored,
 		RestoredBytes: t.restoredBytes, RestoreBegan: t.restoreBegan,
-		Processed: t.processed, Skipped: t.skipped, Late: t.env.Late, NullKeys: t.env.NullKeys,
+		Processed: t.processed, Skipped: t.skipped, Ignored: t.env.Ignored, Late: t.env.Late, NullKeys: t.env.NullKeys,
 		StreamMillis: t.env.StreamMillis,
 	}
 	for _, r := range t.restores {

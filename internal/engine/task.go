@@ -175,7 +175,7 @@ func (w *Worker) openState(name string) (*database, error) {
 
 // close closes the operators and the database. With sync everything that was committed is made durable first.
 func (t *task) close(sync bool) error {
-	var err error
+	err := t.closeDrains()
 	for _, f := range t.env.OnClose {
 		err = errors.Join(err, t.call(f))
 	}

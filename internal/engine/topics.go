@@ -8,9 +8,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/internal/topicname"
 )
 
 // TopicOptions say how topics are made.
@@ -19,7 +21,10 @@ type TopicOptions struct {
 	Create bool
 	// Replication is the number of replicas of topics of the user that are made; -1 is the cluster's default.
 	Replication int16
-	Logger      *slog.Logger
+	// Patience is how long a topic of the user may be unknown before it counts as missing: not every broker knows at
+	// once of a topic that was made a moment ago. 0 asks once.
+	Patience time.Duration
+	Logger   *slog.Logger
 }
 
 // TopicError holds everything that is wrong with the topics on the cluster.
@@ -35,15 +40,9 @@ func (e *TopicError) Error() string {
 // PrepareTopics checks that the topics of the plan are there and fit it, makes the internal ones that are missing, and
 // returns the number of partitions of each. All problems are reported at once, as a *TopicError.
 func PrepareTopics(ctx context.Context, cluster broker.Cluster, plan *graph.Plan, options TopicOptions) (map[string]int32, error) {
-	p := &preparation{plan: plan, options: options}
-	if err := p.look(ctx, cluster); err != nil {
+	p, err := prepare(ctx, cluster, plan, options)
+	if err != nil {
 		return nil, err
-	}
-	p.userTopics()
-	for _, part := range upstreamFirst(plan) {
-		if p.partitions(part) {
-			p.internalTopics(part)
-		}
 	}
 	if len(p.problems) > 0 {
 		return nil, &TopicError{p.problems}
@@ -61,6 +60,48 @@ func PrepareTopics(ctx context.Context, cluster broker.Cluster, plan *graph.Plan
 		partitions[name] = info.Partitions
 	}
 	return partitions, nil
+}
+
+// TopicPlan is what PrepareTopics would do.
+type TopicPlan struct {
+	// Existing are the topics of the plan that are there, Missing those that would be made.
+	Existing []broker.TopicInfo
+	Missing  []broker.TopicSpec
+	// Problems is what is wrong. If there is anything, nothing would be made.
+	Problems []string
+}
+
+// PlanTopics says what PrepareTopics would do, and changes nothing.
+func PlanTopics(ctx context.Context, cluster broker.Cluster, plan *graph.Plan, options TopicOptions) (*TopicPlan, error) {
+	p, err := prepare(ctx, cluster, plan, options)
+	if err != nil {
+		return nil, err
+	}
+	result := &TopicPlan{Missing: p.missing, Problems: p.problems}
+	made := func(name string) bool {
+		return slices.ContainsFunc(p.missing, func(s broker.TopicSpec) bool { return s.Name == name })
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.known)) {
+		if !made(name) {
+			result.Existing = append(result.Existing, p.known[name])
+		}
+	}
+	return result, nil
+}
+
+// prepare compares the plan with the cluster.
+func prepare(ctx context.Context, cluster broker.Cluster, plan *graph.Plan, options TopicOptions) (*preparation, error) {
+	p := &preparation{plan: plan, options: options}
+	if err := p.look(ctx, cluster); err != nil {
+		return nil, err
+	}
+	p.userTopics()
+	for _, part := range upstreamFirst(plan) {
+		if p.partitions(part) {
+			p.internalTopics(part)
+		}
+	}
+	return p, nil
 }
 
 // preparation is one run of PrepareTopics.
@@ -89,12 +130,36 @@ func (p *preparation) look(ctx context.Context, cluster broker.Cluster) error {
 			names[s.Changelog] = true
 		}
 	}
-	var err error
-	p.known, err = cluster.Topics(ctx, slices.Sorted(maps.Keys(names))...)
-	if err != nil {
-		return fmt.Errorf("look up topics: %w", err)
+	for begun := time.Now(); ; {
+		var err error
+		p.known, err = cluster.Topics(ctx, slices.Sorted(maps.Keys(names))...)
+		if err != nil {
+			return fmt.Errorf("look up topics: %w", err)
+		}
+		if p.options.Create || p.complete() || time.Since(begun) >= p.options.Patience {
+			return nil
+		}
+		select {
+		case <-time.After(lookAgain):
+		case <-ctx.Done():
+			return fmt.Errorf("look up topics: %w", context.Cause(ctx))
+		}
 	}
-	return nil
+}
+
+// lookAgain is how long to wait before topics that are unknown are looked up again.
+const lookAgain = 100 * time.Millisecond
+
+// complete reports whether all topics that the user declared are known.
+func (p *preparation) complete() bool {
+	for _, n := range p.plan.Graph.Nodes {
+		if n.Source != nil && n.Source.Repartition == nil || n.Sink != nil && n.Sink.Repartition == "" {
+			if _, ok := p.known[p.plan.Topic(n)]; !ok {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // userTopics checks the topics that the user declared.
@@ -129,6 +194,9 @@ func (p *preparation) userTopics() {
 }
 
 func (p *preparation) make(spec broker.TopicSpec) {
+	if err := topicname.Check(spec.Name); err != nil {
+		p.problem("topic %q cannot be made: %v: the group, topics, operations and stores that it is named after need shorter names", spec.Name, err)
+	}
 	p.missing = append(p.missing, spec)
 	p.known[spec.Name] = broker.TopicInfo(spec)
 }

@@ -33,17 +33,23 @@ type Worker struct {
 	// forsaken are tasks that were closed because the group had taken them away. An event has to say so in time.
 	forsaken      map[TaskID]bool
 	forsakenSince time.Time
-	// aborts counts the transactions in a row that had to be aborted, but for those whose offsets the group refused; that
-	// it does since refusedSince, unless that is zero.
-	aborts       int
-	refusedSince time.Time
-	refusals     int
+	// aborts counts the transactions in a row that had to be aborted, but for those whose offsets the group refused.
+	aborts  int
+	refusal refusal
+	// held is the batch that is being processed.
+	held heldBatch
+	// heldBackUntil is set while a sink takes no more: input is not processed until then.
+	heldBackUntil time.Time
+	// pace is how many records are processed in one step.
+	pace int
 	// route tells whose the partitions are that are being fetched: inputs of running tasks and changelogs of others.
 	route map[broker.TopicPartition]*task
 
 	checkpointed time.Time // when the last checkpoint ended, or when there was nothing to check in
 	records      int       // processed since then
 	lastSend     time.Time
+
+	haste haste
 
 	status statusBoard
 }
@@ -64,7 +70,7 @@ func NewWorker(config Config, plan *graph.Plan, c Connections, partitions map[st
 	return &Worker{
 		config: config, plan: plan, cluster: c.Cluster, fetcher: c.Fetcher, producer: c.Producer, group: c.Group,
 		newProducer: c.NewProducer, outbox: newOutbox(c.Producer, partitions),
-		tasks: map[TaskID]*task{}, forsaken: map[TaskID]bool{}, route: map[broker.TopicPartition]*task{},
+		tasks: map[TaskID]*task{}, forsaken: map[TaskID]bool{}, route: map[broker.TopicPartition]*task{}, pace: firstPace,
 		checkpointed: now, lastSend: now,
 	}
 }
@@ -97,9 +103,12 @@ func (w *Worker) RemoveTasks(ctx context.Context, ids []TaskID) error {
 	switch {
 	case err == nil, errors.Is(err, errForsaken):
 		return nil
+	case isBackpressure(err):
+		w.config.Logger.Warn("partitions given up without a checkpoint, because a sink takes no more", "error", err)
+		return w.rewind(ctx, err)
 	case bounded.Err() != nil && ctx.Err() == nil:
 		w.config.Logger.Warn("partitions given up without a checkpoint, which took too long", "timeout", w.config.RevokeTimeout)
-		return w.rewind(ctx, err)
+		return w.giveUp(ctx, err)
 	default:
 		return w.recoverFrom(ctx, err)
 	}
@@ -134,6 +143,9 @@ func (w *Worker) closeTasks(ids []TaskID) error {
 }
 
 func (w *Worker) closeTask(t *task, sync bool) error {
+	if w.held.task == t {
+		w.letGo()
+	}
 	for tp, owner := range w.route {
 		if owner == t {
 			w.fetcher.Stop(tp)
@@ -144,16 +156,20 @@ func (w *Worker) closeTask(t *task, sync bool) error {
 	return t.close(sync)
 }
 
-// Step does one piece of work, or waits for at most wait for some to come: it processes one batch, and checkpoints if
+// Step does one piece of work, or waits for at most wait for some to come: it processes some records, and checkpoints if
 // it is time. It reports whether it has processed anything. Fetcher.Wake ends the waiting.
 func (w *Worker) Step(ctx context.Context, wait time.Duration) (worked bool, err error) {
-	worked, err = w.step(ctx, wait)
+	worked, err = w.step(w.haste.begin(ctx), wait)
+	hurried := w.haste.end(err)
 	w.publish()
 	switch {
 	case err == nil:
 		return worked, w.checkForsaken()
 	case ctx.Err() != nil:
 		return worked, context.Cause(ctx)
+	case hurried:
+		w.config.Logger.Warn("work given up, as tasks are to go and the cluster does not answer", "timeout", w.config.RevokeTimeout)
+		return worked, w.giveUp(ctx, err)
 	default:
 		return worked, w.recoverFrom(ctx, err)
 	}
@@ -161,26 +177,37 @@ func (w *Worker) Step(ctx context.Context, wait time.Duration) (worked bool, err
 
 func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err error) {
 	w.outbox.context = ctx
+	if err := w.endRest(ctx); err != nil {
+		return false, err
+	}
 	if wait = w.waitFor(wait); w.outbox.pending > 0 {
 		wait = 0 // output waits for more only while there is more
 	}
-	batch, err := w.fetcher.Poll(ctx, wait)
-	if err != nil {
-		return false, w.explain(ctx, err)
+	if w.held.batch == nil || w.heldBack() {
+		batch, err := w.fetcher.Poll(ctx, wait)
+		if err != nil {
+			return false, w.explain(ctx, err)
+		}
+		worked = batch != nil
+		if err := w.take(ctx, batch); err != nil {
+			return worked, err
+		}
 	}
-	if batch != nil {
-		err = w.handle(ctx, batch)
-		batch.Release()
-	} else {
+	switch {
+	case w.heldBack():
+		return worked, w.tryAgain(ctx)
+	case w.held.batch != nil:
+		worked = true
+		err = w.processHeld()
+	case !worked:
 		err = w.send()
 	}
 	if err == nil {
 		err = w.advanceIdle()
 	}
-	if err == nil {
+	if err == nil && !w.resting() {
 		err = w.ringClocks()
 	}
-	worked = batch != nil
 	if err == nil && !worked && w.outbox.pending > 0 { // by what no record has caused
 		worked, err = true, w.send()
 	}
@@ -190,55 +217,21 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	return worked, err
 }
 
-// waitFor cuts a waiting time so that neither the next checkpoint nor a timer is late.
+// waitFor cuts a waiting time so that neither the next checkpoint, nor the end of a rest, nor a timer is late.
 func (w *Worker) waitFor(wait time.Duration) time.Duration {
-	wait = w.untilClock(wait)
-	if w.records == 0 {
-		return wait
+	if !w.heldBack() && !w.resting() { // else timers have to wait too
+		wait = w.untilClock(wait)
+	}
+	if w.heldBack() {
+		wait = min(wait, w.heldBackUntil.Sub(w.config.Clock.Now()))
+	}
+	if w.resting() {
+		wait = min(wait, w.refusal.until.Sub(w.config.Clock.Now()))
+	}
+	if w.records == 0 || w.heldBack() {
+		return max(0, wait)
 	}
 	return max(0, min(wait, w.checkpointed.Add(w.config.CheckpointInterval).Sub(w.config.Clock.Now())))
-}
-
-// handle works on one fetched batch.
-func (w *Worker) handle(ctx context.Context, batch *broker.Batch) error {
-	t := w.route[batch.TopicPartition]
-	if t == nil {
-		return nil
-	}
-	if t.state == restoring {
-		return w.applyChangelog(ctx, t, batch)
-	}
-	for from := 0; ; {
-		done, err := t.process(batch, from, w.room(), w.onError)
-		from += done
-		w.records += done
-		if err != nil {
-			return err
-		}
-		if from >= len(batch.Records) {
-			break
-		}
-		if w.due() {
-			if err := w.Checkpoint(ctx); err != nil {
-				return err
-			}
-		}
-	}
-	if w.config.Clock.Now().Sub(w.lastSend) >= w.config.Linger {
-		return w.send()
-	}
-	return nil
-}
-
-// chunk is how many records are processed between two looks at what the state takes.
-const chunk = 1000
-
-// room returns how many records may be processed before the next look at whether to checkpoint.
-func (w *Worker) room() int {
-	if n := w.config.CheckpointRecords; n > 0 {
-		return min(chunk, max(1, n-w.records))
-	}
-	return chunk
 }
 
 func (w *Worker) onError(err *operator.ProcessingError) Action {
@@ -257,6 +250,9 @@ func (w *Worker) send() error {
 
 // due reports whether it is time for a checkpoint.
 func (w *Worker) due() bool {
+	if w.resting() {
+		return false
+	}
 	if w.records == 0 {
 		return w.Dirty() && w.intervalOver()
 	}
@@ -268,6 +264,9 @@ func (w *Worker) due() bool {
 	}
 	var dirty int64
 	for _, t := range w.tasks {
+		if t.full() {
+			return true
+		}
 		dirty += t.dirtyBytes()
 	}
 	return dirty >= w.config.CheckpointBytes
@@ -315,8 +314,8 @@ func (w *Worker) Stores(name string) []store.Store {
 // Close checkpoints, closes all tasks and the connections.
 func (w *Worker) Close(ctx context.Context) error {
 	err := w.Checkpoint(ctx)
-	if errors.Is(err, errForsaken) || errors.Is(err, broker.ErrAborted) || errors.Is(err, broker.ErrFenced) {
-		w.config.Logger.Warn("the last checkpoint was refused; what it held is processed again by the next owner", "error", err)
+	if isBackpressure(err) || errors.Is(err, errForsaken) || errors.Is(err, broker.ErrAborted) || errors.Is(err, broker.ErrFenced) {
+		w.config.Logger.Warn("the last checkpoint was not made; what it held is processed again by the next owner", "error", err)
 		err = nil
 	}
 	return errors.Join(err, w.abandon(true))
@@ -331,6 +330,7 @@ func (w *Worker) abandon(sync bool) error {
 		failed = append(failed, w.closeTask(t, sync))
 	}
 	w.outbox.drop()
+	w.haste.close()
 	failed = append(failed, w.fetcher.Close(), w.producer.Close())
 	w.publish()
 	return errors.Join(failed...)

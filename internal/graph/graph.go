@@ -3,6 +3,7 @@
 package graph
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/weirstreams/weir/operator"
@@ -16,6 +17,7 @@ const (
 	KindSource      Kind = "source"
 	KindSink        Kind = "sink"
 	KindRepartition Kind = "repartition"
+	KindExternal    Kind = "external"
 )
 
 // Graph is a topology.
@@ -43,6 +45,8 @@ type Node struct {
 	Source *Source
 	// Sink is set for nodes that write a topic.
 	Sink *Sink
+	// External is set for nodes that write to a sink outside of Kafka.
+	External *External
 	// Stores are the names of the stores that the node opens.
 	Stores []string
 	// Shared are the handles of those Stores that other operators of the part may use too, by name.
@@ -72,6 +76,14 @@ type Sink struct {
 	Config     map[string]string
 	// Repartition is the name of the operation if the topic is internal, and part of the topic's name.
 	Repartition string
+}
+
+// External is a sink that a node writes to.
+type External struct {
+	// Sink is what the user gave. Nodes may share it.
+	Sink any
+	// Connect and Close are its methods.
+	Connect, Close func(ctx context.Context) error
 }
 
 // Finding is something wrong with the declaration of a node.

@@ -172,3 +172,22 @@ func connected(g *Graph) [][]*Node {
 	}
 	return parts
 }
+
+// SetPrefix puts a prefix before the names of all topics on the cluster, and of the group. Stream ids, and with them the
+// folders of the state, stay as they are.
+func (p *Plan) SetPrefix(prefix string) {
+	if prefix == "" {
+		return
+	}
+	p.Group = prefix + p.Group
+	for n, name := range p.names {
+		if name != "" {
+			p.names[n] = prefix + name
+		}
+	}
+	for _, part := range p.Parts {
+		for i := range part.Stores {
+			part.Stores[i].Changelog = prefix + part.Stores[i].Changelog
+		}
+	}
+}

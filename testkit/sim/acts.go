@@ -38,6 +38,7 @@ func (w *world) run() {
 	}
 	want := w.model()
 	w.checkOutput(want)
+	w.checkSinks(want)
 	w.checkOffsets()
 	owners := w.owners()
 	if !w.stopAll() {

@@ -47,13 +47,17 @@ const (
 	// UserError lets functions of the topology fail that ask Faulty.
 	UserError
 
-	// AllFaults are all of them. A sink that fails or pushes back will join them.
+	// SinkFailure lets sinks fail, and push back. It concerns topologies with sinks that NewSink has made.
+	SinkFailure
+
+	// AllFaults are all of them.
 	AllFaults Fault = 1<<iota - 1
 )
 
 // faults is how often things go wrong in a run: one in so many times, or never if it is 0.
 type faults struct {
 	crash, diskLoss, diskError, lost, late, unavailable, outage, freeze, stall, restart, slow, compact, jump, user int
+	sinkError, sinkPressure                                                                                        int
 	marker                                                                                                         time.Duration
 }
 
@@ -84,6 +88,19 @@ func chooseFaults(r random, allowed Fault) (f faults) {
 		f.marker = r.upTo(5*time.Second) + 1
 	}
 	return f
+}
+
+// chooseSinkFaults decides how often sinks fail and push back.
+func (f *faults) chooseSinkFaults(r random, allowed Fault) {
+	if allowed&SinkFailure == 0 {
+		return
+	}
+	if r.oneIn(3) {
+		f.sinkError = pick(r, 20, 60)
+	}
+	if r.oneIn(2) {
+		f.sinkPressure = pick(r, 2, 5, 20)
+	}
 }
 
 // errInjected is what a call fails with that only the process itself sees.

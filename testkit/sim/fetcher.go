@@ -17,6 +17,8 @@ type fetcher struct {
 	worker *worker
 	// slow are the partitions that are held up, and until when.
 	slow map[broker.TopicPartition]time.Time
+	// paused are the partitions that the worker has paused.
+	paused map[broker.TopicPartition]bool
 	// given are the records that were handed over, as far as the offset behind them was not committed yet.
 	given []place
 }
@@ -33,7 +35,7 @@ func (f *fetcher) Start(tp broker.TopicPartition, offset int64) {
 	f.Fetcher.Start(tp, offset)
 	if !f.world.calm && f.world.random.oneIn(f.world.config.faults.slow) {
 		f.slow[tp] = f.world.clock.Now().Add(f.world.random.upTo(20 * time.Second))
-		f.Pause(tp)
+		f.Fetcher.Pause(tp)
 	}
 }
 
@@ -41,9 +43,24 @@ func (f *fetcher) Start(tp broker.TopicPartition, offset int64) {
 func (f *fetcher) Stop(tp broker.TopicPartition) {
 	if _, ok := f.slow[tp]; ok {
 		delete(f.slow, tp)
-		f.Resume(tp)
+		f.Fetcher.Resume(tp)
 	}
+	delete(f.paused, tp)
 	f.Fetcher.Stop(tp)
+}
+
+// Pause implements [broker.Fetcher].
+func (f *fetcher) Pause(tp broker.TopicPartition) {
+	f.paused[tp] = true
+	f.Fetcher.Pause(tp)
+}
+
+// Resume implements [broker.Fetcher].
+func (f *fetcher) Resume(tp broker.TopicPartition) {
+	delete(f.paused, tp)
+	if _, slow := f.slow[tp]; !slow {
+		f.Fetcher.Resume(tp)
+	}
 }
 
 func (f *fetcher) forget(tp broker.TopicPartition, from int64) {
@@ -55,7 +72,9 @@ func (f *fetcher) Poll(ctx context.Context, wait time.Duration) (*broker.Batch, 
 	for _, tp := range f.world.allPartitions {
 		if until, ok := f.slow[tp]; ok && (f.world.calm || !f.world.clock.Now().Before(until)) {
 			delete(f.slow, tp)
-			f.Resume(tp)
+			if !f.paused[tp] {
+				f.Fetcher.Resume(tp)
+			}
 		}
 	}
 	b, err := f.Fetcher.Poll(ctx, wait)

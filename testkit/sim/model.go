@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -19,6 +18,8 @@ type expectation struct {
 	// output is what each output partition should hold, by where it comes from: records of one source are in order, and
 	// there is no order between sources.
 	output map[broker.TopicPartition]map[string][]string
+	// sinks is what was written to sinks.
+	sinks map[sinkPlace][]string
 	// state is what each store should hold, by task and store.
 	state map[string]map[string]map[string]string
 	// origin says which input record an output record comes of.
@@ -33,7 +34,7 @@ var modelling = func(bool) {}
 func (w *world) model() *expectation {
 	modelling(true)
 	defer modelling(false)
-	want := &expectation{output: map[broker.TopicPartition]map[string][]string{}, state: map[string]map[string]map[string]string{}, origin: map[string]place{}}
+	want := &expectation{output: map[broker.TopicPartition]map[string][]string{}, sinks: map[sinkPlace][]string{}, state: map[string]map[string]map[string]string{}, origin: map[string]place{}}
 	for _, t := range w.tasks() {
 		if err := w.fold(t, want); err != nil {
 			w.failf("reference model: task %s: %v", t.dir, err)
@@ -47,7 +48,7 @@ func (w *world) fold(t task, want *expectation) error {
 	source := ""
 	var env *operator.Env
 	env = &operator.Env{
-		Context: context.Background(), Logger: slog.New(slog.DiscardHandler), Origin: operator.Origin{Partition: t.partition},
+		Context: withSinks(want.writeSink), Logger: slog.New(slog.DiscardHandler), Origin: operator.Origin{Partition: t.partition},
 		Space: func(name string) (store.Space, error) {
 			return store.Space{Name: name, Backend: store.NewMemory(), Prefix: []byte{1}, CacheBytes: 1 << 30}, nil
 		},
@@ -55,10 +56,10 @@ func (w *world) fold(t task, want *expectation) error {
 			return &modelOutput{topic: topic, partitions: w.partitions[topic], source: &source, env: env, want: want}, nil
 		},
 	}
-	builder := &graph.Builder{Env: env, Topic: w.plan.Topic}
+	builder := &graph.Builder{Env: env, Topic: w.reference.Topic}
 	inputs := map[string]operator.Input{}
-	for _, n := range t.part.Sources {
-		topic := w.plan.Topic(n)
+	for _, n := range w.reference.Parts[t.part.ID].Sources {
+		topic := w.reference.Topic(n)
 		if !slices.Contains(t.topics, topic) {
 			continue
 		}
@@ -98,6 +99,11 @@ func (w *world) fold(t task, want *expectation) error {
 			return fmt.Errorf("%s at offset %d: %w", p.tp, p.offset, err)
 		}
 	}
+	for _, d := range env.Drains {
+		if err := d.Flush(env.Context); err != nil {
+			return err
+		}
+	}
 	want.state[t.dir] = map[string]map[string]string{}
 	for _, s := range env.Stores {
 		rows := map[string]string{}
@@ -115,6 +121,12 @@ func (w *world) fold(t task, want *expectation) error {
 		}
 	}
 	return nil
+}
+
+// writeSink is the model of the outside world.
+func (e *expectation) writeSink(at sinkPlace, lines []string) (int, error) {
+	e.sinks[at] = append(e.sinks[at], lines...)
+	return len(lines), nil
 }
 
 // modelOutput notes what a task writes to a topic.

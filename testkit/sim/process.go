@@ -101,7 +101,7 @@ func (p *process) supervise(r *routine) error {
 			r.worked = true
 			p.world.tracef("%s: %s %v", p.name, event.Kind, event.Partitions)
 			p.handling = true
-			if err := p.assignment.Handle(context.Background(), event); err != nil {
+			if err := p.assignment.Handle(withSinks(p.world.writeSink), event); err != nil {
 				return err
 			}
 			p.handling = false
@@ -139,7 +139,7 @@ func (p *process) connect() error {
 		if err != nil {
 			return err
 		}
-		f := &fetcher{Fetcher: inner, world: w, slow: map[broker.TopicPartition]time.Time{}}
+		f := &fetcher{Fetcher: inner, world: w, slow: map[broker.TopicPartition]time.Time{}, paused: map[broker.TopicPartition]bool{}}
 		c.Fetcher = f
 		c.NewProducer = func() (broker.Producer, error) {
 			if !w.config.engine.ExactlyOnce {
@@ -169,6 +169,11 @@ func (p *process) startWorker(i int, e *engine.Worker, f *fetcher) {
 				r.worked = true
 				w.result = w.job(e)
 				w.job = nil
+				if w.result != nil {
+					p.fail(w.result)
+					_ = e.Abandon()
+					return
+				}
 			case p.finish && p.err == nil:
 				p.fail(e.Close(context.Background()))
 				return

@@ -23,8 +23,10 @@ var kept = []struct {
 }{
 	{"windows", 1, "output of lost tasks was committed with the next transaction"},
 	{"merged", 123, "stopping failed when the last transaction was fenced"},
+	{"windows", 4670321506650196798, "a worker whose offsets the group refused tried again and again, and let no time pass"},
 	{"windows", 105422, "a process that had lost a task while restoring took back what its successor had committed"},
 	{"stores", 7653747262622124577, "a store was opened in a database in which opening another one had failed"},
+	{"merged with state", 793720036345111637, "a worker went on after a checkpoint for a rebalance had failed"},
 }
 
 // of returns the topology that a seed runs.

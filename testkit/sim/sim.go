@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -22,6 +23,10 @@ const (
 // Simulation is a topology with its input, and what may happen to it.
 type Simulation struct {
 	Topology *stream.Topology
+	// Reference is what the model folds: the topology itself, if it is nil. Otherwise one that has the same topics and
+	// stores, and writes more to the topics in Suppressed: all results, of which the topology holds some back.
+	Reference  *stream.Topology
+	Suppressed []string
 	// Inputs makes the records of the input topics. It is called once per run. Whatever is random in them comes from the
 	// given source.
 	Inputs func(*rand.Rand) []Input
@@ -80,6 +85,16 @@ func (s *Simulation) Run(seed uint64) *Report {
 		report.Problems = []string{err.Error()}
 		return report
 	}
+	closeSinks, err := s.Topology.Graph().ConnectExternals(context.Background())
+	if err != nil {
+		report.Problems = []string{err.Error()}
+		return report
+	}
+	defer func() {
+		for _, err := range closeSinks(context.Background()) {
+			report.Problems = append(report.Problems, err.Error())
+		}
+	}()
 	s.running = w
 	defer func() { s.running = nil }()
 	w.run()

@@ -14,18 +14,24 @@ import (
 )
 
 // topologies are what is simulated. To add one is to add a line here: the reference model is made of the topology itself.
-var topologies = []struct {
+var topologies = []topologyOf{
+	{name: "stateless", build: stateless, inputs: []string{"orders"}},
+	{name: "cell", build: cell, inputs: []string{"orders"}},
+	{name: "windows", build: windows, inputs: []string{"orders"}},
+	{name: "short windows", build: shortWindows, inputs: []string{"orders"}},
+	{name: "merged", build: merged, inputs: []string{"orders", "returns"}},
+	{name: "merged with state", build: mergedWithState, inputs: []string{"orders", "returns"}},
+	{name: "two repartitions", build: twoRepartitions, inputs: []string{"orders"}},
+	{name: "sinks", build: sinks, inputs: []string{"orders"}},
+}
+
+type topologyOf struct {
 	name   string
 	build  func(faulty func() error) *stream.Topology
 	inputs []string
-}{
-	{"stateless", stateless, []string{"orders"}},
-	{"cell", cell, []string{"orders"}},
-	{"windows", windows, []string{"orders"}},
-	{"short windows", shortWindows, []string{"orders"}},
-	{"merged", merged, []string{"orders", "returns"}},
-	{"merged with state", mergedWithState, []string{"orders", "returns"}},
-	{"two repartitions", twoRepartitions, []string{"orders"}},
+	// reference is the topology without suppression, and suppressed are the topics where that shows.
+	reference  func(faulty func() error) *stream.Topology
+	suppressed []string
 }
 
 // order has a number of its own, so that no two records are equal.
@@ -148,6 +154,17 @@ func twoRepartitions(faulty func() error) *stream.Topology {
 	return t
 }
 
+// sinks has one sink of what comes out of a cell, and one of windows behind a repartition.
+func sinks(faulty func() error) *stream.Topology {
+	t := stream.NewTopology()
+	in := t.From(orders)
+	running(in, total, faulty).Sink("lines", sim.NewSink[string, line](nil))
+	in.GroupBy("shop", func(o order) string { return o.Shop }).
+		Window(window.Tumbling(10*time.Millisecond)).Aggregate(window.Sum(func(o order) int { return o.Amount })).Final().
+		Sink("windows", sim.NewSink[string, window.Result[int]](nil))
+	return t
+}
+
 // inputs makes orders for some topics: time goes forward, and some come late.
 func inputs(topics []string) func(*rand.Rand) []sim.Input {
 	return func(r *rand.Rand) []sim.Input {
@@ -181,5 +198,8 @@ func simulation(i int) *sim.Simulation {
 	t := topologies[i]
 	s := &sim.Simulation{Inputs: inputs(t.inputs), Faults: sim.AllFaults}
 	s.Topology = t.build(s.Faulty)
+	if t.reference != nil {
+		s.Reference, s.Suppressed = t.reference(s.Faulty), t.suppressed
+	}
 	return s
 }

@@ -28,10 +28,12 @@ type world struct {
 	config     config
 	trace      func(line string)
 
-	clock   *clock.Virtual
-	broker  *simbroker.Broker
-	plan    *graph.Plan
-	members []*member
+	clock  *clock.Virtual
+	broker *simbroker.Broker
+	plan   *graph.Plan
+	// reference is what the model folds.
+	reference *graph.Plan
+	members   []*member
 	// current is the routine that runs.
 	current *routine
 	// calm is set when nothing fails any more.
@@ -51,6 +53,8 @@ type world struct {
 
 	inputs   []input
 	problems []string
+	// sinks are what was written to sinks.
+	sinks map[sinkPlace][]string
 
 	steps, processes, crashes, errors int
 	digest                            uint64
@@ -85,8 +89,12 @@ func newWorld(s *Simulation, seed uint64) (*world, error) {
 	w := &world{
 		simulation: s, seed: seed, random: newRandom(seed), trace: s.Trace,
 		clock:      clock.NewVirtual(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)),
-		changelogs: map[string]bool{}, ordered: map[string]bool{}, order: map[string][]place{},
+		changelogs: map[string]bool{}, ordered: map[string]bool{}, order: map[string][]place{}, sinks: map[sinkPlace][]string{},
 		plan: graph.NewPlan(s.Topology.Graph(), groupName),
+	}
+	w.reference = w.plan
+	if s.Reference != nil {
+		w.reference = graph.NewPlan(s.Reference.Graph(), groupName)
 	}
 	w.broker = simbroker.New(w.clock)
 	members := w.configure()
@@ -145,6 +153,9 @@ func (w *world) configure() (members int) {
 	c.actions = r.between(100, 1500)
 	c.pebble = r.oneIn(20) && !s.NoPebble
 	c.faults = chooseFaults(r, s.Faults)
+	if slices.ContainsFunc(w.plan.Graph.Nodes, func(n *graph.Node) bool { return n.External != nil }) {
+		c.faults.chooseSinkFaults(r, s.Faults)
+	}
 	exactlyOnce := r.oneIn(2)
 	if s.Guarantee != Either {
 		exactlyOnce = s.Guarantee == ExactlyOnce

@@ -1,152 +1,242 @@
 package saramabroker
 
 import (
+	"cmp"
+	"encoding/binary"
 	"errors"
-	"reflect"
+	"fmt"
 	"slices"
-	"sync"
-	"time"
-	"unsafe"
 
 	"github.com/IBM/sarama"
 
 	"github.com/weirstreams/weir/codec"
-	"github.com/weirstreams/weir/internal/broker"
 )
 
 // decoded is what a response holds of a partition.
 type decoded struct {
-	records   []broker.Record
-	bytes     int   // of memory
+	memory
 	next, end int64 // position afterwards, last stable offset
-	// partial says that not even one batch fit.
+	// partial says that not even one batch fit. needed is the size of the batch, as far as that is known.
 	partial bool
+	needed  int
 
 	err   error
 	final bool // err ends the partition
 }
 
-// decoder turns the client's batches into records. The client never uses a response buffer twice, so keys, values and
-// header values are left where they are.
+// decoder turns sets of records, as brokers store and send them, into records. Keys, values and header values stay where
+// they are. It is used by one goroutine at a time.
 type decoder struct {
+	unpacker
 	interned map[string]string // header keys
 	aborted  map[int64]bool    // producers whose open transaction was aborted
+	sections []section
 }
 
-// block reads the records from an offset on, committed ones only. See "Reading transactional messages" in KIP-98.
-func (d *decoder) block(block *sarama.FetchResponseBlock, from int64) decoded {
-	result := decoded{next: from, end: block.LastStableOffset, partial: block.Partial}
+// section is a batch whose records count.
+type section struct {
+	batchHeader
+	records []byte // unpacked; nil if none counts
+	next    int64  // offset after the batch
+	legacy  bool   // a message of an older format, with what is packed in it
+}
+
+// block reads the records from an offset on, committed ones only. The set becomes part of the result's memory. See
+// "Reading transactional messages" in KIP-98.
+//
+// A batch that is corrupt is an error only if it is the first one: what comes before it counts first.
+func (d *decoder) block(block *sarama.FetchResponseBlock, set []byte, from int64) decoded {
+	result := decoded{next: from, end: block.LastStableOffset}
 	if result.end < 0 {
 		result.end = block.HighWaterMarkOffset
 	}
-	count := 0
-	for _, set := range block.RecordsSet {
-		if set.RecordBatch == nil {
-			result.err = errors.New("the topic holds messages in a format older than Kafka 0.11, which is not supported")
-			result.final = true
-			return result
+	if len(set) == 0 {
+		return result
+	}
+	result.buffers = append(result.buffers, set)
+	err := d.split(&result, set, block.AbortedTransactions)
+	if decodeErr := d.decode(&result, from); decodeErr != nil {
+		err = decodeErr
+	}
+	if err != nil && len(result.records) == 0 && result.next == from {
+		result.err = fmt.Errorf("the batch with offset %d is %w", from, err)
+		result.final = !errors.Is(err, errCorrupt)
+	}
+	if len(result.records) == 0 {
+		result.free()
+	}
+	clear(d.sections)
+	d.sections = d.sections[:0]
+	return result
+}
+
+// split finds the batches whose records count, and unpacks them. What it finds before an error counts.
+func (d *decoder) split(result *decoded, set []byte, aborted []*sarama.AbortedTransaction) error {
+	clear(d.aborted)
+	slices.SortFunc(aborted, func(a, b *sarama.AbortedTransaction) int { return cmp.Compare(a.FirstOffset, b.FirstOffset) })
+	whole := set
+	for len(set) > 0 {
+		size := afterSize
+		if len(set) >= afterSize {
+			size += int(int32(binary.BigEndian.Uint32(set[sizeAt:])))
+			if size <= magicAt {
+				return fmt.Errorf("%w: it says that it has %d bytes", errCorrupt, size)
+			}
 		}
-		count += len(set.RecordBatch.Records)
+		if size > len(set) || len(set) <= magicAt {
+			result.partial = len(set) == len(whole)
+			if result.partial && len(set) >= afterSize {
+				result.needed = size
+			}
+			return nil
+		}
+		batch := set[:size:size]
+		set = set[size:]
+		switch magic := batch[magicAt]; {
+		case magic < 2:
+			s, err := d.message(result, batch)
+			if err != nil {
+				return err
+			}
+			d.sections = append(d.sections, s)
+			continue
+		case magic > 2:
+			return fmt.Errorf("of message format %d, which is not known", magic)
+		}
+		h, err := parseBatch(batch)
+		if err != nil {
+			return err
+		}
+		for len(aborted) > 0 && aborted[0].FirstOffset <= h.last() {
+			if d.aborted == nil {
+				d.aborted = make(map[int64]bool)
+			}
+			d.aborted[aborted[0].ProducerID] = true
+			aborted = aborted[1:]
+		}
+		s := section{batchHeader: h, next: h.last() + 1}
+		switch {
+		case h.has(control):
+			if isAbort(batch[headerSize:]) { // control batches are not compressed
+				delete(d.aborted, h.producerID)
+			}
+		case h.has(transactional) && d.aborted[h.producerID]:
+		default:
+			if s.records, err = d.unpacked(result, h.codec(), batch[headerSize:]); err != nil {
+				return err
+			}
+			if int64(h.count)*minRecord > int64(len(s.records)) {
+				return fmt.Errorf("%w: it says that it has %d records in %d bytes", errCorrupt, h.count, len(s.records))
+			}
+		}
+		// Also those without records move the position: compaction leaves empty ones.
+		d.sections = append(d.sections, s)
+	}
+	return nil
+}
+
+// unpacked returns what bytes stand for. If they are compressed, the result gets the memory.
+func (d *decoder) unpacked(result *decoded, codec sarama.CompressionCodec, packed []byte) ([]byte, error) {
+	if codec == sarama.CompressionNone {
+		return packed, nil
+	}
+	unpacked, err := d.unpack(codec, packed)
+	if err != nil {
+		return nil, fmt.Errorf("%w: unpack: %w", errCorrupt, err)
+	}
+	result.buffers = append(result.buffers, unpacked)
+	return unpacked, nil
+}
+
+// decode reads the records of the batches that were found, and moves the position past each.
+func (d *decoder) decode(result *decoded, from int64) error {
+	count := 0
+	for i := range d.sections {
+		if d.sections[i].records != nil {
+			count += int(d.sections[i].count)
+		}
 	}
 	if count > 0 {
 		result.records = newRecords(count)
 	}
-	clear(d.aborted)
-	pending := block.AbortedTransactions
-	slices.SortFunc(pending, func(a, b *sarama.AbortedTransaction) int { return int(a.FirstOffset - b.FirstOffset) })
-
-	for i, set := range block.RecordsSet {
-		batch := set.RecordBatch
-		if batch.PartialTrailingRecord {
-			result.partial = i == 0
-			break
-		}
-		last := batch.LastOffset()
-		result.next = max(result.next, last+1)
-		for len(pending) > 0 && pending[0].FirstOffset <= last {
-			if d.aborted == nil {
-				d.aborted = make(map[int64]bool)
-			}
-			d.aborted[pending[0].ProducerID] = true
-			pending = pending[1:]
-		}
+	for i := range d.sections {
+		s := &d.sections[i]
+		before := len(result.records)
+		var err error
 		switch {
-		case batch.Control:
-			if isAbort(batch) {
-				delete(d.aborted, batch.ProducerID)
-			}
-		case batch.IsTransactional && d.aborted[batch.ProducerID]:
+		case s.records == nil:
+		case s.legacy:
+			err = d.messages(&result.memory, s, from)
 		default:
-			d.records(&result, batch, from)
+			err = d.records(&result.memory, s, from)
 		}
+		if err != nil {
+			clear(result.records[before:])
+			result.records = result.records[:before]
+			return err
+		}
+		result.next = max(result.next, s.next)
 	}
-	if len(block.RecordsSet) == 0 && !block.Partial {
-		result.next = max(result.next, afterEmptyBatches(block))
-	}
-	if len(result.records) == 0 && result.records != nil {
-		freeRecords(result.records)
-		result.records = nil
-	}
-	return result
+	return nil
 }
-
-// isAbort says that a control batch ends a transaction by aborting it: key = version int16, type int16 (0 is abort).
-func isAbort(batch *sarama.RecordBatch) bool {
-	if len(batch.Records) == 0 {
-		return false
-	}
-	key := batch.Records[0].Key
-	return len(key) >= 4 && key[2] == 0 && key[3] == 0
-}
-
-const recordBytes = int(unsafe.Sizeof(broker.Record{}))
 
 // records appends the records of a batch from an offset on. A batch may begin before it.
-func (d *decoder) records(result *decoded, batch *sarama.RecordBatch, from int64) {
-	base := millis(batch.FirstTimestamp)
-	fixed := batch.LogAppendTime
-	if fixed {
-		base = millis(batch.MaxTimestamp)
+func (d *decoder) records(m *memory, s *section, from int64) error {
+	base, scale := s.baseTimestamp, int64(1)
+	if s.has(logAppendTime) {
+		base, scale = s.maxTimestamp, 0
 	}
-	headers := d.headers(batch)
-	for _, r := range batch.Records {
-		own := headers[:len(r.Headers):len(r.Headers)]
-		headers = headers[len(r.Headers):]
-		offset := batch.FirstOffset + r.OffsetDelta
+	r := recordReader{b: s.records}
+	for range s.count {
+		size := r.varint()
+		end := int64(r.i) + size
+		r.skip(1) // attributes, of which there are none
+		millis := base + scale*r.varint()
+		offset := s.first + r.varint()
+		key, value := r.bytes(), r.bytes()
+		headers := r.varint()
+		if !r.ok() || headers < 0 || headers > int64(len(r.b)-r.i) {
+			return errRecord
+		}
+		n := len(m.records)
 		if offset < from {
-			continue
+			for range headers {
+				r.bytes()
+				r.bytes()
+			}
+		} else {
+			// There is room: it was made for all batches. Every field is set, the memory is clear.
+			m.records = m.records[:n+1]
+			record := &m.records[n]
+			record.Key, record.Value, record.Millis, record.Offset = key, value, millis, offset
+			if headers > 0 {
+				record.Headers = d.headers(m, &r, int(headers))
+			}
 		}
-		result.records = append(result.records, broker.Record{Key: r.Key, Value: r.Value, Millis: base, Offset: offset})
-		record := &result.records[len(result.records)-1]
-		if !fixed {
-			record.Millis += int64(r.TimestampDelta / time.Millisecond)
-		}
-		if len(own) > 0 {
-			record.Headers = own
-		}
-		result.bytes += recordBytes + len(r.Key) + len(r.Value)
-		for _, h := range own {
-			result.bytes += int(unsafe.Sizeof(h)) + len(h.Value)
+		if int64(r.i) != end { // also if it is negative
+			return errRecord
 		}
 	}
+	if r.i != len(r.b) {
+		return fmt.Errorf("%w: %d bytes follow the last record", errCorrupt, len(r.b)-r.i)
+	}
+	return nil
 }
 
-// headers returns the headers of all records of a batch, one after the other.
-func (d *decoder) headers(batch *sarama.RecordBatch) []codec.Header {
-	count := 0
-	for _, r := range batch.Records {
-		count += len(r.Headers)
+var errRecord = fmt.Errorf("%w: a record does not fit its size", errCorrupt)
+
+// headers reads the headers of a record.
+func (d *decoder) headers(m *memory, r *recordReader, n int) []codec.Header {
+	if begin := len(m.headers); cap(m.headers)-begin < n {
+		// Records go on to refer to the memory so far.
+		m.headers = newHeaders(max(n, 2*cap(m.headers), 256))
 	}
-	if count == 0 {
-		return nil
+	begin := len(m.headers)
+	for range n {
+		key := r.bytes()
+		m.headers = append(m.headers, codec.Header{Key: d.intern(key), Value: r.bytes()})
 	}
-	headers := make([]codec.Header, 0, count)
-	for _, r := range batch.Records {
-		for _, h := range r.Headers {
-			headers = append(headers, codec.Header{Key: d.intern(h.Key), Value: h.Value})
-		}
-	}
-	return headers
+	return m.headers[begin:len(m.headers):len(m.headers)]
 }
 
 // intern returns one string for equal keys, of which there are few as a rule.
@@ -160,48 +250,4 @@ func (d *decoder) intern(key []byte) string {
 	s := string(key)
 	d.interned[s] = s
 	return s
-}
-
-// millis is the opposite of what the client makes of a timestamp; it turns "none" into the zero time.
-func millis(t time.Time) int64 {
-	if t.IsZero() {
-		return -1
-	}
-	return t.UnixMilli()
-}
-
-// recordPool holds slices whose batches were released. They hold no references.
-var recordPool sync.Pool
-
-func newRecords(n int) []broker.Record {
-	if pooled, ok := recordPool.Get().(*[]broker.Record); ok && cap(*pooled) >= n {
-		return (*pooled)[:0]
-	}
-	return make([]broker.Record, 0, n)
-}
-
-func freeRecords(records []broker.Record) {
-	if cap(records) == 0 {
-		return
-	}
-	clear(records)
-	records = records[:0]
-	recordPool.Put(&records)
-}
-
-// The client drops batches that compaction has emptied from a response, and keeps the position after them to itself.
-// Without it, a partition whose next batch is empty could not be read any further. So it is read by reflection; if a
-// later version of the client names it differently, NewFetcher refuses to work.
-var canSkipEmptyBatches = func() bool {
-	field, ok := reflect.TypeFor[sarama.FetchResponseBlock]().FieldByName("recordsNextOffset")
-	return ok && field.Type == reflect.TypeFor[*int64]()
-}()
-
-// afterEmptyBatches returns the position after batches without records, or -1 if the block holds no batch.
-func afterEmptyBatches(block *sarama.FetchResponseBlock) int64 {
-	next := reflect.ValueOf(block).Elem().FieldByName("recordsNextOffset")
-	if next.IsNil() {
-		return -1
-	}
-	return next.Elem().Int()
 }

@@ -64,6 +64,7 @@ type partition struct {
 	epoch     int32
 	notBefore time.Time // when to look for the leader
 	failures  int       // in a row
+	corrupt   int       // of those, for what was read
 
 	queue  []fetched
 	queued int  // bytes in queue
@@ -75,9 +76,10 @@ const noLeader = -1
 
 // fetched is a batch, or an error that ends the partition.
 type fetched struct {
-	batch *broker.Batch
-	bytes int
-	err   error
+	batch  *broker.Batch
+	memory memory // of batch
+	bytes  int
+	err    error
 }
 
 const (
@@ -94,9 +96,6 @@ const (
 
 // NewFetcher implements broker.Cluster.
 func (c *cluster) NewFetcher(cfg broker.FetcherConfig) (broker.Fetcher, error) {
-	if !canSkipEmptyBatches {
-		return nil, fmt.Errorf("new fetcher: this version of the Kafka client hides the position after batches that compaction emptied")
-	}
 	if cfg.BufferBytes <= 0 {
 		cfg.BufferBytes = defaultBuffer
 	}
@@ -158,10 +157,8 @@ func (f *fetcher) drop(p *partition) {
 	if f.partitions[p.tp] == p {
 		delete(f.partitions, p.tp)
 	}
-	for _, item := range p.queue {
-		if item.batch != nil {
-			freeRecords(item.batch.Records)
-		}
+	for i := range p.queue {
+		p.queue[i].memory.free()
 	}
 	f.used -= p.queued
 	p.queue, p.queued = nil, 0
@@ -271,7 +268,7 @@ func (f *fetcher) takeTurn(p *partition) {
 // give queues what was fetched. f.mu is held.
 func (f *fetcher) give(p *partition, item fetched) {
 	if batch := item.batch; batch != nil {
-		batch.Release = func() { f.release(p, batch, item.bytes) }
+		batch.Release = func() { f.release(p, batch, item) }
 	}
 	p.queue = append(p.queue, item)
 	p.queued += item.bytes
@@ -279,13 +276,13 @@ func (f *fetcher) give(p *partition, item fetched) {
 	f.takeTurn(p)
 }
 
-func (f *fetcher) release(p *partition, batch *broker.Batch, bytes int) {
-	freeRecords(batch.Records)
+func (f *fetcher) release(p *partition, batch *broker.Batch, item fetched) {
+	item.memory.free()
 	batch.Records = nil
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	p.held -= bytes
-	f.used -= bytes
+	p.held -= item.bytes
+	f.used -= item.bytes
 	f.wakeReaders()
 }
 

@@ -120,9 +120,11 @@ func (g *group) config() *sarama.Config {
 func (g *group) run() {
 	defer close(g.ended)
 	outage := outage{log: g.cluster.log, what: fmt.Sprintf("take part in group %q", g.cfg.Group)}
+	doubt := doubt{limit: 2 * g.cfg.SessionTimeout}
 	for failures := 0; ; {
 		err := g.member.Consume(g.ctx, g.topics, (*handler)(g))
 		g.joining.Store(false)
+		mayPass := doubt.aboutFence(err)
 		switch {
 		case g.ctx.Err() != nil:
 			return
@@ -130,6 +132,8 @@ func (g *group) run() {
 			outage.note(nil)
 			failures = 0
 			continue
+		case mayPass:
+			g.lose()
 		case isFinal(err):
 			g.lose()
 			g.err = fmt.Errorf("group %q: %w", g.cfg.Group, translate(err))

@@ -108,8 +108,19 @@ func (f *fetcher) succeed(p *partition) {
 	if p.failures >= worthLogging {
 		f.log.Info("partition can be read again", "topic", p.tp.Topic, "partition", p.tp.Partition)
 	}
-	p.failures = 0
+	p.failures, p.corrupt = 0, 0
 }
+
+// isLasting says of an error in what was read that trying again will not help. f.mu is held.
+func (f *fetcher) isLasting(p *partition, err error) bool {
+	if errors.Is(err, errCorrupt) {
+		p.corrupt++
+	}
+	return p.corrupt > corruptReads
+}
+
+// corruptReads is how often a batch that is corrupt is read again: it may be the network, and not what the broker holds.
+const corruptReads = 3
 
 // farFuture is when the leader of a partition that has ended is looked for.
 var farFuture = time.Now().Add(1 << 62)

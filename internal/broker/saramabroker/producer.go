@@ -307,6 +307,17 @@ func prefix(records []broker.Record, limit int) (n, bytes int) {
 	return len(records), bytes
 }
 
+// sizeOf returns the number of partitions of a topic. It waits for brokers that are away for as long as a delivery may take.
+func (p *producer) sizeOf(ctx context.Context, topic string) (partitions int32, err error) {
+	begun := time.Now()
+	for failures := 1; ; failures++ {
+		partitions, err = p.wire.topicSize(ctx, topic)
+		if err == nil || !isRetriable(err) || time.Since(begun) >= p.timeout || sleep(ctx, backoff(failures)) != nil {
+			return partitions, err
+		}
+	}
+}
+
 // queueOf returns the queue of a partition. The first time it asks whether there is such a partition.
 func (p *producer) queueOf(ctx context.Context, tp broker.TopicPartition) (*queue, error) {
 	p.mu.Lock()
@@ -317,7 +328,7 @@ func (p *producer) queueOf(ctx context.Context, tp broker.TopicPartition) (*queu
 	}
 	partitions, known := p.topics[tp.Topic]
 	if !known {
-		partitions, err = p.wire.topicSize(ctx, tp.Topic)
+		partitions, err = p.sizeOf(ctx, tp.Topic)
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("send to %q: %w", tp.Topic, ctx.Err())
 		}

@@ -24,10 +24,9 @@ type reader struct {
 	busy bool // a request is on its way
 
 	// What follows is the goroutine's own.
-	link     *sarama.Broker
-	linkAddr string
-	outage   outage
-	decode   decoder
+	link   *fetchLink
+	outage outage
+	decode decoder
 }
 
 // newReaders makes both readers of a broker.
@@ -36,6 +35,7 @@ func newReaders(f *fetcher, leader leader) *reader {
 		return &reader{
 			fetcher: f, id: leader.id, first: first,
 			kick:   make(chan struct{}, 1),
+			link:   newFetchLink(f.conns, f.conf),
 			outage: outage{log: f.log, what: fmt.Sprintf("fetch from broker %d at %s", leader.id, leader.addr)},
 			decode: decoder{interned: make(map[string]string)},
 		}
@@ -59,11 +59,7 @@ type asked struct {
 }
 
 func (r *reader) run() {
-	defer func() {
-		if r.link != nil {
-			r.link.Close()
-		}
-	}()
+	defer r.link.close()
 	f := r.fetcher
 	for f.ctx.Err() == nil {
 		request, parts, reserved, addr := r.compose()
@@ -74,12 +70,12 @@ func (r *reader) run() {
 			}
 			continue
 		}
-		response, err := r.fetch(request, addr)
+		response, sets, err := r.link.fetch(addr, request)
 		if f.ctx.Err() != nil {
 			return
 		}
 		r.outage.note(err)
-		r.accept(parts, response, err, reserved)
+		r.accept(parts, response, sets, err, reserved)
 	}
 }
 
@@ -131,37 +127,16 @@ func (r *reader) compose() (request *sarama.FetchRequest, parts []asked, reserve
 	return request, parts, reserved, first.addr
 }
 
-// fetch sends a request over the reader's connection, which it opens if need be.
-func (r *reader) fetch(request *sarama.FetchRequest, addr string) (*sarama.FetchResponse, error) {
-	if r.link == nil || r.linkAddr != addr {
-		if r.link != nil {
-			r.link.Close()
-		}
-		r.link, r.linkAddr = sarama.NewBroker(addr), addr
-	}
-	if err := connect(r.link, r.fetcher.conf); err != nil {
-		return nil, err
-	}
-	response, err := r.link.Fetch(request)
-	if err == nil && response.ErrorCode != 0 {
-		return nil, sarama.KError(response.ErrorCode)
-	}
-	if err != nil {
-		r.link.Close()
-		return nil, fmt.Errorf("fetch: %w", err)
-	}
-	return response, nil
-}
-
 // accept takes what a request brought, or did not.
-func (r *reader) accept(parts []asked, response *sarama.FetchResponse, err error, reserved int) {
+func (r *reader) accept(parts []asked, response *sarama.FetchResponse, sets recordSets, err error, reserved int) {
 	f := r.fetcher
 	results := make([]decoded, len(parts))
 	if err == nil {
 		for i, p := range parts {
-			results[i] = r.result(p, response.GetBlock(p.tp.Topic, p.tp.Partition))
+			results[i] = r.result(p, response.GetBlock(p.tp.Topic, p.tp.Partition), sets)
 		}
 	}
+	sets.free() // what nobody took
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.reserved -= reserved
@@ -170,10 +145,10 @@ func (r *reader) accept(parts []asked, response *sarama.FetchResponse, err error
 		p.inFlight = false
 		switch result := results[i]; {
 		case p.dropped:
-			freeRecords(result.records)
+			result.free()
 		case err != nil:
 			f.fail(p.partition, err)
-		case result.err != nil && result.final:
+		case result.err != nil && (result.final || f.isLasting(p.partition, result.err)):
 			f.give(p.partition, fetched{err: result.err})
 			p.leader, p.notBefore = noLeader, farFuture // until Poll has dropped it
 		case result.err != nil:
@@ -195,7 +170,7 @@ func (f *fetcher) deliver(p asked, result decoded) {
 		return
 	}
 	if result.partial {
-		p.partition.size = min(max(2*p.size, minFetch), maxGrown)
+		p.partition.size = min(max(2*p.size, minFetch, result.needed), maxGrown)
 	} else if len(result.records) > 0 {
 		p.partition.size = 0
 	}
@@ -207,18 +182,25 @@ func (f *fetcher) deliver(p asked, result decoded) {
 	p.seen = true
 	p.next = max(p.next, result.next)
 	f.give(p.partition, fetched{
-		bytes: result.bytes,
-		batch: &broker.Batch{TopicPartition: p.tp, Records: result.records, NextOffset: p.next, EndOffset: result.end},
+		memory: result.memory,
+		bytes:  result.bytes(),
+		batch:  &broker.Batch{TopicPartition: p.tp, Records: result.records, NextOffset: p.next, EndOffset: result.end},
 	})
 }
 
 // result reads the part of a response that belongs to a partition.
-func (r *reader) result(p asked, block *sarama.FetchResponseBlock) decoded {
+func (r *reader) result(p asked, block *sarama.FetchResponseBlock, sets recordSets) decoded {
 	switch {
 	case block == nil:
 		return decoded{err: sarama.ErrIncompleteResponse}
 	case block.Err == sarama.ErrNoError:
-		return r.decode.block(block, p.offset)
+		set := sets[p.tp]
+		delete(sets, p.tp)
+		result := r.decode.block(block, set, p.offset)
+		if result.err != nil {
+			result.err = fmt.Errorf("fetch %s: %w", p.tp, result.err)
+		}
+		return result
 	case block.Err == sarama.ErrOffsetOutOfRange:
 		return r.outOfRange(p)
 	default:
@@ -231,7 +213,7 @@ func (r *reader) outOfRange(p asked) decoded {
 	tp := p.tp
 	bounds := [2]int64{}
 	for i, at := range []broker.OffsetAt{broker.Earliest, broker.End} {
-		found, err := offsetsOf(r.link, at, []broker.TopicPartition{tp})
+		found, err := offsetsOf(r.link.Broker, at, []broker.TopicPartition{tp})
 		if err == nil {
 			err = found[tp].err
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/topicname"
 )
 
 const (
@@ -59,7 +60,7 @@ func (b *Broker) NewGroup(cfg broker.GroupConfig) (broker.Group, error) {
 		return nil, fmt.Errorf("new group %q: no topics", cfg.Group)
 	}
 	for i, topic := range topics {
-		if err := checkTopicName(topic); err != nil {
+		if err := topicname.Check(topic); err != nil {
 			return nil, fmt.Errorf("new group %q: topic %q: %w", cfg.Group, topic, err)
 		}
 		if i > 0 && topics[i-1] == topic {

@@ -10,13 +10,11 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/topicname"
 )
 
 // brokers is how many brokers the cluster seems to have: the limit of a replication factor.
 const brokers = 3
-
-// maxTopicName is Kafka's limit; with a partition number it has to fit a file name.
-const maxTopicName = 249
 
 type topic struct {
 	name        string
@@ -53,7 +51,7 @@ func (b *Broker) createTopic(spec broker.TopicSpec) error {
 }
 
 func (b *Broker) checkTopic(spec broker.TopicSpec) error {
-	if err := checkTopicName(spec.Name); err != nil {
+	if err := topicname.Check(spec.Name); err != nil {
 		return err
 	}
 	for _, other := range slices.Sorted(maps.Keys(b.topics)) {
@@ -77,26 +75,6 @@ func (b *Broker) checkTopic(spec broker.TopicSpec) error {
 			if err := check(spec.Config[key]); err != nil {
 				return fmt.Errorf("configuration %s=%q: %w", key, spec.Config[key], err)
 			}
-		}
-	}
-	return nil
-}
-
-// checkTopicName follows org.apache.kafka.common.internals.Topic.
-func checkTopicName(name string) error {
-	switch {
-	case name == "":
-		return errors.New("the name is empty")
-	case name == "." || name == "..":
-		return errors.New(`the name must not be "." or ".."`)
-	case len(name) > maxTopicName:
-		return fmt.Errorf("the name has %d characters, at most %d are allowed", len(name), maxTopicName)
-	}
-	for _, r := range name {
-		switch {
-		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '.', r == '_', r == '-':
-		default:
-			return fmt.Errorf("the name contains %q: only ASCII letters, digits, '.', '_' and '-' are allowed", r)
 		}
 	}
 	return nil

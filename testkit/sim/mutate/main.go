@@ -66,7 +66,8 @@ func write(dir string) error {
 		if err != nil {
 			return err
 		}
-		to, err := filepath.Abs(filepath.Join(dir, strings.ReplaceAll(file, "/", "_")))
+		// Not *.go: the go command would take them for a package of the module.
+		to, err := filepath.Abs(filepath.Join(dir, strings.ReplaceAll(file, "/", "_")+".mutated"))
 		if err != nil {
 			return err
 		}

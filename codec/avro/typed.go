@@ -1,0 +1,218 @@
+package avro
+
+import (
+	"fmt"
+	"reflect"
+	"sync"
+	"unsafe"
+
+	"github.com/hamba/avro/v2"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/codec/registry"
+)
+
+// TypedFormat is a codec of T and a [registry.Format].
+//
+// A nil pointer, map, slice or interface is null.
+type TypedFormat[T any] struct {
+	typedCodec[T]
+	schema *schema
+}
+
+// Typed returns the format of a Go type, usually a struct whose fields have tags `avro:"name"`:
+//
+//	boolean, string, bytes, int, long      bool, string, []byte, int32, int64 and int
+//	float, double                          float32, float64
+//	array, map                             slice, map[string]X
+//	fixed, enum                            [n]byte, string
+//	["null", X], [X, "null"]               pointer to X; nil is null
+//	other unions                           any; see Register for records in them
+//	timestamp-millis, timestamp-micros     time.Time
+//	date                                   time.Time
+//	time-millis, time-micros               time.Duration
+//	decimal                                *big.Rat
+//
+// references are the schemas that the schema refers to. The error is about the schema; a T that does not fit it shows when
+// it is first encoded or decoded.
+func Typed[T any](schema string, references ...registry.Reference) (*TypedFormat[T], error) {
+	s, err := parse(schema, references)
+	if err != nil {
+		return nil, fmt.Errorf("avro schema: %w", err)
+	}
+	// One block for each array and map, without its size: what Java's writers do.
+	config := avro.Config{BlockLength: 1 << 30, DisableBlockSizeHeader: true}
+	f := &TypedFormat[T]{typedCodec[T]{written: s, read: s.parsed, pools: newPools[T](config)}, s}
+	switch reflect.TypeFor[T]().Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Interface:
+		f.nilable = true
+	}
+	return f, nil
+}
+
+// Register says that a record (or other named type) of this full name is a value of type X where it lies in an interface,
+// as in a union of several records. X must not be a pointer: the interface holds the struct itself. Call it before f is used.
+func (f *TypedFormat[T]) Register[X any](name string) error {
+	// The library (v2.31.0) writes beyond the end of small structs if it is given a pointer.
+	var example X
+	if reflect.TypeFor[X]().Kind() == reflect.Pointer {
+		return fmt.Errorf("register %s: want a type that is no pointer, got %s", name, reflect.TypeFor[X]())
+	}
+	f.pools.small.Register(name, example)
+	f.pools.large.Register(name, example)
+	return nil
+}
+
+// IsNull implements [codec.Nuller].
+func (f *TypedFormat[T]) IsNull(v T) bool {
+	// The first word of a pointer, map, slice or interface is zero exactly if it is nil.
+	return f.nilable && *(*unsafe.Pointer)(unsafe.Pointer(&v)) == nil
+}
+
+// Schema implements [registry.Format].
+func (f *TypedFormat[T]) Schema() registry.Schema { return f.schema.registered }
+
+// Writer implements [registry.Format].
+func (f *TypedFormat[T]) Writer(registered registry.Schema) (codec.Codec[T], error) {
+	if registered.Text == f.schema.registered.Text {
+		return f, nil
+	}
+	s, err := writersSchema(registered)
+	if err != nil {
+		return nil, err
+	}
+	c := f.typedCodec
+	c.written, c.read = s, s.parsed
+	return c, nil
+}
+
+// Reader implements [registry.Format].
+func (f *TypedFormat[T]) Reader(writer func() (registry.Schema, error)) (codec.Codec[T], error) {
+	w, err := writer()
+	if err != nil {
+		return nil, err
+	}
+	s, err := writersSchema(w)
+	if err != nil {
+		return nil, err
+	}
+	return f.readWith(s)
+}
+
+// ReadWith returns a codec for data that was written with another schema, without a registry. It writes with f's schema.
+func (f *TypedFormat[T]) ReadWith(writer string, references ...registry.Reference) (codec.Codec[T], error) {
+	s, err := parse(writer, references)
+	if err != nil {
+		return nil, fmt.Errorf("avro schema of the writer: %w", err)
+	}
+	return f.readWith(s)
+}
+
+func (f *TypedFormat[T]) readWith(w *schema) (codec.Codec[T], error) {
+	resolved, err := avro.NewSchemaCompatibility().Resolve(f.schema.parsed, w.parsed)
+	if err != nil {
+		return nil, fmt.Errorf("data of the writer's schema cannot be read with this one: %w", err)
+	}
+	c := f.typedCodec
+	c.source, c.read = w, resolved
+	return c, nil
+}
+
+// typedCodec is a codec for one pair of schemas.
+type typedCodec[T any] struct {
+	written *schema // what Append writes
+	source  *schema // what Decode is given; nil if it is the same
+	read    avro.Schema
+	pools   *pools[T]
+	nilable bool
+}
+
+// pools keep what calls need on the heap.
+type pools[T any] struct {
+	// Up to modest, the library is let loose on data without arrays, maps and recursion at once: it allocates no more
+	// than that for a string. It is set to take any length in what is larger, but that is checked first.
+	small, large             avro.API
+	writers                  sync.Pool // of *typedWriter[T]
+	smallReaders, bigReaders sync.Pool // of *typedReader[T]
+}
+
+type typedWriter[T any] struct {
+	value  T
+	writer *avro.Writer
+}
+
+type typedReader[T any] struct {
+	value  T
+	reader *avro.Reader
+}
+
+func newPools[T any](config avro.Config) *pools[T] {
+	p := &pools[T]{small: config.Freeze()}
+	config.MaxByteSliceSize = -1
+	p.large = config.Freeze()
+	p.writers.New = func() any {
+		return &typedWriter[T]{writer: avro.NewWriter(nil, 512, avro.WithWriterConfig(p.small))}
+	}
+	p.smallReaders.New = func() any {
+		return &typedReader[T]{reader: avro.NewReader(nil, 0, avro.WithReaderConfig(p.small))}
+	}
+	p.bigReaders.New = func() any {
+		return &typedReader[T]{reader: avro.NewReader(nil, 0, avro.WithReaderConfig(p.large))}
+	}
+	return p
+}
+
+// Append implements [codec.Codec].
+func (t typedCodec[T]) Append(dst []byte, c *codec.Context, v T) ([]byte, error) {
+	w := t.pools.writers.Get().(*typedWriter[T])
+	w.writer.Reset(nil)
+	w.writer.Error = nil
+	w.value = v
+	w.writer.WriteVal(t.written.parsed, &w.value)
+	err := w.writer.Error
+	if err == nil {
+		dst = append(dst, w.writer.Buffer()...)
+	}
+	var none T
+	w.value = none
+	t.pools.writers.Put(w)
+	if err != nil {
+		return dst, codec.Failed[T](codec.Encode, c, err)
+	}
+	return dst, nil
+}
+
+// Decode implements [codec.Codec].
+func (t typedCodec[T]) Decode(c *codec.Context, data []byte) (T, error) {
+	source := t.source
+	if source == nil {
+		source = t.written
+	}
+	pool := &t.pools.smallReaders
+	if len(data) > modest {
+		pool = &t.pools.bigReaders
+	}
+	if source.guarded || len(data) > modest {
+		if err := source.check.verify(data); err != nil {
+			var none T
+			return none, codec.Failed[T](codec.Decode, c, err)
+		}
+	}
+	r := pool.Get().(*typedReader[T])
+	r.reader.Reset(data)
+	r.reader.Error = nil
+	r.reader.ReadVal(t.read, &r.value)
+	v, err := r.value, r.reader.Error
+	var none T
+	r.value = none
+	r.reader.Reset(nil)
+	pool.Put(r)
+	if err != nil {
+		// The check finds the field more often than not.
+		if found := source.check.verify(data); found != nil {
+			err = found
+		}
+		return none, codec.Failed[T](codec.Decode, c, err)
+	}
+	return v, nil
+}

@@ -1,0 +1,11 @@
+// Package protobuf has codecs for Protocol Buffers: [Message] for generated Go types, [Dynamic] for messages that are known
+// only by their descriptor, and [Map] for maps in the JSON form of Protobuf. Descriptors come from .proto files ([Compile]),
+// from descriptor sets ([FromDescriptorSet]), or from generated code.
+//
+// The codecs write the message without anything around it. All of them are formats for codec/registry too, which puts the
+// id of the schema and the path of the message in its file before it.
+//
+// Parsing of .proto files, resolving and printing of descriptors are by bufbuild/protocompile and jhump/protoreflect,
+// encoding is by google.golang.org/protobuf. Dynamic costs several times what Message does, and Map several times what
+// Dynamic does, since it goes through JSON.
+package protobuf

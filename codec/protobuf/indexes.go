@@ -1,0 +1,116 @@
+package protobuf
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/codec/registry"
+)
+
+// indexed puts the path of the message in its file before the message: the index of the message among those of the
+// file or of the message that it is nested in, from the outermost on, after their number. The most frequent path, the
+// first message of the file, is a single zero.
+type indexed[T any] struct {
+	codec.Codec[T]
+	path       []byte
+	deprecated bool
+}
+
+func (i indexed[T]) Append(dst []byte, c *codec.Context, v T) ([]byte, error) {
+	out, err := i.Codec.Append(append(dst, i.path...), c, v)
+	if err != nil {
+		return dst, err
+	}
+	return out, nil
+}
+
+// Decode skips the path: what is read is the type of the format.
+func (i indexed[T]) Decode(c *codec.Context, data []byte) (T, error) {
+	rest, err := skipIndexes(data, i.deprecated)
+	if err != nil {
+		var none T
+		return none, codec.Failed[T](codec.Decode, c, fmt.Errorf("message indexes: %w", err))
+	}
+	return i.Codec.Decode(c, rest)
+}
+
+func appendIndexes(dst []byte, path []int, deprecated bool) []byte {
+	if len(path) == 1 && path[0] == 0 {
+		return append(dst, 0)
+	}
+	for _, n := range append([]int{len(path)}, path...) {
+		if deprecated {
+			dst = binary.AppendUvarint(dst, uint64(n))
+		} else {
+			dst = binary.AppendVarint(dst, int64(n))
+		}
+	}
+	return dst
+}
+
+func skipIndexes(data []byte, deprecated bool) ([]byte, error) {
+	n, data, err := index(data, deprecated)
+	if err != nil {
+		return nil, err
+	}
+	// Each takes a byte at least.
+	if n < 0 || n > int64(len(data)) {
+		return nil, fmt.Errorf("a path of %d in %d bytes", n, len(data))
+	}
+	for range n {
+		if _, data, err = index(data, deprecated); err != nil {
+			return nil, err
+		}
+	}
+	return data, nil
+}
+
+func index(data []byte, deprecated bool) (int64, []byte, error) {
+	var v int64
+	var n int
+	if deprecated {
+		var u uint64
+		u, n = binary.Uvarint(data)
+		v = int64(u)
+	} else {
+		v, n = binary.Varint(data)
+	}
+	switch {
+	case n == 0:
+		return 0, nil, errors.New("data ends too early")
+	case n < 0:
+		return 0, nil, errors.New("a number of more than 64 bits")
+	}
+	return v, data[n:], nil
+}
+
+// pathOf returns the path of a message in its file.
+func pathOf(m protoreflect.MessageDescriptor) []int {
+	if parent, ok := m.Parent().(protoreflect.MessageDescriptor); ok {
+		return append(pathOf(parent), m.Index())
+	}
+	return []int{m.Index()}
+}
+
+// newWriter returns the codec that writes for a schema of the registry. If that is not the one of m's file, the path of
+// the message may be another.
+func newWriter[T any](plain codec.Codec[T], m protoreflect.MessageDescriptor, options Options, registered registry.Schema) (codec.Codec[T], error) {
+	if registered.Type != registry.Protobuf {
+		return nil, fmt.Errorf("want a schema of type PROTOBUF, the registry has one of type %s", registered.Type)
+	}
+	path := pathOf(m)
+	if registered.Text != schemaOf(m, options).Text {
+		theirs, err := findIn(registered, m.FullName())
+		if err != nil {
+			return nil, err
+		}
+		path = pathOf(theirs)
+	}
+	return indexed[T]{plain, appendIndexes(nil, path, options.DeprecatedIndexes), options.DeprecatedIndexes}, nil
+}
+
+var errNilMessage = errors.New("a nil message has no encoding; write a null in its place")

@@ -1,0 +1,149 @@
+package protobuf_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/sr"
+	"github.com/twmb/franz-go/pkg/sr/srfake"
+	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/dynamicpb"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/codec/protobuf"
+	"github.com/weirstreams/weir/codec/protobuf/internal/rootpb"
+	"github.com/weirstreams/weir/codec/registry"
+)
+
+func startRegistry(t testing.TB) (*srfake.Registry, *registry.Client) {
+	t.Helper()
+	s := srfake.New()
+	t.Cleanup(s.Close)
+	client, err := registry.NewClient(registry.Config{URLs: []string{s.URL()}, Retries: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.SeedSchema("other", 1, 6, sr.Schema{Schema: `"int"`})
+	return s, client
+}
+
+func TestProtobufFramedByARegistry(t *testing.T) {
+	s, client := startRegistry(t)
+	cd := registry.Of(client, protobuf.Message[*rootpb.Root](protobuf.Options{}), registry.Options{Subject: registry.RecordName})
+	maps := registry.Of(client, protobuf.Map(rootType, protobuf.MapOptions{}), registry.Options{})
+	same(t, "bytes", "0000000007000a03666f6f1002", encode(t, cd, &rootpb.Root{Name: "foo", Id: 2}))
+	same(t, "empty", "000000000700", encode(t, cd, &rootpb.Root{}))
+	same(t, "bytes of the map", "0000000007000a03666f6f1002", encode(t, maps, row{"name": "foo", "id": 2}))
+	same(t, "message", &rootpb.Root{Name: "foo", Id: 2}, decode(t, cd, "0000000007000a03666f6f1002"))
+	same(t, "message of an id that nobody knows", &rootpb.Root{Id: 3}, decode(t, cd, "00000000ff0202"+"1003"))
+	for _, subject := range []string{"t-value", "weir.test.Root"} {
+		got, ok := s.GetSchema(subject, 1)
+		if !ok || got.Type != sr.TypeProtobuf || got.References != nil {
+			t.Errorf("%s: registered %+v", subject, got)
+		}
+		for _, part := range []string{`package weir.test;`, `import "google/protobuf/timestamp.proto";`, "message Root {", "string name = 1;"} {
+			if !strings.Contains(got.Schema.Schema, part) {
+				t.Errorf("%q is missing in\n%s", part, got.Schema.Schema)
+			}
+		}
+	}
+	if !cd.(codec.Nuller[*rootpb.Root]).IsNull(nil) {
+		t.Error("nil is not null any more")
+	}
+}
+
+// TestMessageIndexesSayWhereTheMessageIsInItsFile goes through paths and their bytes in both forms.
+func TestMessageIndexesSayWhereTheMessageIsInItsFile(t *testing.T) {
+	const file = `syntax = "proto3";
+		message M0 { message N0 {} message N1 {} }
+		message M1 {}
+		message M2 { message N0 { message O0 {} message O1 {} message O2 {} message O3 {} } }`
+	_, client := startRegistry(t)
+	for name, want := range map[string][2]string{
+		"M0":       {"00", "00"},
+		"M1":       {"0202", "0101"},
+		"M0.N0":    {"040000", "020000"},
+		"M0.N1":    {"040002", "020001"},
+		"M2.N0.O3": {"06040006", "03020003"},
+	} {
+		m := compile(t, name, map[string]string{"main.proto": file})
+		for i, options := range []protobuf.Options{{}, {DeprecatedIndexes: true}} {
+			cd := registry.Of(client, protobuf.Dynamic(m, options), registry.Options{})
+			wire := encode(t, cd, dynamicpb.NewMessage(m))
+			same(t, name, want[i], wire[10:])
+			same(t, name+" read", name, string(decode(t, cd, wire).Descriptor().FullName()))
+		}
+	}
+	nested := registry.Of(client, protobuf.Message[*descriptorpb.DescriptorProto_ExtensionRange](protobuf.Options{}), registry.Options{Subject: registry.RecordName})
+	same(t, "generated", "040400", encode(t, nested, &descriptorpb.DescriptorProto_ExtensionRange{})[10:])
+}
+
+func TestBrokenMessageIndexesAreRefused(t *testing.T) {
+	_, client := startRegistry(t)
+	for _, deprecated := range []bool{false, true} {
+		cd := registry.Of(client, protobuf.Message[*rootpb.Root](protobuf.Options{DeprecatedIndexes: deprecated}), registry.Options{})
+		for _, data := range []string{"", "\x80", "\x06\x00", "\xff\xff\xff\xff\x0f", "\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01"} {
+			_, err := cd.Decode(value, append([]byte{0, 0, 0, 0, 1}, data...))
+			if err == nil || !strings.HasPrefix(err.Error(), `decode value of topic "t" as *rootpb.Root: message indexes: `) {
+				t.Errorf("%x: got %v", data, err)
+			}
+		}
+		if _, err := cd.Decode(value, []byte{0, 0, 0, 0, 1, 1, 0}); (err == nil) != deprecated {
+			t.Errorf("a negative number of indexes: got %v", err)
+		}
+	}
+}
+
+func TestImportsAreRegisteredAsReferences(t *testing.T) {
+	files := map[string]string{
+		"main.proto": `syntax = "proto3"; package shop; import "dir/item.proto"; message Order { Item item = 1; }`,
+		"dir/item.proto": `syntax = "proto3"; package shop; import "google/protobuf/timestamp.proto";
+			message Item { google.protobuf.Timestamp at = 1; }`,
+	}
+	m := compile(t, "shop.Order", files)
+	s, client := startRegistry(t)
+	cd := registry.Of(client, protobuf.Dynamic(m, protobuf.Options{}), registry.Options{})
+	encode(t, cd, dynamicpb.NewMessage(m))
+	got, _ := s.GetSchema("t-value", 1)
+	same(t, "references", []sr.SchemaReference{{Name: "dir/item.proto", Subject: "dir/item.proto", Version: 1}}, got.References)
+	item, _ := s.GetSchema("dir/item.proto", 1)
+	same(t, "references of the reference", true, item.References == nil)
+
+	s, client = startRegistry(t)
+	cd = registry.Of(client, protobuf.Dynamic(m, protobuf.Options{RegisterKnownTypes: true}), registry.Options{})
+	encode(t, cd, dynamicpb.NewMessage(m))
+	if _, ok := s.GetSchema("google/protobuf/timestamp.proto", 1); !ok {
+		t.Error("the known type was not registered")
+	}
+	// What was registered is found again, imports and all, and its order of messages counts.
+	s.SeedSchema("latest-value", 1, 40, sr.Schema{
+		Type: sr.TypeProtobuf, References: []sr.SchemaReference{{Name: "dir/item.proto", Subject: "dir/item.proto", Version: 1}},
+		Schema: `syntax = "proto3"; package shop; import "dir/item.proto"; message New {} message Order { Item item = 1; }`,
+	})
+	latest := registry.Of(client, protobuf.Dynamic(m, protobuf.Options{}), registry.Options{Find: registry.UseLatest})
+	out, err := latest.Append(nil, &codec.Context{Topic: "latest", Part: codec.Value}, dynamicpb.NewMessage(m))
+	if err != nil || string(out) != "\x00\x00\x00\x00\x28\x02\x02" {
+		t.Errorf("got %x, %v", out, err)
+	}
+	s.SeedSchema("gone-value", 1, 41, sr.Schema{Type: sr.TypeProtobuf, Schema: `syntax = "proto3"; message Other {}`})
+	if _, err := latest.Append(nil, &codec.Context{Topic: "gone", Part: codec.Value}, dynamicpb.NewMessage(m)); err == nil ||
+		!strings.Contains(err.Error(), "message shop.Order") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func FuzzIndexes(f *testing.F) {
+	client, err := registry.NewClient(registry.Config{URLs: []string{"http://127.0.0.1:1"}, Retries: -1})
+	if err != nil {
+		f.Fatal(err)
+	}
+	cd := registry.Of(client, protobuf.Message[*rootpb.Root](protobuf.Options{}), registry.Options{})
+	f.Add([]byte{0, 0x10, 3})
+	f.Add([]byte{2, 2})
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if _, err := cd.Decode(value, append([]byte{0, 0, 0, 0, 1}, data...)); err != nil {
+			_ = err.Error()
+		}
+	})
+}

@@ -1,0 +1,106 @@
+package quix
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/weirstreams/weir/codec"
+)
+
+// timeseries is the JSON of a timeseries: arrays with a value for each timestamp.
+type timeseries struct {
+	Timestamps    []int64
+	NumericValues map[string][]*json.Number
+	StringValues  map[string][]*string
+	BinaryValues  map[string][]*string
+	TagValues     map[string][]*string
+}
+
+var timeseriesJSON = codec.JSON[timeseries]()
+
+var errNoTimestamps = errors.New("the field Timestamps is missing")
+
+func parseTimeseries(c *codec.Context, data []byte) (timeseries, error) {
+	t, err := timeseriesJSON.Decode(c, data)
+	if err != nil {
+		return t, cause(err)
+	}
+	if t.Timestamps == nil {
+		return t, errNoTimestamps
+	}
+	n := len(t.Timestamps)
+	err = errors.Join(
+		fullLength("numeric parameter", t.NumericValues, n), fullLength("string parameter", t.StringValues, n),
+		fullLength("binary parameter", t.BinaryValues, n), fullLength("tag", t.TagValues, n),
+	)
+	return t, err
+}
+
+// fullLength checks that there is a value for each timestamp.
+func fullLength[T any](what string, values map[string][]T, n int) error {
+	for name, v := range values {
+		if len(v) != n {
+			return fmt.Errorf("%s %q has %d values for %d timestamps", what, name, len(v), n)
+		}
+		if name == "Timestamp" && what != "tag" {
+			return fmt.Errorf("%s %q: the name is taken", what, name)
+		}
+	}
+	return nil
+}
+
+// appendSamples appends a sample for each timestamp.
+func (t *timeseries) appendSamples(dst []Sample) ([]Sample, error) {
+	for i, timestamp := range t.Timestamps {
+		s := Sample{Timestamp: timestamp}
+		for name, values := range t.NumericValues {
+			if values[i] == nil {
+				continue
+			}
+			f, err := values[i].Float64()
+			if err != nil {
+				return nil, fmt.Errorf("numeric parameter %q: %w", name, err)
+			}
+			put(&s.Numeric, name, f)
+		}
+		for name, values := range t.StringValues {
+			if values[i] != nil {
+				put(&s.Strings, name, *values[i])
+			}
+		}
+		for name, values := range t.BinaryValues {
+			if values[i] == nil {
+				continue
+			}
+			b, err := binary(name, *values[i])
+			if err != nil {
+				return nil, err
+			}
+			put(&s.Binary, name, b)
+		}
+		for name, values := range t.TagValues {
+			if values[i] != nil {
+				put(&s.Tags, name, *values[i])
+			}
+		}
+		dst = append(dst, s)
+	}
+	return dst, nil
+}
+
+func binary(name, text string) ([]byte, error) {
+	b, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return nil, fmt.Errorf("binary parameter %q: %w", name, err)
+	}
+	return b, nil
+}
+
+func put[T any](m *map[string]T, name string, v T) {
+	if *m == nil {
+		*m = map[string]T{}
+	}
+	(*m)[name] = v
+}

@@ -1,0 +1,169 @@
+package registry_test
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/sr/srfake"
+
+	"github.com/weirstreams/weir/codec/registry"
+)
+
+func register(t *testing.T, c *registry.Client) error {
+	t.Helper()
+	_, err := c.Register(t.Context(), "s", registry.Schema{Type: registry.Avro, Text: stringSchema}, false, nil)
+	return err
+}
+
+func TestRequestsAreRepeatedWhenTheAnswerMayChange(t *testing.T) {
+	for status, requests := range map[int]int{
+		408: 3, 429: 3, 500: 3, 502: 3, 503: 3, 504: 3, // the third succeeds
+		400: 1, 401: 1, 403: 1, 404: 1, 409: 1, 422: 1,
+	} {
+		s := start(t)
+		s.answers(fails(2, status))
+		err := register(t, newClient(t, s))
+		if (err == nil) != (requests == 3) {
+			t.Errorf("status %d: got %v", status, err)
+		}
+		asked := 0
+		for _, r := range s.asked() {
+			if r == "POST /subjects/s/versions" {
+				asked++
+			}
+		}
+		if asked != requests {
+			t.Errorf("status %d: %d requests, want %d", status, asked, requests)
+		}
+	}
+	s := start(t)
+	s.answers(fails(1, 503))
+	if err := register(t, newClient(t, s, func(c *registry.Config) { c.Retries = -1 })); err == nil {
+		t.Error("repeated although it is not to")
+	}
+}
+
+func TestTheNextAddressIsTriedWhenOneCannotBeReached(t *testing.T) {
+	s := start(t)
+	dead := httptest.NewServer(nil)
+	dead.Close()
+	if err := register(t, newClient(t, s, func(c *registry.Config) { c.URLs = []string{dead.URL, s.url}; c.Retries = -1 })); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestBasicAndTokenAuthentication(t *testing.T) {
+	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("user:s3cret"))
+	withUser := func(u string) string { return strings.Replace(u, "http://", "http://user:s3cret@", 1) }
+	for name, tc := range map[string]struct {
+		auth   string
+		change func(*registry.Config)
+	}{
+		"fields": {basic, func(c *registry.Config) { c.User, c.Password = "user", "s3cret" }},
+		"URL":    {basic, func(c *registry.Config) { c.URLs[0] = withUser(c.URLs[0]) }},
+		"token":  {"Bearer s3cret", func(c *registry.Config) { c.BearerToken = "s3cret" }},
+	} {
+		if err := register(t, newClient(t, start(t, srfake.WithAuth(tc.auth)), tc.change)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	err := register(t, newClient(t, start(t, srfake.WithAuth(basic))))
+	if status, _ := registry.StatusCode(err); status != 401 {
+		t.Errorf("without: got %v", err)
+	}
+}
+
+func TestSecretsAreNotPrinted(t *testing.T) {
+	config := registry.Config{
+		URLs: []string{"http://user:s3cret@127.0.0.1:1"}, Retries: -1,
+	}
+	printed := fmt.Sprint(config) + fmt.Sprintf("%v %+v %#v %s", config, config, config, config)
+	client, err := registry.NewClient(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	printed += fmt.Sprint(register(t, client))
+	for _, broken := range []string{"http://user:s3cret@%zz", "ftp://user:s3cret@host", "user:s3cret@host"} {
+		_, err := registry.NewClient(registry.Config{URLs: []string{broken}})
+		if err == nil {
+			t.Errorf("%s was accepted", broken)
+		}
+		printed += fmt.Sprint(err) + fmt.Sprint(registry.Config{URLs: []string{broken}})
+	}
+	printed += fmt.Sprintf("%v %+v %#v", registry.Config{Password: "s3cret"}, registry.Config{BearerToken: "s3cret"}, &registry.Config{User: "u", Password: "s3cret"})
+	if strings.Contains(printed, "s3cret") {
+		t.Errorf("the password is in: %s", printed)
+	}
+}
+
+func TestConfigurationsThatContradictThemselvesAreRefused(t *testing.T) {
+	const u = "http://localhost:8081"
+	for want, config := range map[string]registry.Config{
+		"no URL":                                {},
+		"there are several users":               {URLs: []string{"http://a:b@h"}, User: "c"},
+		"URL number 2: there are several users": {URLs: []string{"http://a:b@h", "http://a:c@h"}},
+		"both User and BearerToken":             {URLs: []string{u}, User: "a", BearerToken: "b"},
+		"CertFile and KeyFile need each other":  {URLs: []string{u}, KeyFile: "k"},
+		"CAFile":                                {URLs: []string{u}, CAFile: filepath.Join(t.TempDir(), "none")},
+		"CAFile doc.go: no certificate":         {URLs: []string{u}, CAFile: "doc.go"},
+	} {
+		_, err := registry.NewClient(config)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q in: %v", want, err)
+		}
+	}
+}
+
+func TestMutualTLS(t *testing.T) {
+	ca := newAuthority(t)
+	serverCert, clientCert := ca.issue(t, "localhost"), ca.issue(t, "client")
+	pool := x509.NewCertPool()
+	pool.AddCert(ca.certificate)
+	pair, err := tls.LoadX509KeyPair(serverCert.certFile, serverCert.keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{Registry: srfake.NewRegistry()}
+	h := httptest.NewUnstartedServer(s)
+	h.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool}
+	h.Config.ErrorLog = discard
+	h.StartTLS()
+	t.Cleanup(h.Close)
+	s.url = strings.Replace(h.URL, "127.0.0.1", "localhost", 1)
+
+	quick := func(c *registry.Config) { c.Retries = -1 }
+	trust := func(c *registry.Config) { c.CAFile = ca.file }
+	own := func(c *registry.Config) { c.CertFile, c.KeyFile = clientCert.certFile, clientCert.keyFile }
+	if err := register(t, newClient(t, s, quick, trust, own)); err != nil {
+		t.Error(err)
+	}
+	if err := register(t, newClient(t, s, quick, own)); err == nil || !strings.Contains(err.Error(), "unknown authority") {
+		t.Errorf("without the CA: got %v", err)
+	}
+	if err := register(t, newClient(t, s, quick, trust)); err == nil {
+		t.Error("a client without a certificate was served")
+	}
+	given := &tls.Config{RootCAs: pool}
+	if err := register(t, newClient(t, s, quick, own, func(c *registry.Config) { c.TLS = given })); err != nil {
+		t.Error(err)
+	}
+	if given.Certificates != nil {
+		t.Error("the caller's TLS configuration was changed")
+	}
+}
+
+func writeFile(t *testing.T, dir, name string, data []byte) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

@@ -1,0 +1,171 @@
+package registry
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/sr"
+)
+
+// Config says where a schema registry is and how to talk to it. Only URLs is needed. Nothing of it is printed by its
+// String method but the addresses.
+type Config struct {
+	// URLs are the addresses of the registry. The next is tried when one cannot be reached. User and password may be
+	// part of them ("https://user:password@host"), the same in all.
+	URLs []string
+	// User and Password are for basic authentication.
+	User, Password string
+	// BearerToken is for token authentication, in place of User.
+	BearerToken string
+
+	// CAFile names a file of PEM certificates that the registry's certificate is checked against, in place of those of
+	// the system.
+	CAFile string
+	// CertFile and KeyFile name PEM files of the client's certificate and key, for mutual TLS.
+	CertFile, KeyFile string
+	// TLS is for all else about TLS. It is cloned, and the files are added to it.
+	TLS *tls.Config
+
+	// Timeout limits one request. The default is 10 s.
+	Timeout time.Duration
+	// Retries is how often a request is repeated that got no answer or an answer of status 408, 429, 500, 502, 503 or
+	// 504. The default is 3, a negative number means none.
+	Retries int
+	// RetryBase and RetryMax say how long to wait: before the n-th repetition a random time up to RetryBase * 2^(n-1),
+	// but at most RetryMax. The defaults are 1 s and 20 s.
+	RetryBase, RetryMax time.Duration
+}
+
+// String returns the addresses, without what is secret.
+func (c Config) String() string {
+	var shown []string
+	for _, raw := range c.URLs {
+		u, err := url.Parse(raw)
+		if err != nil || u.Host == "" {
+			shown = append(shown, "(invalid)")
+			continue
+		}
+		u.User = nil
+		shown = append(shown, u.String())
+	}
+	return "schema registry " + strings.Join(shown, ",")
+}
+
+// GoString is String, for the verb %#v.
+func (c Config) GoString() string { return c.String() }
+
+// NewClient checks a configuration, reads its files and returns a client. It does not talk to the registry yet.
+func NewClient(config Config) (*Client, error) {
+	c := &Client{config: config}
+	options, err := c.options()
+	if err != nil {
+		return nil, fmt.Errorf("schema registry: %w", err)
+	}
+	if c.http, err = sr.NewClient(options...); err != nil {
+		return nil, fmt.Errorf("schema registry: %w", err)
+	}
+	return c, nil
+}
+
+func (c *Client) options() ([]sr.ClientOpt, error) {
+	config := &c.config
+	if config.Timeout == 0 {
+		config.Timeout = 10 * time.Second
+	}
+	if config.Retries == 0 {
+		config.Retries = 3
+	}
+	if config.RetryBase == 0 {
+		config.RetryBase = time.Second
+	}
+	if config.RetryMax == 0 {
+		config.RetryMax = 20 * time.Second
+	}
+	urls, err := config.takeUser()
+	if err != nil {
+		return nil, err
+	}
+	client := &http.Client{Timeout: config.Timeout}
+	options := []sr.ClientOpt{sr.URLs(urls...), sr.HTTPClient(client), sr.UserAgent("weir")}
+	switch {
+	case config.User != "" && config.BearerToken != "":
+		return nil, errors.New("both User and BearerToken are set")
+	case config.User != "":
+		options = append(options, sr.BasicAuth(config.User, config.Password))
+	case config.BearerToken != "":
+		options = append(options, sr.BearerToken(config.BearerToken))
+	}
+	transport, err := config.tls()
+	if err != nil {
+		return nil, err
+	}
+	if transport != nil {
+		options = append(options, sr.DialTLSConfig(transport))
+	}
+	return options, nil
+}
+
+// takeUser returns the URLs without the user and password in them, which go to the fields. Errors name URLs, and so they
+// must hold no secrets.
+func (c *Config) takeUser() ([]string, error) {
+	if len(c.URLs) == 0 {
+		return nil, errors.New("no URL")
+	}
+	fromFields := c.User != ""
+	var urls []string
+	for i, raw := range c.URLs {
+		u, err := url.Parse(strings.TrimSpace(raw))
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return nil, fmt.Errorf("URL number %d: want http:// or https:// and a host", i+1)
+		}
+		if u.User != nil {
+			password, _ := u.User.Password()
+			if fromFields || i > 0 && (c.User != u.User.Username() || c.Password != password) {
+				return nil, fmt.Errorf("URL number %d: there are several users", i+1)
+			}
+			c.User, c.Password = u.User.Username(), password
+			u.User = nil
+		}
+		urls = append(urls, u.String())
+	}
+	return urls, nil
+}
+
+// tls returns what TLS needs, or nil for the defaults.
+func (c *Config) tls() (*tls.Config, error) {
+	if c.TLS == nil && c.CAFile == "" && c.CertFile == "" && c.KeyFile == "" {
+		return nil, nil
+	}
+	t := c.TLS.Clone()
+	if t == nil {
+		t = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	if c.CAFile != "" {
+		pem, err := os.ReadFile(c.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("CAFile: %w", err)
+		}
+		t.RootCAs = x509.NewCertPool()
+		if !t.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("CAFile %s: no certificate in it", c.CAFile)
+		}
+	}
+	if (c.CertFile == "") != (c.KeyFile == "") {
+		return nil, errors.New("CertFile and KeyFile need each other")
+	}
+	if c.CertFile != "" {
+		certificate, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("CertFile and KeyFile: %w", err)
+		}
+		t.Certificates = append(t.Certificates, certificate)
+	}
+	return t, nil
+}

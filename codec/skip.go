@@ -1,0 +1,27 @@
+package codec
+
+import "errors"
+
+// ErrIgnore is what Decode or Split return (or wrap) for a message that is none of the stream's business, such as a
+// heartbeat between the data: the record is passed over, counted as ignored and not an error.
+var ErrIgnore = errors.New("message ignored")
+
+// ErrUnavailable is in the chain of an error that is not the record's fault, such as a schema registry that does not
+// answer. The application ends with it, whatever is to be done with broken records: it must not skip good ones.
+var ErrUnavailable = errors.New("unavailable")
+
+// Splitter is implemented by codecs of messages that hold several values. A topic with such a value codec gives one
+// record for each value, all with the key, time, headers and origin of the message; none gives no record.
+type Splitter[T any] interface {
+	// Split appends the values that data encodes to dst, in order. It decodes all of them, so that nothing of a
+	// message is processed that turns out to be broken. The rules of Decode hold: no memory of data is kept. After
+	// an error the result is not used.
+	Split(dst []T, c *Context, data []byte) ([]T, error)
+}
+
+// HeaderReader is implemented by codecs that read headers which say how a message is encoded. What a topology does with
+// the record goes without these headers: its output may be encoded in another way.
+type HeaderReader interface {
+	// FormatHeaders returns the names of the headers that describe the part, always the same.
+	FormatHeaders(part Part) []string
+}

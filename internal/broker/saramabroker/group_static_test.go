@@ -1,0 +1,83 @@
+package saramabroker_test
+
+import (
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/kafkatest"
+)
+
+// fenceAfterACut lets the first join of a static member succeed, cuts the connection before the group is in sync, and
+// then refuses the member's id as a coordinator does that knows the instance by another id. It does so while on.
+func fenceAfterACut(k *kafkatest.Kafka) (on *atomic.Bool, fences *atomic.Int32) {
+	on, fences = &atomic.Bool{}, &atomic.Int32{}
+	on.Store(true)
+	var cut atomic.Bool
+	k.Cluster().ControlKey(int16(kmsg.SyncGroup), func(kmsg.Request) (kmsg.Response, error, bool) {
+		cut.Store(true)
+		return nil, errors.New("cut"), true
+	})
+	k.Cluster().ControlKey(int16(kmsg.JoinGroup), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		k.Cluster().KeepControl()
+		if !cut.Load() || !on.Load() {
+			return nil, nil, false
+		}
+		fences.Add(1)
+		response := r.ResponseKind().(*kmsg.JoinGroupResponse)
+		response.ErrorCode = kerr.FencedInstanceID.Code
+		return response, nil, true
+	})
+	return on, fences
+}
+
+func newStatic(t *testing.T, k *kafkatest.Kafka) member {
+	t.Helper()
+	return newMemberOf(t, k, open(t, k), broker.GroupConfig{
+		Group: k.Name("group"), Topics: [][]string{{k.Topic(t, "static", 1)}}, InstanceID: "one", RebalanceTimeout: 20 * time.Second,
+	})
+}
+
+func TestAStaticMemberOutlastsAFenceOfItsOwnMaking(t *testing.T) {
+	k := kafkatest.Start(t)
+	if k.Real() {
+		t.Skip("refuses joins, which takes kfake")
+	}
+	on, fences := fenceAfterACut(k)
+	m := newStatic(t, k)
+	ctx := within(t)
+	for fences.Load() < 3 {
+		if event, err := m.Poll(ctx, 10*time.Millisecond); event != nil || err != nil {
+			t.Fatal(event, err)
+		}
+	}
+	on.Store(false) // as the session of the other id is over
+	m.until(broker.Assigned, 1)
+}
+
+func TestAStaticMemberEndsWhenTheOtherOneOutlivesItsSession(t *testing.T) {
+	k := kafkatest.Start(t)
+	if k.Real() {
+		t.Skip("refuses joins, which takes kfake")
+	}
+	fenceAfterACut(k)
+	m := newStatic(t, k)
+	ctx := within(t)
+	for {
+		event, err := m.Poll(ctx, time.Second)
+		if event != nil {
+			t.Fatal(event)
+		}
+		if errors.Is(err, broker.ErrFenced) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package saramabroker
+
+func poison([]byte) {}

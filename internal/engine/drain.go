@@ -1,0 +1,127 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/sink"
+)
+
+// drain flushes the sinks of a task. What one has written it need not write again if another one fails.
+func (t *task) drain(ctx context.Context) error {
+	for _, d := range t.env.Drains {
+		if err := t.drainOne(ctx, d.Node, d.Flush); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *task) drainOne(ctx context.Context, node int, flush func(context.Context) error) (failure error) {
+	n := t.plan.Graph.Nodes[node]
+	defer func() {
+		if p := recover(); p != nil {
+			failure = graph.ExternalError(n, "flush", fmt.Errorf("panic: %v", p))
+		}
+	}()
+	if err := flush(ctx); err != nil {
+		return graph.ExternalError(n, "flush", err)
+	}
+	return nil
+}
+
+// full reports whether a sink of the task would like to be flushed.
+func (t *task) full() bool {
+	for _, d := range t.env.Drains {
+		if d.Full() {
+			return true
+		}
+	}
+	return false
+}
+
+// discard forgets what was added to the sinks and is not written.
+func (t *task) discard() {
+	for _, d := range t.env.Drains {
+		d.Discard()
+	}
+}
+
+// closeDrains closes the writers of the task.
+func (t *task) closeDrains() error {
+	var failed []error
+	for _, d := range t.env.Drains {
+		if err := d.Close(); err != nil {
+			failed = append(failed, graph.ExternalError(t.plan.Graph.Nodes[d.Node], "close the writer", err))
+		}
+	}
+	t.env.Drains = nil
+	return errors.Join(failed...)
+}
+
+// isBackpressure reports whether a sink has asked for time.
+func isBackpressure(err error) bool {
+	var pressure *sink.BackpressureError
+	return errors.As(err, &pressure)
+}
+
+// holdBack stops all input of the worker, because a sink takes no more, until the checkpoint can be tried again.
+func (w *Worker) holdBack(err error) {
+	wait := time.Second
+	var pressure *sink.BackpressureError
+	if errors.As(err, &pressure) {
+		wait = pressure.Wait()
+	}
+	w.config.Logger.Warn("input is held back until the checkpoint can be made", "wait", wait, "cause", err)
+	w.heldBackUntil = w.config.Clock.Now().Add(wait)
+	w.pauseInput(true)
+}
+
+// TryCheckpoint makes a checkpoint or, if a sink takes no more, holds the input back until it can be made. It reports whether
+// there is a checkpoint.
+func (w *Worker) TryCheckpoint(ctx context.Context) (made bool, err error) {
+	if w.heldBack() {
+		return false, nil
+	}
+	err = w.Checkpoint(ctx)
+	if isBackpressure(err) {
+		w.holdBack(err)
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// heldBack reports whether input is held back at the moment.
+func (w *Worker) heldBack() bool { return !w.heldBackUntil.IsZero() }
+
+// tryAgain makes the checkpoint that was held back, and lets the input go on, if it is time.
+func (w *Worker) tryAgain(ctx context.Context) error {
+	if w.config.Clock.Now().Before(w.heldBackUntil) {
+		return nil
+	}
+	w.goOn()
+	return w.Checkpoint(ctx)
+}
+
+// goOn ends that input is held back.
+func (w *Worker) goOn() {
+	if w.heldBack() {
+		w.heldBackUntil = time.Time{}
+		w.pauseInput(false)
+	}
+}
+
+func (w *Worker) pauseInput(paused bool) {
+	for _, t := range w.sortedTasks() {
+		for _, tp := range t.inputPartitions() {
+			if paused {
+				w.fetcher.Pause(tp)
+			} else {
+				w.fetcher.Resume(tp)
+			}
+		}
+	}
+}

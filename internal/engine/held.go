@@ -1,0 +1,90 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/weirstreams/weir/internal/broker"
+)
+
+// heldBatch is a batch of a task's input that is being processed, a few records at a time: checkpoints and the jobs of a
+// rebalance come between two steps, and do not wait for the rest of the batch.
+type heldBatch struct {
+	batch *broker.Batch // nil if there is none
+	task  *task
+	from  int // the first record that was not processed
+}
+
+const (
+	// firstPace is how many records a step takes until it is known how long they take, maxPace how many at most.
+	firstPace = 16
+	maxPace   = 1000
+	// stepTime is how long a step should take at most. One record is the least, however slow a function is.
+	stepTime = 50 * time.Millisecond
+)
+
+// take accepts what was fetched, nil included: input is held, records of a changelog are applied.
+func (w *Worker) take(ctx context.Context, batch *broker.Batch) error {
+	if batch == nil {
+		return nil
+	}
+	switch t := w.route[batch.TopicPartition]; {
+	case t == nil:
+		batch.Release()
+		return nil
+	case t.state == restoring:
+		defer batch.Release()
+		return w.applyChangelog(ctx, t, batch)
+	default:
+		w.held = heldBatch{batch: batch, task: t}
+		return nil
+	}
+}
+
+// processHeld processes some records of the batch that is held.
+func (w *Worker) processHeld() error {
+	h := &w.held
+	began := w.config.Clock.Now()
+	done, err := h.task.process(h.batch, h.from, w.room(), w.onError)
+	h.from += done
+	w.records += done
+	if err != nil {
+		return err
+	}
+	now := w.config.Clock.Now()
+	w.adjustPace(done, now.Sub(began))
+	if h.from < len(h.batch.Records) {
+		return nil
+	}
+	w.letGo()
+	if now.Sub(w.lastSend) >= w.config.Linger {
+		return w.send()
+	}
+	return nil
+}
+
+// letGo gives the memory of the batch back, processed or not.
+func (w *Worker) letGo() {
+	if w.held.batch != nil {
+		w.held.batch.Release()
+	}
+	w.held = heldBatch{}
+}
+
+// room returns how many records may be processed before the next look at what there is to do.
+func (w *Worker) room() int {
+	if n := w.config.CheckpointRecords; n > 0 {
+		return min(w.pace, max(1, n-w.records))
+	}
+	return w.pace
+}
+
+// adjustPace keeps steps short where functions are slow, and large where they are not.
+func (w *Worker) adjustPace(done int, took time.Duration) {
+	switch {
+	case took > stepTime:
+		w.pace = max(1, w.pace/2)
+	case done == w.pace && took < stepTime/4:
+		w.pace = min(maxPace, 2*w.pace)
+	}
+}

@@ -1,0 +1,86 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/weirstreams/weir/internal/broker"
+)
+
+// errHurried ends what a step waits for.
+var errHurried = errors.New("tasks were to go, and the cluster did not answer in time")
+
+// haste lets other goroutines end what a step waits for. Its context is made once, and again after it was used.
+type haste struct {
+	mu      sync.Mutex // guards what follows
+	parent  context.Context
+	context context.Context
+	cancel  context.CancelCauseFunc
+	running bool // a step is under way
+}
+
+// Hurry bounds the step that is under way, for a job that waits for its end: if the step still waits for the cluster when
+// RevokeTimeout is over it gives up and goes back to the last checkpoint. The returned function is called when the step has
+// ended. Any goroutine may call Hurry.
+func (w *Worker) Hurry() (ended func()) {
+	timer := time.AfterFunc(w.config.RevokeTimeout, w.haste.hurry)
+	return func() { timer.Stop() }
+}
+
+func (h *haste) hurry() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.running {
+		h.cancel(errHurried)
+	}
+}
+
+// begin returns the context of a step.
+func (h *haste) begin(parent context.Context) context.Context {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.parent != parent || h.context.Err() != nil {
+		if h.cancel != nil {
+			h.cancel(nil)
+		}
+		h.parent = parent
+		h.context, h.cancel = context.WithCancelCause(parent)
+	}
+	h.running = true
+	return h.context
+}
+
+// end notes the end of the step, and reports whether err comes of hurry.
+func (h *haste) end(err error) (hurried bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.running = false
+	return errors.Is(context.Cause(h.context), errHurried) && (errors.Is(err, context.Canceled) || errors.Is(err, errHurried))
+}
+
+// close lets go of the parent.
+func (h *haste) close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.cancel != nil {
+		h.cancel(nil)
+	}
+}
+
+// giveUp goes back to the last checkpoint after one that took too long. A transaction of which nobody knows whether it was
+// committed is no such thing.
+func (w *Worker) giveUp(ctx context.Context, cause error) error {
+	if errors.Is(cause, broker.ErrUndecided) {
+		return w.startOver(ctx, cause)
+	}
+	if !w.config.ExactlyOnce {
+		// What the producer still holds, changelog records among it, must not follow when the tasks are somebody else's.
+		if err := w.replaceProducer(); err != nil {
+			return fmt.Errorf("%w (after: %w)", err, cause)
+		}
+	}
+	return w.rewind(ctx, cause)
+}

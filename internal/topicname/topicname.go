@@ -1,0 +1,37 @@
+// Package topicname holds Kafka's rules for the names of topics (org.apache.kafka.common.internals.Topic), which names that
+// become a part of a topic's name follow as well.
+package topicname
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// MaxLength is the greatest number of bytes of a name. With a partition number it has to fit a file name.
+const MaxLength = 249
+
+// Check returns what is wrong with the name of a topic, and nil if nothing is. The error does not repeat the name.
+func Check(name string) error {
+	switch {
+	case name == "":
+		return errors.New("the name is empty")
+	case name == "." || name == "..":
+		return errors.New("Kafka does not allow this name")
+	case len(name) > MaxLength:
+		return fmt.Errorf("the name has %d characters, Kafka allows %d", len(name), MaxLength)
+	}
+	return CheckPart(name)
+}
+
+// CheckPart returns what is wrong with a name that becomes a part of a topic's name, and nil if nothing is. It may be empty.
+func CheckPart(part string) error {
+	if i := strings.IndexFunc(part, illegal); i >= 0 {
+		return fmt.Errorf("the character at %d is not a letter, digit, '.', '_' or '-'", i)
+	}
+	return nil
+}
+
+func illegal(r rune) bool {
+	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '_' || r == '-')
+}

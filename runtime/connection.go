@@ -1,0 +1,203 @@
+package runtime
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/IBM/sarama"
+)
+
+// ConnectionConfig says how to reach and to convince a cluster. The zero value speaks plain text to brokers that ask for
+// nothing. The fields carry the names of librdkafka's options in their documentation: ConnectionFromMap reads them, and
+// Map writes them.
+type ConnectionConfig struct {
+	// Brokers (bootstrap.servers) are addresses of the cluster, as host:port.
+	Brokers []string
+	// ClientID (client.id) is the name under which the brokers log and limit the application. The default is Config.Group.
+	ClientID string
+	// SecurityProtocol (security.protocol) is "plaintext", the default, "ssl", "sasl_plaintext" or "sasl_ssl".
+	SecurityProtocol string
+	// SASL says who we are.
+	SASL SASLConfig
+	// TLS says whom we trust, and who we are if the cluster asks for certificates.
+	TLS TLSConfig
+}
+
+// SASLConfig says who we are.
+type SASLConfig struct {
+	// Mechanism (sasl.mechanism, sasl.mechanisms) is "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER" or "GSSAPI".
+	Mechanism string
+	// Username and Password (sasl.username, sasl.password) are for PLAIN and SCRAM.
+	Username string
+	Password Secret
+	// Token is where tokens for OAUTHBEARER come from. If it is nil OAuth says it.
+	Token TokenSource
+	// OAuth are the sources of tokens that are built in.
+	OAuth OAuthConfig
+	// Kerberos is for GSSAPI.
+	Kerberos KerberosConfig
+}
+
+// TokenSource returns a token for OAUTHBEARER. It is called for each connection, by any goroutine, and should keep tokens that
+// are still good. An error fails the connection, which is tried again.
+type TokenSource func(ctx context.Context) (Token, error)
+
+// Token is a token for OAUTHBEARER.
+type Token struct {
+	Value Secret
+	// Extensions are SASL extensions (KIP-342).
+	Extensions map[string]string
+}
+
+// OAuthConfig are sources of tokens.
+type OAuthConfig struct {
+	// Method (sasl.oauthbearer.method) is "oidc" for a token endpoint, which is asked by the flow of client credentials
+	// (RFC 6749, section 4.4). "default" is for UnsecureJWT.
+	Method string
+	// ClientID, ClientSecret, Scope and TokenEndpointURL (sasl.oauthbearer.client.id and so on) are for "oidc".
+	ClientID         string
+	ClientSecret     Secret
+	Scope            string
+	TokenEndpointURL string
+	// Extensions (sasl.oauthbearer.extensions) are SASL extensions, as "name=value,name=value".
+	Extensions string
+	// UnsecureJWT (enable.sasl.oauthbearer.unsecure.jwt) makes tokens without a signature, for clusters under development.
+	// Config (sasl.oauthbearer.config) says what is in them: "principal=name lifeSeconds=3600 scope=a,b".
+	UnsecureJWT bool
+	Config      string
+}
+
+// KerberosConfig is for GSSAPI, with a keytab. KRB5_CONFIG names the configuration, /etc/krb5.conf by default.
+type KerberosConfig struct {
+	// ServiceName (sasl.kerberos.service.name) is the primary of the brokers. The default is "kafka".
+	ServiceName string
+	// Principal (sasl.kerberos.principal) is "name@REALM", Keytab (sasl.kerberos.keytab) the file with its keys.
+	Principal, Keytab string
+	// KinitCommand and MinTimeBeforeRelogin (sasl.kerberos.kinit.cmd, sasl.kerberos.min.time.before.relogin) are kept for
+	// ConnectionFromMap and Map alone: tickets are fetched when they are needed.
+	KinitCommand         string
+	MinTimeBeforeRelogin int
+}
+
+// TLSConfig says whom we trust, and who we are. What is given as PEM takes the place of the file.
+type TLSConfig struct {
+	// CALocation (ssl.ca.location) is a file with the certificates that are trusted, or a folder of such files; CAPEM
+	// (ssl.ca.pem) is their text. The default is what the system trusts.
+	CALocation string
+	CAPEM      Secret
+	// CertificateLocation or CertificatePEM (ssl.certificate.location, ssl.certificate.pem) is our certificate, with those
+	// that lead to its authority; KeyLocation or KeyPEM (ssl.key.location, ssl.key.pem) its key, and KeyPassword
+	// (ssl.key.password) the password of the key.
+	CertificateLocation, CertificatePEM string
+	KeyLocation                         string
+	KeyPEM                              Secret
+	KeyPassword                         Secret
+	// KeystoreLocation and KeystorePassword (ssl.keystore.location, ssl.keystore.password) are a PKCS#12 file with both.
+	KeystoreLocation string
+	KeystorePassword Secret
+	// CRLLocation (ssl.crl.location) is a file with lists of revoked certificates, in PEM.
+	CRLLocation string
+	// CipherSuites (ssl.cipher.suites) are names of crypto/tls, separated by commas or colons. They are for TLS 1.2.
+	CipherSuites string
+	// Curves (ssl.curves.list) are X25519, P-256, P-384 and P-521, separated by colons.
+	Curves string
+	// SkipVerification (enable.ssl.certificate.verification=false) accepts any certificate.
+	SkipVerification bool
+	// EndpointIdentification (ssl.endpoint.identification.algorithm) is "https", the default, which compares the name in
+	// the certificate with that of the broker, or "none".
+	EndpointIdentification string
+}
+
+// Security protocols.
+const (
+	plaintext     = "plaintext"
+	ssl           = "ssl"
+	saslPlaintext = "sasl_plaintext"
+	saslSSL       = "sasl_ssl"
+)
+
+// String returns the options as "name=value", sorted, with asterisks in the place of secrets.
+func (c ConnectionConfig) String() string {
+	var b strings.Builder
+	for _, o := range connectionOptions {
+		v := o.get(&c)
+		if v == "" {
+			continue
+		}
+		if o.secret {
+			v = mask
+		}
+		if b.Len() > 0 {
+			b.WriteByte(' ')
+		}
+		fmt.Fprintf(&b, "%s=%s", o.name, v)
+	}
+	return b.String()
+}
+
+// withDefaults returns the configuration with lower and upper case as they should be, or everything that is wrong.
+func (c ConnectionConfig) withDefaults() (ConnectionConfig, error) {
+	var problems []error
+	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	c.SecurityProtocol = strings.ToLower(c.SecurityProtocol)
+	if c.SecurityProtocol == "" {
+		c.SecurityProtocol = plaintext
+	}
+	c.SASL.Mechanism = strings.ToUpper(c.SASL.Mechanism)
+	c.SASL.OAuth.Method = strings.ToLower(c.SASL.OAuth.Method)
+	c.TLS.EndpointIdentification = strings.ToLower(c.TLS.EndpointIdentification)
+	if !slices.Contains([]string{plaintext, ssl, saslPlaintext, saslSSL}, c.SecurityProtocol) {
+		problem("SecurityProtocol: unknown value %q: it is plaintext, ssl, sasl_plaintext or sasl_ssl", c.SecurityProtocol)
+	}
+	if c.usesSASL() {
+		problems = append(problems, c.SASL.problems()...)
+	} else if c.SASL.Mechanism != "" || c.SASL.Username != "" || c.SASL.Token != nil {
+		problem("SASL is configured, and SecurityProtocol is %q, which does not use it", c.SecurityProtocol)
+	}
+	if !c.usesTLS() && c.TLS != (TLSConfig{}) {
+		problem("TLS is configured, and SecurityProtocol is %q, which does not use it", c.SecurityProtocol)
+	}
+	if a := c.TLS.EndpointIdentification; a != "" && a != "https" && a != "none" {
+		problem("TLS.EndpointIdentification: unknown value %q: it is https or none", a)
+	}
+	if len(problems) > 0 {
+		return c, fmt.Errorf("connection: %w", errors.Join(problems...))
+	}
+	return c, nil
+}
+
+func (c *ConnectionConfig) usesSASL() bool { return strings.HasPrefix(c.SecurityProtocol, "sasl") }
+func (c *ConnectionConfig) usesTLS() bool  { return strings.HasSuffix(c.SecurityProtocol, "ssl") }
+
+// client returns what configures the Kafka client. Files are read now, so that what is wrong with them is said at once.
+func (c ConnectionConfig) client() (func(*sarama.Config), error) {
+	c, err := c.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	var security *tls.Config
+	if c.usesTLS() {
+		if security, err = c.TLS.load(time.Now()); err != nil {
+			return nil, fmt.Errorf("connection: %w", err)
+		}
+	}
+	if c.SASL.Mechanism == sarama.SASLTypeOAuth && c.SASL.Token == nil {
+		c.SASL.Token = c.SASL.OAuth.source() // one for all clients, which keeps tokens
+	}
+	return func(s *sarama.Config) {
+		if c.ClientID != "" {
+			s.ClientID = c.ClientID
+		}
+		if security != nil {
+			s.Net.TLS.Enable, s.Net.TLS.Config = true, security.Clone()
+		}
+		if c.usesSASL() {
+			c.SASL.apply(s)
+		}
+	}, nil
+}

@@ -1,0 +1,268 @@
+package runtime_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/youmark/pkcs8"
+	"software.sslmate.com/src/go-pkcs12"
+
+	"github.com/weirstreams/weir/runtime"
+)
+
+// authority signs certificates.
+type authority struct {
+	t           *testing.T
+	certificate *x509.Certificate
+	key         *ecdsa.PrivateKey
+	serial      int64
+}
+
+func newAuthority(t *testing.T) *authority {
+	a := &authority{t: t}
+	template := &x509.Certificate{
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign, Subject: pkix.Name{CommonName: "authority"},
+	}
+	a.certificate, a.key = a.issue(template)
+	return a
+}
+
+// issue makes a certificate, signed by the authority or, if it has none yet, by itself.
+func (a *authority) issue(template *x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey) {
+	a.t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.serial++
+	template.SerialNumber = big.NewInt(a.serial)
+	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	parent, signer := a.certificate, a.key
+	if parent == nil {
+		parent, signer = template, key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return certificate, key
+}
+
+func (a *authority) server(names ...string) (tls.Certificate, *x509.Certificate) {
+	template := &x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	for _, name := range names {
+		if ip := net.ParseIP(name); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, name)
+		}
+	}
+	certificate, key := a.issue(template)
+	return tls.Certificate{Certificate: [][]byte{certificate.Raw}, PrivateKey: key}, certificate
+}
+
+func (a *authority) client() (*x509.Certificate, *ecdsa.PrivateKey) {
+	return a.issue(&x509.Certificate{
+		Subject: pkix.Name{CommonName: "client"}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	})
+}
+
+func (a *authority) revoke(c *x509.Certificate, until time.Time) []byte {
+	a.t.Helper()
+	der, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{
+		Number: big.NewInt(1), ThisUpdate: time.Now().Add(-2 * time.Hour), NextUpdate: until,
+		RevokedCertificateEntries: []x509.RevocationListEntry{{SerialNumber: c.SerialNumber, RevocationTime: time.Now()}},
+	}, a.certificate, a.key)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return der
+}
+
+func (a *authority) pool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(a.certificate)
+	return pool
+}
+
+func inPEM(kind string, der []byte) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+}
+
+func certificatePEM(c *x509.Certificate) string { return inPEM("CERTIFICATE", c.Raw) }
+
+func keyPEM(t *testing.T, key *ecdsa.PrivateKey, password string) string {
+	t.Helper()
+	kind, phrase := "PRIVATE KEY", []byte(nil)
+	if password != "" {
+		kind, phrase = "ENCRYPTED PRIVATE KEY", []byte(password)
+	}
+	der, err := pkcs8.MarshalPrivateKey(key, phrase, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return inPEM(kind, der)
+}
+
+func file(t *testing.T, name, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// connect runs an application on a broker until it has joined its group, and returns the error if it does not come to that.
+func connect(t *testing.T, connection runtime.ConnectionConfig, options ...kfake.Opt) error {
+	t.Helper()
+	cluster, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1), kfake.SeedTopics(1, "in", "out")}, options...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	connection.Brokers = cluster.ListenAddrs()
+	r := run(t, pipeline{input: "in", output: "out"}.topology(), runtime.Config{
+		Connection: connection, Group: "g", StateInMemory: true, StateDir: t.TempDir(), IgnoreSignals: true, Logger: logger(t),
+	})
+	for {
+		select {
+		case <-r.done:
+			return r.err
+		case <-time.After(5 * time.Millisecond):
+			if r.Status().State == runtime.Running {
+				r.stop()
+				return nil
+			}
+		}
+	}
+}
+
+func TestAConnectionIsMadeAsItIsConfigured(t *testing.T) {
+	ours, others := newAuthority(t), newAuthority(t)
+	here, hereCertificate := ours.server("127.0.0.1")
+	elsewhere, _ := ours.server("broker.example")
+	certificate, key := ours.client()
+	ca := runtime.TLSConfig{CAPEM: runtime.Secret(certificatePEM(ours.certificate))}
+	with := func(c runtime.TLSConfig, edit func(*runtime.TLSConfig)) runtime.TLSConfig { edit(&c); return c }
+	server := func(c tls.Certificate) kfake.Opt { return kfake.TLS(&tls.Config{Certificates: []tls.Certificate{c}}) }
+	mutual := kfake.TLS(&tls.Config{
+		Certificates: []tls.Certificate{here}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ours.pool(),
+	})
+	keystore, err := pkcs12.Modern.Encode(key, certificate, nil, "open")
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "ca.pem"), []byte(certificatePEM(ours.certificate)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sasl := func(mechanism, password string) runtime.SASLConfig {
+		return runtime.SASLConfig{Mechanism: mechanism, Username: "weir", Password: runtime.Secret(password)}
+	}
+	user := func(mechanism string) []kfake.Opt {
+		return []kfake.Opt{kfake.EnableSASL(), kfake.Superuser(mechanism, "weir", "right")}
+	}
+	for _, tc := range []struct {
+		name     string
+		protocol string
+		tls      runtime.TLSConfig
+		sasl     runtime.SASLConfig
+		broker   []kfake.Opt
+		want     string // in the error; none if empty
+	}{
+		{"plain text", "", runtime.TLSConfig{}, runtime.SASLConfig{}, nil, ""},
+		{"TLS", "ssl", ca, runtime.SASLConfig{}, []kfake.Opt{server(here)}, ""},
+		{"authorities in a file", "ssl", runtime.TLSConfig{CALocation: file(t, "ca.pem", certificatePEM(ours.certificate))}, runtime.SASLConfig{}, []kfake.Opt{server(here)}, ""},
+		{"authorities in a folder", "ssl", runtime.TLSConfig{CALocation: folder}, runtime.SASLConfig{}, []kfake.Opt{server(here)}, ""},
+		{"another authority", "ssl", runtime.TLSConfig{CAPEM: runtime.Secret(certificatePEM(others.certificate))}, runtime.SASLConfig{}, []kfake.Opt{server(here)}, "certificate signed by unknown authority"},
+		{"another name", "ssl", ca, runtime.SASLConfig{}, []kfake.Opt{server(elsewhere)}, "127.0.0.1"},
+		{"another name, which does not matter", "ssl", with(ca, func(c *runtime.TLSConfig) { c.EndpointIdentification = "NONE" }), runtime.SASLConfig{}, []kfake.Opt{server(elsewhere)}, ""},
+		{"another authority, and the name does not matter", "ssl", runtime.TLSConfig{CAPEM: runtime.Secret(certificatePEM(others.certificate)), EndpointIdentification: "none"}, runtime.SASLConfig{}, []kfake.Opt{server(here)}, "certificate signed by unknown authority"},
+		{"nothing matters", "ssl", runtime.TLSConfig{SkipVerification: true}, runtime.SASLConfig{}, []kfake.Opt{server(elsewhere)}, ""},
+		{"revoked", "ssl", with(ca, func(c *runtime.TLSConfig) {
+			c.CRLLocation = file(t, "crl.pem", inPEM("X509 CRL", ours.revoke(hereCertificate, time.Now().Add(time.Hour))))
+		}), runtime.SASLConfig{}, []kfake.Opt{server(here)}, "revoked"},
+		{"another one is revoked", "ssl", with(ca, func(c *runtime.TLSConfig) {
+			c.CRLLocation = file(t, "crl.pem", inPEM("X509 CRL", ours.revoke(certificate, time.Now().Add(time.Hour))))
+		}), runtime.SASLConfig{}, []kfake.Opt{server(here)}, ""},
+		{"certificate", "ssl", with(ca, func(c *runtime.TLSConfig) {
+			c.CertificatePEM, c.KeyPEM = certificatePEM(certificate), runtime.Secret(keyPEM(t, key, ""))
+		}), runtime.SASLConfig{}, []kfake.Opt{mutual}, ""},
+		{"certificate with an encrypted key, in files", "ssl", with(ca, func(c *runtime.TLSConfig) {
+			c.CertificateLocation = file(t, "certificate.pem", certificatePEM(certificate))
+			c.KeyLocation, c.KeyPassword = file(t, "key.pem", keyPEM(t, key, "open")), "open"
+		}), runtime.SASLConfig{}, []kfake.Opt{mutual}, ""},
+		{"keystore", "ssl", with(ca, func(c *runtime.TLSConfig) {
+			c.KeystoreLocation, c.KeystorePassword = file(t, "keystore.p12", string(keystore)), "open"
+		}), runtime.SASLConfig{}, []kfake.Opt{mutual}, ""},
+		{"no certificate", "ssl", ca, runtime.SASLConfig{}, []kfake.Opt{mutual}, "certificate required"},
+		{"PLAIN", "sasl_plaintext", runtime.TLSConfig{}, sasl("PLAIN", "right"), user("PLAIN"), ""},
+		{"PLAIN over TLS", "SASL_SSL", ca, sasl("PLAIN", "right"), append(user("PLAIN"), server(here)), ""},
+		{"SCRAM-SHA-256", "sasl_plaintext", runtime.TLSConfig{}, sasl("scram-sha-256", "right"), user("SCRAM-SHA-256"), ""},
+		{"SCRAM-SHA-512", "sasl_plaintext", runtime.TLSConfig{}, sasl("SCRAM-SHA-512", "right"), user("SCRAM-SHA-512"), ""},
+		// kfake hangs up on a wrong password, where Kafka answers.
+		{"a wrong password", "sasl_plaintext", runtime.TLSConfig{}, sasl("PLAIN", "wrong"), user("PLAIN"), "can be reached"},
+		{"a wrong password for SCRAM", "sasl_plaintext", runtime.TLSConfig{}, sasl("SCRAM-SHA-256", "wrong"), user("SCRAM-SHA-256"), "can be reached"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			err := connect(t, runtime.ConnectionConfig{SecurityProtocol: tc.protocol, TLS: tc.tls, SASL: tc.sasl}, tc.broker...)
+			switch {
+			case tc.want == "" && err != nil:
+				t.Error(err)
+			case tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)):
+				t.Errorf("got %v, which does not say %q", err, tc.want)
+			case err != nil && (strings.Contains(err.Error(), "right") || strings.Contains(err.Error(), "wrong")):
+				t.Errorf("the error tells the password: %v", err)
+			}
+		})
+	}
+}
+
+func TestFilesOfAConnectionThatAreNoUseAreErrors(t *testing.T) {
+	ours := newAuthority(t)
+	certificate, key := ours.client()
+	for _, tc := range []struct {
+		name string
+		tls  runtime.TLSConfig
+		want string
+	}{
+		{"no password", runtime.TLSConfig{CertificatePEM: certificatePEM(certificate), KeyPEM: runtime.Secret(keyPEM(t, key, "open"))}, "set KeyPassword"},
+		{"wrong password", runtime.TLSConfig{
+			CertificatePEM: certificatePEM(certificate), KeyPEM: runtime.Secret(keyPEM(t, key, "open")), KeyPassword: "shut",
+		}, "decrypt the key"},
+		{"another key", runtime.TLSConfig{CertificatePEM: certificatePEM(certificate), KeyPEM: runtime.Secret(keyPEM(t, ours.key, ""))}, "certificate and key"},
+		{"no keystore", runtime.TLSConfig{KeystoreLocation: file(t, "keystore.p12", "x")}, "KeystoreLocation"},
+		{"an old list", runtime.TLSConfig{
+			CRLLocation: file(t, "crl.pem", inPEM("X509 CRL", ours.revoke(certificate, time.Now().Add(-time.Hour)))),
+		}, "is out of date"},
+		{"no list", runtime.TLSConfig{CRLLocation: file(t, "crl.pem", "x")}, "holds no list"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, err := runtime.New(pipeline{input: "in", output: "out"}.topology(), runtime.Config{
+				Brokers: []string{"localhost:9092"}, Group: "g", Connection: runtime.ConnectionConfig{SecurityProtocol: "ssl", TLS: tc.tls},
+			})
+			if err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "open") && tc.name != "no password" {
+				t.Errorf("got %v, which does not say %q", err, tc.want)
+			}
+		})
+	}
+}

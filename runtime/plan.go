@@ -1,0 +1,99 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/weirstreams/weir/internal/engine"
+)
+
+// TopicPlan is what Run would find and make on the cluster.
+type TopicPlan struct {
+	// Existing are the topics of the topology, internal ones included, that are there; Missing are those that Run would
+	// make.
+	Existing, Missing []TopicSettings
+	// Problems is what is wrong. If there is anything, Run makes nothing and returns it as an error.
+	Problems []string
+}
+
+// TopicSettings are those of one topic.
+type TopicSettings struct {
+	Name       string
+	Partitions int32
+	// Replication is the number of replicas; -1 is the default of the cluster.
+	Replication int16
+	// Config are settings by Kafka's names: cleanup.policy, retention.ms and retention.bytes of a topic that exists, and all
+	// that would be set for one that is made.
+	Config map[string]string
+}
+
+// shownConfig are the settings that matter to an application.
+var shownConfig = []string{"cleanup.policy", "retention.bytes", "retention.ms"}
+
+// Plan says what Run would find and make on the cluster, and what is wrong there. It changes nothing, and joins no group. An
+// error says that the cluster cannot be asked.
+func (a *App) Plan(ctx context.Context) (plan *TopicPlan, err error) {
+	cluster, err := a.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer a.close("the connection to the cluster", &err, cluster.Close)
+	topics, err := engine.PlanTopics(ctx, cluster, a.plan, a.topicOptions())
+	if err != nil {
+		return nil, err
+	}
+	plan = &TopicPlan{Problems: topics.Problems}
+	for _, t := range topics.Existing {
+		settings := TopicSettings{Name: t.Name, Partitions: t.Partitions, Replication: t.Replication, Config: map[string]string{}}
+		for _, name := range shownConfig {
+			if value, ok := t.Config[name]; ok {
+				settings.Config[name] = value
+			}
+		}
+		plan.Existing = append(plan.Existing, settings)
+	}
+	for _, t := range topics.Missing {
+		plan.Missing = append(plan.Missing, TopicSettings(t))
+	}
+	slices.SortFunc(plan.Missing, func(a, b TopicSettings) int { return strings.Compare(a.Name, b.Name) })
+	return plan, nil
+}
+
+// String returns the plan as text for people, a line per topic and per problem.
+func (p *TopicPlan) String() string {
+	var b strings.Builder
+	section := func(heading string, topics []TopicSettings) {
+		if len(topics) == 0 {
+			return
+		}
+		fmt.Fprintf(&b, "%s\n", heading)
+		for _, t := range topics {
+			fmt.Fprintf(&b, "  %s\n", t)
+		}
+	}
+	section("exists:", p.Existing)
+	section("is made:", p.Missing)
+	if len(p.Problems) > 0 {
+		b.WriteString("is wrong, so that nothing is made:\n")
+		for _, problem := range p.Problems {
+			fmt.Fprintf(&b, "  %s\n", problem)
+		}
+	}
+	return b.String()
+}
+
+// String returns name, partitions, replicas and settings.
+func (t TopicSettings) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %d partitions", t.Name, t.Partitions)
+	if t.Replication > 0 {
+		fmt.Fprintf(&b, ", %d replicas", t.Replication)
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.Config)) {
+		fmt.Fprintf(&b, ", %s=%s", name, t.Config[name])
+	}
+	return b.String()
+}

@@ -1,0 +1,165 @@
+package runtime_test
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/runtime"
+)
+
+// spread has four partitions. The number 1000*p+i is the i-th of partition p, and all numbers of a partition have the
+// same key, so that totals come out the same whoever works them out.
+type spread struct {
+	*kafka
+	p       pipeline
+	written int // per partition
+
+	mu      sync.Mutex // guards what follows
+	last    map[int]time.Time
+	longest map[int]time.Duration // between two records of a partition
+}
+
+const spreadPartitions = 4
+
+func newSpread(t testing.TB) *spread {
+	k := newKafka(t)
+	s := &spread{kafka: k, p: pipeline{input: k.Topic(t, "in", spreadPartitions), output: k.Topic(t, "out", 1)}}
+	s.p.f = func(_ context.Context, n int) (int, error) {
+		s.note(n / 1000)
+		return n, nil
+	}
+	return s
+}
+
+func (s *spread) note(partition int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	if last := s.last[partition]; !last.IsZero() {
+		s.longest[partition] = max(s.longest[partition], now.Sub(last))
+	}
+	if s.last != nil {
+		s.last[partition] = now
+	}
+}
+
+// watch begins to measure how long partitions are not worked on.
+func (s *spread) watch() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last, s.longest = map[int]time.Time{}, map[int]time.Duration{}
+}
+
+func (s *spread) records(partition, from, to int) []broker.Record {
+	var records []broker.Record
+	for i := from; i < to; i++ {
+		records = append(records, raw(strconv.Itoa(partition), strconv.Itoa(1000*partition+i)))
+	}
+	return records
+}
+
+// write writes some more to each partition.
+func (s *spread) write(n int) {
+	s.t.Helper()
+	for p := range spreadPartitions {
+		s.kafka.write(s.p.input, int32(p), s.records(p, s.written, s.written+n)...)
+	}
+	s.written += n
+}
+
+func (s *spread) allCommitted() bool {
+	for p := range int32(spreadPartitions) {
+		if s.committed(s.p.input, p) != int64(s.written) {
+			return false
+		}
+	}
+	return true
+}
+
+// check checks the output when everything is committed. Nothing has failed, so nothing counts twice with any guarantee.
+func (s *spread) check() {
+	s.t.Helper()
+	await(s.t, "everything", s.allCommitted)
+	var all []broker.Record
+	for p := range spreadPartitions {
+		all = append(all, s.records(p, 0, s.written)...)
+	}
+	s.checkTotalsExactly(s.p.output, all)
+}
+
+// checkAtLeastOnce checks the output when everything is committed and output may have been written twice.
+func (s *spread) checkAtLeastOnce() {
+	s.t.Helper()
+	await(s.t, "everything", s.allCommitted)
+	var all []broker.Record
+	for p := range spreadPartitions {
+		all = append(all, s.records(p, 0, s.written)...)
+	}
+	s.checkTotals(s.p.output, all)
+}
+
+// member returns the configuration of a member, and its log.
+func (s *spread) member(g runtime.Guarantee) (runtime.Config, *seenLines) {
+	config, log := s.loggingConfig()
+	config.Guarantee, config.CheckpointInterval, config.CheckpointRecords = g, 200*time.Millisecond, 0
+	config.SessionTimeout = max(3*time.Second, s.SessionTimeout())
+	return config, log
+}
+
+// awaitMembers waits until the group knows of so many members.
+func (s *spread) awaitMembers(n int) {
+	s.t.Helper()
+	admin := s.admin()
+	await(s.t, strconv.Itoa(n)+" members", func() bool {
+		groups, err := admin.DescribeConsumerGroups([]string{s.group})
+		return err == nil && len(groups) == 1 && len(groups[0].Members) == n
+	})
+}
+
+// half is a member with half of the tasks that has nothing to restore.
+func half(s runtime.Status) bool {
+	return len(s.Tasks) == spreadPartitions/2 &&
+		!slices.ContainsFunc(s.Tasks, func(t runtime.TaskStatus) bool { return t.Restoring })
+}
+
+// first starts a member that has all tasks, with some work done.
+func (s *spread) first(p pipeline, g runtime.Guarantee) (*running, *seenLines) {
+	s.t.Helper()
+	config, log := s.member(g)
+	first := run(s.t, p.topology(), config)
+	s.write(20)
+	await(s.t, "everything", s.allCommitted)
+	first.await("all tasks", func(st runtime.Status) bool { return len(st.Tasks) == spreadPartitions })
+	return first, log
+}
+
+// second starts another member, and returns when tasks of the first one, whose log is given, are to go to it.
+func (s *spread) second(g runtime.Guarantee, first *seenLines) *running {
+	s.t.Helper()
+	revoked := make(chan struct{})
+	first.whenever("partitions revoked", sync.OnceFunc(func() { close(revoked) }))
+	config, _ := s.member(g)
+	second := run(s.t, s.p.topology(), config)
+	select {
+	case <-revoked:
+	case <-within(s.t).Done():
+		s.t.Fatal("nothing was revoked")
+	}
+	return second
+}
+
+// finish waits until two members share the tasks, lets them do some more work, and stops them.
+func (s *spread) finish(first, second *running) {
+	s.t.Helper()
+	first.await("half of the tasks", half)
+	second.await("half of the tasks", half)
+	s.write(20)
+	await(s.t, "everything", s.allCommitted)
+	second.stop()
+	first.stop()
+}

@@ -1,0 +1,13 @@
+// Package sink is how records leave for somewhere outside of Kafka: a database, a file, a service.
+//
+//	t.From(Orders).Sink("orders table", sink.Batch(func(ctx context.Context, orders []sink.Record[string, Order]) error {
+//		return insert(ctx, db, orders)
+//	}))
+//
+// What is handed to a sink counts with the checkpoint: each task has a [Writer] of its own, which is flushed before the
+// offsets of its records are committed. After a crash in between, records are written again. So delivery to sinks is at
+// least once with either guarantee of the runtime, and a target that takes the same record twice without harm (an upsert, a
+// file that is named after its offsets) makes it exactly once.
+//
+// [Batch] makes a sink of a function that writes many records at once. A connector that needs more implements [Sink].
+package sink

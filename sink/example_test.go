@@ -1,0 +1,59 @@
+package sink_test
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/sink"
+	"github.com/weirstreams/weir/stream"
+	"github.com/weirstreams/weir/testkit"
+)
+
+var readings = stream.NewTopic("readings", codec.String(), codec.Float64())
+
+// run sends three readings through a topology, and stops it, which makes the last checkpoint.
+func run(t *stream.Topology) {
+	err := testkit.Run(t, func(d *testkit.Driver) {
+		in := d.Input(readings)
+		in.Send("cellar", 12, time.Unix(1, 0))
+		in.Send("attic", 31.5, time.Unix(2, 0))
+		in.Send("attic", 32, time.Unix(3, 0))
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+}
+
+func ExampleBatch() {
+	insert := func(_ context.Context, rows []sink.Record[string, float64]) error {
+		for _, r := range rows {
+			fmt.Printf("insert %s %.1f at %s\n", r.Key, r.Value, r.Time().UTC().Format(time.TimeOnly))
+		}
+		return nil
+	}
+	t := stream.NewTopology()
+	t.From(readings).
+		Filter(func(celsius float64) bool { return celsius > 30 }).
+		Sink("hot readings", sink.Batch(insert))
+
+	run(t)
+	// Output:
+	// insert attic 31.5 at 00:00:02
+	// insert attic 32.0 at 00:00:03
+}
+
+func ExampleList() {
+	var hot sink.List[string, float64]
+	t := stream.NewTopology()
+	t.From(readings).Filter(func(celsius float64) bool { return celsius > 30 }).Sink("hot readings", &hot)
+
+	run(t)
+	for _, r := range hot.Records() {
+		fmt.Println(r.Key, r.Value)
+	}
+	// Output:
+	// attic 31.5
+	// attic 32
+}

@@ -1,0 +1,35 @@
+package sink
+
+import (
+	"context"
+	"sync"
+)
+
+// List is a sink that keeps records in memory, for tests and for looking at a stream. The zero value is ready for use.
+type List[K, V any] struct {
+	mu      sync.Mutex // guards records
+	records []Record[K, V]
+}
+
+// Records returns what was written so far: per task in order, and that is with checkpoints. Any goroutine may call it.
+func (l *List[K, V]) Records() []Record[K, V] {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.records[:len(l.records):len(l.records)]
+}
+
+// Connect implements [Sink].
+func (*List[K, V]) Connect(context.Context) error { return nil }
+
+// Close implements [Sink].
+func (*List[K, V]) Close(context.Context) error { return nil }
+
+// Writer implements [Sink].
+func (l *List[K, V]) Writer(context.Context, Task) (Writer[K, V], error) {
+	return NewBatchWriter(func(_ context.Context, records []Record[K, V]) error {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.records = append(l.records, records...)
+		return nil
+	}, BatchOptions{}), nil
+}

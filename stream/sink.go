@@ -1,0 +1,30 @@
+package stream
+
+import (
+	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/operator"
+	"github.com/weirstreams/weir/sink"
+)
+
+// Sink hands the stream to a sink outside of Kafka. name says what it is, in errors, logs and Describe. Delivery is at least
+// once: see package sink. Records with null keys and null values are handed on like others.
+func (s Stream[K, V]) Sink(name string, to sink.Sink[K, V]) {
+	n := &graph.Node{Kind: graph.KindExternal, Detail: name}
+	if to == nil {
+		s.add(n)
+		s.topology.graph.Find(n, "the sink is nil")
+		return
+	}
+	n.External = &graph.External{Sink: to, Connect: to.Connect, Close: to.Close}
+	n.Lower = func(b *graph.Builder, n *graph.Node) (any, error) {
+		writer, err := to.Writer(b.Env.Context, sink.Task{Sink: name, Partition: b.Env.Origin.Partition})
+		if err != nil {
+			return nil, graph.ExternalError(n, "open a writer", err)
+		}
+		return operator.Receiver[K, V](operator.NewExternal(b.Env, n.ID, writer)), nil
+	}
+	s.add(n)
+	if name == "" {
+		s.topology.graph.Find(n, "the name of the sink is empty")
+	}
+}

@@ -1,0 +1,170 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/weirstreams/weir/sink"
+)
+
+// NewSink returns a sink for topologies under simulation: it fails and pushes back if SinkFailure is among the faults, and
+// what it was given is compared with the reference model. describe writes down what is to be compared beside the origin
+// of a record; nil means key, value and time. Outside of a simulation the sink takes everything and keeps nothing.
+func NewSink[K, V any](describe func(r *sink.Record[K, V]) string) sink.Sink[K, V] {
+	if describe == nil {
+		describe = func(r *sink.Record[K, V]) string { return fmt.Sprintf("%+v: %+v @%d", r.Key, r.Value, r.Millis) }
+	}
+	return simulatedSink[K, V]{describe}
+}
+
+type simulatedSink[K, V any] struct {
+	describe func(r *sink.Record[K, V]) string
+}
+
+func (simulatedSink[K, V]) Connect(context.Context) error { return nil }
+func (simulatedSink[K, V]) Close(context.Context) error   { return nil }
+
+// Writer finds the world, or the model, in the context of the task.
+func (s simulatedSink[K, V]) Writer(ctx context.Context, task sink.Task) (sink.Writer[K, V], error) {
+	target, _ := ctx.Value(sinkTargetKey{}).(sinkTarget)
+	return &simulatedWriter[K, V]{describe: s.describe, place: sinkPlace{task.Sink, task.Partition}, target: target}, nil
+}
+
+// sinkPlace is where a task writes in a sink.
+type sinkPlace struct {
+	sink      string
+	partition int32
+}
+
+// sinkTarget is the outside world, or the model of it. It returns how many lines it has taken.
+type sinkTarget func(at sinkPlace, lines []string) (taken int, err error)
+
+type sinkTargetKey struct{}
+
+// withSinks returns a context in which the sinks of a topology write to target.
+func withSinks(target sinkTarget) context.Context {
+	return context.WithValue(context.Background(), sinkTargetKey{}, target)
+}
+
+// simulatedWriter holds lines until they are flushed.
+type simulatedWriter[K, V any] struct {
+	describe func(r *sink.Record[K, V]) string
+	place    sinkPlace
+	target   sinkTarget
+	lines    []string
+}
+
+func (w *simulatedWriter[K, V]) Add(_ context.Context, r *sink.Record[K, V]) error {
+	w.lines = append(w.lines, fmt.Sprintf("%s, which comes of %s[%d] at offset %d", w.describe(r), r.Origin.Topic, r.Origin.Partition, r.Origin.Offset))
+	return nil
+}
+
+func (w *simulatedWriter[K, V]) Flush(context.Context) error {
+	if w.target == nil || len(w.lines) == 0 {
+		w.lines = nil
+		return nil
+	}
+	taken, err := w.target(w.place, w.lines)
+	w.lines = w.lines[taken:]
+	return err
+}
+
+func (w *simulatedWriter[K, V]) Full() bool   { return len(w.lines) > 50 }
+func (w *simulatedWriter[K, V]) Discard()     { w.lines = nil }
+func (w *simulatedWriter[K, V]) Close() error { return nil }
+
+// writeSink is the outside world: it takes lines, or some of them, or fails.
+func (w *world) writeSink(at sinkPlace, lines []string) (taken int, err error) {
+	r := w.current
+	p := r.process
+	if p.dead {
+		return 0, errCrash
+	}
+	w.count("sink", at.sink, false)
+	some := func() int {
+		n := w.random.IntN(len(lines) + 1)
+		w.sinks[at] = append(w.sinks[at], lines[:n]...)
+		return n
+	}
+	f := &w.config.faults
+	if !w.calm {
+		w.interleave(r)
+	}
+	if p.dead {
+		return 0, errCrash
+	}
+	switch {
+	case w.calm:
+	case w.random.oneIn(f.crash):
+		w.tracef("%s is killed while it writes to sink %q", p.name, at.sink)
+		some()
+		p.dead = true
+		panic(errCrash)
+	case w.random.oneIn(f.sinkError):
+		w.tracef("%s: sink %q fails", p.name, at.sink)
+		some()
+		return 0, fmt.Errorf("sink: %w", errInjected)
+	case w.random.oneIn(f.sinkPressure):
+		n := some()
+		pressure := &sink.BackpressureError{RetryAfter: w.random.upTo(w.config.session)}
+		w.tracef("%s: sink %q takes %d of %d lines, and then no more for %v", p.name, at.sink, n, len(lines), pressure.RetryAfter)
+		return n, fmt.Errorf("simulated: %w", pressure)
+	}
+	w.sinks[at] = append(w.sinks[at], lines...)
+	return len(lines), nil
+}
+
+// checkSinks compares what was written to sinks with what should have been: everything, nothing else, and, apart from
+// repetitions, in order. Repetitions are nobody's fault, with either guarantee.
+func (w *world) checkSinks(want *expectation) {
+	places := map[sinkPlace]bool{}
+	for at := range want.sinks {
+		places[at] = true
+	}
+	for at := range w.sinks {
+		places[at] = true
+	}
+	for _, at := range slices.SortedFunc(maps.Keys(places), func(a, b sinkPlace) int {
+		return slices.Compare([]string{a.sink, fmt.Sprint(a.partition)}, []string{b.sink, fmt.Sprint(b.partition)})
+	}) {
+		if problem := compareSink(w.sinks[at], want.sinks[at], len(w.ordered) > 0); problem != "" {
+			w.failf("output: sink %q, partition %d: %s", at.sink, at.partition, problem)
+		}
+	}
+}
+
+// compareSink says what is wrong. reordered says that several inputs may have been merged in another order before it was
+// done again.
+func compareSink(got, want []string, reordered bool) string {
+	wanted, found := map[string]int{}, map[string]int{}
+	repeated := false
+	for _, line := range want {
+		wanted[line]++
+		repeated = repeated || wanted[line] > 1
+	}
+	var first []string
+	for _, line := range got {
+		if found[line]++; found[line] == 1 {
+			first = append(first, line)
+		}
+		if wanted[line] == 0 && !reordered {
+			return fmt.Sprintf("line should not be there: %s", line)
+		}
+	}
+	for _, line := range want {
+		if found[line] < wanted[line] {
+			return fmt.Sprintf("line is there %d times and not %d: %s", found[line], wanted[line], line)
+		}
+	}
+	if repeated || reordered {
+		return "" // repetitions cannot be told from lines that are equal
+	}
+	for i, line := range first {
+		if want[i] != line {
+			return fmt.Sprintf("out of order: line %d of %d: %s", i, len(want), line)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,37 @@
+package window
+
+import (
+	"fmt"
+	"reflect"
+)
+
+// Named is implemented by aggregators whose accumulators and items must not be taken for those of others. The name is
+// stored with the windows, and windows that were stored with another are refused. It does not depend on the names of
+// types. An aggregator without a name is taken for a Custom one.
+type Named interface{ AccumulatorName() string }
+
+// AccumulatorName returns the name of an aggregator.
+func AccumulatorName(aggregator any) string {
+	if n, ok := aggregator.(Named); ok {
+		return n.AccumulatorName()
+	}
+	return "custom"
+}
+
+func kindOf[N Number]() string { return reflect.TypeFor[N]().Kind().String() }
+
+func (count[V]) AccumulatorName() string          { return "count" }
+func (*sum[V, N]) AccumulatorName() string        { return "sum " + kindOf[N]() }
+func (*mean[V, N]) AccumulatorName() string       { return "mean" }
+func (*deviation[V, N]) AccumulatorName() string  { return "deviation" }
+func (e *extreme[V, N]) AccumulatorName() string  { return e.name + " " + kindOf[N]() }
+func (p *pick[V, T]) AccumulatorName() string     { return p.name }
+func (*collect[V, T]) AccumulatorName() string    { return "collect" }
+func (*distinct[V, T]) AccumulatorName() string   { return "distinct" }
+func (*approx[V]) AccumulatorName() string        { return "approximate distinct" }
+func (*quantileOf[V, N]) AccumulatorName() string { return "quantile" }
+func (t *top[V, T]) AccumulatorName() string      { return fmt.Sprint("top ", t.n) }
+func (*reduce[V, A]) AccumulatorName() string     { return "reduce" }
+func (c *combined[V, A1, R1, A2, R2, R]) AccumulatorName() string {
+	return "(" + AccumulatorName(c.a) + ", " + AccumulatorName(c.b) + ")"
+}

@@ -1,0 +1,72 @@
+package window
+
+import (
+	"errors"
+	"iter"
+)
+
+// Where gives an aggregator only the values for which keep says so. The windows are those of all records: one that no
+// value was kept of has the result of an empty window. Aggregators under Where do not see null values. It is for the
+// parts of Combine2 and its kin; to leave records out altogether, filter the stream.
+func Where[V, A, R any](keep func(V) bool, a Aggregator[V, A, R]) Aggregator[V, A, R] {
+	return &where[V, A, R]{a, keep}
+}
+
+// where can do what the aggregator in it can.
+type where[V, A, R any] struct {
+	Aggregator[V, A, R]
+	keep func(V) bool
+}
+
+func (w *where[V, A, R]) merges() bool { return w.Aggregator != nil && MergerOf(w.Aggregator) != nil }
+
+func (w *where[V, A, R]) collects() bool {
+	return w.Aggregator != nil && CollectorOf(w.Aggregator) != nil
+}
+
+func (w *where[V, A, R]) orders() bool { return w.Aggregator != nil && OrdererOf(w.Aggregator) != nil }
+
+func (w *where[V, A, R]) Add(acc *A, v V, at int64) {
+	if w.keep(v) {
+		w.Aggregator.Add(acc, v, at)
+	}
+}
+
+func (w *where[V, A, R]) AddInOrder(acc *A, v V, at, number int64) {
+	if w.keep(v) {
+		OrdererOf(w.Aggregator).AddInOrder(acc, v, at, number)
+	}
+}
+
+func (w *where[V, A, R]) Merge(dst *A, src A) { MergerOf(w.Aggregator).Merge(dst, src) }
+
+// AppendItem appends nothing for a value that is not kept, and a byte and the item for others.
+func (w *where[V, A, R]) AppendItem(dst []byte, v V) ([]byte, error) {
+	if !w.keep(v) {
+		return dst, nil
+	}
+	return CollectorOf(w.Aggregator).AppendItem(append(dst, 1), v)
+}
+
+func (w *where[V, A, R]) ResultOf(acc *A, items iter.Seq[[]byte]) (R, error) {
+	return CollectorOf(w.Aggregator).ResultOf(acc, func(yield func([]byte) bool) {
+		for data := range items {
+			if len(data) > 0 && !yield(data[1:]) {
+				return
+			}
+		}
+	})
+}
+
+// AccumulatorName implements [Named]: what is kept is not known, as it is not of functions in general.
+func (w *where[V, A, R]) AccumulatorName() string { return "where " + AccumulatorName(w.Aggregator) }
+
+func (w *where[V, A, R]) Validate() error {
+	if w.Aggregator == nil || w.keep == nil {
+		return errors.New("the aggregator or the function of Where is nil")
+	}
+	if v, ok := w.Aggregator.(interface{ Validate() error }); ok {
+		return v.Validate()
+	}
+	return nil
+}

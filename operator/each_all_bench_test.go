@@ -26,7 +26,7 @@ type pair struct {
 }
 
 // both2 is a sequence without an allocation of its own.
-var both2 iter.Seq[flight] = func(yield func(flight) bool) { _ = yield(flight{}) && yield(flight{}) }
+var both2 iter.Seq[flight] = func(yield func(flight) bool) { _ = yield(both[0]) && yield(both[1]) }
 
 // forwarder is a processor that hands on what it gets.
 type forwarder struct {

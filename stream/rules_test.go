@@ -23,7 +23,6 @@ var (
 	nums    = stream.NewTopic("nums", codec.String(), codec.Int())
 	numsOut = stream.NewTopic("nums-out", codec.String(), codec.Int())
 	lists   = stream.NewTopic("lists", codec.String(), codec.JSON[[]int]())
-	listOut = stream.NewTopic("lists-out", codec.String(), codec.JSON[[]int]())
 	objects = stream.NewTopic("objects", codec.String(), codec.JSON[map[string]int]())
 )
 

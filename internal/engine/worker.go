@@ -242,7 +242,7 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	if err == nil {
 		err = w.advanceIdle()
 	}
-	if err == nil {
+	if err == nil && !w.resting() {
 		err = w.ringClocks()
 	}
 	if err == nil && !worked && w.outbox.pending > 0 { // by what no record has caused
@@ -260,14 +260,14 @@ func (w *Worker) waitFor(wait time.Duration) time.Duration {
 	if len(w.alignedTasks) > 0 {
 		wait = min(wait, stallCheck)
 	}
+	if !w.heldBack() && !w.resting() { // else timers have to wait too
+		wait = w.untilClock(wait)
+	}
 	if w.heldBack() {
 		wait = min(wait, w.heldBackUntil.Sub(w.config.Clock.Now()))
 	}
 	if w.resting() {
 		wait = min(wait, w.refusal.until.Sub(w.config.Clock.Now()))
-	}
-	if !w.heldBack() && !w.resting() {
-		wait = w.untilClock(wait)
 	}
 	if w.records == 0 || w.heldBack() {
 		return max(0, wait)

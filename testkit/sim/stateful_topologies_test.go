@@ -131,10 +131,9 @@ func timers(faulty func() error) *stream.Topology {
 }
 
 func init() {
-	for _, more := range []struct {
-		name  string
-		build func(faulty func() error) *stream.Topology
-	}{{"stores", stores}, {"duplicates", duplicates}, {"timers", timers}} {
-		topologies = append(topologies, topologyOf{name: more.name, build: more.build, inputs: []string{"orders"}})
-	}
+	topologies = append(topologies,
+		topologyOf{name: "stores", build: stores, inputs: []string{"orders"}},
+		topologyOf{name: "duplicates", build: duplicates, inputs: []string{"orders"}},
+		topologyOf{name: "timers", build: timers, inputs: []string{"orders"}},
+	)
 }

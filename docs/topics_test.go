@@ -1,0 +1,36 @@
+package docs
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/weirstreams/weir/runtime"
+)
+
+// show does what the page says.
+func show(ctx context.Context, app *runtime.App) error {
+	plan, err := app.Plan(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Print(plan)
+	return nil
+}
+
+func TestConnectionsAreConfiguredAsThePageSays(t *testing.T) {
+	password := "secret"
+	config := runtime.Config{
+		Group: "alerts",
+		Connection: runtime.ConnectionConfig{
+			Brokers:          []string{"kafka-1:9093", "kafka-2:9093"},
+			SecurityProtocol: "sasl_ssl",
+			SASL:             runtime.SASLConfig{Mechanism: "SCRAM-SHA-512", Username: "alerts", Password: runtime.Secret(password)},
+			TLS:              runtime.TLSConfig{CALocation: "/etc/kafka/ca.pem"},
+		},
+	}
+	if _, err := runtime.New(Topology(), config); err == nil {
+		t.Error("a certificate that is not there was taken")
+	}
+	_ = show
+}

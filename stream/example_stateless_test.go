@@ -1,0 +1,200 @@
+package stream_test
+
+import (
+	"fmt"
+	"iter"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/stream"
+	"github.com/weirstreams/weir/testkit"
+)
+
+func ExampleStream_FlatMapSeq() {
+	t := stream.NewTopology()
+	t.From(lines).FlatMapSeq(func(line string) iter.Seq[string] { return strings.SplitSeq(line, ",") }).To(words)
+
+	run(t, words, "mill,weir")
+	// Output:
+	// k mill
+	// k weir
+}
+
+func ExampleStream_FlatMapEmit() {
+	t := stream.NewTopology()
+	t.From(lines).
+		FlatMapEmit(func(line string, emit func(string)) {
+			for word := range strings.FieldsSeq(line) {
+				if len(word) > 3 {
+					emit(word)
+				}
+			}
+		}).
+		To(words)
+
+	run(t, words, "the mill at the weir")
+	// Output:
+	// k mill
+	// k weir
+}
+
+func ExampleStream_FilterNot() {
+	t := stream.NewTopology()
+	t.From(lines).FilterNot(func(line string) bool { return line == "" }).To(words)
+
+	run(t, words, "", "weir")
+	// Output: k weir
+}
+
+func ExampleStream_MapKey() {
+	t := stream.NewTopology()
+	t.From(lines).MapKey(strings.ToUpper).To(words)
+
+	run(t, words, "weir")
+	// Output: WEIR weir
+}
+
+func ExampleStream_Transform() {
+	t := stream.NewTopology()
+	t.From(lines).
+		Transform(func(r stream.Record[string, string]) stream.Record[string, int] {
+			return stream.Record[string, int]{Key: r.Value, Value: len(r.Value), Millis: r.Millis, Headers: r.Headers}
+		}).
+		To(numbers)
+
+	run(t, numbers, "weir")
+	// Output: weir 4
+}
+
+func ExampleStream_Update() {
+	type Trip struct{ From, To string }
+	trips := stream.NewTopic("trips", codec.String(), codec.JSON[*Trip]())
+	out := stream.NewTopic("upper", codec.String(), codec.JSON[*Trip]())
+	t := stream.NewTopology()
+	t.From(trips).Update(func(trip *Trip) { trip.To = strings.ToUpper(trip.To) }).To(out)
+
+	err := testkit.Run(t, func(d *testkit.Driver) {
+		d.Input(trips).Send("k", &Trip{"mill", "weir"}, time.Unix(0, 0))
+		fmt.Println(*d.Output(out).Values()[0])
+	})
+	fmt.Println(err)
+	// Output:
+	// {mill WEIR}
+	// <nil>
+}
+
+func ExampleStream_SetTimestamp() {
+	t := stream.NewTopology()
+	t.From(lines).
+		SetTimestamp(func(line string) time.Time {
+			seconds, _ := strconv.ParseInt(line, 10, 64)
+			return time.Unix(seconds, 0)
+		}).
+		MapRecord(func(r stream.Record[string, string]) string { return r.Time().UTC().Format(time.TimeOnly) }).
+		To(words)
+
+	run(t, words, "90")
+	// Output: k 00:01:30
+}
+
+func ExampleStream_AddHeader() {
+	t := stream.NewTopology()
+	t.From(lines).
+		AddHeader("length", func(line string) []byte { return strconv.AppendInt(nil, int64(len(line)), 10) }).
+		MapRecord(func(r stream.Record[string, string]) string {
+			return fmt.Sprintf("%s=%s", r.Headers[0].Key, r.Headers[0].Value)
+		}).
+		To(words)
+
+	run(t, words, "weir")
+	// Output: k length=4
+}
+
+func ExampleStream_SetHeaders() {
+	t := stream.NewTopology()
+	t.From(lines).
+		AddHeader("secret", func(string) []byte { return []byte("x") }).
+		SetHeaders(func(stream.Record[string, string]) []stream.Header { return nil }).
+		MapRecord(func(r stream.Record[string, string]) int { return len(r.Headers) }).
+		To(numbers)
+
+	run(t, numbers, "weir")
+	// Output: k 0
+}
+
+func ExampleStream_Concat() {
+	t := stream.NewTopology()
+	in := t.From(lines)
+	short := in.Filter(func(line string) bool { return len(line) < 5 })
+	long := in.Filter(func(line string) bool { return len(line) > 5 }).Map(strings.ToUpper)
+	short.Concat(long).To(words)
+
+	run(t, words, "weir", "sluice", "canal")
+	// Output:
+	// k weir
+	// k SLUICE
+}
+
+func ExampleStream_Branch() {
+	t := stream.NewTopology()
+	kinds := t.From(lines).Branch()
+	kinds.When("short", func(line string) bool { return len(line) < 5 }).To(words)
+	kinds.Match("number", func(line string) (int, bool) {
+		n, err := strconv.Atoi(line)
+		return n, err == nil
+	}).To(numbers)
+	kinds.Otherwise("rest").Map(strings.ToUpper).To(words)
+
+	run(t, words, "weir", "123456", "sluice")
+	// Output:
+	// k weir
+	// k SLUICE
+}
+
+func ExampleStream_Split() {
+	t := stream.NewTopology()
+	kinds := t.From(lines).Split()
+	kinds.When("all", func(string) bool { return true }).To(words)
+	kinds.When("short", func(line string) bool { return len(line) < 5 }).Map(strings.ToUpper).To(words)
+
+	run(t, words, "weir", "sluice")
+	// Output:
+	// k weir
+	// k WEIR
+	// k sluice
+}
+
+func ExampleStream_ToWith() {
+	t := stream.NewTopology()
+	t.From(lines).ToWith(words, stream.Write[string, string]{
+		Key:       func(r stream.Record[string, string]) string { return r.Value[:1] },
+		Partition: func(_ stream.Record[string, string], partitions int32) int32 { return partitions - 1 },
+	})
+
+	run(t, words, "weir")
+	// Output: w weir
+}
+
+func ExampleStream_ToOneOf() {
+	other := stream.NewTopic("other", codec.String(), codec.String())
+	t := stream.NewTopology()
+	t.From(lines).ToOneOf(func(r stream.Record[string, string]) stream.Topic[string, string] {
+		if strings.HasPrefix(r.Value, "w") {
+			return words
+		}
+		return other
+	}, words, other)
+
+	run(t, words, "weir", "sluice")
+	// Output: k weir
+}
+
+func ExampleStream_GroupByKey() {
+	t := stream.NewTopology()
+	t.From(lines).MapKey(strings.ToLower).GroupByKey("by-line").To(words)
+
+	run(t, words, "Weir")
+	// Output: weir Weir
+}

@@ -14,15 +14,20 @@ import (
 //	bool                                [Bool]
 //	struct{}                            no bytes at all
 //	a pointer to one of these           [Nullable] of its codec, except *[]byte and *struct{}
+//	a type with a method Codec          what it returns (see [Coded])
 //	everything else                     [JSON]
 //
 // What counts is the underlying type: with `type Airport string`, For[Airport] writes what [String] writes. Methods do
-// not count: a MarshalJSON or MarshalText that is added to Airport later does not change the bytes of keys and states
-// that exist. Whoever wants them asked chooses [JSON].
+// not count, but for that of [Coded]: a MarshalJSON or MarshalText that is added to Airport later does not change the bytes
+// of keys and states that exist. Whoever wants them asked chooses [JSON].
 //
 // T is looked at once, here, and not for each record. For does not fail: a T that cannot be encoded (a channel, say)
 // gets [JSON], whose calls return the error.
 func For[T any]() Codec[T] {
+	var zero T
+	if coded, ok := any(zero).(Coded[T]); ok {
+		return coded.Codec()
+	}
 	t := reflect.TypeFor[T]()
 	switch t.Kind() {
 	case reflect.Slice:
@@ -44,6 +49,12 @@ func For[T any]() Codec[T] {
 		}
 	}
 	return JSON[T]()
+}
+
+// Coded is implemented by types that come with a codec of their own, such as row.Row. The method is called on the zero
+// value. A type that gets it later encodes its keys and states in another way from then on.
+type Coded[T any] interface {
+	Codec() Codec[T]
 }
 
 // forScalar returns the codec of a T that is of the given kind, or points to it, if there is a built-in one.

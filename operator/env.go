@@ -29,6 +29,8 @@ type Env struct {
 	Ignored int64
 	// Late counts the windows that a record came too late for.
 	Late int64
+	// Outputs counts the records that came to the end of the topology, for whoever resets it.
+	Outputs int64
 	// StreamMillis is the greatest event time of a record that the task has read.
 	StreamMillis int64
 	// Idle are called when the input of the task has been silent, with the event time that may be taken to be reached,
@@ -38,6 +40,10 @@ type Env struct {
 	BeforeCheckpoint []func() error
 	// OnRewind are called when the stores have gone back to the last checkpoint.
 	OnRewind []func()
+	// Clocks are what waits for the time of the machine.
+	Clocks []Clock
+	// OnClose are called when the task ends, however it ends.
+	OnClose []func() error
 	// Now returns what the clock says. If it is nil, no record is too far ahead of it.
 	Now func() time.Time
 	// Logger is never nil.
@@ -47,6 +53,24 @@ type Env struct {
 	Space func(name string) (store.Space, error)
 	// Output returns where records for a topic go.
 	Output func(topic string) (Output, error)
+
+	opener *store.Opener
+}
+
+// stores returns what opens the stores that operators may share.
+func (e *Env) stores() *store.Opener {
+	if e.opener == nil {
+		e.opener = &store.Opener{Space: e.Space, Opened: func(s store.Store) { e.Stores = append(e.Stores, s) }}
+	}
+	return e.opener
+}
+
+// Clock waits for the time of the machine. Times are in milliseconds since the Unix epoch.
+type Clock interface {
+	// Next returns a time before which there is nothing to do. It reads no state.
+	Next() int64
+	// Ring does what is due. It is called when all state is there.
+	Ring(now int64) error
 }
 
 // Output takes the records that a task writes to one topic. It copies what it is given.

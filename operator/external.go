@@ -53,5 +53,6 @@ func (x *External[K, V]) Receive(r *Record[K, V]) error {
 	if err := x.writer.Add(x.env.Context, r); err != nil {
 		return fmt.Errorf("add to the sink: %w", err)
 	}
+	x.env.Outputs++
 	return nil
 }

@@ -21,6 +21,8 @@ type Sink[K, V any] struct {
 	partitions   int32
 	buffer       []byte
 	record       broker.Record
+	write        *Write[K, V] // nil if what comes is what is written
+	out          Record[K, V]
 }
 
 // NewSink returns a sink that writes to output, the topic of that name.
@@ -44,11 +46,17 @@ func isNull[T any](c codec.Codec[T]) func(T) bool {
 // Receive implements [Receiver].
 func (s *Sink[K, V]) Receive(r *Record[K, V]) error {
 	s.env.Enter(s.node)
+	partition := int32(-1)
+	var err error
+	if s.write != nil {
+		if r, partition, err = s.override(r); err != nil {
+			return err
+		}
+	}
 	out := &s.record
 	// The capacity is cut, so that a codec that appends does not write into the headers of the input.
 	*out = broker.Record{Headers: r.Headers[:len(r.Headers):len(r.Headers)], Millis: r.Millis}
 	buffer := s.buffer[:0]
-	var err error
 	hasKey := !r.KeyNull && (s.keyNull == nil || !s.keyNull(r.Key))
 	if hasKey {
 		s.keyContext.Headers = out.Headers
@@ -74,7 +82,10 @@ func (s *Sink[K, V]) Receive(r *Record[K, V]) error {
 	if hasValue {
 		out.Value = nonNil(buffer[end:])
 	}
-	return s.output.Append(murmur2.Partition(out.Key, s.partitions), out)
+	if partition < 0 {
+		partition = murmur2.Partition(out.Key, s.partitions)
+	}
+	return s.output.Append(partition, out)
 }
 
 func nonNil(b []byte) []byte {

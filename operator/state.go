@@ -1,8 +1,7 @@
 package operator
 
 import (
-	"context"
-	"fmt"
+	"errors"
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/store"
@@ -33,50 +32,80 @@ func (e *keyEncoder[K]) encode(key K, null bool) ([]byte, bool, error) {
 	return e.buffer, true, nil
 }
 
-// MapState is Map with a cell that belongs to the key of the record. Records with a null key are skipped and counted.
-type MapState[K, V, S, W any] struct {
-	env  *Env
-	node int
-	cell *store.Cell[S]
-	keys keyEncoder[K]
-	f    func(context.Context, *store.Cell[S], *Record[K, V]) (W, error)
-	next Receiver[K, W]
-	out  Record[K, W]
+// states are the stores of a stateful operator. T is what its function is given.
+type states[K, T any] struct {
+	env    *Env
+	node   int
+	stores T
+	uses   []*store.Use
+	errs   []interface{ Err() error } // of the stores that keep errors back
+	keys   keyEncoder[K]
+	at     int64
 }
 
-// NewMapState opens the cell in the task of env and returns the operator.
-func NewMapState[K, V, S, W any](
-	env *Env, node int, handle *store.CellHandle[S], key codec.Codec[K],
-	f func(context.Context, *store.Cell[S], *Record[K, V]) (W, error), next Receiver[K, W],
-) (*MapState[K, V, S, W], error) {
-	space, err := env.Space(handle.Name())
+func openStates[K, T any](env *Env, node int, handle store.Handle[T], key codec.Codec[K]) (states[K, T], error) {
+	stores, uses, err := store.OpenStores(env.stores(), handle)
+	s := states[K, T]{env: env, node: node, stores: stores, uses: uses}
 	if err != nil {
-		return nil, fmt.Errorf("open store %q: %w", handle.Name(), err)
+		return s, err
 	}
-	cell := handle.Open(space)
-	env.Stores = append(env.Stores, cell)
-	return &MapState[K, V, S, W]{
-		env: env, node: node, cell: cell, keys: newKeyEncoder(key, handle.Name()), f: f, next: next,
-	}, nil
+	name := ""
+	for _, u := range uses {
+		name = u.Name
+		if e, ok := u.Store.(interface{ Err() error }); ok {
+			s.errs = append(s.errs, e)
+		}
+	}
+	s.keys = newKeyEncoder(key, name)
+	return s, nil
 }
 
-// Receive implements [Receiver].
-func (m *MapState[K, V, S, W]) Receive(r *Record[K, V]) error {
-	m.env.Enter(m.node)
-	key, ok, err := m.keys.encode(r.Key, r.KeyNull)
+// enter puts the stores on the key of a record, or returns false if it has none, which is counted.
+func (s *states[K, T]) enter(k K, null bool, millis int64) (bool, error) {
+	s.env.Enter(s.node)
+	key, ok, err := s.keys.encode(k, null)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if !ok {
-		m.env.skipNullKey(m.node)
-		return nil
+		s.env.skipNullKey(s.node)
+		return false, nil
 	}
-	if err := m.cell.Place(key); err != nil {
-		return Fatal(err)
+	s.at = millis
+	return true, s.place(key)
+}
+
+func (s *states[K, T]) place(key []byte) error {
+	for _, u := range s.uses {
+		if err := u.Store.Enter(key, s.at); err != nil {
+			return Fatal(err)
+		}
 	}
-	derive(&m.out, r)
-	if m.out.Value, err = m.f(m.env.Context, m.cell, r); err != nil {
-		return err
+	return nil
+}
+
+// again puts the stores back on the key, after records were handed on: another operator may have moved them.
+func (s *states[K, T]) again() error {
+	s.env.Enter(s.node)
+	for _, u := range s.uses {
+		if u.Operators > 1 {
+			if err := u.Store.Enter(s.keys.buffer, s.at); err != nil {
+				return Fatal(err)
+			}
+		}
 	}
-	return m.next.Receive(&m.out)
+	return nil
+}
+
+// err returns what the stores have kept back.
+func (s *states[K, T]) err() error {
+	for _, e := range s.errs {
+		if err := e.Err(); err != nil {
+			if errors.Is(err, store.ErrRead) {
+				return Fatal(err)
+			}
+			return err
+		}
+	}
+	return nil
 }

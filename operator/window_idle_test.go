@@ -122,7 +122,7 @@ func TestARecordForAWindowThatIdlenessClosedIsLate(t *testing.T) {
 	}
 }
 
-// Without a timeout nothing closes.
+// W-34. Without a timeout nothing closes.
 func TestIdleWindowsStayOpenByDefault(t *testing.T) {
 	driver := testkit.New(t, idleTopology(window.Tumbling(10*time.Second)))
 	driver.Input(idleInput).Send("a", 1, driver.Now())
@@ -169,7 +169,7 @@ func TestSuppressKeepsTheLastResult(t *testing.T) {
 	}
 }
 
-// OnLate is told everything about a record, and decides about the log. A clock that is wrong closes nothing.
+// W-35. OnLate is told everything about a record, and decides about the log. A clock that is wrong closes nothing.
 func TestLateRecordsAreTold(t *testing.T) {
 	for _, d := range []window.Definition{window.Tumbling(10 * time.Second), window.Tumbling(10 * time.Second).CloseByPartition()} {
 		var got []window.Late

@@ -14,6 +14,7 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker"
 	"github.com/weirstreams/weir/internal/clock"
+	"github.com/weirstreams/weir/internal/console"
 	"github.com/weirstreams/weir/internal/engine"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/stream"
@@ -27,6 +28,8 @@ type App struct {
 	state  atomic.Int32
 	// workers is set once, when they run.
 	workers atomic.Pointer[[]*worker]
+	// onOutputs is told of outputs, and says whether they are enough. RunUntil sets it.
+	onOutputs func(n int64) bool
 }
 
 // New returns an App that is ready to Run. It checks the topology and the configuration, and talks to nobody. The error
@@ -102,7 +105,7 @@ func (a *App) run(ctx context.Context) (err error) {
 	}
 	defer a.close("state", &err, state.close)
 
-	if err := a.fenceFormer(ctx, cluster, state); err != nil {
+	if err := a.fenceFormer(starting, cluster, state); err != nil {
 		return err
 	}
 	closeSinks, err := a.plan.Graph.ConnectExternals(ctx)
@@ -114,17 +117,21 @@ func (a *App) run(ctx context.Context) (err error) {
 		defer cancel()
 		return errors.Join(closeSinks(bounded)...)
 	})
-	group, err := cluster.NewGroup(broker.GroupConfig{
-		Group: a.plan.Group, Topics: a.plan.Units(), InstanceID: a.config.InstanceID, Warm: state.warm,
-		SessionTimeout: a.config.SessionTimeout, RebalanceTimeout: a.config.RebalanceTimeout,
+	group, err := patiently(starting, func() (broker.Group, error) {
+		return cluster.NewGroup(broker.GroupConfig{
+			Group: a.plan.Group, Topics: a.plan.Units(), InstanceID: a.config.InstanceID, Warm: state.warm,
+			SessionTimeout: a.config.SessionTimeout, RebalanceTimeout: a.config.RebalanceTimeout,
+		})
 	})
 	if err != nil {
 		return err
 	}
+	started() // supervise looks after the cluster from now on
 	// The work goes on after ctx has ended, until it is finished or ShutdownTimeout is over.
 	work, giveUp := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer giveUp(nil)
 
+	defer console.Start(a.plan.Graph.Tables)()
 	workers, err := a.startWorkers(work, cluster, group, state, partitions)
 	if err == nil {
 		a.workers.Store(&workers)
@@ -321,6 +328,8 @@ func (a *App) startWorkers(
 		AlignTimeout:       a.config.AlignTimeout,
 		OffsetReset:        engine.OffsetReset(a.config.OffsetReset),
 		OnError:            func(err *ProcessingError) engine.Action { return engine.Action(a.config.OnError(err)) },
+		OnProcessed:        a.config.OnProcessed,
+		OnOutputs:          a.onOutputs,
 		OpenBackend:        state.open,
 		DestroyBackend:     state.destroy,
 		Linger:             linger,

@@ -14,6 +14,7 @@ import (
 
 	"github.com/weirstreams/weir/internal/topicname"
 	"github.com/weirstreams/weir/operator"
+	"github.com/weirstreams/weir/stream"
 )
 
 // Config configures an App. Brokers and Group are required; the zero value of everything else is right for most programs.
@@ -104,6 +105,11 @@ type Config struct {
 	// which a function of the topology returned an error or panicked. It is called by the goroutine that runs the task;
 	// tasks of different partitions may call it at the same time. nil means Fail for every error.
 	OnError func(*ProcessingError) ErrorAction
+
+	// OnProcessed is called for each record when it was processed, or skipped because of an error, with where it lay. That
+	// it was processed does not mean that it counts: the next checkpoint makes it so. The goroutine that runs the task calls
+	// it; tasks of different partitions may call it at the same time. A panic in it ends Run.
+	OnProcessed func(stream.Origin)
 
 	// CreateTopics makes topics of the topology that do not exist. The default is that they are an error. Internal
 	// topics are always made.
@@ -217,7 +223,7 @@ func (c Config) withDefaults() (Config, error) {
 		problem("Group %q: %w; it is part of topic names", c.Group, topicname.Check(c.Group))
 	}
 	if err := topicname.CheckPart(c.Prefix); err != nil {
-		problem("Prefix %q is to be a part of the names of topics: %w", c.Prefix, err)
+		problem("Prefix %q: %w; it is part of topic names", c.Prefix, err)
 	}
 	for _, field := range []struct {
 		name  string

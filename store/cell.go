@@ -1,17 +1,17 @@
 package store
 
 import (
-	"errors"
-	"fmt"
-	"unsafe"
+	"time"
 
 	"github.com/weirstreams/weir/codec"
 )
 
-// CellHandle declares a [Cell]. It is immutable and may be used by several topologies.
+// CellHandle declares a [Cell]. It is immutable and may be used by several topologies, and by several operators of one
+// stream, which share the state then.
 type CellHandle[S any] struct {
 	name  string
 	codec codec.Codec[S]
+	ttl   int64
 }
 
 // CellOption changes a CellHandle while it is made.
@@ -25,7 +25,7 @@ func WithCodec[S any](c codec.Codec[S]) CellOption[S] {
 // NewCell declares a store that keeps one S for each message key. The name is part of the changelog topic's: renaming
 // a store starts it empty.
 func NewCell[S any](name string, options ...CellOption[S]) *CellHandle[S] {
-	h := &CellHandle[S]{name: name}
+	h := &CellHandle[S]{name: name, ttl: never}
 	for _, o := range options {
 		o(h)
 	}
@@ -35,35 +35,45 @@ func NewCell[S any](name string, options ...CellOption[S]) *CellHandle[S] {
 	return h
 }
 
+// WithTTL returns a handle of the same store whose states live for that long in event time after each Set, rounded up to
+// milliseconds. See [Cell.SetFor].
+func (h *CellHandle[S]) WithTTL(ttl time.Duration) *CellHandle[S] {
+	with := *h
+	with.ttl = ttlMillis(ttl)
+	return &with
+}
+
+// ttlMillis returns a time to live, or a value that Declare refuses.
+func ttlMillis(ttl time.Duration) int64 {
+	if ttl <= 0 {
+		return 0
+	}
+	return ceilMillis(ttl)
+}
+
 // Name returns the name of the store.
 func (h *CellHandle[S]) Name() string { return h.name }
 
-// Open returns the store of a task. Operators call it.
+// Open returns the store of a task on its own. Operators use an [Opener].
 func (h *CellHandle[S]) Open(space Space) *Cell[S] {
-	return &Cell[S]{
-		name: h.name, codec: h.codec, space: space, cache: newCache[cell[S]](space.CacheBytes),
-		context: codec.Context{Topic: h.name, Part: codec.State},
+	return &Cell[S]{table: newTable(space, h.name, h.codec, h.ttl)}
+}
+
+// OpenIn implements [Handle].
+func (h *CellHandle[S]) OpenIn(o *Opener) *Cell[S] {
+	if h == nil {
+		o.fail(errNilHandle)
+		return nil
 	}
+	return open(o, h.name, h.ttl, h, h.Open)
 }
 
 // Cell keeps one S for each message key.
 //
 // The operator that gives a Cell to a function has placed it on the key of the current record. It must not be kept.
 type Cell[S any] struct {
-	name    string
-	codec   codec.Codec[S]
-	space   Space
-	cache   cache[cell[S]]
-	context codec.Context
-	current *entry[cell[S]]
-	key     []byte // scratch: prefix and key
-	value   []byte // scratch: encoded state
-}
-
-// cell is the state of one key.
-type cell[S any] struct {
-	state   S
-	present bool
+	table[S]
+	current *entry[row[S]]
 }
 
 // Get returns the state of the current key, and whether there is one.
@@ -71,89 +81,40 @@ type cell[S any] struct {
 // The state is the one that the store holds, not a copy: what it points to may be changed only if Set is called
 // afterwards, else the change is lost with the next restart.
 func (c *Cell[S]) Get() (S, bool) {
-	e := c.current
-	return e.value.state, e.value.present
+	if r := &c.current.value; c.live(r) {
+		return r.state, true
+	}
+	var none S
+	return none, false
 }
 
-// Set sets the state of the current key.
-func (c *Cell[S]) Set(state S) {
-	e := c.current
-	e.value.state, e.value.present = state, true
-	c.cache.touch(e)
-}
+// Set sets the state of the current key. It stays until it is deleted or, in a store with a time to live, expires.
+func (c *Cell[S]) Set(state S) { c.set(c.current, state) }
+
+// SetFor sets the state of the current key for a time, rounded up to milliseconds: it expires when a record has come to
+// the store, of any key, whose time is that of the current record and the time to live, or later. A late record does not
+// bring it back. SetFor panics if the time is not positive.
+func (c *Cell[S]) SetFor(state S, ttl time.Duration) { c.setFor(c.current, state, ttl) }
 
 // Delete removes the state of the current key.
-func (c *Cell[S]) Delete() {
-	e := c.current
-	e.value = cell[S]{}
-	c.cache.touch(e)
+func (c *Cell[S]) Delete() { c.remove(c.current) }
+
+// Place puts the store on a key. The key is not kept.
+func (c *Cell[S]) Place(key []byte) (err error) {
+	c.current, err = c.find(key)
+	return err
 }
 
-// Name implements [Store].
-func (c *Cell[S]) Name() string { return c.name }
-
-// Place puts the store on a key. Operators call it. The key is not kept.
-func (c *Cell[S]) Place(key []byte) error {
-	e := c.cache.get(key)
-	if e == nil {
-		var err error
-		if e, err = c.load(key); err != nil {
-			return err
-		}
+// Enter implements [Keyed].
+func (c *Cell[S]) Enter(key []byte, millis int64) error {
+	if err := c.advance(millis); err != nil {
+		return err
 	}
-	c.current = e
-	return nil
+	return c.Place(key)
 }
-
-func (c *Cell[S]) load(key []byte) (*entry[cell[S]], error) {
-	c.key = append(append(c.key[:0], c.space.Prefix...), key...)
-	var err error
-	c.value, err = c.space.Backend.Get(c.value[:0], c.key)
-	if errors.Is(err, ErrNotFound) {
-		return c.cache.add(key, cell[S]{}, int(unsafe.Sizeof(cell[S]{}))), nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("store %q: read: %w", c.name, err)
-	}
-	state, err := c.codec.Decode(&c.context, c.value)
-	if err != nil {
-		return nil, fmt.Errorf("store %q: decode the state of key %q: %w", c.name, key, err)
-	}
-	return c.cache.add(key, cell[S]{state, true}, len(c.value)+int(unsafe.Sizeof(state))), nil
-}
-
-// DirtyBytes implements [Store].
-func (c *Cell[S]) DirtyBytes() int64 { return c.cache.dirtyBytes }
-
-// Flush implements [Store].
-func (c *Cell[S]) Flush(emit func(key, value []byte) error) error {
-	return c.cache.flush(func(e *entry[cell[S]]) error {
-		c.key = append(c.key[:0], e.key...)
-		if !e.value.present {
-			return emit(c.key, nil)
-		}
-		var err error
-		if c.value, err = c.codec.Append(c.value[:0], &c.context, e.value.state); err != nil {
-			return fmt.Errorf("store %q: encode the state of key %q: %w", c.name, e.key, err)
-		}
-		c.cache.resize(e, len(c.value)+int(unsafe.Sizeof(e.value)))
-		return emit(c.key, nonNil(c.value))
-	})
-}
-
-// Committed implements [Store].
-func (c *Cell[S]) Committed() { c.cache.committed() }
 
 // Discard implements [Store].
 func (c *Cell[S]) Discard() {
 	c.current = nil
-	c.cache.discard()
-}
-
-// nonNil keeps an empty encoding apart from a deletion.
-func nonNil(b []byte) []byte {
-	if b == nil {
-		return []byte{}
-	}
-	return b
+	c.table.Discard()
 }

@@ -111,7 +111,7 @@ func TestAFlushThatFailsReturnsTheErrorAndCanBeDiscarded(t *testing.T) {
 
 func TestAStateThatDoesNotDecodeIsAnErrorThatNamesStoreAndKey(t *testing.T) {
 	backend := store.NewMemory()
-	commit(t, backend, false, "\x01k", "short")
+	commit(t, backend, false, "\x01sk", "\x00short")
 	c := store.NewCell("count", store.WithCodec(codec.Int64())).Open(store.Space{Name: "count", Backend: backend, Prefix: []byte{1}})
 	err := c.Place([]byte("k"))
 	if err == nil || !strings.Contains(err.Error(), `store "count"`) || !strings.Contains(err.Error(), `key "k"`) {

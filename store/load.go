@@ -1,22 +1,29 @@
 package store
 
-import (
-	"bytes"
-	"encoding/binary"
-	"slices"
-)
+import "sync"
 
 // Entries collects changes in any order, to be loaded into a Backend at once. The last change of a key counts. The zero
 // value is empty.
 type Entries struct {
-	arena []byte
-	rows  []entryRow
+	// chunks hold keys and values. A place is counted over all chunks, each of chunkBytes; a pair that is larger has one
+	// chunk for itself, and nil for the others that it would take.
+	chunks []*[chunkBytes]byte
+	large  map[int][]byte // by chunk
+	next   int            // place
+	bytes  int
+	rows   []entryRow
 }
 
-// entryRow is a change: where its key and value lie in the arena.
+// chunkBytes is 256 KiB: a power of two, large enough for hardly any pair to be larger.
+const chunkBytes = 256 << 10
+
+// chunkPool holds chunks that were reset. Fresh memory costs more than what is done with it.
+var chunkPool = sync.Pool{New: func() any { return new([chunkBytes]byte) }}
+
+// entryRow is a change: where its key and value lie.
 type entryRow struct {
-	prefix     uint64 // the first 8 bytes of the key, big endian, so that most comparisons need nothing else
-	start      uint32 // of the key in the arena; the value follows
+	cached     uint64 // the 8 bytes of the key that decide, big endian; see sort
+	place      uint32 // of the key; the value follows
 	keyLength  uint32
 	valueSize  int32 // -1 deletes
 	occurrence uint32
@@ -29,32 +36,74 @@ func (e *Entries) Set(key, value []byte) { e.add(key, value, int32(len(value))) 
 func (e *Entries) Delete(key []byte) { e.add(key, nil, -1) }
 
 func (e *Entries) add(key, value []byte, size int32) {
-	var prefix [8]byte
-	copy(prefix[:], key)
+	place, memory := e.reserve(len(key) + len(value))
+	copy(memory[copy(memory, key):], value)
 	e.rows = append(e.rows, entryRow{
-		prefix: binary.BigEndian.Uint64(prefix[:]), start: uint32(len(e.arena)), keyLength: uint32(len(key)),
-		valueSize: size, occurrence: uint32(len(e.rows)),
+		place: uint32(place), keyLength: uint32(len(key)), valueSize: size, occurrence: uint32(len(e.rows)),
 	})
-	e.arena = append(append(e.arena, key...), value...)
+	e.bytes += len(memory)
+}
+
+// reserve returns memory for a pair, and its place.
+func (e *Entries) reserve(n int) (place int, memory []byte) {
+	if n > chunkBytes {
+		chunk := len(e.chunks)
+		if e.large == nil {
+			e.large = make(map[int][]byte)
+		}
+		e.large[chunk] = make([]byte, n)
+		for range (n + chunkBytes - 1) / chunkBytes {
+			e.chunks = append(e.chunks, nil)
+		}
+		e.next = len(e.chunks) * chunkBytes
+		return chunk * chunkBytes, e.large[chunk]
+	}
+	if left := len(e.chunks)*chunkBytes - e.next; left < n {
+		e.next = len(e.chunks) * chunkBytes
+		e.chunks = append(e.chunks, chunkPool.Get().(*[chunkBytes]byte))
+	}
+	place = e.next
+	e.next += n
+	return place, e.at(place, n)
+}
+
+// at returns n bytes from a place on.
+func (e *Entries) at(place, n int) []byte {
+	chunk, from := place/chunkBytes, place%chunkBytes
+	if chunk >= len(e.chunks) { // an empty pair at the very end
+		return nil
+	}
+	if c := e.chunks[chunk]; c != nil {
+		return c[from : from+n : from+n]
+	}
+	return e.large[chunk][from : from+n : from+n]
 }
 
 // Bytes returns the memory that the changes take. It must stay below 1 GiB.
-func (e *Entries) Bytes() int { return len(e.arena) + 24*len(e.rows) }
+func (e *Entries) Bytes() int { return e.bytes + 24*len(e.rows) }
 
 // Len returns the number of changes.
 func (e *Entries) Len() int { return len(e.rows) }
 
-// Reset forgets all changes and keeps the memory.
-func (e *Entries) Reset() { e.arena, e.rows = e.arena[:0], e.rows[:0] }
+// Reset forgets all changes.
+func (e *Entries) Reset() {
+	for _, c := range e.chunks {
+		if c != nil {
+			chunkPool.Put(c)
+		}
+	}
+	clear(e.chunks)
+	*e = Entries{chunks: e.chunks[:0], rows: e.rows[:0]}
+}
 
-func (e *Entries) key(r *entryRow) []byte { return e.arena[r.start : r.start+r.keyLength] }
+func (e *Entries) key(r *entryRow) []byte { return e.at(int(r.place), int(r.keyLength)) }
 
 func (e *Entries) value(r *entryRow) []byte {
 	if r.valueSize < 0 {
 		return nil
 	}
-	from := r.start + r.keyLength
-	return e.arena[from : from+uint32(r.valueSize) : from+uint32(r.valueSize)]
+	pair := e.at(int(r.place), int(r.keyLength)+int(r.valueSize))
+	return pair[r.keyLength:len(pair):len(pair)]
 }
 
 // CopyTo adds the changes to a batch, in the order in which they were made.
@@ -62,38 +111,12 @@ func (e *Entries) CopyTo(b Batch) error {
 	for i := range e.rows {
 		r := &e.rows[i]
 		var err error
-		if value := e.value(r); value == nil {
+		if r.valueSize < 0 {
 			err = b.Delete(e.key(r))
 		} else {
-			err = b.Set(e.key(r), value)
+			err = b.Set(e.key(r), e.value(r))
 		}
 		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// sorted calls f for the last change of each key, in the order of keys. A nil value deletes.
-func (e *Entries) sorted(f func(key, value []byte) error) error {
-	slices.SortFunc(e.rows, func(a, b entryRow) int {
-		if a.prefix != b.prefix {
-			if a.prefix < b.prefix {
-				return -1
-			}
-			return 1
-		}
-		if c := bytes.Compare(e.key(&a), e.key(&b)); c != 0 {
-			return c
-		}
-		return int(a.occurrence) - int(b.occurrence)
-	})
-	for i := range e.rows {
-		r := &e.rows[i]
-		if i+1 < len(e.rows) && r.prefix == e.rows[i+1].prefix && bytes.Equal(e.key(r), e.key(&e.rows[i+1])) {
-			continue
-		}
-		if err := f(e.key(r), e.value(r)); err != nil {
 			return err
 		}
 	}

@@ -73,9 +73,25 @@ type Windows[A any] struct {
 	Latest int64
 	// Open are the windows, ascending by start.
 	Open []Window[A]
+	// room is where Open lies as long as it fits: a key with few windows is one piece of memory. Two, as the next
+	// window begins before the last one ends.
+	room [2]Window[A]
+	rest *rest
+}
+
+// rest is what most keys have no use for most of the time.
+type rest struct {
 	// gone are windows that were removed but are in the database.
 	gone  []goneWindow
 	items items
+}
+
+// more returns the rest of a key, made if there is none.
+func (k *Windows[A]) more() *rest {
+	if k.rest == nil {
+		k.rest = &rest{}
+	}
+	return k.rest
 }
 
 type goneWindow struct{ start, end int64 }
@@ -171,7 +187,8 @@ func (s *Windowed[A]) Remove(i int) Window[A] {
 	k := &e.value
 	w := k.Open[i]
 	if w.stored {
-		k.gone = append(k.gone, goneWindow{w.Start, w.rowEnd})
+		x := k.more()
+		x.gone = append(x.gone, goneWindow{w.Start, w.rowEnd})
 	}
 	if w.indexed {
 		s.ends.remove(endEntry{w.end, e.key, w.Start})
@@ -184,7 +201,15 @@ func (s *Windowed[A]) Remove(i int) Window[A] {
 }
 
 func (s *Windowed[A]) resize(e *entry[Windows[A]]) {
-	s.cache.resize(e, int(unsafe.Sizeof(Windows[A]{}))+len(e.value.Open)*int(unsafe.Sizeof(Window[A]{}))+e.value.items.bytes)
+	k := &e.value
+	size := int(unsafe.Sizeof(*k))
+	if n := len(k.Open); n > len(k.room) {
+		size += n * int(unsafe.Sizeof(k.room[0]))
+	}
+	if k.rest != nil {
+		size += int(unsafe.Sizeof(*k.rest)) + k.rest.items.bytes
+	}
+	s.cache.resize(e, size)
 }
 
 // rowKey appends the part of a row's key that is the same for all rows of a family and a message key.
@@ -227,13 +252,16 @@ func (s *Windowed[A]) load(key []byte) (*entry[Windows[A]], error) {
 		return true, nil
 	})
 	if err == nil && s.options.Items {
-		k.items, err = s.loadItems(key)
-		k.items.next = s.nextItem(&k)
+		k.more().items, err = s.loadItems(key)
+		k.rest.items.next = s.nextItem(&k)
 	}
 	if err != nil {
 		return nil, err
 	}
 	e := s.cache.add(key, k, 0)
+	if len(k.Open) <= len(k.room) {
+		e.value.Open = append(e.value.room[:0], k.Open...)
+	}
 	s.resize(e)
 	return e, nil
 }
@@ -283,16 +311,18 @@ func (s *Windowed[A]) Flush(emit func(key, value []byte) error) error {
 	}
 	return s.cache.flush(func(e *entry[Windows[A]]) error {
 		k := &e.value
-		for _, gone := range k.gone { // first: a window may be there again
-			s.row = appendOrdered(rowKey(s.row[:0], familyWindow, e.key), gone.start)
-			if err := emit(s.row, nil); err != nil {
-				return err
+		if k.rest != nil {
+			for _, gone := range k.rest.gone { // first: a window may be there again
+				s.row = appendOrdered(rowKey(s.row[:0], familyWindow, e.key), gone.start)
+				if err := emit(s.row, nil); err != nil {
+					return err
+				}
+				if err := s.emitEnd(emit, gone.end, e.key, gone.start, nil); err != nil {
+					return err
+				}
 			}
-			if err := s.emitEnd(emit, gone.end, e.key, gone.start, nil); err != nil {
-				return err
-			}
+			k.rest.gone = k.rest.gone[:0]
 		}
-		k.gone = k.gone[:0]
 		for i := range k.Open {
 			if w := &k.Open[i]; w.changed {
 				if err := s.flushWindow(emit, e.key, w); err != nil {
@@ -300,7 +330,10 @@ func (s *Windowed[A]) Flush(emit func(key, value []byte) error) error {
 				}
 			}
 		}
-		return s.flushItems(emit, e.key, &k.items)
+		if k.rest == nil {
+			return nil
+		}
+		return s.flushItems(emit, e.key, &k.rest.items)
 	})
 }
 

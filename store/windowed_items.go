@@ -26,13 +26,21 @@ type item struct {
 const itemOverhead = 56
 
 // NextItem returns the number that the next item of the current key gets.
-func (k *Windows[A]) NextItem() int64 { return k.items.next }
+func (k *Windows[A]) NextItem() int64 {
+	if k.rest == nil {
+		return 0
+	}
+	return k.rest.items.next
+}
 
 // Items yields the items with from <= at <= to and since <= number < until, by time, then by arrival. They must not be
 // kept or changed.
 func (k *Windows[A]) Items(from, to, since, until int64) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
-		list := k.items.list
+		if k.rest == nil {
+			return
+		}
+		list := k.rest.items.list
 		i := sort.Search(len(list), func(i int) bool { return list[i].at >= from })
 		for ; i < len(list) && list[i].at <= to; i++ {
 			if n := list[i].number; n >= since && n < until && !yield(list[i].data) {
@@ -45,7 +53,7 @@ func (k *Windows[A]) Items(from, to, since, until int64) iter.Seq[[]byte] {
 // AddItem keeps data, which it copies, for the current key.
 func (s *Windowed[A]) AddItem(at int64, data []byte) {
 	e := s.current
-	x := &e.value.items
+	x := &e.value.more().items
 	it := item{itemID: itemID{at, x.next}, data: append([]byte(nil), data...)}
 	x.next++
 	i := len(x.list)
@@ -65,7 +73,7 @@ func (s *Windowed[A]) AddItem(at int64, data []byte) {
 func (s *Windowed[A]) DropItems() {
 	e := s.current
 	k := &e.value
-	x := &k.items
+	x := &k.more().items
 	n := len(x.list)
 	if len(k.Open) > 0 {
 		n = sort.Search(n, func(i int) bool { return x.list[i].at >= k.Open[0].Start })
@@ -80,8 +88,9 @@ func (s *Windowed[A]) DropItems() {
 // writes the same rows as one that went on.
 func (s *Windowed[A]) nextItem(k *Windows[A]) int64 {
 	var next int64
-	for i := range k.items.list {
-		next = max(next, k.items.list[i].number+1)
+	list := k.rest.items.list
+	for i := range list {
+		next = max(next, list[i].number+1)
 	}
 	if s.options.MarksItems {
 		for i := range k.Open { // of items that may not be there yet
@@ -92,7 +101,7 @@ func (s *Windowed[A]) nextItem(k *Windows[A]) int64 {
 }
 
 func (s *Windowed[A]) dropItems(e *entry[Windows[A]], n int) {
-	x := &e.value.items
+	x := &e.value.more().items
 	for _, it := range x.list[:n] {
 		if it.stored {
 			x.gone = append(x.gone, it.itemID)
@@ -151,4 +160,12 @@ func (s *Windowed[A]) flushItems(emit func(key, value []byte) error, key string,
 		it.stored = true
 	}
 	return nil
+}
+
+// nonNil keeps an empty encoding apart from a deletion.
+func nonNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
 }

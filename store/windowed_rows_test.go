@@ -37,7 +37,7 @@ func itemsOf(k *store.Windows[int64], from, to int64) (data []string) {
 	return data
 }
 
-// Items come by time and then by arrival, also after a restart, and what a drop leaves is what windows can still need.
+// W-20, W-25. Items come by time and then by arrival, also after a restart, and what a drop leaves is what windows can still need.
 func TestItemsAreKeptUntilNoWindowNeedsThem(t *testing.T) {
 	backend := store.NewMemory()
 	s := openEverything(backend)

@@ -12,7 +12,7 @@ import (
 	"github.com/weirstreams/weir/store"
 )
 
-// The rows of one message key are contiguous, whatever keys there are, and ascend by the start of the window.
+// W-3, D-W9. The rows of one message key are contiguous, whatever keys there are, and ascend by the start of the window.
 func TestWindowRowsAreContiguousPerKeyAndOrdered(t *testing.T) {
 	backend := store.NewMemory()
 	s := store.OpenWindowed(store.Space{Name: "w", Backend: backend, Prefix: []byte{7}}, codec.String())

@@ -29,29 +29,25 @@ func (w *watermark) flush(emit func(key, value []byte) error) error {
 	return emit([]byte{familyWatermark}, binary.AppendVarint(nil, w.millis))
 }
 
-// read returns the watermark of the store that has a space.
-func (w *watermark) read(space Space) (int64, error) {
-	if w.loaded {
-		return w.millis, nil
-	}
-	// Not when the store is opened: what it holds is restored after that.
-	value, err := space.Backend.Get(nil, append(append([]byte(nil), space.Prefix...), familyWatermark))
+// load reads the time from the database. Not when the store is opened: what it holds is restored after that.
+func (w *watermark) load(space Space) error {
+	value, err := space.Backend.Get(nil, append(slices.Clone(space.Prefix), familyWatermark))
 	switch {
 	case errors.Is(err, ErrNotFound):
 		w.millis = NoTime
 	case err != nil:
-		return 0, fmt.Errorf("store %q: read the watermark: %w", space.Name, err)
+		return fmt.Errorf("read the watermark: %w", err)
 	default:
 		var n int
 		if w.millis, n = binary.Varint(value); n != len(value) || n <= 0 {
-			return 0, fmt.Errorf("store %q: decode the watermark: %w", space.Name, errRowLength)
+			return fmt.Errorf("decode the watermark: %w", errRowLength)
 		}
 	}
 	w.loaded = true
-	return w.millis, nil
+	return nil
 }
 
-// advance moves the watermark, which was read before, never back.
+// advance moves the time, never back.
 func (w *watermark) advance(millis int64) {
 	if millis > w.millis {
 		w.millis, w.changed = millis, true
@@ -64,8 +60,11 @@ func (s *Windowed[A]) Watermark() (int64, error) {
 		if err := s.checkDefinition(); err != nil {
 			return 0, err
 		}
+		if err := s.time.load(s.space); err != nil {
+			return 0, fmt.Errorf("store %q: %w", s.name, err)
+		}
 	}
-	return s.time.read(s.space)
+	return s.time.millis, nil
 }
 
 // AdvanceTo moves the watermark, never back. Watermark has been called before.

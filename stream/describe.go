@@ -21,9 +21,9 @@ func (t *Topology) Describe() string {
 			b.WriteByte('\n')
 		}
 		fmt.Fprintf(&b, "sub-topology %s\n", part.StreamID)
-		changelogs := map[*graph.Node][]graph.Store{}
+		changelogs := map[string]string{} // by store
 		for _, s := range part.Stores {
-			changelogs[s.Node] = append(changelogs[s.Node], s)
+			changelogs[s.Name] = s.Changelog
 		}
 		shown := map[*graph.Node]bool{}
 		var show func(n *graph.Node, depth int)
@@ -39,8 +39,8 @@ func (t *Topology) Describe() string {
 				fmt.Fprintf(&b, " [topic %s]", topic)
 			}
 			fmt.Fprintf(&b, "  (%s)\n", n.Site)
-			for _, s := range changelogs[n] {
-				fmt.Fprintf(&b, "%s    store %s [changelog %s]\n", indent, s.Name, s.Changelog)
+			for _, s := range n.Stores {
+				fmt.Fprintf(&b, "%s    store %s [changelog %s]\n", indent, s, changelogs[s])
 			}
 			for _, c := range n.Children {
 				show(c, depth+1)

@@ -32,7 +32,7 @@ func everything() *stream.Topology {
 		FlatMap(strings.Fields).
 		MapState(cellHandle, first).
 		GroupBy("word", same).
-		MapState(cellHandle, first).
+		MapState(store.NewCell[string]("cell"), first).
 		GroupBy("again", same).
 		Window(window.Tumbling(time.Minute).Grace(5 * time.Second).Name("words")).
 		Aggregate(window.Count[string]()).

@@ -481,9 +481,8 @@ func count(c *store.Cell[int], _ string) int {
 func ExampleTopology_Validate() {
 	t := stream.NewTopology()
 	in := t.From(lines)
-	counts := store.NewCell[int]("count")
-	in.MapState(counts, count).To(numbers)
-	in.Filter(func(line string) bool { return line != "" }).MapState(counts, count).To(numbers)
+	in.MapState(store.NewCell[int]("count"), count).To(numbers)
+	in.Filter(func(line string) bool { return line != "" }).MapState(store.NewCell[int]("count"), count).To(numbers)
 
 	if err, ok := t.Validate().(*stream.ValidationError); ok {
 		for _, f := range err.Findings {

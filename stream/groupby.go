@@ -47,38 +47,60 @@ func (s Stream[K, V]) GroupByWith[L any](to Repartition[L, V], f func(V) L) Stre
 	return s.groupBy(to, func(_ context.Context, r *Record[K, V]) (L, error) { return f(r.Value), nil }, f == nil)
 }
 
-func (s Stream[K, V]) groupBy[L any](to Repartition[L, V], f func(context.Context, *Record[K, V]) (L, error), isNil bool) Stream[L, V] {
+// TryGroupByRecord is GroupBy with a function of the whole record that can fail.
+func (s Stream[K, V]) TryGroupByRecord[L any](name string, f func(context.Context, Record[K, V]) (L, error)) Stream[L, V] {
+	return s.groupBy(Repartition[L, V]{Name: name},
+		func(ctx context.Context, r *Record[K, V]) (L, error) { return f(ctx, *r) }, f == nil)
+}
+
+// GroupByKey sends each record through an internal topic, by the key that it has: after MapKey or Transform, or where the
+// input is not partitioned by the hash of its key. It is GroupBy in all other respects. A null key stays null.
+func (s Stream[K, V]) GroupByKey(name string) Stream[K, V] {
+	return s.GroupByKeyWith(Repartition[K, V]{Name: name})
+}
+
+// GroupByKeyWith is GroupByKey with chosen codecs and number of partitions. The default of Key is the codec of the stream.
+func (s Stream[K, V]) GroupByKeyWith(to Repartition[K, V]) Stream[K, V] {
 	if to.Key == nil {
-		to.Key = codec.For[L]()
+		to.Key = s.key
+	}
+	return s.repartition(to)
+}
+
+func (s Stream[K, V]) groupBy[L any](to Repartition[L, V], f func(context.Context, *Record[K, V]) (L, error), isNil bool) Stream[L, V] {
+	rekeyed := s.then(&graph.Node{Kind: "groupby", Detail: to.Name}, codec.For[L](), rekey(f)).checked(isNil)
+	return rekeyed.repartition(to)
+}
+
+// repartition sends the stream through an internal topic.
+func (s Stream[K, V]) repartition(to Repartition[K, V]) Stream[K, V] {
+	if to.Key == nil {
+		to.Key = codec.For[K]()
 	}
 	if to.Value == nil {
 		to.Value = codec.For[V]()
 	}
-	rekeyed := s.then(&graph.Node{Kind: "groupby", Detail: to.Name}, to.Key,
-		func(env *operator.Env, node int, next operator.Receiver[L, V]) (operator.Receiver[K, V], error) {
-			return &operator.Rekey[K, V, L]{Env: env, Node: node, F: f, Next: next}, nil
-		}).checked(isNil)
-	t := s.topology
-	if err := checkNamePart(to.Name); err != nil {
-		t.graph.Find(rekeyed.node, "name of the operation: %v", err)
-	}
-	if to.Partitions < 0 {
-		t.graph.Find(rekeyed.node, "%d partitions", to.Partitions)
-	}
-	sink := rekeyed.add(&graph.Node{
+	sink := s.add(&graph.Node{
 		Kind: graph.KindRepartition, Detail: to.Name,
 		Sink:  &graph.Sink{Repartition: to.Name, Partitions: to.Partitions},
 		Lower: lowerSink(to.Key, to.Value),
 	})
+	t := s.topology
+	if err := checkNamePart(to.Name); err != nil {
+		t.graph.Find(sink, "name of the operation: %v", err)
+	}
+	if to.Partitions < 0 {
+		t.graph.Find(sink, "%d partitions", to.Partitions)
+	}
 	source := t.graph.Add(&graph.Node{
 		Kind: graph.KindSource, Detail: to.Name, Site: sink.Site,
-		Lower: passThrough[L, V],
+		Lower: passThrough[K, V],
 		Source: &graph.Source{
 			Repartition: sink,
 			Input: func(env *operator.Env, node int, topic string, next any) operator.Input {
-				return operator.NewSource(env, node, topic, to.Key, to.Value, nil, next.(operator.Receiver[L, V]))
+				return operator.NewSource(env, node, topic, to.Key, to.Value, nil, next.(operator.Receiver[K, V]))
 			},
 		},
 	})
-	return Stream[L, V]{t, source, to.Key}
+	return Stream[K, V]{t, source, to.Key}
 }

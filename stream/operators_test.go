@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,13 +76,23 @@ func (p *probe) tryRecord(_ context.Context, r textRecord) error { return p.try(
 type effect int
 
 const (
-	passes    effect = iota // hands it on as it is
-	keeps                   // as passes, but drops the value "drop"
-	mapsValue               // the value becomes "new"
-	mapsTwice               // as mapsValue, and another record with the value "newer"
-	mapsKey                 // the key becomes "new"
-	mapsState               // as mapsValue, and skips null keys
+	passes         effect = iota // hands it on as it is
+	keeps                        // as passes, but drops the value "drop"
+	mapsValue                    // the value becomes "new"
+	mapsTwice                    // as mapsValue, and another record with the value "newer"
+	mapsKey                      // the key becomes "new"
+	mapsState                    // as mapsValue, and skips null keys
+	mapsStateTwice               // as mapsTwice, and skips null keys
+	keepsState                   // as keeps, and skips null keys
+	passesState                  // as passes, and skips null keys
+	setsTime                     // the time becomes 77
+	addsHeader                   // adds the header x=y
 )
+
+// stateful reports whether records with a null key are skipped.
+func (e effect) stateful() bool {
+	return e == mapsState || e == mapsStateTwice || e == keepsState || e == passesState
+}
 
 var cellHandle = store.NewCell[string]("cell")
 
@@ -182,17 +193,26 @@ func expand(v string) []string {
 // apply returns what an operator makes of records.
 func (e effect) apply(records []record) (want []record) {
 	for _, r := range records {
+		if e.stateful() && r.KeyNull {
+			continue
+		}
 		switch e {
-		case passes:
+		case passes, passesState:
 			want = append(want, r)
-		case keeps:
+		case setsTime:
+			r.Time = at(77)
+			want = append(want, r)
+		case addsHeader:
+			r.Headers = append(slices.Clip(r.Headers), stream.Header{Key: "x", Value: []byte("y")})
+			want = append(want, r)
+		case keeps, keepsState:
 			if r.Value != "drop" {
 				want = append(want, r)
 			}
 		case mapsKey:
 			r.Key, r.KeyNull = "new", false
 			want = append(want, r)
-		case mapsTwice:
+		case mapsTwice, mapsStateTwice:
 			if r.Value == "drop" {
 				continue
 			}
@@ -204,10 +224,8 @@ func (e effect) apply(records []record) (want []record) {
 			r.Value, r.ValueNull = "new", false
 			want = append(want, r)
 		case mapsState:
-			if !r.KeyNull {
-				r.Value, r.ValueNull = "new", false
-				want = append(want, r)
-			}
+			r.Value, r.ValueNull = "new", false
+			want = append(want, r)
 		}
 	}
 	return want
@@ -235,7 +253,7 @@ func TestOperatorsKeepWhatTheyDoNotChange(t *testing.T) {
 
 			want := []string{"v", "drop", "null key", "empty key", "", "", ""}
 			var nullKeys int64
-			if o.effect == mapsState {
+			if o.effect.stateful() {
 				want, nullKeys = []string{"v", "drop", "empty key", "", ""}, 2
 			}
 			if diff := cmp.Diff(want, p.values); diff != "" {
@@ -268,7 +286,7 @@ func TestRecordFunctionsSeeTheWholeRecord(t *testing.T) {
 			if diff := cmp.Diff(want, p.last); diff != "" {
 				t.Errorf("record (-want +got):\n%s", diff)
 			}
-			if o.effect == mapsState {
+			if o.effect.stateful() {
 				return
 			}
 			input.SendRecords(record{Value: "v", KeyNull: true, Time: at(3)})
@@ -313,7 +331,7 @@ func TestFailureEndsTheApplicationAndCommitsNothing(t *testing.T) {
 				if failed.Node != o.node {
 					t.Errorf("node %q, want %q", failed.Node, o.node)
 				}
-				if want := topology.Graph().Nodes[1].Site; failed.Site != want || !strings.HasPrefix(want, "stream/operators_test.go:") {
+				if want := topology.Graph().Nodes[1].Site; failed.Site != want || !strings.HasPrefix(want, "stream/operators_") {
 					t.Errorf("site %q, want that of the node, %q", failed.Site, want)
 				}
 				if panicked := how != "error"; panicked != strings.Contains(string(failed.Stack), "probe") {

@@ -17,29 +17,28 @@ type Stream[K, V any] struct {
 // To writes the stream to a topic, with the key, time and headers of each record. The partition is the one that Kafka's
 // Java client chooses for the key; records with a null key go to the partition of the empty key. A null key or value
 // stays null.
-func (s Stream[K, V]) To(topic Topic[K, V]) {
-	n := s.add(&graph.Node{
-		Kind: graph.KindSink, Detail: topic.name,
-		Sink:  &graph.Sink{Topic: topic.name, Partitions: topic.partitions, Config: topic.config},
-		Lower: lowerSink(topic.key, topic.value),
-	})
-	checkTopic(s.topology, n, topic)
-}
+func (s Stream[K, V]) To(topic Topic[K, V]) { s.sink(topic, nil) }
 
 func lowerSink[K, V any](key codec.Codec[K], value codec.Codec[V]) func(*graph.Builder, *graph.Node) (any, error) {
 	return func(b *graph.Builder, n *graph.Node) (any, error) {
-		topic := b.Topic(n)
-		output, err := b.Env.Output(topic)
-		if err != nil {
-			return nil, err
-		}
-		return operator.Receiver[K, V](operator.NewSink(b.Env, n.ID, topic, key, value, output)), nil
+		r, err := newSink(b, n, key, value)
+		return operator.Receiver[K, V](r), err
 	}
 }
 
-// Merge returns a stream of the records of s and all others. Records of one partition keep their order; those of several
-// topics come in the order of their timestamps, as far as they are there (see runtime.Config.AlignTimeout). There is no
-// other order between streams. A record that reaches several of the streams comes several times.
+func newSink[K, V any](b *graph.Builder, n *graph.Node, key codec.Codec[K], value codec.Codec[V]) (*operator.Sink[K, V], error) {
+	topic := b.Topic(n)
+	output, err := b.Env.Output(topic)
+	if err != nil {
+		return nil, err
+	}
+	return operator.NewSink(b.Env, n.ID, topic, key, value, output), nil
+}
+
+// Merge returns a stream of the records of s and all others, which may be streams that s is made of, or s itself. Records of
+// one partition keep their order; those of several topics come in the order of their timestamps, as far as they are there (see
+// runtime.Config.AlignTimeout). There is no other order between streams. A record that reaches several of the streams comes
+// several times.
 func (s Stream[K, V]) Merge(others ...Stream[K, V]) Stream[K, V] {
 	parents := []*graph.Node{s.node}
 	n := &graph.Node{Kind: "merge", Site: callSite(), Lower: passThrough[K, V]}

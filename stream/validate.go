@@ -95,6 +95,7 @@ func (t *Topology) Validate() error {
 			operations[n.Sink.Repartition] = n
 		}
 	}
+	findSharedStores(plan, add)
 	t.findCycles(add)
 	findRepartitionLoops(plan, add)
 	findCollisions(plan, add)
@@ -102,6 +103,32 @@ func (t *Topology) Validate() error {
 		return nil
 	}
 	return &e
+}
+
+// findSharedStores reports stores that two streams use. Their tasks are not the same, and may run on other machines: each
+// would have a state of its own.
+func findSharedStores(plan *graph.Plan, add addFinding) {
+	type use struct {
+		part *graph.Part
+		node *graph.Node
+	}
+	first := map[any]use{} // by handle
+	for _, part := range plan.Parts {
+		for _, n := range part.Nodes {
+			for _, name := range n.Stores {
+				handle := n.Shared[name]
+				if handle == nil {
+					continue
+				}
+				if u, ok := first[handle]; !ok {
+					first[handle] = use{part, n}
+				} else if u.part != part {
+					add(n, "the store %q belongs to the stream %q, by the operator declared at %s, and this is the stream %q: "+
+						"streams do not share state; declare another store", name, u.part.StreamID, u.node.Site, part.StreamID)
+				}
+			}
+		}
+	}
 }
 
 // addFinding adds a finding about a node.

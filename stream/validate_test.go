@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/window"
 )
@@ -87,9 +88,9 @@ func TestValidateFinds(t *testing.T) {
 			{"groupby d", "the function is nil"},
 		}},
 		{"a missing cell", func(t *stream.Topology) { t.From(in).MapState(nil, first).To(out) }, []finding{
-			{"mapstate-1", "the cell is nil"},
+			{"mapstate-1", "the store is nil"},
 		}},
-		{"a missing function of a cell", func(t *stream.Topology) { t.From(in).MapState[string, string](cellHandle, nil).To(out) }, []finding{
+		{"a missing function of a cell", func(t *stream.Topology) { t.From(in).MapState[*textCell, string](cellHandle, nil).To(out) }, []finding{
 			{"mapstate cell", "the function is nil"},
 		}},
 		{"a missing aggregator", func(t *stream.Topology) {
@@ -116,7 +117,7 @@ func TestValidateFinds(t *testing.T) {
 		}, []finding{
 			{"source-1", "the name of the topic is empty"},
 			{"sink a b", `topic "a b": the character at 1 is not a letter, digit, '.', '_' or '-'`},
-			{"source ..", `topic "..": Kafka does not allow this name`},
+			{"source ..", `topic "..": not a name that Kafka allows`},
 			{"sink " + strings.Repeat("x", 250), `topic "` + strings.Repeat("x", 32) + `"...: the name has 250 characters, Kafka allows 249`},
 			{"source ä", `topic "ä": the character at 0 is not a letter, digit, '.', '_' or '-'`},
 		}},
@@ -124,7 +125,7 @@ func TestValidateFinds(t *testing.T) {
 			t.From(in.WithPartitions(-1)).GroupByWith(stream.Repartition[string, string]{Name: "g", Partitions: -2}, same)
 		}, []finding{
 			{"source in", `topic "in": -1 partitions`},
-			{"groupby g", "-2 partitions"},
+			{"repartition g", "-2 partitions"},
 		}},
 		{"window sizes and graces", func(t *stream.Topology) {
 			s := t.From(in)
@@ -140,10 +141,19 @@ func TestValidateFinds(t *testing.T) {
 			{"window tumbling 1s grace -1ns", "window grace -1ns: must not be negative"},
 			{"window tumbling 1s grace 1ns", "window grace 1ns: must be a whole number of milliseconds"},
 		}},
-		{"a store that two operators use", func(t *stream.Topology) {
-			t.From(in).MapState(cellHandle, first).MapState(cellHandle, first).To(out)
+		{"a name that two stores have", func(t *stream.Topology) {
+			t.From(in).MapState(cellHandle, first).MapState(store.NewCell[string]("cell"), first).To(out)
 		}, []finding{
 			{"mapstate cell", `the store "cell" belongs to the operator declared at SITE already: give one of them another name`},
+		}},
+		{"nothing in a store that operators of one stream share", func(t *stream.Topology) {
+			t.From(in).MapState(cellHandle, first).MapState(cellHandle, first).To(out)
+		}, nil},
+		{"a store that two streams use", func(t *stream.Topology) {
+			t.From(in).MapState(cellHandle, first).GroupBy("g", same).MapState(cellHandle, first).To(out)
+		}, []finding{
+			{"mapstate cell", `the store "cell" belongs to the stream "in", by the operator declared at SITE, and this is the stream ` +
+				`"repartition.in.g": streams do not share state; declare another store`},
 		}},
 		{"two windows of one kind and size", func(t *stream.Topology) {
 			s := t.From(in)
@@ -157,8 +167,8 @@ func TestValidateFinds(t *testing.T) {
 			t.From(topic("in2")).GroupBy("", same)
 			t.From(topic("in3")).GroupBy("c d", same)
 		}, []finding{
-			{"groupby-1", "name of the operation: it is empty"},
-			{"groupby c d", `name of the operation: "c d": the character at 1 is not a letter, digit, '.', '_' or '-', and the name is part of a topic's`},
+			{"repartition-1", "name of the operation: it is empty"},
+			{"repartition c d", `name of the operation: "c d": the character at 1 is not a letter, digit, '.', '_' or '-', and the name is part of a topic's`},
 			{"window tumbling 1s", `name of the store: "a/b_tumbling_window_1000": the character at 1 is not a letter, digit, '.', '_' or '-', and the name is part of a topic's`},
 		}},
 		{"two operations of one name", func(t *stream.Topology) { s := t.From(in); s.GroupBy("g", same); s.GroupBy("g", same) }, []finding{
@@ -196,7 +206,7 @@ func TestValidateFinds(t *testing.T) {
 		}},
 		{"nothing in a good topology", func(t *stream.Topology) {
 			s := t.From(in)
-			s.MapState(cellHandle, first).GroupBy("g", same).MapState(cellHandle, first).To(out)
+			s.MapState(cellHandle, first).GroupBy("g", same).MapState(store.NewCell[string]("cell"), first).To(out)
 			s.GroupBy("h", same).GroupBy("g", same).Window(window.Tumbling(time.Second)).Aggregate(counting).Final()
 		}, nil},
 	} {
@@ -235,7 +245,7 @@ func TestValidateReportsAllFindingsWithTheirLines(t *testing.T) {
 	line2, again := here(topology.From(topic("a b")))
 	line3, mapped := here(s.Map[string](nil))
 	line4, _ := here(mapped.MapState(cellHandle, first))
-	line5, _ := here(s.Merge(again).MapState(cellHandle, first))
+	line5, _ := here(s.Merge(again).MapState(store.NewCell[string]("cell"), first))
 	err := topology.Validate()
 	want := `topology: 5 finding(s)
 	` + line1 + `: source a b: topic "a b": the character at 1 is not a letter, digit, '.', '_' or '-'

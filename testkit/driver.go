@@ -12,6 +12,7 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
 	"github.com/weirstreams/weir/internal/clock"
+	"github.com/weirstreams/weir/internal/console"
 	"github.com/weirstreams/weir/internal/engine"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/operator"
@@ -56,6 +57,8 @@ type Driver struct {
 	assignment *engine.Assignment
 	closeSinks func(context.Context) []error
 	failed     error
+	// screen shows the tables of the topology, by the clock of the test.
+	screen *console.Screen
 }
 
 const (
@@ -88,6 +91,7 @@ func New(tb testing.TB, topology *stream.Topology, config ...Config) *Driver {
 	}
 	d.plan = graph.NewPlan(topology.Graph(), groupName)
 	d.clock = clock.NewVirtual(d.config.Start)
+	d.screen = console.NewScreen(d.plan.Graph.Tables)
 	d.broker = simbroker.New(d.clock)
 	d.broker.DeliverOnSend = true
 	d.createTopics()
@@ -210,6 +214,7 @@ func (d *Driver) run() error {
 	if d.failed != nil {
 		return d.failed
 	}
+	defer func() { d.screen.Tick(d.clock.Now()) }()
 	ctx := context.Background()
 	for busy := true; busy; {
 		busy = false
@@ -251,6 +256,7 @@ func (d *Driver) commit(ctx context.Context) (committed bool, err error) {
 // stop ends the process gracefully.
 func (d *Driver) stop() {
 	d.tb.Helper()
+	defer func() { d.screen.Flush(d.clock.Now()) }()
 	ctx := context.Background()
 	for _, w := range d.workers {
 		if err := w.Close(ctx); err != nil {

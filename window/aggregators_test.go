@@ -46,7 +46,7 @@ func fold[V, A, R any](t *testing.T, a window.Aggregator[V, A, R], values []V, p
 	return a.Result(&acc)
 }
 
-// Sums, means and deviations of floats that cancel and differ in magnitude are those of arithmetic with big numbers.
+// W-16. Sums, means and deviations of floats that cancel and differ in magnitude are those of arithmetic with big numbers.
 func TestFloatAggregatesAreThoseOfBigNumbers(t *testing.T) {
 	of := func(f float64) float64 { return f }
 	for seed := range uint64(200) {

@@ -10,7 +10,7 @@ import (
 	"github.com/weirstreams/weir/window"
 )
 
-// EX-56, with count and step in the names of windows by count.
+// EX-56, W-1. With count and step in the names of windows by count.
 func TestStoreNames(t *testing.T) {
 	for want, d := range map[string]window.Definition{
 		"tumbling_window_3600000":     window.Tumbling(time.Hour),
@@ -27,7 +27,7 @@ func TestStoreNames(t *testing.T) {
 	}
 }
 
-// What is wrong with windows is found before anything runs, and with the line that declared it.
+// W-2, and the table of 3.1. What is wrong with windows is found before anything runs, and with the line that declared it.
 func TestValidateFindsWrongWindows(t *testing.T) {
 	second := time.Second
 	sum := window.Sum(func(n int) int { return n })

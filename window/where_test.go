@@ -123,3 +123,23 @@ func TestWhereCanDoWhatItsAggregatorCan(t *testing.T) {
 		t.Errorf("collected (-want +got):\n%s", diff)
 	}
 }
+
+// W-11, W-12. The name under which accumulators are stored is that of what they are, not of the types of a program.
+func TestNamesOfAccumulators(t *testing.T) {
+	type money int64
+	of := func(money) money { return 0 }
+	for want, a := range map[string]any{
+		"sum int64":   window.Sum(of),
+		"min int64":   window.Min(of),
+		"max float32": window.Max(func(money) float32 { return 0 }),
+		"top 3":       window.TopN(3, of, func(a, b money) int { return 0 }),
+		"(count, (where first, collect))": window.Combine3(window.Count[money](), window.Where(func(money) bool { return true }, window.First(of)),
+			window.Collect[money](), func(int64, money, []money) int { return 0 }),
+		"reduce": window.ReduceMerging(func(money) int { return 0 }, func(int, money) int { return 0 }, func(int, int) int { return 0 }),
+		"custom": window.Custom(func() int { return 0 }, func(*int, money) {}, func(*int) int { return 0 }),
+	} {
+		if got := window.AccumulatorName(a); got != want {
+			t.Errorf("name %q, want %q", got, want)
+		}
+	}
+}

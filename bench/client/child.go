@@ -16,7 +16,8 @@ import (
 	"github.com/weirstreams/weir/internal/murmur2"
 )
 
-// paths are the clients that are compared. "bare" is sarama's Broker.Fetch in a loop, which Weir's fetcher cannot beat.
+// paths are the clients that are compared. "bare" is sarama's Broker.Fetch in a loop: the least that can be had of the
+// client as it is. Weir sends the same requests and decodes what comes back itself.
 var paths = []string{
 	"fetch weir", "fetch sarama", "fetch franz-go", "fetch bare",
 	"produce weir", "produce sarama", "produce franz-go",

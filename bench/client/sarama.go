@@ -107,7 +107,7 @@ func fetchSarama() error {
 	return want("bytes", total.bytes, *records*(keyBytes+valueBytes))
 }
 
-// fetchBare does no more than the requests that Weir is built on: what the library leaves to be gained.
+// fetchBare does no more than the requests that Weir is built on, with the client's own decoder.
 func fetchBare() error {
 	conf := saramaConfig()
 	link := sarama.NewBroker(*brokers)

@@ -4,9 +4,9 @@
 // # Which one
 //
 // Generic is built on linkedin/goavro: it needs no Go type, and each record becomes a map[string]any, with an allocation
-// for nearly every value. Typed is built on hamba/avro and fills a struct. For a record of six fields Typed decodes about
-// seven times and encodes about four times as fast (go test -bench . in this package), so use it where the schema is
-// known when the program is written.
+// for nearly every value. Typed is built on hamba/avro and fills a struct. For a record of six fields both take about as
+// long to encode, and Typed decodes about four times as fast, with no allocation but the strings where Generic has eleven
+// (go test -bench . in this package). Use it where the schema is known when the program is written.
 //
 // # Schema evolution
 //

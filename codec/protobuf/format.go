@@ -31,7 +31,9 @@ type Format[M proto.Message] struct {
 	descriptor protoreflect.MessageDescriptor
 	create     func() M
 	isNil      func(M) bool
-	options    Options
+	// dynamic says that M alone does not tell the type of a message.
+	dynamic bool
+	options Options
 }
 
 // Message returns the format of a generated message type: M is a pointer to the generated struct.
@@ -41,7 +43,7 @@ func Message[M proto.Message](options Options) *Format[M] {
 	return &Format[M]{
 		descriptor: kind.Descriptor(), options: options,
 		create: func() M { return kind.New().Interface().(M) },
-		isNil:  func(m M) bool { return !m.ProtoReflect().IsValid() },
+		isNil:  func(m M) bool { return any(m) == any(none) },
 	}
 }
 
@@ -50,7 +52,7 @@ func Message[M proto.Message](options Options) *Format[M] {
 func Dynamic(descriptor protoreflect.MessageDescriptor, options Options) *Format[*dynamicpb.Message] {
 	options.Deterministic = true
 	return &Format[*dynamicpb.Message]{
-		descriptor: descriptor, options: options,
+		descriptor: descriptor, options: options, dynamic: true,
 		create: func() *dynamicpb.Message { return dynamicpb.NewMessage(descriptor) },
 		isNil:  func(m *dynamicpb.Message) bool { return m == nil },
 	}
@@ -64,8 +66,10 @@ func (f *Format[M]) Append(dst []byte, c *codec.Context, m M) ([]byte, error) {
 	if f.isNil(m) {
 		return dst, codec.Failed[M](codec.Encode, c, errNilMessage)
 	}
-	if name := m.ProtoReflect().Descriptor().FullName(); name != f.descriptor.FullName() {
-		return dst, codec.Failed[M](codec.Encode, c, fmt.Errorf("want a %s, got a %s", f.descriptor.FullName(), name))
+	if f.dynamic {
+		if name := m.ProtoReflect().Descriptor().FullName(); name != f.descriptor.FullName() {
+			return dst, codec.Failed[M](codec.Encode, c, fmt.Errorf("want a %s, got a %s", f.descriptor.FullName(), name))
+		}
 	}
 	deterministic := f.options.Deterministic || c != nil && c.Part == codec.Key
 	out, err := proto.MarshalOptions{Deterministic: deterministic}.MarshalAppend(dst, m)

@@ -56,9 +56,9 @@ func same(t *testing.T, what string, want, got any) {
 }
 
 // forms checks that a codec writes v in both forms, and reads both.
-func forms[T any](t *testing.T, make func(quix.Options) *quix.Codec[T], v, back T, legacy, plain, model string) {
+func forms[T any](t *testing.T, newCodec func(quix.Options) *quix.Codec[T], v, back T, legacy, plain, model string) {
 	t.Helper()
-	cd := make(quix.Options{})
+	cd := newCodec(quix.Options{})
 	c := &codec.Context{Topic: "t", Part: codec.Value}
 	out, err := cd.Append([]byte("before"), c, v)
 	if err != nil {
@@ -74,7 +74,7 @@ func forms[T any](t *testing.T, make func(quix.Options) *quix.Codec[T], v, back 
 
 	given := context("old", "old").Headers
 	c = &codec.Context{Topic: "t", Part: codec.Value, Headers: given}
-	if out, err = make(quix.Options{Headers: true}).Append(nil, c, v); err != nil {
+	if out, err = newCodec(quix.Options{Headers: true}).Append(nil, c, v); err != nil {
 		t.Fatal(err)
 	}
 	same(t, "form with headers", plain, string(out))

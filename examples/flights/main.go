@@ -18,8 +18,8 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
-	"github.com/twmb/franz-go/pkg/kfake"
 
+	"github.com/weirstreams/weir/examples/internal/local"
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/window"
 )
@@ -41,13 +41,12 @@ func main() {
 // run does what the command does.
 func run(ctx context.Context, out io.Writer, brokers, name string, verbose bool) (err error) {
 	if brokers == "" {
-		cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+		addresses, stop, err := local.Broker(out)
 		if err != nil {
 			return err
 		}
-		defer cluster.Close()
-		brokers = strings.Join(cluster.ListenAddrs(), ",")
-		fmt.Fprintln(out, "started a broker at", brokers)
+		defer stop()
+		brokers = strings.Join(addresses, ",")
 		if name == "" {
 			name = "flights"
 		}

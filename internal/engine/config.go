@@ -67,6 +67,11 @@ type Config struct {
 	// CacheBytes is what the cache of one store of one task may take beside changed entries.
 	CacheBytes  int64
 	OffsetReset OffsetReset
+	// OnProcessed is told of each record that was processed or skipped. It may be nil.
+	OnProcessed func(operator.Origin)
+	// OnOutputs is told how many outputs a record made, if any, and returns whether the worker shall process no more. It may
+	// be nil.
+	OnOutputs func(n int64) bool
 	// OnError decides about records that could not be processed.
 	OnError func(*operator.ProcessingError) Action
 	// IdleTimeout is how long the input of a task must be silent until its event time goes on; 0 means for ever.

@@ -47,6 +47,8 @@ func (w *Worker) take(ctx context.Context, batch *broker.Batch) error {
 // processHeld processes some records of the batch that is held.
 func (w *Worker) processHeld() error {
 	h := &w.held
+	w.working.Store(true)
+	defer w.working.Store(false)
 	began := w.config.Clock.Now()
 	done, err := h.task.process(h.batch, h.from, w.room(), w.onError)
 	h.from += done

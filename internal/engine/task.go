@@ -60,6 +60,8 @@ type task struct {
 	busy time.Time
 	// synced is when a checkpoint was made durable last; zero if none was.
 	synced time.Time
+	// observe, if it is not nil, is told of each record, and says whether to stop after it.
+	observe func(t *task, offset int64) (enough bool, err error)
 
 	state    taskState
 	restores map[string]*restore // by changelog topic, those that are not done
@@ -116,7 +118,10 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 			prefix, err := t.database.prefix(name)
 			return store.Space{Name: name, Backend: t.database.backend, Prefix: prefix, CacheBytes: w.config.CacheBytes}, err
 		},
-		Output: func(topic string) (operator.Output, error) { return w.outbox.topic(topic) },
+		Output: func(topic string) (operator.Output, error) { return w.output(t, topic) },
+	}
+	if w.observed() {
+		t.observe = w.observe
 	}
 	builder := &graph.Builder{Env: &t.env, Topic: w.plan.Topic}
 	for _, n := range part.Sources {
@@ -175,22 +180,25 @@ func (w *Worker) openState(name string) (*database, error) {
 	return d, nil
 }
 
-// close closes the database. With sync everything that was committed is made durable first.
+// close closes the operators and the database. With sync everything that was committed is made durable first.
 func (t *task) close(sync bool) error {
-	drains := t.closeDrains()
+	err := t.closeDrains()
+	for _, f := range t.env.OnClose {
+		err = errors.Join(err, t.call(f))
+	}
+	t.env.OnClose = nil
 	if t.database == nil {
-		return drains
+		return err
 	}
 	backend := t.database.backend
 	t.database = nil
-	var err error
 	if sync {
-		err = backend.Sync()
+		err = errors.Join(err, backend.Sync())
 	}
 	if err = errors.Join(err, backend.Close()); err != nil {
-		err = fmt.Errorf("task %s: close state: %w", t.name, err)
+		return fmt.Errorf("task %s: close: %w", t.name, err)
 	}
-	return errors.Join(err, drains)
+	return nil
 }
 
 // dirtyBytes returns how much state has changed since the last checkpoint.
@@ -211,31 +219,44 @@ func (t *task) process(b *broker.Batch, from, limit int, onError func(*operator.
 		return n, err
 	}
 	t.positions[b.Topic] = b.NextOffset
-	if to < len(b.Records) {
-		t.positions[b.Topic] = b.Records[to].Offset
+	if from+n < len(b.Records) {
+		t.positions[b.Topic] = b.Records[from+n].Offset
 	}
 	t.ends[b.Topic] = b.EndOffset
 	return n, nil
 }
 
-// processRecords runs records of one topic through the operators, and returns how many it has done.
+// processRecords runs records of one topic through the operators, and returns how many it has done: all, unless there is an
+// error or the observer has had enough.
 func (t *task) processRecords(input operator.Input, topic string, records []broker.Record, onError func(*operator.ProcessingError) Action) (int, error) {
 	t.env.Origin.Topic = topic
 	i := 0
 	for i < len(records) {
-		failed, err := t.run(input, records[i:])
+		end := len(records)
+		if t.observe != nil {
+			end = i + 1
+		}
+		failed, err := t.run(input, records[i:end])
 		i += failed
-		if err == nil {
-			break
+		if err != nil {
+			if ctx := t.env.Context; ctx.Err() != nil {
+				return i, context.Cause(ctx)
+			}
+			if operator.IsFatal(err) || onError(err) != Skip {
+				return i, err
+			}
+			t.skipped++
+			i++
 		}
-		if ctx := t.env.Context; ctx.Err() != nil {
-			return i, context.Cause(ctx)
+		if t.observe != nil {
+			enough, err := t.observe(t, records[i-1].Offset)
+			if err != nil {
+				return i, err
+			}
+			if enough {
+				break
+			}
 		}
-		if operator.IsFatal(err) || onError(err) != Skip {
-			return i, err
-		}
-		t.skipped++
-		i++
 	}
 	t.processed += int64(i)
 	t.changed, t.busy = true, time.Time{}

@@ -15,6 +15,7 @@ import (
 	"github.com/weirstreams/weir/internal/clock"
 	"github.com/weirstreams/weir/internal/engine"
 	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
 )
 
@@ -164,7 +165,7 @@ func TestInternalTopicsAreNamedAndSetAfterTheirInputs(t *testing.T) {
 			both := topology.From(stream.NewTopic("b", codec.String(), codec.JSON[order]())).
 				Merge(topology.From(stream.NewTopic("a", codec.String(), codec.JSON[order]())))
 			both.MapStateRecord(total, sumUp).To(totals)
-			both.GroupBy("user", func(o order) string { return o.Shop }).MapStateRecord(total, sumUp).To(stream.NewTopic("windows", codec.String(), codec.JSON[totalLine]()))
+			both.GroupBy("user", func(o order) string { return o.Shop }).MapStateRecord(store.NewCell[int]("total"), sumUp).To(stream.NewTopic("windows", codec.String(), codec.JSON[totalLine]()))
 			b, partitions, err := prepare(t, topology, false,
 				broker.TopicSpec{Name: "a", Partitions: 4, Replication: 3, Config: c.a},
 				broker.TopicSpec{Name: "b", Partitions: 4, Replication: 1, Config: c.b},

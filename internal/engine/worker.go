@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
@@ -54,6 +55,10 @@ type Worker struct {
 	lastSend     time.Time
 
 	haste haste
+
+	// halted is set when OnOutputs has had enough. working is set while records are processed.
+	halted  bool
+	working atomic.Bool
 
 	status statusBoard
 }
@@ -189,6 +194,9 @@ func (w *Worker) Step(ctx context.Context, wait time.Duration) (worked bool, err
 
 func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err error) {
 	w.outbox.context = ctx
+	if w.halted {
+		return false, w.pause(ctx, wait)
+	}
 	if err := w.endRest(ctx); err != nil {
 		return false, err
 	}
@@ -215,7 +223,7 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	case !worked && !ready:
 		err = w.send()
 	}
-	if err == nil {
+	if err == nil && !w.halted {
 		var merged bool
 		merged, err = w.mergeAll(ctx)
 		worked = worked || merged
@@ -223,14 +231,20 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	if err == nil {
 		err = w.advanceIdle()
 	}
+	if err == nil {
+		err = w.ringClocks()
+	}
+	if err == nil && !worked && w.outbox.pending > 0 { // by what no record has caused
+		worked, err = true, w.send()
+	}
 	if err == nil && w.due() {
 		err = w.Checkpoint(ctx)
 	}
 	return worked, err
 }
 
-// waitFor cuts a waiting time so that the next checkpoint, or the end of a rest, is not late, and nobody waits for an input
-// in vain.
+// waitFor cuts a waiting time so that neither the next checkpoint, nor the end of a rest, nor a timer is late, and nobody
+// waits for an input in vain.
 func (w *Worker) waitFor(wait time.Duration) time.Duration {
 	if len(w.alignedTasks) > 0 {
 		wait = min(wait, stallCheck)
@@ -240,6 +254,9 @@ func (w *Worker) waitFor(wait time.Duration) time.Duration {
 	}
 	if w.resting() {
 		wait = min(wait, w.refusal.until.Sub(w.config.Clock.Now()))
+	}
+	if !w.heldBack() && !w.resting() {
+		wait = w.untilClock(wait)
 	}
 	if w.records == 0 || w.heldBack() {
 		return max(0, wait)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/weirstreams/weir/internal/console"
 	"github.com/weirstreams/weir/operator"
 )
 
@@ -24,6 +25,8 @@ const (
 type Graph struct {
 	// Nodes are in the order of declaration: parents come before children.
 	Nodes []*Node
+	// Tables are shown to people while the topology runs.
+	Tables []*console.Table
 	// Findings are the mistakes that were seen while declaring.
 	Findings []Finding
 }
@@ -49,6 +52,8 @@ type Node struct {
 	External *External
 	// Stores are the names of the stores that the node opens.
 	Stores []string
+	// Shared are the handles of those Stores that other operators of the part may use too, by name.
+	Shared map[string]any
 
 	number int
 }
@@ -188,6 +193,9 @@ func (b *Builder) Build(n *Node) (any, error) {
 
 // Next returns the receiver of everything that n emits: its children.
 func Next[K, V any](b *Builder, n *Node) (operator.Receiver[K, V], error) {
+	if len(n.Children) == 0 {
+		return operator.End[K, V]{Env: b.Env}, nil
+	}
 	next := make([]operator.Receiver[K, V], 0, len(n.Children))
 	for _, child := range n.Children {
 		r, err := b.Build(child)

@@ -33,7 +33,8 @@ type Store struct {
 	Name string
 	// Changelog is the name of the changelog topic.
 	Changelog string
-	Node      *Node
+	// Node is the first operator that uses the store.
+	Node *Node
 }
 
 // NewPlan cuts a topology into parts and names the internal topics for a consumer group. The topology has been validated.
@@ -76,6 +77,11 @@ func NewPlan(g *Graph, group string) *Plan {
 				}
 			}
 			for _, s := range n.Stores {
+				if n.Shared[s] != nil && slices.ContainsFunc(part.Stores, func(o Store) bool {
+					return o.Name == s && o.Node.Shared[s] == n.Shared[s]
+				}) {
+					continue
+				}
 				part.Stores = append(part.Stores, Store{
 					Name: s, Node: n, Changelog: fmt.Sprintf("changelog__%s--%s--%s", group, part.StreamID, s),
 				})

@@ -17,7 +17,7 @@ func Check(name string) error {
 	case name == "":
 		return errors.New("the name is empty")
 	case name == "." || name == "..":
-		return errors.New("Kafka does not allow this name")
+		return errors.New("not a name that Kafka allows")
 	case len(name) > MaxLength:
 		return fmt.Errorf("the name has %d characters, Kafka allows %d", len(name), MaxLength)
 	}

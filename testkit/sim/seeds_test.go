@@ -26,6 +26,7 @@ var kept = []struct {
 	{"windows", 4670321506650196798, "a worker whose offsets the group refused tried again and again, and let no time pass"},
 	{"windows", 105422, "a process that had lost a task while restoring took back what its successor had committed"},
 	{"merged with state", 793720036345111637, "a worker went on after a checkpoint for a rebalance had failed"},
+	{"stores", 7653747262622124577, "a store was opened in a database in which opening another one had failed"},
 }
 
 // of returns the topology that a seed runs.

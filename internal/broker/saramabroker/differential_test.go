@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -94,6 +95,7 @@ func TestProducersAndConsumersAgreeWithTheClients(t *testing.T) {
 				ours, theirs := k.Topic(t, "ours", differentialPartitions), k.Topic(t, "theirs", differentialPartitions)
 				writeOurs(t, k, c, ours, compression, transactional, steps)
 				writeTheirs(t, k, theirs, compression, transactional, steps)
+				awaitMarkers(t, c, ours, theirs)
 				want := make(map[int32][]broker.Record)
 				for _, s := range steps {
 					for partition, records := range s.records {
@@ -220,6 +222,27 @@ func writeTheirs(t *testing.T, k *kafkatest.Kafka, topic, compression string, tr
 			must(p.AbortTxn())
 		} else if transactional {
 			must(p.CommitTxn())
+		}
+	}
+}
+
+// awaitMarkers waits until the partitions have heard how their last transactions ended. Brokers tell them after the
+// producer.
+func awaitMarkers(t *testing.T, c broker.Cluster, topics ...string) {
+	t.Helper()
+	for _, topic := range topics {
+		for partition := range int32(differentialPartitions) {
+			tp := broker.TopicPartition{Topic: topic, Partition: partition}
+			for ctx := within(t); ; {
+				ends, err := c.Offsets(ctx, broker.End, tp)
+				latest, latestErr := c.Offsets(ctx, broker.Latest, tp)
+				if err := errors.Join(err, latestErr); err != nil {
+					t.Fatal(err)
+				}
+				if ends[tp] == latest[tp] {
+					break
+				}
+			}
 		}
 	}
 }

@@ -112,6 +112,9 @@ func offsetsOf(b *sarama.Broker, at broker.OffsetAt, tps []broker.TopicPartition
 	return found, nil
 }
 
+// longPending is how often offsets are found to be pending before that is worth a warning, which takes about half a minute.
+const longPending = 35
+
 // CommittedOffsets implements broker.Cluster.
 func (c *cluster) CommittedOffsets(ctx context.Context, group string, tps ...broker.TopicPartition) (map[broker.TopicPartition]int64, error) {
 	offsets := make(map[broker.TopicPartition]int64, len(tps))
@@ -125,6 +128,10 @@ func (c *cluster) CommittedOffsets(ctx context.Context, group string, tps ...bro
 			return err
 		})
 		if err == nil && unstable {
+			if failures == longPending {
+				c.log.Warn("committed offsets wait for a transaction that does not end; if it outlives its time-out it is one that the cluster "+
+					"has lost track of, and kafka-transactions.sh ends it", "group", group)
+			}
 			err = sleep(ctx, backoff(failures))
 			if err == nil {
 				continue

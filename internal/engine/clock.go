@@ -1,0 +1,45 @@
+package engine
+
+import "time"
+
+// untilClock cuts a waiting time so that what waits for the time of the machine is not late.
+func (w *Worker) untilClock(wait time.Duration) time.Duration {
+	for _, t := range w.tasks {
+		if t.state != running {
+			continue
+		}
+		for _, c := range t.env.Clocks {
+			now := w.config.Clock.Now().UnixMilli()
+			switch next := c.Next(); {
+			case next <= now:
+				return 0
+			case next-now < wait.Milliseconds():
+				wait = time.Duration(next-now) * time.Millisecond
+			}
+		}
+	}
+	return wait
+}
+
+// ringClocks lets operators do what is due by the time of the machine.
+func (w *Worker) ringClocks() error {
+	if w.resting() {
+		return nil
+	}
+	for _, t := range w.sortedTasks() {
+		if t.state != running {
+			continue
+		}
+		for _, c := range t.env.Clocks {
+			now := w.config.Clock.Now().UnixMilli()
+			if c.Next() > now {
+				continue
+			}
+			if err := t.call(func() error { return c.Ring(now) }); err != nil {
+				return err
+			}
+			t.changed = t.changed || t.dirtyBytes() > 0
+		}
+	}
+	return nil
+}

@@ -1,0 +1,75 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/operator"
+)
+
+// observed reports whether somebody wants to hear of each record.
+func (w *Worker) observed() bool { return w.config.OnProcessed != nil || w.config.OnOutputs != nil }
+
+// observe tells of a record that was processed or skipped, and whether to process no more.
+func (w *Worker) observe(t *task, offset int64) (enough bool, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("OnProcessed: panic: %v", p)
+		}
+	}()
+	if f := w.config.OnOutputs; f != nil {
+		if n := t.env.Outputs; n > 0 {
+			t.env.Outputs = 0
+			w.halted = f(n)
+		}
+	}
+	if f := w.config.OnProcessed; f != nil {
+		f(operator.Origin{Topic: t.env.Origin.Topic, Partition: t.id.Partition, Offset: offset})
+	}
+	return w.halted, nil
+}
+
+// countedOutput counts what is written to a topic.
+type countedOutput struct {
+	operator.Output
+	count *int64
+}
+
+func (o countedOutput) Append(partition int32, r *broker.Record) error {
+	*o.count++
+	return o.Output.Append(partition, r)
+}
+
+// output returns where the records of a task for a topic go.
+func (w *Worker) output(t *task, topic string) (operator.Output, error) {
+	out, err := w.outbox.topic(topic)
+	if err != nil || w.config.OnOutputs == nil {
+		return out, err
+	}
+	for _, n := range w.plan.Graph.Nodes {
+		if n.Sink != nil && n.Sink.Repartition != "" && w.plan.Topic(n) == topic {
+			return out, nil
+		}
+	}
+	return countedOutput{out, &t.env.Outputs}, nil
+}
+
+// Working reports whether the worker is processing records right now. Any goroutine may call it.
+func (w *Worker) Working() bool { return w.working.Load() }
+
+// haltedWait is how long a worker that has had enough waits before it looks for jobs, which do not wake it.
+const haltedWait = 10 * time.Millisecond
+
+// pause waits without processing anything.
+func (w *Worker) pause(ctx context.Context, wait time.Duration) error {
+	timer := time.NewTimer(min(wait, haltedWait))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,8 @@
+// Package interop checks Weir against other clients of Kafka, on a real broker: the Java client, kafkajs with its schema
+// registry client for Node, and the Python library that Weir follows, with Confluent's serializers below it.
+//
+// Each client writes what it can in each format; a topology reads it with Weir's codecs and writes it again; each client
+// reads that and compares. The test has the build tag interop and needs the programs that .ci/interop prepares:
+//
+//	.ci/run interop
+package interop

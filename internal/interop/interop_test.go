@@ -1,0 +1,155 @@
+//go:build interop
+
+package interop_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/twmb/franz-go/pkg/sr/srfake"
+
+	"github.com/weirstreams/weir/runtime"
+)
+
+// clients are the programs, each with the formats that it knows. They are called with:
+//
+//	write|read BROKERS REGISTRY PREFIX FORMAT=COUNT,...
+//
+// write puts the value of each format into PREFIXin-FORMAT, once. read expects COUNT records in PREFIXout-FORMAT, all with
+// that value.
+var clients = []struct {
+	name    string
+	command []string
+	formats []string
+}{
+	{"java", []string{"java", "-cp", env("WEIR_INTEROP_JARS") + "/*", "-XX:TieredStopAtLevel=1", "clients/Interop.java"}, []string{
+		"string", "latin1", "bytes", "int", "long", "float", "double", "boolean", "json",
+	}},
+	{"node", []string{"node", "clients/interop.js"}, []string{
+		"string", "latin1", "bytes", "int", "long", "float", "double", "json",
+		"avro", "protobuf", "avro-registry", "avro-generic", "protobuf-registry", "jsonschema-registry",
+	}},
+	{"python", []string{"python3", "-W", "ignore", "clients/interop.py"}, []string{
+		"string", "latin1", "bytes", "int", "double", "json", "avro", "protobuf", "avro-registry", "avro-generic",
+		"protobuf-registry", "protobuf-nested", "jsonschema-registry", "quix-timeseries", "quix-headers", "quix-events",
+	}},
+}
+
+const (
+	keys          = 10_000 // that the Java client writes
+	keyPartitions = 12
+)
+
+func env(name string) string {
+	v := os.Getenv(name)
+	if v == "" {
+		panic(name + " is not set: run .ci/run interop")
+	}
+	return v
+}
+
+// TestOtherClientsReadWhatWeirWritesAndTheOtherWayRound goes through all formats and clients. The Java client also checks
+// that keys are in the partitions that it would choose.
+func TestOtherClientsReadWhatWeirWritesAndTheOtherWayRound(t *testing.T) {
+	brokers := strings.Split(env("WEIR_TEST_BROKERS"), ",")
+	prefix := fmt.Sprintf("interop-%d-", time.Now().UnixNano())
+	server := httptest.NewServer(srfake.NewRegistry().Handler())
+	t.Cleanup(server.Close)
+
+	// Each client writes each of its formats once, and all read all of a format.
+	counts := map[string]int{}
+	for _, c := range clients {
+		for _, f := range c.formats {
+			counts[f]++
+		}
+	}
+	topology, names := topology(t, prefix, server.URL)
+	createTopics(t, brokers, prefix, names)
+	for _, name := range names {
+		if counts[name] == 0 && name != "keys" {
+			t.Errorf("no client writes %s", name)
+		}
+	}
+
+	run(t.Context(), t, "write", brokers, server.URL, prefix, counts)
+	app, err := runtime.New(topology, runtime.Config{
+		Brokers: brokers, Group: prefix + "weir", StateInMemory: true, IgnoreSignals: true, CheckpointInterval: time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		err := app.Run(ctx)
+		stop()
+		ended <- err
+	}()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+	run(ctx, t, "read", brokers, server.URL, prefix, counts)
+}
+
+// run runs all clients at once, until ctx ends.
+func run(ctx context.Context, t *testing.T, mode string, brokers []string, registry, prefix string, counts map[string]int) {
+	t.Helper()
+	var wait sync.WaitGroup
+	for _, c := range clients {
+		wait.Go(func() {
+			var list []string
+			for _, f := range c.formats {
+				list = append(list, fmt.Sprintf("%s=%d", f, counts[f]))
+			}
+			args := append(slices.Clone(c.command), mode, strings.Join(brokers, ","), registry, prefix, strings.Join(list, ","))
+			ctx, cancel := context.WithTimeout(ctx, 140*time.Second)
+			defer cancel()
+			began := time.Now()
+			out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()
+			if err != nil {
+				t.Errorf("%s %s: %v\n%s", c.name, mode, err, out)
+				return
+			}
+			t.Logf("%s: %s %d formats in %v", c.name, mode, len(c.formats), time.Since(began).Round(time.Millisecond))
+		})
+	}
+	wait.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
+}
+
+func createTopics(t *testing.T, brokers []string, prefix string, names []string) {
+	t.Helper()
+	config := sarama.NewConfig()
+	config.Version = sarama.V3_6_0_0
+	admin, err := sarama.NewClusterAdmin(brokers, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	for _, name := range names {
+		n := int32(1)
+		if name == "keys" {
+			n = keyPartitions
+		}
+		for _, direction := range []string{"in-", "out-"} {
+			if err := admin.CreateTopic(prefix+direction+name, &sarama.TopicDetail{NumPartitions: n, ReplicationFactor: 1}, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}

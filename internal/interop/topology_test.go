@@ -1,0 +1,103 @@
+//go:build interop
+
+package interop_test
+
+import (
+	_ "embed"
+	"maps"
+	"os"
+	"slices"
+	"testing"
+
+	"golang.org/x/text/encoding/charmap"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/codec/avro"
+	"github.com/weirstreams/weir/codec/jsonschema"
+	"github.com/weirstreams/weir/codec/protobuf"
+	"github.com/weirstreams/weir/codec/quix"
+	"github.com/weirstreams/weir/codec/registry"
+	"github.com/weirstreams/weir/stream"
+)
+
+// item is what the clients write where a format has fields. avro and json name them alike.
+type item struct {
+	Name  string   `json:"name" avro:"name"`
+	ID    int32    `json:"id" avro:"id"`
+	Price float64  `json:"price" avro:"price"`
+	Count int64    `json:"count" avro:"count"`
+	Note  *string  `json:"note" avro:"note"`
+	Tags  []string `json:"tags" avro:"tags"`
+}
+
+var (
+	//go:embed testdata/item.avsc
+	avroSchema string
+	//go:embed testdata/item.schema.json
+	jsonSchema string
+)
+
+// pass reads a format and writes it again.
+type pass func(t *stream.Topology, in, out string)
+
+func through[V any](value codec.Codec[V]) pass {
+	return func(t *stream.Topology, in, out string) {
+		t.From(stream.NewTopic(in, codec.Bytes(), value)).To(stream.NewTopic(out, codec.Bytes(), value))
+	}
+}
+
+// topology returns a topology that passes all formats on, and their names.
+func topology(tb testing.TB, prefix, registryURL string) (*stream.Topology, []string) {
+	tb.Helper()
+	client, err := registry.NewClient(registry.Config{URLs: []string{registryURL}})
+	fatal(tb, err)
+	typed, err := avro.Typed[item](avroSchema)
+	fatal(tb, err)
+	generic, err := avro.Generic(avroSchema)
+	fatal(tb, err)
+	schema, err := jsonschema.New[item](jsonSchema)
+	fatal(tb, err)
+	types, err := protobuf.Compile(os.DirFS("testdata"), "item.proto")
+	fatal(tb, err)
+	message := func(name string) protoreflect.MessageDescriptor {
+		m, err := types.Message(name)
+		fatal(tb, err)
+		return m
+	}
+	passes := map[string]pass{
+		"keys":                through(codec.Bytes()),
+		"string":              through(codec.UTF8()),
+		"latin1":              through(codec.Text(charmap.ISO8859_1)),
+		"bytes":               through(codec.Bytes()),
+		"int":                 through(codec.Int32()),
+		"long":                through(codec.Int64()),
+		"float":               through(codec.Float32()),
+		"double":              through(codec.Float64()),
+		"boolean":             through(codec.Bool()),
+		"json":                through(codec.JSON[item]()),
+		"avro":                through[item](typed),
+		"avro-registry":       through(registry.Of(client, typed, registry.Options{})),
+		"avro-generic":        through(registry.Of(client, generic, registry.Options{})),
+		"protobuf":            through[map[string]any](protobuf.Map(message("Item"), protobuf.MapOptions{})),
+		"protobuf-registry":   through(registry.Of(client, protobuf.Dynamic(message("Item"), protobuf.Options{}), registry.Options{})),
+		"protobuf-nested":     through(registry.Of(client, protobuf.Dynamic(message("Outer.Inner"), protobuf.Options{}), registry.Options{})),
+		"jsonschema-registry": through(registry.Of(client, schema, registry.Options{})),
+		"quix-timeseries":     through[map[string]any](quix.Rows(quix.Options{})),
+		"quix-headers":        through[quix.Sample](quix.Timeseries(quix.Options{Headers: true})),
+		"quix-events":         through[quix.Event](quix.Events(quix.Options{})),
+	}
+	t := stream.NewTopology()
+	names := slices.Sorted(maps.Keys(passes))
+	for _, name := range names {
+		passes[name](t, prefix+"in-"+name, prefix+"out-"+name)
+	}
+	return t, names
+}
+
+func fatal(tb testing.TB, err error) {
+	tb.Helper()
+	if err != nil {
+		tb.Fatal(err)
+	}
+}

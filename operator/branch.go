@@ -1,0 +1,76 @@
+package operator
+
+import "context"
+
+// Branch offers each record to cases, in order, until one has taken it or, with All, to all of them. What none has taken
+// goes to Otherwise.
+type Branch[K, V any] struct {
+	Cases     []Case[K, V]
+	All       bool
+	Otherwise Receiver[K, V]
+}
+
+// Case is one way out of a Branch.
+type Case[K, V any] interface {
+	// Offer hands the record on, and returns true, if it belongs to the case.
+	Offer(r *Record[K, V]) (bool, error)
+}
+
+// Receive implements [Receiver].
+func (b *Branch[K, V]) Receive(r *Record[K, V]) error {
+	taken := false
+	for _, c := range b.Cases {
+		ok, err := c.Offer(r)
+		if err != nil {
+			return err
+		}
+		taken = taken || ok
+		if ok && !b.All {
+			return nil
+		}
+	}
+	if taken || b.Otherwise == nil {
+		return nil
+	}
+	return b.Otherwise.Receive(r)
+}
+
+// When is the case of the records that a function accepts.
+type When[K, V any] struct {
+	Env  *Env
+	Node int
+	F    func(context.Context, *Record[K, V]) (bool, error)
+	Next Receiver[K, V]
+}
+
+// Offer implements [Case].
+func (c *When[K, V]) Offer(r *Record[K, V]) (bool, error) {
+	c.Env.Enter(c.Node)
+	ok, err := c.F(c.Env.Context, r)
+	if err != nil || !ok {
+		return false, err
+	}
+	return true, c.Next.Receive(r)
+}
+
+// Match is the case of the records of which a function makes a value.
+type Match[K, V, W any] struct {
+	Env  *Env
+	Node int
+	F    func(context.Context, *Record[K, V]) (W, bool, error)
+	Next Receiver[K, W]
+
+	out Record[K, W]
+}
+
+// Offer implements [Case].
+func (c *Match[K, V, W]) Offer(r *Record[K, V]) (bool, error) {
+	c.Env.Enter(c.Node)
+	value, ok, err := c.F(c.Env.Context, r)
+	if err != nil || !ok {
+		return false, err
+	}
+	derive(&c.out, r)
+	c.out.Value = value
+	return true, c.Next.Receive(&c.out)
+}

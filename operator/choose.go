@@ -1,0 +1,30 @@
+package operator
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Choose hands each record to one of several receivers, by the name that a function returns.
+type Choose[K, V any] struct {
+	Env  *Env
+	Node int
+	F    func(context.Context, *Record[K, V]) (string, error)
+	Next map[string]Receiver[K, V]
+}
+
+// Receive implements [Receiver].
+func (c *Choose[K, V]) Receive(r *Record[K, V]) error {
+	c.Env.Enter(c.Node)
+	name, err := c.F(c.Env.Context, r)
+	if err != nil {
+		return err
+	}
+	next, ok := c.Next[name]
+	if !ok {
+		return fmt.Errorf("topic %q is not among those that were declared: %q", name, slices.Sorted(maps.Keys(c.Next)))
+	}
+	return next.Receive(r)
+}

@@ -1,0 +1,10 @@
+package operator
+
+// End takes the records of an operator that nothing follows.
+type End[K, V any] struct{ Env *Env }
+
+// Receive implements [Receiver].
+func (e End[K, V]) Receive(*Record[K, V]) error {
+	e.Env.Outputs++
+	return nil
+}

@@ -1,0 +1,67 @@
+package operator
+
+import "context"
+
+// FlatMapPush emits a record for each value that a function pushes. Key, time and headers are kept. Each value goes all
+// the way before the function goes on.
+type FlatMapPush[K, V, W any] struct {
+	env    *Env
+	node   int
+	f      func(context.Context, *Record[K, V], *Push[W]) error
+	next   Receiver[K, W]
+	push   Push[W]
+	in     *Record[K, V]
+	failed error
+	out    Record[K, W]
+}
+
+// Push is how a function hands on values, in the forms that functions want. After an error they do nothing.
+type Push[W any] struct {
+	// Yield and TryYield are for iterators.
+	Yield    func(W) bool
+	TryYield func(W, error) bool
+	Emit     func(W)
+	TryEmit  func(W) error
+}
+
+// NewFlatMapPush returns the operator. f calls one of the functions that it is given.
+func NewFlatMapPush[K, V, W any](
+	env *Env, node int, f func(context.Context, *Record[K, V], *Push[W]) error, next Receiver[K, W],
+) *FlatMapPush[K, V, W] {
+	m := &FlatMapPush[K, V, W]{env: env, node: node, f: f, next: next}
+	// Made once: a closure for each record would be an allocation.
+	m.push = Push[W]{
+		Yield: m.emit,
+		TryYield: func(v W, err error) bool {
+			if err != nil && m.failed == nil {
+				m.failed = err
+			}
+			return m.failed == nil && m.emit(v)
+		},
+		Emit:    func(v W) { m.emit(v) },
+		TryEmit: func(v W) error { m.emit(v); return m.failed },
+	}
+	return m
+}
+
+// Receive implements [Receiver].
+func (m *FlatMapPush[K, V, W]) Receive(r *Record[K, V]) error {
+	m.env.Enter(m.node)
+	m.in, m.failed = r, nil
+	err := m.f(m.env.Context, r, &m.push)
+	if m.failed != nil {
+		return m.failed
+	}
+	return err
+}
+
+func (m *FlatMapPush[K, V, W]) emit(v W) bool {
+	if m.failed != nil {
+		return false
+	}
+	derive(&m.out, m.in)
+	m.out.Value = v
+	m.failed = m.next.Receive(&m.out)
+	m.env.Enter(m.node) // the function goes on
+	return m.failed == nil
+}

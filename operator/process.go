@@ -1,0 +1,316 @@
+package operator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"time"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/store"
+)
+
+// Processor does what the other operators cannot say. One is made for each task, and all its methods are called by the
+// goroutine of that task. What it keeps in its fields is lost with the task: state belongs into stores.
+type Processor[K, V, L, W any] interface {
+	// Init is called before anything else. The processor keeps c, whose methods it may call in Process and OnTimer.
+	Init(c *ProcessorContext[L, W]) error
+	// Process is called for each record that has a key, with the stores placed on it. Timers that are due by the time of
+	// the record have fired before.
+	Process(ctx context.Context, r Record[K, V]) error
+	// OnTimer is called for each timer that is due, with the stores placed on its key.
+	OnTimer(ctx context.Context, t Timer[K]) error
+	// Close is called when the task ends, and when it goes back to the last checkpoint: a new processor is made then.
+	// The stores must not be used any more.
+	Close() error
+}
+
+// Timer is a timer that fires.
+type Timer[K any] struct {
+	// Key is the key for which it was set.
+	Key  K
+	Kind store.TimerKind
+	Name string
+	// Millis is the time for which it was set, in milliseconds since the Unix epoch. See Time.
+	Millis int64
+}
+
+// Time returns the time for which the timer was set. It may have fired later.
+func (t Timer[K]) Time() time.Time { return time.UnixMilli(t.Millis) }
+
+// ProcessorBase is to be embedded in a processor: it keeps the context, and has the methods that a processor without
+// timers and resources does not want to write. L and W are the key and value of what the processor emits.
+type ProcessorBase[K, L, W any] struct{ *ProcessorContext[L, W] }
+
+// Init keeps the context.
+func (b *ProcessorBase[K, L, W]) Init(c *ProcessorContext[L, W]) error {
+	b.ProcessorContext = c
+	return nil
+}
+
+// OnTimer fails: who sets timers has to write it.
+func (*ProcessorBase[K, L, W]) OnTimer(_ context.Context, t Timer[K]) error {
+	return fmt.Errorf("timer %q has fired, and the processor has no method OnTimer", t.Name)
+}
+
+// Close does nothing.
+func (*ProcessorBase[K, L, W]) Close() error { return nil }
+
+// ProcessorContext is what a processor knows of its task.
+type ProcessorContext[L, W any] struct {
+	env    *Env
+	next   Receiver[L, W]
+	again  func() error
+	open   bool  // during Process and OnTimer
+	failed error // of what came after Forward
+	out    Record[L, W]
+}
+
+// Forward hands on a record of any key, value, time and headers, all the way through the topology. The headers must not
+// change until it returns. Its error is that of what comes after; the processor should return it, and it counts anyway.
+func (c *ProcessorContext[L, W]) Forward(r Record[L, W]) error {
+	if !c.open {
+		return errNotNow
+	}
+	if c.failed != nil {
+		return c.failed
+	}
+	c.out = r
+	c.out.Origin = &c.env.Origin
+	if c.failed = c.next.Receive(&c.out); c.failed == nil {
+		c.failed = c.again()
+	}
+	return c.failed
+}
+
+var errNotNow = errors.New("a processor forwards records in Process and OnTimer only")
+
+// Now returns what the clock of the machine says. Results that depend on it differ when records are processed again.
+func (c *ProcessorContext[L, W]) Now() time.Time {
+	if c.env.Now == nil {
+		return time.Now()
+	}
+	return c.env.Now()
+}
+
+// Origin returns the input record that is being processed, or was last when a timer fires.
+func (c *ProcessorContext[L, W]) Origin() Origin { return c.env.Origin }
+
+// Logger returns the logger of the task.
+func (c *ProcessorContext[L, W]) Logger() *slog.Logger { return c.env.Logger }
+
+// process runs a Processor.
+type process[K, V, T, L, W any] struct {
+	states[K, T]
+	codec     codec.Codec[K]
+	timers    []*store.Timers
+	make      func(T) Processor[K, V, L, W]
+	processor Processor[K, V, L, W]
+	context   ProcessorContext[L, W]
+	broken    error // a new processor could not be made
+	latest    int64 // time of the last record
+}
+
+// NewProcess opens the stores in the task of env and returns the operator that runs the processor that f makes of them.
+// Records with a null key are skipped and counted.
+func NewProcess[K, V, T, L, W any](
+	env *Env, node int, handle store.Handle[T], key codec.Codec[K], f func(T) Processor[K, V, L, W], next Receiver[L, W],
+) (Receiver[K, V], error) {
+	s, err := openStates(env, node, handle, key)
+	if err != nil {
+		return nil, err
+	}
+	p := &process[K, V, T, L, W]{states: s, codec: key, make: f}
+	p.context = ProcessorContext[L, W]{env: env, next: next, again: p.again}
+	for _, u := range s.uses {
+		if t, ok := u.Store.(*store.Timers); ok {
+			p.timers = append(p.timers, t)
+		}
+	}
+	if len(p.timers) > 0 {
+		env.Idle = append(env.Idle, p.idle)
+		env.Clocks = append(env.Clocks, p)
+	}
+	env.OnRewind = append(env.OnRewind, p.rewind)
+	env.OnClose = append(env.OnClose, p.close)
+	if err := p.start(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// start makes the processor. It is called where nobody else would recover from a panic.
+func (p *process[K, V, T, L, W]) start() (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("start a processor: panic: %v", r)
+		}
+	}()
+	p.env.Enter(p.node)
+	p.processor = p.make(p.stores)
+	if p.processor == nil {
+		return errors.New("start a processor: it is nil")
+	}
+	if err := p.processor.Init(&p.context); err != nil {
+		return fmt.Errorf("start a processor: %w", err)
+	}
+	return nil
+}
+
+func (p *process[K, V, T, L, W]) close() error {
+	if p.processor == nil {
+		return nil
+	}
+	p.env.Enter(p.node)
+	closing := p.processor
+	p.processor = nil
+	return closing.Close()
+}
+
+func (p *process[K, V, T, L, W]) rewind() {
+	p.broken = func() (err error) {
+		defer func() {
+			if r := recover(); r != nil {
+				err = fmt.Errorf("close a processor: panic: %v", r)
+			}
+		}()
+		return p.close()
+	}()
+	if p.broken == nil {
+		p.broken = p.start()
+	}
+}
+
+// Receive implements [Receiver].
+func (p *process[K, V, T, L, W]) Receive(r *Record[K, V]) error {
+	p.env.Enter(p.node)
+	if p.broken != nil {
+		return Fatal(p.broken)
+	}
+	if r.KeyNull || p.keys.isNull != nil && p.keys.isNull(r.Key) {
+		p.env.skipNullKey(p.node)
+		return nil
+	}
+	p.latest = r.Millis
+	if err := p.fireEvents(r.Millis); err != nil {
+		return err
+	}
+	if _, err := p.enter(r.Key, r.KeyNull, r.Millis); err != nil {
+		return err
+	}
+	p.context.open, p.context.failed = true, nil
+	err := p.processor.Process(p.env.Context, *r)
+	if err := p.done(err); err != nil {
+		return err
+	}
+	return p.fireEvents(r.Millis) // those that were set for now
+}
+
+// done returns the error of a call of the processor.
+func (p *process[K, V, T, L, W]) done(err error) error {
+	p.context.open = false
+	if p.context.failed != nil {
+		return p.context.failed
+	}
+	if failed := p.err(); failed != nil {
+		return failed
+	}
+	return err
+}
+
+// fireEvents fires the timers in event time that are due when a record of that time comes.
+func (p *process[K, V, T, L, W]) fireEvents(millis int64) error {
+	for _, t := range p.timers {
+		reached, err := t.Reach(millis)
+		if err != nil {
+			return Fatal(err)
+		}
+		if reached == store.NoTime {
+			continue
+		}
+		if _, err := p.fire(t, store.EventTime, reached); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fire fires the timers that are due, and reports whether there were any.
+func (p *process[K, V, T, L, W]) fire(t *store.Timers, kind store.TimerKind, limit int64) (fired bool, err error) {
+	for {
+		encoded, name, at, ok, err := t.Due(kind, limit)
+		if err != nil || !ok {
+			return fired, Fatal(err)
+		}
+		fired = true
+		p.keys.buffer = append(p.keys.buffer[:0], encoded...)
+		key, err := p.codec.Decode(&p.keys.context, p.keys.buffer)
+		if err != nil {
+			return fired, Fatal(fmt.Errorf("store %q: decode key %q: %w", t.Name(), p.keys.buffer, err))
+		}
+		if p.at = p.latest; kind == store.EventTime {
+			p.at = at
+		}
+		p.env.Enter(p.node)
+		if err := p.place(p.keys.buffer); err != nil {
+			return fired, err
+		}
+		p.context.open, p.context.failed = true, nil
+		err = p.processor.OnTimer(p.env.Context, Timer[K]{Key: key, Kind: kind, Name: name, Millis: at})
+		if err := p.done(err); err != nil {
+			return fired, err
+		}
+	}
+}
+
+// idle fires timers in event time when no records come.
+func (p *process[K, V, T, L, W]) idle(millis int64) error {
+	p.env.Enter(p.node)
+	if p.broken != nil {
+		return p.broken
+	}
+	for _, t := range p.timers {
+		reached, err := t.Reach(store.NoTime)
+		if err != nil {
+			return err
+		}
+		if reached == store.NoTime || millis <= reached {
+			continue
+		}
+		fired, err := p.fire(t, store.EventTime, millis)
+		if err != nil {
+			return err
+		}
+		if fired { // so that they fire once if they are set again
+			if _, err := t.Reach(millis); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Next implements [Clock].
+func (p *process[K, V, T, L, W]) Next() int64 {
+	next := int64(math.MaxInt64)
+	for _, t := range p.timers {
+		next = min(next, t.Next(store.ClockTime))
+	}
+	return next
+}
+
+// Ring implements [Clock].
+func (p *process[K, V, T, L, W]) Ring(now int64) error {
+	p.env.Enter(p.node)
+	if p.broken != nil {
+		return p.broken
+	}
+	for _, t := range p.timers {
+		if _, err := p.fire(t, store.ClockTime, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}

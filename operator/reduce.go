@@ -1,0 +1,86 @@
+package operator
+
+import (
+	"context"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/window"
+)
+
+// Reduce combines the values of each key with a function, and emits the result so far. Null values are dropped; records
+// with a null key are skipped and counted.
+type Reduce[K, V any] struct {
+	states[K, *store.Cell[V]]
+	f    func(context.Context, V, V) (V, error)
+	next Receiver[K, V]
+	out  Record[K, V]
+}
+
+// NewReduce opens the cell in the task of env and returns the operator.
+func NewReduce[K, V any](
+	env *Env, node int, cell *store.CellHandle[V], key codec.Codec[K], f func(context.Context, V, V) (V, error), next Receiver[K, V],
+) (*Reduce[K, V], error) {
+	s, err := openStates(env, node, cell, key)
+	if err != nil {
+		return nil, err
+	}
+	return &Reduce[K, V]{states: s, f: f, next: next}, nil
+}
+
+// Receive implements [Receiver].
+func (m *Reduce[K, V]) Receive(r *Record[K, V]) error {
+	ok, err := m.enter(r.Key, r.KeyNull, r.Millis)
+	if err != nil || !ok || r.ValueNull {
+		return err
+	}
+	derive(&m.out, r)
+	m.out.Value = r.Value
+	if soFar, ok := m.stores.Get(); ok {
+		if m.out.Value, err = m.f(m.env.Context, soFar, r.Value); err != nil {
+			return err
+		}
+	}
+	m.stores.Set(m.out.Value)
+	return m.next.Receive(&m.out)
+}
+
+// Aggregate keeps an accumulator for each key, and emits its result with each record. Null values are dropped unless the
+// aggregator takes them; records with a null key are skipped and counted.
+type Aggregate[K, V, A, R any] struct {
+	states[K, *store.Cell[A]]
+	aggregator window.Aggregator[V, A, R]
+	takesNull  bool
+	next       Receiver[K, R]
+	// Here, not on the stack: what an aggregator is given escapes.
+	acc A
+	out Record[K, R]
+}
+
+// NewAggregate opens the cell in the task of env and returns the operator.
+func NewAggregate[K, V, A, R any](
+	env *Env, node int, cell *store.CellHandle[A], key codec.Codec[K], a window.Aggregator[V, A, R], next Receiver[K, R],
+) (*Aggregate[K, V, A, R], error) {
+	s, err := openStates(env, node, cell, key)
+	if err != nil {
+		return nil, err
+	}
+	_, takesNull := a.(window.TakesNull)
+	return &Aggregate[K, V, A, R]{states: s, aggregator: a, takesNull: takesNull, next: next}, nil
+}
+
+// Receive implements [Receiver].
+func (m *Aggregate[K, V, A, R]) Receive(r *Record[K, V]) error {
+	ok, err := m.enter(r.Key, r.KeyNull, r.Millis)
+	if err != nil || !ok || r.ValueNull && !m.takesNull {
+		return err
+	}
+	if m.acc, ok = m.stores.Get(); !ok {
+		m.acc = m.aggregator.Init()
+	}
+	m.aggregator.Add(&m.acc, r.Value, r.Millis)
+	m.stores.Set(m.acc)
+	derive(&m.out, r)
+	m.out.Value = m.aggregator.Result(&m.acc)
+	return m.next.Receive(&m.out)
+}

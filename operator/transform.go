@@ -1,0 +1,24 @@
+package operator
+
+import "context"
+
+// Transform makes another record of each: key, value, time and headers. The origin is kept.
+type Transform[K, V, L, W any] struct {
+	Env  *Env
+	Node int
+	F    func(context.Context, *Record[K, V]) (Record[L, W], error)
+	Next Receiver[L, W]
+
+	out Record[L, W]
+}
+
+// Receive implements [Receiver].
+func (m *Transform[K, V, L, W]) Receive(r *Record[K, V]) error {
+	m.Env.Enter(m.Node)
+	var err error
+	if m.out, err = m.F(m.Env.Context, r); err != nil {
+		return err
+	}
+	m.out.Origin = r.Origin
+	return m.Next.Receive(&m.out)
+}

@@ -1,0 +1,32 @@
+package operator
+
+import "context"
+
+// Update lets a function change what the value of each record points to. Null values are handed on without a call.
+type Update[K, V any] struct {
+	Env  *Env
+	Node int
+	F    func(context.Context, *Record[K, V]) error
+	// Clone copies a value that others see too. It is nil if nobody does.
+	Clone func(V) V
+	Next  Receiver[K, V]
+
+	out Record[K, V]
+}
+
+// Receive implements [Receiver].
+func (u *Update[K, V]) Receive(r *Record[K, V]) error {
+	if r.ValueNull {
+		return u.Next.Receive(r)
+	}
+	u.Env.Enter(u.Node)
+	if u.Clone != nil {
+		u.out = *r
+		u.out.Value = u.Clone(r.Value)
+		r = &u.out
+	}
+	if err := u.F(u.Env.Context, r); err != nil {
+		return err
+	}
+	return u.Next.Receive(r)
+}

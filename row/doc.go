@@ -1,0 +1,54 @@
+// Package row handles records whose columns are known only at run time: JSON objects without a Go type.
+//
+//	readings := stream.NewTopic("readings", codec.String(), row.JSON())
+//
+//	t.From(readings).
+//		TryMap(row.Fill(row.F("unit", "C"))).
+//		TryFilter(row.Where(row.Col("temperature").Gt(30).And(row.Col("unit").Eq("C")))).
+//		TryMap(row.Assign("fahrenheit", row.Col("temperature").Mul(1.8).Add(32))).
+//		TryMap(row.Select("sensor", "fahrenheit")).
+//		To(hot)
+//
+// A [Row] is an ordered list of columns, each a [Value]. Both are immutable: functions return new ones, so that branches
+// of a stream cannot see each other's changes. [Select], [Drop], [Fill], [Rename] and [Assign] make functions for
+// Stream.TryMap, [Where] for Stream.TryFilter, [Column] for Stream.TryGroupBy. They are made once, when the topology is
+// declared; nothing is parsed, looked up by reflection or boxed for a record.
+//
+// # Expressions
+//
+// An [Expr] computes a value from one row. It begins with [Col], [Lit] or [Contains] and is composed by methods, whose
+// operands are Go constants or further expressions. An operand of a type that no value can have does not compile.
+//
+// Rules:
+//
+//   - An integer and a float compute as floats. Integers are of 64 bits: overflow is [ErrOverflow], not a wrong number.
+//     Div is true division and gives a float; Mod takes the sign of the divisor; either by zero is [ErrDivisionByZero].
+//   - Add also joins two strings, or two lists.
+//   - Eq and Ne compare any two values, numbers by what they are worth (1 equals 1.0). Lt, Le, Gt and Ge order two
+//     numbers or two strings. Booleans are not numbers.
+//   - And, Or and Not take booleans and give booleans. And and Or are lazy: what is on the right is looked at only if it
+//     decides. Truthy turns any value into a boolean; OrElse and AndThen give an operand back.
+//   - Anything else is an [OperandError] that names the expression and the kinds.
+//
+// # Missing data
+//
+// A column that the row does not have is a [ColumnError] with the column and those that there are. A null is a value: it
+// can be compared with Eq, tested with IsNull and NotNull and handed on, and is an [OperandError] in arithmetic, order and
+// logic. Nothing turns null silently. Expr.Fill gives a default to one expression, the function [Fill] to the columns of
+// the row; both take missing and null alike.
+//
+// # Coming from Quix Streams
+//
+//	sdf["a"] + 1, sdf["a"] > sdf["b"]    Col("a").Add(1), Col("a").Gt(Col("b"))
+//	1 - sdf["a"]                         Lit(1).Sub(Col("a")), which the original cannot say
+//	sdf["a"] & sdf["b"], |, ~            Col("a").And(Col("b")), Or, Not; AndThen and OrElse for operands
+//	sdf["a"]["b"][0]                     Col("a").Key("b").Index(0)
+//	.isin([...]), .contains(x)           In(...), Contains(x)
+//	.isnull(), .notnull(), .is_(None)    IsNull(), NotNull()
+//	.abs(), .apply(f)                    Abs(), Apply(f), TryApply(f)
+//	sdf[sdf["a"] > 1]                    TryFilter(Where(Col("a").Gt(1)))
+//	sdf[["a", "b"]], sdf.drop            TryMap(Select("a", "b")), Drop, DropExisting
+//	sdf["c"] = ...                       TryMap(Assign("c", ...))
+//	sdf.fill("a", b=0)                   TryMap(Fill(F("a", Null()), F("b", 0)))
+//	sdf.contains(["a"])                  Contains("a")
+package row

@@ -1,0 +1,225 @@
+package runtime
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/stream"
+)
+
+// Consumer reads topics outside of a pipeline, with the settings of an App, as a member of a consumer group. It reads
+// committed records only. It is used by one goroutine, which calls Poll more often than every Config.RebalanceTimeout.
+type Consumer struct {
+	cluster broker.Cluster
+	group   broker.Group
+	fetcher broker.Fetcher
+	name    string
+	prefix  string
+	reset   OffsetReset
+	manual  bool
+	// next are the offsets after what Poll has returned, of the partitions that are assigned, if they have moved.
+	next  map[broker.TopicPartition]int64
+	batch *broker.Batch
+	at    int
+}
+
+// ConsumerOptions configure a Consumer.
+type ConsumerOptions struct {
+	// Topics are the topics to read, without Config.Prefix.
+	Topics []string
+	// Group is the consumer group. It must not be that of an App that runs: members share the partitions.
+	Group string
+	// ManualCommit leaves committing offsets to calls of Commit. By default what Poll has returned before is committed when
+	// partitions are given up and when the Consumer is closed.
+	ManualCommit bool
+}
+
+// Message is a record as it lies on a topic. A nil key or value is null. The memory belongs to the caller.
+type Message struct {
+	stream.Origin
+	Key, Value []byte
+	Headers    []stream.Header
+	Time       time.Time
+}
+
+// Consumer connects to the cluster and returns a consumer, which begins where Config.OffsetReset says if the group has
+// committed nothing. It has nothing to do with Run, which may run or not. The caller closes it.
+func (a *App) Consumer(ctx context.Context, options ConsumerOptions) (*Consumer, error) {
+	if len(options.Topics) == 0 || options.Group == "" || options.Group == a.config.Group {
+		return nil, errors.New("consumer: give topics, and a group other than that of the App")
+	}
+	cluster, err := a.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := &Consumer{
+		cluster: cluster, name: a.config.Prefix + options.Group, prefix: a.config.Prefix, reset: a.config.OffsetReset,
+		manual: options.ManualCommit, next: map[broker.TopicPartition]int64{},
+	}
+	var units [][]string
+	for _, topic := range options.Topics {
+		units = append(units, []string{a.config.Prefix + topic})
+	}
+	if c.fetcher, err = cluster.NewFetcher(broker.FetcherConfig{}); err != nil {
+		return nil, errors.Join(err, cluster.Close())
+	}
+	c.group, err = cluster.NewGroup(broker.GroupConfig{
+		Group: c.name, Topics: units, SessionTimeout: a.config.SessionTimeout, RebalanceTimeout: a.config.RebalanceTimeout,
+	})
+	if err != nil {
+		return nil, errors.Join(err, c.fetcher.Close(), cluster.Close())
+	}
+	return c, nil
+}
+
+// Poll returns the next record of any partition that the group has assigned to this member, or nil if none has come within
+// wait.
+func (c *Consumer) Poll(ctx context.Context, wait time.Duration) (*Message, error) {
+	for deadline := time.Now().Add(wait); ; {
+		if event, err := c.group.Poll(ctx, 0); err != nil {
+			return nil, fmt.Errorf("group %q: %w", c.name, err)
+		} else if event != nil {
+			if err := c.handle(ctx, event); err != nil {
+				return nil, err
+			}
+		}
+		if m := c.take(); m != nil {
+			return m, nil
+		}
+		left := time.Until(deadline)
+		batch, err := c.fetcher.Poll(ctx, max(0, min(left, 100*time.Millisecond)))
+		if err != nil {
+			return nil, err
+		}
+		c.batch, c.at = batch, 0
+		if m := c.take(); m != nil {
+			return m, nil
+		}
+		if left <= 0 || ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// take returns the next record of the batch at hand.
+func (c *Consumer) take() *Message {
+	b := c.batch
+	if b == nil {
+		return nil
+	}
+	if c.at >= len(b.Records) {
+		if len(b.Records) == 0 && b.NextOffset > c.next[b.TopicPartition] {
+			c.next[b.TopicPartition] = b.NextOffset
+		}
+		b.Release()
+		c.batch = nil
+		return nil
+	}
+	r := b.Records[c.at]
+	c.at++
+	c.next[b.TopicPartition] = r.Offset + 1
+	m := &Message{
+		Origin: stream.Origin{Topic: strings.TrimPrefix(b.Topic, c.prefix), Partition: b.Partition, Offset: r.Offset},
+		Key:    bytes.Clone(r.Key), Value: bytes.Clone(r.Value), Headers: slices.Clone(r.Headers), Time: time.UnixMilli(r.Millis),
+	}
+	for i := range m.Headers {
+		m.Headers[i].Value = bytes.Clone(m.Headers[i].Value)
+	}
+	return m
+}
+
+// handle acts on a change of the assignment.
+func (c *Consumer) handle(ctx context.Context, event *broker.GroupEvent) error {
+	defer event.Done()
+	if event.Kind == broker.Assigned {
+		return c.start(ctx, event.Partitions)
+	}
+	var err error
+	if event.Kind == broker.Revoked && !c.manual {
+		err = c.Commit(ctx)
+	}
+	for _, tp := range event.Partitions {
+		c.fetcher.Stop(tp)
+		delete(c.next, tp)
+		if c.batch != nil && c.batch.TopicPartition == tp {
+			c.batch.Release()
+			c.batch = nil
+		}
+	}
+	return err
+}
+
+func (c *Consumer) start(ctx context.Context, tps []broker.TopicPartition) error {
+	committed, err := c.cluster.CommittedOffsets(ctx, c.name, tps...)
+	if err != nil {
+		return err
+	}
+	at := broker.Earliest
+	if c.reset == Latest {
+		at = broker.End
+	}
+	first, err := c.cluster.Offsets(ctx, at, tps...)
+	if err != nil {
+		return err
+	}
+	for _, tp := range tps {
+		offset, ok := committed[tp]
+		if !ok {
+			if c.reset == NoReset {
+				return fmt.Errorf("group %q has committed no offset of %s", c.name, tp)
+			}
+			offset = first[tp]
+		}
+		c.fetcher.Start(tp, offset)
+	}
+	return nil
+}
+
+// Commit commits that everything that Poll has returned is done.
+func (c *Consumer) Commit(ctx context.Context) error {
+	if len(c.next) == 0 {
+		return nil
+	}
+	if err := c.group.Commit(ctx, c.next); err != nil {
+		return fmt.Errorf("group %q: commit: %w", c.name, err)
+	}
+	clear(c.next)
+	return nil
+}
+
+// Close commits, unless that is left to the caller, leaves the group and closes the connections.
+func (c *Consumer) Close(ctx context.Context) error {
+	var err error
+	if !c.manual {
+		err = c.Commit(ctx)
+	}
+	if c.batch != nil {
+		c.batch.Release()
+		c.batch = nil
+	}
+	return errors.Join(err, c.group.Leave(ctx), c.fetcher.Close(), c.cluster.Close())
+}
+
+// Decode turns a message of a topic into a typed record.
+func Decode[K, V any](topic stream.Topic[K, V], m *Message) (stream.Record[K, V], error) {
+	r := stream.Record[K, V]{
+		Millis: m.Time.UnixMilli(), Headers: m.Headers, Origin: &m.Origin, KeyNull: m.Key == nil, ValueNull: m.Value == nil,
+	}
+	var err error
+	if !r.KeyNull {
+		if r.Key, err = topic.KeyCodec().Decode(&codec.Context{Topic: m.Topic, Part: codec.Key, Headers: m.Headers}, m.Key); err != nil {
+			return r, err
+		}
+	}
+	if !r.ValueNull {
+		r.Value, err = topic.ValueCodec().Decode(&codec.Context{Topic: m.Topic, Part: codec.Value, Headers: m.Headers}, m.Value)
+	}
+	return r, err
+}

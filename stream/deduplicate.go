@@ -1,0 +1,49 @@
+package stream
+
+import (
+	"context"
+	"time"
+
+	"github.com/weirstreams/weir/operator"
+	"github.com/weirstreams/weir/store"
+)
+
+// Deduplicate drops the records of which another one has come with the same key and the same id, which f makes of the
+// value, within a time: until a record has come, of any key in the partition, whose time is that of the first one and
+// within, or later. The first is kept, and those that are dropped do not make the time longer.
+//
+// The name is that of the store: renaming it starts from nothing. Ids are told apart as codec.For encodes them. Records
+// with a null key are skipped and counted.
+func (s Stream[K, V]) Deduplicate[D any](name string, within time.Duration, f func(V) D) Stream[K, V] {
+	return s.deduplicate(name, within, func(_ context.Context, r *Record[K, V]) (D, error) { return f(r.Value), nil }).checked(f == nil)
+}
+
+// DeduplicateRecord is Deduplicate with a function of the whole record.
+func (s Stream[K, V]) DeduplicateRecord[D any](name string, within time.Duration, f func(Record[K, V]) D) Stream[K, V] {
+	return s.deduplicate(name, within, func(_ context.Context, r *Record[K, V]) (D, error) { return f(*r), nil }).checked(f == nil)
+}
+
+// TryDeduplicate is Deduplicate with a function that can fail.
+func (s Stream[K, V]) TryDeduplicate[D any](name string, within time.Duration, f func(context.Context, V) (D, error)) Stream[K, V] {
+	return s.deduplicate(name, within, func(ctx context.Context, r *Record[K, V]) (D, error) { return f(ctx, r.Value) }).checked(f == nil)
+}
+
+// TryDeduplicateRecord is Deduplicate with a function of the whole record that can fail.
+func (s Stream[K, V]) TryDeduplicateRecord[D any](name string, within time.Duration, f func(context.Context, Record[K, V]) (D, error)) Stream[K, V] {
+	return s.deduplicate(name, within, func(ctx context.Context, r *Record[K, V]) (D, error) { return f(ctx, *r) }).checked(f == nil)
+}
+
+func (s Stream[K, V]) deduplicate[D any](name string, within time.Duration, f func(context.Context, *Record[K, V]) (D, error)) Stream[K, V] {
+	seen := store.NewMap[D, struct{}](name).WithTTL(within)
+	first := func(ctx context.Context, m *store.Map[D, struct{}], r *Record[K, V]) (bool, error) {
+		id, err := f(ctx, r)
+		if err != nil || m.Has(id) {
+			return false, err
+		}
+		m.Set(id, struct{}{})
+		return true, nil
+	}
+	return s.stateful("deduplicate", seen, s.key, func(env *operator.Env, node int, next operator.Receiver[K, V]) (operator.Receiver[K, V], error) {
+		return operator.NewFilterState(env, node, seen, s.key, first, next)
+	})
+}

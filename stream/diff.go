@@ -1,0 +1,107 @@
+package stream
+
+import (
+	"fmt"
+	"slices"
+)
+
+// ChangeKind is what an upgrade does to state or to a topic.
+type ChangeKind string
+
+const (
+	// StateOrphaned: nothing uses a store and its changelog any more. What it held is lost to the new version.
+	StateOrphaned ChangeKind = "state orphaned"
+	// StateNew: a store begins empty.
+	StateNew ChangeKind = "state new"
+	// StateReused: another kind of operator finds a store of the same name. What lies there may not fit.
+	StateReused ChangeKind = "state reused"
+	// TopicOrphaned: nothing reads or writes a repartition topic any more. What lies there unread is lost.
+	TopicOrphaned ChangeKind = "topic orphaned"
+	// TopicNew: a repartition topic is made.
+	TopicNew ChangeKind = "topic new"
+	// PartitionsChanged: a repartition topic is asked for with another number of partitions, which the application refuses
+	// to start with, because keys would move away from their state.
+	PartitionsChanged ChangeKind = "partitions changed"
+)
+
+// Change is one thing that an upgrade does.
+type Change struct {
+	Kind ChangeKind `json:"kind"`
+	// Topic is the internal topic: the changelog of a store, or the repartition topic.
+	Topic string `json:"topic"`
+	// Note says more for people: the store and stream, and what may have been meant.
+	Note string `json:"note"`
+}
+
+// String returns "kind: topic (note)".
+func (c Change) String() string { return fmt.Sprintf("%s: %s (%s)", c.Kind, c.Topic, c.Note) }
+
+// Harmless reports whether nothing is lost: the change only adds something.
+func (c Change) Harmless() bool { return c.Kind == StateNew || c.Kind == TopicNew }
+
+// owned is a store with its stream.
+type owned struct {
+	StoreInventory
+	stream string
+}
+
+// Diff returns what an upgrade from a topology with the old inventory to one with the new does to state and to internal
+// topics. Changes that lose something come first. It is empty exactly if the fingerprints of both are equal, unless only
+// the streams without state and internal topics differ.
+func Diff(before, after Inventory) []Change {
+	var lost, changed, added []Change
+	old, now := before.stores(), after.stores()
+	for _, s := range old {
+		i := slices.IndexFunc(now, func(n owned) bool { return n.Changelog == s.Changelog })
+		switch {
+		case i < 0:
+			note := fmt.Sprintf("store %q of stream %q", s.Name, s.stream)
+			for _, n := range now {
+				if n.Name == s.Name && !slices.ContainsFunc(old, func(o owned) bool { return o.Changelog == n.Changelog }) {
+					note += fmt.Sprintf("; stream %q has one of this name, which begins empty", n.stream)
+				}
+			}
+			lost = append(lost, Change{StateOrphaned, s.Changelog, note})
+		case now[i].Operator != s.Operator:
+			changed = append(changed, Change{StateReused, s.Changelog, fmt.Sprintf("store %q of stream %q was of %s and is of %s",
+				s.Name, s.stream, s.Operator, now[i].Operator)})
+		}
+	}
+	for _, s := range now {
+		if !slices.ContainsFunc(old, func(o owned) bool { return o.Changelog == s.Changelog }) {
+			added = append(added, Change{StateNew, s.Changelog, fmt.Sprintf("store %q of stream %q", s.Name, s.stream)})
+		}
+	}
+	oldTopics, newTopics := before.repartitions(), after.repartitions()
+	for _, r := range oldTopics {
+		i := slices.IndexFunc(newTopics, func(n RepartitionInventory) bool { return n.Topic == r.Topic })
+		switch {
+		case i < 0:
+			lost = append(lost, Change{TopicOrphaned, r.Topic, "records that were not read yet are not read any more"})
+		case newTopics[i].Partitions != r.Partitions:
+			changed = append(changed, Change{PartitionsChanged, r.Topic, fmt.Sprintf("%d asked for, now %d", r.Partitions, newTopics[i].Partitions)})
+		}
+	}
+	for _, r := range newTopics {
+		if !slices.ContainsFunc(oldTopics, func(o RepartitionInventory) bool { return o.Topic == r.Topic }) {
+			added = append(added, Change{TopicNew, r.Topic, "it begins empty"})
+		}
+	}
+	return slices.Concat(lost, changed, added)
+}
+
+func (i Inventory) stores() (all []owned) {
+	for _, s := range i.Streams {
+		for _, store := range s.Stores {
+			all = append(all, owned{store, s.ID})
+		}
+	}
+	return all
+}
+
+func (i Inventory) repartitions() (all []RepartitionInventory) {
+	for _, s := range i.Streams {
+		all = append(all, s.Repartitions...)
+	}
+	return all
+}

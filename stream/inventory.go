@@ -1,0 +1,86 @@
+package stream
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+
+	"github.com/weirstreams/weir/internal/graph"
+)
+
+// Inventory is what a topology keeps on the cluster and on disk: what the next version of the program has to find again.
+// It depends on nothing else, such as stateless operators, the order of declarations or lines. Keep it as JSON beside the
+// program, or in its tests, and compare with [Diff]. In names of topics, GROUP stands for the consumer group.
+type Inventory struct {
+	// Streams are ordered by ID.
+	Streams []StreamInventory `json:"streams"`
+}
+
+// StreamInventory is what a sub-topology keeps.
+type StreamInventory struct {
+	// ID is the stream id. State of all tasks lies under it.
+	ID string `json:"id"`
+	// Inputs are the topics that are read, ordered by name.
+	Inputs []string `json:"inputs"`
+	// Stores are ordered by name.
+	Stores []StoreInventory `json:"stores,omitempty"`
+	// Repartitions are the internal topics that are written, ordered by name.
+	Repartitions []RepartitionInventory `json:"repartitions,omitempty"`
+}
+
+// StoreInventory is a store.
+type StoreInventory struct {
+	Name string `json:"name"`
+	// Changelog is the topic that the store is restored from.
+	Changelog string `json:"changelog"`
+	// Operator is the kind of the first operator that uses the store, as Describe names it.
+	Operator string `json:"operator"`
+}
+
+// RepartitionInventory is an internal topic between two sub-topologies.
+type RepartitionInventory struct {
+	Topic string `json:"topic"`
+	// Partitions is the number that was asked for; 0 is that of the inputs.
+	Partitions int32 `json:"partitions,omitempty"`
+}
+
+// Inventory returns what the topology keeps. The topology has to be valid.
+func (t *Topology) Inventory() Inventory {
+	plan := graph.NewPlan(&t.graph, groupPlaceholder)
+	var inventory Inventory
+	for _, part := range plan.Parts {
+		s := StreamInventory{ID: part.StreamID}
+		for _, n := range part.Sources {
+			s.Inputs = append(s.Inputs, plan.Topic(n))
+		}
+		for _, store := range part.Stores {
+			s.Stores = append(s.Stores, StoreInventory{store.Name, store.Changelog, string(store.Node.Kind)})
+		}
+		for _, n := range part.Nodes {
+			if n.Sink != nil && n.Sink.Repartition != "" {
+				s.Repartitions = append(s.Repartitions, RepartitionInventory{plan.Topic(n), n.Sink.Partitions})
+			}
+		}
+		slices.SortFunc(s.Stores, func(a, b StoreInventory) int { return cmp.Compare(a.Name, b.Name) })
+		slices.SortFunc(s.Repartitions, func(a, b RepartitionInventory) int { return cmp.Compare(a.Topic, b.Topic) })
+		inventory.Streams = append(inventory.Streams, s)
+	}
+	slices.SortFunc(inventory.Streams, func(a, b StreamInventory) int { return cmp.Compare(a.ID, b.ID) })
+	return inventory
+}
+
+// Fingerprint returns 32 hexadecimal digits that two topologies share exactly if their inventories are the same: an upgrade
+// from one to the other finds all state again.
+func (t *Topology) Fingerprint() string { return t.Inventory().Fingerprint() }
+
+// Fingerprint returns the fingerprint of a topology with this inventory.
+func (i Inventory) Fingerprint() string {
+	text, err := json.Marshal(i)
+	if err != nil {
+		panic(err) // strings and numbers always have JSON
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:16])
+}

@@ -1,0 +1,218 @@
+package stream_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/stream"
+	"github.com/weirstreams/weir/window"
+)
+
+// version declares a topology with state in two streams; edit changes it.
+func version(edit func(t *stream.Topology, s textStream) textStream, group, cell string, size time.Duration) *stream.Topology {
+	t := stream.NewTopology()
+	s := edit(t, t.From(in))
+	s = edit(t, s.MapState(store.NewCell[string](cell), first))
+	s = edit(t, s.GroupBy(group, same))
+	s.Window(window.Tumbling(size).Name("w")).Aggregate(window.Count[string]()).Final()
+	return t
+}
+
+func noEdit(_ *stream.Topology, s textStream) textStream { return s }
+
+// Operators without state, branches and other streams do not move state.
+func TestUnrelatedEditsKeepTheFingerprintOfState(t *testing.T) {
+	before := version(noEdit, "g", "c", time.Minute)
+	after := version(func(t *stream.Topology, s textStream) textStream {
+		s.Filter(noNothing).Print().To(out)
+		return s.Peek(func(string) {}).Map(same).Merge(s)
+	}, "g", "c", time.Minute)
+	if a, b := before.Fingerprint(), after.Fingerprint(); a != b || len(a) != 32 {
+		t.Errorf("%s has become %s", a, b)
+	}
+	if changes := stream.Diff(before.Inventory(), after.Inventory()); len(changes) != 0 {
+		t.Errorf("changes: %v", changes)
+	}
+	other := version(noEdit, "g", "c", time.Minute)
+	other.From(topic("other")).MapState(store.NewCell[string]("c"), first)
+	changes := stream.Diff(before.Inventory(), other.Inventory())
+	if len(changes) != 1 || !changes[0].Harmless() || changes[0].Topic != "changelog__GROUP--other--c" {
+		t.Errorf("changes: %v", changes)
+	}
+	if other.Fingerprint() == before.Fingerprint() {
+		t.Error("more state, the same fingerprint")
+	}
+}
+
+func TestDiffSaysWhatAnUpgradeOrphans(t *testing.T) {
+	before := version(noEdit, "g", "c", time.Minute).Inventory()
+	for name, c := range map[string]struct {
+		after *stream.Topology
+		want  []string
+	}{
+		"nothing": {version(noEdit, "g", "c", time.Minute), nil},
+		"a store is renamed": {version(noEdit, "g", "d", time.Minute), []string{
+			`state orphaned: changelog__GROUP--in--c (store "c" of stream "in")`,
+			`state new: changelog__GROUP--in--d (store "d" of stream "in")`,
+		}},
+		"an operation is renamed, and what follows with it": {version(noEdit, "h", "c", time.Minute), []string{
+			`state orphaned: changelog__GROUP--repartition.in.g--w_tumbling_window_60000 (store "w_tumbling_window_60000" of stream "repartition.in.g"; stream "repartition.in.h" has one of this name, which begins empty)`,
+			`topic orphaned: repartition__GROUP--in--g (records that were not read yet are not read any more)`,
+			`state new: changelog__GROUP--repartition.in.h--w_tumbling_window_60000 (store "w_tumbling_window_60000" of stream "repartition.in.h")`,
+			`topic new: repartition__GROUP--in--h (it begins empty)`,
+		}},
+		"another topic is merged in, and gives the stream another id": {
+			version(func(t *stream.Topology, s textStream) textStream {
+				if len(t.Graph().Nodes) == 1 {
+					return s.Merge(t.From(topic("also")))
+				}
+				return s
+			}, "g", "c", time.Minute),
+			[]string{
+				`state orphaned: changelog__GROUP--in--c (store "c" of stream "in"; stream "also--in" has one of this name, which begins empty)`,
+				`state orphaned: changelog__GROUP--repartition.in.g--w_tumbling_window_60000 (store "w_tumbling_window_60000" of stream "repartition.in.g"; stream "repartition.also.in.g" has one of this name, which begins empty)`,
+				`topic orphaned: repartition__GROUP--in--g (records that were not read yet are not read any more)`,
+				`state new: changelog__GROUP--also--in--c (store "c" of stream "also--in")`,
+				`state new: changelog__GROUP--repartition.also.in.g--w_tumbling_window_60000 (store "w_tumbling_window_60000" of stream "repartition.also.in.g")`,
+				`topic new: repartition__GROUP--also--in--g (it begins empty)`,
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := c.after.Validate(); err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, change := range stream.Diff(before, c.after.Inventory()) {
+				got = append(got, change.String())
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestDiffSeesOtherOperatorsAndNumbersOfPartitions(t *testing.T) {
+	declare := func(partitions int32) *stream.Topology {
+		t := stream.NewTopology()
+		t.From(in).GroupByWith(stream.Repartition[string, string]{Name: "g", Partitions: partitions}, same).
+			MapState(store.NewCell[string]("c"), first)
+		return t
+	}
+	before, after := declare(4).Inventory(), declare(8).Inventory()
+	after.Streams[1].Stores[0].Operator = "window"
+	changes := stream.Diff(before, after)
+	if len(changes) != 2 || changes[0].Kind != stream.StateReused || changes[1].Kind != stream.PartitionsChanged ||
+		changes[1].Note != "4 asked for, now 8" || changes[0].Harmless() || before.Fingerprint() == after.Fingerprint() {
+		t.Errorf("changes: %v", changes)
+	}
+}
+
+func TestInventoriesAreKeptAsJSON(t *testing.T) {
+	want := everything().Inventory()
+	text, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got stream.Inventory
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Fingerprint() != want.Fingerprint() || len(stream.Diff(got, want)) != 0 {
+		t.Errorf("%s has become %+v", text, got)
+	}
+}
+
+func TestDrawings(t *testing.T) {
+	for name, got := range map[string]string{
+		"mermaid_everything.txt": everything().Mermaid(), "dot_everything.txt": everything().DOT(),
+		"mermaid_empty.txt": stream.NewTopology().Mermaid(), "dot_empty.txt": stream.NewTopology().DOT(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join("testdata", name)
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Every operator and every topic is a box, and every arrow is between boxes.
+func TestDrawingsAreComplete(t *testing.T) {
+	topology := everything()
+	drawn := topology.Mermaid()
+	for _, n := range topology.Graph().Nodes {
+		if !strings.Contains(drawn, fmt.Sprintf("    n%d[%q]\n", n.ID+1, n.String())) {
+			t.Errorf("%s is not drawn", n)
+		}
+	}
+	boxes := map[string]bool{}
+	for line := range strings.Lines(drawn) {
+		if i := strings.IndexAny(line, "[("); i >= 0 && !strings.Contains(line, "subgraph") {
+			boxes[strings.TrimSpace(line[:i])] = true
+		}
+	}
+	for line := range strings.Lines(drawn) {
+		if ends := strings.Fields(line); len(ends) == 3 && strings.HasSuffix(ends[1], "->") && (!boxes[ends[0]] || !boxes[ends[2]]) {
+			t.Errorf("an arrow to nowhere: %s", line)
+		}
+	}
+}
+
+func ExampleDiff() {
+	declare := func(operation string) *stream.Topology {
+		t := stream.NewTopology()
+		t.From(lines).
+			GroupBy(operation, func(line string) string { return line }).
+			Window(window.Tumbling(time.Minute).Name("count")).
+			Aggregate(window.Count[string]()).
+			Final()
+		return t
+	}
+	before, after := declare("line"), declare("text")
+	for _, change := range stream.Diff(before.Inventory(), after.Inventory()) {
+		if !change.Harmless() {
+			fmt.Println(change.Kind, change.Topic)
+		}
+	}
+	// Output:
+	// state orphaned changelog__GROUP--repartition.lines.line--count_tumbling_window_60000
+	// topic orphaned repartition__GROUP--lines--line
+}
+
+func ExampleTopology_Mermaid() {
+	t := stream.NewTopology()
+	t.From(lines).Filter(func(line string) bool { return line != "" }).To(words)
+	fmt.Print(t.Mermaid())
+	// Output:
+	// flowchart LR
+	//   t1(["lines"])
+	//   t2(["words"])
+	//   subgraph p1 ["lines"]
+	//     n1["source lines"]
+	//     n2["filter-1"]
+	//     n3["sink words"]
+	//   end
+	//   t1 --> n1
+	//   n1 --> n2
+	//   n2 --> n3
+	//   n3 --> t2
+}

@@ -1,0 +1,51 @@
+package stream
+
+import (
+	"context"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/operator"
+)
+
+// MapKey gives each record the key that f makes of its value. Value, time and headers are kept.
+//
+// The record stays in its task: two records with the same new key may be in different ones, and stateful operators that
+// follow then keep state for it in each. GroupBy brings them together. State is found by the key as codec.For encodes
+// it, unless WithKeyCodec says otherwise.
+func (s Stream[K, V]) MapKey[L any](f func(V) L) Stream[L, V] {
+	return s.mapKey(func(_ context.Context, r *Record[K, V]) (L, error) { return f(r.Value), nil }).checked(f == nil)
+}
+
+// MapKeyRecord is MapKey with a function of the whole record.
+func (s Stream[K, V]) MapKeyRecord[L any](f func(Record[K, V]) L) Stream[L, V] {
+	return s.mapKey(func(_ context.Context, r *Record[K, V]) (L, error) { return f(*r), nil }).checked(f == nil)
+}
+
+// TryMapKey is MapKey with a function that can fail.
+func (s Stream[K, V]) TryMapKey[L any](f func(context.Context, V) (L, error)) Stream[L, V] {
+	return s.mapKey(func(ctx context.Context, r *Record[K, V]) (L, error) { return f(ctx, r.Value) }).checked(f == nil)
+}
+
+// TryMapKeyRecord is MapKey with a function of the whole record that can fail.
+func (s Stream[K, V]) TryMapKeyRecord[L any](f func(context.Context, Record[K, V]) (L, error)) Stream[L, V] {
+	return s.mapKey(func(ctx context.Context, r *Record[K, V]) (L, error) { return f(ctx, *r) }).checked(f == nil)
+}
+
+func (s Stream[K, V]) mapKey[L any](f func(context.Context, *Record[K, V]) (L, error)) Stream[L, V] {
+	return s.then(&graph.Node{Kind: "mapkey"}, codec.For[L](), rekey(f))
+}
+
+func rekey[K, V, L any](f func(context.Context, *Record[K, V]) (L, error)) build[K, V, L, V] {
+	return func(env *operator.Env, node int, next operator.Receiver[L, V]) (operator.Receiver[K, V], error) {
+		return &operator.Rekey[K, V, L]{Env: env, Node: node, F: f, Next: next}, nil
+	}
+}
+
+// WithKeyCodec returns the same stream, for which stateful operators that follow find state by the key as c encodes it.
+func (s Stream[K, V]) WithKeyCodec(c codec.Codec[K]) Stream[K, V] {
+	if c != nil {
+		s.key = c
+	}
+	return s
+}

@@ -1,0 +1,33 @@
+package stream
+
+import (
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/operator"
+	"github.com/weirstreams/weir/store"
+)
+
+// Processor does what the other operators cannot say: it has a life of its own, forwards any records at any time, and
+// sets timers.
+type Processor[K, V, L, W any] = operator.Processor[K, V, L, W]
+
+// ProcessorBase is to be embedded in a processor: it keeps the context, and has the methods that a processor without
+// timers and resources does not want to write.
+type ProcessorBase[K, L, W any] = operator.ProcessorBase[K, L, W]
+
+// ProcessorContext is what a processor knows of its task.
+type ProcessorContext[L, W any] = operator.ProcessorContext[L, W]
+
+// Timer is a timer that fires.
+type Timer[K any] = operator.Timer[K]
+
+// Process runs a processor, which f makes of its stores, one for each task. The stores are cells, maps, timers or a group
+// of these; store.None if there are none. What MapState says of state, and MapKey of keys, goes for it too.
+//
+// Timers are kept in a store.Timers, per key and name. Those in event time fire before the record is processed whose time
+// they are due by; those that are due by the clock fire between two records. An error of a processor outside of the
+// processing of a record cannot be skipped.
+func (s Stream[K, V]) Process[T, L, W any](stores store.Handle[T], f func(T) Processor[K, V, L, W]) Stream[L, W] {
+	return s.stateful("process", stores, codec.For[L](), func(env *operator.Env, node int, next operator.Receiver[L, W]) (operator.Receiver[K, V], error) {
+		return operator.NewProcess(env, node, stores, s.key, f, next)
+	}).checked(f == nil)
+}

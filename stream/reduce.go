@@ -1,0 +1,60 @@
+package stream
+
+import (
+	"context"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/operator"
+	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/window"
+)
+
+// Reduce combines the values of each key, in the order in which they come: f is given what the values before have come
+// to, and the next one. The first value of a key is taken as it is. The result so far is emitted with each record, with
+// its key, time and headers, and kept in the cell. Null values are dropped; records with a null key are skipped and
+// counted. f must not change what it is given.
+func (s Stream[K, V]) Reduce(cell *store.CellHandle[V], f func(soFar, next V) V) Stream[K, V] {
+	return s.reduce(cell, func(_ context.Context, soFar, next V) (V, error) { return f(soFar, next), nil }).checked(f == nil)
+}
+
+// TryReduce is Reduce with a function that can fail.
+func (s Stream[K, V]) TryReduce(cell *store.CellHandle[V], f func(ctx context.Context, soFar, next V) (V, error)) Stream[K, V] {
+	return s.reduce(cell, f).checked(f == nil)
+}
+
+func (s Stream[K, V]) reduce(cell *store.CellHandle[V], f func(context.Context, V, V) (V, error)) Stream[K, V] {
+	return s.stateful("reduce", cell, s.key, func(env *operator.Env, node int, next operator.Receiver[K, V]) (operator.Receiver[K, V], error) {
+		return operator.NewReduce(env, node, cell, s.key, f, next)
+	})
+}
+
+// Aggregate computes one result per key of all its records, without a window, and emits it with each record, with its key,
+// time and headers. Aggregators are those of package window, but for those that collect values. Null values are dropped,
+// unless the aggregator takes them; records with a null key are skipped and counted.
+//
+// The name is that of the store: renaming it starts from nothing. An aggregator over state that another one has left is
+// not noticed: give it another name.
+func (s Stream[K, V]) Aggregate[A, R any](name string, a window.Aggregator[V, A, R]) Stream[K, R] {
+	var c codec.Codec[A]
+	if a != nil {
+		c = a.Codec()
+	}
+	cell := store.NewCell(name, store.WithCodec(c))
+	out := s.stateful("aggregate", cell, s.key, func(env *operator.Env, node int, next operator.Receiver[K, R]) (operator.Receiver[K, V], error) {
+		return operator.NewAggregate(env, node, cell, s.key, a, next)
+	})
+	t := s.topology
+	if a == nil {
+		t.graph.Find(out.node, "the aggregator is nil")
+		return out
+	}
+	if v, ok := a.(interface{ Validate() error }); ok {
+		if err := v.Validate(); err != nil {
+			t.graph.Find(out.node, "%v", err)
+		}
+	}
+	if window.CollectorOf(a) != nil {
+		t.graph.Find(out.node, "the aggregator collects values, which needs a window: use MapState with a store.Map")
+	}
+	return out
+}

@@ -1,0 +1,42 @@
+package stream
+
+import (
+	"context"
+
+	"github.com/weirstreams/weir/operator"
+	"github.com/weirstreams/weir/store"
+)
+
+// FlatMapState is FlatMap with state that belongs to the record's key. What MapState says of state goes for it too.
+func (s Stream[K, V]) FlatMapState[T, W any](stores store.Handle[T], f func(T, V) []W) Stream[K, W] {
+	return s.flatMapState(stores, func(_ context.Context, t T, r *Record[K, V]) ([]W, error) {
+		return f(t, r.Value), nil
+	}).checked(f == nil)
+}
+
+// FlatMapStateRecord is FlatMapState with a function of the whole record.
+func (s Stream[K, V]) FlatMapStateRecord[T, W any](stores store.Handle[T], f func(T, Record[K, V]) []W) Stream[K, W] {
+	return s.flatMapState(stores, func(_ context.Context, t T, r *Record[K, V]) ([]W, error) {
+		return f(t, *r), nil
+	}).checked(f == nil)
+}
+
+// TryFlatMapState is FlatMapState with a function that can fail. Nothing is emitted for a record for which it fails.
+func (s Stream[K, V]) TryFlatMapState[T, W any](stores store.Handle[T], f func(context.Context, T, V) ([]W, error)) Stream[K, W] {
+	return s.flatMapState(stores, func(ctx context.Context, t T, r *Record[K, V]) ([]W, error) {
+		return f(ctx, t, r.Value)
+	}).checked(f == nil)
+}
+
+// TryFlatMapStateRecord is FlatMapState with a function of the whole record that can fail.
+func (s Stream[K, V]) TryFlatMapStateRecord[T, W any](stores store.Handle[T], f func(context.Context, T, Record[K, V]) ([]W, error)) Stream[K, W] {
+	return s.flatMapState(stores, func(ctx context.Context, t T, r *Record[K, V]) ([]W, error) {
+		return f(ctx, t, *r)
+	}).checked(f == nil)
+}
+
+func (s Stream[K, V]) flatMapState[T, W any](stores store.Handle[T], f func(context.Context, T, *Record[K, V]) ([]W, error)) Stream[K, W] {
+	return s.stateful("flatmapstate", stores, s.key, func(env *operator.Env, node int, next operator.Receiver[K, W]) (operator.Receiver[K, V], error) {
+		return operator.NewFlatMapState(env, node, stores, s.key, f, next)
+	})
+}

@@ -1,0 +1,46 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/store"
+)
+
+// stateful is then for an operator with stores.
+func (s Stream[K, V]) stateful[T, L, W any](kind graph.Kind, stores store.Handle[T], key codec.Codec[L], f build[K, V, L, W]) Stream[L, W] {
+	n := &graph.Node{Kind: kind}
+	var err error
+	if stores != nil {
+		err = declare(n, stores)
+	}
+	out := s.then(n, key, f)
+	switch {
+	case stores == nil:
+		s.topology.graph.Find(n, "the store is nil")
+	case err != nil:
+		s.topology.graph.Find(n, "%v", err)
+	}
+	return out
+}
+
+// declare writes down the stores of a node.
+func declare[T any](n *graph.Node, stores store.Handle[T]) error {
+	uses, err := store.Declared(stores)
+	n.Shared = map[string]any{}
+	for _, u := range uses {
+		n.Stores = append(n.Stores, u.Name)
+		if _, ok := u.Store.(*store.Timers); !ok { // which could not tell whom to fire for
+			n.Shared[u.Name] = u.Handle
+		} else if n.Kind != "process" {
+			err = errors.Join(err, fmt.Errorf("the timers of store %q would never fire: they are for Process", u.Name))
+		}
+	}
+	if n.Detail == "" {
+		n.Detail = strings.Join(n.Stores, "+")
+	}
+	return err
+}

@@ -1,0 +1,36 @@
+package stream
+
+import (
+	"context"
+	"time"
+
+	"github.com/weirstreams/weir/operator"
+)
+
+// SetTimestamp gives each record the event time that f makes of its value, cut to milliseconds. It counts for the
+// windows, joins, times to live and topics that follow. Records keep their order, and neither the order in which topics
+// are read nor the time of the operators before changes.
+func (s Stream[K, V]) SetTimestamp(f func(V) time.Time) Stream[K, V] {
+	return s.setTimestamp(func(_ context.Context, r *Record[K, V]) (time.Time, error) { return f(r.Value), nil }).checked(f == nil)
+}
+
+// SetTimestampRecord is SetTimestamp with a function of the whole record.
+func (s Stream[K, V]) SetTimestampRecord(f func(Record[K, V]) time.Time) Stream[K, V] {
+	return s.setTimestamp(func(_ context.Context, r *Record[K, V]) (time.Time, error) { return f(*r), nil }).checked(f == nil)
+}
+
+// TrySetTimestamp is SetTimestamp with a function that can fail.
+func (s Stream[K, V]) TrySetTimestamp(f func(context.Context, V) (time.Time, error)) Stream[K, V] {
+	return s.setTimestamp(func(ctx context.Context, r *Record[K, V]) (time.Time, error) { return f(ctx, r.Value) }).checked(f == nil)
+}
+
+// TrySetTimestampRecord is SetTimestamp with a function of the whole record that can fail.
+func (s Stream[K, V]) TrySetTimestampRecord(f func(context.Context, Record[K, V]) (time.Time, error)) Stream[K, V] {
+	return s.setTimestamp(func(ctx context.Context, r *Record[K, V]) (time.Time, error) { return f(ctx, *r) }).checked(f == nil)
+}
+
+func (s Stream[K, V]) setTimestamp(f func(context.Context, *Record[K, V]) (time.Time, error)) Stream[K, V] {
+	return s.operate("settimestamp", func(env *operator.Env, node int, next operator.Receiver[K, V]) operator.Receiver[K, V] {
+		return &operator.SetTimestamp[K, V]{Env: env, Node: node, F: f, Next: next}
+	})
+}

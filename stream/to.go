@@ -1,0 +1,77 @@
+package stream
+
+import (
+	"context"
+
+	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/operator"
+)
+
+// Write says what is written of a record in place of what it has: key, partition, time or headers.
+type Write[K, V any] = operator.Write[K, V]
+
+// ToWith is To with another key, partition, time or headers than those of the record. A partition that the topic does not
+// have is a processing error.
+func (s Stream[K, V]) ToWith(topic Topic[K, V], write Write[K, V]) { s.sink(topic, &write) }
+
+// ToOneOf writes each record to the topic that f returns, which must be one of topics: another one is a processing error.
+func (s Stream[K, V]) ToOneOf(f func(Record[K, V]) Topic[K, V], topics ...Topic[K, V]) {
+	s.toOneOf(func(_ context.Context, r *Record[K, V]) (string, error) { return f(*r).name, nil }, nil, topics).checked(f == nil)
+}
+
+// TryToOneOf is ToOneOf with a function that can fail.
+func (s Stream[K, V]) TryToOneOf(f func(context.Context, Record[K, V]) (Topic[K, V], error), topics ...Topic[K, V]) {
+	s.toOneOf(func(ctx context.Context, r *Record[K, V]) (string, error) {
+		topic, err := f(ctx, *r)
+		return topic.name, err
+	}, nil, topics).checked(f == nil)
+}
+
+// ToOneOfWith is ToOneOf with another key, partition, time or headers than those of the record.
+func (s Stream[K, V]) ToOneOfWith(write Write[K, V], f func(Record[K, V]) Topic[K, V], topics ...Topic[K, V]) {
+	s.toOneOf(func(_ context.Context, r *Record[K, V]) (string, error) { return f(*r).name, nil }, &write, topics).checked(f == nil)
+}
+
+func (s Stream[K, V]) toOneOf(f func(context.Context, *Record[K, V]) (string, error), write *Write[K, V], topics []Topic[K, V]) Stream[K, V] {
+	n := s.add(&graph.Node{Kind: "to", Lower: func(b *graph.Builder, n *graph.Node) (any, error) {
+		choose := &operator.Choose[K, V]{Env: b.Env, Node: n.ID, F: f, Next: map[string]operator.Receiver[K, V]{}}
+		for _, child := range n.Children {
+			r, err := b.Build(child)
+			if err != nil {
+				return nil, err
+			}
+			choose.Next[child.Sink.Topic] = r.(operator.Receiver[K, V])
+		}
+		return operator.Receiver[K, V](choose), nil
+	}})
+	out := Stream[K, V]{s.topology, n, s.key}
+	if len(topics) == 0 {
+		s.topology.graph.Find(n, "there is no topic to choose")
+	}
+	declared := map[string]bool{}
+	for _, topic := range topics {
+		if declared[topic.name] {
+			s.topology.graph.Find(n, "topic %q is there twice", topic.name)
+			continue
+		}
+		declared[topic.name] = true
+		out.sink(topic, write)
+	}
+	return out
+}
+
+// sink writes the stream to a topic.
+func (s Stream[K, V]) sink(topic Topic[K, V], write *Write[K, V]) {
+	n := s.add(&graph.Node{
+		Kind: graph.KindSink, Detail: topic.name,
+		Sink: &graph.Sink{Topic: topic.name, Partitions: topic.partitions, Config: topic.config},
+		Lower: func(b *graph.Builder, n *graph.Node) (any, error) {
+			r, err := newSink(b, n, topic.key, topic.value)
+			if err == nil && write != nil {
+				r.Override(*write)
+			}
+			return operator.Receiver[K, V](r), err
+		},
+	})
+	checkTopic(s.topology, n, topic)
+}

@@ -1,0 +1,27 @@
+package stream
+
+import (
+	"context"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/operator"
+)
+
+// Transform turns each record into another: key, value, time, headers, and whether they are null. The origin is kept. What
+// MapKey says of keys goes for it too.
+func (s Stream[K, V]) Transform[L, W any](f func(Record[K, V]) Record[L, W]) Stream[L, W] {
+	return s.transform(func(_ context.Context, r *Record[K, V]) (Record[L, W], error) { return f(*r), nil }).checked(f == nil)
+}
+
+// TryTransform is Transform with a function that can fail.
+func (s Stream[K, V]) TryTransform[L, W any](f func(context.Context, Record[K, V]) (Record[L, W], error)) Stream[L, W] {
+	return s.transform(func(ctx context.Context, r *Record[K, V]) (Record[L, W], error) { return f(ctx, *r) }).checked(f == nil)
+}
+
+func (s Stream[K, V]) transform[L, W any](f func(context.Context, *Record[K, V]) (Record[L, W], error)) Stream[L, W] {
+	return s.then(&graph.Node{Kind: "transform"}, codec.For[L](),
+		func(env *operator.Env, node int, next operator.Receiver[L, W]) (operator.Receiver[K, V], error) {
+			return &operator.Transform[K, V, L, W]{Env: env, Node: node, F: f, Next: next}, nil
+		})
+}

@@ -1,0 +1,70 @@
+package stream
+
+import (
+	"context"
+	"reflect"
+
+	"github.com/weirstreams/weir/internal/clone"
+	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/operator"
+)
+
+// Update lets f change what each value points to: values are pointers, maps, slices or interfaces that hold one of these.
+// Key, time and headers are kept. Null values pass without a call. For other values there is Map.
+//
+// Where the stream branches before it, other branches do not see the change: f then gets a copy. It is made by the
+// value's method Clone() V, if it has one, or by following pointers, maps, slices and exported fields. Functions of
+// other operators must not change what they are given.
+func (s Stream[K, V]) Update(f func(V)) Stream[K, V] {
+	return s.update(func(_ context.Context, r *Record[K, V]) error { f(r.Value); return nil }).checked(f == nil)
+}
+
+// UpdateRecord is Update with a function of the whole record.
+func (s Stream[K, V]) UpdateRecord(f func(Record[K, V])) Stream[K, V] {
+	return s.update(func(_ context.Context, r *Record[K, V]) error { f(*r); return nil }).checked(f == nil)
+}
+
+// TryUpdate is Update with a function that can fail.
+func (s Stream[K, V]) TryUpdate(f func(context.Context, V) error) Stream[K, V] {
+	return s.update(func(ctx context.Context, r *Record[K, V]) error { return f(ctx, r.Value) }).checked(f == nil)
+}
+
+// TryUpdateRecord is Update with a function of the whole record that can fail.
+func (s Stream[K, V]) TryUpdateRecord(f func(context.Context, Record[K, V]) error) Stream[K, V] {
+	return s.update(func(ctx context.Context, r *Record[K, V]) error { return f(ctx, *r) }).checked(f == nil)
+}
+
+func (s Stream[K, V]) update(f func(context.Context, *Record[K, V]) error) Stream[K, V] {
+	n := &graph.Node{Kind: "update"}
+	out := s.then(n, s.key, func(env *operator.Env, node int, next operator.Receiver[K, V]) (operator.Receiver[K, V], error) {
+		u := &operator.Update[K, V]{Env: env, Node: node, F: f, Next: next}
+		if seenByOthers(n) {
+			u.Clone = clone.For[V]()
+		}
+		return u, nil
+	})
+	switch t := reflect.TypeFor[V](); t.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Interface:
+	default:
+		s.topology.graph.Find(n, "a %v is a copy, which cannot be changed in place: use Map, or a pointer", t)
+	}
+	return out
+}
+
+// passing are the operators that hand on the values that they get.
+var passing = map[graph.Kind]bool{
+	"filter": true, "filternot": true, "peek": true, "update": true, "mapkey": true, "groupby": true, "merge": true, "concat": true,
+	"settimestamp": true, "setheaders": true, "addheader": true, "filterstate": true, "deduplicate": true,
+	"branch": true, "split": true, "when": true, "match": true, "otherwise": true, "flatmap": true, "map": true,
+	"transform": true, "to": true, "print": true,
+}
+
+// seenByOthers reports whether the values that come to a node go somewhere else as well.
+func seenByOthers(n *graph.Node) bool {
+	for _, p := range n.Parents {
+		if len(p.Children) > 1 || passing[p.Kind] && seenByOthers(p) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,140 @@
+package sim_test
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/stream"
+	"github.com/weirstreams/weir/window"
+)
+
+func lineOf(r stream.Record[string, order], total int) line {
+	return line{r.Value.ID, total, fmt.Sprint(r.Origin.Topic, r.Origin.Partition), r.Origin.Offset}
+}
+
+// ledger is several stores in one operator.
+type ledger struct {
+	recent *store.Map[int, int]
+	total  *store.Cell[int]
+}
+
+// stores has the operators that keep states by field, states that expire, and several stores that two operators share.
+func stores(faulty func() error) *stream.Topology {
+	recent := store.NewMap[int, int]("recent")
+	all := store.NewCell[int]("all")
+	ledgers := store.Group(func(o *store.Opener) ledger { return ledger{o.Open(recent), o.Open(all)} })
+	t := stream.NewTopology()
+	in := t.From(orders)
+	in.FlatMapStateRecord(ledgers, func(l ledger, r stream.Record[string, order]) []line {
+		n := r.Value.Amount
+		switch {
+		case n%11 == 0:
+			l.recent.Clear()
+		case n%5 == 0:
+			l.recent.Delete(n % 4)
+		case n%3 == 0:
+			l.recent.Set(n%4, n)
+		default:
+			l.recent.SetFor(n%4, n, time.Duration(1+n%40)*time.Millisecond)
+		}
+		sum := 0
+		for field, state := range l.recent.All() {
+			sum += (field + 1) * state
+		}
+		count, _ := l.total.Get()
+		l.total.SetFor(count+sum, 25*time.Millisecond)
+		return []line{lineOf(r, sum), check(faulty, lineOf(r, -count))}[:n%3]
+	}).To(lines)
+	in.FilterState(all, func(c *store.Cell[int], o order) bool {
+		n, _ := c.Get()
+		return (n+o.Amount)%2 == 0
+	}).To(out)
+	return t
+}
+
+// duplicates drops records, combines them, and aggregates them without a window.
+func duplicates(faulty func() error) *stream.Topology {
+	t := stream.NewTopology()
+	some := t.From(orders).
+		Deduplicate("seen", 20*time.Millisecond, func(o order) int { return check(faulty, o.Amount%6) })
+	some.Reduce(store.NewCell[order]("greatest").WithTTL(30*time.Millisecond), func(a, b order) order {
+		if b.Amount > a.Amount {
+			return b
+		}
+		return order{a.ID, a.Shop, a.Amount - 1}
+	}).To(out)
+	some.Aggregate("sum", window.Sum(func(o order) int { return o.Amount })).
+		MapRecord(func(r stream.Record[string, int]) line {
+			return line{0, r.Value, fmt.Sprint(r.Origin.Topic, r.Origin.Partition), r.Origin.Offset}
+		}).To(lines)
+	return t
+}
+
+// alarms are the stores of a watcher.
+type alarms struct {
+	timers *store.Timers
+	count  *store.Cell[int]
+}
+
+// watcher sets timers in event time, moves and cancels them, and counts those that fire.
+type watcher struct {
+	stream.ProcessorBase[string, string, line]
+	alarms
+	faulty func() error
+}
+
+func (w *watcher) Process(_ context.Context, r stream.Record[string, order]) error {
+	n := r.Value.Amount
+	name := fmt.Sprint("timer ", n%3)
+	switch {
+	case n%7 == 0:
+		w.timers.Cancel(store.EventTime, name)
+	case n%13 == 0:
+		w.timers.Set(store.EventTime, name, r.Time()) // at once
+	default:
+		w.timers.Set(store.EventTime, name, r.Time().Add(time.Duration(n)*time.Millisecond))
+	}
+	check(w.faulty, 0)
+	if n%4 != 0 {
+		return nil
+	}
+	count, _ := w.count.Get()
+	return w.Forward(stream.Record[string, line]{Key: r.Key, Value: lineOf(r, count), Millis: r.Millis, Headers: r.Headers})
+}
+
+func (w *watcher) OnTimer(_ context.Context, t stream.Timer[string]) error {
+	count, _ := w.count.Get()
+	w.count.SetFor(count+1, 50*time.Millisecond)
+	if t.Name == "timer 2" && count < 3 {
+		w.timers.Set(t.Kind, "timer 1", t.Time().Add(15*time.Millisecond))
+	}
+	return w.Forward(stream.Record[string, line]{Key: t.Key, Value: check(w.faulty, line{ID: count, Origin: t.Name}), Millis: t.Millis})
+}
+
+// timers runs processors with timers in event time, before and after a repartition topic.
+func timers(faulty func() error) *stream.Topology {
+	t := stream.NewTopology()
+	watch := func(name string, s stream.Stream[string, order]) {
+		handle := store.NewTimers(name + "-timers")
+		count := store.NewCell[int](name + "-count")
+		group := store.Group(func(o *store.Opener) alarms { return alarms{o.Open(handle), o.Open(count)} })
+		s.Process(group, func(a alarms) stream.Processor[string, order, string, line] {
+			return &watcher{alarms: a, faulty: faulty}
+		}).To(lines)
+	}
+	in := t.From(orders)
+	watch("direct", in)
+	watch("grouped", in.GroupBy("shop", func(o order) string { return o.Shop }))
+	return t
+}
+
+func init() {
+	for _, more := range []struct {
+		name  string
+		build func(faulty func() error) *stream.Topology
+	}{{"stores", stores}, {"duplicates", duplicates}, {"timers", timers}} {
+		topologies = append(topologies, topologyOf{name: more.name, build: more.build, inputs: []string{"orders"}})
+	}
+}

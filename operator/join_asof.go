@@ -9,8 +9,8 @@ import (
 	"github.com/weirstreams/weir/store"
 )
 
-// AsOfMatch is the right record that a left record is joined with.
-type AsOfMatch[R any] struct {
+// Matched is the right record that a left record is joined with.
+type Matched[R any] struct {
 	Value R
 	// Millis is its event time.
 	Millis int64
@@ -25,10 +25,10 @@ type AsOf[K, V, R, W any] struct {
 	keys      keyEncoder[K]
 	unmatched bool // whether left records without a match are emitted
 	tolerance int64
-	merge     func(ctx context.Context, left *Record[K, V], right *AsOfMatch[R]) (W, error)
+	merge     func(ctx context.Context, left *Record[K, V], right *Matched[R]) (W, error)
 	next      Receiver[K, W]
 	out       Record[K, W]
-	match     AsOfMatch[R]
+	match     Matched[R]
 	waiting   *waiting[K, V, R, W] // nil if matches are looked for backward
 }
 
@@ -36,7 +36,7 @@ type AsOf[K, V, R, W any] struct {
 // left record without a match if unmatched is set.
 func NewAsOf[K, V, R, W any](
 	env *Env, node int, d join.AsOf, key codec.Codec[K], left codec.Codec[V], right codec.Codec[R], unmatched bool,
-	merge func(ctx context.Context, left *Record[K, V], right *AsOfMatch[R]) (W, error), next Receiver[K, W],
+	merge func(ctx context.Context, left *Record[K, V], right *Matched[R]) (W, error), next Receiver[K, W],
 ) (*AsOf[K, V, R, W], error) {
 	space, err := env.Space(d.StoreName())
 	if err != nil {

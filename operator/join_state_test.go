@@ -50,7 +50,9 @@ func hour(t *testing.T, build func(env *operator.Env) (left, right operator.Rece
 func TestAnAsOfJoinKeepsTheGraceOfEachKey(t *testing.T) {
 	rows, most := hour(t, func(env *operator.Env) (left, right operator.Receiver[string, int]) {
 		j, err := operator.NewAsOf(env, 0, join.Grace(time.Minute), codec.String(), codec.Int(), codec.Int(), true,
-			func(context.Context, *operator.Record[string, int], *operator.AsOfMatch[int]) (int, error) { return 0, nil }, &discarded{})
+			func(context.Context, *operator.Record[string, int], *operator.Matched[int]) (int, error) {
+				return 0, nil
+			}, &discarded{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,7 +68,9 @@ func TestAForwardJoinKeepsWhatWaits(t *testing.T) {
 	rows, most := hour(t, func(env *operator.Env) (left, right operator.Receiver[string, int]) {
 		d := join.Grace(50 * time.Second).Tolerance(5 * time.Second).Forward()
 		j, err := operator.NewAsOf(env, 0, d, codec.String(), codec.Int(), codec.Int(), true,
-			func(context.Context, *operator.Record[string, int], *operator.AsOfMatch[int]) (int, error) { return 0, nil }, &discarded{})
+			func(context.Context, *operator.Record[string, int], *operator.Matched[int]) (int, error) {
+				return 0, nil
+			}, &discarded{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,5 +1,7 @@
 package store
 
+import "fmt"
+
 // index brings the index up to date after the values of a key were changed.
 func (s *Timestamped[V]) index(e *entry[Timeline[V]]) error {
 	if !s.options.Index {
@@ -85,7 +87,14 @@ func (s *Timestamped[V]) HasDue(limit int64) (bool, error) {
 }
 
 // Watermark returns the time that was reached by AdvanceTo, or NoTime. It survives restarts.
-func (s *Timestamped[V]) Watermark() (int64, error) { return s.time.read(s.space) }
+func (s *Timestamped[V]) Watermark() (int64, error) {
+	if !s.time.loaded {
+		if err := s.time.load(s.space); err != nil {
+			return 0, fmt.Errorf("store %q: %w", s.name, err)
+		}
+	}
+	return s.time.millis, nil
+}
 
 // AdvanceTo moves the watermark, never back. Watermark has been called before.
 func (s *Timestamped[V]) AdvanceTo(millis int64) { s.time.advance(millis) }

@@ -9,8 +9,8 @@ import (
 	"github.com/weirstreams/weir/operator"
 )
 
-// Match is the right record that a left record is joined with, as the ...Record twins of JoinAsOf see it.
-type Match[R any] = operator.AsOfMatch[R]
+// Matched is the right record that a left record is joined with, as the ...Record twins of JoinAsOf see it.
+type Matched[R any] = operator.Matched[R]
 
 // JoinAsOf joins each record with the record of right that has the same key and was valid at its time: the latest that is
 // not later, unless the definition says otherwise. Records without such a one are dropped. A null value of right says that
@@ -19,47 +19,47 @@ type Match[R any] = operator.AsOfMatch[R]
 // Results carry the key, time and headers of the left record. What comes on the right never emits anything by itself, and
 // changes no result that was emitted. Records with a null key are skipped and counted.
 func (s Stream[K, V]) JoinAsOf[R, W any](right Stream[K, R], d join.AsOf, f func(V, R) W) Stream[K, W] {
-	return s.joinAsOf(right, d, false, func(_ context.Context, l *Record[K, V], r *Match[R]) (W, error) {
+	return s.joinAsOf(right, d, false, func(_ context.Context, l *Record[K, V], r *Matched[R]) (W, error) {
 		return f(l.Value, r.Value), nil
 	}).checked(f == nil)
 }
 
 // JoinAsOfRecord is JoinAsOf with a function of the whole record and of the match with its time.
-func (s Stream[K, V]) JoinAsOfRecord[R, W any](right Stream[K, R], d join.AsOf, f func(Record[K, V], Match[R]) W) Stream[K, W] {
-	return s.joinAsOf(right, d, false, func(_ context.Context, l *Record[K, V], r *Match[R]) (W, error) {
+func (s Stream[K, V]) JoinAsOfRecord[R, W any](right Stream[K, R], d join.AsOf, f func(Record[K, V], Matched[R]) W) Stream[K, W] {
+	return s.joinAsOf(right, d, false, func(_ context.Context, l *Record[K, V], r *Matched[R]) (W, error) {
 		return f(*l, *r), nil
 	}).checked(f == nil)
 }
 
 // TryJoinAsOf is JoinAsOf with a function that can fail.
 func (s Stream[K, V]) TryJoinAsOf[R, W any](right Stream[K, R], d join.AsOf, f func(context.Context, V, R) (W, error)) Stream[K, W] {
-	return s.joinAsOf(right, d, false, func(ctx context.Context, l *Record[K, V], r *Match[R]) (W, error) {
+	return s.joinAsOf(right, d, false, func(ctx context.Context, l *Record[K, V], r *Matched[R]) (W, error) {
 		return f(ctx, l.Value, r.Value)
 	}).checked(f == nil)
 }
 
 // LeftJoinAsOf is JoinAsOf but keeps records without a match: the function then gets nil. What it gets must not be kept.
 func (s Stream[K, V]) LeftJoinAsOf[R, W any](right Stream[K, R], d join.AsOf, f func(V, *R) W) Stream[K, W] {
-	return s.joinAsOf(right, d, true, func(_ context.Context, l *Record[K, V], r *Match[R]) (W, error) {
+	return s.joinAsOf(right, d, true, func(_ context.Context, l *Record[K, V], r *Matched[R]) (W, error) {
 		return f(l.Value, matchValue(r)), nil
 	}).checked(f == nil)
 }
 
 // LeftJoinAsOfRecord is LeftJoinAsOf with a function of the whole record and of the match with its time, or nil.
-func (s Stream[K, V]) LeftJoinAsOfRecord[R, W any](right Stream[K, R], d join.AsOf, f func(Record[K, V], *Match[R]) W) Stream[K, W] {
-	return s.joinAsOf(right, d, true, func(_ context.Context, l *Record[K, V], r *Match[R]) (W, error) {
+func (s Stream[K, V]) LeftJoinAsOfRecord[R, W any](right Stream[K, R], d join.AsOf, f func(Record[K, V], *Matched[R]) W) Stream[K, W] {
+	return s.joinAsOf(right, d, true, func(_ context.Context, l *Record[K, V], r *Matched[R]) (W, error) {
 		return f(*l, r), nil
 	}).checked(f == nil)
 }
 
 // TryLeftJoinAsOf is LeftJoinAsOf with a function that can fail.
 func (s Stream[K, V]) TryLeftJoinAsOf[R, W any](right Stream[K, R], d join.AsOf, f func(context.Context, V, *R) (W, error)) Stream[K, W] {
-	return s.joinAsOf(right, d, true, func(ctx context.Context, l *Record[K, V], r *Match[R]) (W, error) {
+	return s.joinAsOf(right, d, true, func(ctx context.Context, l *Record[K, V], r *Matched[R]) (W, error) {
 		return f(ctx, l.Value, matchValue(r))
 	}).checked(f == nil)
 }
 
-func matchValue[R any](m *Match[R]) *R {
+func matchValue[R any](m *Matched[R]) *R {
 	if m == nil {
 		return nil
 	}
@@ -67,7 +67,7 @@ func matchValue[R any](m *Match[R]) *R {
 }
 
 func (s Stream[K, V]) joinAsOf[R, W any](
-	right Stream[K, R], d join.AsOf, unmatched bool, merge func(context.Context, *Record[K, V], *Match[R]) (W, error),
+	right Stream[K, R], d join.AsOf, unmatched bool, merge func(context.Context, *Record[K, V], *Matched[R]) (W, error),
 ) Stream[K, W] {
 	leftCodec, rightCodec, err := sideCodecs[V, R](d.Codecs())
 	n := &graph.Node{Kind: "joinasof", Detail: d.StoreName(), Stores: []string{d.StoreName()}}

@@ -15,17 +15,17 @@ import (
 var (
 	users  = stream.NewTopic("users", codec.String(), codec.String())
 	cities = stream.NewTopic("cities", codec.String(), codec.String())
-	clicks = stream.NewTopic("clicks", codec.String(), codec.String())
+	pages  = stream.NewTopic("pages", codec.String(), codec.String())
 )
 
 func ExampleStream_JoinTable() {
 	t := stream.NewTopology()
-	t.From(clicks).JoinTable(t.Table(users), func(click, user string) string { return user + " opens " + click }).To(words)
+	t.From(pages).JoinTable(t.Table(users), func(page, user string) string { return user + " opens " + page }).To(words)
 
 	err := testkit.Run(t, func(d *testkit.Driver) {
-		d.Input(clicks).Send("7", "/early", time.Unix(0, 0))
+		d.Input(pages).Send("7", "/early", time.Unix(0, 0))
 		d.Input(users).Send("7", "Ada", time.Unix(1, 0))
-		d.Input(clicks).Send("7", "/home", time.Unix(2, 0))
+		d.Input(pages).Send("7", "/home", time.Unix(2, 0))
 		for _, r := range d.Output(words).Read() {
 			fmt.Println(r.Key, r.Value)
 		}
@@ -69,24 +69,24 @@ func ExampleTable_LeftJoin() {
 // A row that was deleted stays so, and one that was set is found, after a restart and after a loss of all state.
 func TestRowsSurviveRestarts(t *testing.T) {
 	topology := stream.NewTopology()
-	topology.From(clicks).LeftJoinTable(topology.Table(users), func(click string, user *string) string {
+	topology.From(pages).LeftJoinTable(topology.Table(users), func(click string, user *string) string {
 		if user == nil {
 			return click + " nobody"
 		}
 		return click + " " + *user
 	}).To(words)
 	d := testkit.New(t, topology)
-	d.Input(clicks).SendRecords(testkit.Record[string, string]{KeyNull: true, Value: "x"})
+	d.Input(pages).SendRecords(testkit.Record[string, string]{KeyNull: true, Value: "x"})
 	at := func(i int64) time.Time { return time.Unix(i, 0) }
 	d.Input(users).SendRecords(
 		testkit.Record[string, string]{Key: "k", Value: "a", Time: at(2)},
 		testkit.Record[string, string]{Key: "k", ValueNull: true, Time: at(4)},
 	)
 	d.Restart()
-	d.Input(clicks).SendRecords(testkit.Record[string, string]{Key: "k", Value: "5", Time: at(5)})
+	d.Input(pages).SendRecords(testkit.Record[string, string]{Key: "k", Value: "5", Time: at(5)})
 	d.Input(users).Send("k", "b", at(6))
 	d.Crash(testkit.LoseState)
-	d.Input(clicks).SendRecords(testkit.Record[string, string]{Key: "k", Value: "7", Time: at(7)}, testkit.Record[string, string]{Key: "j", Value: "8", Time: at(8)})
+	d.Input(pages).SendRecords(testkit.Record[string, string]{Key: "k", Value: "7", Time: at(7)}, testkit.Record[string, string]{Key: "j", Value: "8", Time: at(8)})
 	values := d.Output(words).Values()
 	if diff := cmp.Diff([]string{"7 b", "8 nobody"}, values[len(values)-2:]); diff != "" {
 		t.Errorf("results (-want +got):\n%s", diff)

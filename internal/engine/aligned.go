@@ -180,6 +180,9 @@ func (w *Worker) merge(t *task, limit int) (processed int, err error) {
 		t.positions[in.Topic] = in.done(n)
 		in.since = w.polls
 		w.flow(in)
+		if n < len(records) {
+			break // enough for now
+		}
 	}
 	return processed, nil
 }

@@ -140,7 +140,7 @@ func connect(t *testing.T, connection runtime.ConnectionConfig, options ...kfake
 	defer cluster.Close()
 	connection.Brokers = cluster.ListenAddrs()
 	r := run(t, pipeline{input: "in", output: "out"}.topology(), runtime.Config{
-		Connection: connection, Group: "g", StateInMemory: true, StateDir: t.TempDir(), IgnoreSignals: true, Logger: logger(t),
+		Connection: connection, Group: "g", BrokerTimeout: 2 * time.Second, StateInMemory: true, StateDir: t.TempDir(), IgnoreSignals: true, Logger: logger(t),
 	})
 	for {
 		select {

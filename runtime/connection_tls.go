@@ -228,7 +228,7 @@ func verifyChain(state tls.ConnectionState, roots *x509.CertPool, revoked map[st
 	}
 	chains, err := state.PeerCertificates[0].Verify(options)
 	if err != nil {
-		return err
+		return &tls.CertificateVerificationError{UnverifiedCertificates: state.PeerCertificates, Err: err}
 	}
 	return checkRevoked(chains, revoked)
 }
@@ -239,5 +239,5 @@ func checkRevoked(chains [][]*x509.Certificate, revoked map[string]bool) error {
 			return nil
 		}
 	}
-	return errors.New("the certificate of the broker was revoked")
+	return &tls.CertificateVerificationError{Err: errors.New("the certificate of the broker was revoked")}
 }

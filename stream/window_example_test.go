@@ -11,10 +11,10 @@ import (
 )
 
 var (
-	pageClicks  = stream.NewTopic("pageClicks", codec.String(), codec.Int())
-	visits  = stream.NewTopic("visits", codec.String(), codec.JSON[window.Result[int]]())
-	minutes = window.Tumbling(time.Minute)
-	total   = window.Sum(func(n int) int { return n })
+	pageClicks = stream.NewTopic("pageClicks", codec.String(), codec.Int())
+	visits     = stream.NewTopic("visits", codec.String(), codec.JSON[window.Result[int]]())
+	minutes    = window.Tumbling(time.Minute)
+	total      = window.Sum(func(n int) int { return n })
 )
 
 // emitting sends pageClicks on a page, one every 20 seconds, and prints which results each of them brings.

@@ -296,7 +296,7 @@ var (
 	// ErrUndecided says that it is not known whether a transaction was committed. The producer is of no more use; one that
 	// takes its place decides it.
 	ErrUndecided = errors.New("it is not known whether the transaction was committed")
-	// ErrUnauthorized says that the cluster refused access.
+	// ErrUnauthorized says that the cluster refused access, or that it is not one to be trusted.
 	ErrUnauthorized = errors.New("not authorized")
 )
 

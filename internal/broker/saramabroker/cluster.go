@@ -69,8 +69,8 @@ func Open(ctx context.Context, cfg Config) (broker.Cluster, error) {
 func (c *cluster) greet(ctx context.Context) error {
 	for failures := 1; ; failures++ {
 		err := c.await(ctx, func() error { return c.anyBroker(func(*sarama.Broker) error { return nil }) })
-		if err == nil || errors.Is(err, broker.ErrUnauthorized) {
-			return err
+		if err == nil || errors.Is(err, broker.ErrUnauthorized) || isUntrusted(err) {
+			return translate(err)
 		}
 		if ctx.Err() != nil || sleep(ctx, backoff(failures)) != nil {
 			if isBoundary(err) {

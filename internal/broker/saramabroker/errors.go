@@ -2,6 +2,7 @@ package saramabroker
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"time"
@@ -26,6 +27,9 @@ func translate(err error) error {
 			return fmt.Errorf("%w: %w", sentinel, err)
 		}
 		return err
+	}
+	if isUntrusted(err) {
+		return fmt.Errorf("%w: %w", broker.ErrUnauthorized, err)
 	}
 	if errors.Is(err, sarama.ErrInvalidPartition) {
 		return fmt.Errorf("%w: %w", broker.ErrUnknownTopic, err)
@@ -61,6 +65,12 @@ func sentinelOf(code sarama.KError) error {
 	return nil
 }
 
+// isUntrusted says that the certificate of a broker was not accepted, which trying again does not change.
+func isUntrusted(err error) bool {
+	_, ok := errors.AsType[*tls.CertificateVerificationError](err)
+	return ok
+}
+
 // isTransport says that err came from the connection and not from a broker.
 func isTransport(err error) bool {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
@@ -69,7 +79,7 @@ func isTransport(err error) bool {
 	_, isCode := codeOf(err)
 	_, isConfig := errors.AsType[sarama.ConfigurationError](err)
 	_, isEncoding := errors.AsType[sarama.PacketEncodingError](err)
-	return !isCode && !isConfig && !isEncoding && !errors.Is(err, sarama.ErrUnsupportedVersion) && !errors.Is(err, errClosed)
+	return !isCode && !isConfig && !isEncoding && !isUntrusted(err) && !errors.Is(err, sarama.ErrUnsupportedVersion) && !errors.Is(err, errClosed)
 }
 
 // isRetriable says that the same request may succeed later, perhaps at another broker.

@@ -13,6 +13,7 @@ var (
 	topology = flag.String("topology", "", "the topology of -seed, if it is not the one that the seed means")
 	calm     = flag.Bool("calm", false, "run -seed without faults")
 	from     = flag.Uint64("from", 0, "the first of the fresh seeds; 0 is a random one")
+	fixed    = flag.Uint64("fixed", 100, "how many seeds are run that are the same every time")
 )
 
 // kept are seeds that have found something once.
@@ -63,6 +64,20 @@ func TestSeed(t *testing.T) {
 	if err := r.Err(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// Whatever goes wrong, the output is that of the reference model: here for seeds that are the same every time.
+func TestFixedSeeds(t *testing.T) {
+	if *oneSeed != 0 {
+		t.Skip("-seed")
+	}
+	began := time.Now()
+	for seed := uint64(1); seed <= *fixed; seed++ {
+		if err := simulation(of(seed)).Run(seed).Err(); err != nil {
+			t.Fatalf("%v\nrun it again: go test ./testkit/sim -run TestSeed -v -seed %d", err, seed)
+		}
+	}
+	t.Logf("seeds 1 to %d over %d topologies in %v", *fixed, len(topologies), time.Since(began).Round(time.Millisecond))
 }
 
 // Whatever goes wrong, the output is that of the reference model.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -68,19 +69,30 @@ func (k *trial) database(s graph.Store, stateDir string) rows {
 	return content
 }
 
+// isClaim reports whether a record of a changelog says who owns it. It is no part of the state. See package engine.
+func isClaim(row string, _ []byte) bool {
+	return strings.HasPrefix(row, "\x00\xff__weir_owner_of_the_task__")
+}
+
 func (k *trial) checkState(want *reference, stateDir string) {
 	k.t.Helper()
 	for _, s := range k.airports().Stores {
 		fromTopic, fromDisk := k.changelog(s), k.database(s, stateDir)
-		if diff := cmp.Diff(fromTopic, fromDisk); diff != "" {
+		if diff := cmp.Diff(fromTopic, fromDisk, cmpopts.IgnoreMapEntries(isClaim)); diff != "" {
 			k.t.Errorf("store %q (-changelog +database):\n%s", s.Name, diff)
 		}
 		if s.Name == totals.Name() {
 			got, wanted := map[string]Delays{}, map[string]Delays{}
-			for airport, value := range fromTopic {
+			for row, value := range fromTopic {
+				if isClaim(row, value) {
+					continue
+				}
+				if row[0] != 's' || value[0] != 0 { // see store.Cell for the layout
+					k.t.Fatalf("row %q: %q", row, value)
+				}
 				var d Delays
-				k.unmarshal(value, &d)
-				got[airport] = d
+				k.unmarshal(value[1:], &d)
+				got[row[1:]] = d
 			}
 			for airport := range want.totals {
 				wanted[airport] = want.last(airport)
@@ -92,7 +104,7 @@ func (k *trial) checkState(want *reference, stateDir string) {
 		}
 		got := map[string]map[int64]openHour{}
 		for row, value := range fromTopic {
-			if row == "d" { // the definition of the windows
+			if row == "d" || isClaim(row, value) { // the definition of the windows
 				continue
 			}
 			airport, begin, h := k.decodeWindow(row, value)

@@ -1,0 +1,77 @@
+package docs
+
+import (
+	"time"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/join"
+	"github.com/weirstreams/weir/stream"
+)
+
+func topic(name string) stream.Topic[string, string] {
+	return stream.NewTopic(name, codec.String(), codec.String())
+}
+
+func orNone(s *string) string {
+	if s == nil {
+		return "none"
+	}
+	return *s
+}
+
+// What the joins do is in the examples of package stream.
+func Example_joins() {
+	t := stream.NewTopology()
+	trades, quotes := t.From(topic("trades")), t.From(topic("quotes"))
+
+	trades.JoinAsOf(quotes, join.Grace(time.Hour), func(trade, quote string) string {
+		return trade + " at " + quote
+	})
+
+	trades.JoinInterval(quotes, join.Within(2*time.Second, time.Second), func(trade, quote string) string {
+		return trade + " around " + quote
+	})
+}
+
+func Example_leftJoins() {
+	t := stream.NewTopology()
+	trades, quotes := t.From(topic("trades")), t.From(topic("quotes"))
+
+	d := join.Grace(time.Hour).Tolerance(2 * time.Second)
+	trades.LeftJoinAsOf(quotes, d, func(trade string, quote *string) string {
+		return trade + " at " + orNone(quote)
+	})
+}
+
+func Example_outerJoins() {
+	t := stream.NewTopology()
+	trades, quotes := t.From(topic("trades")), t.From(topic("quotes"))
+
+	d := join.Within(time.Second, time.Second).Grace(10 * time.Second).UnmatchedWhenFinal()
+	trades.OuterJoinInterval(quotes, d, func(trade, quote *string) string {
+		return orNone(trade) + " and " + orNone(quote)
+	})
+}
+
+func Example_tables() {
+	pages, users, cities := topic("pages"), topic("users"), topic("cities")
+	t := stream.NewTopology()
+
+	t.From(pages).JoinTable(t.Table(users), func(page, user string) string { return user + " opens " + page })
+
+	t = stream.NewTopology()
+	t.Table(users).LeftJoin(t.Table(cities), func(user string, city *string) string {
+		if city == nil {
+			return user
+		}
+		return user + " in " + *city
+	})
+}
+
+type Order struct{ ID int64 }
+
+func Example_codecs() {
+	orders := stream.NewTopic("orders", codec.String(), codec.JSON[Order]())
+
+	_ = orders
+}

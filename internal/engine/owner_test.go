@@ -134,6 +134,54 @@ func TestATaskThatWasLostWhileItWasRestoredDoesNotRun(t *testing.T) {
 	c.checkLogs(true)
 }
 
+// A process does not hear of what is committed while it restores a task. What it skips for that counts when it restores the
+// task again, although there have been later owners.
+func TestWhatWasCommittedDuringARestoreCountsInTheNext(t *testing.T) {
+	c := newCluster(t, pipeline(), 1)
+	first := c.mustStart(memoryDisk{})
+	c.order("north", 1, 1)
+	together(c, first)
+	first.mustClose()
+
+	c.clock.Advance(session + time.Second)
+	disk := memoryDisk{}
+	slow, err := c.start(disk, "slow")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := slow.step(); err != nil { // it knows what is committed, and has read nothing
+		t.Fatal(err)
+	}
+	for i, name := range []string{"second", "third"} {
+		c.clock.Advance(session + time.Second)
+		successor, err := c.start(memoryDisk{}, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			c.order("north", 2, 2)
+		}
+		together(c, successor)
+		successor.abandon()
+	}
+	for range 10 {
+		awake(slow)
+	}
+	if n := len(slow.status()); n != 0 {
+		t.Fatalf("%d tasks are left", n)
+	}
+	slow.mustClose()
+
+	c.clock.Advance(session + time.Second)
+	for range 2 { // the second goes on with what the first has left
+		last := c.mustStart(disk)
+		together(c, last)
+		c.checkState(last)
+		last.mustClose()
+	}
+	c.checkLogs(true)
+}
+
 // When a group is deleted it counts generations from 1 again.
 func TestANewGroupOwnsTheChangelogsOfTheOldOne(t *testing.T) {
 	c := newCluster(t, pipeline(), 1)

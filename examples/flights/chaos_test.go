@@ -43,7 +43,7 @@ func TestChaos(t *testing.T) {
 			exact := guarantee == "exactly once"
 			f := k.newFleet(3, func(m member) member {
 				m.Proxy = p.Detour()
-				m.RebalanceTimeout = 10 * time.Second // kfake waits for the dead that long
+				m.RebalanceTimeout = 10 * time.Second
 				if exact {
 					return m.exactlyOnce()
 				}

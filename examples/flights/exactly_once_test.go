@@ -34,7 +34,9 @@ func TestEveryFlightCountsExactlyOnceWhenProcessesAreKilled(t *testing.T) {
 			stopFeeding := k.feed()
 			f := k.newFleet(processes, member.exactlyOnce)
 			f.startAll()
-			f.awaitProgress(5000) // so that there is something to reuse
+			f.awaitWork()
+			f.awaitProgress(5000)
+			k.awaitCheckpoints() // so that there is something to reuse
 			var known []map[string]os.FileInfo
 			for range f.members {
 				known = append(known, nil)

@@ -131,6 +131,22 @@ func (f *fleet) describe() string {
 	return strings.Join(all, "; ")
 }
 
+// awaitWork waits until every member has tasks, and state for them.
+func (f *fleet) awaitWork() {
+	f.k.t.Helper()
+	f.await("tasks of all processes", func() bool {
+		tasks := 0
+		for _, r := range f.runs {
+			now := r.now()
+			if now.Tasks == 0 || now.Restoring > 0 {
+				return false
+			}
+			tasks += now.Tasks
+		}
+		return tasks == 2*partitions
+	})
+}
+
 // awaitProgress waits until so many flights more than now are committed.
 func (f *fleet) awaitProgress(n int64) {
 	f.k.t.Helper()

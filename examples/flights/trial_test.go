@@ -74,8 +74,9 @@ func (k *trial) member(name string) member {
 		SessionTimeout: max(3*time.Second, k.SessionTimeout()), CheckpointInterval: often,
 	}
 	if !k.Real() {
-		// When a member dies in a rebalance, kfake sometimes leaves the others without an answer.
-		m.ReadTimeout = 5 * time.Second
+		// When a member dies in a rebalance, kfake waits for it, not until its session is over but for all of the rebalance
+		// timeout, and leaves those without an answer whose session is over meanwhile. These end both.
+		m.RebalanceTimeout, m.ReadTimeout = 10*time.Second, 5*time.Second
 	}
 	return m
 }

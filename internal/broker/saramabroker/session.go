@@ -232,16 +232,27 @@ func (g *group) post(kind broker.GroupEventKind, partitions []broker.TopicPartit
 	return true
 }
 
-// awaitEnd waits for the end of a session, or until a topic has another number of partitions than it had at the join.
+// awaitEnd waits for the end of a session, until a topic has another number of partitions than it had at the join, or, if
+// some member has to give something up for another one, for the rebalance timeout, which is what the member has for it: a
+// static member that restarts instead gets the assignment of this generation, knows of nothing to give up and does not join
+// again (KIP-345), and what it had would be nobody's until the next rebalance.
+//
 // Every member looks after that, not only the one that assigns: that one may be a static member that restarted, and the
 // group has not told it.
 func (g *group) awaitEnd(over <-chan struct{}) {
 	ticker := time.NewTicker(g.client.Config().Metadata.RefreshFrequency)
 	defer ticker.Stop()
 	handled := g.handled
+	var overdue <-chan time.Time
+	if g.strategy.incomplete {
+		overdue = time.After(g.cfg.RebalanceTimeout)
+	}
 	for {
 		select {
 		case <-over:
+			return
+		case <-overdue:
+			g.cluster.log.Info("partitions wait for a member that has not given them up, assigning anew", "group", g.cfg.Group)
 			return
 		case <-handled:
 			g.tell()

@@ -1,6 +1,7 @@
 package saramabroker
 
 import (
+	"bytes"
 	"cmp"
 	"maps"
 	"slices"
@@ -23,7 +24,14 @@ type strategy struct {
 	group *group
 	// assigned is the last assignment.
 	assigned []broker.TopicPartition
+	// incomplete says that something in the last assignment waits for a member to give it up and to join again.
+	incomplete bool
+	// data is what comes with the assignments that this member has made last, if it has made any.
+	data []byte
 }
+
+// incompleteData is what comes with the assignments of a generation in which some member has to give something up.
+var incompleteData = []byte("incomplete")
 
 var (
 	_ sarama.SubscriptionUserDataBalanceStrategy = (*strategy)(nil)
@@ -70,7 +78,13 @@ func (s *strategy) Plan(members map[string]sarama.ConsumerGroupMemberMetadata, t
 		sizes[topic] = int32(len(partitions))
 	}
 	plan := make(sarama.BalanceStrategyPlan, len(members))
+	s.data = nil
 	for id, tps := range assignor.Assign(subscriptions, sizes) {
+		// What a member says to own by another id is void, and nobody waits for it.
+		member := subscriptions[id]
+		if member.MemberID == id && slices.ContainsFunc(member.Owned, func(tp broker.TopicPartition) bool { return !slices.Contains(tps, tp) }) {
+			s.data = incompleteData
+		}
 		plan[id] = map[string][]int32{}
 		for _, tp := range tps {
 			plan.Add(id, tp.Topic, tp.Partition)
@@ -79,13 +93,17 @@ func (s *strategy) Plan(members map[string]sarama.ConsumerGroupMemberMetadata, t
 	return plan, nil
 }
 
-// AssignmentData implements sarama.BalanceStrategy. Nothing but the partitions is assigned.
-func (*strategy) AssignmentData(string, map[string][]int32, int32) ([]byte, error) { return nil, nil }
+// AssignmentData is called after Plan, for each member. The coordinator keeps the data with the assignment, so that also a
+// static member gets it that restarts within the generation.
+func (s *strategy) AssignmentData(string, map[string][]int32, int32) ([]byte, error) {
+	return s.data, nil
+}
 
 // OnAssignment is called after each join. It leaves nothing of the assignment to the client, which would otherwise look
 // up the committed offset of each partition, one after the other.
 func (s *strategy) OnAssignment(assignment *sarama.ConsumerGroupMemberAssignment, _ int32) {
 	s.assigned = nil
+	s.incomplete = bytes.Equal(assignment.UserData, incompleteData)
 	for topic, partitions := range assignment.Topics {
 		for _, p := range partitions {
 			s.assigned = append(s.assigned, broker.TopicPartition{Topic: topic, Partition: p})

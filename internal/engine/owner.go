@@ -274,6 +274,11 @@ func (s *taskStore) advancePosition(batch store.Batch, last int64, exactlyOnce b
 		return false, nil // so that the next restore meets them
 	}
 	s.position = last + 1
+	if s.tookBack { // the epoch in the database belongs to the position before
+		if err := batch.Set(metaKey('e', s.Name), s.seen[:]); err != nil {
+			return true, err
+		}
+	}
 	return true, setOffset(batch, changelogOffset, s.Name, s.position)
 }
 

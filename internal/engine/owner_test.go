@@ -1,6 +1,8 @@
 package engine_test
 
 import (
+	"errors"
+	"maps"
 	"testing"
 	"time"
 
@@ -132,6 +134,95 @@ func TestATaskThatWasLostWhileItWasRestoredDoesNotRun(t *testing.T) {
 	together(c, slow, successor)
 	c.checkState(slow, successor)
 	c.checkLogs(true)
+}
+
+// A process does not hear of what is committed while it restores a task. What it skips for that counts when it restores the
+// task again, although there have been later owners.
+func TestWhatWasCommittedDuringARestoreCountsInTheNext(t *testing.T) {
+	c := newCluster(t, pipeline(), 1)
+	first := c.mustStart(memoryDisk{})
+	c.order("north", 1, 1)
+	together(c, first)
+	first.mustClose()
+
+	c.clock.Advance(session + time.Second)
+	disk := memoryDisk{}
+	slow, err := c.start(disk, "slow")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := slow.step(); err != nil { // it knows what is committed, and has read nothing
+		t.Fatal(err)
+	}
+	for i, name := range []string{"second", "third"} {
+		c.clock.Advance(session + time.Second)
+		successor, err := c.start(memoryDisk{}, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			c.order("north", 2, 2)
+		}
+		together(c, successor)
+		successor.abandon()
+	}
+	for range 10 {
+		awake(slow)
+	}
+	if n := len(slow.status()); n != 0 {
+		t.Fatalf("%d tasks are left", n)
+	}
+	slow.mustClose()
+
+	c.clock.Advance(session + time.Second)
+	for range 2 { // the second goes on with what the first has left
+		last := c.mustStart(disk)
+		together(c, last)
+		c.checkState(last)
+		last.mustClose()
+	}
+	c.checkLogs(true)
+}
+
+// After a restore has taken back what a former owner had left, the database knows the present owner.
+func TestWhatAFormerOwnerWritesAfterATakebackDoesNotCount(t *testing.T) {
+	c := newCluster(t, pipeline(), 1)
+	disk := memoryDisk{}
+	former := c.mustStart(disk)
+	c.order("north", 1, 1)
+	together(c, former)
+	c.order("north", 2, 2)
+	committed := c.broker.Committed(groupName)
+	c.onCall = func(op simbroker.Op) error {
+		// The offsets of the part that reads orders count, those of the other part do not.
+		if op.Kind == simbroker.OpCommit && !op.After && !maps.Equal(committed, c.broker.Committed(groupName)) {
+			return errCrash
+		}
+		return nil
+	}
+	var err error
+	for range 6 {
+		if err = former.run(); err != nil {
+			break
+		}
+		c.clock.Advance(interval)
+	}
+	if !errors.Is(err, errCrash) {
+		t.Fatalf("it has ended with %v", err)
+	}
+	c.onCall = nil
+	left := c.broker.Read(totalChangelog0, 0)
+
+	present := c.mustStart(disk)
+	c.order("north", 4, 3)
+	together(c, present)
+	if err := c.broker.Append(totalChangelog0, left[len(left)-1]); err != nil {
+		t.Fatal(err)
+	}
+	present.abandon()
+	last := c.mustStart(disk)
+	together(c, last)
+	c.checkState(last)
 }
 
 // When a group is deleted it counts generations from 1 again.

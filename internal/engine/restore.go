@@ -20,9 +20,10 @@ type restore struct {
 	// position is the next offset to read, end the one to stop at.
 	position, end int64
 	// skipped are the keys of records that were not applied, as far as no later record was. firstSkipped is the offset
-	// of the first.
+	// of the first, and seenThere the greatest epoch up to it.
 	skipped      map[string]struct{}
 	firstSkipped int64
+	seenThere    epoch
 }
 
 // beginRestore finds out what each store lacks and begins to read it.
@@ -197,7 +198,7 @@ func (r *restore) collect(b *broker.Batch, t *task) error {
 		}
 		if !ok || stale {
 			if len(r.skipped) == 0 {
-				r.firstSkipped = record.Offset
+				r.firstSkipped, r.seenThere = record.Offset, r.store.seen
 			}
 			r.skipped[string(record.Key)] = struct{}{}
 			continue
@@ -239,13 +240,15 @@ func (w *Worker) loadBytes() int {
 // write writes what was collected, and the position that it brings the store to, to the database.
 func (t *task) write(r *restore) error {
 	defer r.entries.Reset()
-	position := r.position
+	position, seen := r.position, r.store.seen
 	if len(r.skipped) > 0 {
-		position = r.firstSkipped // to be met again if the process ends before they are taken back
+		// To be met again if the process ends before they are taken back. Not with the epoch of a later owner: they may
+		// have been skipped only because it was not known here that their owner had committed them.
+		position, seen = r.firstSkipped, r.seenThere
 	}
 	key, value := offsetRow(changelogOffset, r.store.Name, position)
 	r.entries.Set(key, value)
-	r.entries.Set(metaKey('e', r.store.Name), r.store.seen[:])
+	r.entries.Set(metaKey('e', r.store.Name), seen[:])
 	if r.entries.Len() >= loadRecords {
 		return t.database.backend.Load(&r.entries)
 	}

@@ -171,8 +171,13 @@ func (w *world) owners() map[string]*member {
 	return owners
 }
 
-// checkReuse checks that tasks which went on with the database that they had left have restored nothing.
+// checkReuse checks that tasks which went on with the database that they had left have restored nothing. At least once, a
+// request that came late to a changelog is met by a checkpoint, which then leaves the position before it, so that the next
+// restore takes it back: if that was the last checkpoint, there is something to restore.
 func (w *world) checkReuse(before map[string]*member) {
+	if !w.config.engine.ExactlyOnce && w.config.faults.late > 0 {
+		return
+	}
 	for _, m := range w.members {
 		for _, worker := range m.process.workers {
 			for _, s := range worker.engine.Status() {

@@ -28,6 +28,7 @@ var kept = []struct {
 	{"windows", 105422, "a process that had lost a task while restoring took back what its successor had committed"},
 	{"merged with state", 793720036345111637, "a worker went on after a checkpoint for a rebalance had failed"},
 	{"stores", 7653747262622124577, "a store was opened in a database in which opening another one had failed"},
+	{"as-of join", 2577769126531502080, "a process that had lost a task while restoring never counted what was committed meanwhile"},
 }
 
 // of returns the topology that a seed runs.

@@ -172,10 +172,11 @@ func (w *world) owners() map[string]*member {
 }
 
 // checkReuse checks that tasks which went on with the database that they had left have restored nothing. At least once, a
-// request that came late to a changelog is met by a checkpoint, which then leaves the position before it, so that the next
-// restore takes it back: if that was the last checkpoint, there is something to restore.
+// record that a zombie has written to a changelog is met by a checkpoint, which then leaves the position before it, so that
+// the next restore takes it back: if that was the last checkpoint, there is something to restore.
 func (w *world) checkReuse(before map[string]*member) {
-	if !w.config.engine.ExactlyOnce && w.config.faults.late > 0 {
+	f := &w.config.faults
+	if zombies := f.late + f.freeze + f.stall + f.jump + f.move + f.outage; zombies > 0 && !w.config.engine.ExactlyOnce {
 		return
 	}
 	for _, m := range w.members {

@@ -6,7 +6,9 @@ import (
 	"github.com/weirstreams/weir/examples/internal/localtest"
 )
 
-func TestGoldMembersWhoSpendEnoughGetVouchers(t *testing.T) { localtest.Expect(t, "purchases", program, want) }
+func TestGoldMembersWhoSpendEnoughGetVouchers(t *testing.T) {
+	localtest.Expect(t, "purchases", program, want)
+}
 
 const want = `┌─────────────────────────────────────┐
 │ Vouchers                            │

@@ -6,7 +6,9 @@ import (
 	"github.com/weirstreams/weir/examples/internal/localtest"
 )
 
-func TestSpreadsAreWrittenWhenTheyChange(t *testing.T) { localtest.Expect(t, "websocket", program, want) }
+func TestSpreadsAreWrittenWhenTheyChange(t *testing.T) {
+	localtest.Expect(t, "websocket", program, want)
+}
 
 const want = `{"value":{"product":"WATER-EUR","spread":0.5}}
 {"value":{"product":"STEEL-EUR","spread":2}}

@@ -64,17 +64,14 @@ func (t *task) closeDrains() error {
 
 // isBackpressure reports whether a sink has asked for time.
 func isBackpressure(err error) bool {
-	var pressure *sink.BackpressureError
-	return errors.As(err, &pressure)
+	_, ok := errors.AsType[*sink.BackpressureError](err)
+	return ok
 }
 
-// holdBack stops all input of the worker, because a sink takes no more, until the checkpoint can be tried again.
+// holdBack stops all input of the worker until the checkpoint can be tried again, because of an error that isBackpressure.
 func (w *Worker) holdBack(err error) {
-	wait := time.Second
-	var pressure *sink.BackpressureError
-	if errors.As(err, &pressure) {
-		wait = pressure.Wait()
-	}
+	pressure, _ := errors.AsType[*sink.BackpressureError](err)
+	wait := pressure.Wait()
 	w.config.Logger.Warn("input is held back until the checkpoint can be made", "wait", wait, "cause", err)
 	w.heldBackUntil = w.config.Clock.Now().Add(wait)
 	w.pauseInput(true)

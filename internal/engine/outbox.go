@@ -119,7 +119,7 @@ func (b *outputBuffer) copy(data []byte) []byte {
 	if data == nil {
 		return nil
 	}
-	if len(data) > cap(b.arena)-len(b.arena) {
+	if b.arena == nil || len(data) > cap(b.arena)-len(b.arena) {
 		b.arena = make([]byte, 0, max(arenaBytes, len(data)))
 	}
 	start := len(b.arena)

@@ -6,18 +6,17 @@ import (
 	"github.com/IBM/sarama"
 )
 
-// doubt tells whether a static member that is fenced may be so by what it has done itself, or the process before it.
+// doubt tells whether a fenced static member may be so by what it has done itself, or what the process before it has.
 //
 // A member that joins anew gets its id with the response, and the coordinator writes the id down when the group is in
-// sync, not before. If a connection breaks or the coordinator crashes in between, the instance may belong to an id that
-// nobody uses. That id sends no heartbeats, so the group drops it with its session, and the next join succeeds. An id that
-// outlives its session is that of another process.
+// sync, not before. If a connection breaks or the coordinator crashes in between, or the join of a process that was killed
+// arrives after that of the process that takes its place, the instance belongs to an id that nobody uses. That id sends no
+// heartbeats, so the group drops it with its session, and the next join succeeds. An id that outlives its session is that
+// of another process.
 type doubt struct {
 	// limit is longer than a session.
 	limit time.Duration
-	// failed is when a request was the last of which nobody knows how far it came.
-	failed time.Time
-	// fenced is since when the member is fenced, soon after that; zero if it is not.
+	// fenced is since when the member is fenced; zero if it is not.
 	fenced time.Time
 }
 
@@ -25,15 +24,9 @@ type doubt struct {
 func (d *doubt) aboutFence(result error) bool {
 	if code, _ := codeOf(result); code != sarama.ErrFencedInstancedId {
 		d.fenced = time.Time{}
-		if isRetriable(result) {
-			d.failed = time.Now()
-		}
 		return false
 	}
 	if d.fenced.IsZero() {
-		if time.Since(d.failed) > d.limit {
-			return false
-		}
 		d.fenced = time.Now()
 	}
 	return time.Since(d.fenced) < d.limit

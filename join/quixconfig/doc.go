@@ -1,0 +1,37 @@
+// Package quixconfig looks up configurations of the Quix configuration service, for Stream.JoinLookup.
+//
+// The service publishes an event for each version of a configuration on a topic: its type, the key that it is for, when it
+// becomes valid, and the URL of its content. [Open] reads the topic from the beginning to the end, goes on following it
+// until Close, and fetches contents when records ask for them:
+//
+//	configurations, err := quixconfig.Open(ctx, quixconfig.Config{Brokers: brokers, Topic: "configurations"})
+//	if err != nil { ... }
+//	defer configurations.Close()
+//
+//	limits := configurations.Contents(codec.JSON[Limits]())
+//	readings.JoinLookupRecord(limits,
+//		func(r *stream.Record[string, Reading]) quixconfig.Query {
+//			return quixconfig.Query{Type: "limits", TargetKey: r.Key, Time: r.Time()}
+//		},
+//		check)
+//
+// [Configurations.Contents] decodes whole contents into a Go type. [Configurations.Fields] picks values out of contents, of
+// one type or of several, by JSONPath, and gives rows.
+//
+// # Which version counts
+//
+// A query names a type, a key and a time. It finds the configuration of the key, or, only if there is none, that of the key
+// "*". Of the versions that are valid from that time or earlier it takes the one with the highest number, so that a new
+// version overrides older ones also for the time before it was published. Versions that were deleted do not count any more.
+//
+// What is found depends on what the topic holds when a record is processed. A replay may find more than the first run did.
+//
+// # What can go wrong
+//
+// Content that cannot be fetched, or is not what the event's SHA-256 sum says, is fetched again with the first record that
+// needs it after a pause, which doubles from Config.RetryBase up to Config.RetryMax; in between nothing is sent.
+// Config.Fallback says what becomes of records meanwhile, Config.Grace whether they wait for a while.
+//
+// If the topic cannot be followed, that is tried again for as long as it takes, and [Configurations.Err] says why. Lookups go
+// on with what is known for Config.BrokerTimeout; then they fail with [ErrStale].
+package quixconfig

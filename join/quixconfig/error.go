@@ -1,0 +1,51 @@
+package quixconfig
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// Errors of lookups, for errors.Is.
+var (
+	// ErrClosed says that Configurations were closed.
+	ErrClosed = errors.New("the configurations were closed")
+	// ErrStale says that the topic could not be followed for longer than Config.BrokerTimeout: what is known may be out of
+	// date. It wraps the cause.
+	ErrStale = errors.New("the topic of configurations cannot be followed")
+	// ErrMissing says that a field without a default has no value: there is no configuration, no version that is valid, or
+	// nothing at its path.
+	ErrMissing = errors.New("missing")
+	// ErrContent says that content is not what a field or a codec can read.
+	ErrContent = errors.New("content cannot be read")
+	// ErrChecksum says that content is not what the event's SHA-256 sum says.
+	ErrChecksum = errors.New("the SHA-256 sum of the content is not that of the event")
+	// ErrTooLarge says that content is larger than Config.MaxContentBytes.
+	ErrTooLarge = errors.New("the content is too large")
+)
+
+// FetchError says that content could not be fetched.
+type FetchError struct {
+	// URL is where the content should be, without user, query and fragment, which may hold secrets.
+	URL string
+	// Status is the status of the answer, or 0 if there was none.
+	Status int
+	// Failures counts the attempts in a row that failed.
+	Failures int
+	// Retry is when the content is fetched again, by the first record that needs it after that.
+	Retry time.Time
+	// Err is what went wrong, nil if the status says it.
+	Err error
+}
+
+func (e *FetchError) Error() string {
+	what := fmt.Sprint(e.Err)
+	if e.Err == nil {
+		what = fmt.Sprintf("status %d %s", e.Status, http.StatusText(e.Status))
+	}
+	return fmt.Sprintf("fetch %s: %s (%d in a row; tried again after %s)", e.URL, what, e.Failures, e.Retry.Format(time.TimeOnly))
+}
+
+// Unwrap returns Err.
+func (e *FetchError) Unwrap() error { return e.Err }

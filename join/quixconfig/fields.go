@@ -1,0 +1,172 @@
+package quixconfig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/weirstreams/weir/join"
+	"github.com/weirstreams/weir/row"
+)
+
+// Fields returns a lookup that picks values out of contents. Its rows have the columns of the fields, in their order, and are
+// made once for each content. Every query finds a row: where something is missing and the field has no default, the lookup
+// fails with an error that wraps [ErrMissing], and where content cannot be fetched, with a [*FetchError] unless
+// Config.Fallback says otherwise.
+//
+// What is wrong with the fields, such as a path that is malformed, is an error now.
+func (c *Configurations) Fields(fields ...Field) (join.Lookup[Query, row.Row], error) {
+	l := &fieldLookup{configurations: c}
+	var problems []error
+	seen := map[string]bool{}
+	groups := map[string]*fieldGroup{}
+	for _, f := range fields {
+		make, err := f.maker()
+		if err == nil && seen[f.column] {
+			err = errors.New("there is another one with this column")
+		}
+		if err != nil {
+			problems = append(problems, fmt.Errorf("field %q: %w", f.column, err))
+			continue
+		}
+		seen[f.column] = true
+		g := groups[f.kind]
+		if g == nil {
+			g = &fieldGroup{kind: f.kind}
+			groups[f.kind] = g
+			l.groups = append(l.groups, g)
+		}
+		l.places = append(l.places, fieldPlace{g.index(l.groups), len(g.fields)})
+		g.fields = append(g.fields, f)
+		g.makers = append(g.makers, make)
+	}
+	for _, g := range l.groups {
+		g.fill, _ = g.defaults()
+	}
+	if len(fields) == 0 {
+		problems = append(problems, errors.New("no fields"))
+	}
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("quixconfig: %w", errors.Join(problems...))
+	}
+	return l, nil
+}
+
+// fieldLookup is what Fields returns.
+type fieldLookup struct {
+	configurations *Configurations
+	groups         []*fieldGroup
+	places         []fieldPlace // of the fields, in order
+}
+
+// fieldPlace says where a field is: in which group, and where there.
+type fieldPlace struct{ group, field int }
+
+// fieldGroup are the fields of one type of configuration. Its address names it among what is made of a content.
+type fieldGroup struct {
+	kind   string
+	fields []Field
+	makers []maker
+	// fill are the defaults, if each field has one.
+	fill *columns
+}
+
+func (g *fieldGroup) index(groups []*fieldGroup) int {
+	for i := range groups {
+		if groups[i] == g {
+			return i
+		}
+	}
+	return -1
+}
+
+// columns are what a group made of a content. The row is complete if there is one group only.
+type columns struct {
+	fields []row.Field
+	row    row.Row
+}
+
+// make makes the columns of content.
+func (g *fieldGroup) make(l *loaded) (*columns, error) {
+	made := make([]row.Field, len(g.fields))
+	for i, f := range g.fields {
+		v, err := g.makers[i](l)
+		if err != nil {
+			return nil, fmt.Errorf("field %q: %w", f.column, err)
+		}
+		made[i] = row.Field{Name: f.column, Value: v}
+	}
+	return &columns{fields: made, row: row.New(made...)}, nil
+}
+
+// defaults returns the defaults, or else the first field without one.
+func (g *fieldGroup) defaults() (fill *columns, without string) {
+	made := make([]row.Field, len(g.fields))
+	for i, f := range g.fields {
+		if !f.hasFill {
+			return nil, f.column
+		}
+		made[i] = row.Field{Name: f.column, Value: f.fill}
+	}
+	return &columns{fields: made, row: row.New(made...)}, ""
+}
+
+// Lookup implements join.Lookup.
+func (l *fieldLookup) Lookup(ctx context.Context, queries []Query, found []*row.Row) error {
+	needs := make([]need, 0, len(queries)*len(l.groups))
+	for i := range queries {
+		for _, g := range l.groups {
+			needs = append(needs, needOf(&queries[i], g.kindOf(&queries[i])))
+		}
+	}
+	if err := l.configurations.resolve(ctx, needs); err != nil {
+		return fmt.Errorf("quixconfig: %w", err)
+	}
+	made := make([]*columns, len(l.groups))
+	for i := range queries {
+		for j, g := range l.groups {
+			var err error
+			if made[j], err = l.columns(g, &needs[i*len(l.groups)+j]); err != nil {
+				q := queries[i]
+				q.Type = g.kindOf(&q)
+				return fmt.Errorf("quixconfig: %v: %w", q, err)
+			}
+		}
+		if len(made) == 1 {
+			found[i] = &made[0].row
+			continue
+		}
+		all := make([]row.Field, len(l.places))
+		for k, p := range l.places {
+			all[k] = made[p.group].fields[p.field]
+		}
+		r := row.New(all...)
+		found[i] = &r
+	}
+	return nil
+}
+
+func (g *fieldGroup) kindOf(q *Query) string {
+	if g.kind == "" {
+		return q.Type
+	}
+	return g.kind
+}
+
+// columns returns those of a group for one query.
+func (l *fieldLookup) columns(g *fieldGroup, n *need) (*columns, error) {
+	c := l.configurations
+	switch {
+	case n.loaded != nil:
+		return use(c.contents, n.version.content, n.loaded, g, g.make)
+	case n.err != nil && c.config.Fallback == FallbackError:
+		return nil, n.err
+	case g.fill != nil:
+		return g.fill, nil
+	}
+	_, without := g.defaults()
+	if n.err != nil {
+		return nil, fmt.Errorf("field %q has no default: %w", without, n.err)
+	}
+	return nil, fmt.Errorf("field %q has no default: %w: no version is valid", without, ErrMissing)
+}

@@ -1,0 +1,139 @@
+package quixconfig
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// table is what the topic says.
+type table struct {
+	// old are contents of the table before this one, which was read again from the beginning: what was fetched is not
+	// fetched again.
+	old map[source]*content
+
+	mu             sync.RWMutex // guards what follows
+	configurations map[id]*configuration
+	versions       int
+	changes        int           // how many there were
+	changed        chan struct{} // closed with the next one, if anybody waits for it
+}
+
+func newTable(old *table) *table {
+	t := &table{configurations: map[id]*configuration{}}
+	if old != nil {
+		t.old = old.contents()
+	}
+	return t
+}
+
+// find returns the version that counts for a key at a time, or nil. t.mu is held for reading.
+func (t *table) find(exact, fallback id, nanos int64) *version {
+	c, ok := t.configurations[exact]
+	if !ok {
+		if c, ok = t.configurations[fallback]; !ok {
+			return nil
+		}
+	}
+	return c.at(nanos)
+}
+
+// apply does what an event says. It returns contents that are of no more use. An error says that the event meant nothing.
+func (t *table) apply(e event) (dropped *content, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c := t.configurations[e.id]
+	if e.deleted {
+		if c == nil {
+			return nil, errors.New("deleted: there is no configuration with this id")
+		}
+		v := c.versions[e.number]
+		if v == nil {
+			return nil, fmt.Errorf("deleted: there is no version %d", e.number)
+		}
+		c.remove(e.number)
+		t.versions--
+		if len(c.versions) == 0 {
+			delete(t.configurations, e.id)
+		}
+		t.wake()
+		return v.content, nil
+	}
+	if c == nil {
+		c = &configuration{versions: map[int64]*version{}}
+		t.configurations[e.id] = c
+	}
+	v := &version{number: e.number, validFrom: e.validFrom}
+	old := c.versions[e.number]
+	switch {
+	case old != nil && old.content.source == e.source:
+		v.content = old.content
+		v.content.forgive()
+	case t.old[e.source] != nil:
+		v.content = t.old[e.source]
+	default:
+		v.content = &content{source: e.source}
+	}
+	if old == nil {
+		t.versions++
+	} else if old.content != v.content {
+		dropped = old.content
+	}
+	c.put(v)
+	t.wake()
+	return dropped, nil
+}
+
+// wake tells who waits. t.mu is held.
+func (t *table) wake() {
+	t.changes++
+	if t.changed != nil {
+		close(t.changed)
+		t.changed = nil
+	}
+}
+
+// next returns a channel that is closed with the next change after a number of them.
+func (t *table) next(changes int) <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.changes != changes {
+		return closedChannel
+	}
+	if t.changed == nil {
+		t.changed = make(chan struct{})
+	}
+	return t.changed
+}
+
+var closedChannel = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+// retire tells who waits that there is another table.
+func (t *table) retire() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.wake()
+}
+
+func (t *table) contents() map[source]*content {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	all := make(map[source]*content, t.versions)
+	for _, c := range t.configurations {
+		for _, v := range c.versions {
+			all[v.content.source] = v.content
+		}
+	}
+	return all
+}
+
+// size returns the numbers of configurations and versions.
+func (t *table) size() (configurations, versions int) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return len(t.configurations), t.versions
+}

@@ -11,7 +11,8 @@ import (
 	"github.com/weirstreams/weir/store"
 )
 
-// Checkpoint makes everything that was processed so far count. Sinks are flushed first. Then, at least once:
+// Checkpoint makes everything that was processed so far count. What operators hold back comes first, then sinks are flushed.
+// Then, at least once:
 //
 //  1. What changed in the stores is encoded and appended to the changelogs, under the offsets that it reflects.
 //  2. All output and all changelog records are acknowledged.
@@ -24,7 +25,8 @@ import (
 // Exactly once, output, changelog records and offsets belong to one transaction, and 2 and 3 are its commit. A crash
 // before it leaves nothing that anybody can see.
 //
-// A [sink.BackpressureError] says that a sink takes no more: nothing is lost, and the checkpoint can be made later.
+// An error that isBackpressure says that a sink takes no more, or that a lookup cannot be asked: nothing is lost, and the
+// checkpoint can be made later.
 //
 // errForsaken says that the group has given the partitions away: the tasks are closed, nothing since the last checkpoint
 // counts, and the worker can go on with new tasks. After any other error the worker has to be rewound, or is lost.
@@ -41,6 +43,9 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 		return nil
 	}
 	for _, t := range changed {
+		if err := t.settle(w.onError); err != nil {
+			return fmt.Errorf("checkpoint: %w", err)
+		}
 		if err := t.beforeCheckpoint(); err != nil {
 			return fmt.Errorf("checkpoint: %w", err)
 		}

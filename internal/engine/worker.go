@@ -43,7 +43,7 @@ type Worker struct {
 	looked              time.Time
 	// held is the batch that is being processed.
 	held heldBatch
-	// heldBackUntil is set while a sink takes no more: input is not processed until then.
+	// heldBackUntil is set while a sink takes no more, or a lookup cannot be asked: input is not processed until then.
 	heldBackUntil time.Time
 	// polls counts the calls of the fetcher, quiet is the count of the last that brought nothing.
 	polls, quiet int
@@ -124,7 +124,7 @@ func (w *Worker) RemoveTasks(ctx context.Context, ids []TaskID) error {
 	case err == nil, errors.Is(err, errForsaken):
 		return nil
 	case isBackpressure(err):
-		w.config.Logger.Warn("partitions given up without a checkpoint, because a sink takes no more", "error", err)
+		w.config.Logger.Warn("partitions given up without a checkpoint, because a sink takes no more or a lookup is unavailable", "error", err)
 		return w.rewind(ctx, err)
 	case bounded.Err() != nil && ctx.Err() == nil:
 		w.config.Logger.Warn("partitions given up without a checkpoint, which took too long", "timeout", w.config.RevokeTimeout)

@@ -98,6 +98,9 @@ func (w *world) fold(t task, want *expectation) error {
 		if err := inputs[p.tp.Topic].Process(r); err != nil {
 			return fmt.Errorf("%s at offset %d: %w", p.tp, p.offset, err)
 		}
+		if err := env.Settle(); err != nil {
+			return fmt.Errorf("%s at offset %d: %w", p.tp, p.offset, err)
+		}
 	}
 	for _, d := range env.Drains {
 		if err := d.Flush(env.Context); err != nil {

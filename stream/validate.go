@@ -89,7 +89,9 @@ func (t *Topology) Validate() error {
 				continue
 			}
 			if first, ok := operations[n.Sink.Repartition]; ok {
-				add(n, "the stream is grouped under this name already, at %s: give one of the operations another name", first.Site)
+				if !n.Sink.Attached || !first.Sink.Attached { // joins have stores, which say it
+					add(n, "the stream is grouped under this name already, at %s: give one of the operations another name", first.Site)
+				}
 				continue
 			}
 			operations[n.Sink.Repartition] = n
@@ -173,7 +175,7 @@ func (t *Topology) findCycles(add addFinding) {
 func findRepartitionLoops(plan *graph.Plan, add addFinding) {
 	writers := func(part *graph.Part) (parts []*graph.Part) { // of the internal topics that a part reads
 		for _, n := range part.Sources {
-			if w := n.Source.Repartition; w != nil {
+			if w := n.Source.Repartition; w != nil && !n.Source.Attached() {
 				parts = append(parts, plan.PartOf(w))
 			}
 		}
@@ -184,7 +186,7 @@ func findRepartitionLoops(plan *graph.Plan, add addFinding) {
 			continue
 		}
 		for _, n := range part.Sources {
-			if w := n.Source.Repartition; w != nil && (plan.PartOf(w) == part || reachable(plan.PartOf(w), writers)[part]) {
+			if w := n.Source.Repartition; w != nil && !n.Source.Attached() && (plan.PartOf(w) == part || reachable(plan.PartOf(w), writers)[part]) {
 				add(w, "the grouped stream is merged with one that it is made of: write it to a topic of its own, and read that")
 			}
 		}

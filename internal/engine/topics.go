@@ -100,10 +100,17 @@ func prepare(ctx context.Context, cluster broker.Cluster, plan *graph.Plan, opti
 		return nil, err
 	}
 	p.userTopics()
-	for _, part := range upstreamFirst(plan) {
-		if p.partitions(part) {
+	order := upstreamFirst(plan)
+	for _, part := range order {
+		if p.inputsKnown(part) {
 			p.internalTopics(part)
 		}
+	}
+	for _, part := range order {
+		p.attachedTopics(part)
+	}
+	for _, part := range order {
+		p.partitions(part)
 	}
 	return p, nil
 }
@@ -205,27 +212,52 @@ func (p *preparation) make(spec broker.TopicSpec) {
 	p.known[spec.Name] = broker.TopicInfo(spec)
 }
 
-// partitions checks that tasks of a part with stores own a partition of every input, and reports whether all inputs are
-// known.
-func (p *preparation) partitions(part *graph.Part) bool {
+// inputsKnown reports whether the inputs of a part, but for those that are attached to it, exist or will.
+func (p *preparation) inputsKnown(part *graph.Part) bool {
+	for _, n := range part.Sources {
+		if _, ok := p.known[p.plan.Topic(n)]; !ok && !n.Source.Attached() {
+			return false
+		}
+	}
+	return true
+}
+
+// partitions checks that tasks of a part with stores own a partition of every input: records of the same key are in
+// partitions of the same number then, if the producers choose partitions alike.
+func (p *preparation) partitions(part *graph.Part) {
 	counts := make([]string, 0, len(part.Sources))
 	equal := true
 	var first int32
 	for i, n := range part.Sources {
 		info, ok := p.known[p.plan.Topic(n)]
 		if !ok {
-			return false
+			return
 		}
 		if i == 0 {
 			first = info.Partitions
 		}
 		equal = equal && info.Partitions == first
-		counts = append(counts, fmt.Sprintf("%s has %d", info.Name, info.Partitions))
+		counts = append(counts, fmt.Sprintf("%q has %d (%s)", info.Name, info.Partitions, n.Site))
 	}
-	if !equal && len(part.Stores) > 0 {
-		p.problem("the topics of a stream with state must have equal numbers of partitions: %s", strings.Join(counts, ", "))
+	if equal || len(part.Stores) == 0 {
+		return
 	}
-	return true
+	what := "have state in common"
+	if n := together(part); n != nil {
+		what = fmt.Sprintf("meet in %s, declared at %s", n, n.Site)
+	}
+	p.problem("topics that %s must have equal numbers of partitions: %s; make them equal, or bring one side to the number of the other "+
+		"with GroupByKeyWith and Repartition.Partitions", what, strings.Join(counts, ", "))
+}
+
+// together returns the first node of a part with several parents: a join, or a merge.
+func together(part *graph.Part) *graph.Node {
+	for _, n := range part.Nodes {
+		if len(n.Parents) > 1 {
+			return n
+		}
+	}
+	return nil
 }
 
 // internalTopics checks, and makes, the changelogs of a part and the repartition topics that it writes.
@@ -252,47 +284,68 @@ func (p *preparation) internalTopics(part *graph.Part) {
 		}
 	}
 	for _, n := range part.Nodes {
-		if n.Sink == nil || n.Sink.Repartition == "" {
+		if n.Sink == nil || n.Sink.Repartition == "" || n.Sink.Attached {
 			continue
 		}
-		name := p.plan.Topic(n)
-		info, ok := p.known[name]
-		if !ok {
-			partitions := n.Sink.Partitions
-			if partitions == 0 {
-				partitions = derived.Partitions
-			}
-			p.make(broker.TopicSpec{Name: name, Partitions: partitions, Replication: derived.Replication, Config: maps.Clone(derived.Config)})
-			continue
+		partitions := n.Sink.Partitions
+		if partitions == 0 {
+			partitions = derived.Partitions
 		}
-		if n.Sink.Partitions > 0 && info.Partitions != n.Sink.Partitions {
-			p.problem("topic %q has %d partitions, %d were declared at %s", name, info.Partitions, n.Sink.Partitions, n.Site)
-		}
-		if strings.Contains(info.Config["cleanup.policy"], "compact") {
-			p.problem("topic %q has cleanup.policy=%s: records would be lost; set it to delete", name, info.Config["cleanup.policy"])
+		info, ok := p.repartitionTopic(n, partitions, derived)
+		if ok && n.Sink.Partitions > 0 && info.Partitions != n.Sink.Partitions {
+			p.problem("topic %q has %d partitions, %d were declared at %s", info.Name, info.Partitions, n.Sink.Partitions, n.Site)
 		}
 	}
 }
 
-// derive returns the settings of a part's internal topics: the greatest of its inputs, where -1 means without limit. An
+// repartitionTopic checks a repartition topic, or makes it, and reports whether it is there.
+func (p *preparation) repartitionTopic(n *graph.Node, partitions int32, derived broker.TopicInfo) (info broker.TopicInfo, ok bool) {
+	name := p.plan.Topic(n)
+	if info, ok = p.known[name]; !ok {
+		p.make(broker.TopicSpec{Name: name, Partitions: partitions, Replication: derived.Replication, Config: maps.Clone(derived.Config)})
+		return info, false
+	}
+	if strings.Contains(info.Config["cleanup.policy"], "compact") {
+		p.problem("topic %q has cleanup.policy=%s: records would be lost; set it to delete", name, info.Config["cleanup.policy"])
+	}
+	return info, true
+}
+
+// attachedTopics checks, and makes, the topics that a part reads and that are attached to it. They have the settings of the
+// part that writes them.
+func (p *preparation) attachedTopics(part *graph.Part) {
+	for _, n := range part.Sources {
+		if !n.Source.Attached() {
+			continue
+		}
+		writer := p.plan.PartOf(n.Source.Repartition)
+		if p.inputsKnown(part) && p.inputsKnown(writer) {
+			p.repartitionTopic(n.Source.Repartition, p.derive(part).Partitions, p.derive(writer))
+		}
+	}
+}
+
+// derive returns the settings of a part's internal topics: the greatest of its inputs, but for those that are attached to the
+// part, where -1 means without limit. An
 // input that is yet to be made, with the default of the cluster, counts as without limit if another input has one: what
 // the default is we cannot tell. If none has, the internal topics get the default too.
 func (p *preparation) derive(part *graph.Part) broker.TopicInfo {
 	derived := broker.TopicInfo{Replication: -1, Config: map[string]string{}}
-	for _, n := range part.Sources {
+	sources := slices.DeleteFunc(slices.Clone(part.Sources), func(n *graph.Node) bool { return n.Source.Attached() })
+	for _, n := range sources {
 		info := p.known[p.plan.Topic(n)]
 		derived.Partitions = max(derived.Partitions, info.Partitions)
 		derived.Replication = max(derived.Replication, info.Replication)
 	}
 	for _, key := range []string{"retention.ms", "retention.bytes"} {
 		known := 0
-		for _, n := range part.Sources {
+		for _, n := range sources {
 			if value, ok := p.known[p.plan.Topic(n)].Config[key]; ok {
 				derived.Config[key] = longer(derived.Config[key], value)
 				known++
 			}
 		}
-		if known > 0 && known < len(part.Sources) {
+		if known > 0 && known < len(sources) {
 			derived.Config[key] = "-1"
 		}
 	}
@@ -321,7 +374,7 @@ func upstreamFirst(plan *graph.Plan) []*graph.Part {
 			return
 		}
 		for _, n := range part.Sources {
-			if w := n.Source.Repartition; w != nil {
+			if w := n.Source.Repartition; w != nil && !n.Source.Attached() {
 				visit(plan.PartOf(w))
 			}
 		}

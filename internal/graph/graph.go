@@ -79,7 +79,13 @@ type Sink struct {
 	Config     map[string]string
 	// Repartition is the name of the operation if the topic is internal, and part of the topic's name.
 	Repartition string
+	// Attached says that the internal topic is no input of its own of the part that reads it: it has the number of partitions
+	// of the part's other inputs, and does not count in the part's name. Parts may write attached topics to each other.
+	Attached bool
 }
+
+// Attached reports whether the topic that is read is attached to the part.
+func (s *Source) Attached() bool { return s.Repartition != nil && s.Repartition.Sink.Attached }
 
 // External is a sink that a node writes to.
 type External struct {

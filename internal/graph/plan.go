@@ -20,7 +20,8 @@ type Plan struct {
 type Part struct {
 	// ID is the index in Plan.Parts.
 	ID int
-	// StreamID names the part: its input topics, sorted and joined by "--". Internal topics are in short form.
+	// StreamID names the part: its input topics, sorted and joined by "--", without those that are attached to it. Internal
+	// topics are in short form.
 	StreamID string
 	Nodes    []*Node
 	// Sources are the nodes that read topics, ordered by topic.
@@ -56,6 +57,9 @@ func NewPlan(g *Graph, group string) *Plan {
 				continue
 			}
 			part.Sources = append(part.Sources, n)
+			if n.Source.Attached() {
+				continue // named below, when all parts are
+			}
 			if w := n.Source.Repartition; w != nil {
 				name(p.PartOf(w))
 				p.names[n] = p.names[w]
@@ -63,10 +67,12 @@ func NewPlan(g *Graph, group string) *Plan {
 				p.names[n] = n.Source.Topic
 			}
 		}
-		slices.SortFunc(part.Sources, func(a, b *Node) int { return strings.Compare(p.names[a], p.names[b]) })
-		topics := make([]string, len(part.Sources))
-		for i, n := range part.Sources {
-			topics[i] = shorten(p.names[n], group)
+		p.sortSources(part)
+		topics := make([]string, 0, len(part.Sources))
+		for _, n := range part.Sources {
+			if !n.Source.Attached() {
+				topics = append(topics, shorten(p.names[n], group))
+			}
 		}
 		part.StreamID = strings.Join(topics, "--")
 		for _, n := range part.Nodes {
@@ -91,7 +97,19 @@ func NewPlan(g *Graph, group string) *Plan {
 	for _, part := range p.Parts {
 		name(part)
 	}
+	for _, part := range p.Parts {
+		for _, n := range part.Sources {
+			if n.Source.Attached() {
+				p.names[n] = p.names[n.Source.Repartition]
+			}
+		}
+		p.sortSources(part)
+	}
 	return p
+}
+
+func (p *Plan) sortSources(part *Part) {
+	slices.SortFunc(part.Sources, func(a, b *Node) int { return strings.Compare(p.names[a], p.names[b]) })
 }
 
 // shorten gives an internal topic of the same group the form in which it is part of another topic's name: without the

@@ -1,6 +1,7 @@
 package sim_test
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/weirstreams/weir/join"
@@ -72,5 +73,46 @@ func tables(faulty func() error) *stream.Topology {
 		}
 		return line{ID: l.ID, Offset: int64(o.ID)}
 	}).To(lines)
+	return t
+}
+
+// foreignKeyJoin joins orders, which come and go, with the latest return of their shop, and those with it once more: both tables
+// lie behind an internal topic.
+func foreignKeyJoin(faulty func() error) *stream.Topology {
+	t := stream.NewTopology()
+	sold := rowsThatGo(t.From(orders), "sold")
+	returned := rowsThatGo(t.From(returns).GroupBy("shop", func(o order) string { return o.Shop }), "returned")
+	joined := sold.LeftJoinForeignKey("shop", returned,
+		func(o *order) (string, bool) { return o.Shop, o.Amount%6 != 0 },
+		func(l *order, r **order) order {
+			if r == nil {
+				return pairOf(faulty, l, nil)
+			}
+			return pairOf(faulty, l, *r)
+		})
+	joined.To(out)
+	joined.JoinForeignKey("neighbour", returned,
+		func(o order) (string, bool) { return fmt.Sprint("shop ", o.ID%4), true },
+		func(l order, r *order) line { return line{ID: l.ID, Total: r.ID} }).To(lines)
+	return t
+}
+
+// rowsThatGo is a table of which some rows are deleted.
+func rowsThatGo(s stream.Stream[string, order], name string) stream.Table[string, *order] {
+	return s.Map(func(o order) *order {
+		if o.Amount%5 == 0 {
+			return nil
+		}
+		return &o
+	}).GroupByKey(name).Table(name)
+}
+
+// foreignKeySelfJoin joins the orders of customers with those of others.
+func foreignKeySelfJoin(faulty func() error) *stream.Topology {
+	t := stream.NewTopology()
+	sold := t.From(orders).Table("sold")
+	sold.JoinForeignKey("other", sold,
+		func(o order) (string, bool) { return fmt.Sprint("customer ", o.Amount%4), o.Amount%3 != 0 },
+		func(l, r order) order { return pairOf(faulty, &l, &r) }).To(out)
 	return t
 }

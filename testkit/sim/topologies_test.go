@@ -28,6 +28,8 @@ var topologies = []topologyOf{
 	{name: "interval join", build: intervalJoin, inputs: []string{"orders", "returns"}},
 	{name: "self join", build: selfJoin, inputs: []string{"orders"}},
 	{name: "tables", build: tables, inputs: []string{"orders", "returns"}},
+	{name: "foreign-key join", build: foreignKeyJoin, inputs: []string{"orders", "returns"}},
+	{name: "foreign-key join of one table", build: foreignKeySelfJoin, inputs: []string{"orders"}},
 }
 
 type topologyOf struct {

@@ -44,6 +44,7 @@ func (w *world) run() {
 	w.checkOutput(want)
 	w.checkSinks(want)
 	w.checkOffsets()
+	w.checkOutcome()
 	owners := w.owners()
 	if !w.stopAll() {
 		return

@@ -27,6 +27,25 @@ func (w *world) checkOutput(want *expectation) {
 	}
 }
 
+// checkOutcome lets the simulation's own check look at the topics.
+func (w *world) checkOutcome() {
+	if w.simulation.Check == nil {
+		return
+	}
+	err := w.simulation.Check(Outcome{ExactlyOnce: w.config.engine.ExactlyOnce, Read: func(topic string) [][]Record {
+		partitions := make([][]Record, w.partitions[topic])
+		for n := range partitions {
+			for _, r := range w.broker.Read(broker.TopicPartition{Topic: topic, Partition: int32(n)}, 0) {
+				partitions[n] = append(partitions[n], Record{Key: r.Key, Value: r.Value, Headers: r.Headers, Millis: r.Millis})
+			}
+		}
+		return partitions
+	}})
+	if err != nil {
+		w.failf("check: %v", err)
+	}
+}
+
 func (w *world) compareOutput(tp broker.TopicPartition, got []string, all *expectation) string {
 	want := all.output[tp]
 	if w.isSuppressed(tp) {

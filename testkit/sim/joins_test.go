@@ -1,11 +1,14 @@
 package sim_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/stream"
+	"github.com/weirstreams/weir/testkit/sim"
 )
 
 // pairOf makes an output of two orders, of which one may be missing.
@@ -115,4 +118,42 @@ func foreignKeySelfJoin(faulty func() error) *stream.Topology {
 		func(o order) (string, bool) { return fmt.Sprint("customer ", o.Amount%4), o.Amount%3 != 0 },
 		func(l, r order) order { return pairOf(faulty, &l, &r) }).To(out)
 	return t
+}
+
+// checkForeignKeySelfJoin finds the join of the final tables in the output: exactly once as the last result of each key, at least
+// once among the results, of which older ones may have been repeated.
+func checkForeignKeySelfJoin(o sim.Outcome) error {
+	rows := map[string]order{}
+	for _, partition := range o.Read("orders") {
+		for _, r := range partition {
+			var row order
+			if err := json.Unmarshal(r.Value, &row); err != nil {
+				return err
+			}
+			rows[string(r.Key)] = row
+		}
+	}
+	results := map[string][]int{} // 0 is none
+	for _, partition := range o.Read("out") {
+		for _, r := range partition {
+			var result order
+			if r.Value != nil {
+				if err := json.Unmarshal(r.Value, &result); err != nil {
+					return err
+				}
+			}
+			results[string(r.Key)] = append(results[string(r.Key)], result.ID)
+		}
+	}
+	for key, row := range rows {
+		want := 0
+		if other, ok := rows[fmt.Sprint("customer ", row.Amount%4)]; ok && row.Amount%3 != 0 {
+			want = 1000*row.ID + other.ID
+		}
+		got := append([]int{0}, results[key]...)
+		if got[len(got)-1] != want && (o.ExactlyOnce || !slices.Contains(got, want)) {
+			return fmt.Errorf("the result of %s in the end is %d, and not %d: all were %v", key, got[len(got)-1], want, got)
+		}
+	}
+	return nil
 }

@@ -2,6 +2,7 @@ package operator_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"testing"
@@ -193,7 +194,14 @@ func BenchmarkTables(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		benchKeyed(b, "table", n, env, &operator.Table[string, int]{Env: env, Rows: alone, Next: changes}, keys, &changes.n)
+		table := &operator.Table[string, int]{Env: env, Rows: alone, Next: changes}
+		for _, key := range keys {
+			r := operator.Record[string, int]{Key: key, Value: 1, Origin: &env.Origin}
+			if err := table.Receive(&r); err != nil {
+				b.Fatal(err)
+			}
+		}
+		benchKeyed(b, "table", n, env, table, keys, &changes.n)
 		benchKeyed(b, "tables", n, env, right, keys, &changes.n)
 		benchKeyed(b, "streamtable", n, env, &operator.TableJoin[string, int, int, int]{
 			Env: env, Table: joined.Sides.Right, Next: results,
@@ -202,18 +210,32 @@ func BenchmarkTables(b *testing.B) {
 	}
 }
 
-// counted is a topic that is not kept.
-type counted struct {
-	n    int
-	take operator.Input // nil if nobody reads it
+// channel is a topic between two operators, with memory that is used again.
+type channel struct {
+	records []broker.Record
+	waiting int
+	to      operator.Input
 }
 
-func (c *counted) Partitions() int32 { return 1 }
+func (c *channel) Partitions() int32 { return 1 }
 
-func (c *counted) Append(_ int32, r *broker.Record) error {
-	c.n++
-	if c.take != nil {
-		return c.take.Process(r)
+func (c *channel) Append(_ int32, r *broker.Record) error {
+	if c.waiting == len(c.records) {
+		c.records = append(c.records, broker.Record{})
+	}
+	held := &c.records[c.waiting]
+	held.Key, held.Value = append(held.Key[:0], r.Key...), append(held.Value[:0], r.Value...)
+	c.waiting++
+	return nil
+}
+
+func (c *channel) deliver() error {
+	n := c.waiting
+	c.waiting = 0
+	for i := range c.records[:n] {
+		if err := c.to.Process(&c.records[i]); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -234,7 +256,7 @@ func BenchmarkForeignKeyJoin(b *testing.B) {
 		if err := view.Open(env, "join", codec.String(), codec.Int(), codec.Int()); err != nil {
 			b.Fatal(err)
 		}
-		subscriptions, answers := &counted{}, &counted{}
+		subscriptions, answers := &channel{}, &channel{}
 		join := &operator.ForeignKeyJoin[string, int, string, int, int]{
 			Env: env, View: view, Foreign: codec.String(), Next: changes,
 			ForeignKey:    func(row int) (string, bool) { return keys[row], true },
@@ -246,14 +268,14 @@ func BenchmarkForeignKeyJoin(b *testing.B) {
 		if err := other.Open("join_subscriptions", "subscriptions", codec.String(), codec.Int()); err != nil {
 			b.Fatal(err)
 		}
-		subscriptions.take = operator.NewSource(env, 0, "subscriptions", codec.Bytes(), operator.ForeignKeySubscriptions(), nil, other.Subscriptions())
-		answers.take = operator.NewSource(env, 0, "answers", codec.String(), operator.ForeignKeyAnswers(), nil, join.Answers("answers"))
+		subscriptions.to = operator.NewSource(env, 0, "subscriptions", codec.Bytes(), operator.ForeignKeySubscriptions(), nil, other.Subscriptions())
+		answers.to = operator.NewSource(env, 0, "answers", codec.String(), operator.ForeignKeyAnswers(), nil, join.Answers("answers"))
 		left := &operator.Table[string, int]{Env: env, Rows: rows[0], Next: join.Changes()}
 		right := &operator.Table[string, int]{Env: env, Rows: rows[1], Next: other.Changes()}
 		send := func(to operator.Receiver[string, int], key string, row int) {
 			env.Origin.Offset++
 			r := operator.Record[string, int]{Key: key, Value: row, Origin: &env.Origin}
-			if err := to.Receive(&r); err != nil {
+			if err := errors.Join(to.Receive(&r), subscriptions.deliver(), answers.deliver()); err != nil {
 				b.Fatal(err)
 			}
 		}

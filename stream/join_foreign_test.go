@@ -3,6 +3,7 @@ package stream_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -211,5 +212,77 @@ func TestForeignKeyJoinsOfOneTableAndOfResults(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"Cyd<Bob<Ada", "Cyd<Bob<Ann"}, d.Output(stays).Values()); diff != "" {
 		t.Errorf("results (-want +got):\n%s", diff)
+	}
+}
+
+func TestMistakesInForeignKeyJoinsAreFound(t *testing.T) {
+	topology := stream.NewTopology()
+	left, right := topology.Table(bookings), topology.Table(hotels)
+	show := func(b booking, h hotel) string { return b.Guest + h.Name }
+	left.JoinForeignKey("a/b", right, hotelOf, show)
+	left.JoinForeignKey("twice", right, hotelOf, show)
+	left.JoinForeignKey("twice", right, hotelOf, show)
+	left.JoinForeignKey("none", right, nil, show)
+	left.LeftJoinForeignKey[int, hotel, string]("nothing", right, hotelOf, nil)
+	left.JoinForeignKey("foreign", stream.NewTopology().Table(hotels), hotelOf, show)
+	err, _ := topology.Validate().(*stream.ValidationError)
+	if err == nil {
+		t.Fatal("nothing was found")
+	}
+	var got []string
+	for _, f := range err.Findings {
+		if !strings.HasPrefix(f.Site, "stream/join_foreign_test.go:") {
+			t.Errorf("%q is said of line %q", f.Problem, f.Site)
+		}
+		problem, _, _ := strings.Cut(f.Problem, "declared at")
+		got = append(got, f.Node+": "+problem)
+	}
+	illegal := "the character at 1 is not a letter, digit, '.', '_' or '-', and the name is part of a topic's"
+	want := []string{
+		"joinforeignkey none: the function is nil",
+		"joinforeignkey nothing: the function is nil",
+		"joinforeignkey foreign: a table of another topology cannot be joined",
+		"joinforeignkey a/b: name of the store: \"a/b\": " + illegal,
+		"joinforeignkey twice: the store \"twice\" belongs to the operator ",
+		"joinforeignkey-right a/b: name of the store: \"a/b_subscriptions\": " + illegal,
+		"joinforeignkey-right twice: the store \"twice_subscriptions\" belongs to the operator ",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+}
+
+// The state of tables stays where it is when a join by a foreign key is added: their stream ids do not change.
+func TestAForeignKeyJoinIsDescribed(t *testing.T) {
+	topology := stream.NewTopology()
+	topology.Table(bookings).JoinForeignKey("stay", topology.Table(hotels), hotelOf,
+		func(b booking, h hotel) string { return b.Guest + h.Name }).To(stays)
+	got := regexp.MustCompile(`  \(stream/\S+\)`).ReplaceAllString(topology.Describe(), "")
+	want := `sub-topology bookings
+  source bookings
+    table table_bookings
+        store table_bookings [changelog changelog__GROUP--bookings--table_bookings]
+      joinforeignkey-left stay
+        repartition stay_subscription [topic repartition__GROUP--bookings--stay_subscription]
+        joinforeignkey stay
+            store stay [changelog changelog__GROUP--bookings--stay]
+          changes-1
+            sink stays
+  source stay_response [topic repartition__GROUP--hotels--stay_response]
+    joinforeignkey stay (see above)
+
+sub-topology hotels
+  source hotels
+    table table_hotels
+        store table_hotels [changelog changelog__GROUP--hotels--table_hotels]
+      joinforeignkey-changes stay
+        joinforeignkey-right stay
+            store stay_subscriptions [changelog changelog__GROUP--hotels--stay_subscriptions]
+          repartition stay_response [topic repartition__GROUP--hotels--stay_response]
+  source stay_subscription [topic repartition__GROUP--bookings--stay_subscription]
+    joinforeignkey-right stay (see above)
+`
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("description (-want +got):\n%s", diff)
 	}
 }

@@ -225,39 +225,62 @@ func (p *preparation) inputsKnown(part *graph.Part) bool {
 // partitions checks that tasks of a part with stores own a partition of every input: records of the same key are in
 // partitions of the same number then, if the producers choose partitions alike.
 func (p *preparation) partitions(part *graph.Part) {
-	counts := make([]string, 0, len(part.Sources))
-	equal := true
-	var first int32
-	for i, n := range part.Sources {
-		info, ok := p.known[p.plan.Topic(n)]
-		if !ok {
-			return
-		}
-		if i == 0 {
-			first = info.Partitions
-		}
-		equal = equal && info.Partitions == first
-		counts = append(counts, fmt.Sprintf("%q has %d (%s)", info.Name, info.Partitions, n.Site))
-	}
-	if equal || len(part.Stores) == 0 {
+	if len(part.Stores) == 0 || p.equalPartitions(part.Sources) {
 		return
 	}
-	what := "have state in common"
-	if n := together(part); n != nil {
-		what = fmt.Sprintf("meet in %s, declared at %s", n, n.Site)
+	sources, what := part.Sources, "of a stream with state"
+	if own := slices.DeleteFunc(slices.Clone(sources), func(n *graph.Node) bool { return n.Source.Attached() }); !p.equalPartitions(own) {
+		sources = own // what is attached has the number of one of them
 	}
-	p.problem("topics that %s must have equal numbers of partitions: %s; make them equal, or bring one side to the number of the other "+
-		"with GroupByKeyWith and Repartition.Partitions", what, strings.Join(counts, ", "))
-}
-
-// together returns the first node of a part with several parents: a join, or a merge.
-func together(part *graph.Part) *graph.Node {
 	for _, n := range part.Nodes {
-		if len(n.Parents) > 1 {
-			return n
+		if met := sourcesOf(n); len(n.Parents) > 1 && !p.equalPartitions(met) {
+			sources, what = met, fmt.Sprintf("that meet in %s, declared at %s,", n, n.Site)
+			break
 		}
 	}
-	return nil
+	counts := make([]string, len(sources))
+	for i, n := range sources {
+		counts[i] = fmt.Sprintf("%q has %d (%s)", p.plan.Topic(n), p.known[p.plan.Topic(n)].Partitions, n.Site)
+	}
+	p.problem("the topics %s must have equal numbers of partitions: %s; bring them to one number with GroupByKeyWith and "+
+		"Repartition.Partitions, or with topics made anew", what, strings.Join(counts, ", "))
+}
+
+// equalPartitions reports whether those of the topics that exist, or will, have equal numbers of partitions.
+func (p *preparation) equalPartitions(sources []*graph.Node) bool {
+	first := int32(0)
+	for _, n := range sources {
+		info, ok := p.known[p.plan.Topic(n)]
+		switch {
+		case !ok:
+		case first == 0:
+			first = info.Partitions
+		case info.Partitions != first:
+			return false
+		}
+	}
+	return true
+}
+
+// sourcesOf returns the sources that a node is fed from, in the order of declaration.
+func sourcesOf(n *graph.Node) (sources []*graph.Node) {
+	seen := map[*graph.Node]bool{}
+	var visit func(n *graph.Node)
+	visit = func(n *graph.Node) {
+		if seen[n] {
+			return
+		}
+		seen[n] = true
+		if n.Source != nil {
+			sources = append(sources, n)
+		}
+		for _, parent := range n.Parents {
+			visit(parent)
+		}
+	}
+	visit(n)
+	slices.SortFunc(sources, func(a, b *graph.Node) int { return a.ID - b.ID })
+	return sources
 }
 
 // internalTopics checks, and makes, the changelogs of a part and the repartition topics that it writes.

@@ -272,9 +272,10 @@ func BenchmarkForeignKeyJoin(b *testing.B) {
 		answers.to = operator.NewSource(env, 0, "answers", codec.String(), operator.ForeignKeyAnswers(), nil, join.Answers("answers"))
 		left := &operator.Table[string, int]{Env: env, Rows: rows[0], Next: join.Changes()}
 		right := &operator.Table[string, int]{Env: env, Rows: rows[1], Next: other.Changes()}
+		r := operator.Record[string, int]{Origin: &env.Origin}
 		send := func(to operator.Receiver[string, int], key string, row int) {
 			env.Origin.Offset++
-			r := operator.Record[string, int]{Key: key, Value: row, Origin: &env.Origin}
+			r.Key, r.Value = key, row
 			if err := errors.Join(to.Receive(&r), subscriptions.deliver(), answers.deliver()); err != nil {
 				b.Fatal(err)
 			}
@@ -302,6 +303,6 @@ func BenchmarkForeignKeyJoin(b *testing.B) {
 		run("left", func(i int) { send(left, keys[i], i) })
 		run("right", func(i int) { send(right, keys[i], i) })
 		turn := 0
-		run("leftother", func(i int) { turn++; send(left, keys[i], (i+turn)%n) })
+		run("leftother", func(i int) { turn++; send(left, keys[i], (i+1+turn/n)%n) })
 	}
 }

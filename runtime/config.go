@@ -90,7 +90,8 @@ type Config struct {
 	// replayed. 0, the default, leaves windows open until a record closes them.
 	IdleTimeout time.Duration
 
-	// OffsetReset says where to begin with a partition that the group has committed no offset for.
+	// OffsetReset says where to begin with a partition that the group has committed no offset for. Internal topics are always
+	// read from their beginning.
 	OffsetReset OffsetReset
 
 	// OnLostInput says what to do when the next record of a partition is gone: retention has removed it before it was

@@ -1,10 +1,15 @@
 package engine_test
 
 import (
+	"encoding/json"
 	"errors"
 	"testing"
 
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
+	"github.com/weirstreams/weir/internal/engine"
 )
 
 // settle lets a process run, checkpoint and run again until all parts have seen everything.
@@ -125,4 +130,32 @@ func TestARestartReusesItsDatabase(t *testing.T) {
 	}
 	c.checkState(p)
 	c.checkLogs(false)
+}
+
+// What a process has written to an internal topic before it died is not lost to one that begins with the latest input.
+func TestInternalTopicsAreReadFromTheirBeginning(t *testing.T) {
+	for _, reset := range []engine.OffsetReset{engine.ResetLatest, engine.ResetEarliest} {
+		c := newCluster(t, pipeline(), 1)
+		c.config.OffsetReset = reset
+		c.order("input", 1, 1)
+		value, err := json.Marshal(order{ID: 9, Shop: "north", Amount: 5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.broker.Append(broker.TopicPartition{Topic: repartition}, broker.Record{Key: []byte("north"), Value: value, Millis: 1}); err != nil {
+			t.Fatal(err)
+		}
+		c.settle(c.mustStart(memoryDisk{}))
+		var shops []string
+		for _, r := range c.broker.Read(broker.TopicPartition{Topic: totals.Name()}, 0) {
+			shops = append(shops, string(r.Key))
+		}
+		want := []string{"north"}
+		if reset == engine.ResetEarliest {
+			want = []string{"north", "input"}
+		}
+		if diff := gocmp.Diff(want, shops); diff != "" {
+			t.Errorf("reset %v: shops in the output (-want +got):\n%s", reset, diff)
+		}
+	}
 }

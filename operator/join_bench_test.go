@@ -205,7 +205,9 @@ func BenchmarkTables(b *testing.B) {
 		benchKeyed(b, "tables", n, env, right, keys, &changes.n)
 		benchKeyed(b, "streamtable", n, env, &operator.TableJoin[string, int, int, int]{
 			Env: env, Table: joined.Sides.Right, Next: results,
-			Merge: func(_ context.Context, r *operator.Record[string, int], row *int) (int, error) { return r.Value + *row, nil },
+			Merge: func(_ context.Context, r *operator.Record[string, int], row *int) (int, error) {
+				return r.Value + *row, nil
+			},
 		}, keys, &results.n)
 	}
 }

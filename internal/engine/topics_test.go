@@ -152,7 +152,9 @@ func TestTopicsOfAStreamWithStateMustHaveEqualNumbersOfPartitions(t *testing.T) 
 // The error names the join and its topics, with their lines, and no other topics.
 func TestJoinedTopicsMustHaveEqualNumbersOfPartitions(t *testing.T) {
 	topology := stream.NewTopology()
-	text := func(name string) stream.Topic[string, string] { return stream.NewTopic(name, codec.String(), codec.String()) }
+	text := func(name string) stream.Topic[string, string] {
+		return stream.NewTopic(name, codec.String(), codec.String())
+	}
 	both := func(l, r string) string { return l + r }
 	left := topology.Table(text("left")).Join(topology.Table(text("third")), both)
 	topology.From(text("clicks")).JoinTable(topology.Table(text("right")), both)
@@ -181,7 +183,9 @@ func TestJoinedTopicsMustHaveEqualNumbersOfPartitions(t *testing.T) {
 // only later. They do not count in the names of stores.
 func TestTopicsOfAForeignKeyJoinFitTheSideThatReadsThem(t *testing.T) {
 	topology := stream.NewTopology()
-	text := func(name string) stream.Topic[string, string] { return stream.NewTopic(name, codec.String(), codec.String()) }
+	text := func(name string) stream.Topic[string, string] {
+		return stream.NewTopic(name, codec.String(), codec.String())
+	}
 	left := topology.Table(text("left"))
 	right := topology.From(text("right")).GroupByKeyWith(stream.Repartition[string, string]{Name: "wide", Partitions: 5}).Table("wide")
 	left.JoinForeignKey("far", right, func(row string) (string, bool) { return row, true }, func(l, r string) string { return l + r })

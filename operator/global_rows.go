@@ -18,7 +18,6 @@ type sharedRows[V any] struct {
 	count   atomic.Int64
 }
 
-
 type sharedRow[V any] struct {
 	next  atomic.Pointer[sharedRow[V]]
 	hash  uint64

@@ -13,8 +13,8 @@ type drawing struct {
 	topics []string
 	// globals are global tables.
 	globals []string
-	arrows [][2]string
-	labels map[string]string
+	arrows  [][2]string
+	labels  map[string]string
 }
 
 // drawnPart is a sub-topology: a frame around its operators and stores.

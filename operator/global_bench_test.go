@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
-	"strconv"
 	"sync"
 	"testing"
 
@@ -127,60 +126,58 @@ func BenchmarkGlobalLoad(b *testing.B) {
 	}
 }
 
-// What else rows could be kept in, looked up by all goroutines at once: the reasons for the table of operator/global_rows.go.
-// "decode" decodes the row with each lookup.
+// What else rows could be kept in, looked up by all goroutines at once: the reasons for the table of global_rows.go. "decode" is
+// a map that nobody writes to, of rows that are decoded with each lookup.
 func BenchmarkGlobalAlternatives(b *testing.B) {
-	const n = 1_000_000
-	keys := benchKeys(n)
-	encoded := make([][]byte, n)
-	var locked sync.RWMutex
-	plain, raw := map[string]product{}, map[string][]byte{}
-	var synced sync.Map
-	for i, key := range keys {
-		p := productOf(i)
-		plain[key] = p
-		synced.Store(key, &p)
-		encoded[i] = []byte(key)
-		raw[key] = strconv.AppendInt(append([]byte(`{"Name":"`+p.Name+`","Category":"`+p.Category+`","Maker":"`+p.Maker+`","Price":`), []byte{}...), int64(i), 10)
-		raw[key] = append(raw[key], '}')
-	}
-	decode := codec.JSON[product]()
-	for _, c := range []struct {
-		name string
-		get  func(key []byte) (product, bool)
-	}{
-		{"RWMutex", func(key []byte) (product, bool) {
-			locked.RLock()
-			p, ok := plain[string(key)]
-			locked.RUnlock()
-			return p, ok
-		}},
-		{"sync.Map", func(key []byte) (product, bool) {
-			p, ok := synced.Load(string(key))
-			if !ok {
-				return product{}, false
-			}
-			return *p.(*product), true
-		}},
-		{"decode", func(key []byte) (product, bool) {
-			p, err := decode.Decode(&codec.Context{}, raw[string(key)])
-			return p, err == nil
-		}},
-	} {
-		b.Run(c.name, func(b *testing.B) {
-			b.ReportAllocs()
-			b.RunParallel(func(p *testing.PB) {
-				i := 0
-				for p.Next() {
-					if row, ok := c.get(encoded[i]); !ok || row.Price != i {
-						b.Error(i)
-						return
-					}
-					if i += 7919; i >= n {
-						i %= n
-					}
+	for _, n := range []int{1_000, 1_000_000} {
+		_, keys, raw := loaded(b, n)
+		encoded := make([][]byte, n)
+		var locked sync.RWMutex
+		plain, bytes := map[string]product{}, map[string][]byte{}
+		var synced sync.Map
+		for i, key := range keys {
+			p := productOf(i)
+			plain[key], bytes[key], encoded[i] = p, raw[i], []byte(key)
+			synced.Store(key, &p)
+		}
+		decode := codec.JSON[product]()
+		for _, c := range []struct {
+			name string
+			get  func(key []byte) (product, bool)
+		}{
+			{"RWMutex", func(key []byte) (product, bool) {
+				locked.RLock()
+				p, ok := plain[string(key)]
+				locked.RUnlock()
+				return p, ok
+			}},
+			{"sync.Map", func(key []byte) (product, bool) {
+				p, ok := synced.Load(string(key))
+				if !ok {
+					return product{}, false
 				}
+				return *p.(*product), true
+			}},
+			{"decode", func(key []byte) (product, bool) {
+				p, err := decode.Decode(&codec.Context{}, bytes[string(key)])
+				return p, err == nil
+			}},
+		} {
+			b.Run(fmt.Sprintf("%s/keys=%d", c.name, n), func(b *testing.B) {
+				b.ReportAllocs()
+				b.RunParallel(func(p *testing.PB) {
+					i := 0
+					for p.Next() {
+						if row, ok := c.get(encoded[i]); !ok || row.Price != i {
+							b.Error(i)
+							return
+						}
+						if i += 7919; i >= n {
+							i %= n
+						}
+					}
+				})
 			})
-		})
+		}
 	}
 }

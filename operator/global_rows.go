@@ -70,7 +70,7 @@ func (t *sharedRows[V]) set(key []byte, v V) {
 	}
 	row.key = string(key)
 	link.Store(row)
-	if n := t.count.Add(1); n > int64(len(*t.buckets.Load())) {
+	if n := t.count.Add(1); n > int64(len(*t.buckets.Load())/2) {
 		t.grow()
 	}
 }

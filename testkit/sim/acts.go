@@ -44,6 +44,7 @@ func (w *world) run() {
 	w.checkOutput(want)
 	w.checkSinks(want)
 	w.checkOffsets()
+	w.checkGlobals()
 	owners := w.owners()
 	if !w.stopAll() {
 		return
@@ -316,7 +317,7 @@ func (w *world) settled() bool {
 			return false
 		}
 	}
-	return running == len(w.allTasks) && len(w.behind()) == 0 && len(w.pending()) == 0
+	return !w.readingGlobals() && running == len(w.allTasks) && len(w.behind()) == 0 && len(w.pending()) == 0
 }
 
 // stopAll stops all processes in order.

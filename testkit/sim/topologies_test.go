@@ -28,6 +28,7 @@ var topologies = []topologyOf{
 	{name: "interval join", build: intervalJoin, inputs: []string{"orders", "returns"}},
 	{name: "self join", build: selfJoin, inputs: []string{"orders"}},
 	{name: "tables", build: tables, inputs: []string{"orders", "returns"}},
+	{name: "global table", build: globalTable, inputs: []string{"orders", "shops"}},
 }
 
 type topologyOf struct {
@@ -177,6 +178,10 @@ func inputs(topics []string) func(*rand.Rand) []sim.Input {
 		keys := 1 + r.IntN(8)
 		id := 0
 		for _, topic := range topics {
+			if topic == directory.Name() {
+				all = append(all, shopRows(r, keys))
+				continue
+			}
 			in := sim.Input{Topic: topic}
 			var now int64
 			for range 20 + r.IntN(100) {

@@ -86,7 +86,9 @@ func globalsLoaded(s runtime.Status) bool {
 }
 
 func globalRows(n int64) func(runtime.Status) bool {
-	return func(s runtime.Status) bool { return globalsLoaded(s) && s.Globals[0].Rows == n && s.Globals[0].Lag == 0 }
+	return func(s runtime.Status) bool {
+		return globalsLoaded(s) && s.Globals[0].Rows == n && s.Globals[0].Lag == 0
+	}
 }
 
 // Whatever partitions it owns, each member has all rows, and has them before it processes the first record.

@@ -87,7 +87,7 @@ func (g *Globals) Begin(ctx context.Context) error {
 	g.heard, g.looked = now, now
 	defer g.publish()
 	for _, t := range g.tables {
-		t.env.Context, t.began = ctx, now
+		t.env.Context, t.began = context.WithoutCancel(ctx), now
 		tps := t.all()
 		earliest, err := g.cluster.Offsets(ctx, broker.Earliest, tps...)
 		if err != nil {

@@ -62,7 +62,7 @@ func (g *globalsTest) begin(partitions int32) {
 	g.t.Helper()
 	topology := stream.NewTopology()
 	topology.From(orders)
-	topology.GlobalTable(stream.NewTopic("rows", codec.String(), codec.JSON[int]()))
+	topology.GlobalTable(stream.NewTopic("rows", codec.String(), codec.Codec[int](oddCodec{codec.JSON[int]()})))
 	fetcher, err := g.broker.NewFetcher(broker.FetcherConfig{})
 	if err != nil {
 		g.t.Fatal(err)
@@ -302,5 +302,46 @@ func TestRecordsOfAGlobalTableThatDoNotDecode(t *testing.T) {
 	}
 	if n := strings.Count(skipping.log.String(), "record skipped"); n != 2 {
 		t.Errorf("%d skipped records are in the log", n)
+	}
+}
+
+// oddCodec passes messages over, panics, and splits messages.
+type oddCodec struct{ codec.Codec[int] }
+
+func (c oddCodec) Split(dst []int, ctx *codec.Context, data []byte) ([]int, error) {
+	switch string(data) {
+	case "ignore":
+		return dst, fmt.Errorf("of another kind: %w", codec.ErrIgnore)
+	case "panic":
+		panic("at the codec")
+	case "unavailable":
+		return dst, codec.ErrUnavailable
+	}
+	for _, part := range bytes.Fields(data) {
+		v, err := c.Decode(ctx, part)
+		if err != nil {
+			return dst, err
+		}
+		dst = append(dst, v)
+	}
+	return dst, nil
+}
+
+// The last of the values of a message is the row, and what a codec passes over is none.
+func TestGlobalTablesWithCodecsThatDoMore(t *testing.T) {
+	g := newGlobals(t, 1)
+	g.action = engine.Skip
+	g.write(0, row("a", "1 2 3"), row("b", "4"), row("b", "ignore"), row("a", "panic"), row("c", "5"))
+	g.begin(1)
+	g.expect(map[string]int{"a": 3, "b": 4, "c": 5})
+	if s := g.Status()[0]; s.Ignored != 1 || s.Skipped != 1 {
+		t.Errorf("status: %+v", s)
+	}
+	if !strings.Contains(g.log.String(), "offset 3: globaltable rows") || !strings.Contains(g.log.String(), "panic: at the codec") {
+		t.Errorf("log:\n%s", &g.log)
+	}
+	g.write(0, row("a", "unavailable"))
+	if err := g.step(); !errors.Is(err, codec.ErrUnavailable) {
+		t.Errorf("no policy may skip a record that is not to blame: %v", err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -42,7 +43,7 @@ func TestSharedRowsAreThoseOfAMap(t *testing.T) {
 }
 
 func TestReadersSeeEachRowAsItWasOrIs(t *testing.T) {
-	const kept, rounds = 500, 20_000 // a table that begins with 64 chains grows five times
+	const kept, rounds = 200, 5_000 // a table that begins with 64 chains grows seven times
 	rows := newSharedRows[[2]uint32]()
 	key := func(buffer []byte, n int) []byte { return binary.BigEndian.AppendUint32(buffer[:0], uint32(n)) }
 	var latest [kept]atomic.Uint32 // at least what a reader that begins now has to find
@@ -52,7 +53,7 @@ func TestReadersSeeEachRowAsItWasOrIs(t *testing.T) {
 	var readers sync.WaitGroup
 	var over atomic.Bool
 	var lookups atomic.Int64
-	for r := range 4 {
+	for r := range 2 {
 		readers.Go(func() {
 			random, buffer := rand.New(rand.NewPCG(uint64(r), 0)), []byte(nil)
 			for !over.Load() {
@@ -92,7 +93,7 @@ func TestReadersSeeEachRowAsItWasOrIs(t *testing.T) {
 		rows.set(key(buffer, 10_000+i), [2]uint32{}) // so that it grows
 	}
 	for lookups.Load() < 1000 && !t.Failed() { // on a busy machine the readers may come late
-		continue
+		runtime.Gosched()
 	}
 	over.Store(true)
 	readers.Wait()

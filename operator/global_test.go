@@ -1,6 +1,7 @@
 package operator_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -22,11 +23,11 @@ func globalCase(t *testing.T, seed uint64) bool {
 	random := rand.New(rand.NewPCG(seed, 0))
 	everyRecord, left := random.IntN(4) == 0, random.IntN(2) == 0
 	keys := []string{"a", "bb", "", "c"}[:1+random.IntN(4)]
-	topicKeys := codec.Nullable(codec.JSON[string]())
+	topicKeys := codec.Nullable(codec.Codec[string](trimmed{codec.String()}))
 	// written is a key as it may lie on the topic: not always as the codec would write it.
-	written := func(key string) []byte { return fmt.Appendf(nil, "%*s%q", random.IntN(3), "", key) }
+	written := func(key string) []byte { return fmt.Appendf([]byte{}, "%*s%s", random.IntN(3), "", key) }
 
-	var log []broker.Record
+	var log []keyed
 	var env *operator.Env
 	var input operator.Input
 	var results lines
@@ -34,16 +35,18 @@ func globalCase(t *testing.T, seed uint64) bool {
 	var nulls int64
 	open := func() {
 		if random.IntN(2) == 0 { // compaction
-			log = slices.DeleteFunc(log, func(r broker.Record) bool {
-				return r.Key != nil && slices.ContainsFunc(log, func(o broker.Record) bool { return o.Offset > r.Offset && keyOf(o) == keyOf(r) })
-			})
+			latest := map[string]int64{}
+			for _, r := range log {
+				latest[r.key] = r.Offset
+			}
+			log = slices.DeleteFunc(log, func(r keyed) bool { return r.Key != nil && r.Offset < latest[r.key] })
 		}
 		env = &operator.Env{Context: t.Context(), Logger: slog.New(slog.DiscardHandler)}
 		rows := operator.NewGlobalRows(topicKeys, codec.String())
 		input = rows.Input(env, 0, "rows")
 		nulls = 0
 		for i := range log {
-			process(t, input, &log[i])
+			process(t, input, &log[i].Record)
 			if log[i].Key == nil {
 				nulls++
 			}
@@ -76,17 +79,18 @@ func globalCase(t *testing.T, seed uint64) bool {
 	open()
 	for i := range 10 + random.IntN(30) {
 		if random.IntN(2) == 0 {
-			r := broker.Record{Offset: int64(i), Key: written(keys[random.IntN(len(keys))])}
+			r := keyed{key: keys[random.IntN(len(keys))]}
+			r.Offset, r.Key = int64(i), written(r.key)
 			switch random.IntN(8) {
 			case 0, 1:
 			case 2:
-				r.Key, r.Value = nil, []byte("lost")
+				r.key, r.Key, r.Value = "no key", nil, []byte("lost")
 				nulls++
 			default:
 				r.Value = fmt.Append(nil, "row ", i)
 			}
 			log = append(log, r)
-			process(t, input, &r)
+			process(t, input, &r.Record)
 		} else {
 			r := operator.Record[string, string]{Key: "k", KeyNull: random.IntN(4) == 0, Value: append(keys, "null", "none", "unknown")[random.IntN(len(keys)+3)], Millis: int64(i)}
 			results.results = nil
@@ -96,7 +100,7 @@ func globalCase(t *testing.T, seed uint64) bool {
 			var want []string
 			row := "nothing"
 			for _, o := range slices.Backward(log) {
-				if o.Key != nil && keyOf(o) == r.Value && r.Value != "null" && r.Value != "none" {
+				if o.Key != nil && o.key == r.Value && r.Value != "null" && r.Value != "none" {
 					if o.Value != nil {
 						row = string(o.Value)
 					}
@@ -122,12 +126,17 @@ func globalCase(t *testing.T, seed uint64) bool {
 	return true
 }
 
-func keyOf(r broker.Record) string {
-	key, err := codec.JSON[string]().Decode(&codec.Context{}, r.Key)
-	if err != nil {
-		return "no key"
-	}
-	return key
+// trimmed has many encodings of a string.
+type trimmed struct{ codec.Codec[string] }
+
+func (c trimmed) Decode(ctx *codec.Context, data []byte) (string, error) {
+	return c.Codec.Decode(ctx, bytes.TrimSpace(data))
+}
+
+// keyed is a record with its key.
+type keyed struct {
+	broker.Record
+	key string
 }
 
 func process(t *testing.T, input operator.Input, r *broker.Record) {

@@ -114,7 +114,7 @@ func (a *App) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer tables.stop()
+	defer func() { _ = tables.stop() }() // supervise has told why it ended
 	closeSinks, err := a.plan.Graph.ConnectExternals(ctx)
 	if err != nil {
 		return err

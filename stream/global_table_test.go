@@ -70,6 +70,34 @@ func ExampleStream_LeftJoinGlobal() {
 	// /8 of nobody
 }
 
+// A record that refers to nothing says so.
+func ExampleStream_TryLeftJoinGlobal() {
+	t := stream.NewTopology()
+	t.From(pages).TryLeftJoinGlobal(t.GlobalTable(users), func(_ context.Context, page string) (string, error) {
+		if page == "/" {
+			return "", stream.ErrNoKey
+		}
+		return page[1:], nil
+	}, func(_ context.Context, page string, user *string) (string, error) {
+		return page + orNone(user), nil
+	}).To(words)
+
+	err := testkit.Run(t, func(d *testkit.Driver) {
+		d.Input(users).Send("7", " Ada", time.Unix(0, 0))
+		d.Input(pages).Send("x", "/7", time.Unix(1, 0))
+		d.Input(pages).Send("x", "/", time.Unix(2, 0))
+		for _, v := range d.Output(words).Values() {
+			fmt.Println(v)
+		}
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// /7 Ada
+	// / nobody
+}
+
 // globalJoins are the twins: each joins a page with the user whose number it is. "none" refers to nobody.
 var globalJoins = map[string]func(s textStream, t stream.GlobalTable[string, string]) textStream{
 	"JoinGlobal": func(s textStream, t stream.GlobalTable[string, string]) textStream {

@@ -1,6 +1,7 @@
 package docs
 
 import (
+	"context"
 	"time"
 
 	"github.com/weirstreams/weir/codec"
@@ -65,6 +66,29 @@ func Example_tables() {
 			return user
 		}
 		return user + " in " + *city
+	})
+}
+
+type Purchase struct{ Customer, Product string }
+
+func Example_globalTables() {
+	purchases, products := stream.NewTopic("purchases", codec.String(), codec.JSON[Purchase]()), topic("products")
+	t := stream.NewTopology()
+
+	catalogue := t.GlobalTable(products)
+	t.From(purchases).JoinGlobal(catalogue, func(p Purchase) string { return p.Product }, func(p Purchase, product string) string {
+		return p.Customer + " buys " + product
+	})
+
+	t = stream.NewTopology()
+	catalogue = t.GlobalTable(products)
+	t.From(purchases).TryLeftJoinGlobal(catalogue, func(_ context.Context, p Purchase) (string, error) {
+		if p.Product == "" {
+			return "", stream.ErrNoKey
+		}
+		return p.Product, nil
+	}, func(_ context.Context, p Purchase, product *string) (string, error) {
+		return p.Customer + " buys " + orNone(product), nil
 	})
 }
 

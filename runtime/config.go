@@ -103,8 +103,8 @@ type Config struct {
 	BrokerTimeout time.Duration
 
 	// OnError decides what becomes of a record that cannot be processed: one that does not decode or encode, or for
-	// which a function of the topology returned an error or panicked. It is called by the goroutine that runs the task;
-	// tasks of different partitions may call it at the same time. nil means Fail for every error.
+	// which a function of the topology returned an error or panicked. It is called by the goroutine that runs the task, or
+	// the one that reads global tables; they may call it at the same time. nil means Fail for every error.
 	OnError func(*ProcessingError) ErrorAction
 
 	// OnProcessed is called for each record when it was processed, or skipped because of an error, with where it lay. That

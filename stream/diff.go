@@ -47,7 +47,7 @@ type owned struct {
 
 // Diff returns what an upgrade from a topology with the old inventory to one with the new does to state and to internal
 // topics. Changes that lose something come first. It is empty exactly if the fingerprints of both are equal, unless only
-// the streams without state and internal topics differ.
+// the streams without state and internal topics, or the global tables, differ.
 func Diff(before, after Inventory) []Change {
 	var lost, changed, added []Change
 	old, now := before.stores(), after.stores()

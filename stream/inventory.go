@@ -16,6 +16,8 @@ import (
 type Inventory struct {
 	// Streams are ordered by ID.
 	Streams []StreamInventory `json:"streams"`
+	// Globals are the topics of global tables, ordered by name. They keep nothing but what is in the topic.
+	Globals []string `json:"globals,omitempty"`
 }
 
 // StreamInventory is what a sub-topology keeps.
@@ -67,6 +69,10 @@ func (t *Topology) Inventory() Inventory {
 		slices.SortFunc(s.Repartitions, func(a, b RepartitionInventory) int { return cmp.Compare(a.Topic, b.Topic) })
 		inventory.Streams = append(inventory.Streams, s)
 	}
+	for _, n := range plan.Globals {
+		inventory.Globals = append(inventory.Globals, plan.Topic(n))
+	}
+	slices.Sort(inventory.Globals)
 	slices.SortFunc(inventory.Streams, func(a, b StreamInventory) int { return cmp.Compare(a.ID, b.ID) })
 	return inventory
 }

@@ -68,6 +68,7 @@ func (t *Topology) Validate() error {
 		}
 		sources[n.Source.Topic] = n
 	}
+	t.findGlobals(add)
 	if len(sources) == 0 {
 		e.Findings = append(e.Findings, Finding{Problem: "the topology reads no topic: begin with From"})
 	}
@@ -129,6 +130,20 @@ func findSharedStores(plan *graph.Plan, add addFinding) {
 						"streams do not share state; declare another store", name, u.part.StreamID, u.node.Site, part.StreamID)
 				}
 			}
+		}
+	}
+}
+
+// findGlobals reports topics that are read as a global table twice: each would be in memory twice.
+func (t *Topology) findGlobals(add addFinding) {
+	first := map[string]*graph.Node{}
+	for _, n := range t.graph.Nodes {
+		switch {
+		case n.Global == nil:
+		case first[n.Global.Topic] != nil:
+			add(n, "topic %q is a global table already, declared at %s: use that table again", n.Global.Topic, first[n.Global.Topic].Site)
+		default:
+			first[n.Global.Topic] = n
 		}
 	}
 }

@@ -136,6 +136,9 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 		t.observe = w.observe
 	}
 	builder := &graph.Builder{Env: &t.env, Topic: w.plan.Topic}
+	if g := w.config.Globals; g != nil {
+		builder.Global = g.Table
+	}
 	for _, n := range part.Sources {
 		topic := w.plan.Topic(n)
 		if !slices.Contains(topics, topic) {

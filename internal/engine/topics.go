@@ -100,6 +100,7 @@ func prepare(ctx context.Context, cluster broker.Cluster, plan *graph.Plan, opti
 		return nil, err
 	}
 	p.userTopics()
+	p.globalTopics()
 	order := upstreamFirst(plan)
 	for _, part := range order {
 		if p.inputsKnown(part) {
@@ -164,7 +165,7 @@ const lookAgain = 100 * time.Millisecond
 // complete reports whether all topics that the user declared are known.
 func (p *preparation) complete() bool {
 	for _, n := range p.plan.Graph.Nodes {
-		if n.Source != nil && n.Source.Repartition == nil || n.Sink != nil && n.Sink.Repartition == "" {
+		if n.Source != nil && n.Source.Repartition == nil || n.Sink != nil && n.Sink.Repartition == "" || n.Global != nil {
 			if _, ok := p.known[p.plan.Topic(n)]; !ok {
 				return false
 			}
@@ -186,21 +187,63 @@ func (p *preparation) userTopics() {
 		default:
 			continue
 		}
-		name := p.plan.Topic(n)
-		if info, ok := p.known[name]; ok {
-			if partitions > 0 && info.Partitions != partitions {
-				p.options.Logger.Warn("topic has another number of partitions than declared",
-					"topic", name, "partitions", info.Partitions, "declared", partitions, "at", n.Site)
+		p.userTopic(n, partitions, config)
+	}
+}
+
+// userTopic checks one of them, or makes it.
+func (p *preparation) userTopic(n *graph.Node, partitions int32, config map[string]string) {
+	name := p.plan.Topic(n)
+	if info, ok := p.known[name]; ok {
+		if partitions > 0 && info.Partitions != partitions {
+			p.options.Logger.Warn("topic has another number of partitions than declared",
+				"topic", name, "partitions", info.Partitions, "declared", partitions, "at", n.Site)
+		}
+		return
+	}
+	if !p.options.Create {
+		p.problem("topic %q, declared at %s, does not exist: create it, or set Config.CreateTopics", name, n.Site)
+		return
+	}
+	p.make(broker.TopicSpec{
+		Name: name, Partitions: max(1, partitions), Replication: p.options.Replication, Config: config,
+	})
+}
+
+// globalTopics checks the topics of global tables. One that is made is compacted, unless it is a topic of a stream as well or
+// its declaration says otherwise.
+func (p *preparation) globalTopics() {
+	internal := map[string]bool{}
+	for _, part := range p.plan.Parts {
+		for _, s := range part.Stores {
+			internal[s.Changelog] = true
+		}
+		for _, n := range part.Nodes {
+			if n.Sink != nil && n.Sink.Repartition != "" {
+				internal[p.plan.Topic(n)] = true
 			}
+		}
+	}
+	for _, n := range p.plan.Globals {
+		name := p.plan.Topic(n)
+		if internal[name] {
+			p.problem("topic %q of the global table declared at %s is an internal topic of this application: write the stream or table to a topic of its own",
+				name, n.Site)
 			continue
 		}
-		if !p.options.Create {
-			p.problem("topic %q, declared at %s, does not exist: create it, or set Config.CreateTopics", name, n.Site)
-			continue
+		info, ok := p.known[name]
+		if policy, known := info.Config["cleanup.policy"]; ok && known && !strings.Contains(policy, "compact") && info.Config["retention.ms"] != "-1" {
+			p.options.Logger.Warn("the topic of a global table is not compacted: rows that were written before its retention are missing after the next start",
+				"topic", name, "cleanup.policy", policy, "at", n.Site)
 		}
-		p.make(broker.TopicSpec{
-			Name: name, Partitions: max(1, partitions), Replication: p.options.Replication, Config: config,
-		})
+		config := maps.Clone(n.Global.Config)
+		if _, set := config["cleanup.policy"]; !set {
+			if config == nil {
+				config = map[string]string{}
+			}
+			config["cleanup.policy"] = "compact"
+		}
+		p.userTopic(n, n.Global.Partitions, config)
 	}
 }
 

@@ -275,13 +275,7 @@ func (w *Worker) waitFor(wait time.Duration) time.Duration {
 	return max(0, min(wait, w.checkpointed.Add(w.config.CheckpointInterval).Sub(w.config.Clock.Now())))
 }
 
-func (w *Worker) onError(err *operator.ProcessingError) Action {
-	action := w.config.OnError(err)
-	if action == Skip {
-		w.config.Logger.Error("record skipped", "error", err)
-	}
-	return action
-}
+func (w *Worker) onError(err *operator.ProcessingError) Action { return w.config.decide(err) }
 
 // send hands what was written to the producer.
 func (w *Worker) send() error {

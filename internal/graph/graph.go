@@ -19,6 +19,7 @@ const (
 	KindSink        Kind = "sink"
 	KindRepartition Kind = "repartition"
 	KindExternal    Kind = "external"
+	KindGlobal      Kind = "globaltable"
 )
 
 // Graph is a topology.
@@ -50,6 +51,10 @@ type Node struct {
 	Sink *Sink
 	// External is set for nodes that write to a sink outside of Kafka.
 	External *External
+	// Global is set for nodes that are global tables. They have no parents and children, and belong to no part.
+	Global *Global
+	// Globals are the global tables that the node looks rows up in.
+	Globals []*Node
 	// Stores are the names of the stores that the node opens.
 	Stores []string
 	// Shared are the handles of those Stores that other operators of the part may use too, by name.
@@ -86,6 +91,16 @@ type Sink struct {
 
 // Attached reports whether the topic that is read is attached to the part.
 func (s *Source) Attached() bool { return s.Repartition != nil && s.Repartition.Sink.Attached }
+
+// Global is a topic of which each process has all records as a table.
+type Global struct {
+	Topic string
+	// Partitions and Config are used when the topic is created. Zero means the default.
+	Partitions int32
+	Config     map[string]string
+	// New returns the table, empty.
+	New func() operator.GlobalTable
+}
 
 // External is a sink that a node writes to.
 type External struct {
@@ -160,6 +175,8 @@ type Builder struct {
 	Env *operator.Env
 	// Topic returns the name of the topic that a node reads or writes.
 	Topic func(n *Node) string
+	// Global returns the global table of a node. It is nil if there are none.
+	Global func(n *Node) operator.GlobalTable
 
 	built  map[*Node]any
 	shared map[*Node]any

@@ -12,6 +12,8 @@ type Plan struct {
 	Group string
 	// Parts are in the order of their first node.
 	Parts []*Part
+	// Globals are the nodes of the global tables, in the order of declaration.
+	Globals []*Node
 
 	names map[*Node]string
 }
@@ -42,6 +44,11 @@ type Store struct {
 func NewPlan(g *Graph, group string) *Plan {
 	p := &Plan{Graph: g, Group: group, names: map[*Node]string{}}
 	for _, nodes := range connected(g) {
+		if n := nodes[0]; n.Global != nil {
+			p.Globals = append(p.Globals, n)
+			p.names[n] = n.Global.Topic
+			continue
+		}
 		p.Parts = append(p.Parts, &Part{ID: len(p.Parts), Nodes: nodes})
 	}
 	// A repartition topic is named after the part that writes it, and names the part that reads it: go upstream first.
@@ -147,7 +154,7 @@ func (p *Plan) InputTopics() []string {
 	return topics
 }
 
-// PartOf returns the part that a node belongs to.
+// PartOf returns the part that a node belongs to, which is not a global table.
 func (p *Plan) PartOf(n *Node) *Part {
 	for _, part := range p.Parts {
 		if slices.Contains(part.Nodes, n) {

@@ -45,6 +45,7 @@ func (w *world) run() {
 	w.checkSinks(want)
 	w.checkOffsets()
 	w.checkOutcome()
+	w.checkGlobals()
 	owners := w.owners()
 	if !w.stopAll() {
 		return
@@ -318,7 +319,7 @@ func (w *world) settled() bool {
 			return false
 		}
 	}
-	return running == len(w.allTasks) && len(w.behind()) == 0 && len(w.pending()) == 0
+	return !w.readingGlobals() && running == len(w.allTasks) && len(w.behind()) == 0 && len(w.pending()) == 0
 }
 
 // stopAll stops all processes in order.

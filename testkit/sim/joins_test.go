@@ -3,9 +3,12 @@ package sim_test
 import (
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/testkit/sim"
@@ -156,4 +159,76 @@ func checkForeignKeySelfJoin(o sim.Outcome) error {
 		}
 	}
 	return nil
+}
+
+var directory = stream.NewTopic("shops", codec.String(), codec.JSON[order]())
+
+// globalTable looks up shops of orders, before a repartition and behind it. Of a row it uses what never changes.
+func globalTable(faulty func() error) *stream.Topology {
+	t := stream.NewTopology()
+	table := t.GlobalTable(directory)
+	named := t.From(orders).LeftJoinGlobal(table, func(o order) string { return o.Shop }, func(o order, shop *order) order {
+		if shop == nil {
+			return check(faulty, order{o.ID, "nowhere", o.Amount})
+		}
+		return order{o.ID, shop.Shop, o.Amount}
+	})
+	named.To(out)
+	again := named.GroupBy("name", func(o order) string { return o.Shop }).
+		JoinGlobal(table, func(o order) string { return strings.TrimPrefix(o.Shop, "name of ") }, func(o, shop order) order {
+			return check(faulty, order{o.ID, shop.Shop, o.Amount})
+		})
+	running(again, total, faulty).To(lines)
+	return t
+}
+
+// shopRows makes rows of some shops. Each has a name from the start; the rest of the row changes, before processes run and
+// later. Some shops never have a row, some lose it before, and rows that nobody asks for come and go all the time.
+func shopRows(r *rand.Rand, keys int) sim.Input {
+	in := sim.Input{Topic: directory.Name()}
+	var kept []string
+	set := func(key string, row *order) {
+		record := sim.Record{Key: []byte(key)}
+		if row != nil {
+			var err error
+			if record.Value, err = json.Marshal(row); err != nil {
+				panic(err)
+			}
+		}
+		in.Records = append(in.Records, record)
+	}
+	version := 0
+	row := func(key string) *order {
+		version++
+		return &order{ID: version, Shop: "name of " + key, Amount: r.IntN(100)}
+	}
+	for i := range keys {
+		key := fmt.Sprint("shop ", i)
+		what := r.IntN(4)
+		if what > 0 {
+			set(key, row(key))
+		}
+		switch what {
+		case 1:
+			set(key, nil)
+		case 2, 3:
+			kept = append(kept, key)
+		}
+	}
+	for range r.IntN(60) {
+		key := fmt.Sprint("nobody's ", r.IntN(5))
+		if len(kept) > 0 && r.IntN(2) == 0 {
+			key = kept[r.IntN(len(kept))]
+		}
+		switch {
+		case strings.HasPrefix(key, "nobody") && r.IntN(3) == 0:
+			set(key, nil)
+		default:
+			set(key, row(key))
+		}
+		if r.IntN(2) == 0 || in.Later > 0 {
+			in.Later++
+		}
+	}
+	return in
 }

@@ -35,8 +35,9 @@ func (w *world) model() *expectation {
 	modelling(true)
 	defer modelling(false)
 	want := &expectation{output: map[broker.TopicPartition]map[string][]string{}, sinks: map[sinkPlace][]string{}, state: map[string]map[string]map[string]string{}, origin: map[string]place{}}
+	globals := w.modelGlobals(w.reference.Globals, w.reference.Topic)
 	for _, t := range w.tasks() {
-		if err := w.fold(t, want); err != nil {
+		if err := w.fold(t, want, globals); err != nil {
 			w.failf("reference model: task %s: %v", t.dir, err)
 		}
 	}
@@ -44,7 +45,7 @@ func (w *world) model() *expectation {
 }
 
 // fold is a task without anything that can fail: one record after the other, all state in memory.
-func (w *world) fold(t task, want *expectation) error {
+func (w *world) fold(t task, want *expectation, globals map[*graph.Node]operator.GlobalTable) error {
 	source := ""
 	var env *operator.Env
 	env = &operator.Env{
@@ -56,7 +57,9 @@ func (w *world) fold(t task, want *expectation) error {
 			return &modelOutput{topic: topic, partitions: w.partitions[topic], source: &source, env: env, want: want}, nil
 		},
 	}
-	builder := &graph.Builder{Env: env, Topic: w.reference.Topic}
+	builder := &graph.Builder{
+		Env: env, Topic: w.reference.Topic, Global: func(n *graph.Node) operator.GlobalTable { return globals[n] },
+	}
 	inputs := map[string]operator.Input{}
 	for _, n := range w.reference.Parts[t.part.ID].Sources {
 		topic := w.reference.Topic(n)

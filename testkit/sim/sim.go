@@ -51,6 +51,10 @@ type Simulation struct {
 type Input struct {
 	Topic   string
 	Records []Record
+	// Later is how many of the last records of a global table's topic are written while processes run. The others are there
+	// before. A join with a global table is not aligned in time, and the model has the whole table: results must not depend on
+	// what comes later.
+	Later int
 }
 
 // Record is a record of the input. It goes to the partition of its key.

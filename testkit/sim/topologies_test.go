@@ -30,6 +30,7 @@ var topologies = []topologyOf{
 	{name: "tables", build: tables, inputs: []string{"orders", "returns"}},
 	{name: "foreign-key join", build: foreignKeyJoin, inputs: []string{"orders", "returns"}},
 	{name: "foreign-key join of one table", build: foreignKeySelfJoin, inputs: []string{"orders"}, check: checkForeignKeySelfJoin},
+	{name: "global table", build: globalTable, inputs: []string{"orders", "shops"}},
 }
 
 type topologyOf struct {
@@ -181,6 +182,10 @@ func inputs(topics []string) func(*rand.Rand) []sim.Input {
 		keys := 1 + r.IntN(8)
 		id := 0
 		for _, topic := range topics {
+			if topic == directory.Name() {
+				all = append(all, shopRows(r, keys))
+				continue
+			}
 			in := sim.Input{Topic: topic}
 			var now int64
 			for range 20 + r.IntN(100) {

@@ -122,9 +122,11 @@ func newWorld(s *Simulation, seed uint64) (*world, error) {
 		}
 		w.members = append(w.members, m)
 	}
-	for _, in := range s.Inputs(w.random.Rand) {
+	inputs := s.Inputs(w.random.Rand)
+	for _, in := range inputs {
 		w.inputs = append(w.inputs, input{in.Topic, in.Records})
 	}
+	w.feedGlobals(inputs)
 	w.broker.OnCall = w.onCall
 	w.broker.Wait = w.waitForBroker
 	w.broker.MaxBatchRecords = pick(w.random, 1, 3, 10, 500)
@@ -193,6 +195,8 @@ func (w *world) createTopics() error {
 			declared = n.Source.Partitions
 		case n.Sink != nil && n.Sink.Repartition == "":
 			declared = n.Sink.Partitions
+		case n.Global != nil:
+			declared = n.Global.Partitions
 		default:
 			continue
 		}
@@ -326,7 +330,13 @@ func (w *world) feed(n int, keep func(in *input) int) bool {
 		return false
 	}
 	in := open[w.random.IntN(len(open))]
-	for range min(n, len(in.records)-keep(in)) {
+	w.write(in, min(n, len(in.records)-keep(in)))
+	return true
+}
+
+// write writes the next n records of an input.
+func (w *world) write(in *input, n int) {
+	for range n {
 		r := in.records[0]
 		in.records = in.records[1:]
 		tp := broker.TopicPartition{Topic: in.topic, Partition: murmur2.Partition(r.Key, w.partitions[in.topic])}
@@ -335,5 +345,4 @@ func (w *world) feed(n int, keep func(in *input) int) bool {
 			w.failf("input: %v", err)
 		}
 	}
-	return true
 }

@@ -3,6 +3,7 @@ package stream
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // ChangeKind is what an upgrade does to state or to a topic.
@@ -15,6 +16,9 @@ const (
 	StateNew ChangeKind = "state new"
 	// StateReused: another kind of operator finds a store of the same name. What lies there may not fit.
 	StateReused ChangeKind = "state reused"
+	// StateRetyped: the Go type or the codec of what a store keeps, or of its keys, is another one. What lies there may not
+	// be readable.
+	StateRetyped ChangeKind = "state retyped"
 	// TopicOrphaned: nothing reads or writes a repartition topic any more. What lies there unread is lost.
 	TopicOrphaned ChangeKind = "topic orphaned"
 	// TopicNew: a repartition topic is made.
@@ -65,6 +69,10 @@ func Diff(before, after Inventory) []Change {
 		case now[i].Operator != s.Operator:
 			changed = append(changed, Change{StateReused, s.Changelog, fmt.Sprintf("store %q of stream %q was of %s and is of %s",
 				s.Name, s.stream, s.Operator, now[i].Operator)})
+		default:
+			if what := retyped(s.StoreInventory, now[i].StoreInventory); what != "" {
+				changed = append(changed, Change{StateRetyped, s.Changelog, fmt.Sprintf("store %q of stream %q: %s", s.Name, s.stream, what)})
+			}
 		}
 	}
 	for _, s := range now {
@@ -88,6 +96,19 @@ func Diff(before, after Inventory) []Change {
 		}
 	}
 	return slices.Concat(lost, changed, added)
+}
+
+// retyped says what is kept in another way, as far as both versions know.
+func retyped(before, after StoreInventory) string {
+	var all []string
+	for _, c := range []struct{ what, before, after string }{
+		{"keys were", before.Key, after.Key}, {"states were", before.State, after.State},
+	} {
+		if c.before != "" && c.after != "" && c.before != c.after {
+			all = append(all, fmt.Sprintf("%s %s and are %s", c.what, c.before, c.after))
+		}
+	}
+	return strings.Join(all, "; ")
 }
 
 func (i Inventory) stores() (all []owned) {

@@ -11,7 +11,7 @@ import (
 )
 
 // Inventory is what a topology keeps on the cluster and on disk: what the next version of the program has to find again.
-// It depends on nothing else, such as stateless operators, the order of declarations or lines. Keep it as JSON beside the
+// It depends on nothing else, such as stateless operators, the order of declarations, lines, the machine or the build. Keep it as JSON beside the
 // program, or in its tests, and compare with [Diff]. In names of topics, GROUP stands for the consumer group.
 type Inventory struct {
 	// Streams are ordered by ID.
@@ -37,6 +37,10 @@ type StoreInventory struct {
 	Changelog string `json:"changelog"`
 	// Operator is the kind of the first operator that uses the store, as Describe names it.
 	Operator string `json:"operator"`
+	// Key and State name the Go types of the keys and of what is kept for them, and their codecs, without the paths of
+	// packages: "string as codec.stringCodec". Inventories of versions that did not know them have "".
+	Key   string `json:"key,omitempty"`
+	State string `json:"state,omitempty"`
 }
 
 // RepartitionInventory is an internal topic between two sub-topologies.
@@ -56,7 +60,10 @@ func (t *Topology) Inventory() Inventory {
 			s.Inputs = append(s.Inputs, plan.Topic(n))
 		}
 		for _, store := range part.Stores {
-			s.Stores = append(s.Stores, StoreInventory{store.Name, store.Changelog, string(store.Node.Kind)})
+			s.Stores = append(s.Stores, StoreInventory{
+				Name: store.Name, Changelog: store.Changelog, Operator: string(store.Node.Kind),
+				Key: store.Node.Formats[store.Name].Key, State: store.Node.Formats[store.Name].State,
+			})
 		}
 		for _, n := range part.Nodes {
 			if n.Sink != nil && n.Sink.Repartition != "" {

@@ -257,6 +257,7 @@ func (e effect) apply(records []record) (want []record) {
 	return want
 }
 
+// D-13 (records with a null key are skipped instead), D-15.
 func TestOperatorsKeepWhatTheyDoNotChange(t *testing.T) {
 	headers := []stream.Header{{Key: "a", Value: []byte("1")}, {Key: "b"}, {Key: "a", Value: []byte("2")}}
 	records := []record{

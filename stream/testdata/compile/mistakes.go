@@ -91,6 +91,7 @@ func branches(s stream.Stream[string, trade], q stream.Stream[string, quote]) {
 	s.ToOneOf(func(r stream.Record[string, trade]) stream.Topic[string, trade] { panic("") }, byInt) // ERROR cannot use byInt
 	s.ToWith(trades, stream.Write[string, quote]{})                                                  // ERROR cannot use stream\.Write\[string, quote\]
 	s.Collect(&stream.Collector[string, quote]{})                                                    // ERROR cannot use
+	s.Sink("s", nil).Map(price)                                                                      // ERROR no value
 	s.PrintTable(stream.PrintOptions{})                                                              // ERROR cannot use stream\.PrintOptions
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/join"
+	"github.com/weirstreams/weir/row"
 	"github.com/weirstreams/weir/stream"
 )
 
@@ -66,6 +67,15 @@ func Example_tables() {
 		}
 		return user + " in " + *city
 	})
+}
+
+func Example_mergedRows() {
+	t := stream.NewTopology()
+	trades := t.From(stream.NewTopic("trades", codec.String(), row.JSON()))
+	quotes := t.From(stream.NewTopic("quotes", codec.String(), row.JSON()))
+
+	trades.LeftJoinAsOf(quotes, join.Grace(time.Hour), row.MergeKeepLeft)
+	trades.TryJoinInterval(quotes, join.Within(time.Second, 0), row.TryMerge)
 }
 
 type Order struct{ ID int64 }

@@ -100,7 +100,7 @@ func init() {
 		},
 		"AddHeader": func(s flights) flights { return s.AddHeader("h", func(flight) []byte { return header }) },
 		"Update of a pointer": func(s flights) flights {
-			return s.Map(func(flight) *flight { return &both[0] }).Update(func(f *flight) { f.Delay++ }).Map(func(f *flight) flight { return *f })
+			return s.Map(toPointer).Update(func(f *flight) { f.Delay++ }).Map(fromPointer)
 		},
 		"Branch of three": func(s flights) flights {
 			b := s.Branch()
@@ -173,9 +173,7 @@ func init() {
 			return s.AddHeaderRecord("h", func(flightRecord) []byte { return header })
 		},
 		"UpdateRecord of a pointer": func(s flights) flights {
-			return s.Map(func(flight) *flight { return &both[0] }).
-				UpdateRecord(func(r stream.Record[string, *flight]) { r.Value.Delay++ }).
-				Map(func(f *flight) flight { return *f })
+			return s.Map(toPointer).UpdateRecord(func(r stream.Record[string, *flight]) { r.Value.Delay++ }).Map(fromPointer)
 		},
 		"Concat": func(s flights) flights {
 			return s.Filter(func(f flight) bool { return f.Delay < 0 }).Concat(s.Filter(func(f flight) bool { return f.Delay >= 0 }))

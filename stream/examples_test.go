@@ -5,6 +5,8 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -18,37 +20,29 @@ var withoutExample = map[string]bool{
 
 // Every exported function and method has a runnable example.
 func TestEverythingHasAnExample(t *testing.T) {
-	files, err := os.ReadDir(".")
+	files, err := filepath.Glob("*_test.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	declared, examples := map[string]token.Position{}, map[string]bool{}
+	declared, examples := exported(t), map[string]bool{}
 	fset := token.NewFileSet()
-	for _, entry := range files {
-		if !strings.HasSuffix(entry.Name(), ".go") {
-			continue
-		}
-		file, err := parser.ParseFile(fset, entry.Name(), nil, parser.SkipObjectResolution|parser.ParseComments)
+	for _, name := range files {
+		file, err := parser.ParseFile(fset, name, nil, parser.SkipObjectResolution|parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, d := range file.Decls {
 			f, ok := d.(*ast.FuncDecl)
-			switch {
-			case !ok:
-			case !strings.HasSuffix(entry.Name(), "_test.go"):
-				if name := exampleName(f); name != "" {
-					declared[name] = fset.Position(f.Pos())
-				}
-			case f.Recv == nil && strings.HasPrefix(f.Name.Name, "Example"):
-				if !checksOutput(file, f) {
-					t.Errorf("%s: %s has no // Output, and is not run", fset.Position(f.Pos()), f.Name.Name)
-				}
-				name := strings.TrimPrefix(f.Name.Name, "Example")
-				examples[name] = true
-				if i := strings.LastIndexByte(name, '_'); i >= 0 && !ast.IsExported(name[i+1:]) {
-					examples[name[:i]] = true
-				}
+			if !ok || f.Recv != nil || !strings.HasPrefix(f.Name.Name, "Example") {
+				continue
+			}
+			if !checksOutput(file, f) {
+				t.Errorf("%s: %s has no // Output, and is not run", fset.Position(f.Pos()), f.Name.Name)
+			}
+			name := strings.TrimPrefix(f.Name.Name, "Example")
+			examples[name] = true
+			if i := strings.LastIndexByte(name, '_'); i >= 0 && !ast.IsExported(name[i+1:]) {
+				examples[name[:i]] = true
 			}
 		}
 	}
@@ -106,4 +100,65 @@ func checksOutput(file *ast.File, f *ast.FuncDecl) bool {
 		}
 	}
 	return false
+}
+
+// Every operator is in the tables of what all operators must do, and among the benchmarks.
+func TestEveryOperatorIsInTheTables(t *testing.T) {
+	// Measured elsewhere: windows and joins have benchmarks of their own, PrintWith and GroupByWith are what these call, and
+	// what Collect keeps grows with each record. What a sink gets is tested in sink_test.go.
+	notMeasured := regexp.MustCompile(`Join|^(Try)?GroupBy(Record)?$|^(GroupByKey|Print|Collect|Sink|Window)$`)
+	notInTables := regexp.MustCompile(`^(Print|Sink|Window)$`)
+	for _, table := range []struct {
+		files []string
+		not   *regexp.Regexp
+	}{
+		{[]string{"operators_test.go", "operators_all_test.go", "operators_join_test.go"}, notInTables},
+		{[]string{"each_bench_test.go", "each_all_bench_test.go", "each_twins_bench_test.go"}, notMeasured},
+	} {
+		var text strings.Builder
+		for _, name := range table.files {
+			if strings.HasPrefix(name, "each") {
+				name = filepath.Join("..", "operator", name)
+			}
+			data, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text.Write(data)
+		}
+		for name := range exported(t) {
+			of, method, ok := strings.Cut(name, "_")
+			if ok && (of == "Stream" || of == "Branches") && !table.not.MatchString(method) && !strings.Contains(text.String(), "."+method+"(") {
+				t.Errorf("%s is not in %s", name, strings.Join(table.files, ", "))
+			}
+		}
+	}
+}
+
+// exported returns the exported functions and methods of the package, as names of examples.
+func exported(t *testing.T) map[string]token.Position {
+	t.Helper()
+	declared := map[string]token.Position{}
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fset := token.NewFileSet()
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(fset, name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range file.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok {
+				if name := exampleName(f); name != "" {
+					declared[name] = fset.Position(f.Pos())
+				}
+			}
+		}
+	}
+	return declared
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/internal/typename"
 	"github.com/weirstreams/weir/operator"
 )
 
@@ -97,7 +98,9 @@ func (s Stream[K, V]) repartition(to Repartition[K, V]) Stream[K, V] {
 	}
 	sink := s.add(&graph.Node{
 		Kind: graph.KindRepartition, Detail: to.Name,
-		Sink:  &graph.Sink{Repartition: to.Name, Partitions: to.Partitions},
+		Sink: &graph.Sink{
+			Repartition: to.Name, Partitions: to.Partitions, Key: typename.Codec(to.Key), Value: typename.Codec(to.Value),
+		},
 		Lower: lowerSink(to.Key, to.Value),
 	})
 	t := s.topology

@@ -48,6 +48,9 @@ type RepartitionInventory struct {
 	Topic string `json:"topic"`
 	// Partitions is the number that was asked for; 0 is that of the inputs.
 	Partitions int32 `json:"partitions,omitempty"`
+	// Key and Value name the Go types and codecs of keys and values, as those of stores are named.
+	Key   string `json:"key,omitempty"`
+	Value string `json:"value,omitempty"`
 }
 
 // Inventory returns what the topology keeps. The topology has to be valid.
@@ -67,7 +70,7 @@ func (t *Topology) Inventory() Inventory {
 		}
 		for _, n := range part.Nodes {
 			if n.Sink != nil && n.Sink.Repartition != "" {
-				s.Repartitions = append(s.Repartitions, RepartitionInventory{plan.Topic(n), n.Sink.Partitions})
+				s.Repartitions = append(s.Repartitions, RepartitionInventory{plan.Topic(n), n.Sink.Partitions, n.Sink.Key, n.Sink.Value})
 			}
 		}
 		slices.SortFunc(s.Stores, func(a, b StoreInventory) int { return cmp.Compare(a.Name, b.Name) })

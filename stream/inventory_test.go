@@ -219,6 +219,46 @@ func TestDiffSeesOtherTypesAndCodecs(t *testing.T) {
 	}
 }
 
+func TestDiffSeesOtherCodecsOfInternalTopics(t *testing.T) {
+	declare := func(key codec.Codec[string]) stream.Inventory {
+		t := stream.NewTopology()
+		t.From(in).GroupByWith(stream.Repartition[string, string]{Name: "g", Key: key}, same).To(out)
+		return t.Inventory()
+	}
+	before, after := declare(nil), declare(codec.JSON[string]())
+	changes := stream.Diff(before, after)
+	const want = "topic retyped: repartition__GROUP--in--g (keys were string as codec.stringCodec and are string as codec.jsonCodec[string])"
+	if len(changes) != 1 || changes[0].String() != want || before.Fingerprint() == after.Fingerprint() {
+		t.Errorf("changes: %v, want %s", changes, want)
+	}
+	if changes := stream.Diff(before, declare(codec.String())); len(changes) > 0 {
+		t.Errorf("the default is another codec: %v", changes)
+	}
+}
+
+// An inventory is the same in every build, and on every machine.
+func TestInventoriesAreTheSameEverywhere(t *testing.T) {
+	inventory := everything().Inventory()
+	text, err := json.MarshalIndent(inventory, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := string(text) + "\n" + inventory.Fingerprint() + "\n"
+	file := filepath.Join("testdata", "inventory_everything.txt")
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func keepFirst[T any](soFar, _ T) T { return soFar }
 
 // Whatever keeps state says what it keeps.

@@ -94,6 +94,8 @@ type Sink struct {
 	Config     map[string]string
 	// Repartition is the name of the operation if the topic is internal, and part of the topic's name.
 	Repartition string
+	// Key and Value name the types and codecs of an internal topic.
+	Key, Value string
 }
 
 // External is a sink that a node writes to.

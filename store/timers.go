@@ -325,29 +325,34 @@ func (t *Timers) Flush(emit func(key, value []byte) error) error {
 	return t.cache.flush(func(e *entry[timer]) error {
 		x := &e.value
 		kind := TimerKind(e.key[0])
-		if x.stored && (!x.set || x.rowAt != x.at) {
-			if err := emit(t.dueRow(e.key, x.rowAt), nil); err != nil {
-				return err
-			}
-		}
+		// Any beginning of these changes leaves each timer either as it was or as it is now: see the engine's checkpoints.
 		if !x.set {
 			if !x.stored {
 				return nil
 			}
 			x.stored = false
 			t.index = append(append(t.index[:0], familyTimer), e.key...)
-			return emit(t.index, nil)
+			if err := emit(t.index, nil); err != nil {
+				return err
+			}
+			return emit(t.dueRow(e.key, x.rowAt), nil)
+		}
+		moved := !x.stored || x.rowAt != x.at
+		if moved {
+			if err := emit(t.dueRow(e.key, x.at), []byte{}); err != nil {
+				return err
+			}
+			t.due[kind].flushed(endEntry{x.at, e.key[1:], 0})
 		}
 		t.index = append(append(t.index[:0], familyTimer), e.key...)
 		value = appendOrdered(value[:0], x.at)
 		if err := emit(t.index, value); err != nil {
 			return err
 		}
-		if !x.stored || x.rowAt != x.at {
-			if err := emit(t.dueRow(e.key, x.at), []byte{}); err != nil {
+		if moved && x.stored {
+			if err := emit(t.dueRow(e.key, x.rowAt), nil); err != nil {
 				return err
 			}
-			t.due[kind].flushed(endEntry{x.at, e.key[1:], 0})
 		}
 		x.stored, x.rowAt = true, x.at
 		return nil

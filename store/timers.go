@@ -259,6 +259,11 @@ func (t *Timers) Due(kind TimerKind, limit int64) (key []byte, name string, at i
 		if err != nil {
 			return nil, "", 0, false, err
 		}
+		if !e.value.set && !e.value.stored { // a crash has left it in the index
+			e.value.stored, e.value.rowAt = true, first.end
+			t.cache.touch(e)
+			continue
+		}
 		if !e.value.set || e.value.at != first.end {
 			continue // moved or cancelled, which the database does not know yet
 		}

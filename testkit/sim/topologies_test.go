@@ -37,7 +37,6 @@ type topologyOf struct {
 	// reference is the topology without suppression, and suppressed are the topics where that shows.
 	reference  func(faulty func() error) *stream.Topology
 	suppressed []string
-	guarantee  sim.Guarantee // Either, if the seed chooses
 }
 
 // order has a number of its own, so that no two records are equal.
@@ -202,7 +201,7 @@ func inputs(topics []string) func(*rand.Rand) []sim.Input {
 // simulation returns the simulation of a topology by its place in the list.
 func simulation(i int) *sim.Simulation {
 	t := topologies[i]
-	s := &sim.Simulation{Inputs: inputs(t.inputs), Faults: sim.AllFaults, Guarantee: t.guarantee}
+	s := &sim.Simulation{Inputs: inputs(t.inputs), Faults: sim.AllFaults}
 	s.Topology = t.build(s.Faulty)
 	if t.reference != nil {
 		s.Reference, s.Suppressed = t.reference(s.Faulty), t.suppressed

@@ -6,6 +6,7 @@ import (
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/join"
+	"github.com/weirstreams/weir/row"
 	"github.com/weirstreams/weir/stream"
 )
 
@@ -90,6 +91,15 @@ func Example_globalTables() {
 	}, func(_ context.Context, p Purchase, product *string) (string, error) {
 		return p.Customer + " buys " + orNone(product), nil
 	})
+}
+
+func Example_mergedRows() {
+	t := stream.NewTopology()
+	trades := t.From(stream.NewTopic("trades", codec.String(), row.JSON()))
+	quotes := t.From(stream.NewTopic("quotes", codec.String(), row.JSON()))
+
+	trades.LeftJoinAsOf(quotes, join.Grace(time.Hour), row.MergeKeepLeft)
+	trades.TryJoinInterval(quotes, join.Within(time.Second, 0), row.TryMerge)
 }
 
 type Order struct{ ID int64 }

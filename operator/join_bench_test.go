@@ -105,7 +105,9 @@ func BenchmarkIntervalJoin(b *testing.B) {
 			keys, env, out := benchKeys(n), benchEnv(b), &discarded{}
 			span := time.Duration(n) * 3 * time.Millisecond
 			j, err := operator.NewInterval(env, 0, join.Within(span, span).Grace(span), codec.String(), codec.Int(), codec.Int(), false, false,
-				func(_ context.Context, l, r *int) (int, error) { return *l + *r, nil }, out)
+				func(_ context.Context, l, r *operator.Record[string, int]) (int, error) {
+					return l.Value + r.Value, nil
+				}, out)
 			if err != nil {
 				b.Fatal(err)
 			}

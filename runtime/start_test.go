@@ -155,6 +155,7 @@ func TestTopicsAreCreatedOnRequest(t *testing.T) {
 	k.checkTotals(p.output, numbers(0, 10))
 }
 
+// D-58, K-31.
 func TestAChangelogWithAnotherNumberOfPartitionsIsRefused(t *testing.T) {
 	k := newKafka(t)
 	p := pipeline{input: k.Topic(t, "in", 2), output: k.Topic(t, "out", 1)}

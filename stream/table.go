@@ -5,6 +5,7 @@ import (
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/internal/typename"
 	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/store"
 )
@@ -43,6 +44,7 @@ func (s Stream[K, V]) Table(name string) Table[K, V] { return s.table(name, code
 func (s Stream[K, V]) table(name string, value codec.Codec[V]) Table[K, V] {
 	handle := store.NewCell(name, store.WithCodec(value))
 	n := &graph.Node{Kind: "table", Detail: name, Stores: []string{name}}
+	n.Keep(name, typename.Codec(s.key), typename.Codec(value))
 	rows := func(b *graph.Builder) (*operator.Rows[K, V], error) {
 		return graph.Share(b, n, func() (*operator.Rows[K, V], error) { return operator.NewRows(b.Env, handle, s.key) })
 	}

@@ -26,8 +26,9 @@ type Config struct {
 	Partitions int32
 	// Workers is how many workers share the tasks. 0 means 1. They take turns; there are no goroutines.
 	Workers int
-	// Start is what the clock says first. The zero time means 2026-01-01 UTC. It has nothing to do with the times of
-	// records.
+	// Start is what the clock says first. The zero time means 2026-01-01 UTC. The times of records do not move it; those
+	// that are more than MaxFutureSkew ahead of it are taken for those of a wrong clock by windows, states that expire and
+	// timers.
 	Start time.Time
 	// CheckpointInterval is the longest time between checkpoints. 0 means 5 s.
 	CheckpointInterval time.Duration

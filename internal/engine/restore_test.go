@@ -22,7 +22,7 @@ func (c *cluster) settle(p *process) {
 	}
 }
 
-// A checkpoint that was not committed leaves records in the changelog. Work that is done again may fall into other
+// K-70: a checkpoint that was not committed leaves records in the changelog. Work that is done again may fall into other
 // checkpoints, in which a window is opened and closed at once, so that nothing of it reaches the changelog: what the
 // first one left must not come back when the state is rebuilt later.
 func TestWhatAnUncommittedCheckpointLeftInTheChangelogDoesNotComeBack(t *testing.T) {
@@ -81,6 +81,8 @@ func TestWhatAnUncommittedCheckpointLeftInTheChangelogDoesNotComeBack(t *testing
 	}
 }
 
+// K-41.
+//
 // The records of a changelog that belong to committed work are read once: a process that finds its database starts with
 // what that lacks.
 func TestARestartReusesItsDatabase(t *testing.T) {

@@ -128,7 +128,7 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 		Origin: operator.Origin{Partition: id.Partition}, Now: w.config.Clock.Now,
 		Space: func(name string) (store.Space, error) {
 			prefix, err := t.database.prefix(name)
-			return store.Space{Name: name, Backend: t.database.backend, Prefix: prefix, CacheBytes: w.config.CacheBytes}, err
+			return store.Space{Name: name, Backend: t.database.backend, Prefix: prefix, CacheBytes: w.config.CacheBytes, Now: w.config.Clock.Now}, err
 		},
 		Output: func(topic string) (operator.Output, error) { return w.output(t, topic) },
 	}

@@ -130,6 +130,7 @@ func TestPrepareTopicsMakesTopicsOfTheUserWhenTold(t *testing.T) {
 	}
 }
 
+// D-12, D-53.
 func TestTopicsOfAStreamWithStateMustHaveEqualNumbersOfPartitions(t *testing.T) {
 	build := func(state bool) *stream.Topology {
 		topology := stream.NewTopology()
@@ -218,6 +219,8 @@ func TestTopicsOfAForeignKeyJoinFitTheSideThatReadsThem(t *testing.T) {
 	}
 }
 
+// D-41, D-55, D-56, D-58.
+//
 // Names and settings follow the specification: internal topics have the most partitions and replicas and the longest
 // retention of their inputs.
 func TestInternalTopicsAreNamedAndSetAfterTheirInputs(t *testing.T) {

@@ -57,10 +57,25 @@ type Node struct {
 	Globals []*Node
 	// Stores are the names of the stores that the node opens.
 	Stores []string
+	// Formats say what is kept in those Stores, by name.
+	Formats map[string]Format
 	// Shared are the handles of those Stores that other operators of the part may use too, by name.
 	Shared map[string]any
 
 	number int
+}
+
+// Format names the types and codecs of what a store keeps: equal names can read each other's rows.
+type Format struct {
+	Key, State string
+}
+
+// Keep says what the store of a name keeps.
+func (n *Node) Keep(store, key, state string) {
+	if n.Formats == nil {
+		n.Formats = map[string]Format{}
+	}
+	n.Formats[store] = Format{Key: key, State: state}
 }
 
 // Source is what a node reads.
@@ -87,6 +102,8 @@ type Sink struct {
 	// Attached says that the internal topic is no input of its own of the part that reads it: it has the number of partitions
 	// of the part's other inputs, and does not count in the part's name. Parts may write attached topics to each other.
 	Attached bool
+	// Key and Value name the types and codecs of an internal topic.
+	Key, Value string
 }
 
 // Attached reports whether the topic that is read is attached to the part.

@@ -46,7 +46,7 @@ func (w *world) model() *expectation {
 
 // fold is a task without anything that can fail: one record after the other, all state in memory.
 func (w *world) fold(t task, want *expectation, globals map[*graph.Node]operator.GlobalTable) error {
-	source := ""
+	source, ringing := "", false
 	var env *operator.Env
 	env = &operator.Env{
 		Context: withSinks(want.writeSink), Logger: slog.New(slog.DiscardHandler), Origin: operator.Origin{Partition: t.partition},
@@ -54,7 +54,7 @@ func (w *world) fold(t task, want *expectation, globals map[*graph.Node]operator
 			return store.Space{Name: name, Backend: store.NewMemory(), Prefix: []byte{1}, CacheBytes: 1 << 30}, nil
 		},
 		Output: func(topic string) (operator.Output, error) {
-			return &modelOutput{topic: topic, partitions: w.partitions[topic], source: &source, env: env, want: want}, nil
+			return &modelOutput{topic: topic, partitions: w.partitions[topic], source: &source, unordered: &ringing, env: env, want: want}, nil
 		},
 	}
 	builder := &graph.Builder{
@@ -102,6 +102,13 @@ func (w *world) fold(t task, want *expectation, globals map[*graph.Node]operator
 			return fmt.Errorf("%s at offset %d: %w", p.tp, p.offset, err)
 		}
 	}
+	// What waits for the clock is done at the end: it has to come to the same whenever it is done. Its output has no order.
+	for _, c := range env.Clocks {
+		ringing = true
+		if err := c.Ring(w.clock.Now().UnixMilli()); err != nil {
+			return err
+		}
+	}
 	for _, d := range env.Drains {
 		if err := d.Flush(env.Context); err != nil {
 			return err
@@ -137,8 +144,10 @@ type modelOutput struct {
 	topic      string
 	partitions int32
 	source     *string
-	env        *operator.Env
-	want       *expectation
+	// unordered is set while there is no order between records: each has a source of its own.
+	unordered *bool
+	env       *operator.Env
+	want      *expectation
 }
 
 // Partitions implements [operator.Output].
@@ -150,8 +159,11 @@ func (o *modelOutput) Append(partition int32, r *broker.Record) error {
 	if o.want.output[tp] == nil {
 		o.want.output[tp] = map[string][]string{}
 	}
-	line := describe(r)
-	o.want.output[tp][*o.source] = append(o.want.output[tp][*o.source], line)
+	line, source := describe(r), *o.source
+	if *o.unordered {
+		source = fmt.Sprintf("%s, by the clock %d", source, len(o.want.output[tp]))
+	}
+	o.want.output[tp][source] = append(o.want.output[tp][source], line)
 	from := o.env.Origin
 	o.want.origin[tp.String()+line] = place{broker.TopicPartition{Topic: from.Topic, Partition: from.Partition}, from.Offset}
 	return nil

@@ -49,6 +49,8 @@ type world struct {
 	ordered   map[string]bool
 	order     map[string][]place
 	committed map[broker.TopicPartition]int64
+	// clocked is set if an operator may wait for the time of the clock.
+	clocked bool
 	// late are the routines whose requests are held up.
 	late []*routine
 	// leaderless says until when partitions have no leader, and the group no coordinator.
@@ -105,6 +107,7 @@ func newWorld(s *Simulation, seed uint64) (*world, error) {
 	if s.Reference != nil {
 		w.reference = graph.NewPlan(s.Reference.Graph(), groupName)
 	}
+	w.clocked = slices.ContainsFunc(w.plan.Graph.Nodes, func(n *graph.Node) bool { return n.Kind == "process" })
 	w.broker = simbroker.New(w.clock)
 	members := w.configure()
 	if err := w.createTopics(); err != nil {

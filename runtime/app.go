@@ -326,6 +326,7 @@ func (a *App) startWorkers(
 		MaxBufferedRecords: a.config.MaxBufferedRecords,
 		MaxBufferedBytes:   a.config.MaxBufferedBytes,
 		AlignTimeout:       a.config.AlignTimeout,
+		CodecTimeout:       a.config.CodecTimeout,
 		OffsetReset:        engine.OffsetReset(a.config.OffsetReset),
 		OnError:            func(err *ProcessingError) engine.Action { return engine.Action(a.config.OnError(err)) },
 		OnProcessed:        a.config.OnProcessed,

@@ -85,6 +85,8 @@ type Config struct {
 	AlignTimeout time.Duration
 	// OnMerge, if not nil, is told of the records that a task with several inputs is about to process.
 	OnMerge func(broker.TopicPartition, []broker.Record)
+	// CodecTimeout is how long a record waits for what a codec cannot reach; 0 means not at all, less than 0 for ever.
+	CodecTimeout time.Duration
 	// OpenBackend opens the database of a task; Dir is the relative folder that names it.
 	OpenBackend func(dir string) (store.Backend, error)
 	// DestroyBackend deletes the database of a task that is not open.

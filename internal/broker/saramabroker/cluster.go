@@ -186,7 +186,7 @@ func connect(link *sarama.Broker, conf *sarama.Config) error {
 		err = sarama.ErrNotConnected
 	}
 	if conf.Net.SASL.Enable && errors.Is(err, io.EOF) {
-		return fmt.Errorf("the connection was closed at the login, as some brokers do when a password is wrong: %w", err)
+		return fmt.Errorf("the connection was closed at the login, which is how some brokers refuse one: %w", err)
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"slices"
@@ -53,6 +54,7 @@ func TestOtherClientsReadWhatWeirWritesAndTheOtherWayRound(t *testing.T) {
 	brokers := strings.Split(env("WEIR_TEST_BROKERS"), ",")
 	prefix := fmt.Sprintf("interop-%d-", time.Now().UnixNano())
 	registryURL := env("WEIR_TEST_REGISTRY")
+	checkCompatibility(t, registryURL)
 	t.Setenv("WEIR_INTEROP_DESCRIPTORS", descriptors(t))
 
 	topology, formats := topology(t, prefix, registryURL)
@@ -78,6 +80,21 @@ func TestOtherClientsReadWhatWeirWritesAndTheOtherWayRound(t *testing.T) {
 		}
 	})
 	run(ctx, t, "read", brokers, registryURL, prefix, formats)
+}
+
+// checkCompatibility makes the registry refuse schemas that cannot read what is there, which is what the client for Node
+// wants it to do.
+func checkCompatibility(t *testing.T, registryURL string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPut, registryURL+"/config", strings.NewReader(`{"compatibility":"BACKWARD"}`))
+	fatal(t, err)
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	fatal(t, err)
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		t.Fatalf("set the compatibility: %s", response.Status)
+	}
 }
 
 // run runs all clients at once, until ctx ends.

@@ -31,11 +31,23 @@ func parseTimeseries(c *codec.Context, data []byte) (timeseries, error) {
 		return t, errNoTimestamps
 	}
 	n := len(t.Timestamps)
-	err = errors.Join(
+	if areFull(t.NumericValues, n) && areFull(t.StringValues, n) && areFull(t.BinaryValues, n) && areFull(t.TagValues, n) {
+		return t, nil
+	}
+	return t, errors.Join(
 		fullLength("numeric parameter", t.NumericValues, n), fullLength("string parameter", t.StringValues, n),
 		fullLength("binary parameter", t.BinaryValues, n), fullLength("tag", t.TagValues, n),
 	)
-	return t, err
+}
+
+// areFull says that there is nothing that fullLength might object to.
+func areFull[T any](values map[string][]T, n int) bool {
+	for name, v := range values {
+		if len(v) != n || name == "Timestamp" {
+			return false
+		}
+	}
+	return true
 }
 
 // fullLength checks that there is a value for each timestamp.

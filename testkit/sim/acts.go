@@ -345,6 +345,7 @@ func (w *world) stopAll() bool {
 // restoreAgain is the last act: with the databases as they were left, and without any, the state is the same.
 func (w *world) restoreAgain(want *expectation, before map[string]*member) {
 	w.tracef("restore again")
+	spoiled := w.spoiled()
 	compactAll := func() {
 		for _, s := range w.allChangelogs() {
 			if err := w.broker.Compact(s); err != nil {
@@ -372,7 +373,7 @@ func (w *world) restoreAgain(want *expectation, before map[string]*member) {
 	if !w.settle("restoring again") {
 		return
 	}
-	w.checkReuse(before)
+	w.checkReuse(before, spoiled)
 	owners := w.owners()
 	if w.stopAll() {
 		w.checkState(want, owners, "after restoring again")

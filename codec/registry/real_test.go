@@ -20,8 +20,8 @@ import (
 	"github.com/weirstreams/weir/codec/registry"
 )
 
-// real returns the address of a registry server that is not of this process, which .ci/registry gives, and a client.
-func real(t *testing.T) (string, *registry.Client) {
+// realRegistry returns the address of a registry server that is not of this process, which .ci/registry gives, and a client.
+func realRegistry(t *testing.T) (string, *registry.Client) {
 	t.Helper()
 	url := os.Getenv("WEIR_TEST_REGISTRY")
 	if url == "" {
@@ -68,7 +68,7 @@ func recordSchema(name, fields string) registry.Schema {
 }
 
 func TestOnARealRegistryASchemaIsRegisteredLookedUpAndRead(t *testing.T) {
-	url, client := real(t)
+	url, client := realRegistry(t)
 	at := &codec.Context{Topic: unused("orders"), Part: codec.Value}
 	subject := at.Topic + "-value"
 	lookUp := registry.Of(client, newLetters(stringSchema), registry.Options{Find: registry.LookUp})
@@ -103,7 +103,7 @@ func TestOnARealRegistryASchemaIsRegisteredLookedUpAndRead(t *testing.T) {
 }
 
 func TestOnARealRegistrySubjectsFollowTheStrategy(t *testing.T) {
-	url, client := real(t)
+	url, client := realRegistry(t)
 	topic, name := unused("orders"), unused("record")
 	format := newLetters(stringSchema)
 	format.schema.Name = name
@@ -121,7 +121,7 @@ func TestOnARealRegistrySubjectsFollowTheStrategy(t *testing.T) {
 }
 
 func TestOnARealRegistryAnIncompatibleSchemaIsShownWithItsReasons(t *testing.T) {
-	url, client := real(t)
+	url, client := realRegistry(t)
 	at := &codec.Context{Topic: unused("orders"), Part: codec.Value}
 	appends(t, registry.Of(client, newLetters(`"int"`), registry.Options{}), at, "a")
 	call(t, http.MethodPut, url+"/config/"+at.Topic+"-value", `{"compatibility":"BACKWARD"}`, nil)
@@ -139,7 +139,7 @@ func TestOnARealRegistryAnIncompatibleSchemaIsShownWithItsReasons(t *testing.T) 
 }
 
 func TestOnARealRegistryNormalizationFindsOtherSpellings(t *testing.T) {
-	_, client := real(t)
+	_, client := realRegistry(t)
 	subject := unused("orders")
 	register := func(text string, normalize bool) int {
 		t.Helper()
@@ -164,7 +164,7 @@ func TestOnARealRegistryNormalizationFindsOtherSpellings(t *testing.T) {
 }
 
 func TestOnARealRegistryReferencesAreRegisteredFirstAndFetched(t *testing.T) {
-	_, client := real(t)
+	_, client := realRegistry(t)
 	country := recordSchema("Country", `{"name":"code","type":"string"}`)
 	city := recordSchema("City", `{"name":"country","type":"Country"}`)
 	city.References = []registry.Reference{{Name: "Country", Schema: &country}}
@@ -201,7 +201,7 @@ func TestOnARealRegistryReferencesAreRegisteredFirstAndFetched(t *testing.T) {
 }
 
 func TestOnARealRegistryAnUnknownIDIsTheRecordsFault(t *testing.T) {
-	_, client := real(t)
+	_, client := realRegistry(t)
 	cd := registry.Of(client, newLetters(stringSchema), registry.Options{})
 	_, err := cd.Decode(value, []byte{0, 0x7f, 0xff, 0xff, 0xff, 'x'})
 	if status, code := registry.StatusCode(err); status != 404 || code != 40403 || errors.Is(err, codec.ErrUnavailable) {
@@ -210,16 +210,16 @@ func TestOnARealRegistryAnUnknownIDIsTheRecordsFault(t *testing.T) {
 }
 
 func TestOnARealRegistryASchemaThatIsNoneIsRefused(t *testing.T) {
-	_, client := real(t)
+	_, client := realRegistry(t)
 	at := &codec.Context{Topic: unused("orders"), Part: codec.Value}
-	_, err := registry.Of(client, newLetters(`{"type":"recrod"}`), registry.Options{}).Append(nil, at, "a")
+	_, err := registry.Of(client, newLetters(`{"type":"no such type"}`), registry.Options{}).Append(nil, at, "a")
 	if status, _ := registry.StatusCode(err); status != 422 || !errors.Is(err, codec.ErrUnavailable) || errors.Is(err, codec.ErrOutage) {
 		t.Errorf("got %v, want status 422", err)
 	}
 }
 
 func TestJSONSchemasOnARealRegistry(t *testing.T) {
-	url, client := real(t)
+	url, client := realRegistry(t)
 	type order struct {
 		ID int `json:"id"`
 	}

@@ -185,6 +185,7 @@ func (w *world) sleepThrough() *process {
 	for range 20 {
 		w.letSomebodyRun()
 	}
+	sleeper.slept = true
 	until := w.clock.Now().Add(time.Duration(w.random.between(1, 4)) * w.config.session)
 	w.tracef("%s sleeps until %v", sleeper.name, until.Format("15:04:05"))
 	for w.clock.Now().Before(until) && len(w.problems) == 0 {

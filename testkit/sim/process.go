@@ -48,6 +48,7 @@ type process struct {
 	// ended is set when it has ended in order.
 	ended       bool
 	frozenUntil time.Time
+	slept       bool // has been frozen for longer than its session, whatever the faults
 	// unsure is set when an answer about the end of a transaction was lost.
 	unsure bool
 }
@@ -296,7 +297,7 @@ func (w *world) judge(p *process, err error) {
 		}
 	}
 	f := &w.config.faults
-	late := f.jump+f.freeze+f.stall+f.outage > 0
+	late := p.slept || f.jump+f.freeze+f.stall+f.outage > 0
 	if p.unsure && w.config.engine.ExactlyOnce || late && gaveUp.MatchString(err.Error()) {
 		w.errors++
 		return

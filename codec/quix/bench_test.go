@@ -3,6 +3,7 @@ package quix_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"testing"
@@ -62,6 +63,22 @@ func (s *series) samples(dst []quix.Sample) ([]quix.Sample, error) {
 	return dst, nil
 }
 
+// says reads the headers that say what a message is.
+func says(c *codec.Context, model string) bool {
+	var is, encoded bool
+	for _, h := range c.Headers {
+		switch h.Key {
+		case "__Q_ModelKey":
+			is = string(h.Value) == model
+		case "__Q_CodecId":
+			encoded = string(h.Value) == "JT"
+		}
+	}
+	return is && encoded
+}
+
+var errOther = errors.New("another message")
+
 func splits[T any](b *testing.B, c *codec.Context, data string, split func(dst []T, c *codec.Context, data []byte) ([]T, error)) {
 	var dst []T
 	in := []byte(data)
@@ -80,6 +97,9 @@ func BenchmarkSplit(b *testing.B) {
 	b.Run("Timeseries/byhand", func(b *testing.B) {
 		plain := codec.JSON[series]()
 		splits(b, headers, timeseriesJSON, func(dst []quix.Sample, c *codec.Context, data []byte) ([]quix.Sample, error) {
+			if !says(c, "TimeseriesData") {
+				return nil, errOther
+			}
 			s, err := plain.Decode(c, data)
 			if err != nil {
 				return nil, err
@@ -107,7 +127,10 @@ func BenchmarkSplit(b *testing.B) {
 	}
 	b.Run("Event/byhand", func(b *testing.B) {
 		plain := codec.JSON[event]()
-		splits(b, headers, eventJSON, func(dst []quix.Event, c *codec.Context, data []byte) ([]quix.Event, error) {
+		splits(b, context("EventData", "JT"), eventJSON, func(dst []quix.Event, c *codec.Context, data []byte) ([]quix.Event, error) {
+			if !says(c, "EventData") {
+				return nil, errOther
+			}
 			e, err := plain.Decode(c, data)
 			return append(dst, quix.Event(e)), err
 		})

@@ -352,6 +352,7 @@ func (a *App) startWorkers(
 		MaxBufferedRecords: a.config.MaxBufferedRecords,
 		MaxBufferedBytes:   a.config.MaxBufferedBytes,
 		AlignTimeout:       a.config.AlignTimeout,
+		CodecTimeout:       a.config.CodecTimeout,
 		OffsetReset:        engine.OffsetReset(a.config.OffsetReset),
 		OnError:            a.onError,
 		Globals:            tables.tables(),

@@ -80,6 +80,7 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 			return fmt.Errorf("checkpoint: task %s: write state: %w", t.name, err)
 		}
 	}
+	w.endOutages()
 	return nil
 }
 

@@ -87,6 +87,8 @@ type Config struct {
 	OnMerge func(broker.TopicPartition, []broker.Record)
 	// Globals are the global tables, loaded; nil if the plan has none.
 	Globals *Globals
+	// CodecTimeout is how long a record waits for what a codec cannot reach; 0 means not at all, less than 0 for ever.
+	CodecTimeout time.Duration
 	// OpenBackend opens the database of a task; Dir is the relative folder that names it.
 	OpenBackend func(dir string) (store.Backend, error)
 	// DestroyBackend deletes the database of a task that is not open.

@@ -177,7 +177,7 @@ func (w *world) configure() (members int) {
 	}
 	c.engine = engine.Config{
 		ExactlyOnce: exactlyOnce, RevokeTimeout: time.Minute, CheckpointInterval: c.interval,
-		CheckpointRecords: pick(r, 0, 0, 1, 3, 10), CheckpointBytes: pick[int64](r, 64<<20, 64<<20, 500),
+		CodecTimeout: -1, CheckpointRecords: pick(r, 0, 0, 1, 3, 10), CheckpointBytes: pick[int64](r, 64<<20, 64<<20, 500),
 		CacheBytes: pick[int64](r, 1<<20, 1<<20, 0), Linger: pick(r, 0, 50*time.Millisecond),
 		MaxBufferedRecords: pick(r, 0, 0, 1, 5), MaxBufferedBytes: pick[int64](r, 0, 0, 200),
 		OnError: func(*operator.ProcessingError) engine.Action { return engine.Fail },

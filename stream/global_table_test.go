@@ -44,6 +44,74 @@ func ExampleStream_JoinGlobal() {
 	// Ada buys p1: a kettle
 }
 
+// A page is shown to the user whose number it is.
+func ExampleTopology_GlobalTable() {
+	t := stream.NewTopology()
+	t.From(pages).JoinGlobal(t.GlobalTable(users), userOf, func(page, user string) string {
+		return page + " of " + user
+	}).To(words)
+
+	visit(t)
+	// Output: /7 of Ada
+}
+
+func ExampleStream_JoinGlobalRecord() {
+	t := stream.NewTopology()
+	t.From(pages).JoinGlobalRecord(t.GlobalTable(users),
+		func(r textRecord) string { return userOf(r.Value) },
+		func(r textRecord, user string) string { return r.Key + " sees " + user },
+	).To(words)
+
+	visit(t)
+	// Output: x sees Ada
+}
+
+func ExampleStream_TryJoinGlobal() {
+	t := stream.NewTopology()
+	t.From(pages).TryJoinGlobal(t.GlobalTable(users), func(_ context.Context, page string) (string, error) {
+		if page == "/" {
+			return "", stream.ErrNoKey
+		}
+		return userOf(page), nil
+	}, func(_ context.Context, page, user string) (string, error) {
+		return page + " of " + user, nil
+	}).To(words)
+
+	visit(t)
+	// Output: /7 of Ada
+}
+
+func ExampleStream_LeftJoinGlobalRecord() {
+	t := stream.NewTopology()
+	t.From(pages).LeftJoinGlobalRecord(t.GlobalTable(users),
+		func(r textRecord) string { return userOf(r.Value) },
+		func(r textRecord, user *string) string { return fmt.Sprint(r.Value, " has a user: ", user != nil) },
+	).To(words)
+
+	visit(t)
+	// Output:
+	// /7 has a user: true
+	// / has a user: false
+}
+
+// userOf returns the number of a page's user.
+func userOf(page string) string { return page[1:] }
+
+// visit prints what a topology makes of the pages of a user and of nobody.
+func visit(t *stream.Topology) {
+	err := testkit.Run(t, func(d *testkit.Driver) {
+		d.Input(users).Send("7", "Ada", time.Unix(0, 0))
+		d.Input(pages).Send("x", "/7", time.Unix(1, 0))
+		d.Input(pages).Send("x", "/", time.Unix(2, 0))
+		for _, v := range d.Output(words).Values() {
+			fmt.Println(v)
+		}
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+}
+
 // A record without a row is kept.
 func ExampleStream_LeftJoinGlobal() {
 	t := stream.NewTopology()

@@ -3,6 +3,7 @@ package stream
 import (
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/internal/typename"
 	"github.com/weirstreams/weir/operator"
 )
 
@@ -42,6 +43,7 @@ func (t Table[K, V]) joinForeignKey[F, R, W any](
 	site := callSite()
 	g := &t.topology.graph
 	n := &graph.Node{Kind: "joinforeignkey", Detail: name, Site: site, Stores: []string{name}}
+	n.Keep(name, typename.Codec(t.key), typename.Codec(t.value)+" and "+typename.Codec(right.value))
 	view := func(b *graph.Builder) (*operator.ForeignKeyView[K, V, R, W], error) {
 		return graph.Share(b, n, func() (*operator.ForeignKeyView[K, V, R, W], error) {
 			left, err := t.view(b)
@@ -124,6 +126,7 @@ func (t Table[F, R]) rightOfForeignKey(name, site string, subscriptions *graph.N
 	g := &t.topology.graph
 	store := name + "_subscriptions"
 	n := &graph.Node{Kind: "joinforeignkey-right", Detail: name, Site: site, Stores: []string{store}}
+	n.Keep(store, typename.Codec(t.key), "subscription")
 	operate := func(b *graph.Builder) (*operator.ForeignKeyRight[F, R], error) {
 		op, err := b.Build(n)
 		if err != nil {

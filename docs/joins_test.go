@@ -1,10 +1,12 @@
 package docs
 
 import (
+	"context"
 	"time"
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/join"
+	"github.com/weirstreams/weir/row"
 	"github.com/weirstreams/weir/stream"
 )
 
@@ -66,6 +68,38 @@ func Example_tables() {
 		}
 		return user + " in " + *city
 	})
+}
+
+type Purchase struct{ Customer, Product string }
+
+func Example_globalTables() {
+	purchases, products := stream.NewTopic("purchases", codec.String(), codec.JSON[Purchase]()), topic("products")
+	t := stream.NewTopology()
+
+	catalogue := t.GlobalTable(products)
+	t.From(purchases).JoinGlobal(catalogue, func(p Purchase) string { return p.Product }, func(p Purchase, product string) string {
+		return p.Customer + " buys " + product
+	})
+
+	t = stream.NewTopology()
+	catalogue = t.GlobalTable(products)
+	t.From(purchases).TryLeftJoinGlobal(catalogue, func(_ context.Context, p Purchase) (string, error) {
+		if p.Product == "" {
+			return "", stream.ErrNoKey
+		}
+		return p.Product, nil
+	}, func(_ context.Context, p Purchase, product *string) (string, error) {
+		return p.Customer + " buys " + orNone(product), nil
+	})
+}
+
+func Example_mergedRows() {
+	t := stream.NewTopology()
+	trades := t.From(stream.NewTopic("trades", codec.String(), row.JSON()))
+	quotes := t.From(stream.NewTopic("quotes", codec.String(), row.JSON()))
+
+	trades.LeftJoinAsOf(quotes, join.Grace(time.Hour), row.MergeKeepLeft)
+	trades.TryJoinInterval(quotes, join.Within(time.Second, 0), row.TryMerge)
 }
 
 type Order struct{ ID int64 }

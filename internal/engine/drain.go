@@ -86,7 +86,12 @@ func pressure(err error) (wait time.Duration, ok bool) {
 // holdBack stops all input of the worker until the checkpoint can be tried again, because of an error that isBackpressure.
 func (w *Worker) holdBack(err error) {
 	wait, _ := pressure(err)
-	w.config.Logger.Warn("input is held back until the checkpoint can be made", "wait", wait, "cause", err)
+	w.holdBackFor(wait, err)
+}
+
+// holdBackFor stops all input of the worker for a time.
+func (w *Worker) holdBackFor(wait time.Duration, cause error) {
+	w.config.Logger.Warn("input is held back", "wait", wait, "cause", cause)
 	w.heldBackUntil = w.config.Clock.Now().Add(wait)
 	w.pauseInput(true)
 }

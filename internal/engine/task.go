@@ -129,7 +129,7 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 		Step: func() context.Context { return w.outbox.context },
 		Space: func(name string) (store.Space, error) {
 			prefix, err := t.database.prefix(name)
-			return store.Space{Name: name, Backend: t.database.backend, Prefix: prefix, CacheBytes: w.config.CacheBytes}, err
+			return store.Space{Name: name, Backend: t.database.backend, Prefix: prefix, CacheBytes: w.config.CacheBytes, Now: w.config.Clock.Now}, err
 		},
 		Output: func(topic string) (operator.Output, error) { return w.output(t, topic) },
 	}
@@ -137,6 +137,9 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 		t.observe = w.observe
 	}
 	builder := &graph.Builder{Env: &t.env, Topic: w.plan.Topic}
+	if g := w.config.Globals; g != nil {
+		builder.Global = g.Table
+	}
 	for _, n := range part.Sources {
 		topic := w.plan.Topic(n)
 		if !slices.Contains(topics, topic) {

@@ -1,6 +1,7 @@
 package sim_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -177,6 +178,41 @@ func globalTable(faulty func() error) *stream.Topology {
 	again := named.GroupBy("name", func(o order) string { return o.Shop }).
 		JoinGlobal(table, func(o order) string { return strings.TrimPrefix(o.Shop, "name of ") }, func(o, shop order) order {
 			return check(faulty, order{o.ID, shop.Shop, o.Amount})
+		})
+	running(again, total, faulty).To(lines)
+	return t
+}
+
+// lookupJoin looks up the names of shops, before a repartition and behind it. Some shops have none. Whoever knows the names does
+// not always answer, and sometimes fails.
+func lookupJoin(faulty func() error) *stream.Topology {
+	failures := 0
+	names := join.Cached(join.LookupFunc[string, string](func(_ context.Context, shops []string, found []*string) error {
+		if err := faulty(); err != nil {
+			if failures++; failures%4 == 0 {
+				return err
+			}
+			return &join.UnavailableError{Err: err}
+		}
+		for i, shop := range shops {
+			if !strings.HasSuffix(shop, "1") {
+				name := "name of " + shop
+				found[i] = &name
+			}
+		}
+		return nil
+	}), join.CacheConfig{Size: 2, Now: func() time.Time { return time.Time{} }})
+	t := stream.NewTopology()
+	named := t.From(orders).LeftJoinLookup(names, func(o order) string { return o.Shop }, func(o order, name *string) order {
+		if name == nil {
+			return check(faulty, order{o.ID, "nowhere", o.Amount})
+		}
+		return order{o.ID, *name, o.Amount}
+	})
+	named.To(out)
+	again := named.GroupBy("name", func(o order) string { return o.Shop }).
+		JoinLookup(names, func(o order) string { return strings.TrimPrefix(o.Shop, "name of ") }, func(o order, name string) order {
+			return check(faulty, order{o.ID, name, o.Amount})
 		})
 	running(again, total, faulty).To(lines)
 	return t

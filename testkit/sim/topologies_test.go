@@ -31,6 +31,7 @@ var topologies = []topologyOf{
 	{name: "foreign-key join", build: foreignKeyJoin, inputs: []string{"orders", "returns"}},
 	{name: "foreign-key join of one table", build: foreignKeySelfJoin, inputs: []string{"orders"}, check: checkForeignKeySelfJoin},
 	{name: "global table", build: globalTable, inputs: []string{"orders", "shops"}},
+	{name: "lookup join", build: lookupJoin, inputs: []string{"orders"}},
 }
 
 type topologyOf struct {

@@ -109,3 +109,33 @@ func Example_codecs() {
 
 	_ = orders
 }
+
+type (
+	Payment struct {
+		Account int64
+		Owner   string
+	}
+	Account struct{ Owner string }
+)
+
+func Example_lookups() {
+	payments := stream.NewTopic("payments", codec.String(), codec.JSON[Payment]())
+	load := func(context.Context, []int64) (map[int64]*Account, error) { return nil, nil }
+	t := stream.NewTopology()
+
+	accounts := join.LookupFunc[int64, Account](func(ctx context.Context, ids []int64, found []*Account) error {
+		rows, err := load(ctx, ids)
+		if err != nil {
+			return &join.UnavailableError{Err: err}
+		}
+		for i, id := range ids {
+			found[i] = rows[id]
+		}
+		return nil
+	})
+	cached := join.Cached(accounts, join.CacheConfig{Size: 100_000, TTL: 5 * time.Minute})
+	t.From(payments).JoinLookup(cached, func(p Payment) int64 { return p.Account }, func(p Payment, a Account) Payment {
+		p.Owner = a.Owner
+		return p
+	})
+}

@@ -186,12 +186,17 @@ func globalTable(faulty func() error) *stream.Topology {
 // lookupJoin looks up the names of shops, before a repartition and behind it. Some shops have none. Whoever knows the names does
 // not always answer, and sometimes fails.
 func lookupJoin(faulty func() error) *stream.Topology {
-	failures := 0
+	failures, away := 0, 0
 	names := join.Cached(join.LookupFunc[string, string](func(_ context.Context, shops []string, found []*string) error {
+		if away > 0 {
+			away--
+			return &join.UnavailableError{}
+		}
 		if err := faulty(); err != nil {
 			if failures++; failures%4 == 0 {
 				return err
 			}
+			away = 12
 			return &join.UnavailableError{Err: err}
 		}
 		for i, shop := range shops {

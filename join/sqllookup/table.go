@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/weirstreams/weir/join"
@@ -82,6 +83,9 @@ type tableLookup[R any] struct {
 	t       Table
 	first   bool
 	scanner *scanner[R]
+
+	mu       sync.Mutex // guards prepared
+	prepared map[int]*sql.Stmt
 }
 
 func newTableLookup[R any](db Database, t Table, first bool) (*tableLookup[R], error) {
@@ -120,7 +124,7 @@ func newTableLookup[R any](db Database, t Table, first bool) (*tableLookup[R], e
 	if err := s.bind(t.Columns); err != nil {
 		return nil, fmt.Errorf("sql lookup of table %q: %w", t.Name, err)
 	}
-	return &tableLookup[R]{db, t, first, s}, nil
+	return &tableLookup[R]{db: db, t: t, first: first, scanner: s, prepared: map[int]*sql.Stmt{}}, nil
 }
 
 // quote makes an identifier of a name, as SQL-92 has it.
@@ -177,7 +181,7 @@ func lookup[Q, R any](ctx context.Context, l *tableLookup[R], queries []Q, use f
 		for i, q := range batch {
 			args[i] = q
 		}
-		err := l.ask(ctx, l.statement(len(batch)), args, func(i int, row R) { use(from+i, row) })
+		err := l.ask(ctx, args, func(i int, row R) { use(from+i, row) })
 		if err != nil {
 			return l.db.explain(ctx, fmt.Errorf("look up table %q: %w", l.t.Name, err))
 		}
@@ -185,8 +189,26 @@ func lookup[Q, R any](ctx context.Context, l *tableLookup[R], queries []Q, use f
 	return nil
 }
 
-func (l *tableLookup[R]) ask(ctx context.Context, statement string, args []any, use func(i int, row R)) error {
-	rows, err := l.db.DB.QueryContext(ctx, statement, args...)
+// prepare returns the statement for n values. It lives as long as the database does.
+func (l *tableLookup[R]) prepare(ctx context.Context, n int) (*sql.Stmt, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s, ok := l.prepared[n]; ok {
+		return s, nil
+	}
+	s, err := l.db.DB.PrepareContext(ctx, l.statement(n))
+	if err == nil {
+		l.prepared[n] = s
+	}
+	return s, err
+}
+
+func (l *tableLookup[R]) ask(ctx context.Context, args []any, use func(i int, row R)) error {
+	statement, err := l.prepare(ctx, len(args))
+	if err != nil {
+		return err
+	}
+	rows, err := statement.QueryContext(ctx, args...)
 	if err != nil {
 		return err
 	}

@@ -1,14 +1,21 @@
 package codec
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // ErrIgnore is what Decode or Split return (or wrap) for a message that is none of the stream's business, such as a
 // heartbeat between the data: the record is passed over, counted as ignored and not an error.
 var ErrIgnore = errors.New("message ignored")
 
-// ErrUnavailable is in the chain of an error that is not the record's fault, such as a schema registry that does not
-// answer. The application ends with it, whatever is to be done with broken records: it must not skip good ones.
+// ErrUnavailable is in the chain of an error that is not the record's fault, such as a schema that the registry refuses.
+// The application ends with it, whatever is to be done with broken records: it must not skip good ones.
 var ErrUnavailable = errors.New("unavailable")
+
+// ErrOutage is an ErrUnavailable that passes, such as a schema registry that does not answer. The application goes back to
+// its last checkpoint, holds its input back and tries again, for as long as runtime.Config.CodecTimeout says, before it ends.
+var ErrOutage = fmt.Errorf("outage: %w", ErrUnavailable)
 
 // Splitter is implemented by codecs of messages that hold several values. A topic with such a value codec gives one
 // record for each value, all with the key, time, headers and origin of the message; none gives no record.

@@ -1,10 +1,12 @@
 package docs
 
 import (
+	"context"
 	"time"
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/join"
+	"github.com/weirstreams/weir/row"
 	"github.com/weirstreams/weir/stream"
 )
 
@@ -68,10 +70,72 @@ func Example_tables() {
 	})
 }
 
+type Purchase struct{ Customer, Product string }
+
+func Example_globalTables() {
+	purchases, products := stream.NewTopic("purchases", codec.String(), codec.JSON[Purchase]()), topic("products")
+	t := stream.NewTopology()
+
+	catalogue := t.GlobalTable(products)
+	t.From(purchases).JoinGlobal(catalogue, func(p Purchase) string { return p.Product }, func(p Purchase, product string) string {
+		return p.Customer + " buys " + product
+	})
+
+	t = stream.NewTopology()
+	catalogue = t.GlobalTable(products)
+	t.From(purchases).TryLeftJoinGlobal(catalogue, func(_ context.Context, p Purchase) (string, error) {
+		if p.Product == "" {
+			return "", stream.ErrNoKey
+		}
+		return p.Product, nil
+	}, func(_ context.Context, p Purchase, product *string) (string, error) {
+		return p.Customer + " buys " + orNone(product), nil
+	})
+}
+
+func Example_mergedRows() {
+	t := stream.NewTopology()
+	trades := t.From(stream.NewTopic("trades", codec.String(), row.JSON()))
+	quotes := t.From(stream.NewTopic("quotes", codec.String(), row.JSON()))
+
+	trades.LeftJoinAsOf(quotes, join.Grace(time.Hour), row.MergeKeepLeft)
+	trades.TryJoinInterval(quotes, join.Within(time.Second, 0), row.TryMerge)
+}
+
 type Order struct{ ID int64 }
 
 func Example_codecs() {
 	orders := stream.NewTopic("orders", codec.String(), codec.JSON[Order]())
 
 	_ = orders
+}
+
+type (
+	Payment struct {
+		Account int64
+		Owner   string
+	}
+	Account struct{ Owner string }
+)
+
+func Example_lookups() {
+	payments := stream.NewTopic("payments", codec.String(), codec.JSON[Payment]())
+	load := func(context.Context, []int64) (map[int64]*Account, error) { return nil, nil }
+	t := stream.NewTopology()
+
+	accounts := join.LookupFunc[int64, Account](func(ctx context.Context, ids []int64, found []*Account) error {
+		rows, err := load(ctx, ids)
+		if err != nil {
+			return &join.UnavailableError{Err: err}
+		}
+		for i, id := range ids {
+			found[i] = rows[id]
+		}
+		return nil
+	})
+	cached := join.Cached(accounts, join.CacheConfig{Size: 100_000, TTL: 5 * time.Minute})
+	t.From(payments).JoinLookup(cached, func(p Payment) int64 { return p.Account }, func(p Payment, a Account) Payment {
+		p.Owner = a.Owner
+		return p
+	})
 }

@@ -2,10 +2,12 @@ package operator_test
 
 import (
 	"context"
+	"io"
 	"iter"
 	"testing"
 	"time"
 
+	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/window"
@@ -23,6 +25,31 @@ var (
 type pair struct {
 	cell *store.Cell[int]
 	m    *store.Map[int, int]
+}
+
+// flightCodec encodes as little as possible: what is measured is not the codec.
+type flightCodec struct{}
+
+func (flightCodec) Append(dst []byte, _ *codec.Context, f flight) ([]byte, error) {
+	return append(dst, f.Origin...), nil
+}
+func (flightCodec) Decode(*codec.Context, []byte) (flight, error) { return flight{}, nil }
+
+var (
+	flightsOut   = stream.NewTopic("flights-out", codec.String(), codec.Codec[flight](flightCodec{}))
+	otherFlights = stream.NewTopic("other-flights", codec.String(), codec.Codec[flight](flightCodec{}))
+)
+
+// BenchmarkDebugging measures what is for people to look at.
+func BenchmarkDebugging(b *testing.B) {
+	for name, declare := range map[string]func(flights) flights{
+		"Print": func(s flights) flights { return s.PrintWith(stream.PrintOptions{To: io.Discard}) },
+		"PrintTable": func(s flights) flights {
+			return s.PrintTable(stream.TableOptions{To: io.Discard, Plain: true})
+		},
+	} {
+		b.Run(name, func(b *testing.B) { benchmark(b, receive(b, lower(b, newEnv(b), declare, nowhere{})), 1) })
+	}
 }
 
 // both2 is a sequence without an allocation of its own.
@@ -73,7 +100,7 @@ func init() {
 		},
 		"AddHeader": func(s flights) flights { return s.AddHeader("h", func(flight) []byte { return header }) },
 		"Update of a pointer": func(s flights) flights {
-			return s.Map(func(flight) *flight { return &both[0] }).Update(func(f *flight) { f.Delay++ }).Map(func(f *flight) flight { return *f })
+			return s.Map(toPointer).Update(func(f *flight) { f.Delay++ }).Map(fromPointer)
 		},
 		"Branch of three": func(s flights) flights {
 			b := s.Branch()
@@ -124,6 +151,49 @@ func init() {
 		"Aggregate": func(s flights) flights {
 			return s.Aggregate("sum", window.Sum(func(f flight) int { return f.Delay })).Map(func(n int) flight { return flight{Delay: n} })
 		},
+		"TryReduceRecord": func(s flights) flights {
+			return s.TryReduceRecord(store.NewCell[flight]("last"), func(_ context.Context, _ flight, r flightRecord) (flight, error) { return r.Value, nil })
+		},
+		"TryFilterRecord": func(s flights) flights {
+			return s.TryFilterRecord(func(_ context.Context, r flightRecord) (bool, error) { return !r.KeyNull, nil })
+		},
+		"TryFlatMapRecord of two": func(s flights) flights {
+			return s.TryFlatMapRecord(func(context.Context, flightRecord) ([]flight, error) { return both, nil })
+		},
+		"TryPeekRecord": func(s flights) flights {
+			return s.TryPeekRecord(func(context.Context, flightRecord) error { return nil })
+		},
+		"MapKeyRecord": func(s flights) flights { return s.MapKeyRecord(func(r flightRecord) string { return r.Key }) },
+		"WithKeyCodec": func(s flights) flights { return s.WithKeyCodec(codec.JSON[string]()) },
+		"SetTimestamp": func(s flights) flights {
+			moment := time.UnixMilli(1)
+			return s.SetTimestamp(func(flight) time.Time { return moment })
+		},
+		"AddHeaderRecord": func(s flights) flights {
+			return s.AddHeaderRecord("h", func(flightRecord) []byte { return header })
+		},
+		"UpdateRecord of a pointer": func(s flights) flights {
+			return s.Map(toPointer).UpdateRecord(func(r stream.Record[string, *flight]) { r.Value.Delay++ }).Map(fromPointer)
+		},
+		"Concat": func(s flights) flights {
+			return s.Filter(func(f flight) bool { return f.Delay < 0 }).Concat(s.Filter(func(f flight) bool { return f.Delay >= 0 }))
+		},
+		"MapStateRecord": func(s flights) flights {
+			return s.MapStateRecord(delays, func(c *store.Cell[int], r flightRecord) flight { c.Set(r.Value.Delay); return r.Value })
+		},
+		"GroupByKey": func(s flights) flights {
+			s.GroupByKeyWith(stream.Repartition[string, flight]{Name: "g", Value: flightCodec{}})
+			return s
+		},
+		"ToWith": func(s flights) flights {
+			s.ToWith(flightsOut, stream.Write[string, flight]{Key: func(r flightRecord) string { return r.Value.Destination }})
+			return s
+		},
+		"ToOneOf": func(s flights) flights {
+			s.ToOneOf(func(flightRecord) stream.Topic[string, flight] { return flightsOut }, flightsOut, otherFlights)
+			return s
+		},
+		"Table": func(s flights) flights { return s.Table("rows").Stream() },
 		"Process": func(s flights) flights {
 			return s.Process(store.None(), func(struct{}) stream.Processor[string, flight, string, flight] { return &forwarder{} })
 		},

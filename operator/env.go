@@ -21,8 +21,13 @@ type Env struct {
 	At int
 	// Stores are the stores that the operators have opened.
 	Stores []store.Store
+	// Step returns the context of what the worker does right now, for calls that wait: it ends when Context does, and when
+	// partitions have to be given up. If it is nil, that is Context.
+	Step func() context.Context
 	// Drains are where records leave for sinks, flushed before each checkpoint in the order of the declaration.
 	Drains []TaskDrain
+	// Buffers are the operators that hold records back. They hold none between two steps, unless one could not be settled.
+	Buffers []Buffer
 	// NullKeys counts records that a stateful operator skipped because their key was null.
 	NullKeys int64
 	// Ignored counts messages that a codec passed over.
@@ -79,6 +84,16 @@ type Output interface {
 	Partitions() int32
 	// Append adds a record to a partition. It may wait when the cluster is slow.
 	Append(partition int32, r *broker.Record) error
+}
+
+// StepContext returns the context of what the worker does right now.
+func (e *Env) StepContext() context.Context {
+	if e.Step != nil {
+		if ctx := e.Step(); ctx != nil {
+			return ctx
+		}
+	}
+	return e.Context
 }
 
 // Enter notes that the code of node runs from here on.

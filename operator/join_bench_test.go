@@ -2,12 +2,14 @@ package operator_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/store"
@@ -103,7 +105,9 @@ func BenchmarkIntervalJoin(b *testing.B) {
 			keys, env, out := benchKeys(n), benchEnv(b), &discarded{}
 			span := time.Duration(n) * 3 * time.Millisecond
 			j, err := operator.NewInterval(env, 0, join.Within(span, span).Grace(span), codec.String(), codec.Int(), codec.Int(), false, false,
-				func(_ context.Context, l, r *int) (int, error) { return *l + *r, nil }, out)
+				func(_ context.Context, l, r *operator.Record[string, int]) (int, error) {
+					return l.Value + r.Value, nil
+				}, out)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -122,5 +126,187 @@ func BenchmarkIntervalJoin(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+type discardedChanges struct{ n int }
+
+func (d *discardedChanges) Receive(*operator.Record[string, operator.Change[int]]) error {
+	d.n++
+	return nil
+}
+
+// benchKeyed sends a record for each key in turn, far apart from each other, and expects results.
+func benchKeyed(b *testing.B, name string, n int, env *operator.Env, to operator.Receiver[string, int], keys []string, results *int) {
+	b.Run(fmt.Sprintf("%s/keys=%d", name, n), func(b *testing.B) {
+		r := operator.Record[string, int]{Value: 1, Origin: &env.Origin}
+		before := *results
+		b.ReportAllocs()
+		i := 0
+		for b.Loop() {
+			r.Key = keys[i]
+			if i += 7919; i >= n {
+				i %= n
+			}
+			r.Millis++
+			r.Value++
+			if err := to.Receive(&r); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if *results == before {
+			b.Fatal("nothing came of it")
+		}
+	})
+}
+
+// benchTables returns tables of n rows each, in the memory of their stores, and what joins them.
+func benchTables(b *testing.B, env *operator.Env, keys []string, out operator.Receiver[string, operator.Change[int]]) (
+	left, right operator.Receiver[string, int], joined *operator.Tables[string, int, int, int],
+) {
+	var rows [2]*operator.Rows[string, int]
+	for i, name := range []string{"left", "right"} {
+		var err error
+		if rows[i], err = operator.NewRows(env, store.NewCell[int](name), codec.String()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	joined = &operator.Tables[string, int, int, int]{Env: env, Next: out, Sides: operator.TablesView[string, int, int, int]{
+		Left: rows[0], Right: rows[1], Merge: func(l, r *int) int { return *l + *r },
+	}}
+	left = &operator.Table[string, int]{Env: env, Rows: rows[0], Next: joined.Left()}
+	right = &operator.Table[string, int]{Env: env, Rows: rows[1], Next: joined.Right()}
+	for _, side := range []operator.Receiver[string, int]{left, right} {
+		for i, key := range keys {
+			r := operator.Record[string, int]{Key: key, Value: i, Origin: &env.Origin}
+			if err := side.Receive(&r); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	return left, right, joined
+}
+
+// A change of a row, a change of a row that is joined with another, and a record that is joined with a row.
+func BenchmarkTables(b *testing.B) {
+	for _, n := range []int{1_000, 1_000_000} {
+		keys, env, changes, results := benchKeys(n), benchEnv(b), &discardedChanges{}, &discarded{}
+		_, right, joined := benchTables(b, env, keys, changes)
+		alone, err := operator.NewRows(env, store.NewCell[int]("alone"), codec.String())
+		if err != nil {
+			b.Fatal(err)
+		}
+		table := &operator.Table[string, int]{Env: env, Rows: alone, Next: changes}
+		for _, key := range keys {
+			r := operator.Record[string, int]{Key: key, Value: 1, Origin: &env.Origin}
+			if err := table.Receive(&r); err != nil {
+				b.Fatal(err)
+			}
+		}
+		benchKeyed(b, "table", n, env, table, keys, &changes.n)
+		benchKeyed(b, "tables", n, env, right, keys, &changes.n)
+		benchKeyed(b, "streamtable", n, env, &operator.TableJoin[string, int, int, int]{
+			Env: env, Table: joined.Sides.Right, Next: results,
+			Merge: func(_ context.Context, r *operator.Record[string, int], row *int) (int, error) {
+				return r.Value + *row, nil
+			},
+		}, keys, &results.n)
+	}
+}
+
+// channel is a topic between two operators, with memory that is used again.
+type channel struct {
+	records []broker.Record
+	waiting int
+	to      operator.Input
+}
+
+func (c *channel) Partitions() int32 { return 1 }
+
+func (c *channel) Append(_ int32, r *broker.Record) error {
+	if c.waiting == len(c.records) {
+		c.records = append(c.records, broker.Record{})
+	}
+	held := &c.records[c.waiting]
+	held.Key, held.Value = append(held.Key[:0], r.Key...), append(held.Value[:0], r.Value...)
+	c.waiting++
+	return nil
+}
+
+func (c *channel) deliver() error {
+	n := c.waiting
+	c.waiting = 0
+	for i := range c.records[:n] {
+		if err := c.to.Process(&c.records[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Left rows name one right row each: a change of a left row, one that names another right row, and a change of a right row, with
+// the messages between the sides encoded and decoded, in place of what Kafka does.
+func BenchmarkForeignKeyJoin(b *testing.B) {
+	for _, n := range []int{1_000, 1_000_000} {
+		keys, env, changes := benchKeys(n), benchEnv(b), &discardedChanges{}
+		var rows [2]*operator.Rows[string, int]
+		for i, name := range []string{"left", "right"} {
+			var err error
+			if rows[i], err = operator.NewRows(env, store.NewCell[int](name), codec.String()); err != nil {
+				b.Fatal(err)
+			}
+		}
+		view := &operator.ForeignKeyView[string, int, int, int]{Left: rows[0], Merge: func(l, r *int) int { return *l + *r }}
+		if err := view.Open(env, "join", codec.String(), codec.Int(), codec.Int()); err != nil {
+			b.Fatal(err)
+		}
+		subscriptions, answers := &channel{}, &channel{}
+		join := &operator.ForeignKeyJoin[string, int, string, int, int]{
+			Env: env, View: view, Foreign: codec.String(), Next: changes,
+			ForeignKey:    func(row int) (string, bool) { return keys[row], true },
+			Subscriptions: operator.NewForeignKeyTopic(env, 0, "subscriptions", subscriptions),
+		}
+		other := &operator.ForeignKeyRight[string, int]{
+			Env: env, Right: rows[1], Answers: operator.NewForeignKeyTopic(env, 0, "answers", answers),
+		}
+		if err := other.Open("join_subscriptions", "subscriptions", codec.String(), codec.Int()); err != nil {
+			b.Fatal(err)
+		}
+		subscriptions.to = operator.NewSource(env, 0, "subscriptions", codec.Bytes(), operator.ForeignKeySubscriptions(), nil, other.Subscriptions())
+		answers.to = operator.NewSource(env, 0, "answers", codec.String(), operator.ForeignKeyAnswers(), nil, join.Answers("answers"))
+		left := &operator.Table[string, int]{Env: env, Rows: rows[0], Next: join.Changes()}
+		right := &operator.Table[string, int]{Env: env, Rows: rows[1], Next: other.Changes()}
+		r := operator.Record[string, int]{Origin: &env.Origin}
+		send := func(to operator.Receiver[string, int], key string, row int) {
+			env.Origin.Offset++
+			r.Key, r.Value = key, row
+			if err := errors.Join(to.Receive(&r), subscriptions.deliver(), answers.deliver()); err != nil {
+				b.Fatal(err)
+			}
+		}
+		for i, key := range keys {
+			send(right, key, i)
+			send(left, key, i)
+		}
+		run := func(name string, f func(i int)) {
+			b.Run(fmt.Sprintf("%s/keys=%d", name, n), func(b *testing.B) {
+				before := changes.n
+				b.ReportAllocs()
+				i := 0
+				for b.Loop() {
+					f(i)
+					if i += 7919; i >= n {
+						i %= n
+					}
+				}
+				if changes.n == before {
+					b.Fatal("nothing came of it")
+				}
+			})
+		}
+		run("left", func(i int) { send(left, keys[i], i) })
+		run("right", func(i int) { send(right, keys[i], i) })
+		turn := 0
+		run("leftother", func(i int) { turn++; send(left, keys[i], (i+1+turn/n)%n) })
 	}
 }

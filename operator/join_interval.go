@@ -22,12 +22,12 @@ type Interval[K, V, R, W any] struct {
 	right side[R]
 	grace int64
 	final bool // whether records without a match wait
-	merge func(ctx context.Context, left *V, right *R) (W, error)
+	merge func(ctx context.Context, left *Record[K, V], right *Record[K, R]) (W, error)
 	next  Receiver[K, W]
 	out   Record[K, W]
 	// Here, not on the stack: what a function is given escapes.
-	leftValue  V
-	rightValue R
+	leftRecord  Record[K, V]
+	rightRecord Record[K, R]
 }
 
 // side is what a join keeps of one side.
@@ -44,7 +44,7 @@ type side[V any] struct {
 // the missing side of records without a match, which are emitted of the sides that say so.
 func NewInterval[K, V, R, W any](
 	env *Env, node int, d join.Interval, key codec.Codec[K], left codec.Codec[V], right codec.Codec[R],
-	unmatchedLeft, unmatchedRight bool, merge func(ctx context.Context, left *V, right *R) (W, error), next Receiver[K, W],
+	unmatchedLeft, unmatchedRight bool, merge func(ctx context.Context, left *Record[K, V], right *Record[K, R]) (W, error), next Receiver[K, W],
 ) (*Interval[K, V, R, W], error) {
 	before, after := d.Bounds()
 	j := &Interval[K, V, R, W]{
@@ -99,16 +99,16 @@ func (j *Interval[K, V, R, W]) advance(millis int64) (late int64, err error) {
 	}
 	j.left.store.AdvanceTo(millis)
 	late = millis - j.grace
-	err = expire(j, &j.left, late-1, func(v *Held[V]) (W, error) {
-		j.leftValue = v.Value
-		return j.merge(j.env.Context, &j.leftValue, nil)
+	err = expire(j, &j.left, late-1, func(key K, at int64, v *Held[V]) (W, error) {
+		j.leftRecord = kept(key, at, v)
+		return j.merge(j.env.Context, &j.leftRecord, nil)
 	})
 	if err != nil && IsFatal(err) {
 		return late, err
 	}
-	err2 := expire(j, &j.right, late-1, func(v *Held[R]) (W, error) {
-		j.rightValue = v.Value
-		return j.merge(j.env.Context, nil, &j.rightValue)
+	err2 := expire(j, &j.right, late-1, func(key K, at int64, v *Held[R]) (W, error) {
+		j.rightRecord = kept(key, at, v)
+		return j.merge(j.env.Context, nil, &j.rightRecord)
 	})
 	if err == nil {
 		err = err2
@@ -118,7 +118,7 @@ func (j *Interval[K, V, R, W]) advance(millis int64) (late int64, err error) {
 
 // expire drops the records of a side that are not later than limit, and emits those that have had no match, if they were
 // to wait for one. The others are emitted all the same if one fails.
-func expire[K, V, R, W, T any](j *Interval[K, V, R, W], s *side[T], limit int64, merge func(*Held[T]) (W, error)) (failed error) {
+func expire[K, V, R, W, T any](j *Interval[K, V, R, W], s *side[T], limit int64, merge func(K, int64, *Held[T]) (W, error)) (failed error) {
 	for {
 		encoded, ok, err := s.store.Due(limit)
 		if err != nil {
@@ -147,7 +147,7 @@ func expire[K, V, R, W, T any](j *Interval[K, V, R, W], s *side[T], limit int64,
 		}
 		for i := range due {
 			if it := &due[i]; !it.Value.Matched {
-				if err := j.emit(key, it.At, func() (W, error) { return merge(&it.Value) }); err != nil && failed == nil {
+				if err := j.emit(key, it.At, func() (W, error) { return merge(key, it.At, &it.Value) }); err != nil && failed == nil {
 					failed = err
 				}
 			}
@@ -169,12 +169,12 @@ func (j *Interval[K, V, R, W]) emit(key K, at int64, merge func() (W, error)) (e
 
 // Receive implements [Receiver] for left records.
 func (j *Interval[K, V, R, W]) Receive(r *Record[K, V]) error {
-	return receive(j, &j.left, &j.right, r, &j.leftValue, func(mine *V, other *Held[R]) (W, error) {
+	return receive(j, &j.left, &j.right, r, &j.leftRecord, func(mine *Record[K, V], other *store.Timed[Held[R]]) (W, error) {
 		if other == nil {
 			return j.merge(j.env.Context, mine, nil)
 		}
-		j.rightValue = other.Value
-		return j.merge(j.env.Context, mine, &j.rightValue)
+		j.rightRecord = kept(mine.Key, other.At, &other.Value)
+		return j.merge(j.env.Context, mine, &j.rightRecord)
 	})
 }
 
@@ -186,19 +186,25 @@ type intervalRight[K, V, R, W any] Interval[K, V, R, W]
 // Receive implements [Receiver].
 func (r *intervalRight[K, V, R, W]) Receive(record *Record[K, R]) error {
 	j := (*Interval[K, V, R, W])(r)
-	return receive(j, &j.right, &j.left, record, &j.rightValue, func(mine *R, other *Held[V]) (W, error) {
+	return receive(j, &j.right, &j.left, record, &j.rightRecord, func(mine *Record[K, R], other *store.Timed[Held[V]]) (W, error) {
 		if other == nil {
 			return j.merge(j.env.Context, nil, mine)
 		}
-		j.leftValue = other.Value
-		return j.merge(j.env.Context, &j.leftValue, mine)
+		j.leftRecord = kept(mine.Key, other.At, &other.Value)
+		return j.merge(j.env.Context, &j.leftRecord, mine)
 	})
 }
 
-// receive joins a record of a side with what is kept of the other, and keeps it. value is where merge finds the record's.
+// kept returns what is known of a record that was kept.
+func kept[K, V any](key K, at int64, v *Held[V]) Record[K, V] {
+	return Record[K, V]{Key: key, Value: v.Value, ValueNull: v.Null, Millis: at}
+}
+
+// receive joins a record of a side with what is kept of the other, and keeps it. record is where merge finds it, without
+// what a record that was kept does not have.
 func receive[K, V, R, W, M, O any](
-	j *Interval[K, V, R, W], mine *side[M], others *side[O], r *Record[K, M], value *M,
-	merge func(mine *M, other *Held[O]) (W, error),
+	j *Interval[K, V, R, W], mine *side[M], others *side[O], r *Record[K, M], record *Record[K, M],
+	merge func(mine *Record[K, M], other *store.Timed[Held[O]]) (W, error),
 ) error {
 	j.env.Enter(j.node)
 	key, ok, err := j.keys.encode(r.Key, r.KeyNull)
@@ -239,14 +245,14 @@ func receive[K, V, R, W, M, O any](
 			}
 		}
 	}
-	*value = r.Value // after advance, which uses the place too
+	*record = Record[K, M]{Key: r.Key, Value: r.Value, ValueNull: r.ValueNull, Millis: r.Millis} // after advance, which uses the place too
 	for i := range matches {
-		if err := j.emit(r.Key, r.Millis, func() (W, error) { return merge(value, &matches[i].Value) }); err != nil {
+		if err := j.emit(r.Key, r.Millis, func() (W, error) { return merge(record, &matches[i]) }); err != nil {
 			return err
 		}
 	}
 	if len(matches) == 0 && mine.unmatched && (!j.final || r.Millis < late) {
-		if err := j.emit(r.Key, r.Millis, func() (W, error) { return merge(value, nil) }); err != nil {
+		if err := j.emit(r.Key, r.Millis, func() (W, error) { return merge(record, nil) }); err != nil {
 			return err
 		}
 	}

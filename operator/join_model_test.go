@@ -296,8 +296,15 @@ func joinCase(t *testing.T, seed uint64) bool {
 		m, what = i, fmt.Sprintf("%+v", *i)
 		build = func(env *operator.Env, next operator.Receiver[string, string]) (left, right operator.Receiver[string, string], err error) {
 			j, err := operator.NewInterval(env, 0, d, codec.String(), codec.String(), codec.String(), i.left, i.right,
-				func(_ context.Context, l, r *string) (string, error) {
-					return "(" + text(l) + ", " + text(r) + ")", nil
+				func(_ context.Context, l, r *operator.Record[string, string]) (string, error) {
+					var left, right *string
+					if l != nil {
+						left = &l.Value
+					}
+					if r != nil {
+						right = &r.Value
+					}
+					return "(" + text(left) + ", " + text(right) + ")", nil
 				}, next)
 			if err != nil {
 				return nil, nil, err

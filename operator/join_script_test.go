@@ -25,10 +25,12 @@ import (
 //	R k 15 a                        side, key (- is null), event time in milliseconds, value (- is null)
 //	L k 20 x
 //	  (x, a) at 20                  what comes of it
+//	  deleted at 20                 a null: the row is not there any more
 //	  late                          it was not kept
 //	  null key                      it was skipped
 //
-// A result for another key than the record's is shown with that key.
+// A result for another key than the record's is shown with that key. The definition "streamtable" joins the left stream with the
+// table of the right topic, "tables" the tables of both, and "foreign" those by what is before the slash in a left row.
 func TestJoinScripts(t *testing.T) {
 	paths, err := filepath.Glob("testdata/join/*.txt")
 	if err != nil || len(paths) == 0 {
@@ -115,7 +117,11 @@ func runJoinScript(t *testing.T, script string, between func(*testkit.Driver)) s
 			if result.Key != r.Key {
 				fmt.Fprint(&out, result.Key, ": ")
 			}
-			fmt.Fprintf(&out, "%s at %d", result.Value, result.Time.UnixMilli())
+			value := result.Value
+			if result.ValueNull {
+				value = "deleted"
+			}
+			fmt.Fprintf(&out, "%s at %d", value, result.Time.UnixMilli())
 			for _, h := range result.Headers {
 				fmt.Fprintf(&out, " %s=%s", h.Key, h.Value)
 			}
@@ -164,6 +170,19 @@ func joinTopology(t *testing.T, fields []string) *stream.Topology {
 	pair := func(l, r *string) string { return "(" + show(l) + ", " + show(r) + ")" }
 	inner := func(l, r string) string { return pair(&l, &r) }
 	topology := stream.NewTopology()
+	if fields[0] == "tables" || fields[0] == "foreign" {
+		tableScript(topology, fields[0], has, pair).To(joinOut)
+		return topology
+	}
+	if fields[0] == "streamtable" {
+		table := topology.Table(joinRight)
+		if left := topology.From(joinLeft); has("left") {
+			left.LeftJoinTable(table, func(l string, r *string) string { return pair(&l, r) }).To(joinOut)
+		} else {
+			left.JoinTable(table, inner).To(joinOut)
+		}
+		return topology
+	}
 	left, right := topology.From(joinLeft), topology.From(joinRight)
 	var out stream.Stream[string, string]
 	switch fields[0] {
@@ -212,4 +231,25 @@ func joinTopology(t *testing.T, fields []string) *stream.Topology {
 	}
 	out.To(joinOut)
 	return topology
+}
+
+// tableScript joins the tables of both topics.
+func tableScript(
+	topology *stream.Topology, kind string, has func(string) bool, pair func(l, r *string) string,
+) stream.Table[string, string] {
+	left, right := topology.Table(joinLeft), topology.Table(joinRight)
+	inner := func(l, r string) string { return pair(&l, &r) }
+	unmatched := func(l string, r *string) string { return pair(&l, r) }
+	foreignKey := func(row string) (string, bool) { key, _, ok := strings.Cut(row, "/"); return key, ok }
+	switch {
+	case kind == "foreign" && has("left"):
+		return left.LeftJoinForeignKey("join", right, foreignKey, unmatched)
+	case kind == "foreign":
+		return left.JoinForeignKey("join", right, foreignKey, inner)
+	case has("left"):
+		return left.LeftJoin(right, unmatched)
+	case has("outer"):
+		return left.OuterJoin(right, pair)
+	}
+	return left.Join(right, inner)
 }

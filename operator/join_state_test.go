@@ -85,7 +85,9 @@ func TestAForwardJoinKeepsWhatWaits(t *testing.T) {
 func TestAnIntervalJoinKeepsTheGraceOfThePartition(t *testing.T) {
 	rows, most := hour(t, func(env *operator.Env) (left, right operator.Receiver[string, int]) {
 		j, err := operator.NewInterval(env, 0, join.Within(time.Second, time.Second).Grace(time.Minute), codec.String(), codec.Int(), codec.Int(),
-			true, true, func(context.Context, *int, *int) (int, error) { return 0, nil }, &discarded{})
+			true, true, func(context.Context, *operator.Record[string, int], *operator.Record[string, int]) (int, error) {
+				return 0, nil
+			}, &discarded{})
 		if err != nil {
 			t.Fatal(err)
 		}

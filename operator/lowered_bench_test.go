@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/store"
@@ -75,7 +76,7 @@ func lower[W any](
 	}
 	nodes := topology.Graph().Nodes
 	nodes[len(nodes)-1].Lower = func(*graph.Builder, *graph.Node) (any, error) { return end, nil }
-	builder := &graph.Builder{Env: env}
+	builder := &graph.Builder{Env: env, Topic: func(n *graph.Node) string { return n.Detail }}
 	first, err := builder.Build(nodes[0])
 	if err != nil {
 		tb.Fatal(err)
@@ -91,8 +92,15 @@ func newEnv(tb testing.TB) *operator.Env {
 		Space: func(name string) (store.Space, error) {
 			return store.Space{Name: name, Backend: backend, Prefix: []byte(name), CacheBytes: 1 << 20}, nil
 		},
+		Output: func(string) (operator.Output, error) { return discardedOutput{}, nil },
 	}
 }
+
+// discardedOutput is a topic that keeps nothing.
+type discardedOutput struct{}
+
+func (discardedOutput) Partitions() int32                  { return 4 }
+func (discardedOutput) Append(int32, *broker.Record) error { return nil }
 
 // filterMapMap is filter, map, map.
 func filterMapMap(tb testing.TB, end operator.Receiver[string, int]) operator.Receiver[string, flight] {

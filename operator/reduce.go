@@ -12,14 +12,14 @@ import (
 // with a null key are skipped and counted.
 type Reduce[K, V any] struct {
 	states[K, *store.Cell[V]]
-	f    func(context.Context, V, V) (V, error)
+	f    func(context.Context, V, *Record[K, V]) (V, error)
 	next Receiver[K, V]
 	out  Record[K, V]
 }
 
 // NewReduce opens the cell in the task of env and returns the operator.
 func NewReduce[K, V any](
-	env *Env, node int, cell *store.CellHandle[V], key codec.Codec[K], f func(context.Context, V, V) (V, error), next Receiver[K, V],
+	env *Env, node int, cell *store.CellHandle[V], key codec.Codec[K], f func(context.Context, V, *Record[K, V]) (V, error), next Receiver[K, V],
 ) (*Reduce[K, V], error) {
 	s, err := openStates(env, node, cell, key)
 	if err != nil {
@@ -37,7 +37,7 @@ func (m *Reduce[K, V]) Receive(r *Record[K, V]) error {
 	derive(&m.out, r)
 	m.out.Value = r.Value
 	if soFar, ok := m.stores.Get(); ok {
-		if m.out.Value, err = m.f(m.env.Context, soFar, r.Value); err != nil {
+		if m.out.Value, err = m.f(m.env.Context, soFar, r); err != nil {
 			return err
 		}
 	}

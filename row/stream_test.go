@@ -100,7 +100,7 @@ func TestErrorsAndPanicsNameTheOperator(t *testing.T) {
 	}
 }
 
-// EX-55 as far as it is about results: a condition and a column of one stream, used on branches.
+// D-34, EX-55 as far as it is about results: a condition and a column of one stream, used on branches.
 func TestEX55ConditionsAndColumnsAcrossBranches(t *testing.T) {
 	condition := row.Where(row.Col("x").Gt(1))
 	got, err := through(t, func(s rowStream) rowStream {

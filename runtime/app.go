@@ -28,6 +28,8 @@ type App struct {
 	state  atomic.Int32
 	// workers is set once, when they run.
 	workers atomic.Pointer[[]*worker]
+	// globals is set once, if there are global tables.
+	globals atomic.Pointer[engine.Globals]
 	// onOutputs is told of outputs, and says whether they are enough. RunUntil sets it.
 	onOutputs func(n int64) bool
 }
@@ -108,6 +110,11 @@ func (a *App) run(ctx context.Context) (err error) {
 	if err := a.fenceFormer(starting, cluster, state); err != nil {
 		return err
 	}
+	tables, err := a.startGlobals(starting, cluster, partitions)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tables.stop() }() // supervise has told why it ended
 	closeSinks, err := a.plan.Graph.ConnectExternals(ctx)
 	if err != nil {
 		return err
@@ -132,11 +139,11 @@ func (a *App) run(ctx context.Context) (err error) {
 	defer giveUp(nil)
 
 	defer console.Start(a.plan.Graph.Tables)()
-	workers, err := a.startWorkers(work, cluster, group, state, partitions)
+	workers, err := a.startWorkers(work, cluster, group, state, tables, partitions)
 	if err == nil {
 		a.workers.Store(&workers)
 		log.Info("joining the group", "group", a.plan.Group, "workers", len(workers), "topics", a.plan.InputTopics())
-		err = a.supervise(ctx, work, giveUp, cluster, group, workers)
+		err = a.supervise(ctx, work, giveUp, cluster, group, workers, tables)
 	}
 	a.state.Store(int32(Stopping))
 	deadline := time.AfterFunc(a.config.ShutdownTimeout, func() {
@@ -190,7 +197,7 @@ func (a *App) close(what string, result *error, f func() error) {
 // supervise hands the events of the group to the workers until ctx ends, which is no error, or something fails. It gives
 // up work if the cluster is away for too long: workers may wait for it.
 func (a *App) supervise(
-	ctx, work context.Context, giveUp context.CancelCauseFunc, cluster broker.Cluster, group broker.Group, workers []*worker,
+	ctx, work context.Context, giveUp context.CancelCauseFunc, cluster broker.Cluster, group broker.Group, workers []*worker, tables *globals,
 ) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	var watcher sync.WaitGroup
@@ -200,6 +207,13 @@ func (a *App) supervise(
 		if err := a.watchBrokers(ctx, cluster); err != nil {
 			giveUp(err)
 			cancel(err)
+		}
+	})
+	watcher.Go(func() {
+		select {
+		case <-tables.failed():
+			cancel(tables.err)
+		case <-ctx.Done():
 		}
 	})
 	for _, w := range workers {
@@ -240,6 +254,11 @@ func (a *App) supervise(
 	}
 	if work.Err() != nil {
 		return context.Cause(work)
+	}
+	select {
+	case <-tables.failed():
+		return tables.err
+	default:
 	}
 	for _, w := range workers {
 		select {
@@ -300,9 +319,16 @@ func (a *App) checkReachable(cluster broker.Cluster) error {
 // progressInterval is how often the restoring of state is logged.
 const progressInterval = 10 * time.Second
 
-// logRestoring says how far tasks are that restore their state.
+// logRestoring says how far global tables are that are being loaded, and tasks that restore their state.
 func (a *App) logRestoring() {
-	for _, t := range a.Status().Tasks {
+	status := a.Status()
+	for _, t := range status.Globals {
+		if t.Loading {
+			a.config.Logger.Info("loading a global table", "topic", t.Topic, "rows", t.Rows, "records", t.Records, "bytes", t.Bytes,
+				"remaining", t.Remaining, "per_second", int64(t.LoadRate), "left", t.LoadLeft.Round(time.Second))
+		}
+	}
+	for _, t := range status.Tasks {
 		if t.Restoring {
 			a.config.Logger.Info("restoring state", "task", t.Name, "records", t.Restored, "bytes", t.RestoredBytes,
 				"remaining", t.Remaining, "per_second", int64(t.RestoreRate), "left", t.RestoreLeft.Round(time.Second))
@@ -312,7 +338,7 @@ func (a *App) logRestoring() {
 
 // startWorkers starts the workers. Those that it returns have to be stopped even if there is an error.
 func (a *App) startWorkers(
-	work context.Context, cluster broker.Cluster, group broker.Group, state *state, partitions map[string]int32,
+	work context.Context, cluster broker.Cluster, group broker.Group, state *state, tables *globals, partitions map[string]int32,
 ) ([]*worker, error) {
 	config := engine.Config{
 		ExactlyOnce:        a.config.Guarantee == ExactlyOnce,
@@ -326,8 +352,10 @@ func (a *App) startWorkers(
 		MaxBufferedRecords: a.config.MaxBufferedRecords,
 		MaxBufferedBytes:   a.config.MaxBufferedBytes,
 		AlignTimeout:       a.config.AlignTimeout,
+		CodecTimeout:       a.config.CodecTimeout,
 		OffsetReset:        engine.OffsetReset(a.config.OffsetReset),
-		OnError:            func(err *ProcessingError) engine.Action { return engine.Action(a.config.OnError(err)) },
+		OnError:            a.onError,
+		Globals:            tables.tables(),
 		OnProcessed:        a.config.OnProcessed,
 		OnOutputs:          a.onOutputs,
 		OpenBackend:        state.open,
@@ -361,6 +389,11 @@ func (a *App) startWorkers(
 		workers = append(workers, startWorker(work, w, fetcher.Wake))
 	}
 	return workers, nil
+}
+
+// onError asks the user what becomes of a record.
+func (a *App) onError(err *ProcessingError) engine.Action {
+	return engine.Action(a.config.OnError(err))
 }
 
 // deliveryTimeout returns how long a batch may take: longer than the cluster may be away, so that an outage ends Run with

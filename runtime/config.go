@@ -90,7 +90,8 @@ type Config struct {
 	// replayed. 0, the default, leaves windows open until a record closes them.
 	IdleTimeout time.Duration
 
-	// OffsetReset says where to begin with a partition that the group has committed no offset for.
+	// OffsetReset says where to begin with a partition that the group has committed no offset for. Internal topics are always
+	// read from their beginning.
 	OffsetReset OffsetReset
 
 	// OnLostInput says what to do when the next record of a partition is gone: retention has removed it before it was
@@ -101,9 +102,15 @@ type Config struct {
 	// waited for. The default is 2 minutes; a negative value waits for ever.
 	BrokerTimeout time.Duration
 
+	// CodecTimeout is how long a record may wait for what its codec cannot reach, such as a schema registry, before Run ends
+	// with an error that wraps codec.ErrOutage. Shorter outages are waited for: the worker goes back to its last checkpoint,
+	// holds its input back, and tries again after 0.5 to 10 s. OnError is not asked, as the record is good. The default is
+	// 2 minutes; a negative value waits for ever.
+	CodecTimeout time.Duration
+
 	// OnError decides what becomes of a record that cannot be processed: one that does not decode or encode, or for
-	// which a function of the topology returned an error or panicked. It is called by the goroutine that runs the task;
-	// tasks of different partitions may call it at the same time. nil means Fail for every error.
+	// which a function of the topology returned an error or panicked. It is called by the goroutine that runs the task, or
+	// the one that reads global tables; they may call it at the same time. nil means Fail for every error.
 	OnError func(*ProcessingError) ErrorAction
 
 	// OnProcessed is called for each record when it was processed, or skipped because of an error, with where it lay. That
@@ -290,6 +297,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.StateLockWait = cmp.Or(c.StateLockWait, 10*time.Second)
 	c.Workers = cmp.Or(c.Workers, runtime.GOMAXPROCS(0))
 	c.BrokerTimeout = cmp.Or(c.BrokerTimeout, 2*time.Minute)
+	c.CodecTimeout = cmp.Or(c.CodecTimeout, 2*time.Minute)
 	c.CheckpointBytes = cmp.Or(c.CheckpointBytes, 64<<20)
 	c.CacheBytes = cmp.Or(c.CacheBytes, 256<<20)
 	c.Replication = cmp.Or(c.Replication, -1)

@@ -38,6 +38,7 @@ func (k *kafka) commit(topic string, partition int32, offset int64) {
 	}
 }
 
+// K-43.
 func TestLostInput(t *testing.T) {
 	// All of them have processed 0 to 19. What is left of the input afterwards:
 	for name, lost := range map[string]struct {

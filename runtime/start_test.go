@@ -155,6 +155,7 @@ func TestTopicsAreCreatedOnRequest(t *testing.T) {
 	k.checkTotals(p.output, numbers(0, 10))
 }
 
+// D-58, K-31.
 func TestAChangelogWithAnotherNumberOfPartitionsIsRefused(t *testing.T) {
 	k := newKafka(t)
 	p := pipeline{input: k.Topic(t, "in", 2), output: k.Topic(t, "out", 1)}
@@ -182,7 +183,7 @@ func TestInputsOfOneStatefulStreamWithUnequalPartitionsAreRefused(t *testing.T) 
 		MapState(store.NewCell[int]("count"), func(*store.Cell[int], int) int { return 0 }).
 		To(stream.NewTopic(k.Topic(t, "out", 1), codec.String(), codec.Int()))
 	err := run(t, s, k.config()).failure()
-	if err == nil || !strings.Contains(err.Error(), a+" has 2") || !strings.Contains(err.Error(), b+" has 3") {
+	if err == nil || !strings.Contains(err.Error(), a+`" has 2 (runtime/start_test.go:`) || !strings.Contains(err.Error(), b+`" has 3 (runtime/start_test.go:`) {
 		t.Fatalf("got %v", err)
 	}
 }

@@ -28,6 +28,8 @@ type Status struct {
 	State State
 	// Tasks are the tasks of this member, ordered by name.
 	Tasks []TaskStatus
+	// Globals are the global tables, in the order of their declaration. Each member has all of them.
+	Globals []GlobalStatus
 }
 
 // Lag returns the number of offsets between what was processed and the end of the input, over all tasks, as last seen.
@@ -68,9 +70,44 @@ type TaskStatus struct {
 	StreamTime time.Time
 }
 
+// GlobalStatus is what is known of a global table. Counts begin when Run began to read it.
+type GlobalStatus struct {
+	// Topic is the topic of the table, with Config.Prefix.
+	Topic string
+	// Loading is true until the table holds what was in the topic when Run began. The App joins the group afterwards.
+	Loading bool
+	// Rows is the number of rows.
+	Rows int64
+	// Records is the number of records that were read, Bytes the size of their keys and values, and Remaining roughly how
+	// many are left until the table is loaded.
+	Records, Bytes, Remaining int64
+	// LoadRate is how many records per second are read, and LoadLeft how long the rest will take at this rate. Both are 0 when
+	// the table is loaded.
+	LoadRate float64
+	LoadLeft time.Duration
+	// Skipped is the number of records that could not be decoded and were skipped, Ignored of those that a codec passed over,
+	// NullKeys of those without a key.
+	Skipped, Ignored, NullKeys int64
+	// Lag is the number of offsets between what was read and the end of the topic, as last seen.
+	Lag int64
+}
+
 // Status returns what the App is doing. Any goroutine may call it at any time.
 func (a *App) Status() Status {
 	status := Status{State: State(a.state.Load())}
+	if globals := a.globals.Load(); globals != nil {
+		for _, t := range globals.Status() {
+			s := GlobalStatus{
+				Topic: t.Topic, Loading: t.Loading, Rows: t.Rows, Records: t.Records, Bytes: t.Bytes, Remaining: t.Remaining,
+				Skipped: t.Skipped, Ignored: t.Ignored, NullKeys: t.NullKeys, Lag: t.Lag,
+			}
+			if t.Loading && t.Records > 0 {
+				s.LoadRate = float64(t.Records) / max(0.001, time.Since(t.Began).Seconds())
+				s.LoadLeft = time.Duration(float64(t.Remaining) / s.LoadRate * float64(time.Second))
+			}
+			status.Globals = append(status.Globals, s)
+		}
+	}
 	workers := a.workers.Load()
 	if workers == nil {
 		return status

@@ -299,6 +299,7 @@ func TestAnEmptyBatchCanBeCommitted(t *testing.T) {
 	}
 }
 
+// K-110.
 func TestGetTellsAnEmptyValueFromAnAbsentOne(t *testing.T) {
 	for _, backend := range backends {
 		t.Run(backend.name, func(t *testing.T) {

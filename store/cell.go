@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/typename"
 )
 
 // CellHandle declares a [Cell]. It is immutable and may be used by several topologies, and by several operators of one
@@ -12,6 +13,7 @@ type CellHandle[S any] struct {
 	name  string
 	codec codec.Codec[S]
 	ttl   int64
+	skew  int64
 }
 
 // CellOption changes a CellHandle while it is made.
@@ -25,7 +27,7 @@ func WithCodec[S any](c codec.Codec[S]) CellOption[S] {
 // NewCell declares a store that keeps one S for each message key. The name is part of the changelog topic's: renaming
 // a store starts it empty.
 func NewCell[S any](name string, options ...CellOption[S]) *CellHandle[S] {
-	h := &CellHandle[S]{name: name, ttl: never}
+	h := &CellHandle[S]{name: name, ttl: never, skew: DefaultMaxFutureSkew.Milliseconds()}
 	for _, o := range options {
 		o(h)
 	}
@@ -43,6 +45,18 @@ func (h *CellHandle[S]) WithTTL(ttl time.Duration) *CellHandle[S] {
 	return &with
 }
 
+// MaxFutureSkew returns a handle of the same store that takes the time of a record for real only if it is not further ahead
+// of the clock of the machine than that; zero or less means any. The default is [DefaultMaxFutureSkew]. It matters where
+// states have a time to live: a record that is further ahead moves no time, or else one device with a wrong clock would
+// let the states of all keys expire. A state that is set with such a record lives from the time that was reached.
+//
+// A replay runs later than the live run, so it takes for real what the live run did, and perhaps more.
+func (h *CellHandle[S]) MaxFutureSkew(skew time.Duration) *CellHandle[S] {
+	with := *h
+	with.skew = max(0, skew.Milliseconds())
+	return &with
+}
+
 // ttlMillis returns a time to live, or a value that Declare refuses.
 func ttlMillis(ttl time.Duration) int64 {
 	if ttl <= 0 {
@@ -56,7 +70,7 @@ func (h *CellHandle[S]) Name() string { return h.name }
 
 // Open returns the store of a task on its own. Operators use an [Opener].
 func (h *CellHandle[S]) Open(space Space) *Cell[S] {
-	return &Cell[S]{table: newTable(space, h.name, h.codec, h.ttl)}
+	return &Cell[S]{table: newTable(space, h.name, h.codec, h.ttl, h.skew)}
 }
 
 // OpenIn implements [Handle].
@@ -65,7 +79,7 @@ func (h *CellHandle[S]) OpenIn(o *Opener) *Cell[S] {
 		o.fail(errNilHandle)
 		return nil
 	}
-	return open(o, h.name, h.ttl, h, h.Open)
+	return open(o, h.name, h.ttl, typename.Codec(h.codec), h, h.Open)
 }
 
 // Cell keeps one S for each message key.

@@ -26,6 +26,7 @@ func (c *countingCodec) Decode(ctx *codec.Context, data []byte) (int64, error) {
 	return c.Codec.Decode(ctx, data)
 }
 
+// K-10, EX-49.
 func TestAStateIsEncodedOncePerCheckpointHoweverOftenItChanges(t *testing.T) {
 	counting := &countingCodec{Codec: codec.Int64()}
 	backend := store.NewMemory()
@@ -76,6 +77,7 @@ func TestTheCacheBoundsMemoryButKeepsChanges(t *testing.T) {
 	}
 }
 
+// K-6.
 func TestAFlushThatFailsReturnsTheErrorAndCanBeDiscarded(t *testing.T) {
 	backend := store.NewMemory()
 	c := store.NewCell[int64]("c").Open(store.Space{Name: "c", Backend: backend, Prefix: []byte{1}, CacheBytes: 1 << 20})

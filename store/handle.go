@@ -40,6 +40,8 @@ type Use struct {
 	Store Keyed
 	// Handle is what declared the store: the same for all operators.
 	Handle any
+	// Keeps names the types of what the store keeps and their codecs, the same in every build.
+	Keeps string
 	// Operators is how many use it.
 	Operators int
 }
@@ -70,7 +72,7 @@ var errNilHandle = errors.New("the store is nil")
 func (o *Opener) fail(err error) { o.err = errors.Join(o.err, err) }
 
 // open returns the store of a name, opened if it is not.
-func open[T Keyed](o *Opener, name string, ttl int64, handle any, open func(Space) T) T {
+func open[T Keyed](o *Opener, name string, ttl int64, keeps string, handle any, open func(Space) T) T {
 	if ttl <= 0 {
 		o.fail(fmt.Errorf("store %q: the time to live must be positive", name))
 	}
@@ -90,7 +92,7 @@ func open[T Keyed](o *Opener, name string, ttl int64, handle any, open func(Spac
 		s := open(space)
 		o.Opened(s)
 		i = len(o.uses)
-		o.uses = append(o.uses, &Use{Name: name, Store: s, Handle: handle})
+		o.uses = append(o.uses, &Use{Name: name, Store: s, Handle: handle, Keeps: keeps})
 	}
 	u := o.uses[i]
 	if !slices.Contains(o.current, u) {

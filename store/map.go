@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/typename"
 )
 
 // MapHandle declares a [Map]. It is immutable and may be used by several topologies, and by several operators of one
@@ -16,13 +17,16 @@ type MapHandle[F, S any] struct {
 	fields codec.Codec[F]
 	states codec.Codec[S]
 	ttl    int64
+	skew   int64
 }
 
 // NewMap declares a store that keeps any number of S for each message key, by fields of type F. Both are encoded with
 // codec.For; what tells two fields apart is their encoding. The name is part of the changelog topic's: renaming a store
 // starts it empty.
 func NewMap[F, S any](name string) *MapHandle[F, S] {
-	return &MapHandle[F, S]{name: name, fields: codec.For[F](), states: codec.For[S](), ttl: never}
+	return &MapHandle[F, S]{
+		name: name, fields: codec.For[F](), states: codec.For[S](), ttl: never, skew: DefaultMaxFutureSkew.Milliseconds(),
+	}
 }
 
 // WithCodecs returns a handle of the same store that encodes fields and states in that way. A nil codec changes nothing.
@@ -45,13 +49,21 @@ func (h *MapHandle[F, S]) WithTTL(ttl time.Duration) *MapHandle[F, S] {
 	return &with
 }
 
+// MaxFutureSkew returns a handle of the same store that bounds how far the time of a record may be ahead of the clock. See
+// [CellHandle.MaxFutureSkew].
+func (h *MapHandle[F, S]) MaxFutureSkew(skew time.Duration) *MapHandle[F, S] {
+	with := *h
+	with.skew = max(0, skew.Milliseconds())
+	return &with
+}
+
 // Name returns the name of the store.
 func (h *MapHandle[F, S]) Name() string { return h.name }
 
 // Open returns the store of a task on its own. Operators use an [Opener].
 func (h *MapHandle[F, S]) Open(space Space) *Map[F, S] {
 	return &Map[F, S]{
-		table: newTable(space, h.name, h.states, h.ttl), fields: h.fields,
+		table: newTable(space, h.name, h.states, h.ttl, h.skew), fields: h.fields,
 		fieldContext: codec.Context{Topic: h.name, Part: codec.State},
 	}
 }
@@ -62,7 +74,7 @@ func (h *MapHandle[F, S]) OpenIn(o *Opener) *Map[F, S] {
 		o.fail(errNilHandle)
 		return nil
 	}
-	return open(o, h.name, h.ttl, h, h.Open)
+	return open(o, h.name, h.ttl, typename.Codec(h.fields)+" => "+typename.Codec(h.states), h, h.Open)
 }
 
 // Map keeps any number of S for each message key, by fields of type F.

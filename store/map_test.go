@@ -229,7 +229,7 @@ func TestAStateExpiresInEventTime(t *testing.T) {
 	expect("D-K9: the time that was reached, after a restart", 0, false)
 }
 
-// K-100: 1.5 ms at 10 expires at 12.
+// D-60, K-100: 1.5 ms at 10 expires at 12.
 func TestATimeToLiveIsRoundedUp(t *testing.T) {
 	c := store.NewCell[int]("c").WithTTL(1500 * time.Microsecond).Open(store.Space{Backend: store.NewMemory(), Prefix: []byte{1}})
 	for _, step := range []struct {
@@ -286,7 +286,7 @@ func TestATimeBeyondTheYear9999ExpiresNothing(t *testing.T) {
 	}
 }
 
-// EX-49: reads see writes; a delete before a set is forgotten.
+// K-1, K-10, EX-49: reads see writes; a delete before a set is forgotten.
 func TestReadsSeeWritesThatAreNotFlushed(t *testing.T) {
 	backend := store.NewMemory()
 	m := store.NewMap[string, *int]("m").Open(store.Space{Backend: backend, Prefix: []byte{1}, CacheBytes: 1 << 20})
@@ -308,7 +308,7 @@ func TestReadsSeeWritesThatAreNotFlushed(t *testing.T) {
 	}
 }
 
-// K-3, D-K14: keys and fields that would be the same text when they are joined stay apart.
+// K-3, EX-48, D-K14: keys and fields that would be the same text when they are joined stay apart.
 func TestKeysAndFieldsDoNotRunTogether(t *testing.T) {
 	m := store.NewMap[string, int]("m").Open(store.Space{Backend: store.NewMemory(), Prefix: []byte{1}, CacheBytes: 1 << 20})
 	pairs := [][2]string{{"a|b", "c"}, {"a", "b|c"}, {"", "a"}, {"a", ""}, {"ab", "c"}, {"a", "bc"}}
@@ -369,5 +369,43 @@ func TestAStateOfAMapThatDoesNotDecodeIsAnErrorThatNamesTheStore(t *testing.T) {
 		if err := m.Err(); !errors.Is(err, store.ErrRead) || !strings.Contains(err.Error(), `store "m"`) {
 			t.Errorf("%s: error %v", name, err)
 		}
+	}
+}
+
+// K-104: a store that has states can be given a time to live later. Those that it has stay until they are set again.
+func TestAStoreCanBeGivenATimeToLiveLater(t *testing.T) {
+	backend := store.NewMemory()
+	space := store.Space{Name: "c", Backend: backend, Prefix: []byte("\x02")}
+	cp := &checkpoint{backend: backend, prefix: "\x02"}
+	plain := store.NewCell[int]("c")
+	c := plain.Open(space)
+	for _, key := range []string{"a", "b"} {
+		if err := c.Enter([]byte(key), 0); err != nil {
+			t.Fatal(err)
+		}
+		c.Set(1)
+	}
+	cp.flush(t, c)
+	cp.commit(t, c)
+	c = plain.WithTTL(10 * time.Millisecond).Open(space)
+	get := func(key string, millis int64) (int, bool) {
+		t.Helper()
+		if err := c.Enter([]byte(key), millis); err != nil {
+			t.Fatal(err)
+		}
+		return c.Get()
+	}
+	if n, ok := get("a", 1000); !ok || n != 1 {
+		t.Errorf("a state from before is %d, %v", n, ok)
+	}
+	c.Set(2)
+	if n, ok := get("a", 1009); !ok || n != 2 {
+		t.Errorf("the state is %d, %v", n, ok)
+	}
+	if _, ok := get("a", 1010); ok {
+		t.Error("the state has not expired")
+	}
+	if n, ok := get("b", 1010); !ok || n != 1 {
+		t.Errorf("a state from before is %d, %v", n, ok)
 	}
 }

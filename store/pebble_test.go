@@ -364,6 +364,7 @@ func TestADirectoryThatCannotBeWrittenIsAnErrorWithItsName(t *testing.T) {
 	})
 }
 
+// K-83.
 func TestDamagedFilesAreErrCorrupt(t *testing.T) {
 	overwrite := func(offset int64, fill byte) func(t *testing.T, path string) {
 		return func(t *testing.T, path string) {

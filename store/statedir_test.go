@@ -50,6 +50,7 @@ func TestLockDirExcludesWithinAProcess(t *testing.T) {
 	}
 }
 
+// K-82.
 func TestLockDirWaitsForTheHolder(t *testing.T) {
 	dir := t.TempDir()
 	lock := lockDir(t, dir, 0)
@@ -99,6 +100,7 @@ func TestLockDirNamesTheProcessThatHoldsItAndTakesOverWhenThatIsKilled(t *testin
 	}
 }
 
+// K-80.
 func TestLockDirSaysWhatIsInTheWay(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o644); err != nil {

@@ -1,5 +1,7 @@
 package store
 
+import "time"
+
 // Store is what a checkpoint sees of a store of one task. It is implemented by the types of this package and used by
 // the runtime; a program has no use for it.
 type Store interface {
@@ -30,4 +32,6 @@ type Space struct {
 	Prefix []byte
 	// CacheBytes is how much memory the cache may take. Changes that are not flushed come on top.
 	CacheBytes int64
+	// Now returns what the clock says. If it is nil, no record is too far ahead of it.
+	Now func() time.Time
 }

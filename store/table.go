@@ -32,6 +32,7 @@ type table[S any] struct {
 	cache   cache[row[S]]
 	context codec.Context
 	time    watermark
+	ahead   horizon
 	at      int64 // event time of the current record
 	// earliest is not after the first time in the index.
 	earliest int64
@@ -69,10 +70,10 @@ type row[S any] struct {
 	rowExpires int64
 }
 
-func newTable[S any](space Space, name string, c codec.Codec[S], ttl int64) table[S] {
+func newTable[S any](space Space, name string, c codec.Codec[S], ttl, skew int64) table[S] {
 	return table[S]{
 		name: name, codec: c, space: space, ttl: ttl, cache: newCache[row[S]](space.CacheBytes), earliest: NoTime,
-		context: codec.Context{Topic: name, Part: codec.State},
+		context: codec.Context{Topic: name, Part: codec.State}, ahead: horizon{skew: skew, now: space.Now},
 	}
 }
 
@@ -87,7 +88,7 @@ func (t *table[S]) advance(millis int64) error {
 			return fmt.Errorf("store %q: %w: %w", t.name, ErrRead, err)
 		}
 	}
-	if t.time.millis != NoTime && millis <= maxMillis {
+	if t.time.millis != NoTime && millis <= maxMillis && !t.ahead.beyond(millis) {
 		t.time.advance(millis)
 	}
 	return nil
@@ -168,13 +169,14 @@ func ceilMillis(d time.Duration) int64 {
 }
 
 func (t *table[S]) expiry(ttl int64) int64 {
+	at := t.ahead.base(t.at, t.time.millis)
 	if t.time.millis == NoTime {
-		t.time.advance(min(t.at, maxMillis))
+		t.time.advance(t.ahead.begin(t.at))
 	}
-	if t.at > never-1-ttl {
+	if at > never-1-ttl {
 		return never - 1
 	}
-	return t.at + ttl
+	return at + ttl
 }
 
 func (t *table[S]) setUntil(e *entry[row[S]], state S, expires int64) {

@@ -29,18 +29,31 @@ func (k TimerKind) String() string {
 }
 
 // TimersHandle declares [Timers]. It is immutable and may be used by several topologies, and by one operator of each.
-type TimersHandle struct{ name string }
+type TimersHandle struct {
+	name string
+	skew int64
+}
 
 // NewTimers declares a store of timers, for Stream.Process. The name is part of the changelog topic's: renaming the store
 // forgets its timers.
-func NewTimers(name string) *TimersHandle { return &TimersHandle{name} }
+func NewTimers(name string) *TimersHandle {
+	return &TimersHandle{name: name, skew: DefaultMaxFutureSkew.Milliseconds()}
+}
+
+// MaxFutureSkew returns a handle of the same store that bounds how far the time of a record may be ahead of the clock: one
+// that is further ahead fires no timers in event time. See [CellHandle.MaxFutureSkew].
+func (h *TimersHandle) MaxFutureSkew(skew time.Duration) *TimersHandle {
+	with := *h
+	with.skew = max(0, skew.Milliseconds())
+	return &with
+}
 
 // Name returns the name of the store.
 func (h *TimersHandle) Name() string { return h.name }
 
 // Open returns the store of a task on its own. Operators use an [Opener].
 func (h *TimersHandle) Open(space Space) *Timers {
-	t := &Timers{name: h.name, space: space, cache: newCache[timer](space.CacheBytes)}
+	t := &Timers{name: h.name, space: space, cache: newCache[timer](space.CacheBytes), ahead: horizon{skew: h.skew, now: space.Now}}
 	for i := range t.due {
 		t.due[i].reset()
 	}
@@ -53,7 +66,7 @@ func (h *TimersHandle) OpenIn(o *Opener) *Timers {
 		o.fail(errNilHandle)
 		return nil
 	}
-	return open(o, h.name, never, h, h.Open)
+	return open(o, h.name, never, "timers", h, h.Open)
 }
 
 // Timers keeps timers by message key, kind and name. They survive restarts.
@@ -72,6 +85,7 @@ type Timers struct {
 	cache cache[timer]
 	due   [2]endIndex // by kind; the key of an entry is that of the row without its kind
 	time  watermark
+	ahead horizon
 	at    int64  // event time of the current record
 	row   []byte // kind, length of the message key, message key, name
 	key   int    // length of what comes before the name
@@ -117,7 +131,7 @@ func (t *Timers) Set(kind TimerKind, name string, at time.Time) {
 			return
 		}
 		if t.time.millis == NoTime {
-			t.time.advance(min(t.at, maxMillis))
+			t.time.advance(t.ahead.begin(t.at))
 		}
 	}
 	t.forget(kind, e)
@@ -203,7 +217,7 @@ func (t *Timers) Reach(millis int64) (int64, error) {
 			return 0, fmt.Errorf("store %q: %w: %w", t.name, ErrRead, err)
 		}
 	}
-	if t.time.millis != NoTime && millis <= maxMillis {
+	if t.time.millis != NoTime && millis <= maxMillis && !t.ahead.beyond(millis) {
 		t.time.advance(millis)
 	}
 	return t.time.millis, nil
@@ -244,6 +258,11 @@ func (t *Timers) Due(kind TimerKind, limit int64) (key []byte, name string, at i
 		e, err := t.load(t.row)
 		if err != nil {
 			return nil, "", 0, false, err
+		}
+		if !e.value.set && !e.value.stored { // a crash has left it in the index
+			e.value.stored, e.value.rowAt = true, first.end
+			t.cache.touch(e)
+			continue
 		}
 		if !e.value.set || e.value.at != first.end {
 			continue // moved or cancelled, which the database does not know yet
@@ -311,29 +330,34 @@ func (t *Timers) Flush(emit func(key, value []byte) error) error {
 	return t.cache.flush(func(e *entry[timer]) error {
 		x := &e.value
 		kind := TimerKind(e.key[0])
-		if x.stored && (!x.set || x.rowAt != x.at) {
-			if err := emit(t.dueRow(e.key, x.rowAt), nil); err != nil {
-				return err
-			}
-		}
+		// Any beginning of these changes leaves each timer either as it was or as it is now: see the engine's checkpoints.
 		if !x.set {
 			if !x.stored {
 				return nil
 			}
 			x.stored = false
 			t.index = append(append(t.index[:0], familyTimer), e.key...)
-			return emit(t.index, nil)
+			if err := emit(t.index, nil); err != nil {
+				return err
+			}
+			return emit(t.dueRow(e.key, x.rowAt), nil)
+		}
+		moved := !x.stored || x.rowAt != x.at
+		if moved {
+			if err := emit(t.dueRow(e.key, x.at), []byte{}); err != nil {
+				return err
+			}
+			t.due[kind].flushed(endEntry{x.at, e.key[1:], 0})
 		}
 		t.index = append(append(t.index[:0], familyTimer), e.key...)
 		value = appendOrdered(value[:0], x.at)
 		if err := emit(t.index, value); err != nil {
 			return err
 		}
-		if !x.stored || x.rowAt != x.at {
-			if err := emit(t.dueRow(e.key, x.at), []byte{}); err != nil {
+		if moved && x.stored {
+			if err := emit(t.dueRow(e.key, x.rowAt), nil); err != nil {
 				return err
 			}
-			t.due[kind].flushed(endEntry{x.at, e.key[1:], 0})
 		}
 		x.stored, x.rowAt = true, x.at
 		return nil

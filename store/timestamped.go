@@ -33,6 +33,7 @@ type Timestamped[V any] struct {
 	to      []byte // scratch: end of a scan
 	row     []byte // scratch: key of a row
 	value   []byte // scratch: value of a row
+	due     []byte // scratch: key of Due
 }
 
 // TimestampedOptions say how a Timestamped keeps values.
@@ -54,6 +55,8 @@ type TimestampedOptions struct {
 const (
 	familyTimed = 't'
 	defaultTail = 64
+	// moved is how many values are moved to the front when the first goes, rather than that memory is allocated anew.
+	moved = 32
 )
 
 // Timeline are the values of one key, as far as they are in memory.
@@ -175,9 +178,15 @@ func (s *Timestamped[V]) dropBefore(k *Timeline[V], before int64) {
 			k.gone = append(k.gone, timedID{it.At, it.number})
 		}
 	}
-	clear(k.items[:n])
-	// Not moved to the front: what is appended makes room by itself, now and then.
-	k.items = k.items[n:]
+	rest := k.items[n:]
+	if len(rest) > max(n, moved) {
+		clear(k.items[:n])
+		k.items = rest // what is appended makes room by itself, now and then
+		return
+	}
+	copy(k.items, rest)
+	clear(k.items[len(rest):])
+	k.items = k.items[:len(rest)]
 }
 
 // Before returns the latest value of the current key whose time is not after at, or nil.

@@ -70,7 +70,8 @@ func (s *Timestamped[V]) Due(limit int64) (key string, ok bool, err error) {
 		if err != nil || !ok {
 			return "", false, err
 		}
-		if err := s.Place([]byte(first.key)); err != nil {
+		s.due = append(s.due[:0], first.key...)
+		if err := s.Place(s.due); err != nil {
 			return "", false, err
 		}
 		if k := &s.current.value; k.indexed && k.first == first.end {

@@ -63,6 +63,8 @@ func (m timelines) put(key string, at int64, value string, o store.TimestampedOp
 	return true
 }
 
+// K-60 to K-63.
+//
 // A timestamped store behaves like sorted lists, in any order of changes, flushes, commits, evictions, crashes and
 // restarts, and however little of a key is in memory.
 func TestATimestampedStoreBehavesLikeSortedLists(t *testing.T) {

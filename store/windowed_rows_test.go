@@ -37,6 +37,8 @@ func itemsOf(k *store.Windows[int64], from, to int64) (data []string) {
 	return data
 }
 
+// K-51, K-54.
+//
 // W-20, W-25. Items come by time and then by arrival, also after a restart, and what a drop leaves is what windows can still need.
 func TestItemsAreKeptUntilNoWindowNeedsThem(t *testing.T) {
 	backend := store.NewMemory()
@@ -149,6 +151,7 @@ func TestWindowsAreDueInOrderAndOnce(t *testing.T) {
 	}
 }
 
+// K-50.
 func TestTheWatermarkSurvivesAndIsTakenBack(t *testing.T) {
 	backend := store.NewMemory()
 	s := openEverything(backend)

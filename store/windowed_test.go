@@ -12,6 +12,8 @@ import (
 	"github.com/weirstreams/weir/store"
 )
 
+// K-20, K-21, K-22, EX-50.
+//
 // W-3, D-W9. The rows of one message key are contiguous, whatever keys there are, and ascend by the start of the window.
 func TestWindowRowsAreContiguousPerKeyAndOrdered(t *testing.T) {
 	backend := store.NewMemory()

@@ -11,8 +11,8 @@ import (
 const groupPlaceholder = "GROUP"
 
 // Describe returns the topology as text: one block per sub-topology with its stream id, and in it the operators as a
-// tree, with the topics and stores that they use and the line that declared them. In the names of internal topics,
-// GROUP stands for the consumer group.
+// tree, with the topics, stores and global tables that they use and the line that declared them; then the global tables. In
+// the names of internal topics, GROUP stands for the consumer group.
 func (t *Topology) Describe() string {
 	plan := graph.NewPlan(&t.graph, groupPlaceholder)
 	var b strings.Builder
@@ -42,6 +42,9 @@ func (t *Topology) Describe() string {
 			for _, s := range n.Stores {
 				fmt.Fprintf(&b, "%s    store %s [changelog %s]\n", indent, s, changelogs[s])
 			}
+			for _, g := range n.Globals {
+				fmt.Fprintf(&b, "%s    %s\n", indent, g)
+			}
 			for _, c := range n.Children {
 				show(c, depth+1)
 			}
@@ -49,6 +52,12 @@ func (t *Topology) Describe() string {
 		for _, n := range part.Sources {
 			show(n, 1)
 		}
+	}
+	for i, n := range plan.Globals {
+		if i == 0 && len(plan.Parts) > 0 {
+			b.WriteByte('\n')
+		}
+		fmt.Fprintf(&b, "%s  (%s)\n", n, n.Site)
 	}
 	return b.String()
 }

@@ -74,7 +74,7 @@ func TestDescribe(t *testing.T) {
 // internalNames are the ids of streams and the names of internal topics in a description.
 var internalNames = regexp.MustCompile(`sub-topology .*|(changelog|repartition)__[^\]]*`)
 
-// The names are where state is found again: a new version of a program must not lose it for a change somewhere else.
+// D-59: the names are where state is found again: a new version of a program must not lose it for a change somewhere else.
 func TestNamesOfStateDoNotDependOnOtherOperators(t *testing.T) {
 	// declare calls more wherever unrelated operators can be put.
 	declare := func(more func(t *stream.Topology, s textStream) textStream) []string {

@@ -3,6 +3,7 @@ package stream
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // ChangeKind is what an upgrade does to state or to a topic.
@@ -15,8 +16,13 @@ const (
 	StateNew ChangeKind = "state new"
 	// StateReused: another kind of operator finds a store of the same name. What lies there may not fit.
 	StateReused ChangeKind = "state reused"
+	// StateRetyped: the Go type or the codec of what a store keeps, or of its keys, is another one. What lies there may not
+	// be readable.
+	StateRetyped ChangeKind = "state retyped"
 	// TopicOrphaned: nothing reads or writes a repartition topic any more. What lies there unread is lost.
 	TopicOrphaned ChangeKind = "topic orphaned"
+	// TopicRetyped: the Go types or the codecs of a repartition topic are others. What lies there unread may not be readable.
+	TopicRetyped ChangeKind = "topic retyped"
 	// TopicNew: a repartition topic is made.
 	TopicNew ChangeKind = "topic new"
 	// PartitionsChanged: a repartition topic is asked for with another number of partitions, which the application refuses
@@ -47,7 +53,7 @@ type owned struct {
 
 // Diff returns what an upgrade from a topology with the old inventory to one with the new does to state and to internal
 // topics. Changes that lose something come first. It is empty exactly if the fingerprints of both are equal, unless only
-// the streams without state and internal topics differ.
+// the streams without state and internal topics, or the global tables, differ.
 func Diff(before, after Inventory) []Change {
 	var lost, changed, added []Change
 	old, now := before.stores(), after.stores()
@@ -65,6 +71,11 @@ func Diff(before, after Inventory) []Change {
 		case now[i].Operator != s.Operator:
 			changed = append(changed, Change{StateReused, s.Changelog, fmt.Sprintf("store %q of stream %q was of %s and is of %s",
 				s.Name, s.stream, s.Operator, now[i].Operator)})
+		default:
+			n := now[i]
+			if what := others(typed{"keys were", s.Key, n.Key}, typed{"states were", s.State, n.State}); what != "" {
+				changed = append(changed, Change{StateRetyped, s.Changelog, fmt.Sprintf("store %q of stream %q: %s", s.Name, s.stream, what)})
+			}
 		}
 	}
 	for _, s := range now {
@@ -80,6 +91,11 @@ func Diff(before, after Inventory) []Change {
 			lost = append(lost, Change{TopicOrphaned, r.Topic, "records that were not read yet are not read any more"})
 		case newTopics[i].Partitions != r.Partitions:
 			changed = append(changed, Change{PartitionsChanged, r.Topic, fmt.Sprintf("%d asked for, now %d", r.Partitions, newTopics[i].Partitions)})
+		default:
+			n := newTopics[i]
+			if what := others(typed{"keys were", r.Key, n.Key}, typed{"values were", r.Value, n.Value}); what != "" {
+				changed = append(changed, Change{TopicRetyped, r.Topic, what})
+			}
 		}
 	}
 	for _, r := range newTopics {
@@ -88,6 +104,20 @@ func Diff(before, after Inventory) []Change {
 		}
 	}
 	return slices.Concat(lost, changed, added)
+}
+
+// typed is a name of a type and its codec, in two versions.
+type typed struct{ what, before, after string }
+
+// others says which names are others, as far as both versions know.
+func others(names ...typed) string {
+	var all []string
+	for _, n := range names {
+		if n.before != "" && n.after != "" && n.before != n.after {
+			all = append(all, fmt.Sprintf("%s %s and are %s", n.what, n.before, n.after))
+		}
+	}
+	return strings.Join(all, "; ")
 }
 
 func (i Inventory) stores() (all []owned) {

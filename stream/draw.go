@@ -11,8 +11,10 @@ import (
 type drawing struct {
 	parts  []drawnPart
 	topics []string
-	arrows [][2]string
-	labels map[string]string
+	// globals are global tables.
+	globals []string
+	arrows  [][2]string
+	labels  map[string]string
 }
 
 // drawnPart is a sub-topology: a frame around its operators and stores.
@@ -21,7 +23,7 @@ type drawnPart struct {
 	operators, stores []string
 }
 
-// draw lays out a topology. Names of boxes are n1, t1 and s1 for operators, topics and stores.
+// draw lays out a topology. Names of boxes are n1, t1, s1 and g1 for operators, topics, stores and global tables.
 func (t *Topology) draw() drawing {
 	plan := graph.NewPlan(&t.graph, groupPlaceholder)
 	d := drawing{labels: map[string]string{}}
@@ -33,6 +35,13 @@ func (t *Topology) draw() drawing {
 			d.topics = append(d.topics, box)
 		}
 		return topics[name]
+	}
+	globals := map[*graph.Node]string{}
+	for i, n := range plan.Globals {
+		box := fmt.Sprintf("g%d", i+1)
+		globals[n], d.labels[box] = box, n.String()
+		d.globals = append(d.globals, box)
+		d.arrows = append(d.arrows, [2]string{topic(plan.Topic(n)), box})
 	}
 	stores := 0
 	for _, part := range plan.Parts {
@@ -57,6 +66,9 @@ func (t *Topology) draw() drawing {
 			for _, s := range n.Stores {
 				d.arrows = append(d.arrows, [2]string{box, boxes[s]})
 			}
+			for _, g := range n.Globals {
+				d.arrows = append(d.arrows, [2]string{globals[g], box})
+			}
 			if name := plan.Topic(n); n.Sink != nil && name != "" {
 				d.arrows = append(d.arrows, [2]string{box, topic(name)})
 			}
@@ -67,7 +79,7 @@ func (t *Topology) draw() drawing {
 }
 
 // Mermaid returns the topology as a flowchart for Mermaid, which GitHub and many wikis render: a frame per sub-topology,
-// operators as boxes, stores as cylinders, topics as rounded boxes.
+// operators as boxes, stores and global tables as cylinders, topics as rounded boxes.
 func (t *Topology) Mermaid() string {
 	d := t.draw()
 	quote := func(label string) string {
@@ -77,6 +89,9 @@ func (t *Topology) Mermaid() string {
 	b.WriteString("flowchart LR\n")
 	for _, box := range d.topics {
 		fmt.Fprintf(&b, "  %s([%s])\n", box, quote(d.labels[box]))
+	}
+	for _, box := range d.globals {
+		fmt.Fprintf(&b, "  %s[(%s)]\n", box, quote(d.labels[box]))
 	}
 	for i, p := range d.parts {
 		fmt.Fprintf(&b, "  subgraph p%d [%s]\n", i+1, quote(p.title))
@@ -92,14 +107,16 @@ func (t *Topology) Mermaid() string {
 		arrow := "-->"
 		if strings.HasPrefix(a[1], "s") {
 			arrow = "<-.->"
+		} else if strings.HasPrefix(a[0], "g") {
+			arrow = "-.->"
 		}
 		fmt.Fprintf(&b, "  %s %s %s\n", a[0], arrow, a[1])
 	}
 	return b.String()
 }
 
-// DOT returns the topology as a graph for Graphviz: a cluster per sub-topology, operators as boxes, stores as cylinders,
-// topics as ellipses.
+// DOT returns the topology as a graph for Graphviz: a cluster per sub-topology, operators as boxes, stores and
+// global tables as cylinders, topics as ellipses.
 func (t *Topology) DOT() string {
 	d := t.draw()
 	quote := func(label string) string {
@@ -109,6 +126,9 @@ func (t *Topology) DOT() string {
 	b.WriteString("digraph topology {\n  rankdir=LR;\n")
 	for _, box := range d.topics {
 		fmt.Fprintf(&b, "  %s [shape=ellipse, label=%s];\n", box, quote(d.labels[box]))
+	}
+	for _, box := range d.globals {
+		fmt.Fprintf(&b, "  %s [shape=cylinder, label=%s];\n", box, quote(d.labels[box]))
 	}
 	for i, p := range d.parts {
 		fmt.Fprintf(&b, "  subgraph cluster_%d {\n    label=%s;\n", i+1, quote(p.title))
@@ -124,6 +144,8 @@ func (t *Topology) DOT() string {
 		style := ""
 		if strings.HasPrefix(a[1], "s") {
 			style = " [style=dashed, dir=both]"
+		} else if strings.HasPrefix(a[0], "g") {
+			style = " [style=dashed]"
 		}
 		fmt.Fprintf(&b, "  %s -> %s%s;\n", a[0], a[1], style)
 	}

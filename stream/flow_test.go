@@ -123,6 +123,7 @@ func TestFunctionsOfValuesSeeTheZeroValueForANull(t *testing.T) {
 	d.Output(stream.NewTopic("next", codec.String(), codec.Int())).ExpectValues(5, 1)
 }
 
+// D-17.
 func TestCodecErrorsNameThePartAndTheNode(t *testing.T) {
 	ints := stream.NewTopic("ints", codec.Int(), codec.Int())
 	copies := stream.NewTopic("copies", codec.Int(), refusing{codec.Int()})
@@ -177,6 +178,7 @@ func (r refusing) Append(dst []byte, c *codec.Context, n int) ([]byte, error) {
 	return r.Codec.Append(dst, c, n)
 }
 
+// D-10.
 func TestCellsKeepStateByKey(t *testing.T) {
 	topology := stream.NewTopology()
 	topology.From(in).MapState(cellHandle, func(c *textCell, v string) string {
@@ -203,6 +205,7 @@ func TestCellsKeepStateByKey(t *testing.T) {
 	output.ExpectValues("4", "2", "none")
 }
 
+// S-14.
 func TestStateSetBeforeAFailureStays(t *testing.T) {
 	topology := stream.NewTopology()
 	topology.From(in).TryMapState(cellHandle, func(_ context.Context, c *textCell, v string) (string, error) {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/internal/typename"
 	"github.com/weirstreams/weir/operator"
 )
 
@@ -47,6 +48,21 @@ func (s Stream[K, V]) GroupByWith[L any](to Repartition[L, V], f func(V) L) Stre
 	return s.groupBy(to, func(_ context.Context, r *Record[K, V]) (L, error) { return f(r.Value), nil }, f == nil)
 }
 
+// GroupByWithRecord is GroupByWith with a function of the whole record.
+func (s Stream[K, V]) GroupByWithRecord[L any](to Repartition[L, V], f func(Record[K, V]) L) Stream[L, V] {
+	return s.groupBy(to, func(_ context.Context, r *Record[K, V]) (L, error) { return f(*r), nil }, f == nil)
+}
+
+// TryGroupByWith is GroupByWith with a function that can fail.
+func (s Stream[K, V]) TryGroupByWith[L any](to Repartition[L, V], f func(context.Context, V) (L, error)) Stream[L, V] {
+	return s.groupBy(to, func(ctx context.Context, r *Record[K, V]) (L, error) { return f(ctx, r.Value) }, f == nil)
+}
+
+// TryGroupByWithRecord is GroupByWith with a function of the whole record that can fail.
+func (s Stream[K, V]) TryGroupByWithRecord[L any](to Repartition[L, V], f func(context.Context, Record[K, V]) (L, error)) Stream[L, V] {
+	return s.groupBy(to, func(ctx context.Context, r *Record[K, V]) (L, error) { return f(ctx, *r) }, f == nil)
+}
+
 // TryGroupByRecord is GroupBy with a function of the whole record that can fail.
 func (s Stream[K, V]) TryGroupByRecord[L any](name string, f func(context.Context, Record[K, V]) (L, error)) Stream[L, V] {
 	return s.groupBy(Repartition[L, V]{Name: name},
@@ -82,7 +98,9 @@ func (s Stream[K, V]) repartition(to Repartition[K, V]) Stream[K, V] {
 	}
 	sink := s.add(&graph.Node{
 		Kind: graph.KindRepartition, Detail: to.Name,
-		Sink:  &graph.Sink{Repartition: to.Name, Partitions: to.Partitions},
+		Sink: &graph.Sink{
+			Repartition: to.Name, Partitions: to.Partitions, Key: typename.Codec(to.Key), Value: typename.Codec(to.Value),
+		},
 		Lower: lowerSink(to.Key, to.Value),
 	})
 	t := s.topology

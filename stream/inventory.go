@@ -11,11 +11,13 @@ import (
 )
 
 // Inventory is what a topology keeps on the cluster and on disk: what the next version of the program has to find again.
-// It depends on nothing else, such as stateless operators, the order of declarations or lines. Keep it as JSON beside the
+// It depends on nothing else, such as stateless operators, the order of declarations, lines, the machine or the build. Keep it as JSON beside the
 // program, or in its tests, and compare with [Diff]. In names of topics, GROUP stands for the consumer group.
 type Inventory struct {
 	// Streams are ordered by ID.
 	Streams []StreamInventory `json:"streams"`
+	// Globals are the topics of global tables, ordered by name. They keep nothing but what is in the topic.
+	Globals []string `json:"globals,omitempty"`
 }
 
 // StreamInventory is what a sub-topology keeps.
@@ -37,6 +39,10 @@ type StoreInventory struct {
 	Changelog string `json:"changelog"`
 	// Operator is the kind of the first operator that uses the store, as Describe names it.
 	Operator string `json:"operator"`
+	// Key and State name the Go types of the keys and of what is kept for them, and their codecs, without the paths of
+	// packages: "string as codec.stringCodec". Inventories of versions that did not know them have "".
+	Key   string `json:"key,omitempty"`
+	State string `json:"state,omitempty"`
 }
 
 // RepartitionInventory is an internal topic between two sub-topologies.
@@ -44,6 +50,9 @@ type RepartitionInventory struct {
 	Topic string `json:"topic"`
 	// Partitions is the number that was asked for; 0 is that of the inputs.
 	Partitions int32 `json:"partitions,omitempty"`
+	// Key and Value name the Go types and codecs of keys and values, as those of stores are named.
+	Key   string `json:"key,omitempty"`
+	Value string `json:"value,omitempty"`
 }
 
 // Inventory returns what the topology keeps. The topology has to be valid.
@@ -56,17 +65,24 @@ func (t *Topology) Inventory() Inventory {
 			s.Inputs = append(s.Inputs, plan.Topic(n))
 		}
 		for _, store := range part.Stores {
-			s.Stores = append(s.Stores, StoreInventory{store.Name, store.Changelog, string(store.Node.Kind)})
+			s.Stores = append(s.Stores, StoreInventory{
+				Name: store.Name, Changelog: store.Changelog, Operator: string(store.Node.Kind),
+				Key: store.Node.Formats[store.Name].Key, State: store.Node.Formats[store.Name].State,
+			})
 		}
 		for _, n := range part.Nodes {
 			if n.Sink != nil && n.Sink.Repartition != "" {
-				s.Repartitions = append(s.Repartitions, RepartitionInventory{plan.Topic(n), n.Sink.Partitions})
+				s.Repartitions = append(s.Repartitions, RepartitionInventory{plan.Topic(n), n.Sink.Partitions, n.Sink.Key, n.Sink.Value})
 			}
 		}
 		slices.SortFunc(s.Stores, func(a, b StoreInventory) int { return cmp.Compare(a.Name, b.Name) })
 		slices.SortFunc(s.Repartitions, func(a, b RepartitionInventory) int { return cmp.Compare(a.Topic, b.Topic) })
 		inventory.Streams = append(inventory.Streams, s)
 	}
+	for _, n := range plan.Globals {
+		inventory.Globals = append(inventory.Globals, plan.Topic(n))
+	}
+	slices.Sort(inventory.Globals)
 	slices.SortFunc(inventory.Streams, func(a, b StreamInventory) int { return cmp.Compare(a.ID, b.ID) })
 	return inventory
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/window"
@@ -114,6 +116,173 @@ func TestDiffSeesOtherOperatorsAndNumbersOfPartitions(t *testing.T) {
 	if len(changes) != 2 || changes[0].Kind != stream.StateReused || changes[1].Kind != stream.PartitionsChanged ||
 		changes[1].Note != "4 asked for, now 8" || changes[0].Harmless() || before.Fingerprint() == after.Fingerprint() {
 		t.Errorf("changes: %v", changes)
+	}
+}
+
+type (
+	oldState struct{ N int }
+	newState struct{ N int }
+)
+
+// A store whose types or codecs are other ones is another store, wherever it is declared.
+func TestDiffSeesOtherTypesAndCodecs(t *testing.T) {
+	const changelog = "changelog__GROUP--in--s"
+	type declare = func(s textStream)
+	nothing := func(string, *string) string { return "" }
+	mapState := func(key codec.Codec[string], h store.Handle[*store.Cell[int]]) declare {
+		return func(s textStream) {
+			s.WithKeyCodec(key).MapState(h, func(*store.Cell[int], string) string { return "" })
+		}
+	}
+	asOf := func(value codec.Codec[string], handle join.AsOf) declare {
+		return func(s textStream) { s.LeftJoinAsOf(s, handle.Name("s").RightCodec(value), nothing) }
+	}
+	for name, c := range map[string]struct {
+		before, after declare
+		want          string
+	}{
+		"type of a cell": {
+			func(s textStream) {
+				s.Map(func(string) oldState { return oldState{} }).Reduce(store.NewCell[oldState]("s"), keepFirst)
+			},
+			func(s textStream) {
+				s.Map(func(string) newState { return newState{} }).Reduce(store.NewCell[newState]("s"), keepFirst)
+			},
+			"states were stream_test.oldState as codec.jsonCodec[stream_test.oldState] and are stream_test.newState as codec.jsonCodec[stream_test.newState]",
+		},
+		"codec of a cell": {
+			mapState(codec.String(), store.NewCell[int]("s")), mapState(codec.String(), store.NewCell("s", store.WithCodec(codec.JSON[int]()))),
+			"states were int as codec.intCodec and are int as codec.jsonCodec[int]",
+		},
+		"codec of the keys": {
+			mapState(codec.String(), store.NewCell[int]("s")), mapState(codec.JSON[string](), store.NewCell[int]("s")),
+			"keys were string as codec.stringCodec and are string as codec.jsonCodec[string]",
+		},
+		"field of a map": {
+			func(s textStream) {
+				s.FilterState(store.NewMap[int, bool]("s"), func(*store.Map[int, bool], string) bool { return true })
+			},
+			func(s textStream) {
+				s.FilterState(store.NewMap[string, bool]("s"), func(*store.Map[string, bool], string) bool { return true })
+			},
+			"states were int as codec.intCodec => bool as codec.boolCodec and are string as codec.stringCodec => bool as codec.boolCodec",
+		},
+		"accumulator": {
+			func(s textStream) { s.Aggregate("s", window.Sum(func(string) int { return 0 })) },
+			func(s textStream) { s.Aggregate("s", window.Sum(func(string) float64 { return 0 })) },
+			"states were window.SumState[int] as window.sumCodec[int] of codec.intCodec and are window.SumState[float64] as window.sumCodec[float64] of codec.float64Codec",
+		},
+		"table": {
+			func(s textStream) { s.Table("s") }, func(s textStream) { s.Map(func(string) int { return 0 }).Table("s") },
+			"states were string as codec.stringCodec and are int as codec.intCodec",
+		},
+		"nothing": {mapState(codec.String(), store.NewCell[int]("s")), mapState(codec.String(), store.NewCell[int]("s").WithTTL(time.Hour)), ""},
+		"as-of join": {
+			asOf(codec.String(), join.Grace(time.Hour)), asOf(codec.JSON[string](), join.Grace(time.Minute)),
+			"states were string as codec.stringCodec and are string as codec.jsonCodec[string]",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inventory := func(f declare) stream.Inventory {
+				t.Helper()
+				topology := stream.NewTopology()
+				f(topology.From(in))
+				if err := topology.Validate(); err != nil {
+					t.Fatal(err)
+				}
+				return topology.Inventory()
+			}
+			before, after := inventory(c.before), inventory(c.after)
+			var got string
+			changes := stream.Diff(before, after)
+			if len(changes) > 0 {
+				got = changes[0].String()
+			}
+			if c.want == "" {
+				if len(changes) > 0 || before.Fingerprint() != after.Fingerprint() {
+					t.Errorf("changes: %v", changes)
+				}
+				return
+			}
+			if want := `state retyped: ` + changelog + ` (store "s" of stream "in": ` + c.want + ")"; len(changes) != 1 || got != want {
+				t.Errorf("changes: %v\nwant %s", changes, want)
+			}
+			if before.Fingerprint() == after.Fingerprint() {
+				t.Error("the fingerprint is the same")
+			}
+			// A version that did not write types down is not told from this one by Diff.
+			before.Streams[0].Stores[0].Key, before.Streams[0].Stores[0].State = "", ""
+			if changes := stream.Diff(before, after); len(changes) > 0 {
+				t.Errorf("changes since a version without types: %v", changes)
+			}
+		})
+	}
+}
+
+func TestDiffSeesOtherCodecsOfInternalTopics(t *testing.T) {
+	declare := func(key codec.Codec[string]) stream.Inventory {
+		t := stream.NewTopology()
+		t.From(in).GroupByWith(stream.Repartition[string, string]{Name: "g", Key: key}, same).To(out)
+		return t.Inventory()
+	}
+	before, after := declare(nil), declare(codec.JSON[string]())
+	changes := stream.Diff(before, after)
+	const want = "topic retyped: repartition__GROUP--in--g (keys were string as codec.stringCodec and are string as codec.jsonCodec[string])"
+	if len(changes) != 1 || changes[0].String() != want || before.Fingerprint() == after.Fingerprint() {
+		t.Errorf("changes: %v, want %s", changes, want)
+	}
+	if changes := stream.Diff(before, declare(codec.String())); len(changes) > 0 {
+		t.Errorf("the default is another codec: %v", changes)
+	}
+}
+
+// An inventory is the same in every build, and on every machine.
+func TestInventoriesAreTheSameEverywhere(t *testing.T) {
+	inventory := everything().Inventory()
+	text, err := json.MarshalIndent(inventory, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := string(text) + "\n" + inventory.Fingerprint() + "\n"
+	file := filepath.Join("testdata", "inventory_everything.txt")
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func keepFirst[T any](soFar, _ T) T { return soFar }
+
+// Whatever keeps state says what it keeps.
+func TestAllStoresNameTheirTypes(t *testing.T) {
+	topologies := map[string]*stream.Topology{"everything": everything()}
+	for _, o := range operators {
+		topologies[o.name] = stream.NewTopology()
+		o.declare(topologies[o.name].From(in), &probe{})
+	}
+	joins := stream.NewTopology()
+	s := joins.From(in)
+	nothing := func(string, *string) string { return "" }
+	s.LeftJoinAsOf(s, join.Grace(time.Hour).Tolerance(time.Second).Nearest(), nothing)
+	s.LeftJoinInterval(s, join.Within(0, 0), nothing)
+	joins.Table(topic("table")).LeftJoin(s.Table("other"), nothing)
+	topologies["joins"] = joins
+	for name, topology := range topologies {
+		for _, s := range topology.Inventory().Streams {
+			for _, store := range s.Stores {
+				if store.Key == "" || store.State == "" {
+					t.Errorf("%s: %+v", name, store)
+				}
+			}
+		}
 	}
 }
 

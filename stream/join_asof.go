@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/internal/typename"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/operator"
 )
@@ -38,6 +39,13 @@ func (s Stream[K, V]) TryJoinAsOf[R, W any](right Stream[K, R], d join.AsOf, f f
 	}).checked(f == nil)
 }
 
+// TryJoinAsOfRecord is JoinAsOf with a function of the whole record and of the match with its time that can fail.
+func (s Stream[K, V]) TryJoinAsOfRecord[R, W any](right Stream[K, R], d join.AsOf, f func(context.Context, Record[K, V], Matched[R]) (W, error)) Stream[K, W] {
+	return s.joinAsOf(right, d, false, func(ctx context.Context, l *Record[K, V], r *Matched[R]) (W, error) {
+		return f(ctx, *l, *r)
+	}).checked(f == nil)
+}
+
 // LeftJoinAsOf is JoinAsOf but keeps records without a match: the function then gets nil. What it gets must not be kept.
 func (s Stream[K, V]) LeftJoinAsOf[R, W any](right Stream[K, R], d join.AsOf, f func(V, *R) W) Stream[K, W] {
 	return s.joinAsOf(right, d, true, func(_ context.Context, l *Record[K, V], r *Matched[R]) (W, error) {
@@ -59,6 +67,14 @@ func (s Stream[K, V]) TryLeftJoinAsOf[R, W any](right Stream[K, R], d join.AsOf,
 	}).checked(f == nil)
 }
 
+// TryLeftJoinAsOfRecord is LeftJoinAsOf with a function of the whole record and of the match with its time, or nil, that can
+// fail.
+func (s Stream[K, V]) TryLeftJoinAsOfRecord[R, W any](right Stream[K, R], d join.AsOf, f func(context.Context, Record[K, V], *Matched[R]) (W, error)) Stream[K, W] {
+	return s.joinAsOf(right, d, true, func(ctx context.Context, l *Record[K, V], r *Matched[R]) (W, error) {
+		return f(ctx, *l, r)
+	}).checked(f == nil)
+}
+
 func matchValue[R any](m *Matched[R]) *R {
 	if m == nil {
 		return nil
@@ -71,8 +87,10 @@ func (s Stream[K, V]) joinAsOf[R, W any](
 ) Stream[K, W] {
 	leftCodec, rightCodec, err := sideCodecs[V, R](d.Codecs())
 	n := &graph.Node{Kind: "joinasof", Detail: d.StoreName(), Stores: []string{d.StoreName()}}
+	n.Keep(d.StoreName(), typename.Codec(s.key), typename.Codec(rightCodec))
 	if waiting := d.WaitingName(); waiting != "" {
 		n.Stores = append(n.Stores, waiting)
+		n.Keep(waiting, typename.Codec(s.key), typename.Codec(leftCodec))
 	}
 	out := joined(s, right, n, func(env *operator.Env, node int, next operator.Receiver[K, W]) (operator.Receiver[K, V], error) {
 		return operator.NewAsOf(env, node, d, s.key, leftCodec, rightCodec, unmatched, merge, next)

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/internal/typename"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/operator"
 )
@@ -14,53 +15,137 @@ import (
 // headers. The results of one record come in the order of the times of the others, then of their arrival.
 //
 // Records with a null key are skipped and counted.
+//
+// The ...Record twins see both records with key, value, whether that is null, and time. Headers and origin are not kept,
+// and nil.
 func (s Stream[K, V]) JoinInterval[R, W any](right Stream[K, R], d join.Interval, f func(V, R) W) Stream[K, W] {
-	return s.joinInterval(right, d, false, false, func(_ context.Context, l *V, r *R) (W, error) { return f(*l, *r), nil }).checked(f == nil)
+	return s.joinInterval(right, d, false, false, func(_ context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
+		return f(l.Value, r.Value), nil
+	}).checked(f == nil)
+}
+
+// JoinIntervalRecord is JoinInterval with a function of the whole records.
+func (s Stream[K, V]) JoinIntervalRecord[R, W any](right Stream[K, R], d join.Interval, f func(Record[K, V], Record[K, R]) W) Stream[K, W] {
+	return s.joinInterval(right, d, false, false, func(_ context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
+		return f(*l, *r), nil
+	}).checked(f == nil)
 }
 
 // TryJoinInterval is JoinInterval with a function that can fail.
 func (s Stream[K, V]) TryJoinInterval[R, W any](right Stream[K, R], d join.Interval, f func(context.Context, V, R) (W, error)) Stream[K, W] {
-	return s.joinInterval(right, d, false, false, func(ctx context.Context, l *V, r *R) (W, error) { return f(ctx, *l, *r) }).checked(f == nil)
+	return s.joinInterval(right, d, false, false, func(ctx context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
+		return f(ctx, l.Value, r.Value)
+	}).checked(f == nil)
+}
+
+// TryJoinIntervalRecord is JoinInterval with a function of the whole records that can fail.
+func (s Stream[K, V]) TryJoinIntervalRecord[R, W any](right Stream[K, R], d join.Interval, f func(context.Context, Record[K, V], Record[K, R]) (W, error)) Stream[K, W] {
+	return s.joinInterval(right, d, false, false, func(ctx context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
+		return f(ctx, *l, *r)
+	}).checked(f == nil)
 }
 
 // LeftJoinInterval is JoinInterval but also emits left records without a match: the function then gets nil. They are emitted
 // at once, and again with each match that comes later, unless the definition says UnmatchedWhenFinal. What the function gets
 // must not be kept.
 func (s Stream[K, V]) LeftJoinInterval[R, W any](right Stream[K, R], d join.Interval, f func(V, *R) W) Stream[K, W] {
-	return s.joinInterval(right, d, true, false, func(_ context.Context, l *V, r *R) (W, error) { return f(*l, r), nil }).checked(f == nil)
+	return s.joinInterval(right, d, true, false, func(_ context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
+		return f(l.Value, valueOrNil(r)), nil
+	}).checked(f == nil)
+}
+
+// LeftJoinIntervalRecord is LeftJoinInterval with a function of the whole records.
+func (s Stream[K, V]) LeftJoinIntervalRecord[R, W any](right Stream[K, R], d join.Interval, f func(Record[K, V], *Record[K, R]) W) Stream[K, W] {
+	return s.joinInterval(right, d, true, false, func(_ context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
+		return f(*l, r), nil
+	}).checked(f == nil)
 }
 
 // TryLeftJoinInterval is LeftJoinInterval with a function that can fail.
 func (s Stream[K, V]) TryLeftJoinInterval[R, W any](right Stream[K, R], d join.Interval, f func(context.Context, V, *R) (W, error)) Stream[K, W] {
-	return s.joinInterval(right, d, true, false, func(ctx context.Context, l *V, r *R) (W, error) { return f(ctx, *l, r) }).checked(f == nil)
+	return s.joinInterval(right, d, true, false, func(ctx context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
+		return f(ctx, l.Value, valueOrNil(r))
+	}).checked(f == nil)
+}
+
+// TryLeftJoinIntervalRecord is LeftJoinInterval with a function of the whole records that can fail.
+func (s Stream[K, V]) TryLeftJoinIntervalRecord[R, W any](right Stream[K, R], d join.Interval, f func(context.Context, Record[K, V], *Record[K, R]) (W, error)) Stream[K, W] {
+	return s.joinInterval(right, d, true, false, func(ctx context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
+		return f(ctx, *l, r)
+	}).checked(f == nil)
 }
 
 // RightJoinInterval is LeftJoinInterval for right records without a match.
 func (s Stream[K, V]) RightJoinInterval[R, W any](right Stream[K, R], d join.Interval, f func(*V, R) W) Stream[K, W] {
-	return s.joinInterval(right, d, false, true, func(_ context.Context, l *V, r *R) (W, error) { return f(l, *r), nil }).checked(f == nil)
+	return s.joinInterval(right, d, false, true, func(_ context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
+		return f(valueOrNil(l), r.Value), nil
+	}).checked(f == nil)
+}
+
+// RightJoinIntervalRecord is RightJoinInterval with a function of the whole records.
+func (s Stream[K, V]) RightJoinIntervalRecord[R, W any](right Stream[K, R], d join.Interval, f func(*Record[K, V], Record[K, R]) W) Stream[K, W] {
+	return s.joinInterval(right, d, false, true, func(_ context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
+		return f(l, *r), nil
+	}).checked(f == nil)
 }
 
 // TryRightJoinInterval is RightJoinInterval with a function that can fail.
 func (s Stream[K, V]) TryRightJoinInterval[R, W any](right Stream[K, R], d join.Interval, f func(context.Context, *V, R) (W, error)) Stream[K, W] {
-	return s.joinInterval(right, d, false, true, func(ctx context.Context, l *V, r *R) (W, error) { return f(ctx, l, *r) }).checked(f == nil)
+	return s.joinInterval(right, d, false, true, func(ctx context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
+		return f(ctx, valueOrNil(l), r.Value)
+	}).checked(f == nil)
+}
+
+// TryRightJoinIntervalRecord is RightJoinInterval with a function of the whole records that can fail.
+func (s Stream[K, V]) TryRightJoinIntervalRecord[R, W any](right Stream[K, R], d join.Interval, f func(context.Context, *Record[K, V], Record[K, R]) (W, error)) Stream[K, W] {
+	return s.joinInterval(right, d, false, true, func(ctx context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
+		return f(ctx, l, *r)
+	}).checked(f == nil)
 }
 
 // OuterJoinInterval is LeftJoinInterval for records of both sides without a match.
 func (s Stream[K, V]) OuterJoinInterval[R, W any](right Stream[K, R], d join.Interval, f func(*V, *R) W) Stream[K, W] {
-	return s.joinInterval(right, d, true, true, func(_ context.Context, l *V, r *R) (W, error) { return f(l, r), nil }).checked(f == nil)
+	return s.joinInterval(right, d, true, true, func(_ context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
+		return f(valueOrNil(l), valueOrNil(r)), nil
+	}).checked(f == nil)
+}
+
+// OuterJoinIntervalRecord is OuterJoinInterval with a function of the whole records.
+func (s Stream[K, V]) OuterJoinIntervalRecord[R, W any](right Stream[K, R], d join.Interval, f func(*Record[K, V], *Record[K, R]) W) Stream[K, W] {
+	return s.joinInterval(right, d, true, true, func(_ context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
+		return f(l, r), nil
+	}).checked(f == nil)
 }
 
 // TryOuterJoinInterval is OuterJoinInterval with a function that can fail.
 func (s Stream[K, V]) TryOuterJoinInterval[R, W any](right Stream[K, R], d join.Interval, f func(context.Context, *V, *R) (W, error)) Stream[K, W] {
-	return s.joinInterval(right, d, true, true, f).checked(f == nil)
+	return s.joinInterval(right, d, true, true, func(ctx context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
+		return f(ctx, valueOrNil(l), valueOrNil(r))
+	}).checked(f == nil)
+}
+
+// TryOuterJoinIntervalRecord is OuterJoinInterval with a function of the whole records that can fail.
+func (s Stream[K, V]) TryOuterJoinIntervalRecord[R, W any](right Stream[K, R], d join.Interval, f func(context.Context, *Record[K, V], *Record[K, R]) (W, error)) Stream[K, W] {
+	return s.joinInterval(right, d, true, true, func(ctx context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
+		return f(ctx, l, r)
+	}).checked(f == nil)
+}
+
+func valueOrNil[K, V any](r *Record[K, V]) *V {
+	if r == nil {
+		return nil
+	}
+	return &r.Value
 }
 
 func (s Stream[K, V]) joinInterval[R, W any](
-	right Stream[K, R], d join.Interval, unmatchedLeft, unmatchedRight bool, merge func(context.Context, *V, *R) (W, error),
+	right Stream[K, R], d join.Interval, unmatchedLeft, unmatchedRight bool, merge func(context.Context, *Record[K, V], *Record[K, R]) (W, error),
 ) Stream[K, W] {
 	leftCodec, rightCodec, err := sideCodecs[V, R](d.Codecs())
 	leftStore, rightStore := d.StoreNames()
 	n := &graph.Node{Kind: "joininterval", Detail: d.String(), Stores: []string{leftStore, rightStore}}
+	n.Keep(leftStore, typename.Codec(s.key), typename.Codec(leftCodec))
+	n.Keep(rightStore, typename.Codec(s.key), typename.Codec(rightCodec))
 	out := joined(s, right, n, func(env *operator.Env, node int, next operator.Receiver[K, W]) (operator.Receiver[K, V], error) {
 		return operator.NewInterval(env, node, d, s.key, leftCodec, rightCodec, unmatchedLeft, unmatchedRight, merge, next)
 	})

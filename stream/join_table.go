@@ -26,6 +26,11 @@ func (s Stream[K, V]) TryJoinTable[T, W any](table Table[K, T], f func(context.C
 	return s.joinTable(table, false, func(ctx context.Context, r *Record[K, V], row *T) (W, error) { return f(ctx, r.Value, *row) }).checked(f == nil)
 }
 
+// TryJoinTableRecord is JoinTable with a function of the whole record that can fail.
+func (s Stream[K, V]) TryJoinTableRecord[T, W any](table Table[K, T], f func(context.Context, Record[K, V], T) (W, error)) Stream[K, W] {
+	return s.joinTable(table, false, func(ctx context.Context, r *Record[K, V], row *T) (W, error) { return f(ctx, *r, *row) }).checked(f == nil)
+}
+
 // LeftJoinTable is JoinTable but keeps records without a row: the function then gets nil. What it gets must not be kept.
 func (s Stream[K, V]) LeftJoinTable[T, W any](table Table[K, T], f func(V, *T) W) Stream[K, W] {
 	return s.joinTable(table, true, func(_ context.Context, r *Record[K, V], row *T) (W, error) { return f(r.Value, row), nil }).checked(f == nil)
@@ -39,6 +44,11 @@ func (s Stream[K, V]) LeftJoinTableRecord[T, W any](table Table[K, T], f func(Re
 // TryLeftJoinTable is LeftJoinTable with a function that can fail.
 func (s Stream[K, V]) TryLeftJoinTable[T, W any](table Table[K, T], f func(context.Context, V, *T) (W, error)) Stream[K, W] {
 	return s.joinTable(table, true, func(ctx context.Context, r *Record[K, V], row *T) (W, error) { return f(ctx, r.Value, row) }).checked(f == nil)
+}
+
+// TryLeftJoinTableRecord is LeftJoinTable with a function of the whole record that can fail.
+func (s Stream[K, V]) TryLeftJoinTableRecord[T, W any](table Table[K, T], f func(context.Context, Record[K, V], *T) (W, error)) Stream[K, W] {
+	return s.joinTable(table, true, func(ctx context.Context, r *Record[K, V], row *T) (W, error) { return f(ctx, *r, row) }).checked(f == nil)
 }
 
 func (s Stream[K, V]) joinTable[T, W any](

@@ -2,12 +2,17 @@ package stream_test
 
 import (
 	"context"
+	"io"
 	"iter"
 	"slices"
+	"testing"
 	"time"
 
+	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
+	"github.com/weirstreams/weir/testkit"
+	"github.com/weirstreams/weir/window"
 )
 
 // textMap is a store beside the cell.
@@ -65,6 +70,56 @@ func (p *prober) Process(ctx context.Context, r textRecord) error {
 	}
 	r.Value, r.ValueNull = "new", false
 	return p.Forward(r)
+}
+
+func pointer(v string) *string { return &v }
+func pointed(v *string) string { return *v }
+
+// Operators without a function hand on records as they are: null keys and values, times and headers.
+func TestOperatorsWithoutAFunctionPassRecordsOn(t *testing.T) {
+	var collected stream.Collector[string, string]
+	for name, declare := range map[string]func(textStream) textStream{
+		"Print": func(s textStream) textStream { return s.PrintWith(stream.PrintOptions{To: io.Discard, Metadata: true}) },
+		"PrintTable": func(s textStream) textStream {
+			return s.PrintTable(stream.TableOptions{To: io.Discard, Plain: true})
+		},
+		"Collect":    func(s textStream) textStream { return s.Collect(&collected) },
+		"GroupByKey": func(s textStream) textStream { return s.GroupByKey("g") },
+		"GroupByKeyWith": func(s textStream) textStream {
+			return s.GroupByKeyWith(stream.Repartition[string, string]{Name: "g", Partitions: 1})
+		},
+		"WithKeyCodec": func(s textStream) textStream { return s.WithKeyCodec(codec.JSON[string]()) },
+		"Merge":        func(s textStream) textStream { return s.Merge() },
+		"Concat": func(s textStream) textStream {
+			return s.Filter(func(string) bool { return true }).Concat(s.Filter(func(string) bool { return false }))
+		},
+		"Otherwise":    func(s textStream) textStream { return s.Branch().Otherwise("rest") },
+		"Table.Stream": nil, // see below: records with a null key are no rows
+	} {
+		t.Run(name, func(t *testing.T) {
+			records := []record{
+				{Key: "k", Value: "v", Time: at(1234), Headers: []stream.Header{{Key: "a", Value: []byte("1")}, {Key: "b"}, {Key: "a"}}},
+				{Key: "k", Time: at(1235), ValueNull: true},
+				{Value: "null key", Time: at(1236), KeyNull: true},
+				{Key: "", Value: "", Time: at(1200)},
+			}
+			topology := stream.NewTopology()
+			if s := topology.From(in); declare != nil {
+				declare(s).To(out)
+			} else {
+				s.Table("rows").Stream().To(out)
+			}
+			d := testkit.New(t, topology)
+			d.Input(in).SendRecords(records...)
+			if declare == nil {
+				records = slices.Delete(records, 2, 3)
+			}
+			d.Output(out).Expect(records...)
+		})
+	}
+	if n := collected.Len(); n != 4 {
+		t.Errorf("%d records were collected", n)
+	}
 }
 
 // ids makes up ids of which no two are the same.
@@ -282,6 +337,71 @@ func init() {
 	add("TryDeduplicateRecord", "deduplicate ids", passesState, true, true, func(s textStream, p *probe) textStream {
 		id := ids()
 		return s.TryDeduplicateRecord("ids", time.Minute, func(ctx context.Context, r textRecord) (int, error) { return id(), p.tryRecord(ctx, r) })
+	})
+	add("Reduce", "reduce cell", reduces, false, false, func(s textStream, p *probe) textStream {
+		return s.Reduce(cellHandle, func(_, v string) string { p.seeValue(v); return v })
+	})
+	add("ReduceRecord", "reduce cell", reduces, false, true, func(s textStream, p *probe) textStream {
+		return s.ReduceRecord(cellHandle, func(_ string, r textRecord) string { p.see(r); return r.Value })
+	})
+	add("TryReduce", "reduce cell", reduces, true, false, func(s textStream, p *probe) textStream {
+		return s.TryReduce(cellHandle, func(ctx context.Context, _, v string) (string, error) { return v, p.tryValue(ctx, v) })
+	})
+	add("TryReduceRecord", "reduce cell", reduces, true, true, func(s textStream, p *probe) textStream {
+		return s.TryReduceRecord(cellHandle, func(ctx context.Context, _ string, r textRecord) (string, error) { return r.Value, p.tryRecord(ctx, r) })
+	})
+	add("Aggregate", "aggregate all", mapsState, false, false, func(s textStream, p *probe) textStream {
+		return s.Aggregate("all", window.Custom(func() string { return "" }, func(_ *string, v string) { p.seeValue(v) }, func(*string) string { return "new" }))
+	})
+	// The values that these change are pointers. Each is declared in one line.
+	add("Update", "update-1", mapsValue, false, false, func(s textStream, p *probe) textStream {
+		return s.Map(pointer).Update(func(v *string) { p.seeValue(*v); *v = "new" }).Map(pointed)
+	})
+	add("UpdateRecord", "update-1", mapsValue, false, false, func(s textStream, p *probe) textStream {
+		return s.Map(pointer).UpdateRecord(func(r stream.Record[string, *string]) { p.seeValue(*r.Value); *r.Value = "new" }).Map(pointed)
+	})
+	add("TryUpdate", "update-1", mapsValue, true, false, func(s textStream, p *probe) textStream {
+		update := func(ctx context.Context, v *string) error { defer func() { *v = "new" }(); return p.tryValue(ctx, *v) }
+		return s.Map(pointer).TryUpdate(update).Map(pointed)
+	})
+	add("TryUpdateRecord", "update-1", mapsValue, true, false, func(s textStream, p *probe) textStream {
+		update := func(ctx context.Context, r stream.Record[string, *string]) error {
+			defer func() { *r.Value = "new" }()
+			return p.tryValue(ctx, *r.Value)
+		}
+		return s.Map(pointer).TryUpdateRecord(update).Map(pointed)
+	})
+	add("GroupByWithRecord", "groupby g", mapsKey, false, true, func(s textStream, p *probe) textStream {
+		return s.GroupByWithRecord(stream.Repartition[string, string]{Name: "g"}, func(r textRecord) string { p.see(r); return "new" })
+	})
+	add("TryGroupByWith", "groupby g", mapsKey, true, false, func(s textStream, p *probe) textStream {
+		return s.TryGroupByWith(stream.Repartition[string, string]{Name: "g"}, func(ctx context.Context, v string) (string, error) { return "new", p.tryValue(ctx, v) })
+	})
+	add("TryGroupByWithRecord", "groupby g", mapsKey, true, true, func(s textStream, p *probe) textStream {
+		return s.TryGroupByWithRecord(stream.Repartition[string, string]{Name: "g"}, func(ctx context.Context, r textRecord) (string, error) {
+			return "new", p.tryRecord(ctx, r)
+		})
+	})
+	// These write to the topic themselves; the stream that is returned is empty.
+	none := func(string) bool { return false }
+	add("ToWith", "sink out", addsHeader, false, true, func(s textStream, p *probe) textStream {
+		s.ToWith(out, stream.Write[string, string]{Headers: func(r textRecord) []stream.Header { p.see(r); return append(r.Headers, header) }})
+		return s.Filter(none)
+	})
+	add("ToOneOf", "to-1", passes, false, true, func(s textStream, p *probe) textStream {
+		s.ToOneOf(func(r textRecord) stream.Topic[string, string] { p.see(r); return out }, out, topic("other"))
+		return s.Filter(none)
+	})
+	add("TryToOneOf", "to-1", passes, true, true, func(s textStream, p *probe) textStream {
+		s.TryToOneOf(func(ctx context.Context, r textRecord) (stream.Topic[string, string], error) {
+			return out, p.tryRecord(ctx, r)
+		}, out, topic("other"))
+		return s.Filter(none)
+	})
+	add("ToOneOfWith", "to-1", setsTime, false, true, func(s textStream, p *probe) textStream {
+		write := stream.Write[string, string]{Time: func(textRecord) time.Time { return at(77) }}
+		s.ToOneOfWith(write, func(r textRecord) stream.Topic[string, string] { p.see(r); return out }, out, topic("other"))
+		return s.Filter(none)
 	})
 	add("Process", "process cell", mapsState, true, true, func(s textStream, p *probe) textStream {
 		return s.Process(cellHandle, func(*textCell) stream.Processor[string, string, string, string] { return &prober{probe: p} })

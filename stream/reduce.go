@@ -14,15 +14,25 @@ import (
 // its key, time and headers, and kept in the cell. Null values are dropped; records with a null key are skipped and
 // counted. f must not change what it is given.
 func (s Stream[K, V]) Reduce(cell *store.CellHandle[V], f func(soFar, next V) V) Stream[K, V] {
-	return s.reduce(cell, func(_ context.Context, soFar, next V) (V, error) { return f(soFar, next), nil }).checked(f == nil)
+	return s.reduce(cell, func(_ context.Context, soFar V, r *Record[K, V]) (V, error) { return f(soFar, r.Value), nil }).checked(f == nil)
+}
+
+// ReduceRecord is Reduce with a function that sees the whole next record.
+func (s Stream[K, V]) ReduceRecord(cell *store.CellHandle[V], f func(soFar V, next Record[K, V]) V) Stream[K, V] {
+	return s.reduce(cell, func(_ context.Context, soFar V, r *Record[K, V]) (V, error) { return f(soFar, *r), nil }).checked(f == nil)
 }
 
 // TryReduce is Reduce with a function that can fail.
 func (s Stream[K, V]) TryReduce(cell *store.CellHandle[V], f func(ctx context.Context, soFar, next V) (V, error)) Stream[K, V] {
-	return s.reduce(cell, f).checked(f == nil)
+	return s.reduce(cell, func(ctx context.Context, soFar V, r *Record[K, V]) (V, error) { return f(ctx, soFar, r.Value) }).checked(f == nil)
 }
 
-func (s Stream[K, V]) reduce(cell *store.CellHandle[V], f func(context.Context, V, V) (V, error)) Stream[K, V] {
+// TryReduceRecord is Reduce with a function that sees the whole next record and can fail.
+func (s Stream[K, V]) TryReduceRecord(cell *store.CellHandle[V], f func(ctx context.Context, soFar V, next Record[K, V]) (V, error)) Stream[K, V] {
+	return s.reduce(cell, func(ctx context.Context, soFar V, r *Record[K, V]) (V, error) { return f(ctx, soFar, *r) }).checked(f == nil)
+}
+
+func (s Stream[K, V]) reduce(cell *store.CellHandle[V], f func(context.Context, V, *Record[K, V]) (V, error)) Stream[K, V] {
 	return s.stateful("reduce", cell, s.key, func(env *operator.Env, node int, next operator.Receiver[K, V]) (operator.Receiver[K, V], error) {
 		return operator.NewReduce(env, node, cell, s.key, f, next)
 	})

@@ -11,13 +11,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/sink"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/testkit"
 )
 
 // The tests of this file are the rules (S-n, D-n, K-n) and worked examples (EX-n) of the specification of the reference
-// product that concern streams without windows and joins.
+// product that concern streams without windows and joins. Others name their rules where they are: D-12, D-51 to D-58 and
+// K-30 to K-71 in internal/engine, K-3 to K-63, K-80 to K-83 and K-100 to K-110 in store, D-20 to D-24 in row and print_test.go.
+//
+// These have nothing here that they could be about: S-1, S-3, S-4, S-15, S-20 to S-22, D-1, D-3, D-6, D-32, D-65, D-67 (nodes,
+// handles and conditions that types have taken the place of), K-2, K-4, K-5, K-7, K-13, K-33 to K-36, K-44, K-52, K-53, K-55,
+// K-81, K-84, K-91 to K-93, K-103, K-108 (kinds, calls, bytes and files that are others).
 
 var (
 	nums    = stream.NewTopic("nums", codec.String(), codec.Int())
@@ -231,6 +237,116 @@ func TestOperatorsOfOneStreamShareAStore(t *testing.T) {
 	if topics := strings.Count(strings.Join(d.Topics(), " "), "changelog"); topics != 1 {
 		t.Errorf("%d changelogs for one store", topics)
 	}
+}
+
+// D-4: a topic is read once.
+func TestATopicIsReadOnce(t *testing.T) {
+	topology := stream.NewTopology()
+	topology.From(nums)
+	topology.From(nums)
+	if err := topology.Validate(); err == nil || !strings.Contains(err.Error(), "is read already") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// D-5, D-45, D-66: an operator whose result is not used runs; a stream goes on after it was grouped; a record runs through
+// what is behind its own topic.
+func TestWhatIsDeclaredRuns(t *testing.T) {
+	topology := stream.NewTopology()
+	s := topology.From(nums)
+	var unused, after, foreign int
+	s.Map(func(v int) int { unused++; return v })
+	s.GroupBy("g", func(v int) int { return v }).MapKey(func(int) string { return "grouped" }).To(numsOut)
+	s.Peek(func(int) { after++ })
+	topology.From(in).Peek(func(string) { foreign++ })
+	d := testkit.New(t, topology)
+	d.Input(nums).Send("k", 7, at(0))
+	d.Output(numsOut).Expect(testkit.Record[string, int]{Key: "grouped", Value: 7, Time: at(0)})
+	if unused != 1 || after != 1 || foreign != 0 {
+		t.Errorf("called %d, %d and %d times, want 1, 1 and 0", unused, after, foreign)
+	}
+}
+
+// D-16: a topic that was not declared is an error of the record, and is not made.
+func TestOnlyDeclaredTopicsAreChosen(t *testing.T) {
+	topology := stream.NewTopology()
+	topology.From(in).ToOneOf(func(r textRecord) stream.Topic[string, string] { return topic(r.Value) }, out)
+	d := testkit.New(t, topology)
+	err := d.Input(in).TrySendRecords(record{Key: "k", Value: "out"}, record{Key: "k", Value: "elsewhere"})
+	if err == nil || !strings.Contains(err.Error(), "offset 1") || !strings.Contains(err.Error(), "elsewhere") {
+		t.Errorf("error %v", err)
+	}
+	if slices.Contains(d.Topics(), "elsewhere") {
+		t.Error("the topic was made")
+	}
+}
+
+// D-25 to D-27: a sink may be at several streams, and gets the key, time and headers that records have by then.
+func TestASinkOfSeveralStreams(t *testing.T) {
+	var list sink.List[string, int]
+	topology := stream.NewTopology()
+	s := topology.From(nums)
+	s.Sink("as they come", &list)
+	s.MapKey(func(int) string { return "new" }).SetTimestamp(func(int) time.Time { return at(9) }).Sink("changed", &list)
+	d := testkit.New(t, topology)
+	d.Input(nums).SendRecords(testkit.Record[string, int]{Key: "k", Value: 1, Time: at(5), Headers: []stream.Header{{Key: "h", Value: []byte("x")}}})
+	d.Checkpoint()
+	var got []string
+	for _, r := range list.Records() {
+		got = append(got, fmt.Sprintf("%s %d @%d %s=%s", r.Key, r.Value, r.Millis, r.Headers[0].Key, r.Headers[0].Value))
+	}
+	if diff := cmp.Diff([]string{"k 1 @5 h=x", "new 1 @9 h=x"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// S-14: after an error, branches that come later do not run; what the earlier ones have done stays if the error is skipped.
+func TestAnErrorEndsTheRecordWhereItIs(t *testing.T) {
+	var ran []string
+	note := func(name string) func(int) { return func(int) { ran = append(ran, name) } }
+	sum := store.NewCell[int]("sum")
+	topology := stream.NewTopology()
+	s := topology.From(nums)
+	s.MapState(sum, func(c *store.Cell[int], v int) int { n, _ := c.Get(); c.Set(n + v); return n + v }).Peek(note("first")).To(numsOut)
+	s.Peek(func(v int) {
+		if v == 2 {
+			panic("no")
+		}
+	}).Peek(note("second"))
+	s.Peek(note("third"))
+	d := testkit.New(t, topology, testkit.Config{SkipFailed: true})
+	for v := range 4 {
+		d.Input(nums).Send("k", v, at(0))
+	}
+	d.Output(numsOut).ExpectValues(0, 1, 3, 6)
+	want := "first second third first second third first first second third"
+	if got := strings.Join(ran, " "); got != want {
+		t.Errorf("ran %q, want %q", got, want)
+	}
+}
+
+// K-101, K-106, K-107: what was restored is as old as it was.
+func TestATimeToLiveSurvivesTheLossOfTheState(t *testing.T) {
+	topology := stream.NewTopology()
+	cell := store.NewCell[int]("sum").WithTTL(100 * time.Millisecond)
+	topology.From(nums).MapState(cell, func(c *store.Cell[int], v int) int {
+		n, _ := c.Get()
+		if v != 0 {
+			c.Set(n + v)
+		}
+		return n
+	}).To(numsOut)
+	d := testkit.New(t, topology)
+	d.Input(nums).Send("k", 1, at(1000))
+	d.Input(nums).Send("old", 1, at(1000))
+	d.Input(nums).Send("k", 2, at(1050))
+	d.Checkpoint()
+	d.Crash(testkit.LoseState)
+	d.Input(nums).Send("k", 0, at(1149))
+	d.Input(nums).Send("old", 0, at(1149))
+	d.Input(nums).Send("k", 0, at(1150))
+	d.Input(nums).Send("k", 0, at(1050)) // late
+	d.Output(numsOut).ExpectValues(0, 0, 1, 3, 0, 0, 0)
 }
 
 // D-14: a key that was changed before is the key of the state.

@@ -62,6 +62,7 @@ func (o *outside) expect(t *testing.T, want ...string) {
 	o.lines = nil
 }
 
+// D-25, D-27.
 func TestASinkIsFlushedWithTheCheckpoint(t *testing.T) {
 	for _, exactlyOnce := range []bool{false, true} {
 		o := &outside{}

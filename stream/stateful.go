@@ -7,6 +7,7 @@ import (
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/internal/typename"
 	"github.com/weirstreams/weir/store"
 )
 
@@ -15,7 +16,7 @@ func (s Stream[K, V]) stateful[T, L, W any](kind graph.Kind, stores store.Handle
 	n := &graph.Node{Kind: kind}
 	var err error
 	if stores != nil {
-		err = declare(n, stores)
+		err = declare(n, stores, s.key)
 	}
 	out := s.then(n, key, f)
 	switch {
@@ -28,11 +29,12 @@ func (s Stream[K, V]) stateful[T, L, W any](kind graph.Kind, stores store.Handle
 }
 
 // declare writes down the stores of a node.
-func declare[T any](n *graph.Node, stores store.Handle[T]) error {
+func declare[K, T any](n *graph.Node, stores store.Handle[T], key codec.Codec[K]) error {
 	uses, err := store.Declared(stores)
 	n.Shared = map[string]any{}
 	for _, u := range uses {
 		n.Stores = append(n.Stores, u.Name)
+		n.Keep(u.Name, typename.Codec(key), u.Keeps)
 		if _, ok := u.Store.(*store.Timers); !ok { // which could not tell whom to fire for
 			n.Shared[u.Name] = u.Handle
 		} else if n.Kind != "process" {

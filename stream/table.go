@@ -5,6 +5,7 @@ import (
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/internal/typename"
 	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/store"
 )
@@ -18,6 +19,8 @@ type Table[K, V any] struct {
 	// node emits the changes of the table, as operator.Change.
 	node *graph.Node
 	key  codec.Codec[K]
+	// value encodes rows where they have to be.
+	value codec.Codec[V]
 	// view returns what finds rows in a task.
 	view func(b *graph.Builder) (operator.View[K, V], error)
 	// of are the nodes of the tables that the rows are made of.
@@ -41,6 +44,7 @@ func (s Stream[K, V]) Table(name string) Table[K, V] { return s.table(name, code
 func (s Stream[K, V]) table(name string, value codec.Codec[V]) Table[K, V] {
 	handle := store.NewCell(name, store.WithCodec(value))
 	n := &graph.Node{Kind: "table", Detail: name, Stores: []string{name}}
+	n.Keep(name, typename.Codec(s.key), typename.Codec(value))
 	rows := func(b *graph.Builder) (*operator.Rows[K, V], error) {
 		return graph.Share(b, n, func() (*operator.Rows[K, V], error) { return operator.NewRows(b.Env, handle, s.key) })
 	}
@@ -57,7 +61,7 @@ func (s Stream[K, V]) table(name string, value codec.Codec[V]) Table[K, V] {
 	}
 	s.add(n)
 	return Table[K, V]{
-		topology: s.topology, node: n, key: s.key, of: []*graph.Node{n},
+		topology: s.topology, node: n, key: s.key, value: value, of: []*graph.Node{n},
 		view: func(b *graph.Builder) (operator.View[K, V], error) { return rows(b) },
 	}
 }
@@ -143,7 +147,7 @@ func (t Table[K, V]) join[R, W any](right Table[K, R], unmatchedLeft, unmatchedR
 		return op.(*operator.Tables[K, V, R, W]), nil
 	}
 	result := Table[K, W]{
-		topology: t.topology, node: n, key: t.key, of: slices.Concat(t.of, right.of),
+		topology: t.topology, node: n, key: t.key, value: codec.For[W](), of: slices.Concat(t.of, right.of),
 		view: func(b *graph.Builder) (operator.View[K, W], error) { return view(b) },
 	}
 	g := &t.topology.graph

@@ -68,6 +68,7 @@ func (t *Topology) Validate() error {
 		}
 		sources[n.Source.Topic] = n
 	}
+	t.findGlobals(add)
 	if len(sources) == 0 {
 		e.Findings = append(e.Findings, Finding{Problem: "the topology reads no topic: begin with From"})
 	}
@@ -89,7 +90,9 @@ func (t *Topology) Validate() error {
 				continue
 			}
 			if first, ok := operations[n.Sink.Repartition]; ok {
-				add(n, "the stream is grouped under this name already, at %s: give one of the operations another name", first.Site)
+				if !n.Sink.Attached || !first.Sink.Attached { // joins have stores, which say it
+					add(n, "the stream is grouped under this name already, at %s: give one of the operations another name", first.Site)
+				}
 				continue
 			}
 			operations[n.Sink.Repartition] = n
@@ -127,6 +130,20 @@ func findSharedStores(plan *graph.Plan, add addFinding) {
 						"streams do not share state; declare another store", name, u.part.StreamID, u.node.Site, part.StreamID)
 				}
 			}
+		}
+	}
+}
+
+// findGlobals reports topics that are read as a global table twice: each would be in memory twice.
+func (t *Topology) findGlobals(add addFinding) {
+	first := map[string]*graph.Node{}
+	for _, n := range t.graph.Nodes {
+		switch {
+		case n.Global == nil:
+		case first[n.Global.Topic] != nil:
+			add(n, "topic %q is a global table already, declared at %s: use that table again", n.Global.Topic, first[n.Global.Topic].Site)
+		default:
+			first[n.Global.Topic] = n
 		}
 	}
 }
@@ -173,7 +190,7 @@ func (t *Topology) findCycles(add addFinding) {
 func findRepartitionLoops(plan *graph.Plan, add addFinding) {
 	writers := func(part *graph.Part) (parts []*graph.Part) { // of the internal topics that a part reads
 		for _, n := range part.Sources {
-			if w := n.Source.Repartition; w != nil {
+			if w := n.Source.Repartition; w != nil && !n.Source.Attached() {
 				parts = append(parts, plan.PartOf(w))
 			}
 		}
@@ -184,7 +201,7 @@ func findRepartitionLoops(plan *graph.Plan, add addFinding) {
 			continue
 		}
 		for _, n := range part.Sources {
-			if w := n.Source.Repartition; w != nil && (plan.PartOf(w) == part || reachable(plan.PartOf(w), writers)[part]) {
+			if w := n.Source.Repartition; w != nil && !n.Source.Attached() && (plan.PartOf(w) == part || reachable(plan.PartOf(w), writers)[part]) {
 				add(w, "the grouped stream is merged with one that it is made of: write it to a topic of its own, and read that")
 			}
 		}

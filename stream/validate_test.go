@@ -32,6 +32,7 @@ func first(_ *textCell, v string) string { return v }
 // finding is a Finding without its site, which is that of the only line that a declaration has in the cases below.
 type finding struct{ node, problem string }
 
+// D-40, D-44, K-90.
 func TestValidateFinds(t *testing.T) {
 	var noFilter func(string) bool
 	var noMap func(string) string

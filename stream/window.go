@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/internal/typename"
 	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/window"
 )
@@ -22,6 +23,9 @@ func (w Windowed[K, V]) Aggregate[A, R any](a window.Aggregator[V, A, R]) Aggreg
 	return Aggregated[K, V, R]{lower: func(emission operator.Emission[V, R]) Stream[K, window.Result[R]] {
 		s, d := w.stream, w.definition
 		n := &graph.Node{Kind: "window", Detail: d.String(), Stores: []string{d.StoreName()}}
+		if a != nil {
+			n.Keep(d.StoreName(), typename.Codec(s.key), typename.Codec(a.Codec()))
+		}
 		out := s.then(n, s.key, func(env *operator.Env, node int, next operator.Receiver[K, window.Result[R]]) (operator.Receiver[K, V], error) {
 			return operator.NewWindow(env, node, d, a, emission, s.key, next)
 		})

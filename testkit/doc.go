@@ -12,5 +12,7 @@
 // What a test sends is processed, with everything that follows from it, before Send returns. Checkpoints happen as they
 // do in production: when the clock is moved, when enough has changed, and when the application stops.
 //
+// Global tables are brought up to date before anything else is processed: in production there is no such order.
+//
 // [Run] does the same outside of a test.
 package testkit

@@ -26,8 +26,9 @@ type Config struct {
 	Partitions int32
 	// Workers is how many workers share the tasks. 0 means 1. They take turns; there are no goroutines.
 	Workers int
-	// Start is what the clock says first. The zero time means 2026-01-01 UTC. It has nothing to do with the times of
-	// records.
+	// Start is what the clock says first. The zero time means 2026-01-01 UTC. The times of records do not move it; those
+	// that are more than MaxFutureSkew ahead of it are taken for those of a wrong clock by windows, states that expire and
+	// timers.
 	Start time.Time
 	// CheckpointInterval is the longest time between checkpoints. 0 means 5 s.
 	CheckpointInterval time.Duration
@@ -53,6 +54,7 @@ type Driver struct {
 	backends   map[string]store.Backend
 
 	group      broker.Group
+	globals    *engine.Globals
 	workers    []*engine.Worker
 	assignment *engine.Assignment
 	closeSinks func(context.Context) []error
@@ -121,6 +123,8 @@ func (d *Driver) createTopics() {
 			partitions = n.Source.Partitions
 		case n.Sink != nil && n.Sink.Repartition == "":
 			partitions = n.Sink.Partitions
+		case n.Global != nil:
+			partitions = n.Global.Partitions
 		default:
 			continue
 		}
@@ -163,6 +167,7 @@ func (d *Driver) start() {
 		Clock:          d.clock,
 		Logger:         slog.New(slog.NewTextHandler(logWriter{d.tb}, nil)),
 	}
+	d.startGlobals(&config)
 	var err error
 	d.group, err = d.broker.NewGroup(broker.GroupConfig{
 		Group: groupName, Topics: d.plan.Units(), SessionTimeout: forever, RebalanceTimeout: forever,
@@ -209,7 +214,36 @@ func (d *Driver) start() {
 	}
 }
 
-// run works until there is nothing left to do.
+// startGlobals loads the global tables.
+func (d *Driver) startGlobals(config *engine.Config) {
+	d.tb.Helper()
+	d.globals = nil
+	if len(d.plan.Globals) == 0 {
+		return
+	}
+	fetcher, err := d.broker.NewFetcher(broker.FetcherConfig{})
+	if err != nil {
+		d.tb.Fatal(err)
+	}
+	d.globals = engine.NewGlobals(*config, d.plan, d.broker, fetcher, d.partitions)
+	config.Globals = d.globals
+	if err := d.globals.Begin(context.Background()); err != nil {
+		d.tb.Fatal(err)
+	}
+	if _, err := d.readGlobals(); err != nil {
+		d.tb.Fatal(err)
+	}
+}
+
+// readGlobals brings the global tables up to date, and reports whether anything was read.
+func (d *Driver) readGlobals() (read bool, err error) {
+	for worked := d.globals != nil; worked && err == nil; read = read || worked {
+		worked, err = d.globals.Step(context.Background(), 0)
+	}
+	return read, err
+}
+
+// run works until there is nothing left to do. Global tables are brought up to date before each step of a worker.
 func (d *Driver) run() error {
 	if d.failed != nil {
 		return d.failed
@@ -224,6 +258,11 @@ func (d *Driver) run() error {
 			err = d.assignment.Handle(ctx, event)
 		}
 		for _, w := range d.workers {
+			if err == nil {
+				var read bool
+				read, err = d.readGlobals()
+				busy = busy || read
+			}
 			if err == nil {
 				var worked bool
 				worked, err = w.Step(ctx, 0)
@@ -269,6 +308,7 @@ func (d *Driver) stop() {
 	for _, err := range d.closeSinks(ctx) {
 		d.tb.Errorf("stop: %v", err)
 	}
+	d.closeGlobals()
 }
 
 // abandon ends the process as a crash does.
@@ -282,6 +322,17 @@ func (d *Driver) abandon() {
 	d.broker.Kill(d.group)
 	for _, err := range d.closeSinks(context.Background()) {
 		d.tb.Errorf("crash: %v", err)
+	}
+	d.closeGlobals()
+}
+
+func (d *Driver) closeGlobals() {
+	d.tb.Helper()
+	if d.globals == nil {
+		return
+	}
+	if err := d.globals.Close(); err != nil {
+		d.tb.Errorf("close global tables: %v", err)
 	}
 }
 

@@ -43,6 +43,7 @@ func shops() *stream.Topology {
 
 func at(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
 
+// D-28.
 func TestDriverRunsThroughRepartitionTopicStateAndWindows(t *testing.T) {
 	d := testkit.New(t, shops(), testkit.Config{Partitions: 3, Workers: 2})
 	in, out, windows := d.Input(sales), d.Output(totals), d.Output(hours)
@@ -63,6 +64,7 @@ func TestDriverRunsThroughRepartitionTopicStateAndWindows(t *testing.T) {
 	}
 }
 
+// K-42, K-45.
 func TestStateSurvivesRestartAndCrash(t *testing.T) {
 	for _, c := range []struct {
 		name string

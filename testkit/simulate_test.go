@@ -21,6 +21,21 @@ func TestSimulateRunsATopologyThroughFaults(t *testing.T) {
 	testkit.Simulate(t, shops(), []testkit.SimulatedInput{customers}, testkit.Faults{Runs: 20, Guarantee: sim.ExactlyOnce})
 }
 
+// All rows of a global table are there before the first process is started.
+func TestSimulateRunsAGlobalTable(t *testing.T) {
+	words, names := stream.NewTopic("words", codec.String(), codec.String()), stream.NewTopic("names", codec.String(), codec.String())
+	out := stream.NewTopic("out", codec.String(), codec.String())
+	topology := stream.NewTopology()
+	topology.From(words).JoinGlobal(topology.GlobalTable(names), func(w string) string { return w }, func(w, name string) string { return w + name }).To(out)
+	rows := testkit.Generate(names, 40, func(r *rand.Rand, i int) testkit.Record[string, string] {
+		return testkit.Record[string, string]{Key: fmt.Sprint(i % 9), Value: fmt.Sprint(i), ValueNull: r.IntN(4) == 0}
+	})
+	asked := testkit.Generate(words, 40, func(r *rand.Rand, i int) testkit.Record[string, string] {
+		return testkit.Record[string, string]{Key: fmt.Sprint(i), Value: fmt.Sprint(r.IntN(12))}
+	})
+	testkit.Simulate(t, topology, []testkit.SimulatedInput{asked, rows}, testkit.Faults{Runs: 50})
+}
+
 // A function that remembers something outside of its state is what a simulation finds in a topology.
 func TestSimulateFindsStateOutsideOfTheStores(t *testing.T) {
 	words := stream.NewTopic("words", codec.String(), codec.String())

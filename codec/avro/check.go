@@ -25,6 +25,10 @@ type check struct {
 	least int     // the least number of bytes that a value takes
 	items *check  // of arrays and maps
 	parts []*part // of records and unions
+	// fixed says that all values are of the least size, prefixed that they begin with their length. guards is how many fields of a record it takes to come to the end of
+	// the last one with arrays, maps or recursive types.
+	fixed, prefixed bool
+	guards          int
 }
 
 type part struct {
@@ -60,15 +64,21 @@ func (b *checkBuilder) build(s avro.Schema) *check {
 		}
 		s = r.Schema()
 	}
-	c := &check{kind: s.Type()}
+	c := &check{kind: s.Type(), prefixed: s.Type() == avro.String || s.Type() == avro.Bytes}
 	if named, ok := s.(avro.NamedSchema); ok {
 		b.known[named.FullName()] = c
 	}
 	switch s := s.(type) {
 	case *avro.RecordSchema:
+		before := b.guarded
 		for _, f := range s.Fields() {
+			b.guarded = false
 			c.parts = append(c.parts, &part{f.Name(), b.build(f.Type())})
+			if b.guarded {
+				before, c.guards = true, len(c.parts)
+			}
 		}
+		b.guarded = before
 	case *avro.UnionSchema:
 		for _, branch := range s.Types() {
 			c.parts = append(c.parts, &part{branchName(branch), b.build(branch)})
@@ -92,12 +102,14 @@ func (b *checkBuilder) weigh(c *check, seen map[*check]bool) {
 	switch c.kind {
 	case avro.Null:
 		c.least = 0
+	case avro.Boolean:
+		c.least, c.fixed = 1, true
 	case avro.Float:
-		c.least = 4
+		c.least, c.fixed = 4, true
 	case avro.Double:
-		c.least = 8
+		c.least, c.fixed = 8, true
 	case avro.Fixed:
-		c.least = c.size
+		c.least, c.fixed = c.size, true
 	case avro.Record:
 		least := 0
 		for _, p := range c.parts {

@@ -175,8 +175,8 @@ func (g genericCodec) append(dst []byte, v map[string]any, toNative change) ([]b
 
 // Decode implements [codec.Codec].
 func (g genericCodec) Decode(c *codec.Context, data []byte) (map[string]any, error) {
-	if err := g.source.check.verify(data); err != nil {
-		return nil, codec.Failed[map[string]any](codec.Decode, c, err)
+	if !g.source.check.sound(data, false) {
+		return nil, codec.Failed[map[string]any](codec.Decode, c, g.source.check.verify(data))
 	}
 	if g.aliases {
 		data = bytes.Clone(data)

@@ -192,11 +192,9 @@ func (t typedCodec[T]) Decode(c *codec.Context, data []byte) (T, error) {
 	if len(data) > modest {
 		pool = &t.pools.bigReaders
 	}
-	if source.guarded || len(data) > modest {
-		if err := source.check.verify(data); err != nil {
-			var none T
-			return none, codec.Failed[T](codec.Decode, c, err)
-		}
+	if large := len(data) > modest; (source.guarded || large) && !source.check.sound(data, !large) {
+		var none T
+		return none, codec.Failed[T](codec.Decode, c, source.check.verify(data))
 	}
 	r := pool.Get().(*typedReader[T])
 	r.reader.Reset(data)

@@ -3,6 +3,7 @@ package protobuf_test
 import (
 	"testing"
 
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/dynamicpb"
 
@@ -31,6 +32,19 @@ func BenchmarkAppend(b *testing.B) {
 	})
 	b.Run("Message", func(b *testing.B) { appends(b, protobuf.Message[*rootpb.Reading](protobuf.Options{}), reading()) })
 	data := readingBytes(b)
+	b.Run("dynamicpb", func(b *testing.B) {
+		m, buffer := dynamicpb.NewMessage(readingType), []byte(nil)
+		if err := proto.Unmarshal(data, m); err != nil {
+			b.Fatal(err)
+		}
+		b.ReportAllocs()
+		for b.Loop() {
+			var err error
+			if buffer, err = (proto.MarshalOptions{Deterministic: true}).MarshalAppend(buffer[:0], m); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 	b.Run("Dynamic", func(b *testing.B) {
 		cd := protobuf.Dynamic(readingType, protobuf.Options{})
 		m, err := cd.Decode(value, data)
@@ -38,6 +52,27 @@ func BenchmarkAppend(b *testing.B) {
 			b.Fatal(err)
 		}
 		appends(b, cd, m)
+	})
+	b.Run("protojson", func(b *testing.B) {
+		text, buffer := codec.JSON[row](), []byte(nil)
+		m, err := protobuf.Map(readingType, protobuf.MapOptions{}).Decode(value, data)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportAllocs()
+		for b.Loop() {
+			j, err := text.Append(nil, value, m)
+			if err != nil {
+				b.Fatal(err)
+			}
+			d := dynamicpb.NewMessage(readingType)
+			if err := protojson.Unmarshal(j, d); err != nil {
+				b.Fatal(err)
+			}
+			if buffer, err = (proto.MarshalOptions{Deterministic: true}).MarshalAppend(buffer[:0], d); err != nil {
+				b.Fatal(err)
+			}
+		}
 	})
 	b.Run("Map", func(b *testing.B) {
 		cd := protobuf.Map(readingType, protobuf.MapOptions{})
@@ -70,6 +105,23 @@ func BenchmarkDecode(b *testing.B) {
 		}
 	})
 	b.Run("Dynamic", func(b *testing.B) { decodes(b, protobuf.Dynamic(readingType, protobuf.Options{}), data) })
+	b.Run("protojson", func(b *testing.B) {
+		text := codec.JSON[row]()
+		b.ReportAllocs()
+		for b.Loop() {
+			d := dynamicpb.NewMessage(readingType)
+			if err := proto.Unmarshal(data, d); err != nil {
+				b.Fatal(err)
+			}
+			j, err := protojson.MarshalOptions{EmitDefaultValues: true}.Marshal(d)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if _, err := text.Decode(value, j); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 	b.Run("Map", func(b *testing.B) { decodes(b, protobuf.Map(readingType, protobuf.MapOptions{}), data) })
 }
 

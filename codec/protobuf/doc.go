@@ -5,7 +5,8 @@
 // The codecs write the message without anything around it. All of them are formats for codec/registry too, which puts the
 // id of the schema and the path of the message in its file before it.
 //
-// Parsing of .proto files, resolving and printing of descriptors are by bufbuild/protocompile and jhump/protoreflect,
-// encoding is by google.golang.org/protobuf. Dynamic costs several times what Message does, and Map several times what
-// Dynamic does, since it goes through JSON.
+// Resolving and printing of descriptors are by jhump/protoreflect, version 2. Two parts of its version 1 have moved, and are
+// used where they are now: the parser of .proto files is bufbuild/protocompile, and dynamic messages are dynamicpb of
+// google.golang.org/protobuf, which does the encoding too. Dynamic costs several times what Message does, and Map several
+// times what Dynamic does, since it goes through JSON.
 package protobuf

@@ -2,6 +2,8 @@ package protobuf
 
 import (
 	"fmt"
+	"reflect"
+	"unsafe"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -30,7 +32,8 @@ type Options struct {
 type Format[M proto.Message] struct {
 	descriptor protoreflect.MessageDescriptor
 	create     func() M
-	isNil      func(M) bool
+	// pointer says that M is a pointer, as that of every generated message is.
+	pointer bool
 	// dynamic says that M alone does not tell the type of a message.
 	dynamic bool
 	options Options
@@ -40,11 +43,20 @@ type Format[M proto.Message] struct {
 func Message[M proto.Message](options Options) *Format[M] {
 	var none M
 	kind := none.ProtoReflect().Type()
-	return &Format[M]{
+	f := &Format[M]{
 		descriptor: kind.Descriptor(), options: options,
 		create: func() M { return kind.New().Interface().(M) },
-		isNil:  func(m M) bool { return any(m) == any(none) },
 	}
+	if t := reflect.TypeFor[M](); t.Kind() == reflect.Pointer {
+		f.pointer = true
+		// The same without what makes the message reflective, which takes a fifth of the time of decoding a small one.
+		message := t.Elem()
+		f.create = func() M {
+			p := reflect.New(message).UnsafePointer()
+			return *(*M)(unsafe.Pointer(&p))
+		}
+	}
+	return f
 }
 
 // Dynamic returns the format of messages of a descriptor. It is always deterministic: the library would else write the
@@ -52,18 +64,23 @@ func Message[M proto.Message](options Options) *Format[M] {
 func Dynamic(descriptor protoreflect.MessageDescriptor, options Options) *Format[*dynamicpb.Message] {
 	options.Deterministic = true
 	return &Format[*dynamicpb.Message]{
-		descriptor: descriptor, options: options, dynamic: true,
+		descriptor: descriptor, options: options, dynamic: true, pointer: true,
 		create: func() *dynamicpb.Message { return dynamicpb.NewMessage(descriptor) },
-		isNil:  func(m *dynamicpb.Message) bool { return m == nil },
 	}
 }
 
 // IsNull implements [codec.Nuller].
-func (f *Format[M]) IsNull(m M) bool { return f.isNil(m) }
+func (f *Format[M]) IsNull(m M) bool {
+	if f.pointer {
+		return *(*unsafe.Pointer)(unsafe.Pointer(&m)) == nil
+	}
+	var none M
+	return any(m) == any(none)
+}
 
 // Append implements [codec.Codec].
 func (f *Format[M]) Append(dst []byte, c *codec.Context, m M) ([]byte, error) {
-	if f.isNil(m) {
+	if f.IsNull(m) {
 		return dst, codec.Failed[M](codec.Encode, c, errNilMessage)
 	}
 	if f.dynamic {

@@ -66,6 +66,9 @@ func events(dst []Event, c *codec.Context, m message) ([]Event, error) {
 	if m.model != eventModel && m.model != eventsModel {
 		return nil, fmt.Errorf("model %q: want %s or %s", m.model, eventModel, eventsModel)
 	}
+	if e, ok := parseWholeEvent(c, m); ok {
+		return append(dst, e), nil
+	}
 	parsed, err := parseEvents(c, m)
 	if err != nil {
 		return nil, err

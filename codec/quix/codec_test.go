@@ -313,32 +313,3 @@ func FuzzRows(f *testing.F) {
 		_, _ = quix.Events(quix.Options{MaxBytes: 1 << 20}).Split(nil, context(model, id), data)
 	})
 }
-
-// BenchmarkSplit compares the codecs with codec.JSON of the same data as a map.
-func BenchmarkSplit(b *testing.B) {
-	data := []byte(timeseriesJSON)
-	c := context("TimeseriesData", "JT")
-	b.Run("codec.JSON", func(b *testing.B) {
-		plain := codec.JSON[struct {
-			Timestamps                            []int64
-			NumericValues                         map[string][]*json.Number
-			StringValues, BinaryValues, TagValues map[string][]*string
-		}]()
-		b.ReportAllocs()
-		for b.Loop() {
-			if _, err := plain.Decode(c, data); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-	b.Run("Timeseries", func(b *testing.B) {
-		cd, dst := quix.Timeseries(quix.Options{}), []quix.Sample(nil)
-		b.ReportAllocs()
-		for b.Loop() {
-			var err error
-			if dst, err = cd.Split(dst[:0], c, data); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-}

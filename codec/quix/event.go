@@ -15,9 +15,28 @@ type event struct {
 }
 
 var (
+	wholeEventJSON = codec.JSON[wholeEvent]()
+
 	eventJSON  = codec.JSON[event]()
 	eventsJSON = codec.JSON[[]event]()
 )
+
+// wholeEvent is the JSON of an event of which nothing is missing or empty, as nearly always.
+type wholeEvent struct {
+	Timestamp int64
+	ID        string `json:"Id"`
+	Value     string
+	Tags      map[string]string
+}
+
+// parseWholeEvent returns an event if nothing of it is missing or empty.
+func parseWholeEvent(c *codec.Context, m message) (Event, bool) {
+	if m.model != eventModel {
+		return Event{}, false
+	}
+	e, err := wholeEventJSON.Decode(c, m.data)
+	return Event(e), err == nil && e.Timestamp != 0 && e.ID != "" && e.Value != ""
+}
 
 func parseEvents(c *codec.Context, m message) ([]event, error) {
 	if m.model == eventModel {

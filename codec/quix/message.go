@@ -55,6 +55,10 @@ func (r reader) read(c *codec.Context, value []byte) (message, error) {
 	data := value
 	switch {
 	case legacy:
+		var usual bool
+		if model, codecID, data, usual = openEnvelope(value); usual {
+			break
+		}
 		e, err := r.envelope.Decode(c, value)
 		if err != nil {
 			return message{}, cause(err)
@@ -66,11 +70,10 @@ func (r reader) read(c *codec.Context, value []byte) (message, error) {
 	case bytes.HasPrefix(value, []byte("<")):
 		return message{}, errSplit
 	default:
-		if _, split := header(c, splitHeader); split {
+		var split bool
+		if model, codecID, split = headers(c); split {
 			return message{}, errSplit
 		}
-		model, _ = header(c, modelHeader)
-		codecID, _ = header(c, codecHeader)
 	}
 	if codecID == "" {
 		return message{}, fmt.Errorf("the codec is missing: want an envelope or the header %s", codecHeader)
@@ -78,7 +81,7 @@ func (r reader) read(c *codec.Context, value []byte) (message, error) {
 	if model == "" {
 		return message{}, fmt.Errorf("the model is missing: want an envelope or the header %s", modelHeader)
 	}
-	if slices.Contains(ignored, model) {
+	if model != timeseriesModel && model != eventModel && slices.Contains(ignored, model) {
 		return message{}, codec.ErrIgnore
 	}
 	if plain, compressed := strings.CutPrefix(codecID, gzipPrefix); compressed {
@@ -97,17 +100,22 @@ func (r reader) read(c *codec.Context, value []byte) (message, error) {
 	return message{model, data}, nil
 }
 
-// header returns the text of the last header of a name. Others are not looked at, whatever is in them.
-func header(c *codec.Context, name string) (string, bool) {
+// headers returns the text of the last header of each name. Others are not looked at, whatever is in them.
+func headers(c *codec.Context) (model, codecID string, split bool) {
 	if c == nil {
-		return "", false
+		return "", "", false
 	}
-	for _, h := range slices.Backward(c.Headers) {
-		if h.Key == name {
-			return string(h.Value), true
+	for i := range c.Headers {
+		switch h := &c.Headers[i]; h.Key {
+		case modelHeader:
+			model = text(h.Value)
+		case codecHeader:
+			codecID = text(h.Value)
+		case splitHeader:
+			split = true
 		}
 	}
-	return "", false
+	return model, codecID, split
 }
 
 func (r reader) gunzip(data []byte) ([]byte, error) {

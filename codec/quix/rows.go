@@ -40,6 +40,9 @@ func rows(dst []map[string]any, c *codec.Context, m message) ([]map[string]any, 
 		if err != nil {
 			return nil, err
 		}
+		if err := t.check(); err != nil {
+			return nil, err
+		}
 		return t.appendRows(dst)
 	case eventModel, eventsModel:
 		events, err := parseEvents(c, m)

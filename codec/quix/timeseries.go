@@ -30,12 +30,16 @@ func parseTimeseries(c *codec.Context, data []byte) (timeseries, error) {
 	if t.Timestamps == nil {
 		return t, errNoTimestamps
 	}
+	return t, nil
+}
+
+// check says whether every parameter and tag has a value for each timestamp, and a name that is not taken.
+func (t *timeseries) check() error {
 	n := len(t.Timestamps)
-	err = errors.Join(
+	return errors.Join(
 		fullLength("numeric parameter", t.NumericValues, n), fullLength("string parameter", t.StringValues, n),
 		fullLength("binary parameter", t.BinaryValues, n), fullLength("tag", t.TagValues, n),
 	)
-	return t, err
 }
 
 // fullLength checks that there is a value for each timestamp.
@@ -51,11 +55,19 @@ func fullLength[T any](what string, values map[string][]T, n int) error {
 	return nil
 }
 
-// appendSamples appends a sample for each timestamp.
+// appendSamples appends a sample for each timestamp. The check is made on the way, as another walk over the maps takes a
+// tenth of the time of decoding a small message.
 func (t *timeseries) appendSamples(dst []Sample) ([]Sample, error) {
+	n := len(t.Timestamps)
+	if n == 0 {
+		return dst, t.check()
+	}
 	for i, timestamp := range t.Timestamps {
 		s := Sample{Timestamp: timestamp}
 		for name, values := range t.NumericValues {
+			if isBad(name, values, n) {
+				return nil, t.check()
+			}
 			if values[i] == nil {
 				continue
 			}
@@ -66,11 +78,17 @@ func (t *timeseries) appendSamples(dst []Sample) ([]Sample, error) {
 			put(&s.Numeric, name, f)
 		}
 		for name, values := range t.StringValues {
+			if isBad(name, values, n) {
+				return nil, t.check()
+			}
 			if values[i] != nil {
 				put(&s.Strings, name, *values[i])
 			}
 		}
 		for name, values := range t.BinaryValues {
+			if isBad(name, values, n) {
+				return nil, t.check()
+			}
 			if values[i] == nil {
 				continue
 			}
@@ -81,6 +99,9 @@ func (t *timeseries) appendSamples(dst []Sample) ([]Sample, error) {
 			put(&s.Binary, name, b)
 		}
 		for name, values := range t.TagValues {
+			if len(values) != n {
+				return nil, t.check()
+			}
 			if values[i] != nil {
 				put(&s.Tags, name, *values[i])
 			}
@@ -88,6 +109,11 @@ func (t *timeseries) appendSamples(dst []Sample) ([]Sample, error) {
 		dst = append(dst, s)
 	}
 	return dst, nil
+}
+
+// isBad says that check has something to say of a parameter.
+func isBad[T any](name string, values []T, n int) bool {
+	return len(values) != n || name == "Timestamp"
 }
 
 func binary(name, text string) ([]byte, error) {

@@ -131,6 +131,11 @@ func (c *Client) ByGUID(ctx context.Context, guid GUID) (Schema, error) {
 	return s, c.fetchReferences(ctx, &s, map[string]*Schema{})
 }
 
+// brief returns a context for what a codec asks: a worker waits for the answer, and for all that is repeated.
+func (c *Client) brief() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), 2*c.config.Timeout)
+}
+
 // retry calls f until it succeeds, fails for good, or has been repeated often enough.
 func (c *Client) retry(ctx context.Context, f func() error) error {
 	wait := c.config.RetryBase

@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -38,8 +37,12 @@ type Options struct {
 // Of returns a codec that frames the payloads of a format.
 //
 // Append fails, and the application ends (see [codec.ErrUnavailable]), if the registry refuses the schema: an
-// incompatible schema is the fault of no record. Decode fails so if the registry does not answer. An unknown id is an
-// error of the record; it is asked for again after half a minute.
+// incompatible schema is the fault of no record. Both methods fail with [codec.ErrOutage] if the registry does not answer:
+// the application waits for it, and no policy gets to see the record. An unknown id is an error of the record; it is asked
+// for again after half a minute.
+//
+// The registry is asked when a schema comes for the first time, by the goroutine that runs the task. That takes at most
+// twice [Config.Timeout], with all that is repeated.
 //
 // A codec of keys must write the same bytes for the same key: see the format on that, and note that the bytes, and so
 // the partition, change with the schema.
@@ -133,7 +136,8 @@ func (s *state[T]) newWriter(at place) *writer[T] {
 }
 
 func (s *state[T]) find(at place) (Registered, error) {
-	ctx := context.Background()
+	ctx, cancel := s.client.brief()
+	defer cancel()
 	subject, err := s.options.Subject(at.topic, at.part, s.schema.Name)
 	if err != nil {
 		return Registered{}, err
@@ -201,7 +205,8 @@ func (s *state[T]) newReader(c *codec.Context, k key) (r *reader[T], remember bo
 }
 
 func (s *state[T]) fetch(c *codec.Context, k key) (Schema, error) {
-	ctx := context.Background()
+	ctx, cancel := s.client.brief()
+	defer cancel()
 	if k.byGUID {
 		return s.client.ByGUID(ctx, k.guid)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/sr"
@@ -205,8 +206,8 @@ func TestARegistryThatIsDownIsNotTheRecordsFault(t *testing.T) {
 	s.SeedSchema("orders-value", 1, 9, avroSchema(stringSchema))
 	s.answers(fails(4, http.StatusServiceUnavailable))
 	cd := registry.Of(newClient(t, s), newLetters(stringSchema), registry.Options{})
-	if _, err := cd.Decode(value, frame(9, "x")); !errors.Is(err, codec.ErrUnavailable) {
-		t.Errorf("got %v, want an error that no policy skips", err)
+	if _, err := cd.Decode(value, frame(9, "x")); !errors.Is(err, codec.ErrUnavailable) || !errors.Is(err, codec.ErrOutage) {
+		t.Errorf("got %v, want an error that no policy skips, and that passes", err)
 	}
 	if n := len(s.asked()); n != 4 {
 		t.Errorf("%d requests, want 1 and 3 more", n)
@@ -226,5 +227,34 @@ func TestFormatsThatNeedNoWritersSchemaDoNotAskForIt(t *testing.T) {
 	}
 	if asked := s.asked(); asked != nil {
 		t.Errorf("asked %q", asked)
+	}
+}
+
+func TestARefusalIsNoOutage(t *testing.T) {
+	for status, outage := range map[int]bool{400: false, 401: false, 403: false, 409: false, 422: false, 429: true, 500: true, 503: true} {
+		s := start(t)
+		s.answers(fails(100, status))
+		cd := registry.Of(newClient(t, s), newLetters(stringSchema), registry.Options{})
+		_, encoding := cd.Append(nil, value, "a")
+		_, decoding := cd.Decode(value, frame(9, "x"))
+		for _, err := range []error{encoding, decoding} {
+			if !errors.Is(err, codec.ErrUnavailable) || errors.Is(err, codec.ErrOutage) != outage {
+				t.Errorf("status %d: got %v", status, err)
+			}
+		}
+	}
+}
+
+func TestACodecWaitsTwiceTheTimeoutAtMost(t *testing.T) {
+	s := start(t)
+	stop := make(chan struct{})
+	s.answers(func(http.ResponseWriter, *http.Request) bool { <-stop; return true })
+	defer close(stop)
+	const timeout = 200 * time.Millisecond
+	cd := registry.Of(newClient(t, s, func(c *registry.Config) { c.Timeout, c.Retries = timeout, 100 }), newLetters(stringSchema), registry.Options{})
+	began := time.Now()
+	_, err := cd.Append(nil, value, "a")
+	if took := time.Since(began); !errors.Is(err, codec.ErrOutage) || took < timeout || took > 10*timeout {
+		t.Errorf("got %v after %v", err, took)
 	}
 }

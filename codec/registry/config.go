@@ -33,7 +33,7 @@ type Config struct {
 	// TLS is for all else about TLS. It is cloned, and the files are added to it.
 	TLS *tls.Config
 
-	// Timeout limits one request. The default is 10 s.
+	// Timeout limits one request. The default is 10 s. What a codec asks takes at most twice that, repetitions included.
 	Timeout time.Duration
 	// Retries is how often a request is repeated that got no answer or an answer of status 408, 429, 500, 502, 503 or
 	// 504. The default is 3, a negative number means none.

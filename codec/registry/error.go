@@ -78,4 +78,13 @@ type unavailable struct{ error }
 
 func (u unavailable) Unwrap() error { return u.error }
 
-func (u unavailable) Is(target error) bool { return target == codec.ErrUnavailable }
+// Is tells a refusal from an outage, after which the same request may succeed.
+func (u unavailable) Is(target error) bool {
+	return target == codec.ErrUnavailable || target == codec.ErrOutage && isOutage(u.error)
+}
+
+// isOutage says that a request has failed that was worth a repetition.
+func isOutage(err error) bool {
+	asked, ok := errors.AsType[*Error](err)
+	return ok && worthRetrying(asked.Err)
+}

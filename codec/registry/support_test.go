@@ -1,6 +1,7 @@
 package registry_test
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"net/http"
 	"net/http/httptest"
@@ -141,6 +142,21 @@ func appends(t testing.TB, cd codec.Codec[string], c *codec.Context, v string) s
 }
 
 func frame(id byte, payload string) []byte { return append([]byte{0, 0, 0, 0, id}, payload...) }
+
+// frameOf returns the frame of an id and a payload, in hexadecimal.
+func frameOf(id int, payload string) string {
+	return hexOf(append(binary.BigEndian.AppendUint32([]byte{0}, uint32(id)), payload...))
+}
+
+func hexOf(data []byte) string { return hex.EncodeToString(data) }
+
+func bytesOf(hexadecimal string) []byte {
+	data, err := hex.DecodeString(hexadecimal)
+	if err != nil {
+		panic(err)
+	}
+	return data
+}
 
 const stringSchema = `"string"`
 

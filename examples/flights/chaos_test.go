@@ -53,7 +53,7 @@ func TestChaos(t *testing.T) {
 			f.startAll()
 			f.awaitProgress(5000)
 			begun := time.Now()
-			done := f.chaos(p, random, exact)
+			done := f.chaos(p, random)
 			t.Logf("%+v in %v", done, time.Since(begun).Round(time.Second))
 			stopFeeding()
 			f.awaitFinished()
@@ -81,7 +81,7 @@ const (
 )
 
 // chaos lets things happen until processes were killed often enough. Everything happens in each round, in another order.
-func (f *fleet) chaos(p *kafkatest.Proxy, random *rand.Rand, zombies bool) (done mishaps) {
+func (f *fleet) chaos(p *kafkatest.Proxy, random *rand.Rand) (done mishaps) {
 	f.k.t.Helper()
 	kills := *chaosKillsFlag
 	round := []misfortune{killOne, killOne, killOne, killSome, pauseOne, cutConnections, cutConnections}
@@ -98,7 +98,7 @@ func (f *fleet) chaos(p *kafkatest.Proxy, random *rand.Rand, zombies bool) (done
 			case killSome:
 				done.kills += f.killSome(2+random.IntN(len(f.runs)-1), random)
 			case pauseOne:
-				f.pause(random, zombies)
+				f.pause(random)
 				done.pauses++
 			case cutConnections:
 				p.Cut([]float64{0.2, 1}[random.IntN(2)], random)
@@ -139,9 +139,8 @@ func (f *fleet) killSome(n int, random *rand.Rand) int {
 	return n
 }
 
-// pause lets a member sleep for longer than its session. It wakes up as a zombie, or never: what a zombie writes at least
-// once can spoil a changelog (docs/guarantees.md).
-func (f *fleet) pause(random *rand.Rand, zombie bool) {
+// pause lets a member sleep for longer than its session. It wakes up as a zombie.
+func (f *fleet) pause(random *rand.Rand) {
 	f.k.t.Helper()
 	i := random.IntN(len(f.runs))
 	if err := f.runs[i].cmd.Process.Signal(syscall.SIGSTOP); err != nil {
@@ -153,11 +152,6 @@ func (f *fleet) pause(random *rand.Rand, zombie bool) {
 	// The others have its tasks when they get on although the session is over.
 	f.await("work of the others", func() bool { return time.Since(begun) > session && f.k.committed() > before })
 	f.leaveAlone(random)
-	if !zombie {
-		f.kill(i)
-		f.start(i)
-		return
-	}
 	if err := f.runs[i].cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		f.k.t.Fatal(err)
 	}

@@ -174,12 +174,15 @@ func (w *Worker) merge(t *task, limit int) (processed int, err error) {
 		}
 		n, failure := t.processRecords(in.operator, in.Topic, records, w.onError)
 		processed += n
-		if failure != nil {
+		if failure != nil && !isBackpressure(failure) {
 			return processed, failure
 		}
 		t.positions[in.Topic] = in.done(n)
 		in.since = w.polls
 		w.flow(in)
+		if failure != nil {
+			return processed, failure
+		}
 		if n < len(records) {
 			break // enough for now
 		}

@@ -101,6 +101,7 @@ func newMerged(t *testing.T) *cluster {
 	return c
 }
 
+// D-51.
 func TestInputsAreReadInTheOrderOfTimestamps(t *testing.T) {
 	c := newMerged(t)
 	c.write(a0, 10, 13, 14)

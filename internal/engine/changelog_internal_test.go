@@ -6,6 +6,7 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 )
 
+// K-32, EX-53.
 func TestOnlyRecordsOfCommittedInputAreApplied(t *testing.T) {
 	none := "no header"
 	for _, c := range []struct {
@@ -50,6 +51,7 @@ func TestAHeaderThatDoesNotParseIsAnError(t *testing.T) {
 	}
 }
 
+// K-30, EX-51.
 func TestTheHeaderHoldsTheLastProcessedOffsets(t *testing.T) {
 	got := encodeProcessed(map[string]int64{"orders": 42, "a": 1, "nothing-yet": 0})
 	if len(got) != 1 || got[0].Key != "__processed_tp_offsets__" || string(got[0].Value) != `{"a":0,"orders":41}` {

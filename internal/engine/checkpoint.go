@@ -5,13 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/store"
 )
 
-// Checkpoint makes everything that was processed so far count. Sinks are flushed first. Then, at least once:
+// Checkpoint makes everything that was processed so far count. What operators hold back comes first, then sinks are flushed.
+// Then, at least once:
 //
 //  1. What changed in the stores is encoded and appended to the changelogs, under the offsets that it reflects.
 //  2. All output and all changelog records are acknowledged.
@@ -24,7 +26,8 @@ import (
 // Exactly once, output, changelog records and offsets belong to one transaction, and 2 and 3 are its commit. A crash
 // before it leaves nothing that anybody can see.
 //
-// A [sink.BackpressureError] says that a sink takes no more: nothing is lost, and the checkpoint can be made later.
+// An error that isBackpressure says that a sink takes no more, or that a lookup cannot be asked: nothing is lost, and the
+// checkpoint can be made later.
 //
 // errForsaken says that the group has given the partitions away: the tasks are closed, nothing since the last checkpoint
 // counts, and the worker can go on with new tasks. After any other error the worker has to be rewound, or is lost.
@@ -41,6 +44,9 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 		return nil
 	}
 	for _, t := range changed {
+		if err := t.settle(w.onError); err != nil {
+			return fmt.Errorf("checkpoint: %w", err)
+		}
 		if err := t.beforeCheckpoint(); err != nil {
 			return fmt.Errorf("checkpoint: %w", err)
 		}
@@ -58,11 +64,8 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 			}
 		}
 	}()
-	for i, t := range changed {
-		var err error
-		if batches[i], err = t.flush(w.config.Clock.Now().UnixMilli()); err != nil {
-			return fmt.Errorf("checkpoint: task %s: %w", t.name, err)
-		}
+	if err := w.flush(ctx, changed, batches); err != nil {
+		return err
 	}
 	if err := w.send(); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
@@ -82,6 +85,7 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 			return fmt.Errorf("checkpoint: task %s: write state: %w", t.name, err)
 		}
 	}
+	w.endOutages()
 	return nil
 }
 
@@ -106,17 +110,73 @@ func (w *Worker) commit(ctx context.Context, offsets map[broker.TopicPartition]i
 	return nil
 }
 
-// flush appends what changed in the stores to the changelogs and to the returned batch, nil if the task has no stores.
-// Changelog records carry the time of now, in milliseconds.
-func (t *task) flush(now int64) (store.Batch, error) {
-	if t.database == nil {
-		return nil, nil
+// flush appends what changed in the stores of tasks to the changelogs and to batches.
+//
+// At least once, what no record has caused has no offset by which a restore could tell whether it counts: it counts at once,
+// also if the checkpoint is never completed. So what it has written is acknowledged before its changes of state are, and
+// those before the timers that have caused them are gone. Then it happens again after a crash, and is not lost.
+func (w *Worker) flush(ctx context.Context, tasks []*task, batches []store.Batch) error {
+	causeless := func(t *task) bool { return !w.config.ExactlyOnce && maps.Equal(t.positions, t.committed) }
+	acknowledged := func() error {
+		err := w.send()
+		if err == nil {
+			err = w.producer.Flush(ctx)
+		}
+		if err != nil {
+			return fmt.Errorf("checkpoint: %w", err)
+		}
+		return nil
 	}
-	batch := t.database.backend.NewBatch()
+	now := w.config.Clock.Now().UnixMilli()
+	if slices.ContainsFunc(tasks, causeless) {
+		if err := acknowledged(); err != nil {
+			return err
+		}
+	}
+	timersLast := false
+	for i, t := range tasks {
+		if t.database == nil {
+			continue
+		}
+		batches[i] = t.database.backend.NewBatch()
+		wait := causeless(t) && slices.ContainsFunc(t.stores, isTimers)
+		timersLast = timersLast || wait
+		if err := t.flush(batches[i], now, func(s taskStore) bool { return !wait || !isTimers(s) }); err != nil {
+			return fmt.Errorf("checkpoint: task %s: %w", t.name, err)
+		}
+	}
+	if !timersLast {
+		return nil
+	}
+	if err := acknowledged(); err != nil {
+		return err
+	}
+	for i, t := range tasks {
+		if !causeless(t) || batches[i] == nil {
+			continue
+		}
+		if err := t.flush(batches[i], now, isTimers); err != nil {
+			return fmt.Errorf("checkpoint: task %s: %w", t.name, err)
+		}
+	}
+	return nil
+}
+
+func isTimers(s taskStore) bool {
+	_, ok := s.store.(*store.Timers)
+	return ok
+}
+
+// flush appends what changed in some stores to the changelogs and to the batch. Changelog records carry the time of now, in
+// milliseconds.
+func (t *task) flush(batch store.Batch, now int64, which func(taskStore) bool) error {
 	record := broker.Record{Headers: t.changelogHeaders(t.positions), Millis: now}
 	var key []byte
 	for i := range t.stores {
 		s := &t.stores[i]
+		if !which(*s) {
+			continue
+		}
 		s.flushed = false
 		emit := func(k, v []byte) error {
 			s.flushed = true
@@ -133,14 +193,14 @@ func (t *task) flush(now int64) (store.Batch, error) {
 		}
 		if t.emptying {
 			if err := s.empty(t.database.backend, emit); err != nil {
-				return batch, err
+				return err
 			}
 		}
 		if err := s.store.Flush(emit); err != nil {
-			return batch, err
+			return err
 		}
 	}
-	return batch, nil
+	return nil
 }
 
 // syncInterval is how often checkpoints of one task are made durable at most. It bounds what is read from the changelog

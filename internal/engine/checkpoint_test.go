@@ -40,6 +40,7 @@ func (b spyBatch) Commit(sync bool) error {
 	return b.Batch.Commit(sync)
 }
 
+// K-11, K-12, EX-51.
 func TestACheckpointFlushesThenCommitsThenWritesTheDatabase(t *testing.T) {
 	c := newCluster(t, pipeline(), 1)
 	var calls []string

@@ -35,10 +35,16 @@ func (w *Worker) ringClocks() error {
 			if c.Next() > now {
 				continue
 			}
-			if err := t.call(func() error { return c.Ring(now) }); err != nil {
+			err := t.call(func() error {
+				if err := c.Ring(now); err != nil {
+					return err
+				}
+				return t.env.Settle()
+			})
+			t.changed = t.changed || t.dirtyBytes() > 0 || !t.env.Settled()
+			if err != nil {
 				return err
 			}
-			t.changed = t.changed || t.dirtyBytes() > 0
 		}
 	}
 	return nil

@@ -51,7 +51,7 @@ const (
 	defaultBufferedBytes   = 8 << 20
 )
 
-// Config configures workers. All fields but the guarantee must be set.
+// Config configures workers. All fields must be set but the guarantee and what says that it may be nil or zero.
 type Config struct {
 	// ExactlyOnce makes a checkpoint one transaction. Producers must be transactional.
 	ExactlyOnce bool
@@ -85,6 +85,10 @@ type Config struct {
 	AlignTimeout time.Duration
 	// OnMerge, if not nil, is told of the records that a task with several inputs is about to process.
 	OnMerge func(broker.TopicPartition, []broker.Record)
+	// Globals are the global tables, loaded; nil if the plan has none.
+	Globals *Globals
+	// CodecTimeout is how long a record waits for what a codec cannot reach; 0 means not at all, less than 0 for ever.
+	CodecTimeout time.Duration
 	// OpenBackend opens the database of a task; Dir is the relative folder that names it.
 	OpenBackend func(dir string) (store.Backend, error)
 	// DestroyBackend deletes the database of a task that is not open.
@@ -93,4 +97,13 @@ type Config struct {
 	Linger time.Duration
 	Clock  clock.Clock
 	Logger *slog.Logger
+}
+
+// decide returns what becomes of a record that could not be processed, and logs it if it is skipped.
+func (c *Config) decide(err *operator.ProcessingError) Action {
+	action := c.OnError(err)
+	if action == Skip {
+		c.Logger.Error("record skipped", "error", err)
+	}
+	return action
 }

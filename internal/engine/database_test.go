@@ -47,6 +47,8 @@ func (c *cluster) tryStart(d disk) (*process, error) {
 	return p, err
 }
 
+// K-40, EX-52.
+//
 // The cases of the specification's table of when a recovery is needed. The changelog ends at end, and the database
 // reflects it up to an offset near that.
 func TestADatabaseIsComparedWithItsChangelog(t *testing.T) {
@@ -114,6 +116,7 @@ func TestAStoreThatACutChangelogLeftBehindIsBuiltAnew(t *testing.T) {
 	c.checkState(p) // the last two records hold both shops
 }
 
+// K-83.
 func TestADamagedDatabaseIsDeletedAndRestored(t *testing.T) {
 	c, d := ran(t)
 	damaged := &damagedDisk{memoryDisk: d, damaged: true}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/sink"
 )
 
@@ -43,8 +44,11 @@ func (t *task) full() bool {
 	return false
 }
 
-// discard forgets what was added to the sinks and is not written.
+// discard forgets what was added to the sinks and is not written, and what buffers hold.
 func (t *task) discard() {
+	for _, b := range t.env.Buffers {
+		b.Discard()
+	}
 	for _, d := range t.env.Drains {
 		d.Discard()
 	}
@@ -62,17 +66,32 @@ func (t *task) closeDrains() error {
 	return errors.Join(failed...)
 }
 
-// isBackpressure reports whether a sink has asked for time.
+// isBackpressure reports whether a sink or a lookup has asked for time.
 func isBackpressure(err error) bool {
-	_, ok := errors.AsType[*sink.BackpressureError](err)
+	_, ok := pressure(err)
 	return ok
+}
+
+// pressure returns the time that a sink or a lookup has asked for.
+func pressure(err error) (wait time.Duration, ok bool) {
+	if e, ok := errors.AsType[*sink.BackpressureError](err); ok {
+		return e.Wait(), true
+	}
+	if e, ok := errors.AsType[*operator.UnsettledError](err); ok {
+		return e.Wait(), true
+	}
+	return 0, false
 }
 
 // holdBack stops all input of the worker until the checkpoint can be tried again, because of an error that isBackpressure.
 func (w *Worker) holdBack(err error) {
-	pressure, _ := errors.AsType[*sink.BackpressureError](err)
-	wait := pressure.Wait()
-	w.config.Logger.Warn("input is held back until the checkpoint can be made", "wait", wait, "cause", err)
+	wait, _ := pressure(err)
+	w.holdBackFor(wait, err)
+}
+
+// holdBackFor stops all input of the worker for a time.
+func (w *Worker) holdBackFor(wait time.Duration, cause error) {
+	w.config.Logger.Warn("input is held back", "wait", wait, "cause", cause)
 	w.heldBackUntil = w.config.Clock.Now().Add(wait)
 	w.pauseInput(true)
 }

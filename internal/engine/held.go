@@ -53,15 +53,18 @@ func (w *Worker) processHeld() error {
 	done, err := h.task.process(h.batch, h.from, w.room(), w.onError)
 	h.from += done
 	w.records += done
-	if err != nil {
+	if err != nil && !isBackpressure(err) {
 		return err
 	}
 	now := w.config.Clock.Now()
 	w.adjustPace(done, now.Sub(began))
 	if h.from < len(h.batch.Records) {
-		return nil
+		return err
 	}
 	w.letGo()
+	if err != nil {
+		return err
+	}
 	if now.Sub(w.lastSend) >= w.config.Linger {
 		return w.send()
 	}

@@ -53,10 +53,13 @@ func (t *task) advance(to time.Time) error {
 			if err := t.env.Idle[i](millis); err != nil {
 				return err
 			}
+			if err := t.env.Settle(); err != nil { // before those behind are told
+				return err
+			}
 		}
 		return nil
 	})
-	t.changed = t.changed || t.dirtyBytes() > 0
+	t.changed = t.changed || t.dirtyBytes() > 0 || !t.env.Settled()
 	return err
 }
 
@@ -65,6 +68,9 @@ func (t *task) beforeCheckpoint() error {
 	return t.call(func() error {
 		for i := len(t.env.BeforeCheckpoint) - 1; i >= 0; i-- {
 			if err := t.env.BeforeCheckpoint[i](); err != nil {
+				return err
+			}
+			if err := t.env.Settle(); err != nil {
 				return err
 			}
 		}

@@ -33,7 +33,7 @@ func awake(p *process) {
 	}
 }
 
-// A process that has lost its task, and appends to the changelog after its successor, must not bring old state back.
+// K-71: a process that has lost its task, and appends to the changelog after its successor, must not bring old state back.
 func TestWhatAZombieWritesToAChangelogDoesNotCount(t *testing.T) {
 	for _, x := range []struct {
 		name    string

@@ -1,10 +1,15 @@
 package engine_test
 
 import (
+	"encoding/json"
 	"errors"
 	"testing"
 
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
+	"github.com/weirstreams/weir/internal/engine"
 )
 
 // settle lets a process run, checkpoint and run again until all parts have seen everything.
@@ -17,7 +22,7 @@ func (c *cluster) settle(p *process) {
 	}
 }
 
-// A checkpoint that was not committed leaves records in the changelog. Work that is done again may fall into other
+// K-70: a checkpoint that was not committed leaves records in the changelog. Work that is done again may fall into other
 // checkpoints, in which a window is opened and closed at once, so that nothing of it reaches the changelog: what the
 // first one left must not come back when the state is rebuilt later.
 func TestWhatAnUncommittedCheckpointLeftInTheChangelogDoesNotComeBack(t *testing.T) {
@@ -76,6 +81,8 @@ func TestWhatAnUncommittedCheckpointLeftInTheChangelogDoesNotComeBack(t *testing
 	}
 }
 
+// K-41.
+//
 // The records of a changelog that belong to committed work are read once: a process that finds its database starts with
 // what that lacks.
 func TestARestartReusesItsDatabase(t *testing.T) {
@@ -125,4 +132,32 @@ func TestARestartReusesItsDatabase(t *testing.T) {
 	}
 	c.checkState(p)
 	c.checkLogs(false)
+}
+
+// What a process has written to an internal topic before it died is not lost to one that begins with the latest input.
+func TestInternalTopicsAreReadFromTheirBeginning(t *testing.T) {
+	for _, reset := range []engine.OffsetReset{engine.ResetLatest, engine.ResetEarliest} {
+		c := newCluster(t, pipeline(), 1)
+		c.config.OffsetReset = reset
+		c.order("input", 1, 1)
+		value, err := json.Marshal(order{ID: 9, Shop: "north", Amount: 5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.broker.Append(broker.TopicPartition{Topic: repartition}, broker.Record{Key: []byte("north"), Value: value, Millis: 1}); err != nil {
+			t.Fatal(err)
+		}
+		c.settle(c.mustStart(memoryDisk{}))
+		var shops []string
+		for _, r := range c.broker.Read(broker.TopicPartition{Topic: totals.Name()}, 0) {
+			shops = append(shops, string(r.Key))
+		}
+		want := []string{"north"}
+		if reset == engine.ResetEarliest {
+			want = []string{"north", "input"}
+		}
+		if diff := gocmp.Diff(want, shops); diff != "" {
+			t.Errorf("reset %v: shops in the output (-want +got):\n%s", reset, diff)
+		}
+	}
 }

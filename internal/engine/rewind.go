@@ -55,6 +55,8 @@ func (w *Worker) recoverFrom(ctx context.Context, err error) error {
 	case isBackpressure(err):
 		w.holdBack(err)
 		return nil
+	case isOutage(err):
+		return w.waitOut(ctx, err)
 	case !w.config.ExactlyOnce:
 		return err
 	case errors.Is(err, broker.ErrAborted), errors.Is(err, broker.ErrFenced):
@@ -92,6 +94,11 @@ func (w *Worker) rewind(ctx context.Context, cause error) error {
 	if err := w.countAbort(cause); err != nil {
 		return err
 	}
+	return w.goBack(ctx, cause)
+}
+
+// goBack is rewind for a cause that others count.
+func (w *Worker) goBack(ctx context.Context, cause error) error {
 	w.config.Logger.Warn("going back to the last checkpoint", "cause", cause)
 	w.outbox.drop()
 	w.letGo()

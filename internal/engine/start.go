@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/store"
 )
 
@@ -47,13 +48,20 @@ func (w *Worker) firstOffset(t *task, tp broker.TopicPartition, earliest, end in
 		return w.lostInput(t, &broker.OffsetOutOfRangeError{TopicPartition: tp, Offset: committed, Earliest: earliest, End: end})
 	case ok:
 		return committed, nil // if it is beyond the end the fetcher will tell
-	case w.config.OffsetReset == ResetEarliest:
+	case w.config.OffsetReset == ResetEarliest, w.internal(t, tp.Topic):
 		return earliest, nil
 	case w.config.OffsetReset == ResetLatest:
 		return end, nil
 	default:
 		return 0, fmt.Errorf("group %q has committed no offset for %s, and Config.OffsetReset says to fail", w.plan.Group, tp)
 	}
+}
+
+// internal reports whether a task's input is an internal topic. What is in it is the group's own work, which is not done yet.
+func (w *Worker) internal(t *task, topic string) bool {
+	return slices.ContainsFunc(t.part.Sources, func(n *graph.Node) bool {
+		return n.Source.Repartition != nil && w.plan.Topic(n) == topic
+	})
 }
 
 // lostInput returns where to go on when the next record of a partition is gone.

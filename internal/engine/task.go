@@ -126,9 +126,10 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 	t.env = operator.Env{
 		Context: ctx, Logger: w.config.Logger.With(slog.String("task", t.name)),
 		Origin: operator.Origin{Partition: id.Partition}, Now: w.config.Clock.Now,
+		Step: func() context.Context { return w.outbox.context },
 		Space: func(name string) (store.Space, error) {
 			prefix, err := t.database.prefix(name)
-			return store.Space{Name: name, Backend: t.database.backend, Prefix: prefix, CacheBytes: w.config.CacheBytes}, err
+			return store.Space{Name: name, Backend: t.database.backend, Prefix: prefix, CacheBytes: w.config.CacheBytes, Now: w.config.Clock.Now}, err
 		},
 		Output: func(topic string) (operator.Output, error) { return w.output(t, topic) },
 	}
@@ -136,6 +137,9 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 		t.observe = w.observe
 	}
 	builder := &graph.Builder{Env: &t.env, Topic: w.plan.Topic}
+	if g := w.config.Globals; g != nil {
+		builder.Global = g.Table
+	}
 	for _, n := range part.Sources {
 		topic := w.plan.Topic(n)
 		if !slices.Contains(topics, topic) {
@@ -227,7 +231,7 @@ func (t *task) dirtyBytes() int64 {
 func (t *task) process(b *broker.Batch, from, limit int, onError func(*operator.ProcessingError) Action) (int, error) {
 	to := min(len(b.Records), from+limit)
 	n, err := t.processRecords(t.inputs[b.Topic], b.Topic, b.Records[from:to], onError)
-	if err != nil {
+	if err != nil && !isBackpressure(err) {
 		return n, err
 	}
 	t.positions[b.Topic] = b.NextOffset
@@ -235,17 +239,19 @@ func (t *task) process(b *broker.Batch, from, limit int, onError func(*operator.
 		t.positions[b.Topic] = b.Records[from+n].Offset
 	}
 	t.ends[b.Topic] = b.EndOffset
-	return n, nil
+	return n, err
 }
 
 // processRecords runs records of one topic through the operators, and returns how many it has done: fewer than there are if
-// whoever observes has seen enough.
+// whoever observes has seen enough, or with an error. After one that isBackpressure these count, and their rest is held by
+// buffers.
 func (t *task) processRecords(
 	input operator.Input, topic string, records []broker.Record, onError func(*operator.ProcessingError) Action,
 ) (int, error) {
 	t.env.Origin.Topic = topic
 	i := 0
-	for i < len(records) {
+	var unsettled error
+	for i < len(records) && unsettled == nil {
 		end := len(records)
 		if t.observe != nil {
 			end = i + 1
@@ -253,14 +259,13 @@ func (t *task) processRecords(
 		done, err := t.run(input, records[i:end])
 		i += done
 		if err != nil {
-			if ctx := t.env.Context; ctx.Err() != nil {
-				return i, context.Cause(ctx)
-			}
-			if operator.IsFatal(err) || onError(err) != Skip {
+			if err := t.judge(err, onError); err != nil {
 				return i, err
 			}
-			t.skipped++
 			i++
+		}
+		if unsettled = t.settle(onError); unsettled != nil && !isBackpressure(unsettled) {
+			return i, unsettled
 		}
 		if t.observe != nil {
 			enough, err := t.observe(t, records[i-1].Offset)
@@ -274,10 +279,22 @@ func (t *task) processRecords(
 	}
 	t.processed += int64(i)
 	t.changed, t.busy = true, time.Time{}
-	return i, nil
+	return i, unsettled
 }
 
-// run processes records until one fails, and returns how many it has done.
+// judge returns nil if the policy says to skip what failed.
+func (t *task) judge(err *operator.ProcessingError, onError func(*operator.ProcessingError) Action) error {
+	if ctx := t.env.Context; ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if operator.IsFatal(err) || onError(err) != Skip {
+		return err
+	}
+	t.skipped++
+	return nil
+}
+
+// run processes records until one fails, or a buffer is full, and returns how many it has done.
 func (t *task) run(input operator.Input, records []broker.Record) (done int, failure *operator.ProcessingError) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -294,6 +311,9 @@ func (t *task) run(input operator.Input, records []broker.Record) (done int, fai
 		t.env.Origin.Offset = r.Offset
 		if err := input.Process(r); err != nil {
 			return done, t.processingError(err)
+		}
+		if t.env.Buffers != nil && t.env.Full() {
+			return done + 1, nil
 		}
 	}
 	return len(records), nil

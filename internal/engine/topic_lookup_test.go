@@ -62,6 +62,7 @@ func TestATopicThatWasMadeAMomentAgoIsWaitedFor(t *testing.T) {
 	}
 }
 
+// D-57.
 func TestNamesOfInternalTopicsThatAreTooLongAreProblems(t *testing.T) {
 	long := strings.Repeat("x", 200)
 	topology := stream.NewTopology()

@@ -100,10 +100,18 @@ func prepare(ctx context.Context, cluster broker.Cluster, plan *graph.Plan, opti
 		return nil, err
 	}
 	p.userTopics()
-	for _, part := range upstreamFirst(plan) {
-		if p.partitions(part) {
+	p.globalTopics()
+	order := upstreamFirst(plan)
+	for _, part := range order {
+		if p.inputsKnown(part) {
 			p.internalTopics(part)
 		}
+	}
+	for _, part := range order {
+		p.attachedTopics(part)
+	}
+	for _, part := range order {
+		p.partitions(part)
 	}
 	return p, nil
 }
@@ -157,7 +165,7 @@ const lookAgain = 100 * time.Millisecond
 // complete reports whether all topics that the user declared are known.
 func (p *preparation) complete() bool {
 	for _, n := range p.plan.Graph.Nodes {
-		if n.Source != nil && n.Source.Repartition == nil || n.Sink != nil && n.Sink.Repartition == "" {
+		if n.Source != nil && n.Source.Repartition == nil || n.Sink != nil && n.Sink.Repartition == "" || n.Global != nil {
 			if _, ok := p.known[p.plan.Topic(n)]; !ok {
 				return false
 			}
@@ -179,21 +187,63 @@ func (p *preparation) userTopics() {
 		default:
 			continue
 		}
-		name := p.plan.Topic(n)
-		if info, ok := p.known[name]; ok {
-			if partitions > 0 && info.Partitions != partitions {
-				p.options.Logger.Warn("topic has another number of partitions than declared",
-					"topic", name, "partitions", info.Partitions, "declared", partitions, "at", n.Site)
+		p.userTopic(n, partitions, config)
+	}
+}
+
+// userTopic checks one of them, or makes it.
+func (p *preparation) userTopic(n *graph.Node, partitions int32, config map[string]string) {
+	name := p.plan.Topic(n)
+	if info, ok := p.known[name]; ok {
+		if partitions > 0 && info.Partitions != partitions {
+			p.options.Logger.Warn("topic has another number of partitions than declared",
+				"topic", name, "partitions", info.Partitions, "declared", partitions, "at", n.Site)
+		}
+		return
+	}
+	if !p.options.Create {
+		p.problem("topic %q, declared at %s, does not exist: create it, or set Config.CreateTopics", name, n.Site)
+		return
+	}
+	p.make(broker.TopicSpec{
+		Name: name, Partitions: max(1, partitions), Replication: p.options.Replication, Config: config,
+	})
+}
+
+// globalTopics checks the topics of global tables. One that is made is compacted, unless it is a topic of a stream as well or
+// its declaration says otherwise.
+func (p *preparation) globalTopics() {
+	internal := map[string]bool{}
+	for _, part := range p.plan.Parts {
+		for _, s := range part.Stores {
+			internal[s.Changelog] = true
+		}
+		for _, n := range part.Nodes {
+			if n.Sink != nil && n.Sink.Repartition != "" {
+				internal[p.plan.Topic(n)] = true
 			}
+		}
+	}
+	for _, n := range p.plan.Globals {
+		name := p.plan.Topic(n)
+		if internal[name] {
+			p.problem("topic %q of the global table declared at %s is an internal topic of this application: write the stream or table to a topic of its own",
+				name, n.Site)
 			continue
 		}
-		if !p.options.Create {
-			p.problem("topic %q, declared at %s, does not exist: create it, or set Config.CreateTopics", name, n.Site)
-			continue
+		info, ok := p.known[name]
+		if policy, known := info.Config["cleanup.policy"]; ok && known && !strings.Contains(policy, "compact") && info.Config["retention.ms"] != "-1" {
+			p.options.Logger.Warn("the topic of a global table is not compacted: rows that were written before its retention are missing after the next start",
+				"topic", name, "cleanup.policy", policy, "at", n.Site)
 		}
-		p.make(broker.TopicSpec{
-			Name: name, Partitions: max(1, partitions), Replication: p.options.Replication, Config: config,
-		})
+		config := maps.Clone(n.Global.Config)
+		if _, set := config["cleanup.policy"]; !set {
+			if config == nil {
+				config = map[string]string{}
+			}
+			config["cleanup.policy"] = "compact"
+		}
+		p.userTopic(n, n.Global.Partitions, config)
 	}
 }
 
@@ -205,27 +255,75 @@ func (p *preparation) make(spec broker.TopicSpec) {
 	p.known[spec.Name] = broker.TopicInfo(spec)
 }
 
-// partitions checks that tasks of a part with stores own a partition of every input, and reports whether all inputs are
-// known.
-func (p *preparation) partitions(part *graph.Part) bool {
-	counts := make([]string, 0, len(part.Sources))
-	equal := true
-	var first int32
-	for i, n := range part.Sources {
-		info, ok := p.known[p.plan.Topic(n)]
-		if !ok {
+// inputsKnown reports whether the inputs of a part, but for those that are attached to it, exist or will.
+func (p *preparation) inputsKnown(part *graph.Part) bool {
+	for _, n := range part.Sources {
+		if _, ok := p.known[p.plan.Topic(n)]; !ok && !n.Source.Attached() {
 			return false
 		}
-		if i == 0 {
-			first = info.Partitions
-		}
-		equal = equal && info.Partitions == first
-		counts = append(counts, fmt.Sprintf("%s has %d", info.Name, info.Partitions))
-	}
-	if !equal && len(part.Stores) > 0 {
-		p.problem("the topics of a stream with state must have equal numbers of partitions: %s", strings.Join(counts, ", "))
 	}
 	return true
+}
+
+// partitions checks that tasks of a part with stores own a partition of every input: records of the same key are in
+// partitions of the same number then, if the producers choose partitions alike.
+func (p *preparation) partitions(part *graph.Part) {
+	if len(part.Stores) == 0 || p.equalPartitions(part.Sources) {
+		return
+	}
+	sources, what := part.Sources, "of a stream with state"
+	if own := slices.DeleteFunc(slices.Clone(sources), func(n *graph.Node) bool { return n.Source.Attached() }); !p.equalPartitions(own) {
+		sources = own // what is attached has the number of one of them
+	}
+	for _, n := range part.Nodes {
+		if met := sourcesOf(n); len(n.Parents) > 1 && !p.equalPartitions(met) {
+			sources, what = met, fmt.Sprintf("that meet in %s, declared at %s,", n, n.Site)
+			break
+		}
+	}
+	counts := make([]string, len(sources))
+	for i, n := range sources {
+		counts[i] = fmt.Sprintf("%q has %d (%s)", p.plan.Topic(n), p.known[p.plan.Topic(n)].Partitions, n.Site)
+	}
+	p.problem("the topics %s must have equal numbers of partitions: %s; bring them to one number with GroupByKeyWith and "+
+		"Repartition.Partitions, or with topics made anew", what, strings.Join(counts, ", "))
+}
+
+// equalPartitions reports whether those of the topics that exist, or will, have equal numbers of partitions.
+func (p *preparation) equalPartitions(sources []*graph.Node) bool {
+	first := int32(0)
+	for _, n := range sources {
+		info, ok := p.known[p.plan.Topic(n)]
+		switch {
+		case !ok:
+		case first == 0:
+			first = info.Partitions
+		case info.Partitions != first:
+			return false
+		}
+	}
+	return true
+}
+
+// sourcesOf returns the sources that a node is fed from, in the order of declaration.
+func sourcesOf(n *graph.Node) (sources []*graph.Node) {
+	seen := map[*graph.Node]bool{}
+	var visit func(n *graph.Node)
+	visit = func(n *graph.Node) {
+		if seen[n] {
+			return
+		}
+		seen[n] = true
+		if n.Source != nil {
+			sources = append(sources, n)
+		}
+		for _, parent := range n.Parents {
+			visit(parent)
+		}
+	}
+	visit(n)
+	slices.SortFunc(sources, func(a, b *graph.Node) int { return a.ID - b.ID })
+	return sources
 }
 
 // internalTopics checks, and makes, the changelogs of a part and the repartition topics that it writes.
@@ -252,47 +350,68 @@ func (p *preparation) internalTopics(part *graph.Part) {
 		}
 	}
 	for _, n := range part.Nodes {
-		if n.Sink == nil || n.Sink.Repartition == "" {
+		if n.Sink == nil || n.Sink.Repartition == "" || n.Sink.Attached {
 			continue
 		}
-		name := p.plan.Topic(n)
-		info, ok := p.known[name]
-		if !ok {
-			partitions := n.Sink.Partitions
-			if partitions == 0 {
-				partitions = derived.Partitions
-			}
-			p.make(broker.TopicSpec{Name: name, Partitions: partitions, Replication: derived.Replication, Config: maps.Clone(derived.Config)})
-			continue
+		partitions := n.Sink.Partitions
+		if partitions == 0 {
+			partitions = derived.Partitions
 		}
-		if n.Sink.Partitions > 0 && info.Partitions != n.Sink.Partitions {
-			p.problem("topic %q has %d partitions, %d were declared at %s", name, info.Partitions, n.Sink.Partitions, n.Site)
-		}
-		if strings.Contains(info.Config["cleanup.policy"], "compact") {
-			p.problem("topic %q has cleanup.policy=%s: records would be lost; set it to delete", name, info.Config["cleanup.policy"])
+		info, ok := p.repartitionTopic(n, partitions, derived)
+		if ok && n.Sink.Partitions > 0 && info.Partitions != n.Sink.Partitions {
+			p.problem("topic %q has %d partitions, %d were declared at %s", info.Name, info.Partitions, n.Sink.Partitions, n.Site)
 		}
 	}
 }
 
-// derive returns the settings of a part's internal topics: the greatest of its inputs, where -1 means without limit. An
+// repartitionTopic checks a repartition topic, or makes it, and reports whether it is there.
+func (p *preparation) repartitionTopic(n *graph.Node, partitions int32, derived broker.TopicInfo) (info broker.TopicInfo, ok bool) {
+	name := p.plan.Topic(n)
+	if info, ok = p.known[name]; !ok {
+		p.make(broker.TopicSpec{Name: name, Partitions: partitions, Replication: derived.Replication, Config: maps.Clone(derived.Config)})
+		return info, false
+	}
+	if strings.Contains(info.Config["cleanup.policy"], "compact") {
+		p.problem("topic %q has cleanup.policy=%s: records would be lost; set it to delete", name, info.Config["cleanup.policy"])
+	}
+	return info, true
+}
+
+// attachedTopics checks, and makes, the topics that a part reads and that are attached to it. They have the settings of the
+// part that writes them.
+func (p *preparation) attachedTopics(part *graph.Part) {
+	for _, n := range part.Sources {
+		if !n.Source.Attached() {
+			continue
+		}
+		writer := p.plan.PartOf(n.Source.Repartition)
+		if p.inputsKnown(part) && p.inputsKnown(writer) {
+			p.repartitionTopic(n.Source.Repartition, p.derive(part).Partitions, p.derive(writer))
+		}
+	}
+}
+
+// derive returns the settings of a part's internal topics: the greatest of its inputs, but for those that are attached to the
+// part, where -1 means without limit. An
 // input that is yet to be made, with the default of the cluster, counts as without limit if another input has one: what
 // the default is we cannot tell. If none has, the internal topics get the default too.
 func (p *preparation) derive(part *graph.Part) broker.TopicInfo {
 	derived := broker.TopicInfo{Replication: -1, Config: map[string]string{}}
-	for _, n := range part.Sources {
+	sources := slices.DeleteFunc(slices.Clone(part.Sources), func(n *graph.Node) bool { return n.Source.Attached() })
+	for _, n := range sources {
 		info := p.known[p.plan.Topic(n)]
 		derived.Partitions = max(derived.Partitions, info.Partitions)
 		derived.Replication = max(derived.Replication, info.Replication)
 	}
 	for _, key := range []string{"retention.ms", "retention.bytes"} {
 		known := 0
-		for _, n := range part.Sources {
+		for _, n := range sources {
 			if value, ok := p.known[p.plan.Topic(n)].Config[key]; ok {
 				derived.Config[key] = longer(derived.Config[key], value)
 				known++
 			}
 		}
-		if known > 0 && known < len(part.Sources) {
+		if known > 0 && known < len(sources) {
 			derived.Config[key] = "-1"
 		}
 	}
@@ -321,7 +440,7 @@ func upstreamFirst(plan *graph.Plan) []*graph.Part {
 			return
 		}
 		for _, n := range part.Sources {
-			if w := n.Source.Repartition; w != nil {
+			if w := n.Source.Repartition; w != nil && !n.Source.Attached() {
 				visit(plan.PartOf(w))
 			}
 		}

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"errors"
 	"log/slog"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -129,6 +130,7 @@ func TestPrepareTopicsMakesTopicsOfTheUserWhenTold(t *testing.T) {
 	}
 }
 
+// D-12, D-53.
 func TestTopicsOfAStreamWithStateMustHaveEqualNumbersOfPartitions(t *testing.T) {
 	build := func(state bool) *stream.Topology {
 		topology := stream.NewTopology()
@@ -140,7 +142,7 @@ func TestTopicsOfAStreamWithStateMustHaveEqualNumbersOfPartitions(t *testing.T) 
 	}
 	exist := []broker.TopicSpec{{Name: "orders", Partitions: 3}, {Name: "refunds", Partitions: 2}, {Name: "totals", Partitions: 1}}
 	if _, _, err := prepare(t, build(true), false, exist...); err == nil ||
-		!strings.Contains(err.Error(), "orders has 3") || !strings.Contains(err.Error(), "refunds has 2") {
+		!strings.Contains(err.Error(), `"orders" has 3 (engine/topics_test.go:`) || !strings.Contains(err.Error(), `"refunds" has 2 (engine/topics_test.go:`) {
 		t.Errorf("error %v does not name the topics and their partitions", err)
 	}
 	if _, _, err := prepare(t, build(false), false, exist...); err != nil {
@@ -148,6 +150,77 @@ func TestTopicsOfAStreamWithStateMustHaveEqualNumbersOfPartitions(t *testing.T) 
 	}
 }
 
+// The error names the join and its topics, with their lines, and no other topics.
+func TestJoinedTopicsMustHaveEqualNumbersOfPartitions(t *testing.T) {
+	topology := stream.NewTopology()
+	text := func(name string) stream.Topic[string, string] {
+		return stream.NewTopic(name, codec.String(), codec.String())
+	}
+	both := func(l, r string) string { return l + r }
+	left := topology.Table(text("left")).Join(topology.Table(text("third")), both)
+	topology.From(text("clicks")).JoinTable(topology.Table(text("right")), both)
+	left.Join(topology.Table(text("fourth")), both)
+	left.JoinForeignKey("far", topology.Table(text("far")), func(row string) (string, bool) { return row, true }, both)
+	_, _, err := prepare(t, topology, false,
+		broker.TopicSpec{Name: "left", Partitions: 4}, broker.TopicSpec{Name: "third", Partitions: 4}, broker.TopicSpec{Name: "fourth", Partitions: 3},
+		broker.TopicSpec{Name: "clicks", Partitions: 2}, broker.TopicSpec{Name: "right", Partitions: 5}, broker.TopicSpec{Name: "far", Partitions: 7})
+	var problems *engine.TopicError
+	if !errors.As(err, &problems) || len(problems.Problems) != 2 {
+		t.Fatalf("got %v", err)
+	}
+	line := regexp.MustCompile(`engine/topics_test.go:\d+`)
+	for i, want := range []string{
+		`the topics that meet in jointables-2, declared at LINE, must have equal numbers of partitions: ` +
+			`"left" has 4 (LINE), "third" has 4 (LINE), "fourth" has 3 (LINE);`,
+		`the topics that meet in jointable-1, declared at LINE, must have equal numbers of partitions: "clicks" has 2 (LINE), "right" has 5 (LINE);`,
+	} {
+		if got := line.ReplaceAllString(problems.Problems[i], "LINE"); !strings.HasPrefix(got, want) {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
+
+// The topics between the sides of a foreign-key join have the numbers of partitions of those who read them, also if that is known
+// only later. They do not count in the names of stores.
+func TestTopicsOfAForeignKeyJoinFitTheSideThatReadsThem(t *testing.T) {
+	topology := stream.NewTopology()
+	text := func(name string) stream.Topic[string, string] {
+		return stream.NewTopic(name, codec.String(), codec.String())
+	}
+	left := topology.Table(text("left"))
+	right := topology.From(text("right")).GroupByKeyWith(stream.Repartition[string, string]{Name: "wide", Partitions: 5}).Table("wide")
+	left.JoinForeignKey("far", right, func(row string) (string, bool) { return row, true }, func(l, r string) string { return l + r })
+	retention := map[string]string{"retention.ms": "1000", "retention.bytes": "10"}
+	topics := []broker.TopicSpec{{Name: "left", Partitions: 3, Config: retention}, {Name: "right", Partitions: 2, Config: retention}}
+	_, partitions, err := prepare(t, topology, false, topics...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const (
+		subscription = "repartition__g--left--far_subscription"
+		response     = "repartition__g--repartition.right.wide--far_response"
+	)
+	want := map[string]int32{
+		"left": 3, "right": 2, "repartition__g--right--wide": 5, subscription: 5, response: 3,
+		"changelog__g--left--table_left": 3, "changelog__g--left--far": 3,
+		"changelog__g--repartition.right.wide--wide": 5, "changelog__g--repartition.right.wide--far_subscriptions": 5,
+	}
+	if diff := gocmp.Diff(want, partitions); diff != "" {
+		t.Errorf("partitions (-want +got):\n%s", diff)
+	}
+	_, _, err = prepare(t, topology, false, append(topics, broker.TopicSpec{Name: response, Partitions: 2})...)
+	if err == nil || !strings.Contains(err.Error(), `"left" has 3 (`) || !strings.Contains(err.Error(), response+`" has 2 (`) {
+		t.Errorf("with another number of partitions: %v", err)
+	}
+	_, _, err = prepare(t, topology, false, append(topics,
+		broker.TopicSpec{Name: subscription, Partitions: 5, Config: map[string]string{"cleanup.policy": "compact"}})...)
+	if err == nil || !strings.Contains(err.Error(), subscription+`" has cleanup.policy=compact`) {
+		t.Errorf("compacted: %v", err)
+	}
+}
+
+// D-41, D-55, D-56, D-58.
+//
 // Names and settings follow the specification: internal topics have the most partitions and replicas and the longest
 // retention of their inputs.
 func TestInternalTopicsAreNamedAndSetAfterTheirInputs(t *testing.T) {

@@ -43,8 +43,10 @@ type Worker struct {
 	looked              time.Time
 	// held is the batch that is being processed.
 	held heldBatch
-	// heldBackUntil is set while a sink takes no more: input is not processed until then.
+	// heldBackUntil is set while a sink takes no more, a lookup cannot be asked, or a codec cannot reach what it needs: input is
+	// not processed until then.
 	heldBackUntil time.Time
+	outages       outages
 	// polls counts the calls of the fetcher, quiet is the count of the last that brought nothing.
 	polls, quiet int
 	// pace is how many records are processed in one step.
@@ -124,7 +126,7 @@ func (w *Worker) RemoveTasks(ctx context.Context, ids []TaskID) error {
 	case err == nil, errors.Is(err, errForsaken):
 		return nil
 	case isBackpressure(err):
-		w.config.Logger.Warn("partitions given up without a checkpoint, because a sink takes no more", "error", err)
+		w.config.Logger.Warn("partitions given up without a checkpoint, because a sink takes no more or a lookup is unavailable", "error", err)
 		return w.rewind(ctx, err)
 	case bounded.Err() != nil && ctx.Err() == nil:
 		w.config.Logger.Warn("partitions given up without a checkpoint, which took too long", "timeout", w.config.RevokeTimeout)
@@ -275,13 +277,7 @@ func (w *Worker) waitFor(wait time.Duration) time.Duration {
 	return max(0, min(wait, w.checkpointed.Add(w.config.CheckpointInterval).Sub(w.config.Clock.Now())))
 }
 
-func (w *Worker) onError(err *operator.ProcessingError) Action {
-	action := w.config.OnError(err)
-	if action == Skip {
-		w.config.Logger.Error("record skipped", "error", err)
-	}
-	return action
-}
+func (w *Worker) onError(err *operator.ProcessingError) Action { return w.config.decide(err) }
 
 // send hands what was written to the producer.
 func (w *Worker) send() error {
@@ -355,7 +351,7 @@ func (w *Worker) Stores(name string) []store.Store {
 // Close checkpoints, closes all tasks and the connections.
 func (w *Worker) Close(ctx context.Context) error {
 	err := w.Checkpoint(ctx)
-	if isBackpressure(err) || errors.Is(err, errForsaken) || errors.Is(err, broker.ErrAborted) || errors.Is(err, broker.ErrFenced) {
+	if isBackpressure(err) || isOutage(err) || errors.Is(err, errForsaken) || errors.Is(err, broker.ErrAborted) || errors.Is(err, broker.ErrFenced) {
 		w.config.Logger.Warn("the last checkpoint was not made; what it held is processed again by the next owner", "error", err)
 		err = nil
 	}

@@ -19,6 +19,7 @@ const (
 	KindSink        Kind = "sink"
 	KindRepartition Kind = "repartition"
 	KindExternal    Kind = "external"
+	KindGlobal      Kind = "globaltable"
 )
 
 // Graph is a topology.
@@ -50,12 +51,31 @@ type Node struct {
 	Sink *Sink
 	// External is set for nodes that write to a sink outside of Kafka.
 	External *External
+	// Global is set for nodes that are global tables. They have no parents and children, and belong to no part.
+	Global *Global
+	// Globals are the global tables that the node looks rows up in.
+	Globals []*Node
 	// Stores are the names of the stores that the node opens.
 	Stores []string
+	// Formats say what is kept in those Stores, by name.
+	Formats map[string]Format
 	// Shared are the handles of those Stores that other operators of the part may use too, by name.
 	Shared map[string]any
 
 	number int
+}
+
+// Format names the types and codecs of what a store keeps: equal names can read each other's rows.
+type Format struct {
+	Key, State string
+}
+
+// Keep says what the store of a name keeps.
+func (n *Node) Keep(store, key, state string) {
+	if n.Formats == nil {
+		n.Formats = map[string]Format{}
+	}
+	n.Formats[store] = Format{Key: key, State: state}
 }
 
 // Source is what a node reads.
@@ -79,6 +99,24 @@ type Sink struct {
 	Config     map[string]string
 	// Repartition is the name of the operation if the topic is internal, and part of the topic's name.
 	Repartition string
+	// Attached says that the internal topic is no input of its own of the part that reads it: it has the number of partitions
+	// of the part's other inputs, and does not count in the part's name. Parts may write attached topics to each other.
+	Attached bool
+	// Key and Value name the types and codecs of an internal topic.
+	Key, Value string
+}
+
+// Attached reports whether the topic that is read is attached to the part.
+func (s *Source) Attached() bool { return s.Repartition != nil && s.Repartition.Sink.Attached }
+
+// Global is a topic of which each process has all records as a table.
+type Global struct {
+	Topic string
+	// Partitions and Config are used when the topic is created. Zero means the default.
+	Partitions int32
+	Config     map[string]string
+	// New returns the table, empty.
+	New func() operator.GlobalTable
 }
 
 // External is a sink that a node writes to.
@@ -154,6 +192,8 @@ type Builder struct {
 	Env *operator.Env
 	// Topic returns the name of the topic that a node reads or writes.
 	Topic func(n *Node) string
+	// Global returns the global table of a node. It is nil if there are none.
+	Global func(n *Node) operator.GlobalTable
 
 	built  map[*Node]any
 	shared map[*Node]any

@@ -12,6 +12,8 @@ type Plan struct {
 	Group string
 	// Parts are in the order of their first node.
 	Parts []*Part
+	// Globals are the nodes of the global tables, in the order of declaration.
+	Globals []*Node
 
 	names map[*Node]string
 }
@@ -20,7 +22,8 @@ type Plan struct {
 type Part struct {
 	// ID is the index in Plan.Parts.
 	ID int
-	// StreamID names the part: its input topics, sorted and joined by "--". Internal topics are in short form.
+	// StreamID names the part: its input topics, sorted and joined by "--", without those that are attached to it. Internal
+	// topics are in short form.
 	StreamID string
 	Nodes    []*Node
 	// Sources are the nodes that read topics, ordered by topic.
@@ -41,6 +44,11 @@ type Store struct {
 func NewPlan(g *Graph, group string) *Plan {
 	p := &Plan{Graph: g, Group: group, names: map[*Node]string{}}
 	for _, nodes := range connected(g) {
+		if n := nodes[0]; n.Global != nil {
+			p.Globals = append(p.Globals, n)
+			p.names[n] = n.Global.Topic
+			continue
+		}
 		p.Parts = append(p.Parts, &Part{ID: len(p.Parts), Nodes: nodes})
 	}
 	// A repartition topic is named after the part that writes it, and names the part that reads it: go upstream first.
@@ -56,6 +64,9 @@ func NewPlan(g *Graph, group string) *Plan {
 				continue
 			}
 			part.Sources = append(part.Sources, n)
+			if n.Source.Attached() {
+				continue // named below, when all parts are
+			}
 			if w := n.Source.Repartition; w != nil {
 				name(p.PartOf(w))
 				p.names[n] = p.names[w]
@@ -63,10 +74,12 @@ func NewPlan(g *Graph, group string) *Plan {
 				p.names[n] = n.Source.Topic
 			}
 		}
-		slices.SortFunc(part.Sources, func(a, b *Node) int { return strings.Compare(p.names[a], p.names[b]) })
-		topics := make([]string, len(part.Sources))
-		for i, n := range part.Sources {
-			topics[i] = shorten(p.names[n], group)
+		p.sortSources(part)
+		topics := make([]string, 0, len(part.Sources))
+		for _, n := range part.Sources {
+			if !n.Source.Attached() {
+				topics = append(topics, shorten(p.names[n], group))
+			}
 		}
 		part.StreamID = strings.Join(topics, "--")
 		for _, n := range part.Nodes {
@@ -91,7 +104,19 @@ func NewPlan(g *Graph, group string) *Plan {
 	for _, part := range p.Parts {
 		name(part)
 	}
+	for _, part := range p.Parts {
+		for _, n := range part.Sources {
+			if n.Source.Attached() {
+				p.names[n] = p.names[n.Source.Repartition]
+			}
+		}
+		p.sortSources(part)
+	}
 	return p
+}
+
+func (p *Plan) sortSources(part *Part) {
+	slices.SortFunc(part.Sources, func(a, b *Node) int { return strings.Compare(p.names[a], p.names[b]) })
 }
 
 // shorten gives an internal topic of the same group the form in which it is part of another topic's name: without the
@@ -129,7 +154,7 @@ func (p *Plan) InputTopics() []string {
 	return topics
 }
 
-// PartOf returns the part that a node belongs to.
+// PartOf returns the part that a node belongs to, which is not a global table.
 func (p *Plan) PartOf(n *Node) *Part {
 	for _, part := range p.Parts {
 		if slices.Contains(part.Nodes, n) {

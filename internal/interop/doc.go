@@ -1,8 +1,9 @@
-// Package interop checks Weir against other clients of Kafka, on a real broker: the Java client, kafkajs with its schema
-// registry client for Node, and the Python library that Weir follows, with Confluent's serializers below it.
+// Package interop checks Weir against other clients of Kafka, on a real broker and a real schema registry: the Java client,
+// with Avro of Apache and Protobuf of Google, kafkajs with its schema registry client for Node, and the Python library that
+// Weir follows, with Confluent's serializers below it.
 //
-// Each client writes what it can in each format; a topology reads it with Weir's codecs and writes it again; each client
-// reads that and compares. The test has the build tag interop and needs the programs that .ci/interop prepares:
+// Each client writes each format; a topology reads it with Weir's codecs and writes it again; each client reads that and
+// compares. The test has the build tag interop and needs the programs that .ci/interop prepares:
 //
 //	.ci/run interop
 package interop

@@ -6,11 +6,15 @@ import (
 	_ "embed"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
 	"golang.org/x/text/encoding/charmap"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/codec/avro"
@@ -47,7 +51,7 @@ func through[V any](value codec.Codec[V]) pass {
 	}
 }
 
-// topology returns a topology that passes all formats on, and their names.
+// topology returns a topology that passes all formats on, and their names, and the topic of the keys.
 func topology(tb testing.TB, prefix, registryURL string) (*stream.Topology, []string) {
 	tb.Helper()
 	client, err := registry.NewClient(registry.Config{URLs: []string{registryURL}})
@@ -66,7 +70,6 @@ func topology(tb testing.TB, prefix, registryURL string) (*stream.Topology, []st
 		return m
 	}
 	passes := map[string]pass{
-		"keys":                through(codec.Bytes()),
 		"string":              through(codec.UTF8()),
 		"latin1":              through(codec.Text(charmap.ISO8859_1)),
 		"bytes":               through(codec.Bytes()),
@@ -82,17 +85,34 @@ func topology(tb testing.TB, prefix, registryURL string) (*stream.Topology, []st
 		"protobuf":            through[map[string]any](protobuf.Map(message("Item"), protobuf.MapOptions{})),
 		"protobuf-registry":   through(registry.Of(client, protobuf.Dynamic(message("Item"), protobuf.Options{}), registry.Options{})),
 		"protobuf-nested":     through(registry.Of(client, protobuf.Dynamic(message("Outer.Inner"), protobuf.Options{}), registry.Options{})),
+		"protobuf-deprecated": through(registry.Of(client, protobuf.Dynamic(message("Outer.Inner"), protobuf.Options{DeprecatedIndexes: true}), registry.Options{})),
 		"jsonschema-registry": through(registry.Of(client, schema, registry.Options{})),
 		"quix-timeseries":     through[map[string]any](quix.Rows(quix.Options{})),
 		"quix-headers":        through[quix.Sample](quix.Timeseries(quix.Options{Headers: true})),
 		"quix-events":         through[quix.Event](quix.Events(quix.Options{})),
 	}
 	t := stream.NewTopology()
+	through(codec.Bytes())(t, prefix+"in-keys", prefix+"out-keys")
 	names := slices.Sorted(maps.Keys(passes))
 	for _, name := range names {
 		passes[name](t, prefix+"in-"+name, prefix+"out-"+name)
 	}
 	return t, names
+}
+
+// descriptors writes item.proto to a file as a set of descriptors, for clients that have no compiler, and returns its name.
+func descriptors(tb testing.TB) string {
+	tb.Helper()
+	types, err := protobuf.Compile(os.DirFS("testdata"), "item.proto")
+	fatal(tb, err)
+	m, err := types.Message("Item")
+	fatal(tb, err)
+	set := &descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{protodesc.ToFileDescriptorProto(m.ParentFile())}}
+	data, err := proto.Marshal(set)
+	fatal(tb, err)
+	name := filepath.Join(tb.TempDir(), "item.desc")
+	fatal(tb, os.WriteFile(name, data, 0o600))
+	return name
 }
 
 func fatal(tb testing.TB, err error) {

@@ -14,6 +14,9 @@ type changelogRecord struct {
 	counts bool
 }
 
+// ownerHeader is the header of records and claims with the epoch of their owner.
+const ownerHeader = "__owner__"
+
 // readChangelog reads the rows in a partition of a changelog as a restore from nothing does (internal/engine/owner.go and
 // changelog.go say how): what was written behind the claim of a later owner does not count, nor what comes of input that
 // is not committed.
@@ -26,7 +29,7 @@ func (w *world) readChangelog(tp broker.TopicPartition) []changelogRecord {
 		claim := true
 		for _, h := range r.Headers {
 			switch h.Key {
-			case "__owner__":
+			case ownerHeader:
 				if row.counts = row.counts && bytes.Compare(h.Value, owner) >= 0; bytes.Compare(h.Value, owner) > 0 {
 					owner = h.Value
 				}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
 )
@@ -46,7 +47,7 @@ const (
 	// there is another: requests have to wait, and some of those under way are lost.
 	LeaderChange
 	CoordinatorMove
-	// UserError lets functions of the topology fail that ask Faulty.
+	// UserError lets functions of the topology fail that ask Faulty, for good or as codecs do whose registry is away.
 	UserError
 
 	// SinkFailure lets sinks fail, and push back. It concerns topologies with sinks that NewSink has made.
@@ -289,6 +290,10 @@ func (s *Simulation) Faulty() error {
 	w := s.running
 	if w == nil || w.current == nil || w.calm || !w.random.oneIn(w.config.faults.user) {
 		return nil
+	}
+	if w.random.oneIn(2) {
+		w.tracef("a function of the topology cannot reach what it needs")
+		return fmt.Errorf("function: %w", codec.ErrOutage) // which the process waits out
 	}
 	w.tracef("a function of the topology fails")
 	return fmt.Errorf("function: %w", errInjected)

@@ -35,8 +35,9 @@ func (w *world) model() *expectation {
 	modelling(true)
 	defer modelling(false)
 	want := &expectation{output: map[broker.TopicPartition]map[string][]string{}, sinks: map[sinkPlace][]string{}, state: map[string]map[string]map[string]string{}, origin: map[string]place{}}
+	globals := w.modelGlobals(w.reference.Globals, w.reference.Topic)
 	for _, t := range w.tasks() {
-		if err := w.fold(t, want); err != nil {
+		if err := w.fold(t, want, globals); err != nil {
 			w.failf("reference model: task %s: %v", t.dir, err)
 		}
 	}
@@ -44,8 +45,8 @@ func (w *world) model() *expectation {
 }
 
 // fold is a task without anything that can fail: one record after the other, all state in memory.
-func (w *world) fold(t task, want *expectation) error {
-	source := ""
+func (w *world) fold(t task, want *expectation, globals map[*graph.Node]operator.GlobalTable) error {
+	source, ringing := "", false
 	var env *operator.Env
 	env = &operator.Env{
 		Context: withSinks(want.writeSink), Logger: slog.New(slog.DiscardHandler), Origin: operator.Origin{Partition: t.partition},
@@ -53,10 +54,12 @@ func (w *world) fold(t task, want *expectation) error {
 			return store.Space{Name: name, Backend: store.NewMemory(), Prefix: []byte{1}, CacheBytes: 1 << 30}, nil
 		},
 		Output: func(topic string) (operator.Output, error) {
-			return &modelOutput{topic: topic, partitions: w.partitions[topic], source: &source, env: env, want: want}, nil
+			return &modelOutput{topic: topic, partitions: w.partitions[topic], source: &source, unordered: &ringing, env: env, want: want}, nil
 		},
 	}
-	builder := &graph.Builder{Env: env, Topic: w.reference.Topic}
+	builder := &graph.Builder{
+		Env: env, Topic: w.reference.Topic, Global: func(n *graph.Node) operator.GlobalTable { return globals[n] },
+	}
 	inputs := map[string]operator.Input{}
 	for _, n := range w.reference.Parts[t.part.ID].Sources {
 		topic := w.reference.Topic(n)
@@ -98,6 +101,16 @@ func (w *world) fold(t task, want *expectation) error {
 		if err := inputs[p.tp.Topic].Process(r); err != nil {
 			return fmt.Errorf("%s at offset %d: %w", p.tp, p.offset, err)
 		}
+		if err := env.Settle(); err != nil {
+			return fmt.Errorf("%s at offset %d: %w", p.tp, p.offset, err)
+		}
+	}
+	// What waits for the clock is done at the end: it has to come to the same whenever it is done. Its output has no order.
+	for _, c := range env.Clocks {
+		ringing = true
+		if err := c.Ring(w.clock.Now().UnixMilli()); err != nil {
+			return err
+		}
 	}
 	for _, d := range env.Drains {
 		if err := d.Flush(env.Context); err != nil {
@@ -134,8 +147,10 @@ type modelOutput struct {
 	topic      string
 	partitions int32
 	source     *string
-	env        *operator.Env
-	want       *expectation
+	// unordered is set while there is no order between records: each has a source of its own.
+	unordered *bool
+	env       *operator.Env
+	want      *expectation
 }
 
 // Partitions implements [operator.Output].
@@ -147,8 +162,11 @@ func (o *modelOutput) Append(partition int32, r *broker.Record) error {
 	if o.want.output[tp] == nil {
 		o.want.output[tp] = map[string][]string{}
 	}
-	line := describe(r)
-	o.want.output[tp][*o.source] = append(o.want.output[tp][*o.source], line)
+	line, source := describe(r), *o.source
+	if *o.unordered {
+		source = fmt.Sprintf("%s, by the clock %d", source, len(o.want.output[tp]))
+	}
+	o.want.output[tp][source] = append(o.want.output[tp][source], line)
 	from := o.env.Origin
 	o.want.origin[tp.String()+line] = place{broker.TopicPartition{Topic: from.Topic, Partition: from.Partition}, from.Offset}
 	return nil

@@ -73,6 +73,7 @@ func short(problem string) string {
 		{"changelog ", "changelog differs"},
 		{"state ", "state differs"},
 		{"output: ", "output differs"},
+		{"has the rows", "global table differs"},
 		{"reference model", "commits do not cover the input"},
 		{"logged:", "error in the log"},
 	} {

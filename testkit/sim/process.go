@@ -36,6 +36,10 @@ type process struct {
 	routines   []*routine
 	workers    []*worker
 	assignment *engine.Assignment
+	// globals are the global tables, if there are any, and reader reads them until readEnough is set.
+	globals    *engine.Globals
+	reader     *routine
+	readEnough bool
 
 	// dead is set when the process was killed: it can do nothing any more.
 	dead bool
@@ -48,6 +52,7 @@ type process struct {
 	// ended is set when it has ended in order.
 	ended       bool
 	frozenUntil time.Time
+	slept       bool // has been frozen for longer than its session, whatever the faults
 	// unsure is set when an answer about the end of a transaction was lost.
 	unsure bool
 }
@@ -76,7 +81,10 @@ func (w *world) start(m *member) {
 
 // main is App.Run: it connects, starts the workers, and hands them the events of the group.
 func (p *process) main(r *routine) {
-	err := p.connect()
+	err := p.loadGlobals(r)
+	if err == nil {
+		err = p.connect()
+	}
 	if err == nil {
 		err = p.supervise(r)
 	}
@@ -88,6 +96,7 @@ func (p *process) main(r *routine) {
 	if p.group != nil && (p.err == nil || p.world.random.oneIn(2)) {
 		p.fail(p.group.Leave(context.Background()))
 	}
+	p.stopGlobals(r)
 	p.ended = true
 }
 
@@ -124,7 +133,7 @@ func (p *process) fail(err error) {
 func (p *process) connect() error {
 	w := p.world
 	config := w.config.engine
-	config.OpenBackend, config.DestroyBackend = p.openBackend, p.destroyBackend
+	config.OpenBackend, config.DestroyBackend, config.Globals = p.openBackend, p.destroyBackend, p.globals
 	var err error
 	p.group, err = w.broker.NewGroup(broker.GroupConfig{
 		Group: groupName, Topics: w.plan.Units(), InstanceID: p.member.instance, Warm: p.warm,
@@ -296,7 +305,7 @@ func (w *world) judge(p *process, err error) {
 		}
 	}
 	f := &w.config.faults
-	late := f.jump+f.freeze+f.stall+f.outage > 0
+	late := p.slept || f.jump+f.freeze+f.stall+f.outage > 0
 	if p.unsure && w.config.engine.ExactlyOnce || late && gaveUp.MatchString(err.Error()) {
 		w.errors++
 		return

@@ -29,6 +29,8 @@ var kept = []struct {
 	{"merged with state", 793720036345111637, "a worker went on after a checkpoint for a rebalance had failed"},
 	{"stores", 7653747262622124577, "a store was opened in a database in which opening another one had failed"},
 	{"as-of join", 2577769126531502080, "a process that had lost a task while restoring never counted what was committed meanwhile"},
+	{"sessions", 5511968059049817606, "the check of what a complete database restores did not know of the claim of a zombie"},
+	{"windows", 5996829227673319258, "a process that slept through two sessions gave up, and the check of ends did not know why"},
 }
 
 // of returns the topology that a seed runs.

@@ -36,6 +36,9 @@ type Simulation struct {
 	// members of 1 or 2 workers, 1 to 4 partitions of every topic that does not ask for a number.
 	Guarantee                    Guarantee
 	Members, Workers, Partitions int
+	// Check, if it is not nil, looks at what a run has come to when all input is processed, besides the comparison with the
+	// model: what it returns is a problem of the run.
+	Check func(Outcome) error
 	// NoPebble keeps state in memory always, and not in a Pebble database once in 20 runs.
 	NoPebble bool
 	// Trace is called with a line for everything that happens. It may be nil.
@@ -48,6 +51,10 @@ type Simulation struct {
 type Input struct {
 	Topic   string
 	Records []Record
+	// Later is how many of the last records of a global table's topic are written while processes run. The others are there
+	// before. A join with a global table is not aligned in time, and the model has the whole table: results must not depend on
+	// what comes later.
+	Later int
 }
 
 // Record is a record of the input. It goes to the partition of its key.
@@ -55,6 +62,14 @@ type Record struct {
 	Key, Value []byte
 	Headers    []stream.Header
 	Millis     int64
+}
+
+// Outcome is what topics hold in the end.
+type Outcome struct {
+	// ExactlyOnce is the guarantee of the run.
+	ExactlyOnce bool
+	// Read returns the committed records of a topic, by partition and in the order of their offsets.
+	Read func(topic string) [][]Record
 }
 
 // Report is what a run came to.

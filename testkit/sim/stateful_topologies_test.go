@@ -3,6 +3,7 @@ package sim_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/weirstreams/weir/store"
@@ -130,10 +131,67 @@ func timers(faulty func() error) *stream.Topology {
 	return t
 }
 
+// sleeper sets timers in the time of the clock. Some are due while the simulation runs, before or after a crash, and each of
+// these has a name of its own; the others are moved and cancelled, and due when everything is over. So what comes of them
+// does not depend on when they fire, as long as each fires. At least once it may fire again, which the state does not show.
+type sleeper struct {
+	stream.ProcessorBase[string, string, line]
+	timers *store.Timers
+	fired  *store.Map[string, bool]
+	faulty func() error
+}
+
+// clockStart is what the clock of a simulation says first.
+var clockStart = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func (s *sleeper) Process(_ context.Context, r stream.Record[string, order]) error {
+	n := r.Value.Amount
+	late := fmt.Sprint("late ", n%3)
+	switch {
+	case n%4 == 0:
+		s.timers.Cancel(store.ClockTime, late)
+	case n%2 == 0:
+		s.timers.Set(store.ClockTime, fmt.Sprint("soon ", r.Origin.Offset), clockStart.Add(time.Duration(n)*3*time.Second))
+	default:
+		s.timers.Set(store.ClockTime, late, clockStart.Add(6*time.Hour+time.Duration(n)*time.Second))
+	}
+	check(s.faulty, 0)
+	if n%3 != 0 {
+		return nil
+	}
+	return s.Forward(stream.Record[string, line]{Key: r.Key, Value: lineOf(r, n), Millis: r.Millis, Headers: r.Headers})
+}
+
+func (s *sleeper) OnTimer(_ context.Context, t stream.Timer[string]) error {
+	s.fired.Set(t.Name, true)
+	if again, ok := strings.CutPrefix(t.Name, "soon "); ok && t.Millis%2000 == 0 {
+		s.timers.Set(t.Kind, "again "+again, t.Time().Add(5*time.Second))
+	}
+	return s.Forward(stream.Record[string, line]{Key: t.Key, Value: check(s.faulty, line{Origin: t.Name}), Millis: t.Millis})
+}
+
+// clocks runs a processor with timers in the time of the clock, before a repartition topic and behind it.
+func clocks(faulty func() error) *stream.Topology {
+	t := stream.NewTopology()
+	sleep := func(name string, s stream.Stream[string, order]) {
+		handle := store.NewTimers(name + "-timers")
+		fired := store.NewMap[string, bool](name + "-fired")
+		group := store.Group(func(o *store.Opener) sleeper {
+			return sleeper{timers: o.Open(handle), fired: o.Open(fired), faulty: faulty}
+		})
+		s.Process(group, func(s sleeper) stream.Processor[string, order, string, line] { return &s }).To(lines)
+	}
+	in := t.From(orders)
+	sleep("direct", in)
+	sleep("grouped", in.GroupBy("shop", func(o order) string { return o.Shop }))
+	return t
+}
+
 func init() {
 	topologies = append(topologies,
 		topologyOf{name: "stores", build: stores, inputs: []string{"orders"}},
 		topologyOf{name: "duplicates", build: duplicates, inputs: []string{"orders"}},
 		topologyOf{name: "timers", build: timers, inputs: []string{"orders"}},
+		topologyOf{name: "clocks", build: clocks, inputs: []string{"orders"}},
 	)
 }

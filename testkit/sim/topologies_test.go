@@ -28,6 +28,10 @@ var topologies = []topologyOf{
 	{name: "interval join", build: intervalJoin, inputs: []string{"orders", "returns"}},
 	{name: "self join", build: selfJoin, inputs: []string{"orders"}},
 	{name: "tables", build: tables, inputs: []string{"orders", "returns"}},
+	{name: "foreign-key join", build: foreignKeyJoin, inputs: []string{"orders", "returns"}},
+	{name: "foreign-key join of one table", build: foreignKeySelfJoin, inputs: []string{"orders"}, check: checkForeignKeySelfJoin},
+	{name: "global table", build: globalTable, inputs: []string{"orders", "shops"}},
+	{name: "lookup join", build: lookupJoin, inputs: []string{"orders"}},
 }
 
 type topologyOf struct {
@@ -37,6 +41,8 @@ type topologyOf struct {
 	// reference is the topology without suppression, and suppressed are the topics where that shows.
 	reference  func(faulty func() error) *stream.Topology
 	suppressed []string
+	// check looks at the topics in the end.
+	check func(sim.Outcome) error
 }
 
 // order has a number of its own, so that no two records are equal.
@@ -177,6 +183,10 @@ func inputs(topics []string) func(*rand.Rand) []sim.Input {
 		keys := 1 + r.IntN(8)
 		id := 0
 		for _, topic := range topics {
+			if topic == directory.Name() {
+				all = append(all, shopRows(r, keys))
+				continue
+			}
 			in := sim.Input{Topic: topic}
 			var now int64
 			for range 20 + r.IntN(100) {
@@ -201,7 +211,7 @@ func inputs(topics []string) func(*rand.Rand) []sim.Input {
 // simulation returns the simulation of a topology by its place in the list.
 func simulation(i int) *sim.Simulation {
 	t := topologies[i]
-	s := &sim.Simulation{Inputs: inputs(t.inputs), Faults: sim.AllFaults}
+	s := &sim.Simulation{Inputs: inputs(t.inputs), Faults: sim.AllFaults, Check: t.check}
 	s.Topology = t.build(s.Faulty)
 	if t.reference != nil {
 		s.Reference, s.Suppressed = t.reference(s.Faulty), t.suppressed

@@ -49,6 +49,8 @@ type world struct {
 	ordered   map[string]bool
 	order     map[string][]place
 	committed map[broker.TopicPartition]int64
+	// clocked is set if an operator may wait for the time of the clock.
+	clocked bool
 	// late are the routines whose requests are held up.
 	late []*routine
 	// leaderless says until when partitions have no leader, and the group no coordinator.
@@ -105,6 +107,7 @@ func newWorld(s *Simulation, seed uint64) (*world, error) {
 	if s.Reference != nil {
 		w.reference = graph.NewPlan(s.Reference.Graph(), groupName)
 	}
+	w.clocked = slices.ContainsFunc(w.plan.Graph.Nodes, func(n *graph.Node) bool { return n.Kind == "process" })
 	w.broker = simbroker.New(w.clock)
 	members := w.configure()
 	if err := w.createTopics(); err != nil {
@@ -122,9 +125,11 @@ func newWorld(s *Simulation, seed uint64) (*world, error) {
 		}
 		w.members = append(w.members, m)
 	}
-	for _, in := range s.Inputs(w.random.Rand) {
+	inputs := s.Inputs(w.random.Rand)
+	for _, in := range inputs {
 		w.inputs = append(w.inputs, input{in.Topic, in.Records})
 	}
+	w.feedGlobals(inputs)
 	w.broker.OnCall = w.onCall
 	w.broker.Wait = w.waitForBroker
 	w.broker.MaxBatchRecords = pick(w.random, 1, 3, 10, 500)
@@ -172,7 +177,7 @@ func (w *world) configure() (members int) {
 	}
 	c.engine = engine.Config{
 		ExactlyOnce: exactlyOnce, RevokeTimeout: time.Minute, CheckpointInterval: c.interval,
-		CheckpointRecords: pick(r, 0, 0, 1, 3, 10), CheckpointBytes: pick[int64](r, 64<<20, 64<<20, 500),
+		CodecTimeout: -1, CheckpointRecords: pick(r, 0, 0, 1, 3, 10), CheckpointBytes: pick[int64](r, 64<<20, 64<<20, 500),
 		CacheBytes: pick[int64](r, 1<<20, 1<<20, 0), Linger: pick(r, 0, 50*time.Millisecond),
 		MaxBufferedRecords: pick(r, 0, 0, 1, 5), MaxBufferedBytes: pick[int64](r, 0, 0, 200),
 		OnError: func(*operator.ProcessingError) engine.Action { return engine.Fail },
@@ -193,6 +198,8 @@ func (w *world) createTopics() error {
 			declared = n.Source.Partitions
 		case n.Sink != nil && n.Sink.Repartition == "":
 			declared = n.Sink.Partitions
+		case n.Global != nil:
+			declared = n.Global.Partitions
 		default:
 			continue
 		}
@@ -326,7 +333,13 @@ func (w *world) feed(n int, keep func(in *input) int) bool {
 		return false
 	}
 	in := open[w.random.IntN(len(open))]
-	for range min(n, len(in.records)-keep(in)) {
+	w.write(in, min(n, len(in.records)-keep(in)))
+	return true
+}
+
+// write writes the next n records of an input.
+func (w *world) write(in *input, n int) {
+	for range n {
 		r := in.records[0]
 		in.records = in.records[1:]
 		tp := broker.TopicPartition{Topic: in.topic, Partition: murmur2.Partition(r.Key, w.partitions[in.topic])}
@@ -335,5 +348,4 @@ func (w *world) feed(n int, keep func(in *input) int) bool {
 			w.failf("input: %v", err)
 		}
 	}
-	return true
 }

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -141,7 +142,10 @@ func (c *cluster) anyBroker(request func(*sarama.Broker) error) error {
 		}
 		err := c.at(addr, request)
 		if !isTransport(err) {
-			return translate(err)
+			if err = translate(err); errors.Is(err, broker.ErrUnauthorized) {
+				return fmt.Errorf("%s: %w", addr, err)
+			}
+			return err
 		}
 		failures = append(failures, fmt.Errorf("%s: %w", addr, err))
 	}
@@ -180,6 +184,9 @@ func connect(link *sarama.Broker, conf *sarama.Config) error {
 	connected, err := link.Connected()
 	if err == nil && !connected {
 		err = sarama.ErrNotConnected
+	}
+	if conf.Net.SASL.Enable && errors.Is(err, io.EOF) {
+		return fmt.Errorf("the connection was closed at the login, which is how some brokers refuse one: %w", err)
 	}
 	return err
 }

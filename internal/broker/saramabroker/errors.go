@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
+	"slices"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -48,6 +50,9 @@ func isBoundary(err error) bool {
 // codeOf returns the error code of the protocol that lies in err. "No error" is not one.
 func codeOf(err error) (sarama.KError, bool) {
 	code, ok := errors.AsType[sarama.KError](err)
+	if !ok && errors.Is(err, sarama.ErrSASLAuthenticationFailed) { // which the client keeps where only Is looks
+		return sarama.ErrSASLAuthenticationFailed, true
+	}
 	return code, ok && code != sarama.ErrNoError
 }
 
@@ -56,7 +61,7 @@ func sentinelOf(code sarama.KError) error {
 	case sarama.ErrUnknownTopicOrPartition:
 		return broker.ErrUnknownTopic
 	case sarama.ErrTopicAuthorizationFailed, sarama.ErrGroupAuthorizationFailed, sarama.ErrClusterAuthorizationFailed,
-		sarama.ErrTransactionalIDAuthorizationFailed, sarama.ErrSASLAuthenticationFailed:
+		sarama.ErrTransactionalIDAuthorizationFailed, sarama.ErrSASLAuthenticationFailed, sarama.ErrUnsupportedSASLMechanism:
 		return broker.ErrUnauthorized
 	case sarama.ErrIllegalGeneration, sarama.ErrUnknownMemberId, sarama.ErrFencedInstancedId,
 		sarama.ErrInvalidProducerEpoch, sarama.ErrProducerFenced:
@@ -65,11 +70,22 @@ func sentinelOf(code sarama.KError) error {
 	return nil
 }
 
-// isUntrusted says that the certificate of a broker was not accepted, which trying again does not change.
+// isUntrusted says that a certificate was not accepted, the broker's or ours, which trying again does not change.
 func isUntrusted(err error) bool {
-	_, ok := errors.AsType[*tls.CertificateVerificationError](err)
-	return ok
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return true
+	}
+	remote, ok := errors.AsType[*net.OpError](err)
+	if !ok || remote.Op != "remote error" || remote.Err == nil {
+		return false
+	}
+	// The type of the alert is not exported; its text is.
+	return slices.ContainsFunc(certificateAlerts, func(a tls.AlertError) bool { return a.Error() == remote.Err.Error() })
 }
+
+// certificateAlerts are what a broker says to a certificate that it does not accept, or that is missing (RFC 8446, section
+// 6.2): bad, unsupported, revoked, expired or unknown, its authority is unknown, access is denied, it is required.
+var certificateAlerts = []tls.AlertError{42, 43, 44, 45, 46, 48, 49, 116}
 
 // isTransport says that err came from the connection and not from a broker.
 func isTransport(err error) bool {

@@ -88,8 +88,8 @@ func (f *fetcher) lookUp(due []*partition, outage *outage) {
 // fail sees to a partition that could not be read: it looks for the leader again after a while, or ends the partition
 // if that cannot help. f.mu is held.
 func (f *fetcher) fail(p *partition, err error) {
-	if code, ok := codeOf(err); ok && errors.Is(sentinelOf(code), broker.ErrUnauthorized) {
-		f.give(p, fetched{err: fmt.Errorf("fetch %s: %w", p.tp, translate(code))})
+	if final := translate(err); errors.Is(final, broker.ErrUnauthorized) {
+		f.give(p, fetched{err: fmt.Errorf("fetch %s: %w", p.tp, final)})
 		p.leader, p.notBefore = noLeader, farFuture // until Poll has dropped it
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/window"
@@ -60,6 +61,73 @@ func states(s stream.Stream[string, trade]) {
 	s.MapState(numbers, func(c *store.Cell[int], q quote) int { return 0 })             // ERROR does not match
 	s.MapState(numbers, func(c *store.Cell[int], t trade) int { c.Set("x"); return 0 }) // ERROR cannot use "x"
 	store.NewCell("c", store.WithCodec[int](codec.String()))                            // ERROR cannot use codec\.String\(\)
+}
+
+func rekeying(s stream.Stream[string, trade]) {
+	s.MapKey(price).To(trades)                                                                             // ERROR cannot use trades
+	s.Transform(func(r stream.Record[string, trade]) stream.Record[int, trade] { panic("") }).To(byInt)    // right
+	s.Transform(func(r stream.Record[string, trade]) stream.Record[string, quote] { panic("") }).To(byInt) // ERROR cannot use byInt
+	s.GroupByKeyWith(stream.Repartition[int, trade]{Name: "g"})                                            // ERROR cannot use stream\.Repartition\[int, trade\]
+	s.GroupByWith(stream.Repartition[int, trade]{Name: "g"}, price)                                        // ERROR does not match
+	s.WithKeyCodec(codec.Int())                                                                            // ERROR cannot use codec\.Int\(\)
+	s.SetTimestamp(price)                                                                                  // ERROR cannot use price
+	s.SetHeaders(func(t trade) []stream.Header { return nil })                                             // ERROR cannot use \(func
+	s.AddHeader("h", func(t trade) string { return "" })                                                   // ERROR cannot use \(func
+	s.Update(func(t *trade) {})                                                                            // ERROR cannot use \(func
+	s.UpdateRecord(func(t trade) {})                                                                       // ERROR cannot use \(func
+	s.FilterNot(price)                                                                                     // ERROR cannot use price
+	s.FlatMapSeq(func(t trade) []trade { return nil })                                                     // ERROR does not match
+	s.FlatMapEmit(func(t trade, emit func(trade) error) {})                                                // ERROR does not match
+}
+
+func branches(s stream.Stream[string, trade], q stream.Stream[string, quote]) {
+	b := s.Branch()
+	b.When("dear", func(t trade) bool { return t.Price > 0 }).To(trades)
+	b.When("quote", func(q quote) bool { return true })                                              // ERROR cannot use \(func
+	b.Match("quote", func(t trade) (quote, bool) { return quote{}, true }).To(trades)                // ERROR cannot use trades
+	b.Map(price)                                                                                     // ERROR b\.Map undefined
+	b.Match("one", func(t trade) quote { return quote{} })                                           // ERROR does not match
+	s.Concat(q)                                                                                      // ERROR cannot use q
+	s.ToOneOf(func(r stream.Record[string, trade]) stream.Topic[string, trade] { panic("") }, byInt) // ERROR cannot use byInt
+	s.ToWith(trades, stream.Write[string, quote]{})                                                  // ERROR cannot use stream\.Write\[string, quote\]
+	s.Collect(&stream.Collector[string, quote]{})                                                    // ERROR cannot use
+	s.Sink("s", nil).Map(price)                                                                      // ERROR no value
+	s.PrintTable(stream.PrintOptions{})                                                              // ERROR cannot use stream\.PrintOptions
+}
+
+func moreStates(s stream.Stream[string, trade]) {
+	s.Reduce(store.NewCell[trade]("c"), func(soFar, next trade) trade { return next })
+	s.Reduce(numbers, func(soFar, next trade) trade { return next })                                             // ERROR cannot use numbers
+	s.Reduce(store.NewCell[trade]("c"), func(soFar, next trade) int { return 0 })                                // ERROR cannot use \(func
+	s.Aggregate("a", window.Sum(bid))                                                                            // ERROR does not match
+	s.FilterState(numbers, func(c *store.Map[int, int], t trade) bool { return true })                           // ERROR does not match
+	s.FlatMapState(numbers, func(c *store.Cell[int], t trade) trade { return t })                                // ERROR does not match
+	s.ProcessState(numbers, func(c *store.Cell[int], t trade, emit func(stream.Record[string, trade])) {})       // ERROR does not match
+	s.Deduplicate("d", time.Hour, bid)                                                                           // ERROR does not match
+	s.Process(store.None(), func(struct{}) stream.Processor[string, quote, string, quote] { panic("") })         // ERROR does not match
+	s.Process(store.NewTimers("t"), func(struct{}) stream.Processor[string, trade, string, trade] { panic("") }) // ERROR does not match
+}
+
+func joins(s stream.Stream[string, trade], q stream.Stream[string, quote], i stream.Stream[int, trade], t *stream.Topology) {
+	asOf, interval := join.Grace(time.Hour), join.Within(time.Second, 0)
+	s.JoinAsOf(q, asOf, func(t trade, q quote) float64 { return t.Price - q.Bid })
+	s.JoinAsOf(i, asOf, func(t, u trade) float64 { return 0 })                               // ERROR cannot use i|does not match
+	s.JoinAsOf(q, interval, func(t trade, q quote) float64 { return 0 })                     // ERROR cannot use interval
+	s.JoinAsOf(q, asOf, func(q quote, t trade) float64 { return 0 })                         // ERROR does not match
+	s.LeftJoinAsOf(q, asOf, func(t trade, q quote) float64 { return 0 })                     // ERROR does not match
+	s.JoinAsOfRecord(q, asOf, func(t trade, q quote) float64 { return 0 })                   // ERROR does not match
+	s.TryJoinAsOf(q, asOf, func(t trade, q quote) (int, error) { return 0, nil })            // ERROR does not match
+	s.JoinInterval(i, interval, func(t, u trade) float64 { return 0 })                       // ERROR cannot use i|does not match
+	s.JoinInterval(q, asOf, func(t trade, q quote) float64 { return 0 })                     // ERROR cannot use asOf
+	s.RightJoinInterval(q, interval, func(t trade, q *quote) float64 { return 0 })           // ERROR does not match
+	s.OuterJoinInterval(q, interval, func(t trade, q *quote) float64 { return 0 })           // ERROR does not match
+	s.JoinTable(t.Table(quotes), func(t trade, q quote) float64 { return 0 })                // right
+	s.JoinTable(t.Table(byInt), func(t, u trade) float64 { return 0 })                       // ERROR cannot use|does not match
+	s.JoinTable(q, func(t trade, q quote) float64 { return 0 })                              // ERROR cannot use q|does not match
+	s.LeftJoinTable(t.Table(quotes), func(t trade, q quote) float64 { return 0 })            // ERROR does not match
+	t.Table(trades).Join(t.Table(byInt), func(t, u trade) float64 { return 0 })              // ERROR cannot use|does not match
+	t.Table(trades).OuterJoin(t.Table(quotes), func(t trade, q *quote) float64 { return 0 }) // ERROR does not match
+	t.Table(trades).To(quotes)                                                               // ERROR cannot use quotes
 }
 
 func windows(s stream.Stream[string, trade]) {

@@ -1,0 +1,128 @@
+package engine_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/broker/simbroker"
+	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/stream"
+)
+
+// bell rings twice after the first order of a customer, and counts that.
+type bell struct {
+	stream.ProcessorBase[string, string, totalLine]
+	timers *store.Timers
+	count  *store.Cell[int]
+}
+
+func (b *bell) Process(_ context.Context, r stream.Record[string, order]) error {
+	if r.Value.Amount == 1 {
+		b.timers.Set(store.ClockTime, "first", begin.Add(4*interval))
+		return nil
+	}
+	n, _ := b.count.Get()
+	return b.Forward(stream.Record[string, totalLine]{Key: "count", Value: totalLine{Total: n}})
+}
+
+func (b *bell) OnTimer(_ context.Context, t stream.Timer[string]) error {
+	n, _ := b.count.Get()
+	b.count.Set(n + 1)
+	if t.Name == "first" {
+		b.timers.Set(store.ClockTime, "second", t.Time().Add(interval))
+	}
+	return b.Forward(stream.Record[string, totalLine]{Key: t.Name})
+}
+
+func bells() *stream.Topology {
+	timers, count := store.NewTimers("timers"), store.NewCell[int]("count")
+	t := stream.NewTopology()
+	t.From(orders).Process(store.Group(func(o *store.Opener) bell { return bell{timers: o.Open(timers), count: o.Open(count)} }),
+		func(b bell) stream.Processor[string, order, string, totalLine] { return &b }).To(totals)
+	return t
+}
+
+// What a timer by the clock does while no record comes is not lost at whatever call the process dies, whether its disk
+// comes back or not. Exactly once it is done once; at least once perhaps again.
+func TestACrashAtAnyCallLosesNoTimer(t *testing.T) {
+	for _, exactlyOnce := range []bool{false, true} {
+		for _, lost := range []bool{false, true} {
+			for at, more := 0, true; more; at++ {
+				var problem string
+				if more, problem = bellsCrash(t, at, exactlyOnce, lost); problem != "" {
+					t.Errorf("exactly once %v, disk lost %v, crash at call %d: %s", exactlyOnce, lost, at, problem)
+				}
+			}
+		}
+	}
+}
+
+// bellsCrash reports false if there are not so many calls.
+func bellsCrash(t *testing.T, at int, exactlyOnce, lost bool) (more bool, problem string) {
+	c := newCluster(t, bells(), 1)
+	c.config.ExactlyOnce = exactlyOnce
+	d := memoryDisk{}
+	var p *process
+	settle := func() {
+		for range 1000 {
+			var err error
+			if p == nil {
+				if lost {
+					d.lose()
+				}
+				p, err = c.start(d, "static")
+			}
+			if err == nil {
+				err = p.run()
+			}
+			if err == nil {
+				return
+			}
+			if p = nil; !errors.Is(err, errCrash) {
+				t.Fatal(err)
+			}
+		}
+		t.Fatal("the process does not come to rest")
+	}
+	rest := func() {
+		for range 3 {
+			settle()
+			c.clock.Advance(interval)
+			settle()
+		}
+	}
+	c.order("north", 1, 1)
+	rest()
+	calls := 0
+	c.onCall = func(simbroker.Op) error {
+		if calls++; calls == at+1 {
+			return errCrash
+		}
+		return nil
+	}
+	rest()
+	c.onCall = nil
+	rest()
+	c.ids = 0 // the same customer
+	c.order("north", 2, 2)
+	rest()
+	rung, count := map[string]int{}, 0
+	for _, r := range c.broker.Read(broker.TopicPartition{Topic: totals.Name()}, 0) {
+		var line totalLine
+		if err := json.Unmarshal(r.Value, &line); err != nil {
+			t.Fatal(err)
+		}
+		rung[string(r.Key)]++
+		count = line.Total
+	}
+	p.mustClose()
+	first, second := rung["first"], rung["second"]
+	if first < 1 || second < 1 || count < 2 || exactlyOnce && (first != 1 || second != 1 || count != 2) {
+		return calls > at, fmt.Sprintf("the timers have rung %d and %d times, and %d are counted", first, second, count)
+	}
+	return calls > at, ""
+}

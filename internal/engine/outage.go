@@ -1,0 +1,90 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/operator"
+)
+
+// outages are the records that wait for what a codec cannot reach, with the time of the first try. The place of what no
+// record has caused is empty.
+type outages map[place]time.Time
+
+type place struct {
+	broker.TopicPartition
+	offset int64
+}
+
+const (
+	// firstOutageWait is how long the input is held back after a first try, longestOutageWait after many.
+	firstOutageWait   = 500 * time.Millisecond
+	longestOutageWait = 10 * time.Second
+)
+
+// isOutage reports whether a codec cannot reach what it needs. That is no record's fault, and passes.
+func isOutage(err error) bool { return errors.Is(err, codec.ErrOutage) }
+
+// waitOut goes back to the last checkpoint, because a record may be half processed, and holds the input back for a while.
+// It returns an error if the record has waited for too long.
+func (w *Worker) waitOut(ctx context.Context, err error) error {
+	var at place
+	if failed, ok := errors.AsType[*operator.ProcessingError](err); ok {
+		at = place{broker.TopicPartition{Topic: failed.Topic, Partition: failed.Partition}, failed.Offset}
+	}
+	now := w.config.Clock.Now()
+	since, waits := w.outages[at]
+	if !waits {
+		since = now
+	}
+	waited, limit := now.Sub(since), w.config.CodecTimeout
+	if limit == 0 {
+		return err
+	}
+	if limit > 0 && waited >= limit {
+		return fmt.Errorf("tried for %v, which is as long as Config.CodecTimeout allows: %w", waited.Round(time.Millisecond), err)
+	}
+	if w.outages == nil {
+		w.outages = outages{}
+	}
+	w.outages[at] = since
+	if err := w.goBack(ctx, fmt.Errorf("%w: %w", broker.ErrAborted, err)); err != nil {
+		return err
+	}
+	// As long again as it has lasted.
+	wait := min(max(waited, firstOutageWait), longestOutageWait)
+	if limit > 0 {
+		wait = min(wait, limit-waited)
+	}
+	w.holdBackFor(wait, err)
+	return nil
+}
+
+// endOutages forgets the records that are processed by now, or whose tasks are gone.
+func (w *Worker) endOutages() {
+	for at, since := range w.outages {
+		t := w.taskOf(at.TopicPartition)
+		if t != nil && t.positions[at.Topic] <= at.offset {
+			continue
+		}
+		delete(w.outages, at)
+		if t != nil {
+			w.config.Logger.Info("codecs can go on", "topic", at.Topic, "partition", at.Partition, "offset", at.offset,
+				"after", w.config.Clock.Now().Sub(since).Round(time.Millisecond))
+		}
+	}
+}
+
+// taskOf returns the task that has a partition for its input, or nil.
+func (w *Worker) taskOf(tp broker.TopicPartition) *task {
+	for _, t := range w.tasks {
+		if _, reads := t.inputs[tp.Topic]; reads && t.id.Partition == tp.Partition {
+			return t
+		}
+	}
+	return nil
+}

@@ -1,0 +1,175 @@
+package join
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+// Defaults of a CacheConfig.
+const (
+	DefaultCacheSize = 1000
+	DefaultCacheTTL  = time.Minute
+)
+
+// CacheConfig says what a cache keeps. The zero value keeps 1,000 answers for a minute.
+type CacheConfig struct {
+	// Size is the greatest number of answers that are kept; those that were not used for longest go first. 0 means
+	// DefaultCacheSize.
+	Size int
+	// TTL is for how long an answer counts, by the clock of the machine, however often it is used. 0 means DefaultCacheTTL;
+	// a negative one switches the cache off: every query is asked, and nothing is counted.
+	TTL time.Duration
+	// Now is the clock, for tests. nil means time.Now.
+	Now func() time.Time
+}
+
+// Cache keeps the answers of a lookup, those that say that there is no row among them. Cached makes one. It is safe for
+// concurrent use; all tasks of a process share what it holds.
+type Cache[Q comparable, R any] struct {
+	lookup Lookup[Q, R]
+	size   int
+	ttl    time.Duration
+	now    func() time.Time
+	began  time.Time
+	asking sync.Pool // of *misses[Q, R]
+
+	mu           sync.Mutex // guards what follows; not held while lookup is asked
+	answers      *simplelru.LRU[Q, answer[R]]
+	hits, misses int64
+}
+
+// answer is a row, or nil, and when it was asked for, since the cache began.
+type answer[R any] struct {
+	row *R
+	at  time.Duration
+}
+
+// CacheInfo says how a cache does. Hits and Misses count queries since it was made; a query that occurs several times in one
+// batch is a miss once. Size is the number of answers that it holds, those among them that are too old, and MaxSize the
+// greatest.
+type CacheInfo struct {
+	Hits, Misses  int64
+	Size, MaxSize int
+}
+
+// Cached puts a cache before a lookup. The query is the key: it has to hold everything that the answer depends on. The lookup
+// is asked once for a query that several records of a batch have in common.
+func Cached[Q comparable, R any](lookup Lookup[Q, R], config CacheConfig) *Cache[Q, R] {
+	c := &Cache[Q, R]{lookup: lookup, size: config.Size, ttl: config.TTL, now: config.Now}
+	if c.size <= 0 {
+		c.size = DefaultCacheSize
+	}
+	if c.ttl == 0 {
+		c.ttl = DefaultCacheTTL
+	}
+	if c.now == nil {
+		c.now = time.Now
+	}
+	c.began = c.now()
+	c.asking.New = func() any { return &misses[Q, R]{index: map[Q]int{}} }
+	c.answers, _ = simplelru.NewLRU[Q, answer[R]](c.size, nil) // fails for sizes below 1 only
+	return c
+}
+
+// Lookup implements [Lookup]. The time is taken once for all queries.
+func (c *Cache[Q, R]) Lookup(ctx context.Context, queries []Q, found []*R) error {
+	if c.ttl < 0 {
+		return c.lookup.Lookup(ctx, queries, found)
+	}
+	now := c.now().Sub(c.began)
+	m := c.find(now, queries, found)
+	if m == nil {
+		return nil
+	}
+	defer func() {
+		m.clear()
+		c.asking.Put(m)
+	}()
+	if err := c.lookup.Lookup(ctx, m.queries, m.found); err != nil {
+		return err
+	}
+	for _, w := range m.waiting {
+		found[w.query] = m.found[w.miss]
+	}
+	c.keep(now, m)
+	return nil
+}
+
+// find sets found to what is known, and returns what is not, or nil if that is nothing.
+func (c *Cache[Q, R]) find(now time.Duration, queries []Q, found []*R) (m *misses[Q, R]) {
+	c.mu.Lock()
+	defer c.mu.Unlock() // also when a query cannot be compared, which panics
+	for i, q := range queries {
+		if a, ok := c.answers.Get(q); ok && now-a.at < c.ttl {
+			found[i] = a.row
+			c.hits++
+			continue
+		}
+		if m == nil {
+			m = c.asking.Get().(*misses[Q, R])
+		}
+		if m.add(i, q) {
+			c.misses++
+		} else {
+			c.hits++
+		}
+	}
+	return m
+}
+
+func (c *Cache[Q, R]) keep(now time.Duration, m *misses[Q, R]) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, q := range m.queries {
+		c.answers.Add(q, answer[R]{m.found[i], now})
+	}
+}
+
+// Info returns how the cache does. Any goroutine may call it.
+func (c *Cache[Q, R]) Info() CacheInfo {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return CacheInfo{Hits: c.hits, Misses: c.misses, Size: c.answers.Len(), MaxSize: c.size}
+}
+
+// Clear forgets all answers.
+func (c *Cache[Q, R]) Clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.answers.Purge()
+}
+
+// misses are the queries of a batch that are asked, each once.
+type misses[Q comparable, R any] struct {
+	index   map[Q]int // of queries
+	queries []Q
+	found   []*R
+	waiting []waiter
+}
+
+// waiter is a query of the batch and the one that is asked for it.
+type waiter struct{ query, miss int }
+
+// add adds query number i of the batch, and reports whether it is a new one.
+func (m *misses[Q, R]) add(i int, q Q) (isNew bool) {
+	miss, ok := m.index[q]
+	if !ok {
+		miss = len(m.queries)
+		m.index[q] = miss
+		m.queries = append(m.queries, q)
+		m.found = append(m.found, nil)
+	}
+	m.waiting = append(m.waiting, waiter{i, miss})
+	return !ok
+}
+
+// clear drops everything but memory.
+func (m *misses[Q, R]) clear() {
+	clear(m.index)
+	clear(m.queries)
+	clear(m.found)
+	m.queries, m.found, m.waiting = m.queries[:0], m.found[:0], m.waiting[:0]
+}

@@ -1,0 +1,76 @@
+package operator
+
+import (
+	"fmt"
+	"time"
+)
+
+// Buffer is an operator that holds records back for a moment, to do for many at a time what takes long for each. All
+// methods are called by the task's goroutine.
+type Buffer interface {
+	// Settle hands on what is held, in order. After an error it is called again for what is left: all records after an
+	// [*UnsettledError], those behind the one that failed, whose origin the task's then is, after any other.
+	Settle() error
+	// Full reports whether much is held.
+	Full() bool
+	// Held returns the number of records that are held.
+	Held() int
+	// Discard forgets them: they are going to be processed again.
+	Discard()
+}
+
+// UnsettledError says that a [Buffer] cannot hand on its records for now.
+type UnsettledError struct {
+	// RetryAfter is how long to wait before it is asked again. 0 means 1 s.
+	RetryAfter time.Duration
+	Err        error
+}
+
+// Error names the reason.
+func (e *UnsettledError) Error() string { return fmt.Sprintf("for now: %v", e.Err) }
+
+// Unwrap returns Err.
+func (e *UnsettledError) Unwrap() error { return e.Err }
+
+// Wait returns RetryAfter, or its default.
+func (e *UnsettledError) Wait() time.Duration {
+	if e.RetryAfter <= 0 {
+		return time.Second
+	}
+	return e.RetryAfter
+}
+
+// Settle settles the task's buffers, those that come first in the topology first. Origin is that of the failed record after an
+// error, and as it was otherwise.
+func (e *Env) Settle() error {
+	origin := e.Origin
+	for i := len(e.Buffers) - 1; i >= 0; i-- {
+		if b := e.Buffers[i]; b.Held() > 0 {
+			if err := b.Settle(); err != nil {
+				return err
+			}
+		}
+	}
+	e.Origin = origin
+	return nil
+}
+
+// Full reports whether a buffer holds much.
+func (e *Env) Full() bool {
+	for _, b := range e.Buffers {
+		if b.Full() {
+			return true
+		}
+	}
+	return false
+}
+
+// Settled reports whether no buffer holds anything.
+func (e *Env) Settled() bool {
+	for _, b := range e.Buffers {
+		if b.Held() > 0 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,247 @@
+package operator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/join"
+)
+
+// maxLookupBatch is how many queries a lookup is asked at once at most, and how many records it holds before it asks to be
+// settled.
+const maxLookupBatch = 1000
+
+// Lookup joins each record with the row that a lookup finds for it. It holds records until it is settled, asks for all of
+// them at once, and hands the results on in the order of the records. They carry key, time and headers of the records.
+type Lookup[K, V, Q, R, W any] struct {
+	env       *Env
+	node      int
+	lookup    join.Lookup[Q, R]
+	unmatched bool // whether records without a row are emitted
+	query     func(ctx context.Context, r *Record[K, V]) (Q, error)
+	merge     func(ctx context.Context, r *Record[K, V], row *R) (W, error)
+	next      Receiver[K, W]
+	out       Record[K, W]
+	deadline  deadline
+
+	// What is held, side by side. Records before done are finished, those from there to answered have their rows.
+	records []Record[K, V]
+	origins []Origin
+	queries []Q
+	found   []*R
+	headers []codec.Header // of all records, and their values
+	bytes   []byte
+
+	done, answered int
+	// batch is how many queries are asked at once: fewer than could be after an error.
+	batch int
+	// working is set while code runs that may panic for the record before done.
+	working bool
+}
+
+// NewLookup returns an operator that joins records with the rows of lookup. merge is called with nil for a record without one
+// if unmatched is set.
+func NewLookup[K, V, Q, R, W any](
+	env *Env, node int, lookup join.Lookup[Q, R], unmatched bool,
+	query func(ctx context.Context, r *Record[K, V]) (Q, error),
+	merge func(ctx context.Context, r *Record[K, V], row *R) (W, error), next Receiver[K, W],
+) *Lookup[K, V, Q, R, W] {
+	l := &Lookup[K, V, Q, R, W]{
+		env: env, node: node, lookup: lookup, unmatched: unmatched, query: query, merge: merge, next: next, batch: maxLookupBatch,
+		deadline: deadline{timeout: join.LookupTimeout},
+	}
+	env.Buffers = append(env.Buffers, l)
+	env.OnClose = append(env.OnClose, func() error {
+		l.deadline.end()
+		return nil
+	})
+	return l
+}
+
+// Receive implements [Receiver]. It makes the query, and keeps it with the record.
+func (l *Lookup[K, V, Q, R, W]) Receive(r *Record[K, V]) error {
+	l.env.Enter(l.node)
+	q, err := l.query(l.env.Context, r)
+	if err != nil {
+		return err
+	}
+	kept := *r
+	kept.Headers = l.keepHeaders(r.Headers)
+	l.records = append(l.records, kept)
+	l.queries = append(l.queries, q)
+	l.found = append(l.found, nil)
+	if r.Origin != nil {
+		l.origins = append(l.origins, *r.Origin)
+	} else {
+		l.origins = append(l.origins, l.env.Origin)
+	}
+	return nil
+}
+
+// keepHeaders copies headers, whose values lie in a fetch buffer. Growing leaves the old copies where they are.
+func (l *Lookup[K, V, Q, R, W]) keepHeaders(headers []codec.Header) []codec.Header {
+	if len(headers) == 0 {
+		return nil
+	}
+	from := len(l.headers)
+	for _, h := range headers {
+		if h.Value != nil {
+			start := len(l.bytes)
+			l.bytes = append(l.bytes, h.Value...)
+			h.Value = nonNil(l.bytes[start:len(l.bytes):len(l.bytes)])
+		}
+		l.headers = append(l.headers, h)
+	}
+	return l.headers[from:len(l.headers):len(l.headers)]
+}
+
+// Full implements [Buffer].
+func (l *Lookup[K, V, Q, R, W]) Full() bool { return len(l.records) >= maxLookupBatch }
+
+// Held implements [Buffer].
+func (l *Lookup[K, V, Q, R, W]) Held() int { return len(l.records) }
+
+// Discard implements [Buffer].
+func (l *Lookup[K, V, Q, R, W]) Discard() {
+	clear(l.records) // what they refer to
+	clear(l.queries)
+	clear(l.found)
+	clear(l.headers)
+	l.records, l.origins, l.queries, l.found = l.records[:0], l.origins[:0], l.queries[:0], l.found[:0]
+	l.headers, l.bytes = l.headers[:0], l.bytes[:0]
+	l.done, l.answered, l.working = 0, 0, false
+}
+
+// Settle implements [Buffer].
+func (l *Lookup[K, V, Q, R, W]) Settle() error {
+	if l.working { // a panic came out of here
+		l.fail()
+	}
+	for l.done < len(l.records) {
+		if l.done == l.answered {
+			if err := l.ask(); err != nil {
+				return err
+			}
+			continue
+		}
+		i := l.done
+		l.done, l.working = i+1, true
+		if err := l.emit(i); err != nil {
+			l.fail()
+			return err
+		}
+		l.working = false
+	}
+	l.Discard()
+	return nil
+}
+
+// fail gives up the input record that the record before done comes of: what else comes of it is not handed on either.
+func (l *Lookup[K, V, Q, R, W]) fail() {
+	l.working = false
+	failed := l.origins[l.done-1]
+	for l.done < len(l.records) && l.origins[l.done] == failed {
+		l.done++
+	}
+	l.answered = max(l.answered, l.done)
+}
+
+// emit hands on a record with its row.
+func (l *Lookup[K, V, Q, R, W]) emit(i int) (err error) {
+	row := l.found[i]
+	if row == nil && !l.unmatched {
+		return nil
+	}
+	r := &l.records[i]
+	l.env.Origin = l.origins[i]
+	r.Origin = &l.origins[i]
+	l.env.Enter(l.node)
+	derive(&l.out, r)
+	if l.out.Value, err = l.merge(l.env.Context, r, row); err != nil {
+		return err
+	}
+	return l.next.Receive(&l.out)
+}
+
+// ask gets rows for the next records. After an error that is not that of one record nothing has changed but that the next
+// try asks for fewer, since many may be what takes too long.
+func (l *Lookup[K, V, Q, R, W]) ask() error {
+	l.env.Enter(l.node)
+	l.env.Origin = l.origins[l.done]
+	from := l.done
+	to := min(len(l.records), from+l.batch)
+	clear(l.found[from:to])
+	parent := l.env.StepContext()
+	ctx := l.deadline.of(parent)
+	var err error
+	if to-from > 1 {
+		err = l.call(ctx, from, to)
+	} else {
+		l.done, l.working = to, true
+		err = l.lookup.Lookup(ctx, l.queries[from:to], l.found[from:to])
+		l.done, l.working = from, false
+	}
+	if err == nil {
+		l.answered = to
+		l.batch = min(maxLookupBatch, 2*l.batch)
+		return nil
+	}
+	l.batch = max(1, (to-from)/2)
+	unavailable, down := errors.AsType[*join.UnavailableError](err)
+	switch {
+	case parent.Err() != nil:
+		return Fatal(context.Cause(parent))
+	case down:
+		return &UnsettledError{unavailable.RetryAfter, err}
+	case ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded):
+		l.deadline.end()
+		return &UnsettledError{0, fmt.Errorf("a lookup of %d rows has not answered in time: %w", to-from, err)}
+	case to-from > 1:
+		return nil // smaller batches tell whose error it is
+	default:
+		l.done = to
+		l.fail()
+		return err
+	}
+}
+
+// call asks for a batch. A panic is an error of it.
+func (l *Lookup[K, V, Q, R, W]) call(ctx context.Context, from, to int) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return l.lookup.Lookup(ctx, l.queries[from:to], l.found[from:to])
+}
+
+// deadline makes contexts that end in time, and uses each for many calls.
+type deadline struct {
+	timeout time.Duration
+	parent  context.Context
+	context context.Context
+	cancel  context.CancelFunc
+	until   time.Time // a call that begins later needs a new one
+}
+
+// of returns a context for a call that may take timeout, or up to a quarter more.
+func (d *deadline) of(parent context.Context) context.Context {
+	now := time.Now()
+	if d.parent != parent || now.After(d.until) {
+		d.end()
+		d.parent, d.until = parent, now.Add(d.timeout/4)
+		d.context, d.cancel = context.WithDeadline(parent, d.until.Add(d.timeout))
+	}
+	return d.context
+}
+
+// end lets go of the context.
+func (d *deadline) end() {
+	if d.cancel != nil {
+		d.cancel()
+	}
+	d.parent, d.context, d.cancel = nil, nil, nil
+}

@@ -1,0 +1,308 @@
+package operator_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/join"
+	"github.com/weirstreams/weir/operator"
+)
+
+// lookupTask is a task that is a lookup join. "unknown" has no row; everything else has itself in capitals. "poison" makes a
+// batch fail, "panic" panics; the function of both fails for "unwanted".
+type lookupTask struct {
+	env     *operator.Env
+	op      *operator.Lookup[string, string, string, string, string]
+	results lines
+	asked   []int // the sizes of batches
+	err     error // of the next calls
+	offset  int64
+}
+
+func newLookupTask(ctx context.Context, unmatched bool) *lookupTask {
+	l := &lookupTask{env: &operator.Env{Context: ctx, Logger: slog.New(slog.DiscardHandler)}}
+	lookup := join.LookupFunc[string, string](func(_ context.Context, queries []string, found []*string) error {
+		l.asked = append(l.asked, len(queries))
+		if l.err != nil {
+			return l.err
+		}
+		for i, q := range queries {
+			switch q {
+			case "poison":
+				return errors.New("poisoned")
+			case "panic":
+				panic("poisoned")
+			case "unknown":
+			default:
+				row := strings.ToUpper(q)
+				found[i] = &row
+			}
+		}
+		return nil
+	})
+	l.op = operator.NewLookup(l.env, 0, lookup, unmatched,
+		func(_ context.Context, r *operator.Record[string, string]) (string, error) {
+			if r.Value == "no query" {
+				return "", errors.New("no query")
+			}
+			return r.Value, nil
+		},
+		func(_ context.Context, r *operator.Record[string, string], row *string) (string, error) {
+			switch {
+			case r.Value == "unwanted":
+				return "", errors.New("unwanted")
+			case row == nil:
+				return r.Value + " alone", nil
+			}
+			return r.Value + " " + *row, nil
+		}, &l.results)
+	return l
+}
+
+// receive gives it records, skipping those that fail at once.
+func (l *lookupTask) receive(values ...string) (failed []int64) {
+	for _, v := range values {
+		l.env.Origin = operator.Origin{Topic: "t", Offset: l.offset}
+		header := []codec.Header{{Key: "h", Value: []byte(v)}}
+		r := operator.Record[string, string]{Key: "k", Value: v, Millis: l.offset, Origin: &l.env.Origin, Headers: header}
+		if err := l.op.Receive(&r); err != nil {
+			failed = append(failed, l.offset)
+		}
+		header[0].Value[0] = '?' // it is that of a fetch buffer
+		l.offset++
+	}
+	return failed
+}
+
+// settle settles until nothing is held, and returns the offsets of what has failed. It does not go on when the lookup is
+// unavailable.
+func (l *lookupTask) settle() (failed []int64, unavailable error) {
+	for {
+		err := l.try()
+		var unsettled *operator.UnsettledError
+		switch {
+		case err == nil:
+			return failed, nil
+		case errors.As(err, &unsettled):
+			return failed, unsettled
+		}
+		failed = append(failed, l.env.Origin.Offset)
+	}
+}
+
+func (l *lookupTask) try() (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return l.env.Settle()
+}
+
+func TestALookupJoinAsksForManyAtOnceAndKeepsTheirOrder(t *testing.T) {
+	for _, unmatched := range []bool{false, true} {
+		l := newLookupTask(t.Context(), unmatched)
+		l.receive("a", "unknown", "b")
+		if len(l.results.results) != 0 || l.op.Held() != 3 || l.env.Settled() {
+			t.Fatalf("held %d, results %v", l.op.Held(), l.results.results)
+		}
+		if failed, err := l.settle(); failed != nil || err != nil {
+			t.Fatal(failed, err)
+		}
+		want := []string{"k: a A at 0", "k: b B at 2"}
+		if unmatched {
+			want = slices.Insert(want, 1, "k: unknown alone at 1")
+		}
+		if diff := cmp.Diff(want, l.results.results); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff([]int{3}, l.asked); diff != "" || !l.env.Settled() {
+			t.Error(diff)
+		}
+	}
+}
+
+// The error is that of one record, which is named; all others are joined.
+func TestAnErrorOfALookupIsThatOfOneRecord(t *testing.T) {
+	for _, bad := range []string{"poison", "panic", "unwanted"} {
+		l := newLookupTask(t.Context(), false)
+		l.receive("a", "b", bad, "c", bad, "d")
+		failed, err := l.settle()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]int64{2, 4}, failed); diff != "" {
+			t.Errorf("%s: failed: %s", bad, diff)
+		}
+		want := []string{"k: a A at 0", "k: b B at 1", "k: c C at 3", "k: d D at 5"}
+		if diff := cmp.Diff(want, l.results.results); diff != "" {
+			t.Errorf("%s: %s", bad, diff)
+		}
+	}
+	l := newLookupTask(t.Context(), false)
+	if diff := cmp.Diff([]int64{1}, l.receive("a", "no query", "b")); diff != "" {
+		t.Error(diff)
+	}
+	if failed, err := l.settle(); failed != nil || err != nil || len(l.results.results) != 2 {
+		t.Error(failed, err, l.results.results)
+	}
+}
+
+func TestALookupThatIsUnavailableIsAskedAgain(t *testing.T) {
+	for name, away := range map[string]error{
+		"unavailable": fmt.Errorf("try: %w", &join.UnavailableError{RetryAfter: 7e9}),
+		"too slow":    fmt.Errorf("query: %w", context.DeadlineExceeded),
+	} {
+		l := newLookupTask(t.Context(), false)
+		l.receive("a", "b")
+		l.err = away
+		for range 3 {
+			failed, err := l.settle()
+			unsettled, ok := errors.AsType[*operator.UnsettledError](err)
+			if !ok || failed != nil || len(l.results.results) != 0 {
+				t.Fatal(name, failed, err)
+			}
+			want := 7e9
+			if name == "too slow" {
+				want = 1e9
+			}
+			if float64(unsettled.Wait()) != want {
+				t.Errorf("%s: wait %v", name, unsettled.Wait())
+			}
+		}
+		l.err = nil
+		l.receive("c")
+		if failed, err := l.settle(); failed != nil || err != nil {
+			t.Fatal(name, failed, err)
+		}
+		if diff := cmp.Diff([]string{"k: a A at 0", "k: b B at 1", "k: c C at 2"}, l.results.results); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+func TestALookupJoinForgetsWhatIsDoneAgain(t *testing.T) {
+	l := newLookupTask(t.Context(), false)
+	l.receive("a", "b")
+	l.op.Discard()
+	if failed, err := l.settle(); failed != nil || err != nil || l.results.results != nil {
+		t.Error(failed, err, l.results.results)
+	}
+}
+
+// Whatever fails, and whenever it settles or is done again from the last settling, the results are those of a loop.
+func TestLookupJoinsAgreeWithALoop(t *testing.T) {
+	values := []string{"a", "b", "unknown", "poison", "panic", "unwanted", "no query", "c"}
+	for seed := range uint64(2000) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		unmatched := random.IntN(2) == 0
+		l := newLookupTask(t.Context(), unmatched)
+		var want, committed []string
+		var wantFailed, failed []int64
+		for range random.IntN(12) {
+			from := l.offset
+			batch := make([]string, random.IntN(6))
+			for i := range batch {
+				batch[i] = values[random.IntN(len(values))]
+			}
+			for { // until it is done, as after going back to a checkpoint
+				l.offset = from
+				l.results.results = nil
+				got := l.receive(batch...)
+				l.err = nil
+				if random.IntN(3) == 0 {
+					l.err = &join.UnavailableError{}
+				}
+				more, err := l.settle()
+				if err != nil {
+					if random.IntN(2) == 0 {
+						l.op.Discard()
+						continue
+					}
+					l.err = nil
+					again, err := l.settle()
+					if err != nil {
+						t.Fatal(err)
+					}
+					more = append(more, again...)
+				}
+				failed = append(failed, slices.Sorted(slices.Values(append(got, more...)))...)
+				committed = append(committed, l.results.results...)
+				break
+			}
+			for i, v := range batch {
+				at := from + int64(i)
+				switch v {
+				case "poison", "panic", "no query", "unwanted":
+					wantFailed = append(wantFailed, at)
+				case "unknown":
+					if unmatched {
+						want = append(want, fmt.Sprintf("k: unknown alone at %d", at))
+					}
+				default:
+					want = append(want, fmt.Sprintf("k: %s %s at %d", v, strings.ToUpper(v), at))
+				}
+			}
+		}
+		if diff := cmp.Diff(want, committed); diff != "" {
+			t.Fatalf("seed %d: %s", seed, diff)
+		}
+		if diff := cmp.Diff(wantFailed, failed); diff != "" {
+			t.Fatalf("seed %d: failed: %s", seed, diff)
+		}
+	}
+}
+
+// Records are joined with rows from a cache that has all, or from a lookup that takes no time, in batches of some sizes.
+func BenchmarkLookupJoin(b *testing.B) {
+	row := 1
+	direct := join.LookupFunc[string, int](func(_ context.Context, queries []string, found []*int) error {
+		for i := range queries {
+			found[i] = &row
+		}
+		return nil
+	})
+	for _, keys := range []int{1_000, 1_000_000} {
+		cached := join.Cached(direct, join.CacheConfig{Size: keys, TTL: 1 << 60})
+		for _, batch := range []int{1, 100} {
+			for name, lookup := range map[string]join.Lookup[string, int]{"cached": cached, "direct": direct} {
+				b.Run(fmt.Sprintf("%s/keys=%d/batch=%d", name, keys, batch), func(b *testing.B) {
+					names, env, out := benchKeys(keys), benchEnv(b), &discarded{}
+					op := operator.NewLookup(env, 0, lookup, false,
+						func(_ context.Context, r *operator.Record[string, int]) (string, error) { return r.Key, nil },
+						func(_ context.Context, r *operator.Record[string, int], row *int) (int, error) {
+							return r.Value + *row, nil
+						},
+						operator.Receiver[string, int](out))
+					r := operator.Record[string, int]{Value: 1, Origin: &env.Origin}
+					i, n := 0, 0
+					b.ReportAllocs()
+					for b.Loop() {
+						r.Key = names[i]
+						if i += 7919; i >= keys {
+							i %= keys
+						}
+						if err := op.Receive(&r); err != nil {
+							b.Fatal(err)
+						}
+						if n++; n == batch {
+							n = 0
+							if err := env.Settle(); err != nil {
+								b.Fatal(err)
+							}
+						}
+					}
+				})
+			}
+		}
+	}
+}

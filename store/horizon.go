@@ -1,0 +1,47 @@
+package store
+
+import "time"
+
+// DefaultMaxFutureSkew is how far the time of a record may be ahead of the clock of the machine, for states with a time to
+// live and timers, unless the handle says otherwise. It is that of windows too.
+const DefaultMaxFutureSkew = time.Hour
+
+// horizon tells times that are too far ahead of the clock.
+type horizon struct {
+	skew  int64            // milliseconds; 0 means any
+	now   func() time.Time // nil means no clock
+	until int64            // times up to here are known not to be too far ahead
+}
+
+// beyond reports whether a time is too far ahead. It looks at the clock seldom: what was not too far ahead once never is.
+func (h *horizon) beyond(millis int64) bool {
+	if millis <= h.until || h.skew <= 0 || h.now == nil {
+		return false
+	}
+	h.until = max(h.until, h.now().UnixMilli()+h.skew)
+	return millis > h.until
+}
+
+// beginning is before the time of any record, and after NoTime.
+const beginning = NoTime + 1
+
+// begin returns the time with which a store's begins, when its first record that needs one has a time: what follows
+// moves it.
+func (h *horizon) begin(millis int64) int64 {
+	if h.beyond(millis) {
+		return beginning
+	}
+	return min(millis, maxMillis)
+}
+
+// base returns the time from which a record's state lives: its own or, if that is too far ahead, the time that was reached.
+func (h *horizon) base(millis, reached int64) int64 {
+	switch {
+	case !h.beyond(millis):
+		return millis
+	case reached > beginning:
+		return reached
+	default:
+		return h.now().UnixMilli()
+	}
+}

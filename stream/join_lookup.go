@@ -1,0 +1,89 @@
+package stream
+
+import (
+	"context"
+
+	"github.com/weirstreams/weir/join"
+	"github.com/weirstreams/weir/operator"
+)
+
+// JoinLookup joins each record with a row that is kept outside of Kafka: query says which one, lookup finds it, and f makes a
+// result of both. Records without a row are dropped. Results carry the key, time and headers of the record.
+//
+// The records that a worker processes in one go, up to some hundred, are looked up together, and handed on in their order.
+// Records of the same input that take another way through the topology may overtake them there. Lookups are not repeatable:
+// the rows may change, and a replay then gives other results. Where that matters, bring the rows in as a topic, and join a
+// Table. Keys may be null.
+//
+// The lookup may be used by several operators, and belongs to the caller, who closes it after the end of App.Run. While it
+// is unavailable (join.UnavailableError), the worker stops reading, and tries again until it answers; an error of one query
+// goes to the error policy with its record.
+func (s Stream[K, V]) JoinLookup[Q, R, W any](lookup join.Lookup[Q, R], query func(V) Q, f func(V, R) W) Stream[K, W] {
+	return s.joinLookup(lookup, false, func(_ context.Context, r *Record[K, V]) (Q, error) {
+		return query(r.Value), nil
+	}, func(_ context.Context, r *Record[K, V], row *R) (W, error) {
+		return f(r.Value, *row), nil
+	}).checked(query == nil).checked(f == nil)
+}
+
+// JoinLookupRecord is JoinLookup with functions of the whole record.
+func (s Stream[K, V]) JoinLookupRecord[Q, R, W any](lookup join.Lookup[Q, R], query func(Record[K, V]) Q, f func(Record[K, V], R) W) Stream[K, W] {
+	return s.joinLookup(lookup, false, func(_ context.Context, r *Record[K, V]) (Q, error) {
+		return query(*r), nil
+	}, func(_ context.Context, r *Record[K, V], row *R) (W, error) {
+		return f(*r, *row), nil
+	}).checked(query == nil).checked(f == nil)
+}
+
+// TryJoinLookup is JoinLookup with functions that can fail.
+func (s Stream[K, V]) TryJoinLookup[Q, R, W any](
+	lookup join.Lookup[Q, R], query func(context.Context, V) (Q, error), f func(context.Context, V, R) (W, error),
+) Stream[K, W] {
+	return s.joinLookup(lookup, false, func(ctx context.Context, r *Record[K, V]) (Q, error) {
+		return query(ctx, r.Value)
+	}, func(ctx context.Context, r *Record[K, V], row *R) (W, error) {
+		return f(ctx, r.Value, *row)
+	}).checked(query == nil).checked(f == nil)
+}
+
+// LeftJoinLookup is JoinLookup but keeps records without a row: the function then gets nil. What it gets must not be changed.
+func (s Stream[K, V]) LeftJoinLookup[Q, R, W any](lookup join.Lookup[Q, R], query func(V) Q, f func(V, *R) W) Stream[K, W] {
+	return s.joinLookup(lookup, true, func(_ context.Context, r *Record[K, V]) (Q, error) {
+		return query(r.Value), nil
+	}, func(_ context.Context, r *Record[K, V], row *R) (W, error) {
+		return f(r.Value, row), nil
+	}).checked(query == nil).checked(f == nil)
+}
+
+// LeftJoinLookupRecord is LeftJoinLookup with functions of the whole record.
+func (s Stream[K, V]) LeftJoinLookupRecord[Q, R, W any](lookup join.Lookup[Q, R], query func(Record[K, V]) Q, f func(Record[K, V], *R) W) Stream[K, W] {
+	return s.joinLookup(lookup, true, func(_ context.Context, r *Record[K, V]) (Q, error) {
+		return query(*r), nil
+	}, func(_ context.Context, r *Record[K, V], row *R) (W, error) {
+		return f(*r, row), nil
+	}).checked(query == nil).checked(f == nil)
+}
+
+// TryLeftJoinLookup is LeftJoinLookup with functions that can fail.
+func (s Stream[K, V]) TryLeftJoinLookup[Q, R, W any](
+	lookup join.Lookup[Q, R], query func(context.Context, V) (Q, error), f func(context.Context, V, *R) (W, error),
+) Stream[K, W] {
+	return s.joinLookup(lookup, true, func(ctx context.Context, r *Record[K, V]) (Q, error) {
+		return query(ctx, r.Value)
+	}, func(ctx context.Context, r *Record[K, V], row *R) (W, error) {
+		return f(ctx, r.Value, row)
+	}).checked(query == nil).checked(f == nil)
+}
+
+func (s Stream[K, V]) joinLookup[Q, R, W any](
+	lookup join.Lookup[Q, R], unmatched bool, query func(context.Context, *Record[K, V]) (Q, error),
+	merge func(context.Context, *Record[K, V], *R) (W, error),
+) Stream[K, W] {
+	out := s.operate("joinlookup", func(env *operator.Env, node int, next operator.Receiver[K, W]) operator.Receiver[K, V] {
+		return operator.NewLookup(env, node, lookup, unmatched, query, merge, next)
+	})
+	if lookup == nil {
+		s.topology.graph.Find(out.node, "the lookup is nil")
+	}
+	return out
+}

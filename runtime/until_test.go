@@ -314,10 +314,15 @@ func TestATransactionalProducerWritesAllOrNothing(t *testing.T) {
 	if err := errors.Join(send("aborted"), p.Flush(ctx), p.Abort(ctx), send("committed"), p.Commit(ctx)); err != nil {
 		t.Fatal(err)
 	}
+	// Kafka says that a transaction is committed a little before readers see it.
 	var got []string
-	for _, r := range k.read(in) {
-		got = append(got, string(r.Value))
-	}
+	await(t, "what was committed", func() bool {
+		got = nil
+		for _, r := range k.read(in) {
+			got = append(got, string(r.Value))
+		}
+		return len(got) > 0
+	})
 	if strings.Join(got, " ") != "committed" {
 		t.Errorf("readers see %q", got)
 	}

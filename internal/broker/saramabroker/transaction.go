@@ -37,6 +37,10 @@ type transaction struct {
 	// anew says that a batch with a sequence was dropped. The next transaction needs an epoch of its own, as the broker
 	// would miss that batch.
 	anew bool
+	// late says that a request is without an answer. The cluster may act on it after the try that was answered, in the next
+	// transaction: it would abort or commit what is there by then, or commit older offsets. So that needs an epoch of its own,
+	// too.
+	late bool
 	err  error // why it has to be aborted
 }
 
@@ -139,9 +143,13 @@ func (t *transaction) enroll(ctx context.Context) error {
 		if err == nil {
 			err = t.sweep(ctx, id, epoch)
 		}
+		if err == nil && t.takeLate() { // the end of what was swept, perhaps
+			id, epoch, err = t.initialise(ctx, id, epoch)
+		}
 		if err == nil {
 			p.mu.Lock()
 			defer p.mu.Unlock()
+			t.late = false
 			p.identifyAs(id, epoch)
 			return nil
 		}
@@ -174,6 +182,16 @@ func (t *transaction) sweep(ctx context.Context, id int64, epoch int16) error {
 		return fmt.Errorf("drop what is pending in group %q: %w", t.group, err)
 	}
 	return nil
+}
+
+// takeLate reports whether a request is without an answer, and forgets it.
+func (t *transaction) takeLate() bool {
+	p := t.producer
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	late := t.late
+	t.late = false
+	return late
 }
 
 // register gets an ID and an epoch: new ones, or the next epoch after those.
@@ -303,9 +321,7 @@ func (p *producer) Commit(ctx context.Context, member broker.GroupMember, offset
 	}
 	lost, err := t.finish(ctx, true)
 	if err == nil {
-		p.mu.Lock()
-		t.reset()
-		p.mu.Unlock()
+		t.succeed(ctx)
 		return nil
 	}
 	p.mu.Lock()
@@ -319,6 +335,22 @@ func (p *producer) Commit(ctx context.Context, member broker.GroupMember, offset
 		p.end(fmt.Errorf("commit transaction %q: %w", t.id, translate(err)))
 	}
 	return p.failure()
+}
+
+// succeed makes ready for the next transaction after a commit. If that cannot be done the producer is of no more use, which
+// is no error of the commit.
+func (t *transaction) succeed(ctx context.Context) {
+	p := t.producer
+	var err error
+	if t.takeLate() {
+		err = t.register(ctx, p.id, p.epoch)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t.reset()
+	if err != nil {
+		p.end(fmt.Errorf("new epoch for transactional id %q, after requests without an answer: %w: %w", t.id, broker.ErrFenced, translate(err)))
+	}
 }
 
 // commitOffsets adds offsets of a group to the transaction.
@@ -393,7 +425,7 @@ func (t *transaction) reset() {
 	}
 	clear(t.members)
 	t.members = t.members[:0]
-	t.started, t.known, t.anew, t.err = false, false, false, nil
+	t.started, t.known, t.anew, t.late, t.err = false, false, false, false, nil
 }
 
 // Abort implements broker.Producer. If ctx ends before it is done, Abort must be called again.
@@ -415,7 +447,7 @@ func (p *producer) Abort(ctx context.Context) error {
 	}
 	p.mu.Lock()
 	t.drop()
-	started, known, anew := t.started, t.known, t.anew
+	started, known := t.started, t.known
 	id, epoch := p.id, p.epoch
 	p.mu.Unlock()
 	if started {
@@ -427,6 +459,9 @@ func (p *producer) Abort(ctx context.Context) error {
 			return t.cannotAbort(err)
 		}
 	}
+	p.mu.Lock()
+	anew := t.anew || t.late
+	p.mu.Unlock()
 	if anew {
 		if err := t.register(ctx, id, epoch); err != nil {
 			return t.cannotAbort(err)

@@ -88,7 +88,12 @@ func (t *transaction) ask(ctx context.Context, l *coordinatorLink, request func(
 		if err == nil {
 			return false, nil
 		}
-		lost = lost || thisLost
+		if thisLost {
+			lost = true
+			t.producer.mu.Lock()
+			t.late = true
+			t.producer.mu.Unlock()
+		}
 		var pause time.Duration
 		switch code, _ := codeOf(err); {
 		case ctx.Err() != nil, errors.Is(err, errClosed):

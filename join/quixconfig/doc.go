@@ -9,11 +9,9 @@
 //	defer configurations.Close()
 //
 //	limits := configurations.Contents(codec.JSON[Limits]())
-//	readings.JoinLookupRecord(limits,
-//		func(r *stream.Record[string, Reading]) quixconfig.Query {
-//			return quixconfig.Query{Type: "limits", TargetKey: r.Key, Time: r.Time()}
-//		},
-//		check)
+//	readings.JoinLookupRecord(limits, func(r stream.Record[string, Reading]) quixconfig.Query {
+//		return quixconfig.Query{Type: "limits", TargetKey: r.Key, Time: r.Time()}
+//	}, check)
 //
 // [Configurations.Contents] decodes whole contents into a Go type. [Configurations.Fields] picks values out of contents, of
 // one type or of several, by JSONPath, and gives rows.

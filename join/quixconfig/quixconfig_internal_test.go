@@ -211,7 +211,7 @@ func TestConfigurationsFollowTheirTopic(t *testing.T) {
 	var progress []Progress
 	config.OnProgress = func(p Progress) { progress = append(progress, p) }
 	c := s.open(config)
-	max := fields(t, c, JSON("max", "", "$.max").Default(-1))
+	limit := fields(t, c, JSON("max", "", "$.max").Default(-1))
 	for _, step := range []struct {
 		key    string
 		second int64
@@ -222,7 +222,7 @@ func TestConfigurationsFollowTheirTopic(t *testing.T) {
 		{"dev1", 2500, `{"max":2}`},
 		{"dev2", 2500, `{"max":9}`},
 	} {
-		if got := ask(t, max, query(step.key, step.second)); got != step.want {
+		if got := ask(t, limit, query(step.key, step.second)); got != step.want {
 			t.Errorf("%s at %d: got %s, want %s", step.key, step.second, got, step.want)
 		}
 	}
@@ -235,11 +235,11 @@ func TestConfigurationsFollowTheirTopic(t *testing.T) {
 	}
 
 	s.publish("limits", "dev1", 3, 0, `{"max":3}`)
-	await(t, "a version that overrides all", func() bool { return ask(t, max, query("dev1", 500)) == `{"max":3}` })
+	await(t, "a version that overrides all", func() bool { return ask(t, limit, query("dev1", 500)) == `{"max":3}` })
 	s.send(s.event("deleted", "limits", "dev1", 3, 0, "", ""))
-	await(t, "the deletion", func() bool { return ask(t, max, query("dev1", 2500)) == `{"max":2}` })
+	await(t, "the deletion", func() bool { return ask(t, limit, query("dev1", 2500)) == `{"max":2}` })
 	s.send(s.event("deleted", "limits", "dev1", 2, 0, "", ""), s.event("deleted", "limits", "dev1", 1, 0, "", ""))
-	await(t, "the wildcard", func() bool { return ask(t, max, query("dev1", 500)) == `{"max":9}` })
+	await(t, "the wildcard", func() bool { return ask(t, limit, query("dev1", 500)) == `{"max":9}` })
 	s.send(s.event("deleted", "limits", "nobody", 2, 0, "", "")) // means nothing
 	await(t, "the last event", func() bool { return c.Status().Records == 11 })
 	if err := c.Err(); err != nil {
@@ -386,9 +386,9 @@ func TestWhatCanBeWrongWithAFetch(t *testing.T) {
 	config := s.config()
 	config.MaxContentBytes, config.Token, config.RequestTimeout = 1000, "sesame", 300*time.Millisecond
 	c := s.open(config)
-	max := fields(t, c, JSON("max", "", "$.max").Default(0))
+	limit := fields(t, c, JSON("max", "", "$.max").Default(0))
 	for _, key := range []string{"right", "moved"} {
-		if got := ask(t, max, query(key, 1)); got != `{"max":1}` {
+		if got := ask(t, limit, query(key, 1)); got != `{"max":1}` {
 			t.Errorf("%s: got %s", key, got)
 		}
 	}
@@ -398,7 +398,7 @@ func TestWhatCanBeWrongWithAFetch(t *testing.T) {
 		}
 	})
 	for key, want := range map[string]error{"wrong": ErrChecksum, "malformed": ErrChecksum, "large": ErrTooLarge, "gone": nil, "nowhere": nil} {
-		_, err := try(t, max, query(key, 1))
+		_, err := try(t, limit, query(key, 1))
 		failure, ok := errors.AsType[*FetchError](err)
 		if !ok || want != nil && !errors.Is(err, want) || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "sesame") {
 			t.Errorf("%s: got %v", key, err)
@@ -417,7 +417,7 @@ func TestWhatCanBeWrongWithAFetch(t *testing.T) {
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
-			if _, err := try(t, max, query("slow", 1)); !errors.Is(err, context.DeadlineExceeded) {
+			if _, err := try(t, limit, query("slow", 1)); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -434,10 +434,10 @@ func TestRecordsWaitForAConfiguration(t *testing.T) {
 	config := s.config()
 	config.Grace = 10 * time.Second
 	c := s.open(config)
-	max := fields(t, c, JSON("max", "", "$.max").Default(0))
+	limit := fields(t, c, JSON("max", "", "$.max").Default(0))
 	got := make(chan string)
 	go func() {
-		text, err := try(t, max, query("dev1", 1))
+		text, err := try(t, limit, query("dev1", 1))
 		got <- fmt.Sprint(text, err)
 	}()
 	select {
@@ -452,13 +452,13 @@ func TestRecordsWaitForAConfiguration(t *testing.T) {
 
 	config.Grace = 200 * time.Millisecond
 	short := s.open(config)
-	max = fields(t, short, JSON("max", "", "$.max").Default(0))
+	limit = fields(t, short, JSON("max", "", "$.max").Default(0))
 	began := time.Now()
-	if got := ask(t, max, query("nobody", 1)); got != `{"max":0}` || time.Since(began) < config.Grace {
+	if got := ask(t, limit, query("nobody", 1)); got != `{"max":0}` || time.Since(began) < config.Grace {
 		t.Errorf("got %s after %v", got, time.Since(began))
 	}
 	began = time.Now()
-	if ask(t, max, query("nobody", 2)); time.Since(began) > config.Grace {
+	if ask(t, limit, query("nobody", 2)); time.Since(began) > config.Grace {
 		t.Errorf("waited again, for %v", time.Since(began))
 	}
 }
@@ -493,28 +493,28 @@ func TestAClusterThatIsAway(t *testing.T) {
 	config.BrokerTimeout = time.Second
 	config.Client = proxy.Detour().Take
 	c := s.open(config)
-	max := fields(t, c, JSON("max", "", "$.max").Default(0))
-	ask(t, max, query("dev1", 1))
+	limit := fields(t, c, JSON("max", "", "$.max").Default(0))
+	ask(t, limit, query("dev1", 1))
 	proxy.Block(true)
 	await(t, "the trouble to show", func() bool { return errors.Is(c.Err(), broker.ErrUnavailable) })
-	await(t, "lookups to fail", func() bool { _, err := try(t, max, query("dev1", 1)); return errors.Is(err, ErrStale) })
+	await(t, "lookups to fail", func() bool { _, err := try(t, limit, query("dev1", 1)); return errors.Is(err, ErrStale) })
 	s.publish("limits", "dev1", 2, 0, `{"max":2}`)
 	proxy.Block(false)
 	await(t, "the cluster to be back", func() bool { return c.Err() == nil })
-	await(t, "what was published meanwhile", func() bool { got, err := try(t, max, query("dev1", 1)); return err == nil && got == `{"max":2}` })
+	await(t, "what was published meanwhile", func() bool { got, err := try(t, limit, query("dev1", 1)); return err == nil && got == `{"max":2}` })
 }
 
 func TestClosing(t *testing.T) {
 	s := newService(t, 1)
 	s.publish("limits", "dev1", 1, 0, `{"max":1}`)
 	c := s.open(s.config())
-	max := fields(t, c, JSON("max", "", "$.max").Default(0))
+	limit := fields(t, c, JSON("max", "", "$.max").Default(0))
 	block := make(chan struct{})
 	defer close(block)
 	s.set(func() { s.block = block })
 	failed := make(chan error)
 	go func() {
-		_, err := try(t, max, query("dev1", 1))
+		_, err := try(t, limit, query("dev1", 1))
 		failed <- err
 	}()
 	await(t, "the request", func() bool { return s.asked() == 1 })
@@ -526,7 +526,7 @@ func TestClosing(t *testing.T) {
 	if err := <-failed; !errors.Is(err, ErrClosed) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := try(t, max, query("dev1", 1)); !errors.Is(err, ErrClosed) || !errors.Is(c.Err(), ErrClosed) {
+	if _, err := try(t, limit, query("dev1", 1)); !errors.Is(err, ErrClosed) || !errors.Is(c.Err(), ErrClosed) {
 		t.Errorf("got %v, %v", err, c.Err())
 	}
 }
@@ -537,7 +537,7 @@ func TestRecordsAndEventsAtTheSameTime(t *testing.T) {
 	config := s.config()
 	config.CacheSize = 3
 	c := s.open(config)
-	max := fields(t, c, JSON("max", "", "$.max").Default(0))
+	limit := fields(t, c, JSON("max", "", "$.max").Default(0))
 	var all sync.WaitGroup
 	done := make(chan struct{})
 	for worker := range 3 {
@@ -548,7 +548,7 @@ func TestRecordsAndEventsAtTheSameTime(t *testing.T) {
 					return
 				default:
 				}
-				if _, err := try(t, max, query(fmt.Sprint("dev", (i+worker)%5), 1)); err != nil {
+				if _, err := try(t, limit, query(fmt.Sprint("dev", (i+worker)%5), 1)); err != nil {
 					t.Error(err)
 					return
 				}
@@ -562,7 +562,7 @@ func TestRecordsAndEventsAtTheSameTime(t *testing.T) {
 	close(done)
 	all.Wait()
 	for i := range int64(5) {
-		if got, want := ask(t, max, query(fmt.Sprint("dev", i), 1)), fmt.Sprintf(`{"max":%d}`, 55+i); got != want {
+		if got, want := ask(t, limit, query(fmt.Sprint("dev", i), 1)), fmt.Sprintf(`{"max":%d}`, 55+i); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}

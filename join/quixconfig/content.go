@@ -75,14 +75,14 @@ type result[T any] struct {
 	err   error
 }
 
-// use returns what make makes of content for a lookup, once for as long as the content is in the cache. An error that wraps
+// use returns what of makes of content for a lookup, once for as long as the content is in the cache. An error that wraps
 // ErrContent has the content fetched again later, if it may not be what was published.
-func use[T any](s *contents, c *content, l *loaded, by any, make func(*loaded) (T, error)) (T, error) {
+func use[T any](s *contents, c *content, l *loaded, by any, of func(*loaded) (T, error)) (T, error) {
 	if made, ok := l.made.Load(by); ok {
 		r := made.(result[T])
 		return r.value, r.err
 	}
-	value, err := make(l)
+	value, err := of(l)
 	l.made.Store(by, result[T]{value, err})
 	switch {
 	case errors.Is(err, ErrContent):

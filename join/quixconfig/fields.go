@@ -21,7 +21,7 @@ func (c *Configurations) Fields(fields ...Field) (join.Lookup[Query, row.Row], e
 	seen := map[string]bool{}
 	groups := map[string]*fieldGroup{}
 	for _, f := range fields {
-		make, err := f.maker()
+		column, err := f.maker()
 		if err == nil && seen[f.column] {
 			err = errors.New("there is another one with this column")
 		}
@@ -38,7 +38,7 @@ func (c *Configurations) Fields(fields ...Field) (join.Lookup[Query, row.Row], e
 		}
 		l.places = append(l.places, fieldPlace{g.index(l.groups), len(g.fields)})
 		g.fields = append(g.fields, f)
-		g.makers = append(g.makers, make)
+		g.makers = append(g.makers, column)
 	}
 	for _, g := range l.groups {
 		g.fill, _ = g.defaults()

@@ -131,7 +131,7 @@ func TestALookupJoinAsksForManyAtOnceAndKeepsTheirOrder(t *testing.T) {
 	}
 }
 
-// The error is that of one record, which is named; all others are joined.
+// L-5. The error is that of one record, which is named; all others are joined.
 func TestAnErrorOfALookupIsThatOfOneRecord(t *testing.T) {
 	for _, bad := range []string{"poison", "panic", "unwanted"} {
 		l := newLookupTask(t.Context(), false)
@@ -202,7 +202,7 @@ func TestALookupJoinForgetsWhatIsDoneAgain(t *testing.T) {
 // Whatever fails, and whenever it settles or is done again from the last settling, the results are those of a loop.
 func TestLookupJoinsAgreeWithALoop(t *testing.T) {
 	values := []string{"a", "b", "unknown", "poison", "panic", "unwanted", "no query", "c"}
-	for seed := range uint64(2000) {
+	for seed := range uint64(10_000) {
 		random := rand.New(rand.NewPCG(seed, 0))
 		unmatched := random.IntN(2) == 0
 		l := newLookupTask(t.Context(), unmatched)

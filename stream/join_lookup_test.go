@@ -129,7 +129,7 @@ var lookupJoins = map[string]func(s textStream, l join.Lookup[string, string]) t
 
 func tryLookup(_ context.Context, v string) (string, error) { return v, nil }
 
-// Key, time and headers are those of the record. A null key is one like others, and what fails is skipped.
+// L-1, L-3, L-5. Key, time and headers are those of the record. A null key is one like others, and what fails is skipped.
 func TestLookupJoins(t *testing.T) {
 	capitals := join.LookupFunc[string, string](func(_ context.Context, queries []string, found []*string) error {
 		for i, q := range queries {

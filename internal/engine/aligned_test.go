@@ -102,6 +102,7 @@ func newMerged(t *testing.T) *cluster {
 }
 
 // D-51.
+// J-3, J-9.
 func TestInputsAreReadInTheOrderOfTimestamps(t *testing.T) {
 	c := newMerged(t)
 	c.write(a0, 10, 13, 14)

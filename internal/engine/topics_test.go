@@ -150,7 +150,7 @@ func TestTopicsOfAStreamWithStateMustHaveEqualNumbersOfPartitions(t *testing.T) 
 	}
 }
 
-// The error names the join and its topics, with their lines, and no other topics.
+// J-2. The error names the join and its topics, with their lines, and no other topics.
 func TestJoinedTopicsMustHaveEqualNumbersOfPartitions(t *testing.T) {
 	topology := stream.NewTopology()
 	text := func(name string) stream.Topic[string, string] {

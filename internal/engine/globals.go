@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -182,12 +181,7 @@ func (g *Globals) process(t *globalTable, records []broker.Record) (done int, fa
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			err, ok := p.(error)
-			if !ok {
-				err = fmt.Errorf("%v", p)
-			}
-			failure = wrong(err)
-			failure.Stack = debug.Stack()
+			failure = panicked(p, wrong)
 		}
 	}()
 	for done = range records {

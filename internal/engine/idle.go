@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"fmt"
-	"runtime/debug"
 	"time"
 
 	"github.com/weirstreams/weir/operator"
@@ -79,20 +77,9 @@ func (t *task) beforeCheckpoint() error {
 }
 
 // call runs code of operators outside of the processing of a record. No policy can skip what goes wrong there.
-func (t *task) call(f func() error) (failure error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err, ok := p.(error)
-			if !ok {
-				err = fmt.Errorf("%v", p)
-			}
-			e := t.processingError(err)
-			e.Stack = debug.Stack()
-			failure = e
-		}
-	}()
-	if err := f(); err != nil {
-		return t.processingError(operator.Fatal(err))
+func (t *task) call(f func() error) error {
+	if failure := t.guard(func() error { return operator.Fatal(f()) }); failure != nil {
+		return failure
 	}
 	return nil
 }

@@ -2,8 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
-	"runtime/debug"
 
 	"github.com/weirstreams/weir/operator"
 )
@@ -18,7 +16,7 @@ func (t *task) settle(onError func(*operator.ProcessingError) Action) error {
 	origin := t.env.Origin
 	defer func() { t.env.Origin = origin }()
 	for {
-		failure := t.settleOnce()
+		failure := t.guard(t.env.Settle)
 		if failure == nil {
 			return nil
 		}
@@ -32,22 +30,4 @@ func (t *task) settle(onError func(*operator.ProcessingError) Action) error {
 			return err
 		}
 	}
-}
-
-// settleOnce settles until a record fails.
-func (t *task) settleOnce() (failure *operator.ProcessingError) {
-	defer func() {
-		if p := recover(); p != nil {
-			err, ok := p.(error)
-			if !ok {
-				err = fmt.Errorf("%v", p)
-			}
-			failure = t.processingError(err)
-			failure.Stack = debug.Stack()
-		}
-	}()
-	if err := t.env.Settle(); err != nil {
-		return t.processingError(err)
-	}
-	return nil
 }

@@ -298,12 +298,7 @@ func (t *task) judge(err *operator.ProcessingError, onError func(*operator.Proce
 func (t *task) run(input operator.Input, records []broker.Record) (done int, failure *operator.ProcessingError) {
 	defer func() {
 		if p := recover(); p != nil {
-			err, ok := p.(error)
-			if !ok {
-				err = fmt.Errorf("%v", p)
-			}
-			failure = t.processingError(err)
-			failure.Stack = debug.Stack()
+			failure = panicked(p, t.processingError)
 		}
 	}()
 	for done = range records {
@@ -317,6 +312,30 @@ func (t *task) run(input operator.Input, records []broker.Record) (done int, fai
 		}
 	}
 	return len(records), nil
+}
+
+// guard runs code of operators, and returns what goes wrong, panics included.
+func (t *task) guard(f func() error) (failure *operator.ProcessingError) {
+	defer func() {
+		if p := recover(); p != nil {
+			failure = panicked(p, t.processingError)
+		}
+	}()
+	if err := f(); err != nil {
+		return t.processingError(err)
+	}
+	return nil
+}
+
+// panicked makes an error, by at, of what a function panicked with. It is called where that is recovered from.
+func panicked(p any, at func(error) *operator.ProcessingError) *operator.ProcessingError {
+	err, ok := p.(error)
+	if !ok {
+		err = fmt.Errorf("%v", p)
+	}
+	failure := at(err)
+	failure.Stack = debug.Stack()
+	return failure
 }
 
 func (t *task) processingError(err error) *operator.ProcessingError {

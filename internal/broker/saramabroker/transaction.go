@@ -34,13 +34,10 @@ type transaction struct {
 	adding  context.CancelFunc // ends the request that tells of partitions, or nil
 	started bool               // the coordinator may have been told of something
 	known   bool               // it was
-	// anew says that a batch with a sequence was dropped. The next transaction needs an epoch of its own, as the broker
-	// would miss that batch.
+	// anew says that the next transaction needs an epoch of its own. Either a batch with a sequence was dropped, which the
+	// broker would miss. Or a request is without an answer: the cluster may act on it after the try that was answered, in the
+	// next transaction, and abort or commit what is there by then, or commit older offsets.
 	anew bool
-	// late says that a request is without an answer. The cluster may act on it after the try that was answered, in the next
-	// transaction: it would abort or commit what is there by then, or commit older offsets. So that needs an epoch of its own,
-	// too.
-	late bool
 	err  error // why it has to be aborted
 }
 
@@ -143,13 +140,13 @@ func (t *transaction) enroll(ctx context.Context) error {
 		if err == nil {
 			err = t.sweep(ctx, id, epoch)
 		}
-		if err == nil && t.takeLate() { // the end of what was swept, perhaps
+		if err == nil && t.takeAnew() { // the end of what was swept, perhaps
 			id, epoch, err = t.initialise(ctx, id, epoch)
 		}
 		if err == nil {
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			t.late = false
+			t.anew = false
 			p.identifyAs(id, epoch)
 			return nil
 		}
@@ -184,14 +181,14 @@ func (t *transaction) sweep(ctx context.Context, id int64, epoch int16) error {
 	return nil
 }
 
-// takeLate reports whether a request is without an answer, and forgets it.
-func (t *transaction) takeLate() bool {
+// takeAnew reports whether the next transaction needs an epoch of its own, and forgets it.
+func (t *transaction) takeAnew() bool {
 	p := t.producer
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	late := t.late
-	t.late = false
-	return late
+	anew := t.anew
+	t.anew = false
+	return anew
 }
 
 // register gets an ID and an epoch: new ones, or the next epoch after those.
@@ -342,7 +339,7 @@ func (p *producer) Commit(ctx context.Context, member broker.GroupMember, offset
 func (t *transaction) succeed(ctx context.Context) {
 	p := t.producer
 	var err error
-	if t.takeLate() {
+	if t.takeAnew() {
 		err = t.register(ctx, p.id, p.epoch)
 	}
 	p.mu.Lock()
@@ -425,7 +422,7 @@ func (t *transaction) reset() {
 	}
 	clear(t.members)
 	t.members = t.members[:0]
-	t.started, t.known, t.anew, t.late, t.err = false, false, false, false, nil
+	t.started, t.known, t.anew, t.err = false, false, false, nil
 }
 
 // Abort implements broker.Producer. If ctx ends before it is done, Abort must be called again.
@@ -460,7 +457,7 @@ func (p *producer) Abort(ctx context.Context) error {
 		}
 	}
 	p.mu.Lock()
-	anew := t.anew || t.late
+	anew := t.anew // to be asked for again if Abort is
 	p.mu.Unlock()
 	if anew {
 		if err := t.register(ctx, id, epoch); err != nil {

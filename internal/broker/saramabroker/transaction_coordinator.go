@@ -91,7 +91,7 @@ func (t *transaction) ask(ctx context.Context, l *coordinatorLink, request func(
 		if thisLost {
 			lost = true
 			t.producer.mu.Lock()
-			t.late = true
+			t.anew = true
 			t.producer.mu.Unlock()
 		}
 		var pause time.Duration

@@ -224,8 +224,9 @@ func (a *App) supervise(
 			}
 		}()
 	}
-	progress := time.NewTicker(progressInterval)
-	defer progress.Stop()
+	tick := time.NewTicker(progressInterval)
+	defer tick.Stop()
+	progress := newProgress(a.config.Logger)
 	assignment := engine.NewAssignment(a.plan, len(workers), func(jobs map[int]func(*engine.Worker) error) error {
 		return each(workers, jobs)
 	})
@@ -247,8 +248,8 @@ func (a *App) supervise(
 			}
 		}
 		select {
-		case <-progress.C:
-			a.logRestoring()
+		case <-tick.C:
+			progress.report(a.Status())
 		default:
 		}
 	}
@@ -314,26 +315,6 @@ func (a *App) checkReachable(cluster broker.Cluster) error {
 		return nil
 	}
 	return fmt.Errorf("%w for %v, which is longer than Config.BrokerTimeout allows", broker.ErrUnavailable, time.Since(since).Round(time.Second))
-}
-
-// progressInterval is how often the restoring of state is logged.
-const progressInterval = 10 * time.Second
-
-// logRestoring says how far global tables are that are being loaded, and tasks that restore their state.
-func (a *App) logRestoring() {
-	status := a.Status()
-	for _, t := range status.Globals {
-		if t.Loading {
-			a.config.Logger.Info("loading a global table", "topic", t.Topic, "rows", t.Rows, "records", t.Records, "bytes", t.Bytes,
-				"remaining", t.Remaining, "per_second", int64(t.LoadRate), "left", t.LoadLeft.Round(time.Second))
-		}
-	}
-	for _, t := range status.Tasks {
-		if t.Restoring {
-			a.config.Logger.Info("restoring state", "task", t.Name, "records", t.Restored, "bytes", t.RestoredBytes,
-				"remaining", t.Remaining, "per_second", int64(t.RestoreRate), "left", t.RestoreLeft.Round(time.Second))
-		}
-	}
 }
 
 // startWorkers starts the workers. Those that it returns have to be stopped even if there is an error.

@@ -43,7 +43,8 @@ func (a *App) startGlobals(ctx context.Context, cluster broker.Cluster, partitio
 		defer close(g.done)
 		g.err = g.loop(work)
 	}()
-	return g, g.await(ctx, a.logRestoring)
+	progress := newProgress(a.config.Logger)
+	return g, g.await(ctx, func() { progress.report(a.Status()) })
 }
 
 func (g *globals) loop(ctx context.Context) error {

@@ -101,9 +101,8 @@ func (a *App) Status() Status {
 				Topic: t.Topic, Loading: t.Loading, Rows: t.Rows, Records: t.Records, Bytes: t.Bytes, Remaining: t.Remaining,
 				Skipped: t.Skipped, Ignored: t.Ignored, NullKeys: t.NullKeys, Lag: t.Lag,
 			}
-			if t.Loading && t.Records > 0 {
-				s.LoadRate = float64(t.Records) / max(0.001, time.Since(t.Began).Seconds())
-				s.LoadLeft = time.Duration(float64(t.Remaining) / s.LoadRate * float64(time.Second))
+			if t.Loading {
+				s.LoadRate, s.LoadLeft = pace(t.Records, t.Remaining, t.Began)
 			}
 			status.Globals = append(status.Globals, s)
 		}
@@ -115,13 +114,11 @@ func (a *App) Status() Status {
 	for _, w := range *workers {
 		for _, t := range w.engine.Status() {
 			s := TaskStatus{
-				Name: t.Name, Restoring: t.Restoring, Restored: t.Restored, Remaining: t.Remaining,
+				Name: t.Name, Restoring: t.Restoring, Restored: t.Restored, RestoredBytes: t.RestoredBytes, Remaining: t.Remaining,
 				Processed: t.Processed, Skipped: t.Skipped, Ignored: t.Ignored, Late: t.Late, NullKeys: t.NullKeys, Lag: t.Lag,
 			}
-			s.RestoredBytes = t.RestoredBytes
-			if t.Restoring && t.Restored > 0 {
-				s.RestoreRate = float64(t.Restored) / max(0.001, time.Since(t.RestoreBegan).Seconds())
-				s.RestoreLeft = time.Duration(float64(t.Remaining) / s.RestoreRate * float64(time.Second))
+			if t.Restoring {
+				s.RestoreRate, s.RestoreLeft = pace(t.Restored, t.Remaining, t.RestoreBegan)
 			}
 			if t.StreamMillis != 0 {
 				s.StreamTime = time.UnixMilli(t.StreamMillis)
@@ -131,4 +128,14 @@ func (a *App) Status() Status {
 	}
 	slices.SortFunc(status.Tasks, func(a, b TaskStatus) int { return cmp.Compare(a.Name, b.Name) })
 	return status
+}
+
+// pace returns how many records per second were read since began, and how long the rest takes at this rate. Both are 0 before
+// the first record.
+func pace(read, remaining int64, began time.Time) (perSecond float64, left time.Duration) {
+	if read == 0 {
+		return 0, 0
+	}
+	perSecond = float64(read) / max(0.001, time.Since(began).Seconds())
+	return perSecond, time.Duration(float64(remaining) / perSecond * float64(time.Second))
 }

@@ -156,9 +156,9 @@ func (t *transaction) enroll(ctx context.Context) error {
 	}
 }
 
-// sweep aborts a transaction that has nothing in it but the group. A broker that crashes can append offsets of a
-// transaction after its end; they stay pending, and nobody gets their partitions, until another transaction of this
-// producer ends in the group.
+// sweep aborts a transaction that has nothing in it but the group. Offsets can stay pending when a transaction has ended while
+// their partition had no leader (KAFKA-20734), and nobody gets the partitions that they are for until another transaction of
+// this producer ends in the group.
 func (t *transaction) sweep(ctx context.Context, id int64, epoch int16) error {
 	if t.group == "" {
 		return nil

@@ -74,13 +74,13 @@ func Cached[Q comparable, R any](lookup Lookup[Q, R], config CacheConfig) *Cache
 	return c
 }
 
-// Lookup implements [Lookup]. The time is taken once for all queries.
+// Lookup implements [Lookup]. The time is taken once for all queries. A [Fresh] context has all of them asked.
 func (c *Cache[Q, R]) Lookup(ctx context.Context, queries []Q, found []*R) error {
 	if c.ttl < 0 {
 		return c.lookup.Lookup(ctx, queries, found)
 	}
 	now := c.now().Sub(c.began)
-	m := c.find(now, queries, found)
+	m := c.find(now, queries, found, IsFresh(ctx))
 	if m == nil {
 		return nil
 	}
@@ -99,11 +99,11 @@ func (c *Cache[Q, R]) Lookup(ctx context.Context, queries []Q, found []*R) error
 }
 
 // find sets found to what is known, and returns what is not, or nil if that is nothing.
-func (c *Cache[Q, R]) find(now time.Duration, queries []Q, found []*R) (m *misses[Q, R]) {
+func (c *Cache[Q, R]) find(now time.Duration, queries []Q, found []*R, fresh bool) (m *misses[Q, R]) {
 	c.mu.Lock()
 	defer c.mu.Unlock() // also when a query cannot be compared, which panics
 	for i, q := range queries {
-		if a, ok := c.answers.Get(q); ok && now-a.at < c.ttl {
+		if a, ok := c.answers.Get(q); ok && now-a.at < c.ttl && !fresh {
 			found[i] = a.row
 			c.hits++
 			continue

@@ -6,8 +6,11 @@ import (
 	"time"
 )
 
-// LookupTimeout is how long one call of a Lookup may take at most, unless the lookup itself gives up earlier.
-const LookupTimeout = 30 * time.Second
+// Defaults of Limits.
+const (
+	LookupTimeout = 30 * time.Second
+	LookupTries   = 3
+)
 
 // Lookup finds rows that are kept outside of Kafka: in a database, a service or a file. Stream.JoinLookup joins each record
 // with the row that its query finds.
@@ -18,13 +21,14 @@ type Lookup[Q, R any] interface {
 	// Both have the same length, and found is nil throughout at first.
 	//
 	// The goroutines of the workers call it, several at a time. A worker waits for the answer; ctx ends after
-	// LookupTimeout, and when partitions have to be given up. The slices are valid until it returns. A row may be shared
-	// by many records: nobody changes it after that.
+	// Limits.Timeout, and when partitions have to be given up. A call that does not return when ctx ends holds up its
+	// worker, rebalances and the end of App.Run. The slices are valid until it returns. A row may be shared by many
+	// records: nobody changes it after that.
 	//
 	// An error is that of the whole batch, whatever found holds then. An [UnavailableError], a context.DeadlineExceeded,
 	// and any error after ctx has timed out, say that the place cannot be asked at the moment: the worker stops reading
-	// input, keeps what it has, and asks again later. Any other error, or a panic, is that of a record: the batch is asked
-	// again in smaller ones until it is known of which, and that one goes to the error policy.
+	// input, keeps what it has, and asks again later, as [Limits] say. Any other error, or a panic, is that of a record:
+	// the batch is asked again in smaller ones until it is known of which, and that one goes to the error policy.
 	Lookup(ctx context.Context, queries []Q, found []*R) error
 }
 
@@ -37,7 +41,7 @@ func (f LookupFunc[Q, R]) Lookup(ctx context.Context, queries []Q, found []*R) e
 }
 
 // UnavailableError says that a place cannot be asked at the moment. Returned, wrapped or not, by [Lookup].Lookup, it makes the
-// worker wait and ask again, for as long as it takes: no record is lost or processed twice for that. Other workers go on, and
+// worker wait and ask again, for as long as [Limits] say: no record is lost or processed twice for that. Other workers go on, and
 // so do rebalances; partitions that are given up meanwhile are processed again by their next owner, from the checkpoint
 // before.
 type UnavailableError struct {
@@ -57,6 +61,82 @@ func (e *UnavailableError) Error() string {
 
 // Unwrap returns Err.
 func (e *UnavailableError) Unwrap() error { return e.Err }
+
+// Limits say how long a join waits for its lookup. [Limit] sets them. The zero value has the defaults.
+type Limits struct {
+	// Timeout is how long one call may take, or up to a quarter more, unless the lookup itself gives up earlier. 0 means
+	// LookupTimeout.
+	Timeout time.Duration
+	// Tries is how often one query, asked alone, may find no answer in time while others are answered; then that is an
+	// error of its record and goes to the error policy, as a [*StuckError]. Whether others are answered is found out by
+	// asking the one that was answered last again, or the next one, with a [Fresh] context. 0 means LookupTries, less
+	// than 0 any number.
+	Tries int
+	// Patience is how long the lookup may answer nothing at all; then each record that waits for it goes to the error
+	// policy, as a [*StuckError], after one more call, until there is an answer again. 0 means for ever: no outage loses
+	// a record.
+	Patience time.Duration
+}
+
+// Limit sets limits for the joins of a lookup. It goes around everything else: a cache, and a default.
+func Limit[Q, R any](lookup Lookup[Q, R], limits Limits) Lookup[Q, R] {
+	return limited[Q, R]{lookup, limits}
+}
+
+type limited[Q, R any] struct {
+	lookup Lookup[Q, R]
+	limits Limits
+}
+
+// Lookup implements [Lookup].
+func (l limited[Q, R]) Lookup(ctx context.Context, queries []Q, found []*R) error {
+	return l.lookup.Lookup(ctx, queries, found)
+}
+
+// LimitsOf returns the limits of a lookup, with the defaults filled in.
+func LimitsOf[Q, R any](lookup Lookup[Q, R]) Limits {
+	var limits Limits
+	if l, ok := lookup.(limited[Q, R]); ok {
+		limits = l.limits
+	}
+	if limits.Timeout <= 0 {
+		limits.Timeout = LookupTimeout
+	}
+	if limits.Tries == 0 {
+		limits.Tries = LookupTries
+	}
+	return limits
+}
+
+// StuckError says that a record waits no longer for a lookup: [Limits] forbid it. It wraps what the last call has returned.
+type StuckError struct {
+	// Tries is how often the query has found no answer while others did. 0 means that nothing was answered for as long as
+	// Limits.Patience allows.
+	Tries int
+	// Waited is how long nothing was answered.
+	Waited time.Duration
+	Err    error
+}
+
+// Error says which limit it was.
+func (e *StuckError) Error() string {
+	if e.Tries > 0 {
+		return fmt.Sprintf("a lookup has not answered this query %d times, while it answers others: %v", e.Tries, e.Err)
+	}
+	return fmt.Sprintf("a lookup has not answered for %v, which is as long as Limits.Patience allows: %v", e.Waited.Round(time.Millisecond), e.Err)
+}
+
+// Unwrap returns Err.
+func (e *StuckError) Unwrap() error { return e.Err }
+
+// fresh is the key of a context.
+type fresh struct{}
+
+// Fresh returns a context for a call that wants to know what the place itself says: caches ask it.
+func Fresh(ctx context.Context) context.Context { return context.WithValue(ctx, fresh{}, true) }
+
+// IsFresh reports whether ctx comes of [Fresh].
+func IsFresh(ctx context.Context) bool { return ctx.Value(fresh{}) != nil }
 
 // WithDefault returns a lookup that finds row where lookup finds none.
 func WithDefault[Q, R any](lookup Lookup[Q, R], row R) Lookup[Q, R] {

@@ -25,7 +25,10 @@ type Lookup[K, V, Q, R, W any] struct {
 	merge     func(ctx context.Context, r *Record[K, V], row *R) (W, error)
 	next      Receiver[K, W]
 	out       Record[K, W]
+	limits    join.Limits
 	deadline  deadline
+	// Clone copies a value that is going to change while it is held. It is nil if none does.
+	Clone func(V) V
 
 	// What is held, side by side. Records before done are finished, those from there to answered have their rows.
 	records []Record[K, V]
@@ -40,6 +43,14 @@ type Lookup[K, V, Q, R, W any] struct {
 	batch int
 	// working is set while code runs that may panic for the record before done.
 	working bool
+
+	// since is when the lookup has begun to answer nothing, and zero while it answers. late counts how often the record at
+	// done, asked for alone, has found no answer in time.
+	since time.Time
+	late  int
+	// known is the query that was answered last, if any was.
+	known     Q
+	someKnown bool
 }
 
 // NewLookup returns an operator that joins records with the rows of lookup. merge is called with nil for a record without one
@@ -51,8 +62,9 @@ func NewLookup[K, V, Q, R, W any](
 ) *Lookup[K, V, Q, R, W] {
 	l := &Lookup[K, V, Q, R, W]{
 		env: env, node: node, lookup: lookup, unmatched: unmatched, query: query, merge: merge, next: next, batch: maxLookupBatch,
-		deadline: deadline{timeout: join.LookupTimeout},
+		limits: join.LimitsOf(lookup),
 	}
+	l.deadline.timeout = l.limits.Timeout
 	env.Buffers = append(env.Buffers, l)
 	env.OnClose = append(env.OnClose, func() error {
 		l.deadline.end()
@@ -69,6 +81,9 @@ func (l *Lookup[K, V, Q, R, W]) Receive(r *Record[K, V]) error {
 		return err
 	}
 	kept := *r
+	if l.Clone != nil {
+		kept.Value = l.Clone(r.Value)
+	}
 	kept.Headers = l.keepHeaders(r.Headers)
 	l.records = append(l.records, kept)
 	l.queries = append(l.queries, q)
@@ -112,7 +127,7 @@ func (l *Lookup[K, V, Q, R, W]) Discard() {
 	clear(l.headers)
 	l.records, l.origins, l.queries, l.found = l.records[:0], l.origins[:0], l.queries[:0], l.found[:0]
 	l.headers, l.bytes = l.headers[:0], l.bytes[:0]
-	l.done, l.answered, l.working = 0, 0, false
+	l.done, l.answered, l.working, l.late = 0, 0, false, 0
 }
 
 // Settle implements [Buffer].
@@ -178,7 +193,7 @@ func (l *Lookup[K, V, Q, R, W]) ask() error {
 	ctx := l.deadline.of(parent)
 	var err error
 	if to-from > 1 {
-		err = l.call(ctx, from, to)
+		err = l.call(ctx, l.queries[from:to], l.found[from:to])
 	} else {
 		l.done, l.working = to, true
 		err = l.lookup.Lookup(ctx, l.queries[from:to], l.found[from:to])
@@ -187,35 +202,97 @@ func (l *Lookup[K, V, Q, R, W]) ask() error {
 	if err == nil {
 		l.answered = to
 		l.batch = min(maxLookupBatch, 2*l.batch)
+		l.since, l.late = time.Time{}, 0
+		l.known, l.someKnown = l.queries[to-1], true
 		return nil
 	}
 	l.batch = max(1, (to-from)/2)
+	late := ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded)
 	unavailable, down := errors.AsType[*join.UnavailableError](err)
 	switch {
 	case parent.Err() != nil:
 		return Fatal(context.Cause(parent))
-	case down:
-		return &UnsettledError{unavailable.RetryAfter, err}
-	case ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded):
-		l.deadline.end()
-		return &UnsettledError{0, fmt.Errorf("a lookup of %d rows has not answered in time: %w", to-from, err)}
+	case down || late:
+		var retryAfter time.Duration
+		if down {
+			retryAfter = unavailable.RetryAfter
+		}
+		if late {
+			l.deadline.end()
+			l.batch = max(1, (to-from)/8) // each try takes long
+			err = fmt.Errorf("a lookup of %d rows has not answered in time: %w", to-from, err)
+		}
+		if err := l.wait(to-from == 1 && late, err); err != nil {
+			return err
+		}
+		return &UnsettledError{retryAfter, err}
 	case to-from > 1:
 		return nil // smaller batches tell whose error it is
 	default:
-		l.done = to
-		l.fail()
+		l.since = time.Time{} // it does answer
+		l.giveUp()
 		return err
 	}
 }
 
+// giveUp fails the record at done.
+func (l *Lookup[K, V, Q, R, W]) giveUp() {
+	l.done++
+	l.late = 0
+	l.fail()
+}
+
+// wait returns an error, and gives up the record at done, if that has waited for long enough. alone says that it was asked for
+// alone, and there was no answer in time.
+func (l *Lookup[K, V, Q, R, W]) wait(alone bool, err error) error {
+	now := time.Now()
+	if l.env.Now != nil {
+		now = l.env.Now()
+	}
+	if l.since.IsZero() {
+		l.since = now
+	}
+	if alone {
+		l.late++
+	}
+	stuck := &join.StuckError{Waited: now.Sub(l.since), Err: err}
+	switch {
+	case alone && l.limits.Tries > 0 && l.late >= l.limits.Tries && l.answersOthers():
+		stuck.Tries = l.late
+		l.since = time.Time{}
+	case l.limits.Patience <= 0 || stuck.Waited < l.limits.Patience:
+		return nil
+	}
+	l.giveUp()
+	return stuck
+}
+
+// answersOthers reports whether the lookup answers another query than the one at done. It is asked for one that it has
+// answered before and for the next, in turn: either may be the same as the one at done.
+func (l *Lookup[K, V, Q, R, W]) answersOthers() bool {
+	query := l.known
+	switch next := l.done + 1; {
+	case next < len(l.records) && (!l.someKnown || l.late%2 == 0):
+		query = l.queries[next]
+	case !l.someKnown:
+		return false
+	}
+	ctx := l.deadline.of(l.env.StepContext())
+	if l.call(join.Fresh(ctx), []Q{query}, make([]*R, 1)) == nil {
+		return true
+	}
+	l.deadline.end()
+	return false
+}
+
 // call asks for a batch. A panic is an error of it.
-func (l *Lookup[K, V, Q, R, W]) call(ctx context.Context, from, to int) (err error) {
+func (l *Lookup[K, V, Q, R, W]) call(ctx context.Context, queries []Q, found []*R) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	return l.lookup.Lookup(ctx, l.queries[from:to], l.found[from:to])
+	return l.lookup.Lookup(ctx, queries, found)
 }
 
 // deadline makes contexts that end in time, and uses each for many calls.

@@ -2,7 +2,10 @@ package stream
 
 import (
 	"context"
+	"slices"
 
+	"github.com/weirstreams/weir/internal/clone"
+	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/operator"
 )
@@ -16,8 +19,11 @@ import (
 // Table. Keys may be null.
 //
 // The lookup may be used by several operators, and belongs to the caller, who closes it after the end of App.Run. While it
-// is unavailable (join.UnavailableError), the worker stops reading, and tries again until it answers; an error of one query
-// goes to the error policy with its record.
+// is unavailable (join.UnavailableError), the worker stops reading, and tries again until it answers (join.Limits); an error of
+// one query goes to the error policy with its record.
+//
+// Values are held until there is an answer. Behind operators with state, which may change what they have handed on, copies
+// are, made as for Update.
 func (s Stream[K, V]) JoinLookup[Q, R, W any](lookup join.Lookup[Q, R], query func(V) Q, f func(V, R) W) Stream[K, W] {
 	return s.joinLookup(lookup, false, func(_ context.Context, r *Record[K, V]) (Q, error) {
 		return query(r.Value), nil
@@ -79,11 +85,24 @@ func (s Stream[K, V]) joinLookup[Q, R, W any](
 	lookup join.Lookup[Q, R], unmatched bool, query func(context.Context, *Record[K, V]) (Q, error),
 	merge func(context.Context, *Record[K, V], *R) (W, error),
 ) Stream[K, W] {
+	copied := clone.Needed[V]() && behindState(s.node)
 	out := s.operate("joinlookup", func(env *operator.Env, node int, next operator.Receiver[K, W]) operator.Receiver[K, V] {
-		return operator.NewLookup(env, node, lookup, unmatched, query, merge, next)
+		l := operator.NewLookup(env, node, lookup, unmatched, query, merge, next)
+		if copied {
+			l.Clone = clone.For[V]()
+		}
+		return l
 	})
 	if lookup == nil {
 		s.topology.graph.Find(out.node, "the lookup is nil")
 	}
 	return out
+}
+
+// behindState reports whether the values that come out of a node may be what a store of its task holds.
+func behindState(n *graph.Node) bool {
+	if n.Kind == graph.KindRepartition {
+		return false
+	}
+	return len(n.Stores) > 0 || slices.ContainsFunc(n.Parents, behindState)
 }

@@ -88,7 +88,22 @@ func deep(v reflect.Value) reflect.Value {
 	}
 }
 
+// Needed reports whether values of T have to be copied to be kept apart. It is false for those that assignment copies.
+func Needed[T any]() bool { return !flat(reflect.TypeFor[T]()) }
+
 // flat reports whether values of a type are copied by assignment.
 func flat(t reflect.Type) bool {
-	return t.Kind() <= reflect.Complex128 || t.Kind() == reflect.String
+	switch t.Kind() {
+	case reflect.Array:
+		return flat(t.Elem())
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if !flat(t.Field(i).Type) {
+				return false
+			}
+		}
+		return true
+	default:
+		return t.Kind() <= reflect.Complex128 || t.Kind() == reflect.String
+	}
 }

@@ -86,6 +86,7 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 		}
 	}
 	w.endOutages()
+	w.endHoldBack()
 	return nil
 }
 

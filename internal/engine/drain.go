@@ -89,11 +89,30 @@ func (w *Worker) holdBack(err error) {
 	w.holdBackFor(wait, err)
 }
 
-// holdBackFor stops all input of the worker for a time.
+// holdBackFor stops all input of the worker for a time. The log says so once, and now and then while it lasts.
 func (w *Worker) holdBackFor(wait time.Duration, cause error) {
-	w.config.Logger.Warn("input is held back", "wait", wait, "cause", cause)
-	w.heldBackUntil = w.config.Clock.Now().Add(wait)
+	now := w.config.Clock.Now()
+	if w.heldBackSince.IsZero() {
+		w.heldBackSince, w.heldBackWarned = now, now.Add(-heldBackWarning)
+	}
+	if now.Sub(w.heldBackWarned) >= heldBackWarning {
+		w.heldBackWarned = now
+		w.config.Logger.Warn("input is held back", "wait", wait, "since", w.heldBackSince, "cause", cause)
+	}
+	w.heldBackUntil = now.Add(wait)
 	w.pauseInput(true)
+}
+
+// heldBackWarning is how often the log says that input is held back.
+const heldBackWarning = time.Minute
+
+// endHoldBack notes that there is a checkpoint: nothing waits any more.
+func (w *Worker) endHoldBack() {
+	if w.heldBackSince.IsZero() || len(w.outages) > 0 {
+		return
+	}
+	w.config.Logger.Info("input goes on", "after", w.config.Clock.Now().Sub(w.heldBackSince).Round(time.Millisecond))
+	w.heldBackSince = time.Time{}
 }
 
 // TryCheckpoint makes a checkpoint or, if a sink takes no more, holds the input back until it can be made. It reports whether

@@ -49,7 +49,9 @@ type Worker struct {
 	// heldBackUntil is set while a sink takes no more, a lookup cannot be asked, or a codec cannot reach what it needs: input is
 	// not processed until then.
 	heldBackUntil time.Time
-	outages       outages
+	// heldBackSince is when that began, zero after a checkpoint, heldBackWarned when the log said so last.
+	heldBackSince, heldBackWarned time.Time
+	outages                       outages
 	// polls counts the calls of the fetcher, quiet is the count of the last that brought nothing.
 	polls, quiet int
 	// pace is how many records are processed in one step.
@@ -130,7 +132,8 @@ func (w *Worker) RemoveTasks(ctx context.Context, ids []TaskID) error {
 		return nil
 	case isBackpressure(err):
 		w.config.Logger.Warn("partitions given up without a checkpoint, because a sink takes no more or a lookup is unavailable", "error", err)
-		return w.rewind(ctx, err)
+		w.heldBackSince = time.Time{}
+		return w.goBack(ctx, err) // which may happen any number of times
 	case bounded.Err() != nil && ctx.Err() == nil:
 		w.config.Logger.Warn("partitions given up without a checkpoint, which took too long", "timeout", w.config.RevokeTimeout)
 		return w.giveUp(ctx, err)

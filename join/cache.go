@@ -38,6 +38,8 @@ type Cache[Q comparable, R any] struct {
 
 	mu           sync.Mutex // guards what follows; not held while lookup is asked
 	answers      *simplelru.LRU[Q, answer[R]]
+	pending      map[Q]chan struct{} // queries that are being asked; closed when that has ended
+	clears       int                 // how often Clear was called
 	hits, misses int64
 }
 
@@ -56,7 +58,7 @@ type CacheInfo struct {
 }
 
 // Cached puts a cache before a lookup. The query is the key: it has to hold everything that the answer depends on. The lookup
-// is asked once for a query that several records of a batch have in common.
+// is asked once for a query that several records of a batch, or several workers at a time, have in common.
 func Cached[Q comparable, R any](lookup Lookup[Q, R], config CacheConfig) *Cache[Q, R] {
 	c := &Cache[Q, R]{lookup: lookup, size: config.Size, ttl: config.TTL, now: config.Now}
 	if c.size <= 0 {
@@ -69,18 +71,26 @@ func Cached[Q comparable, R any](lookup Lookup[Q, R], config CacheConfig) *Cache
 		c.now = time.Now
 	}
 	c.began = c.now()
+	c.pending = map[Q]chan struct{}{}
 	c.asking.New = func() any { return &misses[Q, R]{index: map[Q]int{}} }
 	c.answers, _ = simplelru.NewLRU[Q, answer[R]](c.size, nil) // fails for sizes below 1 only
 	return c
 }
 
-// Lookup implements [Lookup]. The time is taken once for all queries. A [Fresh] context has all of them asked.
+// Lookup implements [Lookup]. The time is taken once for all queries. What another call is asking at the moment is waited for,
+// for up to a second. A [Fresh] context has all queries asked.
 func (c *Cache[Q, R]) Lookup(ctx context.Context, queries []Q, found []*R) error {
 	if c.ttl < 0 {
 		return c.lookup.Lookup(ctx, queries, found)
 	}
+	fresh := IsFresh(ctx)
+	return c.answer(ctx, queries, found, !fresh, !fresh)
+}
+
+// answer is Lookup. known says whether what is known counts, wait whether to wait for other calls.
+func (c *Cache[Q, R]) answer(ctx context.Context, queries []Q, found []*R, known, wait bool) error {
 	now := c.now().Sub(c.began)
-	m := c.find(now, queries, found, IsFresh(ctx))
+	m := c.find(now, queries, found, known, wait)
 	if m == nil {
 		return nil
 	}
@@ -88,44 +98,113 @@ func (c *Cache[Q, R]) Lookup(ctx context.Context, queries []Q, found []*R) error
 		m.clear()
 		c.asking.Put(m)
 	}()
-	if err := c.lookup.Lookup(ctx, m.queries, m.found); err != nil {
+	if len(m.queries) > 0 {
+		if err := c.ask(ctx, now, m); err != nil {
+			return err
+		}
+		for _, w := range m.waiting {
+			found[w.query] = m.found[w.miss]
+		}
+	}
+	if len(m.others) == 0 {
+		return nil
+	}
+	if err := await(ctx, m.others); err != nil {
 		return err
 	}
-	for _, w := range m.waiting {
-		found[w.query] = m.found[w.miss]
+	left, answers := make([]Q, len(m.others)), make([]*R, len(m.others))
+	for i, o := range m.others {
+		left[i] = queries[o.query]
 	}
-	c.keep(now, m)
+	if err := c.answer(ctx, left, answers, true, false); err != nil {
+		return err
+	}
+	for i, o := range m.others {
+		found[o.query] = answers[i]
+	}
 	return nil
 }
 
 // find sets found to what is known, and returns what is not, or nil if that is nothing.
-func (c *Cache[Q, R]) find(now time.Duration, queries []Q, found []*R, fresh bool) (m *misses[Q, R]) {
+func (c *Cache[Q, R]) find(now time.Duration, queries []Q, found []*R, known, wait bool) (m *misses[Q, R]) {
 	c.mu.Lock()
-	defer c.mu.Unlock() // also when a query cannot be compared, which panics
+	complete := false
+	defer func() {
+		if !complete && m != nil { // a query cannot be compared, which panics
+			c.release(m)
+		}
+		c.mu.Unlock()
+	}()
 	for i, q := range queries {
-		if a, ok := c.answers.Get(q); ok && now-a.at < c.ttl && !fresh {
+		if a, ok := c.answers.Get(q); ok && known && now-a.at < c.ttl {
 			found[i] = a.row
 			c.hits++
 			continue
 		}
 		if m == nil {
 			m = c.asking.Get().(*misses[Q, R])
+			m.done, m.clears = make(chan struct{}), c.clears
 		}
-		if m.add(i, q) {
-			c.misses++
-		} else {
+		other := c.pending[q]
+		switch {
+		case wait && other != nil && other != m.done:
+			m.others = append(m.others, pendingQuery{i, other})
+			continue
+		case !m.add(i, q):
 			c.hits++
+			continue
+		}
+		c.misses++
+		if other == nil && q == q { // a NaN could not be deleted
+			c.pending[q] = m.done
 		}
 	}
+	complete = true
 	return m
 }
 
-func (c *Cache[Q, R]) keep(now time.Duration, m *misses[Q, R]) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for i, q := range m.queries {
-		c.answers.Add(q, answer[R]{m.found[i], now})
+// ask asks for what is not known, and keeps the answers.
+func (c *Cache[Q, R]) ask(ctx context.Context, now time.Duration, m *misses[Q, R]) error {
+	answered := false
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for i, q := range m.queries {
+			if answered && c.clears == m.clears && q == q {
+				c.answers.Add(q, answer[R]{m.found[i], now})
+			}
+		}
+		c.release(m)
+	}()
+	err := c.lookup.Lookup(ctx, m.queries, m.found)
+	answered = err == nil
+	return err
+}
+
+// release lets others ask for the queries of m. The caller holds mu.
+func (c *Cache[Q, R]) release(m *misses[Q, R]) {
+	for _, q := range m.queries {
+		if c.pending[q] == m.done {
+			delete(c.pending, q)
+		}
 	}
+	close(m.done)
+}
+
+// await waits until queries are answered, or have failed, but not for long: a call may hang because of another query.
+func await(ctx context.Context, queries []pendingQuery) error {
+	enough := time.NewTimer(time.Second)
+	defer enough.Stop()
+	for _, q := range queries {
+		select {
+		case <-q.done:
+		case <-enough.C:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // Info returns how the cache does. Any goroutine may call it.
@@ -135,11 +214,12 @@ func (c *Cache[Q, R]) Info() CacheInfo {
 	return CacheInfo{Hits: c.hits, Misses: c.misses, Size: c.answers.Len(), MaxSize: c.size}
 }
 
-// Clear forgets all answers.
+// Clear forgets all answers. Those that are on their way are not kept.
 func (c *Cache[Q, R]) Clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.answers.Purge()
+	c.clears++
 }
 
 // misses are the queries of a batch that are asked, each once.
@@ -148,6 +228,15 @@ type misses[Q comparable, R any] struct {
 	queries []Q
 	found   []*R
 	waiting []waiter
+	others  []pendingQuery
+	done    chan struct{} // closed when queries are answered, or have failed
+	clears  int           // when they were asked
+}
+
+// pendingQuery is a query of the batch that another call is asking.
+type pendingQuery struct {
+	query int
+	done  chan struct{}
 }
 
 // waiter is a query of the batch and the one that is asked for it.
@@ -171,5 +260,7 @@ func (m *misses[Q, R]) clear() {
 	clear(m.index)
 	clear(m.queries)
 	clear(m.found)
-	m.queries, m.found, m.waiting = m.queries[:0], m.found[:0], m.waiting[:0]
+	clear(m.others)
+	m.queries, m.found, m.waiting, m.others = m.queries[:0], m.found[:0], m.waiting[:0], m.others[:0]
+	m.done = nil
 }

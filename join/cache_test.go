@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -128,6 +131,113 @@ func TestACacheDoesNotKeepErrors(t *testing.T) {
 	if diff := cmp.Diff([]int{1}, ask(t, c, "n1")); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// What was asked before it was cleared may be what it was cleared for.
+func TestACacheThatIsClearedKeepsNoAnswersOfBefore(t *testing.T) {
+	var c *join.Cache[string, int]
+	calls := 0
+	c = join.Cached(join.LookupFunc[string, int](func(context.Context, []string, []*int) error {
+		if calls++; calls == 1 {
+			c.Clear()
+		}
+		return nil
+	}), join.CacheConfig{})
+	ask(t, c, "n1")
+	ask(t, c, "n1")
+	ask(t, c, "n1")
+	if calls != 2 {
+		t.Errorf("asked %d times, want 2", calls)
+	}
+}
+
+func TestACacheDoesNotKeepWhatItCannotFindAgain(t *testing.T) {
+	c := join.Cached(join.LookupFunc[float64, int](func(context.Context, []float64, []*int) error { return nil }), join.CacheConfig{})
+	for range 3 {
+		if err := c.Lookup(t.Context(), []float64{math.NaN()}, make([]*int, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if size := c.Info().Size; size != 0 {
+		t.Errorf("it keeps %d answers", size)
+	}
+}
+
+func TestACacheAsksAgainWithAFreshContext(t *testing.T) {
+	n := &numbers{}
+	c := join.Cached(n, join.CacheConfig{})
+	ask(t, c, "n1")
+	if err := c.Lookup(join.Fresh(t.Context()), []string{"n1"}, make([]*int, 1)); err != nil || len(n.asked) != 2 {
+		t.Error(err, n.asked)
+	}
+}
+
+// Workers that miss the same row at the same time ask for it once, also if the first call fails.
+func TestWorkersThatMissTheSameRowAskOnce(t *testing.T) {
+	for _, failing := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			n := &numbers{}
+			slow := join.LookupFunc[string, int](func(ctx context.Context, queries []string, found []*int) error {
+				time.Sleep(100 * time.Millisecond)
+				if failing {
+					failing = false
+					return errors.New("no")
+				}
+				return n.Lookup(ctx, queries, found)
+			})
+			c := join.Cached(slow, join.CacheConfig{})
+			var all sync.WaitGroup
+			var failed atomic.Int32
+			for range 8 {
+				all.Go(func() {
+					found := make([]*int, 3)
+					if err := c.Lookup(t.Context(), []string{"n1", "x", "n1"}, found); err != nil {
+						failed.Add(1)
+					} else if *found[0] != 1 || found[1] != nil || *found[2] != 1 {
+						t.Error(found)
+					}
+				})
+				time.Sleep(time.Millisecond)
+			}
+			all.Wait()
+			if failed.Load() == 0 && len(n.asked) != 1 || failed.Load() > 1 {
+				t.Errorf("%d failed, asked %v", failed.Load(), n.asked)
+			}
+		})
+	}
+}
+
+// A call that hangs does not hold up others for long, nor does a panic.
+func TestACacheDoesNotWaitLongForOtherCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		c := join.Cached(join.LookupFunc[string, int](func(ctx context.Context, _ []string, found []*int) error {
+			switch calls++; calls {
+			case 1:
+				panic("no")
+			case 2:
+				time.Sleep(time.Hour)
+			}
+			found[0] = new(int)
+			return nil
+		}), join.CacheConfig{})
+		func() {
+			defer func() { _ = recover() }()
+			_ = c.Lookup(t.Context(), []string{"a"}, make([]*int, 1))
+		}()
+		var hanging sync.WaitGroup
+		defer hanging.Wait()
+		hanging.Go(func() { _ = c.Lookup(t.Context(), []string{"a"}, make([]*int, 1)) })
+		time.Sleep(time.Millisecond)
+		began := time.Now()
+		found := make([]*int, 1)
+		if err := c.Lookup(t.Context(), []string{"a"}, found); err != nil || found[0] == nil {
+			t.Error(err, found)
+		}
+		if took := time.Since(began); took > 2*time.Second {
+			t.Errorf("it took %v", took)
+		}
+	})
 }
 
 // Whatever is asked by whom, the answers are those of the lookup.

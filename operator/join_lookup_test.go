@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -18,7 +19,7 @@ import (
 )
 
 // lookupTask is a task that is a lookup join. "unknown" has no row; everything else has itself in capitals. "poison" makes a
-// batch fail, "panic" panics; the function of both fails for "unwanted".
+// batch fail, "hole" lets it find no answer in time, "panic" panics; the function of both fails for "unwanted".
 type lookupTask struct {
 	env     *operator.Env
 	op      *operator.Lookup[string, string, string, string, string]
@@ -26,10 +27,17 @@ type lookupTask struct {
 	asked   []int // the sizes of batches
 	err     error // of the next calls
 	offset  int64
+	now     time.Time
+
+	failures []error
 }
 
 func newLookupTask(ctx context.Context, unmatched bool) *lookupTask {
-	l := &lookupTask{env: &operator.Env{Context: ctx, Logger: slog.New(slog.DiscardHandler)}}
+	return newLimitedLookupTask(ctx, unmatched, join.Limits{})
+}
+
+func newLimitedLookupTask(ctx context.Context, unmatched bool, limits join.Limits) *lookupTask {
+	l := &lookupTask{env: &operator.Env{Context: ctx, Logger: slog.New(slog.DiscardHandler)}, now: time.Unix(0, 0)}
 	lookup := join.LookupFunc[string, string](func(_ context.Context, queries []string, found []*string) error {
 		l.asked = append(l.asked, len(queries))
 		if l.err != nil {
@@ -39,6 +47,8 @@ func newLookupTask(ctx context.Context, unmatched bool) *lookupTask {
 			switch q {
 			case "poison":
 				return errors.New("poisoned")
+			case "hole":
+				return fmt.Errorf("hole: %w", context.DeadlineExceeded)
 			case "panic":
 				panic("poisoned")
 			case "unknown":
@@ -49,7 +59,8 @@ func newLookupTask(ctx context.Context, unmatched bool) *lookupTask {
 		}
 		return nil
 	})
-	l.op = operator.NewLookup(l.env, 0, lookup, unmatched,
+	l.env.Now = func() time.Time { return l.now }
+	l.op = operator.NewLookup(l.env, 0, join.Limit(lookup, limits), unmatched,
 		func(_ context.Context, r *operator.Record[string, string]) (string, error) {
 			if r.Value == "no query" {
 				return "", errors.New("no query")
@@ -96,7 +107,22 @@ func (l *lookupTask) settle() (failed []int64, unavailable error) {
 			return failed, unsettled
 		}
 		failed = append(failed, l.env.Origin.Offset)
+		l.failures = append(l.failures, err)
 	}
+}
+
+// settleFor settles again and again, a second apart, until nothing is held, and returns how often it took.
+func (l *lookupTask) settleFor(tries int) (failed []int64, took int, unavailable error) {
+	for took < tries {
+		took++
+		var more []int64
+		more, unavailable = l.settle()
+		if failed = append(failed, more...); unavailable == nil {
+			break
+		}
+		l.now = l.now.Add(time.Second)
+	}
+	return failed, took, unavailable
 }
 
 func (l *lookupTask) try() (err error) {
@@ -186,6 +212,63 @@ func TestALookupThatIsUnavailableIsAskedAgain(t *testing.T) {
 		}
 		if diff := cmp.Diff([]string{"k: a A at 0", "k: b B at 1", "k: c C at 2"}, l.results.results); diff != "" {
 			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+// A query that never finds an answer is the error of its record once it is known that others do, before it or behind it.
+func TestAQueryThatNeverFindsAnAnswerIsGivenUp(t *testing.T) {
+	for _, c := range []struct {
+		values []string
+		limits join.Limits
+		failed []int64
+		took   int
+	}{
+		{[]string{"hole", "b"}, join.Limits{}, []int64{0}, 4}, // two together first
+		{[]string{"a", "hole"}, join.Limits{}, []int64{1}, 4},
+		{[]string{"a", "hole"}, join.Limits{Tries: 1}, []int64{1}, 2},
+		{[]string{"a", "hole"}, join.Limits{Tries: -1}, nil, 100},
+		{[]string{"hole"}, join.Limits{}, nil, 100}, // nothing else was ever answered: this looks like an outage
+		{[]string{"hole"}, join.Limits{Patience: 9 * time.Second}, []int64{0}, 10},
+		{[]string{"a", "hole", "hole", "hole", "d"}, join.Limits{}, []int64{1, 2, 3}, 9},
+	} {
+		l := newLimitedLookupTask(t.Context(), false, c.limits)
+		l.receive(c.values...)
+		failed, took, err := l.settleFor(100)
+		if diff := cmp.Diff(c.failed, failed); diff != "" || took != c.took || (err != nil) != (took == 100) {
+			t.Errorf("%v %+v: took %d tries, %v: %s", c.values, c.limits, took, err, diff)
+		}
+		for _, err := range l.failures {
+			if stuck, ok := errors.AsType[*join.StuckError](err); !ok || (stuck.Tries > 0) != (c.limits.Patience == 0) || !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%v: %v", c.values, err)
+			}
+		}
+	}
+}
+
+// While nothing is answered nothing is given up, however long it lasts. With a limit all that waits is, and goes on afterwards.
+func TestAnOutageOfALookupLosesNothingUnlessThereIsALimit(t *testing.T) {
+	for _, away := range []error{&join.UnavailableError{}, context.DeadlineExceeded} {
+		l := newLookupTask(t.Context(), false)
+		l.receive("a")
+		if failed, err := l.settle(); failed != nil || err != nil {
+			t.Fatal(failed, err)
+		}
+		l.receive("b", "c")
+		l.err = away
+		if failed, took, err := l.settleFor(1000); failed != nil || took != 1000 || err == nil {
+			t.Errorf("%v: %v failed after %d", away, failed, took)
+		}
+		l = newLimitedLookupTask(t.Context(), false, join.Limits{Patience: time.Minute})
+		l.receive("a", "b")
+		l.err = away
+		if failed, took, err := l.settleFor(1000); len(failed) != 2 || took != 61 || err != nil {
+			t.Errorf("%v: %v failed after %d: %v", away, failed, took, err)
+		}
+		l.err = nil
+		l.receive("c")
+		if failed, err := l.settle(); failed != nil || err != nil || len(l.results.results) != 1 {
+			t.Errorf("%v: afterwards: %v, %v", away, failed, err)
 		}
 	}
 }

@@ -138,4 +138,8 @@ func Example_lookups() {
 		p.Owner = a.Owner
 		return p
 	})
+
+	hurried := join.Limit(cached, join.Limits{Timeout: 2 * time.Second, Tries: 5, Patience: 10 * time.Minute})
+
+	_ = hurried
 }

@@ -115,27 +115,14 @@ func visit(t *stream.Topology) {
 // A record without a row is kept.
 func ExampleStream_LeftJoinGlobal() {
 	t := stream.NewTopology()
-	t.From(pages).LeftJoinGlobal(t.GlobalTable(users), func(page string) string { return page[1:] }, func(page string, user *string) string {
-		if user == nil {
-			return page + " of nobody"
-		}
-		return page + " of " + *user
+	t.From(pages).LeftJoinGlobal(t.GlobalTable(users), userOf, func(page string, user *string) string {
+		return page + " of " + orNothing(user)
 	}).To(words)
 
-	err := testkit.Run(t, func(d *testkit.Driver) {
-		d.Input(users).Send("7", "Ada", time.Unix(0, 0))
-		d.Input(pages).Send("x", "/7", time.Unix(1, 0))
-		d.Input(pages).Send("x", "/8", time.Unix(2, 0))
-		for _, v := range d.Output(words).Values() {
-			fmt.Println(v)
-		}
-	})
-	if err != nil {
-		fmt.Println(err)
-	}
+	visit(t)
 	// Output:
 	// /7 of Ada
-	// /8 of nobody
+	// / of nothing
 }
 
 // A record that refers to nothing says so.

@@ -184,7 +184,7 @@ func globalTable(faulty func() error) *stream.Topology {
 }
 
 // lookupJoin looks up the names of shops, before a repartition and behind it. Some shops have none. Whoever knows the names does
-// not always answer, and sometimes fails.
+// not always answer, or not in time, and sometimes fails.
 func lookupJoin(faulty func() error) *stream.Topology {
 	failures, away := 0, 0
 	names := join.Cached(join.LookupFunc[string, string](func(_ context.Context, shops []string, found []*string) error {
@@ -193,8 +193,11 @@ func lookupJoin(faulty func() error) *stream.Topology {
 			return &join.UnavailableError{}
 		}
 		if err := faulty(); err != nil {
-			if failures++; failures%4 == 0 {
+			switch failures++; failures % 4 {
+			case 0:
 				return err
+			case 2:
+				return context.DeadlineExceeded
 			}
 			away = 12
 			return &join.UnavailableError{Err: err}

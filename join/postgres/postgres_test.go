@@ -1,16 +1,10 @@
 package postgres_test
 
 import (
-	"context"
 	"database/sql"
-	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/url"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -55,6 +49,7 @@ func prepare(tb testing.TB) (address string) {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	db.SetMaxIdleConns(-1) // a test may break connections
 	exec := func(statement string) {
 		if _, err := db.Exec(statement); err != nil {
 			tb.Errorf("%s: %v", statement, err)
@@ -155,8 +150,8 @@ func TestInjections(t *testing.T) {
 		{Name: "t", On: "id", Columns: []string{`name", (SELECT count(*) FROM t) AS "x`}},
 		{Name: "t", On: "id", Columns: []string{"name"}, OrderBy: `id"; DROP TABLE t; --`},
 	} {
-		lookup := lookuptest.Must(postgres.All[int64, string](t.Context(), db, table))
-		if err := lookup.Lookup(t.Context(), []int64{1}, make([]*[]string, 1)); err == nil || !strings.Contains(err.Error(), "does not exist") {
+		_, err := postgres.All[int64, string](t.Context(), db, table)
+		if err == nil || !strings.Contains(err.Error(), "does not exist") {
 			t.Errorf("%+v: %v", table, err)
 		}
 	}
@@ -165,140 +160,22 @@ func TestInjections(t *testing.T) {
 	}
 }
 
-// L-22, D-J9: an error does not spoil what comes after it.
-func TestAFailedStatementIsForgotten(t *testing.T) {
-	db := open(t, prepare(t), postgres.Config{Connections: 1})
-	divided := lookuptest.Must(postgres.Query[int64, int64](db, `SELECT 10 / $1::bigint`, nil))
-	for range 3 {
-		err := divided.Lookup(t.Context(), []int64{0}, make([]*int64, 1))
-		if _, ok := errors.AsType[*join.UnavailableError](err); ok || err == nil || !strings.Contains(err.Error(), "division by zero") {
-			t.Errorf("got %v", err)
-		}
-		if diff := cmp.Diff([]*int64{years(5)}, lookuptest.Ask(t, divided, 2)); diff != "" {
-			t.Error(diff)
-		}
-	}
-}
-
-// L-20: the server gives up, and the connection is as good as before.
-func TestASlowStatementIsUnavailable(t *testing.T) {
-	address := prepare(t)
-	for name, opened := range map[string]func() *postgres.DB{
-		"our timeout": func() *postgres.DB { return open(t, address, postgres.Config{Timeout: 200 * time.Millisecond}) },
-		"of the URL":  func() *postgres.DB { return open(t, address+"&statement_timeout=200", postgres.Config{}) },
+// Names that the database does not have are errors at once.
+func TestAMisspelledColumnIsAnError(t *testing.T) {
+	db := open(t, prepare(t), postgres.Config{})
+	for name, table := range map[string]postgres.Table{
+		"nmae":      {Name: "t", On: "id", Columns: []string{"nmae"}},
+		"di":        {Name: "t", On: "di", Columns: []string{"name"}},
+		"aeg":       {Name: "t", On: "id", Columns: []string{"name"}, OrderBy: "aeg"},
+		"Name":      {Name: "t", On: "id", Columns: []string{"Name"}}, // which L-21 makes another one
+		"Other.t\"": {Schema: "Other", Name: "t", On: "id", Columns: []string{"name"}},
 	} {
-		lookup := lookuptest.Must(postgres.Query[float64, string](opened(), `SELECT 'slept' FROM pg_sleep($1)`, nil))
-		began := time.Now()
-		err := lookup.Lookup(t.Context(), []float64{30}, make([]*string, 1))
-		if !lookuptest.Unavailable(err) || time.Since(began) > 10*time.Second {
-			t.Errorf("%s: got %v after %v", name, err, time.Since(began))
-		}
-		if diff := cmp.Diff([]*string{new("slept")}, lookuptest.Ask(t, lookup, 0)); diff != "" {
-			t.Errorf("%s: %s", name, diff)
-		}
-	}
-}
-
-// relay lets connections to the server be cut.
-type relay struct {
-	listener net.Listener
-	mu       sync.Mutex // guards what follows
-	conns    []net.Conn
-	closed   bool
-}
-
-func newRelay(t *testing.T) *relay {
-	t.Helper()
-	target := lookuptest.Must(url.Parse(server)).Host
-	r := &relay{listener: lookuptest.Must((&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0"))}
-	t.Cleanup(func() {
-		r.listener.Close()
-		r.cut(false)
-	})
-	go func() {
-		for {
-			from, err := r.listener.Accept()
-			if err != nil {
-				return
+		_, first := postgres.First[int64, string](t.Context(), db, table)
+		_, all := postgres.All[int64, string](t.Context(), db, table)
+		for _, err := range []error{first, all} {
+			if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "does not exist") {
+				t.Errorf("%+v: got %v, want %q", table, err, name)
 			}
-			to, err := net.Dial("tcp", target)
-			r.mu.Lock()
-			if err != nil || r.closed {
-				from.Close()
-				if err == nil {
-					to.Close()
-				}
-				r.mu.Unlock()
-				continue
-			}
-			r.conns = append(r.conns, from, to)
-			r.mu.Unlock()
-			go func() { _, _ = io.Copy(to, from) }()
-			go func() { _, _ = io.Copy(from, to) }()
-		}
-	}()
-	return r
-}
-
-// cut cuts all connections, and those to come until it is called again, if closed.
-func (r *relay) cut(closed bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.closed = closed
-	for _, c := range r.conns {
-		c.Close()
-	}
-	r.conns = nil
-}
-
-func TestAServerThatIsAwayIsUnavailable(t *testing.T) {
-	address := prepare(t)
-	r := newRelay(t)
-	through := lookuptest.Must(url.Parse(address))
-	through.Host = r.listener.Addr().String()
-	db := open(t, through.String(), postgres.Config{Timeout: 2 * time.Second})
-	lookup := lookuptest.Must(postgres.First[int64, person](t.Context(), db, postgres.Table{Name: "t", On: "id", OrderBy: "age"}))
-	want := []*person{{"a", years(30)}}
-	for range 2 {
-		r.cut(false)
-		deadline := time.Now().Add(10 * time.Second)
-		for {
-			found := make([]*person, 1)
-			err := lookup.Lookup(t.Context(), []int64{1}, found)
-			if err == nil {
-				if diff := cmp.Diff(want, found); diff != "" {
-					t.Error(diff)
-				}
-				break
-			}
-			if !lookuptest.Unavailable(err) || time.Now().After(deadline) {
-				t.Fatalf("got %v", err)
-			}
-		}
-		r.cut(true)
-		for range 3 {
-			err := lookup.Lookup(t.Context(), []int64{1}, make([]*person, 1))
-			if !lookuptest.Unavailable(err) {
-				t.Fatalf("got %v", err)
-			}
-		}
-	}
-}
-
-func TestOpeningWhatIsNotThere(t *testing.T) {
-	address := prepare(t)
-	wrong := lookuptest.Must(url.Parse(address))
-	wrong.User = url.UserPassword("weir", "secret-and-wrong")
-	for name, address := range map[string]string{
-		"password authentication failed": wrong.String(),
-		"refused":                        "postgres://weir:secret-and-wrong@127.0.0.1:1/postgres",
-		"cannot parse":                   "postgres://weir:secret-and-wrong@:x/",
-	} {
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		_, err := postgres.Open(ctx, address, postgres.Config{})
-		cancel()
-		if err == nil || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "secret-and-wrong") {
-			t.Errorf("got %v, want %q", err, name)
 		}
 	}
 }

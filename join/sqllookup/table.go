@@ -63,7 +63,9 @@ type tableLookup[R any] struct {
 	binding *binding[R]
 	// rows is what a SELECT has between the number of its query and the parameter, limit what is behind it.
 	rows, limit string
-	// prepared are statements by how many values they look up, if the database keeps them. They live as long as it does.
+	// texts are statements by how many values they look up, prepared are those of Database.Prepare, which live as long as
+	// the database does.
+	texts    [batchSize + 1]atomic.Pointer[string]
 	prepared [batchSize + 1]atomic.Pointer[sql.Stmt]
 }
 
@@ -211,6 +213,16 @@ func lookup[Q, R any](ctx context.Context, l *tableLookup[R], queries []Q, use f
 	return nil
 }
 
+// text returns the statement for n values, made once.
+func (l *tableLookup[R]) text(n int) string {
+	if s := l.texts[n].Load(); s != nil {
+		return *s
+	}
+	s := l.statement(n)
+	l.texts[n].Store(&s)
+	return s
+}
+
 // prepare returns the statement for n values.
 func (l *tableLookup[R]) prepare(ctx context.Context, n int) (*sql.Stmt, error) {
 	if s := l.prepared[n].Load(); s != nil {
@@ -246,7 +258,7 @@ func (l *tableLookup[R]) ask(ctx context.Context, args []any, use func(i int, ro
 
 func (l *tableLookup[R]) query(ctx context.Context, args []any) (*sql.Rows, error) {
 	if !l.db.Prepare {
-		return l.db.query(ctx, l.statement(len(args)), args)
+		return l.db.query(ctx, l.text(len(args)), args)
 	}
 	s, err := l.prepare(ctx, len(args))
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -116,6 +117,7 @@ func describeTable[R any](db Database, t Table, first bool) (*tableLookup[R], er
 			return nil, fmt.Errorf("sql lookup of table %q: %s is %q, which is no name", t.Name, n.what, n.name)
 		}
 	}
+	t.Columns = slices.Clone(t.Columns) // the caller may change them
 	b, err := s.bind(t.Columns)
 	if err != nil {
 		return nil, fmt.Errorf("sql lookup of table %q: %w", t.Name, err)

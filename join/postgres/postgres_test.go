@@ -164,11 +164,11 @@ func TestInjections(t *testing.T) {
 func TestAMisspelledColumnIsAnError(t *testing.T) {
 	db := open(t, prepare(t), postgres.Config{})
 	for name, table := range map[string]postgres.Table{
-		"nmae":      {Name: "t", On: "id", Columns: []string{"nmae"}},
-		"di":        {Name: "t", On: "di", Columns: []string{"name"}},
-		"aeg":       {Name: "t", On: "id", Columns: []string{"name"}, OrderBy: "aeg"},
-		"Name":      {Name: "t", On: "id", Columns: []string{"Name"}}, // which L-21 makes another one
-		"Other.t\"": {Schema: "Other", Name: "t", On: "id", Columns: []string{"name"}},
+		"column t.nam does": {Name: "t", On: "id", Columns: []string{"nam"}},
+		"di":                {Name: "t", On: "di", Columns: []string{"name"}},
+		"aeg":               {Name: "t", On: "id", Columns: []string{"name"}, OrderBy: "aeg"},
+		"Name":              {Name: "t", On: "id", Columns: []string{"Name"}}, // which L-21 makes another one
+		"Other.t\"":         {Schema: "Other", Name: "t", On: "id", Columns: []string{"name"}},
 	} {
 		_, first := postgres.First[int64, string](t.Context(), db, table)
 		_, all := postgres.All[int64, string](t.Context(), db, table)

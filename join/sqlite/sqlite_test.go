@@ -178,12 +178,12 @@ func TestInjections(t *testing.T) {
 func TestAMisspelledColumnIsAnError(t *testing.T) {
 	db := open(t, create(t, people), sqlite.Config{})
 	for name, table := range map[string]sqlite.Table{
-		"t.nmae":   {Name: "t", On: "id", Columns: []string{"nmae"}},
-		"t.di":     {Name: "t", On: "di", Columns: []string{"name"}},
-		"t.aeg":    {Name: "t", On: "id", Columns: []string{"name"}, OrderBy: "aeg"},
-		"main.tt":  {Schema: "main", Name: "tt", On: "id", Columns: []string{"name"}},
-		"there.t":  {Schema: "there", Name: "t", On: "id", Columns: []string{"name"}},
-		"t.name\n": {Name: "t", On: "id", Columns: []string{"name\n"}},
+		"column: t.nam (": {Name: "t", On: "id", Columns: []string{"nam"}},
+		"t.di":            {Name: "t", On: "di", Columns: []string{"name"}},
+		"t.aeg":           {Name: "t", On: "id", Columns: []string{"name"}, OrderBy: "aeg"},
+		"main.tt":         {Schema: "main", Name: "tt", On: "id", Columns: []string{"name"}},
+		"there.t":         {Schema: "there", Name: "t", On: "id", Columns: []string{"name"}},
+		"t.name\n":        {Name: "t", On: "id", Columns: []string{"name\n"}},
 	} {
 		_, first := sqlite.First[int64, string](t.Context(), db, table)
 		_, all := sqlite.All[int64, string](t.Context(), db, table)
@@ -194,9 +194,9 @@ func TestAMisspelledColumnIsAnError(t *testing.T) {
 		}
 	}
 	type misspelled struct {
-		Name string `db:"nmae"`
+		Name string `db:"nam"`
 	}
-	if _, err := sqlite.First[int64, misspelled](t.Context(), db, sqlite.Table{Name: "t", On: "id"}); err == nil || !strings.Contains(err.Error(), "t.nmae") {
+	if _, err := sqlite.First[int64, misspelled](t.Context(), db, sqlite.Table{Name: "t", On: "id"}); err == nil || !strings.Contains(err.Error(), "column: t.nam (") {
 		t.Errorf("got %v", err)
 	}
 }

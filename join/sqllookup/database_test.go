@@ -126,7 +126,7 @@ type statement struct {
 	text string
 }
 
-func (s *statement) NumInput() int { return -1 }
+func (s *statement) NumInput() int                              { return -1 }
 func (s *statement) Exec([]driver.Value) (driver.Result, error) { return nil, errors.New("no context") }
 
 func (s *statement) Query([]driver.Value) (driver.Rows, error) { return nil, errors.New("no context") }

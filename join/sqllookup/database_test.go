@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -319,6 +320,37 @@ func TestStatementsAreKept(t *testing.T) {
 	}
 	if asked := len(s.questions()); asked != 200 {
 		t.Errorf("asked %d times", asked)
+	}
+}
+
+// Of two calls that prepare the same statement at once, one lets go of its own.
+func TestTwoPrepareAStatementAtOnce(t *testing.T) {
+	var both sync.WaitGroup
+	both.Add(2)
+	var arrived atomic.Int64
+	s := &server{prepare: func(_ context.Context, statement string) error {
+		if strings.Contains(statement, "UNION ALL") {
+			if arrived.Add(1) <= 2 {
+				both.Done()
+			}
+			both.Wait()
+		}
+		return nil
+	}}
+	db := s.database(t)
+	db.Prepare = true
+	lookup := lookuptest.Must(sqllookup.First[int, string](t.Context(), db, sqllookup.Table{Name: "t", On: "id", Columns: []string{"name"}}))
+	var calls sync.WaitGroup
+	for range 2 {
+		calls.Go(func() {
+			if _, err := lookuptest.Try(t.Context(), lookup, 1, 2); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	calls.Wait()
+	if s.closed != 1 {
+		t.Errorf("closed %d statements of %q", s.closed, s.prepared)
 	}
 }
 

@@ -15,12 +15,13 @@ import (
 // UTF-8 and escaped only where JSON demands it (no HTML escapes). It fails for NaN and the infinities, and for text that
 // is not valid UTF-8, which Decode would refuse.
 //
-// Decode is strict: it refuses invalid UTF-8, escapes of half a surrogate pair, raw control characters in strings,
-// numbers that do not fit, and anything but white space after the value. Fields that T does not have are skipped after a
-// check of their syntax, which like that of a [encoding/json.RawMessage] need not look into the escapes of strings. Of a
-// name that comes twice the last counts; names match as in encoding/json, without regard to case. A number that lands in an interface is a [encoding/json.Number], so that integers of 64 bits and decimals
-// come out again as they went in; with float64 they would be rounded, and with int64 the Go type would change with the
-// data. What Decode returns shares no memory with the input.
+// Decode is strict: it refuses invalid UTF-8, escapes of half a surrogate pair, raw control characters in strings, numbers
+// that do not fit, and anything but white space after the value. Fields that T does not have are skipped after a check of
+// their syntax, which like that of a [encoding/json.RawMessage] need not look into the escapes of strings. Of a name that
+// comes twice the last counts; names match as in encoding/json, without regard to case. A number that lands in an interface
+// is a [encoding/json.Number], so that integers of 64 bits and decimals come out again as they went in; with float64 they
+// would be rounded, and with int64 the Go type would change with the data. What Decode returns shares no memory with the
+// input.
 //
 // If T is a pointer, slice, map or interface, its nil is null (see [Nuller]): for a value that means a tombstone, so
 // return an empty slice, not nil, for a list without elements. Append itself writes nil as the text null, and Decode

@@ -2,6 +2,7 @@ package operator
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -68,6 +69,17 @@ func (e *Env) stores() *store.Opener {
 		e.opener = &store.Opener{Space: e.Space, Opened: func(s store.Store) { e.Stores = append(e.Stores, s) }}
 	}
 	return e.opener
+}
+
+// openStore opens the store of an operator in the task of e, with a function that gets the store's space.
+func openStore[S store.Store](e *Env, name string, open func(store.Space) S) (opened S, err error) {
+	space, err := e.Space(name)
+	if err != nil {
+		return opened, fmt.Errorf("open store %q: %w", name, err)
+	}
+	opened = open(space)
+	e.Stores = append(e.Stores, opened)
+	return opened, nil
 }
 
 // Clock waits for the time of the machine. Times are in milliseconds since the Unix epoch.

@@ -2,7 +2,6 @@ package operator
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/join"
@@ -38,18 +37,18 @@ func NewAsOf[K, V, R, W any](
 	env *Env, node int, d join.AsOf, key codec.Codec[K], left codec.Codec[V], right codec.Codec[R], unmatched bool,
 	merge func(ctx context.Context, left *Record[K, V], right *Matched[R]) (W, error), next Receiver[K, W],
 ) (*AsOf[K, V, R, W], error) {
-	space, err := env.Space(d.StoreName())
+	matches, err := openStore(env, d.StoreName(), func(space store.Space) *store.Timestamped[Held[R]] {
+		return store.OpenTimestamped(space, codec.Codec[Held[R]](heldCodec[R]{right}), store.TimestampedOptions{
+			Grace: d.GraceMillis(), Duplicates: d.Duplicates(),
+		})
+	})
 	if err != nil {
-		return nil, fmt.Errorf("open store %q: %w", d.StoreName(), err)
+		return nil, err
 	}
 	a := &AsOf[K, V, R, W]{
 		env: env, node: node, keys: newKeyEncoder(key, d.StoreName()), unmatched: unmatched,
-		tolerance: d.ToleranceMillis(), merge: merge, next: next,
-		right: store.OpenTimestamped(space, codec.Codec[Held[R]](heldCodec[R]{right}), store.TimestampedOptions{
-			Grace: d.GraceMillis(), Duplicates: d.Duplicates(),
-		}),
+		tolerance: d.ToleranceMillis(), merge: merge, next: next, right: matches,
 	}
-	env.Stores = append(env.Stores, a.right)
 	if d.Direction() != join.Backward {
 		if a.waiting, err = newWaiting(a, d, key, left); err != nil {
 			return nil, err

@@ -2,7 +2,6 @@ package operator
 
 import (
 	"bytes"
-	"fmt"
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/store"
@@ -69,16 +68,11 @@ type foreignMatch[V, R any] struct {
 // Open opens the store of the view in the task of env.
 func (v *ForeignKeyView[K, V, R, W]) Open(
 	env *Env, name string, key codec.Codec[K], left codec.Codec[V], right codec.Codec[R],
-) error {
-	space, err := env.Space(name)
-	if err != nil {
-		return fmt.Errorf("open store %q: %w", name, err)
-	}
-	v.matches = store.NewCell(name, store.WithCodec[foreignMatch[V, R]](foreignMatchCodec[V, R]{left, right})).Open(space)
+) (err error) {
+	v.matches, err = openStore(env, name, store.NewCell(name, store.WithCodec[foreignMatch[V, R]](foreignMatchCodec[V, R]{left, right})).Open)
 	v.keys = newKeyEncoder(key, name)
 	v.rows = right
-	env.Stores = append(env.Stores, v.matches)
-	return nil
+	return err
 }
 
 // place finds the match of a left row, or nil if it has none. It is in v until the next call.

@@ -2,7 +2,6 @@ package operator
 
 import (
 	"encoding/binary"
-	"fmt"
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/store"
@@ -37,17 +36,13 @@ type foreignSubscriber struct {
 }
 
 // Open opens the store of the subscriptions in the task of env. subscriptions is the name of their topic.
-func (j *ForeignKeyRight[F, R]) Open(name, subscriptions string, key codec.Codec[F], row codec.Codec[R]) error {
-	space, err := j.Env.Space(name)
-	if err != nil {
-		return fmt.Errorf("open store %q: %w", name, err)
-	}
-	j.subscriptions = store.NewMap[[]byte, foreignSubscriber](name).WithCodecs(codec.Bytes(), foreignSubscriberCodec{}).Open(space)
-	j.Env.Stores = append(j.Env.Stores, j.subscriptions)
+func (j *ForeignKeyRight[F, R]) Open(name, subscriptions string, key codec.Codec[F], row codec.Codec[R]) (err error) {
+	subscribers := store.NewMap[[]byte, foreignSubscriber](name).WithCodecs(codec.Bytes(), foreignSubscriberCodec{})
+	j.subscriptions, err = openStore(j.Env, name, subscribers.Open)
 	j.key, j.keyContext = key, codec.Context{Topic: subscriptions, Part: codec.Key}
 	j.keys = newKeyEncoder(key, subscriptions)
 	j.row, j.rowContext = row, codec.Context{Topic: j.Answers.name, Part: codec.Value}
-	return nil
+	return err
 }
 
 // Changes returns the receiver of the changes of the right table.

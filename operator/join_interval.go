@@ -76,16 +76,13 @@ func NewInterval[K, V, R, W any](
 	return j, nil
 }
 
-func (s *side[V]) open(env *Env, name string, c codec.Codec[V], grace int64) error {
-	space, err := env.Space(name)
-	if err != nil {
-		return fmt.Errorf("open store %q: %w", name, err)
-	}
-	s.store = store.OpenTimestamped(space, codec.Codec[Held[V]](heldCodec[V]{c}), store.TimestampedOptions{
-		Duplicates: true, Index: true, Ahead: grace/4 + 1,
+func (s *side[V]) open(env *Env, name string, c codec.Codec[V], grace int64) (err error) {
+	s.store, err = openStore(env, name, func(space store.Space) *store.Timestamped[Held[V]] {
+		return store.OpenTimestamped(space, codec.Codec[Held[V]](heldCodec[V]{c}), store.TimestampedOptions{
+			Duplicates: true, Index: true, Ahead: grace/4 + 1,
+		})
 	})
-	env.Stores = append(env.Stores, s.store)
-	return nil
+	return err
 }
 
 // advance lets event time go on, and drops what is too old then. It returns the time before which records are late.

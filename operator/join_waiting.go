@@ -21,17 +21,15 @@ type waiting[K, V, R, W any] struct {
 }
 
 func newWaiting[K, V, R, W any](a *AsOf[K, V, R, W], d join.AsOf, key codec.Codec[K], left codec.Codec[V]) (*waiting[K, V, R, W], error) {
-	space, err := a.env.Space(d.WaitingName())
-	if err != nil {
-		return nil, fmt.Errorf("open store %q: %w", d.WaitingName(), err)
-	}
-	w := &waiting[K, V, R, W]{
-		AsOf: a, nearest: d.Direction() == join.Nearest, key: key,
-		left: store.OpenTimestamped(space, codec.Codec[Held[V]](heldCodec[V]{left}), store.TimestampedOptions{
+	waiters, err := openStore(a.env, d.WaitingName(), func(space store.Space) *store.Timestamped[Held[V]] {
+		return store.OpenTimestamped(space, codec.Codec[Held[V]](heldCodec[V]{left}), store.TimestampedOptions{
 			Duplicates: true, Index: true, Ahead: d.ToleranceMillis(),
-		}),
+		})
+	})
+	if err != nil {
+		return nil, err
 	}
-	a.env.Stores = append(a.env.Stores, w.left)
+	w := &waiting[K, V, R, W]{AsOf: a, nearest: d.Direction() == join.Nearest, key: key, left: waiters}
 	a.env.Idle = append(a.env.Idle, func(millis int64) error {
 		a.env.Enter(a.node)
 		// Not if there is nothing to do: the input may be silent before old records come.

@@ -1,8 +1,6 @@
 package operator
 
 import (
-	"fmt"
-
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/store"
 )
@@ -27,13 +25,11 @@ type Rows[K, V any] struct {
 
 // NewRows opens the store of a table in the task of env.
 func NewRows[K, V any](env *Env, handle *store.CellHandle[V], key codec.Codec[K]) (*Rows[K, V], error) {
-	space, err := env.Space(handle.Name())
+	cell, err := openStore(env, handle.Name(), handle.Open)
 	if err != nil {
-		return nil, fmt.Errorf("open store %q: %w", handle.Name(), err)
+		return nil, err
 	}
-	r := &Rows[K, V]{cell: handle.Open(space), keys: newKeyEncoder(key, handle.Name())}
-	env.Stores = append(env.Stores, r.cell)
-	return r, nil
+	return &Rows[K, V]{cell: cell, keys: newKeyEncoder(key, handle.Name())}, nil
 }
 
 // Row implements [View].

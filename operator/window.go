@@ -19,10 +19,6 @@ func NewWindow[K, V, A, R any](
 	env *Env, node int, d window.Definition, aggregator window.Aggregator[V, A, R], emission Emission[V, R],
 	key codec.Codec[K], next Receiver[K, window.Result[R]],
 ) (Receiver[K, V], error) {
-	space, err := env.Space(d.StoreName())
-	if err != nil {
-		return nil, fmt.Errorf("open store %q: %w", d.StoreName(), err)
-	}
 	w := &windows[K, V, A, R]{
 		env: env, node: node, aggregator: aggregator, emission: emission,
 		merger: window.MergerOf(aggregator), collector: window.CollectorOf(aggregator),
@@ -38,7 +34,6 @@ func NewWindow[K, V, A, R any](
 		w.orderer = window.OrdererOf(aggregator)
 	}
 	options := store.WindowedOptions[A]{Definition: meaning(d, aggregator), Items: w.collector != nil, Ahead: w.size}
-	open := func() { w.store = store.OpenWindowed(space, aggregator.Codec(), options) }
 	var r Receiver[K, V]
 	var idle interface{ idle(millis int64) error }
 	switch d.Kind() {
@@ -65,8 +60,13 @@ func NewWindow[K, V, A, R any](
 		count, step := d.Records()
 		r = &counted[K, V, A, R]{windows: w, count: count, every: step}
 	}
-	open()
-	env.Stores = append(env.Stores, w.store)
+	var err error
+	w.store, err = openStore(env, d.StoreName(), func(space store.Space) *store.Windowed[A] {
+		return store.OpenWindowed(space, aggregator.Codec(), options)
+	})
+	if err != nil {
+		return nil, err
+	}
 	if idle != nil {
 		env.Idle = append(env.Idle, idle.idle)
 	}

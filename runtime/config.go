@@ -265,7 +265,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.OnLostInput < LostInputFails || c.OnLostInput > LostInputResets {
 		problem("OnLostInput: unknown value %d", c.OnLostInput)
 	}
-	connection, err := c.Connection.client()
+	connection, err := c.Connection.Client()
 	if err != nil {
 		problems = append(problems, err)
 	} else {

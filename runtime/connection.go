@@ -176,10 +176,7 @@ func (c *ConnectionConfig) usesTLS() bool  { return strings.HasSuffix(c.Security
 
 // Client returns what makes a configuration of the Kafka client connect like this: for clients of a program's own. Files are
 // read now, so that what is wrong with them is said at once.
-func (c ConnectionConfig) Client() (func(*sarama.Config), error) { return c.client() }
-
-// client returns what configures the Kafka client. Files are read now, so that what is wrong with them is said at once.
-func (c ConnectionConfig) client() (func(*sarama.Config), error) {
+func (c ConnectionConfig) Client() (func(*sarama.Config), error) {
 	c, err := c.withDefaults()
 	if err != nil {
 		return nil, err

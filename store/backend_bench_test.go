@@ -15,7 +15,8 @@ import (
 )
 
 // The benchmarks compare the memory backend and Pebble on disk with memtables of three sizes: 12-byte keys, 100-byte
-// values, 200,000 keys in random order, batches of 1,000. cpu-ns/op counts all threads, so flushes and compactions too; Unix tells it.
+// values, 200,000 keys in random order, batches of 1,000. cpu-ns/op counts all threads, so flushes and compactions too;
+// Unix tells it.
 
 const (
 	benchKeys  = 200_000

@@ -17,8 +17,8 @@ type GlobalTable[K, V any] struct {
 }
 
 // GlobalTable reads a topic as a table, all partitions of it in each process: the latest record of a key, by offset, is its
-// row, and a null value deletes the row; all records of a key have to be in one partition. Records with a null key are skipped and counted. WithTimestamps of the topic has no
-// effect.
+// row, and a null value deletes the row; all records of a key have to be in one partition. Records with a null key are
+// skipped and counted. WithTimestamps of the topic has no effect.
 //
 // Committed records alone are read. A process reads the topic up to where it ends before it joins the group, and goes on
 // reading it in the background. Rows are kept in memory, decoded, without a changelog: a start reads the topic from its

@@ -10,9 +10,10 @@ import (
 	"github.com/weirstreams/weir/internal/graph"
 )
 
-// Inventory is what a topology keeps on the cluster and on disk: what the next version of the program has to find again.
-// It depends on nothing else, such as stateless operators, the order of declarations, lines, the machine or the build. Keep it as JSON beside the
-// program, or in its tests, and compare with [Diff]. In names of topics, GROUP stands for the consumer group.
+// Inventory is what a topology keeps on the cluster and on disk: what the next version of the program has to find again. It
+// depends on nothing else, such as stateless operators, the order of declarations, lines, the machine or the build. Keep it
+// as JSON beside the program, or in its tests, and compare with [Diff]. In names of topics, GROUP stands for the consumer
+// group.
 type Inventory struct {
 	// Streams are ordered by ID.
 	Streams []StreamInventory `json:"streams"`

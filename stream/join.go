@@ -30,11 +30,7 @@ func joined[K, V, R, W any](
 	}
 	side := &graph.Node{Kind: n.Kind + "-right", Detail: n.Detail, Site: n.Site}
 	side.Lower = func(b *graph.Builder, _ *graph.Node) (any, error) {
-		op, err := b.Build(n)
-		if err != nil {
-			return nil, err
-		}
-		return op.(twoSided[K, R]).Right(), nil
+		return graph.InputOf(b, n, twoSided[K, R].Right)
 	}
 	t := left.topology
 	if right.topology != t {

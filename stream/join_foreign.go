@@ -64,19 +64,8 @@ func (t Table[K, V]) joinForeignKey[F, R, W any](
 		return result
 	}
 
-	operate := func(b *graph.Builder) (*operator.ForeignKeyJoin[K, V, F, R, W], error) {
-		op, err := b.Build(n)
-		if err != nil {
-			return nil, err
-		}
-		return op.(*operator.ForeignKeyJoin[K, V, F, R, W]), nil
-	}
 	changes := t.link("joinforeignkey-left", site, func(b *graph.Builder) (operator.Receiver[K, operator.Change[V]], error) {
-		op, err := operate(b)
-		if err != nil {
-			return nil, err
-		}
-		return op.Changes(), nil
+		return graph.InputOf(b, n, (*operator.ForeignKeyJoin[K, V, F, R, W]).Changes)
 	})
 	changes.Detail = name
 	subscribe, subscriptions := attached(name+"_subscription", site)
@@ -84,11 +73,9 @@ func (t Table[K, V]) joinForeignKey[F, R, W any](
 	answers := right.rightOfForeignKey(name, site, subscriptions)
 
 	answers.Lower = func(b *graph.Builder, answers *graph.Node) (any, error) {
-		op, err := operate(b)
-		if err != nil {
-			return nil, err
-		}
-		return op.Answers(b.Topic(answers)), nil
+		return graph.InputOf(b, n, func(op *operator.ForeignKeyJoin[K, V, F, R, W]) operator.Receiver[K, operator.ForeignKeyAnswer] {
+			return op.Answers(b.Topic(answers))
+		})
 	}
 	answers.Source.Input = func(env *operator.Env, node int, topic string, next any) operator.Input {
 		return operator.NewSource(env, node, topic, t.key, operator.ForeignKeyAnswers(), nil,
@@ -127,27 +114,12 @@ func (t Table[F, R]) rightOfForeignKey(name, site string, subscriptions *graph.N
 	store := name + "_subscriptions"
 	n := &graph.Node{Kind: "joinforeignkey-right", Detail: name, Site: site, Stores: []string{store}}
 	n.Keep(store, typename.Codec(t.key), "subscription")
-	operate := func(b *graph.Builder) (*operator.ForeignKeyRight[F, R], error) {
-		op, err := b.Build(n)
-		if err != nil {
-			return nil, err
-		}
-		return op.(*operator.ForeignKeyRight[F, R]), nil
-	}
 	changes := t.link("joinforeignkey-changes", site, func(b *graph.Builder) (operator.Receiver[F, operator.Change[R]], error) {
-		op, err := operate(b)
-		if err != nil {
-			return nil, err
-		}
-		return op.Changes(), nil
+		return graph.InputOf(b, n, (*operator.ForeignKeyRight[F, R]).Changes)
 	})
 	changes.Detail = name
 	subscriptions.Lower = func(b *graph.Builder, _ *graph.Node) (any, error) {
-		op, err := operate(b)
-		if err != nil {
-			return nil, err
-		}
-		return op.Subscriptions(), nil
+		return graph.InputOf(b, n, (*operator.ForeignKeyRight[F, R]).Subscriptions)
 	}
 	subscriptions.Source.Input = func(env *operator.Env, node int, topic string, next any) operator.Input {
 		return operator.NewSource(env, node, topic, codec.Bytes(), operator.ForeignKeySubscriptions(), nil,

@@ -139,13 +139,6 @@ func (t Table[K, V]) join[R, W any](right Table[K, R], unmatchedLeft, unmatchedR
 		}
 		return &operator.Tables[K, V, R, W]{Env: b.Env, Node: n.ID, Sides: *sides, Next: next}, nil
 	}
-	operate := func(b *graph.Builder) (*operator.Tables[K, V, R, W], error) {
-		op, err := b.Build(n)
-		if err != nil {
-			return nil, err
-		}
-		return op.(*operator.Tables[K, V, R, W]), nil
-	}
 	result := Table[K, W]{
 		topology: t.topology, node: n, key: t.key, value: codec.For[W](), of: slices.Concat(t.of, right.of),
 		view: func(b *graph.Builder) (operator.View[K, W], error) { return view(b) },
@@ -157,18 +150,10 @@ func (t Table[K, V]) join[R, W any](right Table[K, R], unmatchedLeft, unmatchedR
 		return result
 	}
 	leftLink := t.link("jointables-left", site, func(b *graph.Builder) (operator.Receiver[K, operator.Change[V]], error) {
-		op, err := operate(b)
-		if err != nil {
-			return nil, err
-		}
-		return op.Left(), nil
+		return graph.InputOf(b, n, (*operator.Tables[K, V, R, W]).Left)
 	})
 	rightLink := right.link("jointables-right", site, func(b *graph.Builder) (operator.Receiver[K, operator.Change[R]], error) {
-		op, err := operate(b)
-		if err != nil {
-			return nil, err
-		}
-		return op.Right(), nil
+		return graph.InputOf(b, n, (*operator.Tables[K, V, R, W]).Right)
 	})
 	g.Add(n, leftLink, rightLink)
 	if isNil {

@@ -117,15 +117,8 @@ func New(tb testing.TB, topology *stream.Topology, config ...Config) *Driver {
 func (d *Driver) createTopics() {
 	d.tb.Helper()
 	for _, n := range d.plan.Graph.Nodes {
-		var partitions int32
-		switch {
-		case n.Source != nil && n.Source.Repartition == nil:
-			partitions = n.Source.Partitions
-		case n.Sink != nil && n.Sink.Repartition == "":
-			partitions = n.Sink.Partitions
-		case n.Global != nil:
-			partitions = n.Global.Partitions
-		default:
+		partitions, _, ok := n.Declared()
+		if !ok {
 			continue
 		}
 		if partitions == 0 {

@@ -25,8 +25,8 @@ type check struct {
 	least int     // the least number of bytes that a value takes
 	items *check  // of arrays and maps
 	parts []*part // of records and unions
-	// fixed says that all values are of the least size, prefixed that they begin with their length. guards is how many fields of a record it takes to come to the end of
-	// the last one with arrays, maps or recursive types.
+	// fixed says that all values are of the least size, prefixed that they begin with their length. guards is how many
+	// fields of a record it takes to come to the end of the last one with arrays, maps or recursive types.
 	fixed, prefixed bool
 	guards          int
 }

@@ -21,7 +21,8 @@ type outbox struct {
 }
 
 const (
-	// sendRecords and sendBytes are how much makes a batch: the cost of a record falls with the size of its batch, steeply up to about a thousand.
+	// sendRecords and sendBytes are how much makes a batch: the cost of a record falls with the size of its batch, steeply
+	// up to about a thousand.
 	sendRecords = 2000
 	sendBytes   = 256 << 10
 	// arenaBytes is the size of the blocks that records are copied to.

@@ -165,8 +165,8 @@ const lookAgain = 100 * time.Millisecond
 // complete reports whether all topics that the user declared are known.
 func (p *preparation) complete() bool {
 	for _, n := range p.plan.Graph.Nodes {
-		if n.Source != nil && n.Source.Repartition == nil || n.Sink != nil && n.Sink.Repartition == "" || n.Global != nil {
-			if _, ok := p.known[p.plan.Topic(n)]; !ok {
+		if _, _, ok := n.Declared(); ok {
+			if _, known := p.known[p.plan.Topic(n)]; !known {
 				return false
 			}
 		}
@@ -174,20 +174,12 @@ func (p *preparation) complete() bool {
 	return true
 }
 
-// userTopics checks the topics that the user declared.
+// userTopics checks the topics that the user declared, but for those of global tables.
 func (p *preparation) userTopics() {
 	for _, n := range p.plan.Graph.Nodes {
-		var partitions int32
-		var config map[string]string
-		switch {
-		case n.Source != nil && n.Source.Repartition == nil:
-			partitions, config = n.Source.Partitions, n.Source.Config
-		case n.Sink != nil && n.Sink.Repartition == "":
-			partitions, config = n.Sink.Partitions, n.Sink.Config
-		default:
-			continue
+		if partitions, config, ok := n.Declared(); ok && n.Global == nil {
+			p.userTopic(n, partitions, config)
 		}
-		p.userTopic(n, partitions, config)
 	}
 }
 

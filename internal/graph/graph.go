@@ -178,6 +178,21 @@ func (g *Graph) Find(n *Node, format string, args ...any) {
 	g.Findings = append(g.Findings, Finding{Node: n.String(), Site: n.Site, Problem: fmt.Sprintf(format, args...)})
 }
 
+// Declared returns what the user has declared of the topic that n reads or writes. ok is false if there is none, and for
+// internal topics.
+func (n *Node) Declared() (partitions int32, config map[string]string, ok bool) {
+	switch {
+	case n.Source != nil && n.Source.Repartition == nil:
+		return n.Source.Partitions, n.Source.Config, true
+	case n.Sink != nil && n.Sink.Repartition == "":
+		return n.Sink.Partitions, n.Sink.Config, true
+	case n.Global != nil:
+		return n.Global.Partitions, n.Global.Config, true
+	default:
+		return 0, nil, false
+	}
+}
+
 // String returns the name of the node: kind and detail or, for a node without detail, kind and its number among its
 // like in the same part of the topology. Changes of other parts do not change it.
 func (n *Node) String() string {
@@ -229,6 +244,16 @@ func (b *Builder) Build(n *Node) (any, error) {
 	}
 	b.built[n] = r
 	return r, nil
+}
+
+// InputOf returns one of the receivers of the operator of n.
+func InputOf[O, R any](b *Builder, n *Node, of func(O) R) (R, error) {
+	op, err := b.Build(n)
+	if err != nil {
+		var none R
+		return none, err
+	}
+	return of(op.(O)), nil
 }
 
 // Next returns the receiver of everything that n emits: its children.

@@ -1,12 +1,14 @@
 package kafkatest
 
 import (
+	"encoding/binary"
 	"errors"
 	"io"
 	"math/rand/v2"
 	"net"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/IBM/sarama"
 )
@@ -21,6 +23,8 @@ type Proxy struct {
 	links   map[*link]bool
 	cuts    int
 	blocked bool
+	random  *rand.Rand
+	doubts  map[int16]float64 // by API key
 }
 
 // Detour makes a client dial one address, that of a Proxy, whatever address it is told.
@@ -90,18 +94,93 @@ func (p *Proxy) forward(l *link) {
 	}
 	p.links[l] = true
 	var both sync.WaitGroup
-	for _, way := range [][2]net.Conn{{l.near, l.far}, {l.far, l.near}} {
-		both.Go(func() {
-			_, _ = io.Copy(way[0], way[1]) // the other end sees how it went
-			l.cut()
-		})
-	}
+	// The other end sees how it went.
+	both.Go(func() {
+		_, _ = io.Copy(l.near, l.far)
+		l.cut()
+	})
+	both.Go(func() {
+		_ = p.copyRequests(l)
+		l.cut()
+	})
 	p.wg.Go(func() {
 		both.Wait()
 		p.mu.Lock()
 		delete(p.links, l)
 		p.mu.Unlock()
 	})
+}
+
+// Doubt leaves clients in doubt about requests with an API key, each with a probability: it cuts the connection on which one
+// comes, and the request gets to the broker before that, up to 300 ms later, or never.
+func (p *Proxy) Doubt(key int16, probability float64, random *rand.Rand) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.doubts == nil {
+		p.doubts = map[int16]float64{}
+	}
+	p.doubts[key], p.random = probability, random
+}
+
+// copyRequests forwards requests until it has to cut the connection.
+func (p *Proxy) copyRequests(l *link) error {
+	var frame []byte
+	for {
+		frame = append(frame[:0], 0, 0, 0, 0)
+		if _, err := io.ReadFull(l.near, frame); err != nil {
+			return err
+		}
+		frame = append(frame, make([]byte, binary.BigEndian.Uint32(frame))...)
+		if _, err := io.ReadFull(l.near, frame[4:]); err != nil {
+			return err
+		}
+		if doubt, arrives, delay := p.doubt(frame); doubt {
+			if arrives && delay == 0 {
+				p.deliver(frame)
+			} else if arrives {
+				p.wg.Go(func() {
+					time.Sleep(delay)
+					p.deliver(frame)
+				})
+			}
+			return nil
+		}
+		if _, err := l.far.Write(frame); err != nil {
+			return err
+		}
+	}
+}
+
+// doubt decides what becomes of a request.
+func (p *Proxy) doubt(frame []byte) (doubt, arrives bool, delay time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	probability := p.doubts[int16(binary.BigEndian.Uint16(frame[4:]))]
+	if probability == 0 || p.random.Float64() >= probability {
+		return false, false, 0
+	}
+	p.cuts++
+	switch p.random.IntN(3) {
+	case 0:
+		return true, false, 0
+	case 1:
+		return true, true, 0
+	default:
+		return true, true, time.Duration(1+p.random.IntN(300)) * time.Millisecond
+	}
+}
+
+// deliver sends a request on a connection of its own, and waits until it is answered.
+func (p *Proxy) deliver(frame []byte) {
+	far, err := net.Dial("tcp", p.broker)
+	if err != nil {
+		return
+	}
+	defer far.Close()
+	_ = far.SetDeadline(time.Now().Add(10 * time.Second))
+	if _, err := far.Write(frame); err == nil {
+		_, _ = io.ReadFull(far, make([]byte, 8))
+	}
 }
 
 // Cut cuts each connection with a probability.

@@ -192,15 +192,8 @@ func (w *world) configure() (members int) {
 
 func (w *world) createTopics() error {
 	for _, n := range w.plan.Graph.Nodes {
-		var declared int32
-		switch {
-		case n.Source != nil && n.Source.Repartition == nil:
-			declared = n.Source.Partitions
-		case n.Sink != nil && n.Sink.Repartition == "":
-			declared = n.Sink.Partitions
-		case n.Global != nil:
-			declared = n.Global.Partitions
-		default:
+		declared, _, ok := n.Declared()
+		if !ok {
 			continue
 		}
 		if declared == 0 {

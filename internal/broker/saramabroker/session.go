@@ -158,7 +158,8 @@ func (g *group) attend(s sarama.ConsumerGroupSession, assigned []broker.TopicPar
 
 var closedChannel = func() <-chan struct{} { c := make(chan struct{}); close(c); return c }()
 
-// revoke takes partitions away. It returns false if that was not done in time, or if the membership was lost. The time for it is a little less than the rebalance timeout, as another rebalance may wait for this member already.
+// revoke takes partitions away. It returns false if that was not done in time, or if the membership was lost. The time for
+// it is a little less than the rebalance timeout, as another rebalance may wait for this member already.
 func (g *group) revoke(s sarama.ConsumerGroupSession, revoked []broker.TopicPartition) bool {
 	limit := max(g.cfg.RebalanceTimeout-2*g.client.Config().Consumer.Group.Heartbeat.Interval, g.cfg.RebalanceTimeout/2)
 	impatient, cancel := context.WithTimeout(context.Background(), limit)

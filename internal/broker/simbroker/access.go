@@ -85,8 +85,9 @@ func (b *Broker) Configure(topic, setting, value string) error {
 }
 
 // Compact compacts all partitions of a topic whose cleanup.policy says so: of each key the last record stays, at its
-// offset, and records younger than min.compaction.lag.ms are left alone. A tombstone stays through the first Compact that meets it and goes with the first that comes
-// delete.retention.ms after that one. Unlike a broker it has no active segment, which is left alone too.
+// offset, and records younger than min.compaction.lag.ms are left alone. A tombstone stays through the first Compact that
+// meets it and goes with the first that comes delete.retention.ms after that one. Unlike a broker it has no active segment,
+// which is left alone too.
 func (b *Broker) Compact(topic string) error {
 	return b.locked(func() error {
 		t := b.topics[topic]

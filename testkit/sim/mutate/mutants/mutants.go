@@ -1,8 +1,8 @@
 // Package mutants reads the list of deliberate bugs.
 //
-// A bug begins with a line "bug: name", or "rare bug: name" if it takes more seeds than CI has time for. Each of its edits is a line "in: file", the text that is there, a line of "=>",
-// the text that takes its place, and a line of "end". In that text MUTANT is true if the bug is switched on. Lines that
-// begin with # between bugs are comments.
+// A bug begins with a line "bug: name", or "rare bug: name" if it takes more seeds than CI has time for. Each of its edits
+// is a line "in: file", the text that is there, a line of "=>", the text that takes its place, and a line of "end". In that
+// text MUTANT is true if the bug is switched on. Lines that begin with # between bugs are comments.
 package mutants
 
 import (

@@ -210,9 +210,9 @@ func TestWorkersThatMissTheSameRowAskOnce(t *testing.T) {
 // A call that hangs does not hold up others for long, nor does a panic.
 func TestACacheDoesNotWaitLongForOtherCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		calls := 0
-		c := join.Cached(join.LookupFunc[string, int](func(ctx context.Context, _ []string, found []*int) error {
-			switch calls++; calls {
+		var calls atomic.Int32
+		c := join.Cached(join.LookupFunc[string, int](func(_ context.Context, _ []string, found []*int) error {
+			switch calls.Add(1) {
 			case 1:
 				panic("no")
 			case 2:

@@ -82,11 +82,9 @@ func (c *Configurations) try(ctx context.Context, needs []need, only func(*need)
 		}
 	}
 	t.mu.RUnlock()
-	waiting := false
 	for i := range needs {
 		if n := &needs[i]; n.version != nil && n.loaded == nil {
 			n.loaded, n.flight, n.err = c.contents.get(n.version.content)
-			waiting = waiting || n.flight != nil
 		}
 	}
 	for i := range needs {
@@ -102,10 +100,10 @@ func (c *Configurations) try(ctx context.Context, needs []need, only func(*need)
 			return nil, 0, context.Cause(ctx)
 		}
 	}
-	if waiting {
-		err = c.usable() // what is given up because of Close is not missing
+	if c.closed.Load() {
+		return nil, 0, c.usable() // what is given up because of Close is not missing
 	}
-	return t, changes, err
+	return t, changes, nil
 }
 
 // retryAt returns when content that could not be fetched may be fetched again, or the zero time.

@@ -159,7 +159,7 @@ func (s *contents) timeoutError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%w within %v", ErrTimeout, s.timeout)
 	}
-	return fmt.Errorf("%w in time: %v", ErrTimeout, err) //nolint:errorlint // on purpose
+	return fmt.Errorf("%w in time: %s", ErrTimeout, err.Error())
 }
 
 // download returns the content of a source, or what is wrong with it. Status is 0 for content.

@@ -126,10 +126,9 @@ func (l *fieldLookup) Lookup(ctx context.Context, queries []Query, found []*row.
 	for i := range queries {
 		for j, g := range l.groups {
 			var err error
-			if made[j], err = l.columns(g, &needs[i*len(l.groups)+j]); err != nil {
-				q := queries[i]
-				q.Type = g.kindOf(&q)
-				return fmt.Errorf("quixconfig: %v: %w", q, err)
+			n := &needs[i*len(l.groups)+j]
+			if made[j], err = l.columns(g, n); err != nil {
+				return fmt.Errorf("quixconfig: %v: %w", n, err)
 			}
 		}
 		if len(made) == 1 {

@@ -467,6 +467,43 @@ func TestRecordsWaitForAConfiguration(t *testing.T) {
 	}
 }
 
+// Section 5.20: a call that ends while it waits says what it waits for, that it is not a record's fault, and the next one
+// waits for the rest of the time only.
+func TestRecordsWaitForLongerThanACall(t *testing.T) {
+	s := newService(t, 1)
+	s.publish("limits", "dev1", 1, 0, `{"max":1}`)
+	config := s.config()
+	config.Grace = 700 * time.Millisecond
+	c := s.open(config)
+	for name, lookup := range map[string]func(ctx context.Context, q ...Query) error{
+		"fields": func(ctx context.Context, q ...Query) error {
+			return fields(t, c, JSON("max", "", "$.max").Default(0)).Lookup(ctx, q, make([]*row.Row, len(q)))
+		},
+		"contents": func(ctx context.Context, q ...Query) error {
+			return c.Contents(codec.JSON[limits]()).Lookup(ctx, q, make([]*limits, len(q)))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			began := time.Now()
+			for calls := 1; ; calls++ {
+				ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+				err := lookup(ctx, query("dev1", 1), query(name, 1))
+				cancel()
+				if err == nil {
+					if took := time.Since(began); calls < 3 || took < config.Grace || took > 5*config.Grace {
+						t.Errorf("%d calls took %v", calls, took)
+					}
+					return
+				}
+				_, unavailable := errors.AsType[*join.UnavailableError](err)
+				if text := err.Error(); !unavailable || !strings.Contains(text, "wait for configuration") || !strings.Contains(text, fmt.Sprintf("%q", name)) {
+					t.Fatalf("call %d: got %v", calls, err)
+				}
+			}
+		})
+	}
+}
+
 // L-31, L-32: what cannot work is an error, and nothing hangs.
 func TestOpeningFails(t *testing.T) {
 	s := newService(t, 1)

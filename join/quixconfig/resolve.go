@@ -3,13 +3,19 @@ package quixconfig
 import (
 	"container/list"
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/weirstreams/weir/join"
 )
 
 // need is what a lookup needs for one query.
 type need struct {
+	query           *Query
+	kind            string // instead of the type that query names
 	exact, fallback id
 	nanos           int64
 
@@ -20,11 +26,16 @@ type need struct {
 }
 
 func needOf(q *Query, kind string) need {
-	return need{exact: idOf(kind, q.TargetKey), fallback: idOf(kind, wildcard), nanos: nanosOf(q.Time)}
+	return need{query: q, kind: kind, exact: idOf(kind, q.TargetKey), fallback: idOf(kind, wildcard), nanos: nanosOf(q.Time)}
+}
+
+// String returns what is needed as errors show it.
+func (n *need) String() string {
+	return Query{Type: n.kind, TargetKey: n.query.TargetKey, Time: n.query.Time}.String()
 }
 
 // resolve finds versions and fetches their contents, and waits for what is missing as long as Config.Grace allows. What single
-// needs lack is in them; the error is why nothing can be said at all.
+// needs lack is in them; the error is why nothing can be said at all. If ctx times out first, the next call waits on.
 func (c *Configurations) resolve(ctx context.Context, needs []need) error {
 	var again func(*need) bool // nil: all of them
 	for {
@@ -33,6 +44,7 @@ func (c *Configurations) resolve(ctx context.Context, needs []need) error {
 			return err
 		}
 		now, wake := time.Now(), time.Time{}
+		var missing *need
 		for i := range needs {
 			n := &needs[i]
 			if n.loaded != nil {
@@ -43,13 +55,14 @@ func (c *Configurations) resolve(ctx context.Context, needs []need) error {
 			if !now.Before(deadline) {
 				continue
 			}
+			missing = n
 			for _, at := range []time.Time{deadline, n.retryAt()} {
 				if !at.IsZero() && (wake.IsZero() || at.Before(wake)) {
 					wake = at
 				}
 			}
 		}
-		if wake.IsZero() {
+		if missing == nil {
 			return nil
 		}
 		timer := time.NewTimer(time.Until(wake) + time.Millisecond)
@@ -60,6 +73,9 @@ func (c *Configurations) resolve(ctx context.Context, needs []need) error {
 		case <-c.ended:
 		}
 		timer.Stop()
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return &join.UnavailableError{Err: fmt.Errorf("wait for %v (Config.Grace is %v)", missing, c.config.Grace)}
+		}
 		again = func(n *need) bool { return n.loaded == nil }
 	}
 }

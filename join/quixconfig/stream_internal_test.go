@@ -27,7 +27,9 @@ var (
 func judge(readings stream.Stream[string, int64], limits join.Lookup[Query, row.Row]) stream.Stream[string, string] {
 	return readings.JoinLookupRecord(limits, func(r stream.Record[string, int64]) Query {
 		return Query{Type: "limits", TargetKey: r.Key, Time: r.Time()}
-	}, func(r stream.Record[string, int64], limits row.Row) string { return fmt.Sprint(r.Value, " of ", limits) })
+	}, func(r stream.Record[string, int64], limits row.Row) string {
+		return fmt.Sprint(r.Value, " of ", limits)
+	})
 }
 
 func judging(limits join.Lookup[Query, row.Row]) *stream.Topology {

@@ -87,6 +87,24 @@ func TestAStreamWithConfigurations(t *testing.T) {
 	out.ExpectValues(`8 of {"max":3}`)
 }
 
+// L-37: keys that are bytes are taken as text.
+func TestAStreamWithKeysOfBytes(t *testing.T) {
+	s := newService(t, 1)
+	s.publish("limits", "gerät 1", 1, 0, `{"max":1}`)
+	c := s.open(s.config())
+	readings := stream.NewTopic("readings", codec.Bytes(), codec.Int64())
+	judged := stream.NewTopic("judged", codec.Bytes(), codec.String())
+	topology := stream.NewTopology()
+	topology.From(readings).JoinLookupRecord(fields(t, c, JSON("max", "limits", "$.max")), func(r stream.Record[[]byte, int64]) Query {
+		return Query{TargetKey: string(r.Key), Time: r.Time()}
+	}, func(r stream.Record[[]byte, int64], limits row.Row) string {
+		return fmt.Sprint(r.Value, " of ", limits)
+	}).To(judged)
+	d := testkit.New(t, topology)
+	d.Input(readings).Send([]byte("gerät 1"), 7, time.Unix(1, 0))
+	d.Output(judged).ExpectValues(`7 of {"max":1}`)
+}
+
 // Contents that are decoded: a record that no version is valid for is left out.
 func TestAStreamWithContents(t *testing.T) {
 	s := newService(t, 1)
@@ -160,7 +178,7 @@ func TestAStreamWithDefaultsWhileTheServerHangs(t *testing.T) {
 	d.Output(judged).ExpectValues(judgedFive(0)...)
 }
 
-// L-32: while the topic is out of reach for too long, the worker waits: no record is lost, whatever the policy says.
+// L-32, D-J8: while the topic is out of reach for too long, the worker waits: no record is lost, whatever the policy says.
 func TestAStreamWhoseTopicIsAway(t *testing.T) {
 	s := newService(t, 1)
 	s.publish("limits", "dev1", 1, 0, `{"max":1}`)

@@ -225,6 +225,20 @@ func TestWhatAFormerOwnerWritesAfterATakebackDoesNotCount(t *testing.T) {
 	c.checkState(last)
 }
 
+// oldClaim returns a claim of generation 1000.
+func oldClaim(c *cluster) broker.Record {
+	c.t.Helper()
+	for _, r := range c.broker.Read(totalChangelog0, 0) {
+		if len(r.Headers) == 1 && r.Headers[0].Key == "__owner__" {
+			r.Value = []byte{0, 0, 0, 0, 0, 0, 3, 232, 0, 0, 0, 0, 0, 0, 0, 0}
+			r.Headers[0].Value = r.Value
+			return r
+		}
+	}
+	c.t.Fatal("nobody has claimed the changelog")
+	panic("unreachable")
+}
+
 // When a group is deleted it counts generations from 1 again.
 func TestANewGroupOwnsTheChangelogsOfTheOldOne(t *testing.T) {
 	c := newCluster(t, pipeline(), 1)
@@ -232,20 +246,44 @@ func TestANewGroupOwnsTheChangelogsOfTheOldOne(t *testing.T) {
 	c.order("north", 1, 1)
 	together(c, p)
 	p.mustClose()
-	old := []byte{0, 0, 0, 0, 0, 0, 3, 232, 0, 0, 0, 0, 0, 0, 0, 0} // generation 1000
-	claim := broker.Record{Key: []byte("claim"), Millis: begin.UnixMilli()}
-	for _, r := range c.broker.Read(totalChangelog0, 0) {
-		if len(r.Headers) == 1 && r.Headers[0].Key == "__owner__" {
-			claim = r
-		}
-	}
-	claim.Headers[0].Value, claim.Value = old, old
-	if err := c.broker.Append(totalChangelog0, claim); err != nil {
+	if err := c.broker.Append(totalChangelog0, oldClaim(c)); err != nil {
 		t.Fatal(err)
 	}
 	p = c.mustStart(memoryDisk{})
 	c.order("north", 2, 2)
 	together(c, p)
+	c.checkState(p)
+	p.mustClose()
+	p = c.mustStart(memoryDisk{}) // restores what was written since
+	together(c, p)
+	c.checkState(p)
+	c.checkLogs(false)
+}
+
+// A process of the old group, of a later generation by the old count, claims a task between what the new owner has read of
+// claims and its own claim: the new owner claims the task once more, or what it writes would not count.
+func TestALateClaimOfTheOldGroupDoesNotStand(t *testing.T) {
+	c := newCluster(t, pipeline(), 1)
+	p := c.mustStart(memoryDisk{})
+	c.order("north", 1, 1)
+	together(c, p)
+	p.mustClose()
+	claim := oldClaim(c)
+	claims := 0
+	c.onCall = func(op simbroker.Op) error {
+		if op.Kind == simbroker.OpProduce && !op.After {
+			if claims++; claims == 1 {
+				return c.broker.Append(totalChangelog0, claim)
+			}
+		}
+		return nil
+	}
+	p = c.mustStart(memoryDisk{})
+	c.order("north", 2, 2)
+	together(c, p)
+	if claims == 0 {
+		t.Fatal("it has claimed nothing")
+	}
 	c.checkState(p)
 	p.mustClose()
 	p = c.mustStart(memoryDisk{}) // restores what was written since

@@ -36,7 +36,7 @@ func (w *Worker) start(ctx context.Context, t *task) error {
 		t.aligned = newAligned(t)
 	}
 	t.state = running // not before: a worker whose job has failed may take another step
-	w.alignedTasks = slices.DeleteFunc(w.sortedTasks(), func(t *task) bool { return t.aligned == nil })
+	w.alignedTasks = slices.DeleteFunc(slices.Clone(w.sortedTasks()), func(t *task) bool { return t.aligned == nil })
 	return w.fetchInput(ctx, t)
 }
 

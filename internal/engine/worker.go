@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -31,6 +32,8 @@ type Worker struct {
 	newProducer func() (broker.Producer, error)
 
 	tasks map[TaskID]*task
+	// sorted is what sortedTasks returns, or nil if tasks came or went.
+	sorted []*task
 	// forsaken are tasks that were closed because the group had taken them away. An event has to say so in time.
 	forsaken      map[TaskID]bool
 	forsakenSince time.Time
@@ -108,7 +111,7 @@ func (w *Worker) addTask(ctx context.Context, id TaskID, topics []string, assign
 	if err != nil {
 		return err
 	}
-	w.tasks[id], t.assigned = t, assigned
+	w.tasks[id], t.assigned, w.sorted = t, assigned, nil
 	defer w.publish()
 	return w.beginRestore(ctx, t)
 }
@@ -175,6 +178,7 @@ func (w *Worker) closeTask(t *task, sync bool) error {
 		}
 	}
 	delete(w.tasks, t.id)
+	w.sorted = nil
 	if t.aligned != nil {
 		for _, in := range t.aligned.inputs {
 			in.start(0)
@@ -323,16 +327,14 @@ func (w *Worker) Dirty() bool {
 	return false
 }
 
-// sortedTasks returns the tasks in a fixed order.
+// sortedTasks returns the tasks in a fixed order, in a slice that must not be changed. It stays as it is when tasks come or go.
 func (w *Worker) sortedTasks() []*task {
-	tasks := make([]*task, 0, len(w.tasks))
-	for _, t := range w.tasks {
-		tasks = append(tasks, t)
+	if w.sorted == nil {
+		w.sorted = slices.SortedFunc(maps.Values(w.tasks), func(a, b *task) int {
+			return cmp.Or(cmp.Compare(a.id.Part, b.id.Part), cmp.Compare(a.id.Partition, b.id.Partition))
+		})
 	}
-	slices.SortFunc(tasks, func(a, b *task) int {
-		return cmp.Or(cmp.Compare(a.id.Part, b.id.Part), cmp.Compare(a.id.Partition, b.id.Partition))
-	})
-	return tasks
+	return w.sorted
 }
 
 // Stores returns the stores of a name, one of each task that has it, for tests.

@@ -72,8 +72,8 @@ func (p *path) add(f jp.Frag) error {
 			}
 			last.plural = o.plural
 		}
-		if o.root && len(p.segments) > 1 {
-			return errors.New(`a filter after "..", or with more than one operand that may find several values, cannot refer to the root`)
+		if o.root && (len(p.segments) > 1 || len(o.plural) > 1) {
+			return errors.New(`a filter after "..", or with or after more than one operand that may find several values, cannot refer to the root`)
 		}
 	}
 	if last.plural != nil && len(last.expr) > 0 {

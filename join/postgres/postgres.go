@@ -4,7 +4,7 @@
 //
 //	db, err := postgres.Open(ctx, "postgres://weir@db.example/shop", postgres.Config{})
 //	defer db.Close()
-//	accounts, err := postgres.First[int64, Account](db, postgres.Table{Name: "accounts", On: "id"})
+//	accounts, err := postgres.First[int64, Account](ctx, db, postgres.Table{Name: "accounts", On: "id"})
 //	cached := join.Cached(accounts, join.CacheConfig{Size: 100_000, TTL: 5 * time.Minute})
 //	t.From(payments).JoinLookup(cached, func(p Payment) int64 { return p.Account }, merge)
 //
@@ -83,7 +83,7 @@ func Open(ctx context.Context, url string, config Config) (*DB, error) {
 		return nil, fmt.Errorf("open PostgreSQL database %q at %s: %w", c.Database, net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))), err)
 	}
 	return &DB{sqllookup.Database{
-		DB: db, Timeout: config.Timeout, Unavailable: unavailable,
+		DB: db, Timeout: config.Timeout, Unavailable: unavailable, Stale: stale,
 		Placeholder: func(n int) string { return "$" + strconv.Itoa(n) },
 	}}, nil
 }
@@ -110,17 +110,25 @@ func unavailable(err error) bool {
 		errors.Is(err, sql.ErrConnDone) || errors.Is(err, net.ErrClosed)
 }
 
+// stale says that a connection has refused a statement that it had prepared: types have changed since, or a pooler between has
+// another server now. pgx forgets statements that fail.
+func stale(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (e.Code == "0A000" && e.Routine == "RevalidateCachedQuery" || // cached plan must not change result type
+		e.Code == "26000") // invalid_sql_statement_name
+}
+
 // Close closes the connections. No lookup may be in use.
 func (db *DB) Close() error { return db.database.DB.Close() }
 
 // First looks up the first row of a table in which a column has the value of the query. See [sqllookup.First].
-func First[Q, R any](db *DB, t Table) (join.Lookup[Q, R], error) {
-	return sqllookup.First[Q, R](db.database, t)
+func First[Q, R any](ctx context.Context, db *DB, t Table) (join.Lookup[Q, R], error) {
+	return sqllookup.First[Q, R](ctx, db.database, t)
 }
 
 // All looks up all rows of a table in which a column has the value of the query. See [sqllookup.All].
-func All[Q, R any](db *DB, t Table) (join.Lookup[Q, []R], error) {
-	return sqllookup.All[Q, R](db.database, t)
+func All[Q, R any](ctx context.Context, db *DB, t Table) (join.Lookup[Q, []R], error) {
+	return sqllookup.All[Q, R](ctx, db.database, t)
 }
 
 // Query looks up the first row of a query, whose parameters are written as $1, $2; or as @name, with one pgx.NamedArgs for an

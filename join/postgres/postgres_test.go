@@ -1,16 +1,10 @@
 package postgres_test
 
 import (
-	"context"
 	"database/sql"
-	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/url"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,6 +14,7 @@ import (
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/join"
+	"github.com/weirstreams/weir/join/internal/lookuptest"
 	"github.com/weirstreams/weir/join/postgres"
 	"github.com/weirstreams/weir/row"
 	"github.com/weirstreams/weir/stream"
@@ -54,6 +49,7 @@ func prepare(tb testing.TB) (address string) {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	db.SetMaxIdleConns(-1) // a test may break connections
 	exec := func(statement string) {
 		if _, err := db.Exec(statement); err != nil {
 			tb.Errorf("%s: %v", statement, err)
@@ -84,47 +80,30 @@ func open(tb testing.TB, address string, config postgres.Config) *postgres.DB {
 	return db
 }
 
-// must returns a lookup.
-func must[L any](lookup L, err error) L {
-	if err != nil {
-		panic(err)
-	}
-	return lookup
-}
-
-func ask[Q, R any](tb testing.TB, lookup join.Lookup[Q, R], queries ...Q) []*R {
-	tb.Helper()
-	found := make([]*R, len(queries))
-	if err := lookup.Lookup(tb.Context(), queries, found); err != nil {
-		tb.Fatal(err)
-	}
-	return found
-}
-
 func years(n int64) *int64 { return &n }
 
 // L-10, L-11, L-21, EX-45.
 func TestRowsOfATable(t *testing.T) {
 	db := open(t, prepare(t), postgres.Config{})
 	byAge := postgres.Table{Name: "t", On: "id", OrderBy: "age", Descending: true}
-	first := must(postgres.First[int64, person](db, postgres.Table{Name: "t", On: "id", OrderBy: "age"}))
+	first := lookuptest.Must(postgres.First[int64, person](t.Context(), db, postgres.Table{Name: "t", On: "id", OrderBy: "age"}))
 	want := []*person{{"a", years(30)}, nil, {"c", nil}, {"a", years(30)}}
-	if diff := cmp.Diff(want, ask(t, first, 1, 9, 2, 1)); diff != "" {
+	if diff := cmp.Diff(want, lookuptest.Ask(t, first, 1, 9, 2, 1)); diff != "" {
 		t.Error(diff)
 	}
-	all := must(postgres.All[int64, person](db, byAge))
-	if diff := cmp.Diff([]*[]person{{{"b", years(40)}, {"a", years(30)}}, {}}, ask(t, all, 1, 9)); diff != "" {
+	all := lookuptest.Must(postgres.All[int64, person](t.Context(), db, byAge))
+	if diff := cmp.Diff([]*[]person{{{"b", years(40)}, {"a", years(30)}}, {}}, lookuptest.Ask(t, all, 1, 9)); diff != "" {
 		t.Error(diff)
 	}
-	rows := must(postgres.First[string, row.Row](db, postgres.Table{
+	rows := lookuptest.Must(postgres.First[string, row.Row](t.Context(), db, postgres.Table{
 		Schema: "Other", Name: "T", On: "Id", Columns: []string{"Id", "ok", "share", "doc"},
 	}))
-	got := fmt.Sprint(*ask(t, rows, "00000000-0000-0000-0000-000000000001")[0])
+	got := fmt.Sprint(*lookuptest.Ask(t, rows, "00000000-0000-0000-0000-000000000001")[0])
 	if want := `{"Id":"00000000-0000-0000-0000-000000000001","ok":true,"share":0.5,"doc":"{\"a\": 1}"}`; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	seen := must(postgres.First[bool, time.Time](db, postgres.Table{Schema: "Other", Name: "T", On: "ok", Columns: []string{"seen"}}))
-	if got := ask(t, seen, true)[0]; !got.Equal(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)) {
+	seen := lookuptest.Must(postgres.First[bool, time.Time](t.Context(), db, postgres.Table{Schema: "Other", Name: "T", On: "ok", Columns: []string{"seen"}}))
+	if got := lookuptest.Ask(t, seen, true)[0]; !got.Equal(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)) {
 		t.Errorf("got %v", got)
 	}
 }
@@ -133,20 +112,20 @@ func TestRowsOfATable(t *testing.T) {
 func TestRowsOfAQuery(t *testing.T) {
 	type between struct{ From, To int64 }
 	db := open(t, prepare(t), postgres.Config{})
-	query := must(postgres.Query[between, string](db, `SELECT name FROM t WHERE age BETWEEN @from AND @to ORDER BY age`, func(b between) []any {
+	query := lookuptest.Must(postgres.Query[between, string](db, `SELECT name FROM t WHERE age BETWEEN @from AND @to ORDER BY age`, func(b between) []any {
 		return []any{pgx.NamedArgs{"from": b.From, "to": b.To}}
 	}))
 	cached := join.Cached(query, join.CacheConfig{})
 	for range 2 {
-		if diff := cmp.Diff([]*string{new("a"), new("b"), nil}, ask(t, cached, between{30, 40}, between{31, 40}, between{41, 50})); diff != "" {
+		if diff := cmp.Diff([]*string{new("a"), new("b"), nil}, lookuptest.Ask(t, cached, between{30, 40}, between{31, 40}, between{41, 50})); diff != "" {
 			t.Error(diff)
 		}
 	}
 	if info := cached.Info(); info.Hits != 3 || info.Misses != 3 {
 		t.Errorf("got %+v", info)
 	}
-	all := must(postgres.QueryAll[int64, person](db, `SELECT age, name FROM t WHERE age >= $1 ORDER BY age`, nil))
-	if diff := cmp.Diff([]*[]person{{{"a", years(30)}, {"b", years(40)}}, {}}, ask(t, all, 30, 99)); diff != "" {
+	all := lookuptest.Must(postgres.QueryAll[int64, person](db, `SELECT age, name FROM t WHERE age >= $1 ORDER BY age`, nil))
+	if diff := cmp.Diff([]*[]person{{{"a", years(30)}, {"b", years(40)}}, {}}, lookuptest.Ask(t, all, 30, 99)); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -154,14 +133,14 @@ func TestRowsOfAQuery(t *testing.T) {
 // Values never become SQL, whatever they say; names are quoted.
 func TestInjections(t *testing.T) {
 	db := open(t, prepare(t), postgres.Config{})
-	names := must(postgres.All[string, string](db, postgres.Table{Name: "t", On: "name", Columns: []string{"name"}}))
+	names := lookuptest.Must(postgres.All[string, string](t.Context(), db, postgres.Table{Name: "t", On: "name", Columns: []string{"name"}}))
 	for _, evil := range []string{`' OR '1'='1`, `'; DROP TABLE t; --`, `a' UNION SELECT current_user --`, `$1`, `"`, `\`, `a"`} {
-		if found := ask(t, names, evil); len(*found[0]) != 0 {
+		if found := lookuptest.Ask(t, names, evil); len(*found[0]) != 0 {
 			t.Errorf("%q finds %v", evil, *found[0])
 		}
 	}
-	quoted := must(postgres.First[string, string](db, postgres.Table{Name: `or"der by; --`, On: "select", Columns: []string{"a b"}}))
-	if diff := cmp.Diff([]*string{new("quoted")}, ask(t, quoted, "x")); diff != "" {
+	quoted := lookuptest.Must(postgres.First[string, string](t.Context(), db, postgres.Table{Name: `or"der by; --`, On: "select", Columns: []string{"a b"}}))
+	if diff := cmp.Diff([]*string{new("quoted")}, lookuptest.Ask(t, quoted, "x")); diff != "" {
 		t.Error(diff)
 	}
 	for _, table := range []postgres.Table{
@@ -171,150 +150,32 @@ func TestInjections(t *testing.T) {
 		{Name: "t", On: "id", Columns: []string{`name", (SELECT count(*) FROM t) AS "x`}},
 		{Name: "t", On: "id", Columns: []string{"name"}, OrderBy: `id"; DROP TABLE t; --`},
 	} {
-		lookup := must(postgres.All[int64, string](db, table))
-		if err := lookup.Lookup(t.Context(), []int64{1}, make([]*[]string, 1)); err == nil || !strings.Contains(err.Error(), "does not exist") {
+		_, err := postgres.All[int64, string](t.Context(), db, table)
+		if err == nil || !strings.Contains(err.Error(), "does not exist") {
 			t.Errorf("%+v: %v", table, err)
 		}
 	}
-	if diff := cmp.Diff([]string{"a"}, *ask(t, names, "a")[0]); diff != "" {
+	if diff := cmp.Diff([]string{"a"}, *lookuptest.Ask(t, names, "a")[0]); diff != "" {
 		t.Error("the table is not what it was", diff)
 	}
 }
 
-// L-22, D-J9: an error does not spoil what comes after it.
-func TestAFailedStatementIsForgotten(t *testing.T) {
-	db := open(t, prepare(t), postgres.Config{Connections: 1})
-	divided := must(postgres.Query[int64, int64](db, `SELECT 10 / $1::bigint`, nil))
-	for range 3 {
-		err := divided.Lookup(t.Context(), []int64{0}, make([]*int64, 1))
-		if _, ok := errors.AsType[*join.UnavailableError](err); ok || err == nil || !strings.Contains(err.Error(), "division by zero") {
-			t.Errorf("got %v", err)
-		}
-		if diff := cmp.Diff([]*int64{years(5)}, ask(t, divided, 2)); diff != "" {
-			t.Error(diff)
-		}
-	}
-}
-
-// L-20: the server gives up, and the connection is as good as before.
-func TestASlowStatementIsUnavailable(t *testing.T) {
-	address := prepare(t)
-	for name, opened := range map[string]func() *postgres.DB{
-		"our timeout": func() *postgres.DB { return open(t, address, postgres.Config{Timeout: 200 * time.Millisecond}) },
-		"of the URL":  func() *postgres.DB { return open(t, address+"&statement_timeout=200", postgres.Config{}) },
+// Names that the database does not have are errors at once.
+func TestAMisspelledColumnIsAnError(t *testing.T) {
+	db := open(t, prepare(t), postgres.Config{})
+	for name, table := range map[string]postgres.Table{
+		"column t.nam does": {Name: "t", On: "id", Columns: []string{"nam"}},
+		"di":                {Name: "t", On: "di", Columns: []string{"name"}},
+		"aeg":               {Name: "t", On: "id", Columns: []string{"name"}, OrderBy: "aeg"},
+		"Name":              {Name: "t", On: "id", Columns: []string{"Name"}}, // which L-21 makes another one
+		"Other.t\"":         {Schema: "Other", Name: "t", On: "id", Columns: []string{"name"}},
 	} {
-		lookup := must(postgres.Query[float64, string](opened(), `SELECT 'slept' FROM pg_sleep($1)`, nil))
-		began := time.Now()
-		err := lookup.Lookup(t.Context(), []float64{30}, make([]*string, 1))
-		if _, ok := errors.AsType[*join.UnavailableError](err); !ok || time.Since(began) > 10*time.Second {
-			t.Errorf("%s: got %v after %v", name, err, time.Since(began))
-		}
-		if diff := cmp.Diff([]*string{new("slept")}, ask(t, lookup, 0)); diff != "" {
-			t.Errorf("%s: %s", name, diff)
-		}
-	}
-}
-
-// relay lets connections to the server be cut.
-type relay struct {
-	listener net.Listener
-	mu       sync.Mutex // guards what follows
-	conns    []net.Conn
-	closed   bool
-}
-
-func newRelay(t *testing.T) *relay {
-	t.Helper()
-	target := must(url.Parse(server)).Host
-	r := &relay{listener: must((&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0"))}
-	t.Cleanup(func() {
-		r.listener.Close()
-		r.cut(false)
-	})
-	go func() {
-		for {
-			from, err := r.listener.Accept()
-			if err != nil {
-				return
+		_, first := postgres.First[int64, string](t.Context(), db, table)
+		_, all := postgres.All[int64, string](t.Context(), db, table)
+		for _, err := range []error{first, all} {
+			if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "does not exist") {
+				t.Errorf("%+v: got %v, want %q", table, err, name)
 			}
-			to, err := net.Dial("tcp", target)
-			r.mu.Lock()
-			if err != nil || r.closed {
-				from.Close()
-				if err == nil {
-					to.Close()
-				}
-				r.mu.Unlock()
-				continue
-			}
-			r.conns = append(r.conns, from, to)
-			r.mu.Unlock()
-			go func() { _, _ = io.Copy(to, from) }()
-			go func() { _, _ = io.Copy(from, to) }()
-		}
-	}()
-	return r
-}
-
-// cut cuts all connections, and those to come until it is called again, if closed.
-func (r *relay) cut(closed bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.closed = closed
-	for _, c := range r.conns {
-		c.Close()
-	}
-	r.conns = nil
-}
-
-func TestAServerThatIsAwayIsUnavailable(t *testing.T) {
-	address := prepare(t)
-	r := newRelay(t)
-	through := must(url.Parse(address))
-	through.Host = r.listener.Addr().String()
-	db := open(t, through.String(), postgres.Config{Timeout: 2 * time.Second})
-	lookup := must(postgres.First[int64, person](db, postgres.Table{Name: "t", On: "id", OrderBy: "age"}))
-	want := []*person{{"a", years(30)}}
-	for range 2 {
-		r.cut(false)
-		deadline := time.Now().Add(10 * time.Second)
-		for {
-			found := make([]*person, 1)
-			err := lookup.Lookup(t.Context(), []int64{1}, found)
-			if err == nil {
-				if diff := cmp.Diff(want, found); diff != "" {
-					t.Error(diff)
-				}
-				break
-			}
-			if _, ok := errors.AsType[*join.UnavailableError](err); !ok || time.Now().After(deadline) {
-				t.Fatalf("got %v", err)
-			}
-		}
-		r.cut(true)
-		for range 3 {
-			err := lookup.Lookup(t.Context(), []int64{1}, make([]*person, 1))
-			if _, ok := errors.AsType[*join.UnavailableError](err); !ok {
-				t.Fatalf("got %v", err)
-			}
-		}
-	}
-}
-
-func TestOpeningWhatIsNotThere(t *testing.T) {
-	address := prepare(t)
-	wrong := must(url.Parse(address))
-	wrong.User = url.UserPassword("weir", "secret-and-wrong")
-	for name, address := range map[string]string{
-		"password authentication failed": wrong.String(),
-		"refused":                        "postgres://weir:secret-and-wrong@127.0.0.1:1/postgres",
-		"cannot parse":                   "postgres://weir:secret-and-wrong@:x/",
-	} {
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		_, err := postgres.Open(ctx, address, postgres.Config{})
-		cancel()
-		if err == nil || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "secret-and-wrong") {
-			t.Errorf("got %v, want %q", err, name)
 		}
 	}
 }
@@ -322,7 +183,7 @@ func TestOpeningWhatIsNotThere(t *testing.T) {
 // Records are joined with rows of the server.
 func TestAStreamIsJoinedWithATable(t *testing.T) {
 	db := open(t, prepare(t), postgres.Config{})
-	lookup := must(postgres.First[int64, person](db, postgres.Table{Name: "t", On: "id", OrderBy: "age"}))
+	lookup := lookuptest.Must(postgres.First[int64, person](t.Context(), db, postgres.Table{Name: "t", On: "id", OrderBy: "age"}))
 	visits := stream.NewTopic("visits", codec.String(), codec.Int64())
 	names := stream.NewTopic("names", codec.String(), codec.String())
 	topology := stream.NewTopology()

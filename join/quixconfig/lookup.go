@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/join"
@@ -37,7 +38,7 @@ func (c *Configurations) Fields(fields ...Field) (join.Lookup[Query, row.Row], e
 			groups[f.kind] = g
 			l.groups = append(l.groups, g)
 		}
-		l.places = append(l.places, fieldPlace{g.index(l.groups), len(g.fields)})
+		l.places = append(l.places, fieldPlace{slices.Index(l.groups, g), len(g.fields)})
 		g.fields = append(g.fields, f)
 		g.makers = append(g.makers, column)
 	}
@@ -70,15 +71,6 @@ type fieldGroup struct {
 	makers []maker
 	// fill are the defaults, if each field has one.
 	fill *columns
-}
-
-func (g *fieldGroup) index(groups []*fieldGroup) int {
-	for i := range groups {
-		if groups[i] == g {
-			return i
-		}
-	}
-	return -1
 }
 
 // columns are what a group made of a content. The row is complete if there is one group only.

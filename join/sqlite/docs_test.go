@@ -19,7 +19,7 @@ func Example() {
 	ctx := context.Background()
 
 	db, err := sqlite.Open(ctx, "shop.db", sqlite.Config{})
-	accounts, err := sqlite.First[int64, Account](db, sqlite.Table{Name: "accounts", On: "id"})
+	accounts, err := sqlite.First[int64, Account](ctx, db, sqlite.Table{Name: "accounts", On: "id"})
 	rates, err := sqlite.Query[Pair, float64](db, `SELECT rate FROM rates WHERE of = ? AND per = ?`, func(p Pair) []any {
 		return []any{p.Of, p.Per}
 	})

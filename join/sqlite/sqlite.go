@@ -4,7 +4,7 @@
 //
 //	db, err := sqlite.Open(ctx, "accounts.db", sqlite.Config{})
 //	defer db.Close()
-//	accounts, err := sqlite.First[int64, Account](db, sqlite.Table{Name: "accounts", On: "id"})
+//	accounts, err := sqlite.First[int64, Account](ctx, db, sqlite.Table{Name: "accounts", On: "id"})
 //	cached := join.Cached(accounts, join.CacheConfig{Size: 100_000, TTL: 5 * time.Minute})
 //	t.From(payments).JoinLookup(cached, func(p Payment) int64 { return p.Account }, merge)
 //
@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"path/filepath"
 	"time"
 
 	"modernc.org/sqlite"
@@ -39,13 +40,18 @@ type Config struct {
 // DB is an open database. It is safe for concurrent use.
 type DB struct{ database sqllookup.Database }
 
-// Open opens the database in the file of that path, read only. It is an error if there is none.
+// Open opens the database in the file of that path, read only. It is an error if there is none. A path is no URI: all
+// characters stand for themselves.
 func Open(ctx context.Context, path string, config Config) (*DB, error) {
 	timeout := config.Timeout
 	if timeout <= 0 {
 		timeout = sqllookup.DefaultTimeout
 	}
-	name := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: url.Values{
+	file, err := filepath.Abs(path) // SQLite has other uses for "", ":memory:" and "//host/"
+	if err != nil {
+		return nil, fmt.Errorf("open SQLite database %q: %w", path, err)
+	}
+	name := url.URL{Scheme: "file", Opaque: (&url.URL{Path: file}).EscapedPath(), RawQuery: url.Values{
 		"mode": {"ro"}, "_pragma": {fmt.Sprintf("busy_timeout(%d)", timeout.Milliseconds()/2)},
 	}.Encode()}
 	db, err := sql.Open("sqlite", name.String())
@@ -58,7 +64,7 @@ func Open(ctx context.Context, path string, config Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open SQLite database %q: %w", path, err)
 	}
-	return &DB{sqllookup.Database{DB: db, Timeout: timeout, Unavailable: unavailable}}, nil
+	return &DB{sqllookup.Database{DB: db, Timeout: timeout, Unavailable: unavailable, Prepare: true}}, nil
 }
 
 // unavailable says that somebody else has locked the database.
@@ -75,13 +81,13 @@ func unavailable(err error) bool {
 func (db *DB) Close() error { return db.database.DB.Close() }
 
 // First looks up the first row of a table in which a column has the value of the query. See [sqllookup.First].
-func First[Q, R any](db *DB, t Table) (join.Lookup[Q, R], error) {
-	return sqllookup.First[Q, R](db.database, t)
+func First[Q, R any](ctx context.Context, db *DB, t Table) (join.Lookup[Q, R], error) {
+	return sqllookup.First[Q, R](ctx, db.database, t)
 }
 
 // All looks up all rows of a table in which a column has the value of the query. See [sqllookup.All].
-func All[Q, R any](db *DB, t Table) (join.Lookup[Q, []R], error) {
-	return sqllookup.All[Q, R](db.database, t)
+func All[Q, R any](ctx context.Context, db *DB, t Table) (join.Lookup[Q, []R], error) {
+	return sqllookup.All[Q, R](ctx, db.database, t)
 }
 
 // Query looks up the first row of a query. Parameters are written as "?", or as ":name" with sql.Named arguments. See

@@ -4,25 +4,23 @@ import (
 	"database/sql"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 	"unicode/utf8"
 
 	"github.com/weirstreams/weir/row"
 )
 
-// scanner makes an R of the columns of a row.
+// scanner says how an R is made of the columns of a row.
 type scanner[R any] struct {
 	// fields are those of a struct, by their column. Nil means that R is no struct of columns.
 	fields  []field
 	dynamic bool // R is row.Row
-	// columns are those that are read, places the fields for them.
-	columns []string
-	places  []int
 }
 
 type field struct {
-	column string
-	index  int
+	column, name string
+	index        int
 }
 
 func newScanner[R any]() (*scanner[R], error) {
@@ -45,7 +43,7 @@ func newScanner[R any]() (*scanner[R], error) {
 			return nil, fmt.Errorf("sql lookup: fields %s and %s of %v are both for column %q", other, f.Name, t, column)
 		}
 		seen[column] = f.Name
-		s.fields = append(s.fields, field{column, i})
+		s.fields = append(s.fields, field{column, f.Name, i})
 	}
 	if len(s.fields) == 0 {
 		return nil, fmt.Errorf(`sql lookup: no field of %v has a tag like db:"column"`, t)
@@ -62,48 +60,90 @@ func (s *scanner[R]) names() []string {
 	return names
 }
 
+// binding is a scanner of certain columns.
+type binding[R any] struct {
+	*scanner[R]
+	columns []string
+	// into are the fields of the columns, if R is a struct of them.
+	into []field
+}
+
 // bind says which columns are going to be scanned.
-func (s *scanner[R]) bind(columns []string) error {
-	s.columns = columns
+func (s *scanner[R]) bind(columns []string) (*binding[R], error) {
+	b := &binding[R]{scanner: s, columns: columns}
 	switch {
 	case s.dynamic:
-		return nil
+		return b, nil
 	case s.fields == nil:
 		if len(columns) != 1 {
-			return fmt.Errorf("there are %d columns, and %v has room for one", len(columns), reflect.TypeFor[R]())
+			return nil, fmt.Errorf("there are %d columns, and %v has room for one", len(columns), reflect.TypeFor[R]())
 		}
-		return nil
+		return b, nil
 	}
 	for _, c := range columns {
-		i := 0
-		for i < len(s.fields) && s.fields[i].column != c {
-			i++
+		i := slices.IndexFunc(s.fields, func(f field) bool { return f.column == c })
+		if i < 0 {
+			return nil, fmt.Errorf("%v has no field for column %q", reflect.TypeFor[R](), c)
 		}
-		if i == len(s.fields) {
-			return fmt.Errorf("%v has no field for column %q", reflect.TypeFor[R](), c)
-		}
-		s.places = append(s.places, s.fields[i].index)
+		b.into = append(b.into, s.fields[i])
 	}
-	return nil
+	return b, nil
+}
+
+// each calls use with each row, until it returns false. before and after are places for columns around those of the binding.
+// The caller closes rows.
+func (b *binding[R]) each(rows *sql.Rows, before, after []any, use func(R) bool) error {
+	var places []any
+	for rows.Next() {
+		made, own := b.row()
+		places = append(append(append(places[:0], before...), own...), after...)
+		if err := rows.Scan(places...); err != nil {
+			return b.blame(rows, places, len(before), err)
+		}
+		r, err := made()
+		if err != nil {
+			return err
+		}
+		if !use(r) {
+			return nil
+		}
+	}
+	return rows.Err()
+}
+
+// blame names the field that an error of Scan is about: the one that cannot be scanned alone either.
+func (b *binding[R]) blame(rows *sql.Rows, places []any, before int, err error) error {
+	none := pointers(make([]any, len(places)))
+	if rows.Scan(none...) != nil { // it is about none
+		return err
+	}
+	for i, f := range b.into {
+		alone := slices.Clone(none)
+		alone[before+i] = places[before+i]
+		if one := rows.Scan(alone...); one != nil {
+			return fmt.Errorf("field %s of %v: %w", f.name, reflect.TypeFor[R](), one)
+		}
+	}
+	return err
 }
 
 // row returns where to scan the columns of a row to, and what makes the row of that.
-func (s *scanner[R]) row() (done func() (R, error), places []any) {
+func (b *binding[R]) row() (made func() (R, error), places []any) {
 	r := new(R)
 	switch {
-	case s.dynamic:
-		values := make([]any, len(s.columns))
+	case b.dynamic:
+		values := make([]any, len(b.columns))
 		return func() (R, error) {
-			dynamic, err := s.toRow(values)
+			dynamic, err := toRow(b.columns, values)
 			*any(r).(*row.Row) = dynamic
 			return *r, err
 		}, pointers(values)
-	case s.fields == nil:
+	case b.fields == nil:
 		places = []any{r}
 	default:
 		v := reflect.ValueOf(r).Elem()
-		for _, i := range s.places {
-			places = append(places, v.Field(i).Addr().Interface())
+		for _, f := range b.into {
+			places = append(places, v.Field(f.index).Addr().Interface())
 		}
 	}
 	return func() (R, error) { return *r, nil }, places
@@ -118,7 +158,7 @@ func pointers(values []any) []any {
 }
 
 // toRow makes a row of what the driver gives. Bytes are text, and times are in RFC 3339.
-func (s *scanner[R]) toRow(values []any) (row.Row, error) {
+func toRow(columns []string, values []any) (row.Row, error) {
 	fields := make([]row.Field, len(values))
 	for i, v := range values {
 		var value row.Value
@@ -135,15 +175,15 @@ func (s *scanner[R]) toRow(values []any) (row.Row, error) {
 			value = row.String(v)
 		case []byte:
 			if !utf8.Valid(v) {
-				return row.Row{}, fmt.Errorf("column %q is no text", s.columns[i])
+				return row.Row{}, fmt.Errorf("column %q is no text", columns[i])
 			}
 			value = row.String(string(v))
 		case time.Time:
 			value = row.String(v.Format(time.RFC3339Nano))
 		default:
-			return row.Row{}, fmt.Errorf("column %q is a %T, which a row has no place for", s.columns[i], v)
+			return row.Row{}, fmt.Errorf("column %q is a %T, which a row has no place for", columns[i], v)
 		}
-		fields[i] = row.Field{Name: s.columns[i], Value: value}
+		fields[i] = row.Field{Name: columns[i], Value: value}
 	}
 	return row.New(fields...), nil
 }

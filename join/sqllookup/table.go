@@ -5,27 +5,13 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
-	"sync"
-	"time"
+	"sync/atomic"
 
 	"github.com/weirstreams/weir/join"
 )
-
-// DefaultTimeout is how long a call may take.
-const DefaultTimeout = 10 * time.Second
-
-// Database is where to look, and how.
-type Database struct {
-	DB *sql.DB
-	// Placeholder returns that of the nth parameter of a statement, from 1. nil means "?".
-	Placeholder func(n int) string
-	// Unavailable says that an error is one of the database, which passes: the lookup is asked again. nil means that none is,
-	// but those that database/sql has for lost connections.
-	Unavailable func(error) bool
-	// Timeout is how long a call may take; a longer one counts as unavailable. 0 means DefaultTimeout.
-	Timeout time.Duration
-}
 
 // Table describes the rows of a table, found by the value of a column.
 type Table struct {
@@ -46,34 +32,27 @@ type Table struct {
 // batchSize is how many values are looked up by one statement: SQLite takes 500 SELECTs in one.
 const batchSize = 100
 
-// First looks up the first row of the table in which the column has the value of the query. It returns an error for a table
-// that cannot be one; whether the database has it shows the first call.
-func First[Q, R any](db Database, t Table) (join.Lookup[Q, R], error) {
-	l, err := newTableLookup[R](db, t, true)
+// First looks up the first row of the table in which the column has the value of the query. It returns an error if the database
+// does not have the table or a column: it asks for that, and waits as long as a call may take.
+func First[Q, R any](ctx context.Context, db Database, t Table) (join.Lookup[Q, R], error) {
+	l, err := newTableLookup[R](ctx, db, t, true)
 	if err != nil {
 		return nil, err
 	}
 	return join.LookupFunc[Q, R](func(ctx context.Context, queries []Q, found []*R) error {
-		return lookup(ctx, l, queries, func(i int, row R) {
-			if found[i] == nil {
-				found[i] = &row
-			}
-		})
+		return lookup(ctx, l, queries, keepFirst(found))
 	}), nil
 }
 
-// All looks up all rows of the table in which the column has the value of the query, in order. If there is none, it finds an
-// empty slice.
-func All[Q, R any](db Database, t Table) (join.Lookup[Q, []R], error) {
-	l, err := newTableLookup[R](db, t, false)
+// All looks up all rows of the table in which the column has the value of the query, in order, as [First] does the first. If
+// there is none, it finds an empty slice.
+func All[Q, R any](ctx context.Context, db Database, t Table) (join.Lookup[Q, []R], error) {
+	l, err := newTableLookup[R](ctx, db, t, false)
 	if err != nil {
 		return nil, err
 	}
 	return join.LookupFunc[Q, []R](func(ctx context.Context, queries []Q, found []*[]R) error {
-		for i := range found {
-			found[i] = &[]R{}
-		}
-		return lookup(ctx, l, queries, func(i int, row R) { *found[i] = append(*found[i], row) })
+		return lookup(ctx, l, queries, keepAll(found))
 	}), nil
 }
 
@@ -82,13 +61,30 @@ type tableLookup[R any] struct {
 	db      Database
 	t       Table
 	first   bool
-	scanner *scanner[R]
-
-	mu       sync.Mutex // guards prepared
-	prepared map[int]*sql.Stmt
+	binding *binding[R]
+	// rows is what a SELECT has between the number of its query and the parameter, limit what is behind it.
+	rows, limit string
+	// texts are statements by how many values they look up, prepared are those of Database.Prepare, which live as long as
+	// the database does.
+	texts    [batchSize + 1]atomic.Pointer[string]
+	prepared [batchSize + 1]atomic.Pointer[sql.Stmt]
 }
 
-func newTableLookup[R any](db Database, t Table, first bool) (*tableLookup[R], error) {
+func newTableLookup[R any](ctx context.Context, db Database, t Table, first bool) (*tableLookup[R], error) {
+	l, err := describeTable[R](db, t, first)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := db.bounded(ctx)
+	defer cancel()
+	if err := l.check(ctx); err != nil {
+		return nil, db.explain(ctx, fmt.Errorf("sql lookup of table %q: %w", t.Name, err))
+	}
+	return l, nil
+}
+
+// describeTable returns the lookup, unless the table cannot be one.
+func describeTable[R any](db Database, t Table, first bool) (*tableLookup[R], error) {
 	if db.DB == nil {
 		return nil, errors.New("sql lookup: there is no database")
 	}
@@ -121,58 +117,88 @@ func newTableLookup[R any](db Database, t Table, first bool) (*tableLookup[R], e
 			return nil, fmt.Errorf("sql lookup of table %q: %s is %q, which is no name", t.Name, n.what, n.name)
 		}
 	}
-	if err := s.bind(t.Columns); err != nil {
+	t.Columns = slices.Clone(t.Columns) // the caller may change them
+	b, err := s.bind(t.Columns)
+	if err != nil {
 		return nil, fmt.Errorf("sql lookup of table %q: %w", t.Name, err)
 	}
-	return &tableLookup[R]{db: db, t: t, first: first, scanner: s, prepared: map[int]*sql.Stmt{}}, nil
+	l := &tableLookup[R]{db: db, t: t, first: first, binding: b}
+	l.build()
+	return l, nil
 }
 
 // quote makes an identifier of a name, as SQL-92 has it.
 func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
+// column makes an expression of the name of a column. SQLite takes a name in quotes that is no column for a text, unless it says
+// of what.
+func column(name string) string { return "t." + quote(name) }
+
+// build makes the parts of statements.
+func (l *tableLookup[R]) build() {
+	table := quote(l.t.Name)
+	if l.t.Schema != "" {
+		table = quote(l.t.Schema) + "." + table
+	}
+	var columns strings.Builder
+	for _, c := range l.t.Columns {
+		columns.WriteString(", " + column(c))
+	}
+	if l.t.OrderBy != "" {
+		columns.WriteString(", " + column(l.t.OrderBy))
+	}
+	l.rows = columns.String() + " FROM " + table + " AS t WHERE " + column(l.t.On) + " = "
+	if l.first {
+		if l.t.OrderBy != "" {
+			l.limit = " ORDER BY " + column(l.t.OrderBy) + l.direction()
+		}
+		l.limit += " LIMIT 1"
+	}
+}
+
+func (l *tableLookup[R]) direction() string {
+	if l.t.Descending {
+		return " DESC"
+	}
+	return ""
+}
+
 // statement looks n values up. Each has a SELECT of its own, so that the database compares it with the column by its own
 // rules, and begins its rows with its number.
 func (l *tableLookup[R]) statement(n int) string {
-	t := &l.t
-	columns := make([]string, len(t.Columns))
-	for i, c := range t.Columns {
-		columns[i] = quote(c)
-	}
-	table, direction := quote(t.Name), ""
-	if t.Schema != "" {
-		table = quote(t.Schema) + "." + table
-	}
-	if t.Descending {
-		direction = " DESC"
-	}
 	var b strings.Builder
 	b.WriteString("SELECT * FROM (")
 	for i := range n {
 		if i > 0 {
 			b.WriteString(" UNION ALL ")
 		}
-		fmt.Fprintf(&b, "SELECT * FROM (SELECT %d, %s", i, strings.Join(columns, ", "))
-		if t.OrderBy != "" {
-			fmt.Fprintf(&b, ", %s", quote(t.OrderBy))
+		number := strconv.Itoa(i)
+		for _, part := range []string{"SELECT * FROM (SELECT ", number, l.rows, l.db.placeholder(i + 1), l.limit, ") AS r", number} {
+			b.WriteString(part)
 		}
-		fmt.Fprintf(&b, " FROM %s WHERE %s = %s", table, quote(t.On), l.db.placeholder(i+1))
-		if l.first {
-			if t.OrderBy != "" {
-				fmt.Fprintf(&b, " ORDER BY %s%s", quote(t.OrderBy), direction)
-			}
-			b.WriteString(" LIMIT 1")
-		}
-		fmt.Fprintf(&b, ") AS r%d", i)
 	}
 	b.WriteString(") AS r ORDER BY 1")
-	if t.OrderBy != "" {
-		fmt.Fprintf(&b, ", %d%s", len(columns)+2, direction)
+	if l.t.OrderBy != "" {
+		b.WriteString(", " + strconv.Itoa(len(l.t.Columns)+2) + l.direction())
 	}
 	return b.String()
 }
 
+// check makes sure that the database understands the statements.
+func (l *tableLookup[R]) check(ctx context.Context) error {
+	if l.db.Prepare {
+		_, err := l.prepare(ctx, 1)
+		return err
+	}
+	statement, err := l.db.DB.PrepareContext(ctx, l.statement(1))
+	if err != nil {
+		return err
+	}
+	return statement.Close()
+}
+
 // lookup calls use with each row and the number of its query.
-func lookup[Q, R any](ctx context.Context, l *tableLookup[R], queries []Q, use func(i int, row R)) error {
+func lookup[Q, R any](ctx context.Context, l *tableLookup[R], queries []Q, use func(i int, row R) bool) error {
 	ctx, cancel := l.db.bounded(ctx)
 	defer cancel()
 	for from := 0; from < len(queries); from += batchSize {
@@ -189,71 +215,56 @@ func lookup[Q, R any](ctx context.Context, l *tableLookup[R], queries []Q, use f
 	return nil
 }
 
-// prepare returns the statement for n values. It lives as long as the database does.
+// text returns the statement for n values, made once.
+func (l *tableLookup[R]) text(n int) string {
+	if s := l.texts[n].Load(); s != nil {
+		return *s
+	}
+	s := l.statement(n)
+	l.texts[n].Store(&s)
+	return s
+}
+
+// prepare returns the statement for n values.
 func (l *tableLookup[R]) prepare(ctx context.Context, n int) (*sql.Stmt, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if s, ok := l.prepared[n]; ok {
+	if s := l.prepared[n].Load(); s != nil {
 		return s, nil
 	}
 	s, err := l.db.DB.PrepareContext(ctx, l.statement(n))
-	if err == nil {
-		l.prepared[n] = s
+	if err != nil {
+		return nil, err
 	}
-	return s, err
+	if !l.prepared[n].CompareAndSwap(nil, s) { // somebody else has been faster
+		_ = s.Close() // it has not been used
+		s = l.prepared[n].Load()
+	}
+	return s, nil
 }
 
 func (l *tableLookup[R]) ask(ctx context.Context, args []any, use func(i int, row R)) error {
-	statement, err := l.prepare(ctx, len(args))
-	if err != nil {
-		return err
-	}
-	rows, err := statement.QueryContext(ctx, args...)
+	rows, err := l.query(ctx, args)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	var i int
-	into := []any{&i}
-	var order any
-	for rows.Next() {
-		r, places := l.scanner.row()
-		into = append(into[:1], places...)
-		if l.t.OrderBy != "" {
-			into = append(into, &order)
-		}
-		if err := rows.Scan(into...); err != nil {
-			return err
-		}
-		row, err := r()
-		if err != nil {
-			return err
-		}
+	var after []any
+	if l.t.OrderBy != "" {
+		after = []any{new(any)}
+	}
+	return l.binding.each(rows, []any{&i}, after, func(row R) bool {
 		use(i, row)
-	}
-	return rows.Err()
+		return true
+	})
 }
 
-func (d *Database) placeholder(n int) string {
-	if d.Placeholder == nil {
-		return "?"
+func (l *tableLookup[R]) query(ctx context.Context, args []any) (*sql.Rows, error) {
+	if !l.db.Prepare {
+		return l.db.query(ctx, l.text(len(args)), args)
 	}
-	return d.Placeholder(n)
-}
-
-func (d *Database) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	timeout := d.Timeout
-	if timeout <= 0 {
-		timeout = DefaultTimeout
+	s, err := l.prepare(ctx, len(args))
+	if err != nil {
+		return nil, err
 	}
-	return context.WithTimeout(ctx, timeout)
-}
-
-// explain says that an error is one that passes, if it is.
-func (d *Database) explain(ctx context.Context, err error) error {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.Is(err, sql.ErrConnDone) ||
-		d.Unavailable != nil && d.Unavailable(err) {
-		return &join.UnavailableError{Err: err}
-	}
-	return err
+	return s.QueryContext(ctx, args...)
 }

@@ -1,6 +1,14 @@
 package quixconfig
 
-import "sync"
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/weirstreams/weir/row"
+)
 
 // CacheInfo says how the cache of contents does.
 type CacheInfo struct {
@@ -106,4 +114,102 @@ func (k *cache) statistics() CacheInfo {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.info
+}
+
+// content is what one source holds. It lives as long as the versions that have it; what was fetched may go before.
+type content struct {
+	source source
+	// loaded is nil until the content was fetched, and when the cache has dropped it.
+	loaded atomic.Pointer[loaded]
+
+	mu         sync.Mutex // guards what follows
+	flight     *flight    // the fetch that is on its way, or nil
+	failure    error      // of the last fetch
+	failures   int        // in a row
+	retryAt    time.Time  // nothing is sent before, if there is a failure
+	unreadable int        // how often in a row nobody could read what was fetched
+
+	place place // in the cache, which guards it
+}
+
+// flight is a fetch that is on its way. What it ends with is set before done is closed.
+type flight struct {
+	done   chan struct{}
+	loaded *loaded
+	err    error
+}
+
+// loaded is content that was fetched. It does not change, but for what was made of it.
+type loaded struct {
+	data []byte
+	// made are the results of lookups, by lookup: the same content gives the same.
+	made sync.Map
+	// value is the content as JSON.
+	value func() (row.Value, error)
+	// refetch is when content that cannot be read, and has no checksum that says that it is what was published, is fetched
+	// again: in nanoseconds since the Unix epoch, or 0.
+	refetch atomic.Int64
+}
+
+func newLoaded(data []byte) *loaded {
+	l := &loaded{data: data}
+	l.value = sync.OnceValues(func() (v row.Value, err error) {
+		if err := v.UnmarshalJSON(data); err != nil {
+			return v, fmt.Errorf("%w: %w", ErrContent, err)
+		}
+		return v, nil
+	})
+	return l
+}
+
+// fresh reports whether there is no reason to fetch the content again.
+func (l *loaded) fresh(now func() time.Time) bool {
+	at := l.refetch.Load()
+	return at == 0 || now().UnixNano() <= at
+}
+
+// forgive lets the next record fetch the content, if that has failed before.
+func (c *content) forgive() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failure, c.failures = nil, 0
+}
+
+// result is what came of a lookup's work on content.
+type result[T any] struct {
+	value T
+	err   error
+}
+
+// use returns what of makes of content for a lookup, once for as long as the content is in the cache. An error that wraps
+// ErrContent has the content fetched again later, if it may not be what was published.
+func use[T any](s *contents, c *content, l *loaded, by any, of func(*loaded) (T, error)) (T, error) {
+	if made, ok := l.made.Load(by); ok {
+		r := made.(result[T])
+		return r.value, r.err
+	}
+	value, err := of(l)
+	l.made.Store(by, result[T]{value, err})
+	switch {
+	case errors.Is(err, ErrContent):
+		s.doubt(c, l)
+	case err == nil && c.source.sum == "":
+		c.mu.Lock()
+		c.unreadable = 0
+		c.mu.Unlock()
+	}
+	return value, err
+}
+
+// doubt notes that content which was fetched cannot be read.
+func (s *contents) doubt(c *content, l *loaded) {
+	if c.source.sum != "" {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.loaded.Load() == l && l.refetch.Load() == 0 {
+		l.refetch.Store(s.retryAt(c.unreadable).UnixNano())
+		c.unreadable++
+	}
 }

@@ -60,9 +60,10 @@ type Config struct {
 	Fallback Fallback
 
 	// Grace is how long, by the clock, records wait for a configuration that is not there, or has no version that is valid, or
-	// whose content cannot be fetched. The worker waits with them. The time counts from the first record that misses the
-	// configuration: those that come when it is over do not wait, until the configuration was there once. 0, the default, does
-	// not wait.
+	// whose content cannot be fetched. The worker waits with them, and neither reads nor checkpoints meanwhile. A Grace above
+	// join.LookupTimeout takes several calls of the lookup, a second apart. The time counts from the first record that misses
+	// the configuration: those that come when it is over do not wait, until the configuration was there once. It counts anew
+	// after a start. 0, the default, does not wait.
 	Grace time.Duration
 
 	// BrokerTimeout is how long the topic may be out of reach before lookups, or Open, fail. The default is 2 minutes; a

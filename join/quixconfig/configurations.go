@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/internal/broker/saramabroker"
+	"github.com/weirstreams/weir/join"
+	"github.com/weirstreams/weir/operator"
 )
 
 // Configurations are the configurations of a topic. They may be used by several goroutines at once, and by several lookups.
@@ -62,8 +64,8 @@ func Open(ctx context.Context, config Config) (*Configurations, error) {
 	return c, nil
 }
 
-// Close ends following the topic and gives up what is being fetched. Lookups fail with ErrClosed from then on. It may be called
-// more than once.
+// Close ends following the topic and gives up what is being fetched. It may be called more than once. Close after the
+// application has stopped: a lookup after Close fails with ErrClosed, which ends the application whatever its error policy says.
 func (c *Configurations) Close() error { return c.close() }
 
 // Err returns why the topic cannot be followed at the moment, ErrClosed after Close, and nil if all is well. It is for health
@@ -100,17 +102,19 @@ func (c *Configurations) Status() Status {
 	return s
 }
 
-// usable returns why lookups fail now, or nil.
+// usable returns why lookups fail now, or nil. None of it is the fault of a record.
 func (c *Configurations) usable() error {
 	if c.closed.Load() {
-		return ErrClosed
+		return operator.Fatal(ErrClosed)
 	}
 	since, err := c.follower.trouble()
 	if err == nil || c.config.BrokerTimeout < 0 {
 		return nil
 	}
 	if lasts := time.Since(since); lasts > c.config.BrokerTimeout {
-		return fmt.Errorf("%w: topic %q, for %v: %w", ErrStale, c.config.Topic, lasts.Round(time.Second), err)
+		return &join.UnavailableError{
+			Err: fmt.Errorf("%w: topic %q, for %v: %w", ErrStale, c.config.Topic, lasts.Round(time.Second), err),
+		}
 	}
 	return nil
 }

@@ -30,6 +30,9 @@
 // needs it after a pause, which doubles from Config.RetryBase up to Config.RetryMax; in between nothing is sent.
 // Config.Fallback says what becomes of records meanwhile, Config.Grace whether they wait for a while.
 //
+// That goes for a server that does not answer within Config.RequestTimeout, too.
+//
 // If the topic cannot be followed, that is tried again for as long as it takes, and [Configurations.Err] says why. Lookups go
-// on with what is known for Config.BrokerTimeout; then they fail with [ErrStale].
+// on with what is known for Config.BrokerTimeout. Then they are unavailable ([ErrStale]): workers hold their input back until
+// the topic is back, and no record is lost.
 package quixconfig

@@ -9,10 +9,10 @@ import (
 
 // Errors of lookups, for errors.Is.
 var (
-	// ErrClosed says that Configurations were closed.
+	// ErrClosed says that Configurations were closed while they were used. It ends the worker.
 	ErrClosed = errors.New("the configurations were closed")
 	// ErrStale says that the topic could not be followed for longer than Config.BrokerTimeout: what is known may be out of
-	// date. It wraps the cause.
+	// date. It wraps the cause, and is wrapped by a join.UnavailableError: the worker waits until the topic is back.
 	ErrStale = errors.New("the topic of configurations cannot be followed")
 	// ErrMissing says that a field without a default has no value: there is no configuration, no version that is valid, or
 	// nothing at its path.
@@ -21,6 +21,8 @@ var (
 	ErrContent = errors.New("content cannot be read")
 	// ErrChecksum says that content is not what the event's SHA-256 sum says.
 	ErrChecksum = errors.New("the SHA-256 sum of the content is not that of the event")
+	// ErrTimeout says that a server has not answered in time: within Config.RequestTimeout, or what Config.HTTPClient allows.
+	ErrTimeout = errors.New("no answer")
 	// ErrTooLarge says that content is larger than Config.MaxContentBytes.
 	ErrTooLarge = errors.New("the content is too large")
 )

@@ -79,20 +79,3 @@ func FuzzDecodeEvent(f *testing.F) {
 		}
 	})
 }
-
-func FuzzPath(f *testing.F) {
-	f.Add("$.a[0]..b", `{"a":[{"b":1}]}`)
-	f.Add("$..*", `[[1],{"a":null}]`)
-	f.Add("$[?(@.a > 1)].b", `[{"a":2,"b":3}]`)
-	f.Fuzz(func(t *testing.T, path, content string) {
-		p, err := parsePath(path)
-		if err != nil || len(p.segments) > 3 { // each descent multiplies what the next one sees
-			return
-		}
-		v, err := newLoaded([]byte(content)).value()
-		if err != nil {
-			return
-		}
-		_, _ = p.find(v) // must not panic
-	})
-}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -126,7 +127,7 @@ func (s *contents) land(c *content, f *flight, data []byte, status int, err erro
 	}
 }
 
-// request returns the content of a source, or what is wrong with it. Status is 0 for content.
+// request waits for its turn and returns the content of a source, or what is wrong with it. Status is 0 for content.
 func (s *contents) request(src *source) (data []byte, status int, err error) {
 	select {
 	case s.turns <- struct{}{}:
@@ -136,6 +137,33 @@ func (s *contents) request(src *source) (data []byte, status int, err error) {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, s.timeout)
 	defer cancel()
+	data, status, err = s.download(ctx, src)
+	if err != nil && isTimeout(err) {
+		err = s.timeoutError(ctx, err)
+	}
+	return data, status, err
+}
+
+// isTimeout reports whether an error is that of a context, a dialer, a handshake or a client that has run out of time.
+func isTimeout(err error) bool {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return true
+	}
+	e, ok := errors.AsType[net.Error](err)
+	return ok && e.Timeout()
+}
+
+// timeoutError returns an error for a request that has run out of time. It wraps nothing of it: whoever looks a record up
+// would take context.DeadlineExceeded for the end of the record's own time, and ask again for ever.
+func (s *contents) timeoutError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w within %v", ErrTimeout, s.timeout)
+	}
+	return fmt.Errorf("%w in time: %s", ErrTimeout, err.Error())
+}
+
+// download returns the content of a source, or what is wrong with it. Status is 0 for content.
+func (s *contents) download(ctx context.Context, src *source) (data []byte, status int, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, src.url, nil)
 	if err != nil {
 		return nil, 0, withoutURL(err)

@@ -65,7 +65,7 @@ func (f Field) maker() (maker, error) {
 		if err != nil {
 			return row.Value{}, err
 		}
-		found, err := p.find(content)
+		found, err := p.find(content, len(l.data))
 		switch {
 		case err != nil:
 			return row.Value{}, err

@@ -3,7 +3,6 @@ package quixconfig
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/ohler55/ojg/jp"
 
@@ -12,9 +11,19 @@ import (
 
 // path is a JSONPath expression. What it finds comes in the order of the text: a value before those that it contains. The
 // library would give what lies deepest first, so that descents ("..") are done here, and it does what is between them.
+//
+// What a path finds may be found many times over, more often with each "..", list of names or filter. The work is bounded.
 type path struct {
 	text     string
-	segments []jp.Expr
+	segments []segment
+}
+
+// segment is a part of a path.
+type segment struct {
+	descend bool // it begins with ".."
+	expr    jp.Expr
+	// plural are the operands of expr, which is a filter then, that may find several values: all combinations are tried.
+	plural []jp.Expr
 }
 
 func parsePath(text string) (p path, err error) {
@@ -30,49 +39,140 @@ func parsePath(text string) (p path, err error) {
 	if err != nil {
 		return p, fmt.Errorf("path %q: %w", text, err)
 	}
-	p = path{text: text, segments: []jp.Expr{nil}}
+	p = path{text: text, segments: []segment{{}}}
 	for _, f := range expression {
-		if _, ok := f.(jp.Descent); ok {
-			p.segments = append(p.segments, nil)
-			continue
+		if err := p.add(f); err != nil {
+			return p, fmt.Errorf("path %q: %w", text, err)
 		}
-		last := &p.segments[len(p.segments)-1]
-		if filter, ok := f.(*jp.Filter); ok && len(p.segments) > 1 && strings.Contains(filter.String(), "$") {
-			return p, fmt.Errorf(`path %q: a filter after ".." cannot refer to the root`, text)
-		}
-		*last = append(*last, f)
 	}
-	if len(p.segments) > 1 && len(p.segments[len(p.segments)-1]) == 0 {
+	if last := p.segments[len(p.segments)-1]; last.descend && len(last.expr) == 0 {
 		return p, fmt.Errorf(`path %q: nothing follows the last ".."`, text)
 	}
 	return p, nil
 }
 
-// find returns what the path leads to.
-func (p path) find(v row.Value) (found []row.Value, err error) {
+// add adds a fragment to the segments.
+func (p *path) add(f jp.Frag) error {
+	last := &p.segments[len(p.segments)-1]
+	switch f := f.(type) {
+	case jp.Descent:
+		p.segments = append(p.segments, segment{descend: true})
+		return nil
+	case *jp.Filter:
+		o, err := operandsOf(f)
+		switch {
+		case err != nil:
+			return err
+		case o.nested:
+			return errors.New("a filter within a filter has more than one operand that may find several values")
+		case len(o.plural) > 1:
+			if len(last.expr) > 0 || last.plural != nil {
+				p.segments = append(p.segments, segment{})
+				last = &p.segments[len(p.segments)-1]
+			}
+			last.plural = o.plural
+		}
+		if o.root && (len(p.segments) > 1 || len(o.plural) > 1) {
+			return errors.New(`a filter after "..", or with or after more than one operand that may find several values, cannot refer to the root`)
+		}
+	}
+	if last.plural != nil && len(last.expr) > 0 {
+		p.segments = append(p.segments, segment{})
+		last = &p.segments[len(p.segments)-1]
+	}
+	last.expr = append(last.expr, f)
+	return nil
+}
+
+// operands says what a filter compares.
+type operands struct {
+	plural []jp.Expr // those that may find several values
+	root   bool      // there is one that begins at the root, at any depth
+	nested bool      // there is a filter in one that has several plural ones itself
+}
+
+func operandsOf(f *jp.Filter) (o operands, err error) {
+	form, err := inspect(f)
+	if err == nil {
+		err = o.add(form)
+	}
+	return o, err
+}
+
+// add adds what a part of a filter compares.
+func (o *operands) add(part any) error {
+	switch x := part.(type) {
+	case *jp.Form:
+		return errors.Join(o.add(x.Left), o.add(x.Right))
+	case jp.Expr:
+		plural := false
+		for _, f := range x {
+			switch f := f.(type) {
+			case jp.Root:
+				o.root = true
+			case jp.Wildcard, jp.Descent, jp.Union, jp.Slice:
+				plural = true
+			case *jp.Filter:
+				plural = true
+				within, err := operandsOf(f)
+				if err != nil {
+					return err
+				}
+				o.root = o.root || within.root
+				o.nested = o.nested || within.nested || len(within.plural) > 1
+			}
+		}
+		if plural {
+			o.plural = append(o.plural, x)
+		}
+	}
+	return nil
+}
+
+// inspect returns the parts of a filter, which may be a path alone. The library does not take that apart.
+func inspect(f *jp.Filter) (part any, err error) {
 	defer func() {
-		if r := recover(); r != nil {
+		if recover() != nil {
+			text := f.String()
+			part, err = jp.ParseString(text[len("[?(") : len(text)-len(")]")])
+		}
+	}()
+	return f.Inspect(), nil
+}
+
+// find returns what the path leads to in content of a size in bytes.
+func (p path) find(v row.Value, size int) (found []row.Value, err error) {
+	defer func() {
+		switch r := recover(); r {
+		case nil:
+		case errTooMuchWork:
+			err = fmt.Errorf("%w: path %q: %w", ErrContent, p.text, errTooMuchWork)
+		default:
 			err = fmt.Errorf("path %q: %v", p.text, r)
 		}
 	}()
-	nodes := []any{node(v)}
-	for i, segment := range p.segments {
-		if i > 0 {
+	w := &work{left: workBase + workPerByte*size}
+	nodes := []any{w.node(v)}
+	for _, s := range p.segments {
+		if s.descend {
 			var all []any
 			for _, n := range nodes {
-				all = descend(all, n)
+				all = w.descend(all, n)
 			}
 			nodes = all
 		}
-		if len(segment) == 0 {
+		if len(s.expr) == 0 {
 			continue
 		}
 		var next []any
 		for _, n := range nodes {
-			if !isContainer(n) && !onlyRoot(segment) {
+			if !isContainer(n) && !onlyRoot(s.expr) {
 				continue // there is nothing in it, and the library does not take all of them
 			}
-			next = append(next, segment.Get(n)...)
+			if s.plural != nil {
+				w.combine(n, s.plural)
+			}
+			next = append(next, s.expr.Get(n)...)
 		}
 		nodes = next
 	}
@@ -83,18 +183,61 @@ func (p path) find(v row.Value) (found []row.Value, err error) {
 	return found, nil
 }
 
+// work is what a search may still cost: about 0.1 us for each unit.
+type work struct{ left int }
+
+// What a search may cost. Once through all of a content are at most two units for each of its bytes, mostly far fewer.
+const (
+	workBase    = 1 << 20
+	workPerByte = 8
+)
+
+var errTooMuchWork = errors.New("it leads to too many places")
+
+// spend panics with errTooMuchWork if nothing is left: the library cannot be stopped in another way.
+func (w *work) spend(n int) {
+	if w.left -= n; w.left < 0 {
+		panic(errTooMuchWork)
+	}
+}
+
+// combine spends what a filter costs whose operands may find several values in what a container contains.
+func (w *work) combine(container any, plural []jp.Expr) {
+	var parts []any
+	switch c := container.(type) {
+	case object:
+		for _, v := range c.All() {
+			parts = append(parts, w.node(v))
+		}
+	case items:
+		for _, v := range c.list {
+			parts = append(parts, w.node(v))
+		}
+	}
+	for _, part := range parts {
+		product := 1
+		for _, x := range plural {
+			product *= max(1, len(x.Get(part)))
+			if product > w.left {
+				break
+			}
+		}
+		w.spend(product)
+	}
+}
+
 // descend appends a container and all that it contains, each before what is in it.
-func descend(to []any, n any) []any {
+func (w *work) descend(to []any, n any) []any {
 	switch n := n.(type) {
 	case object:
 		to = append(to, n)
 		for _, v := range n.All() {
-			to = descend(to, node(v))
+			to = w.descend(to, w.node(v))
 		}
 	case items:
 		to = append(to, n)
-		for _, v := range n {
-			to = descend(to, node(v))
+		for _, v := range n.list {
+			to = w.descend(to, w.node(v))
 		}
 	}
 	return to
@@ -121,7 +264,8 @@ func onlyRoot(segment jp.Expr) bool {
 
 // node shows a value to the library: rows and lists by interfaces of it, so that columns stay in order and big integers stay
 // whole; everything else as a Go value.
-func node(v row.Value) any {
+func (w *work) node(v row.Value) any {
+	w.spend(1)
 	var n any
 	switch v.Kind() {
 	case row.KindBool:
@@ -136,10 +280,14 @@ func node(v row.Value) any {
 		n, _ = row.As[string](v)
 	case row.KindRow:
 		r, _ := row.As[row.Row](v)
-		n = object{r}
+		o := object{Row: r, work: w}
+		if r.Len() > wideRow {
+			o.wide = &wide{}
+		}
+		n = o
 	case row.KindList:
 		list, _ := row.As[[]row.Value](v)
-		n = items(list)
+		n = items{list, w}
 	}
 	return n
 }
@@ -160,7 +308,7 @@ func value(n any) (v row.Value) {
 	case object:
 		return n.Value()
 	case items:
-		return row.List(n...)
+		return row.List(n.list...)
 	}
 	return v
 }
@@ -168,27 +316,67 @@ func value(n any) (v row.Value) {
 // bigInteger are the digits of an integer of more than 64 bits.
 type bigInteger string
 
-type object struct{ row.Row }
+type object struct {
+	row.Row
+	work *work
+	wide *wide // of a row with many columns
+}
+
+// wide finds columns of a row with many: the first time by a search, then by an index.
+type wide struct {
+	asked bool
+	index map[string]row.Value
+}
+
+// wideRow is how many columns a row has at most that is always searched.
+const wideRow = 16
 
 var _ jp.Keyed = object{}
 
 func (o object) ValueForKey(key string) (any, bool) {
-	v, ok := o.Lookup(key)
-	return node(v), ok
+	v, ok := o.lookup(key)
+	return o.work.node(v), ok
 }
-func (o object) Keys() []string           { return o.Columns() }
+
+func (o object) lookup(key string) (row.Value, bool) {
+	w := o.wide
+	switch {
+	case w == nil:
+		return o.Lookup(key)
+	case !w.asked:
+		w.asked = true
+		o.work.spend(o.Len() / wideRow)
+		return o.Lookup(key)
+	case w.index == nil:
+		o.work.spend(o.Len())
+		w.index = make(map[string]row.Value, o.Len())
+		for column, v := range o.All() {
+			w.index[column] = v
+		}
+	}
+	v, ok := w.index[key]
+	return v, ok
+}
+
+func (o object) Keys() []string {
+	o.work.spend(o.Len())
+	return o.Columns()
+}
 func (object) SetValueForKey(string, any) {}
 func (object) RemoveValueForKey(string)   {}
 
-type items []row.Value
+type items struct {
+	list []row.Value
+	work *work
+}
 
 var _ jp.Indexed = items{}
 
 func (l items) ValueAtIndex(i int) any {
-	if i < 0 || i >= len(l) {
+	if i < 0 || i >= len(l.list) {
 		return nil
 	}
-	return node(l[i])
+	return l.work.node(l.list[i])
 }
-func (l items) Size() int                { return len(l) }
+func (l items) Size() int                { return len(l.list) }
 func (l items) SetValueAtIndex(int, any) {}

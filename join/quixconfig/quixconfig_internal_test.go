@@ -177,6 +177,10 @@ func try(t *testing.T, l join.Lookup[Query, row.Row], q Query) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
+	return tryWithin(ctx, l, q)
+}
+
+func tryWithin(ctx context.Context, l join.Lookup[Query, row.Row], q Query) (string, error) {
 	found := make([]*row.Row, 1)
 	if err := l.Lookup(ctx, []Query{q}, found); err != nil {
 		return "", err
@@ -197,7 +201,7 @@ func await(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// L-31, L-33, L-34, L-35, L-36: what is there when it is opened, and what comes later.
+// L-31, L-33, L-34, L-35, L-36, D-J8: what is there when it is opened, and what comes later. What is deleted counts no more.
 func TestConfigurationsFollowTheirTopic(t *testing.T) {
 	s := newService(t, 3)
 	s.publish("limits", "dev1", 1, 1000, `{"max":1}`)
@@ -247,7 +251,7 @@ func TestConfigurationsFollowTheirTopic(t *testing.T) {
 	}
 }
 
-// L-38, L-41: each field set has its own columns and defaults, and a content is fetched once for all.
+// L-38, L-41, D-J8: each field set has its own columns and defaults, and a content is fetched once for all.
 func TestFieldsOfOneContent(t *testing.T) {
 	s := newService(t, 1)
 	s.publish("limits", "dev1", 1, 0, `{"max":1,"names":["a","b"]}`)
@@ -335,7 +339,7 @@ func (c *clock) set(seconds float64) {
 	c.now = time.UnixMilli(int64(seconds * 1000))
 }
 
-// L-39, L-40, EX-47: a server that is down is asked after pauses that grow, also if the field has no default.
+// L-39, L-40, EX-47, D-J8: a server that is down is asked after pauses that grow, also if the field has no default.
 func TestFetchesAreRepeatedAfterAWhile(t *testing.T) {
 	s := newService(t, 1)
 	s.publish("limits", "dev1", 1, 0, `{"max":5}`)
@@ -368,6 +372,7 @@ func TestFetchesAreRepeatedAfterAWhile(t *testing.T) {
 	}
 }
 
+// L-39, D-J8: what is fetched is checked, and errors keep secrets.
 func TestWhatCanBeWrongWithAFetch(t *testing.T) {
 	s := newService(t, 1)
 	sum := sha256.Sum256([]byte(`{"max":1}`))
@@ -417,7 +422,7 @@ func TestWhatCanBeWrongWithAFetch(t *testing.T) {
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
-			if _, err := try(t, limit, query("slow", 1)); !errors.Is(err, context.DeadlineExceeded) {
+			if _, err := try(t, limit, query("slow", 1)); !errors.Is(err, ErrTimeout) || errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -428,7 +433,7 @@ func TestWhatCanBeWrongWithAFetch(t *testing.T) {
 	}
 }
 
-// Section 5.20: records wait for a configuration that is not there yet, for as long as they are told.
+// D-J10: records wait for a configuration that is not there yet, for as long as they are told.
 func TestRecordsWaitForAConfiguration(t *testing.T) {
 	s := newService(t, 1)
 	config := s.config()
@@ -463,7 +468,44 @@ func TestRecordsWaitForAConfiguration(t *testing.T) {
 	}
 }
 
-// L-31, L-32: what cannot work is an error, and nothing hangs.
+// D-J10: a call that ends while it waits says what it waits for, that it is not a record's fault, and the next one
+// waits for the rest of the time only.
+func TestRecordsWaitForLongerThanACall(t *testing.T) {
+	s := newService(t, 1)
+	s.publish("limits", "dev1", 1, 0, `{"max":1}`)
+	config := s.config()
+	config.Grace = 700 * time.Millisecond
+	c := s.open(config)
+	for name, lookup := range map[string]func(ctx context.Context, q ...Query) error{
+		"fields": func(ctx context.Context, q ...Query) error {
+			return fields(t, c, JSON("max", "", "$.max").Default(0)).Lookup(ctx, q, make([]*row.Row, len(q)))
+		},
+		"contents": func(ctx context.Context, q ...Query) error {
+			return c.Contents(codec.JSON[limits]()).Lookup(ctx, q, make([]*limits, len(q)))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			began := time.Now()
+			for calls := 1; ; calls++ {
+				ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+				err := lookup(ctx, query("dev1", 1), query(name, 1))
+				cancel()
+				if err == nil {
+					if took := time.Since(began); calls < 3 || took < config.Grace || took > 5*config.Grace {
+						t.Errorf("%d calls took %v", calls, took)
+					}
+					return
+				}
+				_, unavailable := errors.AsType[*join.UnavailableError](err)
+				if text := err.Error(); !unavailable || !strings.Contains(text, "wait for configuration") || !strings.Contains(text, fmt.Sprintf("%q", name)) {
+					t.Fatalf("call %d: got %v", calls, err)
+				}
+			}
+		})
+	}
+}
+
+// L-31, L-32, D-J8: what cannot work is an error, and nothing hangs.
 func TestOpeningFails(t *testing.T) {
 	s := newService(t, 1)
 	unknown := s.config()
@@ -484,7 +526,7 @@ func TestOpeningFails(t *testing.T) {
 	}
 }
 
-// L-32: a cluster that is away shows, stops lookups when that lasts, and is followed again when it is back.
+// L-32, D-J8: a cluster that is away shows, stops lookups when that lasts, and is followed again when it is back.
 func TestAClusterThatIsAway(t *testing.T) {
 	s := newService(t, 1)
 	s.publish("limits", "dev1", 1, 0, `{"max":1}`)
@@ -531,7 +573,7 @@ func TestClosing(t *testing.T) {
 	}
 }
 
-// L-42: events and records at the same time. Run with -race.
+// L-42, D-J8: events and records at the same time. Run with -race.
 func TestRecordsAndEventsAtTheSameTime(t *testing.T) {
 	s := newService(t, 2)
 	config := s.config()
@@ -571,6 +613,29 @@ func TestRecordsAndEventsAtTheSameTime(t *testing.T) {
 	}
 }
 
+// L-30: no group is joined, and nothing is committed.
+func TestNoGroupIsNeeded(t *testing.T) {
+	s := newService(t, 1)
+	s.publish("limits", "dev1", 1, 0, `{"max":1}`)
+	if s.kafka.Real() {
+		t.Skip("others use this cluster, too")
+	}
+	c := s.open(s.config())
+	ask(t, fields(t, c, JSON("max", "", "$.max")), query("dev1", 1))
+	await(t, "the topic to be looked at", func() bool { return c.Status().Records == 1 })
+	config := sarama.NewConfig()
+	config.Version = sarama.V3_6_0_0
+	admin, err := sarama.NewClusterAdmin(s.kafka.Brokers, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	if groups, err := admin.ListConsumerGroups(); err != nil || len(groups) != 0 {
+		t.Errorf("got %v, %v", groups, err)
+	}
+}
+
+// L-30: the replica shows in the name of the client.
 func TestTheEnvironment(t *testing.T) {
 	t.Setenv("Quix__Sdk__Token", "sesame")
 	t.Setenv("Quix__Deployment__ReplicaName", "app-x-7")

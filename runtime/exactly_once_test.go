@@ -165,3 +165,42 @@ func TestATransactionTimeoutThatIsTooShortIsRefused(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A cluster forgets a transactional id that nobody has used for transactional.id.expiration.ms, 7 days by default.
+func TestATransactionalIDThatTheClusterHasForgottenIsRegisteredAnew(t *testing.T) {
+	k := newKafka(t)
+	if k.Real() {
+		t.Skip("scripts an answer, which takes kfake")
+	}
+	p := pipeline{input: k.Topic(t, "in", 1), output: k.Topic(t, "out", 1)}
+	config, _ := k.loggingConfig()
+	config.Guarantee, config.CheckpointInterval, config.CheckpointRecords = runtime.ExactlyOnce, 100*time.Millisecond, 0
+	app := run(t, p.topology(), config)
+	k.write(p.input, 0, numbers(0, 10)...)
+	await(t, "a checkpoint", func() bool { return k.committed(p.input, 0) == 10 })
+	k.Kafka.Cluster().ControlKey(int16(kmsg.AddPartitionsToTxn), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		request, response := r.(*kmsg.AddPartitionsToTxnRequest), r.ResponseKind().(*kmsg.AddPartitionsToTxnResponse)
+		for _, topic := range request.Topics {
+			rt := kmsg.NewAddPartitionsToTxnResponseTopic()
+			rt.Topic = topic.Topic
+			for _, n := range topic.Partitions {
+				rp := kmsg.NewAddPartitionsToTxnResponseTopicPartition()
+				rp.Partition, rp.ErrorCode = n, 49
+				rt.Partitions = append(rt.Partitions, rp)
+			}
+			response.Topics = append(response.Topics, rt)
+		}
+		return response, nil, true
+	})
+	k.write(p.input, 0, numbers(10, 20)...)
+	await(t, "the work after it, or the end", func() bool {
+		select {
+		case <-app.done:
+			t.Fatalf("Run has ended: %v", app.err)
+		default:
+		}
+		return k.committed(p.input, 0) == 20
+	})
+	app.stop()
+	k.checkTotalsExactly(p.output, numbers(0, 20))
+}

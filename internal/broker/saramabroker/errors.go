@@ -64,7 +64,9 @@ func sentinelOf(code sarama.KError) error {
 		sarama.ErrTransactionalIDAuthorizationFailed, sarama.ErrSASLAuthenticationFailed, sarama.ErrUnsupportedSASLMechanism:
 		return broker.ErrUnauthorized
 	case sarama.ErrIllegalGeneration, sarama.ErrUnknownMemberId, sarama.ErrFencedInstancedId,
-		sarama.ErrInvalidProducerEpoch, sarama.ErrProducerFenced:
+		sarama.ErrInvalidProducerEpoch, sarama.ErrProducerFenced,
+		// The cluster has forgotten the transactional id, which was idle for transactional.id.expiration.ms.
+		sarama.ErrInvalidProducerIDMapping:
 		return broker.ErrFenced
 	}
 	return nil

@@ -49,6 +49,10 @@ const (
 const (
 	defaultBufferedRecords = 10_000
 	defaultBufferedBytes   = 8 << 20
+
+	defaultMaxLoadBytes = 64 << 20
+	defaultMinLoadBytes = 1 << 20
+	defaultLoadRecords  = 5000 // BenchmarkRestore
 )
 
 // Config configures workers. All fields must be set but the guarantee and what says that it may be nil or zero.
@@ -93,6 +97,12 @@ type Config struct {
 	OpenBackend func(dir string) (store.Backend, error)
 	// DestroyBackend deletes the database of a task that is not open.
 	DestroyBackend func(dir string) error
+	// MaxLoadBytes is how much a worker collects, over all stores that it restores, before it writes to databases; 0 means
+	// 64 MiB. MinLoadBytes is what it collects for one store, however many there are; 0 means 1 MiB.
+	MaxLoadBytes, MinLoadBytes int
+	// LoadRecords is from how many changes on a restore writes a table of their own, which is cheaper than a batch then; 0
+	// means 5,000.
+	LoadRecords int
 	// Linger is how long output may wait for more while there is more to process.
 	Linger time.Duration
 	Clock  clock.Clock

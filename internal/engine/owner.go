@@ -179,7 +179,7 @@ func (w *Worker) restoreToClaims(ctx context.Context, t *task) error {
 			continue
 		}
 		s.seen, r.position = t.epoch, r.end
-		if err := t.write(r); err != nil {
+		if err := t.write(r, w.config.LoadRecords); err != nil {
 			return err
 		}
 	}

@@ -120,7 +120,7 @@ func (w *Worker) applyChangelog(ctx context.Context, t *task, b *broker.Batch) e
 	}
 	err := r.collect(b, t)
 	if err == nil && (r.position >= r.end || r.entries.Bytes() >= w.loadBytes()) {
-		err = t.write(r)
+		err = t.write(r, w.config.LoadRecords)
 	}
 	if err != nil {
 		return fmt.Errorf("task %s: restore store %q: %w", t.name, r.store.Name, err)
@@ -219,26 +219,18 @@ func (r *restore) collect(b *broker.Batch, t *task) error {
 	return nil
 }
 
-const (
-	// maxLoadBytes is how much a worker collects, over all stores that it restores, before it writes to databases.
-	maxLoadBytes = 64 << 20
-	// minLoadBytes is what it collects for one store, however many there are.
-	minLoadBytes = 1 << 20
-	// loadRecords is from how many changes on a table of their own is cheaper than a batch (BenchmarkRestore).
-	loadRecords = 5000
-)
-
 // loadBytes returns how much to collect for one store.
 func (w *Worker) loadBytes() int {
 	stores := 1
 	for _, t := range w.tasks {
 		stores += len(t.restores)
 	}
-	return max(minLoadBytes, maxLoadBytes/stores)
+	return max(w.config.MinLoadBytes, w.config.MaxLoadBytes/stores)
 }
 
-// write writes what was collected, and the position that it brings the store to, to the database.
-func (t *task) write(r *restore) error {
+// write writes what was collected, and the position that it brings the store to, to the database: from loadRecords changes on
+// as a table.
+func (t *task) write(r *restore, loadRecords int) error {
 	defer r.entries.Reset()
 	position, seen := r.position, r.store.seen
 	if len(r.skipped) > 0 {

@@ -104,8 +104,8 @@ func BenchmarkRestore(b *testing.B) {
 					if err := r.collect(batch, t); err != nil {
 						b.Fatal(err)
 					}
-					if r.position >= r.end || r.entries.Bytes() >= maxLoadBytes/2 {
-						if err := t.write(r); err != nil {
+					if r.position >= r.end || r.entries.Bytes() >= defaultMaxLoadBytes/2 {
+						if err := t.write(r, defaultLoadRecords); err != nil {
 							b.Fatal(err)
 						}
 					}

@@ -89,6 +89,9 @@ func NewWorker(config Config, plan *graph.Plan, c Connections, partitions map[st
 	now := config.Clock.Now()
 	config.MaxBufferedRecords = cmp.Or(config.MaxBufferedRecords, defaultBufferedRecords)
 	config.MaxBufferedBytes = cmp.Or(config.MaxBufferedBytes, defaultBufferedBytes)
+	config.MaxLoadBytes = cmp.Or(config.MaxLoadBytes, defaultMaxLoadBytes)
+	config.MinLoadBytes = cmp.Or(config.MinLoadBytes, defaultMinLoadBytes)
+	config.LoadRecords = cmp.Or(config.LoadRecords, defaultLoadRecords)
 	return &Worker{
 		config: config, plan: plan, cluster: c.Cluster, fetcher: c.Fetcher, producer: c.Producer, group: c.Group,
 		newProducer: c.NewProducer, outbox: newOutbox(c.Producer, partitions),

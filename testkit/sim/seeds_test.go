@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/weirstreams/weir/testkit/sim"
 )
 
 var (
@@ -134,19 +136,28 @@ func TestWithoutFaults(t *testing.T) {
 
 // Two runs of a seed take the same steps.
 func TestASeedRepeatsItself(t *testing.T) {
-	run := func(seed uint64) (trace []string) {
+	run := func(seed uint64) (trace []string, report *sim.Report) {
 		s := simulation(of(seed))
 		s.Trace = func(line string) { trace = append(trace, line) }
-		s.Run(seed)
-		return trace
+		report = s.Run(seed)
+		return trace, report
 	}
 	for seed := range uint64(60) {
-		a, b := run(seed), run(seed)
-		for i := range min(len(a), len(b)) {
-			if a[i] != b[i] {
-				t.Errorf("seed %d, step %d, after\n\t%s\nonce\n\t%s\nand once\n\t%s", seed, i, a[max(0, i-1)], a[i], b[i])
-				break
-			}
+		a, first := run(seed)
+		b, second := run(seed)
+		if len(a) == 0 || first.Steps == 0 || first.Digest == 0 {
+			t.Fatalf("seed %d: a trace of %d lines, %d steps, digest %x", seed, len(a), first.Steps, first.Digest)
+		}
+		i := 0
+		for i < min(len(a), len(b)) && a[i] == b[i] {
+			i++
+		}
+		switch at := func(trace []string) string { return append(trace, "(the end)")[i] }; {
+		case i < max(len(a), len(b)):
+			t.Errorf("seed %d, step %d, after\n\t%s\nonce\n\t%s\nand once\n\t%s", seed, i, a[max(0, i-1)], at(a), at(b))
+		case first.Digest != second.Digest, first.Steps != second.Steps:
+			t.Errorf("seed %d: the traces are equal, and once there were %d steps with digest %x, once %d with %x",
+				seed, first.Steps, first.Digest, second.Steps, second.Digest)
 		}
 	}
 }

@@ -146,6 +146,9 @@ func newWorld(s *Simulation, seed uint64) (*world, error) {
 	return w, nil
 }
 
+// partialSalt leaves the kept seeds of this package's tests as they were found.
+const partialSalt = 12
+
 // configure lets the seed decide what the simulation leaves open.
 func (w *world) configure() (members int) {
 	r, s := w.random, w.simulation
@@ -185,6 +188,11 @@ func (w *world) configure() (members int) {
 	}
 	if s.Faults&Membership != 0 && r.oneIn(8) {
 		c.engine.RevokeTimeout = -1 // no checkpoint is ever made in time
+	}
+	// From a generator of its own: what else a seed means stays as it was.
+	if r := newRandom(w.seed ^ partialSalt); r.oneIn(3) { // restores are written in parts
+		c.engine.MaxLoadBytes, c.engine.MinLoadBytes = 1, r.between(200, 600)
+		c.engine.LoadRecords = pick(r, 3, 3, 10)
 	}
 	w.tracef("seed %d: exactly once %v, Pebble %v, %d members, %d workers, %d partitions, %+v", w.seed, exactlyOnce, c.pebble, members, c.workers, c.partitions, c.faults)
 	return members

@@ -1,8 +1,8 @@
 // Package mutants reads the list of deliberate bugs.
 //
-// A bug begins with a line "bug: name", or "rare bug: name" if it takes more seeds than CI has time for. Each of its edits
-// is a line "in: file", the text that is there, a line of "=>", the text that takes its place, and a line of "end". In that
-// text MUTANT is true if the bug is switched on. Lines that begin with # between bugs are comments.
+// A bug begins with a line "bug: name". Each of its edits is a line "in: file", the text that is there, a line of "=>", the
+// text that takes its place, and a line of "end". In that text MUTANT is true if the bug is switched on. Lines that begin
+// with # between bugs are comments.
 package mutants
 
 import (
@@ -14,7 +14,6 @@ import (
 // Mutant is a bug.
 type Mutant struct {
 	Name  string
-	Rare  bool
 	Edits []Edit
 }
 
@@ -43,8 +42,6 @@ func Read(file string) ([]Mutant, error) {
 			*text += line + "\n"
 		case strings.HasPrefix(line, "bug: "):
 			bugs = append(bugs, Mutant{Name: strings.TrimPrefix(line, "bug: ")})
-		case strings.HasPrefix(line, "rare bug: "):
-			bugs = append(bugs, Mutant{Name: strings.TrimPrefix(line, "rare bug: "), Rare: true})
 		case strings.HasPrefix(line, "in: ") && len(bugs) > 0:
 			edit = &Edit{File: strings.TrimPrefix(line, "in: ")}
 			text = &edit.Old

@@ -143,7 +143,7 @@ func TestWhatAPartOfARestoreSkippedIsMetAgain(t *testing.T) {
 	// A checkpoint leaves a total, and does not commit the offset that it carries. Nobody takes it back before others follow.
 	written := c.broker.Read(totalChangelog0, 0)
 	left := written[len(written)-1]
-	left.Key = []byte("ghost")
+	left.Key = append(bytes.TrimSuffix(left.Key, []byte{'a' + (records-1)%17}), "ghost"...)
 	left.Headers = nil
 	for _, h := range written[len(written)-1].Headers {
 		if h.Key == "__processed_tp_offsets__" {

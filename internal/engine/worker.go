@@ -359,8 +359,12 @@ func (w *Worker) Stores(name string) []store.Store {
 // Close checkpoints, closes all tasks and the connections.
 func (w *Worker) Close(ctx context.Context) error {
 	err := w.Checkpoint(ctx)
-	if isBackpressure(err) || isOutage(err) || errors.Is(err, errForsaken) || errors.Is(err, broker.ErrAborted) || errors.Is(err, broker.ErrFenced) {
+	switch {
+	case isBackpressure(err), isOutage(err), errors.Is(err, errForsaken), errors.Is(err, broker.ErrAborted), errors.Is(err, broker.ErrFenced):
 		w.config.Logger.Warn("the last checkpoint was not made; what it held is processed again by the next owner", "error", err)
+		err = nil
+	case errors.Is(err, broker.ErrUndecided):
+		w.config.Logger.Warn("it is not known whether the last checkpoint was made; the next owner finds out", "error", err)
 		err = nil
 	}
 	return errors.Join(err, w.abandon(true))

@@ -146,16 +146,13 @@ func (w *world) fault(r *routine, op simbroker.Op) error {
 		panic(errCrash)
 	case w.random.oneIn(f.lost) && canBeLost[op.Kind]:
 		w.tracef("%s: lost %s %s (after: %v)", p.name, op.Kind, op.TopicPartition, op.After)
-		p.unsure = p.unsure || op.Kind == simbroker.OpEndTransaction
 		return simbroker.ErrLost
 	case w.random.oneIn(f.late) && !op.After && canBeLate[op.Kind]:
 		w.tracef("%s: late %s %s", p.name, op.Kind, op.TopicPartition)
-		p.unsure = p.unsure || op.Kind == simbroker.OpEndTransaction
 		w.late = append(w.late, r)
 		return simbroker.ErrLate
 	case w.random.oneIn(f.unavailable) && !(op.Kind == simbroker.OpPoll && op.After): // the event would be lost
 		w.tracef("%s: unavailable %s %s (after: %v)", p.name, op.Kind, op.TopicPartition, op.After)
-		p.unsure = p.unsure || op.Kind == simbroker.OpEndTransaction
 		return fmt.Errorf("simulated: %w", broker.ErrUnavailable)
 	}
 	if op.Kind == simbroker.OpCommittedOffsets && op.After && f.stall > 0 && w.random.oneIn(4) {
@@ -202,7 +199,6 @@ func (w *world) waitForLeader(r *routine, op simbroker.Op) error {
 	r.wakeAt = until
 	r.suspend()
 	if !w.calm && canBeLost[op.Kind] && w.random.oneIn(2) {
-		r.process.unsure = r.process.unsure || op.Kind == simbroker.OpEndTransaction
 		return simbroker.ErrLost
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
@@ -53,8 +54,6 @@ type process struct {
 	ended       bool
 	frozenUntil time.Time
 	slept       bool // has been frozen for longer than its session, whatever the faults
-	// unsure is set when an answer about the end of a transaction was lost.
-	unsure bool
 }
 
 // worker is a routine with an engine.Worker, as in package runtime.
@@ -298,6 +297,10 @@ var gaveUp = regexp.MustCompile("were refused by the group|checkpoints in a row 
 
 // judge fails the run if no fault explains why a process ends.
 func (w *world) judge(p *process, err error) {
+	if errors.Is(err, broker.ErrUndecided) && !strings.Contains(err.Error(), "replace a producer") {
+		w.failf("%s ended, although a transaction of which nobody knows how it has ended is no reason: %v", p.name, err)
+		return
+	}
 	for _, expected := range []error{errCrash, errInjected, simbroker.ErrLost, simbroker.ErrLate, broker.ErrUnavailable} {
 		if errors.Is(err, expected) {
 			w.errors++
@@ -306,7 +309,7 @@ func (w *world) judge(p *process, err error) {
 	}
 	f := &w.config.faults
 	late := p.slept || f.jump+f.freeze+f.stall+f.outage > 0
-	if p.unsure && w.config.engine.ExactlyOnce || late && gaveUp.MatchString(err.Error()) {
+	if late && gaveUp.MatchString(err.Error()) {
 		w.errors++
 		return
 	}

@@ -101,21 +101,25 @@ func (p *producer) Abort(ctx context.Context) error {
 	return nil
 }
 
-// endTransaction asks the cluster to end the transaction. If it says that the producer is fenced, but an earlier answer
-// was lost, that may have been about a transaction that did commit: the error then wraps nothing.
+// endTransaction asks the cluster to end the transaction. If that was to commit it, and a request was left without an answer,
+// nobody knows what became of it, whatever a later answer says.
 func (p *producer) endTransaction(ctx context.Context, commit bool) error {
 	epoch, next := p.epoch, p.epoch
-	lost, err := p.broker.request(ctx, Op{Kind: OpEndTransaction, Client: p.name}, func() (err error) {
-		next, err = p.transactional.finish(epoch, commit)
-		return err
+	var answer error
+	lost, err := p.broker.request(ctx, Op{Kind: OpEndTransaction, Client: p.name}, func() error {
+		next, answer = p.transactional.finish(epoch, commit)
+		return answer
 	})
-	if err != nil {
-		if commit && lost && errors.Is(err, broker.ErrFenced) {
-			return fmt.Errorf("the transaction may have been committed: no answer, and now: %v", err) //nolint:errorlint // what it wraps would say that it was not committed
-		}
+	switch {
+	case err == nil:
+		p.epoch, p.reached = next, false
+		clear(p.sequences)
+		return nil
+	case !commit, !lost && answer != nil:
 		return err
+	case errors.Is(err, broker.ErrFenced):
+		return fmt.Errorf("%w: %v", broker.ErrUndecided, err) //nolint:errorlint // what it wraps would say that it was not committed
+	default:
+		return fmt.Errorf("%w: %w", broker.ErrUndecided, err)
 	}
-	p.epoch, p.reached = next, false
-	clear(p.sequences)
-	return nil
 }

@@ -72,22 +72,24 @@ func TestTransactionsWaitForCoordinatorsToHearOfATopic(t *testing.T) {
 					return unknownTopic(r), nil, true
 				})
 				p := newProducer(t, c, broker.ProducerConfig{TransactionalID: k.Name("new")})
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				defer cancel()
 				commit := func(value int) error {
-					if err := p.Send(within(t), tp, numbered(value, 1)); err != nil {
+					if err := p.Send(ctx, tp, numbered(value, 1)); err != nil {
 						return err
 					}
-					return p.Commit(within(t), member, offsets)
+					return p.Commit(ctx, member, offsets)
 				}
 				err := commit(0)
 				if wrong == 1 {
 					if err != nil || asked.Load() != 2 {
-						t.Errorf("got %v after %d requests", err, asked.Load())
+						t.Fatalf("got %v after %d requests", err, asked.Load())
 					}
 					wantCommitted(t, c, tp, "0")
 					return
 				}
 				if !errors.Is(err, broker.ErrAborted) || !errors.Is(err, broker.ErrUnknownTopic) || asked.Load() != tries+1 {
-					t.Errorf("got %v after %d requests, want %v and %v", err, asked.Load(), broker.ErrAborted, broker.ErrUnknownTopic)
+					t.Fatalf("got %v after %d requests, want %v and %v", err, asked.Load(), broker.ErrAborted, broker.ErrUnknownTopic)
 				}
 				unheard.Store(0)
 				if err := p.Abort(within(t)); err != nil {

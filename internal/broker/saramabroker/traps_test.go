@@ -63,6 +63,7 @@ func TestTransactionsWaitForCoordinatorsToHearOfATopic(t *testing.T) {
 				offsets := map[broker.TopicPartition]int64{tp: 1}
 				var asked, unheard atomic.Int32
 				unheard.Store(wrong)
+				defer unheard.Store(0)
 				k.Cluster().ControlKey(int16(key), func(r kmsg.Request) (kmsg.Response, error, bool) {
 					k.Cluster().KeepControl()
 					asked.Add(1)

@@ -77,6 +77,8 @@ func Cached[Q comparable, R any](lookup Lookup[Q, R], config CacheConfig) *Cache
 	return c
 }
 
+func (c *Cache[Q, R]) waits() Limits { return waits(c.lookup) }
+
 // Lookup implements [Lookup]. The time is taken once for all queries. What another call is asking at the moment is waited for,
 // for up to a second. A [Fresh] context has all queries asked.
 func (c *Cache[Q, R]) Lookup(ctx context.Context, queries []Q, found []*R) error {

@@ -306,3 +306,20 @@ func BenchmarkCache(b *testing.B) {
 		})
 	}
 }
+
+func TestLimitsAreThoseOfWhatIsAsked(t *testing.T) {
+	rows := join.LookupFunc[int, string](func(context.Context, []int, []*string) error { return nil })
+	want := join.Limits{Timeout: time.Second, Tries: 7, Patience: time.Minute}
+	limited := join.Limit(rows, want)
+	for name, lookup := range map[string]join.Lookup[int, string]{
+		"itself": limited, "cached": join.Cached(limited, join.CacheConfig{}), "with a default": join.WithDefault(limited, ""),
+		"both": join.WithDefault(join.Cached(limited, join.CacheConfig{}), ""),
+	} {
+		if got := join.LimitsOf(lookup); got != want {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	if got, want := join.LimitsOf(join.WithDefault(rows, "")), (join.Limits{Timeout: join.LookupTimeout, Tries: join.LookupTries}); got != want {
+		t.Errorf("no limits: %+v", got)
+	}
+}

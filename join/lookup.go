@@ -78,7 +78,8 @@ type Limits struct {
 	Patience time.Duration
 }
 
-// Limit sets limits for the joins of a lookup. It goes around everything else: a cache, and a default.
+// Limit sets limits for the joins of a lookup, and of what [Cached] and [WithDefault] make of it. A lookup of another kind
+// around it hides them.
 func Limit[Q, R any](lookup Lookup[Q, R], limits Limits) Lookup[Q, R] {
 	return limited[Q, R]{lookup, limits}
 }
@@ -93,12 +94,19 @@ func (l limited[Q, R]) Lookup(ctx context.Context, queries []Q, found []*R) erro
 	return l.lookup.Lookup(ctx, queries, found)
 }
 
+func (l limited[Q, R]) waits() Limits { return l.limits }
+
+// waits returns the limits that were set for a lookup.
+func waits[Q, R any](lookup Lookup[Q, R]) Limits {
+	if l, ok := lookup.(interface{ waits() Limits }); ok {
+		return l.waits()
+	}
+	return Limits{}
+}
+
 // LimitsOf returns the limits of a lookup, with the defaults filled in.
 func LimitsOf[Q, R any](lookup Lookup[Q, R]) Limits {
-	var limits Limits
-	if l, ok := lookup.(limited[Q, R]); ok {
-		limits = l.limits
-	}
+	limits := waits(lookup)
 	if limits.Timeout <= 0 {
 		limits.Timeout = LookupTimeout
 	}
@@ -140,15 +148,25 @@ func IsFresh(ctx context.Context) bool { return ctx.Value(fresh{}) != nil }
 
 // WithDefault returns a lookup that finds row where lookup finds none.
 func WithDefault[Q, R any](lookup Lookup[Q, R], row R) Lookup[Q, R] {
-	return LookupFunc[Q, R](func(ctx context.Context, queries []Q, found []*R) error {
-		if err := lookup.Lookup(ctx, queries, found); err != nil {
-			return err
-		}
-		for i := range found {
-			if found[i] == nil {
-				found[i] = &row
-			}
-		}
-		return nil
-	})
+	return &withDefault[Q, R]{lookup, row}
 }
+
+type withDefault[Q, R any] struct {
+	lookup Lookup[Q, R]
+	row    R
+}
+
+// Lookup implements [Lookup].
+func (d *withDefault[Q, R]) Lookup(ctx context.Context, queries []Q, found []*R) error {
+	if err := d.lookup.Lookup(ctx, queries, found); err != nil {
+		return err
+	}
+	for i := range found {
+		if found[i] == nil {
+			found[i] = &d.row
+		}
+	}
+	return nil
+}
+
+func (d *withDefault[Q, R]) waits() Limits { return waits(d.lookup) }

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"runtime"
 	"slices"
 	"time"
 
 	"github.com/IBM/sarama"
 
+	"github.com/weirstreams/weir/internal/broker/saramabroker"
 	"github.com/weirstreams/weir/internal/topicname"
 	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/stream"
@@ -215,14 +215,7 @@ func (c Config) withDefaults() (Config, error) {
 	if len(c.Brokers) == 0 {
 		c.Brokers = c.Connection.Brokers
 	}
-	if len(c.Brokers) == 0 {
-		problem("Brokers is empty: give the address of a broker, as host:port")
-	}
-	for _, b := range c.Brokers {
-		if _, port, err := net.SplitHostPort(b); err != nil || port == "" {
-			problem("Brokers: %q is not host:port", b)
-		}
-	}
+	saramabroker.CheckBrokers(c.Brokers, problem)
 	switch {
 	case c.Group == "":
 		problem("Group is empty: give the application a name")

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"strconv"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/IBM/sarama"
 
+	"github.com/weirstreams/weir/internal/broker/saramabroker"
 	"github.com/weirstreams/weir/runtime"
 )
 
@@ -133,14 +133,7 @@ func (c Config) withDefaults() (Config, error) {
 	if len(c.Brokers) == 0 {
 		c.Brokers = c.Connection.Brokers
 	}
-	if len(c.Brokers) == 0 {
-		problem("Brokers is empty: give the address of a broker, as host:port")
-	}
-	for _, b := range c.Brokers {
-		if _, port, err := net.SplitHostPort(b); err != nil || port == "" {
-			problem("Brokers: %q is not host:port", b)
-		}
-	}
+	saramabroker.CheckBrokers(c.Brokers, problem)
 	if c.Topic == "" {
 		problem("Topic is empty")
 	}

@@ -2,6 +2,7 @@ package saramabroker
 
 import (
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -19,6 +20,18 @@ type Config struct {
 	// Net.Proxy. What this package relies on is set after it and cannot be changed by it. It may be called often and
 	// by several goroutines at once.
 	Tune func(*sarama.Config)
+}
+
+// CheckBrokers says what is wrong with addresses that a user has given as Brokers.
+func CheckBrokers(addresses []string, problem func(format string, args ...any)) {
+	if len(addresses) == 0 {
+		problem("Brokers is empty: give the address of a broker, as host:port")
+	}
+	for _, a := range addresses {
+		if _, port, err := net.SplitHostPort(a); err != nil || port == "" {
+			problem("Brokers: %q is not host:port", a)
+		}
+	}
 }
 
 // version is the protocol that is spoken at most. The client goes down to what a broker offers. 3.6 is the newest

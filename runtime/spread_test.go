@@ -1,6 +1,7 @@
 package runtime_test
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strconv"
@@ -17,7 +18,8 @@ import (
 type spread struct {
 	*kafka
 	p       pipeline
-	written int // per partition
+	written int           // per partition
+	session time.Duration // or nothing, for the shortest that is sure
 
 	mu      sync.Mutex // guards what follows
 	last    map[int]time.Time
@@ -107,7 +109,7 @@ func (s *spread) checkAtLeastOnce() {
 func (s *spread) member(g runtime.Guarantee) (runtime.Config, *seenLines) {
 	config, log := s.loggingConfig()
 	config.Guarantee, config.CheckpointInterval, config.CheckpointRecords = g, 200*time.Millisecond, 0
-	config.SessionTimeout = max(3*time.Second, s.SessionTimeout())
+	config.SessionTimeout = cmp.Or(s.session, max(3*time.Second, s.SessionTimeout()))
 	return config, log
 }
 

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"maps"
 	"math/rand/v2"
 	"reflect"
@@ -15,6 +17,9 @@ import (
 
 	"github.com/IBM/sarama"
 	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
@@ -93,9 +98,15 @@ func TestProducersAndConsumersAgreeWithTheClients(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, transactional %t", compression, transactional), func(t *testing.T) {
 				steps := scenario(uint64(len(compression)))
 				ours, theirs := k.Topic(t, "ours", differentialPartitions), k.Topic(t, "theirs", differentialPartitions)
-				writeOurs(t, k, c, ours, compression, transactional, steps)
-				writeTheirs(t, k, theirs, compression, transactional, steps)
+				ourGroup, theirGroup := k.Name("ours"), k.Name("theirs")
+				writeOurs(t, k, c, ours, ourGroup, compression, transactional, steps)
+				writeTheirs(t, k, theirs, theirGroup, compression, transactional, steps)
 				awaitMarkers(t, c, ours, theirs)
+				checkBatches(t, k, ours, transactional)
+				if transactional {
+					checkOffsets(t, c, theirGroup, theirs, steps)
+					checkOffsets(t, c, ourGroup, ours, steps)
+				}
 				want := make(map[int32][]broker.Record)
 				for _, s := range steps {
 					for partition, records := range s.records {
@@ -131,14 +142,14 @@ func differ(want, got any) string {
 		cmp.Transformer("digest", func(b []byte) string { return fmt.Sprintf("%d bytes, %x", len(b), sha256.Sum256(b)) })))
 }
 
-func writeOurs(t *testing.T, k *kafkatest.Kafka, c broker.Cluster, topic, compression string, transactional bool, steps []step) {
+func writeOurs(t *testing.T, k *kafkatest.Kafka, c broker.Cluster, topic, group, compression string, transactional bool, steps []step) {
 	t.Helper()
 	cfg := broker.ProducerConfig{Compression: compression}
 	if transactional {
 		cfg.TransactionalID = k.Name("ours")
 	}
 	p := newProducer(t, c, cfg)
-	for _, s := range steps {
+	for i, s := range steps {
 		for _, partition := range slices.Sorted(maps.Keys(s.records)) {
 			if err := p.Send(within(t), broker.TopicPartition{Topic: topic, Partition: partition}, s.records[partition]); err != nil {
 				t.Fatal(err)
@@ -146,7 +157,10 @@ func writeOurs(t *testing.T, k *kafkatest.Kafka, c broker.Cluster, topic, compre
 		}
 		end := p.Flush
 		if transactional {
-			end = func(ctx context.Context) error { return p.Commit(ctx, broker.GroupMember{}, nil) }
+			tp, offset := offsetOf(topic, i)
+			end = func(ctx context.Context) error {
+				return p.Commit(ctx, broker.GroupMember{Group: group, Generation: -1}, map[broker.TopicPartition]int64{tp: offset})
+			}
 			if s.abort { // what is aborted lies in the log if it was written before
 				if err := p.Flush(within(t)); err != nil {
 					t.Fatal(err)
@@ -160,7 +174,7 @@ func writeOurs(t *testing.T, k *kafkatest.Kafka, c broker.Cluster, topic, compre
 	}
 }
 
-func writeTheirs(t *testing.T, k *kafkatest.Kafka, topic, compression string, transactional bool, steps []step) {
+func writeTheirs(t *testing.T, k *kafkatest.Kafka, topic, group, compression string, transactional bool, steps []step) {
 	t.Helper()
 	conf := sarama.NewConfig()
 	conf.Version = sarama.V3_6_0_0
@@ -186,9 +200,13 @@ func writeTheirs(t *testing.T, k *kafkatest.Kafka, topic, compression string, tr
 			t.Fatal(err)
 		}
 	}
-	for _, s := range steps {
+	for i, s := range steps {
 		if transactional {
 			must(p.BeginTxn())
+			tp, offset := offsetOf(topic, i)
+			must(p.AddOffsetsToTxn(map[string][]*sarama.PartitionOffsetMetadata{
+				topic: {{Partition: tp.Partition, Offset: offset, LeaderEpoch: -1}},
+			}, group))
 		}
 		n := 0
 		for _, records := range s.records {
@@ -224,6 +242,89 @@ func writeTheirs(t *testing.T, k *kafkatest.Kafka, topic, compression string, tr
 			must(p.CommitTxn())
 		}
 	}
+}
+
+// offsetOf is what a step commits of a group's offsets if it is a transaction.
+func offsetOf(topic string, step int) (broker.TopicPartition, int64) {
+	return broker.TopicPartition{Topic: topic, Partition: int32(step % 2)}, int64(100 + step)
+}
+
+// checkOffsets checks what is committed in a group: the offsets of the transactions that were committed.
+func checkOffsets(t *testing.T, c broker.Cluster, group, topic string, steps []step) {
+	t.Helper()
+	want := make(map[broker.TopicPartition]int64)
+	for i, s := range steps {
+		if tp, offset := offsetOf(topic, i); !s.abort {
+			want[tp] = offset
+		}
+	}
+	got, err := c.CommittedOffsets(within(t), group, slices.Collect(maps.Keys(want))...)
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("offsets of %s: %v, %s", group, err, diff)
+	}
+}
+
+// checkBatches checks the headers of the batches of a producer as they lie in the log: checksums, one ID
+// and epoch, and sequences without a gap. Nothing is dropped or lost here that a new epoch would be for.
+func checkBatches(t *testing.T, k *kafkatest.Kafka, topic string, transactional bool) {
+	t.Helper()
+	for partition := range int32(differentialPartitions) {
+		id, epoch, next := int64(-1), int16(0), int32(0)
+		for _, raw := range rawBatches(t, k, topic, partition) {
+			var b kmsg.RecordBatch
+			if err := b.ReadFrom(raw); err != nil {
+				t.Fatal(err)
+			}
+			const transactionalBit, controlBit, crcEnd = 1 << 4, 1 << 5, 21 // the checksum is of what follows it
+			if sum := crc32.Checksum(raw[crcEnd:], crc32.MakeTable(crc32.Castagnoli)); uint32(b.CRC) != sum {
+				t.Errorf("partition %d, offset %d: checksum %x, want %x", partition, b.FirstOffset, uint32(b.CRC), sum)
+			}
+			if id < 0 {
+				id, epoch = b.ProducerID, b.ProducerEpoch
+			}
+			got := []int64{b.ProducerID, int64(b.ProducerEpoch), int64(b.FirstSequence)}
+			want := []int64{id, int64(epoch), int64(next)}
+			if b.Attributes&controlBit != 0 {
+				want[2] = -1
+			} else {
+				next += b.NumRecords
+			}
+			if !slices.Equal(got, want) || b.ProducerID < 0 || b.Attributes&transactionalBit != 0 != transactional {
+				t.Errorf("partition %d, offset %d: ID, epoch and sequence are %d, want %d; attributes %#x", partition, b.FirstOffset, got, want, b.Attributes)
+			}
+		}
+	}
+}
+
+// rawBatches returns the batches of a partition as the broker sends them.
+func rawBatches(t *testing.T, k *kafkatest.Kafka, topic string, partition int32) (batches [][]byte) {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(k.Brokers...), kgo.MaxVersions(kversion.V2_3_0())) // which knows topics by their names
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	request := kmsg.NewPtrFetchRequest()
+	request.MaxBytes, request.SessionEpoch = 16<<20, -1
+	request.Topics = []kmsg.FetchRequestTopic{{
+		Topic: topic, Partitions: []kmsg.FetchRequestTopicPartition{{Partition: partition, CurrentLeaderEpoch: -1, PartitionMaxBytes: 16 << 20}},
+	}}
+	response, err := client.SeedBrokers()[0].Request(within(t), request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	result := response.(*kmsg.FetchResponse).Topics[0].Partitions[0]
+	end := int64(0)
+	for set := result.RecordBatches; len(set) > 0; {
+		size := 12 + int(binary.BigEndian.Uint32(set[8:]))
+		batches = append(batches, set[:size])
+		end = int64(binary.BigEndian.Uint64(set)) + int64(binary.BigEndian.Uint32(set[23:])) + 1
+		set = set[size:]
+	}
+	if end != result.HighWatermark {
+		t.Fatalf("got batches to offset %d, want %d: code %d", end, result.HighWatermark, result.ErrorCode)
+	}
+	return batches
 }
 
 // awaitMarkers waits until the partitions have heard how their last transactions ended. Brokers tell them after the

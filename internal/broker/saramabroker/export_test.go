@@ -1,6 +1,8 @@
 package saramabroker
 
 import (
+	"testing"
+
 	"github.com/IBM/sarama"
 
 	"github.com/weirstreams/weir/internal/broker"
@@ -26,4 +28,11 @@ func FetchOnce(c broker.Cluster, conf *sarama.Config, addr string) error {
 	_, sets, err := link.fetch(addr, &sarama.FetchRequest{Version: 12, SessionEpoch: -1})
 	sets.free()
 	return err
+}
+
+// SetUnknownTries sets, for the time of a test that runs alone, how often a transaction asks again about a topic that is new.
+func SetUnknownTries(t testing.TB, n int) {
+	before := unknownTries
+	unknownTries = n
+	t.Cleanup(func() { unknownTries = before })
 }

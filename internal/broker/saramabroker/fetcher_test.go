@@ -174,6 +174,54 @@ func TestAPausedPartitionKeepsItsPosition(t *testing.T) {
 	wantNumbers(t, readTo(t, f, zero, 10), 0, 10)
 }
 
+// A partition that is started, moved or resumed does not wait until the broker answers a request for others, which it holds open
+// because there is nothing new.
+func TestAPartitionIsReadWhileOthersAreWaitedFor(t *testing.T) {
+	const maxWait = 5 * time.Second
+	k := kafkatest.Start(t)
+	c := open(t, k)
+	topic := k.Topic(t, "soon", 2)
+	idle, other := broker.TopicPartition{Topic: topic, Partition: 0}, broker.TopicPartition{Topic: topic, Partition: 1}
+	p := newProducer(t, c, broker.ProducerConfig{})
+	f := newFetcher(t, c, broker.FetcherConfig{MaxWait: maxWait})
+	// wait has a request for the idle partition alone on its way to the broker, which holds it.
+	waited := 0
+	wait := func() {
+		send(t, p, idle, numbered(waited, 1)...)
+		waited++
+		readTo(t, f, idle, int64(waited))
+		time.Sleep(100 * time.Millisecond)
+	}
+	f.Start(idle, 0)
+	// Machines are busy at times, so that the best of several is what counts.
+	const tries = 3
+	best := map[string]time.Duration{"started": maxWait, "moved": maxWait, "resumed": maxWait}
+	measure := func(what string, offset int64, begin func()) {
+		begun := time.Now()
+		begin()
+		readTo(t, f, other, offset+1)
+		best[what] = min(best[what], time.Since(begun))
+	}
+	for i := range int64(tries) {
+		wait()
+		send(t, p, other, numbered(0, 1)...)
+		measure("started", 2*i, func() { f.Start(other, 2*i) })
+		wait()
+		measure("moved", 2*i, func() { f.Start(other, 2*i) })
+		f.Pause(other)
+		wait()
+		send(t, p, other, numbered(0, 1)...)
+		measure("resumed", 2*i+1, func() { f.Resume(other) })
+		f.Stop(other)
+	}
+	for what, took := range best {
+		t.Logf("%s: %v", what, took)
+		if took > 300*time.Millisecond {
+			t.Errorf("a partition that was %s is read after %v", what, took)
+		}
+	}
+}
+
 func TestWakeEndsAPoll(t *testing.T) {
 	k := kafkatest.Start(t)
 	f := newFetcher(t, open(t, k), broker.FetcherConfig{})

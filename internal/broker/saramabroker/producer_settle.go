@@ -37,7 +37,7 @@ func (p *producer) settle(b *batch, o outcome) {
 		p.settleGap(b, o, code)
 	case code == sarama.ErrMessageSizeTooLarge, code == sarama.ErrMessageSetSizeTooLarge:
 		if b.count == 1 {
-			p.giveUp(q.tp, o.err)
+			p.giveUp(q.tp, fmt.Errorf("a record of %d bytes before compression exceeds max.message.bytes of the topic: %w", b.bytes, o.err))
 			break
 		}
 		q.held = true

@@ -76,8 +76,8 @@ func (l *coordinatorLink) try(request func(*sarama.Broker) error) (lost bool, er
 	return isCode && code == sarama.ErrRequestTimedOut, err
 }
 
-// unknownTries is how often a topic is tried again that the coordinator does not know: about 5 s.
-const unknownTries = 8
+// unknownTries is how often a topic is tried again that the coordinator does not know: about 5 s. Tests shorten it.
+var unknownTries = 8
 
 // ask sends a request to a coordinator again and again, until it is answered with something that another try would not
 // change, or ctx ends. It returns true if one of the tries may have been carried out without an answer.

@@ -1,12 +1,21 @@
 package saramabroker_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/IBM/sarama"
+	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/broker/saramabroker"
 	"github.com/weirstreams/weir/internal/kafkatest"
 )
 
@@ -34,5 +43,309 @@ func TestAskingForATopicDoesNotCreateIt(t *testing.T) {
 	}
 	if infos, err := c.Topics(within(t), tp.Topic); err != nil || len(infos) > 0 {
 		t.Errorf("topics afterwards: %v, %v", infos, err)
+	}
+}
+
+// A coordinator may not have heard of a topic that is new. A transaction asks it again, for a while.
+func TestTransactionsWaitForCoordinatorsToHearOfATopic(t *testing.T) {
+	k := kafkatest.Start(t)
+	if k.Real() {
+		t.Skip("answers in place of a coordinator, which takes kfake")
+	}
+	const tries = 3
+	saramabroker.SetUnknownTries(t, tries)
+	c := open(t, k)
+	for _, key := range []kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.TxnOffsetCommit} {
+		for name, wrong := range map[string]int32{"once": 1, "for ever": 1000} {
+			t.Run(key.Name()+" "+name, func(t *testing.T) {
+				tp := broker.TopicPartition{Topic: k.Topic(t, "new", 1)}
+				member := broker.GroupMember{Group: k.Name("new"), Generation: -1}
+				offsets := map[broker.TopicPartition]int64{tp: 1}
+				var asked, unheard atomic.Int32
+				unheard.Store(wrong)
+				defer unheard.Store(0)
+				k.Cluster().ControlKey(int16(key), func(r kmsg.Request) (kmsg.Response, error, bool) {
+					k.Cluster().KeepControl()
+					asked.Add(1)
+					if unheard.Add(-1) < 0 {
+						return nil, nil, false
+					}
+					return unknownTopic(r), nil, true
+				})
+				p := newProducer(t, c, broker.ProducerConfig{TransactionalID: k.Name("new")})
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				defer cancel()
+				commit := func(value int) error {
+					if err := p.Send(ctx, tp, numbered(value, 1)); err != nil {
+						return err
+					}
+					return p.Commit(ctx, member, offsets)
+				}
+				err := commit(0)
+				if wrong == 1 {
+					if err != nil || asked.Load() != 2 {
+						t.Fatalf("got %v after %d requests", err, asked.Load())
+					}
+					wantCommitted(t, c, tp, "0")
+					return
+				}
+				if !errors.Is(err, broker.ErrAborted) || !errors.Is(err, broker.ErrUnknownTopic) || asked.Load() != tries+1 {
+					t.Fatalf("got %v after %d requests, want %v and %v", err, asked.Load(), broker.ErrAborted, broker.ErrUnknownTopic)
+				}
+				unheard.Store(0)
+				if err := p.Abort(within(t)); err != nil {
+					t.Fatal(err)
+				}
+				if err := commit(1); err != nil {
+					t.Error(err)
+				}
+				wantCommitted(t, c, tp, "1")
+			})
+		}
+	}
+}
+
+// unknownTopic answers a request of a transaction with UNKNOWN_TOPIC_OR_PARTITION for all of its partitions.
+func unknownTopic(r kmsg.Request) kmsg.Response {
+	code := int16(sarama.ErrUnknownTopicOrPartition)
+	response := r.ResponseKind()
+	switch r := r.(type) {
+	case *kmsg.AddPartitionsToTxnRequest:
+		for _, topic := range r.Topics {
+			one := kmsg.AddPartitionsToTxnResponseTopic{Topic: topic.Topic}
+			for _, partition := range topic.Partitions {
+				one.Partitions = append(one.Partitions, kmsg.AddPartitionsToTxnResponseTopicPartition{Partition: partition, ErrorCode: code})
+			}
+			response := response.(*kmsg.AddPartitionsToTxnResponse)
+			response.Topics = append(response.Topics, one)
+		}
+	case *kmsg.TxnOffsetCommitRequest:
+		for _, topic := range r.Topics {
+			one := kmsg.TxnOffsetCommitResponseTopic{Topic: topic.Topic}
+			for _, partition := range topic.Partitions {
+				one.Partitions = append(one.Partitions, kmsg.TxnOffsetCommitResponseTopicPartition{Partition: partition.Partition, ErrorCode: code})
+			}
+			response := response.(*kmsg.TxnOffsetCommitResponse)
+			response.Topics = append(response.Topics, one)
+		}
+	}
+	return response
+}
+
+// Offsets in a transaction that is open are waited for, also if the group has none besides.
+func TestPendingOffsetsAreWaitedFor(t *testing.T) {
+	k := kafkatest.Start(t)
+	c := open(t, k)
+	tp := broker.TopicPartition{Topic: k.Topic(t, "pending", 1)}
+	group := k.Name("pending")
+	x := newPending(t, k, group)
+	want := map[broker.TopicPartition]int64{}
+	for round, commit := range []bool{true, false, true} {
+		x.add(tp, int64(10+round))
+		// kfake answers GROUP_ID_NOT_FOUND while the first offsets of a group are pending, so that it looks as if there were
+		// none and nobody waits.
+		lacking := round == 0 && !k.Real()
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		got, err := c.CommittedOffsets(ctx, group, tp)
+		cancel()
+		switch {
+		case lacking && (err != nil || len(got) > 0):
+			t.Errorf("round %d: kfake has learned to tell of offsets that are pending: got %v, %v", round, got, err)
+		case !lacking && (!errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "pending")):
+			t.Errorf("round %d: got %v, %v, want an error that tells of a pending transaction", round, got, err)
+		}
+		type answer struct {
+			offsets map[broker.TopicPartition]int64
+			err     error
+		}
+		answers := make(chan answer, 1)
+		ask := func() {
+			offsets, err := c.CommittedOffsets(within(t), group, tp)
+			answers <- answer{offsets, err}
+		}
+		if !lacking {
+			go ask()
+			time.Sleep(20 * time.Millisecond)
+		}
+		x.end(commit)
+		if lacking {
+			go ask()
+		}
+		if commit {
+			want[tp] = int64(10 + round)
+		}
+		if a := <-answers; a.err != nil || !cmp.Equal(want, a.offsets) {
+			t.Errorf("round %d: got %v, %v, want %v", round, a.offsets, a.err, want)
+		}
+	}
+}
+
+// pending puts offsets of a group in transactions, request by request.
+type pending struct {
+	t           testing.TB
+	id, group   string
+	coordinator *sarama.Broker // of the transaction
+	groups      *sarama.Broker
+	producer    int64
+	epoch       int16
+}
+
+func newPending(t testing.TB, k *kafkatest.Kafka, group string) *pending {
+	t.Helper()
+	x := &pending{t: t, id: k.Name("pending"), group: group}
+	conf := sarama.NewConfig()
+	conf.Version = sarama.V3_6_0_0
+	client, err := sarama.NewClient(k.Brokers, conf)
+	x.must(err)
+	t.Cleanup(func() { client.Close() })
+	x.coordinator, err = client.TransactionCoordinator(x.id)
+	x.must(err)
+	x.groups, err = client.Coordinator(group)
+	x.must(err)
+	x.try(func() (sarama.KError, error) {
+		r, err := x.coordinator.InitProducerID(&sarama.InitProducerIDRequest{
+			Version: 4, TransactionalID: &x.id, TransactionTimeout: time.Minute, ProducerID: -1, ProducerEpoch: -1,
+		})
+		if err != nil {
+			return sarama.ErrNoError, err
+		}
+		x.producer, x.epoch = r.ProducerID, r.ProducerEpoch
+		return r.Err, nil
+	})
+	return x
+}
+
+func (x *pending) must(err error) {
+	x.t.Helper()
+	if err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+// try sends a request until it is answered without an error. Coordinators are about something else at times.
+func (x *pending) try(request func() (sarama.KError, error)) {
+	x.t.Helper()
+	var code sarama.KError
+	for range 500 {
+		var err error
+		code, err = request()
+		x.must(err)
+		if code == sarama.ErrNoError {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	x.t.Fatal(code)
+}
+
+// add adds an offset to the transaction.
+func (x *pending) add(tp broker.TopicPartition, offset int64) {
+	x.t.Helper()
+	x.try(func() (sarama.KError, error) {
+		r, err := x.coordinator.AddOffsetsToTxn(&sarama.AddOffsetsToTxnRequest{
+			Version: 3, TransactionalID: x.id, ProducerID: x.producer, ProducerEpoch: x.epoch, GroupID: x.group,
+		})
+		if err != nil {
+			return sarama.ErrNoError, err
+		}
+		return r.Err, nil
+	})
+	x.try(func() (sarama.KError, error) {
+		r, err := x.groups.TxnOffsetCommit(&sarama.TxnOffsetCommitRequest{
+			Version: 3, TransactionalID: x.id, GroupID: x.group, ProducerID: x.producer, ProducerEpoch: x.epoch, GenerationID: -1,
+			Topics: map[string][]*sarama.PartitionOffsetMetadata{tp.Topic: {{Partition: tp.Partition, Offset: offset, LeaderEpoch: -1}}},
+		})
+		if err != nil {
+			return sarama.ErrNoError, err
+		}
+		return r.Topics[tp.Topic][0].Err, nil
+	})
+}
+
+// end ends the transaction.
+func (x *pending) end(commit bool) {
+	x.t.Helper()
+	x.try(func() (sarama.KError, error) {
+		r, err := x.coordinator.EndTxn(&sarama.EndTxnRequest{
+			Version: 3, TransactionalID: x.id, ProducerID: x.producer, ProducerEpoch: x.epoch, TransactionResult: commit,
+		})
+		if err != nil {
+			return sarama.ErrNoError, err
+		}
+		return r.Err, nil
+	})
+}
+
+// A batch that the broker takes for too large is split, and its records arrive in order. A record that is too large by
+// itself is an error.
+func TestWhatTheBrokerTakesForTooLarge(t *testing.T) {
+	const limit = 10_000
+	k := kafkatest.Start(t)
+	c := open(t, k)
+	for _, transactional := range []bool{false, true} {
+		t.Run(fmt.Sprint("transactional ", transactional), func(t *testing.T) {
+			topic := k.Name("limited")
+			err := c.CreateTopics(within(t), broker.TopicSpec{
+				Name: topic, Partitions: 2, Replication: -1, Config: map[string]string{"max.message.bytes": fmt.Sprint(limit)},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			tp, other := broker.TopicPartition{Topic: topic}, broker.TopicPartition{Topic: topic, Partition: 1}
+			newOne := func() broker.Producer {
+				cfg := broker.ProducerConfig{}
+				if transactional {
+					cfg.TransactionalID = k.Name("limited")
+				}
+				return newProducer(t, c, cfg)
+			}
+			p := newOne()
+			const n = 3000 // a batch of about 100,000 bytes
+			var want []string
+			for round := range 2 {
+				if err := p.Send(within(t), tp, numbered(round*n, n)); err != nil {
+					t.Fatal(err)
+				}
+				if err := p.Send(within(t), other, numbered(round*n, 1)); err != nil {
+					t.Fatal(err)
+				}
+				if err := p.Flush(within(t)); err != nil {
+					t.Fatal(err)
+				}
+				want = append(want, values(numbered(round*n, n))...)
+			}
+			if transactional {
+				if err := p.Commit(within(t), broker.GroupMember{}, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			wantCommitted(t, c, tp, want...)
+
+			p = newOne()
+			err = p.Send(within(t), tp, []broker.Record{{Key: []byte("k"), Value: make([]byte, 2*limit), Millis: now}})
+			if err == nil {
+				err = p.Flush(within(t))
+			}
+			delivery, ok := errors.AsType[*broker.DeliveryError](err)
+			if !ok || delivery.TopicPartition != tp || !errors.Is(err, sarama.ErrMessageSizeTooLarge) || errors.Is(err, broker.ErrAborted) != transactional {
+				t.Fatalf("got %v, want a delivery error of %s", err, tp)
+			}
+			for _, part := range []string{topic, fmt.Sprintf("a record of %d bytes", 36+1+2*limit), "max.message.bytes"} {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("%q does not say %q", err, part)
+				}
+			}
+			if !transactional {
+				return
+			}
+			if err := p.Abort(within(t)); err != nil {
+				t.Fatal(err)
+			}
+			send(t, p, tp, numbered(2*n, 1)...)
+			if err := p.Commit(within(t), broker.GroupMember{}, nil); err != nil {
+				t.Fatal(err)
+			}
+			wantCommitted(t, c, tp, append(want, fmt.Sprint(2*n))...)
+		})
 	}
 }

@@ -18,21 +18,23 @@ var (
 	fixed    = flag.Uint64("fixed", 100, "how many seeds are run that are the same every time")
 )
 
-// kept are seeds that have found something once.
+// kept are seeds that have found something once. The simulation has changed since: of those with a bug of testdata/mutants.txt
+// TestKeptSeedsFindTheirBugs shows that they still would.
 var kept = []struct {
 	topology string
 	seed     uint64
 	found    string
+	bug      string
 }{
-	{"windows", 1, "output of lost tasks was committed with the next transaction"},
-	{"merged", 123, "stopping failed when the last transaction was fenced"},
-	{"windows", 4670321506650196798, "a worker whose offsets the group refused tried again and again, and let no time pass"},
-	{"windows", 105422, "a process that had lost a task while restoring took back what its successor had committed"},
-	{"merged with state", 793720036345111637, "a worker went on after a checkpoint for a rebalance had failed"},
-	{"stores", 7653747262622124577, "a store was opened in a database in which opening another one had failed"},
-	{"as-of join", 2577769126531502080, "a process that had lost a task while restoring never counted what was committed meanwhile"},
-	{"sessions", 5511968059049817606, "the check of what a complete database restores did not know of the claim of a zombie"},
-	{"windows", 5996829227673319258, "a process that slept through two sessions gave up, and the check of ends did not know why"},
+	{"two repartitions", 37, "output of lost tasks was committed with the next transaction", "commit what lost tasks have written"},
+	{"merged", 123, "stopping failed when the last transaction was fenced", ""},
+	{"sliding", 457, "a worker whose offsets the group refused tried again and again, and let no time pass", "do not rest when the group refuses offsets"},
+	{"windows", 105422, "a process that had lost a task while restoring took back what its successor had committed", ""},
+	{"merged with state", 793720036345111637, "a worker went on after a checkpoint for a rebalance had failed", ""},
+	{"stores", 7653747262622124577, "a store was opened in a database in which opening another one had failed", ""},
+	{"as-of join", 2577769126531502080, "a process that had lost a task while restoring never counted what was committed meanwhile", ""},
+	{"sessions", 5511968059049817606, "the check of what a complete database restores did not know of the claim of a zombie", ""},
+	{"windows", 5996829227673319258, "a process that slept through two sessions gave up, and the check of ends did not know why", ""},
 }
 
 // of returns the topology that a seed runs.

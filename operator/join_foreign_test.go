@@ -252,7 +252,10 @@ func foreignCase(t *testing.T, seed uint64) bool {
 	j.deliverAll(t)
 	if late {
 		for i, key := range rightKeys {
-			change(1, key, fmt.Sprint(key, "last"), i == 0)
+			change(1, key, fmt.Sprint(key, "last"), false)
+			if i == 0 { // of what is not there it would be no change
+				change(1, key, "", true)
+			}
 		}
 		j.deliverAll(t)
 	}

@@ -63,6 +63,14 @@ type Env struct {
 	opener *store.Opener
 }
 
+// now returns what the clock says.
+func (e *Env) now() time.Time {
+	if e.Now == nil {
+		return time.Now()
+	}
+	return e.Now()
+}
+
 // stores returns what opens the stores that operators may share.
 func (e *Env) stores() *store.Opener {
 	if e.opener == nil {

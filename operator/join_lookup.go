@@ -245,10 +245,7 @@ func (l *Lookup[K, V, Q, R, W]) giveUp() {
 // wait returns an error, and gives up the record at done, if that has waited for long enough. alone says that it was asked for
 // alone, and there was no answer in time.
 func (l *Lookup[K, V, Q, R, W]) wait(alone bool, err error) error {
-	now := time.Now()
-	if l.env.Now != nil {
-		now = l.env.Now()
-	}
+	now := l.env.now()
 	if l.since.IsZero() {
 		l.since = now
 	}

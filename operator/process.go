@@ -88,12 +88,7 @@ func (c *ProcessorContext[L, W]) Forward(r Record[L, W]) error {
 var errNotNow = errors.New("a processor forwards records in Process and OnTimer only")
 
 // Now returns what the clock of the machine says. Results that depend on it differ when records are processed again.
-func (c *ProcessorContext[L, W]) Now() time.Time {
-	if c.env.Now == nil {
-		return time.Now()
-	}
-	return c.env.Now()
-}
+func (c *ProcessorContext[L, W]) Now() time.Time { return c.env.now() }
 
 // Origin returns the input record that is being processed, or was last when a timer fires.
 func (c *ProcessorContext[L, W]) Origin() Origin { return c.env.Origin }

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"github.com/weirstreams/weir/internal/kafkatest"
 
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/store"
@@ -20,11 +20,7 @@ func TestMain(m *testing.M) {
 	if text := os.Getenv(childVariable); text != "" {
 		os.Exit(runChild(text))
 	}
-	goleak.VerifyTestMain(m,
-		// The client's metrics library keeps one goroutine for the life of the process.
-		goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"),
-		// A producer that failed leaves circuit breakers of the client behind, which sleep for up to 10 s.
-		goleak.IgnoreAnyFunction("github.com/eapache/go-resiliency/breaker.(*Breaker).timer"))
+	kafkatest.VerifyTestMain(m)
 }
 
 // childVariable makes the test binary one of the processes below.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/IBM/sarama"
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 
 	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/runtime"
@@ -21,11 +20,7 @@ func TestMain(m *testing.M) {
 	if text := os.Getenv(memberVariable); text != "" {
 		os.Exit(runMember(text))
 	}
-	goleak.VerifyTestMain(m,
-		// The client's metrics library keeps one goroutine for the life of the process.
-		goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"),
-		// A producer that failed leaves circuit breakers of the client behind, which sleep for up to 10 s.
-		goleak.IgnoreAnyFunction("github.com/eapache/go-resiliency/breaker.(*Breaker).timer"))
+	kafkatest.VerifyTestMain(m)
 }
 
 // reference is what a plain loop makes of flights: what the pipeline must come to.

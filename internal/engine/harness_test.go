@@ -575,6 +575,31 @@ func checkOutput[L comparable](c *cluster, topic string, want map[int32][]L, zom
 	}
 }
 
+// fill runs a process that takes orders of 17 shops.
+func (c *cluster) fill(d disk, orders int) {
+	c.t.Helper()
+	p := c.mustStart(d)
+	for i := range orders {
+		c.order(string(rune('a'+i%17)), i, int64(i))
+	}
+	c.settle(p)
+	p.mustClose()
+}
+
+// checkAnew checks the state of a process, then that of its successor, which has lost the disk, and lets that go on.
+func (c *cluster) checkAnew(p *process, d disk) {
+	c.t.Helper()
+	c.settle(p)
+	c.checkState(p)
+	p.mustClose()
+	d.lose()
+	p = c.mustStart(d)
+	c.checkState(p)
+	c.order("north", 8, 35)
+	c.settle(p)
+	c.checkLogs(false)
+}
+
 // checkState compares the stores with the fold.
 func (c *cluster) checkState(ps ...*process) {
 	c.t.Helper()

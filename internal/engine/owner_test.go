@@ -21,6 +21,17 @@ func together(c *cluster, ps ...*process) {
 	}
 }
 
+// newUsedCluster returns a cluster where a process has taken an order of the north, and has ended.
+func newUsedCluster(t *testing.T) *cluster {
+	t.Helper()
+	c := newCluster(t, pipeline(), 1)
+	p := c.mustStart(memoryDisk{})
+	c.order("north", 1, 1)
+	together(c, p)
+	p.mustClose()
+	return c
+}
+
 // awake lets the worker of a process go on that was asleep, before its membership hears of anything.
 func awake(p *process) {
 	p.cluster.t.Helper()
@@ -93,11 +104,7 @@ func TestWhatAZombieWritesToAChangelogDoesNotCount(t *testing.T) {
 
 // A process that restores while its successor works already sees the claim of that, and does not begin.
 func TestATaskThatWasLostWhileItWasRestoredDoesNotRun(t *testing.T) {
-	c := newCluster(t, pipeline(), 1)
-	first := c.mustStart(memoryDisk{})
-	c.order("north", 1, 1)
-	together(c, first)
-	first.mustClose()
+	c := newUsedCluster(t)
 
 	var slow *process
 	claims := 0
@@ -139,11 +146,7 @@ func TestATaskThatWasLostWhileItWasRestoredDoesNotRun(t *testing.T) {
 // A process does not hear of what is committed while it restores a task. What it skips for that counts when it restores the
 // task again, although there have been later owners.
 func TestWhatWasCommittedDuringARestoreCountsInTheNext(t *testing.T) {
-	c := newCluster(t, pipeline(), 1)
-	first := c.mustStart(memoryDisk{})
-	c.order("north", 1, 1)
-	together(c, first)
-	first.mustClose()
+	c := newUsedCluster(t)
 
 	c.clock.Advance(session + time.Second)
 	disk := memoryDisk{}
@@ -241,15 +244,11 @@ func oldClaim(c *cluster) broker.Record {
 
 // When a group is deleted it counts generations from 1 again.
 func TestANewGroupOwnsTheChangelogsOfTheOldOne(t *testing.T) {
-	c := newCluster(t, pipeline(), 1)
-	p := c.mustStart(memoryDisk{})
-	c.order("north", 1, 1)
-	together(c, p)
-	p.mustClose()
+	c := newUsedCluster(t)
 	if err := c.broker.Append(totalChangelog0, oldClaim(c)); err != nil {
 		t.Fatal(err)
 	}
-	p = c.mustStart(memoryDisk{})
+	p := c.mustStart(memoryDisk{})
 	c.order("north", 2, 2)
 	together(c, p)
 	c.checkState(p)
@@ -263,11 +262,7 @@ func TestANewGroupOwnsTheChangelogsOfTheOldOne(t *testing.T) {
 // A process of the old group, of a later generation by the old count, claims a task between what the new owner has read of
 // claims and its own claim: the new owner claims the task once more, or what it writes would not count.
 func TestALateClaimOfTheOldGroupDoesNotStand(t *testing.T) {
-	c := newCluster(t, pipeline(), 1)
-	p := c.mustStart(memoryDisk{})
-	c.order("north", 1, 1)
-	together(c, p)
-	p.mustClose()
+	c := newUsedCluster(t)
 	claim := oldClaim(c)
 	claims := 0
 	c.onCall = func(op simbroker.Op) error {
@@ -278,7 +273,7 @@ func TestALateClaimOfTheOldGroupDoesNotStand(t *testing.T) {
 		}
 		return nil
 	}
-	p = c.mustStart(memoryDisk{})
+	p := c.mustStart(memoryDisk{})
 	c.order("north", 2, 2)
 	together(c, p)
 	if claims == 0 {

@@ -84,13 +84,8 @@ func TestARestoreThatIsKilledGoesOnWhereItsLastPartEnded(t *testing.T) {
 			c := newCluster(t, pipeline(), 1)
 			log := c.inParts(x.loadRecords)
 			d := x.disk()
-			p := c.mustStart(d)
 			const records = 200
-			for i := range records {
-				c.order(string(rune('a'+i%17)), i, int64(i))
-			}
-			c.settle(p)
-			p.mustClose()
+			c.fill(d, records)
 			d.lose()
 			log.Reset()
 
@@ -107,7 +102,7 @@ func TestARestoreThatIsKilledGoesOnWhereItsLastPartEnded(t *testing.T) {
 				}
 				last = now
 			}
-			p = c.mustStart(d)
+			p := c.mustStart(d)
 			rest := int64(0)
 			for name, r := range restorings(t, log) {
 				if n := r.From - last[name].From; n < 50-part {
@@ -132,13 +127,8 @@ func TestWhatAPartOfARestoreSkippedIsMetAgain(t *testing.T) {
 	c := newCluster(t, pipeline(), 1)
 	log := c.inParts(3)
 	d := memoryDisk{}
-	p := c.mustStart(d)
 	const records = 60
-	for i := range records {
-		c.order(string(rune('a'+i%17)), i, int64(i))
-	}
-	c.settle(p)
-	p.mustClose()
+	c.fill(d, records)
 
 	// A checkpoint leaves a total, and does not commit the offset that it carries. Nobody takes it back before others follow.
 	written := c.broker.Read(totalChangelog0, 0)
@@ -167,7 +157,7 @@ func TestWhatAPartOfARestoreSkippedIsMetAgain(t *testing.T) {
 	if from := restorings(t, log)["total"].From; from != 0 {
 		t.Fatalf("the first restore begins with offset %d", from)
 	}
-	p = c.mustStart(d)
+	p := c.mustStart(d)
 	if from := restorings(t, log)["total"].From; from != skipped {
 		t.Errorf("the second restore begins with offset %d, and what was skipped is at %d", from, skipped)
 	}
@@ -223,13 +213,5 @@ func TestWhatAHurriedCheckpointLeftInTheChangelogDoesNotComeBack(t *testing.T) {
 	if got := c.broker.Committed(groupName); !maps.Equal(got, committed) {
 		t.Fatalf("offsets were committed before the window was closed: %v, before %v", got, committed)
 	}
-	c.settle(p)
-	c.checkState(p)
-	p.mustClose()
-	d.lose()
-	p = c.mustStart(d)
-	c.checkState(p)
-	c.order("north", 8, 35)
-	c.settle(p)
-	c.checkLogs(false)
+	c.checkAnew(p, d)
 }

@@ -68,15 +68,7 @@ func TestWhatAnUncommittedCheckpointLeftInTheChangelogDoesNotComeBack(t *testing
 			}
 			c.order("north", 4, 22) // closes [10,20)
 			p = c.mustStart(d)
-			c.settle(p)
-			c.checkState(p)
-			p.mustClose()
-			d.lose()
-			p = c.mustStart(d)
-			c.checkState(p)
-			c.order("north", 8, 35)
-			c.settle(p)
-			c.checkLogs(false)
+			c.checkAnew(p, d)
 		})
 	}
 }

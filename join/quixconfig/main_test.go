@@ -3,13 +3,9 @@ package quixconfig_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/weirstreams/weir/internal/kafkatest"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m,
-		// The client's metrics library keeps one goroutine for the life of the process.
-		goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"),
-		// A producer that failed leaves circuit breakers of the client behind, which sleep for up to 10 s.
-		goleak.IgnoreAnyFunction("github.com/eapache/go-resiliency/breaker.(*Breaker).timer"))
+	kafkatest.VerifyTestMain(m)
 }

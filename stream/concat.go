@@ -7,8 +7,9 @@ import (
 )
 
 // Concat returns a stream of the records of s and of another one that is read from another topic, or is another branch of
-// the same one. The tasks read equal partitions of both topics, in the order of time, so that stateful operators see one
-// stream; its id, by which state is found, is made of the names of all topics.
+// the same one. The tasks read equal partitions of both topics, in the order of time and, of equal times, in the order in
+// which the program declares the inputs, so that stateful operators see one stream; its id, by which state is found, is made
+// of the names of all topics.
 //
 // A record that comes to both branches comes twice. A stream cannot be concatenated with itself or with one that it is
 // made of, for which there is Merge.

@@ -28,7 +28,7 @@ func joined[K, V, R, W any](
 		}
 		return build(b.Env, n.ID, next)
 	}
-	side := &graph.Node{Kind: n.Kind + "-right", Detail: n.Detail, Site: n.Site}
+	side := &graph.Node{Kind: n.Kind + "-right", Detail: n.Detail, Site: n.Site, RightSide: true}
 	side.Lower = func(b *graph.Builder, _ *graph.Node) (any, error) {
 		return graph.InputOf(b, n, twoSided[K, R].Right)
 	}

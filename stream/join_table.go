@@ -78,6 +78,7 @@ func (s Stream[K, V]) joinTable[T, W any](
 	link := table.link("jointable-right", n.Site, func(*graph.Builder) (operator.Receiver[K, operator.Change[T]], error) {
 		return operator.FanOut[K, operator.Change[T]](nil), nil
 	})
+	link.RightSide = true
 	t.graph.Add(n, s.node, link)
 	return Stream[K, W]{t, n, s.key}
 }

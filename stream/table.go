@@ -155,6 +155,7 @@ func (t Table[K, V]) join[R, W any](right Table[K, R], unmatchedLeft, unmatchedR
 	rightLink := right.link("jointables-right", site, func(b *graph.Builder) (operator.Receiver[K, operator.Change[R]], error) {
 		return graph.InputOf(b, n, (*operator.Tables[K, V, R, W]).Right)
 	})
+	rightLink.RightSide = true
 	g.Add(n, leftLink, rightLink)
 	if isNil {
 		g.Find(n, "the function is nil")

@@ -10,13 +10,13 @@ import (
 )
 
 // aligned reads the inputs of a task that has several in the order of their timestamps: the next record is the one with
-// the smallest timestamp among the first ones that are buffered, and of the first input by name if several have it. It is
-// not known as long as an input has nothing buffered although there is more to read of it. Within an input the order
-// stays that of the offsets.
+// the smallest timestamp among the first ones that are buffered. If several have it, the right side of a join comes before
+// the left one, see graph.Part.ReadOrder. The next record is not known as long as an input has nothing buffered although
+// there is more to read of it. Within an input the order stays that of the offsets.
 //
 // Batches stay as they were fetched until they are used up: what is chosen is a run of records, not one.
 type aligned struct {
-	inputs []*alignedInput // by topic
+	inputs []*alignedInput // in the order in which records of equal timestamps are read
 	// stalled is since when records are buffered and none is next; zero if it is not so. asked is when the cluster was
 	// asked about that last, and warned whether the log says so.
 	stalled, asked time.Time
@@ -54,8 +54,12 @@ type bufferedBatch struct {
 
 func newAligned(t *task) *aligned {
 	a := &aligned{}
-	for _, tp := range t.inputPartitions() {
-		a.inputs = append(a.inputs, &alignedInput{TopicPartition: tp, operator: t.inputs[tp.Topic]})
+	for _, n := range t.part.ReadOrder() {
+		topic := t.plan.Topic(n)
+		if op := t.inputs[topic]; op != nil {
+			tp := broker.TopicPartition{Topic: topic, Partition: t.id.Partition}
+			a.inputs = append(a.inputs, &alignedInput{TopicPartition: tp, operator: op})
+		}
 	}
 	return a
 }

@@ -268,7 +268,7 @@ func (p *preparation) partitions(part *graph.Part) {
 		sources = own // what is attached has the number of one of them
 	}
 	for _, n := range part.Nodes {
-		if met := sourcesOf(n); len(n.Parents) > 1 && !p.equalPartitions(met) {
+		if met := n.FedBy(); len(n.Parents) > 1 && !p.equalPartitions(met) {
 			sources, what = met, fmt.Sprintf("that meet in %s, declared at %s,", n, n.Site)
 			break
 		}
@@ -295,27 +295,6 @@ func (p *preparation) equalPartitions(sources []*graph.Node) bool {
 		}
 	}
 	return true
-}
-
-// sourcesOf returns the sources that a node is fed from, in the order of declaration.
-func sourcesOf(n *graph.Node) (sources []*graph.Node) {
-	seen := map[*graph.Node]bool{}
-	var visit func(n *graph.Node)
-	visit = func(n *graph.Node) {
-		if seen[n] {
-			return
-		}
-		seen[n] = true
-		if n.Source != nil {
-			sources = append(sources, n)
-		}
-		for _, parent := range n.Parents {
-			visit(parent)
-		}
-	}
-	visit(n)
-	slices.SortFunc(sources, func(a, b *graph.Node) int { return a.ID - b.ID })
-	return sources
 }
 
 // internalTopics checks, and makes, the changelogs of a part and the repartition topics that it writes.

@@ -53,6 +53,8 @@ type Node struct {
 	External *External
 	// Global is set for nodes that are global tables. They have no parents and children, and belong to no part.
 	Global *Global
+	// RightSide is set for nodes that take the right side of a join, which is their child.
+	RightSide bool
 	// Globals are the global tables that the node looks rows up in.
 	Globals []*Node
 	// Stores are the names of the stores that the node opens.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/longtest"
 	"github.com/weirstreams/weir/operator"
 )
 
@@ -157,7 +158,7 @@ func process(t *testing.T, input operator.Input, r *broker.Record) {
 func TestGlobalTablesAgreeWithTheModel(t *testing.T) {
 	first := rand.Uint64()
 	t.Logf("seeds from %d", first)
-	for i := range uint64(10_000) {
+	for i := range uint64(longtest.Cases(2_000, 10_000)) {
 		if !globalCase(t, first+i) {
 			return
 		}

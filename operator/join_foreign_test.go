@@ -13,6 +13,7 @@ import (
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/longtest"
 	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/store"
 )
@@ -287,7 +288,7 @@ func foreignCase(t *testing.T, seed uint64) bool {
 func TestForeignKeyJoinsAgreeWithTheModel(t *testing.T) {
 	first := rand.Uint64()
 	t.Logf("seeds from %d", first)
-	for i := range uint64(10_000) {
+	for i := range uint64(longtest.Cases(2_000, 10_000)) {
 		if !foreignCase(t, first+i) {
 			return
 		}

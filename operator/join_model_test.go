@@ -14,6 +14,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/longtest"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/store"
@@ -382,12 +383,12 @@ func joinCase(t *testing.T, seed uint64) bool {
 	return true
 }
 
-// TestJoinsAgreeWithTheModel runs 20,000 random cases, about half of each kind of join. A quarter of them are restarted
+// TestJoinsAgreeWithTheModel runs thousands of random cases, about half of each kind of join. A quarter of them are restarted
 // after every record.
 func TestJoinsAgreeWithTheModel(t *testing.T) {
 	first := rand.Uint64()
 	t.Logf("seeds from %d", first)
-	for i := range uint64(20_000) {
+	for i := range uint64(longtest.Cases(3_000, 20_000)) {
 		if !joinCase(t, first+i) {
 			return
 		}

@@ -11,6 +11,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/longtest"
 	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/store"
 )
@@ -168,7 +169,7 @@ func flushTo(t *testing.T, backend store.Backend, stores []store.Store) {
 func TestTablesAgreeWithTheModel(t *testing.T) {
 	first := rand.Uint64()
 	t.Logf("seeds from %d", first)
-	for i := range uint64(10_000) {
+	for i := range uint64(longtest.Cases(2_000, 10_000)) {
 		if !tableCase(t, first+i) {
 			return
 		}

@@ -15,6 +15,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/longtest"
 	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/window"
@@ -392,7 +393,7 @@ func TestWindowsAgreeWithTheModel(t *testing.T) {
 	}
 	first := rand.Uint64()
 	t.Logf("seeds from %d", first)
-	for i := range uint64(12_000) {
+	for i := range uint64(longtest.Cases(2_000, 12_000)) {
 		if !windowCase(t, first+i) {
 			t.Fatalf("seed %d failed: add it to testdata/window_seeds.txt", first+i)
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/weirstreams/weir/codec/jsonschema"
 	"github.com/weirstreams/weir/codec/registry"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
@@ -35,6 +36,7 @@ func (f weighed) Reader(writer func() (registry.Schema, error)) (codec.Codec[int
 // TestAnOutageOfTheRegistryDelaysRecordsAndLosesNone has the registry down when the first record of a schema comes, and
 // again when the first output of a topic is written, with a policy that would skip whatever it is asked about.
 func TestAnOutageOfTheRegistryDelaysRecordsAndLosesNone(t *testing.T) {
+	kafkatest.Parallel(t)
 	for _, guarantee := range []runtime.Guarantee{runtime.AtLeastOnce, runtime.ExactlyOnce} {
 		t.Run(fmt.Sprint(guarantee), func(t *testing.T) {
 			k := newKafka(t)
@@ -84,6 +86,7 @@ func TestAnOutageOfTheRegistryDelaysRecordsAndLosesNone(t *testing.T) {
 }
 
 func TestAnOutageOfTheRegistryEndsTheRunWhenItLastsTooLong(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	in, out := k.Topic(t, "in", 1), k.Topic(t, "out", 1)
 	gone := httptest.NewServer(nil)

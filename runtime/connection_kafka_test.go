@@ -20,6 +20,8 @@ import (
 	"github.com/youmark/pkcs8"
 	"software.sslmate.com/src/go-pkcs12"
 
+	"github.com/weirstreams/weir/internal/kafkatest"
+	"github.com/weirstreams/weir/internal/kafkatest/heldclose"
 	"github.com/weirstreams/weir/runtime"
 )
 
@@ -133,7 +135,9 @@ func file(t *testing.T, name, content string) string {
 // connect runs an application on a broker until it has joined its group, and returns the error if it does not come to that.
 func connect(t *testing.T, connection runtime.ConnectionConfig, options ...kfake.Opt) error {
 	t.Helper()
-	cluster, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1), kfake.SeedTopics(1, "in", "out")}, options...)...)
+	cluster, err := kfake.NewCluster(append([]kfake.Opt{
+		kfake.NumBrokers(1), kfake.ListenFn(heldclose.Listen), kfake.SeedTopics(1, "in", "out"),
+	}, options...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,6 +160,7 @@ func connect(t *testing.T, connection runtime.ConnectionConfig, options ...kfake
 }
 
 func TestAConnectionIsMadeAsItIsConfigured(t *testing.T) {
+	kafkatest.Parallel(t)
 	ours, others := newAuthority(t), newAuthority(t)
 	here, hereCertificate := ours.server("127.0.0.1")
 	elsewhere, _ := ours.server("broker.example")

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/runtime"
 )
 
@@ -41,6 +42,7 @@ func unsigned(good time.Duration) runtime.TokenSource {
 
 // TestASecureBrokerServesWhoLogsInAndRefusesOthersAtOnce runs an application on each kind of listener of Apache Kafka.
 func TestASecureBrokerServesWhoLogsInAndRefusesOthersAtOnce(t *testing.T) {
+	kafkatest.Parallel(t)
 	ours := runtime.TLSConfig{CAPEM: runtime.Secret(secured(t, "ca.pem"))}
 	certified := ours
 	certified.CertificatePEM, certified.KeyPEM = secured(t, "client.pem"), runtime.Secret(secured(t, "client.key"))

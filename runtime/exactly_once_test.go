@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/runtime"
 )
 
@@ -109,6 +110,7 @@ func (k *kafka) offset(at broker.OffsetAt, tp broker.TopicPartition) int64 {
 // once. Here the answer to the commit is lost, and when it is repeated the producer is fenced, as it is when the cluster
 // has ended the transaction for taking too long.
 func TestATransactionOfUnknownFateCountsOnce(t *testing.T) {
+	kafkatest.Parallel(t)
 	for name, committed := range map[string]bool{"committed": true, "not committed": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -168,6 +170,7 @@ func TestATransactionTimeoutThatIsTooShortIsRefused(t *testing.T) {
 
 // A cluster forgets a transactional id that nobody has used for transactional.id.expiration.ms, 7 days by default.
 func TestATransactionalIDThatTheClusterHasForgottenIsRegisteredAnew(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	if k.Real() {
 		t.Skip("scripts an answer, which takes kfake")

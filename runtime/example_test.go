@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/kafkatest/heldclose"
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/stream"
 )
@@ -24,7 +25,7 @@ var (
 // onKafka calls f with an App that makes upper case of lines, on a broker in this process.
 func onKafka(f func(ctx context.Context, app *runtime.App) error) {
 	err := func() error {
-		cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+		cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.ListenFn(heldclose.Listen))
 		if err != nil {
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/stream"
 )
@@ -93,6 +94,7 @@ func globalRows(n int64) func(runtime.Status) bool {
 
 // Whatever partitions it owns, each member has all rows, and has them before it processes the first record.
 func TestEachMemberHasAllOfAGlobalTableBeforeItBegins(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	c := k.newCatalogue(t, 2)
 	const n = 3000
@@ -134,6 +136,7 @@ func TestEachMemberHasAllOfAGlobalTableBeforeItBegins(t *testing.T) {
 
 // A start finds the table as its topic has made it meanwhile.
 func TestAGlobalTableIsReadAgainAfterARestart(t *testing.T) {
+	kafkatest.Parallel(t)
 	guarantees(t, func(t *testing.T, g runtime.Guarantee) {
 		k := newKafka(t)
 		c := k.newCatalogue(t, 1)
@@ -163,6 +166,7 @@ func TestAGlobalTableIsReadAgainAfterARestart(t *testing.T) {
 
 // Records of aborted transactions are no rows, and those of open ones hold nobody up.
 func TestAGlobalTableOfTransactions(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	c := k.newCatalogue(t, 1)
 	tp := broker.TopicPartition{Topic: c.rows}
@@ -222,6 +226,7 @@ func (p passing) Decode(c *codec.Context, data []byte) (string, error) {
 
 // While the table is loaded the member has no part in the work, and can be stopped.
 func TestAGlobalTableIsLoadedBeforeTheGroupIsJoined(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	c := k.newCatalogue(t, 1)
 	k.writeRows(c, 0, 9, "row ")
@@ -250,6 +255,7 @@ func TestAGlobalTableIsLoadedBeforeTheGroupIsJoined(t *testing.T) {
 }
 
 func TestRowsThatDoNotDecodeGoToTheErrorPolicy(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	c := k.newCatalogue(t, 1)
 	c.value = codec.JSON[string]()
@@ -282,6 +288,7 @@ func TestRowsThatDoNotDecodeGoToTheErrorPolicy(t *testing.T) {
 }
 
 func TestTheTopicOfAGlobalTableIsCheckedBeforeAnythingIsRead(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	c := k.newCatalogue(t, 1)
 	c.rows, c.partitions = k.Name("rows"), 5
@@ -319,6 +326,7 @@ func TestTheTopicOfAGlobalTableIsCheckedBeforeAnythingIsRead(t *testing.T) {
 
 // Outages are waited for, while the table is loaded and later, unless they are too long.
 func TestOutagesWhileAGlobalTableIsRead(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	proxy := k.StartProxy(t)
 	c := k.newCatalogue(t, 1)

@@ -9,6 +9,7 @@ import (
 	"github.com/IBM/sarama"
 
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/runtime"
 )
 
@@ -40,6 +41,7 @@ func (k *kafka) commit(topic string, partition int32, offset int64) {
 
 // K-43.
 func TestLostInput(t *testing.T) {
+	kafkatest.Parallel(t)
 	// All of them have processed 0 to 19. What is left of the input afterwards:
 	for name, lost := range map[string]struct {
 		lose func(*testing.T, *kafka, string)

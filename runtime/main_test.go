@@ -20,6 +20,7 @@ func TestMain(m *testing.M) {
 	if text := os.Getenv(childVariable); text != "" {
 		os.Exit(runChild(text))
 	}
+	kafkatest.ManyAtOnce()
 	kafkatest.VerifyTestMain(m)
 }
 

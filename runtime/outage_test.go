@@ -7,12 +7,14 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/runtime"
 )
 
 // A cluster that is away for too long ends the application with an error that says so, whether it had something to do or
 // not. The next one goes on from the last checkpoint.
 func TestAnOutageThatIsTooLongEndsTheApplication(t *testing.T) {
+	kafkatest.Parallel(t)
 	guarantees(t, func(t *testing.T, g runtime.Guarantee) {
 		for name, busy := range map[string]bool{"idle": false, "with work to check in": true} {
 			t.Run(name, func(t *testing.T) {
@@ -59,6 +61,7 @@ func TestAnOutageThatIsTooLongEndsTheApplication(t *testing.T) {
 // A shorter outage is waited for. Nothing is lost and, exactly once, nothing counts twice. It is logged when it begins,
 // and not again with each try.
 func TestAShortOutageIsSurvivedAndLoggedOnce(t *testing.T) {
+	kafkatest.Parallel(t)
 	guarantees(t, func(t *testing.T, g runtime.Guarantee) {
 		t.Parallel()
 		k := newKafka(t)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/stream"
 )
@@ -27,6 +28,7 @@ func planned(t *testing.T, topology *stream.Topology, config runtime.Config) *ru
 }
 
 func TestAPlanSaysWhatRunWouldMakeAndMakesNothing(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	in := k.Topic(t, "in", 3)
 	out := k.Name("out")
@@ -52,6 +54,7 @@ func TestAPlanSaysWhatRunWouldMakeAndMakesNothing(t *testing.T) {
 }
 
 func TestAPlanNamesAllThatIsWrong(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	in, out := k.Name("in"), k.Name("out")
 	plan := planned(t, pipeline{input: in, output: out}.topology(), k.config())
@@ -61,6 +64,7 @@ func TestAPlanNamesAllThatIsWrong(t *testing.T) {
 }
 
 func TestAPrefixStandsBeforeAllNamesOnTheCluster(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	prefix := k.Name("prefix") + "-"
 	in, out := k.Name("in"), k.Name("out")
@@ -93,6 +97,7 @@ func TestAPrefixStandsBeforeAllNamesOnTheCluster(t *testing.T) {
 }
 
 func TestAClusterThatCannotBeAskedIsAnErrorOfThePlan(t *testing.T) {
+	t.Parallel()
 	topology := stream.NewTopology()
 	topology.From(stream.NewTopic("in", codec.String(), codec.String()))
 	app, err := runtime.New(topology, runtime.Config{Brokers: []string{deadAddress(t)}, Group: "g"})

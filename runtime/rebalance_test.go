@@ -11,12 +11,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/runtime"
 )
 
 // Tasks that stay with a member are not opened again, and go on while others come and go. The coordinator holds a join until
 // the other members have heard of it with their next heartbeats: work that waited for joins would stand still for as long.
 func TestTasksThatStayKeepRunningInARebalance(t *testing.T) {
+	kafkatest.Parallel(t)
 	guarantees(t, func(t *testing.T, g runtime.Guarantee) {
 		t.Parallel()
 		s := newSpread(t)
@@ -75,6 +77,7 @@ func TestTasksThatStayKeepRunningInARebalance(t *testing.T) {
 
 // A member that restores its state gives up tasks before they are ready, and another restores them.
 func TestARebalanceDuringRecovery(t *testing.T) {
+	kafkatest.Parallel(t)
 	guarantees(t, func(t *testing.T, g runtime.Guarantee) {
 		t.Parallel()
 		s := newSpread(t)
@@ -103,6 +106,7 @@ func TestARebalanceDuringRecovery(t *testing.T) {
 
 // A checkpoint that is under way when tasks are to go is finished first.
 func TestARebalanceDuringACheckpoint(t *testing.T) {
+	kafkatest.Parallel(t)
 	guarantees(t, func(t *testing.T, g runtime.Guarantee) {
 		t.Parallel()
 		s := newSpread(t)
@@ -126,6 +130,7 @@ func TestARebalanceDuringACheckpoint(t *testing.T) {
 
 // A member whose output the broker takes slowly keeps its membership, and gives up tasks when that is through.
 func TestARebalanceDuringBackPressure(t *testing.T) {
+	kafkatest.Parallel(t)
 	guarantees(t, func(t *testing.T, g runtime.Guarantee) {
 		t.Parallel()
 		s := newSpread(t)
@@ -160,6 +165,7 @@ func (s *spread) holdOutput(hold *gate) {
 
 // Tasks that are to go do not wait for output that cannot be written: they go without a checkpoint in time for the group.
 func TestTasksGoWithoutACheckpointThatTakesTooLong(t *testing.T) {
+	kafkatest.Parallel(t)
 	guarantees(t, func(t *testing.T, g runtime.Guarantee) {
 		t.Parallel()
 		s := newSpread(t)
@@ -196,6 +202,7 @@ func TestTasksGoWithoutACheckpointThatTakesTooLong(t *testing.T) {
 
 // A member that stops when another one comes finishes its checkpoint, and the other one gets everything.
 func TestARebalanceDuringAShutdown(t *testing.T) {
+	kafkatest.Parallel(t)
 	guarantees(t, func(t *testing.T, g runtime.Guarantee) {
 		t.Parallel()
 		s := newSpread(t)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/runtime"
 )
@@ -121,6 +122,7 @@ func badRecords() []badRecord {
 // A record that cannot be processed ends the application with an error that names it. It is not committed: the next
 // application begins with what was not committed, and loses nothing and counts nothing twice.
 func TestABadRecordEndsTheApplicationAndIsNotLost(t *testing.T) {
+	kafkatest.Parallel(t)
 	for _, c := range badRecords() {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -228,6 +230,7 @@ func (k *kafka) checkTotals(topic string, input []broker.Record) {
 
 // A policy of skipping counts bad records and goes on. Their offsets are committed like all others.
 func TestABadRecordCanBeSkipped(t *testing.T) {
+	kafkatest.Parallel(t)
 	for _, c := range badRecords() {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

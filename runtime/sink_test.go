@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/sink"
 	"github.com/weirstreams/weir/stream"
 )
@@ -36,6 +37,7 @@ func sinkTopology(topic string, s sink.Sink[string, string]) *stream.Topology {
 }
 
 func TestASinkIsConnectedBeforeTheFirstRecordAndClosedAfterTheLast(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	s := &service{}
 	in := k.Topic(t, "in", 1)
@@ -55,6 +57,7 @@ func TestASinkIsConnectedBeforeTheFirstRecordAndClosedAfterTheLast(t *testing.T)
 }
 
 func TestASinkThatCannotBeConnectedEndsTheRun(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	s := &service{connect: errors.New("no route to host")}
 	in := k.Topic(t, "in", 1)

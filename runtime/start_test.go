@@ -17,6 +17,7 @@ import (
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
@@ -101,6 +102,7 @@ func TestAnInvalidTopologyIsRefusedBeforeTheConfigurationIsLookedAt(t *testing.T
 }
 
 func TestAnApplicationRunsOnce(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	p := pipeline{input: k.Topic(t, "in", 1), output: k.Topic(t, "out", 1)}
 	app := run(t, p.topology(), k.config())
@@ -118,6 +120,7 @@ func TestAnApplicationRunsOnce(t *testing.T) {
 }
 
 func TestAllTopicsThatDoNotExistAreNamedAtOnce(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	in, out, second := k.Name("in"), k.Name("out"), k.Name("in")
 	s := pipeline{input: in, output: out}.topology()
@@ -143,6 +146,7 @@ func TestAllTopicsThatDoNotExistAreNamedAtOnce(t *testing.T) {
 }
 
 func TestTopicsAreCreatedOnRequest(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	p := pipeline{input: k.Name("in"), output: k.Name("out")}
 	config := k.config()
@@ -157,6 +161,7 @@ func TestTopicsAreCreatedOnRequest(t *testing.T) {
 
 // D-58, K-31.
 func TestAChangelogWithAnotherNumberOfPartitionsIsRefused(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	p := pipeline{input: k.Topic(t, "in", 2), output: k.Topic(t, "out", 1)}
 	changelog := "changelog__" + k.group + "--" + p.input + "--sum"
@@ -175,6 +180,7 @@ func TestAChangelogWithAnotherNumberOfPartitionsIsRefused(t *testing.T) {
 }
 
 func TestInputsOfOneStatefulStreamWithUnequalPartitionsAreRefused(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	a, b := k.Topic(t, "a", 2), k.Topic(t, "b", 3)
 	s := stream.NewTopology()
@@ -189,6 +195,7 @@ func TestInputsOfOneStatefulStreamWithUnequalPartitionsAreRefused(t *testing.T) 
 }
 
 func TestNoResetNeedsACommittedOffset(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	p := pipeline{input: k.Topic(t, "in", 1), output: k.Topic(t, "out", 1)}
 	config := k.config()
@@ -245,6 +252,7 @@ func TestAClientConfigurationThatIsWrongIsAnError(t *testing.T) {
 
 // A stop during the start is no error, whatever the start waits for.
 func TestAStopDuringTheStartIsNoError(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	p := pipeline{input: k.Topic(t, "in", 1), output: k.Topic(t, "out", 1)}
 	locked := k.config()
@@ -300,6 +308,7 @@ func TestAStopDuringTheStartIsNoError(t *testing.T) {
 }
 
 func TestAStateDirectoryThatAnotherProcessHoldsIsAnErrorThatNamesIt(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	p := pipeline{input: k.Topic(t, "in", 1), output: k.Topic(t, "out", 1)}
 	k.write(p.input, 0, numbers(0, 10)...)
@@ -333,6 +342,7 @@ func TestAStateDirectoryThatAnotherProcessHoldsIsAnErrorThatNamesIt(t *testing.T
 }
 
 func TestAStateDirectoryThatCannotBeUsedIsAnErrorThatNamesIt(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	p := pipeline{input: k.Topic(t, "in", 1), output: k.Topic(t, "out", 1)}
 	file := filepath.Join(t.TempDir(), "file")

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/runtime"
 )
 
@@ -22,6 +23,7 @@ func taskNames(s runtime.Status) []string {
 
 // A static member that stops and comes back gets its tasks back, with their state, and those of others stay where they are.
 func TestAStaticMemberThatComesBackGetsItsTasksBack(t *testing.T) {
+	kafkatest.Parallel(t)
 	guarantees(t, func(t *testing.T, g runtime.Guarantee) {
 		t.Parallel()
 		s := newSpread(t)
@@ -63,6 +65,7 @@ func TestAStaticMemberThatComesBackGetsItsTasksBack(t *testing.T) {
 
 // What a static member had goes to others when it was stopped and its session is over, and not before.
 func TestTheTasksOfAStaticMemberWaitForItsSession(t *testing.T) {
+	kafkatest.Parallel(t)
 	guarantees(t, func(t *testing.T, g runtime.Guarantee) {
 		t.Parallel()
 		s := newSpread(t)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/runtime"
 )
 
@@ -22,6 +23,7 @@ func jsonText(v any) string {
 const stayPut = time.Hour
 
 func TestAStopCommitsEverythingThatWasProcessed(t *testing.T) {
+	kafkatest.Parallel(t)
 	for _, workers := range []int{1, 2, 8} { // of two partitions
 		t.Run(jsonText(workers)+" workers", func(t *testing.T) {
 			t.Parallel()
@@ -61,6 +63,7 @@ func TestAStopCommitsEverythingThatWasProcessed(t *testing.T) {
 }
 
 func TestTheStatusShowsStateTasksLagAndCounts(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	p := pipeline{input: k.Topic(t, "in", 2), output: k.Topic(t, "out", 2)}
 	k.write(p.input, 1, numbers(0, 40)...)
@@ -102,6 +105,7 @@ func TestTheStatusShowsStateTasksLagAndCounts(t *testing.T) {
 
 // Work that does not end in time is given up: it is not committed, and Run says so.
 func TestAStopThatTakesTooLongIsAnErrorAndCommitsNothing(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	p := pipeline{input: k.Topic(t, "in", 1), output: k.Topic(t, "out", 1)}
 	k.write(p.input, 0, numbers(0, 20)...)
@@ -139,6 +143,7 @@ func TestAStopThatTakesTooLongIsAnErrorAndCommitsNothing(t *testing.T) {
 
 // Without a broker there is no last checkpoint. That is not what a stop promises, so it is an error.
 func TestAStopWithoutABrokerIsAnError(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	if k.Real() {
 		t.Skip("the cluster is shared")
@@ -159,6 +164,7 @@ func TestAStopWithoutABrokerIsAnError(t *testing.T) {
 
 // A function that fails ends the others, too: Run does not wait for work that takes long.
 func TestAnErrorOfOneTaskEndsFunctionsOfOthers(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	p := pipeline{input: k.Topic(t, "in", 2), output: k.Topic(t, "out", 1)}
 	k.write(p.input, 0, number(0))
@@ -186,6 +192,7 @@ func TestAnErrorOfOneTaskEndsFunctionsOfOthers(t *testing.T) {
 }
 
 func TestSIGTERMStopsTheProcessAfterACheckpoint(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	p := pipeline{input: k.Topic(t, "in", 1), output: k.Topic(t, "out", 1)}
 	k.write(p.input, 0, numbers(0, 100)...)
@@ -218,6 +225,7 @@ func TestSIGTERMStopsTheProcessAfterACheckpoint(t *testing.T) {
 
 // A signal during the start is a stop like any other.
 func TestSIGTERMDuringTheStartIsNoError(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	p := pipeline{input: k.Topic(t, "in", 1), output: k.Topic(t, "out", 1)}
 	config := k.config()

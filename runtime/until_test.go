@@ -11,6 +11,7 @@ import (
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/stream"
 )
@@ -33,6 +34,7 @@ func app(t *testing.T, topology *stream.Topology, config runtime.Config) *runtim
 // Section 4.5 of the reference: outputs are counted at the end of the pipelines, filtered records are none, and the record
 // that makes enough of them is the last one, and is finished.
 func TestRunUntilThereAreEnoughOutputs(t *testing.T) {
+	kafkatest.Parallel(t)
 	for name, c := range map[string]struct {
 		declare func(s stream.Stream[string, string], out stream.Topic[string, string])
 		outputs int64
@@ -72,6 +74,7 @@ func TestRunUntilThereAreEnoughOutputs(t *testing.T) {
 }
 
 func TestRunUntilTheInputIsIdle(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	in, out := k.Topic(t, "in", 2), k.Topic(t, "out", 1)
 	k.write(in, 0, numbers(0, 5)...)
@@ -104,6 +107,7 @@ func TestRunUntilTheInputIsIdle(t *testing.T) {
 }
 
 func TestTheTimeOfAFunctionIsNotIdle(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	in := k.Topic(t, "in", 1)
 	k.write(in, 0, numbers(0, 1)...)
@@ -141,6 +145,7 @@ var errBad = errors.New("bad")
 
 // OnProcessed hears of each record once, in order, also of those that were skipped.
 func TestOnProcessedHearsOfEachRecord(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	in := k.Topic(t, "in", 1)
 	k.write(in, 0, numbers(0, 5)...)
@@ -172,6 +177,7 @@ func TestOnProcessedHearsOfEachRecord(t *testing.T) {
 }
 
 func TestAPanicInOnProcessedEndsTheRun(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	in := k.Topic(t, "in", 1)
 	k.write(in, 0, numbers(0, 5)...)
@@ -189,6 +195,7 @@ func TestAPanicInOnProcessedEndsTheRun(t *testing.T) {
 }
 
 func TestProducerAndConsumerWorkOutsideOfAPipeline(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	in, out := texts(k.Name("in")).WithPartitions(3), texts(k.Name("out"))
 	topology := stream.NewTopology()
@@ -255,6 +262,7 @@ func TestProducerAndConsumerWorkOutsideOfAPipeline(t *testing.T) {
 }
 
 func TestAConsumerGoesOnWhereItsGroupHasCommitted(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	in := k.Topic(t, "in", 1)
 	k.write(in, 0, numbers(0, 4)...)
@@ -297,6 +305,7 @@ func TestAConsumerGoesOnWhereItsGroupHasCommitted(t *testing.T) {
 }
 
 func TestATransactionalProducerWritesAllOrNothing(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	in := k.Topic(t, "in", 2)
 	topology := stream.NewTopology()

@@ -13,6 +13,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir/internal/longtest"
 	"github.com/weirstreams/weir/store"
 )
 
@@ -67,7 +68,7 @@ func (m modelTimers) due(kind store.TimerKind, limit int64) (due []modelTimer) {
 func TestTimersBehaveLikeAMap(t *testing.T) {
 	first := rand.Uint64()
 	t.Logf("seeds from %d", first)
-	for seed := first; seed < first+60 && !t.Failed(); seed++ {
+	for seed := first; seed < first+uint64(longtest.Cases(15, 60)) && !t.Failed(); seed++ {
 		timersModel(t, seed)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/longtest"
 	"github.com/weirstreams/weir/store"
 )
 
@@ -70,7 +71,7 @@ func (m timelines) put(key string, at int64, value string, o store.TimestampedOp
 func TestATimestampedStoreBehavesLikeSortedLists(t *testing.T) {
 	first := rand.Uint64()
 	t.Logf("seeds from %d", first)
-	for seed := first; seed < first+400 && !t.Failed(); seed++ {
+	for seed := first; seed < first+uint64(longtest.Cases(100, 400)) && !t.Failed(); seed++ {
 		timestampedModel(t, seed)
 	}
 }

@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/internal/kafkatest"
+	"github.com/weirstreams/weir/internal/longtest"
 )
 
 var (
 	chaosFlag = flag.Bool("chaos", false, "with a real broker of .ci/kafka: kill and restart it as well, which disturbs every other test that uses it")
 	// chaosKillsFlag is per guarantee.
-	chaosKillsFlag = flag.Int("chaos.kills", 0, "how often processes are killed at least, for each guarantee; 0 means 25 times, or 5 times on kfake")
+	chaosKillsFlag = flag.Int("chaos.kills", 0, "how often processes are killed at least, for each guarantee; 0 means 25 times, or on kfake 1 time, or 5 times with WEIR_TEST_LONG")
 )
 
 // mishaps are what is done to members and brokers, and how often it was done.
@@ -29,6 +30,7 @@ type mishaps struct {
 //
 // Run with .ci/kafka run -- go test ./examples/flights -run Chaos -chaos.
 func TestChaos(t *testing.T) {
+	kafkatest.Parallel(t)
 	for _, guarantee := range []string{"exactly once", "at least once"} {
 		t.Run(guarantee, func(t *testing.T) {
 			k := newTrial(t)
@@ -84,12 +86,15 @@ const (
 func (f *fleet) chaos(p *kafkatest.Proxy, random *rand.Rand) (done mishaps) {
 	f.k.t.Helper()
 	kills := *chaosKillsFlag
-	round := []misfortune{killOne, killOne, killOne, killSome, pauseOne, cutConnections, cutConnections}
+	round := []misfortune{killOne, killSome, pauseOne, cutConnections, killOne, killOne, cutConnections}
+	if !f.k.Real() {
+		round = round[:longtest.Cases(4, len(round))] // one of each kind is a short round
+	}
 	if f.k.Real() {
 		kills = cmp.Or(kills, 25) // two rounds
 		round = append(round, killOne, killOne, killOne, killOne, killSome, killSome, cutConnections, stopBroker, killBroker)
 	}
-	kills = cmp.Or(kills, 5)
+	kills = cmp.Or(kills, longtest.Cases(1, 5))
 	for done.kills < kills {
 		for _, i := range random.Perm(len(round)) {
 			switch round[i] {

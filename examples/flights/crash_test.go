@@ -6,16 +6,19 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/kafkatest"
+	"github.com/weirstreams/weir/internal/longtest"
 )
 
 // However often a process is killed: no flight is skipped, and totals and hours are those of what has come to the
 // airports, in the changelogs and on the disk, which is never restored from the beginning.
 func TestNothingIsSkippedAndNoStateIsWrongWhenProcessesAreKilled(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newTrial(t)
 	random := newRandom(t)
 	kills := *killsFlag
 	if kills == 0 {
-		kills = 3
+		kills = longtest.Cases(2, 3)
 		if k.Real() {
 			kills = 10
 		}
@@ -54,6 +57,7 @@ func TestNothingIsSkippedAndNoStateIsWrongWhenProcessesAreKilled(t *testing.T) {
 
 // When a member is killed the others take over, with its state.
 func TestAMemberTakesOverFromOneThatIsKilled(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newTrial(t)
 	stopFeeding := k.feed()
 	members := []member{k.member("a"), k.member("b")}
@@ -92,6 +96,7 @@ func TestAMemberTakesOverFromOneThatIsKilled(t *testing.T) {
 
 // A process that is asked to stop leaves nothing to do again, and its successor need not wait for anything.
 func TestNothingIsProcessedTwiceWhenAProcessIsStopped(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newTrial(t)
 	stopFeeding := k.feed()
 	m := k.member("a")

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirstreams/weir/internal/kafkatest"
+	"github.com/weirstreams/weir/internal/longtest"
 	"github.com/weirstreams/weir/runtime"
 )
 
@@ -19,6 +21,7 @@ func (m member) exactlyOnce() member {
 // However often processes are killed: what readers of committed records see is what a loop over the file comes to, no
 // more and no less, in every topic, in the changelogs and on the disks.
 func TestEveryFlightCountsExactlyOnceWhenProcessesAreKilled(t *testing.T) {
+	kafkatest.Parallel(t)
 	for _, processes := range []int{1, 3} {
 		t.Run(fmt.Sprintf("%d in the group", processes), func(t *testing.T) {
 			t.Parallel()
@@ -26,7 +29,7 @@ func TestEveryFlightCountsExactlyOnceWhenProcessesAreKilled(t *testing.T) {
 			random := newRandom(t)
 			kills := *killsFlag
 			if kills == 0 {
-				kills = 3
+				kills = longtest.Cases(2, 3)
 				if k.Real() {
 					kills = 10
 				}

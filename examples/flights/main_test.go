@@ -90,6 +90,7 @@ func logger(t testing.TB) *slog.Logger { return slog.New(slog.NewTextHandler(t.O
 
 // The numbers of the example are those of a loop over its file.
 func TestTheExampleAgreesWithALoopOverItsFile(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	name := k.Name("flights")
 	config := runtime.Config{

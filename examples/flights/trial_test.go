@@ -18,7 +18,7 @@ import (
 
 var (
 	seedFlag  = flag.Uint64("crash.seed", 0, "seed of the points at which processes are killed; 0 takes a new one")
-	killsFlag = flag.Int("crash.kills", 0, "how often a process is killed; 0 means 3 times, or 10 on a real broker")
+	killsFlag = flag.Int("crash.kills", 0, "how often a process is killed; 0 means 2 times, or 3 with WEIR_TEST_LONG, or 10 on a real broker")
 )
 
 const (

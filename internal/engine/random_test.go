@@ -10,10 +10,11 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/internal/broker/simbroker"
+	"github.com/weirstreams/weir/internal/longtest"
 )
 
 var (
-	seeds   = flag.Int("seeds", 300, "how many random runs")
+	seeds   = flag.Int("seeds", longtest.Cases(60, 300), "how many random runs")
 	oneSeed = flag.Uint64("seed", 0, "the only random run, by its seed")
 )
 

@@ -16,6 +16,8 @@ import (
 	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/weirstreams/weir/internal/kafkatest/heldclose"
 )
 
 // Kafka is a cluster for the time of a test.
@@ -31,7 +33,9 @@ func Start(t testing.TB, options ...kfake.Opt) *Kafka {
 	if brokers := os.Getenv("WEIR_TEST_BROKERS"); brokers != "" {
 		return &Kafka{Brokers: strings.Split(brokers, ",")}
 	}
-	defaults := []kfake.Opt{kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(100 * time.Millisecond)}
+	defaults := []kfake.Opt{
+		kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(100 * time.Millisecond), kfake.ListenFn(heldclose.Listen),
+	}
 	cluster, err := kfake.NewCluster(append(defaults, options...)...)
 	if err != nil {
 		t.Fatalf("start kfake: %v", err)

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/kafkatest/heldclose"
 	"github.com/weirstreams/weir/join/quixconfig"
 	"github.com/weirstreams/weir/row"
 	"github.com/weirstreams/weir/stream"
@@ -69,7 +70,7 @@ func Example() {
 func withService(f func(ctx context.Context, brokers []string) error) error {
 	contents := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"max": 80.0}`) }))
 	defer contents.Close()
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "configurations"))
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.ListenFn(heldclose.Listen), kfake.SeedTopics(1, "configurations"))
 	if err != nil {
 		return err
 	}

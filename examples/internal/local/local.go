@@ -14,6 +14,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"github.com/weirstreams/weir/internal/kafkatest/heldclose"
 	"github.com/weirstreams/weir/runtime"
 )
 
@@ -60,7 +61,7 @@ func Run(ctx context.Context, out io.Writer, name, brokers string, verbose bool,
 
 // Broker starts a Kafka broker in this process, which listens on TCP, and says so.
 func Broker(out io.Writer) (addresses []string, stop func(), err error) {
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.ListenFn(heldclose.Listen))
 	if err != nil {
 		return nil, nil, fmt.Errorf("start a broker: %w", err)
 	}

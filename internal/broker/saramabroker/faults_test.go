@@ -49,6 +49,7 @@ func TestABrokerThatIsNotThereIsAnErrorInTime(t *testing.T) {
 }
 
 func TestAFailedDeliveryFailsTheProducer(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	topic := k.Topic(t, "fail", 1)
@@ -78,6 +79,7 @@ func TestAFailedDeliveryFailsTheProducer(t *testing.T) {
 }
 
 func TestTheProducerOutlastsFaults(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t, kfake.NumBrokers(3))
 	if k.Real() {
 		t.Skip("moves leaders and drops connections, which takes kfake")
@@ -114,6 +116,7 @@ func TestTheProducerOutlastsFaults(t *testing.T) {
 }
 
 func TestDeliveryEndsWithItsTimeout(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	if k.Real() {
 		t.Skip("drops requests, which takes kfake")
@@ -168,6 +171,7 @@ func TestDeliveryEndsWithItsTimeout(t *testing.T) {
 }
 
 func TestSendWaitsForRoom(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	if k.Real() {
 		t.Skip("holds requests back, which takes kfake")
@@ -203,6 +207,7 @@ func TestSendWaitsForRoom(t *testing.T) {
 }
 
 func TestTopicsAreCreatedAndDescribed(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	a, b := k.Name("admin-a"), k.Name("admin-b")
@@ -238,6 +243,7 @@ func TestTopicsAreCreatedAndDescribed(t *testing.T) {
 }
 
 func TestRefusedAccessIsAnError(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t, kfake.EnableSASL(), kfake.EnableACLs(),
 		kfake.Superuser("PLAIN", "admin", "secret"), kfake.User("PLAIN", "guest", "pass"))
 	if k.Real() {
@@ -287,6 +293,7 @@ func TestRefusedAccessIsAnError(t *testing.T) {
 }
 
 func TestAFetcherIsClosedWhileABrokerIsSilent(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	if k.Real() {
 		t.Skip("leaves requests without an answer, which takes kfake")
@@ -311,6 +318,7 @@ func TestAFetcherIsClosedWhileABrokerIsSilent(t *testing.T) {
 }
 
 func TestAFetcherDoesNotAskAgainAndAgain(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	if k.Real() {
 		t.Skip("counts requests, which takes kfake")
@@ -349,14 +357,22 @@ func TestAFetcherDoesNotAskAgainAndAgain(t *testing.T) {
 }
 
 func TestAProducerThatGetsNoIDIsClosed(t *testing.T) {
-	k := kafkatest.Start(t)
-	if k.Real() {
-		t.Skip("drops requests, which takes kfake")
-	}
-	c := open(t, k)
-	tp := broker.TopicPartition{Topic: k.Topic(t, "noid", 1)}
+	kafkatest.Parallel(t)
 	for name, answer := range map[string]error{"dropped": errors.New("dropped"), "silent": nil} {
 		t.Run(name, func(t *testing.T) {
+			kafkatest.Parallel(t)
+			k := kafkatest.Start(t)
+			if k.Real() {
+				t.Skip("drops requests, which takes kfake")
+			}
+			// The client waits so long for an answer that does not come, and repeats the request on a new connection then.
+			patience := func(c *sarama.Config) { c.Net.ReadTimeout = time.Second }
+			c, err := saramabroker.Open(t.Context(), saramabroker.Config{Brokers: k.Brokers, Tune: patience, Logger: logger(t)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { c.Close() })
+			tp := broker.TopicPartition{Topic: k.Topic(t, "noid", 1)}
 			var over atomic.Bool
 			defer over.Store(true)
 			k.Cluster().ControlKey(int16(kmsg.InitProducerID), func(kmsg.Request) (kmsg.Response, error, bool) {
@@ -383,7 +399,7 @@ func TestAProducerThatGetsNoIDIsClosed(t *testing.T) {
 			}
 
 			p = newProducer(t, c, broker.ProducerConfig{DeliveryTimeout: 200 * time.Millisecond})
-			err := errors.Join(p.Send(within(t), tp, numbered(0, 1)), p.Flush(within(t)))
+			err = errors.Join(p.Send(within(t), tp, numbered(0, 1)), p.Flush(within(t)))
 			if delivery, ok := errors.AsType[*broker.DeliveryError](err); !ok || delivery.TopicPartition != tp {
 				t.Errorf("got %v, want a delivery error of %s", err, tp)
 			}
@@ -392,6 +408,7 @@ func TestAProducerThatGetsNoIDIsClosed(t *testing.T) {
 }
 
 func TestASendThatIsGivenUpFailsTheProducer(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	if k.Real() {
 		t.Skip("leaves requests without an answer, which takes kfake")

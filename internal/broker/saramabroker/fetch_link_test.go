@@ -28,6 +28,7 @@ import (
 )
 
 func TestFetchesOfEveryVersionBringTheSameRecords(t *testing.T) {
+	kafkatest.Parallel(t)
 	for version := int16(4); version <= 12; version++ {
 		t.Run(fmt.Sprint("version ", version), func(t *testing.T) {
 			offered := kversion.Stable()
@@ -61,6 +62,7 @@ func TestFetchesOfEveryVersionBringTheSameRecords(t *testing.T) {
 }
 
 func TestTheFetcherSpeaksTLSAndAuthenticatesAgainAndAgain(t *testing.T) {
+	kafkatest.Parallel(t)
 	server, trusted := certificate(t)
 	k := kafkatest.Start(t, kfake.TLS(server), kfake.EnableSASL(), kfake.Superuser("PLAIN", "admin", "secret"),
 		kfake.BrokerConfigs(map[string]string{"connections.max.reauth.ms": "300"}))
@@ -164,6 +166,7 @@ func serveSet(k *kafkatest.Kafka, sets map[int64][]byte, end int64) {
 }
 
 func TestMessagesFromBeforeKafka011AreRead(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	if k.Real() {
 		t.Skip("serves old messages, which takes kfake")
@@ -192,6 +195,7 @@ func TestMessagesFromBeforeKafka011AreRead(t *testing.T) {
 }
 
 func TestABatchThatStaysCorruptEndsItsPartitionWithAnError(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	if k.Real() {
 		t.Skip("serves corrupt batches, which takes kfake")

@@ -67,6 +67,7 @@ func (x transactions) abort() {
 }
 
 func TestPositionsMovePastTransactionMarkersAndAbortedRecords(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	tp := broker.TopicPartition{Topic: k.Topic(t, "tx", 1)}
@@ -104,6 +105,7 @@ func TestPositionsMovePastTransactionMarkersAndAbortedRecords(t *testing.T) {
 }
 
 func TestRecordsOfAnOpenTransactionAreHeldBack(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	tp := broker.TopicPartition{Topic: k.Topic(t, "open", 1)}
@@ -126,6 +128,7 @@ func TestRecordsOfAnOpenTransactionAreHeldBack(t *testing.T) {
 }
 
 func TestStartMovesTheReaderAndStopEndsIt(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	topic := k.Topic(t, "seek", 2)
@@ -153,6 +156,7 @@ func TestStartMovesTheReaderAndStopEndsIt(t *testing.T) {
 }
 
 func TestAPausedPartitionKeepsItsPosition(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	topic := k.Topic(t, "pause", 2)
@@ -177,6 +181,7 @@ func TestAPausedPartitionKeepsItsPosition(t *testing.T) {
 // A partition that is started, moved or resumed does not wait until the broker answers a request for others, which it holds open
 // because there is nothing new.
 func TestAPartitionIsReadWhileOthersAreWaitedFor(t *testing.T) {
+	kafkatest.Parallel(t)
 	const maxWait = 5 * time.Second
 	k := kafkatest.Start(t)
 	c := open(t, k)
@@ -223,6 +228,7 @@ func TestAPartitionIsReadWhileOthersAreWaitedFor(t *testing.T) {
 }
 
 func TestWakeEndsAPoll(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	f := newFetcher(t, open(t, k), broker.FetcherConfig{})
 	f.Wake()
@@ -241,6 +247,7 @@ func TestWakeEndsAPoll(t *testing.T) {
 }
 
 func TestAnOffsetOutOfRangeStopsItsPartitionOnly(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	topic := k.Topic(t, "range", 2)
@@ -265,6 +272,7 @@ func TestAnOffsetOutOfRangeStopsItsPartitionOnly(t *testing.T) {
 }
 
 func TestLargeRecordsAreRead(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	topic := k.Topic(t, "large", 3)
@@ -293,6 +301,7 @@ func TestLargeRecordsAreRead(t *testing.T) {
 }
 
 func TestOnePartitionThatIsNotPolledDoesNotStopTheOthers(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	topic := k.Topic(t, "bound", 2)
@@ -342,6 +351,7 @@ func TestOnePartitionThatIsNotPolledDoesNotStopTheOthers(t *testing.T) {
 }
 
 func TestTheFetcherFollowsLeadersAndOutlastsConnections(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t, kfake.NumBrokers(3))
 	if k.Real() {
 		t.Skip("moves leaders and drops connections, which takes kfake")
@@ -374,6 +384,7 @@ func TestTheFetcherFollowsLeadersAndOutlastsConnections(t *testing.T) {
 }
 
 func TestPositionsMovePastCompactedRecords(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	if k.Real() {
 		t.Skip("compacts at once, which takes kfake")

@@ -209,6 +209,7 @@ func tenancy(k *kafkatest.Kafka, topics ...[]string) broker.GroupConfig {
 }
 
 func TestNoPartitionHasTwoOwnersWhileMembersComeAndGo(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	seed := rand.Uint64()
@@ -254,6 +255,7 @@ func TestNoPartitionHasTwoOwnersWhileMembersComeAndGo(t *testing.T) {
 }
 
 func TestMembersThatJoinAtOnceShareEvenly(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	cfg := tenancy(k, []string{k.Topic(t, "at-once", 12)})
@@ -271,6 +273,7 @@ func TestMembersThatJoinAtOnceShareEvenly(t *testing.T) {
 }
 
 func TestMembersOfTwoVersionsShareWhatBothKnow(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	a, b, d := k.Topic(t, "both", 4), k.Topic(t, "before", 2), k.Topic(t, "after", 3)
@@ -291,6 +294,7 @@ func TestMembersOfTwoVersionsShareWhatBothKnow(t *testing.T) {
 }
 
 func TestPartitionsGoWhereTheirStateIs(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	topic := k.Topic(t, "warm", 6)
@@ -321,6 +325,7 @@ func TestPartitionsGoWhereTheirStateIs(t *testing.T) {
 }
 
 func TestPartitionsThatStayAreReadThroughoutARebalance(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	topic := k.Topic(t, "stay", 4)

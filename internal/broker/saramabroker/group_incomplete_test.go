@@ -32,6 +32,7 @@ func answerOnce(k *kafkatest.Kafka, m broker.GroupMember) (answered *atomic.Bool
 }
 
 func TestWhatAMemberForgotToGiveUpIsAssignedAfterTheRebalanceTimeout(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	if k.Real() {
 		t.Skip("answers a join, which takes kfake")

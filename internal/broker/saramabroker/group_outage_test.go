@@ -59,6 +59,7 @@ func (g *gate) open(t testing.TB, k *kafkatest.Kafka) broker.Cluster {
 }
 
 func TestAMemberThatWasAwayForTooLongLosesItsPartitions(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	g := &gate{}
 	group, topic := k.Name("group"), k.Topic(t, "away", 4)
@@ -98,6 +99,7 @@ func TestAMemberThatWasAwayForTooLongLosesItsPartitions(t *testing.T) {
 }
 
 func TestBrokenConnectionsTakeNothingAway(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	g := &gate{}
 	cfg := tenancy(k, []string{k.Topic(t, "broken", 6)})

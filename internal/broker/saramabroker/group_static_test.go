@@ -40,6 +40,7 @@ func newStatic(t *testing.T, k *kafkatest.Kafka) member {
 // The other id may be one that nobody uses: of a join that was cut off before the group was in sync, or of a process that was
 // killed and whose join came after that of this one.
 func TestAStaticMemberOutlastsAFenceOfAnIDThatNobodyUses(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	if k.Real() {
 		t.Skip("refuses joins, which takes kfake")
@@ -57,6 +58,7 @@ func TestAStaticMemberOutlastsAFenceOfAnIDThatNobodyUses(t *testing.T) {
 }
 
 func TestAStaticMemberEndsWhenTheOtherOneOutlivesItsSession(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	if k.Real() {
 		t.Skip("refuses joins, which takes kfake")

@@ -86,6 +86,7 @@ func await(steps ...func()) {
 }
 
 func TestMembersShareThePartitionsOfAllTopics(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	group, a, b := k.Name("group"), k.Topic(t, "a", 4), k.Topic(t, "b", 4)
@@ -155,6 +156,7 @@ func (m member) joined() {
 }
 
 func TestAMemberMayGetNothing(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	group, topic := k.Name("group"), k.Topic(t, "one", 1)
@@ -171,6 +173,7 @@ func TestAMemberMayGetNothing(t *testing.T) {
 }
 
 func TestARebalanceWaitsForDone(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	group, topic := k.Name("group"), k.Topic(t, "done", 2)
@@ -212,6 +215,7 @@ func TestARebalanceWaitsForDone(t *testing.T) {
 }
 
 func TestACommitOfPartitionsOfAnotherMemberIsFenced(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	group, topic := k.Name("group"), k.Topic(t, "fenced", 2)
@@ -235,6 +239,7 @@ func TestACommitOfPartitionsOfAnotherMemberIsFenced(t *testing.T) {
 }
 
 func TestCommittedOffsetsOfANewGroupAreAbsent(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	tp := broker.TopicPartition{Topic: k.Topic(t, "none", 1)}
@@ -245,6 +250,7 @@ func TestCommittedOffsetsOfANewGroupAreAbsent(t *testing.T) {
 }
 
 func TestPollReturnsWhenTheGroupIsLeft(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	m := newMember(t, k, c, k.Name("group"), k.Topic(t, "leave", 1))
@@ -267,6 +273,7 @@ func TestPollReturnsWhenTheGroupIsLeft(t *testing.T) {
 }
 
 func TestAGroupOfUnknownTopicsFails(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	m := newMember(t, k, open(t, k), k.Name("group"), k.Name("nowhere"))
 	ctx := within(t)
@@ -281,6 +288,7 @@ func TestAGroupOfUnknownTopicsFails(t *testing.T) {
 }
 
 func TestADeadMemberIsTakenOverFrom(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	group, topic := k.Name("group"), k.Topic(t, "dead", 2)
@@ -299,6 +307,7 @@ func TestADeadMemberIsTakenOverFrom(t *testing.T) {
 }
 
 func TestAMemberThatDoesNotGiveUpItsPartitionsIsFenced(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	cfg := broker.GroupConfig{Group: k.Name("group"), Topics: [][]string{{k.Topic(t, "slow", 2)}}, RebalanceTimeout: time.Second}
@@ -324,6 +333,7 @@ func TestAMemberThatDoesNotGiveUpItsPartitionsIsFenced(t *testing.T) {
 }
 
 func TestPartitionsThatWentUnnoticedAreLost(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	cfg := broker.GroupConfig{Group: k.Name("group"), Topics: [][]string{{k.Topic(t, "asleep", 2)}}, RebalanceTimeout: time.Second}
@@ -340,6 +350,7 @@ func TestPartitionsThatWentUnnoticedAreLost(t *testing.T) {
 }
 
 func TestAMemberThatTheGroupForgotLosesItsPartitions(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	if k.Real() {
 		t.Skip("answers heartbeats with errors, which takes kfake")
@@ -366,6 +377,7 @@ func TestAMemberThatTheGroupForgotLosesItsPartitions(t *testing.T) {
 }
 
 func TestCommitTriesAgainWhatMayPass(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	if k.Real() {
 		t.Skip("answers commits with errors, which takes kfake")
@@ -413,6 +425,7 @@ func TestCommitTriesAgainWhatMayPass(t *testing.T) {
 }
 
 func TestCommittedOffsetsWaitForTransactions(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	if k.Real() {
 		t.Skip("answers requests with errors, which takes kfake")
@@ -449,6 +462,7 @@ func TestCommittedOffsetsWaitForTransactions(t *testing.T) {
 }
 
 func TestNewPartitionsAreAssigned(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c, err := saramabroker.Open(t.Context(), saramabroker.Config{
 		Brokers: k.Brokers, Tune: func(conf *sarama.Config) { conf.Metadata.RefreshFrequency = time.Second },
@@ -500,6 +514,7 @@ func (m member) grow(n int) {
 }
 
 func TestAStaticMemberKeepsItsPartitions(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	group, topic := k.Name("group"), k.Topic(t, "static", 2)
@@ -551,6 +566,7 @@ func TestAStaticMemberKeepsItsPartitions(t *testing.T) {
 }
 
 func TestAMemberThatIsStillJoiningLeaves(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	group, topic := k.Name("group"), k.Topic(t, "joining", 2)
@@ -581,6 +597,7 @@ func TestAMemberThatIsStillJoiningLeaves(t *testing.T) {
 }
 
 func TestLeavingDoesNotWaitForDone(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	m := newMember(t, k, c, k.Name("group"), k.Topic(t, "undone", 1))
@@ -599,6 +616,7 @@ func TestLeavingDoesNotWaitForDone(t *testing.T) {
 }
 
 func TestAMemberOutlastsACoordinatorThatIsGoneForAMoment(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	if k.Real() {
 		t.Skip("drops connections, which takes kfake")

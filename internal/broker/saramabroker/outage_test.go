@@ -11,6 +11,7 @@ import (
 )
 
 func TestAClusterIsUnreachableUntilABrokerAnswers(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	f := newFlaky(t)
 	c := f.open(t, k)
@@ -56,6 +57,7 @@ func TestAClusterIsUnreachableUntilABrokerAnswers(t *testing.T) {
 }
 
 func TestTheEndWaitsForTransactionsAndTheLatestOffsetDoesNot(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	tp := broker.TopicPartition{Topic: k.Topic(t, "latest", 1)}

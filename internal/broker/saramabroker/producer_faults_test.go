@@ -91,6 +91,7 @@ func (c *flakyConn) Write(p []byte) (int, error) {
 }
 
 func TestLostResponsesNeitherLoseNorRepeatRecords(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t, kfake.NumBrokers(3))
 	f := newFlaky(t)
 	c := f.open(t, k)
@@ -133,6 +134,7 @@ func TestLostResponsesNeitherLoseNorRepeatRecords(t *testing.T) {
 }
 
 func TestTransactionsOutlastLostResponses(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t, kfake.NumBrokers(3))
 	f := newFlaky(t)
 	c := f.open(t, k)
@@ -205,6 +207,7 @@ func TestTransactionsOutlastLostResponses(t *testing.T) {
 }
 
 func TestACommitWhoseFateIsUnknownSaysSo(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	f := newFlaky(t)
 	c := f.open(t, k)

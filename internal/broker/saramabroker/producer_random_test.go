@@ -18,11 +18,12 @@ import (
 	"github.com/IBM/sarama"
 
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/longtest"
 )
 
 var (
 	firstSeed = flag.Uint64("producer.seed", 0, "first seed of the random test of the producer; 0 is a random one")
-	seeds     = flag.Int("producer.seeds", 150, "how many seeds the random test of the producer tries")
+	seeds     = flag.Int("producer.seeds", longtest.Cases(50, 150), "how many seeds the random test of the producer tries")
 )
 
 // Whatever goes wrong between the producer and the brokers, each partition ends up with every record once and in order.

@@ -12,6 +12,7 @@ import (
 )
 
 func TestRecordsComeBackAsTheyWereSent(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	for _, compression := range []string{"", "gzip", "snappy", "lz4", "zstd"} {
 		t.Run("compression "+compression, func(t *testing.T) {
@@ -56,6 +57,7 @@ func TestRecordsComeBackAsTheyWereSent(t *testing.T) {
 }
 
 func TestEveryPartitionIsRead(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	topic := k.Topic(t, "many", 16)
@@ -85,6 +87,7 @@ func TestEveryPartitionIsRead(t *testing.T) {
 }
 
 func TestOffsetsOfAPartition(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	topic := k.Topic(t, "offsets", 2)

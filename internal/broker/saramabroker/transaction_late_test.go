@@ -17,6 +17,7 @@ import (
 // another transaction, which it must not end: one that is aborted like that would lose its records, and its offsets, which
 // come last, would be committed.
 func TestARequestThatArrivesLateEndsNoOtherTransaction(t *testing.T) {
+	kafkatest.Parallel(t)
 	for _, commit := range []bool{true, false} {
 		t.Run(fmt.Sprint("commit ", commit), func(t *testing.T) {
 			k := kafkatest.Start(t)

@@ -14,11 +14,12 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker"
 	"github.com/weirstreams/weir/internal/kafkatest"
+	"github.com/weirstreams/weir/internal/longtest"
 )
 
 var (
 	firstTransactionSeed = flag.Uint64("transaction.seed", 0, "first seed of the random test of transactions; 0 is a random one")
-	transactionSeeds     = flag.Int("transaction.seeds", 3, "how many seeds the random test of transactions tries")
+	transactionSeeds     = flag.Int("transaction.seeds", longtest.Cases(1, 3), "how many seeds the random test of transactions tries")
 )
 
 // Requests get lost, or their answers, or they arrive late, in the middle of a later transaction: what is committed is what

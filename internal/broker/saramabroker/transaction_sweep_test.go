@@ -14,6 +14,7 @@ import (
 // A producer ends a transaction in its group before it begins to work: that ends what its id has left pending there, even
 // if the cluster has lost track of it.
 func TestATransactionalProducerSweepsItsGroup(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	if k.Real() {
 		t.Skip("looks at requests, which takes kfake")

@@ -14,6 +14,7 @@ import (
 )
 
 func TestATransactionIsSeenAsAWholeOrNotAtAll(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	topic := k.Topic(t, "txn", 3)
@@ -71,6 +72,7 @@ func TestATransactionIsSeenAsAWholeOrNotAtAll(t *testing.T) {
 }
 
 func TestOffsetsAloneMakeATransaction(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	group := k.Name("offsets-only")
@@ -95,6 +97,7 @@ func TestOffsetsAloneMakeATransaction(t *testing.T) {
 }
 
 func TestAProducerThatWasTakenOverFromIsFenced(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	tp := broker.TopicPartition{Topic: k.Topic(t, "zombie", 1)}
@@ -146,6 +149,7 @@ func TestAProducerThatWasTakenOverFromIsFenced(t *testing.T) {
 }
 
 func TestOffsetsOfAMemberThatIsNoneAbortTheTransaction(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	tp := broker.TopicPartition{Topic: k.Topic(t, "stale", 1)}
@@ -175,6 +179,7 @@ func TestOffsetsOfAMemberThatIsNoneAbortTheTransaction(t *testing.T) {
 }
 
 func TestATransactionThatStaysOpenForTooLongIsFenced(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	tp := broker.TopicPartition{Topic: k.Topic(t, "slow", 1)}
@@ -197,6 +202,7 @@ func TestATransactionThatStaysOpenForTooLongIsFenced(t *testing.T) {
 }
 
 func TestCloseAbortsAnOpenTransaction(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	tp := broker.TopicPartition{Topic: k.Topic(t, "close", 1)}
@@ -210,6 +216,7 @@ func TestCloseAbortsAnOpenTransaction(t *testing.T) {
 }
 
 func TestARefusedRecordAbortsTheTransactionOnly(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	tp := broker.TopicPartition{Topic: k.Topic(t, "refused", 1)}
@@ -233,6 +240,7 @@ func TestARefusedRecordAbortsTheTransactionOnly(t *testing.T) {
 }
 
 func TestATransactionThatCouldNotFlushInTimeHasToBeAborted(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	tp := broker.TopicPartition{Topic: k.Topic(t, "canceled", 1)}

@@ -21,6 +21,7 @@ import (
 
 // Brokers create topics that a client asks for, unless the client says that they shall not, in each request.
 func TestAskingForATopicDoesNotCreateIt(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t, kfake.AllowAutoTopicCreation()) // as Kafka does by default
 	c := open(t, k)
 	tp := broker.TopicPartition{Topic: k.Name("nobody-made-it")}
@@ -48,6 +49,7 @@ func TestAskingForATopicDoesNotCreateIt(t *testing.T) {
 
 // A coordinator may not have heard of a topic that is new. A transaction asks it again, for a while.
 func TestTransactionsWaitForCoordinatorsToHearOfATopic(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	if k.Real() {
 		t.Skip("answers in place of a coordinator, which takes kfake")
@@ -134,6 +136,7 @@ func unknownTopic(r kmsg.Request) kmsg.Response {
 
 // Offsets in a transaction that is open are waited for, also if the group has none besides.
 func TestPendingOffsetsAreWaitedFor(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := open(t, k)
 	tp := broker.TopicPartition{Topic: k.Topic(t, "pending", 1)}
@@ -279,6 +282,7 @@ func (x *pending) end(commit bool) {
 // A batch that the broker takes for too large is split, and its records arrive in order. A record that is too large by
 // itself is an error.
 func TestWhatTheBrokerTakesForTooLarge(t *testing.T) {
+	kafkatest.Parallel(t)
 	const limit = 10_000
 	k := kafkatest.Start(t)
 	c := open(t, k)

@@ -40,10 +40,11 @@ func (k *trial) check(stateDir string) (repeated int) {
 	return repeated
 }
 
-// checkTotals checks that the output has every total at least once, nothing else, and the last one last.
+// checkTotals checks that the output has every total at least once, and nothing else. The newest total need not be the last
+// one: what a zombie has written stays, and may lie behind what its successor has written (docs/guarantees.md).
 func (k *trial) checkTotals(want *reference) {
 	k.t.Helper()
-	got, last := map[string]map[int]Delays{}, map[string]Delays{}
+	got := map[string]map[int]bool{}
 	k.read(k.topics.Totals.Name(), func(_ int32, r *broker.Record) {
 		var d Delays
 		k.unmarshal(r.Value, &d)
@@ -52,16 +53,13 @@ func (k *trial) checkTotals(want *reference) {
 			k.t.Fatalf("%s: a total of %+v", airport, d)
 		}
 		if got[airport] == nil {
-			got[airport] = map[int]Delays{}
+			got[airport] = map[int]bool{}
 		}
-		got[airport][d.Flights], last[airport] = d, d
+		got[airport][d.Flights] = true
 	})
 	for airport, all := range want.totals {
 		if len(got[airport]) != len(all) {
 			k.t.Errorf("%s: %d totals of %d", airport, len(got[airport]), len(all))
-		}
-		if last[airport] != want.last(airport) {
-			k.t.Errorf("%s: the last total is %+v, want %+v", airport, last[airport], want.last(airport))
 		}
 	}
 }

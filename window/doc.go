@@ -9,5 +9,5 @@
 // [Definition.OnLate], and not added.
 //
 // A window exists from its first record on, also if the value of that is null; null values are not added. The result of a
-// window without values is the zero value.
+// window without values is the zero value, or nil with [Optional], which tells a mean of nothing from a mean of 0.
 package window

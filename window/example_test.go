@@ -121,7 +121,7 @@ func ExampleSliding() {
 }
 
 func ExampleSession() {
-	aggregate(window.Session(5*time.Second), window.Sum(celsius), 1, 2, 3)
+	aggregate(window.Session(4*time.Second), window.Sum(celsius), 1, 2, 3)
 	// Output:
 	// 00:00:00 1
 	// 00:00:10 2
@@ -202,7 +202,7 @@ func ExampleReduceMerging() {
 	highest := window.ReduceMerging(celsius,
 		func(best int, r Reading) int { return max(best, r.Celsius) },
 		func(a, b int) int { return max(a, b) })
-	aggregate(window.Session(5*time.Second), highest, 20, 22)
+	aggregate(window.Session(4*time.Second), highest, 20, 22)
 	// Output: 00:00:00 20
 }
 
@@ -213,7 +213,7 @@ func ExampleCustomMerging() {
 		func(dst *int, src int) { *dst += src },
 		func(acc *int) int { return *acc },
 	)
-	aggregate(window.Session(5*time.Second), sum, 20, 22)
+	aggregate(window.Session(4*time.Second), sum, 20, 22)
 	// Output: 00:00:00 20
 }
 
@@ -283,4 +283,10 @@ func ExampleCombine4() {
 		func(n int64, low, high, sum int) stats { return stats{n, low, high, sum} })
 	aggregate(window.Tumbling(30*time.Second), all, 20, 24, 22, 23)
 	// Output: 00:00:00 {3 20 24 66}
+}
+
+func ExampleMinFunc() {
+	nearest := window.MinFunc(celsius, func(a, b int) int { return cmp.Compare(max(a-20, 20-a), max(b-20, 20-b)) })
+	aggregate(window.Tumbling(30*time.Second), nearest, 25, 18, 23, 20)
+	// Output: 00:00:00 18
 }

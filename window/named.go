@@ -18,13 +18,13 @@ func AccumulatorName(aggregator any) string {
 	return "custom"
 }
 
-func kindOf[N Number]() string { return reflect.TypeFor[N]().Kind().String() }
+func kindOf[N any]() string { return reflect.TypeFor[N]().Kind().String() }
 
 func (count[V]) AccumulatorName() string          { return "count" }
 func (*sum[V, N]) AccumulatorName() string        { return "sum " + kindOf[N]() }
 func (*mean[V, N]) AccumulatorName() string       { return "mean" }
 func (*deviation[V, N]) AccumulatorName() string  { return "deviation" }
-func (e *extreme[V, N]) AccumulatorName() string  { return e.name + " " + kindOf[N]() }
+func (e *extreme[V, T]) AccumulatorName() string  { return e.name + " " + kindOf[T]() + ", layout 2" }
 func (p *pick[V, T]) AccumulatorName() string     { return p.name }
 func (*collect[V, T]) AccumulatorName() string    { return "collect" }
 func (*distinct[V, T]) AccumulatorName() string   { return "distinct" }

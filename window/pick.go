@@ -7,7 +7,8 @@ import (
 	"github.com/weirstreams/weir/codec"
 )
 
-// First keeps what of returns of the first value, in the order of processing.
+// First keeps what of returns of the first value, in the order of processing. The result of a window without values is the
+// zero value, as it is with Last, Earliest and Latest; see [Optional].
 func First[V, T any](of func(V) T) Aggregator[V, Picked[T], T] {
 	return &numberedPick[V, T]{newPick("first", of, func(p *Picked[T], number int64) bool { return number < p.order })}
 }

@@ -96,7 +96,7 @@ func (c sumCodec[N]) Decode(ctx *codec.Context, data []byte) (s SumState[N], err
 }
 
 // Mean computes the arithmetic mean of what of returns, with compensation as Sum has it. The result of a window without
-// values is 0.
+// values is 0; see [Optional] for one that tells it from a mean of 0.
 func Mean[V any, N Number](of func(V) N) Aggregator[V, MeanState, float64] { return &mean[V, N]{of} }
 
 // MeanState is the accumulator of Mean.

@@ -18,6 +18,8 @@ type where[V, A, R any] struct {
 	keep func(V) bool
 }
 
+func (w *where[V, A, R]) keeps(v V) bool { return w.keep(v) && !empty(w.Aggregator, v) }
+
 func (w *where[V, A, R]) merges() bool { return w.Aggregator != nil && MergerOf(w.Aggregator) != nil }
 
 func (w *where[V, A, R]) collects() bool {

@@ -75,7 +75,7 @@ func TestSeveralAggregatesOfAFieldThatCanBeMissing(t *testing.T) {
 		for _, r := range []struct {
 			at int64
 			x  *int
-		}{{1, number(2)}, {2, nil}, {5, number(4)}, {3, number(6)}, {12, number(1)}} {
+		}{{1, number(2)}, {2, nil}, {5, number(4)}, {3, number(6)}, {20, number(1)}} {
 			input.Send("k", point{r.x}, time.UnixMilli(r.at))
 			for _, last = range output.Read() {
 			}
@@ -129,10 +129,13 @@ func TestNamesOfAccumulators(t *testing.T) {
 	type money int64
 	of := func(money) money { return 0 }
 	for want, a := range map[string]any{
-		"sum int64":   window.Sum(of),
-		"min int64":   window.Min(of),
-		"max float32": window.Max(func(money) float32 { return 0 }),
-		"top 3":       window.TopN(3, of, func(a, b money) int { return 0 }),
+		"sum int64":                        window.Sum(of),
+		"min int64, layout 2":              window.Min(of),
+		"max float32, layout 2":            window.Max(func(money) float32 { return 0 }),
+		"min string, layout 2":             window.Min(func(money) string { return "" }),
+		"max by function struct, layout 2": window.MaxFunc(func(money) time.Time { return time.Time{} }, time.Time.Compare),
+		"optional mean":                    window.Optional(window.Mean(of)),
+		"top 3":                            window.TopN(3, of, func(a, b money) int { return 0 }),
 		"(count, (where first, collect))": window.Combine3(window.Count[money](), window.Where(func(money) bool { return true }, window.First(of)),
 			window.Collect[money](), func(int64, money, []money) int { return 0 }),
 		"reduce": window.ReduceMerging(func(money) int { return 0 }, func(int, money) int { return 0 }, func(int, int) int { return 0 }),

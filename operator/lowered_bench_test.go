@@ -114,7 +114,7 @@ func filterMapMap(tb testing.TB, end operator.Receiver[string, int]) operator.Re
 func filterMapGroupWindowSum(tb testing.TB, end operator.Receiver[string, window.Result[int]]) operator.Receiver[string, flight] {
 	tb.Helper()
 	env := newEnv(tb)
-	sums, err := operator.NewWindow(env, 0, window.Tumbling(time.Minute), window.Sum(delay), operator.Emission[lateness, int]{}, codec.String(), end)
+	sums, err := operator.NewWindow(env, 0, window.Tumbling(time.Minute), window.Sum(delay), operator.Emission[string, lateness, int]{}, codec.String(), end)
 	if err != nil {
 		tb.Fatal(err)
 	}

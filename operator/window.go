@@ -3,6 +3,7 @@ package operator
 import (
 	"fmt"
 	"math"
+	"strconv"
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/store"
@@ -16,7 +17,7 @@ const maxMillis = 253402300799999
 // window. Results carry the key, the start of the window as their time, and no headers. Records with a null key are
 // skipped and counted.
 func NewWindow[K, V, A, R any](
-	env *Env, node int, d window.Definition, aggregator window.Aggregator[V, A, R], emission Emission[V, R],
+	env *Env, node int, d window.Definition, aggregator window.Aggregator[V, A, R], emission Emission[K, V, R],
 	key codec.Codec[K], next Receiver[K, window.Result[R]],
 ) (Receiver[K, V], error) {
 	w := &windows[K, V, A, R]{
@@ -51,8 +52,9 @@ func NewWindow[K, V, A, R any](
 		k := &sliding[K, V, A, R]{windows: w}
 		r, idle = k, k
 	case window.KindSession:
+		w.tolerance = w.size
 		if w.byPartition {
-			options.End = func(o *store.Window[A]) int64 { return o.Latest + w.size + 1 }
+			options.End = func(o *store.Window[A]) int64 { return o.Latest + 2*w.size + 1 } // see session.isClosed
 		}
 		k := &session[K, V, A, R]{windows: w}
 		r, idle = k, k
@@ -78,16 +80,20 @@ func NewWindow[K, V, A, R any](
 }
 
 // meaning says what the rows of a store of windows mean, beyond what is in its name. Grace is not part of it: it may
-// change. The number is that of the layout of rows.
+// change. The number is that of the layout of rows: it is 2 where the index by end has sessions when they close now, two gaps
+// after their last record.
 func meaning(d window.Definition, aggregator any) string {
-	closing := "key"
+	layout, closing := 1, "key"
 	switch {
 	case d.ByCount():
 		closing = "count"
 	case d.ClosesByPartition():
 		closing = "partition"
+		if d.Kind() == window.KindSession {
+			layout = 2
+		}
 	}
-	return "1, closed by " + closing + ", " + window.AccumulatorName(aggregator)
+	return strconv.Itoa(layout) + ", closed by " + closing + ", " + window.AccumulatorName(aggregator)
 }
 
 // windows is what the operators for all kinds of windows share.
@@ -99,11 +105,12 @@ type windows[K, V, A, R any] struct {
 	collector   window.Collector[V, A, R] // nil if it keeps no items
 	orderer     window.Orderer[A, V]      // nil if it needs no numbers
 	takesNull   bool                      // whether the aggregator is given null values
-	emission    Emission[V, R]            //
+	emission    Emission[K, V, R]         //
 	size        int64                     // milliseconds; the gap of sessions
 	step        int64                     // milliseconds
 	grace       int64                     // milliseconds
 	skew        int64                     // milliseconds
+	tolerance   int64                     // milliseconds that a record may be late beyond grace: the gap of sessions
 	horizon     int64                     // records up to here are known not to be too far ahead of the clock
 	isSliding   bool
 	byPartition bool                          // whether windows close by the watermark of the partition
@@ -114,6 +121,7 @@ type windows[K, V, A, R any] struct {
 	next        Receiver[K, window.Result[R]] //
 	out         Record[K, window.Result[R]]
 	pending     suppressed[K, R]
+	deferred    []deferred[R] // scratch: of the record that is being processed
 	// firstItem and untilItem bound the items of a window that a trigger has closed and that goes on.
 	firstItem, untilItem int64
 	number               int64 // of the record in the order of processing, for the orderer
@@ -136,6 +144,9 @@ func (w *windows[K, V, A, R]) place(r *Record[K, V]) (*store.Windows[A], error) 
 	if !ok {
 		w.env.skipNullKey(w.node)
 		return nil, nil
+	}
+	if len(w.deferred) > 0 {
+		w.forgetDeferred()
 	}
 	if w.pending.active {
 		if err := w.releaseDue(r.Millis); err != nil {
@@ -251,7 +262,7 @@ func (w *windows[K, V, A, R]) late(r *Record[K, V], reason window.LateReason, st
 			Store: w.store.Name(), Topic: r.Origin.Topic, Partition: r.Origin.Partition, Offset: r.Origin.Offset,
 		}
 		if reason == window.Closed {
-			late.By = millis(reached - w.grace - r.Millis)
+			late.By = millis(reached - w.tolerance - w.grace - r.Millis)
 		}
 		if !w.onLate(late) {
 			return nil

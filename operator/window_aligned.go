@@ -66,20 +66,20 @@ func (w *aligned[K, V, A, R]) Receive(r *Record[K, V]) error {
 	if failed == nil {
 		failed = err
 	}
-	return failed
+	return w.emitDeferred(r, failed)
 }
 
 // addTo adds a record to one window.
 func (w *aligned[K, V, A, R]) addTo(r *Record[K, V], k *store.Windows[A], start int64) error {
-	var failed error
+	w.env.Enter(w.node)
 	if w.emission.CloseBefore != nil && w.counts(r) {
-		failed = w.closeBefore(r, k, start)
+		if err := w.closeBefore(r, k, start); err != nil {
+			return err
+		}
 	}
 	o, latest := w.update(k, r, start)
 	s := w.span(start)
-	if err := w.updated(r, k, o, s, latest); err != nil && failed == nil {
-		failed = err
-	}
+	failed := w.updated(r, k, o, s, latest)
 	if w.emission.CloseAfter != nil {
 		if err := w.closeAfter(r, k, o, s); err != nil && failed == nil {
 			failed = err

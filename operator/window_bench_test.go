@@ -64,7 +64,7 @@ func BenchmarkWindows(b *testing.B) {
 					},
 				}
 				var end totalOfWindows
-				w, err := operator.NewWindow(env, 0, k.d, window.Sum(of), operator.Emission[int, int]{}, codec.String(), &end)
+				w, err := operator.NewWindow(env, 0, k.d, window.Sum(of), operator.Emission[string, int, int]{}, codec.String(), &end)
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -19,14 +19,17 @@ func (w *aligned[K, V, A, R]) closeBefore(r *Record[K, V], k *store.Windows[A], 
 	w.untilItem = w.firstItem // without the value itself
 	err := w.result(k, o, s.firstItem, s.lastItem)
 	w.untilItem = noItem
-	if err != nil || !w.emission.CloseBefore(w.out.Value.Value, r.Value) {
+	if err != nil {
+		return err
+	}
+	if closes, err := w.emission.CloseBefore(w.env.Context, w.out.Value.Value, r); err != nil || !closes {
 		return err
 	}
 	w.restart(o, w.firstItem)
-	if w.emission.Current {
-		return nil
+	if !w.emission.Current {
+		w.deferResult(s)
 	}
-	return w.send(r.Key, r.Origin, s.start, s.end)
+	return nil
 }
 
 // closeAfter asks whether a window is to close after a value was added to it.
@@ -35,14 +38,14 @@ func (w *aligned[K, V, A, R]) closeAfter(r *Record[K, V], k *store.Windows[A], o
 	if err := w.result(k, o, s.firstItem, s.lastItem); err != nil {
 		return err
 	}
-	if !w.emission.CloseAfter(w.out.Value.Value) {
-		return nil
+	if closes, err := w.emission.CloseAfter(w.env.Context, w.out.Value.Value, r); err != nil || !closes {
+		return err
 	}
 	w.restart(o, k.NextItem())
-	if w.emission.Current {
-		return nil
+	if !w.emission.Current {
+		w.deferResult(s)
 	}
-	return w.send(r.Key, r.Origin, s.start, s.end)
+	return nil
 }
 
 // restart empties a window that has just been changed, or is about to be.

@@ -37,6 +37,9 @@ func (w *counted[K, V, A, R]) Receive(r *Record[K, V]) error {
 			o, latest = w.update(k, r, o.Start)
 			o.Mark = min(o.Mark, r.Millis)
 		}
+		if !w.emission.Current && o.Records >= w.count {
+			continue // the result of a full window is its final one
+		}
 		if err := w.updated(r, k, o, w.span(o), latest); err != nil && failed == nil {
 			failed = err
 		}
@@ -55,7 +58,7 @@ func (w *counted[K, V, A, R]) Receive(r *Record[K, V]) error {
 	if full && w.collector != nil {
 		w.store.DropItems()
 	}
-	return failed
+	return w.emitDeferred(r, failed)
 }
 
 func (w *counted[K, V, A, R]) span(o *store.Window[A]) span {

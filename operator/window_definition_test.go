@@ -23,7 +23,7 @@ func over[A, R any](t *testing.T, backend store.Backend, d window.Definition, a 
 			return store.Space{Name: name, Backend: backend, Prefix: []byte(name + "\x00"), CacheBytes: 1 << 20}, nil
 		},
 	}
-	w, err := operator.NewWindow(env, 0, d, a, operator.Emission[int, R]{}, codec.String(), operator.FanOut[string, window.Result[R]](nil))
+	w, err := operator.NewWindow(env, 0, d, a, operator.Emission[string, int, R]{}, codec.String(), operator.FanOut[string, window.Result[R]](nil))
 	if err != nil {
 		t.Fatal(err)
 	}

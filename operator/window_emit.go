@@ -1,7 +1,9 @@
 package operator
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"math"
 	"time"
 
@@ -11,22 +13,28 @@ import (
 )
 
 // Emission says when the results of windows are emitted. The zero value emits each once, when its window closes.
-type Emission[V, R any] struct {
+type Emission[K, V, R any] struct {
 	// Current emits a result with every record that changes the window, and none when it closes.
 	Current bool
 	// EveryRecords, EveryMillis and When emit a result early, in addition: with each n-th record of the window, when the
 	// greatest time in it has passed a multiple of the duration from its start, and when a function of the result so
-	// far says so.
+	// far and of the record says so.
 	EveryRecords int64
 	EveryMillis  int64
-	When         func(R) bool
+	When         Trigger[K, V, R]
 	// CloseAfter closes a window, and emits its result, as soon as the function says so of its result.
-	CloseAfter func(R) bool
-	// CloseBefore does so before a value is added, which is then added to a new window.
-	CloseBefore func(soFar R, next V) bool
+	CloseAfter Trigger[K, V, R]
+	// CloseBefore does so before a record is added, which is then added to a new window.
+	CloseBefore Trigger[K, V, R]
 	// Suppress, if not nil, holds back what Current emits.
 	Suppress *window.Suppression
+	// NilFunction names the method that was given no function, if there is one.
+	NilFunction string
 }
+
+// Trigger decides about a window from the result so far and the record that is being processed. An error is one of the
+// record.
+type Trigger[K, V, R any] func(ctx context.Context, soFar R, r *Record[K, V]) (bool, error)
 
 // millis returns a duration, or the longest that there is.
 func millis(n int64) time.Duration {
@@ -81,7 +89,7 @@ type span struct {
 
 // early reports whether a window that a record was just added to has a result to emit before it closes. latest is the
 // greatest time in the window before. It may compute the result, to ask about it.
-func (w *windows[K, V, A, R]) early(k *store.Windows[A], o *store.Window[A], s span, latest int64) (bool, error) {
+func (w *windows[K, V, A, R]) early(r *Record[K, V], k *store.Windows[A], o *store.Window[A], s span, latest int64) (bool, error) {
 	e := &w.emission
 	if e.EveryRecords > 0 && o.Records%e.EveryRecords == 0 {
 		return true, nil
@@ -95,35 +103,76 @@ func (w *windows[K, V, A, R]) early(k *store.Windows[A], o *store.Window[A], s s
 			return true, nil
 		}
 	}
-	if e.When != nil {
-		w.env.Enter(w.node)
-		if err := w.result(k, o, s.firstItem, s.lastItem); err != nil {
-			return false, err
-		}
-		return e.When(w.out.Value.Value), nil
+	if e.When == nil {
+		return false, nil
 	}
-	return false, nil
+	w.env.Enter(w.node)
+	if err := w.result(k, o, s.firstItem, s.lastItem); err != nil {
+		return false, err
+	}
+	return e.When(w.env.Context, w.out.Value.Value, r)
 }
 
-// updated emits what a change of a window calls for.
+// updated emits what a change of a window calls for: at once with Current, and by emitDeferred otherwise.
 func (w *windows[K, V, A, R]) updated(r *Record[K, V], k *store.Windows[A], o *store.Window[A], s span, latest int64) error {
-	emit := w.emission.Current
-	if !emit {
-		var err error
-		if emit, err = w.early(k, o, s, latest); err != nil {
-			return err
+	if w.emission.Current {
+		return w.emit(r.Key, r.Origin, k, o, s)
+	}
+	if emit, err := w.early(r, k, o, s, latest); err != nil || !emit {
+		return err
+	}
+	w.env.Enter(w.node)
+	if err := w.result(k, o, s.firstItem, s.lastItem); err != nil {
+		return err
+	}
+	w.deferResult(s)
+	return nil
+}
+
+// deferred is a result that waits until the windows that time closes were emitted.
+type deferred[R any] struct {
+	value      R
+	start, end int64
+}
+
+// deferResult keeps the result in out for emitDeferred: windows that close by time begin earlier than those that a record
+// changes, and their results come first.
+func (w *windows[K, V, A, R]) deferResult(s span) {
+	w.deferred = append(w.deferred, deferred[R]{w.out.Value.Value, s.start, s.end})
+}
+
+// emitDeferred emits the results that a record calls for in windows that are not closed by time. failed is an error of the
+// record so far: results are emitted after it all the same, as the state has changed, unless it is fatal.
+func (w *windows[K, V, A, R]) emitDeferred(r *Record[K, V], failed error) error {
+	if len(w.deferred) == 0 {
+		return failed
+	}
+	for i := range w.deferred {
+		if failed != nil && IsFatal(failed) {
+			break
+		}
+		d := &w.deferred[i]
+		w.out.Value.Value = d.value
+		if err := w.send(r.Key, r.Origin, d.start, d.end); err != nil && failed == nil {
+			failed = err
 		}
 	}
-	if !emit {
-		return nil
-	}
-	return w.emit(r.Key, r.Origin, k, o, s)
+	w.forgetDeferred()
+	return failed
+}
+
+// forgetDeferred drops deferred results: after they were emitted, and those of a record that ended in a panic.
+func (w *windows[K, V, A, R]) forgetDeferred() {
+	clear(w.deferred)
+	w.deferred = w.deferred[:0]
 }
 
 // Validate says what is wrong with the emission for windows of a definition.
-func (e *Emission[V, R]) Validate(d window.Definition) error {
+func (e *Emission[K, V, R]) Validate(d window.Definition) error {
 	early := e.EveryRecords != 0 || e.EveryMillis != 0 || e.When != nil
 	switch {
+	case e.NilFunction != "":
+		return fmt.Errorf("%s: the function is nil", e.NilFunction)
 	case e.EveryRecords < 0:
 		return errors.New("EveryRecords: the number must be positive")
 	case e.EveryMillis < 0:

@@ -166,11 +166,8 @@ func (m *windowModel) process(r modelRecord) (current, final []string, late int)
 			current = append(current, m.result(r.key, max(0, end-m.size), end, k.between(end-m.size, end)))
 		}
 	case window.KindSession:
-		taken := false
-		for _, x := range k.records {
-			taken = taken || x.millis >= r.millis-m.size && x.millis <= r.millis+m.size
-		}
-		if !taken && r.millis+m.size+m.grace < reached {
+		oldest := reached - m.size - m.grace // the oldest time that is accepted
+		if r.millis < oldest {
 			return nil, nil, 1
 		}
 		k.records = append(k.records, r)
@@ -195,7 +192,7 @@ func (m *windowModel) process(r modelRecord) (current, final []string, late int)
 				if key == r.key && slices.Contains(session, r) {
 					current = append(current, text)
 				}
-				if last+m.size+m.grace < reached && (m.byPartition || key == r.key) {
+				if last < oldest-m.size && (m.byPartition || key == r.key) { // out of reach of what is accepted
 					closings = append(closings, closing{last, key, text})
 				} else {
 					keep = append(keep, session...)
@@ -304,11 +301,11 @@ func windowCase(t *testing.T, seed uint64) bool {
 			},
 		}
 		var err error
-		toCurrent, err = operator.NewWindow(env, 0, d.Name("c"), aggregator, operator.Emission[int, string]{Current: true}, codec.String(), &current)
+		toCurrent, err = operator.NewWindow(env, 0, d.Name("c"), aggregator, operator.Emission[string, int, string]{Current: true}, codec.String(), &current)
 		if err != nil {
 			t.Fatal(err)
 		}
-		toFinal, err = operator.NewWindow(env, 1, d.Name("f"), aggregator, operator.Emission[int, string]{}, codec.String(), &final)
+		toFinal, err = operator.NewWindow(env, 1, d.Name("f"), aggregator, operator.Emission[string, int, string]{}, codec.String(), &final)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,8 @@
 package operator_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -37,7 +39,7 @@ type direct struct {
 	in      operator.Receiver[string, int]
 }
 
-func open[A any](t *testing.T, backend store.Backend, d window.Definition, a window.Aggregator[int, A, int], e operator.Emission[int, int]) *direct {
+func open[A any](t *testing.T, backend store.Backend, d window.Definition, a window.Aggregator[int, A, int], e operator.Emission[string, int, int]) *direct {
 	t.Helper()
 	x := &direct{t: t, backend: backend}
 	x.env = &operator.Env{
@@ -89,7 +91,7 @@ func itself(n int) int { return n }
 // W-4, W-5, W-7. A result has the key of the records, the start of its window as its time, no headers, and start, end
 // and value; windows that a record closes come by start.
 func TestResultsHaveTheTimeOfTheirStartAndNoHeaders(t *testing.T) {
-	x := open(t, store.NewMemory(), window.Hopping(10*time.Millisecond, 5*time.Millisecond), window.Sum(itself), operator.Emission[int, int]{})
+	x := open(t, store.NewMemory(), window.Hopping(10*time.Millisecond, 5*time.Millisecond), window.Sum(itself), operator.Emission[string, int, int]{})
 	x.send("k", 7, 1)
 	x.env.Origin = operator.Origin{Topic: "in", Partition: 2, Offset: 9}
 	x.send("k", 99, 2)
@@ -131,7 +133,7 @@ func TestAFailingAggregationLeavesWindowsThatWereUpdatedBefore(t *testing.T) {
 // W-11. What a reducer returns is the accumulator, whatever it is: there is no value that begins anew.
 func TestAReducerThatReturnsTheZeroValueGoesOn(t *testing.T) {
 	x := open(t, store.NewMemory(), window.Tumbling(10*time.Millisecond),
-		window.Reduce(func(n int) int { return 1000 + n }, func(_, n int) int { return n }), operator.Emission[int, int]{Current: true})
+		window.Reduce(func(n int) int { return 1000 + n }, func(_, n int) int { return n }), operator.Emission[string, int, int]{Current: true})
 	for i, n := range []int{1, 0, 2} {
 		x.send("k", int64(i), n)
 	}
@@ -149,7 +151,7 @@ func TestFloatsThatAreNoNumbersSurvive(t *testing.T) {
 		func(sum, high float64) int { return text(sum)*10_000 + text(high) })
 	for i := range 3 {
 		for range 3 {
-			x := open(t, backend, window.Tumbling(10*time.Millisecond), sum, operator.Emission[int, int]{Current: true})
+			x := open(t, backend, window.Tumbling(10*time.Millisecond), sum, operator.Emission[string, int, int]{Current: true})
 			x.send(strconv.Itoa(i), 1, i)
 			x.checkpoint()
 			if got, want := x.out.records[0].Value.Value, text(floats[i])*10_001; got != want && i != 0 {
@@ -163,7 +165,7 @@ func TestFloatsThatAreNoNumbersSurvive(t *testing.T) {
 
 // W-15. Sums of integers wrap around, as Go's do.
 func TestSumsOfIntegersWrapAround(t *testing.T) {
-	x := open(t, store.NewMemory(), window.Tumbling(10*time.Millisecond), window.Sum(itself), operator.Emission[int, int]{Current: true})
+	x := open(t, store.NewMemory(), window.Tumbling(10*time.Millisecond), window.Sum(itself), operator.Emission[string, int, int]{Current: true})
 	x.send("k", 1, math.MaxInt)
 	x.send("k", 2, 1)
 	if got := x.out.records[1].Value.Value; got != math.MinInt {
@@ -196,13 +198,13 @@ func TestClosingByPartitionReadsWhatCloses(t *testing.T) {
 		for _, alive := range []int{10, 2000} {
 			backend := &scans{Backend: store.NewMemory()}
 			d := d.CloseByPartition().Grace(time.Second)
-			x := open(t, backend, d, window.Sum(itself), operator.Emission[int, int]{})
+			x := open(t, backend, d, window.Sum(itself), operator.Emission[string, int, int]{})
 			x.send("closing", 0, 1)
 			for i := range alive {
 				x.send(strconv.Itoa(i), 500, 1)
 			}
 			x.checkpoint()
-			x = open(t, backend, d, window.Sum(itself), operator.Emission[int, int]{})
+			x = open(t, backend, d, window.Sum(itself), operator.Emission[string, int, int]{})
 			backend.rows = 0
 			x.send("other", 1100, 1)
 			rows[alive] = backend.rows
@@ -231,7 +233,7 @@ func TestNothingIsLeftOfAKeyWithoutWindows(t *testing.T) {
 		{window.Sliding(10 * time.Millisecond).CloseByPartition(), 1 + 1 + 3},
 	} {
 		backend := store.NewMemory()
-		x := open(t, backend, c.d, list, operator.Emission[int, int]{})
+		x := open(t, backend, c.d, list, operator.Emission[string, int, int]{})
 		for round := range 3 {
 			for _, key := range []string{"a", "", "b"} {
 				x.send(key, int64(1000*round+1), 1)
@@ -251,5 +253,80 @@ func TestNothingIsLeftOfAKeyWithoutWindows(t *testing.T) {
 		if rows != c.want {
 			t.Errorf("%v: %d rows are left, want %d", c.d, rows, c.want)
 		}
+	}
+}
+
+// Triggers get the record that they decide about, and their errors are those of the record.
+func TestTriggersSeeTheRecord(t *testing.T) {
+	type emission = operator.Emission[string, int, int]
+	var seen []string
+	see := func(name string, soFar int, r *operator.Record[string, int]) {
+		seen = append(seen, fmt.Sprintf("%s: %d so far, %s %d at %d, %d headers", name, soFar, r.Key, r.Value, r.Millis, len(r.Headers)))
+	}
+	broken := errors.New("broken")
+	x := open(t, store.NewMemory(), window.Tumbling(100*time.Millisecond), window.Sum(itself), emission{
+		When: func(_ context.Context, soFar int, r *operator.Record[string, int]) (bool, error) {
+			see("when", soFar, r)
+			return false, nil
+		},
+		CloseBefore: func(_ context.Context, soFar int, r *operator.Record[string, int]) (bool, error) {
+			see("before", soFar, r)
+			if r.Millis == 9 {
+				return false, broken
+			}
+			return r.Key == "k" && r.Millis == 7, nil
+		},
+		CloseAfter: func(_ context.Context, soFar int, r *operator.Record[string, int]) (bool, error) {
+			see("after", soFar, r)
+			return r.Headers[0].Key == "h" && r.Millis == 8, nil
+		},
+	})
+	x.send("k", 5, 1)
+	x.send("k", 7, 2)
+	x.send("k", 8, 4)
+	x.send("k", 6, 8)
+	r := operator.Record[string, int]{Key: "k", Value: 16, Millis: 9, Origin: &x.env.Origin}
+	if err := x.in.Receive(&r); !errors.Is(err, broken) {
+		t.Errorf("the error of the trigger: got %v", err)
+	}
+	x.send("k", 100, 32)
+	want := []string{
+		"when: 1 so far, k 1 at 5, 1 headers", "after: 1 so far, k 1 at 5, 1 headers",
+		"before: 1 so far, k 2 at 7, 1 headers", "when: 2 so far, k 2 at 7, 1 headers", "after: 2 so far, k 2 at 7, 1 headers",
+		"before: 2 so far, k 4 at 8, 1 headers", "when: 6 so far, k 4 at 8, 1 headers", "after: 6 so far, k 4 at 8, 1 headers",
+		"when: 8 so far, k 8 at 6, 1 headers", "after: 8 so far, k 8 at 6, 1 headers",
+		"before: 8 so far, k 16 at 9, 0 headers",
+		"when: 32 so far, k 32 at 100, 1 headers", "after: 32 so far, k 32 at 100, 1 headers",
+	}
+	if diff := cmp.Diff(want, seen); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+	var results []int
+	for _, r := range x.out.records {
+		results = append(results, r.Value.Value)
+	}
+	if diff := cmp.Diff([]int{1, 6, 8}, results); diff != "" { // 16 was not added
+		t.Errorf("results (-want +got):\n%s", diff)
+	}
+}
+
+// A record that ends in a panic leaves no result of its own behind, for the next record to emit.
+func TestResultsOfARecordThatPanicsAreNotEmittedLater(t *testing.T) {
+	x := open(t, store.NewMemory(), window.Hopping(20*time.Millisecond, 10*time.Millisecond), window.Sum(itself), operator.Emission[string, int, int]{
+		CloseAfter: func(_ context.Context, soFar int, _ *operator.Record[string, int]) (bool, error) {
+			if soFar == 3 {
+				panic("three")
+			}
+			return soFar == 7, nil
+		},
+	})
+	x.send("k", 5, 4) // only in [0,20)
+	func() {
+		defer func() { _ = recover() }()
+		x.send("k", 15, 3) // closes [0,20), and panics in [10,30)
+	}()
+	x.send("k", 16, 1)
+	if len(x.out.records) > 0 {
+		t.Errorf("results %v, want none", x.out.records)
 	}
 }

@@ -7,8 +7,12 @@ import (
 	"github.com/weirstreams/weir/window"
 )
 
-// session is the operator for sessions. One is stored under the time of its first record; its Latest is that of the
-// last.
+// session is the operator for sessions. A session is stored under the time of its first record; its Latest is the time
+// of its last record.
+//
+// One bound decides what is late and what is closed: bound, the oldest time that is accepted. A session is closed when
+// no record from there on can reach it. So no record that is accepted finds its session closed, whatever the order of
+// arrival, and late records never extend one.
 type session[K, V, A, R any] struct{ *windows[K, V, A, R] }
 
 // Receive implements [Receiver].
@@ -26,6 +30,9 @@ func (w *session[K, V, A, R]) Receive(r *Record[K, V]) error {
 		return err
 	}
 	reached = max(reached, at)
+	if at < w.bound(reached) {
+		return w.late(r, window.Closed, at, at, reached)
+	}
 	// The sessions that the record belongs to, or joins.
 	from := 0
 	for from < len(k.Open) && k.Open[from].Latest < at-w.size {
@@ -34,9 +41,6 @@ func (w *session[K, V, A, R]) Receive(r *Record[K, V]) error {
 	to := from
 	for to < len(k.Open) && k.Open[to].Start <= at+w.size {
 		to++
-	}
-	if from == to && at+w.size+w.grace < reached {
-		return w.late(r, window.Closed, at, at, reached)
 	}
 	if err := w.collect(r, at); err != nil {
 		return err
@@ -54,7 +58,7 @@ func (w *session[K, V, A, R]) Receive(r *Record[K, V]) error {
 	if failed == nil {
 		failed = err
 	}
-	return failed
+	return w.emitDeferred(r, failed)
 }
 
 func spanOf[A any](o *store.Window[A]) span { return span{o.Start, o.Latest, o.Start, o.Latest} }
@@ -71,14 +75,14 @@ func (w *session[K, V, A, R]) join(k *store.Windows[A], r *Record[K, V], from, t
 	}
 	joined := k.Open[from]
 	w.first = joined.Acc
+	if w.counts(r) { // before the later session is merged: the record lies between the two
+		w.add(&w.first, r)
+	}
 	for i := from + 1; i < to; i++ {
 		w.merger.Merge(&w.first, k.Open[i].Acc)
 		joined.Records += k.Open[i].Records
 	}
 	latest = k.Open[to-1].Latest
-	if w.counts(r) {
-		w.add(&w.first, r)
-	}
 	start := min(joined.Start, r.Millis)
 	for i := to - 1; i >= from; i-- {
 		if k.Open[i].Start != start {
@@ -96,8 +100,12 @@ func (w *session[K, V, A, R]) join(k *store.Windows[A], r *Record[K, V], from, t
 	return o, latest
 }
 
+// bound returns the time before which records are late, once reached is reached: a gap of tolerance, and the grace period.
+func (w *session[K, V, A, R]) bound(reached int64) int64 { return reached - w.tolerance - w.grace }
+
+// isClosed reports whether a session is out of reach of all records that are not late.
 func (w *session[K, V, A, R]) isClosed(o *store.Window[A], reached int64) bool {
-	return o.Latest+w.size+w.grace < reached
+	return o.Latest+w.size < w.bound(reached)
 }
 
 // closeKey closes the sessions of the current key.
@@ -138,6 +146,6 @@ func (w *session[K, V, A, R]) idle(reached int64) error {
 		if len(k.Open) == 0 {
 			return math.MaxInt64, err
 		}
-		return k.Open[0].Latest + w.size + w.grace + 1, err
+		return k.Open[0].Latest + 2*w.size + w.grace + 1, err
 	}, w.closePartition)
 }

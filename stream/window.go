@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"context"
 	"time"
 
 	"github.com/weirstreams/weir/internal/graph"
@@ -20,7 +21,7 @@ func (s Stream[K, V]) Window(d window.Definition) Windowed[K, V] { return Window
 
 // Aggregate computes one result per key and window. When results are emitted is said by Final or Current.
 func (w Windowed[K, V]) Aggregate[A, R any](a window.Aggregator[V, A, R]) Aggregated[K, V, R] {
-	return Aggregated[K, V, R]{lower: func(emission operator.Emission[V, R]) Stream[K, window.Result[R]] {
+	return Aggregated[K, V, R]{lower: func(emission operator.Emission[K, V, R]) Stream[K, window.Result[R]] {
 		s, d := w.stream, w.definition
 		n := &graph.Node{Kind: "window", Detail: d.String(), Stores: []string{d.StoreName()}}
 		if a != nil {
@@ -53,8 +54,8 @@ func (w Windowed[K, V]) Aggregate[A, R any](a window.Aggregator[V, A, R]) Aggreg
 // Aggregated is a windowed aggregation that only lacks a word on when its results are emitted. It does nothing until
 // Final, Current or Suppress is called, and takes one of them. Its other methods return changed copies.
 type Aggregated[K, V, R any] struct {
-	emission operator.Emission[V, R]
-	lower    func(operator.Emission[V, R]) Stream[K, window.Result[R]]
+	emission operator.Emission[K, V, R]
+	lower    func(operator.Emission[K, V, R]) Stream[K, window.Result[R]]
 }
 
 // Final emits one result per window, when it closes. Results of one record come in the order of their windows. They
@@ -97,21 +98,59 @@ func (a Aggregated[K, V, R]) EveryTime(d time.Duration) Aggregated[K, V, R] {
 
 // When lets Final emit a result early, too, after each record with which f says so of the result so far.
 func (a Aggregated[K, V, R]) When(f func(soFar R) bool) Aggregated[K, V, R] {
-	a.emission.When = f
-	return a
+	a.emission.When = triggerOf[K, V](f)
+	return a.checked("When", f == nil)
+}
+
+// WhenRecord is When with a function that also gets the record: its key, value, time and headers. An error of f is one of
+// the record, whose value is in the window already.
+func (a Aggregated[K, V, R]) WhenRecord(f func(ctx context.Context, soFar R, r Record[K, V]) (bool, error)) Aggregated[K, V, R] {
+	a.emission.When = recordTriggerOf(f)
+	return a.checked("WhenRecord", f == nil)
 }
 
 // CloseAfter closes a window before its time, after a record with which f says so of the result. What comes for the
 // window afterwards is aggregated anew, and may give further results of the same window. It is for tumbling and hopping
-// windows by time.
+// windows by time. Results of windows that the same record closes by time come first.
 func (a Aggregated[K, V, R]) CloseAfter(f func(soFar R) bool) Aggregated[K, V, R] {
-	a.emission.CloseAfter = f
-	return a
+	a.emission.CloseAfter = triggerOf[K, V](f)
+	return a.checked("CloseAfter", f == nil)
+}
+
+// CloseAfterRecord is CloseAfter with a function that also gets the record: its key, value, time and headers. An error of
+// f is one of the record, whose value is in the window already.
+func (a Aggregated[K, V, R]) CloseAfterRecord(f func(ctx context.Context, soFar R, r Record[K, V]) (bool, error)) Aggregated[K, V, R] {
+	a.emission.CloseAfter = recordTriggerOf(f)
+	return a.checked("CloseAfterRecord", f == nil)
 }
 
 // CloseBefore is CloseAfter but asks before a value is added. The value that closes a window is the first of what is
-// aggregated anew. It is not asked about a window without values.
+// aggregated anew. It is not asked about a window without records, nor before a null value that the aggregator does not
+// see.
 func (a Aggregated[K, V, R]) CloseBefore(f func(soFar R, next V) bool) Aggregated[K, V, R] {
-	a.emission.CloseBefore = f
+	a.emission.CloseBefore = func(_ context.Context, soFar R, r *Record[K, V]) (bool, error) { return f(soFar, r.Value), nil }
+	return a.checked("CloseBefore", f == nil)
+}
+
+// CloseBeforeRecord is CloseBefore with a function that gets the whole record: its key, value, time and headers. An error
+// of f is one of the record, which is not added to the window then.
+func (a Aggregated[K, V, R]) CloseBeforeRecord(f func(ctx context.Context, soFar R, next Record[K, V]) (bool, error)) Aggregated[K, V, R] {
+	a.emission.CloseBefore = recordTriggerOf(f)
+	return a.checked("CloseBeforeRecord", f == nil)
+}
+
+// checked notes the method that was given no function, for Validate.
+func (a Aggregated[K, V, R]) checked(method string, isNil bool) Aggregated[K, V, R] {
+	if isNil {
+		a.emission.NilFunction = method
+	}
 	return a
+}
+
+func triggerOf[K, V, R any](f func(R) bool) operator.Trigger[K, V, R] {
+	return func(_ context.Context, soFar R, _ *Record[K, V]) (bool, error) { return f(soFar), nil }
+}
+
+func recordTriggerOf[K, V, R any](f func(context.Context, R, Record[K, V]) (bool, error)) operator.Trigger[K, V, R] {
+	return func(ctx context.Context, soFar R, r *Record[K, V]) (bool, error) { return f(ctx, soFar, *r) }
 }

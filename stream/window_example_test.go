@@ -1,6 +1,7 @@
 package stream_test
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -115,4 +116,18 @@ func ExampleAggregated_CloseBefore() {
 	// 00:20: 00:00=60
 	// 00:40:
 	// 01:00: 00:00=71
+}
+
+// The function sees the record: its key, value, time and headers.
+func ExampleAggregated_CloseAfterRecord() {
+	emitting(minutes, func(a stream.Aggregated[string, int, int]) stream.Stream[string, window.Result[int]] {
+		return a.CloseAfterRecord(func(_ context.Context, soFar int, r stream.Record[string, int]) (bool, error) {
+			return soFar > 1 && r.Time().Second() == 20, nil
+		}).Final()
+	}, 60, 70, 1, 4)
+	// Output:
+	// 00:00:
+	// 00:20: 00:00=130
+	// 00:40:
+	// 01:00: 00:00=1
 }

@@ -69,7 +69,10 @@ func Sliding(size time.Duration) Definition {
 // of event time. A record that comes late may join two sessions. The aggregator must be able to merge. A result's start
 // and end are the times of the first and the last record, both included.
 //
-// A session is closed when stream time, less the grace period, is more than the gap after its last record.
+// A record is late if it is older than stream time by more than the gap and the grace period, whatever sessions are open:
+// it is not added, so a chain of late records cannot extend a session. A session is closed when no record that is not late
+// can reach it: when stream time is after its last record by more than twice the gap and the grace period. So the order of
+// arrival of records that are not late does not matter.
 func Session(gap time.Duration) Definition {
 	return Definition{kind: KindSession, size: gap, skew: DefaultMaxFutureSkew}
 }

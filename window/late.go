@@ -11,8 +11,9 @@ type Late struct {
 	Key, Value any
 	// Millis is the time of the record, in milliseconds since the Unix epoch. See Time.
 	Millis int64
-	// By is how much later than stream time, less the grace period, the record is. It is the same for all windows of
-	// the record. It is 0 unless Reason is Closed.
+	// By is how much later than stream time, less the grace period, the record is; for sessions also less the gap, so that
+	// it is the time by which the record misses being accepted. It is the same for all windows of the record. It is 0
+	// unless Reason is Closed.
 	By time.Duration
 	// StartMillis and EndMillis are those that the result of the window has, or would have.
 	StartMillis, EndMillis int64

@@ -59,6 +59,24 @@ func TestValidateFindsWrongWindows(t *testing.T) {
 		{want: "are for tumbling and hopping windows", d: window.Session(second), with: func(a stream.Aggregated[string, int, int]) stream.Aggregated[string, int, int] {
 			return a.CloseAfter(func(int) bool { return true })
 		}},
+		{want: "When: the function is nil", d: window.Tumbling(second), with: func(a stream.Aggregated[string, int, int]) stream.Aggregated[string, int, int] {
+			return a.When(nil)
+		}},
+		{want: "WhenRecord: the function is nil", d: window.Tumbling(second), with: func(a stream.Aggregated[string, int, int]) stream.Aggregated[string, int, int] {
+			return a.WhenRecord(nil)
+		}},
+		{want: "CloseAfter: the function is nil", d: window.Tumbling(second), with: func(a stream.Aggregated[string, int, int]) stream.Aggregated[string, int, int] {
+			return a.CloseAfter(nil)
+		}},
+		{want: "CloseAfterRecord: the function is nil", d: window.Tumbling(second), with: func(a stream.Aggregated[string, int, int]) stream.Aggregated[string, int, int] {
+			return a.CloseAfterRecord(nil)
+		}},
+		{want: "CloseBefore: the function is nil", d: window.Tumbling(second), with: func(a stream.Aggregated[string, int, int]) stream.Aggregated[string, int, int] {
+			return a.CloseBefore(nil)
+		}},
+		{want: "CloseBeforeRecord: the function is nil", d: window.Tumbling(second), with: func(a stream.Aggregated[string, int, int]) stream.Aggregated[string, int, int] {
+			return a.CloseBeforeRecord(nil)
+		}},
 	} {
 		topology := stream.NewTopology()
 		a := topology.From(stream.NewTopic("in", codec.String(), codec.Int())).Window(c.d).Aggregate(sum)

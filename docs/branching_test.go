@@ -1,6 +1,7 @@
 package docs
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -24,11 +25,11 @@ func Example_branching() {
 	refunds := kinds.Match("refunds", func(e Event) (Refund, bool) { return Refund{-e.Amount}, e.Amount < 0 })
 	rest := kinds.Otherwise("rest")
 
-	large.ToOneOf(func(r stream.Record[string, Event]) stream.Topic[string, Event] {
+	large.ToOneOf(func(_ context.Context, r stream.Record[string, Event]) (stream.Topic[string, Event], error) {
 		if r.Value.Amount > 5000 {
-			return Urgent
+			return Urgent, nil
 		}
-		return Normal
+		return Normal, nil
 	}, Urgent, Normal)
 	rest.ToWith(Normal, stream.Write[string, Event]{
 		Key: func(r stream.Record[string, Event]) string { return "rest-" + r.Key },

@@ -83,13 +83,13 @@ func Example_globalTables() {
 
 	t = stream.NewTopology()
 	catalogue = t.GlobalTable(products)
-	t.From(purchases).TryLeftJoinGlobal(catalogue, func(_ context.Context, p Purchase) (string, error) {
-		if p.Product == "" {
+	t.From(purchases).LeftJoinGlobalRecord(catalogue, func(_ context.Context, p stream.Record[string, Purchase]) (string, error) {
+		if p.Value.Product == "" {
 			return "", stream.ErrNoKey
 		}
-		return p.Product, nil
-	}, func(_ context.Context, p Purchase, product *string) (string, error) {
-		return p.Customer + " buys " + orNone(product), nil
+		return p.Value.Product, nil
+	}, func(_ context.Context, p stream.Record[string, Purchase], product *string) (string, error) {
+		return p.Value.Customer + " buys " + orNone(product), nil
 	})
 }
 
@@ -99,7 +99,11 @@ func Example_mergedRows() {
 	quotes := t.From(stream.NewTopic("quotes", codec.String(), row.JSON()))
 
 	trades.LeftJoinAsOf(quotes, join.Grace(time.Hour), row.MergeKeepLeft)
-	trades.TryJoinInterval(quotes, join.Within(time.Second, 0), row.TryMerge)
+	trades.JoinAsOfRecord(quotes, join.Grace(time.Hour).Name("distinct"), mergeDistinct)
+}
+
+func mergeDistinct(_ context.Context, trade stream.Record[string, row.Row], quote stream.Matched[row.Row]) (row.Row, error) {
+	return row.MergeDistinct(trade.Value, quote.Value)
 }
 
 type Order struct{ ID int64 }

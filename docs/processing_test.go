@@ -48,7 +48,7 @@ func Example_failing() {
 	t := stream.NewTopology()
 	texts := t.From(input)
 
-	parsed := texts.TryMapRecord(func(ctx context.Context, r stream.Record[string, string]) (int, error) {
+	parsed := texts.MapRecord(func(ctx context.Context, r stream.Record[string, string]) (int, error) {
 		n, err := strconv.Atoi(r.Value)
 		if err != nil {
 			return 0, fmt.Errorf("key %q: %w", r.Key, err)

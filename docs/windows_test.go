@@ -1,6 +1,7 @@
 package docs
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -30,8 +31,9 @@ func Example_windows() {
 		func(n int64, mean float64) stats { return stats{n, mean} })
 
 	out.To(sums)
-	in.Window(window.Tumbling(time.Minute)).Aggregate(both).Current().PeekRecord(func(r stream.Record[string, window.Result[stats]]) {
+	in.Window(window.Tumbling(time.Minute)).Aggregate(both).Current().PeekRecord(func(_ context.Context, r stream.Record[string, window.Result[stats]]) error {
 		fmt.Println(r.Value.Value)
+		return nil
 	})
 	err := testkit.Run(t, func(d *testkit.Driver) {
 		for i := range 4 {

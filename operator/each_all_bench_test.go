@@ -43,7 +43,7 @@ var (
 // BenchmarkDebugging measures what is for people to look at.
 func BenchmarkDebugging(b *testing.B) {
 	for name, declare := range map[string]func(flights) flights{
-		"Print": func(s flights) flights { return s.PrintWith(stream.PrintOptions{To: io.Discard}) },
+		"Print": func(s flights) flights { return s.Print(stream.PrintOptions{To: io.Discard}) },
 		"PrintTable": func(s flights) flights {
 			return s.PrintTable(stream.TableOptions{To: io.Discard, Plain: true})
 		},
@@ -91,13 +91,6 @@ func init() {
 		},
 		"FilterNot": func(s flights) flights { return s.FilterNot(func(f flight) bool { return f.Delay < 0 }) },
 		"MapKey":    func(s flights) flights { return s.MapKey(func(f flight) string { return f.Destination }) },
-		"Transform": func(s flights) flights { return s.Transform(func(r flightRecord) flightRecord { return r }) },
-		"SetTimestampRecord": func(s flights) flights {
-			return s.SetTimestampRecord(func(r flightRecord) time.Time { return r.Time() })
-		},
-		"SetHeaders": func(s flights) flights {
-			return s.SetHeaders(func(r flightRecord) []stream.Header { return r.Headers })
-		},
 		"AddHeader": func(s flights) flights { return s.AddHeader("h", func(flight) []byte { return header }) },
 		"Update of a pointer": func(s flights) flights {
 			return s.Map(toPointer).Update(func(f *flight) { f.Delay++ }).Map(fromPointer)
@@ -109,7 +102,7 @@ func init() {
 			return none.Merge(some, b.Otherwise("rest"))
 		},
 		"Split of two": func(s flights) flights {
-			b := s.Split()
+			b := s.FanOut()
 			return b.When("one", func(flight) bool { return true }).Merge(b.When("two", func(flight) bool { return true }))
 		},
 		"MapState of a map": func(s flights) flights {
@@ -139,9 +132,6 @@ func init() {
 		"FlatMapState of two": func(s flights) flights {
 			return s.FlatMapState(delays, func(*store.Cell[int], flight) []flight { return both })
 		},
-		"ProcessState of two": func(s flights) flights {
-			return s.ProcessState(delays, func(_ *store.Cell[int], r flightRecord, emit func(flightRecord)) { emit(r); emit(r) })
-		},
 		"Deduplicate": func(s flights) flights {
 			return s.Deduplicate("ids", 1000*time.Hour, func(f flight) int { return f.Distance % 8 })
 		},
@@ -151,35 +141,25 @@ func init() {
 		"Aggregate": func(s flights) flights {
 			return s.Aggregate("sum", window.Sum(func(f flight) int { return f.Delay })).Map(func(n int) flight { return flight{Delay: n} })
 		},
-		"TryReduceRecord": func(s flights) flights {
-			return s.TryReduceRecord(store.NewCell[flight]("last"), func(_ context.Context, _ flight, r flightRecord) (flight, error) { return r.Value, nil })
+		"ReduceRecord": func(s flights) flights {
+			return s.ReduceRecord(store.NewCell[flight]("last"), func(_ context.Context, _ flight, r flightRecord) (flight, error) { return r.Value, nil })
 		},
-		"TryFilterRecord": func(s flights) flights {
-			return s.TryFilterRecord(func(_ context.Context, r flightRecord) (bool, error) { return !r.KeyNull, nil })
+		"FilterRecord": func(s flights) flights {
+			return s.FilterRecord(func(_ context.Context, r flightRecord) (bool, error) { return !r.KeyNull, nil })
 		},
-		"TryFlatMapRecord of two": func(s flights) flights {
-			return s.TryFlatMapRecord(func(context.Context, flightRecord) ([]flight, error) { return both, nil })
+		"FlatMapRecord of two": func(s flights) flights {
+			return s.FlatMapRecord(func(context.Context, flightRecord) ([]flight, error) { return both, nil })
 		},
-		"TryPeekRecord": func(s flights) flights {
-			return s.TryPeekRecord(func(context.Context, flightRecord) error { return nil })
+		"PeekRecord": func(s flights) flights {
+			return s.PeekRecord(func(context.Context, flightRecord) error { return nil })
 		},
-		"MapKeyRecord": func(s flights) flights { return s.MapKeyRecord(func(r flightRecord) string { return r.Key }) },
 		"WithKeyCodec": func(s flights) flights { return s.WithKeyCodec(codec.JSON[string]()) },
 		"SetTimestamp": func(s flights) flights {
 			moment := time.UnixMilli(1)
 			return s.SetTimestamp(func(flight) time.Time { return moment })
 		},
-		"AddHeaderRecord": func(s flights) flights {
-			return s.AddHeaderRecord("h", func(flightRecord) []byte { return header })
-		},
-		"UpdateRecord of a pointer": func(s flights) flights {
-			return s.Map(toPointer).UpdateRecord(func(r stream.Record[string, *flight]) { r.Value.Delay++ }).Map(fromPointer)
-		},
 		"Concat": func(s flights) flights {
 			return s.Filter(func(f flight) bool { return f.Delay < 0 }).Concat(s.Filter(func(f flight) bool { return f.Delay >= 0 }))
-		},
-		"MapStateRecord": func(s flights) flights {
-			return s.MapStateRecord(delays, func(c *store.Cell[int], r flightRecord) flight { c.Set(r.Value.Delay); return r.Value })
 		},
 		"GroupByKey": func(s flights) flights {
 			s.GroupByKeyWith(stream.Repartition[string, flight]{Name: "g", Value: flightCodec{}})
@@ -187,10 +167,6 @@ func init() {
 		},
 		"ToWith": func(s flights) flights {
 			s.ToWith(flightsOut, stream.Write[string, flight]{Key: func(r flightRecord) string { return r.Value.Destination }})
-			return s
-		},
-		"ToOneOf": func(s flights) flights {
-			s.ToOneOf(func(flightRecord) stream.Topic[string, flight] { return flightsOut }, flightsOut, otherFlights)
 			return s
 		},
 		"Table": func(s flights) flights { return s.Table("rows").Stream() },

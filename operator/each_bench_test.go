@@ -21,22 +21,19 @@ var (
 
 // each declares one operator. None does any work in its function that could be measured.
 var each = map[string]func(flights) flights{
-	"Map":       func(s flights) flights { return s.Map(func(f flight) flight { f.Delay++; return f }) },
-	"MapRecord": func(s flights) flights { return s.MapRecord(func(r flightRecord) flight { return r.Value }) },
-	"TryMap": func(s flights) flights {
-		return s.TryMap(func(_ context.Context, f flight) (flight, error) { return f, nil })
+	"MapWith": func(s flights) flights {
+		return s.MapWith(func(_ context.Context, f flight) (flight, error) { return f, nil })
 	},
-	"TryMapRecord": func(s flights) flights {
-		return s.TryMapRecord(func(_ context.Context, r flightRecord) (flight, error) { return r.Value, nil })
+	"FilterWith": func(s flights) flights {
+		return s.FilterWith(func(_ context.Context, f flight) (bool, error) { return f.Delay >= 0, nil })
 	},
-	"Filter":       func(s flights) flights { return s.Filter(func(f flight) bool { return f.Delay >= 0 }) },
-	"FilterRecord": func(s flights) flights { return s.FilterRecord(func(r flightRecord) bool { return !r.KeyNull }) },
-	"TryFilter": func(s flights) flights {
-		return s.TryFilter(func(_ context.Context, f flight) (bool, error) { return f.Delay >= 0, nil })
+	"Map": func(s flights) flights { return s.Map(func(f flight) flight { f.Delay++; return f }) },
+	"MapRecord": func(s flights) flights {
+		return s.MapRecord(func(_ context.Context, r flightRecord) (flight, error) { return r.Value, nil })
 	},
+	"Filter":            func(s flights) flights { return s.Filter(func(f flight) bool { return f.Delay >= 0 }) },
 	"FlatMap of two":    func(s flights) flights { return s.FlatMap(func(flight) []flight { return both }) },
 	"Peek":              func(s flights) flights { return s.Peek(func(flight) {}) },
-	"PeekRecord":        func(s flights) flights { return s.PeekRecord(func(flightRecord) {}) },
 	"Merge with itself": func(s flights) flights { return s.Merge(s) },
 	"MapState": func(s flights) flights {
 		return s.MapState(delays, func(c *store.Cell[int], f flight) flight {

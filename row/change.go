@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Change makes a row of another. It is what Stream.TryMap takes. The row that it is given is not changed.
+// Change makes a row of another. It is what Stream.MapWith takes. The row that it is given is not changed.
 type Change func(context.Context, Row) (Row, error)
 
 // Select keeps some columns, in the given order. A missing one is a [*ColumnError].
@@ -138,7 +138,7 @@ func Steps(changes ...Change) Change {
 
 var errNotBool = errors.New("a condition has to be true or false")
 
-// Where makes a function for Stream.TryFilter of an expression that gives true or false. Anything else, null included, is
+// Where makes a function for Stream.FilterWith of an expression that gives true or false. Anything else, null included, is
 // an error; see Truthy.
 func Where(condition Expr) func(context.Context, Row) (bool, error) {
 	n := condition.node
@@ -154,13 +154,13 @@ func Where(condition Expr) func(context.Context, Row) (bool, error) {
 	}
 }
 
-// Column makes a function that returns a column as a Go value, for Stream.TryMap and Stream.TryGroupBy. It fails as
+// Column makes a function that returns a column as a Go value, for Stream.MapWith and Stream.TryGroupBy. It fails as
 // [Row.Get] does.
 func Column[T Scalar](name string) func(context.Context, Row) (T, error) {
 	return Compute[T](Col(name))
 }
 
-// Compute makes a function that returns what an expression gives as a Go value, for Stream.TryMap and Stream.TryGroupBy.
+// Compute makes a function that returns what an expression gives as a Go value, for Stream.MapWith and Stream.TryGroupBy.
 // A value of another kind is a [*TypeError].
 func Compute[T Scalar](e Expr) func(context.Context, Row) (T, error) {
 	n, read := e.node, reader[T]()

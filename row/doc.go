@@ -3,15 +3,15 @@
 //	readings := stream.NewTopic("readings", codec.String(), row.JSON())
 //
 //	t.From(readings).
-//		TryMap(row.Fill(row.F("unit", "C"))).
-//		TryFilter(row.Where(row.Col("temperature").Gt(30).And(row.Col("unit").Eq("C")))).
-//		TryMap(row.Assign("fahrenheit", row.Col("temperature").Mul(1.8).Add(32))).
-//		TryMap(row.Select("sensor", "fahrenheit")).
+//		MapWith(row.Fill(row.F("unit", "C"))).
+//		FilterWith(row.Where(row.Col("temperature").Gt(30).And(row.Col("unit").Eq("C")))).
+//		MapWith(row.Assign("fahrenheit", row.Col("temperature").Mul(1.8).Add(32))).
+//		MapWith(row.Select("sensor", "fahrenheit")).
 //		To(hot)
 //
 // A [Row] is an ordered list of columns, each a [Value]. Both are immutable: functions return new ones, so that branches
 // of a stream cannot see each other's changes. [Select], [Drop], [Fill], [Rename] and [Assign] make functions for
-// Stream.TryMap, [Where] for Stream.TryFilter, [Column] for Stream.TryGroupBy. They are made once, when the topology is
+// Stream.MapWith, [Where] for Stream.FilterWith, [Column] for Stream.TryGroupBy. They are made once, when the topology is
 // declared; nothing is parsed, looked up by reflection or boxed for a record.
 //
 // # Expressions
@@ -46,9 +46,9 @@
 //	.isin([...]), .contains(x)           In(...), Contains(x)
 //	.isnull(), .notnull(), .is_(None)    IsNull(), NotNull()
 //	.abs(), .apply(f)                    Abs(), Apply(f), TryApply(f)
-//	sdf[sdf["a"] > 1]                    TryFilter(Where(Col("a").Gt(1)))
-//	sdf[["a", "b"]], sdf.drop            TryMap(Select("a", "b")), Drop, DropExisting
-//	sdf["c"] = ...                       TryMap(Assign("c", ...))
-//	sdf.fill("a", b=0)                   TryMap(Fill(F("a", Null()), F("b", 0)))
+//	sdf[sdf["a"] > 1]                    FilterWith(Where(Col("a").Gt(1)))
+//	sdf[["a", "b"]], sdf.drop            MapWith(Select("a", "b")), Drop, DropExisting
+//	sdf["c"] = ...                       MapWith(Assign("c", ...))
+//	sdf.fill("a", b=0)                   MapWith(Fill(F("a", Null()), F("b", 0)))
 //	sdf.contains(["a"])                  Contains("a")
 package row

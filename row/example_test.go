@@ -15,10 +15,10 @@ func Example() {
 
 	t := stream.NewTopology()
 	t.From(readings).
-		TryMap(row.Fill(row.F("unit", "C"))).
-		TryFilter(row.Where(row.Col("temperature").Gt(30).And(row.Col("unit").Eq("C")))).
-		TryMap(row.Assign("fahrenheit", row.Col("temperature").Mul(1.8).Add(32))).
-		TryMap(row.Select("sensor", "fahrenheit")).
+		MapWith(row.Fill(row.F("unit", "C"))).
+		FilterWith(row.Where(row.Col("temperature").Gt(30).And(row.Col("unit").Eq("C")))).
+		MapWith(row.Assign("fahrenheit", row.Col("temperature").Mul(1.8).Add(32))).
+		MapWith(row.Select("sensor", "fahrenheit")).
 		To(hot)
 
 	fmt.Println(t.Validate())
@@ -105,7 +105,10 @@ func ExampleContains() {
 func ExampleColumn() {
 	orders := stream.NewTopic("orders", codec.String(), row.JSON())
 	t := stream.NewTopology()
-	t.From(orders).TryGroupBy("customer", row.Column[int64]("customer"))
+	customer := row.Column[int64]("customer")
+	t.From(orders).GroupByRecord("customer", func(ctx context.Context, order stream.Record[string, row.Row]) (int64, error) {
+		return customer(ctx, order.Value)
+	})
 	fmt.Println(t.Validate())
 	// Output: <nil>
 }

@@ -1,7 +1,6 @@
 package row
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,11 +21,13 @@ func MergeKeepLeft[L, R Side](left L, right R) Row { return merged(sideRow(right
 // have, the right value counts.
 func MergeKeepRight[L, R Side](left L, right R) Row { return merged(sideRow(left), sideRow(right)) }
 
-// TryMerge is MergeKeepRight for sides that must not have a column in common: that is a [*DuplicateColumnsError], which
-// fails the record. It fits the Try twins of all joins:
+// MergeDistinct is MergeKeepRight for sides that must not have a column in common: a column of both sides is a
+// [*DuplicateColumnsError]. The Record form of each join can return that error, which fails the record:
 //
-//	trades.TryJoinAsOf(quotes, join.Grace(time.Hour), row.TryMerge)
-func TryMerge[L, R Side](_ context.Context, left L, right R) (Row, error) {
+//	trades.JoinAsOfRecord(quotes, join.Grace(time.Hour), func(_ context.Context, trade Trade, quote Quote) (row.Row, error) {
+//		return row.MergeDistinct(trade.Value, quote.Value)
+//	})
+func MergeDistinct[L, R Side](left L, right R) (Row, error) {
 	l, r := sideRow(left), sideRow(right)
 	var both []string
 	for _, f := range l.fields {

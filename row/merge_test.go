@@ -59,12 +59,16 @@ func ExampleMergeKeepRight() {
 	// Output: {"source":"feed","size":10,"bid":99}
 }
 
-func ExampleTryMerge() {
+func ExampleMergeDistinct() {
 	t := stream.NewTopology()
-	t.From(trades).TryJoinAsOf(t.From(quotes), join.Grace(time.Hour), row.TryMerge).To(priced)
+	t.From(trades).JoinAsOfRecord(t.From(quotes), join.Grace(time.Hour), mergeMatch).To(priced)
 
 	pricing(t)
 	// Output: error: both sides of the join have source: rename or drop columns, or merge with MergeKeepLeft or MergeKeepRight
+}
+
+func mergeMatch(_ context.Context, trade stream.Record[string, row.Row], quote stream.Matched[row.Row]) (row.Row, error) {
+	return row.MergeDistinct(trade.Value, quote.Value)
 }
 
 // EX-44, J-6: null counts as a row without columns; what is kept of the right side comes first if the left one counts.
@@ -107,7 +111,7 @@ func TestRowsAreMerged(t *testing.T) {
 				t.Errorf("%s and %s: %s, want %s", c.left, c.right, got, want)
 			}
 		}
-		got, err := row.TryMerge(t.Context(), left, pointer(right))
+		got, err := row.MergeDistinct(left, pointer(right))
 		var duplicates *row.DuplicateColumnsError
 		if c.duplicates == "" {
 			if err != nil || got.String() != c.keepRight {
@@ -129,16 +133,15 @@ func TestMergesFitAllJoins(t *testing.T) {
 	asOf, interval := join.Grace(time.Hour), join.Within(time.Second, time.Second)
 	for i, s := range []stream.Stream[string, row.Row]{
 		l.JoinAsOf(r, asOf.Name("a"), row.MergeKeepLeft), l.LeftJoinAsOf(r, asOf.Name("b"), row.MergeKeepRight),
-		l.TryJoinAsOf(r, asOf.Name("c"), row.TryMerge), l.TryLeftJoinAsOf(r, asOf.Name("d"), row.TryMerge),
+		l.JoinAsOfRecord(r, asOf.Name("c"), mergeMatch),
 		l.JoinInterval(r, interval.Name("e"), row.MergeKeepLeft), l.LeftJoinInterval(r, interval.Name("f"), row.MergeKeepLeft),
 		l.RightJoinInterval(r, interval.Name("g"), row.MergeKeepLeft), l.OuterJoinInterval(r, interval.Name("h"), row.MergeKeepRight),
-		l.TryJoinInterval(r, interval.Name("i"), row.TryMerge), l.TryOuterJoinInterval(r, interval.Name("j"), row.TryMerge),
 	} {
 		s.To(stream.NewTopic(fmt.Sprint("out-", i), codec.String(), row.JSON()))
 	}
 	left, right := l.Table("left"), r.Table("right")
 	l.JoinTable(right, row.MergeKeepLeft)
-	l.TryLeftJoinTable(right, row.TryMerge)
+	l.LeftJoinTable(right, row.MergeKeepRight)
 	left.Join(right, row.MergeKeepLeft)
 	left.LeftJoin(right, row.MergeKeepRight)
 	left.OuterJoin(right, row.MergeKeepRight)
@@ -156,5 +159,3 @@ func BenchmarkMergeKeepLeft(b *testing.B) {
 		row.MergeKeepLeft(left, &right)
 	}
 }
-
-var _ func(context.Context, row.Row, *row.Row) (row.Row, error) = row.TryMerge

@@ -1,6 +1,7 @@
 package row_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -39,12 +40,12 @@ func through(t *testing.T, declare func(rowStream) rowStream, in ...rowRecord) (
 func TestStreamsOfRowsKeepKeyTimeAndHeaders(t *testing.T) {
 	headers := []stream.Header{{Key: "h", Value: []byte("1")}, {Key: "h", Value: nil}}
 	for name, declare := range map[string]func(rowStream) rowStream{
-		"select": func(s rowStream) rowStream { return s.TryMap(row.Select("a")) },
-		"assign": func(s rowStream) rowStream { return s.TryMap(row.Assign("a", row.Col("a").Add(0))) },
-		"drop":   func(s rowStream) rowStream { return s.TryMap(row.DropExisting("b")) },
-		"fill":   func(s rowStream) rowStream { return s.TryMap(row.Fill(row.F("a", 0))) },
-		"rename": func(s rowStream) rowStream { return s.TryMap(row.Rename("a", "b")).TryMap(row.Rename("b", "a")) },
-		"where":  func(s rowStream) rowStream { return s.TryFilter(row.Where(row.Col("a").Gt(0))) },
+		"select": func(s rowStream) rowStream { return s.MapWith(row.Select("a")) },
+		"assign": func(s rowStream) rowStream { return s.MapWith(row.Assign("a", row.Col("a").Add(0))) },
+		"drop":   func(s rowStream) rowStream { return s.MapWith(row.DropExisting("b")) },
+		"fill":   func(s rowStream) rowStream { return s.MapWith(row.Fill(row.F("a", 0))) },
+		"rename": func(s rowStream) rowStream { return s.MapWith(row.Rename("a", "b")).MapWith(row.Rename("b", "a")) },
+		"where":  func(s rowStream) rowStream { return s.FilterWith(row.Where(row.Col("a").Gt(0))) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := []rowRecord{
@@ -65,12 +66,12 @@ func TestStreamsOfRowsKeepKeyTimeAndHeaders(t *testing.T) {
 func TestNullValuesStayNullWhereThatIsNoError(t *testing.T) {
 	tombstone := rowRecord{Key: "k", ValueNull: true, Time: at}
 	got, err := through(t, func(s rowStream) rowStream {
-		return s.TryMap(row.Fill(row.F("a", 1))).TryMap(row.DropExisting("b"))
+		return s.MapWith(row.Fill(row.F("a", 1))).MapWith(row.DropExisting("b"))
 	}, tombstone)
 	if diff := cmp.Diff([]rowRecord{tombstone}, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
-	if _, err := through(t, func(s rowStream) rowStream { return s.TryMap(row.Select("a")) }, tombstone); err == nil {
+	if _, err := through(t, func(s rowStream) rowStream { return s.MapWith(row.Select("a")) }, tombstone); err == nil {
 		t.Error("columns of nothing are selected")
 	}
 }
@@ -80,10 +81,10 @@ func TestErrorsAndPanicsNameTheOperator(t *testing.T) {
 		declare func(rowStream) rowStream
 		want    string
 	}{
-		"missing":   {func(s rowStream) rowStream { return s.TryMap(row.Select("x")) }, `map-1 (row/stream_test.go:`},
-		"condition": {func(s rowStream) rowStream { return s.TryFilter(row.Where(row.Col("a").Gt("x"))) }, `filter-1 (row/stream_test.go:`},
+		"missing":   {func(s rowStream) rowStream { return s.MapWith(row.Select("x")) }, `map-1 (row/stream_test.go:`},
+		"condition": {func(s rowStream) rowStream { return s.FilterWith(row.Where(row.Col("a").Gt("x"))) }, `filter-1 (row/stream_test.go:`},
 		"panic": {func(s rowStream) rowStream {
-			return s.TryMap(row.Assign("b", row.Col("a").Apply(func(int) int { panic("oh") })))
+			return s.MapWith(row.Assign("b", row.Col("a").Apply(func(int) int { panic("oh") })))
 		}, `panic: oh`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -94,7 +95,7 @@ func TestErrorsAndPanicsNameTheOperator(t *testing.T) {
 		})
 	}
 	var column *row.ColumnError
-	_, err := through(t, func(s rowStream) rowStream { return s.TryMap(row.Select("x")) }, rowRecord{Key: "k", Value: parse(t, `{"a":1}`), Time: at})
+	_, err := through(t, func(s rowStream) rowStream { return s.MapWith(row.Select("x")) }, rowRecord{Key: "k", Value: parse(t, `{"a":1}`), Time: at})
 	if !errors.As(err, &column) || column.Columns[0] != "a" {
 		t.Errorf("%v is not about the column", err)
 	}
@@ -104,8 +105,8 @@ func TestErrorsAndPanicsNameTheOperator(t *testing.T) {
 func TestEX55ConditionsAndColumnsAcrossBranches(t *testing.T) {
 	condition := row.Where(row.Col("x").Gt(1))
 	got, err := through(t, func(s rowStream) rowStream {
-		a := s.TryFilter(condition)
-		b := s.TryMap(row.Assign("z", row.Col("x").Add(1))).TryFilter(condition)
+		a := s.FilterWith(condition)
+		b := s.MapWith(row.Assign("z", row.Col("x").Add(1))).FilterWith(condition)
 		return a.Merge(b)
 	}, rowRecord{Key: "k", Value: parse(t, `{"x":1}`), Time: at}, rowRecord{Key: "k", Value: parse(t, `{"x":2}`), Time: at})
 	if err != nil {
@@ -120,7 +121,7 @@ func TestEX55ConditionsAndColumnsAcrossBranches(t *testing.T) {
 // EX-3: what a branch changes the other does not see.
 func TestEX3BranchesDoNotShareChanges(t *testing.T) {
 	got, err := through(t, func(s rowStream) rowStream {
-		return s.TryMap(row.Assign("a", 1)).Merge(s)
+		return s.MapWith(row.Assign("a", 1)).Merge(s)
 	}, rowRecord{Key: "k", Value: parse(t, `{}`), Time: at})
 	want := []rowRecord{{Key: "k", Value: parse(t, `{"a":1}`), Time: at}, {Key: "k", Value: parse(t, `{}`), Time: at}}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
@@ -131,7 +132,10 @@ func TestEX3BranchesDoNotShareChanges(t *testing.T) {
 func TestRowsAreGroupedByAColumn(t *testing.T) {
 	topology := stream.NewTopology()
 	out := stream.NewTopic("customers", codec.Int64(), row.JSON())
-	topology.From(rowsIn).TryGroupBy("customer", row.Column[int64]("customer")).To(out)
+	customer := row.Column[int64]("customer")
+	topology.From(rowsIn).GroupByRecord("customer", func(ctx context.Context, r stream.Record[string, row.Row]) (int64, error) {
+		return customer(ctx, r.Value)
+	}).To(out)
 	d := testkit.New(t, topology, testkit.Config{Partitions: 3})
 	output := d.Output(out)
 	d.Input(rowsIn).Send("k", parse(t, `{"customer":7,"n":1.0}`), at)

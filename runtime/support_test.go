@@ -277,8 +277,8 @@ func (p pipeline) topology() *stream.Topology {
 		p.f = func(_ context.Context, n int) (int, error) { return n, nil }
 	}
 	t.From(stream.NewTopic(p.input, p.key, p.value)).
-		PeekRecord(func(r stream.Record[int, int]) { p.seen.add(r.Origin.Offset) }).
-		TryMap(p.f).
+		PeekRecord(func(_ context.Context, r stream.Record[int, int]) error { p.seen.add(r.Origin.Offset); return nil }).
+		MapWith(p.f).
 		MapState(store.NewCell("sum", store.WithCodec(p.state)), func(sum *store.Cell[int], n int) total {
 			s, _ := sum.Get()
 			sum.Set(s + n)

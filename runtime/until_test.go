@@ -113,7 +113,7 @@ func TestTheTimeOfAFunctionIsNotIdle(t *testing.T) {
 	k.write(in, 0, numbers(0, 1)...)
 	topology := stream.NewTopology()
 	finished := false
-	topology.From(texts(in)).TryPeek(func(ctx context.Context, _ string) error {
+	topology.From(texts(in)).PeekRecord(func(ctx context.Context, _ stream.Record[string, string]) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -150,7 +150,8 @@ func TestOnProcessedHearsOfEachRecord(t *testing.T) {
 	in := k.Topic(t, "in", 1)
 	k.write(in, 0, numbers(0, 5)...)
 	topology := stream.NewTopology()
-	topology.From(texts(in)).TryPeek(func(_ context.Context, v string) error {
+	topology.From(texts(in)).PeekRecord(func(_ context.Context, r stream.Record[string, string]) error {
+		v := r.Value
 		if v == "2" {
 			return errBad
 		}

@@ -23,9 +23,9 @@ type Branches[K, V any] struct {
 // dropped unless there is Otherwise.
 func (s Stream[K, V]) Branch() *Branches[K, V] { return s.branches("branch", false) }
 
-// Split divides the stream: a record goes to every case that takes it, in order, all the way through one before the next.
+// FanOut divides the stream: a record goes to every case that takes it, in order, all the way through one before the next.
 // What no case takes is dropped unless there is Otherwise.
-func (s Stream[K, V]) Split() *Branches[K, V] { return s.branches("split", true) }
+func (s Stream[K, V]) FanOut() *Branches[K, V] { return s.branches("fanout", true) }
 
 func (s Stream[K, V]) branches(kind graph.Kind, all bool) *Branches[K, V] {
 	n := s.add(&graph.Node{Kind: kind, Lower: func(b *graph.Builder, n *graph.Node) (any, error) {
@@ -51,18 +51,8 @@ func (b *Branches[K, V]) When(name string, f func(V) bool) Stream[K, V] {
 	return b.when(name, func(_ context.Context, r *Record[K, V]) (bool, error) { return f(r.Value), nil }).checked(f == nil)
 }
 
-// WhenRecord is When with a function of the whole record.
-func (b *Branches[K, V]) WhenRecord(name string, f func(Record[K, V]) bool) Stream[K, V] {
-	return b.when(name, func(_ context.Context, r *Record[K, V]) (bool, error) { return f(*r), nil }).checked(f == nil)
-}
-
-// TryWhen is When with a function that can fail.
-func (b *Branches[K, V]) TryWhen(name string, f func(context.Context, V) (bool, error)) Stream[K, V] {
-	return b.when(name, func(ctx context.Context, r *Record[K, V]) (bool, error) { return f(ctx, r.Value) }).checked(f == nil)
-}
-
-// TryWhenRecord is When with a function of the whole record that can fail.
-func (b *Branches[K, V]) TryWhenRecord(name string, f func(context.Context, Record[K, V]) (bool, error)) Stream[K, V] {
+// WhenRecord is When with a function of the whole record that can fail.
+func (b *Branches[K, V]) WhenRecord(name string, f func(context.Context, Record[K, V]) (bool, error)) Stream[K, V] {
 	return b.when(name, func(ctx context.Context, r *Record[K, V]) (bool, error) { return f(ctx, *r) }).checked(f == nil)
 }
 
@@ -82,21 +72,8 @@ func (b *Branches[K, V]) Match[W any](name string, f func(V) (W, bool)) Stream[K
 	}).checked(f == nil)
 }
 
-// MatchRecord is Match with a function of the whole record.
-func (b *Branches[K, V]) MatchRecord[W any](name string, f func(Record[K, V]) (W, bool)) Stream[K, W] {
-	return b.match(name, func(_ context.Context, r *Record[K, V]) (W, bool, error) {
-		w, ok := f(*r)
-		return w, ok, nil
-	}).checked(f == nil)
-}
-
-// TryMatch is Match with a function that can fail.
-func (b *Branches[K, V]) TryMatch[W any](name string, f func(context.Context, V) (W, bool, error)) Stream[K, W] {
-	return b.match(name, func(ctx context.Context, r *Record[K, V]) (W, bool, error) { return f(ctx, r.Value) }).checked(f == nil)
-}
-
-// TryMatchRecord is Match with a function of the whole record that can fail.
-func (b *Branches[K, V]) TryMatchRecord[W any](name string, f func(context.Context, Record[K, V]) (W, bool, error)) Stream[K, W] {
+// MatchRecord is Match with a function of the whole record that can fail.
+func (b *Branches[K, V]) MatchRecord[W any](name string, f func(context.Context, Record[K, V]) (W, bool, error)) Stream[K, W] {
 	return b.match(name, func(ctx context.Context, r *Record[K, V]) (W, bool, error) { return f(ctx, *r) }).checked(f == nil)
 }
 

@@ -19,18 +19,8 @@ func (s Stream[K, V]) Deduplicate[D any](name string, within time.Duration, f fu
 	return s.deduplicate(name, within, func(_ context.Context, r *Record[K, V]) (D, error) { return f(r.Value), nil }).checked(f == nil)
 }
 
-// DeduplicateRecord is Deduplicate with a function of the whole record.
-func (s Stream[K, V]) DeduplicateRecord[D any](name string, within time.Duration, f func(Record[K, V]) D) Stream[K, V] {
-	return s.deduplicate(name, within, func(_ context.Context, r *Record[K, V]) (D, error) { return f(*r), nil }).checked(f == nil)
-}
-
-// TryDeduplicate is Deduplicate with a function that can fail.
-func (s Stream[K, V]) TryDeduplicate[D any](name string, within time.Duration, f func(context.Context, V) (D, error)) Stream[K, V] {
-	return s.deduplicate(name, within, func(ctx context.Context, r *Record[K, V]) (D, error) { return f(ctx, r.Value) }).checked(f == nil)
-}
-
-// TryDeduplicateRecord is Deduplicate with a function of the whole record that can fail.
-func (s Stream[K, V]) TryDeduplicateRecord[D any](name string, within time.Duration, f func(context.Context, Record[K, V]) (D, error)) Stream[K, V] {
+// DeduplicateRecord is Deduplicate with a function of the whole record that can fail.
+func (s Stream[K, V]) DeduplicateRecord[D any](name string, within time.Duration, f func(context.Context, Record[K, V]) (D, error)) Stream[K, V] {
 	return s.deduplicate(name, within, func(ctx context.Context, r *Record[K, V]) (D, error) { return f(ctx, *r) }).checked(f == nil)
 }
 

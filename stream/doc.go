@@ -17,10 +17,10 @@
 //
 // # Functions
 //
-// Most operators take a function of the value. Each has up to three twins: ...Record takes the whole [Record], Try...
-// takes a context and may return an error, and Try...Record does both. A returned error, or a panic, is a processing
-// error of the record: the runtime's error policy decides what becomes of it. The context ends when the task has to
-// give up its work.
+// Most operators have two forms. The short form, such as [Stream.Map], takes a function of the value. The Record form, such
+// as [Stream.MapRecord], takes a function of the whole [Record] that is given a context and may return an error. An error or
+// a panic is a processing error of the record, which goes to runtime.Config.OnError. The context ends when the task must stop
+// its work.
 //
 // Functions are called by one goroutine per task, that is per partition of the input, in the order of offsets. Tasks of
 // different partitions run at the same time: what a function shares between them it has to guard.

@@ -69,30 +69,7 @@ func ExampleStream_JoinAsOf() {
 
 func ExampleStream_JoinAsOfRecord() {
 	t := stream.NewTopology()
-	t.From(gates).JoinAsOfRecord(t.From(levels), hour, func(gate lineRecord, level matched) string {
-		return fmt.Sprintf("%s %d ms after it was %s", gate.Value, gate.Millis-level.Millis, level.Value)
-	}).To(words)
-
-	meet(t, "1 level high", "3 gate opened")
-	// Output: 3 opened 2000 ms after it was high
-}
-
-func ExampleStream_TryJoinAsOf() {
-	t := stream.NewTopology()
-	t.From(gates).TryJoinAsOf(t.From(levels), hour, func(_ context.Context, gate, level string) (string, error) {
-		if level == "" {
-			return "", errEmpty
-		}
-		return gate + " at " + level, nil
-	}).To(words)
-
-	meet(t, "1 level high", "3 gate opened")
-	// Output: 3 opened at high
-}
-
-func ExampleStream_TryJoinAsOfRecord() {
-	t := stream.NewTopology()
-	t.From(gates).TryJoinAsOfRecord(t.From(levels), hour, func(ctx context.Context, gate lineRecord, level matched) (string, error) {
+	t.From(gates).JoinAsOfRecord(t.From(levels), hour, func(ctx context.Context, gate lineRecord, level matched) (string, error) {
 		return gate.Key + ": " + gate.Value + " at " + level.Value, ctx.Err()
 	}).To(words)
 
@@ -114,35 +91,7 @@ func ExampleStream_LeftJoinAsOf() {
 
 func ExampleStream_LeftJoinAsOfRecord() {
 	t := stream.NewTopology()
-	t.From(gates).LeftJoinAsOfRecord(t.From(levels), hour, func(gate lineRecord, level *matched) string {
-		if level == nil {
-			return gate.Value + " at nothing"
-		}
-		return fmt.Sprintf("%s at %s of %d ms", gate.Value, level.Value, level.Millis)
-	}).To(words)
-
-	meet(t, "0 gate opened", "1 level high", "2 gate closed")
-	// Output:
-	// 0 opened at nothing
-	// 2 closed at high of 1000 ms
-}
-
-func ExampleStream_TryLeftJoinAsOf() {
-	t := stream.NewTopology()
-	t.From(gates).TryLeftJoinAsOf(t.From(levels), hour, func(_ context.Context, gate string, level *string) (string, error) {
-		if gate == "" {
-			return "", errEmpty
-		}
-		return gate + " at " + orNothing(level), nil
-	}).To(words)
-
-	meet(t, "0 gate opened")
-	// Output: 0 opened at nothing
-}
-
-func ExampleStream_TryLeftJoinAsOfRecord() {
-	t := stream.NewTopology()
-	t.From(gates).TryLeftJoinAsOfRecord(t.From(levels), hour, func(ctx context.Context, gate lineRecord, level *matched) (string, error) {
+	t.From(gates).LeftJoinAsOfRecord(t.From(levels), hour, func(ctx context.Context, gate lineRecord, level *matched) (string, error) {
 		return fmt.Sprint(gate.Value, " with a level: ", level != nil), ctx.Err()
 	}).To(words)
 
@@ -162,30 +111,7 @@ func ExampleStream_JoinInterval() {
 
 func ExampleStream_JoinIntervalRecord() {
 	t := stream.NewTopology()
-	t.From(gates).JoinIntervalRecord(t.From(levels), near, func(gate, level lineRecord) string {
-		return fmt.Sprintf("%s %d ms before %s", gate.Value, level.Millis-gate.Millis, level.Value)
-	}).To(words)
-
-	meet(t, "0 gate opened", "1 level high")
-	// Output: 1 opened 1000 ms before high
-}
-
-func ExampleStream_TryJoinInterval() {
-	t := stream.NewTopology()
-	t.From(gates).TryJoinInterval(t.From(levels), near, func(_ context.Context, gate, level string) (string, error) {
-		if level == "" {
-			return "", errEmpty
-		}
-		return gate + " around " + level, nil
-	}).To(words)
-
-	meet(t, "0 gate opened", "1 level high")
-	// Output: 1 opened around high
-}
-
-func ExampleStream_TryJoinIntervalRecord() {
-	t := stream.NewTopology()
-	t.From(gates).TryJoinIntervalRecord(t.From(levels), near, func(ctx context.Context, gate, level lineRecord) (string, error) {
+	t.From(gates).JoinIntervalRecord(t.From(levels), near, func(ctx context.Context, gate, level lineRecord) (string, error) {
 		return gate.Key + ": " + gate.Value + " around " + level.Value, ctx.Err()
 	}).To(words)
 
@@ -207,35 +133,7 @@ func ExampleStream_LeftJoinInterval() {
 
 func ExampleStream_LeftJoinIntervalRecord() {
 	t := stream.NewTopology()
-	t.From(gates).LeftJoinIntervalRecord(t.From(levels), near, func(gate lineRecord, level *lineRecord) string {
-		if level == nil {
-			return gate.Value + " around nothing"
-		}
-		return fmt.Sprintf("%s %d ms after %s", gate.Value, gate.Millis-level.Millis, level.Value)
-	}).To(words)
-
-	meet(t, "0 gate opened", "3 level high", "4 gate closed")
-	// Output:
-	// 0 opened around nothing
-	// 4 closed 1000 ms after high
-}
-
-func ExampleStream_TryLeftJoinInterval() {
-	t := stream.NewTopology()
-	t.From(gates).TryLeftJoinInterval(t.From(levels), near, func(_ context.Context, gate string, level *string) (string, error) {
-		if gate == "" {
-			return "", errEmpty
-		}
-		return gate + " around " + orNothing(level), nil
-	}).To(words)
-
-	meet(t, "0 gate opened")
-	// Output: 0 opened around nothing
-}
-
-func ExampleStream_TryLeftJoinIntervalRecord() {
-	t := stream.NewTopology()
-	t.From(gates).TryLeftJoinIntervalRecord(t.From(levels), near, func(ctx context.Context, gate lineRecord, level *lineRecord) (string, error) {
+	t.From(gates).LeftJoinIntervalRecord(t.From(levels), near, func(ctx context.Context, gate lineRecord, level *lineRecord) (string, error) {
 		return fmt.Sprint(gate.Value, " with a level: ", level != nil), ctx.Err()
 	}).To(words)
 
@@ -257,35 +155,7 @@ func ExampleStream_RightJoinInterval() {
 
 func ExampleStream_RightJoinIntervalRecord() {
 	t := stream.NewTopology()
-	t.From(gates).RightJoinIntervalRecord(t.From(levels), near, func(gate *lineRecord, level lineRecord) string {
-		if gate == nil {
-			return "nothing around " + level.Value
-		}
-		return fmt.Sprintf("%s %d ms before %s", gate.Value, level.Millis-gate.Millis, level.Value)
-	}).To(words)
-
-	meet(t, "0 level low", "3 gate opened", "4 level high")
-	// Output:
-	// 0 nothing around low
-	// 4 opened 1000 ms before high
-}
-
-func ExampleStream_TryRightJoinInterval() {
-	t := stream.NewTopology()
-	t.From(gates).TryRightJoinInterval(t.From(levels), near, func(_ context.Context, gate *string, level string) (string, error) {
-		if level == "" {
-			return "", errEmpty
-		}
-		return orNothing(gate) + " around " + level, nil
-	}).To(words)
-
-	meet(t, "0 level low")
-	// Output: 0 nothing around low
-}
-
-func ExampleStream_TryRightJoinIntervalRecord() {
-	t := stream.NewTopology()
-	t.From(gates).TryRightJoinIntervalRecord(t.From(levels), near, func(ctx context.Context, gate *lineRecord, level lineRecord) (string, error) {
+	t.From(gates).RightJoinIntervalRecord(t.From(levels), near, func(ctx context.Context, gate *lineRecord, level lineRecord) (string, error) {
 		return fmt.Sprint(level.Value, " with a gate: ", gate != nil), ctx.Err()
 	}).To(words)
 
@@ -308,32 +178,7 @@ func ExampleStream_OuterJoinInterval() {
 
 func ExampleStream_OuterJoinIntervalRecord() {
 	t := stream.NewTopology()
-	t.From(gates).OuterJoinIntervalRecord(t.From(levels), near, func(gate, level *lineRecord) string {
-		if gate == nil || level == nil {
-			return "alone"
-		}
-		return fmt.Sprintf("%s %d ms before %s", gate.Value, level.Millis-gate.Millis, level.Value)
-	}).To(words)
-
-	meet(t, "3 gate opened", "4 level high")
-	// Output:
-	// 3 alone
-	// 4 opened 1000 ms before high
-}
-
-func ExampleStream_TryOuterJoinInterval() {
-	t := stream.NewTopology()
-	t.From(gates).TryOuterJoinInterval(t.From(levels), near, func(ctx context.Context, gate, level *string) (string, error) {
-		return orNothing(gate) + " around " + orNothing(level), ctx.Err()
-	}).To(words)
-
-	meet(t, "0 level low")
-	// Output: 0 nothing around low
-}
-
-func ExampleStream_TryOuterJoinIntervalRecord() {
-	t := stream.NewTopology()
-	t.From(gates).TryOuterJoinIntervalRecord(t.From(levels), near, func(_ context.Context, gate, level *lineRecord) (string, error) {
+	t.From(gates).OuterJoinIntervalRecord(t.From(levels), near, func(_ context.Context, gate, level *lineRecord) (string, error) {
 		if gate != nil && gate.ValueNull {
 			return "", errEmpty
 		}
@@ -348,30 +193,7 @@ func ExampleStream_TryOuterJoinIntervalRecord() {
 
 func ExampleStream_JoinTableRecord() {
 	t := stream.NewTopology()
-	t.From(gates).JoinTableRecord(t.Table(levels), func(gate lineRecord, level string) string {
-		return gate.Key + ": " + gate.Value + " at " + level
-	}).To(words)
-
-	meet(t, "0 gate opened", "1 level high", "2 gate closed")
-	// Output: 2 k: closed at high
-}
-
-func ExampleStream_TryJoinTable() {
-	t := stream.NewTopology()
-	t.From(gates).TryJoinTable(t.Table(levels), func(_ context.Context, gate, level string) (string, error) {
-		if level == "" {
-			return "", errEmpty
-		}
-		return gate + " at " + level, nil
-	}).To(words)
-
-	meet(t, "1 level high", "2 gate closed")
-	// Output: 2 closed at high
-}
-
-func ExampleStream_TryJoinTableRecord() {
-	t := stream.NewTopology()
-	t.From(gates).TryJoinTableRecord(t.Table(levels), func(ctx context.Context, gate lineRecord, level string) (string, error) {
+	t.From(gates).JoinTableRecord(t.Table(levels), func(ctx context.Context, gate lineRecord, level string) (string, error) {
 		return gate.Key + ": " + gate.Value + " at " + level, ctx.Err()
 	}).To(words)
 
@@ -393,30 +215,7 @@ func ExampleStream_LeftJoinTable() {
 
 func ExampleStream_LeftJoinTableRecord() {
 	t := stream.NewTopology()
-	t.From(gates).LeftJoinTableRecord(t.Table(levels), func(gate lineRecord, level *string) string {
-		return gate.Key + ": " + gate.Value + " at " + orNothing(level)
-	}).To(words)
-
-	meet(t, "0 gate opened")
-	// Output: 0 k: opened at nothing
-}
-
-func ExampleStream_TryLeftJoinTable() {
-	t := stream.NewTopology()
-	t.From(gates).TryLeftJoinTable(t.Table(levels), func(_ context.Context, gate string, level *string) (string, error) {
-		if gate == "" {
-			return "", errEmpty
-		}
-		return gate + " at " + orNothing(level), nil
-	}).To(words)
-
-	meet(t, "0 gate opened")
-	// Output: 0 opened at nothing
-}
-
-func ExampleStream_TryLeftJoinTableRecord() {
-	t := stream.NewTopology()
-	t.From(gates).TryLeftJoinTableRecord(t.Table(levels), func(ctx context.Context, gate lineRecord, level *string) (string, error) {
+	t.From(gates).LeftJoinTableRecord(t.Table(levels), func(ctx context.Context, gate lineRecord, level *string) (string, error) {
 		return gate.Key + ": " + gate.Value + " at " + orNothing(level), ctx.Err()
 	}).To(words)
 

@@ -76,26 +76,6 @@ func ExampleStream_FlatMapState() {
 	// k c
 }
 
-func ExampleStream_ProcessState() {
-	counts := store.NewMap[string, int]("counts")
-	t := stream.NewTopology()
-	t.From(lines).
-		ProcessState(counts, func(m *store.Map[string, int], r stream.Record[string, string], emit func(stream.Record[string, int])) {
-			n, _ := m.Get(r.Value)
-			m.Set(r.Value, n+1)
-			for word, n := range m.All() {
-				emit(stream.Record[string, int]{Key: word, Value: n, Millis: r.Millis})
-			}
-		}).
-		To(numbers)
-
-	run(t, numbers, "weir", "mill")
-	// Output:
-	// weir 1
-	// mill 1
-	// weir 1
-}
-
 func ExampleStream_Deduplicate() {
 	t := stream.NewTopology()
 	t.From(lines).

@@ -1,6 +1,7 @@
 package stream_test
 
 import (
+	"context"
 	"fmt"
 	"iter"
 	"strconv"
@@ -56,18 +57,6 @@ func ExampleStream_MapKey() {
 	// Output: WEIR weir
 }
 
-func ExampleStream_Transform() {
-	t := stream.NewTopology()
-	t.From(lines).
-		Transform(func(r stream.Record[string, string]) stream.Record[string, int] {
-			return stream.Record[string, int]{Key: r.Value, Value: len(r.Value), Millis: r.Millis, Headers: r.Headers}
-		}).
-		To(numbers)
-
-	run(t, numbers, "weir")
-	// Output: weir 4
-}
-
 func ExampleStream_Update() {
 	type Trip struct{ From, To string }
 	trips := stream.NewTopic("trips", codec.String(), codec.JSON[*Trip]())
@@ -92,7 +81,9 @@ func ExampleStream_SetTimestamp() {
 			seconds, _ := strconv.ParseInt(line, 10, 64)
 			return time.Unix(seconds, 0)
 		}).
-		MapRecord(func(r stream.Record[string, string]) string { return r.Time().UTC().Format(time.TimeOnly) }).
+		MapRecord(func(_ context.Context, r stream.Record[string, string]) (string, error) {
+			return r.Time().UTC().Format(time.TimeOnly), nil
+		}).
 		To(words)
 
 	run(t, words, "90")
@@ -103,25 +94,13 @@ func ExampleStream_AddHeader() {
 	t := stream.NewTopology()
 	t.From(lines).
 		AddHeader("length", func(line string) []byte { return strconv.AppendInt(nil, int64(len(line)), 10) }).
-		MapRecord(func(r stream.Record[string, string]) string {
-			return fmt.Sprintf("%s=%s", r.Headers[0].Key, r.Headers[0].Value)
+		MapRecord(func(_ context.Context, r stream.Record[string, string]) (string, error) {
+			return fmt.Sprintf("%s=%s", r.Headers[0].Key, r.Headers[0].Value), nil
 		}).
 		To(words)
 
 	run(t, words, "weir")
 	// Output: k length=4
-}
-
-func ExampleStream_SetHeaders() {
-	t := stream.NewTopology()
-	t.From(lines).
-		AddHeader("secret", func(string) []byte { return []byte("x") }).
-		SetHeaders(func(stream.Record[string, string]) []stream.Header { return nil }).
-		MapRecord(func(r stream.Record[string, string]) int { return len(r.Headers) }).
-		To(numbers)
-
-	run(t, numbers, "weir")
-	// Output: k 0
 }
 
 func ExampleStream_Concat() {
@@ -153,9 +132,9 @@ func ExampleStream_Branch() {
 	// k SLUICE
 }
 
-func ExampleStream_Split() {
+func ExampleStream_FanOut() {
 	t := stream.NewTopology()
-	kinds := t.From(lines).Split()
+	kinds := t.From(lines).FanOut()
 	kinds.When("all", func(string) bool { return true }).To(words)
 	kinds.When("short", func(line string) bool { return len(line) < 5 }).Map(strings.ToUpper).To(words)
 
@@ -175,20 +154,6 @@ func ExampleStream_ToWith() {
 
 	run(t, words, "weir")
 	// Output: w weir
-}
-
-func ExampleStream_ToOneOf() {
-	other := stream.NewTopic("other", codec.String(), codec.String())
-	t := stream.NewTopology()
-	t.From(lines).ToOneOf(func(r stream.Record[string, string]) stream.Topic[string, string] {
-		if strings.HasPrefix(r.Value, "w") {
-			return words
-		}
-		return other
-	}, words, other)
-
-	run(t, words, "weir", "sluice")
-	// Output: k weir
 }
 
 func ExampleStream_GroupByKey() {

@@ -75,31 +75,7 @@ func ExampleStream_Map() {
 func ExampleStream_MapRecord() {
 	t := stream.NewTopology()
 	t.From(lines).
-		MapRecord(func(r stream.Record[string, string]) string {
-			return fmt.Sprintf("%s at offset %d, %s", r.Value, r.Origin.Offset, r.Time().UTC().Format(time.TimeOnly))
-		}).
-		To(words)
-
-	run(t, words, "weir", "sluice")
-	// Output:
-	// k weir at offset 0, 00:00:00
-	// k sluice at offset 1, 00:00:01
-}
-
-func ExampleStream_TryMap() {
-	t := stream.NewTopology()
-	t.From(lines).
-		TryMap(func(_ context.Context, line string) (int, error) { return strconv.Atoi(line) }).
-		To(numbers)
-
-	run(t, numbers, "42")
-	// Output: k 42
-}
-
-func ExampleStream_TryMapRecord() {
-	t := stream.NewTopology()
-	t.From(lines).
-		TryMapRecord(func(_ context.Context, r stream.Record[string, string]) (int, error) {
+		MapRecord(func(_ context.Context, r stream.Record[string, string]) (int, error) {
 			if r.ValueNull {
 				return 0, nil
 			}
@@ -121,26 +97,8 @@ func ExampleStream_Filter() {
 
 func ExampleStream_FilterRecord() {
 	t := stream.NewTopology()
-	t.From(lines).FilterRecord(func(r stream.Record[string, string]) bool { return !r.KeyNull && !r.ValueNull }).To(words)
-
-	run(t, words, "weir")
-	// Output: k weir
-}
-
-func ExampleStream_TryFilter() {
-	t := stream.NewTopology()
 	t.From(lines).
-		TryFilter(func(_ context.Context, line string) (bool, error) { return strconv.ParseBool(line) }).
-		To(words)
-
-	run(t, words, "true", "false")
-	// Output: k true
-}
-
-func ExampleStream_TryFilterRecord() {
-	t := stream.NewTopology()
-	t.From(lines).
-		TryFilterRecord(func(_ context.Context, r stream.Record[string, string]) (bool, error) {
+		FilterRecord(func(_ context.Context, r stream.Record[string, string]) (bool, error) {
 			return strconv.ParseBool(r.Value)
 		}).
 		To(words)
@@ -164,41 +122,7 @@ func ExampleStream_FlatMap() {
 func ExampleStream_FlatMapRecord() {
 	t := stream.NewTopology()
 	t.From(lines).
-		FlatMapRecord(func(r stream.Record[string, string]) []string { return []string{r.Key, r.Value} }).
-		To(words)
-
-	run(t, words, "weir")
-	// Output:
-	// k k
-	// k weir
-}
-
-func ExampleStream_TryFlatMap() {
-	t := stream.NewTopology()
-	t.From(lines).
-		TryFlatMap(func(_ context.Context, line string) ([]int, error) {
-			var all []int
-			for field := range strings.FieldsSeq(line) {
-				n, err := strconv.Atoi(field)
-				if err != nil {
-					return nil, err
-				}
-				all = append(all, n)
-			}
-			return all, nil
-		}).
-		To(numbers)
-
-	run(t, numbers, "1 2")
-	// Output:
-	// k 1
-	// k 2
-}
-
-func ExampleStream_TryFlatMapRecord() {
-	t := stream.NewTopology()
-	t.From(lines).
-		TryFlatMapRecord(func(ctx context.Context, r stream.Record[string, string]) ([]string, error) {
+		FlatMapRecord(func(ctx context.Context, r stream.Record[string, string]) ([]string, error) {
 			return strings.Fields(r.Value), ctx.Err()
 		}).
 		To(words)
@@ -221,30 +145,8 @@ func ExampleStream_Peek() {
 
 func ExampleStream_PeekRecord() {
 	t := stream.NewTopology()
-	t.From(lines).PeekRecord(func(r stream.Record[string, string]) { fmt.Println("from", r.Origin.Topic) }).To(words)
-
-	run(t, words, "weir")
-	// Output:
-	// from lines
-	// k weir
-}
-
-func ExampleStream_TryPeek() {
-	notify := func(ctx context.Context, line string) error { fmt.Println("notify:", line); return ctx.Err() }
-
-	t := stream.NewTopology()
-	t.From(lines).TryPeek(notify).To(words)
-
-	run(t, words, "weir")
-	// Output:
-	// notify: weir
-	// k weir
-}
-
-func ExampleStream_TryPeekRecord() {
-	t := stream.NewTopology()
 	t.From(lines).
-		TryPeekRecord(func(_ context.Context, r stream.Record[string, string]) error {
+		PeekRecord(func(_ context.Context, r stream.Record[string, string]) error {
 			if r.KeyNull {
 				return fmt.Errorf("no key")
 			}
@@ -265,31 +167,6 @@ func ExampleStream_GroupBy() {
 	// w weir
 	// s sluice
 	// w water
-}
-
-func ExampleStream_GroupByRecord() {
-	t := stream.NewTopology()
-	t.From(lines).
-		GroupByRecord("weekday", func(r stream.Record[string, string]) string { return r.Time().UTC().Weekday().String() }).
-		To(words)
-
-	run(t, words, "weir")
-	// Output: Thursday weir
-}
-
-func ExampleStream_TryGroupBy() {
-	t := stream.NewTopology()
-	t.From(lines).
-		TryGroupBy("initial", func(_ context.Context, line string) (string, error) {
-			if line == "" {
-				return "", fmt.Errorf("empty line")
-			}
-			return line[:1], nil
-		}).
-		To(words)
-
-	run(t, words, "weir")
-	// Output: w weir
 }
 
 func ExampleStream_GroupByWith() {
@@ -323,56 +200,13 @@ func ExampleStream_MapState() {
 	// k 6
 }
 
-func ExampleStream_MapStateRecord() {
-	last := store.NewCell[int64]("last")
-
-	t := stream.NewTopology()
-	t.From(lines).
-		MapStateRecord(last, func(c *store.Cell[int64], r stream.Record[string, string]) string {
-			before, seen := c.Get()
-			c.Set(r.Millis)
-			if !seen {
-				return r.Value + " comes first"
-			}
-			return fmt.Sprintf("%s comes %d ms later", r.Value, r.Millis-before)
-		}).
-		To(words)
-
-	run(t, words, "weir", "sluice")
-	// Output:
-	// k weir comes first
-	// k sluice comes 1000 ms later
-}
-
-func ExampleStream_TryMapState() {
-	sum := store.NewCell[int]("sum")
-
-	t := stream.NewTopology()
-	t.From(lines).
-		TryMapState(sum, func(_ context.Context, c *store.Cell[int], line string) (int, error) {
-			n, err := strconv.Atoi(line)
-			if err != nil {
-				return 0, err
-			}
-			total, _ := c.Get()
-			c.Set(total + n)
-			return total + n, nil
-		}).
-		To(numbers)
-
-	run(t, numbers, "40", "2")
-	// Output:
-	// k 40
-	// k 42
-}
-
 // A null value is taken for a deletion here.
-func ExampleStream_TryMapStateRecord() {
+func ExampleStream_MapStateRecord() {
 	latest := store.NewCell[string]("latest")
 
 	t := stream.NewTopology()
 	t.From(lines).
-		TryMapStateRecord(latest, func(ctx context.Context, c *store.Cell[string], r stream.Record[string, string]) (string, error) {
+		MapStateRecord(latest, func(ctx context.Context, c *store.Cell[string], r stream.Record[string, string]) (string, error) {
 			before, _ := c.Get()
 			if r.ValueNull {
 				c.Delete()

@@ -13,19 +13,16 @@ func (s Stream[K, V]) Filter(f func(V) bool) Stream[K, V] {
 	}).checked(f == nil)
 }
 
-// FilterRecord is Filter with a function of the whole record.
-func (s Stream[K, V]) FilterRecord(f func(Record[K, V]) bool) Stream[K, V] {
-	return s.filterRecord(func(_ context.Context, r *Record[K, V]) (bool, error) { return f(*r), nil }).checked(f == nil)
-}
-
-// TryFilter is Filter with a function that can fail.
-func (s Stream[K, V]) TryFilter(f func(context.Context, V) (bool, error)) Stream[K, V] {
-	return s.filterRecord(func(ctx context.Context, r *Record[K, V]) (bool, error) { return f(ctx, r.Value) }).checked(f == nil)
-}
-
-// TryFilterRecord is Filter with a function of the whole record that can fail.
-func (s Stream[K, V]) TryFilterRecord(f func(context.Context, Record[K, V]) (bool, error)) Stream[K, V] {
+// FilterRecord is Filter with a function of the whole record that can fail.
+func (s Stream[K, V]) FilterRecord(f func(context.Context, Record[K, V]) (bool, error)) Stream[K, V] {
 	return s.filterRecord(func(ctx context.Context, r *Record[K, V]) (bool, error) { return f(ctx, *r) }).checked(f == nil)
+}
+
+// FilterWith is Filter with a prepared condition on the value that can fail, such as one of package row:
+//
+//	readings.FilterWith(row.Where(row.Col("temperature").Gt(30)))
+func (s Stream[K, V]) FilterWith(f func(context.Context, V) (bool, error)) Stream[K, V] {
+	return s.filterRecord(func(ctx context.Context, r *Record[K, V]) (bool, error) { return f(ctx, r.Value) }).checked(f == nil)
 }
 
 func (s Stream[K, V]) filterRecord(f func(context.Context, *Record[K, V]) (bool, error)) Stream[K, V] {

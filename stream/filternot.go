@@ -13,18 +13,8 @@ func (s Stream[K, V]) FilterNot(f func(V) bool) Stream[K, V] {
 	}).checked(f == nil)
 }
 
-// FilterNotRecord is FilterNot with a function of the whole record.
-func (s Stream[K, V]) FilterNotRecord(f func(Record[K, V]) bool) Stream[K, V] {
-	return s.filterNot(func(_ context.Context, r *Record[K, V]) (bool, error) { return f(*r), nil }).checked(f == nil)
-}
-
-// TryFilterNot is FilterNot with a function that can fail.
-func (s Stream[K, V]) TryFilterNot(f func(context.Context, V) (bool, error)) Stream[K, V] {
-	return s.filterNot(func(ctx context.Context, r *Record[K, V]) (bool, error) { return f(ctx, r.Value) }).checked(f == nil)
-}
-
-// TryFilterNotRecord is FilterNot with a function of the whole record that can fail.
-func (s Stream[K, V]) TryFilterNotRecord(f func(context.Context, Record[K, V]) (bool, error)) Stream[K, V] {
+// FilterNotRecord is FilterNot with a function of the whole record that can fail.
+func (s Stream[K, V]) FilterNotRecord(f func(context.Context, Record[K, V]) (bool, error)) Stream[K, V] {
 	return s.filterNot(func(ctx context.Context, r *Record[K, V]) (bool, error) { return f(ctx, *r) }).checked(f == nil)
 }
 

@@ -11,18 +11,8 @@ func (s Stream[K, V]) FlatMap[W any](f func(V) []W) Stream[K, W] {
 	return s.flatMap(func(_ context.Context, r *Record[K, V]) ([]W, error) { return f(r.Value), nil }).checked(f == nil)
 }
 
-// FlatMapRecord is FlatMap with a function of the whole record.
-func (s Stream[K, V]) FlatMapRecord[W any](f func(Record[K, V]) []W) Stream[K, W] {
-	return s.flatMap(func(_ context.Context, r *Record[K, V]) ([]W, error) { return f(*r), nil }).checked(f == nil)
-}
-
-// TryFlatMap is FlatMap with a function that can fail. Nothing is emitted for a record for which it fails.
-func (s Stream[K, V]) TryFlatMap[W any](f func(context.Context, V) ([]W, error)) Stream[K, W] {
-	return s.flatMap(func(ctx context.Context, r *Record[K, V]) ([]W, error) { return f(ctx, r.Value) }).checked(f == nil)
-}
-
-// TryFlatMapRecord is FlatMap with a function of the whole record that can fail.
-func (s Stream[K, V]) TryFlatMapRecord[W any](f func(context.Context, Record[K, V]) ([]W, error)) Stream[K, W] {
+// FlatMapRecord is FlatMap with a function of the whole record that can fail. A record emits nothing if its call fails.
+func (s Stream[K, V]) FlatMapRecord[W any](f func(context.Context, Record[K, V]) ([]W, error)) Stream[K, W] {
 	return s.flatMap(func(ctx context.Context, r *Record[K, V]) ([]W, error) { return f(ctx, *r) }).checked(f == nil)
 }
 

@@ -15,23 +15,9 @@ func (s Stream[K, V]) FlatMapSeq[W any](f func(V) iter.Seq[W]) Stream[K, W] {
 	}).checked(f == nil)
 }
 
-// FlatMapSeqRecord is FlatMapSeq with a function of the whole record.
-func (s Stream[K, V]) FlatMapSeqRecord[W any](f func(Record[K, V]) iter.Seq[W]) Stream[K, W] {
-	return s.push(func(_ context.Context, r *Record[K, V], p *operator.Push[W]) error {
-		return pushAll(f(*r), p)
-	}).checked(f == nil)
-}
-
-// TryFlatMapSeq is FlatMapSeq with an iterator that can fail: it ends with the first error, and what was yielded before
-// stays emitted if the error policy goes on.
-func (s Stream[K, V]) TryFlatMapSeq[W any](f func(context.Context, V) iter.Seq2[W, error]) Stream[K, W] {
-	return s.push(func(ctx context.Context, r *Record[K, V], p *operator.Push[W]) error {
-		return tryPushAll(f(ctx, r.Value), p)
-	}).checked(f == nil)
-}
-
-// TryFlatMapSeqRecord is TryFlatMapSeq with a function of the whole record.
-func (s Stream[K, V]) TryFlatMapSeqRecord[W any](f func(context.Context, Record[K, V]) iter.Seq2[W, error]) Stream[K, W] {
+// FlatMapSeqRecord is FlatMapSeq with an iterator of the whole record that can fail: it ends with its first error. Values yielded
+// before the error stay emitted if the error policy goes on.
+func (s Stream[K, V]) FlatMapSeqRecord[W any](f func(context.Context, Record[K, V]) iter.Seq2[W, error]) Stream[K, W] {
 	return s.push(func(ctx context.Context, r *Record[K, V], p *operator.Push[W]) error {
 		return tryPushAll(f(ctx, *r), p)
 	}).checked(f == nil)
@@ -46,24 +32,9 @@ func (s Stream[K, V]) FlatMapEmit[W any](f func(v V, emit func(W))) Stream[K, W]
 	}).checked(f == nil)
 }
 
-// FlatMapEmitRecord is FlatMapEmit with a function of the whole record.
-func (s Stream[K, V]) FlatMapEmitRecord[W any](f func(r Record[K, V], emit func(W))) Stream[K, W] {
-	return s.push(func(_ context.Context, r *Record[K, V], p *operator.Push[W]) error {
-		f(*r, p.Emit)
-		return nil
-	}).checked(f == nil)
-}
-
-// TryFlatMapEmit is FlatMapEmit with a function that can fail. emit returns the error of what comes after, which the
-// function should return. What was emitted before an error stays emitted if the error policy goes on.
-func (s Stream[K, V]) TryFlatMapEmit[W any](f func(ctx context.Context, v V, emit func(W) error) error) Stream[K, W] {
-	return s.push(func(ctx context.Context, r *Record[K, V], p *operator.Push[W]) error {
-		return f(ctx, r.Value, p.TryEmit)
-	}).checked(f == nil)
-}
-
-// TryFlatMapEmitRecord is TryFlatMapEmit with a function of the whole record.
-func (s Stream[K, V]) TryFlatMapEmitRecord[W any](f func(ctx context.Context, r Record[K, V], emit func(W) error) error) Stream[K, W] {
+// FlatMapEmitRecord is FlatMapEmit with a function of the whole record that can fail. emit returns the error of the operators
+// behind it, and the function should return it. Values emitted before an error stay emitted if the error policy goes on.
+func (s Stream[K, V]) FlatMapEmitRecord[W any](f func(ctx context.Context, r Record[K, V], emit func(W) error) error) Stream[K, W] {
 	return s.push(func(ctx context.Context, r *Record[K, V], p *operator.Push[W]) error {
 		return f(ctx, *r, p.TryEmit)
 	}).checked(f == nil)

@@ -93,13 +93,13 @@ func TestTypesWithANullOfTheirOwnStayNull(t *testing.T) {
 	sink := stream.NewTopic("sink", codec.Nullable(codec.String()), codec.Bytes())
 	topology := stream.NewTopology()
 	topology.From(source).
-		MapRecord(func(r stream.Record[*string, []byte]) []byte {
+		MapRecord(func(_ context.Context, r stream.Record[*string, []byte]) ([]byte, error) {
 			if r.KeyNull != (r.Key == nil) || r.ValueNull != (r.Value == nil) {
 				t.Errorf("record %+v", r)
 			}
-			return r.Value // nil is a null, written back
+			return r.Value, nil // nil is a null, written back
 		}).
-		GroupByRecord("g", func(r stream.Record[*string, []byte]) *string { return r.Key }).
+		GroupByRecord("g", func(_ context.Context, r stream.Record[*string, []byte]) (*string, error) { return r.Key, nil }).
 		To(sink)
 	d := testkit.New(t, topology)
 	key := "k"
@@ -208,10 +208,10 @@ func TestCellsKeepStateByKey(t *testing.T) {
 // S-14.
 func TestStateSetBeforeAFailureStays(t *testing.T) {
 	topology := stream.NewTopology()
-	topology.From(in).TryMapState(cellHandle, func(_ context.Context, c *textCell, v string) (string, error) {
+	topology.From(in).MapStateRecord(cellHandle, func(_ context.Context, c *textCell, r textRecord) (string, error) {
 		before, _ := c.Get()
-		c.Set(v)
-		if v == "bad" {
+		c.Set(r.Value)
+		if r.Value == "bad" {
 			return "", errBad
 		}
 		return before, nil
@@ -359,8 +359,8 @@ func TestResultThatFailsIsSkippedAlone(t *testing.T) {
 		Window(window.Tumbling(10 * time.Millisecond).Grace(50 * time.Millisecond)).
 		Aggregate(window.Sum(func(n *int) int { return *n })).
 		Final().
-		TryPeek(func(_ context.Context, r window.Result[int]) error {
-			if r.Value == 2 {
+		PeekRecord(func(_ context.Context, r stream.Record[string, window.Result[int]]) error {
+			if r.Value.Value == 2 {
 				return errBad
 			}
 			return nil

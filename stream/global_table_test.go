@@ -58,34 +58,23 @@ func ExampleTopology_GlobalTable() {
 func ExampleStream_JoinGlobalRecord() {
 	t := stream.NewTopology()
 	t.From(pages).JoinGlobalRecord(t.GlobalTable(users),
-		func(r textRecord) string { return userOf(r.Value) },
-		func(r textRecord, user string) string { return r.Key + " sees " + user },
+		func(_ context.Context, r textRecord) (string, error) { return userOf(r.Value), nil },
+		func(_ context.Context, r textRecord, user string) (string, error) {
+			return r.Key + " sees " + user, nil
+		},
 	).To(words)
 
 	visit(t)
 	// Output: x sees Ada
 }
 
-func ExampleStream_TryJoinGlobal() {
-	t := stream.NewTopology()
-	t.From(pages).TryJoinGlobal(t.GlobalTable(users), func(_ context.Context, page string) (string, error) {
-		if page == "/" {
-			return "", stream.ErrNoKey
-		}
-		return userOf(page), nil
-	}, func(_ context.Context, page, user string) (string, error) {
-		return page + " of " + user, nil
-	}).To(words)
-
-	visit(t)
-	// Output: /7 of Ada
-}
-
 func ExampleStream_LeftJoinGlobalRecord() {
 	t := stream.NewTopology()
 	t.From(pages).LeftJoinGlobalRecord(t.GlobalTable(users),
-		func(r textRecord) string { return userOf(r.Value) },
-		func(r textRecord, user *string) string { return fmt.Sprint(r.Value, " has a user: ", user != nil) },
+		func(_ context.Context, r textRecord) (string, error) { return userOf(r.Value), nil },
+		func(_ context.Context, r textRecord, user *string) (string, error) {
+			return fmt.Sprint(r.Value, " has a user: ", user != nil), nil
+		},
 	).To(words)
 
 	visit(t)
@@ -125,54 +114,22 @@ func ExampleStream_LeftJoinGlobal() {
 	// / of nothing
 }
 
-// A record that refers to nothing says so.
-func ExampleStream_TryLeftJoinGlobal() {
-	t := stream.NewTopology()
-	t.From(pages).TryLeftJoinGlobal(t.GlobalTable(users), func(_ context.Context, page string) (string, error) {
-		if page == "/" {
-			return "", stream.ErrNoKey
-		}
-		return page[1:], nil
-	}, func(_ context.Context, page string, user *string) (string, error) {
-		return page + orNone(user), nil
-	}).To(words)
-
-	err := testkit.Run(t, func(d *testkit.Driver) {
-		d.Input(users).Send("7", " Ada", time.Unix(0, 0))
-		d.Input(pages).Send("x", "/7", time.Unix(1, 0))
-		d.Input(pages).Send("x", "/", time.Unix(2, 0))
-		for _, v := range d.Output(words).Values() {
-			fmt.Println(v)
-		}
-	})
-	if err != nil {
-		fmt.Println(err)
-	}
-	// Output:
-	// /7 Ada
-	// / nobody
-}
-
-// globalJoins are the twins: each joins a page with the user whose number it is. "none" refers to nobody.
+// globalJoins are all joins with a global table: each joins a page with the user whose number it is. "none" refers to nobody.
 var globalJoins = map[string]func(s textStream, t stream.GlobalTable[string, string]) textStream{
 	"JoinGlobal": func(s textStream, t stream.GlobalTable[string, string]) textStream {
 		return s.JoinGlobal(t, same, concat)
 	},
 	"JoinGlobalRecord": func(s textStream, t stream.GlobalTable[string, string]) textStream {
-		return s.JoinGlobalRecord(t, func(r textRecord) string { return r.Value }, func(r textRecord, user string) string { return r.Value + user })
-	},
-	"TryJoinGlobal": func(s textStream, t stream.GlobalTable[string, string]) textStream {
-		return s.TryJoinGlobal(t, tryKey, func(_ context.Context, page, user string) (string, error) { return page + user, failOn(page) })
+		return s.JoinGlobalRecord(t, tryKey, func(_ context.Context, r textRecord, user string) (string, error) {
+			return r.Value + user, failOn(r.Value)
+		})
 	},
 	"LeftJoinGlobal": func(s textStream, t stream.GlobalTable[string, string]) textStream {
 		return s.LeftJoinGlobal(t, same, func(page string, user *string) string { return page + orNone(user) })
 	},
 	"LeftJoinGlobalRecord": func(s textStream, t stream.GlobalTable[string, string]) textStream {
-		return s.LeftJoinGlobalRecord(t, func(r textRecord) string { return r.Value }, func(r textRecord, user *string) string { return r.Value + orNone(user) })
-	},
-	"TryLeftJoinGlobal": func(s textStream, t stream.GlobalTable[string, string]) textStream {
-		return s.TryLeftJoinGlobal(t, tryKey, func(_ context.Context, page string, user *string) (string, error) {
-			return page + orNone(user), failOn(page)
+		return s.LeftJoinGlobalRecord(t, tryKey, func(_ context.Context, r textRecord, user *string) (string, error) {
+			return r.Value + orNone(user), failOn(r.Value)
 		})
 	},
 }
@@ -186,14 +143,14 @@ func failOn(v string) error {
 	return nil
 }
 
-func tryKey(_ context.Context, v string) (string, error) {
-	switch v {
+func tryKey(_ context.Context, r textRecord) (string, error) {
+	switch r.Value {
 	case "none":
-		return "7", fmt.Errorf("%q: %w", v, stream.ErrNoKey)
+		return "7", fmt.Errorf("%q: %w", r.Value, stream.ErrNoKey)
 	case "14":
 		return "", errUnlucky
 	}
-	return v, nil
+	return r.Value, nil
 }
 
 func orNone(s *string) string {
@@ -259,7 +216,7 @@ func TestGlobalJoinsFindRowsByTheKeyThatIsDerived(t *testing.T) {
 
 func TestErrorsOfGlobalJoinsNameTheRecord(t *testing.T) {
 	for name, declare := range globalJoins {
-		if !strings.HasPrefix(name, "Try") {
+		if !strings.HasSuffix(name, "Record") {
 			continue
 		}
 		for _, value := range []string{"13", "14"} {

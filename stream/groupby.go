@@ -19,16 +19,10 @@ func (s Stream[K, V]) GroupBy[L any](name string, f func(V) L) Stream[L, V] {
 	return s.GroupByWith(Repartition[L, V]{Name: name}, f)
 }
 
-// GroupByRecord is GroupBy with a function of the whole record.
-func (s Stream[K, V]) GroupByRecord[L any](name string, f func(Record[K, V]) L) Stream[L, V] {
+// GroupByRecord is GroupBy with a function of the whole record that can fail.
+func (s Stream[K, V]) GroupByRecord[L any](name string, f func(context.Context, Record[K, V]) (L, error)) Stream[L, V] {
 	return s.groupBy(Repartition[L, V]{Name: name},
-		func(_ context.Context, r *Record[K, V]) (L, error) { return f(*r), nil }, f == nil)
-}
-
-// TryGroupBy is GroupBy with a function that can fail.
-func (s Stream[K, V]) TryGroupBy[L any](name string, f func(context.Context, V) (L, error)) Stream[L, V] {
-	return s.groupBy(Repartition[L, V]{Name: name},
-		func(ctx context.Context, r *Record[K, V]) (L, error) { return f(ctx, r.Value) }, f == nil)
+		func(ctx context.Context, r *Record[K, V]) (L, error) { return f(ctx, *r) }, f == nil)
 }
 
 // Repartition describes an internal topic that brings records of the same key together.
@@ -48,25 +42,9 @@ func (s Stream[K, V]) GroupByWith[L any](to Repartition[L, V], f func(V) L) Stre
 	return s.groupBy(to, func(_ context.Context, r *Record[K, V]) (L, error) { return f(r.Value), nil }, f == nil)
 }
 
-// GroupByWithRecord is GroupByWith with a function of the whole record.
-func (s Stream[K, V]) GroupByWithRecord[L any](to Repartition[L, V], f func(Record[K, V]) L) Stream[L, V] {
-	return s.groupBy(to, func(_ context.Context, r *Record[K, V]) (L, error) { return f(*r), nil }, f == nil)
-}
-
-// TryGroupByWith is GroupByWith with a function that can fail.
-func (s Stream[K, V]) TryGroupByWith[L any](to Repartition[L, V], f func(context.Context, V) (L, error)) Stream[L, V] {
-	return s.groupBy(to, func(ctx context.Context, r *Record[K, V]) (L, error) { return f(ctx, r.Value) }, f == nil)
-}
-
-// TryGroupByWithRecord is GroupByWith with a function of the whole record that can fail.
-func (s Stream[K, V]) TryGroupByWithRecord[L any](to Repartition[L, V], f func(context.Context, Record[K, V]) (L, error)) Stream[L, V] {
+// GroupByWithRecord is GroupByWith with a function of the whole record that can fail.
+func (s Stream[K, V]) GroupByWithRecord[L any](to Repartition[L, V], f func(context.Context, Record[K, V]) (L, error)) Stream[L, V] {
 	return s.groupBy(to, func(ctx context.Context, r *Record[K, V]) (L, error) { return f(ctx, *r) }, f == nil)
-}
-
-// TryGroupByRecord is GroupBy with a function of the whole record that can fail.
-func (s Stream[K, V]) TryGroupByRecord[L any](name string, f func(context.Context, Record[K, V]) (L, error)) Stream[L, V] {
-	return s.groupBy(Repartition[L, V]{Name: name},
-		func(ctx context.Context, r *Record[K, V]) (L, error) { return f(ctx, *r) }, f == nil)
 }
 
 // GroupByKey sends each record through an internal topic, by the key that it has: after MapKey or Transform, or where the

@@ -7,13 +7,8 @@ import (
 )
 
 // SetHeaders replaces the headers of each record by what f returns, which may be nil. f is given a copy of the headers,
-// in order and with duplicates, that it may change, append to and return; it must not keep it.
-func (s Stream[K, V]) SetHeaders(f func(Record[K, V]) []Header) Stream[K, V] {
-	return s.setHeaders(func(_ context.Context, r *Record[K, V]) ([]Header, error) { return f(*r), nil }).checked(f == nil)
-}
-
-// TrySetHeaders is SetHeaders with a function that can fail.
-func (s Stream[K, V]) TrySetHeaders(f func(context.Context, Record[K, V]) ([]Header, error)) Stream[K, V] {
+// in order and with duplicates, that it may change, append to and return; it must not keep it. An error of f is a processing error.
+func (s Stream[K, V]) SetHeaders(f func(context.Context, Record[K, V]) ([]Header, error)) Stream[K, V] {
 	return s.setHeaders(func(ctx context.Context, r *Record[K, V]) ([]Header, error) { return f(ctx, *r) }).checked(f == nil)
 }
 
@@ -28,18 +23,8 @@ func (s Stream[K, V]) AddHeader(key string, f func(V) []byte) Stream[K, V] {
 	return s.addHeader(key, func(_ context.Context, r *Record[K, V]) ([]byte, error) { return f(r.Value), nil }).checked(f == nil)
 }
 
-// AddHeaderRecord is AddHeader with a function of the whole record.
-func (s Stream[K, V]) AddHeaderRecord(key string, f func(Record[K, V]) []byte) Stream[K, V] {
-	return s.addHeader(key, func(_ context.Context, r *Record[K, V]) ([]byte, error) { return f(*r), nil }).checked(f == nil)
-}
-
-// TryAddHeader is AddHeader with a function that can fail.
-func (s Stream[K, V]) TryAddHeader(key string, f func(context.Context, V) ([]byte, error)) Stream[K, V] {
-	return s.addHeader(key, func(ctx context.Context, r *Record[K, V]) ([]byte, error) { return f(ctx, r.Value) }).checked(f == nil)
-}
-
-// TryAddHeaderRecord is AddHeader with a function of the whole record that can fail.
-func (s Stream[K, V]) TryAddHeaderRecord(key string, f func(context.Context, Record[K, V]) ([]byte, error)) Stream[K, V] {
+// AddHeaderRecord is AddHeader with a function of the whole record that can fail.
+func (s Stream[K, V]) AddHeaderRecord(key string, f func(context.Context, Record[K, V]) ([]byte, error)) Stream[K, V] {
 	return s.addHeader(key, func(ctx context.Context, r *Record[K, V]) ([]byte, error) { return f(ctx, *r) }).checked(f == nil)
 }
 

@@ -34,7 +34,7 @@ func noEdit(_ *stream.Topology, s textStream) textStream { return s }
 func TestUnrelatedEditsKeepTheFingerprintOfState(t *testing.T) {
 	before := version(noEdit, "g", "c", time.Minute)
 	after := version(func(t *stream.Topology, s textStream) textStream {
-		s.Filter(noNothing).Print().To(out)
+		s.Filter(noNothing).Print(stream.PrintOptions{}).To(out)
 		return s.Peek(func(string) {}).Map(same).Merge(s)
 	}, "g", "c", time.Minute)
 	if a, b := before.Fingerprint(), after.Fingerprint(); a != b || len(a) != 32 {

@@ -10,7 +10,7 @@ import (
 	"github.com/weirstreams/weir/operator"
 )
 
-// Matched is the right record that a left record is joined with, as the ...Record twins of JoinAsOf see it.
+// Matched is the right record that a left record is joined with, as the ...Record forms of JoinAsOf see it.
 type Matched[R any] = operator.Matched[R]
 
 // JoinAsOf joins each record with the record of right that has the same key and was valid at its time: the latest that is
@@ -25,22 +25,8 @@ func (s Stream[K, V]) JoinAsOf[R, W any](right Stream[K, R], d join.AsOf, f func
 	}).checked(f == nil)
 }
 
-// JoinAsOfRecord is JoinAsOf with a function of the whole record and of the match with its time.
-func (s Stream[K, V]) JoinAsOfRecord[R, W any](right Stream[K, R], d join.AsOf, f func(Record[K, V], Matched[R]) W) Stream[K, W] {
-	return s.joinAsOf(right, d, false, func(_ context.Context, l *Record[K, V], r *Matched[R]) (W, error) {
-		return f(*l, *r), nil
-	}).checked(f == nil)
-}
-
-// TryJoinAsOf is JoinAsOf with a function that can fail.
-func (s Stream[K, V]) TryJoinAsOf[R, W any](right Stream[K, R], d join.AsOf, f func(context.Context, V, R) (W, error)) Stream[K, W] {
-	return s.joinAsOf(right, d, false, func(ctx context.Context, l *Record[K, V], r *Matched[R]) (W, error) {
-		return f(ctx, l.Value, r.Value)
-	}).checked(f == nil)
-}
-
-// TryJoinAsOfRecord is JoinAsOf with a function of the whole record and of the match with its time that can fail.
-func (s Stream[K, V]) TryJoinAsOfRecord[R, W any](right Stream[K, R], d join.AsOf, f func(context.Context, Record[K, V], Matched[R]) (W, error)) Stream[K, W] {
+// JoinAsOfRecord is JoinAsOf with a function of the whole record and of the match with its time that can fail.
+func (s Stream[K, V]) JoinAsOfRecord[R, W any](right Stream[K, R], d join.AsOf, f func(context.Context, Record[K, V], Matched[R]) (W, error)) Stream[K, W] {
 	return s.joinAsOf(right, d, false, func(ctx context.Context, l *Record[K, V], r *Matched[R]) (W, error) {
 		return f(ctx, *l, *r)
 	}).checked(f == nil)
@@ -53,23 +39,9 @@ func (s Stream[K, V]) LeftJoinAsOf[R, W any](right Stream[K, R], d join.AsOf, f 
 	}).checked(f == nil)
 }
 
-// LeftJoinAsOfRecord is LeftJoinAsOf with a function of the whole record and of the match with its time, or nil.
-func (s Stream[K, V]) LeftJoinAsOfRecord[R, W any](right Stream[K, R], d join.AsOf, f func(Record[K, V], *Matched[R]) W) Stream[K, W] {
-	return s.joinAsOf(right, d, true, func(_ context.Context, l *Record[K, V], r *Matched[R]) (W, error) {
-		return f(*l, r), nil
-	}).checked(f == nil)
-}
-
-// TryLeftJoinAsOf is LeftJoinAsOf with a function that can fail.
-func (s Stream[K, V]) TryLeftJoinAsOf[R, W any](right Stream[K, R], d join.AsOf, f func(context.Context, V, *R) (W, error)) Stream[K, W] {
-	return s.joinAsOf(right, d, true, func(ctx context.Context, l *Record[K, V], r *Matched[R]) (W, error) {
-		return f(ctx, l.Value, matchValue(r))
-	}).checked(f == nil)
-}
-
-// TryLeftJoinAsOfRecord is LeftJoinAsOf with a function of the whole record and of the match with its time, or nil, that can
+// LeftJoinAsOfRecord is LeftJoinAsOf with a function of the whole record and of the match with its time, or nil, that can
 // fail.
-func (s Stream[K, V]) TryLeftJoinAsOfRecord[R, W any](right Stream[K, R], d join.AsOf, f func(context.Context, Record[K, V], *Matched[R]) (W, error)) Stream[K, W] {
+func (s Stream[K, V]) LeftJoinAsOfRecord[R, W any](right Stream[K, R], d join.AsOf, f func(context.Context, Record[K, V], *Matched[R]) (W, error)) Stream[K, W] {
 	return s.joinAsOf(right, d, true, func(ctx context.Context, l *Record[K, V], r *Matched[R]) (W, error) {
 		return f(ctx, *l, r)
 	}).checked(f == nil)

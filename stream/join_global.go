@@ -7,9 +7,9 @@ import (
 	"github.com/weirstreams/weir/operator"
 )
 
-// ErrNoKey is what the key function of TryJoinGlobal or TryLeftJoinGlobal returns, or wraps, for a record that refers to no row.
-// The other functions say so with a null key, if the keys of the table can be null (pointers, byte slices), or with one that
-// the table never has.
+// ErrNoKey is the error that the key function of JoinGlobalRecord or LeftJoinGlobalRecord returns, or wraps, for a record that
+// refers to no row. The key functions of JoinGlobal and LeftJoinGlobal say so with a null key, if the keys of the table can be
+// null (pointers, byte slices), or with a key that the table never has.
 var ErrNoKey = operator.ErrNoKey
 
 // JoinGlobal joins each record with the row that a global table has for a key that is derived of the record. Records without
@@ -28,24 +28,14 @@ func (s Stream[K, V]) JoinGlobal[K2, T, W any](table GlobalTable[K2, T], key fun
 	).checked(key == nil || f == nil)
 }
 
-// JoinGlobalRecord is JoinGlobal with functions of the whole record.
+// JoinGlobalRecord is JoinGlobal with functions of the whole record that can fail. The key function returns
+// [ErrNoKey] for a record that refers to no row.
 func (s Stream[K, V]) JoinGlobalRecord[K2, T, W any](
-	table GlobalTable[K2, T], key func(Record[K, V]) K2, f func(Record[K, V], T) W,
+	table GlobalTable[K2, T], key func(context.Context, Record[K, V]) (K2, error), f func(context.Context, Record[K, V], T) (W, error),
 ) Stream[K, W] {
 	return s.joinGlobal(table, false,
-		func(_ context.Context, r *Record[K, V]) (K2, error) { return key(*r), nil },
-		func(_ context.Context, r *Record[K, V], row *T) (W, error) { return f(*r, *row), nil },
-	).checked(key == nil || f == nil)
-}
-
-// TryJoinGlobal is JoinGlobal with functions that can fail. The key function returns [ErrNoKey] for a record that refers to no
-// row.
-func (s Stream[K, V]) TryJoinGlobal[K2, T, W any](
-	table GlobalTable[K2, T], key func(context.Context, V) (K2, error), f func(context.Context, V, T) (W, error),
-) Stream[K, W] {
-	return s.joinGlobal(table, false,
-		func(ctx context.Context, r *Record[K, V]) (K2, error) { return key(ctx, r.Value) },
-		func(ctx context.Context, r *Record[K, V], row *T) (W, error) { return f(ctx, r.Value, *row) },
+		func(ctx context.Context, r *Record[K, V]) (K2, error) { return key(ctx, *r) },
+		func(ctx context.Context, r *Record[K, V], row *T) (W, error) { return f(ctx, *r, *row) },
 	).checked(key == nil || f == nil)
 }
 
@@ -57,24 +47,14 @@ func (s Stream[K, V]) LeftJoinGlobal[K2, T, W any](table GlobalTable[K2, T], key
 	).checked(key == nil || f == nil)
 }
 
-// LeftJoinGlobalRecord is LeftJoinGlobal with functions of the whole record.
+// LeftJoinGlobalRecord is LeftJoinGlobal with functions of the whole record that can fail. The key function returns
+// [ErrNoKey] for a record that refers to no row.
 func (s Stream[K, V]) LeftJoinGlobalRecord[K2, T, W any](
-	table GlobalTable[K2, T], key func(Record[K, V]) K2, f func(Record[K, V], *T) W,
+	table GlobalTable[K2, T], key func(context.Context, Record[K, V]) (K2, error), f func(context.Context, Record[K, V], *T) (W, error),
 ) Stream[K, W] {
 	return s.joinGlobal(table, true,
-		func(_ context.Context, r *Record[K, V]) (K2, error) { return key(*r), nil },
-		func(_ context.Context, r *Record[K, V], row *T) (W, error) { return f(*r, row), nil },
-	).checked(key == nil || f == nil)
-}
-
-// TryLeftJoinGlobal is LeftJoinGlobal with functions that can fail. The key function returns [ErrNoKey] for a record that
-// refers to no row.
-func (s Stream[K, V]) TryLeftJoinGlobal[K2, T, W any](
-	table GlobalTable[K2, T], key func(context.Context, V) (K2, error), f func(context.Context, V, *T) (W, error),
-) Stream[K, W] {
-	return s.joinGlobal(table, true,
-		func(ctx context.Context, r *Record[K, V]) (K2, error) { return key(ctx, r.Value) },
-		func(ctx context.Context, r *Record[K, V], row *T) (W, error) { return f(ctx, r.Value, row) },
+		func(ctx context.Context, r *Record[K, V]) (K2, error) { return key(ctx, *r) },
+		func(ctx context.Context, r *Record[K, V], row *T) (W, error) { return f(ctx, *r, row) },
 	).checked(key == nil || f == nil)
 }
 

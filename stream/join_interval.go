@@ -16,7 +16,7 @@ import (
 //
 // Records with a null key are skipped and counted.
 //
-// The ...Record twins see both records with key, value, whether that is null, and time. Headers and origin are not kept,
+// The ...Record forms see both records with key, value, whether that is null, and time. Headers and origin are not kept,
 // and nil.
 func (s Stream[K, V]) JoinInterval[R, W any](right Stream[K, R], d join.Interval, f func(V, R) W) Stream[K, W] {
 	return s.joinInterval(right, d, false, false, func(_ context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
@@ -24,22 +24,8 @@ func (s Stream[K, V]) JoinInterval[R, W any](right Stream[K, R], d join.Interval
 	}).checked(f == nil)
 }
 
-// JoinIntervalRecord is JoinInterval with a function of the whole records.
-func (s Stream[K, V]) JoinIntervalRecord[R, W any](right Stream[K, R], d join.Interval, f func(Record[K, V], Record[K, R]) W) Stream[K, W] {
-	return s.joinInterval(right, d, false, false, func(_ context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
-		return f(*l, *r), nil
-	}).checked(f == nil)
-}
-
-// TryJoinInterval is JoinInterval with a function that can fail.
-func (s Stream[K, V]) TryJoinInterval[R, W any](right Stream[K, R], d join.Interval, f func(context.Context, V, R) (W, error)) Stream[K, W] {
-	return s.joinInterval(right, d, false, false, func(ctx context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
-		return f(ctx, l.Value, r.Value)
-	}).checked(f == nil)
-}
-
-// TryJoinIntervalRecord is JoinInterval with a function of the whole records that can fail.
-func (s Stream[K, V]) TryJoinIntervalRecord[R, W any](right Stream[K, R], d join.Interval, f func(context.Context, Record[K, V], Record[K, R]) (W, error)) Stream[K, W] {
+// JoinIntervalRecord is JoinInterval with a function of the whole records that can fail.
+func (s Stream[K, V]) JoinIntervalRecord[R, W any](right Stream[K, R], d join.Interval, f func(context.Context, Record[K, V], Record[K, R]) (W, error)) Stream[K, W] {
 	return s.joinInterval(right, d, false, false, func(ctx context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
 		return f(ctx, *l, *r)
 	}).checked(f == nil)
@@ -54,22 +40,8 @@ func (s Stream[K, V]) LeftJoinInterval[R, W any](right Stream[K, R], d join.Inte
 	}).checked(f == nil)
 }
 
-// LeftJoinIntervalRecord is LeftJoinInterval with a function of the whole records.
-func (s Stream[K, V]) LeftJoinIntervalRecord[R, W any](right Stream[K, R], d join.Interval, f func(Record[K, V], *Record[K, R]) W) Stream[K, W] {
-	return s.joinInterval(right, d, true, false, func(_ context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
-		return f(*l, r), nil
-	}).checked(f == nil)
-}
-
-// TryLeftJoinInterval is LeftJoinInterval with a function that can fail.
-func (s Stream[K, V]) TryLeftJoinInterval[R, W any](right Stream[K, R], d join.Interval, f func(context.Context, V, *R) (W, error)) Stream[K, W] {
-	return s.joinInterval(right, d, true, false, func(ctx context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
-		return f(ctx, l.Value, valueOrNil(r))
-	}).checked(f == nil)
-}
-
-// TryLeftJoinIntervalRecord is LeftJoinInterval with a function of the whole records that can fail.
-func (s Stream[K, V]) TryLeftJoinIntervalRecord[R, W any](right Stream[K, R], d join.Interval, f func(context.Context, Record[K, V], *Record[K, R]) (W, error)) Stream[K, W] {
+// LeftJoinIntervalRecord is LeftJoinInterval with a function of the whole records that can fail.
+func (s Stream[K, V]) LeftJoinIntervalRecord[R, W any](right Stream[K, R], d join.Interval, f func(context.Context, Record[K, V], *Record[K, R]) (W, error)) Stream[K, W] {
 	return s.joinInterval(right, d, true, false, func(ctx context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
 		return f(ctx, *l, r)
 	}).checked(f == nil)
@@ -82,22 +54,8 @@ func (s Stream[K, V]) RightJoinInterval[R, W any](right Stream[K, R], d join.Int
 	}).checked(f == nil)
 }
 
-// RightJoinIntervalRecord is RightJoinInterval with a function of the whole records.
-func (s Stream[K, V]) RightJoinIntervalRecord[R, W any](right Stream[K, R], d join.Interval, f func(*Record[K, V], Record[K, R]) W) Stream[K, W] {
-	return s.joinInterval(right, d, false, true, func(_ context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
-		return f(l, *r), nil
-	}).checked(f == nil)
-}
-
-// TryRightJoinInterval is RightJoinInterval with a function that can fail.
-func (s Stream[K, V]) TryRightJoinInterval[R, W any](right Stream[K, R], d join.Interval, f func(context.Context, *V, R) (W, error)) Stream[K, W] {
-	return s.joinInterval(right, d, false, true, func(ctx context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
-		return f(ctx, valueOrNil(l), r.Value)
-	}).checked(f == nil)
-}
-
-// TryRightJoinIntervalRecord is RightJoinInterval with a function of the whole records that can fail.
-func (s Stream[K, V]) TryRightJoinIntervalRecord[R, W any](right Stream[K, R], d join.Interval, f func(context.Context, *Record[K, V], Record[K, R]) (W, error)) Stream[K, W] {
+// RightJoinIntervalRecord is RightJoinInterval with a function of the whole records that can fail.
+func (s Stream[K, V]) RightJoinIntervalRecord[R, W any](right Stream[K, R], d join.Interval, f func(context.Context, *Record[K, V], Record[K, R]) (W, error)) Stream[K, W] {
 	return s.joinInterval(right, d, false, true, func(ctx context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
 		return f(ctx, l, *r)
 	}).checked(f == nil)
@@ -110,22 +68,8 @@ func (s Stream[K, V]) OuterJoinInterval[R, W any](right Stream[K, R], d join.Int
 	}).checked(f == nil)
 }
 
-// OuterJoinIntervalRecord is OuterJoinInterval with a function of the whole records.
-func (s Stream[K, V]) OuterJoinIntervalRecord[R, W any](right Stream[K, R], d join.Interval, f func(*Record[K, V], *Record[K, R]) W) Stream[K, W] {
-	return s.joinInterval(right, d, true, true, func(_ context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
-		return f(l, r), nil
-	}).checked(f == nil)
-}
-
-// TryOuterJoinInterval is OuterJoinInterval with a function that can fail.
-func (s Stream[K, V]) TryOuterJoinInterval[R, W any](right Stream[K, R], d join.Interval, f func(context.Context, *V, *R) (W, error)) Stream[K, W] {
-	return s.joinInterval(right, d, true, true, func(ctx context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
-		return f(ctx, valueOrNil(l), valueOrNil(r))
-	}).checked(f == nil)
-}
-
-// TryOuterJoinIntervalRecord is OuterJoinInterval with a function of the whole records that can fail.
-func (s Stream[K, V]) TryOuterJoinIntervalRecord[R, W any](right Stream[K, R], d join.Interval, f func(context.Context, *Record[K, V], *Record[K, R]) (W, error)) Stream[K, W] {
+// OuterJoinIntervalRecord is OuterJoinInterval with a function of the whole records that can fail.
+func (s Stream[K, V]) OuterJoinIntervalRecord[R, W any](right Stream[K, R], d join.Interval, f func(context.Context, *Record[K, V], *Record[K, R]) (W, error)) Stream[K, W] {
 	return s.joinInterval(right, d, true, true, func(ctx context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
 		return f(ctx, l, r)
 	}).checked(f == nil)

@@ -32,23 +32,14 @@ func (s Stream[K, V]) JoinLookup[Q, R, W any](lookup join.Lookup[Q, R], query fu
 	}).checked(query == nil).checked(f == nil)
 }
 
-// JoinLookupRecord is JoinLookup with functions of the whole record.
-func (s Stream[K, V]) JoinLookupRecord[Q, R, W any](lookup join.Lookup[Q, R], query func(Record[K, V]) Q, f func(Record[K, V], R) W) Stream[K, W] {
-	return s.joinLookup(lookup, false, func(_ context.Context, r *Record[K, V]) (Q, error) {
-		return query(*r), nil
-	}, func(_ context.Context, r *Record[K, V], row *R) (W, error) {
-		return f(*r, *row), nil
-	}).checked(query == nil).checked(f == nil)
-}
-
-// TryJoinLookup is JoinLookup with functions that can fail.
-func (s Stream[K, V]) TryJoinLookup[Q, R, W any](
-	lookup join.Lookup[Q, R], query func(context.Context, V) (Q, error), f func(context.Context, V, R) (W, error),
+// JoinLookupRecord is JoinLookup with functions of the whole record that can fail.
+func (s Stream[K, V]) JoinLookupRecord[Q, R, W any](
+	lookup join.Lookup[Q, R], query func(context.Context, Record[K, V]) (Q, error), f func(context.Context, Record[K, V], R) (W, error),
 ) Stream[K, W] {
 	return s.joinLookup(lookup, false, func(ctx context.Context, r *Record[K, V]) (Q, error) {
-		return query(ctx, r.Value)
+		return query(ctx, *r)
 	}, func(ctx context.Context, r *Record[K, V], row *R) (W, error) {
-		return f(ctx, r.Value, *row)
+		return f(ctx, *r, *row)
 	}).checked(query == nil).checked(f == nil)
 }
 
@@ -61,23 +52,14 @@ func (s Stream[K, V]) LeftJoinLookup[Q, R, W any](lookup join.Lookup[Q, R], quer
 	}).checked(query == nil).checked(f == nil)
 }
 
-// LeftJoinLookupRecord is LeftJoinLookup with functions of the whole record.
-func (s Stream[K, V]) LeftJoinLookupRecord[Q, R, W any](lookup join.Lookup[Q, R], query func(Record[K, V]) Q, f func(Record[K, V], *R) W) Stream[K, W] {
-	return s.joinLookup(lookup, true, func(_ context.Context, r *Record[K, V]) (Q, error) {
-		return query(*r), nil
-	}, func(_ context.Context, r *Record[K, V], row *R) (W, error) {
-		return f(*r, row), nil
-	}).checked(query == nil).checked(f == nil)
-}
-
-// TryLeftJoinLookup is LeftJoinLookup with functions that can fail.
-func (s Stream[K, V]) TryLeftJoinLookup[Q, R, W any](
-	lookup join.Lookup[Q, R], query func(context.Context, V) (Q, error), f func(context.Context, V, *R) (W, error),
+// LeftJoinLookupRecord is LeftJoinLookup with functions of the whole record that can fail.
+func (s Stream[K, V]) LeftJoinLookupRecord[Q, R, W any](
+	lookup join.Lookup[Q, R], query func(context.Context, Record[K, V]) (Q, error), f func(context.Context, Record[K, V], *R) (W, error),
 ) Stream[K, W] {
 	return s.joinLookup(lookup, true, func(ctx context.Context, r *Record[K, V]) (Q, error) {
-		return query(ctx, r.Value)
+		return query(ctx, *r)
 	}, func(ctx context.Context, r *Record[K, V], row *R) (W, error) {
-		return f(ctx, r.Value, row)
+		return f(ctx, *r, row)
 	}).checked(query == nil).checked(f == nil)
 }
 

@@ -44,23 +44,14 @@ func ExampleStream_JoinLookup() {
 func ExampleStream_JoinLookupRecord() {
 	t := stream.NewTopology()
 	t.From(gates).JoinLookupRecord(owners,
-		func(r lineRecord) string { return r.Value },
-		func(r lineRecord, owner string) string { return r.Key + ": " + r.Value + " of " + owner },
+		func(_ context.Context, r lineRecord) (string, error) { return r.Value, nil },
+		func(_ context.Context, r lineRecord, owner string) (string, error) {
+			return r.Key + ": " + r.Value + " of " + owner, nil
+		},
 	).To(words)
 
 	pass(t)
 	// Output: 1 k: north of Ada
-}
-
-func ExampleStream_TryJoinLookup() {
-	t := stream.NewTopology()
-	t.From(gates).TryJoinLookup(owners,
-		func(_ context.Context, gate string) (string, error) { return gate, nil },
-		func(_ context.Context, gate, owner string) (string, error) { return gate + " of " + owner, nil },
-	).To(words)
-
-	pass(t)
-	// Output: 1 north of Ada
 }
 
 func ExampleStream_LeftJoinLookup() {
@@ -79,8 +70,10 @@ func ExampleStream_LeftJoinLookup() {
 func ExampleStream_LeftJoinLookupRecord() {
 	t := stream.NewTopology()
 	t.From(gates).LeftJoinLookupRecord(owners,
-		func(r lineRecord) string { return r.Value },
-		func(r lineRecord, owner *string) string { return fmt.Sprint(r.Value, " has an owner: ", owner != nil) },
+		func(_ context.Context, r lineRecord) (string, error) { return r.Value, nil },
+		func(_ context.Context, r lineRecord, owner *string) (string, error) {
+			return fmt.Sprint(r.Value, " has an owner: ", owner != nil), nil
+		},
 	).To(words)
 
 	pass(t)
@@ -89,45 +82,31 @@ func ExampleStream_LeftJoinLookupRecord() {
 	// 2 south has an owner: false
 }
 
-func ExampleStream_TryLeftJoinLookup() {
-	t := stream.NewTopology()
-	t.From(gates).TryLeftJoinLookup(owners,
-		func(_ context.Context, gate string) (string, error) { return gate, nil },
-		func(_ context.Context, gate string, owner *string) (string, error) {
-			return gate + " of " + orNothing(owner), nil
-		},
-	).To(words)
-
-	pass(t)
-	// Output:
-	// 1 north of Ada
-	// 2 south of nothing
-}
-
 // lookupJoins are all lookup joins. Each looks up the value, and puts what it finds behind it.
 var lookupJoins = map[string]func(s textStream, l join.Lookup[string, string]) textStream{
 	"JoinLookup": func(s textStream, l join.Lookup[string, string]) textStream { return s.JoinLookup(l, same, concat) },
 	"JoinLookupRecord": func(s textStream, l join.Lookup[string, string]) textStream {
-		return s.JoinLookupRecord(l, func(r textRecord) string { return r.Value }, func(r textRecord, row string) string { return r.Value + row })
-	},
-	"TryJoinLookup": func(s textStream, l join.Lookup[string, string]) textStream {
-		return s.TryJoinLookup(l, tryLookup, func(_ context.Context, v, row string) (string, error) { return v + row, failOn(v) })
+		return s.JoinLookupRecord(l, tryLookup, func(_ context.Context, r textRecord, row string) (string, error) {
+			return r.Value + row, failOn(r.Value)
+		})
 	},
 	"LeftJoinLookup": func(s textStream, l join.Lookup[string, string]) textStream {
 		return s.LeftJoinLookup(l, same, func(v string, row *string) string { return v + orNone(row) })
 	},
 	"LeftJoinLookupRecord": func(s textStream, l join.Lookup[string, string]) textStream {
-		return s.LeftJoinLookupRecord(l, func(r textRecord) string { return r.Value },
-			func(r textRecord, row *string) string { return r.Value + orNone(row) })
-	},
-	"TryLeftJoinLookup": func(s textStream, l join.Lookup[string, string]) textStream {
-		return s.TryLeftJoinLookup(l, tryLookup, func(_ context.Context, v string, row *string) (string, error) {
-			return v + orNone(row), failOn(v)
+		return s.LeftJoinLookupRecord(l, tryLookup, func(_ context.Context, r textRecord, row *string) (string, error) {
+			return r.Value + orNone(row), failOn(r.Value)
 		})
 	},
 }
 
-func tryLookup(_ context.Context, v string) (string, error) { return v, nil }
+// tryLookup fails for a value that the lookup is not asked for.
+func tryLookup(_ context.Context, r textRecord) (string, error) {
+	if r.Value == "13" {
+		return "", errUnlucky
+	}
+	return r.Value, nil
+}
 
 // L-1, L-3, L-5. Key, time and headers are those of the record. A null key is one like others, and what fails is skipped.
 func TestLookupJoins(t *testing.T) {

@@ -16,18 +16,8 @@ func (s Stream[K, V]) JoinTable[T, W any](table Table[K, T], f func(V, T) W) Str
 	return s.joinTable(table, false, func(_ context.Context, r *Record[K, V], row *T) (W, error) { return f(r.Value, *row), nil }).checked(f == nil)
 }
 
-// JoinTableRecord is JoinTable with a function of the whole record.
-func (s Stream[K, V]) JoinTableRecord[T, W any](table Table[K, T], f func(Record[K, V], T) W) Stream[K, W] {
-	return s.joinTable(table, false, func(_ context.Context, r *Record[K, V], row *T) (W, error) { return f(*r, *row), nil }).checked(f == nil)
-}
-
-// TryJoinTable is JoinTable with a function that can fail.
-func (s Stream[K, V]) TryJoinTable[T, W any](table Table[K, T], f func(context.Context, V, T) (W, error)) Stream[K, W] {
-	return s.joinTable(table, false, func(ctx context.Context, r *Record[K, V], row *T) (W, error) { return f(ctx, r.Value, *row) }).checked(f == nil)
-}
-
-// TryJoinTableRecord is JoinTable with a function of the whole record that can fail.
-func (s Stream[K, V]) TryJoinTableRecord[T, W any](table Table[K, T], f func(context.Context, Record[K, V], T) (W, error)) Stream[K, W] {
+// JoinTableRecord is JoinTable with a function of the whole record that can fail.
+func (s Stream[K, V]) JoinTableRecord[T, W any](table Table[K, T], f func(context.Context, Record[K, V], T) (W, error)) Stream[K, W] {
 	return s.joinTable(table, false, func(ctx context.Context, r *Record[K, V], row *T) (W, error) { return f(ctx, *r, *row) }).checked(f == nil)
 }
 
@@ -36,18 +26,8 @@ func (s Stream[K, V]) LeftJoinTable[T, W any](table Table[K, T], f func(V, *T) W
 	return s.joinTable(table, true, func(_ context.Context, r *Record[K, V], row *T) (W, error) { return f(r.Value, row), nil }).checked(f == nil)
 }
 
-// LeftJoinTableRecord is LeftJoinTable with a function of the whole record.
-func (s Stream[K, V]) LeftJoinTableRecord[T, W any](table Table[K, T], f func(Record[K, V], *T) W) Stream[K, W] {
-	return s.joinTable(table, true, func(_ context.Context, r *Record[K, V], row *T) (W, error) { return f(*r, row), nil }).checked(f == nil)
-}
-
-// TryLeftJoinTable is LeftJoinTable with a function that can fail.
-func (s Stream[K, V]) TryLeftJoinTable[T, W any](table Table[K, T], f func(context.Context, V, *T) (W, error)) Stream[K, W] {
-	return s.joinTable(table, true, func(ctx context.Context, r *Record[K, V], row *T) (W, error) { return f(ctx, r.Value, row) }).checked(f == nil)
-}
-
-// TryLeftJoinTableRecord is LeftJoinTable with a function of the whole record that can fail.
-func (s Stream[K, V]) TryLeftJoinTableRecord[T, W any](table Table[K, T], f func(context.Context, Record[K, V], *T) (W, error)) Stream[K, W] {
+// LeftJoinTableRecord is LeftJoinTable with a function of the whole record that can fail.
+func (s Stream[K, V]) LeftJoinTableRecord[T, W any](table Table[K, T], f func(context.Context, Record[K, V], *T) (W, error)) Stream[K, W] {
 	return s.joinTable(table, true, func(ctx context.Context, r *Record[K, V], row *T) (W, error) { return f(ctx, *r, row) }).checked(f == nil)
 }
 

@@ -13,19 +13,16 @@ func (s Stream[K, V]) Map[W any](f func(V) W) Stream[K, W] {
 	}).checked(f == nil)
 }
 
-// MapRecord is Map with a function of the whole record.
-func (s Stream[K, V]) MapRecord[W any](f func(Record[K, V]) W) Stream[K, W] {
-	return s.mapRecord(func(_ context.Context, r *Record[K, V]) (W, error) { return f(*r), nil }).checked(f == nil)
-}
-
-// TryMap is Map with a function that can fail.
-func (s Stream[K, V]) TryMap[W any](f func(context.Context, V) (W, error)) Stream[K, W] {
-	return s.mapRecord(func(ctx context.Context, r *Record[K, V]) (W, error) { return f(ctx, r.Value) }).checked(f == nil)
-}
-
-// TryMapRecord is Map with a function of the whole record that can fail.
-func (s Stream[K, V]) TryMapRecord[W any](f func(context.Context, Record[K, V]) (W, error)) Stream[K, W] {
+// MapRecord is Map with a function of the whole record that can fail.
+func (s Stream[K, V]) MapRecord[W any](f func(context.Context, Record[K, V]) (W, error)) Stream[K, W] {
 	return s.mapRecord(func(ctx context.Context, r *Record[K, V]) (W, error) { return f(ctx, *r) }).checked(f == nil)
+}
+
+// MapWith is Map with a prepared function of the value that can fail, such as a change of package row:
+//
+//	readings.MapWith(row.Select("sensor", "temperature"))
+func (s Stream[K, V]) MapWith[W any](f func(context.Context, V) (W, error)) Stream[K, W] {
+	return s.mapRecord(func(ctx context.Context, r *Record[K, V]) (W, error) { return f(ctx, r.Value) }).checked(f == nil)
 }
 
 func (s Stream[K, V]) mapRecord[W any](f func(context.Context, *Record[K, V]) (W, error)) Stream[K, W] {

@@ -17,18 +17,8 @@ func (s Stream[K, V]) MapKey[L any](f func(V) L) Stream[L, V] {
 	return s.mapKey(func(_ context.Context, r *Record[K, V]) (L, error) { return f(r.Value), nil }).checked(f == nil)
 }
 
-// MapKeyRecord is MapKey with a function of the whole record.
-func (s Stream[K, V]) MapKeyRecord[L any](f func(Record[K, V]) L) Stream[L, V] {
-	return s.mapKey(func(_ context.Context, r *Record[K, V]) (L, error) { return f(*r), nil }).checked(f == nil)
-}
-
-// TryMapKey is MapKey with a function that can fail.
-func (s Stream[K, V]) TryMapKey[L any](f func(context.Context, V) (L, error)) Stream[L, V] {
-	return s.mapKey(func(ctx context.Context, r *Record[K, V]) (L, error) { return f(ctx, r.Value) }).checked(f == nil)
-}
-
-// TryMapKeyRecord is MapKey with a function of the whole record that can fail.
-func (s Stream[K, V]) TryMapKeyRecord[L any](f func(context.Context, Record[K, V]) (L, error)) Stream[L, V] {
+// MapKeyRecord is MapKey with a function of the whole record that can fail.
+func (s Stream[K, V]) MapKeyRecord[L any](f func(context.Context, Record[K, V]) (L, error)) Stream[L, V] {
 	return s.mapKey(func(ctx context.Context, r *Record[K, V]) (L, error) { return f(ctx, *r) }).checked(f == nil)
 }
 

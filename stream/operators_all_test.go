@@ -79,7 +79,7 @@ func pointed(v *string) string { return *v }
 func TestOperatorsWithoutAFunctionPassRecordsOn(t *testing.T) {
 	var collected stream.Collector[string, string]
 	for name, declare := range map[string]func(textStream) textStream{
-		"Print": func(s textStream) textStream { return s.PrintWith(stream.PrintOptions{To: io.Discard, Metadata: true}) },
+		"Print": func(s textStream) textStream { return s.Print(stream.PrintOptions{To: io.Discard, Metadata: true}) },
 		"PrintTable": func(s textStream) textStream {
 			return s.PrintTable(stream.TableOptions{To: io.Discard, Plain: true})
 		},
@@ -143,33 +143,16 @@ func init() {
 	add("FlatMapSeq", "flatmap-1", mapsTwice, false, false, func(s textStream, p *probe) textStream {
 		return s.FlatMapSeq(func(v string) iter.Seq[string] { p.seeValue(v); return slices.Values(expand(v)) })
 	})
-	add("FlatMapSeqRecord", "flatmap-1", mapsTwice, false, true, func(s textStream, p *probe) textStream {
-		return s.FlatMapSeqRecord(func(r textRecord) iter.Seq[string] { p.see(r); return slices.Values(expand(r.Value)) })
-	})
-	add("TryFlatMapSeq", "flatmap-1", mapsTwice, true, false, func(s textStream, p *probe) textStream {
-		return s.TryFlatMapSeq(func(ctx context.Context, v string) iter.Seq2[string, error] { return failing(v, p.tryValue(ctx, v)) })
-	})
-	add("TryFlatMapSeqRecord", "flatmap-1", mapsTwice, true, true, func(s textStream, p *probe) textStream {
-		return s.TryFlatMapSeqRecord(func(ctx context.Context, r textRecord) iter.Seq2[string, error] {
+	add("FlatMapSeqRecord", "flatmap-1", mapsTwice, true, true, func(s textStream, p *probe) textStream {
+		return s.FlatMapSeqRecord(func(ctx context.Context, r textRecord) iter.Seq2[string, error] {
 			return failing(r.Value, p.tryRecord(ctx, r))
 		})
 	})
 	add("FlatMapEmit", "flatmap-1", mapsTwice, false, false, func(s textStream, p *probe) textStream {
 		return s.FlatMapEmit(func(v string, emit func(string)) { p.seeValue(v); emitAll(v, emit) })
 	})
-	add("FlatMapEmitRecord", "flatmap-1", mapsTwice, false, true, func(s textStream, p *probe) textStream {
-		return s.FlatMapEmitRecord(func(r textRecord, emit func(string)) { p.see(r); emitAll(r.Value, emit) })
-	})
-	add("TryFlatMapEmit", "flatmap-1", mapsTwice, true, false, func(s textStream, p *probe) textStream {
-		return s.TryFlatMapEmit(func(ctx context.Context, v string, emit func(string) error) error {
-			if err := p.tryValue(ctx, v); err != nil {
-				return err
-			}
-			return tryEmitAll(v, emit)
-		})
-	})
-	add("TryFlatMapEmitRecord", "flatmap-1", mapsTwice, true, true, func(s textStream, p *probe) textStream {
-		return s.TryFlatMapEmitRecord(func(ctx context.Context, r textRecord, emit func(string) error) error {
+	add("FlatMapEmitRecord", "flatmap-1", mapsTwice, true, true, func(s textStream, p *probe) textStream {
+		return s.FlatMapEmitRecord(func(ctx context.Context, r textRecord, emit func(string) error) error {
 			if err := p.tryRecord(ctx, r); err != nil {
 				return err
 			}
@@ -179,32 +162,17 @@ func init() {
 	add("FilterNot", "filternot-1", keeps, false, false, func(s textStream, p *probe) textStream {
 		return s.FilterNot(func(v string) bool { p.seeValue(v); return v == "drop" })
 	})
-	add("FilterNotRecord", "filternot-1", keeps, false, true, func(s textStream, p *probe) textStream {
-		return s.FilterNotRecord(func(r textRecord) bool { p.see(r); return r.Value == "drop" })
-	})
-	add("TryFilterNot", "filternot-1", keeps, true, false, func(s textStream, p *probe) textStream {
-		return s.TryFilterNot(func(ctx context.Context, v string) (bool, error) { return v == "drop", p.tryValue(ctx, v) })
-	})
-	add("TryFilterNotRecord", "filternot-1", keeps, true, true, func(s textStream, p *probe) textStream {
-		return s.TryFilterNotRecord(func(ctx context.Context, r textRecord) (bool, error) { return r.Value == "drop", p.tryRecord(ctx, r) })
+	add("FilterNotRecord", "filternot-1", keeps, true, true, func(s textStream, p *probe) textStream {
+		return s.FilterNotRecord(func(ctx context.Context, r textRecord) (bool, error) { return r.Value == "drop", p.tryRecord(ctx, r) })
 	})
 	add("MapKey", "mapkey-1", mapsKey, false, false, func(s textStream, p *probe) textStream {
 		return s.MapKey(func(v string) string { p.seeValue(v); return "new" })
 	})
-	add("MapKeyRecord", "mapkey-1", mapsKey, false, true, func(s textStream, p *probe) textStream {
-		return s.MapKeyRecord(func(r textRecord) string { p.see(r); return "new" })
+	add("MapKeyRecord", "mapkey-1", mapsKey, true, true, func(s textStream, p *probe) textStream {
+		return s.MapKeyRecord(func(ctx context.Context, r textRecord) (string, error) { return "new", p.tryRecord(ctx, r) })
 	})
-	add("TryMapKey", "mapkey-1", mapsKey, true, false, func(s textStream, p *probe) textStream {
-		return s.TryMapKey(func(ctx context.Context, v string) (string, error) { return "new", p.tryValue(ctx, v) })
-	})
-	add("TryMapKeyRecord", "mapkey-1", mapsKey, true, true, func(s textStream, p *probe) textStream {
-		return s.TryMapKeyRecord(func(ctx context.Context, r textRecord) (string, error) { return "new", p.tryRecord(ctx, r) })
-	})
-	add("Transform", "transform-1", mapsKey, false, true, func(s textStream, p *probe) textStream {
-		return s.Transform(func(r textRecord) textRecord { p.see(r); r.Key, r.KeyNull = "new", false; return r })
-	})
-	add("TryTransform", "transform-1", mapsKey, true, true, func(s textStream, p *probe) textStream {
-		return s.TryTransform(func(ctx context.Context, r textRecord) (textRecord, error) {
+	add("Transform", "transform-1", mapsKey, true, true, func(s textStream, p *probe) textStream {
+		return s.Transform(func(ctx context.Context, r textRecord) (textRecord, error) {
 			err := p.tryRecord(ctx, r)
 			r.Key, r.KeyNull = "new", false
 			return r, err
@@ -213,64 +181,40 @@ func init() {
 	add("SetTimestamp", "settimestamp-1", setsTime, false, false, func(s textStream, p *probe) textStream {
 		return s.SetTimestamp(func(v string) time.Time { p.seeValue(v); return at(77) })
 	})
-	add("SetTimestampRecord", "settimestamp-1", setsTime, false, true, func(s textStream, p *probe) textStream {
-		return s.SetTimestampRecord(func(r textRecord) time.Time { p.see(r); return at(77).Add(time.Microsecond) })
-	})
-	add("TrySetTimestamp", "settimestamp-1", setsTime, true, false, func(s textStream, p *probe) textStream {
-		return s.TrySetTimestamp(func(ctx context.Context, v string) (time.Time, error) { return at(77), p.tryValue(ctx, v) })
-	})
-	add("TrySetTimestampRecord", "settimestamp-1", setsTime, true, true, func(s textStream, p *probe) textStream {
-		return s.TrySetTimestampRecord(func(ctx context.Context, r textRecord) (time.Time, error) { return at(77), p.tryRecord(ctx, r) })
+	add("SetTimestampRecord", "settimestamp-1", setsTime, true, true, func(s textStream, p *probe) textStream {
+		return s.SetTimestampRecord(func(ctx context.Context, r textRecord) (time.Time, error) { return at(77), p.tryRecord(ctx, r) })
 	})
 	header := stream.Header{Key: "x", Value: []byte("y")}
-	add("SetHeaders", "setheaders-1", addsHeader, false, true, func(s textStream, p *probe) textStream {
-		return s.SetHeaders(func(r textRecord) []stream.Header { p.see(r); return append(r.Headers, header) })
-	})
-	add("TrySetHeaders", "setheaders-1", addsHeader, true, true, func(s textStream, p *probe) textStream {
-		return s.TrySetHeaders(func(ctx context.Context, r textRecord) ([]stream.Header, error) {
+	add("SetHeaders", "setheaders-1", addsHeader, true, true, func(s textStream, p *probe) textStream {
+		return s.SetHeaders(func(ctx context.Context, r textRecord) ([]stream.Header, error) {
 			return append(r.Headers, header), p.tryRecord(ctx, r)
 		})
 	})
 	add("AddHeader", "addheader-1", addsHeader, false, false, func(s textStream, p *probe) textStream {
 		return s.AddHeader("x", func(v string) []byte { p.seeValue(v); return []byte("y") })
 	})
-	add("AddHeaderRecord", "addheader-1", addsHeader, false, true, func(s textStream, p *probe) textStream {
-		return s.AddHeaderRecord("x", func(r textRecord) []byte { p.see(r); return []byte("y") })
-	})
-	add("TryAddHeader", "addheader-1", addsHeader, true, false, func(s textStream, p *probe) textStream {
-		return s.TryAddHeader("x", func(ctx context.Context, v string) ([]byte, error) { return []byte("y"), p.tryValue(ctx, v) })
-	})
-	add("TryAddHeaderRecord", "addheader-1", addsHeader, true, true, func(s textStream, p *probe) textStream {
-		return s.TryAddHeaderRecord("x", func(ctx context.Context, r textRecord) ([]byte, error) { return []byte("y"), p.tryRecord(ctx, r) })
+	add("AddHeaderRecord", "addheader-1", addsHeader, true, true, func(s textStream, p *probe) textStream {
+		return s.AddHeaderRecord("x", func(ctx context.Context, r textRecord) ([]byte, error) { return []byte("y"), p.tryRecord(ctx, r) })
 	})
 	add("Branch When", "when case", keeps, false, false, func(s textStream, p *probe) textStream {
 		return s.Branch().When("case", func(v string) bool { p.seeValue(v); return v != "drop" })
 	})
 	add("Branch WhenRecord", "when case", keeps, false, true, func(s textStream, p *probe) textStream {
-		return s.Branch().WhenRecord("case", func(r textRecord) bool { p.see(r); return r.Value != "drop" })
+		return s.Branch().WhenRecord("case", func(_ context.Context, r textRecord) (bool, error) { p.see(r); return r.Value != "drop", nil })
 	})
-	add("Split TryWhen", "when case", keeps, true, false, func(s textStream, p *probe) textStream {
-		return s.Split().TryWhen("case", func(ctx context.Context, v string) (bool, error) { return v != "drop", p.tryValue(ctx, v) })
-	})
-	add("Split TryWhenRecord", "when case", keeps, true, true, func(s textStream, p *probe) textStream {
-		return s.Split().TryWhenRecord("case", func(ctx context.Context, r textRecord) (bool, error) { return r.Value != "drop", p.tryRecord(ctx, r) })
+	add("FanOut WhenRecord", "when case", keeps, true, true, func(s textStream, p *probe) textStream {
+		return s.FanOut().WhenRecord("case", func(ctx context.Context, r textRecord) (bool, error) { return r.Value != "drop", p.tryRecord(ctx, r) })
 	})
 	add("Match", "match case", mapsValue, false, false, func(s textStream, p *probe) textStream {
 		return s.Branch().Match("case", func(v string) (string, bool) { p.seeValue(v); return "new", true })
 	})
-	add("MatchRecord", "match case", mapsValue, false, true, func(s textStream, p *probe) textStream {
-		return s.Branch().MatchRecord("case", func(r textRecord) (string, bool) { p.see(r); return "new", true })
-	})
-	add("TryMatch", "match case", mapsValue, true, false, func(s textStream, p *probe) textStream {
-		return s.Branch().TryMatch("case", func(ctx context.Context, v string) (string, bool, error) { return "new", true, p.tryValue(ctx, v) })
-	})
-	add("TryMatchRecord", "match case", mapsValue, true, true, func(s textStream, p *probe) textStream {
-		return s.Branch().TryMatchRecord("case", func(ctx context.Context, r textRecord) (string, bool, error) {
+	add("MatchRecord", "match case", mapsValue, true, true, func(s textStream, p *probe) textStream {
+		return s.Branch().MatchRecord("case", func(ctx context.Context, r textRecord) (string, bool, error) {
 			return "new", true, p.tryRecord(ctx, r)
 		})
 	})
-	add("TryGroupByRecord", "groupby g", mapsKey, true, true, func(s textStream, p *probe) textStream {
-		return s.TryGroupByRecord("g", func(ctx context.Context, r textRecord) (string, error) { return "new", p.tryRecord(ctx, r) })
+	add("GroupByRecord", "groupby g", mapsKey, true, true, func(s textStream, p *probe) textStream {
+		return s.GroupByRecord("g", func(ctx context.Context, r textRecord) (string, error) { return "new", p.tryRecord(ctx, r) })
 	})
 	add("MapState of a group", "mapstate cell+map", mapsState, false, false, func(s textStream, p *probe) textStream {
 		return s.MapState(groupHandle, func(_ textStores, v string) string { p.seeValue(v); return "new" })
@@ -278,42 +222,21 @@ func init() {
 	add("FilterState", "filterstate cell", keepsState, false, false, func(s textStream, p *probe) textStream {
 		return s.FilterState(cellHandle, func(_ *textCell, v string) bool { p.seeValue(v); return v != "drop" })
 	})
-	add("FilterStateRecord", "filterstate map", keepsState, false, true, func(s textStream, p *probe) textStream {
-		return s.FilterStateRecord(mapHandle, func(_ *textMap, r textRecord) bool { p.see(r); return r.Value != "drop" })
-	})
-	add("TryFilterState", "filterstate cell", keepsState, true, false, func(s textStream, p *probe) textStream {
-		return s.TryFilterState(cellHandle, func(ctx context.Context, _ *textCell, v string) (bool, error) { return v != "drop", p.tryValue(ctx, v) })
-	})
-	add("TryFilterStateRecord", "filterstate cell", keepsState, true, true, func(s textStream, p *probe) textStream {
-		return s.TryFilterStateRecord(cellHandle, func(ctx context.Context, _ *textCell, r textRecord) (bool, error) {
+	add("FilterStateRecord", "filterstate cell", keepsState, true, true, func(s textStream, p *probe) textStream {
+		return s.FilterStateRecord(cellHandle, func(ctx context.Context, _ *textCell, r textRecord) (bool, error) {
 			return r.Value != "drop", p.tryRecord(ctx, r)
 		})
 	})
 	add("FlatMapState", "flatmapstate cell", mapsStateTwice, false, false, func(s textStream, p *probe) textStream {
 		return s.FlatMapState(cellHandle, func(_ *textCell, v string) []string { p.seeValue(v); return expand(v) })
 	})
-	add("FlatMapStateRecord", "flatmapstate map", mapsStateTwice, false, true, func(s textStream, p *probe) textStream {
-		return s.FlatMapStateRecord(mapHandle, func(_ *textMap, r textRecord) []string { p.see(r); return expand(r.Value) })
-	})
-	add("TryFlatMapState", "flatmapstate cell", mapsStateTwice, true, false, func(s textStream, p *probe) textStream {
-		return s.TryFlatMapState(cellHandle, func(ctx context.Context, _ *textCell, v string) ([]string, error) {
-			return expand(v), p.tryValue(ctx, v)
-		})
-	})
-	add("TryFlatMapStateRecord", "flatmapstate cell", mapsStateTwice, true, true, func(s textStream, p *probe) textStream {
-		return s.TryFlatMapStateRecord(cellHandle, func(ctx context.Context, _ *textCell, r textRecord) ([]string, error) {
+	add("FlatMapStateRecord", "flatmapstate cell", mapsStateTwice, true, true, func(s textStream, p *probe) textStream {
+		return s.FlatMapStateRecord(cellHandle, func(ctx context.Context, _ *textCell, r textRecord) ([]string, error) {
 			return expand(r.Value), p.tryRecord(ctx, r)
 		})
 	})
-	add("ProcessState", "processstate cell", mapsState, false, true, func(s textStream, p *probe) textStream {
-		return s.ProcessState(cellHandle, func(_ *textCell, r textRecord, emit func(textRecord)) {
-			p.see(r)
-			r.Value, r.ValueNull = "new", false
-			emit(r)
-		})
-	})
-	add("TryProcessState", "processstate cell+map", mapsState, true, true, func(s textStream, p *probe) textStream {
-		return s.TryProcessState(groupHandle, func(ctx context.Context, _ textStores, r textRecord, emit func(textRecord)) error {
+	add("ProcessState", "processstate cell+map", mapsState, true, true, func(s textStream, p *probe) textStream {
+		return s.ProcessState(groupHandle, func(ctx context.Context, _ textStores, r textRecord, emit func(textRecord)) error {
 			if err := p.tryRecord(ctx, r); err != nil {
 				return err
 			}
@@ -326,29 +249,15 @@ func init() {
 		id := ids()
 		return s.Deduplicate("ids", time.Minute, func(v string) int { p.seeValue(v); return id() })
 	})
-	add("DeduplicateRecord", "deduplicate ids", passesState, false, true, func(s textStream, p *probe) textStream {
+	add("DeduplicateRecord", "deduplicate ids", passesState, true, true, func(s textStream, p *probe) textStream {
 		id := ids()
-		return s.DeduplicateRecord("ids", time.Minute, func(r textRecord) int { p.see(r); return id() })
-	})
-	add("TryDeduplicate", "deduplicate ids", passesState, true, false, func(s textStream, p *probe) textStream {
-		id := ids()
-		return s.TryDeduplicate("ids", time.Minute, func(ctx context.Context, v string) (int, error) { return id(), p.tryValue(ctx, v) })
-	})
-	add("TryDeduplicateRecord", "deduplicate ids", passesState, true, true, func(s textStream, p *probe) textStream {
-		id := ids()
-		return s.TryDeduplicateRecord("ids", time.Minute, func(ctx context.Context, r textRecord) (int, error) { return id(), p.tryRecord(ctx, r) })
+		return s.DeduplicateRecord("ids", time.Minute, func(ctx context.Context, r textRecord) (int, error) { return id(), p.tryRecord(ctx, r) })
 	})
 	add("Reduce", "reduce cell", reduces, false, false, func(s textStream, p *probe) textStream {
 		return s.Reduce(cellHandle, func(_, v string) string { p.seeValue(v); return v })
 	})
-	add("ReduceRecord", "reduce cell", reduces, false, true, func(s textStream, p *probe) textStream {
-		return s.ReduceRecord(cellHandle, func(_ string, r textRecord) string { p.see(r); return r.Value })
-	})
-	add("TryReduce", "reduce cell", reduces, true, false, func(s textStream, p *probe) textStream {
-		return s.TryReduce(cellHandle, func(ctx context.Context, _, v string) (string, error) { return v, p.tryValue(ctx, v) })
-	})
-	add("TryReduceRecord", "reduce cell", reduces, true, true, func(s textStream, p *probe) textStream {
-		return s.TryReduceRecord(cellHandle, func(ctx context.Context, _ string, r textRecord) (string, error) { return r.Value, p.tryRecord(ctx, r) })
+	add("ReduceRecord", "reduce cell", reduces, true, true, func(s textStream, p *probe) textStream {
+		return s.ReduceRecord(cellHandle, func(ctx context.Context, _ string, r textRecord) (string, error) { return r.Value, p.tryRecord(ctx, r) })
 	})
 	add("Aggregate", "aggregate all", mapsState, false, false, func(s textStream, p *probe) textStream {
 		return s.Aggregate("all", window.Custom(func() string { return "" }, func(_ *string, v string) { p.seeValue(v) }, func(*string) string { return "new" }))
@@ -357,28 +266,15 @@ func init() {
 	add("Update", "update-1", mapsValue, false, false, func(s textStream, p *probe) textStream {
 		return s.Map(pointer).Update(func(v *string) { p.seeValue(*v); *v = "new" }).Map(pointed)
 	})
-	add("UpdateRecord", "update-1", mapsValue, false, false, func(s textStream, p *probe) textStream {
-		return s.Map(pointer).UpdateRecord(func(r stream.Record[string, *string]) { p.seeValue(*r.Value); *r.Value = "new" }).Map(pointed)
-	})
-	add("TryUpdate", "update-1", mapsValue, true, false, func(s textStream, p *probe) textStream {
-		update := func(ctx context.Context, v *string) error { defer func() { *v = "new" }(); return p.tryValue(ctx, *v) }
-		return s.Map(pointer).TryUpdate(update).Map(pointed)
-	})
-	add("TryUpdateRecord", "update-1", mapsValue, true, false, func(s textStream, p *probe) textStream {
+	add("UpdateRecord", "update-1", mapsValue, true, false, func(s textStream, p *probe) textStream {
 		update := func(ctx context.Context, r stream.Record[string, *string]) error {
 			defer func() { *r.Value = "new" }()
 			return p.tryValue(ctx, *r.Value)
 		}
-		return s.Map(pointer).TryUpdateRecord(update).Map(pointed)
+		return s.Map(pointer).UpdateRecord(update).Map(pointed)
 	})
-	add("GroupByWithRecord", "groupby g", mapsKey, false, true, func(s textStream, p *probe) textStream {
-		return s.GroupByWithRecord(stream.Repartition[string, string]{Name: "g"}, func(r textRecord) string { p.see(r); return "new" })
-	})
-	add("TryGroupByWith", "groupby g", mapsKey, true, false, func(s textStream, p *probe) textStream {
-		return s.TryGroupByWith(stream.Repartition[string, string]{Name: "g"}, func(ctx context.Context, v string) (string, error) { return "new", p.tryValue(ctx, v) })
-	})
-	add("TryGroupByWithRecord", "groupby g", mapsKey, true, true, func(s textStream, p *probe) textStream {
-		return s.TryGroupByWithRecord(stream.Repartition[string, string]{Name: "g"}, func(ctx context.Context, r textRecord) (string, error) {
+	add("GroupByWithRecord", "groupby g", mapsKey, true, true, func(s textStream, p *probe) textStream {
+		return s.GroupByWithRecord(stream.Repartition[string, string]{Name: "g"}, func(ctx context.Context, r textRecord) (string, error) {
 			return "new", p.tryRecord(ctx, r)
 		})
 	})
@@ -388,19 +284,15 @@ func init() {
 		s.ToWith(out, stream.Write[string, string]{Headers: func(r textRecord) []stream.Header { p.see(r); return append(r.Headers, header) }})
 		return s.Filter(none)
 	})
-	add("ToOneOf", "to-1", passes, false, true, func(s textStream, p *probe) textStream {
-		s.ToOneOf(func(r textRecord) stream.Topic[string, string] { p.see(r); return out }, out, topic("other"))
-		return s.Filter(none)
-	})
-	add("TryToOneOf", "to-1", passes, true, true, func(s textStream, p *probe) textStream {
-		s.TryToOneOf(func(ctx context.Context, r textRecord) (stream.Topic[string, string], error) {
+	add("ToOneOf", "to-1", passes, true, true, func(s textStream, p *probe) textStream {
+		s.ToOneOf(func(ctx context.Context, r textRecord) (stream.Topic[string, string], error) {
 			return out, p.tryRecord(ctx, r)
 		}, out, topic("other"))
 		return s.Filter(none)
 	})
 	add("ToOneOfWith", "to-1", setsTime, false, true, func(s textStream, p *probe) textStream {
 		write := stream.Write[string, string]{Time: func(textRecord) time.Time { return at(77) }}
-		s.ToOneOfWith(write, func(r textRecord) stream.Topic[string, string] { p.see(r); return out }, out, topic("other"))
+		s.ToOneOfWith(write, func(_ context.Context, r textRecord) (stream.Topic[string, string], error) { p.see(r); return out, nil }, out, topic("other"))
 		return s.Filter(none)
 	})
 	add("Process", "process cell", mapsState, true, true, func(s textStream, p *probe) textStream {

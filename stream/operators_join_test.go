@@ -29,19 +29,8 @@ var joinOperators = []struct {
 			return "new"
 		})
 	}},
-	{"JoinAsOfRecord", "joinasof join", true, false, true, func(l, r textStream, p *probe) textStream {
-		return l.JoinAsOfRecord(r, hour, func(l textRecord, _ matched) string {
-			p.see(l)
-			return "new"
-		})
-	}},
-	{"TryJoinAsOf", "joinasof join", true, true, false, func(l, r textStream, p *probe) textStream {
-		return l.TryJoinAsOf(r, hour, func(ctx context.Context, l string, _ string) (string, error) {
-			return "new", p.tryValue(ctx, l)
-		})
-	}},
-	{"TryJoinAsOfRecord", "joinasof join", true, true, true, func(l, r textStream, p *probe) textStream {
-		return l.TryJoinAsOfRecord(r, hour, func(ctx context.Context, l textRecord, _ matched) (string, error) {
+	{"JoinAsOfRecord", "joinasof join", true, true, true, func(l, r textStream, p *probe) textStream {
+		return l.JoinAsOfRecord(r, hour, func(ctx context.Context, l textRecord, _ matched) (string, error) {
 			return "new", p.tryRecord(ctx, l)
 		})
 	}},
@@ -51,19 +40,8 @@ var joinOperators = []struct {
 			return "new"
 		})
 	}},
-	{"LeftJoinAsOfRecord", "joinasof join", true, false, true, func(l, r textStream, p *probe) textStream {
-		return l.LeftJoinAsOfRecord(r, hour, func(l textRecord, _ *matched) string {
-			p.see(l)
-			return "new"
-		})
-	}},
-	{"TryLeftJoinAsOf", "joinasof join", true, true, false, func(l, r textStream, p *probe) textStream {
-		return l.TryLeftJoinAsOf(r, hour, func(ctx context.Context, l string, _ *string) (string, error) {
-			return "new", p.tryValue(ctx, l)
-		})
-	}},
-	{"TryLeftJoinAsOfRecord", "joinasof join", true, true, true, func(l, r textStream, p *probe) textStream {
-		return l.TryLeftJoinAsOfRecord(r, hour, func(ctx context.Context, l textRecord, _ *matched) (string, error) {
+	{"LeftJoinAsOfRecord", "joinasof join", true, true, true, func(l, r textStream, p *probe) textStream {
+		return l.LeftJoinAsOfRecord(r, hour, func(ctx context.Context, l textRecord, _ *matched) (string, error) {
 			return "new", p.tryRecord(ctx, l)
 		})
 	}},
@@ -73,19 +51,8 @@ var joinOperators = []struct {
 			return "new"
 		})
 	}},
-	{"JoinIntervalRecord", "joininterval", false, false, true, func(l, r textStream, p *probe) textStream {
-		return l.JoinIntervalRecord(r, near, func(l textRecord, _ textRecord) string {
-			p.see(l)
-			return "new"
-		})
-	}},
-	{"TryJoinInterval", "joininterval", false, true, false, func(l, r textStream, p *probe) textStream {
-		return l.TryJoinInterval(r, near, func(ctx context.Context, l string, _ string) (string, error) {
-			return "new", p.tryValue(ctx, l)
-		})
-	}},
-	{"TryJoinIntervalRecord", "joininterval", false, true, true, func(l, r textStream, p *probe) textStream {
-		return l.TryJoinIntervalRecord(r, near, func(ctx context.Context, l textRecord, _ textRecord) (string, error) {
+	{"JoinIntervalRecord", "joininterval", false, true, true, func(l, r textStream, p *probe) textStream {
+		return l.JoinIntervalRecord(r, near, func(ctx context.Context, l textRecord, _ textRecord) (string, error) {
 			return "new", p.tryRecord(ctx, l)
 		})
 	}},
@@ -95,19 +62,8 @@ var joinOperators = []struct {
 			return "new"
 		})
 	}},
-	{"LeftJoinIntervalRecord", "joininterval", false, false, true, func(l, r textStream, p *probe) textStream {
-		return l.LeftJoinIntervalRecord(r, near, func(l textRecord, _ *textRecord) string {
-			p.see(l)
-			return "new"
-		})
-	}},
-	{"TryLeftJoinInterval", "joininterval", false, true, false, func(l, r textStream, p *probe) textStream {
-		return l.TryLeftJoinInterval(r, near, func(ctx context.Context, l string, _ *string) (string, error) {
-			return "new", p.tryValue(ctx, l)
-		})
-	}},
-	{"TryLeftJoinIntervalRecord", "joininterval", false, true, true, func(l, r textStream, p *probe) textStream {
-		return l.TryLeftJoinIntervalRecord(r, near, func(ctx context.Context, l textRecord, _ *textRecord) (string, error) {
+	{"LeftJoinIntervalRecord", "joininterval", false, true, true, func(l, r textStream, p *probe) textStream {
+		return l.LeftJoinIntervalRecord(r, near, func(ctx context.Context, l textRecord, _ *textRecord) (string, error) {
 			return "new", p.tryRecord(ctx, l)
 		})
 	}},
@@ -120,25 +76,8 @@ var joinOperators = []struct {
 			return "new"
 		})
 	}},
-	{"RightJoinIntervalRecord", "joininterval", false, false, true, func(l, r textStream, p *probe) textStream {
-		return l.RightJoinIntervalRecord(r, near, func(l *textRecord, _ textRecord) string {
-			if l == nil {
-				return ""
-			}
-			p.see(*l)
-			return "new"
-		})
-	}},
-	{"TryRightJoinInterval", "joininterval", false, true, false, func(l, r textStream, p *probe) textStream {
-		return l.TryRightJoinInterval(r, near, func(ctx context.Context, l *string, _ string) (string, error) {
-			if l == nil {
-				return "", nil
-			}
-			return "new", p.tryValue(ctx, *l)
-		})
-	}},
-	{"TryRightJoinIntervalRecord", "joininterval", false, true, true, func(l, r textStream, p *probe) textStream {
-		return l.TryRightJoinIntervalRecord(r, near, func(ctx context.Context, l *textRecord, _ textRecord) (string, error) {
+	{"RightJoinIntervalRecord", "joininterval", false, true, true, func(l, r textStream, p *probe) textStream {
+		return l.RightJoinIntervalRecord(r, near, func(ctx context.Context, l *textRecord, _ textRecord) (string, error) {
 			if l == nil {
 				return "", nil
 			}
@@ -154,25 +93,8 @@ var joinOperators = []struct {
 			return "new"
 		})
 	}},
-	{"OuterJoinIntervalRecord", "joininterval", false, false, true, func(l, r textStream, p *probe) textStream {
-		return l.OuterJoinIntervalRecord(r, near, func(l *textRecord, _ *textRecord) string {
-			if l == nil {
-				return ""
-			}
-			p.see(*l)
-			return "new"
-		})
-	}},
-	{"TryOuterJoinInterval", "joininterval", false, true, false, func(l, r textStream, p *probe) textStream {
-		return l.TryOuterJoinInterval(r, near, func(ctx context.Context, l *string, _ *string) (string, error) {
-			if l == nil {
-				return "", nil
-			}
-			return "new", p.tryValue(ctx, *l)
-		})
-	}},
-	{"TryOuterJoinIntervalRecord", "joininterval", false, true, true, func(l, r textStream, p *probe) textStream {
-		return l.TryOuterJoinIntervalRecord(r, near, func(ctx context.Context, l *textRecord, _ *textRecord) (string, error) {
+	{"OuterJoinIntervalRecord", "joininterval", false, true, true, func(l, r textStream, p *probe) textStream {
+		return l.OuterJoinIntervalRecord(r, near, func(ctx context.Context, l *textRecord, _ *textRecord) (string, error) {
 			if l == nil {
 				return "", nil
 			}
@@ -185,19 +107,8 @@ var joinOperators = []struct {
 			return "new"
 		})
 	}},
-	{"JoinTableRecord", "jointable-1", true, false, true, func(l, r textStream, p *probe) textStream {
-		return l.JoinTableRecord(r.Table("rows"), func(l textRecord, _ string) string {
-			p.see(l)
-			return "new"
-		})
-	}},
-	{"TryJoinTable", "jointable-1", true, true, false, func(l, r textStream, p *probe) textStream {
-		return l.TryJoinTable(r.Table("rows"), func(ctx context.Context, l string, _ string) (string, error) {
-			return "new", p.tryValue(ctx, l)
-		})
-	}},
-	{"TryJoinTableRecord", "jointable-1", true, true, true, func(l, r textStream, p *probe) textStream {
-		return l.TryJoinTableRecord(r.Table("rows"), func(ctx context.Context, l textRecord, _ string) (string, error) {
+	{"JoinTableRecord", "jointable-1", true, true, true, func(l, r textStream, p *probe) textStream {
+		return l.JoinTableRecord(r.Table("rows"), func(ctx context.Context, l textRecord, _ string) (string, error) {
 			return "new", p.tryRecord(ctx, l)
 		})
 	}},
@@ -207,19 +118,8 @@ var joinOperators = []struct {
 			return "new"
 		})
 	}},
-	{"LeftJoinTableRecord", "jointable-1", true, false, true, func(l, r textStream, p *probe) textStream {
-		return l.LeftJoinTableRecord(r.Table("rows"), func(l textRecord, _ *string) string {
-			p.see(l)
-			return "new"
-		})
-	}},
-	{"TryLeftJoinTable", "jointable-1", true, true, false, func(l, r textStream, p *probe) textStream {
-		return l.TryLeftJoinTable(r.Table("rows"), func(ctx context.Context, l string, _ *string) (string, error) {
-			return "new", p.tryValue(ctx, l)
-		})
-	}},
-	{"TryLeftJoinTableRecord", "jointable-1", true, true, true, func(l, r textStream, p *probe) textStream {
-		return l.TryLeftJoinTableRecord(r.Table("rows"), func(ctx context.Context, l textRecord, _ *string) (string, error) {
+	{"LeftJoinTableRecord", "jointable-1", true, true, true, func(l, r textStream, p *probe) textStream {
+		return l.LeftJoinTableRecord(r.Table("rows"), func(ctx context.Context, l textRecord, _ *string) (string, error) {
 			return "new", p.tryRecord(ctx, l)
 		})
 	}},

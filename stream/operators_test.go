@@ -130,59 +130,35 @@ var operators = []struct {
 	{"Map", "map-1", mapsValue, false, false, func(s textStream, p *probe) textStream {
 		return s.Map(func(v string) string { p.seeValue(v); return "new" })
 	}},
-	{"MapRecord", "map-1", mapsValue, false, true, func(s textStream, p *probe) textStream {
-		return s.MapRecord(func(r textRecord) string { p.see(r); return "new" })
+	{"MapRecord", "map-1", mapsValue, true, true, func(s textStream, p *probe) textStream {
+		return s.MapRecord(func(ctx context.Context, r textRecord) (string, error) { return "new", p.tryRecord(ctx, r) })
 	}},
-	{"TryMap", "map-1", mapsValue, true, false, func(s textStream, p *probe) textStream {
-		return s.TryMap(func(ctx context.Context, v string) (string, error) { return "new", p.tryValue(ctx, v) })
+	{"MapWith", "map-1", mapsValue, true, false, func(s textStream, p *probe) textStream {
+		return s.MapWith(func(ctx context.Context, v string) (string, error) { return "new", p.tryValue(ctx, v) })
 	}},
-	{"TryMapRecord", "map-1", mapsValue, true, true, func(s textStream, p *probe) textStream {
-		return s.TryMapRecord(func(ctx context.Context, r textRecord) (string, error) { return "new", p.tryRecord(ctx, r) })
+	{"FilterWith", "filter-1", keeps, true, false, func(s textStream, p *probe) textStream {
+		return s.FilterWith(func(ctx context.Context, v string) (bool, error) { return v != "drop", p.tryValue(ctx, v) })
 	}},
 	{"Filter", "filter-1", keeps, false, false, func(s textStream, p *probe) textStream {
 		return s.Filter(func(v string) bool { p.seeValue(v); return v != "drop" })
 	}},
-	{"FilterRecord", "filter-1", keeps, false, true, func(s textStream, p *probe) textStream {
-		return s.FilterRecord(func(r textRecord) bool { p.see(r); return r.Value != "drop" })
-	}},
-	{"TryFilter", "filter-1", keeps, true, false, func(s textStream, p *probe) textStream {
-		return s.TryFilter(func(ctx context.Context, v string) (bool, error) { return v != "drop", p.tryValue(ctx, v) })
-	}},
-	{"TryFilterRecord", "filter-1", keeps, true, true, func(s textStream, p *probe) textStream {
-		return s.TryFilterRecord(func(ctx context.Context, r textRecord) (bool, error) { return r.Value != "drop", p.tryRecord(ctx, r) })
+	{"FilterRecord", "filter-1", keeps, true, true, func(s textStream, p *probe) textStream {
+		return s.FilterRecord(func(ctx context.Context, r textRecord) (bool, error) { return r.Value != "drop", p.tryRecord(ctx, r) })
 	}},
 	{"FlatMap", "flatmap-1", mapsTwice, false, false, func(s textStream, p *probe) textStream {
 		return s.FlatMap(func(v string) []string { p.seeValue(v); return expand(v) })
 	}},
-	{"FlatMapRecord", "flatmap-1", mapsTwice, false, true, func(s textStream, p *probe) textStream {
-		return s.FlatMapRecord(func(r textRecord) []string { p.see(r); return expand(r.Value) })
-	}},
-	{"TryFlatMap", "flatmap-1", mapsTwice, true, false, func(s textStream, p *probe) textStream {
-		return s.TryFlatMap(func(ctx context.Context, v string) ([]string, error) { return expand(v), p.tryValue(ctx, v) })
-	}},
-	{"TryFlatMapRecord", "flatmap-1", mapsTwice, true, true, func(s textStream, p *probe) textStream {
-		return s.TryFlatMapRecord(func(ctx context.Context, r textRecord) ([]string, error) { return expand(r.Value), p.tryRecord(ctx, r) })
+	{"FlatMapRecord", "flatmap-1", mapsTwice, true, true, func(s textStream, p *probe) textStream {
+		return s.FlatMapRecord(func(ctx context.Context, r textRecord) ([]string, error) { return expand(r.Value), p.tryRecord(ctx, r) })
 	}},
 	{"Peek", "peek-1", passes, false, false, func(s textStream, p *probe) textStream {
 		return s.Peek(p.seeValue)
 	}},
-	{"PeekRecord", "peek-1", passes, false, true, func(s textStream, p *probe) textStream {
-		return s.PeekRecord(func(r textRecord) { p.see(r); r.Key, r.Value, r.Millis = "changed", "changed", 1 }) // a copy
-	}},
-	{"TryPeek", "peek-1", passes, true, false, func(s textStream, p *probe) textStream {
-		return s.TryPeek(p.tryValue)
-	}},
-	{"TryPeekRecord", "peek-1", passes, true, true, func(s textStream, p *probe) textStream {
-		return s.TryPeekRecord(p.tryRecord)
+	{"PeekRecord", "peek-1", passes, true, true, func(s textStream, p *probe) textStream {
+		return s.PeekRecord(p.tryRecord)
 	}},
 	{"GroupBy", "groupby g", mapsKey, false, false, func(s textStream, p *probe) textStream {
 		return s.GroupBy("g", func(v string) string { p.seeValue(v); return "new" })
-	}},
-	{"GroupByRecord", "groupby g", mapsKey, false, true, func(s textStream, p *probe) textStream {
-		return s.GroupByRecord("g", func(r textRecord) string { p.see(r); return "new" })
-	}},
-	{"TryGroupBy", "groupby g", mapsKey, true, false, func(s textStream, p *probe) textStream {
-		return s.TryGroupBy("g", func(ctx context.Context, v string) (string, error) { return "new", p.tryValue(ctx, v) })
 	}},
 	{"GroupByWith", "groupby g", mapsKey, false, false, func(s textStream, p *probe) textStream {
 		to := stream.Repartition[string, string]{Name: "g", Key: codec.JSON[string](), Value: codec.JSON[string](), Partitions: 3}
@@ -191,14 +167,8 @@ var operators = []struct {
 	{"MapState", "mapstate cell", mapsState, false, false, func(s textStream, p *probe) textStream {
 		return s.MapState(cellHandle, func(_ *textCell, v string) string { p.seeValue(v); return "new" })
 	}},
-	{"MapStateRecord", "mapstate cell", mapsState, false, true, func(s textStream, p *probe) textStream {
-		return s.MapStateRecord(cellHandle, func(_ *textCell, r textRecord) string { p.see(r); return "new" })
-	}},
-	{"TryMapState", "mapstate cell", mapsState, true, false, func(s textStream, p *probe) textStream {
-		return s.TryMapState(cellHandle, func(ctx context.Context, _ *textCell, v string) (string, error) { return "new", p.tryValue(ctx, v) })
-	}},
-	{"TryMapStateRecord", "mapstate cell", mapsState, true, true, func(s textStream, p *probe) textStream {
-		return s.TryMapStateRecord(cellHandle, func(ctx context.Context, _ *textCell, r textRecord) (string, error) {
+	{"MapStateRecord", "mapstate cell", mapsState, true, true, func(s textStream, p *probe) textStream {
+		return s.MapStateRecord(cellHandle, func(ctx context.Context, _ *textCell, r textRecord) (string, error) {
 			return "new", p.tryRecord(ctx, r)
 		})
 	}},

@@ -11,18 +11,8 @@ func (s Stream[K, V]) Peek(f func(V)) Stream[K, V] {
 	return s.peek(func(_ context.Context, r *Record[K, V]) error { f(r.Value); return nil }).checked(f == nil)
 }
 
-// PeekRecord is Peek with a function of the whole record.
-func (s Stream[K, V]) PeekRecord(f func(Record[K, V])) Stream[K, V] {
-	return s.peek(func(_ context.Context, r *Record[K, V]) error { f(*r); return nil }).checked(f == nil)
-}
-
-// TryPeek is Peek with a function that can fail.
-func (s Stream[K, V]) TryPeek(f func(context.Context, V) error) Stream[K, V] {
-	return s.peek(func(ctx context.Context, r *Record[K, V]) error { return f(ctx, r.Value) }).checked(f == nil)
-}
-
-// TryPeekRecord is Peek with a function of the whole record that can fail.
-func (s Stream[K, V]) TryPeekRecord(f func(context.Context, Record[K, V]) error) Stream[K, V] {
+// PeekRecord is Peek with a function of the whole record that can fail.
+func (s Stream[K, V]) PeekRecord(f func(context.Context, Record[K, V]) error) Stream[K, V] {
 	return s.peek(func(ctx context.Context, r *Record[K, V]) error { return f(ctx, *r) }).checked(f == nil)
 }
 

@@ -27,14 +27,13 @@ type PrintOptions struct {
 // printing keeps the lines of records apart that tasks print at the same time.
 var printing sync.Mutex
 
-// Print prints the values of records to standard output and passes the records on unchanged. It is for debugging: it
-// costs time, and what is processed again after a failure is printed again.
-func (s Stream[K, V]) Print() Stream[K, V] { return s.PrintWith(PrintOptions{}) }
-
-// PrintWith is Print with options. A record is printed as JSON: {"value": ...}, and with metadata
-// {"value": ..., "key": ..., "timestamp": ..., "headers": [["name", "value"], ...]}. What has no JSON is printed as package
-// fmt does, bytes that are no text as hexadecimal digits.
-func (s Stream[K, V]) PrintWith(o PrintOptions) Stream[K, V] {
+// Print prints records and passes them on unchanged. It is for debugging: it costs time, and records processed again after a
+// failure are printed again.
+//
+// A record is printed as JSON: {"value": ...}, and with metadata
+// {"value": ..., "key": ..., "timestamp": ..., "headers": [["name", "value"], ...]}. Values without a JSON form are printed as
+// package fmt prints them, bytes that are not text as hexadecimal digits.
+func (s Stream[K, V]) Print(o PrintOptions) Stream[K, V] {
 	if o.To == nil {
 		o.To = os.Stdout
 	}

@@ -68,7 +68,7 @@ func TestD23Print(t *testing.T) {
 			var printed bytes.Buffer
 			c.options.To = &printed
 			topology := stream.NewTopology()
-			topology.From(sensors).PrintWith(c.options).To(sensors2)
+			topology.From(sensors).Print(c.options).To(sensors2)
 			d := testkit.New(t, topology)
 			d.Input(sensors).SendRecords(records...)
 			if diff := cmp.Diff(c.want, printed.String()); diff != "" {
@@ -84,7 +84,7 @@ func printed[V any](t *testing.T, topic stream.Topic[string, V], v V) string {
 	t.Helper()
 	var out bytes.Buffer
 	topology := stream.NewTopology()
-	topology.From(topic).PrintWith(stream.PrintOptions{OneLine: true, To: &out})
+	topology.From(topic).Print(stream.PrintOptions{OneLine: true, To: &out})
 	testkit.New(t, topology).Input(topic).Send("k", v, at(0))
 	return strings.TrimSuffix(out.String(), "\n")
 }
@@ -131,7 +131,7 @@ func TestLinesOfDifferentTasksAreKeptApart(t *testing.T) {
 	var tasks sync.WaitGroup
 	for range 2 {
 		topology := stream.NewTopology()
-		topology.From(in).PrintWith(stream.PrintOptions{OneLine: true, To: &out})
+		topology.From(in).Print(stream.PrintOptions{OneLine: true, To: &out})
 		d := testkit.New(t, topology)
 		tasks.Go(func() {
 			for i := range 200 {
@@ -226,19 +226,7 @@ func TestTablesThatCannotBeShownAreReported(t *testing.T) {
 
 func ExampleStream_Print() {
 	t := stream.NewTopology()
-	t.From(lines).Print().To(words)
-
-	run(t, words, "hello")
-	// Output:
-	// {
-	//   "value": "hello"
-	// }
-	// k hello
-}
-
-func ExampleStream_PrintWith() {
-	t := stream.NewTopology()
-	t.From(lines).PrintWith(stream.PrintOptions{OneLine: true, Metadata: true}).To(words)
+	t.From(lines).Print(stream.PrintOptions{OneLine: true, Metadata: true}).To(words)
 
 	run(t, words, "hello")
 	// Output:

@@ -17,18 +17,8 @@ func (s Stream[K, V]) Reduce(cell *store.CellHandle[V], f func(soFar, next V) V)
 	return s.reduce(cell, func(_ context.Context, soFar V, r *Record[K, V]) (V, error) { return f(soFar, r.Value), nil }).checked(f == nil)
 }
 
-// ReduceRecord is Reduce with a function that sees the whole next record.
-func (s Stream[K, V]) ReduceRecord(cell *store.CellHandle[V], f func(soFar V, next Record[K, V]) V) Stream[K, V] {
-	return s.reduce(cell, func(_ context.Context, soFar V, r *Record[K, V]) (V, error) { return f(soFar, *r), nil }).checked(f == nil)
-}
-
-// TryReduce is Reduce with a function that can fail.
-func (s Stream[K, V]) TryReduce(cell *store.CellHandle[V], f func(ctx context.Context, soFar, next V) (V, error)) Stream[K, V] {
-	return s.reduce(cell, func(ctx context.Context, soFar V, r *Record[K, V]) (V, error) { return f(ctx, soFar, r.Value) }).checked(f == nil)
-}
-
-// TryReduceRecord is Reduce with a function that sees the whole next record and can fail.
-func (s Stream[K, V]) TryReduceRecord(cell *store.CellHandle[V], f func(ctx context.Context, soFar V, next Record[K, V]) (V, error)) Stream[K, V] {
+// ReduceRecord is Reduce with a function that sees the whole next record and can fail.
+func (s Stream[K, V]) ReduceRecord(cell *store.CellHandle[V], f func(ctx context.Context, soFar V, next Record[K, V]) (V, error)) Stream[K, V] {
 	return s.reduce(cell, func(ctx context.Context, soFar V, r *Record[K, V]) (V, error) { return f(ctx, soFar, *r) }).checked(f == nil)
 }
 

@@ -1,6 +1,7 @@
 package stream_test
 
 import (
+	"context"
 	"fmt"
 	"iter"
 	"slices"
@@ -270,7 +271,9 @@ func TestWhatIsDeclaredRuns(t *testing.T) {
 // D-16: a topic that was not declared is an error of the record, and is not made.
 func TestOnlyDeclaredTopicsAreChosen(t *testing.T) {
 	topology := stream.NewTopology()
-	topology.From(in).ToOneOf(func(r textRecord) stream.Topic[string, string] { return topic(r.Value) }, out)
+	topology.From(in).ToOneOf(func(_ context.Context, r textRecord) (stream.Topic[string, string], error) {
+		return topic(r.Value), nil
+	}, out)
 	d := testkit.New(t, topology)
 	err := d.Input(in).TrySendRecords(record{Key: "k", Value: "out"}, record{Key: "k", Value: "elsewhere"})
 	if err == nil || !strings.Contains(err.Error(), "offset 1") || !strings.Contains(err.Error(), "elsewhere") {
@@ -369,12 +372,12 @@ func TestStateBelongsToTheKeyThatWasChanged(t *testing.T) {
 func TestHeadersAreCopiedForSetHeaders(t *testing.T) {
 	topology := stream.NewTopology()
 	s := topology.From(nums)
-	s.SetHeaders(func(r stream.Record[string, int]) []stream.Header {
+	s.SetHeaders(func(_ context.Context, r stream.Record[string, int]) ([]stream.Header, error) {
 		if r.Value == 2 {
-			return nil
+			return nil, nil
 		}
 		r.Headers[0] = stream.Header{Key: "changed"}
-		return append(r.Headers, stream.Header{Key: "added"})
+		return append(r.Headers, stream.Header{Key: "added"}), nil
 	}).To(numsOut)
 	s.To(stream.NewTopic("same", codec.String(), codec.Int()))
 	d := testkit.New(t, topology)
@@ -417,7 +420,9 @@ func TestGroupByGoesThroughATopic(t *testing.T) {
 		topology := stream.NewTopology()
 		to := stream.Repartition[int, purchase]{Name: "customer", Key: codec.JSON[int]()}
 		topology.From(topic).GroupByWith(to, func(p purchase) int { return p.Customer }).
-			MapStateRecord(store.NewCell[int]("default"), func(_ *store.Cell[int], r stream.Record[int, purchase]) purchase { return r.Value }).
+			MapStateRecord(store.NewCell[int]("default"), func(_ context.Context, _ *store.Cell[int], r stream.Record[int, purchase]) (purchase, error) {
+				return r.Value, nil
+			}).
 			To(grouped)
 		d := testkit.New(t, topology, testkit.Config{Partitions: partitions})
 		headers := []stream.Header{{Key: "h", Value: []byte("1")}}

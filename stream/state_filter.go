@@ -14,22 +14,8 @@ func (s Stream[K, V]) FilterState[T any](stores store.Handle[T], f func(T, V) bo
 	}).checked(f == nil)
 }
 
-// FilterStateRecord is FilterState with a function of the whole record.
-func (s Stream[K, V]) FilterStateRecord[T any](stores store.Handle[T], f func(T, Record[K, V]) bool) Stream[K, V] {
-	return s.filterState(stores, func(_ context.Context, t T, r *Record[K, V]) (bool, error) {
-		return f(t, *r), nil
-	}).checked(f == nil)
-}
-
-// TryFilterState is FilterState with a function that can fail.
-func (s Stream[K, V]) TryFilterState[T any](stores store.Handle[T], f func(context.Context, T, V) (bool, error)) Stream[K, V] {
-	return s.filterState(stores, func(ctx context.Context, t T, r *Record[K, V]) (bool, error) {
-		return f(ctx, t, r.Value)
-	}).checked(f == nil)
-}
-
-// TryFilterStateRecord is FilterState with a function of the whole record that can fail.
-func (s Stream[K, V]) TryFilterStateRecord[T any](stores store.Handle[T], f func(context.Context, T, Record[K, V]) (bool, error)) Stream[K, V] {
+// FilterStateRecord is FilterState with a function of the whole record that can fail.
+func (s Stream[K, V]) FilterStateRecord[T any](stores store.Handle[T], f func(context.Context, T, Record[K, V]) (bool, error)) Stream[K, V] {
 	return s.filterState(stores, func(ctx context.Context, t T, r *Record[K, V]) (bool, error) {
 		return f(ctx, t, *r)
 	}).checked(f == nil)

@@ -14,22 +14,8 @@ func (s Stream[K, V]) FlatMapState[T, W any](stores store.Handle[T], f func(T, V
 	}).checked(f == nil)
 }
 
-// FlatMapStateRecord is FlatMapState with a function of the whole record.
-func (s Stream[K, V]) FlatMapStateRecord[T, W any](stores store.Handle[T], f func(T, Record[K, V]) []W) Stream[K, W] {
-	return s.flatMapState(stores, func(_ context.Context, t T, r *Record[K, V]) ([]W, error) {
-		return f(t, *r), nil
-	}).checked(f == nil)
-}
-
-// TryFlatMapState is FlatMapState with a function that can fail. Nothing is emitted for a record for which it fails.
-func (s Stream[K, V]) TryFlatMapState[T, W any](stores store.Handle[T], f func(context.Context, T, V) ([]W, error)) Stream[K, W] {
-	return s.flatMapState(stores, func(ctx context.Context, t T, r *Record[K, V]) ([]W, error) {
-		return f(ctx, t, r.Value)
-	}).checked(f == nil)
-}
-
-// TryFlatMapStateRecord is FlatMapState with a function of the whole record that can fail.
-func (s Stream[K, V]) TryFlatMapStateRecord[T, W any](stores store.Handle[T], f func(context.Context, T, Record[K, V]) ([]W, error)) Stream[K, W] {
+// FlatMapStateRecord is FlatMapState with a function of the whole record that can fail. A record emits nothing if its call fails.
+func (s Stream[K, V]) FlatMapStateRecord[T, W any](stores store.Handle[T], f func(context.Context, T, Record[K, V]) ([]W, error)) Stream[K, W] {
 	return s.flatMapState(stores, func(ctx context.Context, t T, r *Record[K, V]) ([]W, error) {
 		return f(ctx, t, *r)
 	}).checked(f == nil)

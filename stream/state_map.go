@@ -17,23 +17,9 @@ func (s Stream[K, V]) MapState[T, W any](stores store.Handle[T], f func(T, V) W)
 	}).checked(f == nil)
 }
 
-// MapStateRecord is MapState with a function of the whole record.
-func (s Stream[K, V]) MapStateRecord[T, W any](stores store.Handle[T], f func(T, Record[K, V]) W) Stream[K, W] {
-	return s.mapState(stores, func(_ context.Context, t T, r *Record[K, V]) (W, error) {
-		return f(t, *r), nil
-	}).checked(f == nil)
-}
-
-// TryMapState is MapState with a function that can fail. What it has set when it fails stays set if the error policy goes
-// on: fail first.
-func (s Stream[K, V]) TryMapState[T, W any](stores store.Handle[T], f func(context.Context, T, V) (W, error)) Stream[K, W] {
-	return s.mapState(stores, func(ctx context.Context, t T, r *Record[K, V]) (W, error) {
-		return f(ctx, t, r.Value)
-	}).checked(f == nil)
-}
-
-// TryMapStateRecord is MapState with a function of the whole record that can fail.
-func (s Stream[K, V]) TryMapStateRecord[T, W any](stores store.Handle[T], f func(context.Context, T, Record[K, V]) (W, error)) Stream[K, W] {
+// MapStateRecord is MapState with a function of the whole record that can fail. State that a failed call has set stays set if
+// the error policy goes on: check for errors before the first write.
+func (s Stream[K, V]) MapStateRecord[T, W any](stores store.Handle[T], f func(context.Context, T, Record[K, V]) (W, error)) Stream[K, W] {
 	return s.mapState(stores, func(ctx context.Context, t T, r *Record[K, V]) (W, error) {
 		return f(ctx, t, *r)
 	}).checked(f == nil)

@@ -10,19 +10,11 @@ import (
 
 // ProcessState calls f with state that belongs to the record's key, the record, and emit, which hands on a record of any
 // key, value, time and headers. A record goes all the way through the topology before emit returns; emit must not be
-// called later, or by another goroutine. What MapState says of state, and MapKey of keys, goes for it too.
+// called later, or by another goroutine. The rules of MapState for state and of MapKey for new keys hold for ProcessState too.
+// State set and records emitted before an error stay if the error policy goes on.
 //
 // For timers there is Process.
-func (s Stream[K, V]) ProcessState[T, L, W any](stores store.Handle[T], f func(t T, r Record[K, V], emit func(Record[L, W]))) Stream[L, W] {
-	return s.processState(stores, func(_ context.Context, t T, r *Record[K, V], emit func(Record[L, W])) error {
-		f(t, *r, emit)
-		return nil
-	}).checked(f == nil)
-}
-
-// TryProcessState is ProcessState with a function that can fail. What was set and emitted before an error stays if the
-// error policy goes on.
-func (s Stream[K, V]) TryProcessState[T, L, W any](stores store.Handle[T], f func(ctx context.Context, t T, r Record[K, V], emit func(Record[L, W])) error) Stream[L, W] {
+func (s Stream[K, V]) ProcessState[T, L, W any](stores store.Handle[T], f func(ctx context.Context, t T, r Record[K, V], emit func(Record[L, W])) error) Stream[L, W] {
 	return s.processState(stores, func(ctx context.Context, t T, r *Record[K, V], emit func(Record[L, W])) error {
 		return f(ctx, t, *r, emit)
 	}).checked(f == nil)

@@ -14,18 +14,8 @@ func (s Stream[K, V]) SetTimestamp(f func(V) time.Time) Stream[K, V] {
 	return s.setTimestamp(func(_ context.Context, r *Record[K, V]) (time.Time, error) { return f(r.Value), nil }).checked(f == nil)
 }
 
-// SetTimestampRecord is SetTimestamp with a function of the whole record.
-func (s Stream[K, V]) SetTimestampRecord(f func(Record[K, V]) time.Time) Stream[K, V] {
-	return s.setTimestamp(func(_ context.Context, r *Record[K, V]) (time.Time, error) { return f(*r), nil }).checked(f == nil)
-}
-
-// TrySetTimestamp is SetTimestamp with a function that can fail.
-func (s Stream[K, V]) TrySetTimestamp(f func(context.Context, V) (time.Time, error)) Stream[K, V] {
-	return s.setTimestamp(func(ctx context.Context, r *Record[K, V]) (time.Time, error) { return f(ctx, r.Value) }).checked(f == nil)
-}
-
-// TrySetTimestampRecord is SetTimestamp with a function of the whole record that can fail.
-func (s Stream[K, V]) TrySetTimestampRecord(f func(context.Context, Record[K, V]) (time.Time, error)) Stream[K, V] {
+// SetTimestampRecord is SetTimestamp with a function of the whole record that can fail.
+func (s Stream[K, V]) SetTimestampRecord(f func(context.Context, Record[K, V]) (time.Time, error)) Stream[K, V] {
 	return s.setTimestamp(func(ctx context.Context, r *Record[K, V]) (time.Time, error) { return f(ctx, *r) }).checked(f == nil)
 }
 

@@ -1,6 +1,7 @@
 package stream_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -63,7 +64,9 @@ func ExampleTopic_WithTimestamps() {
 
 	t := stream.NewTopology()
 	t.From(readings).
-		MapRecord(func(r stream.Record[string, Reading]) string { return r.Time().UTC().Format(time.DateTime) }).
+		MapRecord(func(_ context.Context, r stream.Record[string, Reading]) (string, error) {
+			return r.Time().UTC().Format(time.DateTime), nil
+		}).
 		To(words)
 	err := testkit.Run(t, func(d *testkit.Driver) {
 		d.Input(readings).Send("attic", Reading{31.5, time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)}, time.Now())

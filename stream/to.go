@@ -14,22 +14,25 @@ type Write[K, V any] = operator.Write[K, V]
 // have is a processing error.
 func (s Stream[K, V]) ToWith(topic Topic[K, V], write Write[K, V]) { s.sink(topic, &write) }
 
-// ToOneOf writes each record to the topic that f returns, which must be one of topics: another one is a processing error.
-func (s Stream[K, V]) ToOneOf(f func(Record[K, V]) Topic[K, V], topics ...Topic[K, V]) {
-	s.toOneOf(func(_ context.Context, r *Record[K, V]) (string, error) { return f(*r).name, nil }, nil, topics).checked(f == nil)
-}
-
-// TryToOneOf is ToOneOf with a function that can fail.
-func (s Stream[K, V]) TryToOneOf(f func(context.Context, Record[K, V]) (Topic[K, V], error), topics ...Topic[K, V]) {
-	s.toOneOf(func(ctx context.Context, r *Record[K, V]) (string, error) {
-		topic, err := f(ctx, *r)
-		return topic.name, err
-	}, nil, topics).checked(f == nil)
+// ToOneOf writes each record to the topic that f returns, which must be one of topics. An error of f, or another topic, is a
+// processing error.
+func (s Stream[K, V]) ToOneOf(f func(context.Context, Record[K, V]) (Topic[K, V], error), topics ...Topic[K, V]) {
+	s.toOneOf(chosen(f), nil, topics).checked(f == nil)
 }
 
 // ToOneOfWith is ToOneOf with another key, partition, time or headers than those of the record.
-func (s Stream[K, V]) ToOneOfWith(write Write[K, V], f func(Record[K, V]) Topic[K, V], topics ...Topic[K, V]) {
-	s.toOneOf(func(_ context.Context, r *Record[K, V]) (string, error) { return f(*r).name, nil }, &write, topics).checked(f == nil)
+func (s Stream[K, V]) ToOneOfWith(
+	write Write[K, V], f func(context.Context, Record[K, V]) (Topic[K, V], error), topics ...Topic[K, V],
+) {
+	s.toOneOf(chosen(f), &write, topics).checked(f == nil)
+}
+
+// chosen returns the name of the topic that f chooses.
+func chosen[K, V any](f func(context.Context, Record[K, V]) (Topic[K, V], error)) func(context.Context, *Record[K, V]) (string, error) {
+	return func(ctx context.Context, r *Record[K, V]) (string, error) {
+		topic, err := f(ctx, *r)
+		return topic.name, err
+	}
 }
 
 func (s Stream[K, V]) toOneOf(f func(context.Context, *Record[K, V]) (string, error), write *Write[K, V], topics []Topic[K, V]) Stream[K, V] {

@@ -8,14 +8,9 @@ import (
 	"github.com/weirstreams/weir/operator"
 )
 
-// Transform turns each record into another: key, value, time, headers, and whether they are null. The origin is kept. What
-// MapKey says of keys goes for it too.
-func (s Stream[K, V]) Transform[L, W any](f func(Record[K, V]) Record[L, W]) Stream[L, W] {
-	return s.transform(func(_ context.Context, r *Record[K, V]) (Record[L, W], error) { return f(*r), nil }).checked(f == nil)
-}
-
-// TryTransform is Transform with a function that can fail.
-func (s Stream[K, V]) TryTransform[L, W any](f func(context.Context, Record[K, V]) (Record[L, W], error)) Stream[L, W] {
+// Transform turns each record into another: key, value, time, headers, and whether they are null. The origin is kept. The
+// rules of MapKey for new keys hold for Transform too. An error of f is a processing error.
+func (s Stream[K, V]) Transform[L, W any](f func(context.Context, Record[K, V]) (Record[L, W], error)) Stream[L, W] {
 	return s.transform(func(ctx context.Context, r *Record[K, V]) (Record[L, W], error) { return f(ctx, *r) }).checked(f == nil)
 }
 

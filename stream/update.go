@@ -19,18 +19,8 @@ func (s Stream[K, V]) Update(f func(V)) Stream[K, V] {
 	return s.update(func(_ context.Context, r *Record[K, V]) error { f(r.Value); return nil }).checked(f == nil)
 }
 
-// UpdateRecord is Update with a function of the whole record.
-func (s Stream[K, V]) UpdateRecord(f func(Record[K, V])) Stream[K, V] {
-	return s.update(func(_ context.Context, r *Record[K, V]) error { f(*r); return nil }).checked(f == nil)
-}
-
-// TryUpdate is Update with a function that can fail.
-func (s Stream[K, V]) TryUpdate(f func(context.Context, V) error) Stream[K, V] {
-	return s.update(func(ctx context.Context, r *Record[K, V]) error { return f(ctx, r.Value) }).checked(f == nil)
-}
-
-// TryUpdateRecord is Update with a function of the whole record that can fail.
-func (s Stream[K, V]) TryUpdateRecord(f func(context.Context, Record[K, V]) error) Stream[K, V] {
+// UpdateRecord is Update with a function of the whole record that can fail.
+func (s Stream[K, V]) UpdateRecord(f func(context.Context, Record[K, V]) error) Stream[K, V] {
 	return s.update(func(ctx context.Context, r *Record[K, V]) error { return f(ctx, *r) }).checked(f == nil)
 }
 
@@ -55,7 +45,7 @@ func (s Stream[K, V]) update(f func(context.Context, *Record[K, V]) error) Strea
 var passing = map[graph.Kind]bool{
 	"filter": true, "filternot": true, "peek": true, "update": true, "mapkey": true, "groupby": true, "merge": true, "concat": true,
 	"settimestamp": true, "setheaders": true, "addheader": true, "filterstate": true, "deduplicate": true,
-	"branch": true, "split": true, "when": true, "match": true, "otherwise": true, "flatmap": true, "map": true,
+	"branch": true, "fanout": true, "when": true, "match": true, "otherwise": true, "flatmap": true, "map": true,
 	"transform": true, "to": true, "print": true,
 }
 

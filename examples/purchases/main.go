@@ -53,10 +53,10 @@ func cents(amount float64) float64 { return math.Round(amount*100) / 100 }
 func topology(out io.Writer) *stream.Topology {
 	t := stream.NewTopology()
 	t.From(purchases).
-		TryFilter(row.Where(row.Col("membership").Fill("none").Eq("gold"))).
-		TryMap(row.Assign("total", net.Mul(tax).Apply(cents))).
-		TryFilter(row.Where(row.Col("total").Ge(atLeast))).
-		TryMap(row.Steps(
+		FilterWith(row.Where(row.Col("membership").Fill("none").Eq("gold"))).
+		MapWith(row.Assign("total", net.Mul(tax).Apply(cents))).
+		FilterWith(row.Where(row.Col("total").Ge(atLeast))).
+		MapWith(row.Steps(
 			row.Fill(row.F("email", nobody)),
 			row.Rename("name", "customer"),
 			row.Select("customer", "email", "total"),

@@ -39,7 +39,7 @@ func topology(out io.Writer) *stream.Topology {
 		FlatMap(func(m Message) []string { return strings.Fields(m.Text) }).
 		Map(func(word string) Word { return Word{word, len(word)} }).
 		Filter(func(w Word) bool { return w.Length > 3 }).
-		PrintWith(stream.PrintOptions{OneLine: true, To: out}).
+		Print(stream.PrintOptions{OneLine: true, To: out}).
 		To(words)
 	return t
 }

@@ -60,7 +60,7 @@ func topology(out io.Writer) *stream.Topology {
 		}).
 		Filter(func(s *Spread) bool { return s != nil }).
 		Map(func(s *Spread) Spread { return *s }).
-		PrintWith(stream.PrintOptions{OneLine: true, To: out}).
+		Print(stream.PrintOptions{OneLine: true, To: out}).
 		To(spreads)
 	return t
 }

@@ -74,10 +74,10 @@ var begin = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 var total = store.NewCell[int]("total")
 
-func sumUp(c *store.Cell[int], r stream.Record[string, order]) totalLine {
+func sumUp(_ context.Context, c *store.Cell[int], r stream.Record[string, order]) (totalLine, error) {
 	n, _ := c.Get()
 	c.Set(n + r.Value.Amount)
-	return totalLine{r.Key, r.Origin.Partition, r.Origin.Offset, n + r.Value.Amount}
+	return totalLine{r.Key, r.Origin.Partition, r.Origin.Offset, n + r.Value.Amount}, nil
 }
 
 func pipeline() *stream.Topology {
@@ -87,8 +87,8 @@ func pipeline() *stream.Topology {
 	shops.Window(window.Tumbling(10 * time.Millisecond)).
 		Aggregate(window.Sum(func(o order) int { return o.Amount })).
 		Final().
-		MapRecord(func(r stream.Record[string, window.Result[int]]) windowLine {
-			return windowLine{r.Key, r.Origin.Partition, r.Origin.Offset, r.Value.StartMillis, r.Value.Value}
+		MapRecord(func(_ context.Context, r stream.Record[string, window.Result[int]]) (windowLine, error) {
+			return windowLine{r.Key, r.Origin.Partition, r.Origin.Offset, r.Value.StartMillis, r.Value.Value}, nil
 		}).To(windows)
 	return t
 }

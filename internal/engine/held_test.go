@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -13,10 +14,10 @@ func TestAStopComesBetweenTheRecordsOfABatch(t *testing.T) {
 	var c *cluster
 	processed, took := 0, time.Duration(0)
 	topology := stream.NewTopology()
-	topology.From(orders).MapRecord(func(r stream.Record[string, order]) totalLine {
+	topology.From(orders).MapRecord(func(_ context.Context, r stream.Record[string, order]) (totalLine, error) {
 		processed++
 		c.clock.Advance(took)
-		return totalLine{r.Key, r.Origin.Partition, r.Origin.Offset, r.Value.Amount}
+		return totalLine{r.Key, r.Origin.Partition, r.Origin.Offset, r.Value.Amount}, nil
 	}).To(totals)
 	c = newCluster(t, topology, 1)
 	c.config.CheckpointInterval = time.Hour

@@ -32,8 +32,8 @@ func (p muteProducer) Commit(ctx context.Context, member broker.GroupMember, off
 // plain copies orders, and has no state.
 func plain() *stream.Topology {
 	topology := stream.NewTopology()
-	topology.From(orders).MapRecord(func(r stream.Record[string, order]) totalLine {
-		return totalLine{r.Key, r.Origin.Partition, r.Origin.Offset, r.Value.Amount}
+	topology.From(orders).MapRecord(func(_ context.Context, r stream.Record[string, order]) (totalLine, error) {
+		return totalLine{r.Key, r.Origin.Partition, r.Origin.Offset, r.Value.Amount}, nil
 	}).To(totals)
 	return topology
 }

@@ -42,11 +42,11 @@ func Example() {
 			return err
 		}
 		t := stream.NewTopology()
-		t.From(readings).JoinLookupRecord(limits, func(r stream.Record[string, Reading]) quixconfig.Query {
-			return quixconfig.Query{TargetKey: r.Key, Time: r.Time()}
-		}, func(r stream.Record[string, Reading], limits row.Row) Alarm {
+		t.From(readings).JoinLookupRecord(limits, func(_ context.Context, r stream.Record[string, Reading]) (quixconfig.Query, error) {
+			return quixconfig.Query{TargetKey: r.Key, Time: r.Time()}, nil
+		}, func(_ context.Context, r stream.Record[string, Reading], limits row.Row) (Alarm, error) {
 			limit, _ := limits.Get[float64]("max")
-			return Alarm{r.Value.Value, limit}
+			return Alarm{r.Value.Value, limit}, nil
 		}).Filter(func(a Alarm) bool { return a.Value > a.Limit }).To(alarms)
 
 		return testkit.Run(t, func(d *testkit.Driver) {

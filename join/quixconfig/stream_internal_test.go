@@ -25,10 +25,10 @@ var (
 
 // judge puts readings beside the limit of their device at their time.
 func judge(readings stream.Stream[string, int64], limits join.Lookup[Query, row.Row]) stream.Stream[string, string] {
-	return readings.JoinLookupRecord(limits, func(r stream.Record[string, int64]) Query {
-		return Query{Type: "limits", TargetKey: r.Key, Time: r.Time()}
-	}, func(r stream.Record[string, int64], limits row.Row) string {
-		return fmt.Sprint(r.Value, " of ", limits)
+	return readings.JoinLookupRecord(limits, func(_ context.Context, r stream.Record[string, int64]) (Query, error) {
+		return Query{Type: "limits", TargetKey: r.Key, Time: r.Time()}, nil
+	}, func(_ context.Context, r stream.Record[string, int64], limits row.Row) (string, error) {
+		return fmt.Sprint(r.Value, " of ", limits), nil
 	})
 }
 
@@ -95,10 +95,10 @@ func TestAStreamWithKeysOfBytes(t *testing.T) {
 	readings := stream.NewTopic("readings", codec.Bytes(), codec.Int64())
 	judged := stream.NewTopic("judged", codec.Bytes(), codec.String())
 	topology := stream.NewTopology()
-	topology.From(readings).JoinLookupRecord(fields(t, c, JSON("max", "limits", "$.max")), func(r stream.Record[[]byte, int64]) Query {
-		return Query{TargetKey: string(r.Key), Time: r.Time()}
-	}, func(r stream.Record[[]byte, int64], limits row.Row) string {
-		return fmt.Sprint(r.Value, " of ", limits)
+	topology.From(readings).JoinLookupRecord(fields(t, c, JSON("max", "limits", "$.max")), func(_ context.Context, r stream.Record[[]byte, int64]) (Query, error) {
+		return Query{TargetKey: string(r.Key), Time: r.Time()}, nil
+	}, func(_ context.Context, r stream.Record[[]byte, int64], limits row.Row) (string, error) {
+		return fmt.Sprint(r.Value, " of ", limits), nil
 	}).To(judged)
 	d := testkit.New(t, topology)
 	d.Input(readings).Send([]byte("gerät 1"), 7, time.Unix(1, 0))
@@ -111,9 +111,11 @@ func TestAStreamWithContents(t *testing.T) {
 	s.publish("limits", "dev1", 1, 102, `{"Max":7}`)
 	c := s.open(s.config())
 	topology := stream.NewTopology()
-	topology.From(readings).JoinLookupRecord(c.Contents(codec.JSON[limits]()), func(r stream.Record[string, int64]) Query {
-		return Query{Type: "limits", TargetKey: r.Key, Time: r.Time()}
-	}, func(r stream.Record[string, int64], l limits) string { return fmt.Sprint(r.Value, " of ", l.Max) }).To(judged)
+	topology.From(readings).JoinLookupRecord(c.Contents(codec.JSON[limits]()), func(_ context.Context, r stream.Record[string, int64]) (Query, error) {
+		return Query{Type: "limits", TargetKey: r.Key, Time: r.Time()}, nil
+	}, func(_ context.Context, r stream.Record[string, int64], l limits) (string, error) {
+		return fmt.Sprint(r.Value, " of ", l.Max), nil
+	}).To(judged)
 	d := testkit.New(t, topology)
 	d.Input(readings).SendRecords(five()...)
 	d.Output(judged).ExpectValues("2 of 7", "3 of 7", "4 of 7")

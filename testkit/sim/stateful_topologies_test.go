@@ -28,7 +28,7 @@ func stores(faulty func() error) *stream.Topology {
 	ledgers := store.Group(func(o *store.Opener) ledger { return ledger{o.Open(recent), o.Open(all)} })
 	t := stream.NewTopology()
 	in := t.From(orders)
-	in.FlatMapStateRecord(ledgers, func(l ledger, r stream.Record[string, order]) []line {
+	in.FlatMapStateRecord(ledgers, func(_ context.Context, l ledger, r stream.Record[string, order]) ([]line, error) {
 		n := r.Value.Amount
 		switch {
 		case n%11 == 0:
@@ -46,7 +46,7 @@ func stores(faulty func() error) *stream.Topology {
 		}
 		count, _ := l.total.Get()
 		l.total.SetFor(count+sum, 25*time.Millisecond)
-		return []line{lineOf(r, sum), check(faulty, lineOf(r, -count))}[:n%3]
+		return []line{lineOf(r, sum), check(faulty, lineOf(r, -count))}[:n%3], nil
 	}).To(lines)
 	in.FilterState(all, func(c *store.Cell[int], o order) bool {
 		n, _ := c.Get()
@@ -67,8 +67,8 @@ func duplicates(faulty func() error) *stream.Topology {
 		return order{a.ID, a.Shop, a.Amount - 1}
 	}).To(out)
 	some.Aggregate("sum", window.Sum(func(o order) int { return o.Amount })).
-		MapRecord(func(r stream.Record[string, int]) line {
-			return line{0, r.Value, fmt.Sprint(r.Origin.Topic, r.Origin.Partition), r.Origin.Offset}
+		MapRecord(func(_ context.Context, r stream.Record[string, int]) (line, error) {
+			return line{0, r.Value, fmt.Sprint(r.Origin.Topic, r.Origin.Partition), r.Origin.Offset}, nil
 		}).To(lines)
 	return t
 }

@@ -1,6 +1,7 @@
 package sim_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -96,7 +97,7 @@ func check[T any](faulty func() error, v T) T {
 
 // running adds up amounts per key, and forgets the sum now and then.
 func running(s stream.Stream[string, order], cell *store.CellHandle[int], faulty func() error) stream.Stream[string, line] {
-	return s.MapStateRecord(cell, func(c *store.Cell[int], r stream.Record[string, order]) line {
+	return s.MapStateRecord(cell, func(_ context.Context, c *store.Cell[int], r stream.Record[string, order]) (line, error) {
 		n, _ := c.Get()
 		n += r.Value.Amount
 		if r.Value.Amount%10 == 0 {
@@ -104,7 +105,7 @@ func running(s stream.Stream[string, order], cell *store.CellHandle[int], faulty
 		} else {
 			c.Set(n)
 		}
-		return check(faulty, line{r.Value.ID, n, fmt.Sprint(r.Origin.Topic, r.Origin.Partition), r.Origin.Offset})
+		return check(faulty, line{r.Value.ID, n, fmt.Sprint(r.Origin.Topic, r.Origin.Partition), r.Origin.Offset}), nil
 	})
 }
 
@@ -114,8 +115,8 @@ func cell(faulty func() error) *stream.Topology {
 	return t
 }
 
-func windowLine(r stream.Record[string, window.Result[int]]) line {
-	return line{int(r.Value.StartMillis), r.Value.Value, fmt.Sprint(r.Origin.Topic, r.Origin.Partition), r.Origin.Offset}
+func windowLine(_ context.Context, r stream.Record[string, window.Result[int]]) (line, error) {
+	return line{int(r.Value.StartMillis), r.Value.Value, fmt.Sprint(r.Origin.Topic, r.Origin.Partition), r.Origin.Offset}, nil
 }
 
 func windows(faulty func() error) *stream.Topology {

@@ -1,6 +1,7 @@
 package sim_test
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -44,8 +45,8 @@ const ms = time.Millisecond
 func amount(o order) int { return o.Amount }
 
 // textOf says all that there is to a result, and which input record it comes of: no two lines of one source are equal.
-func textOf[R any](r stream.Record[string, window.Result[R]]) string {
-	return fmt.Sprintf("[%d,%d]=%v %s/%d@%d", r.Value.StartMillis, r.Value.EndMillis, r.Value.Value, r.Origin.Topic, r.Origin.Partition, r.Origin.Offset)
+func textOf[R any](_ context.Context, r stream.Record[string, window.Result[R]]) (string, error) {
+	return fmt.Sprintf("[%d,%d]=%v %s/%d@%d", r.Value.StartMillis, r.Value.EndMillis, r.Value.Value, r.Origin.Topic, r.Origin.Partition, r.Origin.Offset), nil
 }
 
 // listAndSum keeps values one by one and has an accumulator, both.

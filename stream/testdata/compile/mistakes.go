@@ -43,10 +43,10 @@ func functions(s stream.Stream[string, trade]) {
 	s.Map(bid)                                                           // ERROR type func\(q quote\) float64 of bid does not match
 	s.Filter(func(q quote) bool { return true })                         // ERROR as func\(trade\) bool value
 	s.Map(price).Filter(func(t trade) bool { return true })              // ERROR as func\(float64\) bool value
-	s.TryMap(func(t trade) (int, error) { return 0, nil })               // ERROR does not match
+	s.MapWith(func(t trade) (int, error) { return 0, nil })               // ERROR does not match
 	s.FlatMap(price)                                                     // ERROR does not match
-	s.TryPeek(func(_ context.Context, t trade) {})                       // ERROR cannot use
-	s.FilterRecord(func(stream.Record[int, trade]) bool { return true }) // ERROR cannot use
+	s.PeekRecord(func(_ context.Context, t trade) error { return nil })  // ERROR cannot use
+	s.FilterRecord(func(context.Context, stream.Record[int, trade]) (bool, error) { return true, nil }) // ERROR cannot use
 }
 
 func merges(s stream.Stream[string, trade], q stream.Stream[string, quote], i stream.Stream[int, trade]) {
@@ -65,16 +65,16 @@ func states(s stream.Stream[string, trade]) {
 
 func rekeying(s stream.Stream[string, trade]) {
 	s.MapKey(price).To(trades)                                                                             // ERROR cannot use trades
-	s.Transform(func(r stream.Record[string, trade]) stream.Record[int, trade] { panic("") }).To(byInt)    // right
-	s.Transform(func(r stream.Record[string, trade]) stream.Record[string, quote] { panic("") }).To(byInt) // ERROR cannot use byInt
+	s.Transform(func(context.Context, stream.Record[string, trade]) (stream.Record[int, trade], error) { panic("") }).To(byInt)    // right
+	s.Transform(func(context.Context, stream.Record[string, trade]) (stream.Record[string, quote], error) { panic("") }).To(byInt) // ERROR cannot use byInt
 	s.GroupByKeyWith(stream.Repartition[int, trade]{Name: "g"})                                            // ERROR cannot use stream\.Repartition\[int, trade\]
 	s.GroupByWith(stream.Repartition[int, trade]{Name: "g"}, price)                                        // ERROR does not match
 	s.WithKeyCodec(codec.Int())                                                                            // ERROR cannot use codec\.Int\(\)
 	s.SetTimestamp(price)                                                                                  // ERROR cannot use price
-	s.SetHeaders(func(t trade) []stream.Header { return nil })                                             // ERROR cannot use \(func
+	s.SetHeaders(func(context.Context, trade) ([]stream.Header, error) { return nil, nil })                                             // ERROR cannot use \(func
 	s.AddHeader("h", func(t trade) string { return "" })                                                   // ERROR cannot use \(func
 	s.Update(func(t *trade) {})                                                                            // ERROR cannot use \(func
-	s.UpdateRecord(func(t trade) {})                                                                       // ERROR cannot use \(func
+	s.UpdateRecord(func(context.Context, trade) error { return nil })                                                                       // ERROR cannot use \(func
 	s.FilterNot(price)                                                                                     // ERROR cannot use price
 	s.FlatMapSeq(func(t trade) []trade { return nil })                                                     // ERROR does not match
 	s.FlatMapEmit(func(t trade, emit func(trade) error) {})                                                // ERROR does not match
@@ -88,7 +88,7 @@ func branches(s stream.Stream[string, trade], q stream.Stream[string, quote]) {
 	b.Map(price)                                                                                     // ERROR b\.Map undefined
 	b.Match("one", func(t trade) quote { return quote{} })                                           // ERROR does not match
 	s.Concat(q)                                                                                      // ERROR cannot use q
-	s.ToOneOf(func(r stream.Record[string, trade]) stream.Topic[string, trade] { panic("") }, byInt) // ERROR cannot use byInt
+	s.ToOneOf(func(context.Context, stream.Record[string, trade]) (stream.Topic[string, trade], error) { panic("") }, byInt) // ERROR cannot use byInt
 	s.ToWith(trades, stream.Write[string, quote]{})                                                  // ERROR cannot use stream\.Write\[string, quote\]
 	s.Collect(&stream.Collector[string, quote]{})                                                    // ERROR cannot use
 	s.Sink("s", nil).Map(price)                                                                      // ERROR no value
@@ -102,7 +102,7 @@ func moreStates(s stream.Stream[string, trade]) {
 	s.Aggregate("a", window.Sum(bid))                                                                            // ERROR does not match
 	s.FilterState(numbers, func(c *store.Map[int, int], t trade) bool { return true })                           // ERROR does not match
 	s.FlatMapState(numbers, func(c *store.Cell[int], t trade) trade { return t })                                // ERROR does not match
-	s.ProcessState(numbers, func(c *store.Cell[int], t trade, emit func(stream.Record[string, trade])) {})       // ERROR does not match
+	s.ProcessState(numbers, func(_ context.Context, c *store.Cell[int], t trade, emit func(stream.Record[string, trade])) error { return nil })       // ERROR does not match
 	s.Deduplicate("d", time.Hour, bid)                                                                           // ERROR does not match
 	s.Process(store.None(), func(struct{}) stream.Processor[string, quote, string, quote] { panic("") })         // ERROR does not match
 	s.Process(store.NewTimers("t"), func(struct{}) stream.Processor[string, trade, string, trade] { panic("") }) // ERROR does not match
@@ -115,8 +115,7 @@ func joins(s stream.Stream[string, trade], q stream.Stream[string, quote], i str
 	s.JoinAsOf(q, interval, func(t trade, q quote) float64 { return 0 })                     // ERROR cannot use interval
 	s.JoinAsOf(q, asOf, func(q quote, t trade) float64 { return 0 })                         // ERROR does not match
 	s.LeftJoinAsOf(q, asOf, func(t trade, q quote) float64 { return 0 })                     // ERROR does not match
-	s.JoinAsOfRecord(q, asOf, func(t trade, q quote) float64 { return 0 })                   // ERROR does not match
-	s.TryJoinAsOf(q, asOf, func(t trade, q quote) (int, error) { return 0, nil })            // ERROR does not match
+	s.JoinAsOfRecord(q, asOf, func(_ context.Context, t trade, q quote) (float64, error) { return 0, nil })                   // ERROR does not match
 	s.JoinInterval(i, interval, func(t, u trade) float64 { return 0 })                       // ERROR cannot use i|does not match
 	s.JoinInterval(q, asOf, func(t trade, q quote) float64 { return 0 })                     // ERROR cannot use asOf
 	s.RightJoinInterval(q, interval, func(t trade, q *quote) float64 { return 0 })           // ERROR does not match

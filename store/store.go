@@ -34,4 +34,6 @@ type Space struct {
 	CacheBytes int64
 	// Now returns what the clock says. If it is nil, no record is too far ahead of it.
 	Now func() time.Time
+	// Limits bound how much the store reads or writes at a time.
+	Limits Limits
 }

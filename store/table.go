@@ -54,9 +54,6 @@ const never = math.MaxInt64
 // maxMillis is the last millisecond of the year 9999. Later times are a broken clock's: they expire nothing.
 const maxMillis = 253402300799999
 
-// maxSweep is how many expired rows go with one flush at most.
-const maxSweep = 100_000
-
 // ErrRead says that a state could not be read from the database: the record that needs it is not to blame.
 var ErrRead = errors.New("state cannot be read")
 
@@ -343,13 +340,13 @@ func (t *table[S]) sweep(emit func(key, value []byte) error) error {
 	skip, to := len(from), successor(from)
 	from = appendOrdered(from, t.earliest)
 	t.earliest = never
-	swept := 0
+	swept, most := 0, t.space.Limits.sweepRows()
 	return t.space.Backend.Scan(from, to, func(index, _ []byte) (bool, error) {
 		if len(index) < skip+8 {
 			return false, fmt.Errorf("store %q: %w: index of expiry: %w", t.name, ErrRead, errRowLength)
 		}
 		at, key := ordered(index[skip:]), index[skip+8:]
-		if swept++; at > t.time.millis || swept > maxSweep {
+		if swept++; at > t.time.millis || swept > most {
 			t.earliest = at
 			return false, nil
 		}

@@ -107,11 +107,8 @@ const (
 	familyDue   = 'd'
 )
 
-// dueAhead is how far beyond what is due the index is read, in milliseconds, and dueBatch how many entries at most.
-const (
-	dueAhead = 10_000
-	dueBatch = 1000
-)
+// dueAhead is how far beyond what is due the index is read, in milliseconds.
+const dueAhead = 10_000
 
 // Set sets the timer of a name for the current key. One that is set already is moved. A timer for now or the past fires as
 // soon as the current call returns. The time is cut to milliseconds.
@@ -287,7 +284,7 @@ func (t *Timers) readDue(kind TimerKind, limit int64) error {
 		from = appendOrdered(from[:len(from):len(from)], x.horizon+1)
 	}
 	horizon := min(limit, math.MaxInt64-dueAhead) + dueAhead
-	read, last := 0, int64(NoTime)
+	read, most, last := 0, t.space.Limits.dueTimers(), int64(NoTime)
 	err := t.space.Backend.Scan(from, to, func(row, _ []byte) (bool, error) {
 		if len(row) < len(prefix)+8 {
 			return false, fmt.Errorf("store %q: %w: index of timers: %w", t.name, ErrRead, errRowLength)
@@ -296,7 +293,7 @@ func (t *Timers) readDue(kind TimerKind, limit int64) error {
 		if at > horizon {
 			return false, nil
 		}
-		if read++; read > dueBatch && at != last {
+		if read++; read > most && at != last {
 			horizon = last
 			return false, nil
 		}

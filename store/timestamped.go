@@ -46,7 +46,7 @@ type TimestampedOptions struct {
 	// Index keeps an index of keys by the time of their first value, for Due. Values stay until RemoveFirst.
 	Index bool
 	// Tail is how many values of a key stay in memory for as long as the key does, and more until the next checkpoint. 0
-	// means 64.
+	// means Limits.TailValues.
 	Tail int
 	// Ahead is how far beyond what is asked for Due reads the index.
 	Ahead int64
@@ -54,7 +54,6 @@ type TimestampedOptions struct {
 
 const (
 	familyTimed = 't'
-	defaultTail = 64
 	// moved is how many values are moved to the front when the first goes, rather than that memory is allocated anew.
 	moved = 32
 )
@@ -98,7 +97,7 @@ func OpenTimestamped[V any](space Space, c codec.Codec[V], options TimestampedOp
 		context: codec.Context{Topic: space.Name, Part: codec.State},
 	}
 	if options.Tail == 0 {
-		s.options.Tail = defaultTail
+		s.options.Tail = space.Limits.tailValues()
 	}
 	s.firsts.reset()
 	return s

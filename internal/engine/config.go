@@ -69,7 +69,9 @@ type Config struct {
 	// CheckpointBytes is how many bytes of state may change between checkpoints.
 	CheckpointBytes int64
 	// CacheBytes is what the cache of one store of one task may take beside changed entries.
-	CacheBytes  int64
+	CacheBytes int64
+	// StoreLimits bound how much stores read or write at a time; the zero value means the defaults.
+	StoreLimits store.Limits
 	OffsetReset OffsetReset
 	// OnProcessed is told of each record that was processed or skipped. It may be nil.
 	OnProcessed func(operator.Origin)

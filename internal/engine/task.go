@@ -129,7 +129,10 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 		Step: func() context.Context { return w.outbox.context },
 		Space: func(name string) (store.Space, error) {
 			prefix, err := t.database.prefix(name)
-			return store.Space{Name: name, Backend: t.database.backend, Prefix: prefix, CacheBytes: w.config.CacheBytes, Now: w.config.Clock.Now}, err
+			return store.Space{
+				Name: name, Backend: t.database.backend, Prefix: prefix, CacheBytes: w.config.CacheBytes, Now: w.config.Clock.Now,
+				Limits: w.config.StoreLimits,
+			}, err
 		},
 		Output: func(topic string) (operator.Output, error) { return w.output(t, topic) },
 	}

@@ -49,6 +49,7 @@ func (w *world) run() {
 	}
 	want := w.model()
 	w.checkOutput(want)
+	w.checkPartitions()
 	w.checkSinks(want)
 	w.checkOffsets()
 	w.checkOutcome()

@@ -33,7 +33,8 @@ func (w *world) checkOutcome() {
 	if w.simulation.Check == nil {
 		return
 	}
-	err := w.simulation.Check(Outcome{ExactlyOnce: w.config.engine.ExactlyOnce, Read: func(topic string) [][]Record {
+	outcome := Outcome{ExactlyOnce: w.config.engine.ExactlyOnce, Processed: w.processedBy}
+	outcome.Read = func(topic string) [][]Record {
 		partitions := make([][]Record, w.partitions[topic])
 		for n := range partitions {
 			for _, r := range w.broker.Read(broker.TopicPartition{Topic: topic, Partition: int32(n)}, 0) {
@@ -41,10 +42,31 @@ func (w *world) checkOutcome() {
 			}
 		}
 		return partitions
-	}})
-	if err != nil {
+	}
+	if err := w.simulation.Check(outcome); err != nil {
 		w.failf("check: %v", err)
 	}
+}
+
+// processedBy returns what the tasks that read a topic have processed.
+func (w *world) processedBy(topic string) [][]Processed {
+	var tasks [][]Processed
+	for _, t := range w.tasks() {
+		if !slices.Contains(t.topics, topic) {
+			continue
+		}
+		places, records := w.processed(t)
+		task := make([]Processed, len(places))
+		for i, p := range places {
+			r := records[p]
+			task[i] = Processed{
+				Record: Record{Key: r.Key, Value: r.Value, Headers: r.Headers, Millis: r.Millis},
+				Topic:  p.tp.Topic, Partition: p.tp.Partition, Offset: p.offset,
+			}
+		}
+		tasks = append(tasks, task)
+	}
+	return tasks
 }
 
 func (w *world) compareOutput(tp broker.TopicPartition, got []string, all *expectation) string {
@@ -253,7 +275,7 @@ func (w *world) checkState(want *expectation, owners map[string]*member, when st
 			w.failf("state %s: task %s: %v", when, t.dir, err)
 		}
 		for _, name := range slices.Sorted(maps.Keys(want.state[t.dir])) {
-			if problem := compareRows(rows.stores[name], want.state[t.dir][name]); problem != "" {
+			if problem := compareRows(w.sweepRest(t, name, rows.stores[name]), want.state[t.dir][name]); problem != "" {
 				w.failf("state %s: task %s, store %s: %s", when, t.dir, name, problem)
 			}
 		}
@@ -276,7 +298,7 @@ func (w *world) checkChangelogs(want *expectation) {
 					rows[string(r.Key)] = string(r.Value)
 				}
 			}
-			if problem := compareRows(rows, want.state[t.dir][s.Name]); problem != "" {
+			if problem := compareRows(w.sweepRest(t, s.Name, rows), want.state[t.dir][s.Name]); problem != "" {
 				w.failf("changelog %s[%d]: %s", s.Changelog, t.partition, problem)
 			}
 		}

@@ -57,36 +57,14 @@ func (w *world) fold(t task, want *expectation, globals map[*graph.Node]operator
 			return &modelOutput{topic: topic, partitions: w.partitions[topic], source: &source, unordered: &ringing, env: env, want: want}, nil
 		},
 	}
-	builder := &graph.Builder{
-		Env: env, Topic: w.reference.Topic, Global: func(n *graph.Node) operator.GlobalTable { return globals[n] },
+	inputs, err := w.build(t, env, globals)
+	if err != nil {
+		return err
 	}
-	inputs := map[string]operator.Input{}
-	for _, n := range w.reference.Parts[t.part.ID].Sources {
-		topic := w.reference.Topic(n)
-		if !slices.Contains(t.topics, topic) {
-			continue
-		}
-		var err error
-		if inputs[topic], err = builder.Input(n); err != nil {
-			return err
-		}
-	}
-	records := map[place]*broker.Record{}
-	var places []place
-	for _, topic := range t.topics {
-		tp := broker.TopicPartition{Topic: topic, Partition: t.partition}
-		for _, r := range w.broker.Read(tp, 0) {
-			records[place{tp, r.Offset}] = &r
-			places = append(places, place{tp, r.Offset})
-		}
-	}
+	places, records := w.processed(t)
 	ordered := w.ordered[t.topics[0]]
-	if ordered {
-		order := w.order[t.dir]
-		if len(order) != len(places) {
-			return fmt.Errorf("%d records of the input, %d were processed according to the commits", len(places), len(order))
-		}
-		places = order
+	if len(places) != len(records) {
+		return fmt.Errorf("%d records of the input, %d were processed according to the commits", len(records), len(places))
 	}
 	for _, p := range places {
 		source = t.dir + " " + p.tp.Topic
@@ -134,6 +112,41 @@ func (w *world) fold(t task, want *expectation, globals map[*graph.Node]operator
 		}
 	}
 	return nil
+}
+
+// build makes the operators of a task, and returns its inputs by topic.
+func (w *world) build(t task, env *operator.Env, globals map[*graph.Node]operator.GlobalTable) (map[string]operator.Input, error) {
+	builder := &graph.Builder{
+		Env: env, Topic: w.reference.Topic, Global: func(n *graph.Node) operator.GlobalTable { return globals[n] },
+	}
+	inputs := map[string]operator.Input{}
+	for _, n := range w.reference.Parts[t.part.ID].Sources {
+		topic := w.reference.Topic(n)
+		if !slices.Contains(t.topics, topic) {
+			continue
+		}
+		var err error
+		if inputs[topic], err = builder.Input(n); err != nil {
+			return nil, err
+		}
+	}
+	return inputs, nil
+}
+
+// processed returns the input of a task, and the order in which it was processed.
+func (w *world) processed(t task) (order []place, records map[place]*broker.Record) {
+	records = map[place]*broker.Record{}
+	for _, topic := range t.topics {
+		tp := broker.TopicPartition{Topic: topic, Partition: t.partition}
+		for _, r := range w.broker.Read(tp, 0) {
+			records[place{tp, r.Offset}] = &r
+			order = append(order, place{tp, r.Offset})
+		}
+	}
+	if w.ordered[t.topics[0]] {
+		order = w.order[t.dir]
+	}
+	return order, records
 }
 
 // writeSink is the model of the outside world.

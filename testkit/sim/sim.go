@@ -70,6 +70,17 @@ type Outcome struct {
 	ExactlyOnce bool
 	// Read returns the committed records of a topic, by partition and in the order of their offsets.
 	Read func(topic string) [][]Record
+	// Processed returns the records of the tasks that read a topic, of all their inputs, by partition and in the order in which
+	// they were processed for good.
+	Processed func(topic string) [][]Processed
+}
+
+// Processed is a record of the input with its place.
+type Processed struct {
+	Record
+	Topic     string
+	Partition int32
+	Offset    int64
 }
 
 // Report is what a run came to.

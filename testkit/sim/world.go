@@ -15,7 +15,6 @@ import (
 	"github.com/weirstreams/weir/internal/clock"
 	"github.com/weirstreams/weir/internal/engine"
 	"github.com/weirstreams/weir/internal/graph"
-	"github.com/weirstreams/weir/internal/murmur2"
 	"github.com/weirstreams/weir/operator"
 )
 
@@ -173,6 +172,8 @@ func (w *world) configure() (members int) {
 	c.faults = chooseFaults(r, s.Faults)
 	if slices.ContainsFunc(w.plan.Graph.Nodes, func(n *graph.Node) bool { return n.External != nil }) {
 		c.faults.chooseSinkFaults(r, s.Faults)
+		// That of production: a zombie whose changelog is compacted while it restores writes lines of a wrong state to its sinks.
+		c.lag = 15 * time.Minute
 	}
 	exactlyOnce := r.oneIn(2)
 	if s.Guarantee != Either {
@@ -194,6 +195,7 @@ func (w *world) configure() (members int) {
 		c.engine.MaxLoadBytes, c.engine.MinLoadBytes = 1, r.between(200, 600)
 		c.engine.LoadRecords = pick(r, 3, 3, 10)
 	}
+	w.configureLimits(newRandom(w.seed^limitSalt), s)
 	w.tracef("seed %d: exactly once %v, Pebble %v, %d members, %d workers, %d partitions, %+v", w.seed, exactlyOnce, c.pebble, members, c.workers, c.partitions, c.faults)
 	return members
 }
@@ -343,7 +345,7 @@ func (w *world) write(in *input, n int) {
 	for range n {
 		r := in.records[0]
 		in.records = in.records[1:]
-		tp := broker.TopicPartition{Topic: in.topic, Partition: murmur2.Partition(r.Key, w.partitions[in.topic])}
+		tp := broker.TopicPartition{Topic: in.topic, Partition: partitionOf(r.Key, w.partitions[in.topic])}
 		record := broker.Record{Key: r.Key, Value: r.Value, Headers: r.Headers, Millis: r.Millis}
 		if err := w.broker.Append(tp, record); err != nil {
 			w.failf("input: %v", err)

@@ -1,0 +1,107 @@
+package sim
+
+import (
+	"bytes"
+	"log/slog"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/operator"
+	"github.com/weirstreams/weir/store"
+)
+
+// limitSalt leaves what else a seed means as it was.
+const limitSalt = 13
+
+// configureLimits makes limits small that are large in production, so that worlds cross them, and partitions many.
+func (w *world) configureLimits(r random, s *Simulation) {
+	c := &w.config
+	if r.oneIn(2) {
+		c.engine.StoreLimits = store.Limits{
+			SweepRows: pick(r, 0, 1, 3), DueTimers: pick(r, 0, 1, 2, 5), TailValues: pick(r, 0, 1, 2, 6),
+		}
+	}
+	if s.Partitions == 0 && r.oneIn(5) {
+		c.partitions = r.between(4, 9)
+	}
+}
+
+// sweepRest returns the rows of a store when all expired states are gone: a flush removes only so many, and the rest would go
+// with the checkpoints to come.
+func (w *world) sweepRest(t task, name string, rows map[string]string) map[string]string {
+	if w.config.engine.StoreLimits.SweepRows == 0 {
+		return rows
+	}
+	swept := map[string]string{}
+	backend := store.NewMemory()
+	write := func(key, value []byte) {
+		batch := backend.NewBatch()
+		defer batch.Close()
+		row := append([]byte{1}, key...)
+		var err error
+		if value == nil {
+			delete(swept, string(key))
+			err = batch.Delete(row)
+		} else {
+			swept[string(key)] = string(value)
+			err = batch.Set(row, value)
+		}
+		if err == nil {
+			err = batch.Commit(false)
+		}
+		if err != nil {
+			w.failf("sweep %s of %s: %v", name, t.dir, err)
+		}
+	}
+	for key, value := range rows {
+		write([]byte(key), append([]byte{}, value...))
+	}
+	env := &operator.Env{
+		Context: withSinks(nil), Logger: slog.New(slog.DiscardHandler), Origin: operator.Origin{Partition: t.partition},
+		Space: func(of string) (store.Space, error) {
+			space := store.Space{Name: of, Backend: store.NewMemory(), Prefix: []byte{1}, CacheBytes: 1 << 30, Limits: w.config.engine.StoreLimits}
+			if of == name {
+				space.Backend = backend
+			}
+			return space, nil
+		},
+		Output: func(topic string) (operator.Output, error) { return nowhere(w.partitions[topic]), nil },
+	}
+	if _, err := w.build(t, env, w.modelGlobals(w.reference.Globals, w.reference.Topic)); err != nil {
+		w.failf("sweep %s of %s: %v", name, t.dir, err)
+	}
+	for _, s := range env.Stores {
+		keyed, ok := s.(store.Keyed)
+		if s.Name() != name || !ok {
+			continue
+		}
+		for emitted := true; emitted; {
+			if err := keyed.Enter([]byte("nobody's"), 0); err != nil { // reads the time that was reached
+				w.failf("sweep %s of %s: %v", name, t.dir, err)
+			}
+			emitted = false
+			var changes []change
+			err := s.Flush(func(key, value []byte) error {
+				emitted = true
+				changes = append(changes, change{bytes.Clone(key), bytes.Clone(value)})
+				return nil
+			})
+			if err != nil {
+				w.failf("sweep %s of %s: %v", name, t.dir, err)
+			}
+			for _, c := range changes {
+				write(c.key, c.value)
+			}
+			s.Committed()
+		}
+	}
+	return swept
+}
+
+// nowhere is an output that nothing is written to; it has so many partitions.
+type nowhere int32
+
+// Partitions implements [operator.Output].
+func (n nowhere) Partitions() int32 { return int32(n) }
+
+// Append implements [operator.Output].
+func (nowhere) Append(int32, *broker.Record) error { panic("nothing is processed") }

@@ -30,8 +30,11 @@ type App struct {
 	workers atomic.Pointer[[]*worker]
 	// globals is set once, if there are global tables.
 	globals atomic.Pointer[engine.Globals]
-	// onOutputs is told of outputs, and says whether they are enough. RunUntil sets it.
-	onOutputs func(n int64) bool
+	// idleLimit is how long no record may come, or 0; outputs is nil if any number of them is fine. RunUntil sets both.
+	idleLimit time.Duration
+	outputs   *engine.OutputLimit
+	// settling are the jobs that watchLimits has given to workers.
+	settling sync.WaitGroup
 }
 
 // New returns an App that is ready to Run. It checks the topology and the configuration, and talks to nobody. The error
@@ -161,6 +164,7 @@ func (a *App) run(ctx context.Context) (err error) {
 			err = stopErr
 		}
 	}
+	a.settling.Wait()
 	if work.Err() != nil && errors.Is(err, context.Canceled) {
 		err = context.Cause(work) // says why it was given up
 	}
@@ -216,6 +220,7 @@ func (a *App) supervise(
 		case <-ctx.Done():
 		}
 	})
+	watcher.Go(func() { a.watchLimits(ctx, work, cluster, workers, func() { cancel(nil) }) })
 	for _, w := range workers {
 		go func() {
 			<-w.done
@@ -338,7 +343,7 @@ func (a *App) startWorkers(
 		OnError:            a.onError,
 		Globals:            tables.tables(),
 		OnProcessed:        a.config.OnProcessed,
-		OnOutputs:          a.onOutputs,
+		Outputs:            a.outputs,
 		OpenBackend:        state.open,
 		DestroyBackend:     state.destroy,
 		Linger:             linger,

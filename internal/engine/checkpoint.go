@@ -84,6 +84,7 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 		if err := w.commitState(t, batches[i]); err != nil {
 			return fmt.Errorf("checkpoint: task %s: write state: %w", t.name, err)
 		}
+		w.countOutputs(t)
 	}
 	w.endOutages()
 	w.endHoldBack()

@@ -77,6 +77,8 @@ type task struct {
 	restoredBytes int64
 	restoreBegan  time.Time
 
+	// outputs are those since the last checkpoint, if there is an OutputLimit.
+	outputs   int64
 	processed int64 // records, since the task was opened
 	skipped   int64 // records that failed, and the policy was to skip
 }

@@ -24,8 +24,11 @@ import (
 type App struct {
 	config Config
 	plan   *graph.Plan
-	used   atomic.Bool
-	state  atomic.Int32
+	// fingerprint is that of the topology.
+	fingerprint string
+
+	used  atomic.Bool
+	state atomic.Int32
 	// workers is set once, when they run.
 	workers atomic.Pointer[[]*worker]
 	// globals is set once, if there are global tables.
@@ -49,7 +52,7 @@ func New(topology *stream.Topology, config Config) (*App, error) {
 	}
 	plan := graph.NewPlan(topology.Graph(), config.Group)
 	plan.SetPrefix(config.Prefix)
-	return &App{config: config, plan: plan}, nil
+	return &App{config: config, plan: plan, fingerprint: topology.Fingerprint()}, nil
 }
 
 // Run joins the group and processes records until ctx ends, the process is told to stop (SIGINT or SIGTERM), or
@@ -129,7 +132,7 @@ func (a *App) run(ctx context.Context) (err error) {
 	})
 	group, err := patiently(starting, func() (broker.Group, error) {
 		return cluster.NewGroup(broker.GroupConfig{
-			Group: a.plan.Group, Topics: a.plan.Units(), InstanceID: a.config.InstanceID, Warm: state.warm,
+			Group: a.plan.Group, Topics: a.plan.Units(), InstanceID: a.config.InstanceID, Warm: state.warm, Fingerprint: a.fingerprint,
 			SessionTimeout: a.config.SessionTimeout, RebalanceTimeout: a.config.RebalanceTimeout,
 		})
 	})

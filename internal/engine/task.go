@@ -109,6 +109,9 @@ func taskName(part *graph.Part, partition int32) string {
 
 // openTask opens the database of a task and builds its operators. The task is neither restored nor fetching yet.
 func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *task, err error) {
+	if err := w.refuseGrown(ctx, id, topics); err != nil {
+		return nil, err
+	}
 	part := w.plan.Parts[id.Part]
 	t = &task{
 		id: id, part: part, plan: w.plan, name: taskName(part, id.Partition),

@@ -62,6 +62,14 @@ type Cluster interface {
 	// already is left as it is and is not an error.
 	CreateTopics(ctx context.Context, specs ...TopicSpec) error
 
+	// ConfigureTopics sets settings of topics that exist, by topic and by Kafka's name of the setting. Other settings stay as
+	// they are. The error names the topics that were refused; the others are configured.
+	ConfigureTopics(ctx context.Context, settings map[string]map[string]string) error
+
+	// PurgeRecords deletes the records before an offset of each partition (Kafka's DeleteRecords). Records that are gone
+	// already are no error. The error names the partitions that were refused; the others are purged.
+	PurgeRecords(ctx context.Context, before map[TopicPartition]int64) error
+
 	// Offsets looks up offsets of partitions. An unknown topic or partition is an [ErrUnknownTopic].
 	Offsets(ctx context.Context, at OffsetAt, tps ...TopicPartition) (map[TopicPartition]int64, error)
 
@@ -105,7 +113,8 @@ type TopicInfo struct {
 	Name        string
 	Partitions  int32
 	Replication int16
-	// Config holds at least cleanup.policy, retention.ms and retention.bytes.
+	// Config holds every setting that the cluster knows of the topic, with defaults: at least cleanup.policy, max.message.bytes,
+	// retention.ms and retention.bytes.
 	Config map[string]string
 }
 
@@ -154,6 +163,12 @@ type Fetcher interface {
 	Close() error
 }
 
+// MaxRequestBytes is the largest request that Kafka takes by default (socket.request.max.bytes).
+const MaxRequestBytes = 100 << 20
+
+// DefaultMaxRecordBytes is the default of [ProducerConfig.MaxRecordBytes].
+const DefaultMaxRecordBytes = MaxRequestBytes - 64<<10
+
 // ProducerConfig configures a Producer. Zero values mean the defaults.
 type ProducerConfig struct {
 	// Compression is one of "", "none", "gzip", "snappy", "lz4", "zstd". The default is none.
@@ -162,7 +177,8 @@ type ProducerConfig struct {
 	BufferBytes int
 	// DeliveryTimeout is how long a batch may take to be acknowledged, retries included. The default is 2 minutes.
 	DeliveryTimeout time.Duration
-	// MaxRecordBytes is the largest record that is accepted. The default is 1,000,000.
+	// MaxRecordBytes is the largest record that is sent. The default is [MaxRequestBytes] less 64 KiB; the cluster refuses
+	// records that exceed max.message.bytes of their topic.
 	MaxRecordBytes int
 	// TransactionalID makes the producer transactional, and fences every other producer that has this id: what it has
 	// not committed is aborted.
@@ -193,6 +209,10 @@ type Producer interface {
 
 	// LastOffset returns the offset of the last acknowledged record of tp, if this producer has sent any.
 	LastOffset(tp TopicPartition) (int64, bool)
+
+	// Missing returns the partitions that cannot be written because the cluster does not know their topic, which was deleted as a
+	// rule. Records for them wait until it is there again, for DeliveryTimeout at most. Any goroutine may call it.
+	Missing() []TopicPartition
 
 	// Commit flushes, adds the offsets of a group to the transaction, and commits it: records and offsets count
 	// together or not at all. member is who the group is to take the offsets from: if it does not own its partitions
@@ -229,8 +249,6 @@ type GroupConfig struct {
 	// Warm returns the partitions whose state is at hand here, one of each unit. They come here rather than elsewhere,
 	// as far as the load stays even. It may be nil. It is called by another goroutine at each rebalance.
 	Warm func() []TopicPartition
-	// Fingerprint names the topology, so that members with different ones are noticed. It may be empty.
-	Fingerprint string
 	// InstanceID makes the membership static.
 	InstanceID string
 	// SessionTimeout is how long the group waits for a member that is silent. The default is 45 s.
@@ -298,6 +316,9 @@ var (
 	// ErrUndecided says that it is not known whether a transaction was committed. The producer is of no more use; one that
 	// takes its place decides it.
 	ErrUndecided = errors.New("it is not known whether the transaction was committed")
+	// ErrRefused says that the cluster does not take a record, and never will: it is larger than max.message.bytes of the
+	// topic, it has no key and the topic is compacted, or its time is outside of the limits of the topic.
+	ErrRefused = errors.New("the cluster refuses the record")
 	// ErrUnauthorized says that the cluster refused access, or that it is not one to be trusted.
 	ErrUnauthorized = errors.New("not authorized")
 )

@@ -44,7 +44,8 @@ func translate(err error) error {
 
 func isBoundary(err error) bool {
 	return errors.Is(err, broker.ErrUnavailable) || errors.Is(err, broker.ErrUnknownTopic) ||
-		errors.Is(err, broker.ErrFenced) || errors.Is(err, broker.ErrUnauthorized) || errors.Is(err, broker.ErrAborted)
+		errors.Is(err, broker.ErrFenced) || errors.Is(err, broker.ErrUnauthorized) || errors.Is(err, broker.ErrAborted) ||
+		errors.Is(err, broker.ErrRefused)
 }
 
 // codeOf returns the error code of the protocol that lies in err. "No error" is not one.
@@ -60,6 +61,8 @@ func sentinelOf(code sarama.KError) error {
 	switch code {
 	case sarama.ErrUnknownTopicOrPartition:
 		return broker.ErrUnknownTopic
+	case sarama.ErrMessageSizeTooLarge, sarama.ErrMessageSetSizeTooLarge, sarama.ErrInvalidTimestamp, sarama.ErrInvalidRecord:
+		return broker.ErrRefused
 	case sarama.ErrTopicAuthorizationFailed, sarama.ErrGroupAuthorizationFailed, sarama.ErrClusterAuthorizationFailed,
 		sarama.ErrTransactionalIDAuthorizationFailed, sarama.ErrSASLAuthenticationFailed, sarama.ErrUnsupportedSASLMechanism:
 		return broker.ErrUnauthorized

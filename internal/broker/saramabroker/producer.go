@@ -69,7 +69,6 @@ type wire struct {
 
 const (
 	defaultDeliveryTimeout = 2 * time.Minute
-	defaultMaxRecord       = 1_000_000
 	// latestMillis is the latest timestamp that the client library can write (April 2262).
 	latestMillis = int64(^uint64(0)>>1) / int64(time.Millisecond)
 )
@@ -114,7 +113,7 @@ func newProducer(cfg broker.ProducerConfig, codec sarama.CompressionCodec, w wir
 		p.timeout = defaultDeliveryTimeout
 	}
 	if p.maxRecord <= 0 {
-		p.maxRecord = defaultMaxRecord
+		p.maxRecord = broker.DefaultMaxRecordBytes
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	return p
@@ -355,10 +354,10 @@ func (p *producer) check(records []broker.Record) (bytes int, err error) {
 		r := &records[i]
 		size := recordSize(r)
 		if size > p.maxRecord {
-			return 0, fmt.Errorf("a record of %d bytes exceeds the limit of %d (MaxRecordBytes)", size, p.maxRecord)
+			return 0, fmt.Errorf("%w: its %d bytes exceed the limit of %d (MaxRecordBytes)", broker.ErrRefused, size, p.maxRecord)
 		}
 		if uint64(r.Millis) > uint64(latestMillis) {
-			return 0, fmt.Errorf("a record has the timestamp %d, which lies before 1970 or after 2262", r.Millis)
+			return 0, fmt.Errorf("%w: its timestamp %d lies before 1970 or after 2262", broker.ErrRefused, r.Millis)
 		}
 		bytes += size
 	}

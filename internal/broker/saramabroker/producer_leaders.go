@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/IBM/sarama"
+
 	"github.com/weirstreams/weir/internal/broker"
 )
 
@@ -86,6 +88,7 @@ func (p *producer) assign(due []broker.TopicPartition, leaders map[broker.TopicP
 		q := p.queues[tp]
 		if leader, ok := leaders[tp]; ok && err == nil {
 			p.senderOf(leader).lead(q)
+			p.noteBack(q)
 			continue
 		}
 		failure := failures[tp]
@@ -98,6 +101,9 @@ func (p *producer) assign(due []broker.TopicPartition, leaders map[broker.TopicP
 		}
 		q.failures++
 		q.lastErr = failure
+		if code, _ := codeOf(failure); code == sarama.ErrUnknownTopicOrPartition {
+			p.noteGone(q)
+		}
 		q.notBefore = time.Now().Add(backoff(q.failures))
 	}
 }
@@ -117,4 +123,38 @@ func (p *producer) senderOf(l leader) *sender {
 	}
 	s.addr = l.addr
 	return s
+}
+
+// newTopicTries is how often a topic that was never written to may be unknown: not every broker knows at once of a topic that is new.
+const newTopicTries = 3
+
+// noteGone says, once, that the cluster does not know the topic of a queue. p.mu is held.
+func (p *producer) noteGone(q *queue) {
+	if q.gone || q.last < 0 && q.failures < newTopicTries {
+		return
+	}
+	q.gone = true
+	p.wire.log.Error("a topic that is written to does not exist any more: its records wait until it is made again, and are given up after the timeout",
+		"topic", q.tp.Topic, "partition", q.tp.Partition, "timeout", p.timeout)
+}
+
+// noteBack says that it does again. p.mu is held.
+func (p *producer) noteBack(q *queue) {
+	if q.gone {
+		q.gone = false
+		p.wire.log.Info("a topic that was gone exists again", "topic", q.tp.Topic, "partition", q.tp.Partition)
+	}
+}
+
+// Missing implements broker.Producer.
+func (p *producer) Missing() []broker.TopicPartition {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var missing []broker.TopicPartition
+	for tp, q := range p.queues {
+		if q.gone {
+			missing = append(missing, tp)
+		}
+	}
+	return missing
 }

@@ -28,6 +28,7 @@ type queue struct {
 	tp        broker.TopicPartition
 	leader    int32 // noLeader while it is not known
 	notBefore time.Time
+	gone      bool  // the cluster does not know the topic, and the log says so
 	failures  int   // in a row
 	lastErr   error // of them
 

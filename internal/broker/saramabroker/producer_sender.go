@@ -1,10 +1,13 @@
 package saramabroker
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/IBM/sarama"
+
+	"github.com/weirstreams/weir/internal/broker"
 )
 
 const (
@@ -207,9 +210,28 @@ func (s *sender) receive(r *produceRequest, response *sarama.ProduceResponse, er
 		o := outcome{offset: block.Offset, logStart: block.StartOffset}
 		if block.Err != sarama.ErrNoError {
 			o.err = block.Err
+			if why := reasonOf(block); why != "" {
+				o.err = fmt.Errorf("%w (%s)", block.Err, why)
+			}
 		}
 		p.settle(b, o)
 	}
+}
+
+// reasonOf returns what a broker says about a batch that it does not take, or "" (KIP-467).
+func reasonOf(block *sarama.ProduceResponseBlock) string {
+	if sentinelOf(block.Err) != broker.ErrRefused { //nolint:errorlint // the sentinel itself
+		return ""
+	}
+	for _, r := range block.RecordErrors {
+		if r.BatchIndexErrorMessage != nil {
+			return *r.BatchIndexErrorMessage
+		}
+	}
+	if block.ErrorMessage != nil {
+		return *block.ErrorMessage
+	}
+	return ""
 }
 
 // lose settles a request without a response. p.mu is held.

@@ -259,9 +259,25 @@ func (t *transaction) add(ctx context.Context, due []*queue) error {
 		if err != nil {
 			return err
 		}
+		t.noteGone(r.Errors)
 		return worstOf(r.Errors)
 	})
 	return err
+}
+
+// noteGone says that the coordinator does not know topics.
+func (t *transaction) noteGone(topics map[string][]*sarama.PartitionError) {
+	p := t.producer
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for topic, partitions := range topics {
+		for _, e := range partitions {
+			if q := p.queues[broker.TopicPartition{Topic: topic, Partition: e.Partition}]; q != nil && e.Err == sarama.ErrUnknownTopicOrPartition {
+				q.failures++
+				p.noteGone(q)
+			}
+		}
+	}
 }
 
 // joined takes the outcome of add.
@@ -283,6 +299,7 @@ func (t *transaction) joined(due []*queue, err error) {
 		t.known = true
 		for _, q := range due {
 			q.joined = inside
+			p.noteBack(q)
 			if s := p.senders[q.leader]; s != nil {
 				signal(s.kick)
 			}

@@ -27,7 +27,7 @@ func (b *Broker) Append(tp broker.TopicPartition, records ...broker.Record) erro
 	return b.locked(func() error {
 		p, err := b.partition(tp)
 		if err == nil {
-			err = p.check(records)
+			err = p.check(records, b.clock.Now())
 		}
 		if err != nil {
 			return fmt.Errorf("append: %w", err)
@@ -67,21 +67,23 @@ func (b *Broker) Committed(group string) map[broker.TopicPartition]int64 {
 
 // Configure changes a setting of a topic.
 func (b *Broker) Configure(topic, setting, value string) error {
-	return b.locked(func() error {
-		t := b.topics[topic]
-		if t == nil {
-			return fmt.Errorf("configure %q: %w", topic, broker.ErrUnknownTopic)
+	return b.locked(func() error { return b.configure(topic, setting, value) })
+}
+
+func (b *Broker) configure(topic, setting, value string) error {
+	t := b.topics[topic]
+	if t == nil {
+		return fmt.Errorf("configure %q: %w", topic, broker.ErrUnknownTopic)
+	}
+	if check, ok := topicConfigs[setting]; !ok {
+		return fmt.Errorf("configure %q: unknown setting %q", topic, setting)
+	} else if check != nil {
+		if err := check(value); err != nil {
+			return fmt.Errorf("configure %q: %s: %w", topic, setting, err)
 		}
-		if check, ok := topicConfigs[setting]; !ok {
-			return fmt.Errorf("configure %q: unknown setting %q", topic, setting)
-		} else if check != nil {
-			if err := check(value); err != nil {
-				return fmt.Errorf("configure %q: %s: %w", topic, setting, err)
-			}
-		}
-		t.config[setting] = value
-		return nil
-	})
+	}
+	t.config[setting] = value
+	return nil
 }
 
 // Compact compacts all partitions of a topic whose cleanup.policy says so: of each key the last record stays, at its

@@ -15,6 +15,8 @@ type OpKind string
 const (
 	OpTopics            OpKind = "topics"
 	OpCreateTopics      OpKind = "create topics"
+	OpConfigureTopics   OpKind = "configure topics"
+	OpPurge             OpKind = "purge" // Cluster.PurgeRecords
 	OpOffsets           OpKind = "offsets"
 	OpCommittedOffsets  OpKind = "committed offsets"
 	OpNewFetcher        OpKind = "new fetcher"
@@ -78,7 +80,7 @@ const maxTries = 10
 
 // repeatable are the calls that a client makes again when it gets no answer.
 var repeatable = map[OpKind]bool{
-	OpTopics: true, OpCreateTopics: true, OpOffsets: true, OpCommittedOffsets: true, OpFetch: true, OpInitProducer: true,
+	OpTopics: true, OpCreateTopics: true, OpConfigureTopics: true, OpPurge: true, OpOffsets: true, OpCommittedOffsets: true, OpFetch: true, OpInitProducer: true,
 	OpProduce: true, OpAddOffsets: true, OpEndTransaction: true, OpCommit: true, OpLeave: true,
 }
 

@@ -121,18 +121,27 @@ func (p *partition) mark(producer int64, commit bool) {
 	p.end++
 }
 
-// check says whether a broker would take records.
-func (p *partition) check(records []broker.Record) error {
-	if !p.topic.compacted() {
-		return nil
-	}
+// check says whether a broker would take records. One that it does not take keeps out all. max.message.bytes is that of each
+// record, because clients split a batch that is too large.
+func (p *partition) check(records []broker.Record, now time.Time) error {
+	compacted, limit := p.topic.compacted(), p.topic.maxMessageBytes()
+	earliest, latest := p.topic.timeLimits(now)
 	for i := range records {
-		if records[i].Key == nil {
-			return fmt.Errorf("record %d of the batch has no key, which a compacted topic does not accept", i)
+		r := &records[i]
+		switch size := batchOverhead + recordBytes(r); {
+		case compacted && r.Key == nil:
+			return fmt.Errorf("%w: record %d of the batch has no key, which a compacted topic does not accept", broker.ErrRefused, i)
+		case size > limit:
+			return fmt.Errorf("%w: record %d of the batch makes it %d bytes, and max.message.bytes of the topic is %d", broker.ErrRefused, i, size, limit)
+		case r.Millis < earliest || r.Millis > latest:
+			return fmt.Errorf("%w: record %d of the batch has the timestamp %d, and the topic takes %d to %d", broker.ErrRefused, i, r.Millis, earliest, latest)
 		}
 	}
 	return nil
 }
+
+// batchOverhead is what a batch takes beside its records.
+const batchOverhead = 61
 
 // lastStable returns the offset at which a reader of committed records has to stop: the first of the transactions that
 // are open, or the end of the log.

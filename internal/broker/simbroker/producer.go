@@ -10,10 +10,7 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 )
 
-const (
-	defaultBufferBytes    = 32 << 20
-	defaultMaxRecordBytes = 1_000_000
-)
+const defaultBufferBytes = 32 << 20
 
 type producer struct {
 	broker *Broker
@@ -58,7 +55,7 @@ func (b *Broker) NewProducer(cfg broker.ProducerConfig) (broker.Producer, error)
 		cfg.BufferBytes = defaultBufferBytes
 	}
 	if cfg.MaxRecordBytes == 0 {
-		cfg.MaxRecordBytes = defaultMaxRecordBytes
+		cfg.MaxRecordBytes = broker.DefaultMaxRecordBytes
 	}
 	if cfg.TransactionTimeout == 0 {
 		cfg.TransactionTimeout = defaultTransactionTimeout
@@ -179,7 +176,7 @@ func (p *producer) deliver(ctx context.Context) error {
 func (p *producer) checkSize(batch *sentBatch) error {
 	for i := range batch.copied {
 		if size := recordBytes(&batch.copied[i]); size > p.cfg.MaxRecordBytes {
-			return fmt.Errorf("record %d of the batch has %d bytes, at most %d are accepted", i, size, p.cfg.MaxRecordBytes)
+			return fmt.Errorf("%w: record %d of the batch has %d bytes, at most %d are accepted", broker.ErrRefused, i, size, p.cfg.MaxRecordBytes)
 		}
 	}
 	return nil
@@ -199,7 +196,7 @@ func (p *producer) append(tp broker.TopicPartition, records []broker.Record, fro
 	if err != nil {
 		return 0, err
 	}
-	if err := log.check(records); err != nil {
+	if err := log.check(records, p.broker.clock.Now()); err != nil {
 		return 0, err
 	}
 	t := p.transactional
@@ -223,6 +220,9 @@ func (p *producer) LastOffset(tp broker.TopicPartition) (int64, bool) {
 	offset, ok := p.acked[tp]
 	return offset, ok
 }
+
+// Missing returns nothing: a topic that is deleted is an error at once.
+func (p *producer) Missing() []broker.TopicPartition { return nil }
 
 // Close gives up what was not appended, and aborts an open transaction with one request. It is no error if that fails:
 // the time of the transaction will be up.

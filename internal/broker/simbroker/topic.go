@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -97,6 +98,29 @@ func (t *topic) logAppendTime() bool {
 	return t.config["message.timestamp.type"] == "LogAppendTime"
 }
 
+func (t *topic) maxMessageBytes() int {
+	n, _ := strconv.Atoi(t.config["max.message.bytes"]) // checked by createTopic
+	return n
+}
+
+// timeLimits returns the timestamps, in milliseconds, that the topic takes at a time (KIP-937).
+func (t *topic) timeLimits(now time.Time) (earliest, latest int64) {
+	if t.logAppendTime() {
+		return math.MinInt64, math.MaxInt64
+	}
+	before, _ := strconv.ParseInt(t.config["message.timestamp.before.max.ms"], 10, 64) // checked by createTopic
+	after, _ := strconv.ParseInt(t.config["message.timestamp.after.max.ms"], 10, 64)   // checked by createTopic
+	millis := now.UnixMilli()
+	earliest, latest = math.MinInt64, math.MaxInt64
+	if before < math.MaxInt64 {
+		earliest = millis - before
+	}
+	if after < math.MaxInt64-max(0, millis) {
+		latest = millis + after
+	}
+	return earliest, latest
+}
+
 func (t *topic) deleteRetention() time.Duration {
 	millis, _ := strconv.ParseInt(t.config["delete.retention.ms"], 10, 64) // checked by createTopic
 	return time.Duration(millis) * time.Millisecond
@@ -107,14 +131,18 @@ func (t *topic) compactionLag() time.Duration {
 	return time.Duration(millis) * time.Millisecond
 }
 
-// defaultTopicConfig returns what is reported, and used, of a broker's defaults.
+// defaultTopicConfig returns what is reported, and used, of a broker's defaults. Unlike those of Kafka 4 they take records of
+// any time.
 func defaultTopicConfig() map[string]string {
 	return map[string]string{
-		"cleanup.policy":         "delete",
-		"delete.retention.ms":    "86400000",
-		"message.timestamp.type": "CreateTime",
-		"retention.bytes":        "-1",
-		"retention.ms":           "604800000",
+		"cleanup.policy":                  "delete",
+		"delete.retention.ms":             "86400000",
+		"max.message.bytes":               "1048588",
+		"message.timestamp.after.max.ms":  strconv.FormatInt(math.MaxInt64, 10),
+		"message.timestamp.before.max.ms": strconv.FormatInt(math.MaxInt64, 10),
+		"message.timestamp.type":          "CreateTime",
+		"retention.bytes":                 "-1",
+		"retention.ms":                    "604800000",
 	}
 }
 

@@ -69,8 +69,10 @@ func TestATopicThatExistsIsLeftAlone(t *testing.T) {
 	equal(t, "topics", infos, map[string]broker.TopicInfo{"orders": {
 		Name: "orders", Partitions: 4, Replication: 1,
 		Config: map[string]string{
-			"cleanup.policy": "delete", "delete.retention.ms": "86400000", "message.timestamp.type": "CreateTime",
-			"retention.bytes": "-1", "retention.ms": "604800000",
+			"cleanup.policy": "delete", "delete.retention.ms": "86400000", "max.message.bytes": "1048588",
+			"message.timestamp.after.max.ms": "9223372036854775807", "message.timestamp.before.max.ms": "9223372036854775807",
+			"message.timestamp.type": "CreateTime",
+			"retention.bytes":        "-1", "retention.ms": "604800000",
 		},
 	}})
 }

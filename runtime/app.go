@@ -24,20 +24,14 @@ import (
 type App struct {
 	config Config
 	plan   *graph.Plan
-	// fingerprint is that of the topology.
-	fingerprint string
-
-	used  atomic.Bool
-	state atomic.Int32
+	used   atomic.Bool
+	state  atomic.Int32
 	// workers is set once, when they run.
 	workers atomic.Pointer[[]*worker]
 	// globals is set once, if there are global tables.
 	globals atomic.Pointer[engine.Globals]
-	// idleLimit is how long no record may come, or 0; outputs is nil if any number of them is fine. RunUntil sets both.
-	idleLimit time.Duration
-	outputs   *engine.OutputLimit
-	// settling are the jobs that watchLimits has given to workers.
-	settling sync.WaitGroup
+	// onOutputs is told of outputs, and says whether they are enough. RunUntil sets it.
+	onOutputs func(n int64) bool
 }
 
 // New returns an App that is ready to Run. It checks the topology and the configuration, and talks to nobody. The error
@@ -52,7 +46,7 @@ func New(topology *stream.Topology, config Config) (*App, error) {
 	}
 	plan := graph.NewPlan(topology.Graph(), config.Group)
 	plan.SetPrefix(config.Prefix)
-	return &App{config: config, plan: plan, fingerprint: topology.Fingerprint()}, nil
+	return &App{config: config, plan: plan}, nil
 }
 
 // Run joins the group and processes records until ctx ends, the process is told to stop (SIGINT or SIGTERM), or
@@ -88,7 +82,9 @@ func (a *App) open(ctx context.Context) (broker.Cluster, error) {
 }
 
 func (a *App) topicOptions() engine.TopicOptions {
-	return engine.TopicOptions{Create: a.config.CreateTopics, Replication: a.config.Replication, Logger: a.config.Logger}
+	return engine.TopicOptions{
+		Create: a.config.CreateTopics, Replication: a.config.Replication, MaxRecordBytes: a.config.MaxRecordBytes, Logger: a.config.Logger,
+	}
 }
 
 func (a *App) run(ctx context.Context) (err error) {
@@ -103,7 +99,7 @@ func (a *App) run(ctx context.Context) (err error) {
 	defer started()
 	options := a.topicOptions()
 	options.Patience = topicPatience
-	partitions, err := engine.PrepareTopics(starting, patientCluster{cluster}, a.plan, options)
+	topics, err := engine.PrepareTopics(starting, patientCluster{cluster}, a.plan, options)
 	if err != nil {
 		return err
 	}
@@ -116,7 +112,7 @@ func (a *App) run(ctx context.Context) (err error) {
 	if err := a.fenceFormer(starting, cluster, state); err != nil {
 		return err
 	}
-	tables, err := a.startGlobals(starting, cluster, partitions)
+	tables, err := a.startGlobals(starting, cluster, topics.Partitions)
 	if err != nil {
 		return err
 	}
@@ -132,7 +128,7 @@ func (a *App) run(ctx context.Context) (err error) {
 	})
 	group, err := patiently(starting, func() (broker.Group, error) {
 		return cluster.NewGroup(broker.GroupConfig{
-			Group: a.plan.Group, Topics: a.plan.Units(), InstanceID: a.config.InstanceID, Warm: state.warm, Fingerprint: a.fingerprint,
+			Group: a.plan.Group, Topics: a.plan.Units(), InstanceID: a.config.InstanceID, Warm: state.warm,
 			SessionTimeout: a.config.SessionTimeout, RebalanceTimeout: a.config.RebalanceTimeout,
 		})
 	})
@@ -145,7 +141,13 @@ func (a *App) run(ctx context.Context) (err error) {
 	defer giveUp(nil)
 
 	defer console.Start(a.plan.Graph.Tables)()
-	workers, err := a.startWorkers(work, cluster, group, state, tables, partitions)
+	purging, stopPurging := context.WithCancel(work)
+	purger := startPurger(purging, cluster, log)
+	defer func() {
+		stopPurging()
+		<-purger.done
+	}()
+	workers, err := a.startWorkers(work, cluster, group, state, tables, topics, purger)
 	if err == nil {
 		a.workers.Store(&workers)
 		log.Info("joining the group", "group", a.plan.Group, "workers", len(workers), "topics", a.plan.InputTopics())
@@ -167,7 +169,6 @@ func (a *App) run(ctx context.Context) (err error) {
 			err = stopErr
 		}
 	}
-	a.settling.Wait()
 	if work.Err() != nil && errors.Is(err, context.Canceled) {
 		err = context.Cause(work) // says why it was given up
 	}
@@ -223,7 +224,6 @@ func (a *App) supervise(
 		case <-ctx.Done():
 		}
 	})
-	watcher.Go(func() { a.watchLimits(ctx, work, cluster, workers, func() { cancel(nil) }) })
 	for _, w := range workers {
 		go func() {
 			<-w.done
@@ -327,7 +327,7 @@ func (a *App) checkReachable(cluster broker.Cluster) error {
 
 // startWorkers starts the workers. Those that it returns have to be stopped even if there is an error.
 func (a *App) startWorkers(
-	work context.Context, cluster broker.Cluster, group broker.Group, state *state, tables *globals, partitions map[string]int32,
+	work context.Context, cluster broker.Cluster, group broker.Group, state *state, tables *globals, topics *engine.Topics, purger *purger,
 ) ([]*worker, error) {
 	config := engine.Config{
 		ExactlyOnce:        a.config.Guarantee == ExactlyOnce,
@@ -336,7 +336,7 @@ func (a *App) startWorkers(
 		CheckpointInterval: a.config.CheckpointInterval,
 		CheckpointRecords:  a.config.CheckpointRecords,
 		CheckpointBytes:    a.config.CheckpointBytes,
-		CacheBytes:         a.cacheBytes(partitions),
+		CacheBytes:         a.cacheBytes(topics.Partitions),
 		IdleTimeout:        a.config.IdleTimeout,
 		MaxBufferedRecords: a.config.MaxBufferedRecords,
 		MaxBufferedBytes:   a.config.MaxBufferedBytes,
@@ -346,9 +346,11 @@ func (a *App) startWorkers(
 		OnError:            a.onError,
 		Globals:            tables.tables(),
 		OnProcessed:        a.config.OnProcessed,
-		Outputs:            a.outputs,
+		OnOutputs:          a.onOutputs,
 		OpenBackend:        state.open,
 		DestroyBackend:     state.destroy,
+		Purge:              purger.add,
+		Compressed:         a.config.Compression != "" && a.config.Compression != "none",
 		Linger:             linger,
 		Clock:              clock.System,
 		Logger:             a.config.Logger,
@@ -374,7 +376,7 @@ func (a *App) startWorkers(
 		}
 		w := engine.NewWorker(config, a.plan, engine.Connections{
 			Cluster: patientCluster{cluster}, Fetcher: fetcher, Producer: producer, Group: group, NewProducer: newProducer,
-		}, partitions)
+		}, topics)
 		workers = append(workers, startWorker(work, w, fetcher.Wake))
 	}
 	return workers, nil

@@ -126,6 +126,11 @@ type Config struct {
 	// Internal topics have as many replicas as the topics that they come of.
 	Replication int16
 
+	// MaxRecordBytes is the greatest record, in bytes, that internal topics take: the state of a key, or a record behind a GroupBy. It is the
+	// least max.message.bytes of those topics. The default is the greatest max.message.bytes of the topics that they come of, and
+	// 64 KiB more for another key and headers. A record or a state that is larger is an error of the record that has made it.
+	MaxRecordBytes int
+
 	// Compression of what is written: "none", "gzip", "snappy", "lz4" or "zstd". The default is none.
 	Compression string
 

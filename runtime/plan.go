@@ -15,8 +15,14 @@ type TopicPlan struct {
 	// Existing are the topics of the topology, internal ones included, that are there; Missing are those that Run would
 	// make.
 	Existing, Missing []TopicSettings
+	// Changed are internal topics that are there and would lose or refuse records, with the settings that Run would change.
+	Changed []TopicSettings
 	// Problems is what is wrong. If there is anything, Run makes nothing and returns it as an error.
 	Problems []string
+	// Warnings are declarations of topics that the cluster contradicts without changing what the program computes: the number of
+	// partitions, retention.ms and other settings. A topic that is compacted and not declared so, or the other way round, is one
+	// of Problems. Run logs them.
+	Warnings []string
 }
 
 // TopicSettings are those of one topic.
@@ -45,7 +51,7 @@ func (a *App) Plan(ctx context.Context) (plan *TopicPlan, err error) {
 	if err != nil {
 		return nil, err
 	}
-	plan = &TopicPlan{Problems: topics.Problems}
+	plan = &TopicPlan{Problems: topics.Problems, Warnings: topics.Warnings}
 	for _, t := range topics.Existing {
 		settings := TopicSettings{Name: t.Name, Partitions: t.Partitions, Replication: t.Replication, Config: map[string]string{}}
 		for _, name := range shownConfig {
@@ -54,6 +60,10 @@ func (a *App) Plan(ctx context.Context) (plan *TopicPlan, err error) {
 			}
 		}
 		plan.Existing = append(plan.Existing, settings)
+		if changes, ok := topics.Changes[t.Name]; ok {
+			settings.Config = changes
+			plan.Changed = append(plan.Changed, settings)
+		}
 	}
 	for _, t := range topics.Missing {
 		plan.Missing = append(plan.Missing, TopicSettings(t))
@@ -62,7 +72,7 @@ func (a *App) Plan(ctx context.Context) (plan *TopicPlan, err error) {
 	return plan, nil
 }
 
-// String returns the plan as text for people, a line per topic and per problem.
+// String returns the plan as text for people, a line per topic, warning and problem.
 func (p *TopicPlan) String() string {
 	var b strings.Builder
 	section := func(heading string, topics []TopicSettings) {
@@ -76,12 +86,18 @@ func (p *TopicPlan) String() string {
 	}
 	section("exists:", p.Existing)
 	section("is made:", p.Missing)
-	if len(p.Problems) > 0 {
-		b.WriteString("is wrong, so that nothing is made:\n")
-		for _, problem := range p.Problems {
-			fmt.Fprintf(&b, "  %s\n", problem)
+	section("is changed:", p.Changed)
+	list := func(heading string, lines []string) {
+		if len(lines) == 0 {
+			return
+		}
+		fmt.Fprintf(&b, "%s\n", heading)
+		for _, line := range lines {
+			fmt.Fprintf(&b, "  %s\n", line)
 		}
 	}
+	list("differs from the declaration:", p.Warnings)
+	list("is wrong, so that nothing is made:", p.Problems)
 	return b.String()
 }
 

@@ -114,7 +114,7 @@ func badRecords() []badRecord {
 				}}
 			},
 			repaired: nothing,
-			want:     []string{"sink", "too large", "1500", "1000000"},
+			want:     []string{"sink", "too large", "1500", "1048588"},
 		},
 	}
 }

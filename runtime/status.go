@@ -30,6 +30,10 @@ type Status struct {
 	Tasks []TaskStatus
 	// Globals are the global tables, in the order of their declaration. Each member has all of them.
 	Globals []GlobalStatus
+	// MissingTopics are topics that this member writes to and that the cluster does not know any more, sorted: they were deleted
+	// while it ran. Their records wait for them to be made again; after 3 minutes, or a minute more than Config.BrokerTimeout if
+	// that is longer, Run ends with an error.
+	MissingTopics []string
 }
 
 // Lag returns the number of offsets between what was processed and the end of the input, over all tasks, as last seen.
@@ -112,6 +116,7 @@ func (a *App) Status() Status {
 		return status
 	}
 	for _, w := range *workers {
+		status.MissingTopics = append(status.MissingTopics, w.engine.MissingTopics()...)
 		for _, t := range w.engine.Status() {
 			s := TaskStatus{
 				Name: t.Name, Restoring: t.Restoring, Restored: t.Restored, RestoredBytes: t.RestoredBytes, Remaining: t.Remaining,
@@ -126,6 +131,8 @@ func (a *App) Status() Status {
 			status.Tasks = append(status.Tasks, s)
 		}
 	}
+	slices.Sort(status.MissingTopics)
+	status.MissingTopics = slices.Compact(status.MissingTopics)
 	slices.SortFunc(status.Tasks, func(a, b TaskStatus) int { return cmp.Compare(a.Name, b.Name) })
 	return status
 }

@@ -50,7 +50,8 @@ type Driver struct {
 	plan       *graph.Plan
 	clock      *clock.Virtual
 	broker     *simbroker.Broker
-	partitions map[string]int32
+	topics     *engine.Topics
+	partitions map[string]int32 // of topics
 	backends   map[string]store.Backend
 
 	group      broker.Group
@@ -98,10 +99,11 @@ func New(tb testing.TB, topology *stream.Topology, config ...Config) *Driver {
 	d.broker.DeliverOnSend = true
 	d.createTopics()
 	var err error
-	d.partitions, err = engine.PrepareTopics(tb.Context(), d.broker, d.plan, engine.TopicOptions{Logger: slog.New(slog.DiscardHandler)})
+	d.topics, err = engine.PrepareTopics(tb.Context(), d.broker, d.plan, engine.TopicOptions{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		tb.Fatal(err)
 	}
+	d.partitions = d.topics.Partitions
 	d.start()
 	tb.Cleanup(func() {
 		if d.failed == nil {
@@ -190,7 +192,7 @@ func (d *Driver) start() {
 		if c.Producer, err = c.NewProducer(); err != nil {
 			d.tb.Fatal(err)
 		}
-		d.workers[i] = engine.NewWorker(config, d.plan, c, d.partitions)
+		d.workers[i] = engine.NewWorker(config, d.plan, c, d.topics)
 	}
 	d.assignment = engine.NewAssignment(d.plan, len(d.workers), func(jobs map[int]func(*engine.Worker) error) error {
 		for i, w := range d.workers { // in order, to be deterministic

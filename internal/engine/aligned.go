@@ -167,7 +167,7 @@ func (in *alignedInput) done(n int) int64 {
 // merge processes records of a task with several inputs, at most limit, until it is not known which is next. It returns
 // how many were processed.
 func (w *Worker) merge(t *task, limit int) (processed int, err error) {
-	for processed < limit && !w.halted() {
+	for processed < limit && !w.halted {
 		in, until := t.aligned.choose(false)
 		if in == nil {
 			break
@@ -178,7 +178,12 @@ func (w *Worker) merge(t *task, limit int) (processed int, err error) {
 		}
 		n, failure := t.processRecords(in.operator, in.Topic, records, w.onError)
 		processed += n
+		w.uncommitted += n
+		if n > 0 {
+			w.narrowing.last = place{in.TopicPartition, records[n-1].Offset}
+		}
 		if failure != nil && !isBackpressure(failure) {
+			w.countFailed(failure, in.TopicPartition, records[n:])
 			return processed, failure
 		}
 		t.positions[in.Topic] = in.done(n)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/store"
 )
 
@@ -41,6 +43,7 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 	}
 	defer func() { w.records, w.checkpointed = 0, w.config.Clock.Now() }()
 	if len(changed) == 0 {
+		w.uncommitted = 0
 		return nil
 	}
 	for _, t := range changed {
@@ -84,8 +87,12 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 		if err := w.commitState(t, batches[i]); err != nil {
 			return fmt.Errorf("checkpoint: task %s: write state: %w", t.name, err)
 		}
-		w.countOutputs(t)
 	}
+	if w.uncommitted > 0 { // else it was of what no record has caused
+		w.narrowing.accepted()
+	}
+	w.uncommitted = 0
+	w.forgetSkips()
 	w.endOutages()
 	w.endHoldBack()
 	return nil
@@ -179,12 +186,18 @@ func (t *task) flush(batch store.Batch, now int64, which func(taskStore) bool) e
 		if !which(*s) {
 			continue
 		}
-		s.flushed = false
+		s.flushed, s.largest = false, 0
 		emit := func(k, v []byte) error {
 			s.flushed = true
 			s.appended++
 			record.Key, record.Value = k, v
+			if n := len(k) + len(v); n > s.largest {
+				s.largest, s.largestKey = n, append(s.largestKey[:0], k...)
+			}
 			if err := s.changelog.Append(t.id.Partition, &record); err != nil {
+				if refused, ok := errors.AsType[*operator.ProduceError](err); ok {
+					err = &operator.StateError{Store: s.Name, Key: bytes.Clone(k), Size: len(k) + len(v), Err: refused}
+				}
 				return err
 			}
 			key = append(append(key[:0], s.prefix...), k...)

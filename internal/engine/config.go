@@ -75,8 +75,9 @@ type Config struct {
 	OffsetReset OffsetReset
 	// OnProcessed is told of each record that was processed or skipped. It may be nil.
 	OnProcessed func(operator.Origin)
-	// Outputs, if not nil, is told of outputs and says when they are enough.
-	Outputs *OutputLimit
+	// OnOutputs is told how many outputs a record made, if any, and returns whether the worker shall process no more. It may
+	// be nil.
+	OnOutputs func(n int64) bool
 	// OnError decides about records that could not be processed.
 	OnError func(*operator.ProcessingError) Action
 	// IdleTimeout is how long the input of a task must be silent until its event time goes on; 0 means for ever.
@@ -104,6 +105,12 @@ type Config struct {
 	// LoadRecords is from how many changes on a restore writes a table of their own, which is cheaper than a batch then; 0
 	// means 5,000.
 	LoadRecords int
+	// Purge deletes the records of partitions before an offset, and does not wait. Workers call it every PurgeInterval, 0 meaning
+	// 30 s, for repartition topics. nil purges nothing.
+	Purge         func(before map[broker.TopicPartition]int64)
+	PurgeInterval time.Duration
+	// Compressed says that producers compress, so that only the cluster knows whether a record is too large.
+	Compressed bool
 	// Linger is how long output may wait for more while there is more to process.
 	Linger time.Duration
 	Clock  clock.Clock

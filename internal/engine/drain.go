@@ -126,6 +126,9 @@ func (w *Worker) TryCheckpoint(ctx context.Context) (made bool, err error) {
 		w.holdBack(err)
 		return false, nil
 	}
+	if isRefused(err) {
+		err = w.searchOn(ctx, err)
+	}
 	return err == nil, err
 }
 

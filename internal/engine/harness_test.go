@@ -99,7 +99,8 @@ type cluster struct {
 	clock      *clock.Virtual
 	broker     *simbroker.Broker
 	plan       *graph.Plan
-	partitions map[string]int32
+	topics     *engine.Topics
+	partitions map[string]int32 // of topics
 	config     engine.Config
 	workers    int
 
@@ -145,10 +146,11 @@ func newCluster(t testing.TB, topology *stream.Topology, partitions int32, edit 
 		}
 	}
 	var err error
-	c.partitions, err = engine.PrepareTopics(context.Background(), c.broker, c.plan, engine.TopicOptions{Logger: c.config.Logger})
+	c.topics, err = engine.PrepareTopics(context.Background(), c.broker, c.plan, engine.TopicOptions{Logger: c.config.Logger})
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.partitions = c.topics.Partitions
 	c.broker.OnCall = c.hook
 	return c
 }
@@ -303,7 +305,7 @@ func (c *cluster) start(d disk, instance string) (p *process, err error) {
 			if connections.Producer, err = connections.NewProducer(); err != nil {
 				return err
 			}
-			p.workers = append(p.workers, engine.NewWorker(config, c.plan, connections, c.partitions))
+			p.workers = append(p.workers, engine.NewWorker(config, c.plan, connections, c.topics))
 		}
 		p.assignment = engine.NewAssignment(c.plan, len(p.workers), func(jobs map[int]func(*engine.Worker) error) error {
 			for i, w := range p.workers {

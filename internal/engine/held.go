@@ -53,7 +53,12 @@ func (w *Worker) processHeld() error {
 	done, err := h.task.process(h.batch, h.from, w.room(), w.onError)
 	h.from += done
 	w.records += done
+	w.uncommitted += done
+	if h.from > 0 {
+		w.narrowing.last = place{h.batch.TopicPartition, h.batch.Records[h.from-1].Offset}
+	}
 	if err != nil && !isBackpressure(err) {
+		w.countFailed(err, h.batch.TopicPartition, h.batch.Records[h.from:])
 		return err
 	}
 	now := w.config.Clock.Now()
@@ -81,7 +86,7 @@ func (w *Worker) letGo() {
 
 // room returns how many records may be processed before the next look at what there is to do.
 func (w *Worker) room() int {
-	if n := w.config.CheckpointRecords; n > 0 {
+	if n := w.checkpointRecords(); n > 0 {
 		return min(w.pace, max(1, n-w.records))
 	}
 	return w.pace

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/weirstreams/weir/internal/broker"
@@ -12,8 +14,10 @@ import (
 type outbox struct {
 	producer broker.Producer
 	// context is that of the running step: Append may have to wait for the producer.
-	context    context.Context
-	partitions map[string]int32 // of every topic that is written
+	context context.Context
+	known   *Topics // of every topic that is written
+	// compressed says that the producer compresses: the cluster alone knows the size of a record then.
+	compressed bool
 	topics     map[string]*topicOutput
 	buffers    []*outputBuffer // all, in the order of first use
 	pending    int             // records in all buffers
@@ -33,6 +37,8 @@ const (
 type topicOutput struct {
 	outbox  *outbox
 	topic   string
+	limits  TopicLimits
+	largest int             // bytes of a batch of one record
 	buffers []*outputBuffer // by partition, nil until used
 }
 
@@ -43,8 +49,8 @@ type outputBuffer struct {
 	bytes   int
 }
 
-func newOutbox(producer broker.Producer, partitions map[string]int32) *outbox {
-	return &outbox{producer: producer, partitions: partitions, topics: map[string]*topicOutput{}}
+func newOutbox(producer broker.Producer, topics *Topics, compressed bool) *outbox {
+	return &outbox{producer: producer, known: topics, compressed: compressed, topics: map[string]*topicOutput{}}
 }
 
 // topic returns the output of a topic.
@@ -52,11 +58,14 @@ func (o *outbox) topic(name string) (*topicOutput, error) {
 	if t := o.topics[name]; t != nil {
 		return t, nil
 	}
-	n, ok := o.partitions[name]
+	n, ok := o.known.Partitions[name]
 	if !ok {
 		return nil, fmt.Errorf("topic %q: %w", name, broker.ErrUnknownTopic)
 	}
-	t := &topicOutput{outbox: o, topic: name, buffers: make([]*outputBuffer, n)}
+	t := &topicOutput{outbox: o, topic: name, limits: o.known.Limits[name], largest: broker.DefaultMaxRecordBytes, buffers: make([]*outputBuffer, n)}
+	if limit := t.limits.MaxMessageBytes; limit > 0 && !o.compressed {
+		t.largest = min(t.largest, limit)
+	}
 	o.topics[name] = t
 	return t, nil
 }
@@ -67,8 +76,8 @@ func (t *topicOutput) Partitions() int32 { return int32(len(t.buffers)) }
 // Append implements operator.Output. What is wrong with the record itself is found here, while it is known which input it
 // comes of: the producer would fail as a whole, and the application with it, again after every restart.
 func (t *topicOutput) Append(partition int32, r *broker.Record) error {
-	if err := checkRecord(r); err != nil {
-		return err
+	if err := t.check(r); err != nil {
+		return &operator.ProduceError{Topic: t.topic, Partition: partition, Err: err}
 	}
 	b := t.buffers[partition]
 	if b == nil {
@@ -90,30 +99,61 @@ func (t *topicOutput) Append(partition int32, r *broker.Record) error {
 	return nil
 }
 
-// maxRecordBytes is the largest record that is written: the default of broker.ProducerConfig, and a little less than that
-// of Kafka.
-const maxRecordBytes = 1_000_000
-
-// checkRecord says what makes a record one that no producer accepts.
-func checkRecord(r *broker.Record) error {
-	size := recordOverhead + len(r.Key) + len(r.Value)
+// check says what makes a record one that the topic does not take, as far as its settings told when Run began. The cluster has the
+// last word, for instance on timestamps: see narrowing.
+func (t *topicOutput) check(r *broker.Record) error {
+	size := batchOverhead + recordOverhead + len(r.Key) + len(r.Value)
 	for i := range r.Headers {
 		size += headerOverhead + len(r.Headers[i].Key) + len(r.Headers[i].Value)
 	}
-	if size > maxRecordBytes {
-		return fmt.Errorf("the record is too large: %d bytes, and the limit is %d", size, maxRecordBytes)
+	if size > t.largest {
+		if size = encodedSize(r); size > t.largest {
+			return fmt.Errorf("the record is too large: %d bytes, and the limit is %d: %s", size, t.largest, t.sizeRemedy())
+		}
 	}
 	if r.Millis < 0 {
 		return fmt.Errorf("the time of the record is %d ms before 1970, which Kafka does not take", -r.Millis)
 	}
+	if r.Key == nil && t.limits.Compacted {
+		return errors.New("the record has no key, and the topic is compacted: give it a key, or set cleanup.policy of the topic to delete")
+	}
 	return nil
 }
 
-// recordOverhead and headerOverhead are what a record and a header take beside their bytes, at most.
+// sizeRemedy says how larger records can be written.
+func (t *topicOutput) sizeRemedy() string {
+	switch {
+	case t.largest == broker.DefaultMaxRecordBytes:
+		return "Kafka takes no larger request"
+	case t.limits.Internal:
+		return "set Config.MaxRecordBytes or Config.Compression"
+	default:
+		return "raise max.message.bytes of the topic and start again, or set Config.Compression"
+	}
+}
+
+// batchOverhead is what a batch takes, recordOverhead and headerOverhead what a record and a header take beside their bytes, at most.
 const (
+	batchOverhead  = 61
 	recordOverhead = 36
 	headerOverhead = 10
 )
+
+// encodedSize returns the size of a batch of one record, as max.message.bytes bounds it.
+func encodedSize(r *broker.Record) int {
+	varint := func(n int) int { return len(binary.AppendVarint(make([]byte, 0, binary.MaxVarintLen64), int64(n))) }
+	bytes := func(b []byte) int {
+		if b == nil {
+			return 1 // the length -1
+		}
+		return varint(len(b)) + len(b)
+	}
+	size := 3 + bytes(r.Key) + bytes(r.Value) + varint(len(r.Headers)) // 3: attributes and two deltas that are 0
+	for i := range r.Headers {
+		size += varint(len(r.Headers[i].Key)) + len(r.Headers[i].Key) + bytes(r.Headers[i].Value)
+	}
+	return batchOverhead + varint(size) + size
+}
 
 // copy puts data into the arena. Nil stays nil, and empty stays empty.
 func (b *outputBuffer) copy(data []byte) []byte {

@@ -148,7 +148,7 @@ func (w *Worker) confirm(ctx context.Context, t *task) error {
 	for _, tp := range inputs {
 		offset, ok := t.positions[tp.Topic]
 		if !ok {
-			if offset, err = w.firstOffset(t, tp, earliest[tp], ends[tp]); err != nil {
+			if offset, err = w.firstOffset(ctx, t, tp, earliest[tp], ends[tp]); err != nil {
 				return err
 			}
 			t.positions[tp.Topic] = offset

@@ -57,6 +57,12 @@ func (w *Worker) recoverFrom(ctx context.Context, err error) error {
 		return nil
 	case isOutage(err):
 		return w.waitOut(ctx, err)
+	case errors.As(err, new(*overtakenError)):
+		overtaken, _ := errors.AsType[*overtakenError](err)
+		w.config.Logger.Warn("opening a task anew", "cause", err)
+		return w.reopen(overtaken.task)
+	case isRefused(err):
+		return w.narrow(ctx, err)
 	case !w.config.ExactlyOnce:
 		return err
 	case errors.Is(err, broker.ErrAborted), errors.Is(err, broker.ErrFenced):
@@ -79,7 +85,7 @@ func (w *Worker) startOver(ctx context.Context, cause error) error {
 	if err := w.abort(ctx, cause); err != nil {
 		return err
 	}
-	w.records = 0
+	w.records, w.uncommitted = 0, 0
 	for _, t := range w.sortedTasks() {
 		if err := w.reopen(t); err != nil {
 			return err
@@ -108,7 +114,7 @@ func (w *Worker) goBack(ctx context.Context, cause error) error {
 			return err
 		}
 	}
-	w.records = 0
+	w.records, w.uncommitted = 0, 0
 	for _, t := range w.sortedTasks() {
 		// At least once the changelogs may hold some of what does not count, which has to be taken back.
 		if t.mending() || !w.config.ExactlyOnce && t.changed && len(t.stores) > 0 {
@@ -118,7 +124,6 @@ func (w *Worker) goBack(ctx context.Context, cause error) error {
 			continue
 		}
 		t.changed = false
-		w.dropOutputs(t)
 		t.discard()
 		for i := range t.stores {
 			t.stores[i].store.Discard()
@@ -193,5 +198,8 @@ func (w *Worker) replaceProducer() error {
 		return fmt.Errorf("replace a producer: %w", err)
 	}
 	w.producer, w.outbox.producer = producer, producer
+	w.status.mu.Lock()
+	w.status.producer = producer
+	w.status.mu.Unlock()
 	return nil
 }

@@ -25,7 +25,7 @@ func (w *Worker) start(ctx context.Context, t *task) error {
 	}
 	for _, tp := range inputs {
 		t.ends[tp.Topic] = ends[tp]
-		position, err := w.firstOffset(t, tp, earliest[tp], ends[tp])
+		position, err := w.firstOffset(ctx, t, tp, earliest[tp], ends[tp])
 		if err != nil {
 			return fmt.Errorf("task %s: %w", t.name, err)
 		}
@@ -41,11 +41,11 @@ func (w *Worker) start(ctx context.Context, t *task) error {
 }
 
 // firstOffset returns where to begin with a partition of the input.
-func (w *Worker) firstOffset(t *task, tp broker.TopicPartition, earliest, end int64) (int64, error) {
+func (w *Worker) firstOffset(ctx context.Context, t *task, tp broker.TopicPartition, earliest, end int64) (int64, error) {
 	committed, ok := t.positions[tp.Topic]
 	switch {
 	case ok && committed < earliest:
-		return w.lostInput(t, &broker.OffsetOutOfRangeError{TopicPartition: tp, Offset: committed, Earliest: earliest, End: end})
+		return w.lostInput(ctx, t, &broker.OffsetOutOfRangeError{TopicPartition: tp, Offset: committed, Earliest: earliest, End: end})
 	case ok:
 		return committed, nil // if it is beyond the end the fetcher will tell
 	case w.config.OffsetReset == ResetEarliest, w.internal(t, tp.Topic):
@@ -64,8 +64,23 @@ func (w *Worker) internal(t *task, topic string) bool {
 	})
 }
 
-// lostInput returns where to go on when the next record of a partition is gone.
-func (w *Worker) lostInput(t *task, lost *broker.OffsetOutOfRangeError) (int64, error) {
+// overtakenError says that the group has committed later offsets of a task than the task has: another member had it meanwhile, and
+// what it has processed may be purged. The task is opened anew from what is committed.
+type overtakenError struct{ task *task }
+
+func (e *overtakenError) Error() string {
+	return fmt.Sprintf("task %s: another member has processed its input meanwhile", e.task.name)
+}
+
+// lostInput returns where to go on when the next record of a partition is gone, or an *overtakenError.
+func (w *Worker) lostInput(ctx context.Context, t *task, lost *broker.OffsetOutOfRangeError) (int64, error) {
+	committed, err := w.cluster.CommittedOffsets(ctx, w.plan.Group, lost.TopicPartition)
+	if err != nil {
+		return 0, fmt.Errorf("committed offsets: %w", err)
+	}
+	if committed[lost.TopicPartition] > lost.Offset {
+		return 0, &overtakenError{t}
+	}
 	switch w.config.LostInput {
 	case LostContinue:
 		t.env.Logger.Error("input is gone that was not processed; going on with what is left, state kept", "error", lost)
@@ -99,7 +114,7 @@ func (w *Worker) outOfRange(ctx context.Context, out *broker.OffsetOutOfRangeErr
 	if err := w.Checkpoint(ctx); err != nil {
 		return err
 	}
-	position, err := w.lostInput(t, out)
+	position, err := w.lostInput(ctx, t, out)
 	if err != nil {
 		return fmt.Errorf("task %s: %w", t.name, err)
 	}

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/weirstreams/weir/internal/broker"
 )
 
 // TaskStatus is what is known of a task.
@@ -33,8 +35,23 @@ type TaskStatus struct {
 
 // statusBoard is where a worker leaves its status for other goroutines.
 type statusBoard struct {
-	mu    sync.Mutex // guards tasks
-	tasks []TaskStatus
+	mu       sync.Mutex // guards what follows
+	tasks    []TaskStatus
+	producer broker.Producer
+}
+
+// MissingTopics returns the topics that the worker writes to and that the cluster does not know (any more), sorted. Any goroutine
+// may call it.
+func (w *Worker) MissingTopics() []string {
+	w.status.mu.Lock()
+	producer := w.status.producer
+	w.status.mu.Unlock()
+	var topics []string
+	for _, tp := range producer.Missing() {
+		topics = append(topics, tp.Topic)
+	}
+	slices.Sort(topics)
+	return slices.Compact(topics)
 }
 
 // publish updates the status. It is called after each batch.

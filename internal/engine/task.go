@@ -48,6 +48,8 @@ type task struct {
 	positions map[string]int64
 	// committed are the positions of the last checkpoint.
 	committed map[string]int64
+	// purged are the offsets before which records of repartition topics were deleted, by topic.
+	purged map[string]int64
 	// ends are the ends of the input partitions as last seen, by topic.
 	ends map[string]int64
 	// aligned is nil if there are not several inputs, or the task does not run yet.
@@ -77,8 +79,9 @@ type task struct {
 	restoredBytes int64
 	restoreBegan  time.Time
 
-	// outputs are those since the last checkpoint, if there is an OutputLimit.
-	outputs   int64
+	// narrowing is that of the worker: it knows which records are skipped before they are processed.
+	narrowing *narrowing
+
 	processed int64 // records, since the task was opened
 	skipped   int64 // records that failed, and the policy was to skip
 }
@@ -98,6 +101,9 @@ type taskStore struct {
 	restore *restore
 	// flushed is set if the running checkpoint wrote to the changelog.
 	flushed bool
+	// largest is the size of the largest change of the running checkpoint, key and value, and largestKey its key.
+	largest    int
+	largestKey []byte
 	// tookBack is set from the end of the restore to the next checkpoint if the restore wrote to the changelog.
 	tookBack bool
 }
@@ -109,14 +115,11 @@ func taskName(part *graph.Part, partition int32) string {
 
 // openTask opens the database of a task and builds its operators. The task is neither restored nor fetching yet.
 func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *task, err error) {
-	if err := w.refuseGrown(ctx, id, topics); err != nil {
-		return nil, err
-	}
 	part := w.plan.Parts[id.Part]
 	t = &task{
 		id: id, part: part, plan: w.plan, name: taskName(part, id.Partition),
 		inputs: map[string]operator.Input{}, positions: map[string]int64{}, ends: map[string]int64{},
-		restores: map[string]*restore{},
+		restores: map[string]*restore{}, narrowing: &w.narrowing,
 	}
 	defer func() {
 		if err != nil {
@@ -264,13 +267,24 @@ func (t *task) processRecords(
 		if t.observe != nil {
 			end = i + 1
 		}
-		done, err := t.run(input, records[i:end])
-		i += done
-		if err != nil {
-			if err := t.judge(err, onError); err != nil {
-				return i, err
-			}
+		skip := false
+		if len(t.narrowing.skips) > 0 {
+			var before int
+			before, skip = t.narrowing.next(broker.TopicPartition{Topic: topic, Partition: t.id.Partition}, records[i:end])
+			end = i + before
+		}
+		if skip {
+			t.skipped++
 			i++
+		} else {
+			done, err := t.run(input, records[i:end])
+			i += done
+			if err != nil {
+				if err := t.judge(err, onError); err != nil {
+					return i, err
+				}
+				i++
+			}
 		}
 		if unsettled = t.settle(onError); unsettled != nil && !isBackpressure(unsettled) {
 			return i, unsettled

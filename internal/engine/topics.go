@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -24,7 +23,9 @@ type TopicOptions struct {
 	// Patience is how long a topic of the user may be unknown before it counts as missing: not every broker knows at
 	// once of a topic that was made a moment ago. 0 asks once.
 	Patience time.Duration
-	Logger   *slog.Logger
+	// MaxRecordBytes is the least max.message.bytes of internal topics. 0 means that of their inputs and 64 KiB more.
+	MaxRecordBytes int
+	Logger         *slog.Logger
 }
 
 // TopicError holds everything that is wrong with the topics on the cluster.
@@ -37,33 +38,79 @@ func (e *TopicError) Error() string {
 	return fmt.Sprintf("topics: %d problem(s)\n\t%s", len(e.Problems), strings.Join(e.Problems, "\n\t"))
 }
 
-// changelogLag is how old records of a changelog are when compaction begins to look at them. Until then what an uncommitted
-// checkpoint has left, or a process that has lost its tasks, takes nobody's place: there is that much time to take it back.
-const changelogLag = 15 * time.Minute
-
-// PrepareTopics checks that the topics of the plan are there and fit it, makes the internal ones that are missing, and
-// returns the number of partitions of each. All problems are reported at once, as a *TopicError.
-func PrepareTopics(ctx context.Context, cluster broker.Cluster, plan *graph.Plan, options TopicOptions) (map[string]int32, error) {
+// PrepareTopics checks that the topics of the plan are there and fit it, makes the internal ones that are missing, mends those that
+// would lose records, and returns what the engine needs to know of each. All problems are reported at once, as a *TopicError.
+func PrepareTopics(ctx context.Context, cluster broker.Cluster, plan *graph.Plan, options TopicOptions) (*Topics, error) {
 	p, err := prepare(ctx, cluster, plan, options)
+	if err == nil && len(p.problems) == 0 && p.makesUserTopics() {
+		// Internal topics follow the settings of their inputs, which the cluster tells when it has made them.
+		if err = p.create(ctx, cluster, false); err == nil {
+			made := p
+			if p, err = prepare(ctx, cluster, plan, options); err == nil {
+				p.adopt(made)
+			}
+		}
+	}
 	if err != nil {
 		return nil, err
+	}
+	for _, warning := range p.warnings {
+		options.Logger.Warn(warning)
 	}
 	if len(p.problems) > 0 {
 		return nil, &TopicError{p.problems}
 	}
-	for _, spec := range p.missing {
-		options.Logger.Info("creating topic", "topic", spec.Name, "partitions", spec.Partitions)
+	if err := p.create(ctx, cluster, true); err != nil {
+		return nil, err
 	}
-	if len(p.missing) > 0 {
-		if err := cluster.CreateTopics(ctx, p.missing...); err != nil {
-			return nil, fmt.Errorf("create topics: %w", err)
+	if err := p.configure(ctx, cluster); err != nil {
+		return nil, err
+	}
+	if len(p.missing) > 0 || len(p.changes) > 0 {
+		now, err := cluster.Topics(ctx, slices.Sorted(maps.Keys(p.known))...)
+		if err != nil {
+			return nil, fmt.Errorf("look up topics: %w", err)
+		}
+		for name, info := range now {
+			if info.Partitions == p.known[name].Partitions { // else the broker does not know all of it yet
+				p.known[name] = info
+			}
 		}
 	}
-	partitions := make(map[string]int32, len(p.known))
-	for name, info := range p.known {
-		partitions[name] = info.Partitions
+	return p.topics(), nil
+}
+
+// makesUserTopics reports whether topics of the user are missing.
+func (p *preparation) makesUserTopics() bool {
+	return slices.ContainsFunc(p.missing, func(s broker.TopicSpec) bool { return !p.internal[s.Name] })
+}
+
+// adopt takes over the topics that an earlier preparation has made, and that not every broker knows yet.
+func (p *preparation) adopt(made *preparation) {
+	p.missing = slices.DeleteFunc(p.missing, func(s broker.TopicSpec) bool { return !p.internal[s.Name] })
+	for _, s := range made.missing {
+		if _, ok := p.known[s.Name]; !ok {
+			p.known[s.Name] = broker.TopicInfo(s)
+		}
 	}
-	return partitions, nil
+}
+
+// create makes the missing topics, internal ones or those of the user.
+func (p *preparation) create(ctx context.Context, cluster broker.Cluster, internal bool) error {
+	var specs []broker.TopicSpec
+	for _, spec := range p.missing {
+		if p.internal[spec.Name] == internal {
+			p.options.Logger.Info("creating topic", "topic", spec.Name, "partitions", spec.Partitions)
+			specs = append(specs, spec)
+		}
+	}
+	if len(specs) == 0 {
+		return nil
+	}
+	if err := cluster.CreateTopics(ctx, specs...); err != nil {
+		return fmt.Errorf("create topics: %w", err)
+	}
+	return nil
 }
 
 // TopicPlan is what PrepareTopics would do.
@@ -71,8 +118,10 @@ type TopicPlan struct {
 	// Existing are the topics of the plan that are there, Missing those that would be made.
 	Existing []broker.TopicInfo
 	Missing  []broker.TopicSpec
-	// Problems is what is wrong. If there is anything, nothing would be made.
-	Problems []string
+	// Changes are the settings of existing internal topics that would be mended, by topic.
+	Changes map[string]map[string]string
+	// Problems is what is wrong. If there is anything, nothing would be made. Warnings keep nothing from being made.
+	Problems, Warnings []string
 }
 
 // PlanTopics says what PrepareTopics would do, and changes nothing.
@@ -81,23 +130,22 @@ func PlanTopics(ctx context.Context, cluster broker.Cluster, plan *graph.Plan, o
 	if err != nil {
 		return nil, err
 	}
-	result := &TopicPlan{Missing: p.missing, Problems: p.problems}
-	made := func(name string) bool {
-		return slices.ContainsFunc(p.missing, func(s broker.TopicSpec) bool { return s.Name == name })
-	}
-	for _, name := range slices.Sorted(maps.Keys(p.known)) {
-		if !made(name) {
-			result.Existing = append(result.Existing, p.known[name])
-		}
+	result := &TopicPlan{Missing: p.missing, Changes: p.changes, Problems: p.problems, Warnings: p.warnings}
+	for _, name := range slices.Sorted(maps.Keys(p.described)) {
+		result.Existing = append(result.Existing, p.known[name])
 	}
 	return result, nil
 }
 
 // prepare compares the plan with the cluster.
 func prepare(ctx context.Context, cluster broker.Cluster, plan *graph.Plan, options TopicOptions) (*preparation, error) {
-	p := &preparation{plan: plan, options: options}
+	p := &preparation{plan: plan, options: options, internal: internalNames(plan), changes: map[string]map[string]string{}}
 	if err := p.look(ctx, cluster); err != nil {
 		return nil, err
+	}
+	p.described = make(map[string]bool, len(p.known))
+	for name := range p.known {
+		p.described[name] = true
 	}
 	p.userTopics()
 	p.globalTopics()
@@ -123,6 +171,27 @@ type preparation struct {
 	known    map[string]broker.TopicInfo // what exists, and what will once missing is made
 	missing  []broker.TopicSpec
 	problems []string
+	warnings []string
+	// described are the topics that the cluster has described, internal those that the application makes.
+	described, internal map[string]bool
+	// changes are the settings of existing internal topics that have to change, by topic.
+	changes map[string]map[string]string
+}
+
+// internalNames returns the names of the internal topics of a plan.
+func internalNames(plan *graph.Plan) map[string]bool {
+	internal := map[string]bool{}
+	for _, part := range plan.Parts {
+		for _, s := range part.Stores {
+			internal[s.Changelog] = true
+		}
+		for _, n := range part.Nodes {
+			if n.Sink != nil && n.Sink.Repartition != "" {
+				internal[plan.Topic(n)] = true
+			}
+		}
+	}
+	return internal
 }
 
 func (p *preparation) problem(format string, args ...any) {
@@ -187,10 +256,7 @@ func (p *preparation) userTopics() {
 func (p *preparation) userTopic(n *graph.Node, partitions int32, config map[string]string) {
 	name := p.plan.Topic(n)
 	if info, ok := p.known[name]; ok {
-		if partitions > 0 && info.Partitions != partitions {
-			p.options.Logger.Warn("topic has another number of partitions than declared",
-				"topic", name, "partitions", info.Partitions, "declared", partitions, "at", n.Site)
-		}
+		p.compare(n, info, partitions, config)
 		return
 	}
 	if !p.options.Create {
@@ -205,30 +271,23 @@ func (p *preparation) userTopic(n *graph.Node, partitions int32, config map[stri
 // globalTopics checks the topics of global tables. One that is made is compacted, unless it is a topic of a stream as well or
 // its declaration says otherwise.
 func (p *preparation) globalTopics() {
-	internal := map[string]bool{}
-	for _, part := range p.plan.Parts {
-		for _, s := range part.Stores {
-			internal[s.Changelog] = true
-		}
-		for _, n := range part.Nodes {
-			if n.Sink != nil && n.Sink.Repartition != "" {
-				internal[p.plan.Topic(n)] = true
-			}
-		}
-	}
 	for _, n := range p.plan.Globals {
 		name := p.plan.Topic(n)
-		if internal[name] {
+		if p.internal[name] {
 			p.problem("topic %q of the global table declared at %s is an internal topic of this application: write the stream or table to a topic of its own",
 				name, n.Site)
 			continue
 		}
 		info, ok := p.known[name]
 		if policy, known := info.Config["cleanup.policy"]; ok && known && !strings.Contains(policy, "compact") && info.Config["retention.ms"] != "-1" {
-			p.options.Logger.Warn("the topic of a global table is not compacted: rows that were written before its retention are missing after the next start",
-				"topic", name, "cleanup.policy", policy, "at", n.Site)
+			p.warn("topic %q of the global table declared at %s has cleanup.policy=%s: rows that were written before its retention are missing "+
+				"after the next start", name, n.Site, policy)
 		}
 		config := maps.Clone(n.Global.Config)
+		if ok {
+			p.compare(n, info, n.Global.Partitions, config)
+			continue
+		}
 		if _, set := config["cleanup.policy"]; !set {
 			if config == nil {
 				config = map[string]string{}
@@ -300,22 +359,24 @@ func (p *preparation) equalPartitions(sources []*graph.Node) bool {
 // internalTopics checks, and makes, the changelogs of a part and the repartition topics that it writes.
 func (p *preparation) internalTopics(part *graph.Part) {
 	derived := p.derive(part)
-	p.grownInput(part, derived.Partitions)
 	for _, s := range part.Stores {
 		spec := broker.TopicSpec{
-			Name: s.Changelog, Partitions: derived.Partitions, Replication: derived.Replication, Config: maps.Clone(derived.Config),
+			Name: s.Changelog, Partitions: derived.Partitions, Replication: derived.Replication, Config: p.changelogSettings(part),
 		}
-		spec.Config["cleanup.policy"] = "compact"
-		spec.Config["min.compaction.lag.ms"] = strconv.FormatInt(changelogLag.Milliseconds(), 10)
 		info, ok := p.known[s.Changelog]
 		if !ok {
 			p.make(spec)
 			continue
 		}
+		if info.Partitions != spec.Partitions {
+			p.problem("changelog %q of store %q has %d partitions and the input %d: the state has to be rebuilt; "+
+				"delete the topic and the state directory, and reset the group", s.Changelog, s.Name, info.Partitions, spec.Partitions)
+		}
 		if policy, ok := info.Config["cleanup.policy"]; ok && policy != "compact" {
 			p.problem("changelog %q of store %q has cleanup.policy=%s: records of the state would be deleted; set it to compact",
 				s.Changelog, s.Name, policy)
 		}
+		p.mend(info, spec.Config)
 	}
 	for _, n := range part.Nodes {
 		if n.Sink == nil || n.Sink.Repartition == "" || n.Sink.Attached {
@@ -325,23 +386,24 @@ func (p *preparation) internalTopics(part *graph.Part) {
 		if partitions == 0 {
 			partitions = derived.Partitions
 		}
-		info, ok := p.repartitionTopic(n, partitions, derived)
+		info, ok := p.repartitionTopic(n, part, partitions, derived.Replication)
 		if ok && n.Sink.Partitions > 0 && info.Partitions != n.Sink.Partitions {
 			p.problem("topic %q has %d partitions, %d were declared at %s", info.Name, info.Partitions, n.Sink.Partitions, n.Site)
 		}
 	}
 }
 
-// repartitionTopic checks a repartition topic, or makes it, and reports whether it is there.
-func (p *preparation) repartitionTopic(n *graph.Node, partitions int32, derived broker.TopicInfo) (info broker.TopicInfo, ok bool) {
-	name := p.plan.Topic(n)
+// repartitionTopic checks a repartition topic that a part writes, or makes it, and reports whether it is there.
+func (p *preparation) repartitionTopic(n *graph.Node, writer *graph.Part, partitions int32, replication int16) (info broker.TopicInfo, ok bool) {
+	name, settings := p.plan.Topic(n), p.repartitionSettings(writer)
 	if info, ok = p.known[name]; !ok {
-		p.make(broker.TopicSpec{Name: name, Partitions: partitions, Replication: derived.Replication, Config: maps.Clone(derived.Config)})
+		p.make(broker.TopicSpec{Name: name, Partitions: partitions, Replication: replication, Config: settings})
 		return info, false
 	}
-	if strings.Contains(info.Config["cleanup.policy"], "compact") {
-		p.problem("topic %q has cleanup.policy=%s: records would be lost; set it to delete", name, info.Config["cleanup.policy"])
+	if policy := info.Config[cleanupPolicy]; isCompact(policy) {
+		p.problem("topic %q has cleanup.policy=%s: records would be lost; set it to delete", name, policy)
 	}
+	p.mend(info, settings)
 	return info, true
 }
 
@@ -354,49 +416,24 @@ func (p *preparation) attachedTopics(part *graph.Part) {
 		}
 		writer := p.plan.PartOf(n.Source.Repartition)
 		if p.inputsKnown(part) && p.inputsKnown(writer) {
-			p.repartitionTopic(n.Source.Repartition, p.derive(part).Partitions, p.derive(writer))
+			p.repartitionTopic(n.Source.Repartition, writer, p.derive(part).Partitions, p.derive(writer).Replication)
 		}
 	}
 }
 
-// derive returns the settings of a part's internal topics: the greatest of its inputs, but for those that are attached to the
-// part, where -1 means without limit. An
-// input that is yet to be made, with the default of the cluster, counts as without limit if another input has one: what
-// the default is we cannot tell. If none has, the internal topics get the default too.
+// derive returns the partitions and replicas of a part's internal topics: the greatest of its inputs, but for those that are attached
+// to the part.
 func (p *preparation) derive(part *graph.Part) broker.TopicInfo {
-	derived := broker.TopicInfo{Replication: -1, Config: map[string]string{}}
-	sources := slices.DeleteFunc(slices.Clone(part.Sources), func(n *graph.Node) bool { return n.Source.Attached() })
-	for _, n := range sources {
+	derived := broker.TopicInfo{Replication: -1}
+	for _, n := range part.Sources {
+		if n.Source.Attached() {
+			continue
+		}
 		info := p.known[p.plan.Topic(n)]
 		derived.Partitions = max(derived.Partitions, info.Partitions)
 		derived.Replication = max(derived.Replication, info.Replication)
 	}
-	for _, key := range []string{"retention.ms", "retention.bytes"} {
-		known := 0
-		for _, n := range sources {
-			if value, ok := p.known[p.plan.Topic(n)].Config[key]; ok {
-				derived.Config[key] = longer(derived.Config[key], value)
-				known++
-			}
-		}
-		if known > 0 && known < len(sources) {
-			derived.Config[key] = "-1"
-		}
-	}
 	return derived
-}
-
-// longer returns the greater of two retentions. An empty one is none at all, and -1 is without limit.
-func longer(a, b string) string {
-	if a == "" {
-		return b
-	}
-	x, errX := strconv.ParseInt(a, 10, 64)
-	y, errY := strconv.ParseInt(b, 10, 64)
-	if errX != nil || errY != nil || x < 0 || y < 0 {
-		return "-1"
-	}
-	return strconv.FormatInt(max(x, y), 10)
 }
 
 // upstreamFirst orders the parts so that the one that writes a repartition topic comes before the one that reads it.

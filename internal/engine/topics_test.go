@@ -35,9 +35,12 @@ func prepare(t *testing.T, topology *stream.Topology, create bool, exist ...brok
 			t.Fatal(err)
 		}
 	}
-	partitions, err := engine.PrepareTopics(t.Context(), b, graph.NewPlan(topology.Graph(), groupName),
+	topics, err := engine.PrepareTopics(t.Context(), b, graph.NewPlan(topology.Graph(), groupName),
 		engine.TopicOptions{Create: create, Replication: 2, Logger: slog.New(slog.DiscardHandler)})
-	return b, partitions, err
+	if err != nil {
+		return b, nil, err
+	}
+	return b, topics.Partitions, nil
 }
 
 func TestPrepareTopicsNamesAllProblemsAtOnce(t *testing.T) {
@@ -60,7 +63,7 @@ func TestPrepareTopicsNamesAllProblemsAtOnce(t *testing.T) {
 			broker.TopicSpec{Name: repartition, Partitions: 3}, broker.TopicSpec{Name: totalChangelog, Partitions: 3, Config: compact},
 		), nil},
 		{"changelog of another size", with(broker.TopicSpec{Name: totalChangelog, Partitions: 2, Config: compact}), [][]string{
-			{totalChangelog, "has 3 partitions, and the state behind it was made for 2", "two ways out"},
+			{totalChangelog, `store "total"`, "has 2 partitions and the input 3"},
 		}},
 		{"changelog that is not compacted", with(broker.TopicSpec{Name: totalChangelog, Partitions: 3}), [][]string{
 			{totalChangelog, "cleanup.policy=delete"},
@@ -73,7 +76,7 @@ func TestPrepareTopicsNamesAllProblemsAtOnce(t *testing.T) {
 		}},
 		{"several", with(
 			broker.TopicSpec{Name: repartition, Partitions: 3, Config: compact}, broker.TopicSpec{Name: totalChangelog, Partitions: 2},
-		), [][]string{{totalChangelog, "was made for 2"}, {totalChangelog, "cleanup.policy"}, {repartition, "cleanup.policy"}}},
+		), [][]string{{totalChangelog, "has 2 partitions"}, {totalChangelog, "cleanup.policy"}, {repartition, "cleanup.policy"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b, _, err := prepare(t, pipeline(), false, c.exist...)
@@ -221,17 +224,15 @@ func TestTopicsOfAForeignKeyJoinFitTheSideThatReadsThem(t *testing.T) {
 
 // D-41, D-55, D-56, D-58.
 //
-// Names and settings follow the specification: internal topics have the most partitions and replicas and the longest
-// retention of their inputs.
+// Names follow the specification. Internal topics have the most partitions and replicas of their inputs, and keep their records
+// until they are purged.
 func TestInternalTopicsAreNamedAndSetAfterTheirInputs(t *testing.T) {
 	for _, c := range []struct {
-		name        string
-		a, b        map[string]string // settings of the inputs
-		ms, bytes   string
-		replication int16
+		name string
+		a, b map[string]string
 	}{
-		{"the longest", map[string]string{"retention.ms": "1000", "retention.bytes": "10"}, map[string]string{"retention.ms": "900", "retention.bytes": "11"}, "1000", "11", 3},
-		{"without limit", map[string]string{"retention.ms": "1000", "retention.bytes": "10"}, map[string]string{"retention.ms": "-1", "retention.bytes": "-1"}, "-1", "-1", 3},
+		{"a finite retention", map[string]string{"retention.ms": "1000", "retention.bytes": "10"}, map[string]string{"retention.ms": "900", "retention.bytes": "11"}},
+		{"none", map[string]string{"retention.ms": "-1", "retention.bytes": "-1"}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			topology := stream.NewTopology()
@@ -268,35 +269,13 @@ func TestInternalTopicsAreNamedAndSetAfterTheirInputs(t *testing.T) {
 				if name == grouped {
 					policy = "delete"
 				}
-				if diff := gocmp.Diff([]string{c.ms, c.bytes, policy}, got); diff != "" {
+				if diff := gocmp.Diff([]string{"-1", "-1", policy}, got); diff != "" {
 					t.Errorf("settings of %s (-want +got):\n%s", name, diff)
 				}
-				if info.Partitions != 4 || info.Replication != c.replication {
+				if info.Partitions != 4 || info.Replication != 3 {
 					t.Errorf("%s has %d partitions and %d replicas", name, info.Partitions, info.Replication)
 				}
 			}
 		})
-	}
-}
-
-// An input that is made with the defaults of the cluster may keep records longer than the others do.
-func TestAnInputOfUnknownRetentionMakesThatOfInternalTopicsUnlimited(t *testing.T) {
-	topology := stream.NewTopology()
-	topology.From(orders).
-		Merge(topology.From(stream.NewTopic("refunds", codec.String(), codec.JSON[order]()))).
-		GroupBy("shop", func(o order) string { return o.Shop }).
-		MapStateRecord(total, sumUp).To(totals)
-	b, _, err := prepare(t, topology, true,
-		broker.TopicSpec{Name: "orders", Partitions: 1, Config: map[string]string{"retention.ms": "1000", "retention.bytes": "10"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	const name = "repartition__g--orders--refunds--shop"
-	infos, err := b.Topics(t.Context(), name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if c := infos[name].Config; c["retention.ms"] != "-1" || c["retention.bytes"] != "-1" {
-		t.Errorf("settings %v", c)
 	}
 }

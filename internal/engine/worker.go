@@ -63,11 +63,18 @@ type Worker struct {
 
 	checkpointed time.Time // when the last checkpoint ended, or when there was nothing to check in
 	records      int       // processed since then
-	lastSend     time.Time
+	// uncommitted are the records processed since the last checkpoint that succeeded. narrowing seeks one of them that makes
+	// what the cluster refuses.
+	uncommitted int
+	narrowing   narrowing
+	lastSend    time.Time
+	lastPurge   time.Time
 
 	haste haste
 
-	working atomic.Bool // set while records are processed
+	// halted is set when OnOutputs has had enough. working is set while records are processed.
+	halted  bool
+	working atomic.Bool
 
 	status statusBoard
 }
@@ -82,19 +89,20 @@ type Connections struct {
 	NewProducer func() (broker.Producer, error)
 }
 
-// NewWorker returns a worker without tasks. partitions holds the number of partitions of every topic of the plan.
-func NewWorker(config Config, plan *graph.Plan, c Connections, partitions map[string]int32) *Worker {
+// NewWorker returns a worker without tasks. topics are those of the plan.
+func NewWorker(config Config, plan *graph.Plan, c Connections, topics *Topics) *Worker {
 	now := config.Clock.Now()
 	config.MaxBufferedRecords = cmp.Or(config.MaxBufferedRecords, defaultBufferedRecords)
 	config.MaxBufferedBytes = cmp.Or(config.MaxBufferedBytes, defaultBufferedBytes)
 	config.MaxLoadBytes = cmp.Or(config.MaxLoadBytes, defaultMaxLoadBytes)
 	config.MinLoadBytes = cmp.Or(config.MinLoadBytes, defaultMinLoadBytes)
+	config.PurgeInterval = cmp.Or(config.PurgeInterval, purgeInterval)
 	config.LoadRecords = cmp.Or(config.LoadRecords, defaultLoadRecords)
 	return &Worker{
 		config: config, plan: plan, cluster: c.Cluster, fetcher: c.Fetcher, producer: c.Producer, group: c.Group,
-		newProducer: c.NewProducer, outbox: newOutbox(c.Producer, partitions),
+		newProducer: c.NewProducer, outbox: newOutbox(c.Producer, topics, config.Compressed),
 		tasks: map[TaskID]*task{}, forsaken: map[TaskID]bool{}, route: map[broker.TopicPartition]*task{}, pace: firstPace,
-		checkpointed: now, lastSend: now, looked: now,
+		checkpointed: now, lastSend: now, looked: now, lastPurge: now, status: statusBoard{producer: c.Producer},
 	}
 }
 
@@ -116,7 +124,11 @@ func (w *Worker) addTask(ctx context.Context, id TaskID, topics []string, assign
 	}
 	w.tasks[id], t.assigned, w.sorted = t, assigned, nil
 	defer w.publish()
-	return w.beginRestore(ctx, t)
+	err = w.beginRestore(ctx, t)
+	if errors.As(err, new(*overtakenError)) {
+		return w.reopen(t)
+	}
+	return err
 }
 
 // RemoveTasks checkpoints the worker and closes tasks. A checkpoint that cannot be made in time, or is refused, is given
@@ -181,7 +193,6 @@ func (w *Worker) closeTask(t *task, sync bool) error {
 			delete(w.route, tp)
 		}
 	}
-	w.dropOutputs(t)
 	delete(w.tasks, t.id)
 	w.sorted = nil
 	if t.aligned != nil {
@@ -214,12 +225,17 @@ func (w *Worker) Step(ctx context.Context, wait time.Duration) (worked bool, err
 
 func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err error) {
 	w.outbox.context = ctx
-	if w.halted() {
-		return w.stepHalted(ctx, wait)
+	if w.halted {
+		return false, w.pause(ctx, wait)
 	}
 	for _, due := range []func(context.Context) error{w.endRest, w.claimTasks, w.lookForStrangers} {
 		if err := due(ctx); err != nil {
 			return false, err
+		}
+	}
+	if w.narrowing.searching() && w.uncommitted == 0 && w.Dirty() {
+		if err := w.Checkpoint(ctx); err != nil { // what no record has caused
+			return true, err
 		}
 	}
 	ready := w.ready()
@@ -250,10 +266,11 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 		merged, err = w.mergeAll(ctx)
 		worked = worked || merged
 	}
-	if err == nil {
+	alone := w.narrowing.searching() && w.uncommitted > 0 // then the checkpoint is that of one record
+	if err == nil && !alone {
 		err = w.advanceIdle()
 	}
-	if err == nil && !w.resting() {
+	if err == nil && !alone && !w.resting() {
 		err = w.ringClocks()
 	}
 	if err == nil && !worked && w.outbox.pending > 0 { // by what no record has caused
@@ -261,6 +278,9 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	}
 	if err == nil && w.due() {
 		err = w.Checkpoint(ctx)
+	}
+	if err == nil {
+		w.purge()
 	}
 	return worked, err
 }
@@ -302,7 +322,7 @@ func (w *Worker) due() bool {
 	if w.records == 0 {
 		return w.Dirty() && w.intervalOver()
 	}
-	if n := w.config.CheckpointRecords; n > 0 && w.records >= n {
+	if n := w.checkpointRecords(); n > 0 && w.records >= n {
 		return true
 	}
 	if w.intervalOver() {
@@ -316,6 +336,15 @@ func (w *Worker) due() bool {
 		dirty += t.dirtyBytes()
 	}
 	return dirty >= w.config.CheckpointBytes
+}
+
+// checkpointRecords returns the greatest number of records between checkpoints; 0 means any number.
+func (w *Worker) checkpointRecords() int {
+	usual, limit := w.config.CheckpointRecords, w.narrowing.limit
+	if usual == 0 || limit == 0 {
+		return max(usual, limit)
+	}
+	return min(usual, limit)
 }
 
 func (w *Worker) intervalOver() bool {
@@ -358,6 +387,9 @@ func (w *Worker) Stores(name string) []store.Store {
 // Close checkpoints, closes all tasks and the connections.
 func (w *Worker) Close(ctx context.Context) error {
 	err := w.Checkpoint(ctx)
+	if isRefused(err) {
+		err = w.searchOn(ctx, err)
+	}
 	switch {
 	case isBackpressure(err), isOutage(err), errors.Is(err, errForsaken), errors.Is(err, broker.ErrAborted), errors.Is(err, broker.ErrFenced):
 		w.config.Logger.Warn("the last checkpoint was not made; what it held is processed again by the next owner", "error", err)

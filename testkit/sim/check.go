@@ -18,7 +18,7 @@ func (w *world) checkOutput(want *expectation) {
 		for n := range w.partitions[topic] {
 			tp := broker.TopicPartition{Topic: topic, Partition: n}
 			var got []string
-			for _, r := range w.broker.Read(tp, 0) {
+			for _, r := range w.readAll(tp) {
 				got = append(got, describe(&r))
 			}
 			if problem := w.compareOutput(tp, got, want); problem != "" {
@@ -37,7 +37,7 @@ func (w *world) checkOutcome() {
 	outcome.Read = func(topic string) [][]Record {
 		partitions := make([][]Record, w.partitions[topic])
 		for n := range partitions {
-			for _, r := range w.broker.Read(broker.TopicPartition{Topic: topic, Partition: int32(n)}, 0) {
+			for _, r := range w.readAll(broker.TopicPartition{Topic: topic, Partition: int32(n)}) {
 				partitions[n] = append(partitions[n], Record{Key: r.Key, Value: r.Value, Headers: r.Headers, Millis: r.Millis})
 			}
 		}

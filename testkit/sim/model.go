@@ -138,7 +138,7 @@ func (w *world) processed(t task) (order []place, records map[place]*broker.Reco
 	records = map[place]*broker.Record{}
 	for _, topic := range t.topics {
 		tp := broker.TopicPartition{Topic: topic, Partition: t.partition}
-		for _, r := range w.broker.Read(tp, 0) {
+		for _, r := range w.readAll(tp) {
 			records[place{tp, r.Offset}] = &r
 			order = append(order, place{tp, r.Offset})
 		}

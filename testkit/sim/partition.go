@@ -41,7 +41,7 @@ func (w *world) checkPartitions() {
 		topic := w.plan.Topic(n)
 		for p := range w.partitions[topic] {
 			tp := broker.TopicPartition{Topic: topic, Partition: p}
-			for _, r := range w.broker.Read(tp, 0) {
+			for _, r := range w.readAll(tp) {
 				if want := partitionOf(r.Key, w.partitions[topic]); want != p {
 					w.failf("output: %s: the record at offset %d with key %q belongs to partition %d of %d", tp, r.Offset, r.Key, want, w.partitions[topic])
 				}

@@ -133,6 +133,7 @@ func (p *process) connect() error {
 	w := p.world
 	config := w.config.engine
 	config.OpenBackend, config.DestroyBackend, config.Globals = p.openBackend, p.destroyBackend, p.globals
+	config.Purge, config.PurgeInterval = w.purge, time.Second
 	var err error
 	p.group, err = w.broker.NewGroup(broker.GroupConfig{
 		Group: groupName, Topics: w.plan.Units(), InstanceID: p.member.instance, Warm: p.warm,
@@ -161,7 +162,7 @@ func (p *process) connect() error {
 		if c.Producer, err = c.NewProducer(); err != nil {
 			return err
 		}
-		p.startWorker(i, engine.NewWorker(config, w.plan, c, w.partitions), f)
+		p.startWorker(i, engine.NewWorker(config, w.plan, c, w.topics), f)
 	}
 	p.assignment = engine.NewAssignment(w.plan, len(p.workers), p.each)
 	return nil

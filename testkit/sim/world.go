@@ -40,7 +40,10 @@ type world struct {
 	calm bool
 	down bool
 
-	partitions    map[string]int32
+	topics     *engine.Topics
+	partitions map[string]int32 // of topics
+	// purged are the records that were deleted from repartition topics.
+	purged        map[broker.TopicPartition][]broker.Record
 	allPartitions []broker.TopicPartition // sorted
 	changelogs    map[string]bool
 	allTasks      []task
@@ -98,7 +101,7 @@ func newWorld(s *Simulation, seed uint64) (*world, error) {
 	w := &world{
 		simulation: s, seed: seed, random: newRandom(seed), trace: s.Trace,
 		clock:      clock.NewVirtual(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)),
-		changelogs: map[string]bool{}, ordered: map[string]bool{}, order: map[string][]place{}, leaderless: map[broker.TopicPartition]time.Time{},
+		changelogs: map[string]bool{}, purged: map[broker.TopicPartition][]broker.Record{}, ordered: map[string]bool{}, order: map[string][]place{}, leaderless: map[broker.TopicPartition]time.Time{},
 		sinks: map[sinkPlace][]string{},
 		plan:  graph.NewPlan(s.Topology.Graph(), groupName),
 	}
@@ -214,10 +217,11 @@ func (w *world) createTopics() error {
 		}
 	}
 	var err error
-	w.partitions, err = engine.PrepareTopics(context.Background(), w.broker, w.plan, engine.TopicOptions{Logger: slog.New(slog.DiscardHandler)})
+	w.topics, err = engine.PrepareTopics(context.Background(), w.broker, w.plan, engine.TopicOptions{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}
+	w.partitions = w.topics.Partitions
 	for _, topic := range slices.Sorted(maps.Keys(w.partitions)) {
 		for n := range w.partitions[topic] {
 			w.allPartitions = append(w.allPartitions, broker.TopicPartition{Topic: topic, Partition: n})

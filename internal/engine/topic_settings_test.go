@@ -1,0 +1,299 @@
+package engine_test
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/broker/simbroker"
+	"github.com/weirstreams/weir/internal/clock"
+	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/stream"
+)
+
+const (
+	ever         = "9223372036854775807"
+	subscription = "repartition__g--left--far_subscription"
+	response     = "repartition__g--right--far_response"
+)
+
+// farJoin is a foreign-key join: two changelogs on each side, and two attached topics.
+func farJoin() *stream.Topology {
+	topology := stream.NewTopology()
+	text := func(name string) stream.Topic[string, string] {
+		return stream.NewTopic(name, codec.String(), codec.String())
+	}
+	topology.Table(text("left")).JoinForeignKey("far", topology.Table(text("right")),
+		func(row string) (string, bool) { return row, true }, func(l, r string) string { return l + r })
+	return topology
+}
+
+// picky are settings of an input that take less, and keep it shorter, than internal topics may.
+var picky = map[string]string{
+	"retention.ms": "1000", "retention.bytes": "10", "max.message.bytes": "31000000", "message.timestamp.type": "LogAppendTime",
+	"message.timestamp.before.max.ms": "5000", "message.timestamp.after.max.ms": "5000",
+}
+
+func TestInternalTopicsTakeAndKeepWhatTheirInputsTake(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		topology *stream.Topology
+		inputs   []string
+	}{
+		{"repartition", pipeline(), []string{"orders"}},
+		{"foreign-key join", farJoin(), []string{"left", "right"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var exist []broker.TopicSpec
+			for _, name := range c.inputs {
+				exist = append(exist, broker.TopicSpec{Name: name, Partitions: 2, Config: picky})
+			}
+			for _, name := range []string{"totals", "windows"} {
+				exist = append(exist, broker.TopicSpec{Name: name, Partitions: 1})
+			}
+			b, partitions, err := prepare(t, c.topology, false, exist...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			infos, err := b.Topics(t.Context(), slices.Collect(maps.Keys(partitions))...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen := 0
+			for name, info := range infos {
+				if !strings.Contains(name, "__g--") {
+					continue
+				}
+				seen++
+				want := map[string]string{
+					"retention.ms": "-1", "retention.bytes": "-1", "max.message.bytes": "31065536", "message.timestamp.type": "CreateTime",
+					"message.timestamp.before.max.ms": ever, "message.timestamp.after.max.ms": ever,
+				}
+				got := map[string]string{}
+				for setting := range want {
+					got[setting] = info.Config[setting]
+				}
+				if diff := gocmp.Diff(want, got); diff != "" {
+					t.Errorf("settings of %s (-want +got):\n%s", name, diff)
+				}
+			}
+			if seen < 3 {
+				t.Errorf("%d internal topics seen: %v", seen, b.TopicNames())
+			}
+		})
+	}
+}
+
+// The limit of the configuration counts when it is greater than those of the inputs.
+func TestTheConfigurationRaisesTheSizeOfRecordsOfInternalTopics(t *testing.T) {
+	for bytes, want := range map[int]string{0: "1114124", 5_000_000: "5000000", 10: "1048588", 1 << 30: "104792064"} {
+		b := simbroker.New(clock.NewVirtual(begin))
+		for _, name := range []string{"orders", "totals", "windows"} {
+			if err := b.CreateTopic(broker.TopicSpec{Name: name, Partitions: 1, Replication: -1}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		topology := pipeline()
+		if err := topology.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		_, err := engine.PrepareTopics(t.Context(), b, graph.NewPlan(topology.Graph(), groupName),
+			engine.TopicOptions{MaxRecordBytes: bytes, Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		infos, err := b.Topics(t.Context(), repartition, totalChangelog)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, info := range infos {
+			if got := info.Config["max.message.bytes"]; got != want {
+				t.Errorf("MaxRecordBytes %d: %s of %s, want %s", bytes, got, name, want)
+			}
+		}
+	}
+}
+
+// Topics of the user that are made have settings that only the cluster knows.
+func TestInternalTopicsFollowInputsThatAreMade(t *testing.T) {
+	b, partitions, err := prepare(t, pipeline(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	infos, err := b.Topics(t.Context(), repartition, totalChangelog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(partitions) != 6 || infos[repartition].Config["max.message.bytes"] != "1114124" || infos[totalChangelog].Config["max.message.bytes"] != "1114124" {
+		t.Errorf("partitions %v, topics %v", partitions, infos)
+	}
+}
+
+// Settings of an earlier version, or of an administrator, that lose or refuse records are said and changed.
+func TestInternalTopicsThatWouldLoseRecordsAreMended(t *testing.T) {
+	const leftChangelog = "changelog__g--left--table_left"
+	old := map[string]string{
+		"retention.ms": "604800000", "retention.bytes": "5", "message.timestamp.type": "LogAppendTime", "message.timestamp.after.max.ms": "3600000",
+	}
+	b := simbroker.New(clock.NewVirtual(begin))
+	for name, config := range map[string]map[string]string{
+		"left": nil, "right": picky, subscription: old, response: old, leftChangelog: {"cleanup.policy": "compact", "retention.ms": "5", "max.message.bytes": "1000"},
+	} {
+		if err := b.CreateTopic(broker.TopicSpec{Name: name, Partitions: 1, Replication: -1, Config: config}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	topology := farJoin()
+	if err := topology.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	plan, options := graph.NewPlan(topology.Graph(), groupName), engine.TopicOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	planned, err := engine.PlanTopics(t.Context(), b, plan, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mended := map[string]string{
+		"retention.ms": "-1", "retention.bytes": "-1", "message.timestamp.type": "CreateTime", "message.timestamp.after.max.ms": ever,
+	}
+	ofResponse := maps.Clone(mended)
+	ofResponse["max.message.bytes"] = "31065536"
+	ofSubscription := maps.Clone(mended)
+	ofSubscription["max.message.bytes"] = "1114124"
+	want := map[string]map[string]string{
+		subscription: ofSubscription, response: ofResponse,
+		// Retention has no effect on what is compacted.
+		leftChangelog: {"max.message.bytes": "1114124"},
+	}
+	if diff := gocmp.Diff(want, planned.Changes); diff != "" {
+		t.Errorf("plan (-want +got):\n%s", diff)
+	}
+	before, err := b.Topics(t.Context(), subscription)
+	if err != nil || before[subscription].Config["retention.ms"] != "604800000" {
+		t.Fatalf("the plan changed %v (%v)", before, err)
+	}
+	if _, err := engine.PrepareTopics(t.Context(), b, plan, options); err != nil {
+		t.Fatal(err)
+	}
+	for topic, settings := range want {
+		infos, err := b.Topics(t.Context(), topic)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for setting, value := range settings {
+			if got := infos[topic].Config[setting]; got != value {
+				t.Errorf("%s of %s is %q, want %q", setting, topic, got, value)
+			}
+			if !strings.Contains(log.String(), "topic="+topic+" setting="+setting+" ") {
+				t.Errorf("the log does not tell of %s of %s:\n%s", setting, topic, log.String())
+			}
+		}
+	}
+}
+
+// A cluster that does not let the application change topics must not let it lose records.
+func TestATopicThatCannotBeMendedIsAnErrorIfItLosesRecords(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		config map[string]string
+		fails  bool
+	}{
+		{"finite retention", map[string]string{"retention.ms": "5"}, true},
+		{"a limit of timestamps", map[string]string{"retention.ms": "-1", "message.timestamp.after.max.ms": "5"}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			refused := errors.New("no right to alter")
+			b := simbroker.New(clock.NewVirtual(begin))
+			for name, config := range map[string]map[string]string{"orders": nil, "totals": nil, "windows": nil, repartition: c.config} {
+				if err := b.CreateTopic(broker.TopicSpec{Name: name, Partitions: 1, Replication: -1, Config: config}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			b.OnCall = func(op simbroker.Op) error {
+				if op.Kind == simbroker.OpConfigureTopics {
+					return refused
+				}
+				return nil
+			}
+			topology := pipeline()
+			if err := topology.Validate(); err != nil {
+				t.Fatal(err)
+			}
+			_, err := engine.PrepareTopics(t.Context(), b, graph.NewPlan(topology.Graph(), groupName), engine.TopicOptions{Logger: slog.New(slog.DiscardHandler)})
+			if c.fails != errors.Is(err, refused) || !c.fails && err != nil {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// A declaration that the cluster contradicts is an error if other records are kept than the program expects.
+func TestDeclaredSettingsAreComparedWithTheTopic(t *testing.T) {
+	topology := stream.NewTopology()
+	declared := orders.WithPartitions(4).WithConfig(map[string]string{"retention.ms": "5000", "cleanup.policy": "delete", "segment.ms": "7"})
+	topology.From(declared).To(stream.NewTopic("out", codec.String(), codec.JSON[order]()).WithConfig(map[string]string{"cleanup.policy": "compact"}))
+	if err := topology.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name               string
+		orders, out        map[string]string
+		partitions         int32
+		warnings, problems []string
+	}{
+		{
+			name: "as declared", partitions: 4, orders: map[string]string{"retention.ms": "5000", "segment.ms": "7"},
+			out: map[string]string{"cleanup.policy": "compact"},
+		},
+		{
+			name: "other numbers", partitions: 3, orders: map[string]string{"retention.ms": "1000", "segment.ms": "8"},
+			out:      map[string]string{"cleanup.policy": "compact,delete"},
+			warnings: []string{"has 3 partitions, and 4 are declared", "retention.ms=1000, and 5000 is declared", "segment.ms=8", "cleanup.policy=compact,delete, and compact"},
+		},
+		{
+			name: "other policies", partitions: 4, orders: map[string]string{"retention.ms": "5000", "segment.ms": "7", "cleanup.policy": "compact"},
+			out: map[string]string{"cleanup.policy": "delete"}, problems: []string{`"orders"`, `"out"`},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := simbroker.New(clock.NewVirtual(time.Unix(0, 0)))
+			for name, spec := range map[string]broker.TopicSpec{
+				"orders": {Name: "orders", Partitions: c.partitions, Config: c.orders}, "out": {Name: "out", Partitions: 1, Config: c.out},
+			} {
+				spec.Replication = -1
+				if err := b.CreateTopic(spec); err != nil {
+					t.Fatal(name, err)
+				}
+			}
+			plan, err := engine.PlanTopics(t.Context(), b, graph.NewPlan(topology.Graph(), groupName), engine.TopicOptions{Logger: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, list := range []struct {
+				what      string
+				want, got []string
+			}{{"warnings", c.warnings, plan.Warnings}, {"problems", c.problems, plan.Problems}} {
+				if len(list.got) != len(list.want) {
+					t.Errorf("%s %q, want %q", list.what, list.got, list.want)
+				}
+				for _, text := range list.want {
+					if !slices.ContainsFunc(list.got, func(s string) bool {
+						return strings.Contains(s, text) && strings.Contains(s, "topic_settings_test.go:")
+					}) {
+						t.Errorf("%s %q do not say %q", list.what, list.got, text)
+					}
+				}
+			}
+		})
+	}
+}

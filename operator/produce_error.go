@@ -1,0 +1,51 @@
+package operator
+
+import (
+	"fmt"
+)
+
+// ProduceError says that the cluster does not take a record that an input record has made: it is too large for its topic, has no key
+// although the topic is compacted, or its time is outside of the limits of the topic. It is the Err of a ProcessingError.
+type ProduceError struct {
+	// Topic and Partition are where the record was to go.
+	Topic     string
+	Partition int32
+	// Err says why it is refused.
+	Err error
+}
+
+// Error names the topic and the partition.
+func (e *ProduceError) Error() string {
+	return fmt.Sprintf("produce to %s[%d]: %v", e.Topic, e.Partition, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *ProduceError) Unwrap() error { return e.Err }
+
+// StateError says that the changelog of a store does not take the state of a key, which is too large as a rule. It is the Err of
+// a ProcessingError of the record that has made the state so.
+type StateError struct {
+	// Store is the name of the store.
+	Store string
+	// Key is the key as the changelog has it: encoded, and with a time in front of it in some kinds of stores.
+	Key []byte
+	// Size is the size in bytes of Key and of the encoded state.
+	Size int
+	// Err says why it is refused.
+	Err error
+}
+
+// shownKey is how much of a key an error shows, in bytes.
+const shownKey = 100
+
+// Error names the store, the key and the size.
+func (e *StateError) Error() string {
+	key, more := e.Key, ""
+	if len(key) > shownKey {
+		key, more = key[:shownKey], "..."
+	}
+	return fmt.Sprintf("store %q: the state of key %q%s, %d bytes: %v", e.Store, key, more, e.Size, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *StateError) Unwrap() error { return e.Err }

@@ -14,7 +14,7 @@ require (
 	github.com/twmb/franz-go v1.22.2
 	github.com/twmb/franz-go/pkg/kadm v1.18.0
 	github.com/twmb/franz-go/pkg/kfake v0.0.0-20260918054303-01f206a7e32c
-	github.com/weirstreams/weir v0.0.0-00010101000000-000000000000
+	github.com/weirstreams/weir v0.1.0
 )
 
 require (

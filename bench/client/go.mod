@@ -8,7 +8,7 @@ require (
 	github.com/IBM/sarama v1.61.1
 	github.com/twmb/franz-go v1.22.2
 	github.com/twmb/franz-go/pkg/kfake v0.0.0-20260918054303-01f206a7e32c
-	github.com/weirstreams/weir v0.0.0
+	github.com/weirstreams/weir v0.1.0
 )
 
 require (

@@ -9,7 +9,7 @@ require (
 	github.com/hamba/avro/v2 v2.31.0
 	github.com/linkedin/goavro/v2 v2.15.0
 	github.com/twmb/franz-go/pkg/sr v1.8.0
-	github.com/weirstreams/weir v0.0.0
+	github.com/weirstreams/weir v0.1.0
 )
 
 require (

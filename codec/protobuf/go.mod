@@ -9,7 +9,7 @@ require (
 	github.com/google/go-cmp v0.7.0
 	github.com/jhump/protoreflect/v2 v2.0.0
 	github.com/twmb/franz-go/pkg/sr v1.8.0
-	github.com/weirstreams/weir v0.0.0
+	github.com/weirstreams/weir v0.1.0
 	google.golang.org/genproto v0.0.0-20261026165753-2ffab32bce7e
 	google.golang.org/protobuf v1.36.12
 )

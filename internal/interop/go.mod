@@ -6,9 +6,9 @@ toolchain go1.27.4
 
 require (
 	github.com/IBM/sarama v1.61.1
-	github.com/weirstreams/weir v0.0.0
-	github.com/weirstreams/weir/codec/avro v0.0.0
-	github.com/weirstreams/weir/codec/protobuf v0.0.0
+	github.com/weirstreams/weir v0.1.0
+	github.com/weirstreams/weir/codec/avro v0.1.0
+	github.com/weirstreams/weir/codec/protobuf v0.1.0
 	golang.org/x/text v0.42.0
 	google.golang.org/protobuf v1.36.12
 )

@@ -6,7 +6,7 @@ toolchain go1.27.4
 
 require (
 	github.com/google/go-cmp v0.7.0
-	github.com/weirstreams/weir v0.0.0
+	github.com/weirstreams/weir v0.1.0
 	modernc.org/sqlite v1.61.1
 )
 

@@ -86,12 +86,9 @@ func BenchmarkTimers(b *testing.B) {
 func init() {
 	for name, declare := range map[string]func(flights) flights{
 		"FlatMapSeq of two": func(s flights) flights { return s.FlatMapSeq(func(flight) iter.Seq[flight] { return both2 }) },
-		"FlatMapEmit of two": func(s flights) flights {
-			return s.FlatMapEmit(func(f flight, emit func(flight)) { emit(f); emit(f) })
-		},
-		"FilterNot": func(s flights) flights { return s.FilterNot(func(f flight) bool { return f.Delay < 0 }) },
-		"MapKey":    func(s flights) flights { return s.MapKey(func(f flight) string { return f.Destination }) },
-		"AddHeader": func(s flights) flights { return s.AddHeader("h", func(flight) []byte { return header }) },
+		"FilterNot":         func(s flights) flights { return s.FilterNot(func(f flight) bool { return f.Delay < 0 }) },
+		"MapKey":            func(s flights) flights { return s.MapKey(func(f flight) string { return f.Destination }) },
+		"AddHeader":         func(s flights) flights { return s.AddHeader("h", func(flight) []byte { return header }) },
 		"Update of a pointer": func(s flights) flights {
 			return s.Map(toPointer).Update(func(f *flight) { f.Delay++ }).Map(fromPointer)
 		},
@@ -157,9 +154,6 @@ func init() {
 		"SetTimestamp": func(s flights) flights {
 			moment := time.UnixMilli(1)
 			return s.SetTimestamp(func(flight) time.Time { return moment })
-		},
-		"Concat": func(s flights) flights {
-			return s.Filter(func(f flight) bool { return f.Delay < 0 }).Concat(s.Filter(func(f flight) bool { return f.Delay >= 0 }))
 		},
 		"GroupByKey": func(s flights) flights {
 			s.GroupByKeyWith(stream.Repartition[string, flight]{Name: "g", Value: flightCodec{}})

@@ -2,7 +2,6 @@ package operator_test
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"time"
 
@@ -28,14 +27,6 @@ func init() {
 	for name, declare := range map[string]func(flights) flights{
 		"FlatMapSeqRecord of two": func(s flights) flights {
 			return s.FlatMapSeqRecord(func(context.Context, flightRecord) iter.Seq2[flight, error] { return tryBoth2 })
-		},
-		"FlatMapEmitRecord of two": func(s flights) flights {
-			return s.FlatMapEmitRecord(func(_ context.Context, r flightRecord, emit func(flight) error) error {
-				return errors.Join(emit(r.Value), emit(r.Value))
-			})
-		},
-		"FilterNotRecord": func(s flights) flights {
-			return s.FilterNotRecord(func(_ context.Context, r flightRecord) (bool, error) { return r.KeyNull, nil })
 		},
 		"MapKeyRecord": func(s flights) flights {
 			return s.MapKeyRecord(func(_ context.Context, r flightRecord) (string, error) { return r.Key, nil })

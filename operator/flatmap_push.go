@@ -15,13 +15,10 @@ type FlatMapPush[K, V, W any] struct {
 	out    Record[K, W]
 }
 
-// Push is how a function hands on values, in the forms that functions want. After an error they do nothing.
+// Push has the yield functions of iterators without and with errors. Both return false after an error.
 type Push[W any] struct {
-	// Yield and TryYield are for iterators.
 	Yield    func(W) bool
 	TryYield func(W, error) bool
-	Emit     func(W)
-	TryEmit  func(W) error
 }
 
 // NewFlatMapPush returns the operator. f calls one of the functions that it is given.
@@ -38,8 +35,6 @@ func NewFlatMapPush[K, V, W any](
 			}
 			return m.failed == nil && m.emit(v)
 		},
-		Emit:    func(v W) { m.emit(v) },
-		TryEmit: func(v W) error { m.emit(v); return m.failed },
 	}
 	return m
 }

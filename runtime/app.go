@@ -24,14 +24,20 @@ import (
 type App struct {
 	config Config
 	plan   *graph.Plan
-	used   atomic.Bool
-	state  atomic.Int32
+	// fingerprint is that of the topology.
+	fingerprint string
+
+	used  atomic.Bool
+	state atomic.Int32
 	// workers is set once, when they run.
 	workers atomic.Pointer[[]*worker]
 	// globals is set once, if there are global tables.
 	globals atomic.Pointer[engine.Globals]
-	// onOutputs is told of outputs, and says whether they are enough. RunUntil sets it.
-	onOutputs func(n int64) bool
+	// idleLimit is how long no record may come, or 0; outputs is nil if any number of them is fine. RunUntil sets both.
+	idleLimit time.Duration
+	outputs   *engine.OutputLimit
+	// settling are the jobs that watchLimits has given to workers.
+	settling sync.WaitGroup
 }
 
 // New returns an App that is ready to Run. It checks the topology and the configuration, and talks to nobody. The error
@@ -46,7 +52,7 @@ func New(topology *stream.Topology, config Config) (*App, error) {
 	}
 	plan := graph.NewPlan(topology.Graph(), config.Group)
 	plan.SetPrefix(config.Prefix)
-	return &App{config: config, plan: plan}, nil
+	return &App{config: config, plan: plan, fingerprint: topology.Fingerprint()}, nil
 }
 
 // Run joins the group and processes records until ctx ends, the process is told to stop (SIGINT or SIGTERM), or
@@ -128,7 +134,7 @@ func (a *App) run(ctx context.Context) (err error) {
 	})
 	group, err := patiently(starting, func() (broker.Group, error) {
 		return cluster.NewGroup(broker.GroupConfig{
-			Group: a.plan.Group, Topics: a.plan.Units(), InstanceID: a.config.InstanceID, Warm: state.warm,
+			Group: a.plan.Group, Topics: a.plan.Units(), InstanceID: a.config.InstanceID, Warm: state.warm, Fingerprint: a.fingerprint,
 			SessionTimeout: a.config.SessionTimeout, RebalanceTimeout: a.config.RebalanceTimeout,
 		})
 	})
@@ -169,6 +175,7 @@ func (a *App) run(ctx context.Context) (err error) {
 			err = stopErr
 		}
 	}
+	a.settling.Wait()
 	if work.Err() != nil && errors.Is(err, context.Canceled) {
 		err = context.Cause(work) // says why it was given up
 	}
@@ -224,6 +231,7 @@ func (a *App) supervise(
 		case <-ctx.Done():
 		}
 	})
+	watcher.Go(func() { a.watchLimits(ctx, work, cluster, workers, func() { cancel(nil) }) })
 	for _, w := range workers {
 		go func() {
 			<-w.done
@@ -346,7 +354,7 @@ func (a *App) startWorkers(
 		OnError:            a.onError,
 		Globals:            tables.tables(),
 		OnProcessed:        a.config.OnProcessed,
-		OnOutputs:          a.onOutputs,
+		Outputs:            a.outputs,
 		OpenBackend:        state.open,
 		DestroyBackend:     state.destroy,
 		Purge:              purger.add,

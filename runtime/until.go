@@ -3,19 +3,24 @@ package runtime
 import (
 	"context"
 	"errors"
-	"sync/atomic"
+	"maps"
 	"time"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine"
 )
 
 // Until says when RunUntil stops. If both conditions are set, the first that holds ends the run.
 type Until struct {
 	// Outputs is how many outputs are enough: records that are written to topics of the topology or to sinks, and those
-	// that come to an operator with nothing behind it. Internal topics do not count. The record that is being processed is finished,
-	// so that there may be more outputs. 0 means any number.
+	// that come to an operator with nothing behind it. Internal topics do not count. An output counts when a checkpoint
+	// covers it, so that readers of committed records see it. The record that is being processed is finished, so that there
+	// may be more outputs. 0 means any number.
 	Outputs int64
 	// Idle is how long no record may come. It counts from when the group has assigned partitions and state is restored,
-	// and begins anew with each record, assignment and restore; the time that functions take does not count. 0 means for
-	// ever.
+	// and begins anew with each record, assignment and restore; the time that functions take does not count. The run then
+	// ends if everything was read: Run makes a checkpoint and compares its positions with the ends of its partitions. If
+	// there is more to read, above all of topics that the topology itself writes, the time begins anew. 0 means for ever.
 	Idle time.Duration
 }
 
@@ -25,54 +30,99 @@ func (a *App) RunUntil(ctx context.Context, until Until) error {
 	if until.Outputs < 0 || until.Idle < 0 {
 		return errors.New("run: Until.Outputs and Until.Idle must not be negative")
 	}
-	if until == (Until{}) {
-		return a.Run(ctx)
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	log := a.config.Logger
+	a.idleLimit = until.Idle
 	if until.Outputs > 0 {
-		var outputs atomic.Int64
-		a.onOutputs = func(n int64) bool {
-			enough := outputs.Add(n) >= until.Outputs
-			if enough && ctx.Err() == nil {
-				log.Info("stopping: enough outputs", "outputs", until.Outputs)
-				cancel()
-			}
-			return enough
-		}
+		a.outputs = engine.NewOutputLimit(until.Outputs)
 	}
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		if until.Idle > 0 && a.idle(ctx, until.Idle) {
-			log.Info("stopping: no more input", "idle", until.Idle)
-			cancel()
-		}
-	}()
-	err := a.Run(ctx)
-	cancel()
-	<-watched
-	return err
+	return a.Run(ctx)
 }
 
-// idle waits until no record has come for some time, or ctx ends, which it reports as false.
-func (a *App) idle(ctx context.Context, limit time.Duration) bool {
-	tick := time.NewTicker(max(time.Millisecond, min(limit/10, 100*time.Millisecond)))
+// watchLimits calls stop when there is enough output or no more input. It returns then, or when ctx ends.
+func (a *App) watchLimits(ctx, work context.Context, cluster broker.Cluster, workers []*worker, stop func()) {
+	limit := a.idleLimit
+	if limit == 0 && a.outputs == nil {
+		return
+	}
+	interval := min(limit/10, 100*time.Millisecond)
+	if limit == 0 {
+		interval = time.Hour // there is nothing to look for
+	}
+	tick := time.NewTicker(max(time.Millisecond, interval))
 	defer tick.Stop()
 	last, since := activity{}, time.Now()
 	for {
 		select {
 		case <-ctx.Done():
-			return false
+			return
+		case <-a.outputs.Reached():
+			a.config.Logger.Info("stopping: enough outputs")
+			stop()
+			return
 		case <-tick.C:
 		}
-		now := a.activity()
-		if now != last || now.busy || now.state != Running {
-			last, since = now, time.Now()
-		} else if time.Since(since) >= limit {
-			return true
+		if limit == 0 {
+			continue
 		}
+		if now := a.activity(); now != last || now.busy || now.state != Running {
+			last, since = now, time.Now()
+			continue
+		}
+		if time.Since(since) < limit {
+			continue
+		}
+		if a.everythingRead(ctx, work, cluster, workers) && a.activity() == last {
+			a.config.Logger.Info("stopping: no more input", "idle", limit)
+			stop()
+			return
+		}
+		since = time.Now()
+	}
+}
+
+// everythingRead makes a checkpoint and reports whether the tasks of this process have read all there is, also of what they
+// have written themselves: exactly once, that can be read only behind the checkpoint.
+func (a *App) everythingRead(ctx, work context.Context, cluster broker.Cluster, workers []*worker) bool {
+	settle := func(w *engine.Worker) error { return w.Settle(work) }
+	if !a.onAll(ctx, workers, func(int) func(*engine.Worker) error { return settle }) {
+		return false
+	}
+	positions := make([]engine.Positions, len(workers))
+	if !a.onAll(ctx, workers, func(i int) func(*engine.Worker) error {
+		return func(w *engine.Worker) error { positions[i] = w.Positions(); return nil }
+	}) {
+		return false
+	}
+	next := map[broker.TopicPartition]int64{}
+	for _, p := range positions {
+		if !p.Settled {
+			return false
+		}
+		maps.Copy(next, p.Next)
+	}
+	unread, found, err := engine.Unread(ctx, cluster, a.plan, next)
+	switch {
+	case err != nil:
+		a.config.Logger.Debug("cannot tell whether everything was read", "error", err)
+		return false
+	case found:
+		a.config.Logger.Debug("no record has come, and there are more to read", "partition", unread)
+	}
+	return !found
+}
+
+// onAll runs a job on each worker and reports whether all are done, without errors, before ctx ends.
+func (a *App) onAll(ctx context.Context, workers []*worker, job func(i int) func(*engine.Worker) error) bool {
+	jobs := make(map[int]func(*engine.Worker) error, len(workers))
+	for i := range workers {
+		jobs[i] = job(i)
+	}
+	done := make(chan error, 1)
+	a.settling.Go(func() { done <- each(workers, jobs) }) // ends with the workers
+	select {
+	case err := <-done:
+		return err == nil // one of a worker ends the run by itself
+	case <-ctx.Done():
+		return false
 	}
 }
 

@@ -42,16 +42,6 @@ func ExampleStream_FilterWith() {
 	// Output: k 1
 }
 
-func ExampleStream_FilterNotRecord() {
-	t := stream.NewTopology()
-	t.From(lines).
-		FilterNotRecord(func(ctx context.Context, r lineRecord) (bool, error) { return r.ValueNull, ctx.Err() }).
-		To(words)
-
-	run(t, words, "weir")
-	// Output: k weir
-}
-
 func ExampleStream_FlatMapSeqRecord() {
 	t := stream.NewTopology()
 	t.From(lines).
@@ -66,21 +56,6 @@ func ExampleStream_FlatMapSeqRecord() {
 	// Output:
 	// k k
 	// k weir
-}
-
-func ExampleStream_FlatMapEmitRecord() {
-	t := stream.NewTopology()
-	t.From(lines).
-		FlatMapEmitRecord(func(_ context.Context, r lineRecord, emit func(string) error) error {
-			if r.ValueNull {
-				return errEmpty
-			}
-			return emit(r.Value)
-		}).
-		To(words)
-
-	run(t, words, "weir")
-	// Output: k weir
 }
 
 func ExampleStream_MapKeyRecord() {

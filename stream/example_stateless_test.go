@@ -23,24 +23,6 @@ func ExampleStream_FlatMapSeq() {
 	// k weir
 }
 
-func ExampleStream_FlatMapEmit() {
-	t := stream.NewTopology()
-	t.From(lines).
-		FlatMapEmit(func(line string, emit func(string)) {
-			for word := range strings.FieldsSeq(line) {
-				if len(word) > 3 {
-					emit(word)
-				}
-			}
-		}).
-		To(words)
-
-	run(t, words, "the mill at the weir")
-	// Output:
-	// k mill
-	// k weir
-}
-
 func ExampleStream_FilterNot() {
 	t := stream.NewTopology()
 	t.From(lines).FilterNot(func(line string) bool { return line == "" }).To(words)
@@ -101,19 +83,6 @@ func ExampleStream_AddHeader() {
 
 	run(t, words, "weir")
 	// Output: k length=4
-}
-
-func ExampleStream_Concat() {
-	t := stream.NewTopology()
-	in := t.From(lines)
-	short := in.Filter(func(line string) bool { return len(line) < 5 })
-	long := in.Filter(func(line string) bool { return len(line) > 5 }).Map(strings.ToUpper)
-	short.Concat(long).To(words)
-
-	run(t, words, "weir", "sluice", "canal")
-	// Output:
-	// k weir
-	// k SLUICE
 }
 
 func ExampleStream_Branch() {

@@ -43,21 +43,6 @@ func failing(v string, err error) iter.Seq2[string, error] {
 	}
 }
 
-func emitAll(v string, emit func(string)) {
-	for _, w := range expand(v) {
-		emit(w)
-	}
-}
-
-func tryEmitAll(v string, emit func(string) error) error {
-	for _, w := range expand(v) {
-		if err := emit(w); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // prober is a processor that does what MapState does.
 type prober struct {
 	stream.ProcessorBase[string, string, string]
@@ -90,9 +75,6 @@ func TestOperatorsWithoutAFunctionPassRecordsOn(t *testing.T) {
 		},
 		"WithKeyCodec": func(s textStream) textStream { return s.WithKeyCodec(codec.JSON[string]()) },
 		"Merge":        func(s textStream) textStream { return s.Merge() },
-		"Concat": func(s textStream) textStream {
-			return s.Filter(func(string) bool { return true }).Concat(s.Filter(func(string) bool { return false }))
-		},
 		"Otherwise":    func(s textStream) textStream { return s.Branch().Otherwise("rest") },
 		"Table.Stream": nil, // see below: records with a null key are no rows
 	} {
@@ -148,22 +130,8 @@ func init() {
 			return failing(r.Value, p.tryRecord(ctx, r))
 		})
 	})
-	add("FlatMapEmit", "flatmap-1", mapsTwice, false, false, func(s textStream, p *probe) textStream {
-		return s.FlatMapEmit(func(v string, emit func(string)) { p.seeValue(v); emitAll(v, emit) })
-	})
-	add("FlatMapEmitRecord", "flatmap-1", mapsTwice, true, true, func(s textStream, p *probe) textStream {
-		return s.FlatMapEmitRecord(func(ctx context.Context, r textRecord, emit func(string) error) error {
-			if err := p.tryRecord(ctx, r); err != nil {
-				return err
-			}
-			return tryEmitAll(r.Value, emit)
-		})
-	})
 	add("FilterNot", "filternot-1", keeps, false, false, func(s textStream, p *probe) textStream {
 		return s.FilterNot(func(v string) bool { p.seeValue(v); return v == "drop" })
-	})
-	add("FilterNotRecord", "filternot-1", keeps, true, true, func(s textStream, p *probe) textStream {
-		return s.FilterNotRecord(func(ctx context.Context, r textRecord) (bool, error) { return r.Value == "drop", p.tryRecord(ctx, r) })
 	})
 	add("MapKey", "mapkey-1", mapsKey, false, false, func(s textStream, p *probe) textStream {
 		return s.MapKey(func(v string) string { p.seeValue(v); return "new" })

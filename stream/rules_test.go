@@ -79,10 +79,14 @@ func TestBranchesRunInOrder(t *testing.T) {
 // EX-2, S-2, S-10: an item visits all branches before the next is pulled.
 func TestItemsVisitAllBranchesBeforeTheNext(t *testing.T) {
 	got := trace(t, lists, [][]int{{0, 1}}, func(s stream.Stream[string, []int], note func(any)) {
-		e := s.FlatMapEmit(func(all []int, emit func(int)) {
-			for _, v := range all {
-				note("pull")
-				emit(v)
+		e := s.FlatMapSeq(func(all []int) iter.Seq[int] {
+			return func(yield func(int) bool) {
+				for _, v := range all {
+					note("pull")
+					if !yield(v) {
+						return
+					}
+				}
 			}
 		})
 		e.Map(plus(10)).Peek(func(v int) { note(v) })
@@ -164,51 +168,20 @@ func TestNothingToExpandDropsTheRecord(t *testing.T) {
 
 // S-13, D-52, EX-10: a stream that is made of two gets a record once from each, branch by branch.
 func TestRecordsThatComeToBothBranchesComeTwice(t *testing.T) {
-	for name, join := range map[string]func(a, b stream.Stream[string, int]) stream.Stream[string, int]{
-		"Concat": func(a, b stream.Stream[string, int]) stream.Stream[string, int] { return a.Concat(b) },
-		"Merge":  func(a, b stream.Stream[string, int]) stream.Stream[string, int] { return a.Merge(b) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			got := trace(t, nums, []int{3, 0, 7}, func(s stream.Stream[string, int], note func(any)) {
-				a, b := s.Filter(func(v int) bool { return v > 1 }), s.Filter(func(v int) bool { return v < 5 })
-				join(a, b).Peek(func(v int) { note(v) })
-			})
-			expectTrace(t, got, 3, 3, 0, 7)
-		})
-	}
-}
-
-// EX-10, S-16: a stream cannot be concatenated with itself, or with one that it is made of.
-func TestAStreamIsNotConcatenatedWithItself(t *testing.T) {
-	for name, declare := range map[string]func(s stream.Stream[string, int]){
-		"a.concat(a)":   func(s stream.Stream[string, int]) { a := s.Filter(positive); a.Concat(a) },
-		"sdf.concat(a)": func(s stream.Stream[string, int]) { s.Concat(s.Filter(positive)) },
-		"a.concat(sdf)": func(s stream.Stream[string, int]) { s.Filter(positive).Concat(s) },
-		"of another topology": func(s stream.Stream[string, int]) {
-			s.Concat(stream.NewTopology().From(numsOut))
-		},
-	} {
-		topology := stream.NewTopology()
-		declare(topology.From(nums))
-		if err := topology.Validate(); err == nil || !strings.Contains(err.Error(), "cannot be concatenated") {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	topology := stream.NewTopology()
-	s := topology.From(nums)
-	s.Filter(positive).Concat(s.Filter(positive)).To(numsOut)
-	if err := topology.Validate(); err != nil {
-		t.Error(err)
-	}
+	got := trace(t, nums, []int{3, 0, 7}, func(s stream.Stream[string, int], note func(any)) {
+		a, b := s.Filter(func(v int) bool { return v > 1 }), s.Filter(func(v int) bool { return v < 5 })
+		a.Merge(b).Peek(func(v int) { note(v) })
+	})
+	expectTrace(t, got, 3, 3, 0, 7)
 }
 
 func positive(v int) bool { return v > 0 }
 
 // D-2, D-50: the id of a stream is made of its topics.
-func TestTheIDOfAConcatenatedStreamIsMadeOfItsTopics(t *testing.T) {
+func TestTheIDOfAMergedStreamIsMadeOfItsTopics(t *testing.T) {
 	topology := stream.NewTopology()
 	b, a := topology.From(stream.NewTopic("b", codec.String(), codec.Int())), topology.From(stream.NewTopic("a", codec.String(), codec.Int()))
-	b.Concat(a).MapState(store.NewCell[int]("s"), func(*store.Cell[int], int) int { return 0 }).To(numsOut)
+	b.Merge(a).MapState(store.NewCell[int]("s"), func(*store.Cell[int], int) int { return 0 }).To(numsOut)
 	if text := topology.Describe(); !strings.Contains(text, "changelog__GROUP--a--b--s") {
 		t.Errorf("description:\n%s", text)
 	}

@@ -43,7 +43,7 @@ func (s Stream[K, V]) update(f func(context.Context, *Record[K, V]) error) Strea
 
 // passing are the operators that hand on the values that they get.
 var passing = map[graph.Kind]bool{
-	"filter": true, "filternot": true, "peek": true, "update": true, "mapkey": true, "groupby": true, "merge": true, "concat": true,
+	"filter": true, "filternot": true, "peek": true, "update": true, "mapkey": true, "groupby": true, "merge": true,
 	"settimestamp": true, "setheaders": true, "addheader": true, "filterstate": true, "deduplicate": true,
 	"branch": true, "fanout": true, "when": true, "match": true, "otherwise": true, "flatmap": true, "map": true,
 	"transform": true, "to": true, "print": true,

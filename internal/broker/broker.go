@@ -249,6 +249,8 @@ type GroupConfig struct {
 	// Warm returns the partitions whose state is at hand here, one of each unit. They come here rather than elsewhere,
 	// as far as the load stays even. It may be nil. It is called by another goroutine at each rebalance.
 	Warm func() []TopicPartition
+	// Fingerprint names the topology, so that members with different ones are noticed. It may be empty.
+	Fingerprint string
 	// InstanceID makes the membership static.
 	InstanceID string
 	// SessionTimeout is how long the group waits for a member that is silent. The default is 45 s.

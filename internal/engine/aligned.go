@@ -167,7 +167,7 @@ func (in *alignedInput) done(n int) int64 {
 // merge processes records of a task with several inputs, at most limit, until it is not known which is next. It returns
 // how many were processed.
 func (w *Worker) merge(t *task, limit int) (processed int, err error) {
-	for processed < limit && !w.halted {
+	for processed < limit && !w.halted() {
 		in, until := t.aligned.choose(false)
 		if in == nil {
 			break

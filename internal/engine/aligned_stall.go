@@ -26,7 +26,7 @@ func (w *Worker) mergeAll(ctx context.Context) (worked bool, err error) {
 		return false, err
 	}
 	for _, t := range w.alignedTasks {
-		if w.halted || w.due() {
+		if w.halted() || w.due() {
 			return worked, nil // the step makes the checkpoint
 		}
 		began := w.config.Clock.Now()

@@ -37,7 +37,7 @@ func TestOfEqualTimesTheRightSideIsReadFirst(t *testing.T) {
 			return l.JoinInterval(r, join.Within(0, 0), func(l, r string) string { return "r before " + l })
 		}, "r before l1 r before l2"},
 		"as of, behind a concatenation that has the left side first": {func(l, r text) text {
-			both := l.Concat(r).Filter(func(v string) bool { return v[0] == 'l' })
+			both := l.Merge(r).Filter(func(v string) bool { return v[0] == 'l' })
 			return both.LeftJoinAsOf(r, join.Grace(time.Hour), pair)
 		}, "l1r1 l2r2 l4r2"},
 	}
@@ -80,7 +80,7 @@ func TestOfEqualTimesTheInputThatWasDeclaredFirstIsReadFirst(t *testing.T) {
 			first, second, want = topicB, topicA, "B1 A1 B2 A2"
 		}
 		topology := stream.NewTopology()
-		topology.From(first).Concat(topology.From(second)).To(topicOut)
+		topology.From(first).Merge(topology.From(second)).To(topicOut)
 		c := newCluster(t, topology, 1)
 		c.broker.DeliverOnSend = true
 		c.write(a0, 1, 2)

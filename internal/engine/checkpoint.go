@@ -87,6 +87,7 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 		if err := w.commitState(t, batches[i]); err != nil {
 			return fmt.Errorf("checkpoint: task %s: write state: %w", t.name, err)
 		}
+		w.countOutputs(t)
 	}
 	if w.uncommitted > 0 { // else it was of what no record has caused
 		w.narrowing.accepted()

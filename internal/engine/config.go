@@ -75,9 +75,8 @@ type Config struct {
 	OffsetReset OffsetReset
 	// OnProcessed is told of each record that was processed or skipped. It may be nil.
 	OnProcessed func(operator.Origin)
-	// OnOutputs is told how many outputs a record made, if any, and returns whether the worker shall process no more. It may
-	// be nil.
-	OnOutputs func(n int64) bool
+	// Outputs, if not nil, is told of outputs and says when they are enough.
+	Outputs *OutputLimit
 	// OnError decides about records that could not be processed.
 	OnError func(*operator.ProcessingError) Action
 	// IdleTimeout is how long the input of a task must be silent until its event time goes on; 0 means for ever.

@@ -10,7 +10,7 @@ import (
 )
 
 // observed reports whether somebody wants to hear of each record.
-func (w *Worker) observed() bool { return w.config.OnProcessed != nil || w.config.OnOutputs != nil }
+func (w *Worker) observed() bool { return w.config.OnProcessed != nil || w.config.Outputs != nil }
 
 // observe tells of a record that was processed or skipped, and whether to process no more.
 func (w *Worker) observe(t *task, offset int64) (enough bool, err error) {
@@ -19,16 +19,11 @@ func (w *Worker) observe(t *task, offset int64) (enough bool, err error) {
 			err = fmt.Errorf("OnProcessed: panic: %v", p)
 		}
 	}()
-	if f := w.config.OnOutputs; f != nil {
-		if n := t.env.Outputs; n > 0 {
-			t.env.Outputs = 0
-			w.halted = f(n)
-		}
-	}
+	w.noteOutputs(t)
 	if f := w.config.OnProcessed; f != nil {
 		f(operator.Origin{Topic: t.env.Origin.Topic, Partition: t.id.Partition, Offset: offset})
 	}
-	return w.halted, nil
+	return w.halted(), nil
 }
 
 // countedOutput counts what is written to a topic.
@@ -45,7 +40,7 @@ func (o countedOutput) Append(partition int32, r *broker.Record) error {
 // output returns where the records of a task for a topic go.
 func (w *Worker) output(t *task, topic string) (operator.Output, error) {
 	out, err := w.outbox.topic(topic)
-	if err != nil || w.config.OnOutputs == nil {
+	if err != nil || w.config.Outputs == nil {
 		return out, err
 	}
 	for _, n := range w.plan.Graph.Nodes {
@@ -61,6 +56,19 @@ func (w *Worker) Working() bool { return w.working.Load() }
 
 // haltedWait is how long a worker that has had enough waits before it looks for jobs, which do not wake it.
 const haltedWait = 10 * time.Millisecond
+
+// stepHalted makes a checkpoint, as enough outputs were made, or waits. It processes nothing.
+func (w *Worker) stepHalted(ctx context.Context, wait time.Duration) (worked bool, err error) {
+	switch {
+	case w.heldBack():
+		if err := w.tryAgain(ctx); err != nil {
+			return true, err
+		}
+	case w.Dirty() && !w.resting():
+		return true, w.Checkpoint(ctx)
+	}
+	return false, w.pause(ctx, wait)
+}
 
 // pause waits without processing anything.
 func (w *Worker) pause(ctx context.Context, wait time.Duration) error {

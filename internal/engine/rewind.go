@@ -124,6 +124,7 @@ func (w *Worker) goBack(ctx context.Context, cause error) error {
 			continue
 		}
 		t.changed = false
+		w.dropOutputs(t)
 		t.discard()
 		for i := range t.stores {
 			t.stores[i].store.Discard()

@@ -82,6 +82,8 @@ type task struct {
 	// narrowing is that of the worker: it knows which records are skipped before they are processed.
 	narrowing *narrowing
 
+	// outputs are those since the last checkpoint, if there is an OutputLimit.
+	outputs   int64
 	processed int64 // records, since the task was opened
 	skipped   int64 // records that failed, and the policy was to skip
 }
@@ -115,6 +117,9 @@ func taskName(part *graph.Part, partition int32) string {
 
 // openTask opens the database of a task and builds its operators. The task is neither restored nor fetching yet.
 func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *task, err error) {
+	if err := w.refuseGrown(ctx, id, topics); err != nil {
+		return nil, err
+	}
 	part := w.plan.Parts[id.Part]
 	t = &task{
 		id: id, part: part, plan: w.plan, name: taskName(part, id.Partition),

@@ -359,6 +359,7 @@ func (p *preparation) equalPartitions(sources []*graph.Node) bool {
 // internalTopics checks, and makes, the changelogs of a part and the repartition topics that it writes.
 func (p *preparation) internalTopics(part *graph.Part) {
 	derived := p.derive(part)
+	p.grownInput(part, derived.Partitions)
 	for _, s := range part.Stores {
 		spec := broker.TopicSpec{
 			Name: s.Changelog, Partitions: derived.Partitions, Replication: derived.Replication, Config: p.changelogSettings(part),
@@ -367,10 +368,6 @@ func (p *preparation) internalTopics(part *graph.Part) {
 		if !ok {
 			p.make(spec)
 			continue
-		}
-		if info.Partitions != spec.Partitions {
-			p.problem("changelog %q of store %q has %d partitions and the input %d: the state has to be rebuilt; "+
-				"delete the topic and the state directory, and reset the group", s.Changelog, s.Name, info.Partitions, spec.Partitions)
 		}
 		if policy, ok := info.Config["cleanup.policy"]; ok && policy != "compact" {
 			p.problem("changelog %q of store %q has cleanup.policy=%s: records of the state would be deleted; set it to compact",

@@ -63,7 +63,7 @@ func TestPrepareTopicsNamesAllProblemsAtOnce(t *testing.T) {
 			broker.TopicSpec{Name: repartition, Partitions: 3}, broker.TopicSpec{Name: totalChangelog, Partitions: 3, Config: compact},
 		), nil},
 		{"changelog of another size", with(broker.TopicSpec{Name: totalChangelog, Partitions: 2, Config: compact}), [][]string{
-			{totalChangelog, `store "total"`, "has 2 partitions and the input 3"},
+			{totalChangelog, "has 3 partitions, and the state behind it was made for 2", "two ways out"},
 		}},
 		{"changelog that is not compacted", with(broker.TopicSpec{Name: totalChangelog, Partitions: 3}), [][]string{
 			{totalChangelog, "cleanup.policy=delete"},
@@ -76,7 +76,7 @@ func TestPrepareTopicsNamesAllProblemsAtOnce(t *testing.T) {
 		}},
 		{"several", with(
 			broker.TopicSpec{Name: repartition, Partitions: 3, Config: compact}, broker.TopicSpec{Name: totalChangelog, Partitions: 2},
-		), [][]string{{totalChangelog, "has 2 partitions"}, {totalChangelog, "cleanup.policy"}, {repartition, "cleanup.policy"}}},
+		), [][]string{{totalChangelog, "was made for 2"}, {totalChangelog, "cleanup.policy"}, {repartition, "cleanup.policy"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b, _, err := prepare(t, pipeline(), false, c.exist...)

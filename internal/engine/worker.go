@@ -72,9 +72,7 @@ type Worker struct {
 
 	haste haste
 
-	// halted is set when OnOutputs has had enough. working is set while records are processed.
-	halted  bool
-	working atomic.Bool
+	working atomic.Bool // set while records are processed
 
 	status statusBoard
 }
@@ -193,6 +191,7 @@ func (w *Worker) closeTask(t *task, sync bool) error {
 			delete(w.route, tp)
 		}
 	}
+	w.dropOutputs(t)
 	delete(w.tasks, t.id)
 	w.sorted = nil
 	if t.aligned != nil {
@@ -225,8 +224,8 @@ func (w *Worker) Step(ctx context.Context, wait time.Duration) (worked bool, err
 
 func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err error) {
 	w.outbox.context = ctx
-	if w.halted {
-		return false, w.pause(ctx, wait)
+	if w.halted() {
+		return w.stepHalted(ctx, wait)
 	}
 	for _, due := range []func(context.Context) error{w.endRest, w.claimTasks, w.lookForStrangers} {
 		if err := due(ctx); err != nil {

@@ -212,7 +212,7 @@ func inputs(topics []string) func(*rand.Rand) []sim.Input {
 // simulation returns the simulation of a topology by its place in the list.
 func simulation(i int) *sim.Simulation {
 	t := topologies[i]
-	s := &sim.Simulation{Inputs: inputs(t.inputs), Faults: sim.AllFaults, Check: t.check}
+	s := &sim.Simulation{Inputs: inputs(t.inputs), Faults: sim.AllFaults, Check: checkOf(t)}
 	s.Topology = t.build(s.Faulty)
 	if t.reference != nil {
 		s.Reference, s.Suppressed = t.reference(s.Faulty), t.suppressed

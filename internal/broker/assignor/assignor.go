@@ -43,6 +43,8 @@ type Subscription struct {
 	// Known is how many partitions of its topics the member knows. It says nothing to Assign, but a subscription that
 	// differs from the one before makes the group assign anew, which is how any member reports that a topic has grown.
 	Known int
+	// Fingerprint is that of the member's topology. It says nothing to Assign.
+	Fingerprint string
 	// Warm are partitions whose state is at hand. One topic of a unit is enough.
 	Warm []broker.TopicPartition
 }

@@ -10,22 +10,23 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 )
 
-// The wire format of a subscription is a version, which is 1, and sections: a tag, a length, and as many bytes. Numbers
-// are unsigned varints. A reader skips sections that it does not know, so that a later version may add some; what an
-// older reader must not misread gets a new tag.
+// The wire format of a subscription, and of the data of an assignment, is a version, which is 1, and sections: a tag, a
+// length, and as many bytes. Numbers are unsigned varints. A reader skips sections that it does not know, so that a later
+// version may add some; a section that an older reader would misread gets a new tag. Tags are never used again.
 const (
 	wireVersion = 1
 
-	topicsSection = 1 // count, then names: the other sections refer to their positions
-	unitsSection  = 2 // count, then for each: count, topics
-	ownedSection  = 3 // length and text of the member id, generation + 1, partitions
-	warmSection   = 4 // partitions
-	knownSection  = 5 // number
+	topicsSection      = 1 // count, then names: the other sections refer to their positions
+	unitsSection       = 2 // count, then for each: count, topics
+	ownedSection       = 3 // length and text of the member id, generation + 1, partitions
+	warmSection        = 4 // partitions
+	knownSection       = 5 // number
+	fingerprintSection = 6 // text
 )
 
 // Partitions are a count of topics, then for each: topic, count, partition numbers as the distance to the one before.
 
-var errCorrupt = errors.New("subscription is corrupt")
+var errCorrupt = errors.New("data of the group protocol is corrupt")
 
 // Encode returns the wire format of s.
 func (s Subscription) Encode() []byte {
@@ -48,17 +49,44 @@ func (s Subscription) Encode() []byte {
 	owned = appendPartitions(owned, s.Owned, table)
 	warm = appendPartitions(warm, s.Warm, table)
 	known = binary.AppendUvarint(known, uint64(max(s.Known, 0)))
+	return encodeSections([][]byte{
+		topicsSection: topics, unitsSection: units, ownedSection: owned, warmSection: warm, knownSection: known,
+		fingerprintSection: appendText(nil, s.Fingerprint),
+	})
+}
 
+// encodeSections returns the wire format of sections by tag.
+func encodeSections(sections [][]byte) []byte {
 	wire := []byte{wireVersion}
-	sections := [][]byte{topicsSection: topics, unitsSection: units, ownedSection: owned, warmSection: warm, knownSection: known}
 	for tag, section := range sections {
 		if tag > 0 {
 			wire = binary.AppendUvarint(wire, uint64(tag))
-			wire = binary.AppendUvarint(wire, uint64(len(section)))
-			wire = append(wire, section...)
+			wire = appendText(wire, string(section))
 		}
 	}
 	return wire
+}
+
+// decodeSections reads the wire format of any version from 1 on. The returned function gives the section of a tag; one that
+// is not there reads as if it held nothing.
+func decodeSections(wire []byte) (section func(tag uint64) *reader, err error) {
+	if len(wire) == 0 || wire[0] == 0 {
+		return nil, fmt.Errorf("%w: no version", errCorrupt)
+	}
+	sections := map[uint64]*reader{}
+	for r := (&reader{wire: wire[1:]}); len(r.wire) > 0; {
+		tag := r.number()
+		sections[tag] = &reader{wire: r.bytes()}
+		if r.failed {
+			return nil, fmt.Errorf("%w: section %d", errCorrupt, tag)
+		}
+	}
+	return func(tag uint64) *reader {
+		if r := sections[tag]; r != nil {
+			return r
+		}
+		return &reader{wire: []byte{0, 0, 0}}
+	}, nil
 }
 
 func topicTable(s Subscription) []string {
@@ -100,22 +128,9 @@ func appendPartitions(wire []byte, tps []broker.TopicPartition, table []string) 
 
 // Decode reads the wire format. It takes any version from 1 on. Partitions come out sorted.
 func Decode(wire []byte) (Subscription, error) {
-	if len(wire) == 0 || wire[0] == 0 {
-		return Subscription{}, fmt.Errorf("%w: no version", errCorrupt)
-	}
-	sections := map[uint64]*reader{}
-	for r := (&reader{wire: wire[1:]}); len(r.wire) > 0; {
-		tag := r.number()
-		sections[tag] = &reader{wire: r.bytes()}
-		if r.failed {
-			return Subscription{}, fmt.Errorf("%w: section %d", errCorrupt, tag)
-		}
-	}
-	section := func(tag uint64) *reader {
-		if r := sections[tag]; r != nil {
-			return r
-		}
-		return &reader{wire: []byte{0, 0, 0}} // of nothing
+	section, err := decodeSections(wire)
+	if err != nil {
+		return Subscription{}, err
 	}
 	var s Subscription
 	r := section(topicsSection)
@@ -149,6 +164,10 @@ func Decode(wire []byte) (Subscription, error) {
 
 	r = section(knownSection)
 	s.Known = int(min(r.number(), math.MaxInt32))
+	failed = failed || r.failed
+
+	r = section(fingerprintSection)
+	s.Fingerprint = string(r.bytes())
 	if failed || r.failed {
 		return Subscription{}, errCorrupt
 	}

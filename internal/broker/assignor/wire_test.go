@@ -19,7 +19,7 @@ var subscriptions = map[string]assignor.Subscription{
 	},
 	"an owner": {
 		Units: [][]string{{"b", "a"}}, MemberID: "weir-4f2c", Generation: 1 << 30,
-		Owned: append(tps("a", 0, 5), tps("gone", 1<<31-1)...), Warm: tps("b", 1), Known: 300,
+		Owned: append(tps("a", 0, 5), tps("gone", 1<<31-1)...), Warm: tps("b", 1), Known: 300, Fingerprint: "3f",
 	},
 }
 

@@ -233,8 +233,8 @@ func (g *group) post(kind broker.GroupEventKind, partitions []broker.TopicPartit
 	return true
 }
 
-// awaitEnd waits for the end of a session, until a topic has another number of partitions than it had at the join, or, if
-// some member has to give something up for another one, for the rebalance timeout, which is what the member has for it: a
+// awaitEnd waits for the end of a session, until a topic has another number of partitions than it had when the partitions were
+// assigned, which for a static member may be long before it joined, or, if some member has to give something up for another one, for the rebalance timeout, which is what the member has for it: a
 // static member that restarts instead gets the assignment of this generation, knows of nothing to give up and does not join
 // again (KIP-345), and what it had would be nobody's until the next rebalance.
 //
@@ -245,7 +245,7 @@ func (g *group) awaitEnd(over <-chan struct{}) {
 	defer ticker.Stop()
 	handled := g.handled
 	var overdue <-chan time.Time
-	if g.strategy.incomplete {
+	if g.strategy.came.Incomplete {
 		overdue = time.After(g.cfg.RebalanceTimeout)
 	}
 	for {
@@ -261,14 +261,23 @@ func (g *group) awaitEnd(over <-chan struct{}) {
 		case <-ticker.C:
 			sizes, err := g.client.sizes(g.topics)
 			for topic, size := range sizes {
-				if err == nil && size != g.client.known[topic] {
+				if before := g.assignedSize(topic); err == nil && size != before {
 					g.cluster.log.Info("topic has another number of partitions, assigning anew", "group", g.cfg.Group,
-						"topic", topic, "before", g.client.known[topic], "now", size)
+						"topic", topic, "before", before, "now", size)
 					return
 				}
 			}
 		}
 	}
+}
+
+// assignedSize returns the number of partitions of a topic that the last assignment was made for. If the member that made it
+// has not said so, it is that of the last join.
+func (g *group) assignedSize(topic string) int32 {
+	if size, ok := g.strategy.came.Sizes[topic]; ok {
+		return size
+	}
+	return g.client.known[topic]
 }
 
 // isLost says that the group has gone on without this member.

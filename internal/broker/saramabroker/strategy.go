@@ -1,7 +1,6 @@
 package saramabroker
 
 import (
-	"bytes"
 	"cmp"
 	"maps"
 	"slices"
@@ -24,14 +23,13 @@ type strategy struct {
 	group *group
 	// assigned is the last assignment.
 	assigned []broker.TopicPartition
-	// incomplete says that something in the last assignment waits for a member to give it up and to join again.
-	incomplete bool
-	// data is what comes with the assignments that this member has made last, if it has made any.
+	// came is the data that came with it.
+	came assignor.Data
+	// data comes with the assignments that this member has made last, if it has made any.
 	data []byte
+	// warned are the fingerprints of the members when the log last said that they differ.
+	warned []string
 }
-
-// incompleteData is what comes with the assignments of a generation in which some member has to give something up.
-var incompleteData = []byte("incomplete")
 
 var (
 	_ sarama.SubscriptionUserDataBalanceStrategy = (*strategy)(nil)
@@ -48,6 +46,7 @@ func (s *strategy) SubscriptionUserData([]string) ([]byte, error) {
 	now := g.current()
 	subscription := assignor.Subscription{
 		Units: g.cfg.Topics, Owned: sortedPartitions(now.owned), MemberID: now.memberID, Generation: now.generation,
+		Fingerprint: g.cfg.Fingerprint,
 	}
 	for _, topic := range g.topics {
 		subscription.Known += int(g.client.known[topic])
@@ -78,18 +77,19 @@ func (s *strategy) Plan(members map[string]sarama.ConsumerGroupMemberMetadata, t
 		sizes[topic] = int32(len(partitions))
 	}
 	plan := make(sarama.BalanceStrategyPlan, len(members))
-	s.data = nil
+	data := assignor.Data{Sizes: sizes, Fingerprints: assignor.Fingerprints(subscriptions)}
 	for id, tps := range assignor.Assign(subscriptions, sizes) {
 		// What a member says to own by another id is void, and nobody waits for it.
 		member := subscriptions[id]
 		if member.MemberID == id && slices.ContainsFunc(member.Owned, func(tp broker.TopicPartition) bool { return !slices.Contains(tps, tp) }) {
-			s.data = incompleteData
+			data.Incomplete = true
 		}
 		plan[id] = map[string][]int32{}
 		for _, tp := range tps {
 			plan.Add(id, tp.Topic, tp.Partition)
 		}
 	}
+	s.data = data.Encode()
 	return plan, nil
 }
 
@@ -103,13 +103,35 @@ func (s *strategy) AssignmentData(string, map[string][]int32, int32) ([]byte, er
 // up the committed offset of each partition, one after the other.
 func (s *strategy) OnAssignment(assignment *sarama.ConsumerGroupMemberAssignment, _ int32) {
 	s.assigned = nil
-	s.incomplete = bytes.Equal(assignment.UserData, incompleteData)
+	s.came = assignor.Data{}
+	if len(assignment.UserData) > 0 {
+		var err error
+		if s.came, err = assignor.DecodeData(assignment.UserData); err != nil {
+			s.group.cluster.log.Warn("cannot read the data of an assignment", "group", s.group.cfg.Group, "error", err)
+		}
+	}
+	s.compareTopologies()
 	for topic, partitions := range assignment.Topics {
 		for _, p := range partitions {
 			s.assigned = append(s.assigned, broker.TopicPartition{Topic: topic, Partition: p})
 		}
 	}
 	clear(assignment.Topics)
+}
+
+// compareTopologies says in the log when members of the group run different topologies, once for each set of them.
+func (s *strategy) compareTopologies() {
+	all, own := s.came.Fingerprints, s.group.cfg.Fingerprint
+	differ := own != "" && len(all) > 0 && (len(all) > 1 || all[0] != own)
+	switch {
+	case differ && !slices.Equal(all, s.warned):
+		s.warned = all
+		s.group.cluster.log.Warn("members of the group run different topologies: during an upgrade that passes; otherwise give "+
+			"each application a group of its own", "group", s.group.cfg.Group, "own fingerprint", own, "fingerprints", all)
+	case !differ && s.warned != nil:
+		s.warned = nil
+		s.group.cluster.log.Info("all members of the group run the same topology", "group", s.group.cfg.Group)
+	}
 }
 
 func sortedPartitions(set map[broker.TopicPartition]bool) []broker.TopicPartition {

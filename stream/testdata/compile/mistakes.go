@@ -77,7 +77,6 @@ func rekeying(s stream.Stream[string, trade]) {
 	s.UpdateRecord(func(context.Context, trade) error { return nil })                                                                       // ERROR cannot use \(func
 	s.FilterNot(price)                                                                                     // ERROR cannot use price
 	s.FlatMapSeq(func(t trade) []trade { return nil })                                                     // ERROR does not match
-	s.FlatMapEmit(func(t trade, emit func(trade) error) {})                                                // ERROR does not match
 }
 
 func branches(s stream.Stream[string, trade], q stream.Stream[string, quote]) {
@@ -87,7 +86,6 @@ func branches(s stream.Stream[string, trade], q stream.Stream[string, quote]) {
 	b.Match("quote", func(t trade) (quote, bool) { return quote{}, true }).To(trades)                // ERROR cannot use trades
 	b.Map(price)                                                                                     // ERROR b\.Map undefined
 	b.Match("one", func(t trade) quote { return quote{} })                                           // ERROR does not match
-	s.Concat(q)                                                                                      // ERROR cannot use q
 	s.ToOneOf(func(context.Context, stream.Record[string, trade]) (stream.Topic[string, trade], error) { panic("") }, byInt) // ERROR cannot use byInt
 	s.ToWith(trades, stream.Write[string, quote]{})                                                  // ERROR cannot use stream\.Write\[string, quote\]
 	s.Collect(&stream.Collector[string, quote]{})                                                    // ERROR cannot use

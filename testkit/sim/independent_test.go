@@ -1,0 +1,138 @@
+package sim_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/weirstreams/weir/testkit/sim"
+)
+
+// The reference model of package sim is made of the operators that it tests: it does not see what they do wrong without faults.
+// The models of the files independent_*_test.go share no code with them. Each keeps all records that its task has processed, and
+// computes everything anew from the rules in the documentation.
+var independent = map[string]func(sim.Outcome) error{
+	"tumbling by partition": checkWindows(map[string]windowModel{
+		"texts": {kind: aligned, size: 10, step: 10, byPartition: true, result: idsAndSum},
+	}),
+	"hopping": checkWindows(map[string]windowModel{
+		"texts":       {kind: aligned, size: 10, step: 4, grace: 3, result: idsAndSum},
+		"more_texts":  {kind: aligned, size: 12, step: 5, byPartition: true, result: idsAndSum},
+		"other_texts": {kind: aligned, size: 9, step: 3, current: true, result: latestAmount},
+	}),
+	"sliding": checkWindows(map[string]windowModel{
+		"texts":      {kind: slidingWindow, size: 8, grace: 3, result: idsAndSum},
+		"more_texts": {kind: slidingWindow, size: 5, current: true, result: greatestAmount},
+	}),
+	"sliding by partition": checkWindows(map[string]windowModel{
+		"texts": {kind: slidingWindow, size: 8, grace: 3, byPartition: true, result: idsAndSum},
+	}),
+	"count windows": checkWindows(map[string]windowModel{
+		"texts":       {kind: counted, count: 4, every: 4, result: idsAndSum},
+		"more_texts":  {kind: counted, count: 5, every: 2, result: idsAndSum},
+		"other_texts": {kind: counted, count: 3, every: 1, current: true, result: lastAmount},
+	}),
+	"as-of join":    checkAsOfJoin,
+	"nearest join":  checkNearestJoin,
+	"interval join": checkIntervalJoin,
+	"stores":        checkStores,
+	"timers":        checkTimers,
+}
+
+// checkOf returns all checks of a topology.
+func checkOf(t topologyOf) func(sim.Outcome) error {
+	model := independent[t.name]
+	switch {
+	case model == nil:
+		return t.check
+	case t.check != nil:
+		panic(t.name + " has two checks")
+	}
+	return func(o sim.Outcome) error {
+		if err := model(o); err != nil {
+			return fmt.Errorf("independent model: %w", err)
+		}
+		return nil
+	}
+}
+
+// input is a record that a task has processed.
+type input struct {
+	order
+	key    string
+	at     int64
+	origin string
+	sim.Processed
+}
+
+// inputsOf decodes what the tasks that read a topic have processed.
+func inputsOf(o sim.Outcome, topic string) [][]input {
+	var tasks [][]input
+	for _, task := range o.Processed(topic) {
+		inputs := make([]input, len(task))
+		for i, r := range task {
+			inputs[i] = input{key: string(r.Key), at: r.Millis, Processed: r}
+			inputs[i].origin = fmt.Sprintf("%s/%d@%d", r.Topic, r.Partition, r.Offset)
+			if err := json.Unmarshal(r.Value, &inputs[i].order); err != nil {
+				panic(err)
+			}
+		}
+		tasks = append(tasks, inputs)
+	}
+	return tasks
+}
+
+// output writes down a record as compareOutput reads it.
+func output(key string, value any, at int64) string {
+	text, ok := value.(string)
+	if !ok {
+		data, err := json.Marshal(value)
+		if err != nil {
+			panic(err)
+		}
+		text = string(data)
+	}
+	return fmt.Sprintf("%s: %s @%d", key, text, at)
+}
+
+// compareOutput compares a topic with what each task should have written. A task writes the partition with its number, as keys
+// stay what they were. merged says that the task has several inputs: at least once, these may have been merged in another order
+// before work was done again.
+func compareOutput(o sim.Outcome, topic string, want [][]string, merged bool) error {
+	for p, records := range o.Read(topic) {
+		got, wanted := []string{}, want[p]
+		for _, r := range records {
+			got = append(got, fmt.Sprintf("%s: %s @%d", r.Key, r.Value, r.Millis))
+		}
+		if !o.ExactlyOnce {
+			got = first(got)
+			unique := first(wanted)
+			switch {
+			case merged:
+				got = slices.DeleteFunc(got, func(line string) bool { return !slices.Contains(wanted, line) })
+				fallthrough
+			case len(unique) < len(wanted): // repetitions cannot be told from records that are equal
+				slices.Sort(got)
+				slices.Sort(unique)
+			}
+			wanted = unique
+		}
+		if diff := cmp.Diff(wanted, got, cmpopts.EquateEmpty()); diff != "" {
+			return fmt.Errorf("%s, partition %d: output differs (-want +got):\n%s", topic, p, diff)
+		}
+	}
+	return nil
+}
+
+// first drops what is there again.
+func first(lines []string) []string {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(slices.Clone(lines), func(line string) bool {
+		again := seen[line]
+		seen[line] = true
+		return again
+	})
+}

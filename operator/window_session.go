@@ -10,8 +10,8 @@ import (
 // session is the operator for sessions. A session is stored under the time of its first record; its Latest is the time
 // of its last record.
 //
-// One bound decides what is late and what is closed: bound, the oldest time that is accepted. A session is closed when
-// no record from there on can reach it. So no record that is accepted finds its session closed, whatever the order of
+// One bound, the oldest time that is accepted, decides which records are late and which sessions are closed. A session is
+// closed when no record from there on can reach it. So no record that is accepted finds its session closed, whatever the order of
 // arrival, and late records never extend one.
 type session[K, V, A, R any] struct{ *windows[K, V, A, R] }
 

@@ -168,7 +168,7 @@ func (a Aggregate) replaces(s *AggregateState, v Value, order int64) bool {
 }
 
 // compare orders two values. NaN comes before every number that it is compared with as the first, and after as the second:
-// so it wins over all numbers, whatever the order in which they come.
+// so it wins over all numbers, in any order of arrival.
 func (a Aggregate) compare(v, w Value) int {
 	if v.kind == KindString && w.kind == KindString {
 		return strings.Compare(v.text(), w.text())

@@ -3,8 +3,8 @@
 // A [Codec] is append-style on the way out, so that the runtime encodes straight into the buffer that goes to the
 // broker, and copies on the way in, because the bytes that it is given belong to a fetch buffer that is used again.
 //
-// Null is not a codec's business: the runtime passes a null key or value around the codec (see [Nuller] for the types
-// that can themselves be null).
+// The runtime passes a null key or value around the codec. A codec whose type can be null says so with [Nuller], and one
+// whose bytes can say null with [NullEncoding].
 package codec
 
 // Codec encodes and decodes values of type T.
@@ -22,7 +22,8 @@ type Codec[T any] interface {
 }
 
 // Nuller is implemented by codecs of types that have a null of their own, such as pointers and byte slices. The
-// runtime asks it before Append and writes a null (for a value: a tombstone) where it says true.
+// runtime asks it before Append and writes a null (for a value: a tombstone) where it says true, and after Decode, where
+// true makes the record a record with a null. A state that is set to null is deleted.
 type Nuller[T any] interface {
 	IsNull(v T) bool
 }

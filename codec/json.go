@@ -24,8 +24,9 @@ import (
 // input.
 //
 // If T is a pointer, slice, map or interface, its nil is null (see [Nuller]): for a value that means a tombstone, so
-// return an empty slice, not nil, for a list without elements. Append itself writes nil as the text null, and Decode
-// turns the text null into the zero value.
+// return an empty slice, not nil, for a list without elements. The text null is null for every T, in both directions (see
+// [NullEncoding]): a record with this value has a null value. Append itself writes nil as the text null, and Decode turns
+// the text null into the zero value.
 //
 // Errors are an [*Error] whose cause names the position and shows an excerpt. The engine is sonic where it runs, and
 // encoding/json elsewhere; see [JSONEngine].
@@ -103,6 +104,9 @@ func (j jsonCodec[T]) Decode(c *Context, data []byte) (T, error) {
 	}
 	return v, nil
 }
+
+// IsNullEncoding implements [NullEncoding].
+func (jsonCodec[T]) IsNullEncoding(_ *Context, data []byte) bool { return IsJSONNull(data) }
 
 func (j jsonCodec[T]) release(s *jsonScratch[T]) {
 	var zero T

@@ -6,15 +6,18 @@ import "errors"
 // for null (see [Nuller]). Use it to tell a null from a zero value: Nullable(Int64()).
 //
 // If inner has a null of its own, a pointer to that is null as well. Append fails with an [*Error] for nil, since there
-// are no bytes that mean null; it is the caller that writes the null. Decode allocates the T.
+// are no bytes that mean null; it is the caller that writes the null. Decode allocates the T. If bytes of inner say null (see
+// [NullEncoding]), Decode returns nil for them.
 func Nullable[T any](inner Codec[T]) Codec[*T] {
 	nuller, _ := inner.(Nuller[T])
-	return nullable[T]{inner: inner, nuller: nuller}
+	encoding, _ := inner.(NullEncoding)
+	return nullable[T]{inner: inner, nuller: nuller, encoding: encoding}
 }
 
 type nullable[T any] struct {
-	inner  Codec[T]
-	nuller Nuller[T] // nil if inner has no null
+	inner    Codec[T]
+	nuller   Nuller[T]    // nil if inner has no null
+	encoding NullEncoding // nil if no bytes of inner say null
 }
 
 var errNilPointer = errors.New("a nil pointer has no encoding; write a null in its place")
@@ -28,6 +31,9 @@ func (n nullable[T]) Append(dst []byte, c *Context, v *T) ([]byte, error) {
 
 func (n nullable[T]) Decode(c *Context, data []byte) (*T, error) {
 	v, err := n.inner.Decode(c, data)
+	if n.IsNullEncoding(c, data) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -36,4 +42,9 @@ func (n nullable[T]) Decode(c *Context, data []byte) (*T, error) {
 
 func (n nullable[T]) IsNull(v *T) bool {
 	return v == nil || n.nuller != nil && n.nuller.IsNull(*v)
+}
+
+// IsNullEncoding implements [NullEncoding].
+func (n nullable[T]) IsNullEncoding(c *Context, data []byte) bool {
+	return n.encoding != nil && n.encoding.IsNullEncoding(c, data)
 }

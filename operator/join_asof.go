@@ -28,6 +28,7 @@ type AsOf[K, V, R, W any] struct {
 	next      Receiver[K, W]
 	out       Record[K, W]
 	match     Matched[R]
+	null      nullRule[R]
 	waiting   *waiting[K, V, R, W] // nil if matches are looked for backward
 }
 
@@ -47,7 +48,7 @@ func NewAsOf[K, V, R, W any](
 	}
 	a := &AsOf[K, V, R, W]{
 		env: env, node: node, keys: newKeyEncoder(key, d.StoreName()), unmatched: unmatched,
-		tolerance: d.ToleranceMillis(), merge: merge, next: next, right: matches,
+		tolerance: d.ToleranceMillis(), merge: merge, next: next, right: matches, null: newNullRule(right),
 	}
 	if d.Direction() != join.Backward {
 		if a.waiting, err = newWaiting(a, d, key, left); err != nil {
@@ -140,7 +141,7 @@ func (a *AsOf[K, V, R, W]) keep(key []byte, r *Record[K, R]) (kept bool, err err
 	if err := a.right.Place(key); err != nil {
 		return false, Fatal(err)
 	}
-	kept, err = a.right.Put(r.Millis, Held[R]{Value: r.Value, Null: r.ValueNull})
+	kept, err = a.right.Put(r.Millis, held(r, &a.null))
 	if !kept {
 		a.env.Late++
 	}

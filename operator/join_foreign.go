@@ -44,6 +44,7 @@ type ForeignKeyView[K, V, R, W any] struct {
 	matches *store.Cell[foreignMatch[V, R]]
 	keys    keyEncoder[K]
 	rows    codec.Codec[R]
+	null    nullRule[W]
 
 	left  V
 	match foreignMatch[V, R]
@@ -72,6 +73,7 @@ func (v *ForeignKeyView[K, V, R, W]) Open(
 	v.matches, err = openStore(env, name, store.NewCell(name, store.WithCodec[foreignMatch[V, R]](foreignMatchCodec[V, R]{left, right})).Open)
 	v.keys = newKeyEncoder(key, name)
 	v.rows = right
+	v.null = typeNullRule[W]()
 	return err
 }
 
@@ -120,7 +122,8 @@ func (v *ForeignKeyView[K, V, R, W]) result(match *foreignMatch[V, R], left *V) 
 	if left == nil || right == nil && !v.Unmatched {
 		return row, false
 	}
-	return v.Merge(left, right), true
+	row = v.Merge(left, right)
+	return row, !v.null.is(row)
 }
 
 // Changes returns the receiver of the changes of the left table. It is called once.

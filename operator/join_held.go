@@ -18,6 +18,14 @@ type Held[V any] struct {
 	Matched bool
 }
 
+// held returns the value of a record to be kept. What is null by its type is kept as a null.
+func held[K, V any](r *Record[K, V], null *nullRule[V]) Held[V] {
+	if r.ValueNull || null.is(r.Value) {
+		return Held[V]{Null: true}
+	}
+	return Held[V]{Value: r.Value}
+}
+
 // heldCodec writes flags, the headers if there are any, and the value.
 type heldCodec[V any] struct{ value codec.Codec[V] }
 

@@ -37,6 +37,7 @@ type side[V any] struct {
 	before, after int64
 	// unmatched says whether records without a match are emitted.
 	unmatched bool
+	null      nullRule[V]
 	due       []store.Timed[Held[V]] // scratch
 }
 
@@ -77,6 +78,7 @@ func NewInterval[K, V, R, W any](
 }
 
 func (s *side[V]) open(env *Env, name string, c codec.Codec[V], grace int64) (err error) {
+	s.null = newNullRule(c)
 	s.store, err = openStore(env, name, func(space store.Space) *store.Timestamped[Held[V]] {
 		return store.OpenTimestamped(space, codec.Codec[Held[V]](heldCodec[V]{c}), store.TimestampedOptions{
 			Duplicates: true, Index: true, Ahead: grace/4 + 1,
@@ -230,7 +232,9 @@ func receive[K, V, R, W, M, O any](
 		if err := mine.store.Place(key); err != nil {
 			return Fatal(err)
 		}
-		if _, err := mine.store.Put(r.Millis, Held[M]{Value: r.Value, Null: r.ValueNull, Matched: len(matches) > 0 && j.final}); err != nil {
+		keep := held(r, &mine.null)
+		keep.Matched = len(matches) > 0 && j.final
+		if _, err := mine.store.Put(r.Millis, keep); err != nil {
 			return Fatal(err)
 		}
 	}

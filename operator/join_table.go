@@ -69,6 +69,7 @@ type TablesView[K, V, R, W any] struct {
 
 	left  V
 	right R
+	null  *nullRule[W] // made when it is first needed
 }
 
 // Row implements [View].
@@ -93,7 +94,12 @@ func (j *TablesView[K, V, R, W]) merge(l *V, r *R) (row W, ok bool) {
 	if l == nil && r == nil || l == nil && !j.UnmatchedRight || r == nil && !j.UnmatchedLeft {
 		return row, false
 	}
-	return j.Merge(l, r), true
+	if j.null == nil {
+		null := typeNullRule[W]()
+		j.null = &null
+	}
+	row = j.Merge(l, r)
+	return row, !j.null.is(row)
 }
 
 // Left returns the receiver of the changes of the left table.

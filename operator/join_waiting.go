@@ -16,6 +16,7 @@ type waiting[K, V, R, W any] struct {
 	key     codec.Codec[K]
 	// left are the records that wait. Its watermark is the greatest time of both sides.
 	left *store.Timestamped[Held[V]]
+	null nullRule[V]
 	due  []store.Timed[Held[V]] // scratch
 	held Record[K, V]           // scratch
 }
@@ -29,7 +30,7 @@ func newWaiting[K, V, R, W any](a *AsOf[K, V, R, W], d join.AsOf, key codec.Code
 	if err != nil {
 		return nil, err
 	}
-	w := &waiting[K, V, R, W]{AsOf: a, nearest: d.Direction() == join.Nearest, key: key, left: waiters}
+	w := &waiting[K, V, R, W]{AsOf: a, nearest: d.Direction() == join.Nearest, key: key, left: waiters, null: newNullRule(left)}
 	a.env.Idle = append(a.env.Idle, func(millis int64) error {
 		a.env.Enter(a.node)
 		// Not if there is nothing to do: the input may be silent before old records come.
@@ -153,7 +154,9 @@ func (w *waiting[K, V, R, W]) receiveLeft(key []byte, r *Record[K, V]) error {
 	if err := w.left.Place(key); err != nil {
 		return Fatal(err)
 	}
-	_, err = w.left.Put(r.Millis, Held[V]{Value: r.Value, Headers: copyHeaders(r.Headers), Null: r.ValueNull})
+	wait := held(r, &w.null)
+	wait.Headers = copyHeaders(r.Headers)
+	_, err = w.left.Put(r.Millis, wait)
 	return Fatal(err)
 }
 

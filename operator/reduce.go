@@ -13,6 +13,7 @@ import (
 type Reduce[K, V any] struct {
 	states[K, *store.Cell[V]]
 	f    func(context.Context, V, *Record[K, V]) (V, error)
+	null nullRule[V]
 	next Receiver[K, V]
 	out  Record[K, V]
 }
@@ -25,13 +26,13 @@ func NewReduce[K, V any](
 	if err != nil {
 		return nil, err
 	}
-	return &Reduce[K, V]{states: s, f: f, next: next}, nil
+	return &Reduce[K, V]{states: s, f: f, null: typeNullRule[V](), next: next}, nil
 }
 
 // Receive implements [Receiver].
 func (m *Reduce[K, V]) Receive(r *Record[K, V]) error {
 	ok, err := m.enter(r.Key, r.KeyNull, r.Millis)
-	if err != nil || !ok || r.ValueNull {
+	if err != nil || !ok || r.ValueNull || m.null.is(r.Value) {
 		return err
 	}
 	derive(&m.out, r)
@@ -51,6 +52,7 @@ type Aggregate[K, V, A, R any] struct {
 	states[K, *store.Cell[A]]
 	aggregator window.Aggregator[V, A, R]
 	takesNull  bool
+	null       nullRule[V]
 	next       Receiver[K, R]
 	// Here, not on the stack: what an aggregator is given escapes.
 	acc A
@@ -66,13 +68,13 @@ func NewAggregate[K, V, A, R any](
 		return nil, err
 	}
 	_, takesNull := a.(window.TakesNull)
-	return &Aggregate[K, V, A, R]{states: s, aggregator: a, takesNull: takesNull, next: next}, nil
+	return &Aggregate[K, V, A, R]{states: s, aggregator: a, takesNull: takesNull, null: typeNullRule[V](), next: next}, nil
 }
 
 // Receive implements [Receiver].
 func (m *Aggregate[K, V, A, R]) Receive(r *Record[K, V]) error {
 	ok, err := m.enter(r.Key, r.KeyNull, r.Millis)
-	if err != nil || !ok || r.ValueNull && !m.takesNull {
+	if err != nil || !ok || !m.takesNull && (r.ValueNull || m.null.is(r.Value)) {
 		return err
 	}
 	if m.acc, ok = m.stores.Get(); !ok {

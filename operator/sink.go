@@ -13,8 +13,8 @@ type Sink[K, V any] struct {
 	node         int
 	key          codec.Codec[K]
 	value        codec.Codec[V]
-	keyNull      func(K) bool
-	valueNull    func(V) bool
+	keyNull      nullRule[K]
+	valueNull    nullRule[V]
 	keyContext   codec.Context
 	valueContext codec.Context
 	output       Output
@@ -29,18 +29,10 @@ type Sink[K, V any] struct {
 func NewSink[K, V any](env *Env, node int, topic string, key codec.Codec[K], value codec.Codec[V], output Output) *Sink[K, V] {
 	return &Sink[K, V]{
 		env: env, node: node, key: key, value: value, output: output, partitions: output.Partitions(),
-		keyNull: isNull(key), valueNull: isNull(value),
+		keyNull: newNullRule(key), valueNull: newNullRule(value),
 		keyContext:   codec.Context{Topic: topic, Part: codec.Key},
 		valueContext: codec.Context{Topic: topic, Part: codec.Value},
 	}
-}
-
-// isNull returns how to tell a null of T, or nil if T has none.
-func isNull[T any](c codec.Codec[T]) func(T) bool {
-	if n, ok := c.(codec.Nuller[T]); ok {
-		return n.IsNull
-	}
-	return nil
 }
 
 // Receive implements [Receiver].
@@ -57,20 +49,26 @@ func (s *Sink[K, V]) Receive(r *Record[K, V]) error {
 	// The capacity is cut, so that a codec that appends does not write into the headers of the input.
 	*out = broker.Record{Headers: r.Headers[:len(r.Headers):len(r.Headers)], Millis: r.Millis}
 	buffer := s.buffer[:0]
-	hasKey := !r.KeyNull && (s.keyNull == nil || !s.keyNull(r.Key))
+	hasKey := !r.KeyNull && !s.keyNull.is(r.Key)
 	if hasKey {
 		s.keyContext.Headers = out.Headers
 		if buffer, err = s.key.Append(buffer, &s.keyContext, r.Key); err != nil {
 			return codecError(codec.Key, true, err)
 		}
+		if s.keyNull.encoded(&s.keyContext, buffer) {
+			hasKey, buffer, s.keyContext.Headers = false, buffer[:0], out.Headers
+		}
 		out.Headers = s.keyContext.Headers
 	}
 	end := len(buffer)
-	hasValue := !r.ValueNull && (s.valueNull == nil || !s.valueNull(r.Value))
+	hasValue := !r.ValueNull && !s.valueNull.is(r.Value)
 	if hasValue {
 		s.valueContext.Headers = out.Headers
 		if buffer, err = s.value.Append(buffer, &s.valueContext, r.Value); err != nil {
 			return codecError(codec.Value, true, err)
+		}
+		if s.valueNull.encoded(&s.valueContext, buffer[end:]) {
+			hasValue, buffer, s.valueContext.Headers = false, buffer[:end], out.Headers
 		}
 		out.Headers = s.valueContext.Headers
 	}

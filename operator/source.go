@@ -27,8 +27,10 @@ type Source[K, V any] struct {
 	split        codec.Splitter[V]         // nil if a message holds one value
 	values       []V                       // empty between messages, for its memory
 	at           func(*Record[K, V]) int64 // nil takes the time of the message
-	format       []string                  // names of headers that go no further
-	headers      []codec.Header            // those that do, if some do not
+	keyNull      nullRule[K]
+	valueNull    nullRule[V]
+	format       []string       // names of headers that go no further
+	headers      []codec.Header // those that do, if some do not
 	next         Receiver[K, V]
 	out          Record[K, V]
 }
@@ -41,6 +43,7 @@ func NewSource[K, V any](
 	split, _ := value.(codec.Splitter[V])
 	return &Source[K, V]{
 		env: env, node: node, key: key, value: value, split: split, at: at, next: next,
+		keyNull: newNullRule(key), valueNull: newNullRule(value),
 		format:       append(formatHeaders(key, codec.Key), formatHeaders(value, codec.Value)...),
 		keyContext:   codec.Context{Topic: topic, Part: codec.Key},
 		valueContext: codec.Context{Topic: topic, Part: codec.Value},
@@ -56,7 +59,11 @@ func (s *Source[K, V]) Process(r *broker.Record) error {
 	var err error
 	if !out.KeyNull {
 		s.keyContext.Headers = r.Headers
-		if out.Key, err = s.key.Decode(&s.keyContext, r.Key); err != nil {
+		out.Key, err = s.key.Decode(&s.keyContext, r.Key)
+		if s.keyNull.any && s.keyNull.decoded(&s.keyContext, r.Key, &out.Key, err) {
+			out.KeyNull, err = true, nil
+		}
+		if err != nil {
 			return s.failed(codec.Key, err)
 		}
 	}
@@ -65,7 +72,11 @@ func (s *Source[K, V]) Process(r *broker.Record) error {
 		if s.split != nil {
 			return s.processSplit(r)
 		}
-		if out.Value, err = s.value.Decode(&s.valueContext, r.Value); err != nil {
+		out.Value, err = s.value.Decode(&s.valueContext, r.Value)
+		if s.valueNull.any && s.valueNull.decoded(&s.valueContext, r.Value, &out.Value, err) {
+			out.ValueNull, err = true, nil
+		}
+		if err != nil {
 			return s.failed(codec.Value, err)
 		}
 	}

@@ -10,24 +10,27 @@ import (
 // keyEncoder turns keys into the bytes by which state is found.
 type keyEncoder[K any] struct {
 	codec   codec.Codec[K]
-	isNull  func(K) bool
+	null    nullRule[K]
 	context codec.Context
 	buffer  []byte
 }
 
 func newKeyEncoder[K any](c codec.Codec[K], storeName string) keyEncoder[K] {
-	return keyEncoder[K]{codec: c, isNull: isNull(c), context: codec.Context{Topic: storeName, Part: codec.Key}}
+	return keyEncoder[K]{codec: c, null: newNullRule(c), context: codec.Context{Topic: storeName, Part: codec.Key}}
 }
 
 // encode returns the bytes of a record's key, valid until the next call, or false for a null key.
 func (e *keyEncoder[K]) encode(key K, null bool) ([]byte, bool, error) {
-	if null || e.isNull != nil && e.isNull(key) {
+	if null || e.null.is(key) {
 		return nil, false, nil
 	}
 	var err error
 	e.buffer, err = e.codec.Append(e.buffer[:0], &e.context, key)
 	if err != nil {
 		return nil, false, &CodecError{Part: codec.Key, Encoding: true, Err: err}
+	}
+	if e.null.encoded(&e.context, e.buffer) {
+		return nil, false, nil
 	}
 	return e.buffer, true, nil
 }

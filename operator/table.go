@@ -21,6 +21,7 @@ type View[K, V any] interface {
 type Rows[K, V any] struct {
 	cell *store.Cell[V]
 	keys keyEncoder[K]
+	null nullRule[V]
 }
 
 // NewRows opens the store of a table in the task of env.
@@ -29,7 +30,7 @@ func NewRows[K, V any](env *Env, handle *store.CellHandle[V], key codec.Codec[K]
 	if err != nil {
 		return nil, err
 	}
-	return &Rows[K, V]{cell: cell, keys: newKeyEncoder(key, handle.Name())}, nil
+	return &Rows[K, V]{cell: cell, keys: newKeyEncoder(key, handle.Name()), null: typeNullRule[V]()}, nil
 }
 
 // Row implements [View].
@@ -79,7 +80,7 @@ func (t *Table[K, V]) Receive(r *Record[K, V]) error {
 		t.out.Value.Old = &t.old
 	}
 	switch {
-	case !r.ValueNull:
+	case !r.ValueNull && !t.Rows.null.is(r.Value):
 		cell.Set(r.Value)
 		t.row = r.Value
 		t.out.Value.New = &t.row

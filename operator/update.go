@@ -11,12 +11,17 @@ type Update[K, V any] struct {
 	Clone func(V) V
 	Next  Receiver[K, V]
 
-	out Record[K, V]
+	null *nullRule[V] // made when it is first needed
+	out  Record[K, V]
 }
 
 // Receive implements [Receiver].
 func (u *Update[K, V]) Receive(r *Record[K, V]) error {
-	if r.ValueNull {
+	if u.null == nil {
+		null := typeNullRule[V]()
+		u.null = &null
+	}
+	if r.ValueNull || u.null.is(r.Value) {
 		return u.Next.Receive(r)
 	}
 	u.Env.Enter(u.Node)

@@ -31,6 +31,7 @@ func NewWindow[K, V, A, R any](
 		w.horizon = math.MinInt64
 	}
 	_, w.takesNull = aggregator.(window.TakesNull)
+	w.null = typeNullRule[V]()
 	if d.NeedsMerge() {
 		w.orderer = window.OrdererOf(aggregator)
 	}
@@ -105,6 +106,7 @@ type windows[K, V, A, R any] struct {
 	collector   window.Collector[V, A, R] // nil if it keeps no items
 	orderer     window.Orderer[A, V]      // nil if it needs no numbers
 	takesNull   bool                      // whether the aggregator is given null values
+	null        nullRule[V]
 	emission    Emission[K, V, R]         //
 	size        int64                     // milliseconds; the gap of sessions
 	step        int64                     // milliseconds
@@ -182,7 +184,9 @@ func (w *windows[K, V, A, R]) ahead(at int64) bool {
 }
 
 // counts reports whether the aggregator is to see a record.
-func (w *windows[K, V, A, R]) counts(r *Record[K, V]) bool { return !r.ValueNull || w.takesNull }
+func (w *windows[K, V, A, R]) counts(r *Record[K, V]) bool {
+	return w.takesNull || !r.ValueNull && !w.null.is(r.Value)
+}
 
 // update adds a record to the window that begins at start, made if there is none. latest is the greatest time that was
 // in it before.

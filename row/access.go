@@ -13,7 +13,8 @@ func (e Expr) Key(name string) Expr { return Expr{&key{e.node, name}} }
 // Index is an item of a list; -1 is the last one. A missing one is an [*ElementError].
 func (e Expr) Index(i int) Expr { return Expr{&index{e.node, i}} }
 
-// Contains says whether a list contains an item, a string another, or a nested row a column.
+// Contains says whether a list contains an item, a string another, or a nested row a column. A row contains no number, boolean
+// or null.
 func (e Expr) Contains[T Operand](v T) Expr { return Expr{&containing{e.node, operand(v)}} }
 
 // In says whether the value equals one of some constants. For those of another column: Col("list").Contains(e).
@@ -112,6 +113,8 @@ func (x *containing) eval(ctx context.Context, r Row) (Value, error) {
 		return Bool(strings.Contains(v.text(), item.text())), nil
 	case v.kind == KindRow && item.kind == KindString:
 		return Bool(find(v.row().fields, item.text()) >= 0), nil
+	case v.kind == KindRow && item.kind != KindList && item.kind != KindRow:
+		return Bool(false), nil // columns have names, which are strings
 	}
 	return Value{}, misused(x, v, item)
 }

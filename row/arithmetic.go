@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"strings"
 )
 
 // Add is the sum, or two strings or lists one after the other.
@@ -12,7 +13,8 @@ func (e Expr) Add[T Operand](v T) Expr { return Expr{&arithmetic{plus, e.node, o
 // Sub is the difference.
 func (e Expr) Sub[T Operand](v T) Expr { return Expr{&arithmetic{minus, e.node, operand(v)}} }
 
-// Mul is the product.
+// Mul is the product. A string or list times an integer is repeated that often, and empty for zero and less; one of more than
+// 16,777,216 bytes or items is [ErrTooLong].
 func (e Expr) Mul[T Operand](v T) Expr { return Expr{&arithmetic{multiply, e.node, operand(v)}} }
 
 // Div is the quotient, a float.
@@ -60,6 +62,15 @@ func (x *arithmetic) eval(ctx context.Context, r Row) (Value, error) {
 	if ok && also {
 		return x.floats(f, g)
 	}
+	if x.op == multiply {
+		if b.kind == KindInt && (a.kind == KindString || a.kind == KindList) {
+			return x.repeat(a, b.int())
+		}
+		if a.kind == KindInt && (b.kind == KindString || b.kind == KindList) {
+			return x.repeat(b, a.int())
+		}
+		return Value{}, misused(x, a, b)
+	}
 	if x.op == plus && a.kind == b.kind {
 		switch a.kind {
 		case KindString:
@@ -69,6 +80,23 @@ func (x *arithmetic) eval(ctx context.Context, r Row) (Value, error) {
 		}
 	}
 	return Value{}, misused(x, a, b)
+}
+
+// maxRepeated is how long a repeated string or list may be, in bytes or items.
+const maxRepeated = 1 << 24
+
+func (x *arithmetic) repeat(v Value, n int64) (Value, error) {
+	length := max(int64(v.n), 1)
+	switch {
+	case n < 0 || v.n == 0:
+		n = 0
+	case n > maxRepeated/length:
+		return Value{}, at(x, ErrTooLong)
+	}
+	if v.kind == KindString {
+		return String(strings.Repeat(v.text(), int(n))), nil
+	}
+	return List(slices.Repeat(v.list(), int(n))...), nil
 }
 
 func (x *arithmetic) integers(a, b int64) (Value, error) {
@@ -114,7 +142,10 @@ func (x *arithmetic) floats(a, b float64) (Value, error) {
 		return Float(a / b), nil
 	}
 	f := math.Mod(a, b)
-	if f != 0 && (f < 0) != (b < 0) {
+	switch {
+	case f == 0:
+		f = math.Copysign(0, b) // math.Mod gives it the sign of the dividend
+	case (f < 0) != (b < 0):
 		f += b
 	}
 	return Float(f), nil

@@ -23,6 +23,9 @@ type rowCodec struct{}
 // IsNull makes nil rows null records (codec.Nuller).
 func (rowCodec) IsNull(r Row) bool { return r.IsNil() }
 
+// IsNullEncoding implements codec.NullEncoding.
+func (rowCodec) IsNullEncoding(_ *codec.Context, data []byte) bool { return codec.IsJSONNull(data) }
+
 func (rowCodec) Append(dst []byte, c *codec.Context, r Row) ([]byte, error) {
 	out, err := appendValue(dst, r.Value())
 	if err != nil {

@@ -30,7 +30,7 @@ func TestWhatIsDecodedIsEncodedAgain(t *testing.T) {
 		"order is kept":           `{"z":1,"a":2,"m":3}`,
 		"integers stay integers":  `{"i":[0,-1,9223372036854775807,-9223372036854775808]}`,
 		"beyond 64 bits":          `{"u":18446744073709551615,"n":-9223372036854775809,"b":123456789012345678901234567890}`,
-		"floats stay floats":      `{"f":[1.0,0.5,-0.0,1e+16,1e-05,1.7976931348623157e+308]}`,
+		"floats stay floats":      `{"f":[1.0,0.5,-0.0,1e+16,1e-5,1.7976931348623157e+308]}`,
 		"null, true, false":       `{"a":null,"b":true,"c":false}`,
 		"nested":                  `{"a":{"b":[{"c":[]},{}],"d":[[1],[2]]}}`,
 		"text":                    `{"é😀":"<&>\u0001\n\t\"\\/"}`,

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -13,16 +14,23 @@ func (e Expr) Eq[T Operand](v T) Expr { return Expr{&equality{e.node, operand(v)
 // Ne is the opposite of Eq.
 func (e Expr) Ne[T Operand](v T) Expr { return Expr{&equality{e.node, operand(v), false}} }
 
-// Lt says whether a number or string is less than another.
+// Is says whether two values are the same: of the same kind, and equal. Unlike Eq it tells 1 from 1.0, and lists and nested rows
+// are the same if all that they hold is. Null is null.
+func (e Expr) Is[T Operand](v T) Expr { return Expr{&identity{e.node, operand(v), true}} }
+
+// IsNot is the opposite of Is.
+func (e Expr) IsNot[T Operand](v T) Expr { return Expr{&identity{e.node, operand(v), false}} }
+
+// Lt says whether a number, string or list is less than another.
 func (e Expr) Lt[T Operand](v T) Expr { return Expr{&comparison{less, e.node, operand(v)}} }
 
-// Le says whether a number or string is less than another or equal.
+// Le says whether a number, string or list is less than another or equal.
 func (e Expr) Le[T Operand](v T) Expr { return Expr{&comparison{less | equal, e.node, operand(v)}} }
 
-// Gt says whether a number or string is greater than another.
+// Gt says whether a number, string or list is greater than another.
 func (e Expr) Gt[T Operand](v T) Expr { return Expr{&comparison{greater, e.node, operand(v)}} }
 
-// Ge says whether a number or string is greater than another or equal.
+// Ge says whether a number, string or list is greater than another or equal.
 func (e Expr) Ge[T Operand](v T) Expr { return Expr{&comparison{greater | equal, e.node, operand(v)}} }
 
 type equality struct {
@@ -48,6 +56,51 @@ func (x *equality) eval(ctx context.Context, r Row) (Value, error) {
 		return Value{}, err
 	}
 	return Bool(a.Equal(b) == x.want), nil
+}
+
+type identity struct {
+	a, b node
+	want bool
+}
+
+func (x *identity) write(dst []byte, operand bool) []byte {
+	op := "is"
+	if !x.want {
+		op = "is not"
+	}
+	return infix(dst, operand, x.a, op, x.b)
+}
+
+func (x *identity) eval(ctx context.Context, r Row) (Value, error) {
+	a, err := x.a.eval(ctx, r)
+	if err != nil {
+		return Value{}, err
+	}
+	b, err := x.b.eval(ctx, r)
+	if err != nil {
+		return Value{}, err
+	}
+	return Bool(a.same(b) == x.want), nil
+}
+
+// same reports whether two values are of the same kind, and equal, and so are all values in them.
+func (v Value) same(w Value) bool {
+	if v.kind != w.kind {
+		return false
+	}
+	switch v.kind {
+	case KindBig:
+		return v.text() == w.text()
+	case KindList:
+		return slices.EqualFunc(v.list(), w.list(), Value.same)
+	case KindRow:
+		fields, others := v.row().fields, w.row().fields
+		return len(fields) == len(others) && !slices.ContainsFunc(fields, func(f Field) bool {
+			i := find(others, f.Name)
+			return i < 0 || !f.Value.same(others[i].Value)
+		})
+	}
+	return v.Equal(w)
 }
 
 // ordering is a set of outcomes of a comparison.
@@ -77,17 +130,9 @@ func (x *comparison) eval(ctx context.Context, r Row) (Value, error) {
 	if err != nil {
 		return Value{}, err
 	}
-	var order int
-	switch {
-	case a.kind == KindInt && b.kind == KindInt:
-		order = cmp.Compare(a.int(), b.int())
-	case a.kind == KindString && b.kind == KindString:
-		order = strings.Compare(a.text(), b.text())
-	default:
-		var ok bool
-		if order, ok = compareNumbers(a, b); !ok {
-			return Value{}, misused(x, a, b)
-		}
+	order, ok := compare(a, b)
+	if !ok {
+		return Value{}, misused(x, a, b)
 	}
 	outcome := ordering(0) // of NaN
 	switch order {
@@ -99,6 +144,29 @@ func (x *comparison) eval(ctx context.Context, r Row) (Value, error) {
 		outcome = greater
 	}
 	return Bool(x.accept&outcome != 0), nil
+}
+
+// compare orders two numbers, strings or lists, and says whether they have an order. Lists are ordered by the first items that
+// differ, and one that begins with all of the other comes after it.
+func compare(a, b Value) (order int, ok bool) {
+	switch {
+	case a.kind == KindInt && b.kind == KindInt:
+		return cmp.Compare(a.int(), b.int()), true
+	case a.kind == KindString && b.kind == KindString:
+		return strings.Compare(a.text(), b.text()), true
+	case a.kind == KindList && b.kind == KindList:
+		other := b.list()
+		for i, item := range a.list() {
+			if i == len(other) {
+				return 1, true
+			}
+			if !item.Equal(other[i]) {
+				return compare(item, other[i])
+			}
+		}
+		return cmp.Compare(a.n, b.n), true
+	}
+	return compareNumbers(a, b)
 }
 
 // unordered is how NaN compares.

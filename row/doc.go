@@ -23,9 +23,9 @@
 //
 //   - An integer and a float compute as floats. Integers are of 64 bits: overflow is [ErrOverflow], not a wrong number.
 //     Div is true division and gives a float; Mod takes the sign of the divisor; either by zero is [ErrDivisionByZero].
-//   - Add also joins two strings, or two lists.
+//   - Add also joins two strings, or two lists; Mul repeats one of them.
 //   - Eq and Ne compare any two values, numbers by what they are worth (1 equals 1.0). Lt, Le, Gt and Ge order two
-//     numbers or two strings. Booleans are not numbers.
+//     numbers, strings or lists. Booleans are not numbers.
 //   - And, Or and Not take booleans and give booleans. And and Or are lazy: what is on the right is looked at only if it
 //     decides. Truthy turns any value into a boolean; OrElse and AndThen give an operand back.
 //   - Anything else is an [OperandError] that names the expression and the kinds.
@@ -44,7 +44,8 @@
 //	sdf["a"] & sdf["b"], |, ~            Col("a").And(Col("b")), Or, Not; AndThen and OrElse for operands
 //	sdf["a"]["b"][0]                     Col("a").Key("b").Index(0)
 //	.isin([...]), .contains(x)           In(...), Contains(x)
-//	.isnull(), .notnull(), .is_(None)    IsNull(), NotNull()
+//	.isnull(), .notnull()                IsNull(), NotNull()
+//	.is_(x), .isnot(x)                   Is(x), IsNot(x)
 //	.abs(), .apply(f)                    Abs(), Apply(f), TryApply(f)
 //	sdf[sdf["a"] > 1]                    FilterWith(Where(Col("a").Gt(1)))
 //	sdf[["a", "b"]], sdf.drop            MapWith(Select("a", "b")), Drop, DropExisting

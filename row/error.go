@@ -10,6 +10,7 @@ import (
 var (
 	ErrDivisionByZero = errors.New("division by zero")
 	ErrOverflow       = errors.New("the integer does not fit 64 bits")
+	ErrTooLong        = errors.New("the result has more than 16,777,216 bytes or items")
 )
 
 // ColumnError says that a row does not have a column.

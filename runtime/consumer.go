@@ -47,6 +47,8 @@ type Message struct {
 	Key, Value []byte
 	Headers    []stream.Header
 	Time       time.Time
+
+	prefix string // Config.Prefix, which Topic is without
 }
 
 // Consumer connects to the cluster and returns a consumer, which begins where Config.OffsetReset says if the group has
@@ -126,6 +128,7 @@ func (c *Consumer) take() *Message {
 	c.at++
 	c.next[b.TopicPartition] = r.Offset + 1
 	m := &Message{
+		prefix: c.prefix,
 		Origin: stream.Origin{Topic: strings.TrimPrefix(b.Topic, c.prefix), Partition: b.Partition, Offset: r.Offset},
 		Key:    bytes.Clone(r.Key), Value: bytes.Clone(r.Value), Headers: slices.Clone(r.Headers), Time: time.UnixMilli(r.Millis),
 	}
@@ -210,16 +213,14 @@ func (c *Consumer) Close(ctx context.Context) error {
 // Decode turns a message of a topic into a typed record.
 func Decode[K, V any](topic stream.Topic[K, V], m *Message) (stream.Record[K, V], error) {
 	r := stream.Record[K, V]{
-		Millis: m.Time.UnixMilli(), Headers: m.Headers, Origin: &m.Origin, KeyNull: m.Key == nil, ValueNull: m.Value == nil,
+		Millis: m.Time.UnixMilli(), Headers: m.Headers, Origin: &m.Origin,
 	}
+	name := m.prefix + m.Topic
 	var err error
-	if !r.KeyNull {
-		if r.Key, err = topic.KeyCodec().Decode(&codec.Context{Topic: m.Topic, Part: codec.Key, Headers: m.Headers}, m.Key); err != nil {
-			return r, err
-		}
+	r.Key, r.KeyNull, err = codec.DecodeNullable(topic.KeyCodec(), &codec.Context{Topic: name, Part: codec.Key, Headers: m.Headers}, m.Key)
+	if err != nil {
+		return r, err
 	}
-	if !r.ValueNull {
-		r.Value, err = topic.ValueCodec().Decode(&codec.Context{Topic: m.Topic, Part: codec.Value, Headers: m.Headers}, m.Value)
-	}
+	r.Value, r.ValueNull, err = codec.DecodeNullable(topic.ValueCodec(), &codec.Context{Topic: name, Part: codec.Value, Headers: m.Headers}, m.Value)
 	return r, err
 }

@@ -102,7 +102,8 @@ func (c *Cell[S]) Get() (S, bool) {
 	return none, false
 }
 
-// Set sets the state of the current key. It stays until it is deleted or, in a store with a time to live, expires.
+// Set sets the state of the current key. It stays until it is deleted or, in a store with a time to live, expires. A state
+// that is null by its codec (codec.Nuller), such as a nil pointer, deletes.
 func (c *Cell[S]) Set(state S) { c.set(c.current, state) }
 
 // SetFor sets the state of the current key for a time, rounded up to milliseconds: it expires when a record has come to

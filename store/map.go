@@ -110,7 +110,7 @@ func (m *Map[F, S]) Has(field F) bool {
 }
 
 // Set sets the state of a field of the current key. It stays until it is deleted or, in a store with a time to live,
-// expires.
+// expires. A state that is null by its codec (codec.Nuller), such as a nil pointer, deletes.
 func (m *Map[F, S]) Set(field F, state S) {
 	if e := m.entry(field); e != nil {
 		m.set(e, state)

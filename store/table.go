@@ -27,6 +27,7 @@ import (
 type table[S any] struct {
 	name    string
 	codec   codec.Codec[S]
+	nuller  codec.Nuller[S] // nil if no S is null
 	space   Space
 	ttl     int64 // milliseconds that a state lives unless SetFor says otherwise, or never
 	cache   cache[row[S]]
@@ -68,8 +69,9 @@ type row[S any] struct {
 }
 
 func newTable[S any](space Space, name string, c codec.Codec[S], ttl, skew int64) table[S] {
+	nuller, _ := c.(codec.Nuller[S])
 	return table[S]{
-		name: name, codec: c, space: space, ttl: ttl, cache: newCache[row[S]](space.CacheBytes), earliest: NoTime,
+		name: name, codec: c, nuller: nuller, space: space, ttl: ttl, cache: newCache[row[S]](space.CacheBytes), earliest: NoTime,
 		context: codec.Context{Topic: name, Part: codec.State}, ahead: horizon{skew: skew, now: space.Now},
 	}
 }
@@ -177,6 +179,10 @@ func (t *table[S]) expiry(ttl int64) int64 {
 }
 
 func (t *table[S]) setUntil(e *entry[row[S]], state S, expires int64) {
+	if t.nuller != nil && t.nuller.IsNull(state) {
+		t.remove(e)
+		return
+	}
 	e.value.state, e.value.present, e.value.expires = state, true, expires
 	t.touch(e)
 }

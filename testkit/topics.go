@@ -150,13 +150,16 @@ func (o *Output[K, V]) diff(want, got any) {
 
 func encode[T any](d *Driver, topic string, part codec.Part, c codec.Codec[T], headers *[]codec.Header, v T, null bool) []byte {
 	d.tb.Helper()
-	if n, ok := c.(codec.Nuller[T]); null || ok && n.IsNull(v) {
+	if null {
 		return nil
 	}
 	context := codec.Context{Topic: topic, Part: part, Headers: *headers}
-	data, err := c.Append([]byte{}, &context, v)
-	if err != nil {
+	data, null, err := codec.AppendNullable([]byte{}, c, &context, v)
+	switch {
+	case err != nil:
 		d.tb.Fatalf("topic %q: encode %s: %v", topic, part, err)
+	case null:
+		return nil
 	}
 	*headers = context.Headers
 	return data
@@ -176,7 +179,7 @@ func decode[T any](d *Driver, topic string, part codec.Part, c codec.Codec[T], h
 		}
 		return values
 	}
-	v, err := c.Decode(&context, data)
+	v, _, err := codec.DecodeNullable(c, &context, data)
 	if err != nil {
 		d.tb.Fatalf("topic %q: decode %s: %v", topic, part, err)
 	}

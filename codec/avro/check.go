@@ -128,6 +128,15 @@ func (b *checkBuilder) weigh(c *check, seen map[*check]bool) {
 	}
 }
 
+// isNull reports whether data is a value of the type null, or of a union and holds a null.
+func (c *check) isNull(data []byte) bool {
+	if c.kind != avro.Union {
+		return c.kind == avro.Null
+	}
+	n, _, err := long(data)
+	return err == nil && n >= 0 && n < int64(len(c.parts)) && c.parts[n].kind == avro.Null
+}
+
 // verify returns an error, with the path to the field, unless data begins with a value.
 func (c *check) verify(data []byte) error {
 	_, err := c.skip(data, 0)

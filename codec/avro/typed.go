@@ -69,6 +69,11 @@ func (f *TypedFormat[T]) IsNull(v T) bool {
 	return f.nilable && *(*unsafe.Pointer)(unsafe.Pointer(&v)) == nil
 }
 
+// IsNullEncoding implements [codec.NullEncoding]: a value of the type null, or of a union that holds a null, is null.
+func (t typedCodec[T]) IsNullEncoding(_ *codec.Context, data []byte) bool {
+	return t.sourceSchema().check.isNull(data)
+}
+
 // Schema implements [registry.Format].
 func (f *TypedFormat[T]) Schema() registry.Schema { return f.schema.registered }
 
@@ -182,12 +187,17 @@ func (t typedCodec[T]) Append(dst []byte, c *codec.Context, v T) ([]byte, error)
 	return dst, nil
 }
 
+// sourceSchema returns the schema of what Decode is given.
+func (t typedCodec[T]) sourceSchema() *schema {
+	if t.source == nil {
+		return t.written
+	}
+	return t.source
+}
+
 // Decode implements [codec.Codec].
 func (t typedCodec[T]) Decode(c *codec.Context, data []byte) (T, error) {
-	source := t.source
-	if source == nil {
-		source = t.written
-	}
+	source := t.sourceSchema()
 	pool := &t.pools.smallReaders
 	if len(data) > modest {
 		pool = &t.pools.bigReaders

@@ -119,6 +119,9 @@ func (f *Format[T]) validate(c *codec.Context, data []byte) error {
 	return plain(f.schema.Validate(v))
 }
 
+// IsNullEncoding implements [codec.NullEncoding].
+func (f *Format[T]) IsNullEncoding(_ *codec.Context, data []byte) bool { return codec.IsJSONNull(data) }
+
 // IsNull implements [codec.Nuller]. It is false for a T that has no nil.
 func (f *Format[T]) IsNull(v T) bool { return f.nuller != nil && f.nuller.IsNull(v) }
 

@@ -117,7 +117,8 @@ func (f *Format[M]) Writer(registered registry.Schema) (codec.Codec[M], error) {
 	return newWriter[M](f, f.descriptor, f.options, registered)
 }
 
-// Reader implements [registry.Format]. It does not need the schema that the message was written with.
-func (f *Format[M]) Reader(func() (registry.Schema, error)) (codec.Codec[M], error) {
-	return indexed[M]{f, nil, f.options.DeprecatedIndexes}, nil
+// Reader implements [registry.Format]. The writer's schema says which message the indexes before a message name: Decode fails
+// unless it is the one of the format, by its full name.
+func (f *Format[M]) Reader(writer func() (registry.Schema, error)) (codec.Codec[M], error) {
+	return newReader[M](f, f.descriptor, f.options, writer)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -16,8 +17,7 @@ import (
 // first message of the file, is a single zero.
 type indexed[T any] struct {
 	codec.Codec[T]
-	path       []byte
-	deprecated bool
+	path []byte
 }
 
 func (i indexed[T]) Append(dst []byte, c *codec.Context, v T) ([]byte, error) {
@@ -26,16 +26,6 @@ func (i indexed[T]) Append(dst []byte, c *codec.Context, v T) ([]byte, error) {
 		return dst, err
 	}
 	return out, nil
-}
-
-// Decode skips the path: what is read is the type of the format.
-func (i indexed[T]) Decode(c *codec.Context, data []byte) (T, error) {
-	rest, err := skipIndexes(data, i.deprecated)
-	if err != nil {
-		var none T
-		return none, codec.Failed[T](codec.Decode, c, fmt.Errorf("message indexes: %w", err))
-	}
-	return i.Codec.Decode(c, rest)
 }
 
 func appendIndexes(dst []byte, path []int, deprecated bool) []byte {
@@ -52,21 +42,26 @@ func appendIndexes(dst []byte, path []int, deprecated bool) []byte {
 	return dst
 }
 
-func skipIndexes(data []byte, deprecated bool) ([]byte, error) {
+// readIndexes returns the path that data begins with, and what follows it.
+func readIndexes(data []byte, deprecated bool) (path []int64, rest []byte, err error) {
 	n, data, err := index(data, deprecated)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	// Each takes a byte at least.
 	if n < 0 || n > int64(len(data)) {
-		return nil, fmt.Errorf("a path of %d in %d bytes", n, len(data))
+		return nil, nil, fmt.Errorf("a path of %d in %d bytes", n, len(data))
 	}
-	for range n {
-		if _, data, err = index(data, deprecated); err != nil {
-			return nil, err
+	if n == 0 {
+		return []int64{0}, data, nil
+	}
+	path = make([]int64, n)
+	for i := range path {
+		if path[i], data, err = index(data, deprecated); err != nil {
+			return nil, nil, err
 		}
 	}
-	return data, nil
+	return path, data, nil
 }
 
 func index(data []byte, deprecated bool) (int64, []byte, error) {
@@ -104,13 +99,17 @@ func newWriter[T any](plain codec.Codec[T], m protoreflect.MessageDescriptor, op
 	}
 	path := pathOf(m)
 	if registered.Text != schemaOf(m, options).Text {
-		theirs, err := findIn(registered, m.FullName())
+		messages, err := messagesOf(registered)
 		if err != nil {
 			return nil, err
 		}
-		path = pathOf(theirs)
+		i := slices.IndexFunc(messages, func(x message) bool { return x.name == m.FullName() })
+		if i < 0 {
+			return nil, fmt.Errorf("the schema of the registry has no message %s", m.FullName())
+		}
+		path = messages[i].path
 	}
-	return indexed[T]{plain, appendIndexes(nil, path, options.DeprecatedIndexes), options.DeprecatedIndexes}, nil
+	return indexed[T]{plain, appendIndexes(nil, path, options.DeprecatedIndexes)}, nil
 }
 
 var errNilMessage = errors.New("a nil message has no encoding; write a null in its place")

@@ -87,7 +87,7 @@ func (f *MapFormat) Writer(registered registry.Schema) (codec.Codec[map[string]a
 	return newWriter[map[string]any](f, f.message.descriptor, f.options.Options, registered)
 }
 
-// Reader implements [registry.Format]. It does not need the schema that the message was written with.
-func (f *MapFormat) Reader(func() (registry.Schema, error)) (codec.Codec[map[string]any], error) {
-	return indexed[map[string]any]{f, nil, f.options.DeprecatedIndexes}, nil
+// Reader implements [registry.Format], as that of [Format] does.
+func (f *MapFormat) Reader(writer func() (registry.Schema, error)) (codec.Codec[map[string]any], error) {
+	return newReader[map[string]any](f, f.message.descriptor, f.options.Options, writer)
 }

@@ -2,11 +2,14 @@ package protobuf
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
-	"github.com/bufbuild/protocompile"
+	"github.com/bufbuild/protocompile/parser"
+	"github.com/bufbuild/protocompile/reporter"
 	"github.com/jhump/protoreflect/v2/protoprint"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
 
 	"github.com/weirstreams/weir/codec/registry"
 )
@@ -49,24 +52,47 @@ func isKnown(path string) bool {
 	return strings.HasPrefix(path, "google/protobuf/") || strings.HasPrefix(path, "google/type/") || strings.HasPrefix(path, "confluent/")
 }
 
-// findIn compiles a schema of the registry and looks for a message.
-func findIn(s registry.Schema, name protoreflect.FullName) (protoreflect.MessageDescriptor, error) {
-	const root = "registered.proto"
-	files := map[string]string{root: s.Text}
-	addFiles(files, s.References)
-	types, err := compile(protocompile.SourceAccessorFromMap(files), root)
-	if err != nil {
-		return nil, err
-	}
-	return types.Message(string(name))
+// message is a message of a file.
+type message struct {
+	name protoreflect.FullName
+	path []int
+	// shortPath is path in clients that do not count the messages that stand for the entries of maps, as Java's.
+	shortPath []int
 }
 
-func addFiles(files map[string]string, references []registry.Reference) {
-	for _, r := range references {
-		if _, known := files[r.Name]; known || r.Schema == nil {
-			continue
-		}
-		files[r.Name] = r.Schema.Text
-		addFiles(files, r.Schema.References)
+// messagesOf returns the messages of a schema of the registry. The files that it imports need not be known: the text is parsed,
+// not compiled.
+func messagesOf(s registry.Schema) ([]message, error) {
+	const name = "registered.proto"
+	handler := reporter.NewHandler(nil)
+	file, err := parser.Parse(name, strings.NewReader(s.Text), handler)
+	if err != nil {
+		return nil, fmt.Errorf("parse the schema of the registry: %w", err)
 	}
+	parsed, err := parser.ResultFromAST(file, false, handler)
+	if err != nil {
+		return nil, fmt.Errorf("parse the schema of the registry: %w", err)
+	}
+	descriptor := parsed.FileDescriptorProto()
+	return appendMessages(nil, protoreflect.FullName(descriptor.GetPackage()), nil, nil, descriptor.GetMessageType()), nil
+}
+
+func appendMessages(dst []message, within protoreflect.FullName, path, shortPath []int, of []*descriptorpb.DescriptorProto) []message {
+	short := 0
+	for i, d := range of {
+		m := message{
+			name: protoreflect.FullName(d.GetName()),
+			path: append(slices.Clone(path), i), shortPath: append(slices.Clone(shortPath), short),
+		}
+		if within != "" {
+			m.name = within.Append(protoreflect.Name(d.GetName()))
+		}
+		if d.GetOptions().GetMapEntry() {
+			m.shortPath = nil
+		} else {
+			short++
+		}
+		dst = appendMessages(append(dst, m), m.name, m.path, m.shortPath, d.GetNestedType())
+	}
+	return dst
 }

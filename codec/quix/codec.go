@@ -35,13 +35,35 @@ func Events(o Options) *Codec[Event] {
 
 func appendSample(dst []byte, s Sample) ([]byte, error) {
 	timestamp := &s.Timestamp
-	if len(s.Numeric)+len(s.Strings)+len(s.Binary)+len(s.Tags) == 0 {
-		timestamp = nil
+	if len(s.Numeric)+len(s.Strings)+len(s.Binary) == 0 {
+		timestamp = nil // a reader would take it for a row
 	}
 	if taken(s.Numeric, "Timestamp") || taken(s.Strings, "Timestamp") || taken(s.Binary, "Timestamp") {
 		return nil, errTimestampName
 	}
-	return appendTimeseries(dst, s.Binary, s.Strings, s.Numeric, appendFloat, timestamp, s.Tags)
+	tags, err := nullableTags(s.Tags, s.NullTags)
+	if err != nil {
+		return nil, err
+	}
+	return appendTimeseries(dst, s.Binary, s.Strings, s.Numeric, appendFloat, timestamp, tags)
+}
+
+// nullableTags returns all tags, nil for null.
+func nullableTags(tags map[string]string, null []string) (map[string]*string, error) {
+	if len(tags)+len(null) == 0 {
+		return nil, nil
+	}
+	out := make(map[string]*string, len(tags)+len(null))
+	for name, v := range tags {
+		out[name] = &v
+	}
+	for _, name := range null {
+		if _, ok := tags[name]; ok {
+			return nil, fmt.Errorf("tag %q is in Tags and in NullTags: give it a value or null", name)
+		}
+		out[name] = nil
+	}
+	return out, nil
 }
 
 var errTimestampName = errors.New(`a parameter is named "Timestamp": the name is taken`)

@@ -10,6 +10,8 @@ type Sample struct {
 	Strings map[string]string
 	Binary  map[string][]byte
 	Tags    map[string]string
+	// NullTags are the names of tags whose value is null, sorted. A name is in one of Tags and NullTags.
+	NullTags []string
 }
 
 // Event is one event.

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
+	"strconv"
 
 	"github.com/weirstreams/weir/codec"
 )
@@ -16,8 +16,9 @@ import (
 // if one name is used twice, binary wins over string and string over numeric. "Tags" is a map, and "Timestamp" an int64.
 // A row of an event has "Timestamp", "Id", "Value" and "Tags".
 //
-// To write, a number of any type is numeric, a string is a string and a []byte is binary; nil is left out. "Timestamp" has
-// to be there if there is a parameter.
+// To write, a number of any type is numeric, a string is a string and a []byte is binary; nil is left out, but for tags, which
+// may be nil. "Timestamp" has to be there if there is a parameter, and is left out if there is none, so that readers do not take
+// it for a row.
 func Rows(o Options) *Codec[map[string]any] {
 	return &Codec[map[string]any]{
 		reader: newReader(o), writer: writer{o.Headers, legacyTimeseriesModel, timeseriesModel},
@@ -105,7 +106,8 @@ func orNil[T any](v *T) any {
 func appendRow(dst []byte, row map[string]any) ([]byte, error) {
 	var (
 		bin       map[string][]byte
-		str, tags map[string]string
+		str       map[string]string
+		tags      map[string]*string
 		num       map[string]json.Number
 		timestamp *int64
 		err       error
@@ -122,7 +124,7 @@ func appendRow(dst []byte, row map[string]any) ([]byte, error) {
 			case "Timestamp":
 				timestamp, err = nanoseconds(v)
 			case "Tags":
-				tags, err = textMap(v)
+				tags, err = tagMap(v)
 			default:
 				var n json.Number
 				n, err = number(name, v)
@@ -140,6 +142,9 @@ func appendRow(dst []byte, row map[string]any) ([]byte, error) {
 		return nil, fmt.Errorf("field Tags: want a map, got %T", row["Tags"])
 	case timestamp == nil && len(num)+len(str)+len(bin) > 0:
 		return nil, errors.New("the field Timestamp is missing")
+	}
+	if len(num)+len(str)+len(bin) == 0 {
+		timestamp = nil
 	}
 	return appendTimeseries(dst, bin, str, num, appendNumber, timestamp, tags)
 }
@@ -192,6 +197,32 @@ func nanoseconds(v any) (*int64, error) {
 	return &n, nil
 }
 
+// tagMap returns tags, nil for null.
+func tagMap(v any) (map[string]*string, error) {
+	switch v := v.(type) {
+	case map[string]*string:
+		return v, nil
+	case map[string]string:
+		return nullableTags(v, nil)
+	case map[string]any:
+		out := make(map[string]*string, len(v))
+		for name, tag := range v {
+			switch tag := tag.(type) {
+			case nil:
+				out[name] = nil
+			case string:
+				out[name] = &tag
+			case *string:
+				out[name] = tag
+			default:
+				return nil, fmt.Errorf("tag %q: want text or nil, got %T", name, tag)
+			}
+		}
+		return out, nil
+	}
+	return nil, fmt.Errorf("field Tags: want a map, got %T", v)
+}
+
 func textMap(v any) (map[string]string, error) {
 	switch v := v.(type) {
 	case nil:
@@ -219,11 +250,15 @@ func number(name string, v any) (json.Number, error) {
 	switch v := v.(type) {
 	case int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64, json.Number:
 	case float64:
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return "null", nil
-		}
+		text, err := appendFloat(nil, v)
+		return json.Number(text), err
 	case float32:
-		return number(name, float64(v))
+		// The shortest decimal that reads as the float32.
+		wide, err := strconv.ParseFloat(strconv.FormatFloat(float64(v), 'g', -1, 32), 64)
+		if err != nil {
+			wide = float64(v)
+		}
+		return number(name, wide)
 	default:
 		return "", fmt.Errorf("parameter %q: want a number, text or bytes, got %T", name, v)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/weirstreams/weir/codec"
 )
@@ -36,6 +37,9 @@ func parseTimeseries(c *codec.Context, data []byte) (timeseries, error) {
 // check says whether every parameter and tag has a value for each timestamp, and a name that is not taken.
 func (t *timeseries) check() error {
 	n := len(t.Timestamps)
+	if n == 0 {
+		return nil // a row without parameters is written with its tags and without its timestamp
+	}
 	return errors.Join(
 		fullLength("numeric parameter", t.NumericValues, n), fullLength("string parameter", t.StringValues, n),
 		fullLength("binary parameter", t.BinaryValues, n), fullLength("tag", t.TagValues, n),
@@ -104,8 +108,11 @@ func (t *timeseries) appendSamples(dst []Sample) ([]Sample, error) {
 			}
 			if values[i] != nil {
 				put(&s.Tags, name, *values[i])
+			} else {
+				s.NullTags = append(s.NullTags, name)
 			}
 		}
+		slices.Sort(s.NullTags)
 		dst = append(dst, s)
 	}
 	return dst, nil

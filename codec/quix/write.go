@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/jsontext"
 )
 
 // writer puts data into one of the two forms.
@@ -53,11 +54,6 @@ func withHeaders(headers []codec.Header, added ...codec.Header) []codec.Header {
 	return append(out, added...)
 }
 
-var (
-	stringJSON  = codec.JSON[string]()
-	float64JSON = codec.JSON[float64]()
-)
-
 // appendMap appends an object with the names in order, each with what value appends, in an array if it is in a timeseries.
 func appendMap[T any](dst []byte, m map[string]T, array bool, value func([]byte, T) ([]byte, error)) ([]byte, error) {
 	dst = append(dst, '{')
@@ -84,11 +80,19 @@ func appendMap[T any](dst []byte, m map[string]T, array bool, value func([]byte,
 }
 
 func appendString(dst []byte, s string) ([]byte, error) {
-	out, err := stringJSON.Append(dst, nil, s)
+	out, err := jsontext.AppendString(dst, s)
 	if err != nil {
-		return nil, cause(err)
+		return nil, err
 	}
 	return out, nil
+}
+
+// appendTag writes null for a tag without a value.
+func appendTag(dst []byte, s *string) ([]byte, error) {
+	if s == nil {
+		return append(dst, "null"...), nil
+	}
+	return appendString(dst, *s)
 }
 
 // appendFloat writes null for what JSON does not have, as the original does.
@@ -96,7 +100,7 @@ func appendFloat(dst []byte, f float64) ([]byte, error) {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return append(dst, "null"...), nil
 	}
-	return float64JSON.Append(dst, nil, f)
+	return jsontext.AppendFloat(dst, f)
 }
 
 func appendNumber(dst []byte, n json.Number) ([]byte, error) { return append(dst, n...), nil }
@@ -108,7 +112,7 @@ func appendBinary(dst, b []byte) ([]byte, error) {
 // appendTimeseries appends a timeseries of at most one moment, in the order of the original.
 func appendTimeseries[N any](
 	dst []byte, bin map[string][]byte, str map[string]string, num map[string]N, number func([]byte, N) ([]byte, error),
-	timestamp *int64, tags map[string]string,
+	timestamp *int64, tags map[string]*string,
 ) ([]byte, error) {
 	var err error
 	if dst, err = appendMap(append(dst, `{"BinaryValues":`...), bin, true, appendBinary); err != nil {
@@ -124,7 +128,7 @@ func appendTimeseries[N any](
 	if timestamp != nil {
 		dst = strconv.AppendInt(dst, *timestamp, 10)
 	}
-	if dst, err = appendMap(append(dst, `],"TagValues":`...), tags, true, appendString); err != nil {
+	if dst, err = appendMap(append(dst, `],"TagValues":`...), tags, true, appendTag); err != nil {
 		return nil, err
 	}
 	return append(dst, '}'), nil

@@ -51,6 +51,7 @@ func Of[T any](client *Client, format Format[T], options Options) codec.Codec[T]
 		options.Subject = TopicName
 	}
 	f := framed[T]{&state[T]{client: client, format: format, options: options, schema: format.Schema()}}
+	_, f.saysNull = format.(codec.NullEncoding)
 	if nuller, ok := format.(codec.Nuller[T]); ok {
 		return framedNuller[T]{f, nuller}
 	}
@@ -69,6 +70,8 @@ type state[T any] struct {
 	format  Format[T]
 	options Options
 	schema  Schema
+	// saysNull says that payloads of the format can say null.
+	saysNull bool
 
 	writers cache[place, *writer[T]]
 	readers cache[key, *reader[T]]
@@ -176,6 +179,27 @@ func (s *state[T]) Decode(c *codec.Context, data []byte) (T, error) {
 		payload = append(append(make([]byte, 0, len(between)+len(payload)), between...), payload...)
 	}
 	return r.codec.Decode(c, payload)
+}
+
+// IsNullEncoding implements [codec.NullEncoding]. It asks the codec that has read or written the payload.
+func (s *state[T]) IsNullEncoding(c *codec.Context, data []byte) bool {
+	if !s.saysNull {
+		return false
+	}
+	k, between, payload, err := parseFrame(c, data)
+	if err != nil || len(between) > 0 {
+		return false
+	}
+	var of codec.Codec[T]
+	if w := s.lastWriter.Load(); w != nil && !k.byGUID && w.id == k.id && c != nil && w.place == (place{c.Topic, c.Part}) {
+		of = w.codec
+	} else if r := s.lastReader.Load(); r != nil && r.key == k {
+		of = r.codec
+	} else if r, ok := s.readers.find(k); ok && r.err == nil {
+		of = r.codec
+	}
+	encoding, ok := of.(codec.NullEncoding)
+	return ok && encoding.IsNullEncoding(c, payload)
 }
 
 // believed is for how long the registry is not asked again for what it did not know.

@@ -5,7 +5,8 @@ import "github.com/weirstreams/weir/codec"
 // Format knows payloads: what follows the schema id. It is implemented by the formats of codec/avro, codec/protobuf and
 // codec/jsonschema; use another one with [Of] as well.
 //
-// If the format also implements codec.Nuller, so does the codec that Of makes of it.
+// If the format also implements codec.Nuller, so does the codec that Of makes of it. If it implements
+// codec.NullEncoding, the codecs that it returns do so too, and they are asked about payloads.
 type Format[T any] interface {
 	// Schema returns the schema to be registered. Text is empty if the format can only read.
 	Schema() Schema

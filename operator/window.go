@@ -107,13 +107,13 @@ type windows[K, V, A, R any] struct {
 	orderer     window.Orderer[A, V]      // nil if it needs no numbers
 	takesNull   bool                      // whether the aggregator is given null values
 	null        nullRule[V]
-	emission    Emission[K, V, R]         //
-	size        int64                     // milliseconds; the gap of sessions
-	step        int64                     // milliseconds
-	grace       int64                     // milliseconds
-	skew        int64                     // milliseconds
-	tolerance   int64                     // milliseconds that a record may be late beyond grace: the gap of sessions
-	horizon     int64                     // records up to here are known not to be too far ahead of the clock
+	emission    Emission[K, V, R] //
+	size        int64             // milliseconds; the gap of sessions
+	step        int64             // milliseconds
+	grace       int64             // milliseconds
+	skew        int64             // milliseconds
+	tolerance   int64             // milliseconds that a record may be late beyond grace: the gap of sessions
+	horizon     int64             // records up to here are known not to be too far ahead of the clock
 	isSliding   bool
 	byPartition bool                          // whether windows close by the watermark of the partition
 	onLate      func(window.Late) bool        // may be nil

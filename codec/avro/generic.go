@@ -27,12 +27,17 @@ type GenericFormat struct {
 //	enum, fixed                          string, []byte
 //	union                                the value itself; see [Branch] and TaggedUnions
 //	timestamp-millis, timestamp-micros   time.Time
+//	local-timestamp-millis, -micros      time.Time; see below
 //	date                                 time.Time
 //	time-millis, time-micros             time.Duration
 //	decimal                              *big.Rat
 //
 // When writing, every type of number is taken that holds the value, a json.Number too; missing fields get their default,
 // and fields that the schema does not have are left out. A value that is changed to fit is copied first.
+//
+// A local timestamp is the time of UTC at which a clock shows what the timestamp says. When writing, what a clock shows in the
+// location of the time.Time counts. A decimal that has more digits than the schema's precision or scale is an error; times are
+// rounded down to the unit of their type.
 //
 // references are the schemas that the schema refers to.
 func Generic(schema string, references ...registry.Reference) (*GenericFormat, error) {
@@ -52,15 +57,36 @@ func newGeneric(s *schema, tagged bool) (*GenericFormat, error) {
 		return nil, fmt.Errorf("avro schema: %w", err)
 	}
 	f := &GenericFormat{schema: s, native: native, tagged: tagged}
-	f.genericCodec = genericCodec{
-		writer: native, reader: native, source: s, aliases: mayAlias(s.parsed, map[string]bool{}),
-		toNative: (&tagger{tagged, false, map[string]*change{}}).change(s.parsed),
-		loose:    (&tagger{tagged, true, map[string]*change{}}).change(s.parsed),
-	}
-	if f.fromNative, err = f.resolve(s); err != nil {
-		return nil, fmt.Errorf("avro schema: %w", err)
+	f.genericCodec, err = newGenericCodec(s, s, native, tagged)
+	if err != nil {
+		return nil, err
 	}
 	return f, nil
+}
+
+// newGenericCodec returns the codec that writes with schema s, for which native is goavro's codec, and reads data of schema from.
+func newGenericCodec(s, from *schema, native *goavro.Codec, tagged bool) (genericCodec, error) {
+	reader := native
+	if from != s {
+		var err error
+		if reader, err = from.native(); err != nil {
+			return genericCodec{}, fmt.Errorf("avro schema of the writer: %w", err)
+		}
+	}
+	c := genericCodec{
+		writer: native, reader: reader, source: from, aliases: mayAlias(from.parsed, map[string]bool{}),
+		toNative: (&tagger{tagged, false, s.defaults, map[string]*change{}}).change(s.parsed),
+		loose:    (&tagger{tagged, true, s.defaults, map[string]*change{}}).change(s.parsed),
+	}
+	var err error
+	c.fromNative, err = (&resolver{tagged, s.defaults, map[[2]string]*change{}}).resolve(from.parsed, s.parsed)
+	switch {
+	case err != nil && from != s:
+		return c, fmt.Errorf("data of the writer's schema cannot be read with this one: %w", err)
+	case err != nil:
+		return c, fmt.Errorf("avro schema: %w", err)
+	}
+	return c, nil
 }
 
 // TaggedUnions returns the format whose values of unions are maps from the name of the branch to the value, as goavro and
@@ -80,10 +106,6 @@ func (s *schema) native() (*goavro.Codec, error) {
 		return nil, err
 	}
 	return goavro.NewCodec(text)
-}
-
-func (f *GenericFormat) resolve(writer *schema) (change, error) {
-	return (&resolver{f.tagged, map[[2]string]*change{}}).resolve(writer.parsed, f.schema.parsed)
 }
 
 // Schema implements [registry.Format].
@@ -124,16 +146,7 @@ func (f *GenericFormat) ReadWith(writer string, references ...registry.Reference
 }
 
 func (f *GenericFormat) readWith(w *schema) (codec.Codec[map[string]any], error) {
-	c := f.genericCodec
-	var err error
-	if c.reader, err = w.native(); err != nil {
-		return nil, fmt.Errorf("avro schema of the writer: %w", err)
-	}
-	if c.fromNative, err = f.resolve(w); err != nil {
-		return nil, fmt.Errorf("data of the writer's schema cannot be read with this one: %w", err)
-	}
-	c.source, c.aliases = w, mayAlias(w.parsed, map[string]bool{})
-	return c, nil
+	return newGenericCodec(f.schema, w, f.native, f.tagged)
 }
 
 // genericCodec is a codec for one pair of schemas.
@@ -162,11 +175,10 @@ func (g genericCodec) Append(dst []byte, c *codec.Context, v map[string]any) ([]
 	return out, nil
 }
 
-func (g genericCodec) append(dst []byte, v map[string]any, toNative change) ([]byte, error) {
-	var native any = v
+func (g genericCodec) append(dst []byte, native any, toNative change) ([]byte, error) {
 	if toNative != nil {
 		var err error
-		if native, err = toNative(v); err != nil {
+		if native, err = toNative(native); err != nil {
 			return dst, err
 		}
 	}
@@ -175,16 +187,7 @@ func (g genericCodec) append(dst []byte, v map[string]any, toNative change) ([]b
 
 // Decode implements [codec.Codec].
 func (g genericCodec) Decode(c *codec.Context, data []byte) (map[string]any, error) {
-	if !g.source.check.sound(data, false) {
-		return nil, codec.Failed[map[string]any](codec.Decode, c, g.source.check.verify(data))
-	}
-	if g.aliases {
-		data = bytes.Clone(data)
-	}
-	v, _, err := g.reader.NativeFromBinary(data)
-	if err == nil && g.fromNative != nil {
-		v, err = g.fromNative(v)
-	}
+	v, err := g.decode(data)
 	if err != nil {
 		return nil, codec.Failed[map[string]any](codec.Decode, c, err)
 	}
@@ -193,6 +196,21 @@ func (g genericCodec) Decode(c *codec.Context, data []byte) (map[string]any, err
 		return nil, codec.Failed[map[string]any](codec.Decode, c, fmt.Errorf("the writer's value is of type %T", v))
 	}
 	return record, nil
+}
+
+// decode returns a value of any type.
+func (g genericCodec) decode(data []byte) (any, error) {
+	if !g.source.check.sound(data, false) {
+		return nil, g.source.check.verify(data)
+	}
+	if g.aliases {
+		data = bytes.Clone(data)
+	}
+	v, _, err := g.reader.NativeFromBinary(data)
+	if err == nil && g.fromNative != nil {
+		v, err = g.fromNative(v)
+	}
+	return v, err
 }
 
 func mayAlias(s avro.Schema, seen map[string]bool) bool {

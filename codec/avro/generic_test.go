@@ -71,7 +71,7 @@ func TestLogicalTypesAreTimesAndDecimals(t *testing.T) {
 	wantError(t, err, `encode value of topic "t" as map[string]interface {}: field v: 12.34 has more than 1 decimal places`)
 	f = generic(t, field(`{"type":"fixed","name":"F","size":1,"logicalType":"decimal","precision":2,"scale":1}`))
 	_, err = f.Append(nil, value, row{"v": big.NewRat(128, 10)})
-	wantError(t, err, `encode value of topic "t" as map[string]interface {}: field v: 12.8 does not fit 1 bytes`)
+	wantError(t, err, `encode value of topic "t" as map[string]interface {}: field v: 12.8 has more than 2 digits, the precision of the type`)
 }
 
 func TestUnionsAreTheirValues(t *testing.T) {

@@ -1,6 +1,7 @@
 package avro
 
 import (
+	"errors"
 	"fmt"
 	"math/big"
 	"time"
@@ -27,6 +28,10 @@ func fromPlain(s avro.Schema) change {
 		return func(v any) (any, error) { return time.Duration(integer(v)) * time.Microsecond, nil }
 	case avro.TimestampMillis:
 		return func(v any) (any, error) { return time.UnixMilli(integer(v)).UTC(), nil }
+	case avro.LocalTimestampMillis:
+		return func(v any) (any, error) { return time.UnixMilli(integer(v)).UTC(), nil }
+	case avro.LocalTimestampMicros:
+		return func(v any) (any, error) { return time.UnixMicro(integer(v)).UTC(), nil }
 	case avro.TimestampMicros:
 		return func(v any) (any, error) { return time.UnixMicro(integer(v)).UTC(), nil }
 	case avro.Decimal:
@@ -51,12 +56,17 @@ func toPlain(s avro.Schema) change {
 		moment = time.Time.UnixMilli
 	case avro.TimestampMicros:
 		moment = time.Time.UnixMicro
+	case avro.LocalTimestampMillis:
+		moment = func(t time.Time) int64 { return wallClock(t).UnixMilli() }
+	case avro.LocalTimestampMicros:
+		moment = func(t time.Time) int64 { return wallClock(t).UnixMicro() }
 	case avro.TimeMillis:
 		span = time.Millisecond
 	case avro.TimeMicros:
 		span = time.Microsecond
 	case avro.Decimal:
-		return decimalToPlain(s, logical.(*avro.DecimalLogicalSchema).Scale())
+		d := logical.(*avro.DecimalLogicalSchema)
+		return decimalToPlain(s, d.Precision(), d.Scale())
 	default:
 		return nil
 	}
@@ -73,6 +83,11 @@ func toPlain(s avro.Schema) change {
 		}
 		return v, nil
 	}
+}
+
+// wallClock returns the time of UTC at which a clock there shows what a clock shows in the place of t.
+func wallClock(t time.Time) time.Time {
+	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
 }
 
 const secondsPerDay = 24 * 60 * 60
@@ -115,19 +130,26 @@ func decimal(b []byte, scale int) *big.Rat {
 
 func tenTo(n int) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil) }
 
-func decimalToPlain(s avro.Schema, scale int) change {
+func decimalToPlain(s avro.Schema, precision, scale int) change {
 	size := 0 // as few bytes as it takes
 	if f, ok := s.(*avro.FixedSchema); ok {
 		size = f.Size()
 	}
+	beyond := tenTo(precision)
 	return func(v any) (any, error) {
 		r, ok := v.(*big.Rat)
 		if !ok {
 			return v, nil
 		}
+		if r == nil {
+			return nil, errNilDecimal
+		}
 		scaled := new(big.Rat).Mul(r, new(big.Rat).SetInt(tenTo(scale)))
 		if !scaled.IsInt() {
 			return nil, fmt.Errorf("%s has more than %d decimal places", r.FloatString(scale+1), scale)
+		}
+		if scaled.Num().CmpAbs(beyond) >= 0 {
+			return nil, fmt.Errorf("%s has more than %d digits, the precision of the type", r.FloatString(scale), precision)
 		}
 		b := twosComplement(scaled.Num())
 		if size == 0 || len(b) == size {
@@ -146,6 +168,8 @@ func decimalToPlain(s avro.Schema, scale int) change {
 		return out, nil
 	}
 }
+
+var errNilDecimal = errors.New("a nil *big.Rat is no decimal")
 
 // twosComplement returns the shortest form, as Java's BigInteger writes it.
 func twosComplement(n *big.Int) []byte {

@@ -2,7 +2,6 @@ package avro
 
 import (
 	"fmt"
-	"reflect"
 	"slices"
 
 	"github.com/hamba/avro/v2"
@@ -13,6 +12,8 @@ import (
 type resolver struct {
 	// tagged keeps the names of the branches of unions.
 	tagged bool
+	// defaults are those of the reader's schema.
+	defaults defaults
 	// pairs are those of records that have been begun, for types that contain themselves.
 	pairs map[[2]string]*change
 }
@@ -198,10 +199,14 @@ func (x *resolver) record(w, r *avro.RecordSchema) (change, error) {
 			i = slices.IndexFunc(w.Fields(), func(f *avro.Field) bool { return slices.Contains(field.Aliases(), f.Name()) })
 		}
 		if i < 0 {
-			if !field.HasDefault() {
+			missing, err := x.defaultOf(r, field)
+			if err != nil {
+				return nil, err
+			}
+			if missing == nil {
 				return nil, fmt.Errorf("field %s of %s: the writer does not have it, and it has no default", field.Name(), r.FullName())
 			}
-			steps, same = append(steps, step{to: field.Name(), missing: x.defaultOf(field)}), false
+			steps, same = append(steps, step{to: field.Name(), missing: missing}), false
 			continue
 		}
 		from := w.Fields()[i]
@@ -281,74 +286,24 @@ func eachValue(value change) change {
 }
 
 // defaultOf returns how to make the default value of a field, anew for each record.
-func (x *resolver) defaultOf(f *avro.Field) func() any {
-	return func() any { return x.defaultValue(f.Type(), f.Default()) }
-}
-
-func (x *resolver) defaultValue(s avro.Schema, v any) any {
-	s = deref(s)
-	switch s := s.(type) {
-	case *avro.UnionSchema:
-		// The default is of the first branch; newer versions of the specification allow any.
-		for _, branch := range s.Types() {
-			if (v == nil) == (branch.Type() == avro.Null) {
-				value := x.defaultValue(branch, v)
-				if x.tagged && value != nil {
-					return map[string]any{branchName(branch): value}
-				}
-				return value
-			}
+func (x *resolver) defaultOf(r *avro.RecordSchema, f *avro.Field) (func() any, error) {
+	_, ok, err := x.defaults.of(r, f)
+	if err != nil || !ok {
+		return nil, err
+	}
+	// What is made of a default is what is made of the same value in data.
+	own := &resolver{x.tagged, x.defaults, map[[2]string]*change{}}
+	c, err := own.resolve(f.Type(), f.Type())
+	if err != nil {
+		return nil, err
+	}
+	return func() any {
+		v, _, _ := x.defaults.of(r, f) // has not failed above
+		if c != nil {
+			v, _ = c(v) // fails for no value of the type
 		}
 		return v
-	case *avro.RecordSchema:
-		given, _ := v.(map[string]any)
-		out := make(map[string]any, len(s.Fields()))
-		for _, f := range s.Fields() {
-			value, ok := given[f.Name()]
-			if !ok {
-				value = f.Default()
-			}
-			out[f.Name()] = x.defaultValue(f.Type(), value)
-		}
-		return out
-	case *avro.ArraySchema:
-		out := []any{}
-		for _, item := range v.([]any) {
-			out = append(out, x.defaultValue(s.Items(), item))
-		}
-		return out
-	case *avro.MapSchema:
-		out := map[string]any{}
-		for name, value := range v.(map[string]any) {
-			out[name] = x.defaultValue(s.Values(), value)
-		}
-		return out
-	}
-	v = plainDefault(s.Type(), v)
-	if c := fromPlain(s); c != nil {
-		v, _ = c(v) // fails for no type that has a default
-	}
-	return v
-}
-
-// plainDefault turns what the parser makes of a default into what goavro decodes.
-func plainDefault(t avro.Type, v any) any {
-	switch t {
-	case avro.Int:
-		return int32(reflect.ValueOf(v).Int())
-	case avro.Long:
-		return reflect.ValueOf(v).Int()
-	case avro.Bytes:
-		return slices.Clone(v.([]byte))
-	case avro.Fixed:
-		array := reflect.ValueOf(v) // of bytes
-		out := make([]byte, array.Len())
-		for i := range out {
-			out[i] = byte(array.Index(i).Uint())
-		}
-		return out
-	}
-	return v
+	}, nil
 }
 
 // sameName compares names as the specification does: without namespaces, or by an alias of the reader's.

@@ -16,7 +16,10 @@ type schema struct {
 	registered registry.Schema // as it was given
 	whole      string          // with the schemas that it refers to in their places
 	parsed     avro.Schema
-	check      *check
+	defaults   defaults
+	// softened is set if parsed has other default values than defaults.
+	softened bool
+	check    *check
 	// guarded is set if the data has to be checked before it is decoded, whatever its size.
 	guarded bool
 }
@@ -30,10 +33,34 @@ func parse(text string, references []registry.Reference) (*schema, error) {
 			return nil, err
 		}
 	}
-	var err error
+	document, err := readJSON(s.whole)
+	if err != nil {
+		document = s.whole // the parser says what is wrong, or it is the name of a type
+	}
+	text, s.defaults = s.whole, defaults{}
+	if s.softened = s.defaults.collect(document, ""); s.softened {
+		plain, err := json.Marshal(document)
+		if err != nil {
+			return nil, err
+		}
+		text = string(plain)
+	}
 	// A cache of its own: in the library's global one, a schema would see the names of all others.
-	if s.parsed, err = avro.ParseWithCache(s.whole, "", &avro.SchemaCache{}); err != nil {
-		return nil, err
+	if s.parsed, err = avro.ParseWithCache(text, "", &avro.SchemaCache{}); err != nil {
+		// The library wants a default of a record to have all fields, also those with a default of their own.
+		dropDefaults(document)
+		plain, failed := json.Marshal(document)
+		if failed != nil {
+			return nil, err
+		}
+		parsed, failed := avro.ParseWithCache(string(plain), "", &avro.SchemaCache{})
+		if failed != nil {
+			return nil, err
+		}
+		s.parsed, s.softened = parsed, true
+		if failed := s.defaults.check(parsed); failed != nil {
+			return nil, failed
+		}
 	}
 	if named, ok := s.parsed.(avro.NamedSchema); ok {
 		s.registered.Name = named.FullName()
@@ -173,7 +200,28 @@ func fullName(name, namespace string) string {
 	return namespace + "." + name
 }
 
-// withoutLogical returns the text of a schema without its logical types.
+// dropDefaults removes the default values of fields.
+func dropDefaults(v any) {
+	switch v := v.(type) {
+	case []any:
+		for i := range v {
+			dropDefaults(v[i])
+		}
+	case map[string]any:
+		for _, key := range []string{"type", "items", "values"} {
+			dropDefaults(v[key])
+		}
+		fields, _ := v["fields"].([]any)
+		for _, f := range fields {
+			if field, ok := f.(map[string]any); ok {
+				delete(field, "default")
+				dropDefaults(field["type"])
+			}
+		}
+	}
+}
+
+// withoutLogical returns the text of a schema without its logical types and default values.
 func withoutLogical(text string) (string, error) {
 	document, err := readJSON(text)
 	if err != nil {
@@ -200,6 +248,9 @@ func dropLogical(v any) any {
 		}
 		fields, _ := v["fields"].([]any)
 		for _, f := range fields {
+			if field, ok := f.(map[string]any); ok {
+				delete(field, "default")
+			}
 			dropLogical(f)
 		}
 	}

@@ -25,7 +25,9 @@ type tagger struct {
 	tagged bool
 	// numbers lets a json.Number be a number outside unions too.
 	numbers bool
-	known   map[string]*change
+	// defaults are for fields that the user does not give.
+	defaults defaults
+	known    map[string]*change
 }
 
 func (x *tagger) change(s avro.Schema) change {
@@ -79,13 +81,21 @@ func (x *tagger) record(s *avro.RecordSchema) change {
 	result := new(change)
 	x.known[key] = result
 	type step struct {
-		name   string
-		change change
+		name    string
+		change  change
+		missing func() (any, error) // nil without a default
 	}
 	var steps []step
 	for _, f := range s.Fields() {
-		if c := x.change(f.Type()); c != nil {
-			steps = append(steps, step{f.Name(), c})
+		step := step{name: f.Name(), change: x.change(f.Type())}
+		if _, ok := x.defaults[defaultKey(s.FullName(), f.Name())]; ok {
+			step.missing = func() (any, error) {
+				v, _, err := x.defaults.of(s, f)
+				return v, err
+			}
+		}
+		if step.change != nil || step.missing != nil {
+			steps = append(steps, step)
 		}
 	}
 	if len(steps) == 0 {
@@ -100,15 +110,21 @@ func (x *tagger) record(s *avro.RecordSchema) change {
 		var out map[string]any
 		for _, s := range steps {
 			value, ok := in[s.name]
-			if !ok {
+			changed := value
+			var err error
+			switch {
+			case !ok && s.missing == nil, ok && s.change == nil:
 				continue
+			case !ok:
+				changed, err = s.missing()
+			default:
+				changed, err = s.change(value)
 			}
-			changed, err := s.change(value)
 			if err != nil {
 				return nil, within(s.name, err)
 			}
 			if out == nil {
-				if same(value, changed) {
+				if ok && same(value, changed) {
 					continue
 				}
 				out = make(map[string]any, len(in))
@@ -264,7 +280,7 @@ func fits(s avro.Schema, v any) int {
 	case float64:
 		return fitsFloat(s.Type(), avro.Double)
 	case time.Time:
-		return score(logical == avro.TimestampMicros, 4) + score(logical == avro.TimestampMillis, 3) + score(logical == avro.Date, 2)
+		return score(logical == avro.LocalTimestampMicros, 2) + score(logical == avro.LocalTimestampMillis, 1) + score(logical == avro.TimestampMicros, 4) + score(logical == avro.TimestampMillis, 3) + score(logical == avro.Date, 2)
 	case time.Duration:
 		return score(logical == avro.TimeMicros, 4) + score(logical == avro.TimeMillis, 3)
 	case *big.Rat:

@@ -1,6 +1,7 @@
 package protobuf_test
 
 import (
+	"encoding/hex"
 	"strings"
 	"testing"
 
@@ -35,7 +36,9 @@ func TestProtobufFramedByARegistry(t *testing.T) {
 	same(t, "empty", "000000000700", encode(t, cd, &rootpb.Root{}))
 	same(t, "bytes of the map", "0000000007000a03666f6f1002", encode(t, maps, row{"name": "foo", "id": 2}))
 	same(t, "message", &rootpb.Root{Name: "foo", Id: 2}, decode(t, cd, "0000000007000a03666f6f1002"))
-	same(t, "message of an id that nobody knows", &rootpb.Root{Id: 3}, decode(t, cd, "00000000ff0202"+"1003"))
+	if _, err := cd.Decode(value, []byte("\x00\x00\x00\x00\xff\x00\x10\x03")); err == nil {
+		t.Error("a message of an id that nobody knows is read, though its indexes may name another message")
+	}
 	for _, subject := range []string{"t-value", "weir.test.Root"} {
 		got, ok := s.GetSchema(subject, 1)
 		if !ok || got.Type != sr.TypeProtobuf || got.References != nil {
@@ -79,7 +82,8 @@ func TestMessageIndexesSayWhereTheMessageIsInItsFile(t *testing.T) {
 }
 
 func TestBrokenMessageIndexesAreRefused(t *testing.T) {
-	_, client := startRegistry(t)
+	s, client := startRegistry(t)
+	s.SeedSchema("t-value", 1, 1, sr.Schema{Type: sr.TypeProtobuf, Schema: protobuf.Message[*rootpb.Root](protobuf.Options{}).Schema().Text})
 	for _, deprecated := range []bool{false, true} {
 		cd := registry.Of(client, protobuf.Message[*rootpb.Root](protobuf.Options{DeprecatedIndexes: deprecated}), registry.Options{})
 		for _, data := range []string{"", "\x80", "\x06\x00", "\xff\xff\xff\xff\x0f", "\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01"} {
@@ -90,6 +94,63 @@ func TestBrokenMessageIndexesAreRefused(t *testing.T) {
 		}
 		if _, err := cd.Decode(value, []byte{0, 0, 0, 0, 1, 1, 0}); (err == nil) != deprecated {
 			t.Errorf("a negative number of indexes: got %v", err)
+		}
+	}
+}
+
+// A message of another type of the same file would be read as an empty one.
+func TestMessagesOfAnotherTypeAreRefused(t *testing.T) {
+	const (
+		file = `syntax = "proto3"; package shop;
+			message First { map<string, int32> counts = 1; message Inner { int32 n = 1; } message Other { int32 n = 1; } }
+			message Second { int32 n = 2; }`
+		// The writer's file has the messages in another order, and imports a file that nobody has.
+		theirs = `syntax = "proto3"; package shop; import "confluent/meta.proto";
+			message Second { int32 n = 2; }
+			message First { message Other { int32 n = 1; } message Inner { int32 n = 1; } map<string, int32> counts = 1; }`
+	)
+	s, client := startRegistry(t)
+	s.SeedSchema("t-value", 1, 10, sr.Schema{Type: sr.TypeProtobuf, Schema: file})
+	s.SeedSchema("t-value", 2, 11, sr.Schema{Type: sr.TypeProtobuf, Schema: theirs})
+	s.SeedSchema("t-value", 3, 12, sr.Schema{Type: sr.TypeProtobuf, Schema: `syntax = "proto3"; message First {}`})
+	for _, c := range []struct {
+		message, frame, problem string
+	}{
+		{"shop.First", "0000000a00", ""},
+		{"shop.First", "0000000a0200", ""}, // the long form
+		{"shop.First", "0000000a0202", "[1] name shop.Second of the schema that it was written with, want shop.First"},
+		{"shop.First", "0000000b00", "[0] name shop.Second of the schema that it was written with, want shop.First"},
+		{"shop.First", "0000000b0202", ""},
+		{"shop.First", "0000000a0204", "[2] name no message of the schema"},
+		{"shop.First", "0000000c00", "[0] name First of the schema"}, // of another package
+		{"shop.Second", "0000000a0202", ""},
+		{"shop.Second", "0000000b00", ""},
+		{"shop.Second", "0000000a00", "[0] name shop.First"},
+		{"shop.First.Inner", "0000000a040002", ""}, // counted with the message for the entries of counts
+		{"shop.First.Inner", "0000000a040000", ""}, // and without, as Java's clients do
+		{"shop.First.Inner", "0000000b040202", ""},
+		{"shop.First.Inner", "0000000b040200", "[1 0] name shop.First.Other"},
+		{"shop.First.Inner", "0000000a0202", "[1] name shop.Second"},
+	} {
+		m := compile(t, c.message, map[string]string{"main.proto": file})
+		for name, decode := range map[string]func([]byte) error{
+			"message": func(data []byte) error {
+				_, err := registry.Of(client, protobuf.Dynamic(m, protobuf.Options{}), registry.Options{}).Decode(value, data)
+				return err
+			},
+			"map": func(data []byte) error {
+				_, err := registry.Of(client, protobuf.Map(m, protobuf.MapOptions{}), registry.Options{}).Decode(value, data)
+				return err
+			},
+		} {
+			frame, err := hex.DecodeString("00" + c.frame)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = decode(append(frame, 0x10, 7))
+			if c.problem == "" && err != nil || c.problem != "" && (err == nil || !strings.Contains(err.Error(), c.problem)) {
+				t.Errorf("%s of %s as a %s: got %v, want %q", c.message, c.frame, name, err, c.problem)
+			}
 		}
 	}
 }
@@ -133,10 +194,8 @@ func TestImportsAreRegisteredAsReferences(t *testing.T) {
 }
 
 func FuzzIndexes(f *testing.F) {
-	client, err := registry.NewClient(registry.Config{URLs: []string{"http://127.0.0.1:1"}, Retries: -1})
-	if err != nil {
-		f.Fatal(err)
-	}
+	s, client := startRegistry(f)
+	s.SeedSchema("t-value", 1, 1, sr.Schema{Type: sr.TypeProtobuf, Schema: protobuf.Message[*rootpb.Root](protobuf.Options{}).Schema().Text})
 	cd := registry.Of(client, protobuf.Message[*rootpb.Root](protobuf.Options{}), registry.Options{})
 	f.Add([]byte{0, 0x10, 3})
 	f.Add([]byte{2, 2})

@@ -41,7 +41,7 @@ func rows(dst []map[string]any, c *codec.Context, m message) ([]map[string]any, 
 		if err != nil {
 			return nil, err
 		}
-		if err := t.check(); err != nil {
+		if err := t.checkRows(); err != nil {
 			return nil, err
 		}
 		return t.appendRows(dst)
@@ -70,10 +70,14 @@ func (t *timeseries) appendRows(dst []map[string]any) ([]map[string]any, error) 
 	for i, timestamp := range t.Timestamps {
 		row := make(map[string]any, len(t.NumericValues)+len(t.StringValues)+len(t.BinaryValues)+2)
 		for name, values := range t.NumericValues {
-			row[name] = orNil(values[i])
+			if i < len(values) { // else it is hidden
+				row[name] = orNil(values[i])
+			}
 		}
 		for name, values := range t.StringValues {
-			row[name] = orNil(values[i])
+			if i < len(values) {
+				row[name] = orNil(values[i])
+			}
 		}
 		for name, values := range t.BinaryValues {
 			if values[i] == nil {

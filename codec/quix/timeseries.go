@@ -37,19 +37,29 @@ func parseTimeseries(c *codec.Context, data []byte) (timeseries, error) {
 // check says whether every parameter and tag has a value for each timestamp, and a name that is not taken.
 func (t *timeseries) check() error {
 	n := len(t.Timestamps)
-	if n == 0 {
-		return nil // a row without parameters is written with its tags and without its timestamp
-	}
 	return errors.Join(
-		fullLength("numeric parameter", t.NumericValues, n), fullLength("string parameter", t.StringValues, n),
-		fullLength("binary parameter", t.BinaryValues, n), fullLength("tag", t.TagValues, n),
+		fullLength("numeric parameter", t.NumericValues, n, nil), fullLength("string parameter", t.StringValues, n, nil),
+		fullLength("binary parameter", t.BinaryValues, n, nil), fullLength("tag", t.TagValues, n, nil),
 	)
 }
 
-// fullLength checks that there is a value for each timestamp.
-func fullLength[T any](what string, values map[string][]T, n int) error {
+// checkRows is check for rows, in which a binary parameter hides others of its name, and a string parameter a numeric one: the
+// lengths of hidden ones do not count.
+func (t *timeseries) checkRows() error {
+	n := len(t.Timestamps)
+	isBinary := func(name string) bool { _, ok := t.BinaryValues[name]; return ok }
+	isText := func(name string) bool { _, ok := t.StringValues[name]; return ok || isBinary(name) }
+	return errors.Join(
+		fullLength("numeric parameter", t.NumericValues, n, isText), fullLength("string parameter", t.StringValues, n, isBinary),
+		fullLength("binary parameter", t.BinaryValues, n, nil), fullLength("tag", t.TagValues, n, nil),
+	)
+}
+
+// fullLength checks that there is a value for each timestamp. More are passed over, as the original does: a row without
+// parameters has tags, but no timestamp.
+func fullLength[T any](what string, values map[string][]T, n int, hidden func(string) bool) error {
 	for name, v := range values {
-		if len(v) != n {
+		if len(v) < n && (hidden == nil || !hidden(name)) {
 			return fmt.Errorf("%s %q has %d values for %d timestamps", what, name, len(v), n)
 		}
 		if name == "Timestamp" && what != "tag" {
@@ -103,7 +113,7 @@ func (t *timeseries) appendSamples(dst []Sample) ([]Sample, error) {
 			put(&s.Binary, name, b)
 		}
 		for name, values := range t.TagValues {
-			if len(values) != n {
+			if len(values) < n {
 				return nil, t.check()
 			}
 			if values[i] != nil {
@@ -120,7 +130,7 @@ func (t *timeseries) appendSamples(dst []Sample) ([]Sample, error) {
 
 // isBad says that check has something to say of a parameter.
 func isBad[T any](name string, values []T, n int) bool {
-	return len(values) != n || name == "Timestamp"
+	return len(values) < n || name == "Timestamp"
 }
 
 func binary(name, text string) ([]byte, error) {

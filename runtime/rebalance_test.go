@@ -22,7 +22,7 @@ func TestTasksThatStayKeepRunningInARebalance(t *testing.T) {
 	guarantees(t, func(t *testing.T, g runtime.Guarantee) {
 		t.Parallel()
 		s := newSpread(t)
-		const heartbeat = 3 * time.Second // which is the default, if the session is long enough
+		const heartbeat = 5 * time.Second // a third of the session; a busy machine stands still for less than half of it
 		s.session = 3 * heartbeat
 		first, _ := s.first(s.p, g)
 

@@ -110,6 +110,9 @@ type Config struct {
 	PurgeInterval time.Duration
 	// Compressed says that producers compress, so that only the cluster knows whether a record is too large.
 	Compressed bool
+	// AfterFunc calls f when d is over, unless stop is called before; nil means that of package time. A simulation has its own
+	// time for RevokeTimeout, and f is called in the middle of calls to the cluster.
+	AfterFunc func(d time.Duration, f func()) (stop func())
 	// Linger is how long output may wait for more while there is more to process.
 	Linger time.Duration
 	Clock  clock.Clock

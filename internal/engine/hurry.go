@@ -26,8 +26,24 @@ type haste struct {
 // RevokeTimeout is over it gives up and goes back to the last checkpoint. The returned function is called when the step has
 // ended. Any goroutine may call Hurry.
 func (w *Worker) Hurry() (ended func()) {
+	if w.config.AfterFunc != nil {
+		return w.config.AfterFunc(w.config.RevokeTimeout, w.haste.hurry)
+	}
 	timer := time.AfterFunc(w.config.RevokeTimeout, w.haste.hurry)
 	return func() { timer.Stop() }
+}
+
+// withRevokeTimeout returns a context for a checkpoint before tasks go.
+func (w *Worker) withRevokeTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	if w.config.AfterFunc == nil {
+		return context.WithTimeout(ctx, w.config.RevokeTimeout)
+	}
+	bounded, cancel := context.WithCancelCause(ctx)
+	stop := w.config.AfterFunc(w.config.RevokeTimeout, func() { cancel(context.DeadlineExceeded) })
+	return bounded, func() {
+		stop()
+		cancel(nil)
+	}
 }
 
 func (h *haste) hurry() {

@@ -132,7 +132,7 @@ func (w *Worker) addTask(ctx context.Context, id TaskID, topics []string, assign
 // RemoveTasks checkpoints the worker and closes tasks. A checkpoint that cannot be made in time, or is refused, is given
 // up: the tasks go without it, and the others go back to the checkpoint before.
 func (w *Worker) RemoveTasks(ctx context.Context, ids []TaskID) error {
-	bounded, cancel := context.WithTimeout(ctx, w.config.RevokeTimeout)
+	bounded, cancel := w.withRevokeTimeout(ctx)
 	defer cancel()
 	err := w.Checkpoint(bounded)
 	if closed := w.closeTasks(ids); closed != nil {

@@ -62,12 +62,12 @@ func (k *Kafka) Real() bool { return k.cluster == nil }
 // Cluster returns the kfake cluster for fault injection. It is nil if the cluster is real.
 func (k *Kafka) Cluster() *kfake.Cluster { return k.cluster }
 
-// SessionTimeout is a short session timeout that the cluster accepts.
+// SessionTimeout is a short session timeout that the cluster accepts, and that a busy machine does not miss.
 func (k *Kafka) SessionTimeout() time.Duration {
 	if k.Real() {
 		return 6 * time.Second // group.min.session.timeout.ms
 	}
-	return 700 * time.Millisecond
+	return 2500 * time.Millisecond
 }
 
 // Name returns a name that nobody else uses.

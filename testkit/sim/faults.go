@@ -120,6 +120,7 @@ func (w *world) onCall(op simbroker.Op) error {
 	if p.dead {
 		return errCrash
 	}
+	w.fireTimers()
 	w.count(string(op.Kind), op.Client, op.After)
 	if w.trace != nil && op.Kind != simbroker.OpFetch && op.Kind != simbroker.OpPoll {
 		w.tracef("%s %s %s (after: %v)", op.Client, op.Kind, op.TopicPartition, op.After)

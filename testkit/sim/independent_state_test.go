@@ -180,3 +180,27 @@ func only(o sim.Outcome, keep func(key string) bool) sim.Outcome {
 	}
 	return o
 }
+
+// checkSkipping is the model of the topology "skipping".
+func checkSkipping(o sim.Outcome) error {
+	var lines [][]string
+	for _, task := range inputsOf(o, "orders") {
+		var of []string
+		counts := map[string]int{}
+		for _, r := range task {
+			count := counts[r.key]
+			l := line{r.ID, count, fmt.Sprint(r.Topic, r.Partition), r.Offset}
+			if r.Amount%2 == 0 {
+				of = append(of, output(r.key, l, r.at))
+			}
+			if counts[r.key] = count + 1; r.Amount%5 == 0 {
+				continue
+			}
+			counts[r.key] = count + 2
+			l.Total = -count
+			of = append(of, output(r.key, l, r.at))
+		}
+		lines = append(lines, of)
+	}
+	return compareOutput(o, "lines", lines, false)
+}

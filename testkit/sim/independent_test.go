@@ -40,6 +40,7 @@ var independent = map[string]func(sim.Outcome) error{
 	"interval join": checkIntervalJoin,
 	"stores":        checkStores,
 	"timers":        checkTimers,
+	"skipping":      checkSkipping,
 }
 
 // checkOf returns all checks of a topology.

@@ -3,8 +3,11 @@ package sim
 import (
 	"bytes"
 	"log/slog"
+	"slices"
+	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine"
 	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/store"
 )
@@ -23,6 +26,47 @@ func (w *world) configureLimits(r random, s *Simulation) {
 	if s.Partitions == 0 && r.oneIn(5) {
 		c.partitions = r.between(4, 9)
 	}
+	if r.oneIn(4) {
+		c.engine.AlignTimeout = pick(r, time.Second, 3*time.Second, 20*time.Second)
+	}
+	if s.Faults&Membership != 0 && c.engine.RevokeTimeout > 0 && r.oneIn(4) {
+		w.partialCheckpoints(r)
+	}
+	c.engine.OnError = func(err *operator.ProcessingError) engine.Action {
+		if s.Skip != nil && s.Skip(err) {
+			return engine.Skip
+		}
+		return engine.Fail
+	}
+}
+
+// partialCheckpoints lets checkpoints before a rebalance be cut off at any call to the cluster, and steps that tasks which are to
+// go would wait for: RevokeTimeout is short, by the clock of the world.
+func (w *world) partialCheckpoints(r random) {
+	w.config.engine.RevokeTimeout = pick(r, 20*time.Millisecond, 200*time.Millisecond, 2*time.Second)
+	w.config.engine.AfterFunc = func(d time.Duration, f func()) (stop func()) {
+		t := &timer{at: w.clock.Now().Add(d), fire: f}
+		w.timers = append(w.timers, t)
+		return func() { w.timers = slices.DeleteFunc(w.timers, func(other *timer) bool { return other == t }) }
+	}
+}
+
+// timer calls a function when its time has come.
+type timer struct {
+	at   time.Time
+	fire func()
+}
+
+// fireTimers fires what is due.
+func (w *world) fireTimers() {
+	w.timers = slices.DeleteFunc(w.timers, func(t *timer) bool {
+		due := !w.clock.Now().Before(t.at)
+		if due {
+			w.tracef("a checkpoint or a step is cut off")
+			t.fire()
+		}
+		return due
+	})
 }
 
 // sweepRest returns the rows of a store when all expired states are gone: a flush removes only so many, and the rest would go

@@ -62,7 +62,9 @@ type worker struct {
 	engine  *engine.Worker
 	fetcher *fetcher
 	job     func(*engine.Worker) error
-	result  error
+	// begins is called when the job begins.
+	begins func()
+	result error
 }
 
 // start starts a process on a member.
@@ -177,6 +179,7 @@ func (p *process) startWorker(i int, e *engine.Worker, f *fetcher) {
 			switch {
 			case w.job != nil:
 				r.worked = true
+				w.begins()
 				w.result = w.job(e)
 				w.job = nil
 				if w.result != nil {
@@ -210,7 +213,10 @@ func (p *process) each(jobs map[int]func(*engine.Worker) error) error {
 	var asked []*worker
 	for _, i := range slices.Sorted(maps.Keys(jobs)) {
 		w := p.workers[i]
-		w.job, w.result = jobs[i], nil
+		w.job, w.begins, w.result = jobs[i], func() {}, nil
+		if p.world.config.engine.AfterFunc != nil {
+			w.begins = w.engine.Hurry()
+		}
 		asked = append(asked, w)
 	}
 	main := p.routines[0]

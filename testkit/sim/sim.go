@@ -39,6 +39,9 @@ type Simulation struct {
 	// Check, if it is not nil, looks at what a run has come to when all input is processed, besides the comparison with the
 	// model: what it returns is a problem of the run.
 	Check func(Outcome) error
+	// Skip, if it is not nil, is the error policy: it says which errors of the topology's functions skip their record. Others end
+	// the process. The model skips the same records, so which ones these are must not depend on chance.
+	Skip func(error) bool
 	// NoPebble keeps state in memory always, and not in a Pebble database once in 20 runs.
 	NoPebble bool
 	// Trace is called with a line for everything that happens. It may be nil.

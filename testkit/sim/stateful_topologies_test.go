@@ -2,6 +2,7 @@ package sim_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -187,8 +188,45 @@ func clocks(faulty func() error) *stream.Topology {
 	return t
 }
 
+// errPoison is what skipper fails with: the policy is to skip the record.
+var errPoison = errors.New("a record that cannot be processed")
+
+// skipper counts records, and fails in the middle of some.
+type skipper struct {
+	stream.ProcessorBase[string, string, line]
+	count  *store.Cell[int]
+	faulty func() error
+}
+
+func (s *skipper) Process(_ context.Context, r stream.Record[string, order]) error {
+	count, _ := s.count.Get()
+	s.count.Set(count + 1)
+	out := stream.Record[string, line]{Key: r.Key, Value: check(s.faulty, lineOf(r, count)), Millis: r.Millis}
+	if r.Value.Amount%2 == 0 {
+		if err := s.Forward(out); err != nil {
+			return err
+		}
+	}
+	if r.Value.Amount%5 == 0 {
+		return fmt.Errorf("%w: %d", errPoison, r.Value.ID)
+	}
+	s.count.Set(count + 2)
+	out.Value.Total = -count
+	return s.Forward(out)
+}
+
+// skipping has records that are skipped: what they changed and wrote before they failed is kept.
+func skipping(faulty func() error) *stream.Topology {
+	t := stream.NewTopology()
+	t.From(orders).Process(store.NewCell[int]("count"), func(c *store.Cell[int]) stream.Processor[string, order, string, line] {
+		return &skipper{count: c, faulty: faulty}
+	}).To(lines)
+	return t
+}
+
 func init() {
 	topologies = append(topologies,
+		topologyOf{name: "skipping", build: skipping, inputs: []string{"orders"}},
 		topologyOf{name: "stores", build: stores, inputs: []string{"orders"}},
 		topologyOf{name: "duplicates", build: duplicates, inputs: []string{"orders"}},
 		topologyOf{name: "timers", build: timers, inputs: []string{"orders"}},

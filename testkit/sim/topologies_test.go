@@ -3,6 +3,7 @@ package sim_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -214,6 +215,9 @@ func simulation(i int) *sim.Simulation {
 	t := topologies[i]
 	s := &sim.Simulation{Inputs: inputs(t.inputs), Faults: sim.AllFaults, Check: checkOf(t)}
 	s.Topology = t.build(s.Faulty)
+	if t.name == "skipping" {
+		s.Skip = func(err error) bool { return errors.Is(err, errPoison) }
+	}
 	if t.reference != nil {
 		s.Reference, s.Suppressed = t.reference(s.Faulty), t.suppressed
 	}

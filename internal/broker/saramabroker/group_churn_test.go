@@ -203,7 +203,7 @@ func (m *tenant) kill() {
 
 func tenancy(k *kafkatest.Kafka, topics ...[]string) broker.GroupConfig {
 	return broker.GroupConfig{
-		Group: k.Name("group"), Topics: topics, SessionTimeout: max(k.SessionTimeout(), 2*time.Second),
+		Group: k.Name("group"), Topics: topics, SessionTimeout: max(k.SessionTimeout(), 5*time.Second),
 		HeartbeatInterval: 50 * time.Millisecond, RebalanceTimeout: 20 * time.Second,
 	}
 }
@@ -336,7 +336,8 @@ func TestPartitionsThatStayAreReadThroughoutARebalance(t *testing.T) {
 
 	// The second member learns of a rebalance late, so that the first one's join is held for about as long.
 	slow := cfg
-	slow.HeartbeatInterval = 600 * time.Millisecond
+	slow.HeartbeatInterval = 1500 * time.Millisecond
+	const most = 750 * time.Millisecond // half of that: a busy machine stands still for some of it
 	second := l.tenant("second", c, slow)
 	l.await(4, 2, first, second)
 	l.mu.Lock()
@@ -370,13 +371,13 @@ func TestPartitionsThatStayAreReadThroughoutARebalance(t *testing.T) {
 			}
 		}
 		t.Logf("the rebalance took %s, the longest wait for a record was %s", time.Since(begun), widest)
-		if widest <= 100*time.Millisecond {
+		if widest <= most {
 			break
 		}
 		third.stop()
 		l.await(4, 2, first, second)
 	}
-	if widest > 100*time.Millisecond && !k.Real() {
+	if widest > most && !k.Real() {
 		t.Errorf("the partition stood still for %s", widest)
 	}
 	if first.lost.Load() > 0 {

@@ -39,7 +39,7 @@ func TestWhatAMemberForgotToGiveUpIsAssignedAfterTheRebalanceTimeout(t *testing.
 	}
 	c := open(t, k)
 	cfg := broker.GroupConfig{
-		Group: k.Name("group"), Topics: [][]string{{k.Topic(t, "topic", 2)}}, RebalanceTimeout: 3 * time.Second,
+		Group: k.Name("group"), Topics: [][]string{{k.Topic(t, "topic", 2)}}, RebalanceTimeout: 5 * time.Second,
 	}
 	first := newMemberOf(t, k, c, cfg)
 	first.until(broker.Assigned, 2)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/weirstreams/weir/runtime"
+	"github.com/weirstreams/weir/secret"
 )
 
 // show does what the page says.
@@ -25,7 +26,7 @@ func TestConnectionsAreConfiguredAsThePageSays(t *testing.T) {
 		Connection: runtime.ConnectionConfig{
 			Brokers:          []string{"kafka-1:9093", "kafka-2:9093"},
 			SecurityProtocol: "sasl_ssl",
-			SASL:             runtime.SASLConfig{Mechanism: "SCRAM-SHA-512", Username: "alerts", Password: runtime.Secret(password)},
+			SASL:             runtime.SASLConfig{Mechanism: "SCRAM-SHA-512", Username: "alerts", Password: secret.New(password)},
 			TLS:              runtime.TLSConfig{CALocation: "/etc/kafka/ca.pem"},
 		},
 	}

@@ -150,13 +150,14 @@ func init() {
 		"PeekRecord": func(s flights) flights {
 			return s.PeekRecord(func(context.Context, flightRecord) error { return nil })
 		},
-		"WithKeyCodec": func(s flights) flights { return s.WithKeyCodec(codec.JSON[string]()) },
+		"WithKeyCodec":      func(s flights) flights { return s.WithKeyCodec(codec.JSON[string]()) },
+		"AssumePartitioned": func(s flights) flights { return s.AssumePartitioned() },
 		"SetTimestamp": func(s flights) flights {
 			moment := time.UnixMilli(1)
 			return s.SetTimestamp(func(flight) time.Time { return moment })
 		},
 		"GroupByKey": func(s flights) flights {
-			s.GroupByKeyWith(stream.Repartition[string, flight]{Name: "g", Value: flightCodec{}})
+			s.GroupByKeyWith(stream.Repartition[string, flight]{Name: "g", Value: flightCodec{}}).Peek(func(flight) {})
 			return s
 		},
 		"ToWith": func(s flights) flights {

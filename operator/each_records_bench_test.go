@@ -78,11 +78,11 @@ func init() {
 			return s.DeduplicateRecord("ids", 1000*time.Hour, func(_ context.Context, r flightRecord) (int, error) { return r.Value.Distance % 8, nil })
 		},
 		"GroupByWith": func(s flights) flights {
-			s.GroupByWith(toGroups, func(f flight) string { return f.Destination })
+			s.GroupByWith(toGroups, func(f flight) string { return f.Destination }).Peek(func(flight) {})
 			return s
 		},
 		"GroupByWithRecord": func(s flights) flights {
-			s.GroupByWithRecord(toGroups, func(_ context.Context, r flightRecord) (string, error) { return r.Key, nil })
+			s.GroupByWithRecord(toGroups, func(_ context.Context, r flightRecord) (string, error) { return r.Key, nil }).Peek(func(flight) {})
 			return s
 		},
 		"ToOneOf": func(s flights) flights {

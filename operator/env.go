@@ -35,6 +35,9 @@ type Env struct {
 	Ignored int64
 	// Late counts the windows that a record came too late for.
 	Late int64
+	// OnLate is shown each record that Late counts and that no function of the topology was told of. It is for the test kit, and
+	// may be nil.
+	OnLate func(LateRecord)
 	// Outputs counts the records that came to the end of the topology, for whoever resets it.
 	Outputs int64
 	// StreamMillis is the greatest event time of a record that the task has read.

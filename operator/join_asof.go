@@ -143,7 +143,7 @@ func (a *AsOf[K, V, R, W]) keep(key []byte, r *Record[K, R]) (kept bool, err err
 	}
 	kept, err = a.right.Put(r.Millis, held(r, &a.null))
 	if !kept {
-		a.env.Late++
+		skipLate(a.env, a.node, a.right.Name(), "it is older than the grace of the join allows: later records of its key have come", r)
 	}
 	return kept, Fatal(err)
 }

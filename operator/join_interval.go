@@ -227,7 +227,7 @@ func receive[K, V, R, W, M, O any](
 	}
 	// The record is kept before anything is emitted: if that fails, and the policy is to skip, it counts all the same.
 	if r.Millis < late {
-		j.env.Late++
+		skipLate(j.env, j.node, mine.store.Name(), fmt.Sprintf("it is older than the grace of the join allows: records before %d ms are not kept any more", late), r)
 	} else {
 		if err := mine.store.Place(key); err != nil {
 			return Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"time"
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/store"
@@ -259,6 +260,10 @@ func (w *windows[K, V, A, R]) collect(r *Record[K, V], at int64) error {
 
 // late counts a record that a window does not take, and tells the program. reached is the time that closed the window.
 func (w *windows[K, V, A, R]) late(r *Record[K, V], reason window.LateReason, start, end, reached int64) error {
+	if w.onLate == nil && w.env.OnLate != nil {
+		skipLate(w.env, w.node, w.store.Name(), w.why(reason, r.Millis, start, end, reached), r)
+		return nil
+	}
 	w.env.Late++
 	if w.onLate != nil {
 		late := window.Late{
@@ -278,6 +283,20 @@ func (w *windows[K, V, A, R]) late(r *Record[K, V], reason window.LateReason, st
 			"stream_time_ms", reached, "topic", r.Origin.Topic, "partition", r.Origin.Partition, "offset", r.Origin.Offset)
 	}
 	return nil
+}
+
+// why says in words why a window does not take a record.
+func (w *windows[K, V, A, R]) why(reason window.LateReason, at, start, end, reached int64) string {
+	switch {
+	case reason == window.BeforeEpoch:
+		return "its time is before 1970"
+	case at > maxMillis:
+		return "its time is after the year 9999"
+	case reason == window.InFuture:
+		return fmt.Sprintf("its time is more than MaxFutureSkew (%v) ahead of the clock (%s)", millis(w.skew), w.env.Now().UTC().Format(time.RFC3339Nano))
+	default:
+		return fmt.Sprintf("its window, from %d to %d ms, is closed: stream time has reached %d ms, and the grace is %v", start, end, reached, millis(w.grace))
+	}
 }
 
 // decodeKey returns the key that was encoded for the store.

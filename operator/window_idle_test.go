@@ -177,7 +177,7 @@ func TestLateRecordsAreTold(t *testing.T) {
 			got = append(got, l)
 			return false
 		}))
-		driver := testkit.New(t, topology)
+		driver := testkit.New(t, topology, testkit.Config{Start: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)})
 		now := driver.Now()
 		in := driver.Input(idleInput)
 		in.Send("a", 1, now.Add(59*time.Minute))

@@ -108,7 +108,7 @@ func ExampleColumn() {
 	customer := row.Column[int64]("customer")
 	t.From(orders).GroupByRecord("customer", func(ctx context.Context, order stream.Record[string, row.Row]) (int64, error) {
 		return customer(ctx, order.Value)
-	})
+	}).To(stream.NewTopic("by-customer", codec.Int64(), row.JSON()))
 	fmt.Println(t.Validate())
 	// Output: <nil>
 }

@@ -140,11 +140,11 @@ func TestMergesFitAllJoins(t *testing.T) {
 		s.To(stream.NewTopic(fmt.Sprint("out-", i), codec.String(), row.JSON()))
 	}
 	left, right := l.Table("left"), r.Table("right")
-	l.JoinTable(right, row.MergeKeepLeft)
-	l.LeftJoinTable(right, row.MergeKeepRight)
-	left.Join(right, row.MergeKeepLeft)
-	left.LeftJoin(right, row.MergeKeepRight)
-	left.OuterJoin(right, row.MergeKeepRight)
+	l.JoinTable(right, row.MergeKeepLeft).Peek(func(row.Row) {})
+	l.LeftJoinTable(right, row.MergeKeepRight).Peek(func(row.Row) {})
+	left.Join(right, row.MergeKeepLeft).Stream().Peek(func(row.Row) {})
+	left.LeftJoin(right, row.MergeKeepRight).Stream().Peek(func(row.Row) {})
+	left.OuterJoin(right, row.MergeKeepRight).Stream().Peek(func(row.Row) {})
 	if err := topology.Validate(); err != nil {
 		t.Error(err)
 	}

@@ -80,11 +80,15 @@ func (a *App) Run(ctx context.Context) error {
 	return err
 }
 
-// open connects to the cluster.
+// open connects to the cluster, and waits for it as long as Config.BrokerTimeout allows.
 func (a *App) open(ctx context.Context) (broker.Cluster, error) {
-	return saramabroker.Open(ctx, saramabroker.Config{
-		Brokers: a.config.Brokers, ClientID: a.plan.Group, Logger: a.config.Logger, Tune: a.config.Client,
+	cluster, err := saramabroker.Open(ctx, saramabroker.Config{
+		Brokers: a.config.Brokers, ClientID: a.plan.Group, OpenTimeout: a.config.BrokerTimeout, Logger: a.config.Logger, Tune: a.config.Client,
 	})
+	if errors.Is(err, broker.ErrUnavailable) && ctx.Err() == nil {
+		err = fmt.Errorf("no broker has answered within Config.BrokerTimeout (%v): %w", a.config.BrokerTimeout, err)
+	}
+	return cluster, err
 }
 
 func (a *App) topicOptions() engine.TopicOptions {
@@ -252,7 +256,7 @@ func (a *App) supervise(
 			break
 		}
 		if err != nil {
-			return fmt.Errorf("group %q: %w", a.plan.Group, err)
+			return err // which names the group
 		}
 		if event != nil {
 			a.config.Logger.Info("partitions "+event.Kind.String(), "partitions", event.Partitions)

@@ -19,6 +19,7 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/runtime"
+	"github.com/weirstreams/weir/secret"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
 )
@@ -110,7 +111,7 @@ func framed(n int) broker.Record { return raw("a", "\x00\x00\x00\x00\x07"+fmt.Sp
 // weighing sums up what it reads.
 func weighing(t *testing.T, url, in, out string) *stream.Topology {
 	t.Helper()
-	client, err := registry.NewClient(registry.Config{URLs: []string{url}, Retries: -1})
+	client, err := registry.NewClient(registry.Config{URLs: secret.URLs(url), Retries: -1})
 	if err != nil {
 		t.Fatal(err)
 	}

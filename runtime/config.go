@@ -98,8 +98,8 @@ type Config struct {
 	// processed, or the topic was made anew. The default is to end Run with an error.
 	OnLostInput LostInput
 
-	// BrokerTimeout is how long the whole cluster may be out of reach before Run ends with an error. Shorter outages are
-	// waited for. The default is 2 minutes; a negative value waits for ever.
+	// BrokerTimeout is how long the whole cluster may be out of reach, at the start and later, before Run and Plan end with an
+	// error. Shorter outages are waited for. The default is 2 minutes; a negative value waits for ever.
 	BrokerTimeout time.Duration
 
 	// CodecTimeout is how long a record may wait for what its codec cannot reach, such as a schema registry, before Run ends

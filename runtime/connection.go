@@ -1,15 +1,19 @@
 package runtime
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/IBM/sarama"
+
+	"github.com/weirstreams/weir/secret"
 )
 
 // ConnectionConfig says how to reach and to convince a cluster. The zero value speaks plain text to brokers that ask for
@@ -34,9 +38,9 @@ type SASLConfig struct {
 	Mechanism string
 	// Username and Password (sasl.username, sasl.password) are for PLAIN and SCRAM.
 	Username string
-	Password Secret
+	Password secret.String
 	// Token is where tokens for OAUTHBEARER come from. If it is nil OAuth says it.
-	Token TokenSource
+	Token TokenSource `json:"-"`
 	// OAuth are the sources of tokens that are built in.
 	OAuth OAuthConfig
 	// Kerberos is for GSSAPI.
@@ -49,7 +53,7 @@ type TokenSource func(ctx context.Context) (Token, error)
 
 // Token is a token for OAUTHBEARER.
 type Token struct {
-	Value Secret
+	Value secret.String
 	// Extensions are SASL extensions (KIP-342).
 	Extensions map[string]string
 }
@@ -61,9 +65,9 @@ type OAuthConfig struct {
 	Method string
 	// ClientID, ClientSecret, Scope and TokenEndpointURL (sasl.oauthbearer.client.id and so on) are for "oidc".
 	ClientID         string
-	ClientSecret     Secret
+	ClientSecret     secret.String
 	Scope            string
-	TokenEndpointURL string
+	TokenEndpointURL secret.URL
 	// Extensions (sasl.oauthbearer.extensions) are SASL extensions, as "name=value,name=value".
 	Extensions string
 	// UnsecureJWT (enable.sasl.oauthbearer.unsecure.jwt) makes tokens without a signature, for clusters under development.
@@ -89,17 +93,17 @@ type TLSConfig struct {
 	// CALocation (ssl.ca.location) is a file with the certificates that are trusted, or a folder of such files; CAPEM
 	// (ssl.ca.pem) is their text. The default is what the system trusts.
 	CALocation string
-	CAPEM      Secret
+	CAPEM      secret.String
 	// CertificateLocation or CertificatePEM (ssl.certificate.location, ssl.certificate.pem) is our certificate, with those
 	// that lead to its authority; KeyLocation or KeyPEM (ssl.key.location, ssl.key.pem) its key, and KeyPassword
 	// (ssl.key.password) the password of the key.
 	CertificateLocation, CertificatePEM string
 	KeyLocation                         string
-	KeyPEM                              Secret
-	KeyPassword                         Secret
+	KeyPEM                              secret.String
+	KeyPassword                         secret.String
 	// KeystoreLocation and KeystorePassword (ssl.keystore.location, ssl.keystore.password) are a PKCS#12 file with both.
 	KeystoreLocation string
-	KeystorePassword Secret
+	KeystorePassword secret.String
 	// CRLLocation (ssl.crl.location) is a file with lists of revoked certificates, in PEM.
 	CRLLocation string
 	// CipherSuites (ssl.cipher.suites) are names of crypto/tls, separated by commas or colons. They are for TLS 1.2.
@@ -129,8 +133,8 @@ func (c ConnectionConfig) String() string {
 		if v == "" {
 			continue
 		}
-		if o.secret {
-			v = mask
+		if o.show != nil {
+			v = o.show(&c)
 		}
 		if b.Len() > 0 {
 			b.WriteByte(' ')
@@ -140,35 +144,45 @@ func (c ConnectionConfig) String() string {
 	return b.String()
 }
 
-// withDefaults returns the configuration with lower and upper case as they should be, or everything that is wrong.
-func (c ConnectionConfig) withDefaults() (ConnectionConfig, error) {
-	var problems []error
-	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
-	c.SecurityProtocol = strings.ToLower(c.SecurityProtocol)
-	if c.SecurityProtocol == "" {
-		c.SecurityProtocol = plaintext
-	}
+// LogValue implements [slog.LogValuer].
+func (c ConnectionConfig) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+// normalize brings names into lower and upper case as they should be, and fills in defaults.
+func (c *ConnectionConfig) normalize() {
+	c.SecurityProtocol = cmp.Or(strings.ToLower(c.SecurityProtocol), plaintext)
 	c.SASL.Mechanism = strings.ToUpper(c.SASL.Mechanism)
 	c.SASL.OAuth.Method = strings.ToLower(c.SASL.OAuth.Method)
 	c.TLS.EndpointIdentification = strings.ToLower(c.TLS.EndpointIdentification)
-	if !slices.Contains([]string{plaintext, ssl, saslPlaintext, saslSSL}, c.SecurityProtocol) {
-		problem("SecurityProtocol: unknown value %q: it is plaintext, ssl, sasl_plaintext or sasl_ssl", c.SecurityProtocol)
+}
+
+// problems returns everything that is wrong, but for what is in files.
+func (c ConnectionConfig) problems() []error {
+	c.normalize()
+	problems := c.wrongValues()
+	switch {
+	case c.usesSASL():
+		problems = append(problems, c.SASL.missing()...)
+	case c.SASL.configured() && c.knownProtocol():
+		problems = append(problems, fmt.Errorf("SASL is configured, and SecurityProtocol is %q, which does not use it", c.SecurityProtocol))
 	}
-	if c.usesSASL() {
-		problems = append(problems, c.SASL.problems()...)
-	} else if c.SASL.Mechanism != "" || c.SASL.Username != "" || c.SASL.Token != nil {
-		problem("SASL is configured, and SecurityProtocol is %q, which does not use it", c.SecurityProtocol)
+	if !c.usesTLS() && c.TLS != (TLSConfig{}) && c.knownProtocol() {
+		problems = append(problems, fmt.Errorf("TLS is configured, and SecurityProtocol is %q, which does not use it", c.SecurityProtocol))
 	}
-	if !c.usesTLS() && c.TLS != (TLSConfig{}) {
-		problem("TLS is configured, and SecurityProtocol is %q, which does not use it", c.SecurityProtocol)
+	return problems
+}
+
+// wrongValues returns what is wrong with single options. It does not show their values, which may be secrets that were put
+// under the wrong name.
+func (c ConnectionConfig) wrongValues() (problems []error) {
+	c.normalize()
+	if !c.knownProtocol() {
+		problems = append(problems, errors.New("SecurityProtocol: unknown value: it is plaintext, ssl, sasl_plaintext or sasl_ssl"))
 	}
-	if a := c.TLS.EndpointIdentification; a != "" && a != "https" && a != "none" {
-		problem("TLS.EndpointIdentification: unknown value %q: it is https or none", a)
-	}
-	if len(problems) > 0 {
-		return c, fmt.Errorf("connection: %w", errors.Join(problems...))
-	}
-	return c, nil
+	return slices.Concat(problems, c.SASL.wrongValues(), c.TLS.wrongValues())
+}
+
+func (c *ConnectionConfig) knownProtocol() bool {
+	return slices.Contains([]string{plaintext, ssl, saslPlaintext, saslSSL}, c.SecurityProtocol)
 }
 
 func (c *ConnectionConfig) usesSASL() bool { return strings.HasPrefix(c.SecurityProtocol, "sasl") }
@@ -177,15 +191,16 @@ func (c *ConnectionConfig) usesTLS() bool  { return strings.HasSuffix(c.Security
 // Client returns what makes a configuration of the Kafka client connect like this: for clients of a program's own. Files are
 // read now, so that what is wrong with them is said at once.
 func (c ConnectionConfig) Client() (func(*sarama.Config), error) {
-	c, err := c.withDefaults()
-	if err != nil {
-		return nil, err
-	}
+	problems := c.problems()
+	c.normalize()
 	var security *tls.Config
 	if c.usesTLS() {
-		if security, err = c.TLS.load(time.Now()); err != nil {
-			return nil, fmt.Errorf("connection: %w", err)
-		}
+		var err error
+		security, err = c.TLS.load(time.Now())
+		problems = append(problems, err)
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, fmt.Errorf("connection: %w", err)
 	}
 	if c.SASL.Mechanism == sarama.SASLTypeOAuth && c.SASL.Token == nil {
 		c.SASL.Token = c.SASL.OAuth.source() // one for all clients, which keeps tokens

@@ -23,6 +23,7 @@ import (
 	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/internal/kafkatest/heldclose"
 	"github.com/weirstreams/weir/runtime"
+	"github.com/weirstreams/weir/secret"
 )
 
 // authority signs certificates.
@@ -165,7 +166,7 @@ func TestAConnectionIsMadeAsItIsConfigured(t *testing.T) {
 	here, hereCertificate := ours.server("127.0.0.1")
 	elsewhere, _ := ours.server("broker.example")
 	certificate, key := ours.client()
-	ca := runtime.TLSConfig{CAPEM: runtime.Secret(certificatePEM(ours.certificate))}
+	ca := runtime.TLSConfig{CAPEM: secret.New(certificatePEM(ours.certificate))}
 	with := func(c runtime.TLSConfig, edit func(*runtime.TLSConfig)) runtime.TLSConfig { edit(&c); return c }
 	server := func(c tls.Certificate) kfake.Opt { return kfake.TLS(&tls.Config{Certificates: []tls.Certificate{c}}) }
 	mutual := kfake.TLS(&tls.Config{
@@ -180,7 +181,7 @@ func TestAConnectionIsMadeAsItIsConfigured(t *testing.T) {
 		t.Fatal(err)
 	}
 	sasl := func(mechanism, password string) runtime.SASLConfig {
-		return runtime.SASLConfig{Mechanism: mechanism, Username: "weir", Password: runtime.Secret(password)}
+		return runtime.SASLConfig{Mechanism: mechanism, Username: "weir", Password: secret.New(password)}
 	}
 	user := func(mechanism string) []kfake.Opt {
 		return []kfake.Opt{kfake.EnableSASL(), kfake.Superuser(mechanism, "weir", "right")}
@@ -197,10 +198,10 @@ func TestAConnectionIsMadeAsItIsConfigured(t *testing.T) {
 		{"TLS", "ssl", ca, runtime.SASLConfig{}, []kfake.Opt{server(here)}, ""},
 		{"authorities in a file", "ssl", runtime.TLSConfig{CALocation: file(t, "ca.pem", certificatePEM(ours.certificate))}, runtime.SASLConfig{}, []kfake.Opt{server(here)}, ""},
 		{"authorities in a folder", "ssl", runtime.TLSConfig{CALocation: folder}, runtime.SASLConfig{}, []kfake.Opt{server(here)}, ""},
-		{"another authority", "ssl", runtime.TLSConfig{CAPEM: runtime.Secret(certificatePEM(others.certificate))}, runtime.SASLConfig{}, []kfake.Opt{server(here)}, "certificate signed by unknown authority"},
+		{"another authority", "ssl", runtime.TLSConfig{CAPEM: secret.New(certificatePEM(others.certificate))}, runtime.SASLConfig{}, []kfake.Opt{server(here)}, "certificate signed by unknown authority"},
 		{"another name", "ssl", ca, runtime.SASLConfig{}, []kfake.Opt{server(elsewhere)}, "127.0.0.1"},
 		{"another name, which does not matter", "ssl", with(ca, func(c *runtime.TLSConfig) { c.EndpointIdentification = "NONE" }), runtime.SASLConfig{}, []kfake.Opt{server(elsewhere)}, ""},
-		{"another authority, and the name does not matter", "ssl", runtime.TLSConfig{CAPEM: runtime.Secret(certificatePEM(others.certificate)), EndpointIdentification: "none"}, runtime.SASLConfig{}, []kfake.Opt{server(here)}, "certificate signed by unknown authority"},
+		{"another authority, and the name does not matter", "ssl", runtime.TLSConfig{CAPEM: secret.New(certificatePEM(others.certificate)), EndpointIdentification: "none"}, runtime.SASLConfig{}, []kfake.Opt{server(here)}, "certificate signed by unknown authority"},
 		{"nothing matters", "ssl", runtime.TLSConfig{SkipVerification: true}, runtime.SASLConfig{}, []kfake.Opt{server(elsewhere)}, ""},
 		{"revoked", "ssl", with(ca, func(c *runtime.TLSConfig) {
 			c.CRLLocation = file(t, "crl.pem", inPEM("X509 CRL", ours.revoke(hereCertificate, time.Now().Add(time.Hour))))
@@ -209,14 +210,14 @@ func TestAConnectionIsMadeAsItIsConfigured(t *testing.T) {
 			c.CRLLocation = file(t, "crl.pem", inPEM("X509 CRL", ours.revoke(certificate, time.Now().Add(time.Hour))))
 		}), runtime.SASLConfig{}, []kfake.Opt{server(here)}, ""},
 		{"certificate", "ssl", with(ca, func(c *runtime.TLSConfig) {
-			c.CertificatePEM, c.KeyPEM = certificatePEM(certificate), runtime.Secret(keyPEM(t, key, ""))
+			c.CertificatePEM, c.KeyPEM = certificatePEM(certificate), secret.New(keyPEM(t, key, ""))
 		}), runtime.SASLConfig{}, []kfake.Opt{mutual}, ""},
 		{"certificate with an encrypted key, in files", "ssl", with(ca, func(c *runtime.TLSConfig) {
 			c.CertificateLocation = file(t, "certificate.pem", certificatePEM(certificate))
-			c.KeyLocation, c.KeyPassword = file(t, "key.pem", keyPEM(t, key, "open")), "open"
+			c.KeyLocation, c.KeyPassword = file(t, "key.pem", keyPEM(t, key, "open")), secret.New("open")
 		}), runtime.SASLConfig{}, []kfake.Opt{mutual}, ""},
 		{"keystore", "ssl", with(ca, func(c *runtime.TLSConfig) {
-			c.KeystoreLocation, c.KeystorePassword = file(t, "keystore.p12", string(keystore)), "open"
+			c.KeystoreLocation, c.KeystorePassword = file(t, "keystore.p12", string(keystore)), secret.New("open")
 		}), runtime.SASLConfig{}, []kfake.Opt{mutual}, ""},
 		{"no certificate", "ssl", ca, runtime.SASLConfig{}, []kfake.Opt{mutual}, "certificate required"},
 		{"PLAIN", "sasl_plaintext", runtime.TLSConfig{}, sasl("PLAIN", "right"), user("PLAIN"), ""},
@@ -250,11 +251,11 @@ func TestFilesOfAConnectionThatAreNoUseAreErrors(t *testing.T) {
 		tls  runtime.TLSConfig
 		want string
 	}{
-		{"no password", runtime.TLSConfig{CertificatePEM: certificatePEM(certificate), KeyPEM: runtime.Secret(keyPEM(t, key, "open"))}, "set KeyPassword"},
+		{"no password", runtime.TLSConfig{CertificatePEM: certificatePEM(certificate), KeyPEM: secret.New(keyPEM(t, key, "open"))}, "set KeyPassword"},
 		{"wrong password", runtime.TLSConfig{
-			CertificatePEM: certificatePEM(certificate), KeyPEM: runtime.Secret(keyPEM(t, key, "open")), KeyPassword: "shut",
+			CertificatePEM: certificatePEM(certificate), KeyPEM: secret.New(keyPEM(t, key, "open")), KeyPassword: secret.New("shut"),
 		}, "decrypt the key"},
-		{"another key", runtime.TLSConfig{CertificatePEM: certificatePEM(certificate), KeyPEM: runtime.Secret(keyPEM(t, ours.key, ""))}, "certificate and key"},
+		{"another key", runtime.TLSConfig{CertificatePEM: certificatePEM(certificate), KeyPEM: secret.New(keyPEM(t, ours.key, ""))}, "certificate and key"},
 		{"no keystore", runtime.TLSConfig{KeystoreLocation: file(t, "keystore.p12", "x")}, "KeystoreLocation"},
 		{"an old list", runtime.TLSConfig{
 			CRLLocation: file(t, "crl.pem", inPEM("X509 CRL", ours.revoke(certificate, time.Now().Add(-time.Hour)))),

@@ -8,32 +8,47 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
+
+	"github.com/weirstreams/weir/secret"
 )
 
 // tokenTimeout is how long a token endpoint may take to answer.
 const tokenTimeout = 30 * time.Second
 
-func (c *OAuthConfig) problems() (problems []error) {
+// wrongValues returns what is wrong with single options.
+func (c *OAuthConfig) wrongValues() (problems []error) {
 	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	if c.Method != "" && c.Method != "default" && c.Method != "oidc" {
+		problem("SASL.OAuth.Method: unknown value: it is default or oidc")
+	}
 	if _, err := parsePairs(c.Extensions, ","); err != nil {
 		problem("SASL.OAuth.Extensions: %w", err)
 	}
+	if !c.TokenEndpointURL.IsZero() {
+		u, err := url.Parse(c.TokenEndpointURL.Reveal())
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			problem("SASL.OAuth.TokenEndpointURL is no URL: want http:// or https:// and a host")
+		}
+	}
+	return problems
+}
+
+// missing returns what is needed and not there.
+func (c *OAuthConfig) missing() (problems []error) {
+	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	switch {
 	case c.Method == "oidc":
-		if c.ClientID == "" || c.ClientSecret == "" {
-			problem("SASL.OAuth.Method oidc needs ClientID and ClientSecret")
+		if c.ClientID == "" || c.ClientSecret.IsZero() || c.TokenEndpointURL.IsZero() {
+			problem("SASL.OAuth.Method oidc needs ClientID, ClientSecret and TokenEndpointURL")
 		}
-		if u, err := url.Parse(c.TokenEndpointURL); err != nil || u.Host == "" {
-			problem("SASL.OAuth.TokenEndpointURL %q is no URL", c.TokenEndpointURL)
-		}
-	case c.Method != "" && c.Method != "default":
-		problem("SASL.OAuth.Method: unknown value %q: it is default or oidc", c.Method)
+	case c.Method != "" && c.Method != "default": // which is a wrong value
 	case c.UnsecureJWT:
 		if _, err := c.claims(time.Time{}); err != nil {
 			problem("SASL.OAuth.Config: %w", err)
@@ -50,11 +65,11 @@ func (c *OAuthConfig) source() TokenSource {
 	if c.UnsecureJWT && c.Method != "oidc" {
 		return func(context.Context) (Token, error) {
 			value, err := c.unsecured(time.Now())
-			return Token{Value: Secret(value), Extensions: extensions}, err
+			return Token{Value: secret.New(value), Extensions: extensions}, err
 		}
 	}
 	config := clientcredentials.Config{
-		ClientID: c.ClientID, ClientSecret: c.ClientSecret.Reveal(), TokenURL: c.TokenEndpointURL, Scopes: strings.Fields(c.Scope),
+		ClientID: c.ClientID, ClientSecret: c.ClientSecret.Reveal(), TokenURL: c.TokenEndpointURL.Reveal(), Scopes: strings.Fields(c.Scope),
 		AuthStyle: oauth2.AuthStyleInHeader,
 	}
 	// It keeps a token until shortly before its end.
@@ -66,10 +81,24 @@ func (c *OAuthConfig) source() TokenSource {
 	return func(context.Context) (Token, error) {
 		token, err := tokens.Token()
 		if err != nil {
-			return Token{}, fmt.Errorf("%s: %w", c.TokenEndpointURL, err)
+			return Token{}, fmt.Errorf("%v: %w", c.TokenEndpointURL, c.withoutSecrets(err))
 		}
-		return Token{Value: Secret(token.AccessToken), Extensions: extensions}, nil
+		return Token{Value: secret.New(token.AccessToken), Extensions: extensions}, nil
 	}
+}
+
+// withoutSecrets returns an error of the token endpoint without the address, and without the client secret, which an endpoint
+// that does not understand the request may send back.
+func (c *OAuthConfig) withoutSecrets(err error) error {
+	err = secret.WithoutURL(err)
+	text := err.Error()
+	for _, hidden := range []string{c.ClientSecret.Reveal(), url.QueryEscape(c.ClientSecret.Reveal()), c.TokenEndpointURL.Reveal()} {
+		if hidden != "" && strings.Contains(text, hidden) {
+			text = strings.ReplaceAll(text, hidden, secret.Mask)
+			err = errors.New(text)
+		}
+	}
+	return err
 }
 
 type tokenFunc func() (*oauth2.Token, error)
@@ -82,15 +111,18 @@ func (c *OAuthConfig) claims(now time.Time) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if unknown := unknownNames(pairs, "principal", "principalClaimName", "scope", "scopeClaimName", "lifeSeconds"); len(unknown) > 0 {
-		return nil, fmt.Errorf("unknown: %s", strings.Join(unknown, ", "))
+	known := []string{"principal", "principalClaimName", "scope", "scopeClaimName", "lifeSeconds"}
+	for name := range pairs {
+		if !slices.Contains(known, name) {
+			return nil, fmt.Errorf("there are other names than %s", strings.Join(known, ", "))
+		}
 	}
 	if pairs["principal"] == "" {
 		return nil, errors.New("principal is missing")
 	}
 	life, err := strconv.Atoi(cmp.Or(pairs["lifeSeconds"], "3600"))
 	if err != nil || life <= 0 {
-		return nil, fmt.Errorf("lifeSeconds %q is not a number of seconds", pairs["lifeSeconds"])
+		return nil, errors.New("lifeSeconds is not a number of seconds")
 	}
 	claims := map[string]any{
 		cmp.Or(pairs["principalClaimName"], "sub"): pairs["principal"],

@@ -1,34 +1,60 @@
 package runtime
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/weirstreams/weir/internal/broker/saramabroker"
+	"github.com/weirstreams/weir/secret"
 )
 
 // connectionOption is one of librdkafka's options.
 type connectionOption struct {
-	name   string
-	secret bool
-	get    func(*ConnectionConfig) string
-	set    func(*ConnectionConfig, string) error
+	name string
+	get  func(*ConnectionConfig) string
+	// show is get for people, without secrets. nil means get.
+	show func(*ConnectionConfig) string
+	// set reads a value. Its error says what a value is, and does not show the one it was given, which may be a secret that
+	// was put under the wrong name.
+	set func(*ConnectionConfig, string) error
 }
 
 // text is an option whose field is text; normal brings it into its usual case.
-func text[S ~string](name string, field func(*ConnectionConfig) *S, normal ...func(string) string) connectionOption {
-	_, secret := any(S("")).(Secret)
+func text(name string, field func(*ConnectionConfig) *string, normal ...func(string) string) connectionOption {
 	return connectionOption{
-		name: name, secret: secret,
-		get: func(c *ConnectionConfig) string { return string(*field(c)) },
+		name: name,
+		get:  func(c *ConnectionConfig) string { return *field(c) },
 		set: func(c *ConnectionConfig, v string) error {
 			for _, f := range normal {
 				v = f(v)
 			}
-			*field(c) = S(v)
+			*field(c) = v
 			return nil
 		},
+	}
+}
+
+// hidden is an option whose field is a secret.
+func hidden(name string, field func(*ConnectionConfig) *secret.String) connectionOption {
+	return connectionOption{
+		name: name,
+		get:  func(c *ConnectionConfig) string { return field(c).Reveal() },
+		show: func(c *ConnectionConfig) string { return field(c).String() },
+		set:  func(c *ConnectionConfig, v string) error { *field(c) = secret.New(v); return nil },
+	}
+}
+
+// address is an option whose field is a URL.
+func address(name string, field func(*ConnectionConfig) *secret.URL) connectionOption {
+	return connectionOption{
+		name: name,
+		get:  func(c *ConnectionConfig) string { return field(c).Reveal() },
+		show: func(c *ConnectionConfig) string { return field(c).String() },
+		set:  func(c *ConnectionConfig, v string) error { *field(c) = secret.NewURL(v); return nil },
 	}
 }
 
@@ -60,26 +86,30 @@ var connectionOptions = []connectionOption{
 			}
 			return ""
 		},
-		set: func(c *ConnectionConfig, v string) (err error) {
-			c.SASL.Kerberos.MinTimeBeforeRelogin, err = strconv.Atoi(v)
-			return err
+		set: func(c *ConnectionConfig, v string) error {
+			n, err := strconv.Atoi(v)
+			if err != nil {
+				return errors.New("want a whole number of milliseconds")
+			}
+			c.SASL.Kerberos.MinTimeBeforeRelogin = n
+			return nil
 		},
 	},
 	text("sasl.kerberos.principal", func(c *ConnectionConfig) *string { return &c.SASL.Kerberos.Principal }),
 	text("sasl.kerberos.service.name", func(c *ConnectionConfig) *string { return &c.SASL.Kerberos.ServiceName }),
 	text("sasl.mechanism", func(c *ConnectionConfig) *string { return &c.SASL.Mechanism }, strings.ToUpper),
 	text("sasl.oauthbearer.client.id", func(c *ConnectionConfig) *string { return &c.SASL.OAuth.ClientID }),
-	text("sasl.oauthbearer.client.secret", func(c *ConnectionConfig) *Secret { return &c.SASL.OAuth.ClientSecret }),
+	hidden("sasl.oauthbearer.client.secret", func(c *ConnectionConfig) *secret.String { return &c.SASL.OAuth.ClientSecret }),
 	text("sasl.oauthbearer.config", func(c *ConnectionConfig) *string { return &c.SASL.OAuth.Config }),
 	text("sasl.oauthbearer.extensions", func(c *ConnectionConfig) *string { return &c.SASL.OAuth.Extensions }),
 	text("sasl.oauthbearer.method", func(c *ConnectionConfig) *string { return &c.SASL.OAuth.Method }, strings.ToLower),
 	text("sasl.oauthbearer.scope", func(c *ConnectionConfig) *string { return &c.SASL.OAuth.Scope }),
-	text("sasl.oauthbearer.token.endpoint.url", func(c *ConnectionConfig) *string { return &c.SASL.OAuth.TokenEndpointURL }),
-	text("sasl.password", func(c *ConnectionConfig) *Secret { return &c.SASL.Password }),
+	address("sasl.oauthbearer.token.endpoint.url", func(c *ConnectionConfig) *secret.URL { return &c.SASL.OAuth.TokenEndpointURL }),
+	hidden("sasl.password", func(c *ConnectionConfig) *secret.String { return &c.SASL.Password }),
 	text("sasl.username", func(c *ConnectionConfig) *string { return &c.SASL.Username }),
 	text("security.protocol", func(c *ConnectionConfig) *string { return &c.SecurityProtocol }, strings.ToLower),
 	text("ssl.ca.location", func(c *ConnectionConfig) *string { return &c.TLS.CALocation }),
-	text("ssl.ca.pem", func(c *ConnectionConfig) *Secret { return &c.TLS.CAPEM }),
+	hidden("ssl.ca.pem", func(c *ConnectionConfig) *secret.String { return &c.TLS.CAPEM }),
 	text("ssl.certificate.location", func(c *ConnectionConfig) *string { return &c.TLS.CertificateLocation }),
 	text("ssl.certificate.pem", func(c *ConnectionConfig) *string { return &c.TLS.CertificatePEM }),
 	text("ssl.cipher.suites", func(c *ConnectionConfig) *string { return &c.TLS.CipherSuites }),
@@ -87,10 +117,10 @@ var connectionOptions = []connectionOption{
 	text("ssl.curves.list", func(c *ConnectionConfig) *string { return &c.TLS.Curves }),
 	text("ssl.endpoint.identification.algorithm", func(c *ConnectionConfig) *string { return &c.TLS.EndpointIdentification }, strings.ToLower),
 	text("ssl.key.location", func(c *ConnectionConfig) *string { return &c.TLS.KeyLocation }),
-	text("ssl.key.password", func(c *ConnectionConfig) *Secret { return &c.TLS.KeyPassword }),
-	text("ssl.key.pem", func(c *ConnectionConfig) *Secret { return &c.TLS.KeyPEM }),
+	hidden("ssl.key.password", func(c *ConnectionConfig) *secret.String { return &c.TLS.KeyPassword }),
+	hidden("ssl.key.pem", func(c *ConnectionConfig) *secret.String { return &c.TLS.KeyPEM }),
 	text("ssl.keystore.location", func(c *ConnectionConfig) *string { return &c.TLS.KeystoreLocation }),
-	text("ssl.keystore.password", func(c *ConnectionConfig) *Secret { return &c.TLS.KeystorePassword }),
+	hidden("ssl.keystore.password", func(c *ConnectionConfig) *secret.String { return &c.TLS.KeystorePassword }),
 }
 
 // flag is an option that is on or off. It is written where the field is set; set is what the option is then.
@@ -105,8 +135,11 @@ func flag(name string, field func(*ConnectionConfig) *bool, set bool) connection
 		},
 		set: func(c *ConnectionConfig, v string) error {
 			b, err := strconv.ParseBool(v)
+			if err != nil {
+				return errors.New("want true or false")
+			}
 			*field(c) = b == set
-			return err
+			return nil
 		},
 	}
 }
@@ -124,28 +157,31 @@ var withoutMeaning = map[string]string{
 	"oauth_cb":                  "set SASL.Token",
 }
 
-// ConnectionFromMap reads librdkafka's options. Dots and underscores in their names are the same. All that is wrong is said
-// at once, without the values of secrets: options that are unknown, and those that have no meaning here.
+// ConnectionFromMap reads librdkafka's options. Dots and underscores in their names are the same. The error names everything
+// that is wrong at once, and no values: options that are unknown or have no meaning here, and values that an option does not
+// take. [New] finds options that are missing, as the program may set them later, and reads files.
 func ConnectionFromMap(options map[string]string) (ConnectionConfig, error) {
 	c, unknown, problems := readConnection(options)
 	for _, name := range unknown {
 		problems = append(problems, name+": unknown option")
 	}
-	if len(problems) > 0 {
-		slices.Sort(problems)
-		return c, fmt.Errorf("connection: %s", strings.Join(problems, "\n"))
-	}
-	return c, nil
+	return c, connectionError(problems)
 }
 
 // ConnectionFromMapIgnoring is ConnectionFromMap for maps that hold other options of a client as well: it returns the names of
 // those that it has left alone, sorted.
 func ConnectionFromMapIgnoring(options map[string]string) (c ConnectionConfig, ignored []string, err error) {
 	c, ignored, problems := readConnection(options)
-	if len(problems) > 0 {
-		return c, ignored, fmt.Errorf("connection: %s", strings.Join(problems, "\n"))
+	return c, ignored, connectionError(problems)
+}
+
+// connectionError returns an error that names all problems, sorted, one per line.
+func connectionError(problems []string) error {
+	if len(problems) == 0 {
+		return nil
 	}
-	return c, ignored, nil
+	slices.Sort(problems)
+	return fmt.Errorf("connection: %s", strings.Join(problems, "\n"))
 }
 
 // ConnectionFromEnvironment reads options from environment variables: with the prefix "KAFKA_", KAFKA_SASL_USERNAME is
@@ -185,11 +221,16 @@ func readConnection(options map[string]string) (c ConnectionConfig, unknown, pro
 			continue
 		}
 		if err := connectionOptions[i].set(&c, value); err != nil {
-			problems = append(problems, fmt.Sprintf("%s: %q is not a value of this option", name, value))
+			problems = append(problems, fmt.Sprintf("%s: %v", name, err))
 		}
 	}
 	slices.Sort(unknown)
-	slices.Sort(problems)
+	if len(c.Brokers) > 0 { // else they may be given elsewhere
+		saramabroker.CheckBrokers(c.Brokers, func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) })
+	}
+	for _, err := range c.wrongValues() {
+		problems = append(problems, err.Error())
+	}
 	return c, unknown, problems
 }
 

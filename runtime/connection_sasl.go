@@ -6,34 +6,49 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/IBM/sarama"
 	"github.com/xdg-go/scram"
 )
 
-// problems returns everything that is wrong.
-func (c *SASLConfig) problems() (problems []error) {
+// mechanisms are those that are known.
+const mechanisms = "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or GSSAPI"
+
+// configured reports whether anything is set.
+func (c *SASLConfig) configured() bool {
+	return c.Mechanism != "" || c.Username != "" || !c.Password.IsZero() || c.Token != nil
+}
+
+// wrongValues returns what is wrong with single options.
+func (c *SASLConfig) wrongValues() (problems []error) {
+	switch c.Mechanism {
+	case "", sarama.SASLTypePlaintext, sarama.SASLTypeSCRAMSHA256, sarama.SASLTypeSCRAMSHA512, sarama.SASLTypeOAuth, sarama.SASLTypeGSSAPI:
+	default:
+		problems = append(problems, errors.New("SASL.Mechanism: unknown value: it is "+mechanisms))
+	}
+	return append(problems, c.OAuth.wrongValues()...)
+}
+
+// missing returns what is needed and not there.
+func (c *SASLConfig) missing() (problems []error) {
 	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	switch c.Mechanism {
+	case "":
+		problem("SASL.Mechanism is empty: it is %s", mechanisms)
 	case sarama.SASLTypePlaintext, sarama.SASLTypeSCRAMSHA256, sarama.SASLTypeSCRAMSHA512:
-		if c.Username == "" || c.Password == "" {
+		if c.Username == "" || c.Password.IsZero() {
 			problem("SASL.Mechanism %s needs SASL.Username and SASL.Password", c.Mechanism)
 		}
 	case sarama.SASLTypeOAuth:
 		if c.Token == nil {
-			problems = append(problems, c.OAuth.problems()...)
+			problems = append(problems, c.OAuth.missing()...)
 		}
 	case sarama.SASLTypeGSSAPI:
 		name, realm, _ := strings.Cut(c.Kerberos.Principal, "@")
 		if name == "" || realm == "" || c.Kerberos.Keytab == "" {
 			problem("SASL.Mechanism GSSAPI needs SASL.Kerberos.Keytab, and a Principal of the form name@REALM")
 		}
-	case "":
-		problem("SASL.Mechanism is empty: it is PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or GSSAPI")
-	default:
-		problem("SASL.Mechanism: unknown value %q: it is PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or GSSAPI", c.Mechanism)
 	}
 	return problems
 }
@@ -92,7 +107,7 @@ func (p tokenProvider) Token() (*sarama.AccessToken, error) {
 	if err != nil {
 		return nil, fmt.Errorf("token: %w", err)
 	}
-	if token.Value == "" {
+	if token.Value.IsZero() {
 		return nil, errors.New("token: SASL.Token has returned none")
 	}
 	return &sarama.AccessToken{Token: token.Value.Reveal(), Extensions: token.Extensions}, nil
@@ -101,23 +116,12 @@ func (p tokenProvider) Token() (*sarama.AccessToken, error) {
 // parsePairs reads "name=value" pairs, separated by any of the separators.
 func parsePairs(list, separators string) (map[string]string, error) {
 	pairs := map[string]string{}
-	for _, pair := range strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune(separators, r) }) {
+	for i, pair := range strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune(separators, r) }) {
 		name, value, ok := strings.Cut(pair, "=")
 		if !ok || name == "" {
-			return nil, fmt.Errorf("%q is not name=value", pair)
+			return nil, fmt.Errorf("part %d is not name=value", i+1)
 		}
 		pairs[name] = value
 	}
 	return pairs, nil
-}
-
-// unknownNames returns the keys that are not known, sorted.
-func unknownNames(pairs map[string]string, known ...string) (unknown []string) {
-	for name := range pairs {
-		if !slices.Contains(known, name) {
-			unknown = append(unknown, name)
-		}
-	}
-	slices.Sort(unknown)
-	return unknown
 }

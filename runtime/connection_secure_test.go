@@ -14,6 +14,7 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/runtime"
+	"github.com/weirstreams/weir/secret"
 )
 
 // secured reads what .ci/kafka says of a broker that asks who one is.
@@ -36,23 +37,23 @@ func unsigned(good time.Duration) runtime.TokenSource {
 		now := time.Now()
 		claims := fmt.Sprintf(`{"sub":"weir","iat":%d,"exp":%d}`, now.Add(-time.Hour).Unix(), now.Add(good).Unix())
 		encode := base64.RawURLEncoding.EncodeToString
-		return runtime.Token{Value: runtime.Secret(encode([]byte(`{"alg":"none"}`)) + "." + encode([]byte(claims)) + ".")}, nil
+		return runtime.Token{Value: secret.New(encode([]byte(`{"alg":"none"}`)) + "." + encode([]byte(claims)) + ".")}, nil
 	}
 }
 
 // TestASecureBrokerServesWhoLogsInAndRefusesOthersAtOnce runs an application on each kind of listener of Apache Kafka.
 func TestASecureBrokerServesWhoLogsInAndRefusesOthersAtOnce(t *testing.T) {
 	kafkatest.Parallel(t)
-	ours := runtime.TLSConfig{CAPEM: runtime.Secret(secured(t, "ca.pem"))}
+	ours := runtime.TLSConfig{CAPEM: secret.New(secured(t, "ca.pem"))}
 	certified := ours
-	certified.CertificatePEM, certified.KeyPEM = secured(t, "client.pem"), runtime.Secret(secured(t, "client.key"))
+	certified.CertificatePEM, certified.KeyPEM = secured(t, "client.pem"), secret.New(secured(t, "client.key"))
 	stranger := newAuthority(t)
-	others := runtime.TLSConfig{CAPEM: runtime.Secret(certificatePEM(stranger.certificate))}
+	others := runtime.TLSConfig{CAPEM: secret.New(certificatePEM(stranger.certificate))}
 	certificate, key := stranger.client()
 	strangers := ours
-	strangers.CertificatePEM, strangers.KeyPEM = certificatePEM(certificate), runtime.Secret(keyPEM(t, key, ""))
+	strangers.CertificatePEM, strangers.KeyPEM = certificatePEM(certificate), secret.New(keyPEM(t, key, ""))
 	password := func(mechanism, password string) runtime.SASLConfig {
-		return runtime.SASLConfig{Mechanism: mechanism, Username: "weir", Password: runtime.Secret(password)}
+		return runtime.SASLConfig{Mechanism: mechanism, Username: "weir", Password: secret.New(password)}
 	}
 	oauth := func(source runtime.TokenSource) runtime.SASLConfig {
 		return runtime.SASLConfig{Mechanism: "OAUTHBEARER", Token: source}

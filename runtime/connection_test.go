@@ -1,17 +1,22 @@
 package runtime_test
 
 import (
-	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
+	"github.com/IBM/sarama"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/weirstreams/weir/internal/secrettest"
 	"github.com/weirstreams/weir/runtime"
+	"github.com/weirstreams/weir/secret"
 )
 
 // everyOption are all options of a connection, with values that are written as they are read.
@@ -76,43 +81,116 @@ func TestOptionsOfAConnectionAreReadAndWrittenAlike(t *testing.T) {
 }
 
 func TestASecretIsNeverPrinted(t *testing.T) {
-	c, err := runtime.ConnectionFromMap(everyOption)
+	options := maps.Clone(everyOption)
+	options["sasl.oauthbearer.token.endpoint.url"] = "https://secret-user:secret-7@example/token?key=secret-8"
+	c, err := runtime.ConnectionFromMap(options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var printed bytes.Buffer
-	for _, v := range []any{c, &c, c.SASL, c.TLS, c.SASL.Password, []any{c.SASL.Password}, map[string]runtime.Secret{"k": c.SASL.Password}} {
-		fmt.Fprintf(&printed, "%v %+v %#v %s %q %x %d\n", v, v, v, v, v, v, v)
-		slog.New(slog.NewTextHandler(&printed, nil)).Info("connection", "value", v)
-		slog.New(slog.NewJSONHandler(&printed, nil)).Info("connection", "value", v)
+	c.SASL.Token = func(context.Context) (runtime.Token, error) { return runtime.Token{}, nil }
+	for _, v := range []any{c, &c, c.SASL, c.SASL.OAuth, c.TLS, c.SASL.Password, runtime.Token{Value: secret.New("secret-9")}} {
+		secrettest.Hidden(t, v, "secret-")
 	}
-	c.SASL.Token = nil
-	if err := json.NewEncoder(&printed).Encode(struct{ TLS runtime.TLSConfig }{c.TLS}); err != nil {
+	app, err := runtime.New(pipeline{input: "in", output: "out"}.topology(), runtime.Config{
+		Brokers: []string{"localhost:9092"}, Group: "g",
+		Connection: runtime.ConnectionConfig{SecurityProtocol: "sasl_plaintext", SASL: runtime.SASLConfig{Mechanism: "PLAIN", Username: "u", Password: c.SASL.Password}},
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
-	_, wrong := runtime.ConnectionFromMap(map[string]string{"sasl.password": "secret-1", "sasl_password": "secret-2", "ssl.keypassword": "secret-3"})
-	fmt.Fprintln(&printed, wrong)
-	if text := printed.String(); strings.Contains(text, "secret-") || strings.Contains(text, fmt.Sprintf("%x", "secret-")) {
-		t.Errorf("a secret was printed:\n%s", text)
-	}
-	if want := "sasl.password=******"; !strings.Contains(c.String(), want) {
-		t.Errorf("%q is not in %s", want, c)
+	secrettest.Hidden(t, app, "secret-")
+	for _, want := range []string{"sasl.password=******", "sasl.oauthbearer.token.endpoint.url=https://example/token "} {
+		if !strings.Contains(c.String(), want) {
+			t.Errorf("%q is not in %s", want, c)
+		}
 	}
 	if c.SASL.Password.Reveal() != "secret-1" {
 		t.Error("the secret is gone")
+	}
+	if text, err := json.Marshal(c); err != nil || !strings.Contains(string(text), `"Password":"******"`) {
+		t.Errorf("JSON %s, %v", text, err)
+	}
+}
+
+// A secret may be given under the name of any option, by mistake.
+func TestErrorsOfOptionsDoNotShowValues(t *testing.T) {
+	for option := range everyOption {
+		for _, value := range []string{"secret-value", "-----BEGIN PRIVATE KEY-----\nsecret-value", "secret-value,b=c", "https://secret-value:pw@%zz", "a:secret-value@b:99999"} {
+			options := map[string]string{option: value, strings.ReplaceAll(option, ".", "_"): value, "unknown": value, "ssl.engine.id": value}
+			_, err := runtime.ConnectionFromMap(options)
+			secrettest.Absent(t, option, fmt.Sprint(err), "secret-value")
+			c, err := runtime.ConnectionFromMap(map[string]string{option: value})
+			if err != nil {
+				secrettest.Absent(t, option, fmt.Sprint(err), "secret-value")
+				continue
+			}
+			for _, protocol := range []string{"ssl", "sasl_ssl"} {
+				if option != "security.protocol" {
+					c.SecurityProtocol = protocol
+				}
+				_, err = c.Client()
+				if !strings.HasSuffix(option, ".location") { // whose errors name the file
+					secrettest.Absent(t, option, fmt.Sprint(err), "secret-value")
+				}
+			}
+		}
+	}
+}
+
+func TestErrorsOfATokenEndpointShowNoSecret(t *testing.T) {
+	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, password, _ := r.BasicAuth()
+		http.Error(w, "unknown client "+password, http.StatusUnauthorized)
+	}))
+	defer endpoint.Close()
+	for name, address := range map[string]string{
+		"refuses": strings.Replace(endpoint.URL, "http://", "http://secret-user:secret-password@", 1) + "/?key=secret-key",
+		"is away": "http://secret-user:secret-password@127.0.0.1:1/?key=secret-key",
+	} {
+		c := runtime.OAuthConfig{
+			Method: "oidc", ClientID: "id", ClientSecret: secret.New("secret-client"), TokenEndpointURL: secret.NewURL(address),
+		}
+		client, err := runtime.ConnectionConfig{SecurityProtocol: "sasl_plaintext", SASL: runtime.SASLConfig{Mechanism: "OAUTHBEARER", OAuth: c}}.Client()
+		if err != nil {
+			t.Fatal(err)
+		}
+		conf := sarama.NewConfig()
+		client(conf)
+		_, err = conf.Net.SASL.TokenProvider.Token()
+		if err == nil {
+			t.Fatalf("an endpoint that %s has given a token", name)
+		}
+		secrettest.Hidden(t, err, "secret-")
 	}
 }
 
 func TestAllThatIsWrongWithOptionsIsSaidAtOnce(t *testing.T) {
 	options := map[string]string{
 		"sasl.user": "weir", "ssl_engine_id": "1", "oauth_cb": "f", "enable.ssl.certificate.verification": "perhaps",
-		"sasl.mechanism": "PLAIN", "sasl.mechanisms": "PLAIN",
+		"sasl.oauthbearer.scope": "a", "sasl_oauthbearer_scope": "b", "sasl.mechanism": "PLAN", "security.protocol": "tls",
+		"bootstrap.servers": "a:1, b:0, c:99999, d, kafka://user:password@e:1", "sasl.oauthbearer.extensions": "a", "sasl.oauthbearer.method": "x",
+		"sasl.oauthbearer.token.endpoint.url": "x", "ssl.cipher.suites": "NULL", "ssl.curves.list": "X25519:brainpool",
+		"ssl.endpoint.identification.algorithm": "http", "ssl.key.location": "-----BEGIN PRIVATE KEY-----", "sasl.kerberos.min.time.before.relogin": "1 h",
 	}
 	_, err := runtime.ConnectionFromMap(options)
 	want := strings.Join([]string{
-		`connection: enable.ssl.certificate.verification: "perhaps" is not a value of this option`,
+		`connection: Brokers: address 4 is not host:port`,
+		`Brokers: address 5 is not host:port`,
+		`Brokers: the port of address 2 is not between 1 and 65535`,
+		`Brokers: the port of address 3 is not between 1 and 65535`,
+		`SASL.Mechanism: unknown value: it is PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or GSSAPI`,
+		`SASL.OAuth.Extensions: part 1 is not name=value`,
+		`SASL.OAuth.Method: unknown value: it is default or oidc`,
+		`SASL.OAuth.TokenEndpointURL is no URL: want http:// or https:// and a host`,
+		`SecurityProtocol: unknown value: it is plaintext, ssl, sasl_plaintext or sasl_ssl`,
+		`TLS.CipherSuites: name 1 is not a cipher suite of crypto/tls`,
+		`TLS.Curves: name 2 is unknown: want X25519, P-256, P-384 or P-521`,
+		`TLS.EndpointIdentification: unknown value: it is https or none`,
+		`TLS.KeyLocation is not the path of a file: text in PEM belongs in CAPEM, CertificatePEM or KeyPEM`,
+		`enable.ssl.certificate.verification: want true or false`,
 		`oauth_cb is not supported: set SASL.Token`,
-		`sasl.mechanism and sasl.mechanisms are the same option`,
+		`sasl.kerberos.min.time.before.relogin: want a whole number of milliseconds`,
+		`sasl.oauthbearer.scope and sasl_oauthbearer_scope are the same option`,
 		`sasl.user: unknown option`,
 		`ssl_engine_id is not supported: there is no OpenSSL here; give certificate and key as PEM`,
 	}, "\n")
@@ -144,7 +222,7 @@ func TestAllThatIsWrongWithAConnectionIsSaidAtOnce(t *testing.T) {
 		connection runtime.ConnectionConfig
 		want       []string
 	}{
-		{"unknown protocol", runtime.ConnectionConfig{SecurityProtocol: "tls"}, []string{`SecurityProtocol: unknown value "tls"`}},
+		{"unknown protocol", runtime.ConnectionConfig{SecurityProtocol: "tls"}, []string{"SecurityProtocol: unknown value: it is plaintext"}},
 		{
 			"unused",
 			runtime.ConnectionConfig{SASL: runtime.SASLConfig{Username: "u"}, TLS: runtime.TLSConfig{CALocation: "/ca"}},
@@ -164,9 +242,9 @@ func TestAllThatIsWrongWithAConnectionIsSaidAtOnce(t *testing.T) {
 		{
 			"incomplete endpoint",
 			runtime.ConnectionConfig{SecurityProtocol: "sasl_plaintext", SASL: runtime.SASLConfig{
-				Mechanism: "OAUTHBEARER", OAuth: runtime.OAuthConfig{Method: "OIDC", TokenEndpointURL: "x", Extensions: "a"},
+				Mechanism: "OAUTHBEARER", OAuth: runtime.OAuthConfig{Method: "OIDC", TokenEndpointURL: secret.NewURL("x"), Extensions: "a"},
 			}},
-			[]string{"needs ClientID and ClientSecret", `TokenEndpointURL "x" is no URL`, `Extensions: "a" is not name=value`},
+			[]string{"needs ClientID, ClientSecret and TokenEndpointURL", `TokenEndpointURL is no URL`, `Extensions: part 1 is not name=value`},
 		},
 		{
 			"unsecured without principal",
@@ -185,12 +263,12 @@ func TestAllThatIsWrongWithAConnectionIsSaidAtOnce(t *testing.T) {
 			runtime.ConnectionConfig{SecurityProtocol: "ssl", TLS: runtime.TLSConfig{
 				CALocation: "/no/ca", CertificateLocation: "/no/certificate", CRLLocation: "/no/crl", CipherSuites: "NULL",
 			}},
-			[]string{"CALocation: open /no/ca", "CertificateLocation: open /no/certificate", "CRLLocation: open /no/crl", `CipherSuites: "NULL"`},
+			[]string{"CALocation: open /no/ca", "CertificateLocation: open /no/certificate", "CRLLocation: open /no/crl", `CipherSuites: name 1 is not`},
 		},
 		{
 			"not PEM",
-			runtime.ConnectionConfig{SecurityProtocol: "ssl", TLS: runtime.TLSConfig{CAPEM: "x", KeyPEM: "y", Curves: "brainpool"}},
-			[]string{"CAPEM holds no certificate", "a key is given and no certificate", `"brainpool" is unknown`},
+			runtime.ConnectionConfig{SecurityProtocol: "ssl", TLS: runtime.TLSConfig{CAPEM: secret.New("x"), KeyPEM: secret.New("y"), Curves: "brainpool"}},
+			[]string{"CAPEM holds no certificate", "a key is given and no certificate", `Curves: name 1 is unknown`},
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -15,15 +15,42 @@ import (
 
 	"github.com/youmark/pkcs8"
 	"software.sslmate.com/src/go-pkcs12"
+
+	"github.com/weirstreams/weir/secret"
 )
+
+// wrongValues returns what is wrong with single options, before a file is read.
+func (c *TLSConfig) wrongValues() (problems []error) {
+	if a := c.EndpointIdentification; a != "" && a != "https" && a != "none" {
+		problems = append(problems, errors.New("TLS.EndpointIdentification: unknown value: it is https or none"))
+	}
+	for _, field := range []struct{ name, file string }{
+		{"CALocation", c.CALocation},
+		{"CertificateLocation", c.CertificateLocation},
+		{"KeyLocation", c.KeyLocation},
+		{"KeystoreLocation", c.KeystoreLocation},
+		{"CRLLocation", c.CRLLocation},
+	} { // errors of files show the path
+		if strings.ContainsAny(field.file, "\r\n") || strings.Contains(field.file, "-----BEGIN") {
+			problems = append(problems, fmt.Errorf("TLS.%s is not the path of a file: text in PEM belongs in CAPEM, CertificatePEM or KeyPEM", field.name))
+		}
+	}
+	for _, f := range []func(*tls.Config) error{c.cipherSuites, c.curves} {
+		if err := f(&tls.Config{}); err != nil {
+			problems = append(problems, fmt.Errorf("TLS.%w", err))
+		}
+	}
+	return problems
+}
 
 // load reads the files and returns what the client needs. now decides whether a list of revoked certificates is old.
 func (c TLSConfig) load(now time.Time) (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	var problems []error
-	for _, f := range []func(*tls.Config) error{c.authorities, c.certificate, c.algorithms} {
+	for _, f := range []func(*tls.Config) error{c.authorities, c.certificate} {
 		problems = append(problems, f(config))
 	}
+	_, _ = c.cipherSuites(config), c.curves(config) // wrongValues has said what is wrong with them
 	revoked, err := c.revoked(now)
 	if problems = append(problems, err); errors.Join(problems...) != nil {
 		return nil, fmt.Errorf("TLS: %w", errors.Join(problems...))
@@ -54,7 +81,7 @@ func pemOr(text, file, option string) ([]byte, error) {
 
 func (c *TLSConfig) authorities(config *tls.Config) error {
 	var texts [][]byte
-	if info, err := os.Stat(c.CALocation); c.CAPEM == "" && err == nil && info.IsDir() {
+	if info, err := os.Stat(c.CALocation); c.CAPEM.IsZero() && err == nil && info.IsDir() {
 		files, err := filepath.Glob(filepath.Join(c.CALocation, "*"))
 		if err != nil {
 			return fmt.Errorf("CALocation: %w", err)
@@ -116,7 +143,7 @@ func (c *TLSConfig) certificate(config *tls.Config) error {
 }
 
 // decryptKey returns the key without its password, if it has one: PKCS #8 (RFC 5958).
-func decryptKey(text []byte, password Secret) ([]byte, error) {
+func decryptKey(text []byte, password secret.String) ([]byte, error) {
 	for rest := text; ; {
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
@@ -128,7 +155,7 @@ func decryptKey(text []byte, password Secret) ([]byte, error) {
 		if block.Type != "ENCRYPTED PRIVATE KEY" {
 			continue
 		}
-		if password == "" {
+		if password.IsZero() {
 			return nil, errors.New("the key is encrypted: set KeyPassword")
 		}
 		key, err := pkcs8.ParsePKCS8PrivateKey(block.Bytes, []byte(password.Reveal()))
@@ -161,26 +188,32 @@ func (c *TLSConfig) keystore(config *tls.Config) error {
 	return nil
 }
 
-func (c *TLSConfig) algorithms(config *tls.Config) error {
-	byComma := func(list string) []string {
-		return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ':' || r == ' ' })
-	}
-	for _, name := range byComma(c.CipherSuites) {
+// names returns the parts of a list.
+func names(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ':' || r == ' ' })
+}
+
+func (c *TLSConfig) cipherSuites(config *tls.Config) error {
+	for n, name := range names(c.CipherSuites) {
 		suites := tls.CipherSuites()
 		i := slices.IndexFunc(suites, func(s *tls.CipherSuite) bool { return s.Name == name })
 		if i < 0 {
-			return fmt.Errorf("CipherSuites: %q is not a cipher suite of crypto/tls", name)
+			return fmt.Errorf("CipherSuites: name %d is not a cipher suite of crypto/tls", n+1)
 		}
 		config.CipherSuites = append(config.CipherSuites, suites[i].ID)
 	}
-	curves := map[string]tls.CurveID{
+	return nil
+}
+
+func (c *TLSConfig) curves(config *tls.Config) error {
+	known := map[string]tls.CurveID{
 		"X25519": tls.X25519, "P-256": tls.CurveP256, "prime256v1": tls.CurveP256, "P-384": tls.CurveP384, "secp384r1": tls.CurveP384,
 		"P-521": tls.CurveP521, "secp521r1": tls.CurveP521,
 	}
-	for _, name := range byComma(c.Curves) {
-		id, ok := curves[name]
+	for n, name := range names(c.Curves) {
+		id, ok := known[name]
 		if !ok {
-			return fmt.Errorf("curves: %q is unknown: X25519, P-256, P-384 and P-521 are there", name)
+			return fmt.Errorf("Curves: name %d is unknown: want X25519, P-256, P-384 or P-521", n+1)
 		}
 		config.CurvePreferences = append(config.CurvePreferences, id)
 	}

@@ -86,7 +86,7 @@ func (a *App) Consumer(ctx context.Context, options ConsumerOptions) (*Consumer,
 func (c *Consumer) Poll(ctx context.Context, wait time.Duration) (*Message, error) {
 	for deadline := time.Now().Add(wait); ; {
 		if event, err := c.group.Poll(ctx, 0); err != nil {
-			return nil, fmt.Errorf("group %q: %w", c.name, err)
+			return nil, err // which names the group
 		} else if event != nil {
 			if err := c.handle(ctx, event); err != nil {
 				return nil, err
@@ -191,7 +191,7 @@ func (c *Consumer) Commit(ctx context.Context) error {
 		return nil
 	}
 	if err := c.group.Commit(ctx, c.next); err != nil {
-		return fmt.Errorf("group %q: commit: %w", c.name, err)
+		return err // which names the group
 	}
 	clear(c.next)
 	return nil

@@ -99,7 +99,7 @@ func TestAPrefixStandsBeforeAllNamesOnTheCluster(t *testing.T) {
 func TestAClusterThatCannotBeAskedIsAnErrorOfThePlan(t *testing.T) {
 	t.Parallel()
 	topology := stream.NewTopology()
-	topology.From(stream.NewTopic("in", codec.String(), codec.String()))
+	topology.From(stream.NewTopic("in", codec.String(), codec.String())).Peek(func(string) {})
 	app, err := runtime.New(topology, runtime.Config{Brokers: []string{deadAddress(t)}, Group: "g"})
 	if err != nil {
 		t.Fatal(err)

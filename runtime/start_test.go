@@ -42,7 +42,7 @@ func TestAllThatIsWrongWithAConfigurationIsSaidAtOnce(t *testing.T) {
 		ShutdownTimeout:    -1,
 	})
 	want := strings.Join([]string{
-		`config: Brokers: "localhost" is not host:port`,
+		`config: Brokers: address 2 is not host:port`,
 		`Group "a/b": the character at 1 is not a letter, digit, '.', '_' or '-'; it is part of topic names`,
 		`StateLockWait is negative`,
 		`Workers is negative`,
@@ -371,5 +371,27 @@ func TestAStateDirectoryThatCannotBeUsedIsAnErrorThatNamesIt(t *testing.T) {
 				t.Errorf("the file holds %q, %v", text, err)
 			}
 		})
+	}
+}
+
+// Before, Run gave up after 10 seconds, whatever BrokerTimeout said.
+func TestBrokerTimeoutHoldsAtTheStart(t *testing.T) {
+	app, err := runtime.New(pipeline{input: "in", output: "out"}.topology(), runtime.Config{
+		Brokers: []string{"127.0.0.1:1"}, Group: "g", BrokerTimeout: 300 * time.Millisecond, StateInMemory: true, StateDir: t.TempDir(),
+		IgnoreSignals: true, Logger: logger(t),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	err = app.Run(t.Context())
+	if !errors.Is(err, broker.ErrUnavailable) || !strings.Contains(err.Error(), "Config.BrokerTimeout (300ms)") || !strings.Contains(err.Error(), "127.0.0.1:1") {
+		t.Errorf("error %v", err)
+	}
+	if took := time.Since(began); took < 300*time.Millisecond || took > 9*time.Second {
+		t.Errorf("Run ended after %v", took)
+	}
+	if _, err := app.Plan(t.Context()); !errors.Is(err, broker.ErrUnavailable) || !strings.Contains(err.Error(), "Config.BrokerTimeout") {
+		t.Errorf("Plan: error %v", err)
 	}
 }

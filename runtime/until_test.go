@@ -50,11 +50,11 @@ func TestRunUntilThereAreEnoughOutputs(t *testing.T) {
 		}, 4, 2},
 		"each branch counts, and those that are not written": {func(s stream.Stream[string, string], out stream.Topic[string, string]) {
 			s.To(out)
-			s.Map(strings.ToUpper)
+			s.Map(strings.ToUpper).Peek(func(string) {})
 		}, 4, 2},
 		"records of internal topics do not count": {func(s stream.Stream[string, string], out stream.Topic[string, string]) {
 			s.Filter(func(v string) bool { return v == "7" }).To(out)
-			s.GroupBy("g", func(v string) string { return v }).Filter(func(string) bool { return false })
+			s.GroupBy("g", func(v string) string { return v }).Filter(func(string) bool { return false }).Peek(func(string) {})
 		}, 1, 8},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -132,7 +132,7 @@ func TestTheTimeOfAFunctionIsNotIdle(t *testing.T) {
 
 func TestRunUntilRefusesNegativeConditions(t *testing.T) {
 	topology := stream.NewTopology()
-	topology.From(texts("in"))
+	topology.From(texts("in")).Peek(func(string) {})
 	a := app(t, topology, runtime.Config{Brokers: []string{"localhost:1"}, Group: "g"})
 	for _, until := range []runtime.Until{{Outputs: -1}, {Idle: -1}, {Outputs: -1, Idle: time.Second}} {
 		if err := a.RunUntil(t.Context(), until); err == nil {
@@ -183,7 +183,7 @@ func TestAPanicInOnProcessedEndsTheRun(t *testing.T) {
 	in := k.Topic(t, "in", 1)
 	k.write(in, 0, numbers(0, 5)...)
 	topology := stream.NewTopology()
-	topology.From(texts(in))
+	topology.From(texts(in)).Peek(func(string) {})
 	config := k.config()
 	config.OnProcessed = func(stream.Origin) { panic("oh") }
 	err := app(t, topology, config).Run(within(t))
@@ -268,7 +268,7 @@ func TestAConsumerGoesOnWhereItsGroupHasCommitted(t *testing.T) {
 	in := k.Topic(t, "in", 1)
 	k.write(in, 0, numbers(0, 4)...)
 	topology := stream.NewTopology()
-	topology.From(texts(in))
+	topology.From(texts(in)).Peek(func(string) {})
 	a := app(t, topology, k.config())
 	ctx := within(t)
 	take := func(manual bool, group string, n int) (last string) {
@@ -310,7 +310,7 @@ func TestATransactionalProducerWritesAllOrNothing(t *testing.T) {
 	k := newKafka(t)
 	in := k.Topic(t, "in", 2)
 	topology := stream.NewTopology()
-	topology.From(texts(in))
+	topology.From(texts(in)).Peek(func(string) {})
 	a := app(t, topology, k.config())
 	ctx := within(t)
 	p, err := a.Producer(ctx, runtime.ProducerOptions{TransactionalID: k.Name("id")})

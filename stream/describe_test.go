@@ -83,7 +83,7 @@ func TestNamesOfStateDoNotDependOnOtherOperators(t *testing.T) {
 		s = more(topology, s.MapState(store.NewCell[string]("one"), first))
 		s = more(topology, s.GroupBy("g", same))
 		s = more(topology, s.MapState(store.NewCell[string]("two"), first))
-		s.Window(window.Tumbling(time.Second)).Aggregate(window.Count[string]()).Final()
+		read(s.Window(window.Tumbling(time.Second)).Aggregate(window.Count[string]()).Final())
 		if err := topology.Validate(); err != nil {
 			t.Error(err)
 		}

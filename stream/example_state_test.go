@@ -134,7 +134,7 @@ func (s *silence) OnTimer(_ context.Context, t stream.Timer[string]) error {
 func ExampleStream_Process() {
 	t := stream.NewTopology()
 	t.From(lines).
-		MapKey(func(line string) string { return line }).
+		GroupBy("by-line", func(line string) string { return line }).
 		Process(store.NewTimers("silence"), func(timers *store.Timers) stream.Processor[string, string, string, string] {
 			return &silence{timers: timers}
 		}).

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/testkit"
 )
@@ -123,6 +124,28 @@ func ExampleStream_ToWith() {
 
 	run(t, words, "weir")
 	// Output: w weir
+}
+
+func ExampleStream_AssumePartitioned() {
+	count := store.NewCell[int]("count")
+	t := stream.NewTopology()
+	t.From(lines).
+		Transform(func(_ context.Context, r lineRecord) (lineRecord, error) { // the key stays as it is
+			r.Value = strings.ToUpper(r.Value)
+			return r, nil
+		}).
+		AssumePartitioned().
+		MapState(count, func(c *store.Cell[int], line string) string {
+			n, _ := c.Get()
+			c.Set(n + 1)
+			return fmt.Sprint(n+1, " ", line)
+		}).
+		To(words)
+
+	run(t, words, "weir", "sluice")
+	// Output:
+	// k 1 WEIR
+	// k 2 SLUICE
 }
 
 func ExampleStream_GroupByKey() {

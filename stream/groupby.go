@@ -62,7 +62,7 @@ func (s Stream[K, V]) GroupByKeyWith(to Repartition[K, V]) Stream[K, V] {
 }
 
 func (s Stream[K, V]) groupBy[L any](to Repartition[L, V], f func(context.Context, *Record[K, V]) (L, error), isNil bool) Stream[L, V] {
-	rekeyed := s.then(&graph.Node{Kind: "groupby", Detail: to.Name}, codec.For[L](), rekey(f)).checked(isNil)
+	rekeyed := s.then(&graph.Node{Kind: "groupby", Detail: to.Name, Rekeys: true}, codec.For[L](), rekey(f)).checked(isNil)
 	return rekeyed.repartition(to)
 }
 

@@ -24,7 +24,7 @@ func version(edit func(t *stream.Topology, s textStream) textStream, group, cell
 	s := edit(t, t.From(in))
 	s = edit(t, s.MapState(store.NewCell[string](cell), first))
 	s = edit(t, s.GroupBy(group, same))
-	s.Window(window.Tumbling(size).Name("w")).Aggregate(window.Count[string]()).Final()
+	read(s.Window(window.Tumbling(size).Name("w")).Aggregate(window.Count[string]()).Final())
 	return t
 }
 
@@ -135,7 +135,7 @@ func TestDiffSeesOtherTypesAndCodecs(t *testing.T) {
 		}
 	}
 	asOf := func(value codec.Codec[string], handle join.AsOf) declare {
-		return func(s textStream) { s.LeftJoinAsOf(s, handle.Name("s").RightCodec(value), nothing) }
+		return func(s textStream) { read(s.LeftJoinAsOf(s, handle.Name("s").RightCodec(value), nothing)) }
 	}
 	for name, c := range map[string]struct {
 		before, after declare
@@ -168,12 +168,12 @@ func TestDiffSeesOtherTypesAndCodecs(t *testing.T) {
 			"states were int as codec.intCodec => bool as codec.boolCodec and are string as codec.stringCodec => bool as codec.boolCodec",
 		},
 		"accumulator": {
-			func(s textStream) { s.Aggregate("s", window.Sum(func(string) int { return 0 })) },
-			func(s textStream) { s.Aggregate("s", window.Sum(func(string) float64 { return 0 })) },
+			func(s textStream) { read(s.Aggregate("s", window.Sum(func(string) int { return 0 }))) },
+			func(s textStream) { read(s.Aggregate("s", window.Sum(func(string) float64 { return 0 }))) },
 			"states were window.SumState[int] as window.sumCodec[int] of codec.intCodec and are window.SumState[float64] as window.sumCodec[float64] of codec.float64Codec",
 		},
 		"table": {
-			func(s textStream) { s.Table("s") }, func(s textStream) { s.Map(func(string) int { return 0 }).Table("s") },
+			func(s textStream) { read(s.Table("s").Stream()) }, func(s textStream) { read(s.Map(func(string) int { return 0 }).Table("s").Stream()) },
 			"states were string as codec.stringCodec and are int as codec.intCodec",
 		},
 		"nothing": {mapState(codec.String(), store.NewCell[int]("s")), mapState(codec.String(), store.NewCell[int]("s").WithTTL(time.Hour)), ""},
@@ -353,7 +353,8 @@ func ExampleDiff() {
 			GroupBy(operation, func(line string) string { return line }).
 			Window(window.Tumbling(time.Minute).Name("count")).
 			Aggregate(window.Count[string]()).
-			Final()
+			Final().
+			Peek(func(window.Result[int64]) {})
 		return t
 	}
 	before, after := declare("line"), declare("text")

@@ -246,6 +246,7 @@ func TestMistakesInForeignKeyJoinsAreFound(t *testing.T) {
 		"joinforeignkey twice: the store \"twice\" belongs to the operator ",
 		"joinforeignkey-right a/b: name of the store: \"a/b_subscriptions\": " + illegal,
 		"joinforeignkey-right twice: the store \"twice_subscriptions\" belongs to the operator ",
+		"joinforeignkey twice: nothing reads this table: join it, or write it with To",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)

@@ -34,7 +34,7 @@ func (s Stream[K, V]) LeftJoinTableRecord[T, W any](table Table[K, T], f func(co
 func (s Stream[K, V]) joinTable[T, W any](
 	table Table[K, T], unmatched bool, merge func(context.Context, *Record[K, V], *T) (W, error),
 ) Stream[K, W] {
-	n := &graph.Node{Kind: "jointable", Site: callSite()}
+	n := &graph.Node{Kind: "jointable", Site: callSite(), Keyed: true}
 	n.Lower = func(b *graph.Builder, n *graph.Node) (any, error) {
 		view, err := table.view(b)
 		if err != nil {

@@ -23,38 +23,39 @@ func TestMistakesInJoinsAreFound(t *testing.T) {
 		want  []string
 	}{
 		{"the same right side twice", func(left, right stream.Stream[string, string]) {
-			left.JoinAsOf(right, join.Grace(time.Hour), concat)
-			left.JoinAsOf(right, join.Grace(time.Hour), concat)
+			read(left.JoinAsOf(right, join.Grace(time.Hour), concat))
+			read(left.JoinAsOf(right, join.Grace(time.Hour), concat))
 		}, []string{`the store "join" belongs to the operator declared at stream/join_test.go:26 already: give one of them another name`}},
 		{"with names", func(left, right stream.Stream[string, string]) {
-			left.JoinAsOf(right, join.Grace(time.Hour), concat)
-			left.JoinAsOf(right, join.Grace(time.Hour).Name("second"), concat)
+			read(left.JoinAsOf(right, join.Grace(time.Hour), concat))
+			read(left.JoinAsOf(right, join.Grace(time.Hour).Name("second"), concat))
 		}, nil},
 		{"an interval join twice", func(left, right stream.Stream[string, string]) {
-			left.JoinInterval(right, join.Within(0, 0), concat)
-			left.JoinInterval(right, join.Within(0, 0), concat)
+			read(left.JoinInterval(right, join.Within(0, 0), concat))
+			read(left.JoinInterval(right, join.Within(0, 0), concat))
 		}, []string{
 			`the store "join_left" belongs to the operator declared at stream/join_test.go:34 already: give one of them another name`,
 			`the store "join_right" belongs to the operator declared at stream/join_test.go:34 already: give one of them another name`,
 		}},
-		{"a stream of another topology", func(left, _ stream.Stream[string, string]) {
-			left.JoinAsOf(other, join.Grace(time.Hour), concat)
+		{"a stream of another topology", func(left, right stream.Stream[string, string]) {
+			read(right)
+			read(left.JoinAsOf(other, join.Grace(time.Hour), concat))
 		}, []string{"a stream of another topology cannot be joined"}},
 		{"no function", func(left, right stream.Stream[string, string]) {
-			left.JoinAsOf[string, string](right, join.Grace(time.Hour), nil)
+			read(left.JoinAsOf[string, string](right, join.Grace(time.Hour), nil))
 		}, []string{"the function is nil"}},
 		{"all at once", func(left, right stream.Stream[string, string]) {
-			left.JoinAsOf(right, join.Grace(-time.Second).Tolerance(time.Microsecond).RightCodec(codec.Int()), concat)
+			read(left.JoinAsOf(right, join.Grace(-time.Second).Tolerance(time.Microsecond).RightCodec(codec.Int()), concat))
 		}, []string{
 			"Grace is -1s: it cannot be negative",
 			"Tolerance is 1µs: times are whole milliseconds",
 			"the codec of the right side is a codec.intCodec, which is not one of its values",
 		}},
 		{"forward without tolerance", func(left, right stream.Stream[string, string]) {
-			left.JoinAsOf(right, join.Grace(time.Hour).Forward(), concat)
+			read(left.JoinAsOf(right, join.Grace(time.Hour).Forward(), concat))
 		}, []string{"Forward and Nearest need a Tolerance: it is how long a record waits for a match"}},
 		{"bounds longer than the grace", func(left, right stream.Stream[string, string]) { // D-J6
-			left.JoinInterval(right, join.Within(time.Second, time.Minute).Grace(time.Second), concat)
+			read(left.JoinInterval(right, join.Within(time.Second, time.Minute).Grace(time.Second), concat))
 		}, []string{"after (1m0s) is longer than the grace (1s): records would be gone before their matches come"}},
 	}
 	for _, test := range tests {

@@ -10,9 +10,10 @@ import (
 
 // MapKey gives each record the key that f makes of its value. Value, time and headers are kept.
 //
-// The record stays in its task: two records with the same new key may be in different ones, and stateful operators that
-// follow then keep state for it in each. GroupBy brings them together. State is found by the key as codec.For encodes
-// it, unless WithKeyCodec says otherwise.
+// The record stays in its partition, and two records with the same new key may be in different ones. State, windows and
+// joins need them in one: GroupBy, or GroupByKey after this, brings them together, and [Topology.Validate] refuses a topology
+// without it, unless AssumePartitioned says that the new key keeps the partition. State is found by the key as codec.For
+// encodes it, unless WithKeyCodec says otherwise.
 func (s Stream[K, V]) MapKey[L any](f func(V) L) Stream[L, V] {
 	return s.mapKey(func(_ context.Context, r *Record[K, V]) (L, error) { return f(r.Value), nil }).checked(f == nil)
 }
@@ -23,7 +24,7 @@ func (s Stream[K, V]) MapKeyRecord[L any](f func(context.Context, Record[K, V]) 
 }
 
 func (s Stream[K, V]) mapKey[L any](f func(context.Context, *Record[K, V]) (L, error)) Stream[L, V] {
-	return s.then(&graph.Node{Kind: "mapkey"}, codec.For[L](), rekey(f))
+	return s.then(&graph.Node{Kind: "mapkey", Rekeys: true}, codec.For[L](), rekey(f))
 }
 
 func rekey[K, V, L any](f func(context.Context, *Record[K, V]) (L, error)) build[K, V, L, V] {

@@ -73,10 +73,11 @@ func TestOperatorsWithoutAFunctionPassRecordsOn(t *testing.T) {
 		"GroupByKeyWith": func(s textStream) textStream {
 			return s.GroupByKeyWith(stream.Repartition[string, string]{Name: "g", Partitions: 1})
 		},
-		"WithKeyCodec": func(s textStream) textStream { return s.WithKeyCodec(codec.JSON[string]()) },
-		"Merge":        func(s textStream) textStream { return s.Merge() },
-		"Otherwise":    func(s textStream) textStream { return s.Branch().Otherwise("rest") },
-		"Table.Stream": nil, // see below: records with a null key are no rows
+		"WithKeyCodec":      func(s textStream) textStream { return s.WithKeyCodec(codec.JSON[string]()) },
+		"Merge":             func(s textStream) textStream { return s.Merge() },
+		"AssumePartitioned": func(s textStream) textStream { return s.AssumePartitioned() },
+		"Otherwise":         func(s textStream) textStream { return s.Branch().Otherwise("rest") },
+		"Table.Stream":      nil, // see below: records with a null key are no rows
 	} {
 		t.Run(name, func(t *testing.T) {
 			records := []record{

@@ -1,10 +1,6 @@
 package stream
 
-import (
-	"context"
-
-	"github.com/weirstreams/weir/operator"
-)
+import "context"
 
 // Peek calls f for each value and passes the record on unchanged.
 func (s Stream[K, V]) Peek(f func(V)) Stream[K, V] {
@@ -17,7 +13,5 @@ func (s Stream[K, V]) PeekRecord(f func(context.Context, Record[K, V]) error) St
 }
 
 func (s Stream[K, V]) peek(f func(context.Context, *Record[K, V]) error) Stream[K, V] {
-	return s.operate("peek", func(env *operator.Env, node int, next operator.Receiver[K, V]) operator.Receiver[K, V] {
-		return &operator.Peek[K, V]{Env: env, Node: node, F: f, Next: next}
-	})
+	return s.watch("peek", "", f)
 }

@@ -60,7 +60,7 @@ func (s Stream[K, V]) Print(o PrintOptions) Stream[K, V] {
 
 // watch puts an operator behind s that shows records to people.
 func (s Stream[K, V]) watch(kind graph.Kind, detail string, f func(context.Context, *Record[K, V]) error) Stream[K, V] {
-	return s.then(&graph.Node{Kind: kind, Detail: detail}, s.key,
+	return s.then(&graph.Node{Kind: kind, Detail: detail, Effect: true}, s.key,
 		func(env *operator.Env, node int, next operator.Receiver[K, V]) (operator.Receiver[K, V], error) {
 			return &operator.Peek[K, V]{Env: env, Node: node, F: f, Next: next}, nil
 		})

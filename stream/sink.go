@@ -9,7 +9,7 @@ import (
 // Sink hands the stream to a sink outside of Kafka. name says what it is, in errors, logs and Describe. Delivery is at least
 // once: see package sink. Records with null keys and null values are handed on like others.
 func (s Stream[K, V]) Sink(name string, to sink.Sink[K, V]) {
-	n := &graph.Node{Kind: graph.KindExternal, Detail: name}
+	n := &graph.Node{Kind: graph.KindExternal, Detail: name, Effect: true}
 	if to == nil {
 		s.add(n)
 		s.topology.graph.Find(n, "the sink is nil")

@@ -13,7 +13,11 @@ import (
 
 // stateful is then for an operator with stores.
 func (s Stream[K, V]) stateful[T, L, W any](kind graph.Kind, stores store.Handle[T], key codec.Codec[L], f build[K, V, L, W]) Stream[L, W] {
-	n := &graph.Node{Kind: kind}
+	n := &graph.Node{
+		Kind:   kind,
+		Rekeys: kind == "process" || kind == "processstate",  // which emit records of any key
+		Effect: kind != "aggregate" && kind != "deduplicate", // others have functions that change state
+	}
 	var err error
 	if stores != nil {
 		err = declare(n, stores, s.key)

@@ -112,7 +112,7 @@ func (t Table[K, V]) OuterJoin[R, W any](right Table[K, R], f func(*V, *R) W) Ta
 
 func (t Table[K, V]) join[R, W any](right Table[K, R], unmatchedLeft, unmatchedRight bool, merge func(*V, *R) W, isNil bool) Table[K, W] {
 	site := callSite()
-	n := &graph.Node{Kind: "jointables", Site: site}
+	n := &graph.Node{Kind: "jointables", Site: site, Keyed: true}
 	view := func(b *graph.Builder) (*operator.TablesView[K, V, R, W], error) {
 		return graph.Share(b, n, func() (*operator.TablesView[K, V, R, W], error) {
 			l, err := t.view(b)

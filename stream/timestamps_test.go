@@ -77,3 +77,11 @@ func ExampleTopic_WithTimestamps() {
 	}
 	// Output: [2026-07-01 12:00:00]
 }
+
+func ExampleTopic_Timestamps() {
+	byValue := stream.NewTopic("times", codec.String(), codec.Int64()).
+		WithTimestamps(func(r stream.Record[string, int64]) time.Time { return time.UnixMilli(r.Value) })
+
+	fmt.Println(byValue.Timestamps()(stream.Record[string, int64]{Value: 1000}).UnixMilli())
+	// Output: 1000
+}

@@ -67,7 +67,9 @@ func (s Stream[K, V]) toOneOf(f func(context.Context, *Record[K, V]) (string, er
 func (s Stream[K, V]) sink(topic Topic[K, V], write *Write[K, V]) {
 	n := s.add(&graph.Node{
 		Kind: graph.KindSink, Detail: topic.name,
-		Sink: &graph.Sink{Topic: topic.name, Partitions: topic.partitions, Config: topic.config},
+		Sink: &graph.Sink{
+			Topic: topic.name, Partitions: topic.partitions, Config: topic.config, Placed: write != nil && write.Partition != nil,
+		},
 		Lower: func(b *graph.Builder, n *graph.Node) (any, error) {
 			r, err := newSink(b, n, topic.key, topic.value)
 			if err == nil && write != nil {

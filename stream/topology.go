@@ -2,6 +2,7 @@ package stream
 
 import (
 	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/internal/typename"
 	"github.com/weirstreams/weir/operator"
 )
 
@@ -23,7 +24,7 @@ func (t *Topology) From[K, V any](topic Topic[K, V]) Stream[K, V] {
 		Kind: graph.KindSource, Detail: topic.name, Site: callSite(),
 		Lower: passThrough[K, V],
 		Source: &graph.Source{
-			Topic: topic.name, Partitions: topic.partitions, Config: topic.config,
+			Topic: topic.name, Partitions: topic.partitions, Config: topic.config, Key: typename.Codec(topic.key),
 			Input: func(env *operator.Env, node int, name string, next any) operator.Input {
 				return operator.NewSource(env, node, name, topic.key, topic.value, topic.at, next.(operator.Receiver[K, V]))
 			},

@@ -15,7 +15,7 @@ func (s Stream[K, V]) Transform[L, W any](f func(context.Context, Record[K, V]) 
 }
 
 func (s Stream[K, V]) transform[L, W any](f func(context.Context, *Record[K, V]) (Record[L, W], error)) Stream[L, W] {
-	return s.then(&graph.Node{Kind: "transform"}, codec.For[L](),
+	return s.then(&graph.Node{Kind: "transform", Rekeys: true}, codec.For[L](),
 		func(env *operator.Env, node int, next operator.Receiver[L, W]) (operator.Receiver[K, V], error) {
 			return &operator.Transform[K, V, L, W]{Env: env, Node: node, F: f, Next: next}, nil
 		})

@@ -47,8 +47,10 @@ func (e *ValidationError) Error() string {
 	return b.String()
 }
 
-// Validate reports what is wrong with the topology, as a [*ValidationError] with all findings at once, or nil. What
-// only the cluster can tell, such as a topic that does not exist, is reported when the application starts.
+// Validate reports everything that is wrong with the topology at once, as a [*ValidationError], or nil. Besides names and
+// settings that cannot work, these are mistakes: state, a window or a join behind a key that was changed without GroupBy
+// (see [Stream.AssumePartitioned]); a window that is never emitted; and streams and tables that nothing reads. Problems that
+// only the cluster can tell, such as a topic that does not exist, are reported when the application starts.
 func (t *Topology) Validate() error {
 	var e ValidationError
 	for _, f := range t.graph.Findings {
@@ -102,6 +104,10 @@ func (t *Topology) Validate() error {
 	t.findCycles(add)
 	findRepartitionLoops(plan, add)
 	findCollisions(plan, add)
+	t.findChangedKeys(add)
+	t.findKeyCodecs(add)
+	t.findUnread(e.Findings, add)
+	e.Findings = append(e.Findings, t.findUnfinished()...)
 	if len(e.Findings) == 0 {
 		return nil
 	}

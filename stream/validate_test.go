@@ -64,8 +64,8 @@ func TestValidateFinds(t *testing.T) {
 			s = s.Map(noMap).MapRecord[string](nil)
 			s = s.FlatMap[string](nil).FlatMapRecord[string](nil)
 			s = s.Peek(nil).PeekRecord(nil)
-			s.GroupBy[string]("a", nil).GroupByRecord[string]("b", nil)
-			s.GroupByWith[string](stream.Repartition[string, string]{Name: "d"}, nil)
+			read(s.GroupBy[string]("a", nil).GroupByRecord[string]("b", nil))
+			read(s.GroupByWith[string](stream.Repartition[string, string]{Name: "d"}, nil))
 		}, []finding{
 			{"filter-1", "the function is nil"},
 			{"filter-2", "the function is nil"},
@@ -86,16 +86,16 @@ func TestValidateFinds(t *testing.T) {
 			{"mapstate cell", "the function is nil"},
 		}},
 		{"a missing aggregator", func(t *stream.Topology) {
-			t.From(in).Window(window.Tumbling(time.Second)).Aggregate[int, int](nil).Final()
+			read(t.From(in).Window(window.Tumbling(time.Second)).Aggregate[int, int](nil).Final())
 		}, []finding{
 			{"window tumbling 1s", "the aggregator is nil"},
 		}},
 		{"aggregators without functions", func(t *stream.Topology) {
 			s, second := t.From(in), window.Tumbling(time.Second)
-			s.Window(second.Name("a")).Aggregate(window.Sum[string, int](nil)).Final()
-			s.Window(second.Name("b")).Aggregate(window.Min[string, int](nil)).Final()
-			s.Window(second.Name("c")).Aggregate(window.Mean[string, int](nil)).Current()
-			s.Window(second.Name("d")).Aggregate(window.Custom[string, int, int](nil, nil, nil)).Current()
+			read(s.Window(second.Name("a")).Aggregate(window.Sum[string, int](nil)).Final())
+			read(s.Window(second.Name("b")).Aggregate(window.Min[string, int](nil)).Final())
+			read(s.Window(second.Name("c")).Aggregate(window.Mean[string, int](nil)).Current())
+			read(s.Window(second.Name("d")).Aggregate(window.Custom[string, int, int](nil, nil, nil)).Current())
 		}, []finding{
 			{"window tumbling 1s", "a function of the aggregator is nil"},
 			{"window tumbling 1s", "a function of the aggregator is nil"},
@@ -121,11 +121,11 @@ func TestValidateFinds(t *testing.T) {
 		}},
 		{"window sizes and graces", func(t *stream.Topology) {
 			s := t.From(in)
-			s.Window(window.Tumbling(0).Name("a")).Aggregate(counting).Final()
-			s.Window(window.Tumbling(-time.Second).Name("b")).Aggregate(counting).Final()
-			s.Window(window.Tumbling(1500 * time.Microsecond).Name("c")).Aggregate(counting).Final()
-			s.Window(window.Tumbling(time.Second).Grace(-1).Name("d")).Aggregate(counting).Current()
-			s.Window(window.Tumbling(time.Second).Grace(1).Name("e")).Aggregate(counting).Current()
+			read(s.Window(window.Tumbling(0).Name("a")).Aggregate(counting).Final())
+			read(s.Window(window.Tumbling(-time.Second).Name("b")).Aggregate(counting).Final())
+			read(s.Window(window.Tumbling(1500 * time.Microsecond).Name("c")).Aggregate(counting).Final())
+			read(s.Window(window.Tumbling(time.Second).Grace(-1).Name("d")).Aggregate(counting).Current())
+			read(s.Window(window.Tumbling(time.Second).Grace(1).Name("e")).Aggregate(counting).Current())
 		}, []finding{
 			{"window tumbling 0s", "window size 0s: must be positive"},
 			{"window tumbling -1s", "window size -1s: must be positive"},
@@ -149,13 +149,13 @@ func TestValidateFinds(t *testing.T) {
 		}},
 		{"two windows of one kind and size", func(t *stream.Topology) {
 			s := t.From(in)
-			s.Window(window.Tumbling(time.Second)).Aggregate(counting).Final()
-			s.Window(window.Tumbling(time.Second).Grace(time.Second)).Aggregate(counting).Final()
+			read(s.Window(window.Tumbling(time.Second)).Aggregate(counting).Final())
+			read(s.Window(window.Tumbling(time.Second).Grace(time.Second)).Aggregate(counting).Final())
 		}, []finding{
 			{"window tumbling 1s grace 1s", `the store "tumbling_window_1000" belongs to the operator declared at SITE already: give one of them another name`},
 		}},
 		{"names that cannot be a part of a topic's", func(t *stream.Topology) {
-			t.From(in).Window(window.Tumbling(time.Second).Name("a/b")).Aggregate(counting).Final()
+			read(t.From(in).Window(window.Tumbling(time.Second).Name("a/b")).Aggregate(counting).Final())
 			t.From(topic("in2")).GroupBy("", same)
 			t.From(topic("in3")).GroupBy("c d", same)
 		}, []finding{
@@ -163,7 +163,7 @@ func TestValidateFinds(t *testing.T) {
 			{"repartition c d", `name of the operation: "c d": the character at 1 is not a letter, digit, '.', '_' or '-', and the name is part of a topic's`},
 			{"window tumbling 1s", `name of the store: "a/b_tumbling_window_1000": the character at 1 is not a letter, digit, '.', '_' or '-', and the name is part of a topic's`},
 		}},
-		{"two operations of one name", func(t *stream.Topology) { s := t.From(in); s.GroupBy("g", same); s.GroupBy("g", same) }, []finding{
+		{"two operations of one name", func(t *stream.Topology) { s := t.From(in); read(s.GroupBy("g", same)); read(s.GroupBy("g", same)) }, []finding{
 			{"repartition g", "the stream is grouped under this name already, at SITE: give one of the operations another name"},
 		}},
 		{"a cycle", func(t *stream.Topology) { t.From(in).Map(same).To(in) }, []finding{
@@ -199,7 +199,7 @@ func TestValidateFinds(t *testing.T) {
 		{"nothing in a good topology", func(t *stream.Topology) {
 			s := t.From(in)
 			s.MapState(cellHandle, first).GroupBy("g", same).MapState(store.NewCell[string]("cell"), first).To(out)
-			s.GroupBy("h", same).GroupBy("g", same).Window(window.Tumbling(time.Second)).Aggregate(counting).Final()
+			read(s.GroupBy("h", same).GroupBy("g", same).Window(window.Tumbling(time.Second)).Aggregate(counting).Final())
 		}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -230,6 +230,9 @@ func TestValidateFinds(t *testing.T) {
 }
 
 func noNothing(string) bool { return true }
+
+// read makes use of a stream.
+func read[K, V any](s stream.Stream[K, V]) { s.Peek(func(V) {}) }
 
 func TestValidateReportsAllFindingsWithTheirLines(t *testing.T) {
 	topology := stream.NewTopology()

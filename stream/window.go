@@ -14,15 +14,22 @@ import (
 type Windowed[K, V any] struct {
 	stream     Stream[K, V]
 	definition window.Definition
+	declared   *graph.Unfinished
 }
 
 // Window assigns the records of each key to windows. What is computed in a window is said by Aggregate.
-func (s Stream[K, V]) Window(d window.Definition) Windowed[K, V] { return Windowed[K, V]{s, d} }
+func (s Stream[K, V]) Window(d window.Definition) Windowed[K, V] {
+	return Windowed[K, V]{s, d, s.topology.unfinished("window "+d.String(), "the window has no Aggregate: it computes nothing", d.Validate)}
+}
 
 // Aggregate computes one result per key and window. When results are emitted is said by Final or Current.
 func (w Windowed[K, V]) Aggregate[A, R any](a window.Aggregator[V, A, R]) Aggregated[K, V, R] {
+	s, d := w.stream, w.definition
+	w.declared.Done = true
+	declared := s.topology.unfinished("window "+d.String(),
+		"nothing says when results are emitted, and so nothing is computed: call Final, Current or Suppress", d.Validate)
 	return Aggregated[K, V, R]{lower: func(emission operator.Emission[K, V, R]) Stream[K, window.Result[R]] {
-		s, d := w.stream, w.definition
+		declared.Done = true
 		n := &graph.Node{Kind: "window", Detail: d.String(), Stores: []string{d.StoreName()}}
 		if a != nil {
 			n.Keep(d.StoreName(), typename.Codec(s.key), typename.Codec(a.Codec()))

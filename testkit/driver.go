@@ -26,9 +26,10 @@ type Config struct {
 	Partitions int32
 	// Workers is how many workers share the tasks. 0 means 1. They take turns; there are no goroutines.
 	Workers int
-	// Start is what the clock says first. The zero time means 2026-01-01 UTC. The times of records do not move it; those
-	// that are more than MaxFutureSkew ahead of it are taken for those of a wrong clock by windows, states that expire and
-	// timers.
+	// Start is what the clock says first. Only Advance moves the clock then, and records that are more than MaxFutureSkew
+	// ahead of it are taken for those of a wrong clock by windows, states that expire and timers. The zero time means
+	// 2026-01-01 UTC and a clock that follows the records: it never says less than the latest time, up to the year 2100, of those that
+	// were sent.
 	Start time.Time
 	// CheckpointInterval is the longest time between checkpoints. 0 means 5 s.
 	CheckpointInterval time.Duration
@@ -47,6 +48,7 @@ type Config struct {
 type Driver struct {
 	tb         testing.TB
 	config     Config
+	follow     bool // whether the clock follows the records that are sent
 	plan       *graph.Plan
 	clock      *clock.Virtual
 	broker     *simbroker.Broker
@@ -87,6 +89,7 @@ func New(tb testing.TB, topology *stream.Topology, config ...Config) *Driver {
 		d.config.CheckpointInterval = 5 * time.Second
 	}
 	if d.config.Start.IsZero() {
+		d.follow = true
 		d.config.Start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	}
 	if err := topology.Validate(); err != nil {
@@ -159,6 +162,7 @@ func (d *Driver) start() {
 			return b, nil
 		},
 		DestroyBackend: func(dir string) error { delete(d.backends, dir); return nil },
+		OnLate:         d.logLate,
 		Clock:          d.clock,
 		Logger:         slog.New(slog.NewTextHandler(logWriter{d.tb}, nil)),
 	}
@@ -358,6 +362,26 @@ func (d *Driver) Crash(loss Loss) {
 		clear(d.backends)
 	}
 	d.start()
+}
+
+// lastFollowed is the last time that the clock follows. Later ones are those of a broken clock, and the group of the driver
+// would not outlive the leap.
+var lastFollowed = time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// reach moves the clock to a time, if it says less.
+func (d *Driver) reach(millis int64) {
+	if at := time.UnixMilli(millis); at.After(d.clock.Now()) && !at.After(lastFollowed) {
+		d.clock.Advance(at.Sub(d.clock.Now()))
+	}
+}
+
+// logLate shows a record that an operator does not use because of its time, and that the test did not ask for with OnLate.
+func (d *Driver) logLate(r operator.LateRecord) {
+	d.tb.Helper()
+	n := d.plan.Graph.Nodes[r.Node]
+	d.tb.Logf("record dropped: topic %q partition %d offset %d: key %v, value %v, time %s (%d ms): %s (%s), store %q: %s",
+		r.Origin.Topic, r.Origin.Partition, r.Origin.Offset, r.Key, r.Value, time.UnixMilli(r.Millis).UTC().Format(time.RFC3339Nano), r.Millis,
+		n, n.Site, r.Store, r.Reason)
 }
 
 // Advance moves the clock, and lets what is due happen.

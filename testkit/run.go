@@ -45,6 +45,7 @@ func (tb *runTB) do(f func()) {
 
 func (tb *runTB) Helper()                  {}
 func (tb *runTB) Log(...any)               {}
+func (tb *runTB) Logf(string, ...any)      {}
 func (tb *runTB) Context() context.Context { return tb.ctx }
 func (tb *runTB) Cleanup(f func())         { tb.cleanups = append(tb.cleanups, f) }
 func (tb *runTB) FailNow()                 { runtime.Goexit() }

@@ -76,6 +76,45 @@ func (i *Input[K, V]) append(r broker.Record) {
 	if err := i.driver.broker.Append(tp, r); err != nil {
 		i.driver.tb.Fatal(err)
 	}
+	if i.driver.follow {
+		i.driver.reach(i.eventTime(r))
+	}
+}
+
+// eventTime returns the greatest event time of the records that a message becomes, or its own if it cannot be decoded.
+func (i *Input[K, V]) eventTime(r broker.Record) (millis int64) {
+	at := i.topic.Timestamps()
+	if at == nil {
+		return r.Millis
+	}
+	millis = r.Millis
+	defer func() { _ = recover() }() // a panic is an error of the record, as the driver will say
+	context := codec.Context{Topic: i.topic.Name(), Part: codec.Key, Headers: r.Headers}
+	record := stream.Record[K, V]{KeyNull: r.Key == nil, ValueNull: r.Value == nil, Millis: r.Millis, Headers: r.Headers}
+	if r.Key != nil {
+		key, err := i.topic.KeyCodec().Decode(&context, r.Key)
+		if err != nil {
+			return millis
+		}
+		record.Key = key
+	}
+	values := make([]V, 1)
+	if context.Part = codec.Value; r.Value != nil {
+		var err error
+		if s, ok := i.topic.ValueCodec().(codec.Splitter[V]); ok {
+			values, err = s.Split(nil, &context, r.Value)
+		} else {
+			values[0], err = i.topic.ValueCodec().Decode(&context, r.Value)
+		}
+		if err != nil {
+			return millis
+		}
+	}
+	for _, v := range values {
+		record.Value = v
+		millis = max(millis, at(record).UnixMilli())
+	}
+	return millis
 }
 
 // Output reads a topic that the topology writes.

@@ -9,6 +9,7 @@ import (
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/codec/avro"
 	"github.com/weirstreams/weir/codec/registry"
+	"github.com/weirstreams/weir/secret"
 )
 
 // TestAvroOnARealRegistry goes through both forms, with references and an older schema of the writer.
@@ -17,7 +18,7 @@ func TestAvroOnARealRegistry(t *testing.T) {
 	if url == "" {
 		t.Skip("WEIR_TEST_REGISTRY is not set: run .ci/run registry")
 	}
-	client, err := registry.NewClient(registry.Config{URLs: []string{url}})
+	client, err := registry.NewClient(registry.Config{URLs: secret.URLs(url)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,13 +12,14 @@ import (
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/codec/avro"
 	"github.com/weirstreams/weir/codec/registry"
+	"github.com/weirstreams/weir/secret"
 )
 
 func startRegistry(t testing.TB) (*srfake.Registry, *registry.Client) {
 	t.Helper()
 	s := srfake.New()
 	t.Cleanup(s.Close)
-	client, err := registry.NewClient(registry.Config{URLs: []string{s.URL()}, Retries: -1})
+	client, err := registry.NewClient(registry.Config{URLs: secret.URLs(s.URL()), Retries: -1})
 	if err != nil {
 		t.Fatal(err)
 	}

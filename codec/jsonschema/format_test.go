@@ -14,6 +14,7 @@ import (
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/codec/jsonschema"
 	"github.com/weirstreams/weir/codec/registry"
+	"github.com/weirstreams/weir/secret"
 )
 
 type root struct {
@@ -128,7 +129,7 @@ func TestFramedByARegistry(t *testing.T) {
 	h := httptest.NewServer(server.Handler())
 	t.Cleanup(h.Close)
 	server.SeedSchema("other", 1, 6, sr.Schema{Schema: `"int"`})
-	client, err := registry.NewClient(registry.Config{URLs: []string{h.URL}})
+	client, err := registry.NewClient(registry.Config{URLs: secret.URLs(h.URL)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/weirstreams/weir/codec/protobuf"
 	"github.com/weirstreams/weir/codec/protobuf/internal/rootpb"
 	"github.com/weirstreams/weir/codec/registry"
+	"github.com/weirstreams/weir/secret"
 )
 
 // TestProtobufOnARealRegistry goes through generated and dynamic messages, imports, and both forms of the indexes.
@@ -20,7 +21,7 @@ func TestProtobufOnARealRegistry(t *testing.T) {
 	if url == "" {
 		t.Skip("WEIR_TEST_REGISTRY is not set: run .ci/run registry")
 	}
-	client, err := registry.NewClient(registry.Config{URLs: []string{url}})
+	client, err := registry.NewClient(registry.Config{URLs: secret.URLs(url)})
 	if err != nil {
 		t.Fatal(err)
 	}

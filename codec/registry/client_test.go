@@ -14,6 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/sr/srfake"
 
 	"github.com/weirstreams/weir/codec/registry"
+	"github.com/weirstreams/weir/internal/secrettest"
+	"github.com/weirstreams/weir/secret"
 )
 
 func register(t *testing.T, c *registry.Client) error {
@@ -54,7 +56,7 @@ func TestTheNextAddressIsTriedWhenOneCannotBeReached(t *testing.T) {
 	s := start(t)
 	dead := httptest.NewServer(nil)
 	dead.Close()
-	if err := register(t, newClient(t, s, func(c *registry.Config) { c.URLs = []string{dead.URL, s.url}; c.Retries = -1 })); err != nil {
+	if err := register(t, newClient(t, s, func(c *registry.Config) { c.URLs = secret.URLs(dead.URL, s.url); c.Retries = -1 })); err != nil {
 		t.Error(err)
 	}
 }
@@ -66,9 +68,9 @@ func TestBasicAndTokenAuthentication(t *testing.T) {
 		auth   string
 		change func(*registry.Config)
 	}{
-		"fields": {basic, func(c *registry.Config) { c.User, c.Password = "user", "s3cret" }},
-		"URL":    {basic, func(c *registry.Config) { c.URLs[0] = withUser(c.URLs[0]) }},
-		"token":  {"Bearer s3cret", func(c *registry.Config) { c.BearerToken = "s3cret" }},
+		"fields": {basic, func(c *registry.Config) { c.User, c.Password = "user", secret.New("s3cret") }},
+		"URL":    {basic, func(c *registry.Config) { c.URLs[0] = secret.NewURL(withUser(c.URLs[0].Reveal())) }},
+		"token":  {"Bearer s3cret", func(c *registry.Config) { c.BearerToken = secret.New("s3cret") }},
 	} {
 		if err := register(t, newClient(t, start(t, srfake.WithAuth(tc.auth)), tc.change)); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -81,25 +83,32 @@ func TestBasicAndTokenAuthentication(t *testing.T) {
 }
 
 func TestSecretsAreNotPrinted(t *testing.T) {
-	config := registry.Config{
-		URLs: []string{"http://user:s3cret@127.0.0.1:1"}, Retries: -1,
+	const user, password, token, key = "us3rname", "p4ssword", "t0ken-xyz", "k3y-value"
+	config := registry.Config{URLs: secret.URLs("http://"+user+":"+password+"@127.0.0.1:1/path?key="+key, user+":"+password+"@host")}
+	secrettest.Hidden(t, config, user, password, key)
+	secrettest.Hidden(t, &config, user, password, key)
+	secrettest.Hidden(t, registry.Config{User: "u", Password: secret.New(password), BearerToken: secret.New(token)}, password, token)
+	if got, want := fmt.Sprint(config), "schema registry http://127.0.0.1:1/path,(malformed URL)"; got != want {
+		t.Errorf("printed %q, want %q", got, want)
 	}
-	printed := fmt.Sprint(config) + fmt.Sprintf("%v %+v %#v %s", config, config, config, config)
+
+	config = registry.Config{URLs: secret.URLs("http://" + user + ":" + password + "@127.0.0.1:1/path"), Retries: -1}
 	client, err := registry.NewClient(config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	printed += fmt.Sprint(register(t, client))
-	for _, broken := range []string{"http://user:s3cret@%zz", "ftp://user:s3cret@host", "user:s3cret@host"} {
-		_, err := registry.NewClient(registry.Config{URLs: []string{broken}})
+	secrettest.Hidden(t, client, password)
+	err = register(t, client)
+	if err == nil {
+		t.Fatal("the registry answered")
+	}
+	secrettest.Hidden(t, err, user, password)
+	for _, broken := range []string{"http://us3rname:p4ssword@%zz", "ftp://us3rname:p4ssword@host", "us3rname:p4ssword@host", "http://us3rname:p4ssword@h:port", "http://h/?p4ssword"} {
+		_, err := registry.NewClient(registry.Config{URLs: secret.URLs(broken)})
 		if err == nil {
 			t.Errorf("%s was accepted", broken)
 		}
-		printed += fmt.Sprint(err) + fmt.Sprint(registry.Config{URLs: []string{broken}})
-	}
-	printed += fmt.Sprintf("%v %+v %#v", registry.Config{Password: "s3cret"}, registry.Config{BearerToken: "s3cret"}, &registry.Config{User: "u", Password: "s3cret"})
-	if strings.Contains(printed, "s3cret") {
-		t.Errorf("the password is in: %s", printed)
+		secrettest.Absent(t, "the error", fmt.Sprint(err), user, password)
 	}
 }
 
@@ -107,12 +116,12 @@ func TestConfigurationsThatContradictThemselvesAreRefused(t *testing.T) {
 	const u = "http://localhost:8081"
 	for want, config := range map[string]registry.Config{
 		"no URL":                                {},
-		"there are several users":               {URLs: []string{"http://a:b@h"}, User: "c"},
-		"URL number 2: there are several users": {URLs: []string{"http://a:b@h", "http://a:c@h"}},
-		"both User and BearerToken":             {URLs: []string{u}, User: "a", BearerToken: "b"},
-		"CertFile and KeyFile need each other":  {URLs: []string{u}, KeyFile: "k"},
-		"CAFile":                                {URLs: []string{u}, CAFile: filepath.Join(t.TempDir(), "none")},
-		"CAFile doc.go: no certificate":         {URLs: []string{u}, CAFile: "doc.go"},
+		"there are several users":               {URLs: secret.URLs("http://a:b@h"), User: "c"},
+		"URL number 2: there are several users": {URLs: secret.URLs("http://a:b@h", "http://a:c@h")},
+		"both User and BearerToken":             {URLs: secret.URLs(u), User: "a", BearerToken: secret.New("b")},
+		"CertFile and KeyFile need each other":  {URLs: secret.URLs(u), KeyFile: "k"},
+		"CAFile":                                {URLs: secret.URLs(u), CAFile: filepath.Join(t.TempDir(), "none")},
+		"CAFile doc.go: no certificate":         {URLs: secret.URLs(u), CAFile: "doc.go"},
 	} {
 		_, err := registry.NewClient(config)
 		if err == nil || !strings.Contains(err.Error(), want) {

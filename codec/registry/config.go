@@ -5,6 +5,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
@@ -12,18 +14,21 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/sr"
+
+	"github.com/weirstreams/weir/secret"
 )
 
-// Config says where a schema registry is and how to talk to it. Only URLs is needed. Nothing of it is printed by its
-// String method but the addresses.
+// Config says where a schema registry is and how to talk to it. Only URLs is needed. Printed in any way it is its addresses,
+// without credentials.
 type Config struct {
 	// URLs are the addresses of the registry. The next is tried when one cannot be reached. User and password may be
-	// part of them ("https://user:password@host"), the same in all.
-	URLs []string
+	// part of them ("https://user:password@host"), the same in all; a query may not.
+	URLs []secret.URL
 	// User and Password are for basic authentication.
-	User, Password string
+	User     string
+	Password secret.String
 	// BearerToken is for token authentication, in place of User.
-	BearerToken string
+	BearerToken secret.String
 
 	// CAFile names a file of PEM certificates that the registry's certificate is checked against, in place of those of
 	// the system.
@@ -45,21 +50,21 @@ type Config struct {
 
 // String returns the addresses, without what is secret.
 func (c Config) String() string {
-	var shown []string
-	for _, raw := range c.URLs {
-		u, err := url.Parse(raw)
-		if err != nil || u.Host == "" {
-			shown = append(shown, "(invalid)")
-			continue
-		}
-		u.User = nil
-		shown = append(shown, u.String())
+	shown := make([]string, len(c.URLs))
+	for i, u := range c.URLs {
+		shown[i] = u.String()
 	}
 	return "schema registry " + strings.Join(shown, ",")
 }
 
-// GoString is String, for the verb %#v.
-func (c Config) GoString() string { return c.String() }
+// Format implements [fmt.Formatter], for every verb: it writes String.
+func (c Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String()) }
+
+// LogValue implements [slog.LogValuer]: it returns String.
+func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+// MarshalText implements [encoding.TextMarshaler]: it returns String, which cannot be read back.
+func (c Config) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
 // NewClient checks a configuration, reads its files and returns a client. It does not talk to the registry yet.
 func NewClient(config Config) (*Client, error) {
@@ -95,12 +100,12 @@ func (c *Client) options() ([]sr.ClientOpt, error) {
 	client := &http.Client{Timeout: config.Timeout}
 	options := []sr.ClientOpt{sr.URLs(urls...), sr.HTTPClient(client), sr.UserAgent("weir")}
 	switch {
-	case config.User != "" && config.BearerToken != "":
+	case config.User != "" && !config.BearerToken.IsZero():
 		return nil, errors.New("both User and BearerToken are set")
 	case config.User != "":
-		options = append(options, sr.BasicAuth(config.User, config.Password))
-	case config.BearerToken != "":
-		options = append(options, sr.BearerToken(config.BearerToken))
+		options = append(options, sr.BasicAuth(config.User, config.Password.Reveal()))
+	case !config.BearerToken.IsZero():
+		options = append(options, sr.BearerToken(config.BearerToken.Reveal()))
 	}
 	transport, err := config.tls()
 	if err != nil {
@@ -121,13 +126,17 @@ func (c *Config) takeUser() ([]string, error) {
 	fromFields := c.User != ""
 	var urls []string
 	for i, raw := range c.URLs {
-		u, err := url.Parse(strings.TrimSpace(raw))
+		u, err := url.Parse(strings.TrimSpace(raw.Reveal()))
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 			return nil, fmt.Errorf("URL number %d: want http:// or https:// and a host", i+1)
 		}
+		if u.RawQuery != "" || u.Fragment != "" { // errors would show them
+			return nil, fmt.Errorf("URL number %d: it has a query or a fragment, which a registry has no use for", i+1)
+		}
 		if u.User != nil {
-			password, _ := u.User.Password()
-			if fromFields || i > 0 && (c.User != u.User.Username() || c.Password != password) {
+			text, _ := u.User.Password()
+			password := secret.New(text)
+			if fromFields || i > 0 && (c.User != u.User.Username() || !c.Password.Equal(password)) {
 				return nil, fmt.Errorf("URL number %d: there are several users", i+1)
 			}
 			c.User, c.Password = u.User.Username(), password

@@ -8,6 +8,7 @@ import (
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/codec/jsonschema"
 	"github.com/weirstreams/weir/codec/registry"
+	"github.com/weirstreams/weir/secret"
 	"github.com/weirstreams/weir/stream"
 )
 
@@ -19,7 +20,7 @@ func Example() {
 	type Order struct {
 		ID int `json:"id"`
 	}
-	client, err := registry.NewClient(registry.Config{URLs: []string{server.URL()}})
+	client, err := registry.NewClient(registry.Config{URLs: secret.URLs(server.URL())})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -42,7 +43,7 @@ func Example() {
 func ExampleOf_lookUp() {
 	server := srfake.New()
 	defer server.Close()
-	client, err := registry.NewClient(registry.Config{URLs: []string{server.URL()}})
+	client, err := registry.NewClient(registry.Config{URLs: secret.URLs(server.URL())})
 	if err != nil {
 		fmt.Println(err)
 		return

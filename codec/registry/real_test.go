@@ -18,6 +18,7 @@ import (
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/codec/jsonschema"
 	"github.com/weirstreams/weir/codec/registry"
+	"github.com/weirstreams/weir/secret"
 )
 
 // realRegistry returns the address of a registry server that is not of this process, which .ci/registry gives, and a client.
@@ -27,7 +28,7 @@ func realRegistry(t *testing.T) (string, *registry.Client) {
 	if url == "" {
 		t.Skip("WEIR_TEST_REGISTRY is not set: run .ci/run registry")
 	}
-	client, err := registry.NewClient(registry.Config{URLs: []string{url}, RetryBase: 10 * time.Millisecond})
+	client, err := registry.NewClient(registry.Config{URLs: secret.URLs(url), RetryBase: 10 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/codec/registry"
+	"github.com/weirstreams/weir/secret"
 )
 
 // server is a registry in this process that notes what it is asked.
@@ -79,7 +80,7 @@ func fails(n, status int) func(w http.ResponseWriter, r *http.Request) bool {
 
 func newClient(t testing.TB, s *server, change ...func(*registry.Config)) *registry.Client {
 	t.Helper()
-	config := registry.Config{URLs: []string{s.url}, RetryBase: time.Millisecond}
+	config := registry.Config{URLs: secret.URLs(s.url), RetryBase: time.Millisecond}
 	for _, f := range change {
 		f(&config)
 	}

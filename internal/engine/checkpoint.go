@@ -103,7 +103,7 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 func (w *Worker) commit(ctx context.Context, offsets map[broker.TopicPartition]int64) error {
 	if w.config.ExactlyOnce {
 		if err := w.producer.Commit(ctx, w.group.Member(), offsets); err != nil {
-			return fmt.Errorf("checkpoint: commit transaction: %w", err)
+			return fmt.Errorf("checkpoint: %w", err)
 		}
 		return nil
 	}
@@ -115,7 +115,7 @@ func (w *Worker) commit(ctx context.Context, offsets map[broker.TopicPartition]i
 		return w.forsake(err)
 	}
 	if err != nil {
-		return fmt.Errorf("checkpoint: commit offsets: %w", err)
+		return fmt.Errorf("checkpoint: %w", err)
 	}
 	return nil
 }

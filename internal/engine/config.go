@@ -77,6 +77,8 @@ type Config struct {
 	OnProcessed func(operator.Origin)
 	// Outputs, if not nil, is told of outputs and says when they are enough.
 	Outputs *OutputLimit
+	// OnLate is shown records that operators do not use because of their times. It may be nil.
+	OnLate func(operator.LateRecord)
 	// OnError decides about records that could not be processed.
 	OnError func(*operator.ProcessingError) Action
 	// IdleTimeout is how long the input of a task must be silent until its event time goes on; 0 means for ever.

@@ -127,7 +127,7 @@ func (g *Globals) Step(ctx context.Context, wait time.Duration) (worked bool, er
 	case errors.As(err, &out):
 		return true, g.outOfRange(out)
 	case err != nil:
-		return false, fmt.Errorf("global tables: fetch: %w", err)
+		return false, fmt.Errorf("global tables: %w", err)
 	}
 	if batch != nil {
 		defer batch.Release()

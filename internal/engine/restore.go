@@ -30,7 +30,7 @@ type restore struct {
 func (w *Worker) beginRestore(ctx context.Context, t *task) error {
 	committed, err := w.cluster.CommittedOffsets(ctx, w.plan.Group, t.inputPartitions()...)
 	if err != nil {
-		return fmt.Errorf("committed offsets: %w", err)
+		return fmt.Errorf("task %s: %w", t.name, err)
 	}
 	for tp, offset := range committed {
 		t.positions[tp.Topic] = offset

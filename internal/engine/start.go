@@ -136,7 +136,7 @@ func (w *Worker) explain(ctx context.Context, err error) error {
 	if errors.As(err, &out) {
 		return w.outOfRange(ctx, out)
 	}
-	return fmt.Errorf("fetch: %w", err)
+	return err // which says what was to be fetched
 }
 
 // empty deletes all rows of a store, in the batch and in the changelog.

@@ -139,7 +139,7 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 	t.env = operator.Env{
 		Context: ctx, Logger: w.config.Logger.With(slog.String("task", t.name)),
 		Origin: operator.Origin{Partition: id.Partition}, Now: w.config.Clock.Now,
-		Step: func() context.Context { return w.outbox.context },
+		Step: func() context.Context { return w.outbox.context }, OnLate: w.config.OnLate,
 		Space: func(name string) (store.Space, error) {
 			prefix, err := t.database.prefix(name)
 			return store.Space{

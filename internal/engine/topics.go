@@ -108,7 +108,7 @@ func (p *preparation) create(ctx context.Context, cluster broker.Cluster, intern
 		return nil
 	}
 	if err := cluster.CreateTopics(ctx, specs...); err != nil {
-		return fmt.Errorf("create topics: %w", err)
+		return err // which says that topics were to be made
 	}
 	return nil
 }

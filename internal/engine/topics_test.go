@@ -140,6 +140,8 @@ func TestTopicsOfAStreamWithStateMustHaveEqualNumbersOfPartitions(t *testing.T) 
 		merged := topology.From(orders).Merge(topology.From(stream.NewTopic("refunds", codec.String(), codec.JSON[order]())))
 		if state {
 			merged.MapStateRecord(total, sumUp).To(totals)
+		} else {
+			merged.Peek(func(order) {})
 		}
 		return topology
 	}
@@ -161,9 +163,9 @@ func TestJoinedTopicsMustHaveEqualNumbersOfPartitions(t *testing.T) {
 	}
 	both := func(l, r string) string { return l + r }
 	left := topology.Table(text("left")).Join(topology.Table(text("third")), both)
-	topology.From(text("clicks")).JoinTable(topology.Table(text("right")), both)
-	left.Join(topology.Table(text("fourth")), both)
-	left.JoinForeignKey("far", topology.Table(text("far")), func(row string) (string, bool) { return row, true }, both)
+	topology.From(text("clicks")).JoinTable(topology.Table(text("right")), both).Peek(func(string) {})
+	left.Join(topology.Table(text("fourth")), both).Stream().Peek(func(string) {})
+	left.JoinForeignKey("far", topology.Table(text("far")), func(row string) (string, bool) { return row, true }, both).Stream().Peek(func(string) {})
 	_, _, err := prepare(t, topology, false,
 		broker.TopicSpec{Name: "left", Partitions: 4}, broker.TopicSpec{Name: "third", Partitions: 4}, broker.TopicSpec{Name: "fourth", Partitions: 3},
 		broker.TopicSpec{Name: "clicks", Partitions: 2}, broker.TopicSpec{Name: "right", Partitions: 5}, broker.TopicSpec{Name: "far", Partitions: 7})
@@ -192,7 +194,8 @@ func TestTopicsOfAForeignKeyJoinFitTheSideThatReadsThem(t *testing.T) {
 	}
 	left := topology.Table(text("left"))
 	right := topology.From(text("right")).GroupByKeyWith(stream.Repartition[string, string]{Name: "wide", Partitions: 5}).Table("wide")
-	left.JoinForeignKey("far", right, func(row string) (string, bool) { return row, true }, func(l, r string) string { return l + r })
+	left.JoinForeignKey("far", right, func(row string) (string, bool) { return row, true }, func(l, r string) string { return l + r }).
+		Stream().Peek(func(string) {})
 	retention := map[string]string{"retention.ms": "1000", "retention.bytes": "10"}
 	topics := []broker.TopicSpec{{Name: "left", Partitions: 3, Config: retention}, {Name: "right", Partitions: 2, Config: retention}}
 	_, partitions, err := prepare(t, topology, false, topics...)

@@ -30,6 +30,8 @@ type Graph struct {
 	Tables []*console.Table
 	// Findings are the mistakes that were seen while declaring.
 	Findings []Finding
+	// Unfinished are the declarations that do nothing until another call completes them.
+	Unfinished []*Unfinished
 }
 
 // Node is one declared operator.
@@ -61,10 +63,31 @@ type Node struct {
 	Stores []string
 	// Formats say what is kept in those Stores, by name.
 	Formats map[string]Format
+	// Rekeys says that the node may give records other keys without sending them to the partitions of those keys.
+	Rekeys bool
+	// Keyed says that the node finds other records, or rows, by the key of a record, in the same task. Nodes with Stores do
+	// so always.
+	Keyed bool
+	// Partitioned says that the user vouches for the partitions of the records: all of one key are in one partition.
+	Partitioned bool
+	// Effect says that the node does something useful though nothing reads its records.
+	Effect bool
 	// Shared are the handles of those Stores that other operators of the part may use too, by name.
 	Shared map[string]any
 
 	number int
+}
+
+// Unfinished is a declaration of several calls, such as a window: it becomes a node with the last of them.
+type Unfinished struct {
+	// Site is the line of the call, Name what it declares.
+	Site, Name string
+	// Problem says what is missing.
+	Problem string
+	// Check returns what else is wrong with it. It may be nil.
+	Check func() error
+	// Done says that the declaration was continued.
+	Done bool
 }
 
 // Format names the types and codecs of what a store keeps: equal names can read each other's rows.
@@ -87,6 +110,8 @@ type Source struct {
 	// Partitions and Config are used when the topic is created. Zero means the default.
 	Partitions int32
 	Config     map[string]string
+	// Key names the type and codec of the keys of a topic that is not internal.
+	Key string
 	// Repartition is the node that writes the topic, if it is internal.
 	Repartition *Node
 	// Input builds the decoder that feeds next, which is what the node's Lower returned.
@@ -104,6 +129,8 @@ type Sink struct {
 	// Attached says that the internal topic is no input of its own of the part that reads it: it has the number of partitions
 	// of the part's other inputs, and does not count in the part's name. Parts may write attached topics to each other.
 	Attached bool
+	// Placed says that the user chooses the partition of each record, in place of the hash of its key.
+	Placed bool
 	// Key and Value name the types and codecs of an internal topic.
 	Key, Value string
 }

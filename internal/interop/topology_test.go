@@ -22,6 +22,7 @@ import (
 	"github.com/weirstreams/weir/codec/protobuf"
 	"github.com/weirstreams/weir/codec/quix"
 	"github.com/weirstreams/weir/codec/registry"
+	"github.com/weirstreams/weir/secret"
 	"github.com/weirstreams/weir/stream"
 )
 
@@ -54,7 +55,7 @@ func through[V any](value codec.Codec[V]) pass {
 // topology returns a topology that passes all formats on, and their names, and the topic of the keys.
 func topology(tb testing.TB, prefix, registryURL string) (*stream.Topology, []string) {
 	tb.Helper()
-	client, err := registry.NewClient(registry.Config{URLs: []string{registryURL}})
+	client, err := registry.NewClient(registry.Config{URLs: secret.URLs(registryURL)})
 	fatal(tb, err)
 	typed, err := avro.Typed[item](avroSchema)
 	fatal(tb, err)

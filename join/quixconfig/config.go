@@ -15,6 +15,7 @@ import (
 
 	"github.com/weirstreams/weir/internal/broker/saramabroker"
 	"github.com/weirstreams/weir/runtime"
+	"github.com/weirstreams/weir/secret"
 )
 
 // Config says where configurations are and how to get them. Brokers and Topic are required; the zero value of everything
@@ -35,7 +36,7 @@ type Config struct {
 
 	// Token is sent as a bearer token with requests for contents, if there is one. It goes to whatever URL the events name,
 	// but not along with a redirect to another host.
-	Token runtime.Secret
+	Token secret.String
 
 	// HTTPClient fetches contents. The default is a client of its own, which follows up to ten redirects and uses the proxy
 	// that the environment names.
@@ -103,7 +104,7 @@ type Progress struct {
 // RetryMax from ENRICH_VERSION_RETRY_BASE_DELAY and ENRICH_VERSION_RETRY_MAX_DELAY, in seconds, and the name of the replica
 // in Connection.ClientID from Quix__Deployment__ReplicaName. Brokers and Topic are left to the caller.
 func ConfigFromEnvironment() (Config, error) {
-	c := Config{Token: runtime.Secret(os.Getenv("Quix__Sdk__Token"))}
+	c := Config{Token: secret.New(os.Getenv("Quix__Sdk__Token"))}
 	if replica := os.Getenv("Quix__Deployment__ReplicaName"); replica != "" {
 		c.Connection.ClientID = clientID + "-" + replica[strings.LastIndexByte(replica, '-')+1:]
 	}

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/weirstreams/weir/secret"
 )
 
 // contents fetches contents and keeps them. It may be used by several goroutines at once.
@@ -21,7 +23,7 @@ type contents struct {
 	cache
 	client  *http.Client
 	own     *http.Transport // of client, or nil if it is the user's
-	token   string
+	token   secret.String
 	timeout time.Duration
 	limit   int64
 	base    time.Duration
@@ -43,7 +45,7 @@ const maxFlights = 16
 
 func newContents(c Config) *contents {
 	s := &contents{
-		client: c.HTTPClient, token: c.Token.Reveal(), timeout: c.RequestTimeout, limit: c.MaxContentBytes,
+		client: c.HTTPClient, token: c.Token, timeout: c.RequestTimeout, limit: c.MaxContentBytes,
 		base: c.RetryBase, most: c.RetryMax, now: c.now, log: c.Logger, turns: make(chan struct{}, maxFlights),
 	}
 	s.info.MaxSize, s.info.MaxBytes = c.CacheSize, c.CacheBytes
@@ -169,8 +171,8 @@ func (s *contents) download(ctx context.Context, src *source) (data []byte, stat
 		return nil, 0, withoutURL(err)
 	}
 	request.Header.Set("User-Agent", "weir-quixconfig")
-	if s.token != "" {
-		request.Header.Set("Authorization", "Bearer "+s.token)
+	if !s.token.IsZero() {
+		request.Header.Set("Authorization", "Bearer "+s.token.Reveal())
 	}
 	response, err := s.client.Do(request)
 	if err != nil {

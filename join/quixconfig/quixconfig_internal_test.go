@@ -23,6 +23,7 @@ import (
 	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/row"
+	"github.com/weirstreams/weir/secret"
 )
 
 // service is a configuration service: a topic and contents.
@@ -389,7 +390,7 @@ func TestWhatCanBeWrongWithAFetch(t *testing.T) {
 		s.event("created", "limits", "nowhere", 1, 0, "", "")+" ", // the server's root: 404
 	)
 	config := s.config()
-	config.MaxContentBytes, config.Token, config.RequestTimeout = 1000, "sesame", 300*time.Millisecond
+	config.MaxContentBytes, config.Token, config.RequestTimeout = 1000, secret.New("sesame"), 300*time.Millisecond
 	c := s.open(config)
 	limit := fields(t, c, JSON("max", "", "$.max").Default(0))
 	for _, key := range []string{"right", "moved"} {

@@ -6,6 +6,7 @@
 package saramabroker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +22,7 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 )
 
-// openTimeout is how long Open tries to reach a broker, and how long a request about topics, offsets or groups goes on
+// openTimeout is how long Open tries to reach a broker by default, and how long a request about topics, offsets or groups goes on
 // trying when no broker answers. A context may end it earlier.
 const openTimeout = 10 * time.Second
 
@@ -40,7 +41,7 @@ type cluster struct {
 	known []string                  // addresses of the cluster's brokers, as last heard
 }
 
-// Open connects to a cluster. It tries for at most 10 seconds, or until ctx ends, and then returns an error that wraps
+// Open connects to a cluster. It tries for Config.OpenTimeout, or until ctx ends, and then returns an error that wraps
 // [broker.ErrUnavailable] and names the addresses.
 func Open(ctx context.Context, cfg Config) (broker.Cluster, error) {
 	if len(cfg.Brokers) == 0 {
@@ -57,8 +58,11 @@ func Open(ctx context.Context, cfg Config) (broker.Cluster, error) {
 	if err := c.conf.Validate(); err != nil {
 		return nil, fmt.Errorf("open cluster: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, openTimeout)
-	defer cancel()
+	if timeout := cmp.Or(cfg.OpenTimeout, openTimeout); timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
 	if err := c.greet(ctx); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("open cluster %s: %w", strings.Join(cfg.Brokers, ","), err)

@@ -3,6 +3,8 @@ package saramabroker
 import (
 	"log/slog"
 	"net"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -14,6 +16,9 @@ type Config struct {
 	Brokers []string
 	// ClientID names the program in the cluster's logs and quotas. The default is "weir".
 	ClientID string
+	// OpenTimeout is how long Open tries to reach a broker. The default is 10 s; a negative value tries until the context
+	// ends.
+	OpenTimeout time.Duration
 	// Logger receives outages and their ends. The default is slog.Default.
 	Logger *slog.Logger
 	// Tune edits the configuration of every client and connection that is opened: TLS, SASL, time-outs, a dialer in
@@ -22,14 +27,20 @@ type Config struct {
 	Tune func(*sarama.Config)
 }
 
-// CheckBrokers says what is wrong with addresses that a user has given as Brokers.
+// CheckBrokers says what is wrong with addresses that a user has given as Brokers. It does not show them: some have
+// credentials in them.
 func CheckBrokers(addresses []string, problem func(format string, args ...any)) {
 	if len(addresses) == 0 {
 		problem("Brokers is empty: give the address of a broker, as host:port")
 	}
-	for _, a := range addresses {
-		if _, port, err := net.SplitHostPort(a); err != nil || port == "" {
-			problem("Brokers: %q is not host:port", a)
+	for i, a := range addresses {
+		host, port, err := net.SplitHostPort(a)
+		if err != nil || host == "" || strings.ContainsAny(host, "@/") {
+			problem("Brokers: address %d is not host:port", i+1)
+			continue
+		}
+		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+			problem("Brokers: the port of address %d is not between 1 and 65535", i+1)
 		}
 	}
 }

@@ -95,7 +95,6 @@ func (l *fetchLink) fetch(addr string, request *sarama.FetchRequest) (*sarama.Fe
 		err = sarama.KError(response.ErrorCode)
 	} else if err != nil {
 		l.close()
-		err = fmt.Errorf("fetch: %w", err)
 	}
 	if err != nil {
 		sets.free()

@@ -149,7 +149,11 @@ func (r *reader) accept(parts []asked, response *sarama.FetchResponse, sets reco
 		case err != nil:
 			f.fail(p.partition, err)
 		case result.err != nil && (result.final || f.isLasting(p.partition, result.err)):
-			f.give(p.partition, fetched{err: result.err})
+			refused := result.err
+			if code, ok := refused.(sarama.KError); ok { //nolint:errorlint // an error that wraps it names the partition
+				refused = fmt.Errorf("fetch %s: %w", p.tp, code)
+			}
+			f.give(p.partition, fetched{err: refused})
 			p.leader, p.notBefore = noLeader, farFuture // until Poll has dropped it
 		case result.err != nil:
 			f.fail(p.partition, result.err)

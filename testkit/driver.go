@@ -118,18 +118,18 @@ func New(tb testing.TB, topology *stream.Topology, config ...Config) *Driver {
 	return d
 }
 
-// createTopics makes the topics that the user declared.
+// createTopics makes the topics that the user declared, with the settings of their declaration: they refuse what Kafka would.
 func (d *Driver) createTopics() {
 	d.tb.Helper()
 	for _, n := range d.plan.Graph.Nodes {
-		partitions, _, ok := n.Declared()
+		partitions, config, ok := n.Declared()
 		if !ok {
 			continue
 		}
 		if partitions == 0 {
 			partitions = d.config.Partitions
 		}
-		spec := broker.TopicSpec{Name: d.plan.Topic(n), Partitions: partitions, Replication: -1}
+		spec := broker.TopicSpec{Name: d.plan.Topic(n), Partitions: partitions, Replication: -1, Config: config}
 		if err := d.broker.CreateTopics(d.tb.Context(), spec); err != nil {
 			d.tb.Fatal(err)
 		}

@@ -5,14 +5,14 @@ import (
 	"fmt"
 )
 
-// ProcessingError says that a record could not be processed: it did not decode or encode, or a function given to an
-// operator returned an error or panicked.
+// ProcessingError says that a record could not be processed: it did not decode or encode, a function given to an operator returned
+// an error or panicked, or the cluster does not take a record or a state that it has made.
 type ProcessingError struct {
 	// Origin is the input record.
 	Origin
 	// Node is the operator, as Topology.Describe names it, and Site the line that declared it.
 	Node, Site string
-	// Err is what went wrong: a *CodecError, what the function returned, or what it panicked with.
+	// Err is what went wrong: a *CodecError, a *ProduceError, a *StateError, what the function returned, or what it panicked with.
 	Err error
 	// Stack is the stack of a panic, else nil.
 	Stack []byte

@@ -108,8 +108,8 @@ type Config struct {
 	// 2 minutes; a negative value waits for ever.
 	CodecTimeout time.Duration
 
-	// OnError decides what becomes of a record that cannot be processed: one that does not decode or encode, or for
-	// which a function of the topology returned an error or panicked. It is called by the goroutine that runs the task, or
+	// OnError decides what becomes of a record that cannot be processed: it does not decode or encode, a function of the topology
+	// returned an error or panicked, or the cluster does not take a record or a state that it has made. It is called by the goroutine that runs the task, or
 	// the one that reads global tables; they may call it at the same time. nil means Fail for every error.
 	OnError func(*ProcessingError) ErrorAction
 
@@ -206,7 +206,8 @@ const (
 	// Fail ends Run with the error. The offset of the record is not committed: the next start meets it again.
 	Fail ErrorAction = iota
 	// Skip counts and logs the record and goes on with the next. What the record changed and emitted before it failed
-	// is kept.
+	// is kept, unless it was the cluster that refused what it made: then the work since the last checkpoint is done again
+	// without the record.
 	Skip
 )
 

@@ -21,7 +21,7 @@ const (
 )
 
 // AsOf defines an as-of join: each left record is joined with one right record of its key, the one that was valid at its
-// time. Right records never emit anything by themselves, and one that comes later never changes what was emitted.
+// time. Right records never emit results by themselves, and a later right record never changes a result.
 //
 // It is immutable: its methods return changed copies. The zero value keeps right records for DefaultGrace.
 type AsOf struct {
@@ -33,7 +33,7 @@ type AsOf struct {
 	hasTolerance bool
 }
 
-// Grace defines an as-of join in which right records are kept until a record of the same key is d later. The latest right
+// Grace defines an as-of join that keeps right records until a record of the same key is d later. The latest right
 // record of a key is kept for as long as no other comes.
 func Grace(d time.Duration) AsOf { return AsOf{}.Grace(d) }
 
@@ -71,8 +71,8 @@ func (a AsOf) Forward() AsOf {
 	return a
 }
 
-// Nearest matches with the nearest right record in either direction. A left record waits for one that is nearer than what
-// was found, as with Forward.
+// Nearest matches with the nearest right record in either direction. A left record waits for a nearer one than
+// the match found so far, as with Forward.
 func (a AsOf) Nearest() AsOf {
 	a.direction = Nearest
 	return a
@@ -90,7 +90,7 @@ func (a AsOf) LeftCodec[V any](c codec.Codec[V]) AsOf {
 	return a
 }
 
-// Validate says what is wrong with the definition.
+// Validate returns all mistakes of the definition, joined.
 func (a AsOf) Validate() error {
 	problems := a.validate()
 	if err := checkDuration("Tolerance", a.tolerance); err != nil {
@@ -113,7 +113,7 @@ func (a AsOf) WaitingName() string {
 	return a.StoreName() + "_waiting"
 }
 
-// GraceMillis, ToleranceMillis, Direction, Duplicates and Codecs return what was defined.
+// GraceMillis, ToleranceMillis, Direction, Duplicates and Codecs return the parts of the definition.
 func (a AsOf) GraceMillis() int64 {
 	if !a.graceSet {
 		return DefaultGrace.Milliseconds()

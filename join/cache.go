@@ -14,7 +14,7 @@ const (
 	DefaultCacheTTL  = time.Minute
 )
 
-// CacheConfig says what a cache keeps. The zero value keeps 1,000 answers for a minute.
+// CacheConfig bounds a cache. The zero value keeps 1,000 answers for a minute.
 type CacheConfig struct {
 	// Size is the greatest number of answers that are kept; those that were not used for longest go first. 0 means
 	// DefaultCacheSize.
@@ -26,8 +26,8 @@ type CacheConfig struct {
 	Now func() time.Time
 }
 
-// Cache keeps the answers of a lookup, those that say that there is no row among them. Cached makes one. It is safe for
-// concurrent use; all tasks of a process share what it holds.
+// Cache keeps the answers of a lookup, including answers without a row. Cached makes one. It is safe for
+// concurrent use; all tasks of a process share its answers.
 type Cache[Q comparable, R any] struct {
 	lookup Lookup[Q, R]
 	size   int
@@ -79,8 +79,8 @@ func Cached[Q comparable, R any](lookup Lookup[Q, R], config CacheConfig) *Cache
 
 func (c *Cache[Q, R]) waits() Limits { return waits(c.lookup) }
 
-// Lookup implements [Lookup]. The time is taken once for all queries. What another call is asking at the moment is waited for,
-// for up to a second. A [Fresh] context has all queries asked.
+// Lookup implements [Lookup]. The time is taken once for all queries. A query that another call is asking waits for
+// that answer, for up to a second. With a [Fresh] context all queries are asked.
 func (c *Cache[Q, R]) Lookup(ctx context.Context, queries []Q, found []*R) error {
 	if c.ttl < 0 {
 		return c.lookup.Lookup(ctx, queries, found)
@@ -89,7 +89,7 @@ func (c *Cache[Q, R]) Lookup(ctx context.Context, queries []Q, found []*R) error
 	return c.answer(ctx, queries, found, !fresh, !fresh)
 }
 
-// answer is Lookup. known says whether what is known counts, wait whether to wait for other calls.
+// answer is Lookup. known allows answers of the cache, wait allows waiting for other calls.
 func (c *Cache[Q, R]) answer(ctx context.Context, queries []Q, found []*R, known, wait bool) error {
 	now := c.now().Sub(c.began)
 	m := c.find(now, queries, found, known, wait)
@@ -127,7 +127,7 @@ func (c *Cache[Q, R]) answer(ctx context.Context, queries []Q, found []*R, known
 	return nil
 }
 
-// find sets found to what is known, and returns what is not, or nil if that is nothing.
+// find sets found to the cached answers, and returns the misses, or nil without a miss.
 func (c *Cache[Q, R]) find(now time.Duration, queries []Q, found []*R, known, wait bool) (m *misses[Q, R]) {
 	c.mu.Lock()
 	complete := false
@@ -165,7 +165,7 @@ func (c *Cache[Q, R]) find(now time.Duration, queries []Q, found []*R, known, wa
 	return m
 }
 
-// ask asks for what is not known, and keeps the answers.
+// ask looks up the misses, and keeps the answers.
 func (c *Cache[Q, R]) ask(ctx context.Context, now time.Duration, m *misses[Q, R]) error {
 	answered := false
 	defer func() {

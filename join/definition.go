@@ -9,7 +9,7 @@ import (
 // DefaultGrace is how long records are kept for a join unless the definition says otherwise.
 const DefaultGrace = 7 * 24 * time.Hour
 
-// definition is what all joins with state have.
+// definition has the settings of all joins with state.
 type definition struct {
 	name  string
 	grace time.Duration

@@ -5,8 +5,8 @@
 //	})
 //
 // Records are matched by their message key. Both sides have to be partitioned alike: topics with the same number of
-// partitions, whose producers choose the partition of a key in the same way. To join by anything else, group the streams
-// by it first, or join a stream.GlobalTable, of which nothing of this is true. Records with a null key are skipped and counted.
+// partitions, and producers that choose the partition of a key in the same way. To join by another value, group the streams
+// by it first, or join a stream.GlobalTable, which needs neither. Records with a null key are skipped and counted.
 //
 // A task reads both sides in the order of their timestamps, as far as records are there (see
 // runtime.Config.MaxBufferedRecords), so that a replay gives the results of the live run.

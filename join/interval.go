@@ -8,8 +8,8 @@ import (
 	"github.com/weirstreams/weir/codec"
 )
 
-// Interval defines an interval join: each left record is joined with every right record of its key whose time is at most
-// before earlier and at most after later, whichever of the two comes first.
+// Interval defines an interval join: each left record is joined with every right record of its key that is at most
+// before earlier and at most after later. Either of the two may arrive first.
 //
 // It is immutable: its methods return changed copies.
 type Interval struct {
@@ -23,14 +23,14 @@ type Interval struct {
 func Within(before, after time.Duration) Interval { return Interval{before: before, after: after} }
 
 // Grace sets for how long records of both sides are kept: until the event time of the partition is more than d after them.
-// One that comes when it is older than that is late: it is counted, joined with what is there, and not kept. The grace
+// An older record is late: it is counted, joined with the kept records, and not kept. The grace
 // must be at least as long as before and after. The default is DefaultGrace.
 func (i Interval) Grace(d time.Duration) Interval {
 	i.grace, i.graceSet = d, true
 	return i
 }
 
-// Name sets the name of the stores, to which "_left" and "_right" are appended. The default is "join". Joins of the same
+// Name sets the name of the stores, in front of "_left" and "_right". The default is "join". Joins of the same
 // streams need different names.
 func (i Interval) Name(name string) Interval {
 	i.name = name
@@ -56,7 +56,7 @@ func (i Interval) RightCodec[R any](c codec.Codec[R]) Interval {
 	return i
 }
 
-// Validate says what is wrong with the definition.
+// Validate returns all mistakes of the definition, joined.
 func (i Interval) Validate() error {
 	problems := i.validate()
 	for _, d := range []struct {

@@ -15,7 +15,7 @@ const (
 // Lookup finds rows that are kept outside of Kafka: in a database, a service or a file. Stream.JoinLookup joins each record
 // with the row that its query finds.
 //
-// What a lookup answers depends on when it is asked. A replay of the input may find other rows than the first run did.
+// The answer of a lookup depends on the time of the call. A replay of the input may find other rows than the first run did.
 type Lookup[Q, R any] interface {
 	// Lookup answers a batch of queries: it sets found[i] to the row of queries[i], or leaves it nil if there is none.
 	// Both have the same length, and found is nil throughout at first.
@@ -25,14 +25,14 @@ type Lookup[Q, R any] interface {
 	// worker, rebalances and the end of App.Run. The slices are valid until it returns. A row may be shared by many
 	// records: nobody changes it after that.
 	//
-	// An error is that of the whole batch, whatever found holds then. An [UnavailableError], a context.DeadlineExceeded,
-	// and any error after ctx has timed out, say that the place cannot be asked at the moment: the worker stops reading
-	// input, keeps what it has, and asks again later, as [Limits] say. Any other error, or a panic, is that of a record:
-	// the batch is asked again in smaller ones until it is known of which, and that one goes to the error policy.
+	// An error fails the whole batch, and the contents of found do not count. An [UnavailableError], a context.DeadlineExceeded,
+	// and any error after ctx has timed out, mean that the lookup is unavailable: the worker stops reading
+	// input, keeps its records, and asks again later, as [Limits] say. Any other error, or a panic, belongs to one record:
+	// the batch is asked again in smaller batches until that record is found, and it goes to the error policy.
 	Lookup(ctx context.Context, queries []Q, found []*R) error
 }
 
-// LookupFunc makes a Lookup of a function. See Lookup for what it has to do.
+// LookupFunc makes a Lookup of a function. See Lookup for its contract.
 type LookupFunc[Q, R any] func(ctx context.Context, queries []Q, found []*R) error
 
 // Lookup calls f.
@@ -47,11 +47,11 @@ func (f LookupFunc[Q, R]) Lookup(ctx context.Context, queries []Q, found []*R) e
 type UnavailableError struct {
 	// RetryAfter is how long to wait. 0 means 1 s.
 	RetryAfter time.Duration
-	// Err is what went wrong. It may be nil.
+	// Err is the cause. It may be nil.
 	Err error
 }
 
-// Error names what went wrong.
+// Error names the cause.
 func (e *UnavailableError) Error() string {
 	if e.Err == nil {
 		return "a lookup is unavailable"
@@ -78,7 +78,7 @@ type Limits struct {
 	Patience time.Duration
 }
 
-// Limit sets limits for the joins of a lookup, and of what [Cached] and [WithDefault] make of it. A lookup of another kind
+// Limit sets limits for the joins of a lookup, and of the lookups that [Cached] and [WithDefault] make of it. A lookup of another kind
 // around it hides them.
 func Limit[Q, R any](lookup Lookup[Q, R], limits Limits) Lookup[Q, R] {
 	return limited[Q, R]{lookup, limits}
@@ -116,7 +116,7 @@ func LimitsOf[Q, R any](lookup Lookup[Q, R]) Limits {
 	return limits
 }
 
-// StuckError says that a record waits no longer for a lookup: [Limits] forbid it. It wraps what the last call has returned.
+// StuckError says that a record waits no longer for a lookup: [Limits] forbid it. It wraps the error of the last call.
 type StuckError struct {
 	// Tries is how often the query has found no answer while others did. 0 means that nothing was answered for as long as
 	// Limits.Patience allows.
@@ -140,7 +140,7 @@ func (e *StuckError) Unwrap() error { return e.Err }
 // fresh is the key of a context.
 type fresh struct{}
 
-// Fresh returns a context for a call that wants to know what the place itself says: caches ask it.
+// Fresh returns a context for a call that needs the answer of the system itself: caches pass the query on.
 func Fresh(ctx context.Context) context.Context { return context.WithValue(ctx, fresh{}, true) }
 
 // IsFresh reports whether ctx comes of [Fresh].

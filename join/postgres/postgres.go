@@ -8,7 +8,7 @@
 //	cached := join.Cached(accounts, join.CacheConfig{Size: 100_000, TTL: 5 * time.Minute})
 //	t.From(payments).JoinLookup(cached, func(p Payment) int64 { return p.Account }, merge)
 //
-// Package sqllookup says what rows can be. Each statement is a transaction of its own. While the database is away, is
+// Package sqllookup lists the types of rows. Each statement is a transaction of its own. While the database is away, is
 // starting or is shutting down, and when a statement takes too long, the lookup is unavailable: the worker waits and asks
 // again.
 package postgres
@@ -40,7 +40,7 @@ const DefaultConnections = 8
 
 // Config says how a database is used. Zero values mean defaults.
 type Config struct {
-	// ConnectTimeout is how long a connection may take to be made. 0 means what connect_timeout in the URL says, or
+	// ConnectTimeout bounds the time to make a connection. 0 means connect_timeout of the URL, or
 	// sqllookup.DefaultTimeout.
 	ConnectTimeout time.Duration
 	// Timeout is how long a call may take. The server is told to give up after that, too, unless the URL has a
@@ -121,17 +121,17 @@ func stale(err error) bool {
 // Close closes the connections. No lookup may be in use.
 func (db *DB) Close() error { return db.database.DB.Close() }
 
-// First looks up the first row of a table in which a column has the value of the query. See [sqllookup.First].
+// First looks up the first row of a table with the value of the query in one column. See [sqllookup.First].
 func First[Q, R any](ctx context.Context, db *DB, t Table) (join.Lookup[Q, R], error) {
 	return sqllookup.First[Q, R](ctx, db.database, t)
 }
 
-// All looks up all rows of a table in which a column has the value of the query. See [sqllookup.All].
+// All looks up all rows of a table with the value of the query in one column. See [sqllookup.All].
 func All[Q, R any](ctx context.Context, db *DB, t Table) (join.Lookup[Q, []R], error) {
 	return sqllookup.All[Q, R](ctx, db.database, t)
 }
 
-// Query looks up the first row of a query, whose parameters are written as $1, $2; or as @name, with one pgx.NamedArgs for an
+// Query looks up the first row of a query. Its parameters are written as $1, $2; or as @name, with one pgx.NamedArgs for an
 // argument. See [sqllookup.Query].
 func Query[Q, R any](db *DB, query string, args func(Q) []any) (join.Lookup[Q, R], error) {
 	return sqllookup.Query[Q, R](db.database, query, args)

@@ -12,8 +12,8 @@ import (
 
 // CacheInfo says how the cache of contents does.
 type CacheInfo struct {
-	// Hits and Misses count queries whose content was at hand, and others, which had to wait for it or went without. Queries
-	// that found no version are not counted.
+	// Hits and Misses count queries that found their content in the cache, and queries that waited for it or went without it.
+	// Queries without a version are not counted.
 	Hits, Misses int64
 	// Size is the number of contents that are at hand, MaxSize Config.CacheSize.
 	Size, MaxSize int
@@ -53,7 +53,7 @@ func (k *cache) miss() {
 	k.info.Misses++
 }
 
-// put keeps content that was fetched, and drops what there is no more room for. A single content is kept whatever its size.
+// put keeps fetched content, and drops older content when the cache is full. It keeps a single content of any size.
 func (k *cache) put(c *content, l *loaded) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -116,7 +116,7 @@ func (k *cache) statistics() CacheInfo {
 	return k.info
 }
 
-// content is what one source holds. It lives as long as the versions that have it; what was fetched may go before.
+// content is the content of one source. It lives as long as the versions that refer to it; its fetched bytes may be dropped earlier.
 type content struct {
 	source source
 	// loaded is nil until the content was fetched, and when the cache has dropped it.
@@ -132,22 +132,22 @@ type content struct {
 	place place // in the cache, which guards it
 }
 
-// flight is a fetch that is on its way. What it ends with is set before done is closed.
+// flight is a running fetch. Its result is set before done is closed.
 type flight struct {
 	done   chan struct{}
 	loaded *loaded
 	err    error
 }
 
-// loaded is content that was fetched. It does not change, but for what was made of it.
+// loaded is fetched content. Only its decoded forms change.
 type loaded struct {
 	data []byte
 	// made are the results of lookups, by lookup: the same content gives the same.
 	made sync.Map
 	// value is the content as JSON.
 	value func() (row.Value, error)
-	// refetch is when content that cannot be read, and has no checksum that says that it is what was published, is fetched
-	// again: in nanoseconds since the Unix epoch, or 0.
+	// refetch is the time of the next fetch of unreadable content without a checksum, in nanoseconds since the Unix epoch,
+	// or 0. Content with a right checksum is not fetched again.
 	refetch atomic.Int64
 }
 
@@ -175,14 +175,14 @@ func (c *content) forgive() {
 	c.failure, c.failures = nil, 0
 }
 
-// result is what came of a lookup's work on content.
+// result is the result of a lookup's work on content.
 type result[T any] struct {
 	value T
 	err   error
 }
 
-// use returns what of makes of content for a lookup, once for as long as the content is in the cache. An error that wraps
-// ErrContent has the content fetched again later, if it may not be what was published.
+// use returns the result of of for a lookup, and calls of once for as long as the content is in the cache. After an error that
+// wraps ErrContent, content without a checksum is fetched again later.
 func use[T any](s *contents, c *content, l *loaded, by any, of func(*loaded) (T, error)) (T, error) {
 	if made, ok := l.made.Load(by); ok {
 		r := made.(result[T])

@@ -34,8 +34,8 @@ type Config struct {
 	// beginning, without a consumer group, and nothing is committed.
 	Topic string
 
-	// Token is sent as a bearer token with requests for contents, if there is one. It goes to whatever URL the events name,
-	// but not along with a redirect to another host.
+	// Token is sent as a bearer token with requests for contents, if there is one. It goes to every URL that events name,
+	// but not to another host after a redirect.
 	Token secret.String
 
 	// HTTPClient fetches contents. The default is a client of its own, which follows up to ten redirects and uses the proxy
@@ -48,8 +48,8 @@ type Config struct {
 	// MaxContentBytes is the largest content that is accepted. The default is 16 MiB.
 	MaxContentBytes int64
 
-	// CacheSize is the number of contents that are kept, CacheBytes how many bytes they may have together; those that were not
-	// used for longest go first. The defaults are 1000 and 256 MiB. What lookups made of a content goes with it.
+	// CacheSize and CacheBytes bound the number of cached contents and their bytes; the least recently used go first.
+	// The defaults are 1000 and 256 MiB. The decoded forms of a content go with it.
 	CacheSize  int
 	CacheBytes int64
 
@@ -57,18 +57,18 @@ type Config struct {
 	// The defaults are 1 s and 10 minutes.
 	RetryBase, RetryMax time.Duration
 
-	// Fallback says what becomes of records whose content cannot be fetched.
+	// Fallback decides about records with content that cannot be fetched.
 	Fallback Fallback
 
-	// Grace is how long, by the clock, records wait for a configuration that is not there, or has no version that is valid, or
-	// whose content cannot be fetched. The worker waits with them, and neither reads nor checkpoints meanwhile. A Grace above
+	// Grace is how long, by the clock, records wait for a configuration that is missing, has no valid version, or
+	// has content that cannot be fetched. The worker waits with them, and neither reads nor checkpoints meanwhile. A Grace above
 	// join.LookupTimeout takes several calls of the lookup, a second apart. The time counts from the first record that misses
 	// the configuration: those that come when it is over do not wait, until the configuration was there once. It counts anew
 	// after a start. 0, the default, does not wait.
 	Grace time.Duration
 
 	// BrokerTimeout is how long the topic may be out of reach before lookups, or Open, fail. The default is 2 minutes; a
-	// negative value lets them go on with what is known for ever.
+	// negative value lets them use the last known versions for ever.
 	BrokerTimeout time.Duration
 
 	// OnProgress is told how far Open has come: at most once per second, and when it is done. Open's goroutine calls it.
@@ -82,7 +82,7 @@ type Config struct {
 	refresh time.Duration // how often the topic is looked at
 }
 
-// Fallback says what becomes of records whose content cannot be fetched.
+// Fallback decides about records with content that cannot be fetched.
 type Fallback int8
 
 const (
@@ -100,7 +100,7 @@ type Progress struct {
 	Records, Left int64
 }
 
-// ConfigFromEnvironment returns a Config with what Quix sets in the environment: Token from Quix__Sdk__Token, RetryBase and
+// ConfigFromEnvironment returns a Config from the environment that Quix sets: Token from Quix__Sdk__Token, RetryBase and
 // RetryMax from ENRICH_VERSION_RETRY_BASE_DELAY and ENRICH_VERSION_RETRY_MAX_DELAY, in seconds, and the name of the replica
 // in Connection.ClientID from Quix__Deployment__ReplicaName. Brokers and Topic are left to the caller.
 func ConfigFromEnvironment() (Config, error) {

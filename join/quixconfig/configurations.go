@@ -64,8 +64,8 @@ func Open(ctx context.Context, config Config) (*Configurations, error) {
 	return c, nil
 }
 
-// Close ends following the topic and gives up what is being fetched. It may be called more than once. Close after the
-// application has stopped: a lookup after Close fails with ErrClosed, which ends the application whatever its error policy says.
+// Close stops following the topic and cancels running fetches. It may be called more than once. Close after the
+// application has stopped: a lookup after Close fails with ErrClosed, which ends the application under every error policy.
 func (c *Configurations) Close() error { return c.close() }
 
 // Err returns why the topic cannot be followed at the moment, ErrClosed after Close, and nil if all is well. It is for health
@@ -81,7 +81,7 @@ func (c *Configurations) Err() error {
 // CacheInfo says how the cache of contents does.
 func (c *Configurations) CacheInfo() CacheInfo { return c.contents.statistics() }
 
-// Status says what is known of the topic.
+// Status is the state of the topic as far as it was read.
 type Status struct {
 	// Configurations and Versions are those that there are now.
 	Configurations, Versions int
@@ -90,11 +90,11 @@ type Status struct {
 	Records, Skipped int64
 	// Lag is how many offsets of the topic were not read yet, as last seen.
 	Lag int64
-	// Err is what Configurations.Err returns.
+	// Err is the error of Configurations.Err.
 	Err error
 }
 
-// Status says what is known of the topic.
+// Status is the state of the topic as far as it was read.
 func (c *Configurations) Status() Status {
 	s := c.follower.status()
 	s.Configurations, s.Versions = c.table.Load().size()

@@ -22,17 +22,17 @@
 // "*". Of the versions that are valid from that time or earlier it takes the one with the highest number, so that a new
 // version overrides older ones also for the time before it was published. Versions that were deleted do not count any more.
 //
-// What is found depends on what the topic holds when a record is processed. A replay may find more than the first run did.
+// A record finds the versions that the topic holds when the record is processed. A replay may find more than the first run did.
 //
-// # What can go wrong
+// # Failures
 //
-// Content that cannot be fetched, or is not what the event's SHA-256 sum says, is fetched again with the first record that
+// Content that cannot be fetched, or differs from the SHA-256 sum of its event, is fetched again with the first record that
 // needs it after a pause, which doubles from Config.RetryBase up to Config.RetryMax; in between nothing is sent.
-// Config.Fallback says what becomes of records meanwhile, Config.Grace whether they wait for a while.
+// Config.Fallback decides about records meanwhile, and Config.Grace lets them wait for a while.
 //
 // That goes for a server that does not answer within Config.RequestTimeout, too.
 //
-// If the topic cannot be followed, that is tried again for as long as it takes, and [Configurations.Err] says why. Lookups go
-// on with what is known for Config.BrokerTimeout. Then they are unavailable ([ErrStale]): workers hold their input back until
+// If the topic cannot be followed, that is tried again for as long as it takes, and [Configurations.Err] says why. Lookups use
+// the last known versions for Config.BrokerTimeout. Then they are unavailable ([ErrStale]): workers hold their input back until
 // the topic is back, and no record is lost.
 package quixconfig

@@ -11,17 +11,17 @@ import (
 var (
 	// ErrClosed says that Configurations were closed while they were used. It ends the worker.
 	ErrClosed = errors.New("the configurations were closed")
-	// ErrStale says that the topic could not be followed for longer than Config.BrokerTimeout: what is known may be out of
+	// ErrStale says that the topic could not be followed for longer than Config.BrokerTimeout: its versions may be out of
 	// date. It wraps the cause, and is wrapped by a join.UnavailableError: the worker waits until the topic is back.
 	ErrStale = errors.New("the topic of configurations cannot be followed")
 	// ErrMissing says that a field without a default has no value: there is no configuration, no version that is valid, or
 	// nothing at its path.
 	ErrMissing = errors.New("missing")
-	// ErrContent says that content is not what a field or a codec can read.
+	// ErrContent says that a field or a codec cannot read the content.
 	ErrContent = errors.New("content cannot be read")
-	// ErrChecksum says that content is not what the event's SHA-256 sum says.
+	// ErrChecksum says that content differs from the SHA-256 sum of its event.
 	ErrChecksum = errors.New("the SHA-256 sum of the content is not that of the event")
-	// ErrTimeout says that a server has not answered in time: within Config.RequestTimeout, or what Config.HTTPClient allows.
+	// ErrTimeout says that a server has not answered in time: within Config.RequestTimeout, or the time-out of Config.HTTPClient.
 	ErrTimeout = errors.New("no answer")
 	// ErrTooLarge says that content is larger than Config.MaxContentBytes.
 	ErrTooLarge = errors.New("the content is too large")
@@ -37,7 +37,7 @@ type FetchError struct {
 	Failures int
 	// Retry is when the content is fetched again, by the first record that needs it after that.
 	Retry time.Time
-	// Err is what went wrong, nil if the status says it.
+	// Err is the cause, nil if the status is the cause.
 	Err error
 }
 

@@ -19,7 +19,7 @@ type event struct {
 	source    source
 }
 
-// source says where the content of a version is, and what it is: content of the same source is the same.
+// source identifies the content of a version: versions with equal sources have equal content.
 type source struct {
 	url string
 	sum string // SHA-256 in hexadecimal, or empty

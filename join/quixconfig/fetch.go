@@ -58,7 +58,7 @@ func newContents(c Config) *contents {
 	return s
 }
 
-// close gives up what is on its way.
+// close cancels running fetches.
 func (s *contents) close() {
 	s.closing.Lock()
 	s.closed = true
@@ -99,7 +99,7 @@ func (s *contents) get(c *content) (*loaded, *flight, error) {
 	return nil, f, nil
 }
 
-// fetch fetches content, for all who wait for it.
+// fetch fetches content, for all waiting lookups.
 func (s *contents) fetch(c *content, f *flight) {
 	data, status, err := s.request(&c.source)
 	s.land(c, f, data, status, err)
@@ -109,7 +109,7 @@ func (s *contents) fetch(c *content, f *flight) {
 	close(f.done)
 }
 
-// land notes what a fetch has ended with.
+// land records the result of a fetch.
 func (s *contents) land(c *content, f *flight, data []byte, status int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -129,7 +129,7 @@ func (s *contents) land(c *content, f *flight, data []byte, status int, err erro
 	}
 }
 
-// request waits for its turn and returns the content of a source, or what is wrong with it. Status is 0 for content.
+// request waits for its turn and returns the content of a source, or an error. Status is 0 for content.
 func (s *contents) request(src *source) (data []byte, status int, err error) {
 	select {
 	case s.turns <- struct{}{}:
@@ -155,8 +155,8 @@ func isTimeout(err error) bool {
 	return ok && e.Timeout()
 }
 
-// timeoutError returns an error for a request that has run out of time. It wraps nothing of it: whoever looks a record up
-// would take context.DeadlineExceeded for the end of the record's own time, and ask again for ever.
+// timeoutError returns an error for a request that has run out of time. It wraps nothing of it: the lookup join
+// would take context.DeadlineExceeded for the end of its own time, and ask again for ever.
 func (s *contents) timeoutError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%w within %v", ErrTimeout, s.timeout)
@@ -164,7 +164,7 @@ func (s *contents) timeoutError(ctx context.Context, err error) error {
 	return fmt.Errorf("%w in time: %s", ErrTimeout, err.Error())
 }
 
-// download returns the content of a source, or what is wrong with it. Status is 0 for content.
+// download returns the content of a source, or an error. Status is 0 for content.
 func (s *contents) download(ctx context.Context, src *source) (data []byte, status int, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, src.url, nil)
 	if err != nil {
@@ -221,7 +221,7 @@ func withoutURL(err error) error {
 	return err
 }
 
-// shown returns a URL without what may be secret.
+// shown returns a URL without its secret parts.
 func shown(text string) string {
 	u, err := url.Parse(text)
 	if err != nil {

@@ -20,8 +20,8 @@ type Field struct {
 	hasFill bool
 }
 
-// JSON makes a column of what a JSONPath expression finds first in content that is JSON: "$" is all of it, "$.limits.max" a
-// member, "$..id" every id at any depth. What comes first in the text is first. kind is the type of the configuration; if it
+// JSON makes a column of the first match of a JSONPath expression in JSON content: "$" is all of it, "$.limits.max" a
+// member, "$..id" every id at any depth. Matches are in the order of the text. kind is the type of the configuration; if it
 // is empty that of the query counts.
 func JSON(column, kind, path string) Field { return Field{column: column, kind: kind, path: path} }
 
@@ -45,7 +45,7 @@ func (f Field) Default[T row.Constant](v T) Field {
 // maker makes the column of content.
 type maker func(*loaded) (row.Value, error)
 
-// maker returns what makes the column, or what is wrong with the field.
+// maker returns the function that makes the column, or the mistake in the field.
 func (f Field) maker() (maker, error) {
 	if f.column == "" {
 		return nil, errors.New("it has no column")

@@ -163,7 +163,7 @@ func (f *follower) take(t *table, b *broker.Batch) {
 	f.seen.Lag = lag
 }
 
-// run follows the topic until ctx ends. What goes wrong it notes, and begins anew, for as long as it takes.
+// run follows the topic until ctx ends. After an error, which it records, it begins anew.
 func (f *follower) run(ctx context.Context) {
 	for {
 		err := f.follow(ctx)
@@ -186,7 +186,7 @@ func (f *follower) run(ctx context.Context) {
 	}
 }
 
-// follow applies what comes, until something goes wrong that only reading everything again can mend.
+// follow applies events until an error that needs the topic to be read from its beginning.
 func (f *follower) follow(ctx context.Context) error {
 	for looked := time.Now(); ; {
 		batch, err := f.fetcher.Poll(ctx, pollTime)
@@ -270,7 +270,7 @@ func (f *follower) whileReachable(ctx context.Context) (context.Context, func())
 	}
 }
 
-// withCause says why a context ended, if that is what an error is about.
+// withCause adds the cause of a context's end to an error that comes from it.
 func withCause(ctx context.Context, err error) error {
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return context.Cause(ctx)

@@ -16,7 +16,7 @@ import (
 // fails with an error that wraps [ErrMissing], and where content cannot be fetched, with a [*FetchError] unless
 // Config.Fallback says otherwise.
 //
-// What is wrong with the fields, such as a path that is malformed, is an error now.
+// A mistake in the fields, such as a malformed path, is an error of this call.
 func (c *Configurations) Fields(fields ...Field) (join.Lookup[Query, row.Row], error) {
 	l := &fieldLookup{configurations: c}
 	var problems []error
@@ -54,17 +54,17 @@ func (c *Configurations) Fields(fields ...Field) (join.Lookup[Query, row.Row], e
 	return l, nil
 }
 
-// fieldLookup is what Fields returns.
+// fieldLookup is the lookup of Fields.
 type fieldLookup struct {
 	configurations *Configurations
 	groups         []*fieldGroup
 	places         []fieldPlace // of the fields, in order
 }
 
-// fieldPlace says where a field is: in which group, and where there.
+// fieldPlace is the place of a field: its group, and its index there.
 type fieldPlace struct{ group, field int }
 
-// fieldGroup are the fields of one type of configuration. Its address names it among what is made of a content.
+// fieldGroup are the fields of one type of configuration. Its address names its decoded form of a content.
 type fieldGroup struct {
 	kind   string
 	fields []Field
@@ -73,7 +73,7 @@ type fieldGroup struct {
 	fill *columns
 }
 
-// columns are what a group made of a content. The row is complete if there is one group only.
+// columns are the columns that a group made of a content. The row is complete if there is one group only.
 type columns struct {
 	fields []row.Field
 	row    row.Row
@@ -167,7 +167,7 @@ func (l *fieldLookup) columns(g *fieldGroup, n *need) (*columns, error) {
 // nothing. Content that cannot be fetched, or decoded, makes it fail, unless it cannot be fetched and Config.Fallback says
 // otherwise.
 //
-// A content is decoded once, and records share the result: nobody may change what it points to.
+// A content is decoded once, and records share the result: no record may change its parts.
 func (c *Configurations) Contents[T any](decoder codec.Codec[T]) *ContentLookup[T] {
 	return &ContentLookup[T]{configurations: c, codec: decoder}
 }

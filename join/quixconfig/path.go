@@ -9,10 +9,10 @@ import (
 	"github.com/weirstreams/weir/row"
 )
 
-// path is a JSONPath expression. What it finds comes in the order of the text: a value before those that it contains. The
-// library would give what lies deepest first, so that descents ("..") are done here, and it does what is between them.
+// path is a JSONPath expression. Matches come in the order of the text: a value before the values in it. The
+// library would give the deepest match first, so descents ("..") are done here, and the library does the steps between them.
 //
-// What a path finds may be found many times over, more often with each "..", list of names or filter. The work is bounded.
+// A path may find the same value many times, more often with each "..", list of names or filter. The work is bounded.
 type path struct {
 	text     string
 	segments []segment
@@ -84,7 +84,7 @@ func (p *path) add(f jp.Frag) error {
 	return nil
 }
 
-// operands says what a filter compares.
+// operands are the operands of a filter.
 type operands struct {
 	plural []jp.Expr // those that may find several values
 	root   bool      // there is one that begins at the root, at any depth
@@ -99,7 +99,7 @@ func operandsOf(f *jp.Filter) (o operands, err error) {
 	return o, err
 }
 
-// add adds what a part of a filter compares.
+// add adds the operands in a part of a filter.
 func (o *operands) add(part any) error {
 	switch x := part.(type) {
 	case *jp.Form:
@@ -140,7 +140,7 @@ func inspect(f *jp.Filter) (part any, err error) {
 	return f.Inspect(), nil
 }
 
-// find returns what the path leads to in content of a size in bytes.
+// find returns the matches of the path in content of a size in bytes.
 func (p path) find(v row.Value, size int) (found []row.Value, err error) {
 	defer func() {
 		switch r := recover(); r {
@@ -183,10 +183,10 @@ func (p path) find(v row.Value, size int) (found []row.Value, err error) {
 	return found, nil
 }
 
-// work is what a search may still cost: about 0.1 us for each unit.
+// work is the remaining budget of a search: one unit takes about 0.1 us.
 type work struct{ left int }
 
-// What a search may cost. Once through all of a content are at most two units for each of its bytes, mostly far fewer.
+// The budget of a search. One pass over a content takes at most two units for each of its bytes, mostly far fewer.
 const (
 	workBase    = 1 << 20
 	workPerByte = 8
@@ -201,7 +201,7 @@ func (w *work) spend(n int) {
 	}
 }
 
-// combine spends what a filter costs whose operands may find several values in what a container contains.
+// combine spends the cost of a filter with operands that may find several values in a container.
 func (w *work) combine(container any, plural []jp.Expr) {
 	var parts []any
 	switch c := container.(type) {
@@ -226,7 +226,7 @@ func (w *work) combine(container any, plural []jp.Expr) {
 	}
 }
 
-// descend appends a container and all that it contains, each before what is in it.
+// descend appends a container and all containers in it, each before its own elements.
 func (w *work) descend(to []any, n any) []any {
 	switch n := n.(type) {
 	case object:

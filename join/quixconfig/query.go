@@ -42,7 +42,7 @@ func idOf(kind, key string) id {
 	return sha1.Sum(text) //nolint:gosec // see the import
 }
 
-// parseID reads an id as events have it. Only lower case counts: that is what the service's other readers look for.
+// parseID reads an id as events have it. Only lower case counts, as in other readers of the service.
 func parseID(text string) (id, error) {
 	var sum id
 	n, err := hex.Decode(sum[:], []byte(text[:min(len(text), 2*len(sum))]))
@@ -52,7 +52,7 @@ func parseID(text string) (id, error) {
 	return sum, nil
 }
 
-// Times are compared as nanoseconds since the Unix epoch. What does not fit is before, or after, all else.
+// Times are compared as nanoseconds since the Unix epoch. A time out of range counts as before, or after, all others.
 const (
 	always = math.MinInt64
 	never  = math.MaxInt64
@@ -70,7 +70,7 @@ func nanosOf(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-// need is what a lookup needs for one query.
+// need is the configuration that a lookup needs for one query.
 type need struct {
 	query           *Query
 	kind            string // instead of the type that query names
@@ -87,13 +87,13 @@ func needOf(q *Query, kind string) need {
 	return need{query: q, kind: kind, exact: idOf(kind, q.TargetKey), fallback: idOf(kind, wildcard), nanos: nanosOf(q.Time)}
 }
 
-// String returns what is needed as errors show it.
+// String returns the need as errors show it.
 func (n *need) String() string {
 	return Query{Type: n.kind, TargetKey: n.query.TargetKey, Time: n.query.Time}.String()
 }
 
-// resolve finds versions and fetches their contents, and waits for what is missing as long as Config.Grace allows. What single
-// needs lack is in them; the error is why nothing can be said at all. If ctx times out first, the next call waits on.
+// resolve finds versions and fetches their contents, and waits for missing ones as long as Config.Grace allows. The failure of a
+// single need is in the need; the returned error fails all of them. If ctx times out first, the next call waits on.
 func (c *Configurations) resolve(ctx context.Context, needs []need) error {
 	var again func(*need) bool // nil: all of them
 	for {

@@ -10,9 +10,9 @@ import (
 	"sync"
 )
 
-// table is what the topic says.
+// table is the state of the topic.
 type table struct {
-	// old are contents of the table before this one, which was read again from the beginning: what was fetched is not
+	// old are contents of the table before this one, before it was read again from the beginning: fetched content is not
 	// fetched again.
 	old map[source]*content
 
@@ -42,7 +42,7 @@ func (t *table) find(exact, fallback id, nanos int64) *version {
 	return c.at(nanos)
 }
 
-// apply does what an event says. It returns contents that are of no more use. An error says that the event meant nothing.
+// apply applies an event. It returns contents without a remaining version. An error says that the event meant nothing.
 func (t *table) apply(e event) (dropped *content, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -88,7 +88,7 @@ func (t *table) apply(e event) (dropped *content, err error) {
 	return dropped, nil
 }
 
-// wake tells who waits. t.mu is held.
+// wake wakes waiting lookups. t.mu is held.
 func (t *table) wake() {
 	t.changes++
 	if t.changed != nil {
@@ -116,7 +116,7 @@ var closedChannel = func() chan struct{} {
 	return c
 }()
 
-// retire tells who waits that there is another table.
+// retire tells waiting lookups that there is a new table.
 func (t *table) retire() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -152,7 +152,7 @@ type version struct {
 // configuration are the versions for one key.
 type configuration struct {
 	versions map[int64]*version
-	// valid are the versions that count for some time, in the order in which they become valid, which is also that of their
+	// valid are the versions that count for some time, in the order of their first valid time and of their
 	// numbers: one that becomes valid later than another with a higher number never counts.
 	valid []*version
 }

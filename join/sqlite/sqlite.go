@@ -8,7 +8,7 @@
 //	cached := join.Cached(accounts, join.CacheConfig{Size: 100_000, TTL: 5 * time.Minute})
 //	t.From(payments).JoinLookup(cached, func(p Payment) int64 { return p.Account }, merge)
 //
-// Package sqllookup says what rows can be. SQLite compares a value with a column by the affinity and collation of the column.
+// Package sqllookup lists the types of rows. SQLite compares a value with a column by the affinity and collation of the column.
 package sqlite
 
 import (
@@ -32,7 +32,7 @@ type Table = sqllookup.Table
 
 // Config says how a database is used. Zero values mean defaults.
 type Config struct {
-	// Timeout is how long a call may take, waiting for a lock of whoever writes included; a longer one is repeated. 0 means
+	// Timeout bounds a call, with the time it waits for the lock of a writer; a longer call is repeated. 0 means
 	// sqllookup.DefaultTimeout.
 	Timeout time.Duration
 }
@@ -80,12 +80,12 @@ func unavailable(err error) bool {
 // Close closes the database. No lookup may be in use.
 func (db *DB) Close() error { return db.database.DB.Close() }
 
-// First looks up the first row of a table in which a column has the value of the query. See [sqllookup.First].
+// First looks up the first row of a table with the value of the query in one column. See [sqllookup.First].
 func First[Q, R any](ctx context.Context, db *DB, t Table) (join.Lookup[Q, R], error) {
 	return sqllookup.First[Q, R](ctx, db.database, t)
 }
 
-// All looks up all rows of a table in which a column has the value of the query. See [sqllookup.All].
+// All looks up all rows of a table with the value of the query in one column. See [sqllookup.All].
 func All[Q, R any](ctx context.Context, db *DB, t Table) (join.Lookup[Q, []R], error) {
 	return sqllookup.All[Q, R](ctx, db.database, t)
 }

@@ -3,7 +3,7 @@
 // There are two forms. A [Table] is looked up by the value of one column, many values by one statement; a query of one's
 // own is asked for one record after the other. Both give the first row, or all.
 //
-// The type of a row is a struct, whose fields have the names of columns in their tags:
+// The type of a row is a struct with the names of columns in the tags of its fields:
 //
 //	type Account struct {
 //	    Owner string  `db:"owner"`

@@ -32,7 +32,7 @@ func QueryAll[Q, R any](db Database, query string, args func(Q) []any) (join.Loo
 	}), nil
 }
 
-// keepFirst returns what keeps the first row of each query, and wants no more of it then.
+// keepFirst returns a function that keeps the first row of each query, and then asks for no more rows of it.
 func keepFirst[R any](found []*R) func(i int, row R) bool {
 	return func(i int, row R) bool {
 		if found[i] == nil {
@@ -42,7 +42,7 @@ func keepFirst[R any](found []*R) func(i int, row R) bool {
 	}
 }
 
-// keepAll returns what keeps all rows of each query.
+// keepAll returns a function that keeps all rows of each query.
 func keepAll[R any](found []*[]R) func(i int, row R) bool {
 	for i := range found {
 		found[i] = &[]R{}

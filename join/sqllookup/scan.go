@@ -127,7 +127,7 @@ func (b *binding[R]) blame(rows *sql.Rows, places []any, before int, err error) 
 	return err
 }
 
-// row returns where to scan the columns of a row to, and what makes the row of that.
+// row returns the places to scan the columns of a row to, and the function that makes the row of them.
 func (b *binding[R]) row() (made func() (R, error), places []any) {
 	r := new(R)
 	switch {
@@ -157,7 +157,7 @@ func pointers(values []any) []any {
 	return p
 }
 
-// toRow makes a row of what the driver gives. Bytes are text, and times are in RFC 3339.
+// toRow makes a row of the values of the driver. Bytes are text, and times are in RFC 3339.
 func toRow(columns []string, values []any) (row.Row, error) {
 	fields := make([]row.Field, len(values))
 	for i, v := range values {

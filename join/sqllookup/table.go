@@ -32,7 +32,7 @@ type Table struct {
 // batchSize is how many values are looked up by one statement: SQLite takes 500 SELECTs in one.
 const batchSize = 100
 
-// First looks up the first row of the table in which the column has the value of the query. It returns an error if the database
+// First looks up the first row of the table with the value of the query in the column. It returns an error if the database
 // does not have the table or a column: it asks for that, and waits as long as a call may take.
 func First[Q, R any](ctx context.Context, db Database, t Table) (join.Lookup[Q, R], error) {
 	l, err := newTableLookup[R](ctx, db, t, true)
@@ -44,7 +44,7 @@ func First[Q, R any](ctx context.Context, db Database, t Table) (join.Lookup[Q, 
 	}), nil
 }
 
-// All looks up all rows of the table in which the column has the value of the query, in order, as [First] does the first. If
+// All looks up all rows of the table with the value of the query in the column, in order, as [First] does the first. If
 // there is none, it finds an empty slice.
 func All[Q, R any](ctx context.Context, db Database, t Table) (join.Lookup[Q, []R], error) {
 	l, err := newTableLookup[R](ctx, db, t, false)
@@ -62,7 +62,7 @@ type tableLookup[R any] struct {
 	t       Table
 	first   bool
 	binding *binding[R]
-	// rows is what a SELECT has between the number of its query and the parameter, limit what is behind it.
+	// rows is the part of a SELECT between the number of its query and the parameter, limit the part behind the parameter.
 	rows, limit string
 	// texts are statements by how many values they look up, prepared are those of Database.Prepare, which live as long as
 	// the database does.
@@ -130,8 +130,8 @@ func describeTable[R any](db Database, t Table, first bool) (*tableLookup[R], er
 // quote makes an identifier of a name, as SQL-92 has it.
 func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
-// column makes an expression of the name of a column. SQLite takes a name in quotes that is no column for a text, unless it says
-// of what.
+// column makes an expression of the name of a column. Without the table in front of it, SQLite takes a quoted name that is
+// no column for a text.
 func column(name string) string { return "t." + quote(name) }
 
 // build makes the parts of statements.

@@ -1,4 +1,4 @@
-// Package lookuptest is what tests of lookups have in common.
+// Package lookuptest has the shared parts of tests of lookups.
 package lookuptest
 
 import (

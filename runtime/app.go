@@ -22,10 +22,9 @@ import (
 
 // App runs a topology as one member of a consumer group.
 type App struct {
-	config Config
-	plan   *graph.Plan
-	// fingerprint is that of the topology.
-	fingerprint string
+	config    Config
+	plan      *graph.Plan
+	inventory stream.Inventory
 
 	used  atomic.Bool
 	state atomic.Int32
@@ -52,7 +51,7 @@ func New(topology *stream.Topology, config Config) (*App, error) {
 	}
 	plan := graph.NewPlan(topology.Graph(), config.Group)
 	plan.SetPrefix(config.Prefix)
-	return &App{config: config, plan: plan, fingerprint: topology.Fingerprint()}, nil
+	return &App{config: config, plan: plan, inventory: topology.Inventory()}, nil
 }
 
 // Run joins the group and processes records until ctx ends, the process is told to stop (SIGINT or SIGTERM), or
@@ -109,6 +108,8 @@ func (a *App) run(ctx context.Context) (err error) {
 	defer started()
 	options := a.topicOptions()
 	options.Patience = topicPatience
+	upgrade := &upgrade{app: a, cluster: patientCluster{cluster}}
+	options.Review, options.Approved = upgrade.review, upgrade.approved
 	topics, err := engine.PrepareTopics(starting, patientCluster{cluster}, a.plan, options)
 	if err != nil {
 		return err
@@ -138,7 +139,7 @@ func (a *App) run(ctx context.Context) (err error) {
 	})
 	group, err := patiently(starting, func() (broker.Group, error) {
 		return cluster.NewGroup(broker.GroupConfig{
-			Group: a.plan.Group, Topics: a.plan.Units(), InstanceID: a.config.InstanceID, Warm: state.warm, Fingerprint: a.fingerprint,
+			Group: a.plan.Group, Topics: a.plan.Units(), InstanceID: a.config.InstanceID, Warm: state.warm, Fingerprint: a.inventory.Fingerprint(),
 			SessionTimeout: a.config.SessionTimeout, RebalanceTimeout: a.config.RebalanceTimeout,
 		})
 	})
@@ -157,7 +158,7 @@ func (a *App) run(ctx context.Context) (err error) {
 		stopPurging()
 		<-purger.done
 	}()
-	workers, err := a.startWorkers(work, cluster, group, state, tables, topics, purger)
+	workers, err := a.startWorkers(work, cluster, group, state, tables, topics, purger, upgrade)
 	if err == nil {
 		a.workers.Store(&workers)
 		log.Info("joining the group", "group", a.plan.Group, "workers", len(workers), "topics", a.plan.InputTopics())
@@ -340,6 +341,7 @@ func (a *App) checkReachable(cluster broker.Cluster) error {
 // startWorkers starts the workers. Those that it returns have to be stopped even if there is an error.
 func (a *App) startWorkers(
 	work context.Context, cluster broker.Cluster, group broker.Group, state *state, tables *globals, topics *engine.Topics, purger *purger,
+	upgrade *upgrade,
 ) ([]*worker, error) {
 	config := engine.Config{
 		ExactlyOnce:        a.config.Guarantee == ExactlyOnce,
@@ -359,6 +361,7 @@ func (a *App) startWorkers(
 		Globals:            tables.tables(),
 		OnProcessed:        a.config.OnProcessed,
 		Outputs:            a.outputs,
+		OnReformat:         upgrade.reformat,
 		OpenBackend:        state.open,
 		DestroyBackend:     state.destroy,
 		Purge:              purger.add,

@@ -118,6 +118,12 @@ type Config struct {
 	// it; tasks of different partitions may call it at the same time. A panic in it ends Run.
 	OnProcessed func(stream.Origin)
 
+	// Accept are changes since the version before, such as a store that is used no more or another codec: see stream.Diff. Run
+	// refuses a change that would lose or misread state, or records of internal topics that were not read yet, unless it is
+	// here. A change of what a window aggregates is refused in any case. Kind and Topic count, and Topic may be the name on the
+	// cluster or that of stream.Diff. An accepted change is made once: remove it afterwards, so that it accepts no later one.
+	Accept []stream.Change
+
 	// CreateTopics makes topics of the topology that do not exist. The default is that they are an error. Internal
 	// topics are always made.
 	CreateTopics bool

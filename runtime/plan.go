@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/stream"
 )
 
 // TopicPlan is what Run would find and make on the cluster.
@@ -17,6 +18,9 @@ type TopicPlan struct {
 	Existing, Missing []TopicSettings
 	// Changed are internal topics that are there and would lose or refuse records, with the settings that Run would change.
 	Changed []TopicSettings
+	// Changes are those to what the version before kept under the group, if any did. Those that lose or misread something and
+	// are not in Config.Accept are in Problems too.
+	Changes []stream.Change
 	// Problems is what is wrong. If there is anything, Run makes nothing and returns it as an error.
 	Problems []string
 	// Warnings are declarations of topics that the cluster contradicts without changing what the program computes: the number of
@@ -47,11 +51,13 @@ func (a *App) Plan(ctx context.Context) (plan *TopicPlan, err error) {
 		return nil, err
 	}
 	defer a.close("the connection to the cluster", &err, cluster.Close)
-	topics, err := engine.PlanTopics(ctx, cluster, a.plan, a.topicOptions())
+	upgrade, options := &upgrade{app: a, cluster: cluster}, a.topicOptions()
+	options.Review = upgrade.review
+	topics, err := engine.PlanTopics(ctx, cluster, a.plan, options)
 	if err != nil {
 		return nil, err
 	}
-	plan = &TopicPlan{Problems: topics.Problems, Warnings: topics.Warnings}
+	plan = &TopicPlan{Problems: topics.Problems, Warnings: topics.Warnings, Changes: upgrade.changes}
 	for _, t := range topics.Existing {
 		settings := TopicSettings{Name: t.Name, Partitions: t.Partitions, Replication: t.Replication, Config: map[string]string{}}
 		for _, name := range shownConfig {
@@ -96,6 +102,11 @@ func (p *TopicPlan) String() string {
 			fmt.Fprintf(&b, "  %s\n", line)
 		}
 	}
+	changes := make([]string, len(p.Changes))
+	for i, change := range p.Changes {
+		changes[i] = change.String()
+	}
+	list("changes:", changes)
 	list("differs from the declaration:", p.Warnings)
 	list("is wrong, so that nothing is made:", p.Problems)
 	return b.String()

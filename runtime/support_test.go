@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/IBM/sarama"
+
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker"
@@ -407,4 +409,23 @@ func (p *process) awaitExit() {
 	case <-within(p.t).Done():
 		p.t.Fatalf("the other process did not end within %v", patience)
 	}
+}
+
+// deleteTopic deletes a topic and waits until it is gone.
+func (k *kafka) deleteTopic(topic string) {
+	k.t.Helper()
+	conf := sarama.NewConfig()
+	conf.Version = sarama.V3_6_0_0
+	admin, err := sarama.NewClusterAdmin(k.Brokers, conf)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	defer admin.Close()
+	if err := admin.DeleteTopic(topic); err != nil {
+		k.t.Fatal(err)
+	}
+	await(k.t, "the end of topic "+topic, func() bool {
+		known, err := k.Topics(k.t.Context(), topic)
+		return err == nil && len(known) == 0
+	})
 }

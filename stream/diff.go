@@ -19,6 +19,12 @@ const (
 	// StateRetyped: the Go type or the codec of what a store keeps, or of its keys, is another one. What lies there may not
 	// be readable.
 	StateRetyped ChangeKind = "state retyped"
+	// StateReinterpreted: a store keeps something else in the same type: another aggregator, or the same one closed by
+	// partition. What lies there would be taken for what it is not.
+	StateReinterpreted ChangeKind = "state reinterpreted"
+	// StateStale: a store is new to the topology, and its changelog exists: an earlier version has left it. What lies there
+	// would count as if it were up to date. Diff cannot know of it; an application finds it at its start.
+	StateStale ChangeKind = "state stale"
 	// TopicOrphaned: nothing reads or writes a repartition topic any more. What lies there unread is lost.
 	TopicOrphaned ChangeKind = "topic orphaned"
 	// TopicRetyped: the Go types or the codecs of a repartition topic are others. What lies there unread may not be readable.
@@ -75,6 +81,9 @@ func Diff(before, after Inventory) []Change {
 			n := now[i]
 			if what := others(typed{"keys were", s.Key, n.Key}, typed{"states were", s.State, n.State}); what != "" {
 				changed = append(changed, Change{StateRetyped, s.Changelog, fmt.Sprintf("store %q of stream %q: %s", s.Name, s.stream, what)})
+			} else if s.Key != "" && n.Key != "" && n.Meaning != s.Meaning {
+				changed = append(changed, Change{StateReinterpreted, s.Changelog, fmt.Sprintf("store %q of stream %q was %s and is %s",
+					s.Name, s.stream, meaningOf(s), meaningOf(n))})
 			}
 		}
 	}
@@ -104,6 +113,14 @@ func Diff(before, after Inventory) []Change {
 		}
 	}
 	return slices.Concat(lost, changed, added)
+}
+
+// meaningOf names what a store keeps.
+func meaningOf(s owned) string {
+	if s.Meaning == "" {
+		return s.Operator
+	}
+	return s.Meaning
 }
 
 // typed is a name of a type and its codec, in two versions.

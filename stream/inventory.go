@@ -44,6 +44,8 @@ type StoreInventory struct {
 	// packages: "string as codec.stringCodec". Inventories of versions that did not know them have "".
 	Key   string `json:"key,omitempty"`
 	State string `json:"state,omitempty"`
+	// Meaning says what is kept where types do not tell: of a window, its aggregator and whether it is closed by partition.
+	Meaning string `json:"meaning,omitempty"`
 }
 
 // RepartitionInventory is an internal topic between two sub-topologies.
@@ -69,6 +71,7 @@ func (t *Topology) Inventory() Inventory {
 			s.Stores = append(s.Stores, StoreInventory{
 				Name: store.Name, Changelog: store.Changelog, Operator: string(store.Node.Kind),
 				Key: store.Node.Formats[store.Name].Key, State: store.Node.Formats[store.Name].State,
+				Meaning: store.Node.Formats[store.Name].Meaning,
 			})
 		}
 		for _, n := range part.Nodes {

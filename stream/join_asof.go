@@ -60,6 +60,9 @@ func (s Stream[K, V]) joinAsOf[R, W any](
 	leftCodec, rightCodec, err := sideCodecs[V, R](d.Codecs())
 	n := &graph.Node{Kind: "joinasof", Detail: d.StoreName(), Stores: []string{d.StoreName()}}
 	n.Keep(d.StoreName(), typename.Codec(s.key), typename.Codec(rightCodec))
+	if d.Duplicates() {
+		n.Mean(d.StoreName(), "duplicates are kept")
+	}
 	if waiting := d.WaitingName(); waiting != "" {
 		n.Stores = append(n.Stores, waiting)
 		n.Keep(waiting, typename.Codec(s.key), typename.Codec(leftCodec))

@@ -33,6 +33,11 @@ func (w Windowed[K, V]) Aggregate[A, R any](a window.Aggregator[V, A, R]) Aggreg
 		n := &graph.Node{Kind: "window", Detail: d.String(), Stores: []string{d.StoreName()}}
 		if a != nil {
 			n.Keep(d.StoreName(), typename.Codec(s.key), typename.Codec(a.Codec()))
+			meaning := typename.Aggregator(a)
+			if d.ClosesByPartition() {
+				meaning += ", closed by partition"
+			}
+			n.Mean(d.StoreName(), meaning)
 		}
 		out := s.then(n, s.key, func(env *operator.Env, node int, next operator.Receiver[K, window.Result[R]]) (operator.Receiver[K, V], error) {
 			return operator.NewWindow(env, node, d, a, emission, s.key, next)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/clock"
+	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/store"
 )
@@ -96,6 +97,9 @@ type Config struct {
 	Globals *Globals
 	// CodecTimeout is how long a record waits for what a codec cannot reach; 0 means not at all, less than 0 for ever.
 	CodecTimeout time.Duration
+	// OnReformat is asked when the rows of a store on disk were written in another format than the topology declares. nil
+	// refuses it.
+	OnReformat func(s graph.Store, before, now StoreFormat) error
 	// OpenBackend opens the database of a task; Dir is the relative folder that names it.
 	OpenBackend func(dir string) (store.Backend, error)
 	// DestroyBackend deletes the database of a task that is not open.

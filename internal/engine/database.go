@@ -19,6 +19,7 @@ const formatVersion = 1
 //	00 's' <store>  number of the store (uvarint, from 1)
 //	00 'c' <store>  next offset of the store's changelog (8 bytes, big endian)
 //	00 'e' <store>  greatest epoch in the store's changelog up to there, see epoch (16 bytes)
+//	00 'f' <store>  format of the store's rows (JSON of StoreFormat); databases of earlier versions do not have it
 //	00 'i' <topic>  next offset of the input that the state reflects (8 bytes, big endian)
 //	<number> <key>  a row of the store with that number (uvarint)
 type database struct {

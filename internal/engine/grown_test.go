@@ -52,7 +52,7 @@ func TestPartitionsThatWereAddedToTheInputOfStateAreRefusedAtTheStart(t *testing
 	topology := stream.NewTopology()
 	s := topology.From(topicA)
 	s.Table("rows").To(topicOut)
-	s.Table("others")
+	s.Table("others").Stream().Peek(func(string) {})
 	c := newCluster(t, topology, 2)
 	if err := c.broker.AddPartitions(orders.Name(), 5); err != nil {
 		t.Fatal(err)

@@ -21,7 +21,7 @@ type Positions struct {
 }
 
 // Settle makes a checkpoint, so that readers of committed records, among them tasks of this application, see everything that
-// the worker has written. What keeps the worker from it, and will pass, is no error.
+// the worker has written. A failure that passes, such as a sink that takes no more, is no error.
 func (w *Worker) Settle(ctx context.Context) error {
 	if w.resting() || w.heldBack() {
 		return nil

@@ -170,6 +170,9 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 		if i < 0 {
 			continue // behind a source whose topic has fewer partitions
 		}
+		if err := w.checkFormat(t.database, s); err != nil {
+			return t, err
+		}
 		prefix, err := t.database.prefix(s.Name)
 		if err != nil {
 			return t, err

@@ -25,7 +25,12 @@ type TopicOptions struct {
 	Patience time.Duration
 	// MaxRecordBytes is the least max.message.bytes of internal topics. 0 means that of their inputs and 64 KiB more.
 	MaxRecordBytes int
-	Logger         *slog.Logger
+	// Review, if not nil, adds to the problems that are found. exists says whether a topic is there.
+	Review func(ctx context.Context, exists func(topic string) bool) (problems []string, err error)
+	// Approved, if not nil, is called when there are no problems, before topics are made. replication is the greatest of
+	// the topics of the plan.
+	Approved func(ctx context.Context, replication int16) error
+	Logger   *slog.Logger
 }
 
 // TopicError holds everything that is wrong with the topics on the cluster.
@@ -59,6 +64,15 @@ func PrepareTopics(ctx context.Context, cluster broker.Cluster, plan *graph.Plan
 	}
 	if len(p.problems) > 0 {
 		return nil, &TopicError{p.problems}
+	}
+	if options.Approved != nil {
+		replication := int16(-1)
+		for _, info := range p.known {
+			replication = max(replication, info.Replication)
+		}
+		if err := options.Approved(ctx, replication); err != nil {
+			return nil, err
+		}
 	}
 	if err := p.create(ctx, cluster, true); err != nil {
 		return nil, err
@@ -160,6 +174,16 @@ func prepare(ctx context.Context, cluster broker.Cluster, plan *graph.Plan, opti
 	}
 	for _, part := range order {
 		p.partitions(part)
+	}
+	if options.Review != nil {
+		problems, err := options.Review(ctx, func(topic string) bool {
+			_, known := p.known[topic]
+			return known && !slices.ContainsFunc(p.missing, func(s broker.TopicSpec) bool { return s.Name == topic })
+		})
+		if err != nil {
+			return nil, err
+		}
+		p.problems = append(p.problems, problems...)
 	}
 	return p, nil
 }

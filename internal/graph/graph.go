@@ -90,9 +90,11 @@ type Unfinished struct {
 	Done bool
 }
 
-// Format names the types and codecs of what a store keeps: equal names can read each other's rows.
+// Format names the types and codecs of the rows of a store: equal names can read each other's rows.
 type Format struct {
 	Key, State string
+	// Meaning says what the rows hold, where types do not tell: of a window, what it aggregates. It may be empty.
+	Meaning string
 }
 
 // Keep says what the store of a name keeps.
@@ -101,6 +103,13 @@ func (n *Node) Keep(store, key, state string) {
 		n.Formats = map[string]Format{}
 	}
 	n.Formats[store] = Format{Key: key, State: state}
+}
+
+// Mean says what the rows of a store hold, after Keep.
+func (n *Node) Mean(store, meaning string) {
+	f := n.Formats[store]
+	f.Meaning = meaning
+	n.Formats[store] = f
 }
 
 // Source is what a node reads.

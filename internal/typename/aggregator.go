@@ -1,0 +1,58 @@
+package typename
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+)
+
+// Aggregator returns the name of what an aggregator computes: "window.extreme(max)". One that is made of others names them
+// too. What its functions compute is not part of it, and neither are its types, which those of its accumulator tell.
+func Aggregator(a any) string { return aggregator(reflect.ValueOf(a), 0) }
+
+func aggregator(v reflect.Value, depth int) string {
+	for v.Kind() == reflect.Interface && !v.IsNil() {
+		v = v.Elem()
+	}
+	if !v.IsValid() {
+		return ""
+	}
+	base, _, _ := strings.Cut(strings.TrimPrefix(clean(v.Type().String()), "*"), "[")
+	if v.Kind() == reflect.Pointer && !v.IsNil() {
+		v = v.Elem()
+	}
+	if v.Kind() != reflect.Struct || depth == maxDepth {
+		return base
+	}
+	var parts []string
+	for i := range v.NumField() {
+		switch field := v.Field(i); {
+		case isAggregator(field):
+			parts = append(parts, aggregator(field, depth+1))
+		case !strings.HasSuffix(v.Type().PkgPath(), "/weir/window"):
+			// The fields of other aggregators may be anything, also something that changes from run to run.
+		case field.Kind() == reflect.String, field.CanInt(), field.CanFloat():
+			parts = append(parts, fmt.Sprint(field))
+		}
+	}
+	if len(parts) > 0 {
+		base += "(" + strings.Join(parts, ", ") + ")"
+	}
+	return base
+}
+
+func isAggregator(v reflect.Value) bool {
+	if (v.Kind() == reflect.Interface || v.Kind() == reflect.Pointer) && v.IsNil() {
+		return false
+	}
+	t := v.Type()
+	if v.Kind() == reflect.Interface {
+		t = v.Elem().Type()
+	}
+	for _, name := range []string{"Init", "Add", "Result", "Codec"} {
+		if _, ok := t.MethodByName(name); !ok {
+			return false
+		}
+	}
+	return true
+}

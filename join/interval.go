@@ -22,9 +22,10 @@ type Interval struct {
 // Within defines an interval join. A left record at t matches right records from t-before to t+after, both included.
 func Within(before, after time.Duration) Interval { return Interval{before: before, after: after} }
 
-// Grace sets for how long records of both sides are kept: until the event time of the partition is more than d after them.
-// An older record is late: it is counted, joined with the kept records, and not kept. The grace
-// must be at least as long as before and after. The default is DefaultGrace.
+// Grace sets how late records may come. One that is older than the event time of the partition by more than d is late: it is
+// counted, joined with the records that are kept, and not kept itself. Records of both sides are kept for as long as a record
+// that is not late can match them: until the event time is after them by more than d and the greater of before and after. The
+// grace must be at least as long as before and after. The default is DefaultGrace.
 func (i Interval) Grace(d time.Duration) Interval {
 	i.grace, i.graceSet = d, true
 	return i
@@ -38,7 +39,7 @@ func (i Interval) Name(name string) Interval {
 }
 
 // UnmatchedWhenFinal lets left, right and outer joins emit a record without a match when no match can come any more: when
-// its grace is over. By default it is emitted at once, and again with each match that comes later.
+// it is not kept any longer. By default it is emitted at once, and again with each match that comes later.
 func (i Interval) UnmatchedWhenFinal() Interval {
 	i.final = true
 	return i
@@ -80,7 +81,7 @@ func (i Interval) StoreNames() (left, right string) {
 	return i.StoreName() + "_left", i.StoreName() + "_right"
 }
 
-// GraceMillis returns for how long records are kept.
+// GraceMillis returns how late records may come.
 func (i Interval) GraceMillis() int64 {
 	if !i.graceSet {
 		return DefaultGrace.Milliseconds()

@@ -234,7 +234,7 @@ func goldenJoins(c *goldenJoin, rules goldenJoinRules) (outputs []goldenJoinOutp
 			}
 			from, isLate := in.Time-before, false
 			if rules.expireAtOnce {
-				from, isLate = max(from, reached-c.Grace), in.Time < reached-c.Grace
+				from, isLate = max(from, reached-c.Grace-max(before, after)), in.Time < reached-c.Grace
 			}
 			if !isLate {
 				kept[in.Side][key] = append(kept[in.Side][key], joinValue{in.Time, in.Value})

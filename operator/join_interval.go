@@ -20,11 +20,13 @@ type Interval[K, V, R, W any] struct {
 	key   codec.Codec[K]
 	left  side[V]
 	right side[R]
-	grace int64
-	final bool // whether records without a match wait
-	merge func(ctx context.Context, left *Record[K, V], right *Record[K, R]) (W, error)
-	next  Receiver[K, W]
-	out   Record[K, W]
+	// late is how long after its time a record still counts, and grace how long it is kept: longer by the greater bound, so that
+	// a record that is not late finds all of its matches.
+	late, grace int64
+	final       bool // whether records without a match wait
+	merge       func(ctx context.Context, left *Record[K, V], right *Record[K, R]) (W, error)
+	next        Receiver[K, W]
+	out         Record[K, W]
 	// Here, not on the stack: what a function is given escapes.
 	leftRecord  Record[K, V]
 	rightRecord Record[K, R]
@@ -49,11 +51,12 @@ func NewInterval[K, V, R, W any](
 ) (*Interval[K, V, R, W], error) {
 	before, after := d.Bounds()
 	j := &Interval[K, V, R, W]{
-		env: env, node: node, keys: newKeyEncoder(key, d.StoreName()), key: key, grace: d.GraceMillis(), final: d.Final(),
+		env: env, node: node, keys: newKeyEncoder(key, d.StoreName()), key: key, late: d.GraceMillis(), final: d.Final(),
 		merge: merge, next: next,
 		left:  side[V]{before: before, after: after, unmatched: unmatchedLeft},
 		right: side[R]{before: after, after: before, unmatched: unmatchedRight},
 	}
+	j.grace = j.late + max(before, after)
 	leftName, rightName := d.StoreNames()
 	if err := j.left.open(env, leftName, left, j.grace); err != nil {
 		return nil, err
@@ -94,18 +97,18 @@ func (j *Interval[K, V, R, W]) advance(millis int64) (late int64, err error) {
 		return 0, Fatal(err)
 	}
 	if millis <= reached {
-		return reached - j.grace, nil
+		return reached - j.late, nil
 	}
 	j.left.store.AdvanceTo(millis)
-	late = millis - j.grace
-	err = expire(j, &j.left, late-1, func(key K, at int64, v *Held[V]) (W, error) {
+	late, gone := millis-j.late, millis-j.grace-1
+	err = expire(j, &j.left, gone, func(key K, at int64, v *Held[V]) (W, error) {
 		j.leftRecord = kept(key, at, v)
 		return j.merge(j.env.Context, &j.leftRecord, nil)
 	})
 	if err != nil && IsFatal(err) {
 		return late, err
 	}
-	err2 := expire(j, &j.right, late-1, func(key K, at int64, v *Held[R]) (W, error) {
+	err2 := expire(j, &j.right, gone, func(key K, at int64, v *Held[R]) (W, error) {
 		j.rightRecord = kept(key, at, v)
 		return j.merge(j.env.Context, nil, &j.rightRecord)
 	})
@@ -221,7 +224,7 @@ func receive[K, V, R, W, M, O any](
 	if err := others.store.Place(key); err != nil {
 		return Fatal(err)
 	}
-	matches, err := others.store.Between(max(r.Millis-mine.before, late), min(r.Millis, math.MaxInt64-mine.after)+mine.after)
+	matches, err := others.store.Between(max(r.Millis-mine.before, late+j.late-j.grace), min(r.Millis, math.MaxInt64-mine.after)+mine.after)
 	if err != nil {
 		return Fatal(err)
 	}

@@ -180,7 +180,7 @@ func (m *intervalModel) process(r sided) (results []string, late bool) {
 	m.reached = max(m.reached, r.at)
 	for _, right := range []bool{false, true} { // left ones first; by key, the one with the earliest first
 		for {
-			limit := m.reached - m.grace - 1
+			limit := m.reached - m.grace - max(m.before, m.after) - 1 // out of reach of all records that are not late
 			first := sided{at: math.MaxInt64}
 			for _, k := range m.kept {
 				if k.right == right && cmp.Or(cmp.Compare(k.at, first.at), cmp.Compare(k.key, first.key)) < 0 {

@@ -160,8 +160,8 @@ func checkNearestJoin(o sim.Outcome) error {
 }
 
 // intervalModel joins each record with all records of the other side whose right time is from before its left time to after it. Each
-// is kept until the time that was reached is later by more than the grace period. Records that are later than that are joined, and
-// not kept. final says that records without a partner come when they are not kept any more, else they come at once.
+// is kept until no record that is not late can match it: until the time that was reached is later by more than the grace period and
+// the greater bound. Records that are later than the grace period are joined, and not kept. final says that records without a partner come when they are not kept any more, else they come at once.
 type intervalModel struct {
 	before, after, grace int64
 	right, final         bool // right says that right records without a partner come too
@@ -174,7 +174,7 @@ func (m intervalModel) fold(records []input) (lines []string) {
 		right, matched bool
 	}
 	var all []*kept
-	reached := int64(-1 << 40)
+	reached, keep := int64(-1<<40), m.grace+max(m.before, m.after)
 	alone := func(k *kept) {
 		switch {
 		case !k.right:
@@ -189,7 +189,7 @@ func (m intervalModel) fold(records []input) (lines []string) {
 			for { // the key with the earliest record comes first
 				var first *kept
 				for _, k := range all {
-					if k.right == right && k.at+m.grace < reached && (first == nil || cmp.Or(cmp.Compare(k.at, first.at), cmp.Compare(k.key, first.key)) < 0) {
+					if k.right == right && k.at+keep < reached && (first == nil || cmp.Or(cmp.Compare(k.at, first.at), cmp.Compare(k.key, first.key)) < 0) {
 						first = k
 					}
 				}
@@ -197,7 +197,7 @@ func (m intervalModel) fold(records []input) (lines []string) {
 					break
 				}
 				all = slices.DeleteFunc(all, func(k *kept) bool {
-					gone := k.right == right && k.key == first.key && k.at+m.grace < reached
+					gone := k.right == right && k.key == first.key && k.at+keep < reached
 					if gone && m.final && !k.matched {
 						alone(k)
 					}

@@ -95,7 +95,8 @@ type Config struct {
 	OffsetReset OffsetReset
 
 	// OnLostInput says what to do when the next record of a partition is gone: retention has removed it before it was
-	// processed, or the topic was made anew. The default is to end Run with an error.
+	// processed, or the topic was made anew. It also decides when the cluster has forgotten the committed offsets of input that
+	// counts in state, and the state does not tell where to go on. The default is to end Run with an error.
 	OnLostInput LostInput
 
 	// BrokerTimeout is how long the whole cluster may be out of reach, at the start and later, before Run and Plan end with an

@@ -123,3 +123,62 @@ func TestLostInput(t *testing.T) {
 		})
 	}
 }
+
+// The group is away for so long that the cluster forgets its offsets: the records do not count twice. In the second round the
+// local state is lost too.
+func TestForgottenOffsetsDoNotCountInputTwice(t *testing.T) {
+	guarantees(t, func(t *testing.T, g runtime.Guarantee) {
+		t.Parallel()
+		k := newKafka(t)
+		p := pipeline{input: k.Topic(t, "in", 1), output: k.Topic(t, "out", 1)}
+		config := k.config()
+		config.Guarantee, config.CheckpointInterval = g, 100*time.Millisecond
+		for round := range 3 {
+			k.write(p.input, 0, numbers(20*round, 20*round+20)...)
+			app := run(t, p.topology(), config)
+			await(t, "everything", func() bool { return k.committed(p.input, 0) == int64(20*round+20) })
+			app.stop()
+			if err := k.admin().DeleteConsumerGroup(k.group); err != nil {
+				t.Fatal(err)
+			}
+			if round == 1 {
+				config.StateDir = t.TempDir()
+			}
+		}
+		k.checkTotalsExactly(p.output, numbers(0, 60))
+	})
+}
+
+// A topic that is made anew while nobody looks, with as many records as the old one had, is another topic.
+func TestATopicMadeAnewIsLostInputAlsoIfItHasTheCommittedOffset(t *testing.T) {
+	guarantees(t, func(t *testing.T, g runtime.Guarantee) {
+		t.Parallel()
+		k := newKafka(t)
+		p := pipeline{input: k.Topic(t, "in", 1), output: k.Topic(t, "out", 1)}
+		config := k.config()
+		config.Guarantee, config.CheckpointInterval = g, 100*time.Millisecond
+		k.write(p.input, 0, numbers(0, 20)...)
+		app := run(t, p.topology(), config)
+		await(t, "everything", func() bool { return k.committed(p.input, 0) == 20 })
+		app.stop()
+
+		admin := k.admin()
+		if err := admin.DeleteTopic(p.input); err != nil {
+			t.Fatal(err)
+		}
+		await(t, "the topic made anew", func() bool {
+			return admin.CreateTopic(p.input, &sarama.TopicDetail{NumPartitions: 1, ReplicationFactor: 1}, false) == nil
+		})
+		k.write(p.input, 0, numbers(20, 50)...)
+		k.commit(p.input, 0, 20)
+		if err := run(t, p.topology(), config).failure(); err == nil || !strings.Contains(err.Error(), "made anew") ||
+			!strings.Contains(err.Error(), "Config.OnLostInput") {
+			t.Fatalf("got %v", err)
+		}
+		config.OnLostInput = runtime.LostInputContinues
+		app = run(t, p.topology(), config)
+		await(t, "the new topic", func() bool { return k.committed(p.input, 0) == 30 })
+		app.stop()
+		k.checkTotalsExactly(p.output, numbers(0, 50))
+	})
+}

@@ -68,6 +68,9 @@ type TaskStatus struct {
 	// Late is the number of records that came after their window had closed, NullKeys of those that a stateful operator
 	// could not place.
 	Late, NullKeys int64
+	// Rebuilt is how often the state on disk was found to be damaged, and was deleted and restored from the changelogs, since
+	// this member has run.
+	Rebuilt int64
 	// Lag is the number of offsets between what was processed and the end of the input, as last seen.
 	Lag int64
 	// StreamTime is the greatest event time that was read; zero if there was none.
@@ -121,6 +124,7 @@ func (a *App) Status() Status {
 			s := TaskStatus{
 				Name: t.Name, Restoring: t.Restoring, Restored: t.Restored, RestoredBytes: t.RestoredBytes, Remaining: t.Remaining,
 				Processed: t.Processed, Skipped: t.Skipped, Ignored: t.Ignored, Late: t.Late, NullKeys: t.NullKeys, Lag: t.Lag,
+				Rebuilt: t.Rebuilt,
 			}
 			if t.Restoring {
 				s.RestoreRate, s.RestoreLeft = pace(t.Restored, t.Remaining, t.RestoreBegan)

@@ -151,9 +151,17 @@ func (p *Pebble) openLocked(dir string) (_ Backend, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock directory %s: %w", dir, err)
 	}
-	options := p.options(dir)
+	files := newGuard(fsys, dir)
+	health := &health{guard: files}
+	options := p.options(dir, health)
 	options.Lock = lock
 	db, err := pebble.Open(dir, options)
+	if failure := files.failure(); failure != nil {
+		if err == nil {
+			_ = db.Close() // nothing is written any more
+		}
+		return nil, errors.Join(failure, lock.Close())
+	}
 	if err != nil {
 		if p.isDamage(dir, options, err) {
 			err = fmt.Errorf("%w: %w", ErrCorrupt, err)
@@ -161,7 +169,7 @@ func (p *Pebble) openLocked(dir string) (_ Backend, err error) {
 		return nil, errors.Join(err, lock.Close())
 	}
 	options.EnsureDefaults() // Open has worked on a copy
-	return &pebbleBackend{dir: dir, db: db, options: options, release: func() error {
+	return &pebbleBackend{dir: dir, db: db, options: options, health: health, release: func() error {
 		defer p.release(name)
 		return lock.Close()
 	}}, nil
@@ -263,6 +271,7 @@ func (p *Pebble) isDamage(dir string, options *pebble.Options, err error) bool {
 	// Pebble does not mark what its consistency check finds: tables that are missing or have another size than the
 	// manifest says. If the database opens without the check, it was the check that failed.
 	options = options.Clone()
+	options.Logger = pebbleLogger{p.config.Logger.With("store", dir), &health{guard: newGuard(p.config.FS, dir)}}
 	options.ReadOnly, options.DisableConsistencyCheck = true, true
 	options.Experimental.CompactionScheduler = p.compactions.database()
 	db, err := pebble.Open(dir, options)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -16,6 +17,7 @@ type pebbleBackend struct {
 	release func() error // gives up the locks
 	closed  bool
 	failed  error // why the database cannot be used any more
+	health  *health
 
 	// idle is an iterator that the next Scan may use. An iterator sees the database as it was when it was made, so it
 	// lives until the next commit: between two checkpoints, scans pay for seeking only.
@@ -103,7 +105,7 @@ func (b *pebbleBackend) syncLog() (err error) {
 		return err
 	}
 	defer b.recoverFailure(&err)
-	return b.db.LogData(nil, pebble.Sync)
+	return errors.Join(b.db.LogData(nil, pebble.Sync), b.health.guard.failure())
 }
 
 // Size counts the files of the database. It takes Pebble's locks: call it for metrics, not per record.
@@ -125,6 +127,9 @@ func (b *pebbleBackend) Close() error {
 	b.closed = true
 	err := b.closeIdle()
 	err = errors.Join(err, b.db.Close(), b.release())
+	if failure := b.health.guard.failure(); failure != nil {
+		err = failure // the rest comes of it
+	}
 	return b.wrap("close", err)
 }
 
@@ -141,7 +146,29 @@ func (b *pebbleBackend) usable() error {
 	if b.closed {
 		return errors.New("database is closed")
 	}
-	return b.failed
+	if b.failed != nil {
+		return b.failed
+	}
+	return b.health.err()
+}
+
+// health is what goroutines of Pebble find out about a database. Any goroutine may use it.
+type health struct {
+	guard  *guard
+	damage atomic.Pointer[error]
+}
+
+func (h *health) corrupt(err error) { h.damage.CompareAndSwap(nil, &err) }
+
+// err returns why the database cannot be used any more, or nil.
+func (h *health) err() error {
+	if err := h.guard.failure(); err != nil {
+		return err
+	}
+	if err := h.damage.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // recoverFailure turns the panic of pebbleLogger.Fatalf into an error and remembers it.
@@ -161,6 +188,10 @@ func (b *pebbleBackend) wrap(doing string, err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, ErrCorrupt):
+		return fmt.Errorf("store %s: %s: %w", b.dir, doing, err)
+	case b.health.guard.failure() != nil:
+		return fmt.Errorf("store %s: %s: %w", b.dir, doing, b.health.guard.failure())
 	case pebble.IsCorruptionError(err):
 		return fmt.Errorf("store %s: %s: %w: %w", b.dir, doing, ErrCorrupt, err)
 	default:
@@ -230,7 +261,7 @@ func (b *pebbleBatch) Commit(sync bool) (err error) {
 	if sync {
 		options = pebble.Sync
 	}
-	return b.batch.Commit(options)
+	return errors.Join(b.batch.Commit(options), b.backend.health.guard.failure())
 }
 
 func (b *pebbleBatch) Close() error {

@@ -38,7 +38,8 @@ func (b *pebbleBackend) Load(entries *Entries) (err error) {
 	if err := b.db.Ingest(context.Background(), []string{path}); err != nil {
 		return errors.Join(err, ignoreMissing(fsys.Remove(path)))
 	}
-	return ignoreMissing(fsys.Remove(path)) // Pebble has linked it under a name of its own
+	// Pebble has linked it under a name of its own.
+	return errors.Join(ignoreMissing(fsys.Remove(path)), b.health.guard.failure())
 }
 
 func (b *pebbleBackend) writeTable(fsys vfs.FS, path string, entries *Entries) (err error) {

@@ -9,23 +9,27 @@ import (
 )
 
 // options returns the settings of one database.
-func (p *Pebble) options(dir string) *pebble.Options {
+func (p *Pebble) options(dir string, health *health) *pebble.Options {
 	logger := p.config.Logger.With("store", dir)
 	options := &pebble.Options{
-		FS:                  p.config.FS,
+		FS:                  health.guard,
 		Cache:               p.blocks,
 		FileCache:           p.files,
 		FormatMajorVersion:  pebble.FormatNewest,
 		MemTableSize:        uint64(p.config.MemTableBytes),
 		MaxManifestFileSize: 4 << 20, // it is read at every open, and small memtables add to it often
-		Logger:              pebbleLogger{logger},
+		Logger:              pebbleLogger{logger, health},
 		EventListener: &pebble.EventListener{
 			BackgroundError: func(err error) {
 				logger.Error("background work of the database failed and is tried again", "error", err)
 			},
-			// The default ends the process. The read that found the damage returns it as ErrCorrupt.
+			// The default ends the process. The read that found the damage returns it as ErrCorrupt; if it was one of a compaction,
+			// the next use of the database does.
 			DataCorruption: func(info pebble.DataCorruptionInfo) {
-				logger.Error("database is corrupt", "details", info.String())
+				if health.guard.failure() == nil { // else it may be what was not written
+					logger.Error("database is corrupt", "details", info.String())
+					health.corrupt(fmt.Errorf("%w: %s", ErrCorrupt, info.String()))
+				}
 			},
 		},
 	}
@@ -45,7 +49,10 @@ func (p *Pebble) options(dir string) *pebble.Options {
 }
 
 // pebbleLogger passes Pebble's messages to slog.
-type pebbleLogger struct{ logger *slog.Logger }
+type pebbleLogger struct {
+	logger *slog.Logger
+	health *health
+}
 
 func (l pebbleLogger) Infof(format string, args ...any) { l.logger.Debug(fmt.Sprintf(format, args...)) }
 
@@ -54,8 +61,13 @@ func (l pebbleLogger) Errorf(format string, args ...any) {
 }
 
 // Fatalf must not return: Pebble reports a failed commit as a success then. On the goroutine of a commit, the panic is
-// turned into an error; on one of Pebble's own (the manifest cannot be written) it ends the process with its reason.
+// turned into an error; on one of Pebble's own it ends the process with its reason. After a failed write it returns: nothing
+// that the database says counts any more.
 func (l pebbleLogger) Fatalf(format string, args ...any) {
+	if l.health.guard.failure() != nil {
+		l.logger.Debug(fmt.Sprintf(format, args...))
+		return
+	}
 	panic(pebbleFailure(fmt.Sprintf(format, args...)))
 }
 

@@ -31,6 +31,7 @@ type table[S any] struct {
 	space   Space
 	ttl     int64 // milliseconds that a state lives unless SetFor says otherwise, or never
 	cache   cache[row[S]]
+	measure func(*S) int // what a state refers to, in bytes; nil if that is nothing
 	context codec.Context
 	time    watermark
 	ahead   horizon
@@ -71,7 +72,7 @@ type row[S any] struct {
 func newTable[S any](space Space, name string, c codec.Codec[S], ttl, skew int64) table[S] {
 	nuller, _ := c.(codec.Nuller[S])
 	return table[S]{
-		name: name, codec: c, nuller: nuller, space: space, ttl: ttl, cache: newCache[row[S]](space.CacheBytes), earliest: NoTime,
+		name: name, codec: c, nuller: nuller, space: space, ttl: ttl, cache: newCache[row[S]](space.CacheBytes), measure: measure[S](), earliest: NoTime,
 		context: codec.Context{Topic: name, Part: codec.State}, ahead: horizon{skew: skew, now: space.Now},
 	}
 }
@@ -116,7 +117,7 @@ func (t *table[S]) find(key []byte) (*entry[row[S]], error) {
 	if err != nil {
 		return nil, fmt.Errorf("store %q: %w: decode the state of key %q: %w", t.name, ErrRead, key, err)
 	}
-	return t.cache.add(key, r, len(t.value)+int(unsafe.Sizeof(r))), nil
+	return t.cache.add(key, r, t.size(&r, len(t.value))), nil
 }
 
 func (t *table[S]) decode(value []byte) (r row[S], err error) {
@@ -184,13 +185,27 @@ func (t *table[S]) setUntil(e *entry[row[S]], state S, expires int64) {
 		return
 	}
 	e.value.state, e.value.present, e.value.expires = state, true, expires
+	if t.measure != nil {
+		t.cache.resize(e, t.size(&e.value, 0))
+	}
 	t.touch(e)
 }
 
 func (t *table[S]) remove(e *entry[row[S]]) {
 	var none S
 	e.value.state, e.value.present, e.value.expires = none, false, never
+	if t.measure != nil {
+		t.cache.resize(e, t.size(&e.value, 0))
+	}
 	t.touch(e)
+}
+
+// size estimates the memory of a row, whose state takes that many bytes encoded if it is known.
+func (t *table[S]) size(r *row[S], encoded int) int {
+	if t.measure != nil {
+		encoded = max(encoded, t.measure(&r.state))
+	}
+	return encoded + int(unsafe.Sizeof(*r))
 }
 
 func (t *table[S]) touch(e *entry[row[S]]) {
@@ -318,7 +333,7 @@ func (t *table[S]) flushRow(e *entry[row[S]], emit func(key, value []byte) error
 	if t.value, err = t.codec.Append(t.value, &t.context, r.state); err != nil {
 		return fmt.Errorf("store %q: encode the state of key %q: %w", t.name, e.key, err)
 	}
-	t.cache.resize(e, len(t.value)+int(unsafe.Sizeof(*r)))
+	t.cache.resize(e, t.size(r, len(t.value)))
 	if err := emit(t.key, t.value); err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ type Timestamped[V any] struct {
 	cache   cache[Timeline[V]]
 	context codec.Context
 	current *entry[Timeline[V]]
+	measure func(*V) int // what a value refers to, in bytes; nil if that is nothing
 	time    watermark
 	firsts  endIndex
 	from    []byte // scratch: first key of a scan
@@ -69,6 +70,8 @@ type Timeline[V any] struct {
 	cleared int64
 	// gone are values that were removed but are in the database.
 	gone []timedID
+	// bytes is what the items refer to.
+	bytes int64
 	// first is the time under which the key is in the index; indexed says whether it is, row and rowTime what of it is in
 	// the database.
 	first, rowTime int64
@@ -93,7 +96,7 @@ type Timed[V any] struct {
 // OpenTimestamped returns the timestamped store of a task. Operators call it.
 func OpenTimestamped[V any](space Space, c codec.Codec[V], options TimestampedOptions) *Timestamped[V] {
 	s := &Timestamped[V]{
-		name: space.Name, codec: c, space: space, options: options, cache: newCache[Timeline[V]](space.CacheBytes),
+		name: space.Name, codec: c, space: space, options: options, cache: newCache[Timeline[V]](space.CacheBytes), measure: measure[V](),
 		context: codec.Context{Topic: space.Name, Part: codec.State},
 	}
 	if options.Tail == 0 {
@@ -149,9 +152,15 @@ func (s *Timestamped[V]) Put(at int64, v V) (bool, error) {
 	switch {
 	case i > 0 && k.items[i-1].At == at && !s.options.Duplicates:
 		it := &k.items[i-1]
+		s.count(k, &it.Value, -1)
 		it.Value, it.changed = v, true
+		if s.measure != nil {
+			s.count(k, &it.Value, 1)
+			s.resize(e)
+		}
 	default:
 		it := Timed[V]{At: at, Value: v, changed: true}
+		s.count(k, &it.Value, 1)
 		if i > 0 && k.items[i-1].At == at {
 			it.number = k.items[i-1].number + 1
 		}
@@ -173,7 +182,9 @@ func (s *Timestamped[V]) Put(at int64, v V) (bool, error) {
 func (s *Timestamped[V]) dropBefore(k *Timeline[V], before int64) {
 	n := 0
 	for ; n < len(k.items) && k.items[n].At < before; n++ {
-		if it := &k.items[n]; it.stored {
+		it := &k.items[n]
+		s.count(k, &it.Value, -1)
+		if it.stored {
 			k.gone = append(k.gone, timedID{it.At, it.number})
 		}
 	}
@@ -260,7 +271,18 @@ func (s *Timestamped[V]) RemoveFirst(limit int64) error {
 }
 
 func (s *Timestamped[V]) resize(e *entry[Timeline[V]]) {
-	s.cache.resize(e, int(unsafe.Sizeof(Timeline[V]{}))+cap(e.value.items)*int(unsafe.Sizeof(Timed[V]{})))
+	k := &e.value
+	if len(k.items) == 0 {
+		k.bytes = 0 // values may have changed while they were kept
+	}
+	s.cache.resize(e, int(unsafe.Sizeof(*k))+cap(k.items)*int(unsafe.Sizeof(Timed[V]{}))+int(max(0, k.bytes)))
+}
+
+// count adds what a value refers to, times sign, to the size of a key.
+func (s *Timestamped[V]) count(k *Timeline[V], v *V, sign int64) {
+	if s.measure != nil {
+		k.bytes += sign * int64(s.measure(v))
+	}
 }
 
 // rowOf writes the key of a value's row to s.row.

@@ -22,6 +22,9 @@ func (s *Timestamped[V]) load(key []byte) (*entry[Timeline[V]], error) {
 		return nil, err
 	}
 	slices.Reverse(k.items)
+	for i := range k.items {
+		s.count(&k, &k.items[i].Value, 1)
+	}
 	if s.options.Index && len(k.items) > 0 {
 		k.rowTime = k.items[0].At
 		if k.tail != NoTime {
@@ -54,6 +57,9 @@ func (s *Timestamped[V]) loadBack(e *entry[Timeline[V]]) error {
 		return err
 	}
 	slices.Reverse(older)
+	for i := range older {
+		s.count(k, &older[i].Value, 1)
+	}
 	k.items = append(older, k.items...)
 	k.tail = NoTime
 	s.resize(e)
@@ -99,6 +105,9 @@ func (s *Timestamped[V]) trim(e *entry[Timeline[V]]) {
 		return
 	}
 	k.tail = k.items[n].At
+	for i := range n {
+		s.count(k, &k.items[i].Value, -1)
+	}
 	k.items = slices.Clone(k.items[n:])
 	s.resize(e)
 }

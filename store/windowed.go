@@ -31,6 +31,8 @@ type Windowed[A any] struct {
 	cache      cache[Windows[A]]
 	context    codec.Context
 	current    *entry[Windows[A]]
+	measure    func(*A) int // what an accumulator refers to, in bytes; nil if that is nothing
+	unmeasured *Window[A]   // of the current key: the caller changes it until the next call
 	time       watermark
 	definition storedDefinition
 	ends       endIndex
@@ -77,7 +79,9 @@ type Windows[A any] struct {
 	// room is where Open lies as long as it fits: a key with few windows is one piece of memory. Two, as the next
 	// window begins before the last one ends.
 	room [2]Window[A]
-	rest *rest
+	// bytes is what the accumulators of Open refer to.
+	bytes int64
+	rest  *rest
 }
 
 // rest is what most keys have no use for most of the time.
@@ -123,12 +127,13 @@ type Window[A any] struct {
 	end                      int64 // in the index
 	rowEnd                   int64 // in the row of the index that is in the database
 	changed, stored, indexed bool
+	bytes                    uint32 // that Acc refers to
 }
 
 // OpenWindowed returns the windowed store of a task. Operators call it.
 func OpenWindowed[A any](space Space, c codec.Codec[A], options ...WindowedOptions[A]) *Windowed[A] {
 	s := &Windowed[A]{
-		name: space.Name, codec: c, space: space, cache: newCache[Windows[A]](space.CacheBytes),
+		name: space.Name, codec: c, space: space, cache: newCache[Windows[A]](space.CacheBytes), measure: measure[A](),
 		context: codec.Context{Topic: space.Name, Part: codec.State},
 	}
 	for _, o := range options {
@@ -143,6 +148,7 @@ func (s *Windowed[A]) Name() string { return s.name }
 
 // Place puts the store on a key and returns its windows, which are valid until the next Place. The key is not kept.
 func (s *Windowed[A]) Place(key []byte) (*Windows[A], error) {
+	s.settle()
 	e := s.cache.get(key)
 	if e == nil {
 		var err error
@@ -157,6 +163,7 @@ func (s *Windowed[A]) Place(key []byte) (*Windows[A], error) {
 // Update returns the window that begins at start, made if there is none, for the caller to change. at is the event
 // time of the record that changes it. The window is valid until the next call of a method.
 func (s *Windowed[A]) Update(start, at int64) (w *Window[A], isNew bool) {
+	s.settle()
 	e := s.current
 	k := &e.value
 	i := len(k.Open)
@@ -176,7 +183,28 @@ func (s *Windowed[A]) Update(start, at int64) (w *Window[A], isNew bool) {
 	k.Latest = max(k.Latest, at)
 	w.changed = true
 	s.cache.touch(e)
+	if s.measure != nil {
+		s.unmeasured = w
+	}
 	return w, isNew
+}
+
+// settle measures the accumulator that the caller has changed since the last call.
+func (s *Windowed[A]) settle() {
+	if s.unmeasured == nil {
+		return
+	}
+	w := s.unmeasured
+	s.unmeasured = nil
+	s.setBytes(s.current, w, 0)
+	s.resize(s.current)
+}
+
+// setBytes notes what an accumulator refers to, which takes that many bytes encoded if it is known.
+func (s *Windowed[A]) setBytes(e *entry[Windows[A]], w *Window[A], encoded int) {
+	bytes := uint32(min(math.MaxUint32, max(encoded, s.measure(&w.Acc))))
+	e.value.bytes += int64(bytes) - int64(w.bytes)
+	w.bytes = bytes
 }
 
 // RemoveFirst removes the window with the smallest start and returns it.
@@ -184,6 +212,7 @@ func (s *Windowed[A]) RemoveFirst() Window[A] { return s.Remove(0) }
 
 // Remove removes the window at index i of Open and returns it.
 func (s *Windowed[A]) Remove(i int) Window[A] {
+	s.settle()
 	e := s.current
 	k := &e.value
 	w := k.Open[i]
@@ -197,13 +226,17 @@ func (s *Windowed[A]) Remove(i int) Window[A] {
 	copy(k.Open[i:], k.Open[i+1:])
 	k.Open[len(k.Open)-1] = Window[A]{}
 	k.Open = k.Open[:len(k.Open)-1]
+	if w.bytes > 0 {
+		k.bytes -= int64(w.bytes)
+		s.resize(e)
+	}
 	s.cache.touch(e)
 	return w
 }
 
 func (s *Windowed[A]) resize(e *entry[Windows[A]]) {
 	k := &e.value
-	size := int(unsafe.Sizeof(*k))
+	size := int(unsafe.Sizeof(*k)) + int(k.bytes)
 	if n := len(k.Open); n > len(k.room) {
 		size += n * int(unsafe.Sizeof(k.room[0]))
 	}
@@ -249,6 +282,10 @@ func (s *Windowed[A]) load(key []byte) (*entry[Windows[A]], error) {
 			return false, fmt.Errorf("store %q: decode a window of key %q: %w", s.name, key, err)
 		}
 		k.Latest = max(k.Latest, w.Latest)
+		if s.measure != nil {
+			w.bytes = uint32(min(math.MaxUint32, max(len(value), s.measure(&w.Acc))))
+			k.bytes += int64(w.bytes)
+		}
 		k.Open = append(k.Open, w)
 		return true, nil
 	})
@@ -299,6 +336,7 @@ func (s *Windowed[A]) decode(row, value []byte) (w Window[A], err error) {
 
 // DirtyBytes implements [Store].
 func (s *Windowed[A]) DirtyBytes() int64 {
+	s.settle()
 	return s.cache.dirtyBytes + s.time.dirtyBytes() + s.definition.dirtyBytes(s.options.Definition)
 }
 
@@ -310,6 +348,7 @@ func (s *Windowed[A]) Flush(emit func(key, value []byte) error) error {
 	if err := s.time.flush(emit); err != nil {
 		return err
 	}
+	s.settle()
 	return s.cache.flush(func(e *entry[Windows[A]]) error {
 		k := &e.value
 		if k.rest != nil {
@@ -329,7 +368,13 @@ func (s *Windowed[A]) Flush(emit func(key, value []byte) error) error {
 				if err := s.flushWindow(emit, e.key, w); err != nil {
 					return err
 				}
+				if s.measure != nil {
+					s.setBytes(e, w, len(s.value))
+				}
 			}
+		}
+		if s.measure != nil {
+			s.resize(e)
 		}
 		if k.rest == nil {
 			return nil
@@ -374,7 +419,7 @@ func (s *Windowed[A]) Committed() {
 
 // Discard implements [Store].
 func (s *Windowed[A]) Discard() {
-	s.current = nil
+	s.current, s.unmeasured = nil, nil
 	s.cache.discard()
 	s.time, s.definition = watermark{}, storedDefinition{}
 	s.ends.reset()

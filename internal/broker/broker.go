@@ -116,6 +116,9 @@ type TopicInfo struct {
 	// Config holds every setting that the cluster knows of the topic, with defaults: at least cleanup.policy, max.message.bytes,
 	// retention.ms and retention.bytes.
 	Config map[string]string
+	// ID tells topics of one name apart: a topic that is deleted and made anew gets another. It is empty if the cluster
+	// does not tell, as before Kafka 2.8.
+	ID string
 }
 
 // TopicSpec is a topic to be created.

@@ -167,16 +167,17 @@ func (in *alignedInput) done(n int) int64 {
 // merge processes records of a task with several inputs, at most limit, until it is not known which is next. It returns
 // how many were processed.
 func (w *Worker) merge(t *task, limit int) (processed int, err error) {
-	for processed < limit && !w.halted() {
+	w.limitDirty(t)
+	for processed < limit && !t.overLimit && !w.halted() {
 		in, until := t.aligned.choose(false)
 		if in == nil {
 			break
 		}
 		records := in.run(until, limit-processed)
-		if w.config.OnMerge != nil {
-			w.config.OnMerge(in.TopicPartition, records)
-		}
 		n, failure := t.processRecords(in.operator, in.Topic, records, w.onError)
+		if w.config.OnMerge != nil {
+			w.config.OnMerge(in.TopicPartition, records[:n])
+		}
 		processed += n
 		w.uncommitted += n
 		if n > 0 {

@@ -42,9 +42,13 @@ func encodeProcessed(positions map[string]int64) []header {
 // processedFilter decides which changelog records belong to work that was committed.
 type processedFilter struct {
 	committed map[string]int64 // next offset by input topic; absent if nothing was committed
+	// open lets records of input count that is absent from committed.
+	open bool
 	// last is the header that was looked at last, and what came of it: all records of a checkpoint have the same.
-	last  string
-	apply bool
+	last      string
+	apply     bool
+	processed map[string]int64
+	fresh     bool // set when last changes; whoever has seen it takes it back
 }
 
 // accepts reports whether a changelog record reflects committed input only. Records of a checkpoint whose offsets were
@@ -58,16 +62,16 @@ func (f *processedFilter) accepts(r *broker.Record) (bool, error) {
 	if f.last != "" && f.last == string(value) {
 		return f.apply, nil
 	}
-	var processed map[string]int64
-	if err := sonic.ConfigDefault.Unmarshal(value, &processed); err != nil {
+	f.processed = nil
+	if err := sonic.ConfigDefault.Unmarshal(value, &f.processed); err != nil {
 		return false, fmt.Errorf("header %s: %w", processedHeader, err)
 	}
 	apply := true
-	for topic, offset := range processed {
-		if committed, ok := f.committed[topic]; !ok || offset >= committed {
+	for topic, offset := range f.processed {
+		if committed, ok := f.committed[topic]; ok && offset >= committed || !ok && !f.open {
 			apply = false
 		}
 	}
-	f.last, f.apply = string(value), apply
+	f.last, f.apply, f.fresh = string(value), apply, true
 	return apply, nil
 }

@@ -46,6 +46,9 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 		w.uncommitted = 0
 		return nil
 	}
+	if err := w.checkDamage(); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
 	for _, t := range changed {
 		if err := t.settle(w.onError); err != nil {
 			return fmt.Errorf("checkpoint: %w", err)
@@ -207,6 +210,9 @@ func (t *task) flush(batch store.Batch, now int64, which func(taskStore) bool) e
 			}
 			return batch.Set(key, v)
 		}
+		if err := t.flushStanding(s, batch, now); err != nil {
+			return err
+		}
 		if t.emptying {
 			if err := s.empty(t.database.backend, emit); err != nil {
 				return err
@@ -225,7 +231,7 @@ const syncInterval = time.Second
 
 // commitState writes a task's batch, and what it reflects, to the database.
 func (w *Worker) commitState(t *task, batch store.Batch) error {
-	t.changed, t.emptying = false, false
+	t.changed, t.emptying, t.starting = false, false, false
 	t.committed = maps.Clone(t.positions)
 	if batch == nil {
 		return nil
@@ -264,6 +270,7 @@ func (w *Worker) commitState(t *task, batch store.Batch) error {
 	}
 	for i := range t.stores {
 		t.stores[i].tookBack = false
+		t.stores[i].standing = t.stores[i].flushedStanding
 		t.stores[i].store.Committed()
 	}
 	return nil

@@ -91,7 +91,7 @@ type Config struct {
 	// AlignTimeout is how long a task with several inputs waits for one of which there should be more to read, and nothing
 	// comes; 0 means for ever.
 	AlignTimeout time.Duration
-	// OnMerge, if not nil, is told of the records that a task with several inputs is about to process.
+	// OnMerge, if not nil, is told of the records that a task with several inputs has processed.
 	OnMerge func(broker.TopicPartition, []broker.Record)
 	// Globals are the global tables, loaded; nil if the plan has none.
 	Globals *Globals

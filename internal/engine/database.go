@@ -21,9 +21,11 @@ const formatVersion = 1
 //	00 'e' <store>  greatest epoch in the store's changelog up to there, see epoch (16 bytes)
 //	00 'f' <store>  format of the store's rows (JSON of StoreFormat); databases of earlier versions do not have it
 //	00 'i' <topic>  next offset of the input that the state reflects (8 bytes, big endian)
+//	00 'p' <store>  which input the store reflected when that was last said in its changelog, see standing (JSON)
 //	<number> <key>  a row of the store with that number (uvarint)
 type database struct {
 	backend store.Backend
+	watched *watchedBackend // backend
 	numbers map[string]uint64
 	next    uint64
 	scratch []byte
@@ -35,8 +37,9 @@ func metaKey(kind byte, name string) []byte { return append([]byte{0, kind}, nam
 var errFormat = errors.New("state was written by another version of the library")
 
 // openDatabase reads the directory of a database, or writes that of an empty one.
-func openDatabase(backend store.Backend) (*database, error) {
-	d := &database{backend: backend, numbers: map[string]uint64{}, next: 1}
+func openDatabase(opened store.Backend) (*database, error) {
+	backend := &watchedBackend{Backend: opened}
+	d := &database{backend: backend, watched: backend, numbers: map[string]uint64{}, next: 1}
 	value, err := backend.Get(nil, metaKey('v', ""))
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -131,3 +134,6 @@ const (
 	changelogOffset = 'c'
 	inputOffset     = 'i'
 )
+
+// standingRow is the kind of rows that hold a standing.
+const standingRow = 'p'

@@ -61,11 +61,11 @@ func TestADatabaseIsComparedWithItsChangelog(t *testing.T) {
 		restored int64 // records of the store, at least; -1 if the start fails
 	}{
 		{"no position", -1, 0, end},
-		{"behind", end - 2, 0, 2},
+		{"behind", end - 3, 0, 2}, // the last record says that the task was closed in order
 		{"at the end", end, 0, 0},
 		{"beyond the end", end + 1, 0, -1},
 		{"at the end of an empty changelog", end, end, 0},
-		{"before what is left of the changelog", 2, end - 4, 4},
+		{"before what is left of the changelog", 2, end - 5, 4},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			c, d := ran(t)
@@ -103,7 +103,7 @@ func TestAStoreThatACutChangelogLeftBehindIsBuiltAnew(t *testing.T) {
 	end := int64(len(c.broker.Read(totalChangelog0, 0)))
 	setMeta(t, d[stateDir], "\x00ctotal", []byte{0, 0, 0, 0, 0, 0, 0, 1})
 	setMeta(t, d[stateDir], "\x01ghost", []byte("?"))
-	if err := c.broker.DeleteRecords(totalChangelog0, end-2); err != nil {
+	if err := c.broker.DeleteRecords(totalChangelog0, end-3); err != nil {
 		t.Fatal(err)
 	}
 	p, err := c.tryStart(d)
@@ -113,7 +113,7 @@ func TestAStoreThatACutChangelogLeftBehindIsBuiltAnew(t *testing.T) {
 	if _, err := d[stateDir].Get(nil, []byte("\x01ghost")); err == nil {
 		t.Error("a row from before is still there")
 	}
-	c.checkState(p) // the last two records hold both shops
+	c.checkState(p) // the last two rows hold both shops
 }
 
 // K-83.

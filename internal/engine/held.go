@@ -50,6 +50,7 @@ func (w *Worker) processHeld() error {
 	w.working.Store(true)
 	defer w.working.Store(false)
 	began := w.config.Clock.Now()
+	w.limitDirty(h.task)
 	done, err := h.task.process(h.batch, h.from, w.room(), w.onError)
 	h.from += done
 	w.records += done

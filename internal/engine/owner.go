@@ -145,6 +145,7 @@ func (w *Worker) confirm(ctx context.Context, t *task) error {
 	if err != nil {
 		return err
 	}
+	w.place(t)
 	for _, tp := range inputs {
 		offset, ok := t.positions[tp.Topic]
 		if !ok {

@@ -15,6 +15,10 @@ import (
 type restore struct {
 	store  *taskStore
 	filter processedFilter
+	// standing says which input the store reflects by what was collected. trusted says that committed offsets decided about all
+	// of it.
+	standing standing
+	trusted  bool
 	// entries are what was read and is not written yet.
 	entries store.Entries
 	// position is the next offset to read, end the one to stop at.
@@ -35,8 +39,16 @@ func (w *Worker) beginRestore(ctx context.Context, t *task) error {
 	for tp, offset := range committed {
 		t.positions[tp.Topic] = offset
 	}
+	for topic := range t.inputs {
+		if _, ok := committed[broker.TopicPartition{Topic: topic, Partition: t.id.Partition}]; !ok {
+			t.uncommitted[topic] = true
+		}
+	}
 	if len(t.stores) == 0 {
 		return w.start(ctx, t)
+	}
+	if err := w.lookUpTopicIDs(ctx, t); err != nil {
+		return err
 	}
 	changelogs := make([]broker.TopicPartition, len(t.stores))
 	for i, s := range t.stores {
@@ -53,10 +65,12 @@ func (w *Worker) beginRestore(ctx context.Context, t *task) error {
 		return fmt.Errorf("changelogs: %w", err)
 	}
 	log := t.env.Logger
+	filter, err := w.prepareFilter(t)
+	if err != nil {
+		return err
+	}
 	for topic, offset := range t.positions {
-		if reflected, ok, err := t.database.offset(inputOffset, topic); err != nil {
-			return err
-		} else if ok && reflected > offset {
+		if reflected, ok := t.reflected[topic]; ok && reflected > offset {
 			log.Warn("state is ahead of the committed offset, which was moved back: records in between count twice",
 				"topic", topic, "committed", offset, "state", reflected)
 		}
@@ -70,12 +84,21 @@ func (w *Worker) beginRestore(ctx context.Context, t *task) error {
 		if s.seen, err = t.database.epoch(s.Name); err != nil {
 			return err
 		}
+		standing, err := t.database.standing(s.Name)
+		if err != nil {
+			return err
+		}
 		switch {
 		case !known:
 			position = earliest[tp]
 		case position > ends[tp]:
 			return fmt.Errorf("store %q reflects the changelog up to offset %d, but %s ends at %d: the topic was made anew "+
 				"or has lost data; delete the state of the task to go on with what the changelog holds", s.Name, position, tp, ends[tp])
+		case position < earliest[tp] && w.config.ExactlyOnce && t.complete():
+			// What was cut off is a marker of a transaction, or of a time before the state of another process was committed here.
+			log.Warn("the changelog was cut behind the position of the state, which reflects all committed input and is kept",
+				"store", s.Name, "state", position, "changelog_earliest", earliest[tp])
+			position = earliest[tp]
 		case position < earliest[tp]:
 			log.Error("the changelog has lost records that the state lacks; the state is deleted and restored from what is left",
 				"store", s.Name, "state", position, "changelog_earliest", earliest[tp])
@@ -85,8 +108,8 @@ func (w *Worker) beginRestore(ctx context.Context, t *task) error {
 			position = earliest[tp]
 		}
 		s.restore = &restore{
-			store: s, position: position, end: ends[tp],
-			filter: processedFilter{committed: maps.Clone(t.positions)}, skipped: map[string]struct{}{},
+			store: s, position: position, end: ends[tp], filter: filter, skipped: map[string]struct{}{},
+			standing: standing, trusted: len(t.uncommitted) == 0,
 		}
 		if position >= ends[tp] {
 			continue
@@ -101,6 +124,18 @@ func (w *Worker) beginRestore(ctx context.Context, t *task) error {
 		return w.restored(ctx, t)
 	}
 	return nil
+}
+
+// complete reports whether the database reflects all input that the group has committed, or that nothing is known to be committed
+// beyond it.
+func (t *task) complete() bool {
+	for topic := range t.inputs {
+		reflected, ok := t.reflected[topic]
+		if committed, known := t.positions[topic]; !ok || known && committed != reflected {
+			return false
+		}
+	}
+	return true
 }
 
 // clear deletes all rows of a store.
@@ -143,6 +178,22 @@ func (w *Worker) restored(ctx context.Context, t *task) error {
 		w.claiming, t.unclaimed = true, true // by the next step, with others
 		return nil
 	}
+	w.place(t)
+	// What the state reflects, for a start that finds no committed offsets.
+	err := t.database.write(func(b store.Batch) error {
+		for topic, offset := range t.positions {
+			if reflected, ok := t.reflected[topic]; ok && reflected >= offset {
+				continue
+			}
+			if err := setOffset(b, inputOffset, topic, offset); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("task %s: write state: %w", t.name, err)
+	}
 	if t.restored > 0 {
 		// So that a process that is killed soon, again and again, gets on.
 		if err := t.database.backend.Sync(); err != nil {
@@ -161,7 +212,7 @@ func (w *Worker) restored(ctx context.Context, t *task) error {
 	// lost the task, and does not know what was committed since, would take back what its successor did.
 	for i := range t.stores {
 		r := t.stores[i].restore
-		r.store.restore = nil
+		r.store.restore, r.store.standing = nil, r.standing
 		if len(r.skipped) == 0 {
 			continue
 		}
@@ -189,7 +240,15 @@ func (r *restore) collect(b *broker.Batch, t *task) error {
 		if known && !stale {
 			r.store.seen = e
 		}
-		if string(record.Key) == claimKey {
+		switch string(record.Key) {
+		case claimKey:
+			continue
+		case standingKey:
+			if !stale {
+				if err := r.takeStanding(record, r.trusted || !known); err != nil {
+					return fmt.Errorf("%s at offset %d: %w", b.TopicPartition, record.Offset, err)
+				}
+			}
 			continue
 		}
 		ok, err := r.filter.accepts(record)
@@ -202,6 +261,13 @@ func (r *restore) collect(b *broker.Batch, t *task) error {
 			}
 			r.skipped[string(record.Key)] = struct{}{}
 			continue
+		}
+		if r.filter.fresh {
+			r.filter.fresh = false
+			for topic, offset := range r.filter.processed {
+				r.standing.reach(topic, offset+1)
+			}
+			r.standing.Final = r.trusted || !known
 		}
 		if len(r.skipped) > 0 {
 			delete(r.skipped, string(record.Key))
@@ -241,6 +307,11 @@ func (t *task) write(r *restore, loadRecords int) error {
 	key, value := offsetRow(changelogOffset, r.store.Name, position)
 	r.entries.Set(key, value)
 	r.entries.Set(metaKey('e', r.store.Name), seen[:])
+	standing, err := r.standing.encode()
+	if err != nil {
+		return err
+	}
+	r.entries.Set(metaKey(standingRow, r.store.Name), standing)
 	if r.entries.Len() >= loadRecords {
 		return t.database.backend.Load(&r.entries)
 	}

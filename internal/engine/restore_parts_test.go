@@ -132,6 +132,8 @@ func TestWhatAPartOfARestoreSkippedIsMetAgain(t *testing.T) {
 
 	// A checkpoint leaves a total, and does not commit the offset that it carries. Nobody takes it back before others follow.
 	written := c.broker.Read(totalChangelog0, 0)
+	end := written[len(written)-1].Offset + 1
+	written = written[:len(written)-1] // without the record that says that the task was closed in order
 	left := written[len(written)-1]
 	left.Key = append(bytes.TrimSuffix(left.Key, []byte{'a' + (records-1)%17}), "ghost"...)
 	left.Headers = nil
@@ -144,7 +146,7 @@ func TestWhatAPartOfARestoreSkippedIsMetAgain(t *testing.T) {
 	if err := c.broker.Append(totalChangelog0, left); err != nil {
 		t.Fatal(err)
 	}
-	skipped := written[len(written)-1].Offset + 1
+	skipped := end
 	for range 3 {
 		if err := c.broker.Append(totalChangelog0, written[len(written)-17:]...); err != nil {
 			t.Fatal(err)

@@ -63,6 +63,8 @@ func (w *Worker) recoverFrom(ctx context.Context, err error) error {
 		return w.reopen(overtaken.task)
 	case isRefused(err):
 		return w.narrow(ctx, err)
+	case w.checkDamage() != nil:
+		return w.heal(ctx, err)
 	case !w.config.ExactlyOnce:
 		return err
 	case errors.Is(err, broker.ErrAborted), errors.Is(err, broker.ErrFenced):
@@ -82,8 +84,10 @@ func (w *Worker) startOver(ctx context.Context, cause error) error {
 	}
 	w.config.Logger.Warn("going back to what is committed", "cause", cause)
 	w.outbox.drop()
-	if err := w.abort(ctx, cause); err != nil {
-		return err
+	if w.config.ExactlyOnce {
+		if err := w.abort(ctx, cause); err != nil {
+			return err
+		}
 	}
 	w.records, w.uncommitted = 0, 0
 	for _, t := range w.sortedTasks() {
@@ -171,7 +175,7 @@ func (w *Worker) reopen(t *task) error {
 	if err := w.closeTask(t, false); err != nil {
 		return err
 	}
-	return w.addTask(t.env.Context, t.id, topics, t.assigned)
+	return w.openWhole(t.env.Context, t.id, topics, t.assigned)
 }
 
 // abort ends the transaction. A producer that was fenced, or cannot abort, is replaced: the new one fences it.

@@ -23,13 +23,22 @@ func (w *Worker) start(ctx context.Context, t *task) error {
 	if err != nil {
 		return fmt.Errorf("task %s: %w", t.name, err)
 	}
+	lost := false
 	for _, tp := range inputs {
 		t.ends[tp.Topic] = ends[tp]
-		position, err := w.firstOffset(ctx, t, tp, earliest[tp], ends[tp])
+		position, ok, err := w.lostPosition(ctx, t, tp, earliest[tp], ends[tp])
+		if err == nil && !ok {
+			position, err = w.firstOffset(ctx, t, tp, earliest[tp], ends[tp])
+		}
 		if err != nil {
 			return fmt.Errorf("task %s: %w", t.name, err)
 		}
+		lost = lost || ok
 		t.positions[tp.Topic] = position
+	}
+	// After lost input the next checkpoint commits, which first makes the state what it is to be.
+	if len(t.uncommitted) > 0 && !lost {
+		t.starting, w.starting = true, true
 	}
 	t.committed = maps.Clone(t.positions)
 	if len(inputs) > 1 {
@@ -40,12 +49,34 @@ func (w *Worker) start(ctx context.Context, t *task) error {
 	return w.fetchInput(ctx, t)
 }
 
+// lostPosition returns where to begin with an input whose position is lost: the topic is another one than the state reflects, or
+// was read before and the offsets of that are not known any more. ok is false if it is not so.
+func (w *Worker) lostPosition(
+	ctx context.Context, t *task, tp broker.TopicPartition, earliest, end int64,
+) (position int64, ok bool, err error) {
+	position, known := t.positions[tp.Topic]
+	lost := t.misplaced(tp, position)
+	if lost == nil && !known {
+		lost, err = w.forgotten(ctx, t, tp)
+	}
+	if lost == nil || err != nil {
+		return 0, false, err
+	}
+	goOn := earliest
+	if t.unsure[tp.Topic] {
+		goOn = max(earliest, position)
+	}
+	position, err = w.lostInput(ctx, t, lost, goOn, end)
+	return position, true, err
+}
+
 // firstOffset returns where to begin with a partition of the input.
 func (w *Worker) firstOffset(ctx context.Context, t *task, tp broker.TopicPartition, earliest, end int64) (int64, error) {
 	committed, ok := t.positions[tp.Topic]
 	switch {
 	case ok && committed < earliest:
-		return w.lostInput(ctx, t, &broker.OffsetOutOfRangeError{TopicPartition: tp, Offset: committed, Earliest: earliest, End: end})
+		lost := &broker.OffsetOutOfRangeError{TopicPartition: tp, Offset: committed, Earliest: earliest, End: end}
+		return w.lostInput(ctx, t, lost, earliest, end)
 	case ok:
 		return committed, nil // if it is beyond the end the fetcher will tell
 	case w.config.OffsetReset == ResetEarliest, w.internal(t, tp.Topic):
@@ -72,27 +103,31 @@ func (e *overtakenError) Error() string {
 	return fmt.Sprintf("task %s: another member has processed its input meanwhile", e.task.name)
 }
 
-// lostInput returns where to go on when the next record of a partition is gone, or an *overtakenError.
-func (w *Worker) lostInput(ctx context.Context, t *task, lost *broker.OffsetOutOfRangeError) (int64, error) {
-	committed, err := w.cluster.CommittedOffsets(ctx, w.plan.Group, lost.TopicPartition)
-	if err != nil {
-		return 0, fmt.Errorf("committed offsets: %w", err)
-	}
-	if committed[lost.TopicPartition] > lost.Offset {
-		return 0, &overtakenError{t}
+// lostInput returns where to go on when the next record of a partition is gone, or not known: at one of two offsets. It may return
+// an *overtakenError.
+func (w *Worker) lostInput(ctx context.Context, t *task, lost error, goOn, end int64) (int64, error) {
+	if out, ok := errors.AsType[*broker.OffsetOutOfRangeError](lost); ok {
+		committed, err := w.cluster.CommittedOffsets(ctx, w.plan.Group, out.TopicPartition)
+		if err != nil {
+			return 0, fmt.Errorf("committed offsets: %w", err)
+		}
+		if committed[out.TopicPartition] > out.Offset {
+			return 0, &overtakenError{t}
+		}
 	}
 	switch w.config.LostInput {
 	case LostContinue:
-		t.env.Logger.Error("input is gone that was not processed; going on with what is left, state kept", "error", lost)
-		return lost.Earliest, nil
+		t.env.Logger.Error("input is gone that was not processed; going on with what is left, state kept", "error", lost, "offset", goOn)
+		return goOn, nil
 	case LostReset:
 		t.env.Logger.Error("input is gone that was not processed; going on with what comes next, state emptied", "error", lost)
 		t.emptying, t.changed = t.database != nil, true
-		return lost.End, nil
-	default:
-		return 0, fmt.Errorf("the next record of group %q is gone: %w: retention has removed it, or the topic was made anew; "+
-			"Config.OnLostInput says how to go on", w.plan.Group, lost)
+		return end, nil
 	}
+	if _, out := errors.AsType[*broker.OffsetOutOfRangeError](lost); out {
+		lost = fmt.Errorf("%w: retention has removed it, or the topic was made anew", lost)
+	}
+	return 0, fmt.Errorf("the next record of group %q is gone: %w; Config.OnLostInput says how to go on", w.plan.Group, lost)
 }
 
 // outOfRange acts on what the fetcher says of a partition that it was to read.
@@ -114,7 +149,7 @@ func (w *Worker) outOfRange(ctx context.Context, out *broker.OffsetOutOfRangeErr
 	if err := w.Checkpoint(ctx); err != nil {
 		return err
 	}
-	position, err := w.lostInput(ctx, t, out)
+	position, err := w.lostInput(ctx, t, out, out.Earliest, out.End)
 	if err != nil {
 		return fmt.Errorf("task %s: %w", t.name, err)
 	}

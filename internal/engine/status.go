@@ -29,6 +29,8 @@ type TaskStatus struct {
 	Late, NullKeys int64
 	// Lag is the number of offsets between what was processed and the end of the input as last seen.
 	Lag int64
+	// Rebuilt is how often the task's database was found to be damaged here, and deleted and restored from the changelogs.
+	Rebuilt int64
 	// StreamMillis is the greatest event time that was seen, in milliseconds; 0 if there was none.
 	StreamMillis int64
 }
@@ -69,7 +71,7 @@ func (t *task) status() TaskStatus {
 		ID: t.id, Name: t.name, Restoring: t.state == restoring, Restored: t.restored,
 		RestoredBytes: t.restoredBytes, RestoreBegan: t.restoreBegan,
 		Processed: t.processed, Skipped: t.skipped, Ignored: t.env.Ignored, Late: t.env.Late, NullKeys: t.env.NullKeys,
-		StreamMillis: t.env.StreamMillis,
+		Rebuilt: t.rebuilt, StreamMillis: t.env.StreamMillis,
 	}
 	for _, r := range t.restores {
 		s.Remaining += r.end - r.position

@@ -50,6 +50,14 @@ type task struct {
 	committed map[string]int64
 	// purged are the offsets before which records of repartition topics were deleted, by topic.
 	purged map[string]int64
+	// topicIDs are the ids of the input topics, by topic, if the task has state.
+	topicIDs map[string]string
+	// reflected are the next offsets that the database reflected when the task was opened, by topic. uncommitted are the topics
+	// without committed offsets, and unsure those of them whose last checkpoint may be incomplete.
+	reflected           map[string]int64
+	uncommitted, unsure map[string]bool
+	// starting is set until the positions of inputs without committed offsets are committed.
+	starting bool
 	// ends are the ends of the input partitions as last seen, by topic.
 	ends map[string]int64
 	// aligned is nil if there are not several inputs, or the task does not run yet.
@@ -62,6 +70,14 @@ type task struct {
 	busy time.Time
 	// synced is when a checkpoint was made durable last; zero if none was.
 	synced time.Time
+	// dirtyLimit is how many bytes of the task's state may change before it processes no more records until the next
+	// checkpoint. overLimit is set when it has come to that.
+	dirtyLimit int64
+	overLimit  bool
+	// stride is how many records the task processes between two looks at dirtyBytes, untilLook how many are left, and dirtySeen
+	// what the last look has found.
+	stride, untilLook int
+	dirtySeen         int64
 	// observe, if it is not nil, is told of each record, and says whether to stop after it.
 	observe func(t *task, offset int64) (enough bool, err error)
 
@@ -86,6 +102,7 @@ type task struct {
 	outputs   int64
 	processed int64 // records, since the task was opened
 	skipped   int64 // records that failed, and the policy was to skip
+	rebuilt   int64 // times that the worker has deleted the task's database because it was damaged
 }
 
 // taskStore is a store of a task with its place in the database and its changelog.
@@ -99,6 +116,10 @@ type taskStore struct {
 	// position is the next offset of the changelog if nobody else writes, and appended how many records were written from
 	// there on.
 	position, appended int64
+	// standing is the last one that the changelog holds.
+	standing standing
+	// flushedStanding is the one that it holds when the running checkpoint is complete.
+	flushedStanding standing
 	// restore is nil while the task runs.
 	restore *restore
 	// flushed is set if the running checkpoint wrote to the changelog.
@@ -124,7 +145,8 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 	t = &task{
 		id: id, part: part, plan: w.plan, name: taskName(part, id.Partition),
 		inputs: map[string]operator.Input{}, positions: map[string]int64{}, ends: map[string]int64{},
-		restores: map[string]*restore{}, narrowing: &w.narrowing,
+		restores: map[string]*restore{}, reflected: map[string]int64{}, uncommitted: map[string]bool{}, unsure: map[string]bool{},
+		narrowing: &w.narrowing,
 	}
 	defer func() {
 		if err != nil {
@@ -132,7 +154,7 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 		}
 	}()
 	if len(part.Stores) > 0 {
-		if t.database, err = w.openState(t.name); err != nil {
+		if t.database, err = w.openState(id, t.name); err != nil {
 			return t, err
 		}
 	}
@@ -196,15 +218,19 @@ func (t *task) inputPartitions() []broker.TopicPartition {
 }
 
 // openState opens the database of a task. One that is damaged is deleted: the changelogs hold what was in it.
-func (w *Worker) openState(name string) (*database, error) {
-	backend, err := w.config.OpenBackend(name)
+func (w *Worker) openState(id TaskID, name string) (*database, error) {
+	d, err := w.tryOpenState(name)
 	if errors.Is(err, store.ErrCorrupt) {
-		w.config.Logger.Error("state is damaged; it is deleted and restored from the changelogs", "task", name, "error", err)
-		if err := w.config.DestroyBackend(name); err != nil {
+		if err := w.dropDamaged(id, name, err); err != nil {
 			return nil, err
 		}
-		backend, err = w.config.OpenBackend(name)
+		d, err = w.tryOpenState(name)
 	}
+	return d, err
+}
+
+func (w *Worker) tryOpenState(name string) (*database, error) {
+	backend, err := w.config.OpenBackend(name)
 	if err != nil {
 		return nil, err
 	}
@@ -236,15 +262,6 @@ func (t *task) close(sync bool) error {
 	return nil
 }
 
-// dirtyBytes returns how much state has changed since the last checkpoint.
-func (t *task) dirtyBytes() int64 {
-	var n int64
-	for i := range t.stores {
-		n += t.stores[i].store.DirtyBytes()
-	}
-	return n
-}
-
 // process runs records of a batch through the operators, at most limit of them, and returns how many it has done.
 // Records that fail are done too if the policy is to skip them.
 func (t *task) process(b *broker.Batch, from, limit int, onError func(*operator.ProcessingError) Action) (int, error) {
@@ -262,7 +279,7 @@ func (t *task) process(b *broker.Batch, from, limit int, onError func(*operator.
 }
 
 // processRecords runs records of one topic through the operators, and returns how many it has done: fewer than there are if
-// whoever observes has seen enough, or with an error. After one that isBackpressure these count, and their rest is held by
+// whoever observes has seen enough, if so much state has changed that a checkpoint is due, or with an error. After one that isBackpressure these count, and their rest is held by
 // buffers.
 func (t *task) processRecords(
 	input operator.Input, topic string, records []broker.Record, onError func(*operator.ProcessingError) Action,
@@ -306,6 +323,9 @@ func (t *task) processRecords(
 				break
 			}
 		}
+		if t.overLimit {
+			break
+		}
 	}
 	t.processed += int64(i)
 	t.changed, t.busy = true, time.Time{}
@@ -317,7 +337,7 @@ func (t *task) judge(err *operator.ProcessingError, onError func(*operator.Proce
 	if ctx := t.env.Context; ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if operator.IsFatal(err) || onError(err) != Skip {
+	if operator.IsFatal(err) || t.damaged() != nil || onError(err) != Skip {
 		return err
 	}
 	t.skipped++
@@ -338,6 +358,9 @@ func (t *task) run(input operator.Input, records []broker.Record) (done int, fai
 			return done, t.processingError(err)
 		}
 		if t.env.Buffers != nil && t.env.Full() {
+			return done + 1, nil
+		}
+		if t.untilLook--; t.untilLook <= 0 && t.lookAtDirty() {
 			return done + 1, nil
 		}
 	}

@@ -104,7 +104,7 @@ func (p *preparation) adopt(made *preparation) {
 	p.missing = slices.DeleteFunc(p.missing, func(s broker.TopicSpec) bool { return !p.internal[s.Name] })
 	for _, s := range made.missing {
 		if _, ok := p.known[s.Name]; !ok {
-			p.known[s.Name] = broker.TopicInfo(s)
+			p.known[s.Name] = broker.TopicInfo{Name: s.Name, Partitions: s.Partitions, Replication: s.Replication, Config: s.Config}
 		}
 	}
 }
@@ -327,7 +327,7 @@ func (p *preparation) make(spec broker.TopicSpec) {
 		p.problem("topic %q cannot be made: %v: the group, topics, operations and stores that it is named after need shorter names", spec.Name, err)
 	}
 	p.missing = append(p.missing, spec)
-	p.known[spec.Name] = broker.TopicInfo(spec)
+	p.known[spec.Name] = broker.TopicInfo{Name: spec.Name, Partitions: spec.Partitions, Replication: spec.Replication, Config: spec.Config}
 }
 
 // inputsKnown reports whether the inputs of a part, but for those that are attached to it, exist or will.

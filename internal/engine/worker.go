@@ -32,6 +32,8 @@ type Worker struct {
 	newProducer func() (broker.Producer, error)
 
 	tasks map[TaskID]*task
+	// rebuilt counts the databases that were deleted because they were damaged.
+	rebuilt map[TaskID]int64
 	// sorted is what sortedTasks returns, or nil if tasks came or went.
 	sorted []*task
 	// forsaken are tasks that were closed because the group had taken them away. An event has to say so in time.
@@ -43,7 +45,9 @@ type Worker struct {
 	// claiming is set while tasks wait to be claimed, strangers while tasks are to be opened anew because others have
 	// written to their changelogs. looked is when the worker last looked for such.
 	claiming, strangers bool
-	looked              time.Time
+	// starting is set while tasks have positions to commit before they process anything.
+	starting bool
+	looked   time.Time
 	// held is the batch that is being processed.
 	held heldBatch
 	// heldBackUntil is set while a sink takes no more, a lookup cannot be asked, or a codec cannot reach what it needs: input is
@@ -99,7 +103,7 @@ func NewWorker(config Config, plan *graph.Plan, c Connections, topics *Topics) *
 	return &Worker{
 		config: config, plan: plan, cluster: c.Cluster, fetcher: c.Fetcher, producer: c.Producer, group: c.Group,
 		newProducer: c.NewProducer, outbox: newOutbox(c.Producer, topics, config.Compressed),
-		tasks: map[TaskID]*task{}, forsaken: map[TaskID]bool{}, route: map[broker.TopicPartition]*task{}, pace: firstPace,
+		tasks: map[TaskID]*task{}, rebuilt: map[TaskID]int64{}, forsaken: map[TaskID]bool{}, route: map[broker.TopicPartition]*task{}, pace: firstPace,
 		checkpointed: now, lastSend: now, looked: now, lastPurge: now, status: statusBoard{producer: c.Producer},
 	}
 }
@@ -111,16 +115,16 @@ func (w *Worker) AddTask(ctx context.Context, id TaskID, topics []string) error 
 		return nil
 	}
 	delete(w.forsaken, id)
-	return w.addTask(ctx, id, topics, newEpoch(0, w.group.Member().Generation, w.config.Clock.Now()))
+	return w.openWhole(ctx, id, topics, newEpoch(0, w.group.Member().Generation, w.config.Clock.Now()))
 }
 
-// addTask opens a task that was assigned in an epoch, whose term does not matter.
-func (w *Worker) addTask(ctx context.Context, id TaskID, topics []string, assigned epoch) error {
+// openRestoring opens a task that was assigned in an epoch, whose term does not matter, and begins its restore.
+func (w *Worker) openRestoring(ctx context.Context, id TaskID, topics []string, assigned epoch) error {
 	t, err := w.openTask(ctx, id, topics)
 	if err != nil {
 		return err
 	}
-	w.tasks[id], t.assigned, w.sorted = t, assigned, nil
+	w.tasks[id], t.assigned, t.rebuilt, w.sorted = t, assigned, w.rebuilt[id], nil
 	defer w.publish()
 	err = w.beginRestore(ctx, t)
 	if errors.As(err, new(*overtakenError)) {
@@ -135,6 +139,9 @@ func (w *Worker) RemoveTasks(ctx context.Context, ids []TaskID) error {
 	bounded, cancel := w.withRevokeTimeout(ctx)
 	defer cancel()
 	err := w.Checkpoint(bounded)
+	if err == nil {
+		w.closeStandings(bounded, w.tasksOf(ids))
+	}
 	if closed := w.closeTasks(ids); closed != nil {
 		return closed
 	}
@@ -169,6 +176,16 @@ func (w *Worker) DropTasks(ctx context.Context, ids []TaskID) error {
 	return nil
 }
 
+// tasksOf returns the tasks with these ids that are open.
+func (w *Worker) tasksOf(ids []TaskID) (tasks []*task) {
+	for _, id := range ids {
+		if t := w.tasks[id]; t != nil {
+			tasks = append(tasks, t)
+		}
+	}
+	return tasks
+}
+
 func (w *Worker) closeTasks(ids []TaskID) error {
 	var failed []error
 	for _, id := range ids {
@@ -200,13 +217,24 @@ func (w *Worker) closeTask(t *task, sync bool) error {
 		}
 		w.alignedTasks = slices.DeleteFunc(w.alignedTasks, func(o *task) bool { return o == t })
 	}
-	return t.close(sync)
+	damage := t.damaged()
+	err := t.close(sync && damage == nil)
+	if damage == nil {
+		return err
+	}
+	if err != nil {
+		w.config.Logger.Warn("closing a damaged database failed", "task", t.name, "error", err)
+	}
+	return w.dropDamaged(t.id, t.name, damage)
 }
 
 // Step does one piece of work, or waits for at most wait for some to come: it processes some records, and checkpoints if
 // it is time. It reports whether it has processed anything. Fetcher.Wake ends the waiting.
 func (w *Worker) Step(ctx context.Context, wait time.Duration) (worked bool, err error) {
 	worked, err = w.step(w.haste.begin(ctx), wait)
+	if damage := w.checkDamage(); err == nil {
+		err = damage
+	}
 	hurried := w.haste.end(err)
 	w.publish()
 	switch {
@@ -227,7 +255,7 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	if w.halted() {
 		return w.stepHalted(ctx, wait)
 	}
-	for _, due := range []func(context.Context) error{w.endRest, w.claimTasks, w.lookForStrangers} {
+	for _, due := range []func(context.Context) error{w.endRest, w.claimTasks, w.commitStarts, w.lookForStrangers} {
 		if err := due(ctx); err != nil {
 			return false, err
 		}
@@ -389,7 +417,13 @@ func (w *Worker) Close(ctx context.Context) error {
 	if isRefused(err) {
 		err = w.searchOn(ctx, err)
 	}
+	if err == nil {
+		w.closeStandings(ctx, w.sortedTasks())
+	}
 	switch {
+	case w.checkDamage() != nil:
+		w.config.Logger.Warn("the last checkpoint was not made, because state is damaged; what it held is processed again by the next owner", "error", err)
+		err = nil
 	case isBackpressure(err), isOutage(err), errors.Is(err, errForsaken), errors.Is(err, broker.ErrAborted), errors.Is(err, broker.ErrFenced):
 		w.config.Logger.Warn("the last checkpoint was not made; what it held is processed again by the next owner", "error", err)
 		err = nil

@@ -37,6 +37,9 @@ func (c *cluster) Topics(ctx context.Context, names ...string) (map[string]broke
 					info.Replication = int16(len(p.Replicas))
 				}
 			}
+			if topic.Uuid != (sarama.Uuid{}) {
+				info.ID = topic.Uuid.String()
+			}
 			infos[topic.Name] = info
 		}
 		return c.describe(infos)

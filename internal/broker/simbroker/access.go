@@ -120,6 +120,17 @@ func (b *Broker) DeleteRecords(tp broker.TopicPartition, before int64) error {
 	})
 }
 
+// Forget forgets the offsets that a group has committed for some topics, or for all if none is named.
+func (b *Broker) Forget(group string, topics ...string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if g := b.groups[group]; g != nil {
+		maps.DeleteFunc(g.offsets, func(tp broker.TopicPartition, _ int64) bool {
+			return len(topics) == 0 || slices.Contains(topics, tp.Topic)
+		})
+	}
+}
+
 // DeleteTopic deletes a topic. Groups hear nothing of it: on a cluster that takes them minutes.
 func (b *Broker) DeleteTopic(name string) {
 	b.mu.Lock()

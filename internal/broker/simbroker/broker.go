@@ -71,7 +71,9 @@ type Broker struct {
 	// mu guards everything below, and the contents of topics, groups and memberships.
 	mu     sync.Mutex
 	topics map[string]*topic
-	groups map[string]*group
+	// created counts the topics that were ever made.
+	created int
+	groups  map[string]*group
 	// transactional holds what the coordinator of transactions knows, by transactional id.
 	transactional map[string]*transactional
 	producers     int64

@@ -19,6 +19,7 @@ const brokers = 3
 
 type topic struct {
 	name        string
+	id          string
 	replication int16
 	config      map[string]string
 	partitions  []*partition
@@ -32,7 +33,8 @@ func (b *Broker) createTopic(spec broker.TopicSpec) error {
 	if err := b.checkTopic(spec); err != nil {
 		return fmt.Errorf("create topic %q: %w", spec.Name, err)
 	}
-	t := &topic{name: spec.Name, replication: spec.Replication, config: defaultTopicConfig()}
+	b.created++
+	t := &topic{name: spec.Name, id: fmt.Sprintf("topic-%d", b.created), replication: spec.Replication, config: defaultTopicConfig()}
 	if t.replication == -1 {
 		t.replication = 1
 	}
@@ -87,6 +89,7 @@ func (t *topic) info() broker.TopicInfo {
 		Partitions:  int32(len(t.partitions)),
 		Replication: t.replication,
 		Config:      maps.Clone(t.config),
+		ID:          t.id,
 	}
 }
 

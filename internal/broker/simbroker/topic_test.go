@@ -66,6 +66,10 @@ func TestATopicThatExistsIsLeftAlone(t *testing.T) {
 	check(t, b.CreateTopics(t.Context(), broker.TopicSpec{Name: "orders", Partitions: 9, Replication: -1}))
 	infos, err := b.Topics(t.Context(), "orders", "absent")
 	check(t, err)
+	id := infos["orders"].ID
+	if id == "" {
+		t.Error("the topic has no id")
+	}
 	equal(t, "topics", infos, map[string]broker.TopicInfo{"orders": {
 		Name: "orders", Partitions: 4, Replication: 1,
 		Config: map[string]string{
@@ -74,7 +78,15 @@ func TestATopicThatExistsIsLeftAlone(t *testing.T) {
 			"message.timestamp.type": "CreateTime",
 			"retention.bytes":        "-1", "retention.ms": "604800000",
 		},
+		ID: id,
 	}})
+	b.DeleteTopic("orders")
+	check(t, b.CreateTopic(broker.TopicSpec{Name: "orders", Partitions: 4, Replication: -1}))
+	infos, err = b.Topics(t.Context(), "orders")
+	check(t, err)
+	if infos["orders"].ID == id {
+		t.Error("a topic that was made anew has the id of the old one")
+	}
 }
 
 func TestOneBadSpecDoesNotKeepTheOthersFromBeingCreated(t *testing.T) {

@@ -1,0 +1,105 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/weirstreams/weir/store"
+)
+
+// watchedBackend notes when the database of a task is found to be damaged, by any read: so the worker knows it, also if the error
+// has gone through code of users.
+type watchedBackend struct {
+	store.Backend
+	damage error
+}
+
+func (b *watchedBackend) note(err error) error {
+	if b.damage == nil && errors.Is(err, store.ErrCorrupt) {
+		b.damage = err
+	}
+	return err
+}
+
+// Get implements [store.Backend].
+func (b *watchedBackend) Get(dst, key []byte) ([]byte, error) {
+	value, err := b.Backend.Get(dst, key)
+	if err != nil {
+		return value, b.note(err)
+	}
+	return value, nil
+}
+
+// Scan implements [store.Backend].
+func (b *watchedBackend) Scan(from, to []byte, f func(key, value []byte) (bool, error)) error {
+	return b.note(b.Backend.Scan(from, to, f))
+}
+
+// ScanBack implements [store.Backend].
+func (b *watchedBackend) ScanBack(from, to []byte, f func(key, value []byte) (bool, error)) error {
+	return b.note(b.Backend.ScanBack(from, to, f))
+}
+
+// NewBatch implements [store.Backend].
+func (b *watchedBackend) NewBatch() store.Batch { return &watchedBatch{b.Backend.NewBatch(), b} }
+
+// Load implements [store.Backend].
+func (b *watchedBackend) Load(entries *store.Entries) error { return b.note(b.Backend.Load(entries)) }
+
+// Sync implements [store.Backend].
+func (b *watchedBackend) Sync() error { return b.note(b.Backend.Sync()) }
+
+type watchedBatch struct {
+	store.Batch
+	backend *watchedBackend
+}
+
+// Commit implements [store.Batch].
+func (b *watchedBatch) Commit(sync bool) error { return b.backend.note(b.Batch.Commit(sync)) }
+
+// damaged returns how the database of a task was found to be damaged, or nil.
+func (t *task) damaged() error {
+	if t.database == nil {
+		return nil
+	}
+	return t.database.watched.damage
+}
+
+// checkDamage returns an error if the database of a task was found to be damaged: no checkpoint may count what was read of it.
+func (w *Worker) checkDamage() error {
+	for _, t := range w.tasks {
+		if err := t.damaged(); err != nil {
+			return fmt.Errorf("task %s: %w", t.name, err)
+		}
+	}
+	return nil
+}
+
+// dropDamaged deletes the database of a closed task, and counts it.
+func (w *Worker) dropDamaged(id TaskID, name string, damage error) error {
+	w.config.Logger.Error("state is damaged; it is deleted and restored from the changelogs", "task", name, "error", damage)
+	w.rebuilt[id]++
+	return w.config.DestroyBackend(name)
+}
+
+// heal goes on after the database of a task was found to be damaged: all tasks go back to what is committed, and those that are
+// damaged restore their state from the changelogs.
+func (w *Worker) heal(ctx context.Context, cause error) error {
+	w.goOn()
+	return w.startOver(ctx, cause)
+}
+
+// openWhole opens a task that was assigned in an epoch, whose term does not matter, and begins its restore. A database that is
+// found to be damaged meanwhile is deleted, once.
+func (w *Worker) openWhole(ctx context.Context, id TaskID, topics []string, assigned epoch) error {
+	err := w.openRestoring(ctx, id, topics, assigned)
+	t := w.tasks[id]
+	if t == nil || t.damaged() == nil {
+		return err
+	}
+	if err := w.closeTask(t, false); err != nil {
+		return err
+	}
+	return w.openRestoring(ctx, id, topics, assigned)
+}

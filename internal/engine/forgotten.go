@@ -1,0 +1,111 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/graph"
+)
+
+// commitStarts makes a checkpoint of where tasks begin whose inputs had no committed offsets, before they process anything. From
+// then on the group has offsets for each topic that it has read anything of, until the cluster forgets them.
+func (w *Worker) commitStarts(ctx context.Context) error {
+	if !w.starting || w.resting() || w.heldBack() {
+		return nil
+	}
+	for _, t := range w.tasks {
+		if t.starting && t.state == running {
+			t.changed = true
+		}
+	}
+	if err := w.Checkpoint(ctx); err != nil {
+		return err
+	}
+	w.starting = false
+	return nil
+}
+
+// forgotten returns an error that says so if the application has read an input without committed offsets before, and there is
+// state that its records count in: in a later part, whose own positions do not tell. It would count them again.
+func (w *Worker) forgotten(ctx context.Context, t *task, tp broker.TopicPartition) (lost, err error) {
+	repartitions, changelogs := w.countsIn(t.part)
+	if len(changelogs) == 0 {
+		return nil, nil
+	}
+	for _, topics := range [][]string{repartitions, changelogs} {
+		used, err := w.used(ctx, topics)
+		if err != nil || !used {
+			return nil, err
+		}
+	}
+	// Afterwards, as another process may begin at this moment, which commits first and writes then.
+	committed, err := w.cluster.CommittedOffsets(ctx, w.plan.Group, w.partitionsOf(tp.Topic)...)
+	if err != nil {
+		return nil, fmt.Errorf("committed offsets: %w", err)
+	}
+	if len(committed) > 0 {
+		return nil, nil // this partition was never read: it is new, or there was nothing in it
+	}
+	return fmt.Errorf("%s has no committed offset, nor has any partition of the topic, although the application has read it: "+
+		"topic %q and the state behind it hold what came of that. The cluster forgets the offsets of a group that is away for longer "+
+		"than offsets.retention.minutes, and those of a topic that is deleted", tp, repartitions[0]), nil
+}
+
+// countsIn returns the repartition topics that a part writes, and the changelogs of the parts that read them, or what comes of
+// them.
+func (w *Worker) countsIn(first *graph.Part) (repartitions, changelogs []string) {
+	seen := map[*graph.Part]bool{}
+	var visit func(part *graph.Part)
+	visit = func(part *graph.Part) {
+		if seen[part] {
+			return
+		}
+		seen[part] = true
+		for _, n := range part.Nodes {
+			if n.Sink == nil || n.Sink.Repartition == "" {
+				continue
+			}
+			topic := w.plan.Topic(n)
+			if part == first {
+				repartitions = append(repartitions, topic)
+			}
+			for _, reader := range w.plan.Parts {
+				for _, source := range reader.Sources {
+					if w.plan.Topic(source) != topic || seen[reader] {
+						continue
+					}
+					for _, s := range reader.Stores {
+						changelogs = append(changelogs, s.Changelog)
+					}
+					visit(reader)
+				}
+			}
+		}
+	}
+	visit(first)
+	return repartitions, changelogs
+}
+
+func (w *Worker) partitionsOf(topics ...string) (tps []broker.TopicPartition) {
+	for _, topic := range topics {
+		for n := range w.outbox.known.Partitions[topic] {
+			tps = append(tps, broker.TopicPartition{Topic: topic, Partition: n})
+		}
+	}
+	return tps
+}
+
+// used reports whether anything was ever written to some topics.
+func (w *Worker) used(ctx context.Context, topics []string) (bool, error) {
+	ends, err := w.cluster.Offsets(ctx, broker.Latest, w.partitionsOf(topics...)...)
+	if err != nil {
+		return false, err
+	}
+	for _, end := range ends {
+		if end > 0 {
+			return true, nil
+		}
+	}
+	return false, nil
+}

@@ -1,0 +1,289 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/bytedance/sonic"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/store"
+)
+
+// standing says which input the state of a store reflects: of which topics, by their ids, and up to which offsets. The group's
+// committed offsets say the same while they exist. The cluster forgets them when a group is away for longer than
+// offsets.retention.minutes, or when a topic is deleted, and they do not tell two topics of one name apart.
+//
+// A standing is a record of each changelog, under standingKey: with the first checkpoint over topics with new ids and, at least
+// once, after the last checkpoint of a task that is closed in order. It is a row of the database too.
+type standing struct {
+	// Inputs are the input topics of the task, by name.
+	Inputs map[string]inputStanding `json:"inputs"`
+	// Final is set if the offsets are known to be committed, together with everything that the changelog holds up to here.
+	Final bool `json:"final,omitempty"`
+}
+
+// inputStanding is one input topic of a standing.
+type inputStanding struct {
+	// ID is the id of the topic, empty if the cluster has none.
+	ID string `json:"id,omitempty"`
+	// Next is the offset of the next record that the state does not reflect.
+	Next int64 `json:"next"`
+}
+
+// standingKey is the key of the records that hold a standing. It is in no store but by an accident that we rule out.
+const standingKey = "\x00\xff__weir_standing_of_the_task__\xff\x00"
+
+// standing returns where the state of the task stands at some positions.
+func (t *task) standing(positions map[string]int64, final bool) standing {
+	s := standing{Inputs: map[string]inputStanding{}, Final: final}
+	for topic, next := range positions {
+		s.Inputs[topic] = inputStanding{ID: t.topicIDs[topic], Next: next}
+	}
+	return s
+}
+
+func (s standing) encode() ([]byte, error) { return sonic.ConfigStd.Marshal(s) }
+
+func decodeStanding(value []byte) (s standing, err error) {
+	if err := sonic.ConfigStd.Unmarshal(value, &s); err != nil {
+		return s, fmt.Errorf("standing of a store: %w", err)
+	}
+	return s, nil
+}
+
+// reach notes that the state reflects an input up to an offset.
+func (s *standing) reach(topic string, next int64) {
+	if s.Inputs == nil {
+		s.Inputs = map[string]inputStanding{}
+	}
+	in := s.Inputs[topic]
+	in.Next = max(in.Next, next)
+	s.Inputs[topic] = in
+}
+
+// is reports whether a standing is of topics with these ids.
+func (s *standing) is(ids map[string]string) bool {
+	for topic, id := range ids {
+		if in, ok := s.Inputs[topic]; !ok || in.ID != id {
+			return false
+		}
+	}
+	return true
+}
+
+// takeStanding takes a record with a standing into account, unless it is of a checkpoint that does not count. final says that
+// its offsets are known to be committed, whatever the record says.
+func (r *restore) takeStanding(record *broker.Record, final bool) error {
+	s, err := decodeStanding(record.Value)
+	if err != nil {
+		return err
+	}
+	if !s.Final {
+		for topic, in := range s.Inputs {
+			if next, ok := r.filter.committed[topic]; ok && in.Next > next {
+				return nil // of a checkpoint that does not count
+			}
+		}
+	}
+	for topic, in := range r.standing.Inputs {
+		if now, ok := s.Inputs[topic]; ok && (now.ID == in.ID || now.ID == "" || in.ID == "") {
+			now.Next = max(now.Next, in.Next)
+			s.Inputs[topic] = now
+		}
+	}
+	s.Final = s.Final || final
+	r.standing = s
+	return nil
+}
+
+// standing reads the standing of a store; one without inputs if there is none.
+func (d *database) standing(name string) (standing, error) {
+	value, err := d.backend.Get(nil, metaKey(standingRow, name))
+	if errors.Is(err, store.ErrNotFound) {
+		return standing{}, nil
+	}
+	if err != nil {
+		return standing{}, err
+	}
+	return decodeStanding(value)
+}
+
+// lookUpTopicIDs asks the cluster for the ids of the input topics.
+func (w *Worker) lookUpTopicIDs(ctx context.Context, t *task) error {
+	infos, err := w.cluster.Topics(ctx, slices.Sorted(maps.Keys(t.inputs))...)
+	if err != nil {
+		return fmt.Errorf("ids of the input topics: %w", err)
+	}
+	t.topicIDs = map[string]string{}
+	for topic := range t.inputs {
+		t.topicIDs[topic] = infos[topic].ID
+	}
+	return nil
+}
+
+// prepareFilter decides which changelog records belong to work that counts. That follows from the committed offsets. Of topics
+// without any:
+//
+//   - Exactly once, all records count that can be seen: they were committed with their offsets.
+//   - Otherwise, if other inputs of the task have committed offsets, these decide: offsets are committed together.
+//   - Otherwise, if the database knows what it reflects, nothing counts that comes of later input.
+//   - Otherwise all records count, and the last standing tells whether the offsets that they carry were committed.
+func (w *Worker) prepareFilter(t *task) (processedFilter, error) {
+	filter := processedFilter{committed: maps.Clone(t.positions), open: true}
+	for topic := range t.inputs {
+		reflected, ok, err := t.database.offset(inputOffset, topic)
+		switch {
+		case err != nil:
+			return filter, err
+		case ok:
+			t.reflected[topic] = reflected
+		}
+	}
+	if len(t.uncommitted) == len(t.inputs) && !w.config.ExactlyOnce && len(t.reflected) > 0 {
+		filter.committed, filter.open = maps.Clone(t.reflected), false
+	}
+	return filter, nil
+}
+
+// place finds out where to go on with inputs without committed offsets, from what the restored state reflects, and whether the
+// last checkpoint of that may have ended in the middle.
+func (w *Worker) place(t *task) {
+	for topic := range t.uncommitted {
+		next, known := t.reflected[topic]
+		whole := known
+		if !known || w.config.ExactlyOnce || len(t.uncommitted) < len(t.inputs) {
+			final := true
+			for i := range t.stores {
+				s := t.stores[i].standingNow()
+				if in, ok := s.Inputs[topic]; ok {
+					next, known = max(next, in.Next), true
+					final = final && s.Final
+				}
+			}
+			whole = whole || final
+		}
+		if known {
+			t.positions[topic] = next
+			t.unsure[topic] = !whole
+		}
+	}
+}
+
+// standingNow returns the standing of a store, also while it is restored.
+func (s *taskStore) standingNow() standing {
+	if s.restore != nil {
+		return s.restore.standing
+	}
+	return s.standing
+}
+
+// misplaced returns why the position of an input cannot be relied on, although the topic may have that offset; nil if it can.
+func (t *task) misplaced(tp broker.TopicPartition, position int64) error {
+	for i := range t.stores {
+		in, ok := t.stores[i].standingNow().Inputs[tp.Topic]
+		if now := t.topicIDs[tp.Topic]; ok && in.ID != "" && now != "" && in.ID != now {
+			return fmt.Errorf("%s was deleted and made anew: the state of task %s reflects offset %d of the topic with id %s, "+
+				"and the topic has id %s now", tp, t.name, position, in.ID, now)
+		}
+	}
+	if t.unsure[tp.Topic] {
+		return fmt.Errorf("%s has no committed offset, although the task has state: the cluster forgets the offsets of a group that "+
+			"is away for longer than offsets.retention.minutes. The changelogs reflect offset %d, but the process that wrote them "+
+			"was not stopped in order, so that output of its last checkpoint may be missing", tp, position)
+	}
+	return nil
+}
+
+// flushStanding writes the standing of a store if its changelog does not know the ids of the topics yet. It comes before the
+// changes of the checkpoint.
+func (t *task) flushStanding(s *taskStore, batch store.Batch, now int64) error {
+	s.flushedStanding = s.standing
+	if t.starting || s.standing.is(t.topicIDs) { // where a task starts there is nothing that state reflects
+		return nil
+	}
+	s.flushedStanding = t.standing(t.positions, false)
+	if err := t.appendStanding(s, now); err != nil {
+		return err
+	}
+	s.flushed = true
+	value, err := s.flushedStanding.encode()
+	if err != nil {
+		return err
+	}
+	return batch.Set(metaKey(standingRow, s.Name), value)
+}
+
+// appendStanding appends the flushed standing of a store to its changelog. It has no header with offsets: its own decide.
+func (t *task) appendStanding(s *taskStore, now int64) error {
+	value, err := s.flushedStanding.encode()
+	if err != nil {
+		return err
+	}
+	record := broker.Record{Key: []byte(standingKey), Value: value, Millis: now}
+	if t.epoch != (epoch{}) {
+		record.Headers = []header{{Key: ownerHeader, Value: t.epoch[:]}}
+	}
+	s.appended++
+	return s.changelog.Append(t.id.Partition, &record)
+}
+
+// closeStandings writes, at least once, that the offsets of tasks are committed which are about to be closed in order. Without it
+// a restore that finds no committed offsets cannot tell. A failure is worth a warning only.
+func (w *Worker) closeStandings(ctx context.Context, tasks []*task) {
+	if w.config.ExactlyOnce {
+		return
+	}
+	tasks = slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool {
+		return t.state != running || len(t.stores) == 0 || t.strangers
+	})
+	if len(tasks) == 0 {
+		return
+	}
+	if err := w.writeStandings(ctx, tasks); err != nil {
+		w.config.Logger.Warn("could not note in the changelogs that tasks were closed in order", "error", err)
+	}
+}
+
+func (w *Worker) writeStandings(ctx context.Context, tasks []*task) error {
+	for _, t := range tasks {
+		for i := range t.stores {
+			s := &t.stores[i]
+			s.flushedStanding = t.standing(t.committed, true)
+			if err := t.appendStanding(s, w.config.Clock.Now().UnixMilli()); err != nil {
+				return err
+			}
+		}
+	}
+	if err := w.send(); err != nil {
+		return err
+	}
+	if err := w.producer.Flush(ctx); err != nil {
+		return err
+	}
+	for _, t := range tasks {
+		if err := t.database.write(func(b store.Batch) error { return w.passStandings(t, b) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// passStandings moves the positions of a task's stores past the standings that were written to their changelogs.
+func (w *Worker) passStandings(t *task, batch store.Batch) error {
+	for i := range t.stores {
+		s := &t.stores[i]
+		tp := broker.TopicPartition{Topic: s.Changelog, Partition: t.id.Partition}
+		last, ok := w.producer.LastOffset(tp)
+		if !ok {
+			return fmt.Errorf("%s: records were acknowledged without an offset", tp)
+		}
+		if _, err := s.advancePosition(batch, last, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}

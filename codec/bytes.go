@@ -2,7 +2,7 @@ package codec
 
 // Bytes returns the codec of []byte: the bytes as they are.
 //
-// A nil slice is null (see [Nuller]); an empty one is an empty key or value, and is what Decode returns for one.
+// A nil slice is null (see [Nuller]); an empty slice is an empty key or value, in both directions.
 // Decode copies. Neither direction fails.
 func Bytes() Codec[[]byte] { return bytesCodec{} }
 

@@ -3,17 +3,17 @@
 // A [Codec] is append-style on the way out, so that the runtime encodes straight into the buffer that goes to the
 // broker, and copies on the way in, because the bytes that it is given belong to a fetch buffer that is used again.
 //
-// The runtime passes a null key or value around the codec. A codec whose type can be null says so with [Nuller], and one
-// whose bytes can say null with [NullEncoding].
+// The runtime passes a null key or value around the codec. A codec of a type with a null implements [Nuller], and a codec
+// with an encoding of null implements [NullEncoding].
 package codec
 
 // Codec encodes and decodes values of type T.
 //
-// A Codec is used by many goroutines at once and must not keep state that changes. An implementation may be stateful
-// in what it learns (a cache of schemas) if it guards that itself.
+// A Codec is used by many goroutines at once and must not keep state that changes. An implementation may
+// cache constants, such as schemas, if it guards the cache itself.
 type Codec[T any] interface {
 	// Append appends the encoding of v to dst and returns the extended slice, as append does.
-	// On an error dst is returned as it was given; what lies between its length and its capacity is undefined.
+	// On an error dst is returned as it was given; the bytes between its length and its capacity are undefined.
 	Append(dst []byte, c *Context, v T) ([]byte, error)
 
 	// Decode returns the value that data encodes. data is valid only during the call and must not be changed; the
@@ -28,7 +28,7 @@ type Nuller[T any] interface {
 	IsNull(v T) bool
 }
 
-// Part says what the bytes are.
+// Part names the part of a record that the bytes are.
 type Part uint8
 
 const (
@@ -58,13 +58,13 @@ type Header struct {
 	Value []byte
 }
 
-// Context tells a codec what it is working on. It belongs to the caller and is valid only during the call.
+// Context describes the record of a call to a codec. It belongs to the caller and is valid only during the call.
 type Context struct {
 	// Topic is the Kafka topic, or the name of the store when Part is State.
 	Topic string
 	// Part says whether a key, a value or a state is encoded.
 	Part Part
 	// Headers are the headers of the record. While decoding they must not be changed. While encoding they are
-	// what will be written, and a codec may append to them.
+	// the headers of the output, and a codec may append to them.
 	Headers []Header
 }

@@ -5,7 +5,7 @@ import (
 	"reflect"
 )
 
-// Op says what a codec was doing.
+// Op is the operation of a codec.
 type Op string
 
 const (
@@ -15,7 +15,7 @@ const (
 	Decode Op = "decode"
 )
 
-// Error is what the codecs of Weir return when they fail. Get at it with errors.As; it unwraps to Err.
+// Error is the error of the codecs of Weir. Get at it with errors.As; it unwraps to Err.
 // It holds no memory of the input, so that it may be kept.
 type Error struct {
 	// Op says whether encoding or decoding failed.
@@ -25,7 +25,7 @@ type Error struct {
 	Topic string
 	// Type is the Go type that was encoded or decoded.
 	Type reflect.Type
-	// Err is the cause: what was expected and what came, with the position where there is one. An error that a
+	// Err is the cause: the expected and the actual input, with the position if there is one. An error that a
 	// user's MarshalJSON or UnmarshalJSON returned is in its chain.
 	Err error
 }

@@ -14,15 +14,15 @@ import (
 //	bool                                [Bool]
 //	struct{}                            no bytes at all
 //	a pointer to one of these           [Nullable] of its codec, except *[]byte and *struct{}
-//	a type with a method Codec          what it returns (see [Coded])
+//	a type with a method Codec          its result (see [Coded])
 //	everything else                     [JSON]
 //
-// What counts is the underlying type: with `type Airport string`, For[Airport] writes what [String] writes. Methods do
-// not count, but for that of [Coded]: a MarshalJSON or MarshalText that is added to Airport later does not change the bytes
-// of keys and states that exist. Whoever wants them asked chooses [JSON].
+// The underlying type counts: with `type Airport string`, For[Airport] writes the same bytes as [String]. Methods do
+// not count, except that of [Coded]: a MarshalJSON or MarshalText that is added to Airport later does not change the bytes
+// of existing keys and states. Choose [JSON] to have these methods called.
 //
 // T is looked at once, here, and not for each record. For does not fail: a T that cannot be encoded (a channel, say)
-// gets [JSON], whose calls return the error.
+// gets [JSON], and each call of that codec returns the error.
 func For[T any]() Codec[T] {
 	var zero T
 	if coded, ok := any(zero).(Coded[T]); ok {
@@ -129,7 +129,7 @@ func renamed[T any](err error) error {
 	return err
 }
 
-// retypedNuller is a retyped whose T has a null.
+// retypedNuller is a retyped for a T with a null.
 type retypedNuller[T, U any] struct {
 	retyped[T, U]
 	nuller Nuller[U]

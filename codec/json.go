@@ -8,8 +8,8 @@ import (
 	"unsafe"
 )
 
-// JSON returns a codec of T that writes JSON. Struct tags, embedding and the Marshaler and Unmarshaler interfaces mean
-// what they mean to encoding/json; a method with a pointer receiver is found although Append is given a value.
+// JSON returns a codec of T that writes JSON. Struct tags, embedding and the Marshaler and Unmarshaler interfaces work
+// as in encoding/json; a method with a pointer receiver is found although Append is given a value.
 //
 // Append writes bytes that depend on the value alone, so that they can serve as keys: compact, map keys sorted, text in
 // UTF-8 and escaped only where JSON demands it (no HTML escapes). It fails for NaN and the infinities, and for text that
@@ -20,7 +20,7 @@ import (
 // their syntax, which like that of a [encoding/json.RawMessage] need not look into the escapes of strings. Of a name that
 // comes twice the last counts; names match as in encoding/json, without regard to case. A number that lands in an interface
 // is a [encoding/json.Number], so that integers of 64 bits and decimals come out again as they went in; with float64 they
-// would be rounded, and with int64 the Go type would change with the data. What Decode returns shares no memory with the
+// would be rounded, and with int64 the Go type would change with the data. Decoded values share no memory with the
 // input.
 //
 // If T is a pointer, slice, map or interface, its nil is null (see [Nuller]): for a value that means a tombstone, so
@@ -28,7 +28,7 @@ import (
 // [NullEncoding]): a record with this value has a null value. Append itself writes nil as the text null, and Decode turns
 // the text null into the zero value.
 //
-// Errors are an [*Error] whose cause names the position and shows an excerpt. The engine is sonic where it runs, and
+// Errors are an [*Error]; its cause names the position and shows an excerpt. The engine is sonic where it runs, and
 // encoding/json elsewhere; see [JSONEngine].
 func JSON[T any]() Codec[T] {
 	codec := jsonCodec[T]{
@@ -42,20 +42,20 @@ func JSON[T any]() Codec[T] {
 	return codec
 }
 
-// JSONEngine returns what [JSON] runs on: "sonic" or "encoding/json". The second is correct but slower; it is what a
-// platform or a Go version gets that sonic does not know, and what the build tag weir_stdjson asks for. The two differ in
+// JSONEngine returns the engine of [JSON]: "sonic" or "encoding/json". The second is correct but slower; it serves
+// platforms and Go versions that sonic does not know, and the build tag weir_stdjson selects it. The two differ in
 // a few bytes that mean the same, such as the escape of a control character; see the tests.
 func JSONEngine() string { return jsonEngine }
 
 type jsonCodec[T any] struct {
 	scratch *sync.Pool // of *jsonScratch[T]
-	// copyInput is set for types that keep references to what they were decoded from. They get a copy of their own;
+	// copyInput is set for types that keep references to their input. They get a copy of their own;
 	// others are decoded from the caller's bytes, which saves the copy and lets a short string not hold a long record.
 	copyInput bool
 }
 
-// jsonScratch is what one call needs on the heap, because the engine takes it as an interface and escape analysis ends
-// there. Between calls it is zero, so that the pool keeps neither the caller's buffer nor what values point to.
+// jsonScratch is the heap memory of one call, because the engine takes it as an interface and escape analysis ends
+// there. Between calls it is zero, so that the pool keeps neither the caller's buffer nor values.
 type jsonScratch[T any] struct {
 	value  T
 	buffer []byte
@@ -114,7 +114,7 @@ func (j jsonCodec[T]) release(s *jsonScratch[T]) {
 	j.scratch.Put(s)
 }
 
-// nilableJSON is a jsonCodec whose T can be nil.
+// nilableJSON is a jsonCodec for a T that can be nil.
 type nilableJSON[T any] struct{ jsonCodec[T] }
 
 // IsNull reads the first word of v, which is zero exactly if a pointer, slice, map or interface is nil; reflect's IsNil

@@ -10,7 +10,7 @@ import (
 )
 
 // jsonAliases reports whether decoding a t can leave references to the input in it. Sonic has two types that do so by
-// design, and v1.15.5 does not copy a [encoding/json.Number] that lands in an interface, whatever its options. All else
+// design, and v1.15.5 does not copy a [encoding/json.Number] that lands in an interface, with any options. All else
 // is copied, and encoding/json demands of an Unmarshaler that it copies. seen ends the walk of recursive types.
 func jsonAliases(t reflect.Type, seen map[reflect.Type]bool) bool {
 	if t == reflect.TypeFor[sonic.NoCopyRawMessage]() || t == reflect.TypeFor[ast.Node]() {

@@ -24,7 +24,7 @@ const jsonEncoderOptions = encoder.SortMapKeys | encoder.CompactMarshaler
 // UseUnicodeErrors refuses half surrogate pairs.
 const jsonDecoderOptions = decoder.OptionUseNumber | decoder.OptionValidateString | decoder.OptionUseUnicodeErrors
 
-// appendJSON appends the encoding of what v points to.
+// appendJSON appends the encoding of the value at the pointer v.
 func appendJSON(buffer *[]byte, v any) error {
 	return encoder.EncodeInto(buffer, v, jsonEncoderOptions)
 }
@@ -32,7 +32,7 @@ func appendJSON(buffer *[]byte, v any) error {
 // jsonParser is reused, since sonic takes a pointer to it.
 type jsonParser struct{ decoder decoder.Decoder }
 
-// parse decodes text into what v points to. If text is lent, it is valid only during the call, and strings are copied
+// parse decodes text into the value at the pointer v. If text is lent, it is valid only during the call, and strings are copied
 // out of it. The error holds no part of text.
 func (p *jsonParser) parse(text string, lent bool, v any) error {
 	var options decoder.Options = jsonDecoderOptions
@@ -53,7 +53,7 @@ func (p *jsonParser) parse(text string, lent bool, v any) error {
 }
 
 // jsonError rewrites sonic's errors, which quote the input over several lines and refer to its memory. It looks at err
-// itself only: what is further down its chain belongs to a user's UnmarshalJSON.
+// itself only: errors further down its chain belong to a user's UnmarshalJSON.
 func jsonError(text string, err error) error {
 	data := unsafe.Slice(unsafe.StringData(text), len(text))
 	switch e := err.(type) { //nolint:errorlint // see above

@@ -25,7 +25,7 @@ var jsonEncoderOptions = jsonv2.JoinOptions(
 	jsontext.EscapeForJS(false),
 )
 
-// appendJSON appends the encoding of what v points to.
+// appendJSON appends the encoding of the value at the pointer v.
 func appendJSON(buffer *[]byte, v any) error {
 	out := bytes.NewBuffer(*buffer)
 	err := jsonv2.MarshalWrite(out, v, jsonEncoderOptions)
@@ -40,7 +40,7 @@ type jsonParser struct{}
 
 var errTrailingJSON = errors.New("syntax error: data after the value")
 
-// parse decodes text into what v points to. The error holds no part of text. It makes no difference whether text is lent.
+// parse decodes text into the value at the pointer v. The error holds no part of text. It makes no difference whether text is lent.
 func (*jsonParser) parse(text string, _ bool, v any) error {
 	d := json.NewDecoder(strings.NewReader(text))
 	d.UseNumber()

@@ -2,9 +2,9 @@ package codec
 
 import "bytes"
 
-// NullEncoding is implemented by codecs of formats in which bytes can say null, such as the text null of JSON. A record
+// NullEncoding is implemented by codecs of formats with an encoding of null, such as the text null of JSON. A record
 // with such a key or value is a record with a null key or value: it deletes the row of a table, aggregations pass it over,
-// and what is written of it is a null (for a value: a tombstone) and not the bytes.
+// and it is written as a null (for a value: a tombstone) and not as the bytes.
 //
 // A codec of a type that has a null of its own needs [Nuller] only: a decoded value that is null makes the record null as
 // well. NullEncoding is for types that cannot hold a null, such as the int64 of JSON[int64].

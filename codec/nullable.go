@@ -2,7 +2,7 @@ package codec
 
 import "errors"
 
-// Nullable returns the codec of *T that writes what inner writes for the T that is pointed to, and takes a nil pointer
+// Nullable returns the codec of *T that writes the bytes of inner for the T at the pointer, and takes a nil pointer
 // for null (see [Nuller]). Use it to tell a null from a zero value: Nullable(Int64()).
 //
 // If inner has a null of its own, a pointer to that is null as well. Append fails with an [*Error] for nil, since there

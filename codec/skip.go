@@ -5,12 +5,12 @@ import (
 	"fmt"
 )
 
-// ErrIgnore is what Decode or Split return (or wrap) for a message that is none of the stream's business, such as a
+// ErrIgnore is returned (or wrapped) by Decode or Split for a message that does not belong to the stream, such as a
 // heartbeat between the data: the record is passed over, counted as ignored and not an error.
 var ErrIgnore = errors.New("message ignored")
 
 // ErrUnavailable is in the chain of an error that is not the record's fault, such as a schema that the registry refuses.
-// The application ends with it, whatever is to be done with broken records: it must not skip good ones.
+// The application ends with it under every error policy: it must not skip good records.
 var ErrUnavailable = errors.New("unavailable")
 
 // ErrOutage is an ErrUnavailable that passes, such as a schema registry that does not answer. The application goes back to
@@ -26,8 +26,8 @@ type Splitter[T any] interface {
 	Split(dst []T, c *Context, data []byte) ([]T, error)
 }
 
-// HeaderReader is implemented by codecs that read headers which say how a message is encoded. What a topology does with
-// the record goes without these headers: its output may be encoded in another way.
+// HeaderReader is implemented by codecs that read headers about the encoding of a message. The topology does not see
+// these headers: its output may be encoded in another way.
 type HeaderReader interface {
 	// FormatHeaders returns the names of the headers that describe the part, always the same.
 	FormatHeaders(part Part) []string

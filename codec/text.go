@@ -15,7 +15,7 @@ import (
 // [golang.org/x/text/encoding].
 //
 // Append fails with an [*Error] for text that is not UTF-8 and for characters that the encoding does not have; Decode
-// fails for bytes that do not stand for a character. Neither replaces what it cannot convert.
+// fails for bytes that do not stand for a character. Neither replaces characters that it cannot convert.
 func Text(e encoding.Encoding) Codec[string] {
 	return &textCodec{
 		encoders: sync.Pool{New: func() any { return e.NewEncoder() }},
@@ -54,7 +54,7 @@ func (t *textCodec) Decode(c *Context, data []byte) (string, error) {
 		return "", failed[string](Decode, c, err)
 	}
 	v := string(text)
-	// Decoders put U+FFFD for what is not text. It may also have been written; then it encodes as it came.
+	// Decoders put U+FFFD for bytes that are not text. If the character itself was written, it encodes as it came.
 	if strings.ContainsRune(v, utf8.RuneError) {
 		if again, err := t.encode(nil, v); err != nil || string(again) != string(data) {
 			return "", failed[string](Decode, c, errNotInEncoding)

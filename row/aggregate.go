@@ -11,7 +11,7 @@ import (
 )
 
 // Aggregate computes one value from the rows of a window. It is a [window.Aggregator] on its own, and a part of
-// [Aggregates]. It passes over rows that lack the column, or in which the value is null. It merges, so that it is also for
+// [Aggregates]. It passes over rows without the column or with a null there. It merges, so that it is also for
 // sliding windows and sessions.
 //
 // A value of a kind that the aggregate does not take, such as a text in a sum, is an error of the record: a panic with an
@@ -146,7 +146,7 @@ func (a Aggregate) add(s *AggregateState, r Row, order int64) {
 	s.count++
 }
 
-// detached returns a value whose text does not hold on to the record that it was decoded from.
+// detached returns a value with text of its own, which does not keep the memory of the record.
 func detached(v Value) Value {
 	if v.kind == KindString || v.kind == KindBig {
 		return text(v.kind, strings.Clone(v.text()))
@@ -229,7 +229,7 @@ func (a Aggregate) Result(s *AggregateState) Value {
 // Codec implements [window.Aggregator].
 func (a Aggregate) Codec() codec.Codec[AggregateState] { return aggregateCodec{} }
 
-// String returns what is computed, as text: mean of price.
+// String describes the aggregate: mean of price.
 func (a Aggregate) String() string {
 	if a.of == nil {
 		return "count of rows"

@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// Apply is what a function makes of the value. The types of the function say what it takes and gives: a value of another
+// Apply calls a function with the value. The types of the function are the kinds of its argument and result: a value of another
 // kind, null included, is a [*TypeError], unless it takes a [Value].
 func (e Expr) Apply[A, B Scalar](f func(A) B) Expr {
 	x := &applied[A, B]{of: e.node, take: reader[A](), give: writer[B]()}

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Change makes a row of another. It is what Stream.MapWith takes. The row that it is given is not changed.
+// Change makes a row of another, for Stream.MapWith. It does not change its argument.
 type Change func(context.Context, Row) (Row, error)
 
 // Select keeps some columns, in the given order. A missing one is a [*ColumnError].
@@ -26,7 +26,7 @@ func Select(columns ...string) Change {
 	}
 }
 
-// Assign sets a column to a constant or to what an expression gives: in its place if it is there, else at the end.
+// Assign sets a column to a constant or to the value of an expression: in its place if the column exists, else at the end.
 func Assign[T Operand](column string, v T) Change {
 	n := operand(v)
 	return func(ctx context.Context, r Row) (Row, error) {
@@ -160,7 +160,7 @@ func Column[T Scalar](name string) func(context.Context, Row) (T, error) {
 	return Compute[T](Col(name))
 }
 
-// Compute makes a function that returns what an expression gives as a Go value, for Stream.MapWith and Stream.TryGroupBy.
+// Compute makes a function that returns the value of an expression as a Go value, for Stream.MapWith.
 // A value of another kind is a [*TypeError].
 func Compute[T Scalar](e Expr) func(context.Context, Row) (T, error) {
 	n, read := e.node, reader[T]()

@@ -7,13 +7,13 @@ import (
 	"github.com/weirstreams/weir/codec"
 )
 
-// JSON returns the codec of rows as JSON objects. Integers stay integers, of whatever size, floats stay floats (1.0 is
-// written as 1.0), and columns stay in order: what was decoded is encoded to the same values. Text is written in UTF-8 and
+// JSON returns the codec of rows as JSON objects. Integers of any size stay integers, floats stay floats (1.0 is
+// written as 1.0), and columns stay in order: a decoded row is encoded to the same values. Text is written in UTF-8 and
 // escaped only where JSON demands it; white space is not kept.
 //
-// Decode is strict, as that of codec.JSON is, and refuses whatever is not an object or null. Of a column that comes twice
-// the last value counts. A null record or the text null is a nil row, and a nil row is written as a null record, which
-// for a value means a tombstone. Append fails for NaN and the infinities, and for text that is not UTF-8.
+// Decode is strict, as that of codec.JSON is, and refuses everything but an object or null. The last value
+// of a repeated column counts. A null record or the text null is a nil row, and a nil row is written as a null record
+// (for a value, a tombstone). Append fails for NaN and the infinities, and for text that is not UTF-8.
 //
 // The result of Decode shares no memory with the input, but its strings share one copy of it.
 func JSON() codec.Codec[Row] { return rowCodec{} }

@@ -172,7 +172,7 @@ func compare(a, b Value) (order int, ok bool) {
 // unordered is how NaN compares.
 const unordered = 2
 
-// compareNumbers compares two numbers by what they are worth, and says whether both are numbers.
+// compareNumbers compares two numbers of any kinds exactly, and says whether both are numbers.
 func compareNumbers(a, b Value) (int, bool) {
 	switch {
 	case a.kind == KindInt && b.kind == KindInt:

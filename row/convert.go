@@ -23,7 +23,7 @@ func (e *TypeError) Error() string { return fmt.Sprintf("%v is not %v", e.Kind, 
 // which takes everything. The list must not be changed. Any other kind, null included, is a [*TypeError].
 func As[T Scalar](v Value) (T, error) { return reader[T]()(v) }
 
-// reader returns what turns values into T, looked up once.
+// reader returns the function that turns values into T.
 func reader[T Scalar]() func(Value) (T, error) {
 	var read any
 	switch any(*new(T)).(type) {
@@ -76,7 +76,7 @@ func want[T any](v Value, kind Kind) error {
 	return &TypeError{Kind: v.kind, Want: reflect.TypeFor[T]()}
 }
 
-// writer returns what turns T into values, looked up once.
+// writer returns the function that turns T into values.
 func writer[T Scalar]() func(T) Value {
 	var write any
 	switch any(*new(T)).(type) {
@@ -104,7 +104,7 @@ func writer[T Scalar]() func(T) Value {
 // each record, or use Int, Float and the like.
 func Of[T Constant](v T) Value { return of(v) }
 
-// of is Of for what its caller's constraint has checked.
+// of is Of for types that the constraint of its caller has checked.
 func of(v any) Value {
 	switch v := v.(type) {
 	case Value:

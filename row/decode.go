@@ -19,7 +19,7 @@ type decoder struct {
 	text  string
 	at    int
 	depth int
-	// fields and values are stacks of what is not finished, so that a finished row or list is made in one piece.
+	// fields and values are stacks of unfinished rows and lists, so that a finished row or list is made in one piece.
 	fields []Field
 	values []Value
 }
@@ -59,7 +59,7 @@ func decode(data []byte) (Value, error) {
 	return v, err
 }
 
-// pop takes what lies from begin off a stack.
+// pop removes the elements from begin on from a stack.
 func pop[T any](stack []T, begin int) []T {
 	clear(stack[begin:])
 	return stack[:begin]
@@ -111,7 +111,7 @@ func (d *decoder) next() byte {
 	return 0
 }
 
-// unexpected is the error for what is at hand.
+// unexpected is the error for the next character.
 func (d *decoder) unexpected() error {
 	if d.at >= len(d.text) {
 		return errEnd
@@ -386,7 +386,7 @@ func (d *decoder) unescape(begin int) (string, error) {
 	return "", errEnd
 }
 
-// unicode reads what follows \u, and the second half of a surrogate pair.
+// unicode reads the digits behind \u, and the second half of a surrogate pair.
 func (d *decoder) unicode() (rune, error) {
 	r, err := d.hex()
 	if err != nil || !utf16.IsSurrogate(r) {

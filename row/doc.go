@@ -1,4 +1,4 @@
-// Package row handles records whose columns are known only at run time: JSON objects without a Go type.
+// Package row handles records with columns that are known only at run time: JSON objects without a Go type.
 //
 //	readings := stream.NewTopic("readings", codec.String(), row.JSON())
 //
@@ -16,7 +16,7 @@
 //
 // # Expressions
 //
-// An [Expr] computes a value from one row. It begins with [Col], [Lit] or [Contains] and is composed by methods, whose
+// An [Expr] computes a value from one row. It begins with [Col], [Lit] or [Contains] and is composed by methods. Their
 // operands are Go constants or further expressions. An operand of a type that no value can have does not compile.
 //
 // Rules:
@@ -24,9 +24,9 @@
 //   - An integer and a float compute as floats. Integers are of 64 bits: overflow is [ErrOverflow], not a wrong number.
 //     Div is true division and gives a float; Mod takes the sign of the divisor; either by zero is [ErrDivisionByZero].
 //   - Add also joins two strings, or two lists; Mul repeats one of them.
-//   - Eq and Ne compare any two values, numbers by what they are worth (1 equals 1.0). Lt, Le, Gt and Ge order two
+//   - Eq and Ne compare any two values, numbers of all kinds by their size (1 equals 1.0). Lt, Le, Gt and Ge order two
 //     numbers, strings or lists. Booleans are not numbers.
-//   - And, Or and Not take booleans and give booleans. And and Or are lazy: what is on the right is looked at only if it
+//   - And, Or and Not take booleans and give booleans. And and Or are lazy: the right operand is evaluated only if it
 //     decides. Truthy turns any value into a boolean; OrElse and AndThen give an operand back.
 //   - Anything else is an [OperandError] that names the expression and the kinds.
 //

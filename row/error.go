@@ -36,17 +36,17 @@ func (r Row) missing(column string) error {
 	return &ColumnError{Column: column, Columns: r.Columns(), Nil: r.IsNil()}
 }
 
-// ElementError says that a nested row or list does not have what was asked for.
+// ElementError says that a nested row or list lacks an element.
 type ElementError struct {
 	// Expr is the expression, as its String says.
 	Expr string
-	// Problem says what is missing, and what there is.
+	// Problem names the missing element, and the existing ones.
 	Problem string
 }
 
 func (e *ElementError) Error() string { return e.Expr + ": " + e.Problem }
 
-// OperandError says that an operation is not defined for what it was given.
+// OperandError says that an operation is not defined for its operands.
 type OperandError struct {
 	// Expr is the expression, as its String says.
 	Expr string

@@ -9,7 +9,7 @@ import (
 // [Lit] and [Contains] make one.
 type Expr struct{ node node }
 
-// Operand is what an expression is combined with: a Go constant, a [Value], or another expression.
+// Operand is an operand of an expression: a Go constant, a [Value], or another expression.
 type Operand interface {
 	~bool | ~string |
 		~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~float32 | ~float64 |

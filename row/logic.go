@@ -11,7 +11,7 @@ func (e Expr) Or[T Operand](v T) Expr { return Expr{&logic{e.node, operand(v), f
 // Not is the opposite of a boolean.
 func (e Expr) Not() Expr { return Expr{&not{e.node}} }
 
-// Truthy says whether a value counts as true: everything but null, false, zero and what is empty.
+// Truthy says whether a value counts as true: everything but null, false, zero, and empty text, lists and rows.
 func (e Expr) Truthy() Expr { return Expr{&truthy{e.node}} }
 
 // OrElse is the first value if it counts as true (see [Value.Truthy]), else the second, which is only then looked at.

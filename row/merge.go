@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Side is what a join gives a function of one of its sides: a row, or a pointer that is nil where there is none. A nil row
+// Side is one side of a join, as its function gets it: a row, or a pointer that is nil where there is none. A nil row
 // counts as one without columns.
 type Side interface{ Row | *Row }
 

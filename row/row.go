@@ -24,8 +24,8 @@ type Field struct {
 // noFields are those of a row without columns.
 var noFields = []Field{}
 
-// Constant is a Go type that a [Value] can be made of. Types that are defined by these, such as time.Duration, count as
-// what they are defined by.
+// Constant is a Go type that a [Value] can be made of. Types defined by these, such as time.Duration, count as their
+// underlying types.
 type Constant interface {
 	~bool | ~string |
 		~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~float32 | ~float64 |
@@ -126,7 +126,7 @@ func (r Row) with(column string, v Value) Row {
 	return Row{append(fields, Field{column, v})}
 }
 
-// Equal reports whether two rows have the same columns with equal values, in whatever order.
+// Equal reports whether two rows have the same columns with equal values, in any order.
 func (r Row) Equal(o Row) bool {
 	if len(r.fields) != len(o.fields) || r.IsNil() != o.IsNil() {
 		return false

@@ -6,7 +6,7 @@ import (
 	"unsafe"
 )
 
-// Kind is what a [Value] is.
+// Kind is the kind of a [Value].
 type Kind uint8
 
 const (
@@ -36,7 +36,7 @@ func (k Kind) String() string {
 // Value is one value of a row. It is immutable and small: copy it. The zero Value is null. Two are compared with Equal,
 // not with ==.
 type Value struct {
-	// p and n are what kind says: a bool or number in n; the data and length of a string or slice.
+	// p and n hold the value by its kind: a bool or number in n; the data and length of a string or slice.
 	p    unsafe.Pointer
 	n    uint64
 	kind Kind
@@ -90,7 +90,7 @@ func text(kind Kind, v string) Value {
 	return Value{kind: kind, p: unsafe.Pointer(unsafe.StringData(v)), n: uint64(len(v))}
 }
 
-// Kind returns what the value is.
+// Kind returns the kind of the value.
 func (v Value) Kind() Kind { return v.kind }
 
 // IsNull reports whether the value is null.
@@ -124,7 +124,7 @@ func (v Value) number() (float64, bool) {
 	return 0, false
 }
 
-// Truthy reports whether the value counts as true: everything but null, false, zero and what is empty.
+// Truthy reports whether the value counts as true: everything but null, false, zero, and empty text, lists and rows.
 func (v Value) Truthy() bool {
 	switch v.kind {
 	case KindNull:
@@ -135,7 +135,7 @@ func (v Value) Truthy() bool {
 	return v.n != 0
 }
 
-// Equal reports whether two values are the same: numbers by what they are worth, lists in order, rows without regard to
+// Equal reports whether two values are the same: numbers of all kinds by their size, lists in order, rows without regard to
 // the order of their columns.
 func (v Value) Equal(w Value) bool {
 	switch {
@@ -163,7 +163,7 @@ func (v Value) Equal(w Value) bool {
 	return ok && order == 0
 }
 
-// String returns the value as JSON. What JSON cannot say, such as NaN, is written as Go does.
+// String returns the value as JSON. Numbers that JSON lacks, such as NaN, are written as Go writes them.
 func (v Value) String() string {
 	data, err := appendValue(nil, v)
 	if err != nil {

@@ -6,17 +6,17 @@ import (
 )
 
 // BackpressureError says that a target cannot take more for a while. Returned, wrapped or not, by [Writer].Flush, it makes the
-// worker stop reading input, keep what it has, and flush again after the time: nothing is processed twice for that. Other
+// worker stop reading input, keep its records, and flush again after the time. No record is processed twice for it. Other
 // workers go on, and so do rebalances; partitions that are given up meanwhile are processed again by their next owner, from
 // the checkpoint before.
 type BackpressureError struct {
 	// RetryAfter is how long to wait, as the target has asked for where it says so. 0 means 1 s.
 	RetryAfter time.Duration
-	// Err is what the target said. It may be nil.
+	// Err is the answer of the target. It may be nil.
 	Err error
 }
 
-// Error names the time and what the target said.
+// Error names the time and the answer of the target.
 func (e *BackpressureError) Error() string {
 	if e.Err == nil {
 		return fmt.Sprintf("the sink takes no more for %v", e.Wait())

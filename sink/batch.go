@@ -26,7 +26,7 @@ func (o BatchOptions) withDefaults() BatchOptions {
 }
 
 // Batch returns a sink that collects the records of each task between two checkpoints, and hands them to write before the
-// second, in order. Records are copied but for what their keys and values point to, which must not be changed. The slice
+// second, in order. Records are copied, without the targets of pointers in keys and values, which must not be changed. The slice
 // is valid until write returns.
 //
 // write is called by the goroutines of several tasks at once. When it has returned nil, its records are not handed to it again

@@ -4,7 +4,7 @@
 //		return insert(ctx, db, orders)
 //	}))
 //
-// What is handed to a sink counts with the checkpoint: each task has a [Writer] of its own, which is flushed before the
+// Records in a sink count with the checkpoint: each task has a [Writer] of its own, which is flushed before the
 // offsets of its records are committed. After a crash in between, records are written again. So delivery to sinks is at
 // least once with either guarantee of the runtime, and a target that takes the same record twice without harm (an upsert, a
 // file that is named after its offsets) makes it exactly once.

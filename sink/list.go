@@ -11,7 +11,7 @@ type List[K, V any] struct {
 	records []Record[K, V]
 }
 
-// Records returns what was written so far: per task in order, and that is with checkpoints. Any goroutine may call it.
+// Records returns the written records, in order for each task. Checkpoints write them. Any goroutine may call it.
 func (l *List[K, V]) Records() []Record[K, V] {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 // Record is a record on its way to a sink.
 type Record[K, V any] = operator.Record[K, V]
 
-// Writer writes what one task hands to a sink.
+// Writer writes the records of one task to a sink.
 type Writer[K, V any] = operator.Writer[K, V]
 
 // Sink is a place outside of Kafka. One value may be used at several places of a topology: it is connected and closed once,
@@ -18,13 +18,13 @@ type Sink[K, V any] interface {
 	// Connect is called by App.Run before the first record is read: it opens connections and finds out whether the
 	// target is fit for use. An error ends the run.
 	Connect(ctx context.Context) error
-	// Writer returns what writes the records of a task. It is called by the goroutines of several tasks at once.
+	// Writer returns the writer of a task. It is called by the goroutines of several tasks at once.
 	Writer(ctx context.Context, task Task) (Writer[K, V], error)
 	// Close is called once, at the end of the run, when all writers are closed, and only if Connect has succeeded.
 	Close(ctx context.Context) error
 }
 
-// Task names whose records a writer is given.
+// Task names the task of a writer.
 type Task struct {
 	// Sink is the name of the operator.
 	Sink string

@@ -17,8 +17,8 @@ const (
 	modest = 1 << 20
 )
 
-// check walks over data without decoding it, to find lengths and counts that the data cannot hold. Decoders allocate what
-// these say before they look for the bytes.
+// check walks over data without decoding it, to find lengths and counts that the data cannot hold. Decoders allocate by
+// these counts before they look for the bytes.
 type check struct {
 	kind  avro.Type
 	size  int     // of fixed
@@ -143,7 +143,7 @@ func (c *check) verify(data []byte) error {
 	return err
 }
 
-// skip returns what follows the value.
+// skip returns the bytes behind the value.
 func (c *check) skip(data []byte, depth int) ([]byte, error) {
 	switch c.kind {
 	case avro.Null:

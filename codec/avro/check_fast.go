@@ -6,8 +6,8 @@ import (
 	"github.com/hamba/avro/v2"
 )
 
-// sound reports whether data begins with a value; verify says what is wrong with it. With guarded it need not look at what
-// lies behind the last field that can hold an array, a map or a recursive type.
+// sound reports whether data begins with a value; verify returns the error. With guarded it need not look at
+// bytes behind the last field that can hold an array, a map or a recursive type.
 func (c *check) sound(data []byte, guarded bool) bool {
 	if !guarded || c.kind != avro.Record {
 		return c.end(data, 0, 0) >= 0

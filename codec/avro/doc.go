@@ -11,7 +11,7 @@
 // # Schema evolution
 //
 // A message is read with the schema that it was written with (the writer's schema, from the registry or given to
-// ReadWith) and then turned into what the format's own schema (the reader's) says, by the rules of the Avro
+// ReadWith) and then converted to the format's own schema (the reader's), by the rules of the Avro
 // specification: fields are matched by name or alias, missing ones take the default, int becomes long, and so on.
 //
 // # Limits

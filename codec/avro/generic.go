@@ -35,8 +35,8 @@ type GenericFormat struct {
 // When writing, every type of number is taken that holds the value, a json.Number too; missing fields get their default,
 // and fields that the schema does not have are left out. A value that is changed to fit is copied first.
 //
-// A local timestamp is the time of UTC at which a clock shows what the timestamp says. When writing, what a clock shows in the
-// location of the time.Time counts. A decimal that has more digits than the schema's precision or scale is an error; times are
+// A local timestamp is read as the same date and time of day in UTC, and written as the date and time of day in the location of the
+// time.Time. A decimal that has more digits than the schema's precision or scale is an error; times are
 // rounded down to the unit of their type.
 //
 // references are the schemas that the schema refers to.
@@ -64,7 +64,7 @@ func newGeneric(s *schema, tagged bool) (*GenericFormat, error) {
 	return f, nil
 }
 
-// newGenericCodec returns the codec that writes with schema s, for which native is goavro's codec, and reads data of schema from.
+// newGenericCodec returns the codec that writes with schema s, with goavro's codec native for s, and reads data of schema from.
 func newGenericCodec(s, from *schema, native *goavro.Codec, tagged bool) (genericCodec, error) {
 	reader := native
 	if from != s {
@@ -89,7 +89,7 @@ func newGenericCodec(s, from *schema, native *goavro.Codec, tagged bool) (generi
 	return c, nil
 }
 
-// TaggedUnions returns the format whose values of unions are maps from the name of the branch to the value, as goavro and
+// TaggedUnions returns the format that has values of unions as maps from the name of the branch to the value, as goavro and
 // the JSON encoding of Avro have them. Null is nil.
 func (f *GenericFormat) TaggedUnions() *GenericFormat {
 	tagged, err := newGeneric(f.schema, true)

@@ -12,8 +12,8 @@ import (
 // A change turns one form of a value into another. A nil change leaves it as it is.
 type change func(any) (any, error)
 
-// fromPlain returns how the value of a logical type comes from that of the type below it: goavro's null, int32, int64,
-// []byte and so on. Types that it does not know stay what they are below, as the specification says.
+// fromPlain returns the conversion from the type below a logical type: goavro's null, int32, int64,
+// []byte and so on. Unknown logical types keep the value of the type below, as the specification says.
 func fromPlain(s avro.Schema) change {
 	logical := logicalOf(s)
 	if isNone(logical) {
@@ -41,7 +41,7 @@ func fromPlain(s avro.Schema) change {
 	return nil
 }
 
-// toPlain is the reverse of fromPlain. It also takes what lies below.
+// toPlain is the reverse of fromPlain. It also takes values of the type below.
 func toPlain(s avro.Schema) change {
 	logical := logicalOf(s)
 	if isNone(logical) {
@@ -85,7 +85,7 @@ func toPlain(s avro.Schema) change {
 	}
 }
 
-// wallClock returns the time of UTC at which a clock there shows what a clock shows in the place of t.
+// wallClock returns the time in UTC with the date and the time of day of t.
 func wallClock(t time.Time) time.Time {
 	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
 }
@@ -184,7 +184,7 @@ func twosComplement(n *big.Int) []byte {
 	return b
 }
 
-// signed puts a zero before a number whose first bit would be taken for its sign.
+// signed puts a zero byte before a number with a set first bit, which would count as its sign.
 func signed(b []byte) []byte {
 	if len(b) == 0 || b[0]&0x80 != 0 {
 		return append([]byte{0}, b...)

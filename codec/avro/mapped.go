@@ -85,7 +85,7 @@ func unsupported(v reflect.Type, s avro.Schema) error {
 	return fmt.Errorf("a value of Go type %s is no %s", v, describe(s))
 }
 
-// toGeneric turns a Go value into what the generic codec takes.
+// toGeneric turns a Go value into a value for the generic codec.
 func (m *mapped) toGeneric(s avro.Schema, v reflect.Value) (any, error) {
 	s = deref(s)
 	if u, ok := s.(*avro.UnionSchema); ok {
@@ -325,7 +325,7 @@ func fieldsOf(t reflect.Type) map[string][]int {
 	return out
 }
 
-// fromGeneric sets a Go value to what the generic codec has read.
+// fromGeneric sets a Go value to a value that the generic codec has read.
 func (m *mapped) fromGeneric(s avro.Schema, value any, to reflect.Value) error {
 	s = deref(s)
 	if u, ok := s.(*avro.UnionSchema); ok {

@@ -7,8 +7,8 @@ import (
 	"github.com/hamba/avro/v2"
 )
 
-// resolver builds changes from what goavro decodes by the writer's schema, without logical types, to what a user of the
-// reader's schema gets: schema resolution of the Avro specification.
+// resolver builds changes from goavro's values by the writer's schema, without logical types, to the user's values by the
+// reader's schema: schema resolution of the Avro specification.
 type resolver struct {
 	// tagged keeps the names of the branches of unions.
 	tagged bool
@@ -129,7 +129,7 @@ func enum(w, r *avro.EnumSchema) change {
 	}
 }
 
-// fromUnion reads the branch that was written as r, whatever r is.
+// fromUnion reads the branch that was written as any schema r.
 func (x *resolver) fromUnion(w *avro.UnionSchema, r avro.Schema) (change, error) {
 	branches := map[string]change{}
 	for _, branch := range w.Types() {
@@ -291,7 +291,7 @@ func (x *resolver) defaultOf(r *avro.RecordSchema, f *avro.Field) (func() any, e
 	if err != nil || !ok {
 		return nil, err
 	}
-	// What is made of a default is what is made of the same value in data.
+	// A default is converted like the same value in data.
 	own := &resolver{x.tagged, x.defaults, map[[2]string]*change{}}
 	c, err := own.resolve(f.Type(), f.Type())
 	if err != nil {

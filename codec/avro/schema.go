@@ -20,7 +20,7 @@ type schema struct {
 	// softened is set if parsed has other default values than defaults.
 	softened bool
 	check    *check
-	// guarded is set if the data has to be checked before it is decoded, whatever its size.
+	// guarded is set if data of any size has to be checked before it is decoded.
 	guarded bool
 }
 
@@ -81,7 +81,7 @@ func writersSchema(r registry.Schema) (*schema, error) {
 	return s, nil
 }
 
-// deref returns what a reference to a named type stands for.
+// deref returns the type that a reference names.
 func deref(s avro.Schema) avro.Schema {
 	if r, ok := s.(*avro.RefSchema); ok {
 		return r.Schema()
@@ -91,7 +91,7 @@ func deref(s avro.Schema) avro.Schema {
 
 // logicalOf returns the logical type of a schema, or nil.
 func logicalOf(s avro.Schema) avro.LogicalSchema {
-	// A typed nil pointer in the interface is what the library returns for none.
+	// Without a type, the library returns a typed nil pointer in the interface.
 	switch s := s.(type) {
 	case *avro.PrimitiveSchema:
 		return s.Logical()
@@ -151,7 +151,7 @@ func readJSON(text string) (any, error) {
 	return v, err
 }
 
-// resolve returns a type in which names of other schemas are replaced.
+// resolve returns a type with the names of other schemas replaced.
 func (in *inliner) resolve(v any, namespace string) any {
 	switch v := v.(type) {
 	case string:

@@ -18,8 +18,8 @@ type Branch struct {
 	Value any
 }
 
-// tagger builds changes from what a user gives to what goavro encodes: without logical types, and with the names of the
-// branches of unions. Values are copied where they change; what the user gave is left alone.
+// tagger builds changes from the user's values to values that goavro encodes: without logical types, and with the names of the
+// branches of unions. Values are copied where they change; the user's values stay as they are.
 type tagger struct {
 	// tagged says that the user's values have the names already.
 	tagged bool
@@ -142,7 +142,7 @@ func (x *tagger) record(s *avro.RecordSchema) change {
 	return *result
 }
 
-// same reports whether nothing has changed, for values whose comparison costs little.
+// same reports whether nothing has changed, for values that are cheap to compare.
 func same(a, b any) bool {
 	switch a := a.(type) {
 	case string, int, int32, int64, float32, float64, bool:

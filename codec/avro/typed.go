@@ -20,7 +20,7 @@ type TypedFormat[T any] struct {
 	schema *schema
 }
 
-// Typed returns the format of a Go type, usually a struct whose fields have tags `avro:"name"`:
+// Typed returns the format of a Go type, usually a struct with fields that have tags `avro:"name"`:
 //
 //	boolean, string, bytes, int, long      bool, string, []byte, int32, int64 and int
 //	float, double                          float32, float64
@@ -44,7 +44,7 @@ func Typed[T any](schema string, references ...registry.Reference) (*TypedFormat
 	if err != nil {
 		return nil, fmt.Errorf("avro schema: %w", err)
 	}
-	// One block for each array and map, without its size: what Java's writers do.
+	// One block for each array and map, without its size, as Java's writers do.
 	config := avro.Config{BlockLength: 1 << 30, DisableBlockSizeHeader: true}
 	f := &TypedFormat[T]{typedCodec[T]{written: s, read: s.parsed, pools: newPools[T](config), registered: map[string]reflect.Type{}}, s}
 	if err := f.chooseMaps(s, s); err != nil {
@@ -173,10 +173,10 @@ func (t *typedCodec[T]) chooseMaps(s, from *schema) error {
 	return nil
 }
 
-// pools keep what calls need on the heap.
+// pools keep the heap memory of calls.
 type pools[T any] struct {
 	// Up to modest, the library is let loose on data without arrays, maps and recursion at once: it allocates no more
-	// than that for a string. It is set to take any length in what is larger, but that is checked first.
+	// than that for a string. For larger data it is set to take any length, and the data is checked first.
 	small, large             avro.API
 	writers                  sync.Pool // of *typedWriter[T]
 	smallReaders, bigReaders sync.Pool // of *typedReader[T]
@@ -238,7 +238,7 @@ func (t typedCodec[T]) Append(dst []byte, c *codec.Context, v T) ([]byte, error)
 	return dst, nil
 }
 
-// sourceSchema returns the schema of what Decode is given.
+// sourceSchema returns the schema of the data that Decode receives.
 func (t typedCodec[T]) sourceSchema() *schema {
 	if t.source == nil {
 		return t.written

@@ -19,7 +19,7 @@ type Invalid struct {
 type Finding struct {
 	// At is the JSON pointer of the value; it is empty for the whole text.
 	At string
-	// Reason says what is wrong with it.
+	// Reason describes the violation.
 	Reason string
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/weirstreams/weir/codec/registry"
 )
 
-// Format is a codec of T that writes what [codec.JSON] writes if that is valid by a schema, and reads only what is valid.
+// Format is a codec of T that writes the JSON of [codec.JSON] and refuses, in both directions, JSON that is not valid by a schema.
 // It is also a [registry.Format]: registry.Of(client, format, options) puts the id of the schema before the JSON, and
 // reads messages of any id that are valid by this schema.
 //
@@ -25,7 +25,7 @@ type Format[T any] struct {
 }
 
 // New compiles a schema: draft 2020-12 unless its "$schema" says otherwise. references are the schemas that it refers to,
-// by the URI in its "$ref"; nothing is loaded from files or the network. The error says what is wrong with the schema.
+// by the URI in its "$ref"; nothing is loaded from files or the network. The error describes the mistake in the schema.
 //
 // "format" is an annotation and not checked, as the draft says.
 func New[T any](schema string, references ...registry.Reference) (*Format[T], error) {
@@ -79,7 +79,7 @@ func addReferences(compiler *jsonschema.Compiler, references []registry.Referenc
 	return nil
 }
 
-// noLoader says what to do about a schema that was not given.
+// noLoader refuses a schema that was not given, and names the remedy.
 type noLoader struct{}
 
 func (noLoader) Load(url string) (any, error) {
@@ -139,7 +139,7 @@ func (f *Format[T]) Writer(registered registry.Schema) (codec.Codec[T], error) {
 	return New[T](registered.Text, registered.References...)
 }
 
-// Reader implements [registry.Format]. Whatever the writer's schema was, what it wrote is checked against f's.
+// Reader implements [registry.Format]. Data of any writer's schema is checked against that of f.
 func (f *Format[T]) Reader(func() (registry.Schema, error)) (codec.Codec[T], error) { return f, nil }
 
 func sameJSON(a, b string) bool {

@@ -7,6 +7,6 @@
 //
 // Resolving and printing of descriptors are by jhump/protoreflect, version 2. Two parts of its version 1 have moved, and are
 // used where they are now: the parser of .proto files is bufbuild/protocompile, and dynamic messages are dynamicpb of
-// google.golang.org/protobuf, which does the encoding too. Dynamic costs several times what Message does, and Map several
-// times what Dynamic does, since it goes through JSON.
+// google.golang.org/protobuf, which does the encoding too. Dynamic takes several times the time of Message, and Map several
+// times that of Dynamic, since it goes through JSON.
 package protobuf

@@ -13,7 +13,7 @@ import (
 	"github.com/weirstreams/weir/codec/registry"
 )
 
-// Options of a format. The zero value is what Confluent's clients do by default.
+// Options of a format. The zero value has the defaults of Confluent's clients.
 type Options struct {
 	// Deterministic writes the entries of maps in the order of their keys, so that the same version of the library
 	// writes the same bytes for the same message. Keys of records are always written so.
@@ -49,7 +49,7 @@ func Message[M proto.Message](options Options) *Format[M] {
 	}
 	if t := reflect.TypeFor[M](); t.Kind() == reflect.Pointer {
 		f.pointer = true
-		// The same without what makes the message reflective, which takes a fifth of the time of decoding a small one.
+		// The same without the reflective part of the message, which takes a fifth of the time of decoding a small one.
 		message := t.Elem()
 		f.create = func() M {
 			p := reflect.New(message).UnsafePointer()

@@ -42,7 +42,7 @@ func appendIndexes(dst []byte, path []int, deprecated bool) []byte {
 	return dst
 }
 
-// readIndexes returns the path that data begins with, and what follows it.
+// readIndexes returns the path at the beginning of data, and the rest of data.
 func readIndexes(data []byte, deprecated bool) (path []int64, rest []byte, err error) {
 	n, data, err := index(data, deprecated)
 	if err != nil {

@@ -27,8 +27,8 @@ type MapOptions struct {
 // MapFormat is a codec of maps in the JSON form of Protobuf, and a [registry.Format]. A nil map is null.
 //
 // Numbers of 64 bits and bytes are text, a Timestamp is text by RFC 3339, other numbers are a [encoding/json.Number].
-// What is read has all scalar fields, lists and maps, with their defaults if need be; a message that is not set is left
-// out, and so is a field with presence of its own.
+// A value that was read has all scalar fields, lists and maps, with their defaults if need be. Unset messages and unset
+// fields with presence are left out.
 type MapFormat struct {
 	message *Format[*dynamicpb.Message]
 	json    codec.Codec[map[string]any]

@@ -10,7 +10,7 @@ import (
 	"github.com/weirstreams/weir/codec/registry"
 )
 
-// reading reads messages of one schema of the registry: those whose path names the message of the format.
+// reading reads messages of one schema of the registry with a path to the message of the format.
 type reading[T any] struct {
 	codec.Codec[T]
 	// expected are the encoded paths of the message in the writer's file: one, or two if clients count differently.
@@ -20,7 +20,7 @@ type reading[T any] struct {
 	deprecated bool
 }
 
-// newReader returns the codec that reads what was written with a schema of the registry. The path of m there may differ from
+// newReader returns the codec that reads data written with a schema of the registry. The path of m there may differ from
 // that in m's own file.
 func newReader[T any](plain codec.Codec[T], m protoreflect.MessageDescriptor, options Options, writer func() (registry.Schema, error)) (codec.Codec[T], error) {
 	s, err := writer()
@@ -61,7 +61,7 @@ func (r reading[T]) Decode(c *codec.Context, data []byte) (T, error) {
 	return r.Codec.Decode(c, rest)
 }
 
-// check reads a path that is not written as it would be here, and returns what follows it.
+// check reads a path in another form than this codec writes, and returns the bytes behind it.
 func (r reading[T]) check(data []byte) ([]byte, error) {
 	path, rest, err := readIndexes(data, r.deprecated)
 	if err != nil {

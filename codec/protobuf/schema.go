@@ -30,7 +30,7 @@ func fileSchema(file protoreflect.FileDescriptor, options Options, known map[str
 	}
 	text, err := printer.PrintProtoToString(file)
 	if err != nil {
-		// Descriptors that come from a compiler can be printed; the registry will say what is wrong with this text.
+		// Descriptors that come from a compiler can be printed; the registry will report the defect of this text.
 		text = fmt.Sprintf("// %s: %v", file.Path(), err)
 	}
 	s := &registry.Schema{Type: registry.Protobuf, Text: text}

@@ -17,7 +17,7 @@ type Types struct {
 	registry *protoresolve.Registry
 }
 
-// Compile compiles .proto files and what they import. Paths are relative to fsys, as imports are; the files of
+// Compile compiles .proto files and their imports. Paths are relative to fsys, as imports are; the files of
 // google/protobuf need not be there. The error names file, line and column.
 func Compile(fsys fs.FS, paths ...string) (*Types, error) {
 	return compile(func(path string) (io.ReadCloser, error) { return fsys.Open(path) }, paths...)
@@ -38,8 +38,8 @@ func compile(open func(path string) (io.ReadCloser, error), paths ...string) (*T
 	return t, nil
 }
 
-// FromDescriptorSet takes the types of a descriptor set, which has to hold imported files too: what
-// `protoc --include_imports --descriptor_set_out` writes.
+// FromDescriptorSet takes the types of a descriptor set, which has to hold imported files too, as
+// `protoc --include_imports --descriptor_set_out` writes them.
 func FromDescriptorSet(set *descriptorpb.FileDescriptorSet) (*Types, error) {
 	r, err := protoresolve.FromFileDescriptorSet(set)
 	if err != nil {

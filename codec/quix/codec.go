@@ -13,7 +13,7 @@ type Codec[T any] struct {
 	writer writer
 	// body appends the JSON of a value.
 	body func(dst []byte, v T) ([]byte, error)
-	// values appends what a message holds to dst.
+	// values appends the values of a message to dst.
 	values func(dst []T, c *codec.Context, m message) ([]T, error)
 }
 

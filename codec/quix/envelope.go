@@ -6,7 +6,7 @@ import (
 )
 
 // openEnvelope takes an envelope apart that is written as writers do it, without white space and with S and E saying where
-// the data lie. Then the data need not be read twice. ok is false for others, whatever they are.
+// the data lie. Then the data need not be read twice. ok is false for all others.
 func openEnvelope(value []byte) (model, codecID string, data []byte, ok bool) {
 	rest, ok := bytes.CutPrefix(value, []byte(`{"C":"`))
 	if !ok {

@@ -21,7 +21,7 @@ var (
 	eventsJSON = codec.JSON[[]event]()
 )
 
-// wholeEvent is the JSON of an event of which nothing is missing or empty, as nearly always.
+// wholeEvent is the JSON of an event without missing or empty members, the usual case.
 type wholeEvent struct {
 	Timestamp int64
 	ID        string `json:"Id"`

@@ -13,7 +13,7 @@ import (
 	"github.com/weirstreams/weir/codec"
 )
 
-// message is what a message holds, before anybody looks into the data.
+// message is a message before its data is decoded.
 type message struct {
 	model string
 	data  []byte
@@ -100,7 +100,7 @@ func (r reader) read(c *codec.Context, value []byte) (message, error) {
 	return message{model, data}, nil
 }
 
-// headers returns the text of the last header of each name. Others are not looked at, whatever is in them.
+// headers returns the text of the last header of each name. Other headers are ignored.
 func headers(c *codec.Context) (model, codecID string, split bool) {
 	if c == nil {
 		return "", "", false

@@ -1,6 +1,6 @@
 package quix
 
-// Sample is what a timeseries says of one moment.
+// Sample has the values of a timeseries at one moment.
 type Sample struct {
 	// Timestamp is in nanoseconds since the Unix epoch.
 	Timestamp int64
@@ -10,7 +10,7 @@ type Sample struct {
 	Strings map[string]string
 	Binary  map[string][]byte
 	Tags    map[string]string
-	// NullTags are the names of tags whose value is null, sorted. A name is in one of Tags and NullTags.
+	// NullTags are the names of tags with a null value, sorted. A name is in one of Tags and NullTags.
 	NullTags []string
 }
 
@@ -25,14 +25,14 @@ type Event struct {
 
 // Options of a codec.
 type Options struct {
-	// Headers writes the data as it is and says what it is in the headers __Q_ModelKey and __Q_CodecId. The default is
+	// Headers writes the data without an envelope and names its model and codec in the headers __Q_ModelKey and __Q_CodecId. The default is
 	// the legacy form, which every reader understands. Both are read.
 	Headers bool
-	// MaxBytes limits what a compressed message may hold. The default is 64 MiB.
+	// MaxBytes bounds the size of a message after decompression. The default is 64 MiB.
 	MaxBytes int64
 }
 
-// The models, and what they are called in headers and envelopes.
+// The models, and their names in headers and envelopes.
 const (
 	timeseriesModel       = "TimeseriesData"
 	legacyTimeseriesModel = "ParameterData"
@@ -40,7 +40,7 @@ const (
 	eventsModel           = "EventData[]"
 )
 
-// Headers that say what a message is.
+// Headers that describe a message.
 const (
 	modelHeader = "__Q_ModelKey"
 	codecHeader = "__Q_CodecId"

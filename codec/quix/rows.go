@@ -249,7 +249,7 @@ func textMap(v any) (map[string]string, error) {
 
 var anyJSON = codec.JSON[any]()
 
-// number returns the text of a number of any type; what JSON does not have is null.
+// number returns the text of a number of any type; numbers that JSON lacks are null.
 func number(name string, v any) (json.Number, error) {
 	switch v := v.(type) {
 	case int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64, json.Number:

@@ -43,7 +43,7 @@ func (t *timeseries) check() error {
 	)
 }
 
-// checkRows is check for rows, in which a binary parameter hides others of its name, and a string parameter a numeric one: the
+// checkRows is check for rows. There a binary parameter hides others of its name, and a string parameter a numeric one: the
 // lengths of hidden ones do not count.
 func (t *timeseries) checkRows() error {
 	n := len(t.Timestamps)

@@ -15,7 +15,7 @@ import (
 // writer puts data into one of the two forms.
 type writer struct {
 	headers bool
-	// legacy and model are what the model is called in an envelope and in a header.
+	// legacy and model are the names of the model in an envelope and in a header.
 	legacy, model string
 }
 
@@ -54,7 +54,7 @@ func withHeaders(headers []codec.Header, added ...codec.Header) []codec.Header {
 	return append(out, added...)
 }
 
-// appendMap appends an object with the names in order, each with what value appends, in an array if it is in a timeseries.
+// appendMap appends an object with the names in order, each with its value, in an array if it is in a timeseries.
 func appendMap[T any](dst []byte, m map[string]T, array bool, value func([]byte, T) ([]byte, error)) ([]byte, error) {
 	dst = append(dst, '{')
 	for i, name := range slices.Sorted(maps.Keys(m)) {
@@ -95,7 +95,7 @@ func appendTag(dst []byte, s *string) ([]byte, error) {
 	return appendString(dst, *s)
 }
 
-// appendFloat writes null for what JSON does not have, as the original does.
+// appendFloat writes null for numbers that JSON lacks, as Quix Streams does.
 func appendFloat(dst []byte, f float64) ([]byte, error) {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return append(dst, "null"...), nil

@@ -9,7 +9,7 @@ import (
 // capacity is how many entries a cache holds. A topic has a handful of schemas; the limit is for input that is garbage.
 const capacity = 1000
 
-// cache remembers what was loaded. Reading it takes no lock.
+// cache keeps loaded values. Reading it takes no lock.
 type cache[K comparable, V any] struct {
 	entries atomic.Pointer[map[K]V] // never changed, only replaced
 	mu      sync.Mutex              // held while loading, so that a key is loaded once

@@ -55,7 +55,7 @@ func (c *Client) Register(ctx context.Context, subject string, s Schema, normali
 	return id, nil
 }
 
-// Lookup returns what the registry has of a schema under a subject.
+// Lookup returns the id and version of a schema under a subject.
 func (c *Client) Lookup(ctx context.Context, subject string, s Schema, normalize bool, references SubjectOfReference) (Registered, error) {
 	wire, err := c.resolve(ctx, s, normalize, references, false)
 	if err != nil {
@@ -131,7 +131,7 @@ func (c *Client) ByGUID(ctx context.Context, guid GUID) (Schema, error) {
 	return s, c.fetchReferences(ctx, &s, map[string]*Schema{})
 }
 
-// brief returns a context for what a codec asks: a worker waits for the answer, and for all that is repeated.
+// brief returns a context for the calls of a codec: a worker waits for the answer, and for all repetitions.
 func (c *Client) brief() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), 2*c.config.Timeout)
 }

@@ -18,11 +18,11 @@ const (
 	AutoRegister Find = iota
 	// LookUp takes the schema if it is there, and fails otherwise.
 	LookUp
-	// UseLatest writes with the latest version of the subject, whatever the schema of the format is.
+	// UseLatest writes with the latest version of the subject instead of the schema of the format.
 	UseLatest
 )
 
-// Options of a codec. The zero value is what Confluent's clients do by default.
+// Options of a codec. The zero value has the defaults of Confluent's clients.
 type Options struct {
 	// Find says where the id of the schema comes from.
 	Find Find
@@ -75,7 +75,7 @@ type state[T any] struct {
 
 	writers cache[place, *writer[T]]
 	readers cache[key, *reader[T]]
-	// lastWriter and lastReader spare the search for what is nearly always the same as for the record before.
+	// lastWriter and lastReader spare the search: they are nearly always the same as for the record before.
 	lastWriter atomic.Pointer[writer[T]]
 	lastReader atomic.Pointer[reader[T]]
 }
@@ -202,7 +202,7 @@ func (s *state[T]) IsNullEncoding(c *codec.Context, data []byte) bool {
 	return ok && encoding.IsNullEncoding(c, payload)
 }
 
-// believed is for how long the registry is not asked again for what it did not know.
+// believed is how long an answer "not found" of the registry counts.
 const believed = 30 * time.Second
 
 // newReader makes the reader of a schema. Errors of the record are remembered, so that garbage does not flood the

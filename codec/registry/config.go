@@ -38,7 +38,7 @@ type Config struct {
 	// TLS is for all else about TLS. It is cloned, and the files are added to it.
 	TLS *tls.Config
 
-	// Timeout limits one request. The default is 10 s. What a codec asks takes at most twice that, repetitions included.
+	// Timeout limits one request. The default is 10 s. A call of a codec takes at most twice that, repetitions included.
 	Timeout time.Duration
 	// Retries is how often a request is repeated that got no answer or an answer of status 408, 429, 500, 502, 503 or
 	// 504. The default is 3, a negative number means none.
@@ -48,7 +48,7 @@ type Config struct {
 	RetryBase, RetryMax time.Duration
 }
 
-// String returns the addresses, without what is secret.
+// String returns the addresses, without secrets.
 func (c Config) String() string {
 	shown := make([]string, len(c.URLs))
 	for i, u := range c.URLs {
@@ -147,7 +147,7 @@ func (c *Config) takeUser() ([]string, error) {
 	return urls, nil
 }
 
-// tls returns what TLS needs, or nil for the defaults.
+// tls returns the configuration of TLS, or nil for the defaults.
 func (c *Config) tls() (*tls.Config, error) {
 	if c.TLS == nil && c.CAFile == "" && c.CertFile == "" && c.KeyFile == "" {
 		return nil, nil

@@ -1,4 +1,4 @@
-// Package registry writes and reads messages whose schemas live in a schema registry, in the wire format of the Confluent
+// Package registry writes and reads messages with schemas in a schema registry, in the wire format of the Confluent
 // clients: a magic byte, the id of the schema, and the payload.
 //
 // A [Client] talks to a registry that has Confluent's REST API. [Of] makes a codec from it and a [Format], which knows

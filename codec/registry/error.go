@@ -12,17 +12,17 @@ import (
 	"github.com/weirstreams/weir/codec"
 )
 
-// Error says that the registry refused something or did not answer. It unwraps to Err; [StatusCode] reads what is in it.
+// Error says that the registry refused something or did not answer. It unwraps to Err; [StatusCode] returns its status.
 type Error struct {
-	// Op is what was asked for, such as "register schema".
+	// Op is the operation, such as "register schema".
 	Op string
-	// Subject or ID is what it was about; the other is empty.
+	// Subject or ID is the object of the operation; the other is empty.
 	Subject, ID string
 	// Err is the cause.
 	Err error
 }
 
-// Error names the subject or id, the status, the registry's own error code, and what the registry says.
+// Error names the subject or id, the status, the registry's own error code, and its message.
 func (e *Error) Error() string {
 	about := fmt.Sprintf("subject %q", e.Subject)
 	if e.ID != "" {
@@ -47,7 +47,7 @@ func StatusCode(err error) (status, code int) {
 	return 0, 0
 }
 
-// incompatible is an answer together with what exactly is incompatible.
+// incompatible is an answer together with the incompatible parts.
 type incompatible struct {
 	answer   error
 	messages []string
@@ -59,7 +59,7 @@ func (e *incompatible) Error() string {
 
 func (e *incompatible) Unwrap() error { return e.answer }
 
-// explain asks what is wrong with a schema that was refused as incompatible, unless the answer says so already: newer
+// explain asks for the incompatible parts of a refused schema, unless the answer says so already: newer
 // registries list the findings in braces.
 func (c *Client) explain(ctx context.Context, subject string, s sr.Schema, err error) error {
 	status, _ := StatusCode(err)

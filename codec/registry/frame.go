@@ -9,7 +9,7 @@ import (
 )
 
 // The first byte of a frame. Confluent's clients since 8.0 can write a GUID in place of the id, before the payload or in
-// a header; the header holds the magic byte, the GUID, and what else would stand before the payload.
+// a header; the header holds the magic byte, the GUID, and all other bytes before the payload.
 const (
 	magicID   = 0
 	magicGUID = 1
@@ -26,7 +26,7 @@ type key struct {
 	byGUID bool
 }
 
-// appendFrame appends what stands before the payload.
+// appendFrame appends the bytes before the payload.
 func appendFrame(dst []byte, id uint32) []byte {
 	return binary.BigEndian.AppendUint32(append(dst, magicID), id)
 }
@@ -41,7 +41,7 @@ func schemaHeader(part codec.Part) string {
 
 var errNoFrame = errors.New("want a frame of a schema registry (magic byte 0x00, 4 bytes of schema id, payload)")
 
-// parseFrame returns which schema data was written with, and the payload. between is what stands between the GUID and
+// parseFrame returns the key of the writer's schema, and the payload. between has the bytes between the GUID and
 // the payload in a header, and is empty for a frame that stands before the payload.
 func parseFrame(c *codec.Context, data []byte) (k key, between, payload []byte, err error) {
 	if c != nil && len(c.Headers) > 0 {

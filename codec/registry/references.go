@@ -53,7 +53,7 @@ func (c *Client) referenceVersion(ctx context.Context, r Reference, normalize bo
 	return found.Version, err
 }
 
-// fetchReferences fetches what a schema refers to. known are the schemas that have been fetched, by subject and version.
+// fetchReferences fetches the schemas that a schema refers to. known are the schemas that have been fetched, by subject and version.
 func (c *Client) fetchReferences(ctx context.Context, s *Schema, known map[string]*Schema) error {
 	for i := range s.References {
 		r := &s.References[i]

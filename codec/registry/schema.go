@@ -30,10 +30,10 @@ type Schema struct {
 
 // Reference is a schema that another one refers to.
 type Reference struct {
-	// Name is what the text of the schema calls it: the full name of an Avro type, the path of an imported .proto file,
+	// Name is its name in the text of the schema: the full name of an Avro type, the path of an imported .proto file,
 	// or the URI of a $ref.
 	Name string
-	// Subject is what it is registered under. If empty, it is what [Options.ReferenceSubject] makes of Name.
+	// Subject is its subject in the registry. If empty, [Options.ReferenceSubject] makes it of Name.
 	Subject string
 	// Version is the version under Subject. If it is 0 and a schema is to be written, Schema is registered or looked up.
 	Version int

@@ -34,6 +34,7 @@ func (w *world) checkOutcome() {
 		return
 	}
 	outcome := Outcome{ExactlyOnce: w.config.engine.ExactlyOnce, Processed: w.processedBy}
+	outcome.InOrder = w.atOnce && w.config.engine.AlignTimeout == 0
 	outcome.Read = func(topic string) [][]Record {
 		partitions := make([][]Record, w.partitions[topic])
 		for n := range partitions {

@@ -35,8 +35,8 @@ var independent = map[string]func(sim.Outcome) error{
 		"more_texts":  {kind: counted, count: 5, every: 2, result: idsAndSum},
 		"other_texts": {kind: counted, count: 3, every: 1, current: true, result: lastAmount},
 	}),
-	"as-of join":    checkAsOfJoin,
-	"nearest join":  checkNearestJoin,
+	"as-of join":    bothChecks(checkOrder("returns", "orders"), checkAsOfJoin),
+	"nearest join":  bothChecks(checkOrder("returns", "orders"), checkNearestJoin),
 	"interval join": checkIntervalJoin,
 	"stores":        checkStores,
 	"timers":        checkTimers,
@@ -55,6 +55,44 @@ func checkOf(t topologyOf) func(sim.Outcome) error {
 	return func(o sim.Outcome) error {
 		if err := model(o); err != nil {
 			return fmt.Errorf("independent model: %w", err)
+		}
+		return nil
+	}
+}
+
+func bothChecks(a, b func(sim.Outcome) error) func(sim.Outcome) error {
+	return func(o sim.Outcome) error {
+		if err := a(o); err != nil {
+			return err
+		}
+		return b(o)
+	}
+}
+
+// checkOrder checks that the records of two topics were merged by their timestamps: of the first records of both that were not
+// processed yet the earlier one is next, and of equal ones that of the first topic, the right side of the join.
+func checkOrder(right, left string) func(sim.Outcome) error {
+	return func(o sim.Outcome) error {
+		if !o.InOrder {
+			return nil
+		}
+		rights, lefts := o.Read(right), o.Read(left)
+		for p, task := range o.Processed(left) {
+			var merged []string
+			for r, l := rights[p], lefts[p]; len(r)+len(l) > 0; {
+				if len(l) == 0 || len(r) > 0 && r[0].Millis <= l[0].Millis {
+					merged, r = append(merged, fmt.Sprintf("%s @%d: %s", right, r[0].Millis, r[0].Value)), r[1:]
+				} else {
+					merged, l = append(merged, fmt.Sprintf("%s @%d: %s", left, l[0].Millis, l[0].Value)), l[1:]
+				}
+			}
+			var got []string
+			for _, r := range task {
+				got = append(got, fmt.Sprintf("%s @%d: %s", r.Topic, r.Millis, r.Value))
+			}
+			if diff := cmp.Diff(merged, got, cmpopts.EquateEmpty()); diff != "" {
+				return fmt.Errorf("partition %d: input was processed in another order (-want +got):\n%s", p, diff)
+			}
 		}
 		return nil
 	}

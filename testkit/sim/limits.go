@@ -27,6 +27,10 @@ func (w *world) configureLimits(r random, s *Simulation) {
 		c.partitions = r.between(4, 9)
 	}
 	if r.oneIn(4) {
+		c.engine.MaxBufferedBytes = pick[int64](r, 50, 100)
+	}
+	w.atOnce = r.oneIn(4)
+	if r.oneIn(4) {
 		c.engine.AlignTimeout = pick(r, time.Second, 3*time.Second, 20*time.Second)
 	}
 	if s.Faults&Membership != 0 && c.engine.RevokeTimeout > 0 && r.oneIn(4) {

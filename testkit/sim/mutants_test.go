@@ -79,6 +79,7 @@ func TestMutantsAreFound(t *testing.T) {
 func short(problem string) string {
 	for _, kind := range []struct{ text, name string }{
 		{"panic:", "panic"},
+		{"independent model", "independent model differs"},
 		{"not at rest", "input is not processed"},
 		{"no fault explains it", "unexplained error"},
 		{"opens the database", "database ahead of the offsets"},

@@ -71,6 +71,9 @@ type Record struct {
 type Outcome struct {
 	// ExactlyOnce is the guarantee of the run.
 	ExactlyOnce bool
+	// InOrder says that all input was there from the start: the order in which a task with several input topics has processed it
+	// is that of the timestamps, whatever went wrong.
+	InOrder bool
 	// Read returns the committed records of a topic, by partition and in the order of their offsets.
 	Read func(topic string) [][]Record
 	// Processed returns the records of the tasks that read a topic, of all their inputs, by partition and in the order in which

@@ -50,6 +50,8 @@ type world struct {
 	ordered   map[string]bool
 	order     map[string][]place
 	committed map[broker.TopicPartition]int64
+	// atOnce is set if all input is there before the first process starts.
+	atOnce bool
 	// clocked is set if an operator may wait for the time of the clock.
 	clocked bool
 	// late are the routines whose requests are held up.
@@ -134,6 +136,11 @@ func newWorld(s *Simulation, seed uint64) (*world, error) {
 		w.inputs = append(w.inputs, input{in.Topic, in.Records})
 	}
 	w.feedGlobals(inputs)
+	for i := range w.inputs {
+		if in := &w.inputs[i]; w.atOnce {
+			w.write(in, len(in.records))
+		}
+	}
 	w.broker.OnCall = w.onCall
 	w.broker.Wait = w.waitForBroker
 	w.broker.MaxBatchRecords = pick(w.random, 1, 3, 10, 500)

@@ -34,7 +34,7 @@ func farJoin() *stream.Topology {
 		return stream.NewTopic(name, codec.String(), codec.String())
 	}
 	topology.Table(text("left")).JoinForeignKey("far", topology.Table(text("right")),
-		func(row string) (string, bool) { return row, true }, func(l, r string) string { return l + r })
+		func(row string) (string, bool) { return row, true }, func(l, r string) string { return l + r }).Stream().Peek(func(string) {})
 	return topology
 }
 

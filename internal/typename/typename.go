@@ -45,7 +45,7 @@ func describe(v reflect.Value, depth int) string {
 	}
 	var parts []string
 	for i := range v.NumField() {
-		if field := v.Field(i); field.Kind() == reflect.Interface && !field.IsNil() && isCodec(field.Elem().Type()) {
+		if field := v.Field(i); field.Kind() == reflect.Interface && !field.IsNil() && isCodec(field.Type()) {
 			parts = append(parts, describe(field.Elem(), depth+1))
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// digest tells whether two runs have done the same, in whatever order.
+// digest tells whether two runs have done the same, in any order.
 type digest struct {
 	Records int64  `json:"records"`
 	Sum     uint64 `json:"sum"`
@@ -21,7 +21,7 @@ func (d *digest) add(other digest) {
 	d.Sum += other.Sum
 }
 
-// addFlight adds what a consumer that writes nothing has decoded. It is cheap because it is part of the measurement.
+// addFlight adds a flight that a consumer without output has decoded. It is cheap because it is part of the measurement.
 func (d *digest) addFlight(f Flight) {
 	d.Records++
 	d.Sum += uint64(f.Delay)<<32 + uint64(f.Distance)<<16 + uint64(len(f.Origin)+len(f.Destination)+len(f.Date))
@@ -70,7 +70,7 @@ func digestTopic(ctx context.Context, brokers []string, topic string) (digest, e
 	return total, nil
 }
 
-// deleteTopics deletes all topics whose name begins with prefix, so that the broker does not run out of memory.
+// deleteTopics deletes all topics with a name that begins with prefix, so that the broker does not run out of memory.
 func deleteTopics(ctx context.Context, brokers []string, prefix string) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
 	if err != nil {

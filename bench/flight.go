@@ -18,7 +18,7 @@ type Flight struct {
 // dateLayout is how Date is written. Dates are local times without a zone, and taken as UTC.
 const dateLayout = "2006/01/02 15:04"
 
-// Late is what the stateless scenario makes of a flight that was late.
+// Late is the output of the stateless scenario for a late flight.
 type Late struct {
 	Route    string `json:"route"`
 	Delay    int    `json:"delay"`

@@ -10,8 +10,8 @@ import (
 	"github.com/bytedance/sonic"
 )
 
-// floor is what the bare scenarios have in common: a client for questions, and the end of the input. Consumers and
-// producers have connections of their own: on a shared one, what is produced waits behind a fetch that waits for records.
+// floor has the common parts of the bare scenarios: a client for questions, and the end of the input. Consumers and
+// producers have connections of their own: on a shared one, produce requests wait behind a fetch that waits for records.
 type floor struct {
 	job    *job
 	client sarama.Client
@@ -69,7 +69,7 @@ func (f *floor) createTopic(name string) error {
 	return f.client.RefreshMetadata(name)
 }
 
-// each runs f for every partition, in a goroutine each, and returns what went wrong.
+// each runs f for every partition, in a goroutine each, and returns their errors.
 func each(partitions int, f func(partition int32) error) error {
 	errs := make([]error, partitions)
 	var wait sync.WaitGroup
@@ -86,7 +86,7 @@ func (f *floor) read(process func(*sarama.ConsumerMessage) error) error {
 	if err != nil {
 		return err
 	}
-	// It is not closed: that waits for a fetch that waits for records, half a second in which nothing is done.
+	// It is not closed: that waits for a fetch that waits for records, half a second of idling.
 	return each(len(f.ends), func(p int32) error {
 		if f.ends[p] == 0 {
 			return nil
@@ -146,7 +146,7 @@ func floorConsume(_ context.Context, j *job) (measurement, error) {
 	return m, nil
 }
 
-// output is an asynchronous producer whose errors are collected.
+// output is an asynchronous producer that collects its errors.
 type output struct {
 	sarama.AsyncProducer
 	done chan error

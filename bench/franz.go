@@ -10,7 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// franz is what the scenarios on franz-go have in common. It is another client than Weir's, and the fastest in pure Go:
+// franz has the common parts of the scenarios on franz-go. It is another client than Weir's, and the fastest in pure Go:
 // a lower floor than Weir's own.
 type franz struct {
 	job    *job

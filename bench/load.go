@@ -42,7 +42,7 @@ func (d *data) register(flags *flag.FlagSet) {
 }
 
 // load makes a topic and writes n flights to it: JSON, keyed by origin so that the flights of an airport stay in order,
-// at the time of departure. It returns what a reader has to find.
+// at the time of departure. It returns the digest that a reader has to find.
 func load(ctx context.Context, brokers []string, topic string, d data, n int, partitions int32) (digest, error) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ProducerBatchCompression(kgo.NoCompression()))
 	if err != nil {

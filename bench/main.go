@@ -1,5 +1,5 @@
 // Command bench measures Weir beside a floor: the same work done by a bare loop over the same Kafka client, with no
-// library in between; and beside the same loop over another client. docs/performance.md says what is compared and why.
+// library in between; and beside the same loop over another client. docs/performance.md describes the comparison.
 //
 //	bench run                     everything: broker, load, each scenario in a process of its own, table
 //	bench broker                  a Kafka broker in memory, in this process

@@ -14,17 +14,17 @@ import (
 	"time"
 )
 
-// measurement is what one process measured of itself.
+// measurement has the figures of one process about itself.
 type measurement struct {
 	// Records is the number of records that were read from the input topic.
 	Records int64         `json:"records"`
 	Wall    time.Duration `json:"wall_ns"`
 	// CPU is that of the whole process, user and system, garbage collection included.
 	CPU time.Duration `json:"cpu_ns"`
-	// Allocs and AllocBytes count what was allocated on the heap.
+	// Allocs and AllocBytes count allocations on the heap.
 	Allocs     uint64 `json:"allocs"`
 	AllocBytes uint64 `json:"alloc_bytes"`
-	// Read is what was decoded, of scenarios that write nothing.
+	// Read is the digest of the decoded records, for scenarios that write nothing.
 	Read digest `json:"read"`
 }
 
@@ -57,7 +57,7 @@ func (s *stopwatch) stop() measurement {
 	return m
 }
 
-// job is what a scenario is to do.
+// job is the work of a scenario.
 type job struct {
 	brokers    []string
 	input      string
@@ -68,7 +68,7 @@ type job struct {
 	watch   stopwatch
 }
 
-// scenarios are what can be measured, by implementation and name.
+// scenarios are all scenarios, by implementation and name.
 var scenarios = map[string]func(context.Context, *job) (measurement, error){
 	"floor consume":   floorConsume,
 	"floor stateless": floorStateless,

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// report is everything that was measured, and on what.
+// report has all measurements, and describes the machine.
 type report struct {
 	Time       time.Time         `json:"time"`
 	Machine    string            `json:"machine"`
@@ -51,7 +51,7 @@ func machine() string {
 	return fmt.Sprintf("%s, %d CPUs, %s/%s", model, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
 }
 
-// versions returns the versions of what is compared.
+// versions returns the versions of the compared libraries.
 func versions() map[string]string {
 	v := map[string]string{}
 	info, ok := debug.ReadBuildInfo()

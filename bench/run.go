@@ -111,7 +111,7 @@ type run struct {
 	Output    digest        `json:"output"`
 }
 
-// measureOne measures a scenario in a process of its own, checks what it wrote, and deletes it.
+// measureOne measures a scenario in a process of its own, checks its output, and deletes it.
 func measureOne(
 	ctx context.Context, o options, broker *brokerProcess, scenario, input string, repetition int, checks *checks,
 ) (run, error) {
@@ -161,7 +161,7 @@ type checks struct {
 	outputs map[string]digest // by what was computed: stateless, windowed
 }
 
-// check compares a run with what was loaded, and its output with that of all runs before, floor or Weir.
+// check compares a run with the loaded records, and its output with that of all runs before, floor or Weir.
 func (c *checks) check(r run) error {
 	if r.Records != c.loaded.Records {
 		return fmt.Errorf("read %d records of %d", r.Records, c.loaded.Records)

@@ -4,15 +4,15 @@ import "iter"
 
 // A Merger is an aggregator that can make one accumulator of two. Sliding windows and sessions need one.
 type Merger[A any] interface {
-	// Merge adds what src holds to dst. What src holds is later in event time, or of the same time. It must not change
+	// Merge adds the accumulator src to dst. The values of src are later in event time, or of the same time. Merge must not change
 	// src, nor keep memory of it in dst that Add or Merge change.
 	Merge(dst *A, src A)
 }
 
-// A Collector is an aggregator whose result is made of values that are kept one by one: once for each key, however many
-// windows they are in. Its Result is not called.
+// A Collector is an aggregator with a result made of values that are kept one by one: once for each key, also when they are
+// in many windows. Its Result is not called.
 type Collector[V, A, R any] interface {
-	// AppendItem appends what is to be kept of a value to dst.
+	// AppendItem appends the stored form of a value to dst.
 	AppendItem(dst []byte, value V) ([]byte, error)
 	// ResultOf returns the result of the items of a window: by event time and then by arrival, or by arrival alone if
 	// windows are by count.
@@ -23,15 +23,15 @@ type Collector[V, A, R any] interface {
 // see them.
 type TakesNull interface{ TakesNull() }
 
-// An Orderer is an aggregator whose result depends on the order in which records were processed, even in windows whose
-// parts are merged by event time. Sliding windows and sessions call AddInOrder in place of Add.
+// An Orderer is an aggregator with a result that depends on the order of processing, even in windows with parts that
+// are merged by event time. Sliding windows and sessions call AddInOrder in place of Add.
 type Orderer[A, V any] interface {
 	// AddInOrder is Add with a number that is greater than that of any value of the key that was added before and
 	// counts in a window that is open.
 	AddInOrder(acc *A, value V, millis, number int64)
 }
 
-// abilities is implemented by aggregators that can do what their parts can.
+// abilities is implemented by aggregators with the abilities of their parts.
 type abilities interface {
 	merges() bool
 	collects() bool

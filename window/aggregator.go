@@ -10,10 +10,10 @@ import (
 // result of type R. Its methods are called by one goroutine per task, so that an Aggregator must not keep state of its
 // own: all state is in the accumulator, which is stored and survives restarts.
 //
-// An aggregator is not given null values unless it has a method TakesNull. What it can do beyond this interface, it says
+// An aggregator is not given null values unless it has a method TakesNull. It shows further abilities
 // by implementing Merger or Collector.
 //
-// What an Aggregator says in a method Validate() error, if it has one, is reported by Topology.Validate.
+// Topology.Validate reports the error of an Aggregator's method Validate() error, if it has one.
 type Aggregator[V, A, R any] interface {
 	// Init returns the accumulator of an empty window.
 	Init() A
@@ -56,10 +56,10 @@ func checkFunctions(isNil bool) error {
 	return nil
 }
 
-// TakesNull implements the interface of that name: what null means is for the functions to say.
+// TakesNull implements the interface of that name: the functions decide about nulls.
 func (c *custom[V, A, R]) TakesNull() {}
 
-// CustomMerging is Custom with a function that adds what src holds, which is later in event time or of the same time, to
+// CustomMerging is Custom with a function that adds the accumulator src, which is later in event time or of the same time, to
 // dst: for sliding windows and sessions, which need it. It must not change src or keep memory of it that add changes.
 func CustomMerging[V, A, R any](
 	init func() A, add func(acc *A, value V), merge func(dst *A, src A), result func(acc *A) R,

@@ -14,7 +14,7 @@ func Collect[V any]() Aggregator[V, struct{}, []V] {
 	return CollectOf(func(v V) V { return v })
 }
 
-// CollectOf is Collect for what of returns.
+// CollectOf is Collect for the values that of returns.
 func CollectOf[V, T any](of func(V) T) Aggregator[V, struct{}, []T] {
 	return &collect[V, T]{of: of, codec: codec.For[T]()}
 }

@@ -49,7 +49,7 @@ func Tumbling(size time.Duration) Definition {
 	return Definition{kind: KindTumbling, size: size, step: size, skew: DefaultMaxFutureSkew}
 }
 
-// Hopping defines windows of equal size of which one begins with each step, aligned to the Unix epoch. They overlap: the
+// Hopping defines windows of equal size that begin a step apart, aligned to the Unix epoch. They overlap: the
 // step must be smaller than the size, and need not divide it. No window begins before the epoch.
 func Hopping(size, step time.Duration) Definition {
 	return Definition{kind: KindHopping, size: size, step: step, skew: DefaultMaxFutureSkew}
@@ -65,11 +65,11 @@ func Sliding(size time.Duration) Definition {
 	return Definition{kind: KindSliding, size: size, skew: DefaultMaxFutureSkew}
 }
 
-// Session defines windows of activity: records of a key of which each is at most gap after the one before, in the order
+// Session defines windows of activity: records of a key that follow each other by at most gap, in the order
 // of event time. A record that comes late may join two sessions. The aggregator must be able to merge. A result's start
 // and end are the times of the first and the last record, both included.
 //
-// A record is late if it is older than stream time by more than the gap and the grace period, whatever sessions are open:
+// A record is late if it is older than stream time by more than the gap and the grace period, independent of open sessions:
 // it is not added, so a chain of late records cannot extend a session. A session is closed when no record that is not late
 // can reach it: when stream time is after its last record by more than twice the gap and the grace period. So the order of
 // arrival of records that are not late does not matter.
@@ -81,8 +81,8 @@ func Session(gap time.Duration) Definition {
 // smallest and the greatest time of the records, both included.
 func TumblingCount(count int) Definition { return Definition{kind: KindTumblingCount, count: count} }
 
-// HoppingCount defines windows of count records of a key, of which one begins with every step-th record. With a step of
-// count or more it does what TumblingCount does: no record is left out.
+// HoppingCount defines windows of count records of a key that begin with every step-th record. With a step of
+// count or more it is TumblingCount: no record is left out.
 func HoppingCount(count, step int) Definition {
 	return Definition{kind: KindHoppingCount, count: count, countStep: step}
 }
@@ -186,10 +186,10 @@ func (d Definition) Records() (count, step int64) { return int64(d.count), int64
 // ClosesByPartition reports whether CloseByPartition was called.
 func (d Definition) ClosesByPartition() bool { return d.byPartition }
 
-// LateFunc returns what OnLate was given, or nil.
+// LateFunc returns the function of OnLate, or nil.
 func (d Definition) LateFunc() func(Late) bool { return d.onLate }
 
-// Validate says what is wrong with the definition.
+// Validate returns all mistakes of the definition, joined.
 func (d Definition) Validate() error {
 	if d.ByCount() {
 		switch {

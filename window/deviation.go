@@ -7,7 +7,7 @@ import (
 	"github.com/weirstreams/weir/codec"
 )
 
-// StdDev computes the standard deviation of what of returns, of the whole population: the root of the mean square
+// StdDev computes the standard deviation of the values that of returns, of the whole population: the root of the mean square
 // distance from the mean. It is computed without cancellation (Welford's algorithm; Chan, Golub and LeVeque's to merge).
 // The result of a window without values is 0; see [Optional].
 func StdDev[V any, N Number](of func(V) N) Aggregator[V, Deviation, float64] {

@@ -1,8 +1,8 @@
-// Package window defines windows over event time and what is computed in them.
+// Package window defines windows over event time and the aggregators that compute their results.
 //
-// A [Definition] says which windows a record falls into and when a window closes; an [Aggregator] says what the records
-// of a window are turned into. Stream.Window and Windowed.Aggregate bring the two together, and the methods of what they
-// return say when results are emitted.
+// A [Definition] says which windows a record falls into and when a window closes; an [Aggregator] computes the result of
+// the records of a window. Stream.Window and Windowed.Aggregate bring the two together, and methods of stream.Aggregated
+// say when results are emitted.
 //
 // A window closes when a record of the same key, or of the same partition with [Definition.CloseByPartition], shows that
 // time has passed its end by the grace period. A record that comes later still is late: it is counted, told to

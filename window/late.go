@@ -2,7 +2,7 @@ package window
 
 import "time"
 
-// Late says which record came too late for which window. Key and Value are valid during the call only, and must not be
+// Late describes a record that came too late for a window. Key and Value are valid during the call only, and must not be
 // changed.
 type Late struct {
 	// Reason is why the record was not added.

@@ -5,7 +5,7 @@ import (
 	"reflect"
 )
 
-// Named is implemented by aggregators whose accumulators and items must not be taken for those of others. The name is
+// Named is implemented by aggregators to keep their accumulators and items apart from those of others. The name is
 // stored with the windows, and windows that were stored with another are refused. It does not depend on the names of
 // types. An aggregator without a name is taken for a Custom one.
 type Named interface{ AccumulatorName() string }

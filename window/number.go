@@ -2,7 +2,7 @@ package window
 
 import "github.com/weirstreams/weir/codec"
 
-// Number is what can be added up.
+// Number is a type of numbers.
 type Number interface {
 	~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~float32 | ~float64
 }

@@ -28,7 +28,7 @@ type OptionalState[A any] struct {
 	any bool
 }
 
-// optional can do what the aggregator in it can.
+// optional has the abilities of the aggregator in it.
 type optional[V, A, R any] struct {
 	a     Aggregator[V, A, R]
 	codec codec.Codec[OptionalState[A]]

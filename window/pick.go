@@ -7,23 +7,23 @@ import (
 	"github.com/weirstreams/weir/codec"
 )
 
-// First keeps what of returns of the first value, in the order of processing. The result of a window without values is the
+// First keeps the result of of for the first value, in the order of processing. The result of a window without values is the
 // zero value, as it is with Last, Earliest and Latest; see [Optional].
 func First[V, T any](of func(V) T) Aggregator[V, Picked[T], T] {
 	return &numberedPick[V, T]{newPick("first", of, func(p *Picked[T], number int64) bool { return number < p.order })}
 }
 
-// Last keeps what of returns of the last value, in the order of processing.
+// Last keeps the result of of for the last value, in the order of processing.
 func Last[V, T any](of func(V) T) Aggregator[V, Picked[T], T] {
 	return &numberedPick[V, T]{newPick("last", of, func(p *Picked[T], number int64) bool { return number >= p.order })}
 }
 
-// Earliest keeps what of returns of the value with the smallest time; of several the one that came first.
+// Earliest keeps the result of of for the value with the smallest time; of several the one that came first.
 func Earliest[V, T any](of func(V) T) Aggregator[V, Picked[T], T] {
 	return newPick("earliest", of, func(p *Picked[T], at int64) bool { return at < p.order })
 }
 
-// Latest keeps what of returns of the value with the greatest time; of several the one that came last.
+// Latest keeps the result of of for the value with the greatest time; of several the one that came last.
 func Latest[V, T any](of func(V) T) Aggregator[V, Picked[T], T] {
 	return newPick("latest", of, func(p *Picked[T], at int64) bool { return at >= p.order })
 }

@@ -8,8 +8,8 @@ func Reduce[V, A any](first func(V) A, add func(A, V) A) Aggregator[V, Reduced[A
 	return &reduce[V, A]{first: first, add: add, codec: reducedCodec[A]{codec.For[A]()}}
 }
 
-// ReduceMerging is Reduce with a function that makes one accumulator of two, of which the second is later in event time
-// or of the same time: for sliding windows and sessions, which need it. It must not change what it is given.
+// ReduceMerging is Reduce with a function that makes one accumulator of two; the second one is later in event time
+// or of the same time. Sliding windows and sessions need it. It must not change its arguments.
 func ReduceMerging[V, A any](first func(V) A, add func(A, V) A, merge func(A, A) A) Aggregator[V, Reduced[A], A] {
 	return &reduceMerging[V, A]{reduce[V, A]{first: first, add: add, codec: reducedCodec[A]{codec.For[A]()}}, merge}
 }

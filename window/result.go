@@ -2,7 +2,7 @@ package window
 
 import "time"
 
-// Result is what an aggregator computed for one window. As JSON it is an object of start and end, in milliseconds since
+// Result is the result of an aggregator for one window. As JSON it is an object of start and end, in milliseconds since
 // the Unix epoch, and value.
 type Result[R any] struct {
 	// StartMillis is the first millisecond of the window. See Start.

@@ -44,10 +44,10 @@ func (approxCodec) Decode(_ *codec.Context, data []byte) (*hyperloglog.Sketch, e
 	return s, nil
 }
 
-// quantileBins bounds what a sketch takes: 2048 bins on each side of 0.
+// quantileBins bounds the memory of a sketch: 2048 bins on each side of 0.
 const quantileBins = 2048
 
-// Quantile estimates the value below which the given part of what of returns lies, 0.99 for example, by DDSketch: the
+// Quantile estimates the value with the given part of all values of of below it, 0.99 for example, by DDSketch: the
 // relative error is at most 1 %. Where values span more than some 17 orders of magnitude, the smallest lose precision.
 // NaN and infinities are left out. The result of a window without values is 0; see [Optional].
 func Quantile[V any, N Number](quantile float64, of func(V) N) Aggregator[V, *ddsketch.DDSketch, float64] {

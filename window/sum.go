@@ -8,7 +8,7 @@ import (
 	"github.com/weirstreams/weir/codec"
 )
 
-// Sum adds up what of returns. Integers wrap around silently. Floats are added with compensation (Neumaier's variant of
+// Sum adds up the values that of returns. Integers wrap around silently. Floats are added with compensation (Neumaier's variant of
 // Kahan's algorithm): the error does not grow with the number of values. Infinities and NaN propagate.
 func Sum[V any, N Number](of func(V) N) Aggregator[V, SumState[N], N] {
 	return &sum[V, N]{of: of, codec: sumCodec[N]{codec.For[N](), isFloat[N]()}}
@@ -20,7 +20,7 @@ func isFloat[N Number]() bool { return N(1)/2 != 0 }
 // SumState is the accumulator of Sum.
 type SumState[N Number] struct {
 	sum N
-	// lost is what rounding has taken from sum, for floats.
+	// lost is the rounding error of sum, for floats.
 	lost N
 }
 
@@ -70,7 +70,7 @@ func (s *sum[V, N]) Result(acc *SumState[N]) N       { return acc.Total() }
 func (s *sum[V, N]) Codec() codec.Codec[SumState[N]] { return s.codec }
 func (s *sum[V, N]) Validate() error                 { return checkFunctions(s.of == nil) }
 
-// sumCodec stores the sum and, for floats, what it has lost.
+// sumCodec stores the sum and, for floats, its rounding error.
 type sumCodec[N Number] struct {
 	number codec.Codec[N]
 	floats bool
@@ -95,7 +95,7 @@ func (c sumCodec[N]) Decode(ctx *codec.Context, data []byte) (s SumState[N], err
 	return s, err
 }
 
-// Mean computes the arithmetic mean of what of returns, with compensation as Sum has it. The result of a window without
+// Mean computes the arithmetic mean of the values that of returns, with compensation as Sum has it. The result of a window without
 // values is 0; see [Optional] for one that tells it from a mean of 0.
 func Mean[V any, N Number](of func(V) N) Aggregator[V, MeanState, float64] { return &mean[V, N]{of} }
 
@@ -150,7 +150,7 @@ func appendFixed(dst []byte, numbers ...uint64) []byte {
 	return dst
 }
 
-// decodeFixed reads what appendFixed wrote.
+// decodeFixed reads the output of appendFixed.
 func decodeFixed(data []byte, numbers []uint64) error {
 	if len(data) != 8*len(numbers) {
 		return fmt.Errorf("want %d bytes, got %d", 8*len(numbers), len(data))

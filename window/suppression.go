@@ -6,17 +6,17 @@ import (
 )
 
 // Suppression says how long changing results are held back, so that of many results of one window only the last is
-// emitted. What is held back is emitted before each checkpoint at the latest.
+// emitted. Held-back results are emitted before each checkpoint at the latest.
 type Suppression struct {
 	// Interval is how long a result is held back at most, in event time.
 	Interval time.Duration
 	// MaxResults is how many results are held back at most, in each task. 0 means 10,000.
 	MaxResults int
-	// WhenFull says what to do when there are more. The default is to emit the oldest.
+	// WhenFull chooses the action when there are more. The default is to emit the oldest.
 	WhenFull WhenFull
 }
 
-// WhenFull says what to do when more results would be held back than allowed.
+// WhenFull is the action when more results would be held back than allowed.
 type WhenFull uint8
 
 const (
@@ -26,7 +26,7 @@ const (
 	FullFails
 )
 
-// Validate says what is wrong with it.
+// Validate returns all mistakes of the suppression, joined.
 func (s Suppression) Validate() error {
 	switch {
 	case s.MaxResults < 0:

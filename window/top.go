@@ -7,7 +7,7 @@ import (
 	"github.com/weirstreams/weir/codec"
 )
 
-// TopN keeps the n greatest of what of returns, greatest first. compare is as for slices.SortFunc. Of equal ones those
+// TopN keeps the n greatest values that of returns, greatest first. compare is as for slices.SortFunc. Of equal ones those
 // that came first are kept.
 func TopN[V, T any](n int, of func(V) T, compare func(a, b T) int) Aggregator[V, []T, []T] {
 	return &top[V, T]{n, of, compare, codec.For[[]T]()}

@@ -5,14 +5,14 @@ import (
 	"iter"
 )
 
-// Where gives an aggregator only the values for which keep says so. The windows are those of all records: one that no
+// Where gives an aggregator only the values that keep accepts. The windows are those of all records: one that no
 // value was kept of has the result of an empty window. Aggregators under Where do not see null values. It is for the
 // parts of Combine2 and its kin; to leave records out altogether, filter the stream.
 func Where[V, A, R any](keep func(V) bool, a Aggregator[V, A, R]) Aggregator[V, A, R] {
 	return &where[V, A, R]{a, keep}
 }
 
-// where can do what the aggregator in it can.
+// where has the abilities of the aggregator in it.
 type where[V, A, R any] struct {
 	Aggregator[V, A, R]
 	keep func(V) bool
@@ -60,7 +60,7 @@ func (w *where[V, A, R]) ResultOf(acc *A, items iter.Seq[[]byte]) (R, error) {
 	})
 }
 
-// AccumulatorName implements [Named]: what is kept is not known, as it is not of functions in general.
+// AccumulatorName implements [Named]: the condition has no name, like all functions.
 func (w *where[V, A, R]) AccumulatorName() string { return "where " + AccumulatorName(w.Aggregator) }
 
 func (w *where[V, A, R]) Validate() error {

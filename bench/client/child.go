@@ -16,8 +16,8 @@ import (
 	"github.com/weirstreams/weir/internal/murmur2"
 )
 
-// paths are the clients that are compared. "bare" is sarama's Broker.Fetch in a loop: the least that can be had of the
-// client as it is. Weir sends the same requests and decodes what comes back itself.
+// paths are the compared clients. "bare" is sarama's Broker.Fetch in a loop: the least cost of the
+// client as it is. Weir sends the same requests and decodes the answers itself.
 var paths = []string{
 	"fetch weir", "fetch sarama", "fetch franz-go", "fetch bare",
 	"produce weir", "produce sarama", "produce franz-go",
@@ -35,7 +35,7 @@ func serve() error {
 	return err
 }
 
-// measure runs a client and prints what it cost.
+// measure runs a client and prints its cost.
 func measure(path string) error {
 	client := map[string]func() error{
 		"fill":       fillTopic,

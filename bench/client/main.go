@@ -1,4 +1,4 @@
-// Client measures what Weir's data path costs beside sarama's channels and franz-go: the CPU time of a client process
+// Client measures the cost of Weir's data path beside sarama's channels and franz-go: the CPU time of a client process
 // for each record, with a broker in another process.
 //
 //	go run . [-records 1000000] [-runs 5] [-only fetch,produce]
@@ -6,7 +6,7 @@
 // All clients do the same work. Producers make fresh records of an 8-byte key and a 100-byte value, choose the partition
 // by the murmur2 hash of the key, are idempotent, wait for all replicas, and count acknowledgements. Consumers read the
 // same topics and add up the lengths of keys and values. Each measurement is a process of its own; the clients take
-// turns within a run, so that what else the machine does falls on all of them.
+// turns within a run, so that other load of the machine falls on all of them.
 package main
 
 import (
@@ -29,7 +29,7 @@ var (
 	runs    = flag.Int("runs", 5, "runs, of which the medians count")
 	only    = flag.String("only", "fetch,produce", "what to measure")
 
-	// What follows is for the processes that this one starts.
+	// Flags for the processes that this one starts.
 	child      = flag.String("child", "", "")
 	brokers    = flag.String("brokers", "", "")
 	topic      = flag.String("topic", "", "")
@@ -37,7 +37,7 @@ var (
 	profile    = flag.String("profile", "", "directory for CPU profiles of Weir's clients")
 )
 
-// measurement is what a client costs.
+// measurement is the cost of a client.
 type measurement struct {
 	CPU, Wall time.Duration
 	Mallocs   uint64
@@ -211,7 +211,7 @@ func (s *server) admin(use func(sarama.ClusterAdmin) error) error {
 	return use(admin)
 }
 
-// cpuTime is what this process has used.
+// cpuTime is the CPU time of this process.
 func cpuTime() time.Duration {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {

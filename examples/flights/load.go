@@ -51,7 +51,7 @@ func readAirports() (map[string]Airport, error) {
 func (f Flight) departure() (time.Time, error) { return time.Parse("2006/01/02 15:04", f.Date) }
 
 // write appends flights to a topic. Each state reports to a partition of its own choice, so that the flights of one
-// airport are in order, but airports are spread as it happens: bringing them together is what the pipeline is for.
+// airport are in order, but airports are spread as it happens: the pipeline brings them together.
 func write(client sarama.Client, topic string, flights []Flight, airports map[string]Airport) error {
 	producer, err := sarama.NewSyncProducerFromClient(client)
 	if err != nil {

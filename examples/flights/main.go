@@ -38,7 +38,7 @@ func main() {
 	}
 }
 
-// run does what the command does.
+// run is the command without the process around it.
 func run(ctx context.Context, out io.Writer, brokers, name string, verbose bool) (err error) {
 	if brokers == "" {
 		addresses, stop, err := local.Broker(out)
@@ -79,14 +79,14 @@ func run(ctx context.Context, out io.Writer, brokers, name string, verbose bool)
 	return nil
 }
 
-// summary is what a run of the pipeline has done.
+// summary describes a run of the pipeline.
 type summary struct {
 	in, out int
 	took    time.Duration
 	hours   []Hour
 }
 
-// pipeline loads the flights, runs the topology until all of them are processed, and reads what it wrote.
+// pipeline loads the flights, runs the topology until all of them are processed, and reads its output.
 func pipeline(ctx context.Context, out io.Writer, name string, config runtime.Config) (*summary, error) {
 	flights, err := readFlights()
 	if err != nil {

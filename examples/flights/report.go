@@ -14,7 +14,7 @@ import (
 	"github.com/weirstreams/weir/window"
 )
 
-// Hour is what the pipeline says about an airport and an hour.
+// Hour is the result of the pipeline for an airport and an hour.
 type Hour struct {
 	Airport string
 	window.Result[Delays]

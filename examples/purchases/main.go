@@ -1,4 +1,4 @@
-// Command purchases picks the customers who get a voucher: gold members whose purchase costs at least 100 with tax. It has
+// Command purchases picks the customers for a voucher: gold members with a purchase of at least 100 with tax. It has
 // no Go type for a purchase, but rows and column expressions.
 //
 //	go run ./examples/purchases
@@ -49,7 +49,7 @@ var net = row.Col("items").Apply(func(items []row.Value) float64 {
 // cents rounds to two digits.
 func cents(amount float64) float64 { return math.Round(amount*100) / 100 }
 
-// topology declares who gets a voucher.
+// topology declares the choice of customers.
 func topology(out io.Writer) *stream.Topology {
 	t := stream.NewTopology()
 	t.From(purchases).
@@ -66,7 +66,7 @@ func topology(out io.Writer) *stream.Topology {
 	return t
 }
 
-// bought is what was bought, as shops send it: not all send everything.
+// bought are purchases as shops send them: some leave out columns.
 var bought = []string{
 	`{"name":"Ada","email":"ada@example.com","membership":"gold","items":[{"price":80,"quantity":1},{"price":12.5,"quantity":2}]}`,
 	`{"name":"Bob","email":"bob@example.com","membership":"gold","items":[{"price":9.99}]}`,

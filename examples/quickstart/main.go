@@ -15,7 +15,7 @@ import (
 	"github.com/weirstreams/weir/stream"
 )
 
-// Message is what somebody wrote in a chat.
+// Message is a message of a chat.
 type Message struct {
 	ChatID string `json:"chat_id"`
 	Text   string `json:"text"`
@@ -32,7 +32,7 @@ var (
 	words    = stream.NewTopic("words", codec.String(), codec.JSON[Word]())
 )
 
-// topology declares what is done to messages.
+// topology declares the pipeline.
 func topology(out io.Writer) *stream.Topology {
 	t := stream.NewTopology()
 	t.From(messages).
@@ -44,7 +44,7 @@ func topology(out io.Writer) *stream.Topology {
 	return t
 }
 
-// chat is what is there to process.
+// chat is the input.
 var chat = []Message{
 	{"chat-1", "Rivers bend and weirs hold the water back"},
 	{"chat-2", "A topic is a log of records"},

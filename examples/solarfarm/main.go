@@ -1,4 +1,4 @@
-// Command solarfarm enriches what solar panels report with the weather forecast that held at that time, and says which
+// Command solarfarm enriches the reports of solar panels with the weather forecast that held at that time, and says which
 // farms yield less than their weather promises.
 //
 //	go run ./examples/solarfarm
@@ -17,7 +17,7 @@ import (
 	"github.com/weirstreams/weir/stream"
 )
 
-// Report is what a panel reports.
+// Report is the report of a panel.
 type Report struct {
 	Panel string  `json:"panel"`
 	Watts float64 `json:"watts"`

@@ -23,7 +23,7 @@ import (
 	"github.com/weirstreams/weir/stream"
 )
 
-// Ticker is what the server sends when a price moves.
+// Ticker is the message of the server when a price moves.
 type Ticker struct {
 	Product string    `json:"product"`
 	Bid     float64   `json:"bid"`
@@ -65,7 +65,7 @@ func topology(out io.Writer) *stream.Topology {
 	return t
 }
 
-// read copies what comes over a websocket to the topic of tickers, until the server closes it.
+// read copies the messages of a websocket to the topic of tickers, until the server closes it.
 func read(ctx context.Context, app *runtime.App, url string) (n int, err error) {
 	connection, response, err := websocket.Dial(ctx, url, nil)
 	if err != nil {
@@ -95,7 +95,7 @@ func read(ctx context.Context, app *runtime.App, url string) (n int, err error) 
 	}
 }
 
-// prices are what the server sends.
+// prices are the messages of the server.
 var prices = []Ticker{
 	{Product: "WATER-EUR", Bid: 2, Ask: 2.5},
 	{Product: "STEEL-EUR", Bid: 700, Ask: 702},

@@ -90,8 +90,8 @@ type Cluster interface {
 	// request to any broker was answered.
 	Unreachable() (since time.Time, ok bool)
 
-	// Close closes the connections that Cluster itself uses. Fetchers, producers and groups are closed by whoever
-	// asked for them, before.
+	// Close closes the connections that Cluster itself uses. Fetchers, producers and groups are closed before, by their
+	// users.
 	Close() error
 }
 
@@ -108,7 +108,7 @@ const (
 	Latest
 )
 
-// TopicInfo is what the cluster says of a topic.
+// TopicInfo describes a topic of the cluster.
 type TopicInfo struct {
 	Name        string
 	Partitions  int32
@@ -132,7 +132,7 @@ type TopicSpec struct {
 
 // FetcherConfig configures a Fetcher. Zero values mean the defaults.
 type FetcherConfig struct {
-	// BufferBytes bounds what is read ahead, over all partitions. The default is 32 MiB.
+	// BufferBytes bounds the bytes that are read ahead, over all partitions. The default is 32 MiB.
 	BufferBytes int
 	// MaxWait is how long the cluster may hold a fetch open while there is nothing to read. The default is 250 ms.
 	MaxWait time.Duration
@@ -176,18 +176,18 @@ const DefaultMaxRecordBytes = MaxRequestBytes - 64<<10
 type ProducerConfig struct {
 	// Compression is one of "", "none", "gzip", "snappy", "lz4", "zstd". The default is none.
 	Compression string
-	// BufferBytes bounds what was sent and is not acknowledged yet. Send waits when it is reached. The default is 32 MiB.
+	// BufferBytes bounds the bytes that were sent and are not acknowledged yet. Send waits when it is reached. The default is 32 MiB.
 	BufferBytes int
 	// DeliveryTimeout is how long a batch may take to be acknowledged, retries included. The default is 2 minutes.
 	DeliveryTimeout time.Duration
 	// MaxRecordBytes is the largest record that is sent. The default is [MaxRequestBytes] less 64 KiB; the cluster refuses
 	// records that exceed max.message.bytes of their topic.
 	MaxRecordBytes int
-	// TransactionalID makes the producer transactional, and fences every other producer that has this id: what it has
-	// not committed is aborted.
+	// TransactionalID makes the producer transactional, and fences every other producer with this id: its uncommitted
+	// transaction is aborted.
 	TransactionalID string
-	// Group is the group whose offsets are part of the transactions. What the id has left pending there is dropped before
-	// the first transaction, also what the cluster has lost track of. Empty drops nothing.
+	// Group is the group with the offsets of the transactions. Offsets that the id has left pending there are dropped before
+	// the first transaction, also those that the cluster has lost track of. Empty drops nothing.
 	Group string
 	// TransactionTimeout is how long a transaction may stay open before the cluster aborts it and fences the producer.
 	// The default is 1 minute.
@@ -218,10 +218,10 @@ type Producer interface {
 	Missing() []TopicPartition
 
 	// Commit flushes, adds the offsets of a group to the transaction, and commits it: records and offsets count
-	// together or not at all. member is who the group is to take the offsets from: if it does not own its partitions
+	// together or not at all. member is the sender of the offsets for the group: if it does not own its partitions
 	// any more, the error wraps ErrAborted and ErrFenced. Without a transaction and offsets Commit does nothing. An
 	// error leaves open whether the transaction was committed only if it wraps neither ErrAborted nor ErrFenced; it wraps
-	// ErrUndecided if that is all that is wrong.
+	// ErrUndecided if nothing else is known.
 	//
 	// It is an error if there is no TransactionalID.
 	Commit(ctx context.Context, member GroupMember, offsets map[TopicPartition]int64) error
@@ -230,7 +230,7 @@ type Producer interface {
 	// transaction it does nothing.
 	Abort(ctx context.Context) error
 
-	// Close gives up what is not acknowledged yet, and aborts an open transaction as far as that takes no long wait.
+	// Close gives up unacknowledged records, and aborts an open transaction as far as that takes no long wait.
 	Close() error
 }
 
@@ -249,7 +249,7 @@ type GroupConfig struct {
 	// Topics are sets of topics that belong together: equal partition numbers of the topics of one set go to the same
 	// member, as one unit. No topic is in two sets.
 	Topics [][]string
-	// Warm returns the partitions whose state is at hand here, one of each unit. They come here rather than elsewhere,
+	// Warm returns partitions with state on this disk, one of each unit. They come here rather than elsewhere,
 	// as far as the load stays even. It may be nil. It is called by another goroutine at each rebalance.
 	Warm func() []TopicPartition
 	// Fingerprint names the topology, so that members with different ones are noticed. It may be empty.
@@ -275,8 +275,8 @@ type Group interface {
 	// [ErrFenced] says that the member does not own its partitions any more.
 	Commit(ctx context.Context, offsets map[TopicPartition]int64) error
 
-	// Member returns the member and generation of now, or those of before while an event that takes partitions away is
-	// not done: what was written for those cannot be committed in a transaction. Any goroutine may call it.
+	// Member returns the member and generation of now, or the former ones while an event that takes partitions away is
+	// not done: records written for these partitions cannot be committed in a transaction. Any goroutine may call it.
 	Member() GroupMember
 
 	// Leave leaves the group, so that the others take over at once, and closes the connections. Every partition
@@ -285,7 +285,7 @@ type Group interface {
 	Leave(ctx context.Context) error
 }
 
-// GroupEventKind is what happened to an assignment.
+// GroupEventKind is a kind of change of an assignment.
 type GroupEventKind int8
 
 const (
@@ -308,7 +308,7 @@ type GroupEvent struct {
 	Done func()
 }
 
-// Errors of the boundary. Implementations wrap them, with what the client said.
+// Errors of the boundary. Implementations wrap them, with the error of the client.
 var (
 	// ErrUnavailable says that no broker could be reached.
 	ErrUnavailable = errors.New("no broker of the cluster can be reached")

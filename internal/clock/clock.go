@@ -1,4 +1,4 @@
-// Package clock tells the time, so that tests and simulations can say what time it is.
+// Package clock tells the time, so that tests and simulations can set it.
 package clock
 
 import (

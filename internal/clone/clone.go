@@ -1,4 +1,4 @@
-// Package clone copies values so that what is done to a copy is not seen in the original.
+// Package clone copies values so that changes of a copy do not reach the original.
 package clone
 
 import "reflect"
@@ -8,7 +8,7 @@ type Cloner[T any] interface{ Clone() T }
 
 // For returns the function that copies a T: its method Clone() T if it has one. Otherwise pointers, maps, slices and
 // interfaces are followed, through exported fields of structs and arrays; everything else, such as channels, functions
-// and what unexported fields point to, is shared. A T that refers to itself must have a method.
+// and targets of unexported fields, is shared. A T that refers to itself must have a method.
 func For[T any]() func(T) T {
 	if reflect.TypeFor[T]().Implements(reflect.TypeFor[Cloner[T]]()) {
 		return func(v T) T {

@@ -8,7 +8,7 @@ import (
 	"github.com/weirstreams/weir/row"
 )
 
-// Inspector returns a function that turns a T into a value for people: what its JSON says or, if it has none, its text.
+// Inspector returns a function that turns a T into a value for people: its JSON or, if it has none, its text.
 // Bytes are text if they are UTF-8, else hexadecimal digits.
 func Inspector[T any]() func(T) row.Value {
 	var inspect any

@@ -11,14 +11,14 @@ import (
 // Screen shows the tables of a topology. Its methods are called by one goroutine.
 type Screen struct{ tables []*Table }
 
-// NewScreen returns a screen of tables, in the order in which they are drawn.
+// NewScreen returns a screen of tables, in drawing order.
 func NewScreen(tables []*Table) *Screen { return &Screen{tables} }
 
 // frame is how often the screen looks for something to draw.
 const frame = 50 * time.Millisecond
 
-// Start shows the tables in a goroutine of its own, so that nobody who adds a row waits for the terminal. It ends with
-// stop, which shows what is left and waits.
+// Start shows the tables in a goroutine of its own, so that adding a row does not wait for the terminal. It ends with
+// stop, which shows the remaining rows and waits.
 func Start(tables []*Table) (stop func()) {
 	if len(tables) == 0 {
 		return func() {}
@@ -46,7 +46,7 @@ func Start(tables []*Table) (stop func()) {
 	}
 }
 
-// Tick draws what is due.
+// Tick draws due changes.
 func (s *Screen) Tick(now time.Time) {
 	for _, t := range s.tables {
 		if !t.config.Live {

@@ -109,7 +109,7 @@ func (t *Table) tick(now time.Time) {
 	}
 }
 
-// flush writes what a table that is not live holds.
+// flush writes the rows of a table that is not live.
 func (t *Table) flush() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -171,7 +171,7 @@ func (t *Table) render() string {
 	return w.Render()
 }
 
-// cell returns a value as the text of a cell, without what a terminal would obey.
+// cell returns a value as the text of a cell, without control characters for a terminal.
 func cell(v row.Value) string {
 	s, err := row.As[string](v)
 	if err != nil {

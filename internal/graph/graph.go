@@ -10,7 +10,7 @@ import (
 	"github.com/weirstreams/weir/operator"
 )
 
-// Kind is what a node does.
+// Kind is the operation of a node.
 type Kind string
 
 // Kinds that planning looks at. The others are only shown.
@@ -39,7 +39,7 @@ type Node struct {
 	// ID is the index in Graph.Nodes.
 	ID   int
 	Kind Kind
-	// Detail says what the kind does not, for people: a window's size, a topic.
+	// Detail describes the node further, for people: a window's size, a topic.
 	Detail string
 	// Site is the line of user code that declared the node: "file.go:12".
 	Site     string
@@ -61,7 +61,7 @@ type Node struct {
 	Globals []*Node
 	// Stores are the names of the stores that the node opens.
 	Stores []string
-	// Formats say what is kept in those Stores, by name.
+	// Formats describe the contents of those Stores, by name.
 	Formats map[string]Format
 	// Rekeys says that the node may give records other keys without sending them to the partitions of those keys.
 	Rekeys bool
@@ -80,11 +80,11 @@ type Node struct {
 
 // Unfinished is a declaration of several calls, such as a window: it becomes a node with the last of them.
 type Unfinished struct {
-	// Site is the line of the call, Name what it declares.
+	// Site is the line of the call, Name the name of the declared thing.
 	Site, Name string
-	// Problem says what is missing.
+	// Problem names the missing part.
 	Problem string
-	// Check returns what else is wrong with it. It may be nil.
+	// Check returns further mistakes. It may be nil.
 	Check func() error
 	// Done says that the declaration was continued.
 	Done bool
@@ -93,11 +93,11 @@ type Unfinished struct {
 // Format names the types and codecs of the rows of a store: equal names can read each other's rows.
 type Format struct {
 	Key, State string
-	// Meaning says what the rows hold, where types do not tell: of a window, what it aggregates. It may be empty.
+	// Meaning describes the rows where types do not: for a window, its aggregator. It may be empty.
 	Meaning string
 }
 
-// Keep says what the store of a name keeps.
+// Keep describes the contents of a store.
 func (n *Node) Keep(store, key, state string) {
 	if n.Formats == nil {
 		n.Formats = map[string]Format{}
@@ -105,14 +105,14 @@ func (n *Node) Keep(store, key, state string) {
 	n.Formats[store] = Format{Key: key, State: state}
 }
 
-// Mean says what the rows of a store hold, after Keep.
+// Mean sets the meaning of the rows of a store, after Keep.
 func (n *Node) Mean(store, meaning string) {
 	f := n.Formats[store]
 	f.Meaning = meaning
 	n.Formats[store] = f
 }
 
-// Source is what a node reads.
+// Source is the input of a node.
 type Source struct {
 	// Topic is the name of the topic, unless Repartition is set.
 	Topic string
@@ -123,11 +123,11 @@ type Source struct {
 	Key string
 	// Repartition is the node that writes the topic, if it is internal.
 	Repartition *Node
-	// Input builds the decoder that feeds next, which is what the node's Lower returned.
+	// Input builds the decoder that feeds next, the receiver from the node's Lower.
 	Input func(env *operator.Env, node int, topic string, next any) operator.Input
 }
 
-// Sink is what a node writes.
+// Sink is the output of a node.
 type Sink struct {
 	// Topic is the name of the topic, unless Repartition is not empty.
 	Topic      string
@@ -147,7 +147,7 @@ type Sink struct {
 // Attached reports whether the topic that is read is attached to the part.
 func (s *Source) Attached() bool { return s.Repartition != nil && s.Repartition.Sink.Attached }
 
-// Global is a topic of which each process has all records as a table.
+// Global is a topic that each process reads whole, as a table.
 type Global struct {
 	Topic string
 	// Partitions and Config are used when the topic is created. Zero means the default.
@@ -159,7 +159,7 @@ type Global struct {
 
 // External is a sink that a node writes to.
 type External struct {
-	// Sink is what the user gave. Nodes may share it.
+	// Sink is the user's sink. Nodes may share it.
 	Sink any
 	// Connect and Close are its methods.
 	Connect, Close func(ctx context.Context) error
@@ -184,8 +184,8 @@ func (g *Graph) Add(n *Node, parents ...*Node) *Node {
 	return n
 }
 
-// number numbers the nodes that are connected with n so far, each among its like in the order of declaration. Numbers
-// that were given before change only when n connects what was not.
+// number numbers the nodes that are connected with n so far, each among its like in the order of declaration. Earlier
+// numbers change only when n connects separate nodes.
 func (g *Graph) number(n *Node) {
 	connected := map[*Node]bool{}
 	var visit func(*Node)
@@ -216,7 +216,7 @@ func (g *Graph) Find(n *Node, format string, args ...any) {
 	g.Findings = append(g.Findings, Finding{Node: n.String(), Site: n.Site, Problem: fmt.Sprintf(format, args...)})
 }
 
-// Declared returns what the user has declared of the topic that n reads or writes. ok is false if there is none, and for
+// Declared returns the user's declaration of the topic that n reads or writes. ok is false if there is none, and for
 // internal topics.
 func (n *Node) Declared() (partitions int32, config map[string]string, ok bool) {
 	switch {
@@ -252,7 +252,7 @@ type Builder struct {
 	shared map[*Node]any
 }
 
-// Share returns what open returns, which is called once per node and task: for what several operators of a task use.
+// Share returns the result of open, which is called once per node and task: for objects that several operators of a task use.
 func Share[T any](b *Builder, n *Node, open func() (T, error)) (T, error) {
 	if v, ok := b.shared[n]; ok {
 		return v.(T), nil

@@ -2,7 +2,7 @@ package graph
 
 import "slices"
 
-// ReadOrder returns the sources of a part in the order in which a task reads records of equal timestamps: the right side of
+// ReadOrder returns the sources of a part in the order of reading for records of equal timestamps: the right side of
 // a join before its left side, and otherwise in the order of declaration. The names of topics do not count. Where two joins
 // contradict each other, as when each of two streams is the right side of a join with the other, the join that was declared
 // first decides.

@@ -119,7 +119,7 @@ func (p *Plan) sortSources(part *Part) {
 	slices.SortFunc(part.Sources, func(a, b *Node) int { return strings.Compare(p.names[a], p.names[b]) })
 }
 
-// shorten gives an internal topic of the same group the form in which it is part of another topic's name: without the
+// shorten gives an internal topic of the same group the form for a part of another topic's name: without the
 // group, and with dots.
 func shorten(topic, group string) string {
 	if !strings.Contains(topic, "__"+group+"--") {

@@ -18,8 +18,8 @@ func VerifyTestMain(m *testing.M) {
 		goleak.IgnoreAnyFunction("github.com/eapache/go-resiliency/breaker.(*Breaker).timer"))
 }
 
-// ManyAtOnce lets more tests of a package run at once than there are processors, unless the flag -parallel says how many. It is
-// for packages whose tests mostly wait; TestMain calls it.
+// ManyAtOnce lets more tests of a package run at once than there are processors, unless the flag -parallel gives the number. It is
+// for packages with tests that mostly wait; TestMain calls it.
 func ManyAtOnce() {
 	flag.Parse()
 	given := false

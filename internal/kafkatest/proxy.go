@@ -27,7 +27,7 @@ type Proxy struct {
 	doubts  map[int16]float64 // by API key
 }
 
-// Detour makes a client dial one address, that of a Proxy, whatever address it is told.
+// Detour makes a client dial one address, that of a Proxy, instead of every other address.
 type Detour string
 
 // Dial implements the dialer of the client's proxy.
@@ -39,7 +39,7 @@ func (d Detour) Take(c *sarama.Config) { c.Net.Proxy.Enable, c.Net.Proxy.Dialer 
 // link is a connection through the proxy.
 type link struct{ near, far net.Conn }
 
-// cut resets both ends. What was on its way is lost, perhaps in the middle of a response.
+// cut resets both ends. Bytes on their way are lost, perhaps in the middle of a response.
 func (l *link) cut() {
 	for _, c := range []net.Conn{l.near, l.far} {
 		c.(*net.TCPConn).SetLinger(0)
@@ -151,7 +151,7 @@ func (p *Proxy) copyRequests(l *link) error {
 	}
 }
 
-// doubt decides what becomes of a request.
+// doubt decides about the fate of a request.
 func (p *Proxy) doubt(frame []byte) (doubt, arrives bool, delay time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 // MaxLength is the greatest number of bytes of a name. With a partition number it has to fit a file name.
 const MaxLength = 249
 
-// Check returns what is wrong with the name of a topic, and nil if nothing is. The error does not repeat the name.
+// Check returns the mistake in the name of a topic, or nil. The error does not repeat the name.
 func Check(name string) error {
 	switch {
 	case name == "":
@@ -24,7 +24,7 @@ func Check(name string) error {
 	return CheckPart(name)
 }
 
-// CheckPart returns what is wrong with a name that becomes a part of a topic's name, and nil if nothing is. It may be empty.
+// CheckPart returns the mistake in a name that becomes a part of a topic's name, or nil. It may be empty.
 func CheckPart(part string) error {
 	if i := strings.IndexFunc(part, illegal); i >= 0 {
 		return fmt.Errorf("the character at %d is not a letter, digit, '.', '_' or '-'", i)

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Aggregator returns the name of what an aggregator computes: "window.extreme(max)". One that is made of others names them
-// too. What its functions compute is not part of it, and neither are its types, which those of its accumulator tell.
+// Aggregator returns the name of an aggregator's computation: "window.extreme(max)". One that is made of others names them
+// too. Its functions are not part of it, and neither are its types: the type of its accumulator names them.
 func Aggregator(a any) string { return aggregator(reflect.ValueOf(a), 0) }
 
 func aggregator(v reflect.Value, depth int) string {

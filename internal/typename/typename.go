@@ -12,7 +12,7 @@ import (
 // Of returns the name of a type with its package: "shop.Order". A struct without a name is written out.
 func Of[T any]() string { return clean(reflect.TypeFor[T]().String()) }
 
-// Codec returns the name of the type and that of what encodes it: "shop.Order as codec.jsonCodec[shop.Order]". A codec that
+// Codec returns the names of the type and of its encoder: "shop.Order as codec.jsonCodec[shop.Order]". A codec that
 // is made of others names them too. It is "" if the codec is nil.
 func Codec[T any](c codec.Codec[T]) string {
 	if c == nil {
@@ -21,7 +21,7 @@ func Codec[T any](c codec.Codec[T]) string {
 	return Of[T]() + " as " + describe(reflect.ValueOf(c), 0)
 }
 
-// paths are what the names of type arguments begin with: the path of a package up to its last element. The other pattern
+// paths match the beginning of names of type arguments: the path of a package up to its last element. The other pattern
 // numbers types that are declared in functions, by how many of them there are.
 var (
 	paths   = regexp.MustCompile(`[\w.~%-]+/`)

@@ -1,4 +1,4 @@
-// Package local is what the example programs share: flags, and a Kafka broker in the same process.
+// Package local has the shared parts of the example programs: flags, and a Kafka broker in the same process.
 package local
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/weirstreams/weir/runtime"
 )
 
-// Program is an example: it runs with a configuration that is ready, and writes what it finds out.
+// Program is an example: it runs with a configuration that is ready, and writes its results.
 type Program func(ctx context.Context, out io.Writer, config runtime.Config) error
 
 // Main runs a program with the flags --brokers and -v, until it ends or is interrupted.

@@ -1,4 +1,4 @@
-// Package localtest tests example programs by what they write.
+// Package localtest tests example programs by their output.
 package localtest
 
 import (

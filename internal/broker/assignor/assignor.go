@@ -1,6 +1,6 @@
 // Package assignor decides which member of a consumer group works on which partitions.
 //
-// What is assigned is never a single partition but a slot: the same partition number of all topics of a unit, which is
+// Slots are assigned, not single partitions. A slot is the same partition number of all topics of a unit, which is
 // a set of topics that are processed together. An assignment is
 //
 //   - even: the slots of each unit are spread as evenly as can be, because those of one unit are alike and those of
@@ -9,7 +9,7 @@
 //   - aware of state: within that, as many slots as possible go where their state is at hand;
 //   - incremental: a slot that moves is withheld until its owner says that it has given it up, so that a slot has never
 //     two owners. The owner then joins again, and the group needs a second round;
-//   - a function of its input, whoever computes it.
+//   - a function of its input: each member computes the same.
 //
 // The first two are those of the cooperative sticky assignor (KIP-54, KIP-429), the third is the purpose of KIP-441.
 // Evenness comes first. It is reached as a flow of least cost, in two steps: first how many slots of each unit a member
@@ -30,9 +30,9 @@ import (
 // that makes leaders of different versions disagree about safety, and with nothing else.
 const Protocol = "weir-v1"
 
-// Subscription is what a member tells the group about itself when it joins.
+// Subscription is the data of a member about itself when it joins the group.
 type Subscription struct {
-	// Units are the sets of topics whose equal partition numbers the member wants together.
+	// Units are sets of topics: the member wants equal partition numbers of a set together.
 	Units [][]string
 	// Owned are the partitions that the member owns and will go on with.
 	Owned []broker.TopicPartition
@@ -45,16 +45,16 @@ type Subscription struct {
 	Known int
 	// Fingerprint is that of the member's topology. It says nothing to Assign.
 	Fingerprint string
-	// Warm are partitions whose state is at hand. One topic of a unit is enough.
+	// Warm are partitions with state on the member's disk. One topic of a unit is enough.
 	Warm []broker.TopicPartition
 }
 
-// Assign returns what each member owns from now on, given the subscriptions by member id and the number of partitions
-// of each topic. Every member has an entry. Who gets less than it owns has to give up the difference and join again.
+// Assign returns the partitions that each member owns from now on, given the subscriptions by member id and the number of partitions
+// of each topic. Every member has an entry. A member that gets less than it owns gives up the difference and joins again.
 //
-// Members may disagree about units, as they do while a new version of a program is rolled out. Then whoever gets a
-// partition still gets all that belongs to it in its own view, what is owned stays where it is until its owner ends, and
-// a partition that cannot be had without one that is taken is assigned to nobody for the time being.
+// Members may disagree about units, as they do while a new version of a program is rolled out. Then a member with a
+// partition still gets all partitions of its unit in its own view, owned partitions stay with their owner until it ends, and
+// a partition that needs a taken one stays unassigned meanwhile.
 func Assign(members map[string]Subscription, partitions map[string]int32) map[string][]broker.TopicPartition {
 	p := newPlanner(members, partitions)
 	p.assign()
@@ -77,8 +77,8 @@ func Assign(members map[string]Subscription, partitions map[string]int32) map[st
 	return assignment
 }
 
-// claims are who says to own a partition, by the strongest claim: the latest generation wins, and nobody does if there
-// are two of it (KIP-792).
+// claims are the strongest claims of members on partitions: the latest generation wins, and two claims of it
+// cancel each other (KIP-792).
 type claims map[broker.TopicPartition]claim
 
 type claim struct {

@@ -2,8 +2,8 @@ package assignor
 
 import "math"
 
-// network is a flow network whose flow of least cost is found by successive shortest paths. Costs may be negative as long
-// as there is no cycle of them. It is deterministic: edges are tried in the order in which they were added.
+// network is a flow network. Successive shortest paths find its flow of least cost. Costs may be negative as long
+// as there is no cycle of them. It is deterministic: edges are tried in the order of their addition.
 type network struct {
 	edges []edge    // an edge and its reverse are neighbours: 2i and 2i+1
 	from  [][]int32 // edges by their origin
@@ -26,7 +26,7 @@ func (n *network) add(from, to, capacity int, cost int64) int {
 	return i
 }
 
-// used returns what flows through an edge.
+// used returns the flow through an edge.
 func (n *network) used(i int) int { return n.edges[i^1].capacity }
 
 // run sends as much as it can from source to sink by paths that cost less than below.

@@ -48,7 +48,7 @@ func newPlanner(members map[string]Subscription, partitions map[string]int32) *p
 	return p
 }
 
-// gather finds the families, and who can do, owns and knows what of them.
+// gather finds the families, and the members that can process, own and have the state of their slots.
 func (p *planner) gather() {
 	parent := map[string]string{}
 	var root func(string) string
@@ -106,7 +106,7 @@ func (p *planner) gather() {
 	}
 }
 
-// locate finds the owners of a family's slots: who has most of the partitions, or the first of those.
+// locate finds the owners of a family's slots: the member with most of the partitions, or the first of several.
 func (p *planner) locate(f *family) {
 	slots := int32(0)
 	for _, topic := range f.topics {
@@ -173,7 +173,7 @@ func (f *family) mixed() bool {
 
 // assignMixed assigns a family that members disagree about. That passes with the roll-out of the version that differs,
 // so units that are owned as a whole stay where they are, even or not: a member that ends gives the others enough to
-// become even with. A unit that is free goes to who owns some of it, or has its state, or has least to do.
+// become even with. A free unit goes to a member that owns a part of it, or has its state, or has the least load.
 func (p *planner) assignMixed(f *family) {
 	type offer struct {
 		grant
@@ -219,8 +219,8 @@ func (p *planner) assignMixed(f *family) {
 	}
 }
 
-// quotas decides how many slots of each family each member gets. Everyone able gets the even share, rounded down. What
-// remains flows from the families to members, at most one each, and is the dearer the more a member has already; among
+// quotas decides how many slots of each family each member gets. Everyone able gets the even share, rounded down. The
+// remaining slots flow from the families to members, at most one each, and is the dearer the more a member has already; among
 // equals a slot goes where it is, or its state.
 func (p *planner) quotas() {
 	const (
@@ -284,7 +284,7 @@ func (f *family) counts(members int) (owned, warm []int) {
 	return owned, warm
 }
 
-// place decides who gets which slot of a family, within the quotas.
+// place gives the slots of a family to members, within the quotas.
 func (p *planner) place(f *family) []int {
 	placed := make([]int, len(f.owner))
 	left := slices.Clone(f.quota)

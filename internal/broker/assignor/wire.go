@@ -190,7 +190,7 @@ func (r *reader) number() uint64 {
 	return n
 }
 
-// count reads how many follow, of which each takes a byte at least.
+// count reads the number of following elements. Each takes at least one byte.
 func (r *reader) count() int {
 	n := r.number()
 	if n > uint64(len(r.wire)) {

@@ -13,8 +13,8 @@ import (
 	"sync"
 )
 
-// Listen is [net.Listen], with connections whose Read returns an error only when all requests are answered, or the connection
-// was closed on this side. Connections with TLS, whose requests it cannot see, it leaves alone. A connection with a request that
+// Listen is [net.Listen], with connections that return an error of Read only when all requests are answered, or the connection
+// was closed on this side. It cannot see the requests of connections with TLS, and leaves them alone. A connection with a request that
 // Kafka does not answer (Produce with acks=0) ends when the broker closes it.
 func Listen(network, address string) (net.Listener, error) {
 	l, err := net.Listen(network, address)

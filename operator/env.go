@@ -42,10 +42,18 @@ type Env struct {
 	Outputs int64
 	// StreamMillis is the greatest event time of a record that the task has read.
 	StreamMillis int64
-	// Idle are called when the input of the task has been silent, with the event time that may be taken to be reached,
-	// in milliseconds. Those of operators that come first in the topology come last.
-	Idle []func(millis int64) error
-	// BeforeCheckpoint are called before each checkpoint, in the same order.
+	// Idle are called when the input of the task has been silent; see [Env.OnIdle].
+	Idle []Timed[func(reached int64) error]
+	// Holds tell what operators may still emit; see [Env.OnHold].
+	Holds []Timed[func(reached int64) (int64, error)]
+	// KeepsTime is set by the engine if Idle and Holds are called: operators then keep what these need to be cheap.
+	KeepsTime bool
+	// Quiet is set while Holds are called if no record has come for Config.IdleTimeout, and Round counts such timeouts.
+	Quiet bool
+	Round int64
+	// LeastMillis is the least event time of a record that a source has read, for the engine to reset.
+	LeastMillis int64
+	// BeforeCheckpoint are called before each checkpoint. Those of operators that come first in the topology come last.
 	BeforeCheckpoint []func() error
 	// OnRewind are called when the stores have gone back to the last checkpoint.
 	OnRewind []func()

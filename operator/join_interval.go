@@ -64,7 +64,7 @@ func NewInterval[K, V, R, W any](
 	if err := j.right.open(env, rightName, right, j.grace); err != nil {
 		return nil, err
 	}
-	env.Idle = append(env.Idle, func(millis int64) error {
+	env.OnIdle(node, func(millis int64) error {
 		env.Enter(node)
 		for _, due := range []func(int64) (bool, error){j.left.store.HasDue, j.right.store.HasDue} {
 			// Not if there is nothing to do: the input may be silent before old records come.
@@ -77,7 +77,24 @@ func NewInterval[K, V, R, W any](
 		}
 		return nil
 	})
+	for _, hasDue := range j.emitsLater() {
+		env.OnHold(node, func(reached int64) (int64, error) {
+			return leastWaiting(reached, j.grace, hasDue, j.left.store.Watermark)
+		})
+	}
 	return j, nil
+}
+
+// emitsLater returns, of the sides whose records without a match are emitted when their time is over, what says whether
+// records are due.
+func (j *Interval[K, V, R, W]) emitsLater() (hasDue []func(limit int64) (bool, error)) {
+	if j.final && j.left.unmatched {
+		hasDue = append(hasDue, j.left.store.HasDue)
+	}
+	if j.final && j.right.unmatched {
+		hasDue = append(hasDue, j.right.store.HasDue)
+	}
+	return hasDue
 }
 
 func (s *side[V]) open(env *Env, name string, c codec.Codec[V], grace int64) (err error) {

@@ -31,7 +31,7 @@ func newWaiting[K, V, R, W any](a *AsOf[K, V, R, W], d join.AsOf, key codec.Code
 		return nil, err
 	}
 	w := &waiting[K, V, R, W]{AsOf: a, nearest: d.Direction() == join.Nearest, key: key, left: waiters, null: newNullRule(left)}
-	a.env.Idle = append(a.env.Idle, func(millis int64) error {
+	a.env.OnIdle(a.node, func(millis int64) error {
 		a.env.Enter(a.node)
 		// Not if there is nothing to do: the input may be silent before old records come.
 		if due, err := w.left.HasDue(millis - w.tolerance - 1); err != nil || !due {
@@ -39,6 +39,9 @@ func newWaiting[K, V, R, W any](a *AsOf[K, V, R, W], d join.AsOf, key codec.Code
 		}
 		_, err := w.advance(millis)
 		return err
+	})
+	a.env.OnHold(a.node, func(reached int64) (int64, error) {
+		return leastWaiting(reached, w.tolerance, w.left.HasDue, w.left.Watermark)
 	})
 	return w, nil
 }

@@ -27,6 +27,16 @@ type Processor[K, V, L, W any] interface {
 	Close() error
 }
 
+// Holder is a [Processor] that keeps records and forwards them later under their own time, which is older than that of the
+// record or the timer by which it does so. With Config.IdleTimeout, the event time of the operators and tasks behind it does
+// not pass these records. A processor without this method is taken to forward nothing older than the record or event-time
+// timer that it processes; with a timer in store.ClockTime, nothing older than the last record.
+type Holder interface {
+	// Oldest returns the least time of the records that may be forwarded later, and false if there are none. It is called by
+	// the task's goroutine, without a key: the stores of the processor must not be used.
+	Oldest() (at time.Time, ok bool)
+}
+
 // Timer is a timer that fires.
 type Timer[K any] struct {
 	// Key is the key for which it was set.
@@ -66,6 +76,10 @@ type ProcessorContext[L, W any] struct {
 	open   bool  // during Process and OnTimer
 	failed error // of what came after Forward
 	out    Record[L, W]
+	// least is the time of the record or timer that is being processed. olderNotSaid is set as long as it is worth a line in the
+	// log that the processor forwards older records.
+	least        int64
+	olderNotSaid bool
 }
 
 // Forward hands on a record of any key, value, time and headers, all the way through the topology. The headers must not
@@ -79,6 +93,12 @@ func (c *ProcessorContext[L, W]) Forward(r Record[L, W]) error {
 	}
 	c.out = r
 	c.out.Origin = &c.env.Origin
+	if c.olderNotSaid && r.Millis < c.least {
+		c.olderNotSaid = false
+		c.env.Logger.Warn("a processor forwards a record that is older than the record or timer it processes; behind a GroupBy it may be late, "+
+			"because of Config.IdleTimeout, unless the processor has a method Oldest (stream.Holder)",
+			"time", r.Time(), "processing", time.UnixMilli(c.least))
+	}
 	if c.failed = c.next.Receive(&c.out); c.failed == nil {
 		c.failed = c.again()
 	}
@@ -125,9 +145,10 @@ func NewProcess[K, V, T, L, W any](
 		}
 	}
 	if len(p.timers) > 0 {
-		env.Idle = append(env.Idle, p.idle)
+		env.OnIdle(node, p.idle)
 		env.Clocks = append(env.Clocks, p)
 	}
+	env.OnHold(node, p.hold)
 	env.OnRewind = append(env.OnRewind, p.rewind)
 	env.OnClose = append(env.OnClose, p.close)
 	if err := p.start(); err != nil {
@@ -151,6 +172,8 @@ func (p *process[K, V, T, L, W]) start() (err error) {
 	if err := p.processor.Init(&p.context); err != nil {
 		return fmt.Errorf("start a processor: %w", err)
 	}
+	_, holds := p.processor.(Holder)
+	p.context.olderNotSaid = p.env.KeepsTime && !holds
 	return nil
 }
 
@@ -195,7 +218,7 @@ func (p *process[K, V, T, L, W]) Receive(r *Record[K, V]) error {
 	if _, err := p.enter(r.Key, r.KeyNull, r.Millis); err != nil {
 		return err
 	}
-	p.context.open, p.context.failed = true, nil
+	p.context.open, p.context.failed, p.context.least = true, nil, r.Millis
 	err := p.processor.Process(p.env.Context, *r)
 	if err := p.done(err); err != nil {
 		return err
@@ -252,7 +275,7 @@ func (p *process[K, V, T, L, W]) fire(t *store.Timers, kind store.TimerKind, lim
 		if err := p.place(p.keys.buffer); err != nil {
 			return fired, err
 		}
-		p.context.open, p.context.failed = true, nil
+		p.context.open, p.context.failed, p.context.least = true, nil, p.at
 		err = p.processor.OnTimer(p.env.Context, Timer[K]{Key: key, Kind: kind, Name: name, Millis: at})
 		if err := p.done(err); err != nil {
 			return fired, err
@@ -285,6 +308,25 @@ func (p *process[K, V, T, L, W]) idle(millis int64) error {
 		}
 	}
 	return nil
+}
+
+// hold returns the watermark of the processor. It emits nothing older than the record or the timer that it processes, or than
+// what it says that it keeps.
+func (p *process[K, V, T, L, W]) hold(reached int64) (int64, error) {
+	p.env.Enter(p.node)
+	for _, t := range p.timers {
+		earliest, err := t.Earliest(store.EventTime, reached)
+		if err != nil {
+			return NoWatermark, Fatal(err)
+		}
+		reached = min(reached, earliest)
+	}
+	if h, ok := p.processor.(Holder); ok {
+		if oldest, ok := h.Oldest(); ok {
+			reached = min(reached, oldest.UnixMilli())
+		}
+	}
+	return reached, nil
 }
 
 // Next implements [Clock].

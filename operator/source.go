@@ -94,6 +94,9 @@ func (s *Source[K, V]) emit() error {
 	if s.out.Millis > s.env.StreamMillis {
 		s.env.StreamMillis = s.out.Millis
 	}
+	if s.out.Millis < s.env.LeastMillis {
+		s.env.LeastMillis = s.out.Millis
+	}
 	return s.next.Receive(&s.out)
 }
 

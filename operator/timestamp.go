@@ -12,7 +12,17 @@ type SetTimestamp[K, V any] struct {
 	F    func(context.Context, *Record[K, V]) (time.Time, error)
 	Next Receiver[K, V]
 
-	out Record[K, V]
+	out    Record[K, V]
+	recent recentLeast
+}
+
+// NewSetTimestamp returns the operator of the task of env.
+func NewSetTimestamp[K, V any](env *Env, node int, f func(context.Context, *Record[K, V]) (time.Time, error), next Receiver[K, V]) *SetTimestamp[K, V] {
+	s := &SetTimestamp[K, V]{Env: env, Node: node, F: f, Next: next, recent: newRecentLeast()}
+	if env.KeepsTime {
+		env.OnHold(node, func(reached int64) (int64, error) { return s.recent.hold(env, reached), nil })
+	}
+	return s
 }
 
 // Receive implements [Receiver].
@@ -24,5 +34,8 @@ func (s *SetTimestamp[K, V]) Receive(r *Record[K, V]) error {
 	}
 	s.out = *r
 	s.out.SetTime(at)
+	if s.Env.KeepsTime {
+		s.recent.note(s.Env, s.out.Millis)
+	}
 	return s.Next.Receive(&s.out)
 }

@@ -14,6 +14,9 @@ import (
 // maxMillis is the last millisecond of the year 9999. Later times are a broken clock's, and arithmetic on them overflows.
 const maxMillis = 253402300799999
 
+// startBuckets is in how many parts the size of a window, or the gap of sessions, is divided to count windows by their start.
+const startBuckets = 16
+
 // NewWindow opens the windows' store in the task of env and returns the operator that aggregates records by key and
 // window. Results carry the key, the start of the window as their time, and no headers. Records with a null key are
 // skipped and counted.
@@ -38,7 +41,8 @@ func NewWindow[K, V, A, R any](
 	}
 	options := store.WindowedOptions[A]{Definition: meaning(d, aggregator), Items: w.collector != nil, Ahead: w.size}
 	var r Receiver[K, V]
-	var idle interface{ idle(millis int64) error }
+	var hold func(reached int64) (int64, error)
+	var idle func(reached int64) error
 	switch d.Kind() {
 	case window.KindTumbling, window.KindHopping:
 		if w.byPartition {
@@ -46,23 +50,30 @@ func NewWindow[K, V, A, R any](
 		}
 		options.MarksItems = true
 		k := &aligned[K, V, A, R]{windows: w}
-		r, idle = k, k
+		r, idle, hold = k, k.idle, k.hold
+		options.StartBucket = w.step
 	case window.KindSliding:
 		if w.byPartition {
 			options.End = w.slotEnd
 		}
 		k := &sliding[K, V, A, R]{windows: w}
-		r, idle = k, k
+		r, idle, hold = k, k.idle, k.hold
+		options.StartBucket = w.size/startBuckets + 1
 	case window.KindSession:
 		w.tolerance = w.size
 		if w.byPartition {
 			options.End = func(o *store.Window[A]) int64 { return o.Latest + 2*w.size + 1 } // see session.isClosed
 		}
 		k := &session[K, V, A, R]{windows: w}
-		r, idle = k, k
+		r, idle, hold = k, k.idle, k.hold
+		options.StartBucket = w.size/startBuckets + 1
 	default:
 		count, step := d.Records()
-		r = &counted[K, V, A, R]{windows: w, count: count, every: step}
+		k := &counted[K, V, A, R]{windows: w, count: count, every: step}
+		r, hold = k, k.hold
+	}
+	if !env.KeepsTime {
+		options.StartBucket = 0
 	}
 	var err error
 	w.store, err = openStore(env, d.StoreName(), func(space store.Space) *store.Windowed[A] {
@@ -72,8 +83,9 @@ func NewWindow[K, V, A, R any](
 		return nil, err
 	}
 	if idle != nil {
-		env.Idle = append(env.Idle, idle.idle)
+		env.OnIdle(node, idle)
 	}
+	env.OnHold(node, hold)
 	env.OnRewind = append(env.OnRewind, func() { w.idleFrom = 0 })
 	if emission.Suppress != nil {
 		w.suppress(*emission.Suppress)

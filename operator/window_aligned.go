@@ -125,13 +125,39 @@ func (w *aligned[K, V, A, R]) closePartition(origin *Origin, reached int64) erro
 	return w.closeDue(origin, reached, w.closed)
 }
 
-// idle closes windows because time has passed without records.
-func (w *aligned[K, V, A, R]) idle(reached int64) error {
-	return w.advance(reached, func(key K, k *store.Windows[A], _, reached int64) (int64, error) {
-		err := w.closeKey(key, &w.env.Origin, k, reached)
-		if len(k.Open) == 0 {
-			return math.MaxInt64, err
+// closeIdle closes windows because time has passed without records.
+func (w *aligned[K, V, A, R]) closeIdle(key K, k *store.Windows[A], _, reached int64) error {
+	return w.closeKey(key, &w.env.Origin, k, reached)
+}
+
+// nextClose returns when the next window of a key closes.
+func (w *aligned[K, V, A, R]) nextClose(k *store.Windows[A], _ int64) int64 {
+	if len(k.Open) == 0 {
+		return math.MaxInt64
+	}
+	return k.Open[0].Start + w.size + w.grace
+}
+
+// idle lets time pass without records.
+func (w *aligned[K, V, A, R]) idle(reached int64) error { return w.advance(w, reached) }
+
+// hold returns the watermark of the operator: the start of the first window that a record can still come into, or that is to
+// close.
+func (w *aligned[K, V, A, R]) hold(reached int64) (int64, error) {
+	last := reached - reached%w.step
+	if last > reached { // before the epoch
+		last -= w.step
+	}
+	least := last
+	if w.step < w.size {
+		least -= (w.size - 1 - (reached - last)) / w.step * w.step
+	}
+	if !w.emission.Current {
+		oldest, err := w.oldestOpen()
+		if err != nil {
+			return NoWatermark, err
 		}
-		return k.Open[0].Start + w.size + w.grace, err
-	}, w.closePartition)
+		least = min(least, oldest)
+	}
+	return min(least, w.pending.oldest()), nil
 }

@@ -61,6 +61,10 @@ func (w *counted[K, V, A, R]) Receive(r *Record[K, V]) error {
 	return w.emitDeferred(r, failed)
 }
 
+// hold returns the watermark of the operator: none. A result has the time of the first record of its window, which may be any
+// time ago when the last one comes.
+func (*counted[K, V, A, R]) hold(int64) (int64, error) { return NoWatermark, nil }
+
 func (w *counted[K, V, A, R]) span(o *store.Window[A]) span {
 	return span{o.Mark, o.Latest, o.Start, o.Start + o.Records - 1}
 }

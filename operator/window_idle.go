@@ -1,18 +1,26 @@
 package operator
 
 import (
+	"container/heap"
 	"math"
 
 	"github.com/weirstreams/weir/store"
 )
 
-// advance closes windows up to a time that is reached without records. By key, all keys are looked at; that happens
-// only if one of them may have something to close. closeKey returns the time at which it has more to do for the key.
-func (w *windows[K, V, A, R]) advance(
-	millis int64,
-	closeKey func(key K, k *store.Windows[A], before, reached int64) (next int64, err error),
-	closePartition func(origin *Origin, reached int64) error,
-) error {
+// closer closes the windows of a kind without records.
+type closer[K, A any] interface {
+	// nextClose returns the time at which a window of a key closes that has not closed at reached, or math.MaxInt64.
+	nextClose(k *store.Windows[A], reached int64) int64
+	// closeIdle closes the windows of the current key that time passes on its way from before to reached.
+	closeIdle(key K, k *store.Windows[A], before, reached int64) error
+	// closePartition closes the windows of all keys, if they close by partition.
+	closePartition(origin *Origin, reached int64) error
+}
+
+// advance closes windows up to a time that is reached without records, in the order of the times at which they close: what
+// comes behind sees the results of all keys in that order, as it does when the partition closes them. By key, all keys are
+// looked at; that happens only if one of them may have something to close.
+func (w *windows[K, V, A, R]) advance(c closer[K, A], millis int64) error {
 	w.env.Enter(w.node)
 	watermark, err := w.store.Watermark()
 	if err != nil {
@@ -21,9 +29,9 @@ func (w *windows[K, V, A, R]) advance(
 	if millis <= watermark || millis < w.idleFrom {
 		return nil
 	}
+	closings := w.closings
 	if w.byPartition {
-		closings := w.closings
-		err := closePartition(&w.env.Origin, millis)
+		err := c.closePartition(&w.env.Origin, millis)
 		w.advanced(millis, closings)
 		return err
 	}
@@ -31,27 +39,68 @@ func (w *windows[K, V, A, R]) advance(
 	if err != nil {
 		return Fatal(err)
 	}
-	next, closings := int64(math.MaxInt64), w.closings
-	var failed error
+	next := int64(math.MaxInt64)
+	var queue closeQueue
 	for _, encoded := range keys {
 		k, err := w.store.Place([]byte(encoded))
 		if err != nil {
 			return Fatal(err)
 		}
-		key, err := w.decodeKey(encoded)
+		before := max(k.Latest, watermark)
+		switch at := c.nextClose(k, before); {
+		case at <= millis:
+			queue = append(queue, closingKey{at, before, encoded})
+		default:
+			next = min(next, at)
+		}
+	}
+	heap.Init(&queue)
+	var failed error
+	for len(queue) > 0 {
+		first := &queue[0]
+		k, err := w.store.Place([]byte(first.key))
+		if err != nil {
+			return Fatal(err)
+		}
+		key, err := w.decodeKey(first.key)
 		if err != nil {
 			return err
 		}
-		before := max(k.Latest, watermark)
-		at, err := closeKey(key, k, before, max(before, millis))
-		if err != nil && failed == nil {
+		at := first.at
+		if err := c.closeIdle(key, k, first.before, at); err != nil && failed == nil {
 			failed = err
 		}
-		next = min(next, at)
+		if first.at, first.before = c.nextClose(k, at), at; first.at <= millis {
+			heap.Fix(&queue, 0)
+			continue
+		}
+		next = min(next, first.at)
+		heap.Pop(&queue)
 	}
 	w.advanced(millis, closings)
 	w.idleFrom = next
 	return failed
+}
+
+// closingKey is a key with windows to close: the next at a time. All that close up to before are closed.
+type closingKey struct {
+	at, before int64
+	key        string
+}
+
+// closeQueue is a heap of keys by the time of their next closing, and by key.
+type closeQueue []closingKey
+
+func (q closeQueue) Len() int { return len(q) }
+func (q closeQueue) Less(i, j int) bool {
+	return q[i].at < q[j].at || q[i].at == q[j].at && q[i].key < q[j].key
+}
+func (q closeQueue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+func (q *closeQueue) Push(x any)   { *q = append(*q, x.(closingKey)) }
+func (q *closeQueue) Pop() any {
+	last := (*q)[len(*q)-1]
+	*q = (*q)[:len(*q)-1]
+	return last
 }
 
 // advanced makes what comes for windows that idleness has closed late. If none was closed, nothing is: the input may be
@@ -60,4 +109,33 @@ func (w *windows[K, V, A, R]) advanced(millis, closings int64) {
 	if w.closings > closings {
 		w.store.AdvanceTo(millis)
 	}
+}
+
+// oldestOpen returns a time that is not after the start under which a window is stored that is still to give a result, or
+// math.MaxInt64.
+func (w *windows[K, V, A, R]) oldestOpen() (int64, error) {
+	from := int64(store.NoTime)
+	if w.isSliding { // the windows that end before this time are closed, and only kept for others
+		watermark, err := w.store.Watermark()
+		if err != nil {
+			return 0, Fatal(err)
+		}
+		if watermark != store.NoTime {
+			from = watermark - w.grace
+		}
+	}
+	oldest, ok, err := w.store.Oldest(from)
+	if err != nil || !ok {
+		return math.MaxInt64, Fatal(err)
+	}
+	return oldest, nil
+}
+
+// oldest returns the least time of the results that are held back, or math.MaxInt64.
+func (p *suppressed[K, R]) oldest() int64 {
+	oldest := int64(math.MaxInt64)
+	for _, h := range p.queue {
+		oldest = min(oldest, h.record.Millis)
+	}
+	return oldest
 }

@@ -139,13 +139,27 @@ func (w *session[K, V, A, R]) closePartition(origin *Origin, reached int64) erro
 	return w.closeDue(origin, reached, w.closed)
 }
 
-// idle closes sessions because time has passed without records.
-func (w *session[K, V, A, R]) idle(reached int64) error {
-	return w.advance(reached, func(key K, k *store.Windows[A], _, reached int64) (int64, error) {
-		err := w.closeKey(key, &w.env.Origin, k, reached)
-		if len(k.Open) == 0 {
-			return math.MaxInt64, err
-		}
-		return k.Open[0].Latest + 2*w.size + w.grace + 1, err
-	}, w.closePartition)
+// closeIdle closes sessions because time has passed without records.
+func (w *session[K, V, A, R]) closeIdle(key K, k *store.Windows[A], _, reached int64) error {
+	return w.closeKey(key, &w.env.Origin, k, reached)
+}
+
+// nextClose returns when the next session of a key closes.
+func (w *session[K, V, A, R]) nextClose(k *store.Windows[A], _ int64) int64 {
+	if len(k.Open) == 0 {
+		return math.MaxInt64
+	}
+	return k.Open[0].Latest + 2*w.size + w.grace + 1 // see isClosed
+}
+
+// idle lets time pass without records.
+func (w *session[K, V, A, R]) idle(reached int64) error { return w.advance(w, reached) }
+
+// hold returns the watermark of the operator: the start of the first session that is open, or can begin.
+func (w *session[K, V, A, R]) hold(reached int64) (int64, error) {
+	oldest, err := w.oldestOpen()
+	if err != nil {
+		return NoWatermark, err
+	}
+	return min(reached, oldest, w.pending.oldest()), nil
 }

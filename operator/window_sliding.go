@@ -160,13 +160,31 @@ func (w *sliding[K, V, A, R]) closePartition(origin *Origin, reached int64) erro
 	}
 }
 
-// idle closes windows because time has passed without records.
-func (w *sliding[K, V, A, R]) idle(reached int64) error {
-	return w.advance(reached, func(key K, k *store.Windows[A], before, reached int64) (int64, error) {
-		err := w.closeKey(key, &w.env.Origin, k, before, reached)
-		if i := w.search(k, reached-w.grace); i < len(k.Open) {
-			return k.Open[i].Start + w.grace + 1, err
+// closeIdle closes windows because time has passed without records.
+func (w *sliding[K, V, A, R]) closeIdle(key K, k *store.Windows[A], before, reached int64) error {
+	return w.closeKey(key, &w.env.Origin, k, before, reached)
+}
+
+// nextClose returns when the next window of a key closes.
+func (w *sliding[K, V, A, R]) nextClose(k *store.Windows[A], reached int64) int64 {
+	if i := w.search(k, reached-w.grace); i < len(k.Open) {
+		return k.Open[i].Start + w.grace + 1
+	}
+	return math.MaxInt64
+}
+
+// idle lets time pass without records.
+func (w *sliding[K, V, A, R]) idle(reached int64) error { return w.advance(w, reached) }
+
+// hold returns the watermark of the operator: the start of the first window that is to close, or that a record can come into.
+func (w *sliding[K, V, A, R]) hold(reached int64) (int64, error) {
+	end := reached
+	if !w.emission.Current {
+		oldest, err := w.oldestOpen()
+		if err != nil {
+			return NoWatermark, err
 		}
-		return math.MaxInt64, err
-	}, w.closePartition)
+		end = min(end, oldest)
+	}
+	return min(end-w.size, w.pending.oldest()), nil
 }

@@ -87,7 +87,10 @@ type Config struct {
 	// IdleTimeout lets windows close when no records come: a task whose input has been silent for this long takes event
 	// time to have reached the time of the clock less the timeout, and again after each further timeout. Records whose
 	// time is that of their writing, and that take less than the timeout to arrive, give the same results when they are
-	// replayed. 0, the default, leaves windows open until a record closes them.
+	// replayed. A task behind a GroupBy goes on no further than what the tasks in front of it may still emit, so that windows
+	// behind windows lose nothing: each stage takes a timeout after the results of the stage before. The tasks tell each
+	// other through records of their own in the internal topics, one for each partition and upstream task in each timeout. All
+	// processes of a group need the same value. 0, the default, leaves windows open until a record closes them.
 	IdleTimeout time.Duration
 
 	// OffsetReset says where to begin with a partition that the group has committed no offset for. Internal topics are always

@@ -233,6 +233,24 @@ func (t *Timers) Next(kind TimerKind) int64 {
 	return next
 }
 
+// Earliest returns a time that is not after that of any timer of a kind, and at most limit. It is exact unless timers were
+// moved or cancelled since the last checkpoint.
+func (t *Timers) Earliest(kind TimerKind, limit int64) (int64, error) {
+	x := &t.due[kind]
+	for limit > x.horizon {
+		if first, ok := x.tree.Min(); ok && first.end <= x.horizon {
+			break
+		}
+		if err := t.readDue(kind, limit); err != nil {
+			return 0, err
+		}
+	}
+	if first, ok := x.tree.Min(); ok {
+		return min(first.end, limit), nil
+	}
+	return limit, nil
+}
+
 // Due takes the timer of a kind with the smallest time, if that is not after limit, and returns its message key, which is
 // valid until the next call. Timers of one time come in a fixed order.
 func (t *Timers) Due(kind TimerKind, limit int64) (key []byte, name string, at int64, ok bool, err error) {

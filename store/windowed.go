@@ -36,6 +36,7 @@ type Windowed[A any] struct {
 	time       watermark
 	definition storedDefinition
 	ends       endIndex
+	starts     openStarts
 	from       []byte // scratch: first key of a scan
 	to         []byte // scratch: end of a scan
 	row        []byte // scratch: key of a row
@@ -57,6 +58,8 @@ type WindowedOptions[A any] struct {
 	End func(*Window[A]) int64
 	// Ahead is how far beyond what is asked for Due reads the index. It bounds both the number of scans and the memory.
 	Ahead int64
+	// StartBucket, if not 0, counts the windows by their start, for Oldest, in buckets of this width.
+	StartBucket int64
 }
 
 const (
@@ -149,6 +152,11 @@ func (s *Windowed[A]) Name() string { return s.name }
 // Place puts the store on a key and returns its windows, which are valid until the next Place. The key is not kept.
 func (s *Windowed[A]) Place(key []byte) (*Windows[A], error) {
 	s.settle()
+	if s.options.StartBucket > 0 && !s.starts.loaded {
+		if err := s.loadStarts(); err != nil {
+			return nil, err
+		}
+	}
 	e := s.cache.get(key)
 	if e == nil {
 		var err error
@@ -178,6 +186,7 @@ func (s *Windowed[A]) Update(start, at int64) (w *Window[A], isNew bool) {
 		copy(k.Open[i+1:], k.Open[i:])
 		k.Open[i] = Window[A]{Start: start, Latest: at}
 		w, isNew = &k.Open[i], true
+		s.countStart(start, 1)
 		s.resize(e)
 	}
 	k.Latest = max(k.Latest, at)
@@ -223,6 +232,7 @@ func (s *Windowed[A]) Remove(i int) Window[A] {
 	if w.indexed {
 		s.ends.remove(endEntry{w.end, e.key, w.Start})
 	}
+	s.countStart(w.Start, -1)
 	copy(k.Open[i:], k.Open[i+1:])
 	k.Open[len(k.Open)-1] = Window[A]{}
 	k.Open = k.Open[:len(k.Open)-1]
@@ -421,6 +431,6 @@ func (s *Windowed[A]) Committed() {
 func (s *Windowed[A]) Discard() {
 	s.current, s.unmeasured = nil, nil
 	s.cache.discard()
-	s.time, s.definition = watermark{}, storedDefinition{}
+	s.time, s.definition, s.starts = watermark{}, storedDefinition{}, openStarts{}
 	s.ends.reset()
 }

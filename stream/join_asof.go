@@ -58,7 +58,7 @@ func (s Stream[K, V]) joinAsOf[R, W any](
 	right Stream[K, R], d join.AsOf, unmatched bool, merge func(context.Context, *Record[K, V], *Matched[R]) (W, error),
 ) Stream[K, W] {
 	leftCodec, rightCodec, err := sideCodecs[V, R](d.Codecs())
-	n := &graph.Node{Kind: "joinasof", Detail: d.StoreName(), Stores: []string{d.StoreName()}}
+	n := &graph.Node{Kind: "joinasof", Detail: d.StoreName(), Stores: []string{d.StoreName()}, Timed: d.WaitingName() != ""}
 	n.Keep(d.StoreName(), typename.Codec(s.key), typename.Codec(rightCodec))
 	if d.Duplicates() {
 		n.Mean(d.StoreName(), "duplicates are kept")

@@ -87,7 +87,7 @@ func (s Stream[K, V]) joinInterval[R, W any](
 ) Stream[K, W] {
 	leftCodec, rightCodec, err := sideCodecs[V, R](d.Codecs())
 	leftStore, rightStore := d.StoreNames()
-	n := &graph.Node{Kind: "joininterval", Detail: d.String(), Stores: []string{leftStore, rightStore}}
+	n := &graph.Node{Kind: "joininterval", Detail: d.String(), Stores: []string{leftStore, rightStore}, Timed: true}
 	n.Keep(leftStore, typename.Codec(s.key), typename.Codec(leftCodec))
 	n.Keep(rightStore, typename.Codec(s.key), typename.Codec(rightCodec))
 	out := joined(s, right, n, func(env *operator.Env, node int, next operator.Receiver[K, W]) (operator.Receiver[K, V], error) {

@@ -17,6 +17,9 @@ type ProcessorBase[K, L, W any] = operator.ProcessorBase[K, L, W]
 // ProcessorContext is what a processor knows of its task.
 type ProcessorContext[L, W any] = operator.ProcessorContext[L, W]
 
+// Holder is a processor that keeps records and forwards them later under their own time.
+type Holder = operator.Holder
+
 // Timer is a timer that fires.
 type Timer[K any] = operator.Timer[K]
 

@@ -41,7 +41,10 @@ func declare[K, T any](n *graph.Node, stores store.Handle[T], key codec.Codec[K]
 		n.Keep(u.Name, typename.Codec(key), u.Keeps)
 		if _, ok := u.Store.(*store.Timers); !ok { // which could not tell whom to fire for
 			n.Shared[u.Name] = u.Handle
-		} else if n.Kind != "process" {
+			continue
+		}
+		n.Timed = true
+		if n.Kind != "process" {
 			err = errors.Join(err, fmt.Errorf("the timers of store %q would never fire: they are for Process", u.Name))
 		}
 	}

@@ -21,6 +21,6 @@ func (s Stream[K, V]) SetTimestampRecord(f func(context.Context, Record[K, V]) (
 
 func (s Stream[K, V]) setTimestamp(f func(context.Context, *Record[K, V]) (time.Time, error)) Stream[K, V] {
 	return s.operate("settimestamp", func(env *operator.Env, node int, next operator.Receiver[K, V]) operator.Receiver[K, V] {
-		return &operator.SetTimestamp[K, V]{Env: env, Node: node, F: f, Next: next}
+		return operator.NewSetTimestamp(env, node, f, next)
 	})
 }

@@ -30,7 +30,7 @@ func (w Windowed[K, V]) Aggregate[A, R any](a window.Aggregator[V, A, R]) Aggreg
 		"nothing says when results are emitted, and so nothing is computed: call Final, Current or Suppress", d.Validate)
 	return Aggregated[K, V, R]{lower: func(emission operator.Emission[K, V, R]) Stream[K, window.Result[R]] {
 		declared.Done = true
-		n := &graph.Node{Kind: "window", Detail: d.String(), Stores: []string{d.StoreName()}}
+		n := &graph.Node{Kind: "window", Detail: d.String(), Stores: []string{d.StoreName()}, Timed: !d.ByCount()}
 		if a != nil {
 			n.Keep(d.StoreName(), typename.Codec(s.key), typename.Codec(a.Codec()))
 			meaning := typename.Aggregator(a)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine"
 	"github.com/weirstreams/weir/internal/murmur2"
 	"github.com/weirstreams/weir/stream"
 )
@@ -139,6 +140,9 @@ func (o *Output[K, V]) Read() []Record[K, V] {
 		tp := broker.TopicPartition{Topic: o.topic.Name(), Partition: int32(p)}
 		for _, r := range o.driver.broker.Read(tp, o.offsets[p]) {
 			o.offsets[p] = r.Offset + 1
+			if engine.IsWatermark(&r) {
+				continue // of a repartition topic, written by the engine for itself
+			}
 			keys := decode(o.driver, o.topic.Name(), codec.Key, o.topic.KeyCodec(), r.Headers, r.Key)
 			for _, v := range decode(o.driver, o.topic.Name(), codec.Value, o.topic.ValueCodec(), r.Headers, r.Value) {
 				records = append(records, Record[K, V]{

@@ -221,6 +221,9 @@ func (w *Worker) startInput(t *task, tp broker.TopicPartition, position int64) {
 
 // resetInput drops what is held of an input that is to be read from position on.
 func (w *Worker) resetInput(t *task, tp broker.TopicPartition, position int64) {
+	if u := t.upstreams[tp.Topic]; u != nil {
+		u.pending = u.pending[:0] // they are read again
+	}
 	if t.aligned != nil {
 		in := t.aligned.input(tp.Topic)
 		in.start(position)
@@ -235,7 +238,7 @@ func (w *Worker) hold(t *task, b *broker.Batch) {
 	in := t.aligned.input(b.Topic)
 	t.ends[b.Topic] = b.EndOffset
 	if in.hold(b) && in.next != t.positions[in.Topic] {
-		t.positions[in.Topic], t.changed, t.busy = in.next, true, time.Time{}
+		t.positions[in.Topic], t.changed = in.next, true
 	}
 	w.flow(in)
 }

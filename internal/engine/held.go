@@ -28,20 +28,25 @@ func (w *Worker) take(ctx context.Context, batch *broker.Batch) error {
 	if batch == nil {
 		return nil
 	}
-	switch t := w.route[batch.TopicPartition]; {
+	t := w.route[batch.TopicPartition]
+	switch {
 	case t == nil:
 		batch.Release()
 		return nil
 	case t.state == restoring:
 		defer batch.Release()
 		return w.applyChangelog(ctx, t, batch)
-	case t.aligned != nil:
-		w.hold(t, batch)
-		return nil
-	default:
-		w.held = heldBatch{batch: batch, task: t}
-		return nil
 	}
+	if err := t.takeOutWatermarks(batch); err != nil {
+		batch.Release()
+		return err
+	}
+	if t.aligned != nil {
+		w.hold(t, batch)
+	} else {
+		w.held = heldBatch{batch: batch, task: t}
+	}
+	return nil
 }
 
 // processHeld processes some records of the batch that is held.

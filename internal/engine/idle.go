@@ -1,64 +1,166 @@
 package engine
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"time"
 
+	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/operator"
 )
 
-// advanceIdle lets the event time of tasks go on whose input has been silent for Config.IdleTimeout: to the time of the
-// clock less that timeout. What is written from now on, with the time of its writing, is not late then if it takes less
-// than the timeout to arrive: so a replay, in which no input is silent, gives the same results.
-func (w *Worker) advanceIdle() error {
+// advanceIdle lets the event time of tasks go on whose input has been silent for Config.IdleTimeout, and tells the tasks
+// behind all of them, once in each timeout, what may still come.
+//
+// What comes of a topic that others write has reached the time of the clock less the timeout, once everything is processed
+// that was in the topic at that time of the clock: what is written from then on, with the time of its writing, is not late
+// if it takes less than the timeout to arrive. So a replay, in which no input is silent, gives the same results. What comes of
+// an internal topic has reached the least watermark of the tasks that write it.
+func (w *Worker) advanceIdle(ctx context.Context) error {
 	timeout := w.config.IdleTimeout
 	if timeout <= 0 || w.resting() {
 		return nil
 	}
 	now := w.config.Clock.Now()
+	var due []*task
 	for _, t := range w.sortedTasks() {
-		if t.state != running || len(t.env.Idle) == 0 {
+		if t.state != running || t.time == nil || !t.env.Settled() {
 			continue
 		}
-		if t.busy.IsZero() || t.lagging() {
-			t.busy = now
+		if err := t.lookBack(now, timeout); err != nil {
+			return err
 		}
-		if now.Sub(t.busy) < timeout {
-			continue
+		if t.time.due(now, timeout) {
+			due = append(due, t)
 		}
-		t.busy = now
-		if err := t.advance(now.Add(-timeout)); err != nil {
+	}
+	if len(due) == 0 {
+		return nil
+	}
+	ends, err := w.inputEnds(ctx, due)
+	if err != nil {
+		return fmt.Errorf("look for the ends of silent input: %w", err)
+	}
+	for _, t := range due {
+		if err := w.advanceTask(t, now, ends); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// lagging reports whether there is input that was not processed.
-func (t *task) lagging() bool {
-	for topic, end := range t.ends {
-		if t.positions[topic] < end {
-			return true
+// lookBack takes note of what was processed since the last step.
+func (t *task) lookBack(now time.Time, timeout time.Duration) error {
+	e := t.time
+	if e.quiet.IsZero() {
+		e.quiet, e.turned = now, now
+	}
+	if t.busy {
+		t.busy, e.quiet = false, now
+		e.current = min(e.current, t.env.LeastMillis)
+		t.env.LeastMillis = absent
+	}
+	for _, i := range e.sources {
+		s := &e.steps[i]
+		if u := s.upstream; u != nil && len(u.pending) > 0 && u.pass(t.positions[s.topic], now, timeout) {
+			reached := u.watermark()
+			e.news = e.news || reached != noWatermark && (s.used == noWatermark || reached-s.used >= timeout.Milliseconds()/newsPerTimeout)
 		}
 	}
-	return false
+	return e.withdraw()
 }
 
-// advance tells the operators that event time has gone on.
-func (t *task) advance(to time.Time) error {
-	millis := to.UnixMilli()
-	err := t.call(func() error {
-		for i := len(t.env.Idle) - 1; i >= 0; i-- { // those that feed others first
-			if err := t.env.Idle[i](millis); err != nil {
-				return err
-			}
-			if err := t.env.Settle(); err != nil { // before those behind are told
-				return err
-			}
+// newsPerTimeout is how often, at most, promises of tasks upstream let time go on within a timeout.
+const newsPerTimeout = 4
+
+// due reports whether event time may go on: after a timeout without records, after each further timeout, and when tasks
+// upstream promise more then. What comes behind the task is also told while there are records.
+func (e *eventTime) due(now time.Time, timeout time.Duration) bool {
+	since := func(t time.Time) bool { return now.Sub(t) >= timeout }
+	return since(e.quiet) && (since(e.quietTurned) || e.quietTurned.Before(e.quiet) || e.news) || e.promises && since(e.turned)
+}
+
+// inputEnds returns where the external input of tasks ends, or nil if the cluster does not say. Records of transactions that
+// have not ended count: they are going to come. Partitions that do not exist any more are absent.
+func (w *Worker) inputEnds(ctx context.Context, tasks []*task) (map[broker.TopicPartition]int64, error) {
+	var tps []broker.TopicPartition
+	for _, t := range tasks {
+		tps = append(tps, t.externalInput()...)
+	}
+	if len(tps) == 0 {
+		return nil, nil
+	}
+	ends, err := offsetsOfExisting(ctx, w.cluster, broker.Latest, tps)
+	if errors.Is(err, broker.ErrUnavailable) {
+		return nil, nil // nobody knows whether the input is silent
+	}
+	return ends, err
+}
+
+// advanceTask ends a round of a task.
+func (w *Worker) advanceTask(t *task, now time.Time, all map[broker.TopicPartition]int64) error {
+	e := t.time
+	timeout := w.config.IdleTimeout
+	quiet := now.Sub(e.quiet) >= timeout
+	if len(e.external) > 0 {
+		known := all != nil
+		ends := &inputEnds{at: now, ends: map[string]int64{}}
+		for _, tp := range t.externalInput() {
+			ends.ends[tp.Topic] = all[tp] // 0 of a topic that was deleted: nothing more comes
 		}
-		return nil
-	})
+		if quiet && !(known && t.passed(ends)) {
+			quiet, e.quiet = false, now // there is something to come
+		}
+		t.reach(ends, known, quiet, timeout)
+	}
+	if now.Sub(e.turned) >= timeout || quiet {
+		e.turned = now
+		t.env.Round++
+		e.last, e.current = e.current, absent
+	}
+	if quiet {
+		e.quietTurned = now
+	}
+	e.news = false
+	err := t.call(func() error { return t.passTime(quiet) })
+	if err == nil {
+		var wrote bool
+		wrote, err = e.promise()
+		t.changed = t.changed || wrote // so that it is flushed, and a transaction ends
+	}
 	t.changed = t.changed || t.dirtyBytes() > 0 || !t.env.Settled()
 	return err
+}
+
+// passed reports whether the task has processed its external input up to ends.
+func (t *task) passed(ends *inputEnds) bool {
+	for topic, end := range ends.ends {
+		if t.positions[topic] < end {
+			return false
+		}
+	}
+	return true
+}
+
+// reach moves the time that the external input has reached. While records come it does not pass the least of the recent ones:
+// where old ones are written again, more of them follow.
+func (t *task) reach(ends *inputEnds, known, quiet bool, timeout time.Duration) {
+	e := t.time
+	to := e.reached
+	switch {
+	case known && t.passed(ends):
+		to, e.ends = max(to, ends.at.Add(-timeout).UnixMilli()), nil
+	case e.ends != nil && t.passed(e.ends):
+		to, e.ends = max(to, e.ends.at.Add(-timeout).UnixMilli()), nil
+	}
+	if known && e.ends == nil && !t.passed(ends) {
+		e.ends = ends
+	}
+	if !quiet {
+		to = min(to, e.current, e.last)
+	}
+	e.reached = to
 }
 
 // beforeCheckpoint lets the operators emit what they hold back.

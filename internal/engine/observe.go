@@ -40,15 +40,20 @@ func (o countedOutput) Append(partition int32, r *broker.Record) error {
 // output returns where the records of a task for a topic go.
 func (w *Worker) output(t *task, topic string) (operator.Output, error) {
 	out, err := w.outbox.topic(topic)
-	if err != nil || w.config.Outputs == nil {
+	if err != nil {
 		return out, err
 	}
-	for _, n := range w.plan.Graph.Nodes {
-		if n.Sink != nil && n.Sink.Repartition != "" && w.plan.Topic(n) == topic {
-			return out, nil
-		}
+	writer := w.repartitions[topic]
+	switch {
+	case writer == nil && w.config.Outputs != nil:
+		return countedOutput{out, &t.env.Outputs}, nil
+	case writer != nil && w.config.IdleTimeout > 0 && timedBehind(w.plan.Graph, writer):
+		now := func() int64 { return w.config.Clock.Now().UnixMilli() }
+		t.promised[topic] = newPromisedOutput(out, t, w.upstreamTasks(writer), now)
+		return t.promised[topic], nil
+	default:
+		return out, nil
 	}
-	return countedOutput{out, &t.env.Outputs}, nil
 }
 
 // Working reports whether the worker is processing records right now. Any goroutine may call it.

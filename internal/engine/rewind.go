@@ -140,6 +140,7 @@ func (w *Worker) goBack(ctx context.Context, cause error) error {
 			continue
 		}
 		t.positions = maps.Clone(t.committed)
+		t.forgetTime()
 		if err := w.fetchInput(ctx, t); err != nil {
 			return err
 		}

@@ -66,8 +66,14 @@ type task struct {
 	emptying bool
 	// changed is set when records were processed since the last checkpoint.
 	changed bool
-	// busy is when the task last processed something, or was told that it is idle.
-	busy time.Time
+	// busy is set when records were processed since the last look at event time.
+	busy bool
+	// time lets event time go on without records; nil if it never does, or nothing depends on it.
+	time *eventTime
+	// upstreams are the internal input topics and what is known of the tasks that write them; promised are the repartition
+	// topics that the task writes, if something behind them depends on event time that goes on without records.
+	upstreams map[string]*upstream
+	promised  map[string]*promisedOutput
 	// synced is when a checkpoint was made durable last; zero if none was.
 	synced time.Time
 	// dirtyLimit is how many bytes of the task's state may change before it processes no more records until the next
@@ -147,6 +153,7 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 		inputs: map[string]operator.Input{}, positions: map[string]int64{}, ends: map[string]int64{},
 		restores: map[string]*restore{}, reflected: map[string]int64{}, uncommitted: map[string]bool{}, unsure: map[string]bool{},
 		narrowing: &w.narrowing,
+		upstreams: map[string]*upstream{}, promised: map[string]*promisedOutput{},
 	}
 	defer func() {
 		if err != nil {
@@ -170,6 +177,7 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 			}, err
 		},
 		Output: func(topic string) (operator.Output, error) { return w.output(t, topic) },
+		KeepsTime: w.keepsTime(part), LeastMillis: absent,
 	}
 	if w.observed() {
 		t.observe = w.observe
@@ -186,6 +194,12 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 		if t.inputs[topic], err = builder.Input(n); err != nil {
 			return t, err
 		}
+		if writer := n.Source.Repartition; writer != nil {
+			t.upstreams[topic] = newUpstream(w.upstreamTasks(writer))
+		}
+	}
+	if w.config.IdleTimeout > 0 {
+		t.time = w.newEventTime(t)
 	}
 	for _, s := range part.Stores {
 		i := slices.IndexFunc(t.env.Stores, func(o store.Store) bool { return o.Name() == s.Name })
@@ -270,7 +284,7 @@ func (t *task) process(b *broker.Batch, from, limit int, onError func(*operator.
 	if err != nil && !isBackpressure(err) {
 		return n, err
 	}
-	t.positions[b.Topic] = b.NextOffset
+	t.positions[b.Topic], t.changed = b.NextOffset, true
 	if from+n < len(b.Records) {
 		t.positions[b.Topic] = b.Records[from+n].Offset
 	}
@@ -285,6 +299,7 @@ func (t *task) processRecords(
 	input operator.Input, topic string, records []broker.Record, onError func(*operator.ProcessingError) Action,
 ) (int, error) {
 	t.env.Origin.Topic = topic
+	leastMillis := t.env.LeastMillis
 	i := 0
 	var unsettled error
 	for i < len(records) && unsettled == nil {
@@ -327,8 +342,13 @@ func (t *task) processRecords(
 			break
 		}
 	}
-	t.processed += int64(i)
-	t.changed, t.busy = true, time.Time{}
+	if i > 0 {
+		t.processed += int64(i)
+		t.changed, t.busy = true, true
+	}
+	if t.upstreams[topic] != nil {
+		t.env.LeastMillis = leastMillis // which is that of external input
+	}
 	return i, unsettled
 }
 

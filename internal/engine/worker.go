@@ -62,6 +62,8 @@ type Worker struct {
 	pace int
 	// route tells whose the partitions are that are being fetched: inputs of running tasks and changelogs of others.
 	route map[broker.TopicPartition]*task
+	// repartitions are the nodes that write internal topics, by topic.
+	repartitions map[string]*graph.Node
 	// alignedTasks are the running tasks with several inputs, in a fixed order.
 	alignedTasks []*task
 
@@ -104,6 +106,7 @@ func NewWorker(config Config, plan *graph.Plan, c Connections, topics *Topics) *
 		config: config, plan: plan, cluster: c.Cluster, fetcher: c.Fetcher, producer: c.Producer, group: c.Group,
 		newProducer: c.NewProducer, outbox: newOutbox(c.Producer, topics, config.Compressed),
 		tasks: map[TaskID]*task{}, rebuilt: map[TaskID]int64{}, forsaken: map[TaskID]bool{}, route: map[broker.TopicPartition]*task{}, pace: firstPace,
+		repartitions: repartitions(plan),
 		checkpointed: now, lastSend: now, looked: now, lastPurge: now, status: statusBoard{producer: c.Producer},
 	}
 }
@@ -295,7 +298,7 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	}
 	alone := w.narrowing.searching() && w.uncommitted > 0 // then the checkpoint is that of one record
 	if err == nil && !alone {
-		err = w.advanceIdle()
+		err = w.advanceIdle(ctx)
 	}
 	if err == nil && !alone && !w.resting() {
 		err = w.ringClocks()

@@ -72,6 +72,8 @@ type Node struct {
 	Partitioned bool
 	// Effect says that the node does something useful though nothing reads its records.
 	Effect bool
+	// Timed says that the operator acts when event time goes on without records: it closes windows, or fires timers.
+	Timed bool
 	// Shared are the handles of those Stores that other operators of the part may use too, by name.
 	Shared map[string]any
 

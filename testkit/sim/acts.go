@@ -47,6 +47,10 @@ func (w *world) run() {
 			return
 		}
 	}
+	if w.simulation.Live {
+		w.finishLive()
+		return
+	}
 	want := w.model()
 	w.checkOutput(want)
 	w.checkPartitions()
@@ -321,7 +325,7 @@ func (w *world) settled() bool {
 				}
 				running++
 			}
-			if worker.engine.Dirty() {
+			if worker.engine.Dirty() && !w.simulation.Live { // what no record has caused comes again and again
 				return false
 			}
 		}
@@ -331,7 +335,7 @@ func (w *world) settled() bool {
 			return false
 		}
 	}
-	return !w.readingGlobals() && running == len(w.allTasks) && len(w.behind()) == 0 && len(w.pending()) == 0
+	return !w.readingGlobals() && running == len(w.allTasks) && len(w.behind()) == 0 && (w.simulation.Live || len(w.pending()) == 0)
 }
 
 // stopAll stops all processes in order.

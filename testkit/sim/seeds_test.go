@@ -12,7 +12,7 @@ import (
 var (
 	oneSeed  = flag.Uint64("seed", 0, "the only seed to run")
 	duration = flag.Duration("duration", 3*time.Second, "how long to run fresh seeds")
-	topology = flag.String("topology", "", "the topology of -seed, if it is not the one that the seed means")
+	topology = flag.String("topology", "", "the topology of -seed and of fresh seeds, if it is not the one that the seed means")
 	calm     = flag.Bool("calm", false, "run -seed without faults")
 	from     = flag.Uint64("from", 0, "the first of the fresh seeds; 0 is a random one")
 	fixed    = flag.Uint64("fixed", 100, "how many seeds are run that are the same every time")
@@ -99,7 +99,11 @@ func TestFreshSeeds(t *testing.T) {
 	runs, steps, processes, crashes, errors := 0, 0, 0, 0, 0
 	began := time.Now()
 	for seed := first; time.Since(began) < *duration; seed++ {
-		r := simulation(of(seed)).Run(seed)
+		number := of(seed)
+		if *topology != "" {
+			number = byName(*topology)
+		}
+		r := simulation(number).Run(seed)
 		if err := r.Err(); err != nil {
 			t.Fatalf("%v\nrun it again: go test ./testkit/sim -run TestSeed -v -seed %d", err, seed)
 		}

@@ -42,6 +42,10 @@ type Simulation struct {
 	// Skip, if it is not nil, is the error policy: it says which errors of the topology's functions skip their record. Others end
 	// the process. The model skips the same records, so which ones these are must not depend on chance.
 	Skip func(error) bool
+	// Live sets Config.IdleTimeout, and gives each record of the input the time of the clock when it is written. When windows
+	// close depends on the clock then, so the output and the state are not compared with the model: Check has to say whether
+	// the output is right, and is asked again, for a while, until it is.
+	Live bool
 	// NoPebble keeps state in memory always, and not in a Pebble database once in 20 runs.
 	NoPebble bool
 	// Trace is called with a line for everything that happens. It may be nil.

@@ -201,6 +201,9 @@ func (w *world) configure() (members int) {
 	if s.Faults&Membership != 0 && r.oneIn(8) {
 		c.engine.RevokeTimeout = -1 // no checkpoint is ever made in time
 	}
+	if s.Live {
+		c.engine.IdleTimeout = time.Duration(pick(r, 10, 30)) * max(c.interval, 500*time.Millisecond)
+	}
 	// From a generator of its own: what else a seed means stays as it was.
 	if r := newRandom(w.seed ^ partialSalt); r.oneIn(3) { // restores are written in parts
 		c.engine.MaxLoadBytes, c.engine.MinLoadBytes = 1, r.between(200, 600)
@@ -360,6 +363,9 @@ func (w *world) write(in *input, n int) {
 		in.records = in.records[1:]
 		tp := broker.TopicPartition{Topic: in.topic, Partition: partitionOf(r.Key, w.partitions[in.topic])}
 		record := broker.Record{Key: r.Key, Value: r.Value, Headers: r.Headers, Millis: r.Millis}
+		if w.simulation.Live {
+			record.Millis = w.clock.Now().UnixMilli()
+		}
 		if err := w.broker.Append(tp, record); err != nil {
 			w.failf("input: %v", err)
 		}

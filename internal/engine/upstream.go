@@ -1,0 +1,75 @@
+package engine
+
+import "time"
+
+// upstream is what a task knows of the tasks that write one of its inputs, an internal topic. Nothing of it is stored: the
+// tasks speak again within a timeout.
+type upstream struct {
+	// tasks are those tasks, by their partition.
+	tasks []upstreamTask
+	// pending are watermarks that were read, and do not count before everything in front of them was processed.
+	pending []pendingWatermark
+}
+
+func newUpstream(tasks int32) *upstream { return &upstream{tasks: make([]upstreamTask, tasks)} }
+
+// upstreamTask is what a task upstream has said last.
+type upstreamTask struct {
+	owner  epoch
+	heard  time.Time // zero if it has said nothing
+	millis int64
+}
+
+type pendingWatermark struct {
+	offset int64
+	watermark
+}
+
+// silentOwner is after how many timeouts an owner that has said nothing counts as gone, so that one with a lesser epoch may
+// take its place: the group was deleted, and counts its generations from 1 again.
+const silentOwner = 3
+
+// pass lets those watermarks count that lie before a position, and reports whether there were any.
+func (u *upstream) pass(position int64, now time.Time, timeout time.Duration) (passed bool) {
+	n := 0
+	for n < len(u.pending) && u.pending[n].offset < position {
+		u.hear(&u.pending[n].watermark, now, timeout)
+		n++
+	}
+	if n == 0 {
+		return false
+	}
+	u.pending = append(u.pending[:0], u.pending[n:]...)
+	return true
+}
+
+// hear notes what a task has said, unless its owner is known to have lost it. The last word of an owner counts, not the
+// greatest: its input may have gone silent before old records came.
+func (u *upstream) hear(m *watermark, now time.Time, timeout time.Duration) {
+	for int(max(m.tasks, m.partition+1)) > len(u.tasks) { // partitions were added
+		u.tasks = append(u.tasks, upstreamTask{})
+	}
+	t := &u.tasks[m.partition]
+	if m.owner.before(t.owner) && now.Sub(t.heard) <= silentOwner*timeout {
+		return
+	}
+	*t = upstreamTask{owner: m.owner, heard: now, millis: m.millis}
+}
+
+// watermark returns the least time that may still come: none as long as a task has said nothing.
+func (u *upstream) watermark() int64 {
+	reached := int64(absent)
+	for i := range u.tasks {
+		if u.tasks[i].heard.IsZero() {
+			return noWatermark
+		}
+		reached = least(reached, u.tasks[i].millis)
+	}
+	return reached
+}
+
+// forget drops what was said: the input is read again from an earlier position.
+func (u *upstream) forget() {
+	clear(u.tasks)
+	u.pending = u.pending[:0]
+}

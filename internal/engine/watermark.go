@@ -1,0 +1,125 @@
+package engine
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/operator"
+)
+
+// A watermark record says, in a partition of a repartition topic, that the task which has written it writes nothing older than
+// a time any more. It follows what the task has written before, as it goes through the same producer, and belongs to the same
+// transaction. Readers take it out of the input before anything else sees it.
+//
+// Its key and the name of its only header are watermarkKey and watermarkHeader. Its value is
+//
+//	version     1 byte   1
+//	partition   uvarint  of the upstream task
+//	tasks       uvarint  the number of upstream tasks, as the writer knows it
+//	owner       16 bytes the epoch in which the upstream task was assigned
+//	time        varint   milliseconds, or operator.NoWatermark: anything may come
+type watermark struct {
+	partition, tasks int32
+	owner            epoch
+	millis           int64
+}
+
+const (
+	watermarkHeader  = "__watermark__"
+	watermarkKey     = "\x00\xff__weir_watermark__\xff\x00"
+	watermarkVersion = 1
+	// noWatermark says that records of any time may come.
+	noWatermark = operator.NoWatermark
+	// maxUpstreamTasks bounds what a damaged record can make a reader allocate.
+	maxUpstreamTasks = 1 << 20
+)
+
+// IsWatermark reports whether a record of a repartition topic is one that the engine has written for itself.
+func IsWatermark(r *broker.Record) bool {
+	return len(r.Headers) == 1 && r.Headers[0].Key == watermarkHeader && string(r.Key) == watermarkKey
+}
+
+// record returns the record, with the time of now in milliseconds.
+func (m *watermark) record(now int64) *broker.Record {
+	value := []byte{watermarkVersion}
+	value = binary.AppendUvarint(value, uint64(m.partition))
+	value = binary.AppendUvarint(value, uint64(m.tasks))
+	value = append(value, m.owner[:]...)
+	value = binary.AppendVarint(value, m.millis)
+	return &broker.Record{Key: []byte(watermarkKey), Value: value, Headers: []header{{Key: watermarkHeader, Value: []byte{}}}, Millis: now}
+}
+
+var errWatermark = errors.New("watermark record is damaged, or of another version of the library")
+
+// readWatermark reads the value of a record.
+func readWatermark(value []byte) (m watermark, err error) {
+	if len(value) == 0 || value[0] != watermarkVersion {
+		return m, errWatermark
+	}
+	value = value[1:]
+	for _, field := range []*int32{&m.partition, &m.tasks} {
+		x, n := binary.Uvarint(value)
+		if n <= 0 || x > maxUpstreamTasks {
+			return m, errWatermark
+		}
+		*field, value = int32(x), value[n:]
+	}
+	if len(value) < len(m.owner) {
+		return m, errWatermark
+	}
+	n := copy(m.owner[:], value)
+	millis, n2 := binary.Varint(value[n:])
+	if n2 <= 0 || n+n2 != len(value) || m.partition >= maxUpstreamTasks {
+		return m, errWatermark
+	}
+	m.millis = millis
+	return m, nil
+}
+
+// takeOutWatermarks takes the watermark records out of a batch of a task's input.
+func (t *task) takeOutWatermarks(b *broker.Batch) error {
+	u, internal := t.upstreams[b.Topic]
+	if !internal {
+		return nil
+	}
+	kept := -1 // none was taken out so far
+	for i := range b.Records {
+		r := &b.Records[i]
+		if len(r.Headers) != 1 || !IsWatermark(r) {
+			if kept >= 0 {
+				b.Records[kept] = *r
+				kept++
+			}
+			continue
+		}
+		if kept < 0 {
+			kept = i
+		}
+		if t.time == nil {
+			continue // nothing of the task waits for time
+		}
+		m, err := readWatermark(r.Value)
+		if err != nil {
+			return fmt.Errorf("task %s: %s at offset %d: %w", t.name, b.TopicPartition, r.Offset, err)
+		}
+		u.pending = append(u.pending, pendingWatermark{r.Offset, m})
+	}
+	if kept >= 0 {
+		b.Records = b.Records[:kept]
+	}
+	return nil
+}
+
+// least returns the lesser of two times that may be missing.
+func least(a, b int64) int64 {
+	if a == noWatermark || b == noWatermark {
+		return noWatermark
+	}
+	return min(a, b)
+}
+
+// absent is the watermark of an input that a task does not have: nothing comes of it.
+const absent = math.MaxInt64

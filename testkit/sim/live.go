@@ -1,0 +1,78 @@
+package sim
+
+import (
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine"
+)
+
+// liveRounds is how many timeouts the windows of a live topology have to close in, however many are behind each other.
+const liveRounds = 60
+
+// finishLive is the end of a run whose output depends on the clock. What is open closes; then the check holds, also after
+// everything was restored, and time has gone on.
+func (w *world) finishLive() {
+	if w.simulation.Check == nil {
+		w.failf("a live simulation without a check")
+		return
+	}
+	if !w.closeAll("when the clock goes on") || !w.stopAll() {
+		return
+	}
+	w.tracef("restore again")
+	if w.random.oneIn(2) {
+		w.tracef("all disks are lost")
+		for _, m := range w.members {
+			m.disk.lose()
+			m.id = ""
+		}
+	}
+	all := w.members
+	defer func() { w.members = all }()
+	w.members = w.members[:1]
+	for range 3 {
+		if !w.passTimeout("restoring again") {
+			return
+		}
+	}
+	if w.closeAll("after restoring again") {
+		w.stopAll()
+	}
+}
+
+// closeAll moves the clock until the check holds.
+func (w *world) closeAll(when string) bool {
+	var err error
+	for range liveRounds {
+		if !w.passTimeout(when) {
+			return false
+		}
+		if err = w.check(); err == nil {
+			return true
+		}
+	}
+	w.failf("check %s: %v", when, err)
+	return false
+}
+
+// passTimeout moves the clock by the timeout, in steps in which no session ends, and lets everything run.
+func (w *world) passTimeout(when string) bool {
+	step := w.config.session / 5
+	for left := w.config.engine.IdleTimeout; left > 0; left -= step {
+		w.clock.Advance(min(left, step))
+		w.everybody(false)
+	}
+	return w.settle(when)
+}
+
+// onlyWatermarks reports whether a partition holds nothing from an offset on but what the engine has written for itself.
+func (w *world) onlyWatermarks(tp broker.TopicPartition, from int64) bool {
+	if !w.simulation.Live {
+		return false
+	}
+	for _, r := range w.broker.Read(tp, from) {
+		if !engine.IsWatermark(&r) {
+			return false
+		}
+	}
+	return true
+}

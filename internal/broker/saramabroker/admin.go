@@ -119,7 +119,7 @@ func (c *cluster) CreateTopics(ctx context.Context, specs ...broker.TopicSpec) e
 	return nil
 }
 
-// create asks the controller for topics, and removes from pending what exists then.
+// create asks the controller for topics, and removes existing ones from pending.
 func (c *cluster) create(pending map[string]*sarama.TopicDetail) error {
 	names := make([]string, 0, len(pending))
 	for name := range pending {

@@ -33,7 +33,7 @@ type cluster struct {
 	conf  *sarama.Config
 	reach reach
 
-	// requests are the calls that were left alone by their callers, whose context ended.
+	// requests are calls that their callers left after the end of their contexts.
 	requests sync.WaitGroup
 
 	mu    sync.Mutex
@@ -119,7 +119,7 @@ func (c *cluster) await(ctx context.Context, call func() error) error {
 	}
 }
 
-// persist calls attempt again while it fails with what may pass, until ctx ends, and at the longest for openTimeout
+// persist calls attempt again after temporary errors, until ctx ends, and at most for openTimeout
 // while no broker can be reached.
 func (c *cluster) persist(ctx context.Context, attempt func() error) error {
 	begun := time.Now()
@@ -195,7 +195,7 @@ func connect(link *sarama.Broker, conf *sarama.Config) error {
 	return err
 }
 
-// metadata asks for topics, of which there must be one at least.
+// metadata asks for topics. There must be at least one.
 func (c *cluster) metadata(topics []string) (*sarama.MetadataResponse, error) {
 	var response *sarama.MetadataResponse
 	err := c.anyBroker(func(b *sarama.Broker) (err error) {

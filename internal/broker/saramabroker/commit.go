@@ -13,12 +13,12 @@ import (
 
 // Commit implements broker.Group.
 //
-// The coordinator checks member and generation, but not who owns a partition. That is checked here, so that a commit
-// that comes late cannot take back what the partition's new owner has committed.
+// The coordinator checks member and generation, but not the owner of a partition. Commit checks the owner, so that a late
+// commit cannot take back offsets of the partition's new owner.
 //
 // The generation may move on while a commit is on its way, and partitions stay all the same; it is then tried again with
-// the next generation, for as long as a rebalance may take. What else may pass (another coordinator, a coordinator that
-// loads) is tried again until ctx ends or the partitions are lost.
+// the next generation, for as long as a rebalance may take. Other temporary errors (another coordinator, a coordinator that
+// loads) are tried again until ctx ends or the partitions are lost.
 func (g *group) Commit(ctx context.Context, offsets map[broker.TopicPartition]int64) error {
 	if len(offsets) == 0 {
 		return nil

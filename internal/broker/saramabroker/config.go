@@ -22,13 +22,13 @@ type Config struct {
 	// Logger receives outages and their ends. The default is slog.Default.
 	Logger *slog.Logger
 	// Tune edits the configuration of every client and connection that is opened: TLS, SASL, time-outs, a dialer in
-	// Net.Proxy. What this package relies on is set after it and cannot be changed by it. It may be called often and
+	// Net.Proxy. Settings that this package relies on are set after it. It may be called often and
 	// by several goroutines at once.
 	Tune func(*sarama.Config)
 }
 
-// CheckBrokers says what is wrong with addresses that a user has given as Brokers. It does not show them: some have
-// credentials in them.
+// CheckBrokers reports mistakes in addresses that a user has given as Brokers. It does not show the addresses: some
+// contain credentials.
 func CheckBrokers(addresses []string, problem func(format string, args ...any)) {
 	if len(addresses) == 0 {
 		problem("Brokers is empty: give the address of a broker, as host:port")
@@ -45,11 +45,11 @@ func CheckBrokers(addresses []string, problem func(format string, args ...any)) 
 	}
 }
 
-// version is the protocol that is spoken at most. The client goes down to what a broker offers. 3.6 is the newest
-// that was tried widely; nothing that is used here needs more.
+// version is the newest protocol version in use. The client goes down to the version of a broker. 3.6 is the newest
+// widely tried one; no request of this package needs a newer one.
 var version = sarama.V3_6_0_0
 
-// clientConfig returns a configuration whose connections are all dialled by conns.
+// clientConfig returns a configuration that dials all connections by conns.
 func (c *cluster) clientConfig(conns *connections) *sarama.Config {
 	conf := sarama.NewConfig()
 	conf.ClientID = c.cfg.ClientID

@@ -16,7 +16,7 @@ import (
 type connections struct {
 	ctx    context.Context
 	cancel context.CancelFunc
-	// pause is the least time between two dials of an address of which the first failed. It paces loops in the
+	// pause is the least time between a failed dial of an address and the next. It paces loops in the
 	// client that try again at once.
 	pause time.Duration
 
@@ -37,7 +37,7 @@ func newConnections() *connections {
 	}
 }
 
-// adopt makes a configuration dial through c, which dials through what the configuration had.
+// adopt makes a configuration dial through c, and c through the former dialer of the configuration.
 func (c *connections) adopt(conf *sarama.Config) {
 	if proxy := conf.Net.Proxy; proxy.Enable && proxy.Dialer != nil {
 		c.base = func(_ context.Context, network, addr string) (net.Conn, error) {
@@ -86,7 +86,7 @@ func (c *connections) pace(addr string) error {
 	return c.ctx.Err()
 }
 
-// interrupt closes what is open. New connections may follow.
+// interrupt closes open connections. New connections may follow.
 func (c *connections) interrupt() {
 	c.mu.Lock()
 	open := c.open
@@ -97,7 +97,7 @@ func (c *connections) interrupt() {
 	}
 }
 
-// close closes what is open and lets nothing be opened any more.
+// close closes open connections and refuses new ones.
 func (c *connections) close() {
 	c.cancel()
 	c.interrupt()

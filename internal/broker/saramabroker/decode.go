@@ -12,7 +12,7 @@ import (
 	"github.com/weirstreams/weir/codec"
 )
 
-// decoded is what a response holds of a partition.
+// decoded is the part of a response about a partition.
 type decoded struct {
 	memory
 	next, end int64 // position afterwards, last stable offset
@@ -33,7 +33,7 @@ type decoder struct {
 	sections []section
 }
 
-// section is a batch whose records count.
+// section is a batch with records that count.
 type section struct {
 	batchHeader
 	records []byte // unpacked; nil if none counts
@@ -44,7 +44,7 @@ type section struct {
 // block reads the records from an offset on, committed ones only. The set becomes part of the result's memory. See
 // "Reading transactional messages" in KIP-98.
 //
-// A batch that is corrupt is an error only if it is the first one: what comes before it counts first.
+// A corrupt batch is an error only if it is the first one: batches before it count first.
 func (d *decoder) block(block *sarama.FetchResponseBlock, set []byte, from int64) decoded {
 	result := decoded{next: from, end: block.LastStableOffset}
 	if result.end < 0 {
@@ -70,7 +70,7 @@ func (d *decoder) block(block *sarama.FetchResponseBlock, set []byte, from int64
 	return result
 }
 
-// split finds the batches whose records count, and unpacks them. What it finds before an error counts.
+// split finds the batches with records that count, and unpacks them. Batches before an error count.
 func (d *decoder) split(result *decoded, set []byte, aborted []*sarama.AbortedTransaction) error {
 	clear(d.aborted)
 	slices.SortFunc(aborted, func(a, b *sarama.AbortedTransaction) int { return cmp.Compare(a.FirstOffset, b.FirstOffset) })
@@ -135,7 +135,7 @@ func (d *decoder) split(result *decoded, set []byte, aborted []*sarama.AbortedTr
 	return nil
 }
 
-// unpacked returns what bytes stand for. If they are compressed, the result gets the memory.
+// unpacked returns the bytes after decompression. If they were compressed, the result gets the memory.
 func (d *decoder) unpacked(result *decoded, codec sarama.CompressionCodec, packed []byte) ([]byte, error) {
 	if codec == sarama.CompressionNone {
 		return packed, nil
@@ -239,7 +239,7 @@ func (d *decoder) headers(m *memory, r *recordReader, n int) []codec.Header {
 	return m.headers[begin:len(m.headers):len(m.headers)]
 }
 
-// intern returns one string for equal keys, of which there are few as a rule.
+// intern returns one string for equal keys. As a rule there are few different ones.
 func (d *decoder) intern(key []byte) string {
 	if s, ok := d.interned[string(key)]; ok {
 		return s

@@ -14,7 +14,7 @@ import (
 // itself, or its value holds others and is compressed as a whole. See "Message Set" in the documentation of Kafka's
 // implementation before 0.11.
 
-// message checks a message and unpacks what is packed in it.
+// message checks a message and unpacks the messages in it.
 func (d *decoder) message(result *decoded, b []byte) (section, error) {
 	m, err := parseMessage(b)
 	if err != nil {

@@ -88,8 +88,8 @@ func isUntrusted(err error) bool {
 	return slices.ContainsFunc(certificateAlerts, func(a tls.AlertError) bool { return a.Error() == remote.Err.Error() })
 }
 
-// certificateAlerts are what a broker says to a certificate that it does not accept, or that is missing (RFC 8446, section
-// 6.2): bad, unsupported, revoked, expired or unknown, its authority is unknown, access is denied, it is required.
+// certificateAlerts are the answers of a broker to a certificate that it does not accept, or that is missing (RFC 8446,
+// section 6.2): bad, unsupported, revoked, expired or unknown, its authority is unknown, access is denied, it is required.
 var certificateAlerts = []tls.AlertError{42, 43, 44, 45, 46, 48, 49, 116}
 
 // isTransport says that err came from the connection and not from a broker.

@@ -10,7 +10,7 @@ import (
 	"github.com/IBM/sarama"
 )
 
-// fetchLink is a connection for fetches to one broker at a time, whose records come as bytes (see tap). It is used by one
+// fetchLink is a connection for fetches to one broker at a time. It delivers records as bytes (see tap). It is used by one
 // goroutine.
 type fetchLink struct {
 	conns *connections
@@ -23,7 +23,7 @@ type fetchLink struct {
 }
 
 // newFetchLink returns a link that dials through conns. It takes conf's TLS over from the client, so that the tap sees
-// what the client sees.
+// the plain text.
 func newFetchLink(conns *connections, conf *sarama.Config) *fetchLink {
 	l := &fetchLink{conns: conns}
 	own := *conf
@@ -78,7 +78,7 @@ func (l *fetchLink) shakeHands(conn net.Conn, addr string) (net.Conn, error) {
 	return secured, nil
 }
 
-// fetch sends a request to the broker at addr, to which it connects if need be. The caller owns the records.
+// fetch sends a request to the broker at addr, and connects to it if need be. The caller owns the records.
 func (l *fetchLink) fetch(addr string, request *sarama.FetchRequest) (*sarama.FetchResponse, recordSets, error) {
 	if l.Broker == nil || l.addr != addr {
 		l.close()

@@ -12,13 +12,13 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 )
 
-// fetcher reads partitions with goroutines and connections per leader (see reader), whose requests each ask for many
+// fetcher reads partitions with goroutines and connections per leader (see reader). Each request asks for many
 // partitions. One more goroutine finds the leaders (see findLeaders).
 //
-// What is read ahead waits in a queue per partition. A partition is asked for while its queue is shorter than its share
-// of the buffer; one of which nothing is held at all is asked for even if the buffer is full, so that a caller that
+// Prefetched batches wait in a queue per partition. A partition is asked for while its queue is shorter than its share
+// of the buffer; a partition without held batches is asked for even if the buffer is full, so that a caller that
 // holds on to batches of some partitions while it waits for others can never be stuck. The buffer is exceeded by that,
-// and by compressed batches, whose size is only known when they are unpacked.
+// and by compressed batches, because their size is only known when they are unpacked.
 type fetcher struct {
 	cluster *cluster
 	log     *slog.Logger
@@ -46,8 +46,8 @@ type fetcher struct {
 	woken      bool
 }
 
-// partition is one Start of a partition. A Start at another offset makes a new one, so that what was asked for the old
-// one can be told apart when it arrives.
+// partition is one Start of a partition. A Start at another offset makes a new one, so that answers for the old
+// one can be told apart.
 type partition struct {
 	tp      broker.TopicPartition
 	dropped bool
@@ -57,7 +57,7 @@ type partition struct {
 	seen     bool  // there was a response since Start
 	inFlight bool
 	cold     bool // the last response brought nothing new
-	// size is what to ask for at least, after a batch did not fit.
+	// size is the least number of bytes to ask for, after a batch did not fit.
 	size int
 
 	leader    int32 // or noLeader
@@ -151,7 +151,7 @@ func (f *fetcher) Stop(tp broker.TopicPartition) {
 	}
 }
 
-// drop forgets a partition and what was read ahead of it. f.mu is held.
+// drop forgets a partition and its prefetched batches. f.mu is held.
 func (f *fetcher) drop(p *partition) {
 	p.dropped = true
 	if f.partitions[p.tp] == p {
@@ -221,7 +221,7 @@ func (f *fetcher) Poll(ctx context.Context, wait time.Duration) (*broker.Batch, 
 	}
 }
 
-// take returns what is next, and whether Poll is done with it.
+// take returns the next batch or error, and whether Poll is done with it.
 func (f *fetcher) take() (*broker.Batch, error, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -265,7 +265,7 @@ func (f *fetcher) takeTurn(p *partition) {
 	signal(f.ready)
 }
 
-// give queues what was fetched. f.mu is held.
+// give queues a fetched item. f.mu is held.
 func (f *fetcher) give(p *partition, item fetched) {
 	if batch := item.batch; batch != nil {
 		batch.Release = func() { f.release(p, batch, item) }

@@ -16,7 +16,7 @@ import (
 )
 
 // group is a membership by the client's consumer group, which is used for membership only: it joins, sends heartbeats and
-// leaves. What is assigned to whom is up to strategy, and what a member owns to standing.
+// leaves. strategy assigns partitions, and standing has those of this member.
 type group struct {
 	cluster  *cluster
 	cfg      broker.GroupConfig

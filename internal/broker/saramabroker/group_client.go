@@ -11,7 +11,7 @@ import (
 	"github.com/IBM/sarama"
 )
 
-// groupClient is the client of a consumer group, but for what it says of topics. The original fails, after many tries,
+// groupClient is the client of a consumer group, with other answers about topics. The original fails, after many tries,
 // as long as a partition has no leader or some member's topic is missing, and the group could not assign anything.
 type groupClient struct {
 	sarama.Client
@@ -85,7 +85,7 @@ func (c *groupClient) sizes(topics []string) (map[string]int32, error) {
 	return sizes, nil
 }
 
-// patientDialer opens connections whose reads may take longer while a join is on its way: the coordinator holds it until
+// patientDialer opens connections with a longer read time-out while a join is on its way: the coordinator holds it until
 // all members have joined.
 type patientDialer struct {
 	*connections

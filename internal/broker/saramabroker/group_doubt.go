@@ -6,7 +6,7 @@ import (
 	"github.com/IBM/sarama"
 )
 
-// doubt tells whether a fenced static member may be so by what it has done itself, or what the process before it has.
+// doubt tells whether a static member may be fenced by an action of its own, or of the process before it.
 //
 // A member that joins anew gets its id with the response, and the coordinator writes the id down when the group is in
 // sync, not before. If a connection breaks or the coordinator crashes in between, or the join of a process that was killed

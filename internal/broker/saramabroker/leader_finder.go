@@ -32,7 +32,7 @@ func (f *fetcher) findLeaders() {
 	}
 }
 
-// withoutLeader returns the partitions whose leader is to be looked up now, or else how long to wait.
+// withoutLeader returns the partitions that need a look-up of their leader now, or else the time to wait.
 func (f *fetcher) withoutLeader() (due []*partition, wait time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -111,7 +111,7 @@ func (f *fetcher) succeed(p *partition) {
 	p.failures, p.corrupt = 0, 0
 }
 
-// isLasting says of an error in what was read that trying again will not help. f.mu is held.
+// isLasting reports whether another read will not cure an error in the data. f.mu is held.
 func (f *fetcher) isLasting(p *partition, err error) bool {
 	if errors.Is(err, errCorrupt) {
 		p.corrupt++
@@ -119,7 +119,7 @@ func (f *fetcher) isLasting(p *partition, err error) bool {
 	return p.corrupt > corruptReads
 }
 
-// corruptReads is how often a batch that is corrupt is read again: it may be the network, and not what the broker holds.
+// corruptReads is how often a batch that is corrupt is read again: the network may be the cause, and not the broker's data.
 const corruptReads = 3
 
 // farFuture is when the leader of a partition that has ended is looked for.

@@ -9,7 +9,7 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 )
 
-// memory is what a batch of records occupies. Releasing the batch gives it back, to be used for another one.
+// memory is the memory of a batch of records. Releasing the batch gives it back, to be used for another one.
 type memory struct {
 	records []broker.Record
 	headers []codec.Header // of all records, one after the other, or the last of them
@@ -86,7 +86,7 @@ func newBuffer(n int) []byte {
 	return make([]byte, n, 1<<class)
 }
 
-// freeBuffer takes back what newBuffer returned, however it was cut since. Nobody may read it any more.
+// freeBuffer takes back a buffer of newBuffer, also after it was cut. It must not be read any more.
 func freeBuffer(buffer []byte) {
 	buffer = buffer[:cap(buffer)]
 	poison(buffer)

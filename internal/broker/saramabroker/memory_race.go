@@ -2,8 +2,8 @@
 
 package saramabroker
 
-// poison overwrites memory that was given back. It does so under the race detector, with which all tests are run: whoever
-// still reads it reads rubbish, and is found.
+// poison overwrites memory that was given back. It does so under the race detector, and all tests are run with it: a later read
+// of the memory reads rubbish, and is found.
 func poison(buffer []byte) {
 	for i := range buffer {
 		buffer[i] = 0xdb

@@ -14,11 +14,11 @@ import (
 )
 
 // producer appends record batches, idempotently: each batch carries the producer's ID and epoch and a sequence of its
-// partition, so that the broker drops what it has already.
+// partition, so that the broker drops repeated batches.
 //
 // Records wait in a queue for each partition. Each broker that leads some of them has a sender, a goroutine with a
-// connection of its own, which takes batches from those queues and has up to five requests on their way. What becomes
-// of a batch is decided in settle. The goroutine tend finds leaders and sees to deadlines.
+// connection of its own, which takes batches from those queues and has up to five requests on their way. settle decides
+// about the fate of a batch. The goroutine tend finds leaders and sees to deadlines.
 type producer struct {
 	wire        wire
 	codec       sarama.CompressionCodec
@@ -53,10 +53,10 @@ type producer struct {
 	free       []*batch // for use again
 }
 
-// wire is what a producer needs of the cluster. Tests put a scripted one in its place.
+// wire has the calls of a producer to the cluster. Tests put a scripted one in its place.
 type wire struct {
 	log *slog.Logger
-	// interrupt makes what is on its way fail, and close what comes later as well.
+	// interrupt makes requests on their way fail, and close also later ones.
 	interrupt, close func()
 	// topicSize returns how many partitions a topic has.
 	topicSize func(ctx context.Context, topic string) (int32, error)
@@ -294,7 +294,7 @@ func (p *producer) Send(ctx context.Context, tp broker.TopicPartition, records [
 	return nil
 }
 
-// prefix returns how many of records take no more than limit bytes, or 1, and what they take.
+// prefix returns the number of records that fit into limit bytes, at least 1, and their size.
 func prefix(records []broker.Record, limit int) (n, bytes int) {
 	for i := range records {
 		size := recordSize(&records[i])
@@ -364,7 +364,7 @@ func (p *producer) check(records []broker.Record) (bytes int, err error) {
 	return bytes, nil
 }
 
-// recordSize is what a record takes in a batch at most.
+// recordSize is the greatest size of a record in a batch.
 func recordSize(r *broker.Record) int {
 	size := 36 + len(r.Key) + len(r.Value)
 	for i := range r.Headers {
@@ -436,7 +436,7 @@ func (p *producer) failure() error {
 	return p.err
 }
 
-// giveUp ends what the failure of a batch ends: the transaction, or the producer if there is none. p.mu is held.
+// giveUp ends the transaction after the failure of a batch, or the producer if there is none. p.mu is held.
 func (p *producer) giveUp(tp broker.TopicPartition, err error) {
 	if p.txn == nil || errors.Is(translate(err), broker.ErrFenced) {
 		p.fail(tp, err)
@@ -450,7 +450,7 @@ func (p *producer) fail(tp broker.TopicPartition, err error) {
 	p.end(&broker.DeliveryError{TopicPartition: tp, Err: translate(err)})
 }
 
-// end makes err what every later call returns, unless there is such an error, and makes everything that is on its way
+// end makes err the result of every later call, unless there is such an error, and makes all requests on their way
 // fail. p.mu is held.
 func (p *producer) end(err error) {
 	if p.err == nil {

@@ -6,7 +6,7 @@ import (
 	"github.com/IBM/sarama"
 )
 
-// encoder turns records into the client's, of which it keeps a slab. The slab is in use while the client encodes a
+// encoder turns records into the client's. It keeps a slab of them. The slab is in use while the client encodes a
 // request, which is done when AsyncProduce returns; so one slab serves all batches of a sender.
 type encoder struct {
 	records  []sarama.Record
@@ -87,7 +87,7 @@ func (e *encoder) fill(b *batch) {
 	b.encoded.FirstTimestamp, b.encoded.MaxTimestamp = time.UnixMilli(first), time.UnixMilli(latest)
 }
 
-// forget drops what belongs to the caller.
+// forget drops the caller's memory.
 func (e *encoder) forget() {
 	clear(e.records[:e.used])
 	e.used = 0

@@ -46,8 +46,8 @@ func (p *producer) tend() {
 	}
 }
 
-// inspect returns the partitions whose leader is to be looked up now, how long to wait if there are none, and when the
-// next batch is overdue.
+// inspect returns the partitions that need a look-up of their leader now, the time to wait if there are none, and the time
+// until the next batch is overdue.
 func (p *producer) inspect() (due []broker.TopicPartition, wait, overdue time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -182,7 +182,7 @@ func (q *queue) sequence(b *batch) {
 	q.next = addSequence(q.next, b.count)
 }
 
-// trim removes what is acknowledged from the front. p.mu is held.
+// trim removes acknowledged batches from the front. p.mu is held.
 func (p *producer) trim(q *queue) {
 	n := 0
 	for n < len(q.batches) && q.batches[n].state == done {

@@ -28,7 +28,7 @@ type sender struct {
 	id       int32
 	kick     chan struct{} // there may be something to send
 
-	// What follows is guarded by producer.mu.
+	// The following fields are guarded by producer.mu.
 	addr      string
 	queues    []*queue // of the partitions that the broker leads
 	turn      int      // the queue to begin with
@@ -38,7 +38,7 @@ type sender struct {
 	throttled time.Time
 	outage    outage
 
-	// What follows is the goroutine's own.
+	// The following fields belong to the goroutine.
 	link     produceLink
 	linkAddr string
 	encoder  encoder
@@ -95,8 +95,8 @@ func (s *sender) run() {
 	}
 }
 
-// compose makes a request of what is to be sent. It returns none if there is nothing, and how long to wait if that is
-// because the broker wants a pause.
+// compose makes a request of waiting batches. Without one it returns none, and the time to wait if the broker has
+// asked for a pause.
 func (s *sender) compose() (r *produceRequest, wait time.Duration) {
 	p := s.producer
 	p.mu.Lock()
@@ -218,7 +218,7 @@ func (s *sender) receive(r *produceRequest, response *sarama.ProduceResponse, er
 	}
 }
 
-// reasonOf returns what a broker says about a batch that it does not take, or "" (KIP-467).
+// reasonOf returns a broker's reason for refusing a batch, or "" (KIP-467).
 func reasonOf(block *sarama.ProduceResponseBlock) string {
 	if sentinelOf(block.Err) != broker.ErrRefused { //nolint:errorlint // the sentinel itself
 		return ""

@@ -11,7 +11,7 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 )
 
-// outcome is what became of a batch that was to be sent.
+// outcome is the fate of a batch that was to be sent.
 type outcome struct {
 	err      error // nil if it was appended
 	unsent   bool  // it was not even sent
@@ -19,7 +19,7 @@ type outcome struct {
 	logStart int64 // first offset of the partition, or -1
 }
 
-// settle decides what is to be done about a batch, by the rules of the Java client (TransactionManager.canRetry and
+// settle decides about a batch, by the rules of the Java client (TransactionManager.canRetry and
 // KIP-360) where they do not give a batch that may have been appended a second place. p.mu is held.
 func (p *producer) settle(b *batch, o outcome) {
 	q := b.queue
@@ -31,7 +31,7 @@ func (p *producer) settle(b *batch, o outcome) {
 	case p.failure() != nil: // nothing matters any more, but whether it may have been appended
 		b.uncertain = b.uncertain || mayBeAppended(code, o.unsent)
 	case code == sarama.ErrOutOfOrderSequenceNumber && q.front() != b:
-		// What is in front of it was not appended, and comes again before it.
+		// Batches in front of it were not appended, and are sent again before it.
 		q.held = true
 	case code == sarama.ErrOutOfOrderSequenceNumber, code == sarama.ErrUnknownProducerID:
 		p.settleGap(b, o, code)
@@ -68,8 +68,8 @@ func (p *producer) acknowledge(b *batch, offset int64) {
 	p.announce()
 }
 
-// settleGap sees to a batch at the front whose sequence does not follow what the broker knows, although all before it
-// was acknowledged: the broker has lost records, or has forgotten the producer because all its records have expired.
+// settleGap handles a batch at the front with a sequence that does not follow the broker's, although all batches before it
+// were acknowledged: the broker has lost records, or has forgotten the producer because all its records have expired.
 func (p *producer) settleGap(b *batch, o outcome, code sarama.KError) {
 	q := b.queue
 	switch {
@@ -97,7 +97,7 @@ func (p *producer) retry(q *queue, err error) {
 	q.lastErr = err
 }
 
-// resume lets a queue go on of which nothing is on its way.
+// resume lets a queue without requests on their way go on.
 func (p *producer) resume(q *queue) {
 	q.held = false
 	if q.anew && p.failure() == nil {

@@ -23,7 +23,7 @@ type reader struct {
 	addr string
 	busy bool // a request is on its way
 
-	// What follows is the goroutine's own.
+	// The following fields belong to the goroutine.
 	link   *fetchLink
 	outage outage
 	decode decoder
@@ -127,7 +127,7 @@ func (r *reader) compose() (request *sarama.FetchRequest, parts []asked, reserve
 	return request, parts, reserved, first.addr
 }
 
-// accept takes what a request brought, or did not.
+// accept takes the answer of a request, or its error.
 func (r *reader) accept(parts []asked, response *sarama.FetchResponse, sets recordSets, err error, reserved int) {
 	f := r.fetcher
 	results := make([]decoded, len(parts))
@@ -162,11 +162,11 @@ func (r *reader) accept(parts []asked, response *sarama.FetchResponse, sets reco
 			f.deliver(p, result)
 		}
 	}
-	// The other readers may have left partitions alone because of what was reserved here.
+	// The other readers may have left partitions alone because of bytes reserved here.
 	f.wakeReaders()
 }
 
-// deliver queues what a partition brought. f.mu is held.
+// deliver queues the result of a partition. f.mu is held.
 func (f *fetcher) deliver(p asked, result decoded) {
 	if result.partial && p.size >= maxGrown {
 		f.give(p.partition, fetched{err: fmt.Errorf("fetch %s: the batch at offset %d is larger than %d bytes", p.tp, p.offset, maxGrown)})

@@ -9,7 +9,7 @@ import (
 	"github.com/IBM/sarama"
 )
 
-// batchHeader is what stands before the records of a batch of message format 2, the only one that brokers of Kafka 0.11
+// batchHeader is the header of a batch of message format 2, the only one that brokers of Kafka 0.11
 // and later write. See "Record Batch" in the documentation of Kafka's implementation.
 type batchHeader struct {
 	first         int64 // offset
@@ -21,7 +21,7 @@ type batchHeader struct {
 	count         int32
 }
 
-// Sizes and places in a batch of any format. The size of a batch is that of what follows the size.
+// Sizes and places in a batch of any format. The size of a batch counts the bytes behind the size.
 const (
 	sizeAt      = 8
 	afterSize   = 12
@@ -41,7 +41,7 @@ const (
 
 var checksums = crc32.MakeTable(crc32.Castagnoli)
 
-// errCorrupt says that bytes are not what a broker would send.
+// errCorrupt says that no broker would send such bytes.
 var errCorrupt = errors.New("corrupt")
 
 // parseBatch checks a whole batch of format 2 and reads its header.
@@ -78,7 +78,7 @@ func (h *batchHeader) has(attribute int16) bool { return h.attributes&attribute 
 const minRecord = 7
 
 // isAbort says that a control batch ends a transaction by aborting it. The key of its record is a version int16 and a
-// type int16, of which 0 is abort.
+// type int16; type 0 is abort.
 func isAbort(records []byte) bool {
 	r := recordReader{b: records}
 	r.varint() // size

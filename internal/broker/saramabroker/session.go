@@ -13,24 +13,24 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 )
 
-// errSessionEnded is what Setup returns when a session is over. The client then ends it in the regular way and Consume
+// errSessionEnded is the error of Setup when a session is over. The client then ends it in the regular way and Consume
 // returns this error.
 var errSessionEnded = errors.New("the session has ended")
 
-// standing is who this member is and what it owns. It is never changed, only replaced.
+// standing has the identity of this member and its partitions. It is never changed, only replaced.
 type standing struct {
 	memberID   string
 	generation int32
 	owned      map[broker.TopicPartition]bool
-	// told is who this member is for transactions: what it was before, until the workers have let go of everything that
-	// has gone since. The coordinator checks member and generation of a transaction's offsets, but not who owns their
-	// partitions.
+	// told is the identity of this member for transactions: the former one, until the workers have given up all partitions
+	// that were taken away since. The coordinator checks member and generation of a transaction's offsets, but not the
+	// owner of their partitions.
 	told identity
 	// replaced is closed when another standing is in force.
 	replaced chan struct{}
 }
 
-// identity is what the coordinator checks.
+// identity is the member and generation that the coordinator checks.
 type identity struct {
 	memberID   string
 	generation int32
@@ -43,7 +43,7 @@ func (g *group) current() *standing {
 	return g.standing
 }
 
-// stand puts in force what change makes of a copy of the standing.
+// stand replaces the standing by a copy that change has changed.
 func (g *group) stand(change func(*standing)) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -99,9 +99,9 @@ func (*handler) ConsumeClaim(s sarama.ConsumerGroupSession, _ sarama.ConsumerGro
 	return nil
 }
 
-// attend hands out what an assignment changes, and returns when it is time to join again.
+// attend hands out the changes of an assignment, and returns when it is time to join again.
 //
-// First goes what is taken away. When it has been given up the member joins again, so that the group can assign it to
+// Partitions that are taken away come first. When they have been given up the member joins again, so that the group can assign it to
 // others; that may take the rebalance timeout, after which the group goes on without this member.
 func (g *group) attend(s sarama.ConsumerGroupSession, assigned []broker.TopicPartition) {
 	over := s.Context().Done()
@@ -178,8 +178,8 @@ func (g *group) revoke(s sarama.ConsumerGroupSession, revoked []broker.TopicPart
 	return handed && impatient.Err() == nil
 }
 
-// forfeit gives up everything, as the group has gone on without this member. Member goes on to return who it was, so that
-// nothing can be committed in its name.
+// forfeit gives up everything, as the group has gone on without this member. Member goes on to return the former identity, so that
+// no commit in its name succeeds.
 func (g *group) forfeit() {
 	owned := sortedPartitions(g.current().owned)
 	if len(owned) == 0 {
@@ -234,9 +234,9 @@ func (g *group) post(kind broker.GroupEventKind, partitions []broker.TopicPartit
 }
 
 // awaitEnd waits for the end of a session, until a topic has another number of partitions than it had when the partitions were
-// assigned, which for a static member may be long before it joined, or, if some member has to give something up for another one, for the rebalance timeout, which is what the member has for it: a
-// static member that restarts instead gets the assignment of this generation, knows of nothing to give up and does not join
-// again (KIP-345), and what it had would be nobody's until the next rebalance.
+// assigned, which for a static member may be long before it joined, or, if some member has to give something up for another one, for the rebalance timeout, the time of the member for it: a
+// static member that restarts instead gets the assignment of this generation, has nothing to give up and does not join
+// again (KIP-345), and its partitions would have no owner until the next rebalance.
 //
 // Every member looks after that, not only the one that assigns: that one may be a static member that restarted, and the
 // group has not told it.

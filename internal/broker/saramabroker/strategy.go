@@ -14,8 +14,8 @@ import (
 // strategy is how the client's consumer group assigns partitions: by package assignor, incrementally.
 //
 // To the client it is an eager strategy, and its sessions end with each rebalance, but no partition is tied to a session:
-// the members tell the group in their subscription what they own, and events tell only what an assignment changes. The
-// client's own incremental protocol would read every partition, which nobody needs, and end all of them when the reading
+// the members name their partitions in their subscriptions, and events hold only the changes of an assignment. The
+// client's own incremental protocol would read every partition, which no task needs, and end all of them when the reading
 // of one fails or a connection breaks during a join.
 //
 // The goroutine of group.run calls all methods.
@@ -57,8 +57,8 @@ func (s *strategy) SubscriptionUserData([]string) ([]byte, error) {
 	return subscription.Encode(), nil
 }
 
-// Plan is called at one member of the group. A member whose subscription cannot be read owns nothing, and its topics
-// belong together as those of no unit do.
+// Plan is called at one member of the group. A member with an unreadable subscription owns nothing, and its topics
+// form no unit.
 func (s *strategy) Plan(members map[string]sarama.ConsumerGroupMemberMetadata, topics map[string][]int32) (sarama.BalanceStrategyPlan, error) {
 	subscriptions := make(map[string]assignor.Subscription, len(members))
 	for id, m := range members {
@@ -79,7 +79,7 @@ func (s *strategy) Plan(members map[string]sarama.ConsumerGroupMemberMetadata, t
 	plan := make(sarama.BalanceStrategyPlan, len(members))
 	data := assignor.Data{Sizes: sizes, Fingerprints: assignor.Fingerprints(subscriptions)}
 	for id, tps := range assignor.Assign(subscriptions, sizes) {
-		// What a member says to own by another id is void, and nobody waits for it.
+		// Partitions that a member claims under another id do not count, and the plan does not wait for them.
 		member := subscriptions[id]
 		if member.MemberID == id && slices.ContainsFunc(member.Owned, func(tp broker.TopicPartition) bool { return !slices.Contains(tps, tp) }) {
 			data.Incomplete = true

@@ -14,7 +14,7 @@ import (
 
 // tap is a connection on which the client's fetches bring no records. It takes the records out of each response to a
 // fetch, as the bytes that they are, and the client sees partitions without any. The client would decode every record
-// into structures of its own, which costs several times what the rest of a fetch costs. What is left to the client is
+// into structures of its own, which takes several times the time of the rest of a fetch. The client still does
 // everything else: versions, authentication and its renewal, throttling, error codes, deadlines.
 //
 // It relies on two things that the client does: a request is one Write, and one request at a time is on its way. A
@@ -56,7 +56,7 @@ func (t *tap) arm() {
 	t.sets = nil
 }
 
-// disarm returns what was tapped since arm. It belongs to the caller.
+// disarm returns the record sets since arm. It belongs to the caller.
 func (t *tap) disarm() recordSets {
 	sets := t.sets
 	t.armed, t.awaited, t.sets = false, false, nil

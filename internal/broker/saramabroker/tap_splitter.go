@@ -46,7 +46,7 @@ func (s *splitter) response() {
 			return
 		}
 	}
-	// Tags, and what a client that knows more would expect here.
+	// Tags, and fields of newer versions.
 	s.next(s.left)
 }
 
@@ -139,7 +139,7 @@ func (s *splitter) int32() int32 {
 	return 0
 }
 
-// uvarint reads a number that stands for a length, of which no valid one is larger than what is left to be read.
+// uvarint reads a length. No valid length is larger than the number of remaining bytes.
 func (s *splitter) uvarint() int {
 	value := uint64(0)
 	for shift := 0; shift < 35; shift += 7 {

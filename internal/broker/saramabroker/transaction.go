@@ -11,7 +11,7 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 )
 
-// transaction is what a producer with a transactional id has besides. There is one at a time: it begins with the first
+// transaction has the further state of a producer with a transactional id. There is one at a time: it begins with the first
 // Send and ends with Commit or Abort.
 //
 // The goroutine coordinate gets the producer's ID and then tells the coordinator of each partition before the first
@@ -28,7 +28,7 @@ type transaction struct {
 	coordinator coordinatorLink // of the transaction
 	groups      coordinatorLink // of the group whose offsets are committed
 
-	// What follows is guarded by producer.mu.
+	// The following fields are guarded by producer.mu.
 
 	members []*queue           // that are not outside
 	adding  context.CancelFunc // ends the request that tells of partitions, or nil
@@ -36,7 +36,7 @@ type transaction struct {
 	known   bool               // it was
 	// anew says that the next transaction needs an epoch of its own. Either a batch with a sequence was dropped, which the
 	// broker would miss. Or a request is without an answer: the cluster may act on it after the try that was answered, in the
-	// next transaction, and abort or commit what is there by then, or commit older offsets.
+	// next transaction, and abort or commit the records of that one, or commit older offsets.
 	anew bool
 	err  error // why it has to be aborted
 }
@@ -88,8 +88,8 @@ func (t *transaction) doom(err error) {
 	}
 }
 
-// spoil makes of an error of the coordinator what follows from it: the producer is of no more use, or the transaction
-// has to be aborted. It returns what the caller is to see.
+// spoil applies an error of the coordinator: the producer is of no more use, or the transaction
+// has to be aborted. It returns the error for the caller.
 func (t *transaction) spoil(what string, err error) error {
 	p := t.producer
 	p.mu.Lock()
@@ -415,7 +415,7 @@ func (t *transaction) commitOffsets(ctx context.Context, member broker.GroupMemb
 	return err
 }
 
-// finish ends the transaction at the coordinator. It returns true if a request was sent whose fate is not known.
+// finish ends the transaction at the coordinator. It returns true if the fate of a sent request is not known.
 func (t *transaction) finish(ctx context.Context, commit bool) (lost bool, err error) {
 	return t.end(ctx, t.producer.id, t.producer.epoch, commit)
 }
@@ -527,7 +527,7 @@ func (t *transaction) settle(ctx context.Context) error {
 	}
 }
 
-// drop forgets what was not acknowledged. p.mu is held, and nothing is on its way.
+// drop forgets unacknowledged batches. p.mu is held, and nothing is on its way.
 func (t *transaction) drop() {
 	p := t.producer
 	for _, q := range p.queues {

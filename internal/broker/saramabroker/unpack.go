@@ -14,7 +14,7 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// maxUnpacked bounds what a compressed batch may become.
+// maxUnpacked bounds the size of a batch after decompression.
 const maxUnpacked = 512 << 20
 
 var errTooLarge = fmt.Errorf("it is larger than %d bytes when unpacked", maxUnpacked)
@@ -27,7 +27,7 @@ type unpacker struct {
 	src   bytes.Reader
 }
 
-// unpack returns what src, which is compressed, stands for, in memory of newBuffer.
+// unpack returns the decompressed src, in memory of newBuffer.
 func (u *unpacker) unpack(codec sarama.CompressionCodec, src []byte) (dst []byte, err error) {
 	dst = newBuffer(min(len(src)*max(u.ratio, 4), maxUnpacked))
 	u.src.Reset(src)
@@ -92,7 +92,7 @@ var zstdDecoder = sync.OnceValues(func() (*zstd.Decoder, error) {
 	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(maxUnpacked))
 })
 
-// readAll appends what r has to dst, which is of newBuffer and is returned in every case, or what has replaced it.
+// readAll appends the data of r to dst, a buffer of newBuffer, and returns dst or its larger replacement in every case.
 func readAll(dst []byte, r io.Reader) ([]byte, error) {
 	for idle := 0; idle < 100; {
 		if len(dst) == cap(dst) {

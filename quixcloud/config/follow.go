@@ -1,4 +1,4 @@
-package quixconfig
+package config
 
 import (
 	"context"
@@ -99,7 +99,7 @@ func (f *follower) load(ctx context.Context, progress func(Progress)) error {
 		old.retire()
 	}
 	configurations, versions := t.size()
-	f.config.Logger.Info("quixconfig: read the configurations", "topic", f.config.Topic, "records", report.Records,
+	f.config.Logger.Info("configurations: read the configurations", "topic", f.config.Topic, "records", report.Records,
 		"configurations", configurations, "versions", versions, "took", time.Since(began))
 	return nil
 }
@@ -132,7 +132,7 @@ func (f *follower) take(t *table, b *broker.Batch) {
 		}
 		log := func(level slog.Level, message string, more ...any) {
 			where := []any{"topic", b.Topic, "partition", b.Partition, "offset", r.Offset, "key", string(r.Key)}
-			f.config.Logger.Log(context.Background(), level, "quixconfig: "+message, append(where, more...)...)
+			f.config.Logger.Log(context.Background(), level, "configurations: "+message, append(where, more...)...)
 		}
 		e, err := decodeEvent(r.Value, b.Partition, r.Offset)
 		if err != nil {
@@ -169,7 +169,7 @@ func (f *follower) run(ctx context.Context) {
 		err := f.follow(ctx)
 		for pause := time.Second; ctx.Err() == nil && err != nil; pause = min(2*pause, time.Minute) {
 			f.fail(time.Now(), err)
-			f.config.Logger.Error("quixconfig: cannot follow the topic, reading it again from the beginning",
+			f.config.Logger.Error("configurations: cannot follow the topic, reading it again from the beginning",
 				"topic", f.config.Topic, "error", err, "in", pause)
 			select {
 			case <-time.After(pause):

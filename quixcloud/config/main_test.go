@@ -1,4 +1,4 @@
-package quixconfig_test
+package config_test
 
 import (
 	"testing"

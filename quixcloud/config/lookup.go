@@ -1,4 +1,4 @@
-package quixconfig
+package config
 
 import (
 	"context"
@@ -49,7 +49,7 @@ func (c *Configurations) Fields(fields ...Field) (join.Lookup[Query, row.Row], e
 		problems = append(problems, errors.New("no fields"))
 	}
 	if len(problems) > 0 {
-		return nil, fmt.Errorf("quixconfig: %w", errors.Join(problems...))
+		return nil, fmt.Errorf("configurations: %w", errors.Join(problems...))
 	}
 	return l, nil
 }
@@ -113,7 +113,7 @@ func (l *fieldLookup) Lookup(ctx context.Context, queries []Query, found []*row.
 		}
 	}
 	if err := l.configurations.resolve(ctx, needs); err != nil {
-		return fmt.Errorf("quixconfig: %w", err)
+		return fmt.Errorf("configurations: %w", err)
 	}
 	made := make([]*columns, len(l.groups))
 	for i := range queries {
@@ -121,7 +121,7 @@ func (l *fieldLookup) Lookup(ctx context.Context, queries []Query, found []*row.
 			var err error
 			n := &needs[i*len(l.groups)+j]
 			if made[j], err = l.columns(g, n); err != nil {
-				return fmt.Errorf("quixconfig: %v: %w", n, err)
+				return fmt.Errorf("configurations: %v: %w", n, err)
 			}
 		}
 		if len(made) == 1 {
@@ -189,13 +189,13 @@ func (l *ContentLookup[T]) Lookup(ctx context.Context, queries []Query, found []
 	needs := make([]need, len(queries))
 	for i := range queries {
 		if queries[i].Type == "" {
-			return fmt.Errorf("quixconfig: %v: %w", queries[i], errNoType)
+			return fmt.Errorf("configurations: %v: %w", queries[i], errNoType)
 		}
 		needs[i] = needOf(&queries[i], queries[i].Type)
 	}
 	c := l.configurations
 	if err := c.resolve(ctx, needs); err != nil {
-		return fmt.Errorf("quixconfig: %w", err)
+		return fmt.Errorf("configurations: %w", err)
 	}
 	for i := range needs {
 		n := &needs[i]
@@ -209,7 +209,7 @@ func (l *ContentLookup[T]) Lookup(ctx context.Context, queries []Query, found []
 			found[i] = l.fill
 		}
 		if err != nil {
-			return fmt.Errorf("quixconfig: %v: %w", queries[i], err)
+			return fmt.Errorf("configurations: %v: %w", queries[i], err)
 		}
 	}
 	return nil

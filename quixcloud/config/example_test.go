@@ -1,4 +1,4 @@
-package quixconfig_test
+package config_test
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/kafkatest/heldclose"
-	"github.com/weirstreams/weir/join/quixconfig"
+	"github.com/weirstreams/weir/quixcloud/config"
 	"github.com/weirstreams/weir/row"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/testkit"
@@ -32,18 +32,18 @@ func Example() {
 		readings := stream.NewTopic("readings", codec.String(), codec.JSON[Reading]())
 		alarms := stream.NewTopic("alarms", codec.String(), codec.JSON[Alarm]())
 
-		configurations, err := quixconfig.Open(ctx, quixconfig.Config{Brokers: brokers, Topic: "configurations"})
+		configurations, err := config.Open(ctx, config.Config{Brokers: brokers, Topic: "configurations"})
 		if err != nil {
 			return err
 		}
 		defer configurations.Close()
-		limits, err := configurations.Fields(quixconfig.JSON("max", "limits", "$.max").Default(100.0))
+		limits, err := configurations.Fields(config.JSON("max", "limits", "$.max").Default(100.0))
 		if err != nil {
 			return err
 		}
 		t := stream.NewTopology()
-		t.From(readings).JoinLookupRecord(limits, func(_ context.Context, r stream.Record[string, Reading]) (quixconfig.Query, error) {
-			return quixconfig.Query{TargetKey: r.Key, Time: r.Time()}, nil
+		t.From(readings).JoinLookupRecord(limits, func(_ context.Context, r stream.Record[string, Reading]) (config.Query, error) {
+			return config.Query{TargetKey: r.Key, Time: r.Time()}, nil
 		}, func(_ context.Context, r stream.Record[string, Reading], limits row.Row) (Alarm, error) {
 			limit, _ := limits.Get[float64]("max")
 			return Alarm{r.Value.Value, limit}, nil

@@ -1,16 +1,16 @@
-// Package quixconfig looks up configurations of the Quix configuration service, for Stream.JoinLookup.
+// Package config looks up configurations of the Quix configuration service, for Stream.JoinLookup.
 //
 // The service publishes an event for each version of a configuration on a topic: its type, the key that it is for, when it
 // becomes valid, and the URL of its content. [Open] reads the topic from the beginning to the end, goes on following it
 // until Close, and fetches contents when records ask for them:
 //
-//	configurations, err := quixconfig.Open(ctx, quixconfig.Config{Brokers: brokers, Topic: "configurations"})
+//	configurations, err := config.Open(ctx, config.Config{Brokers: brokers, Topic: "configurations"})
 //	if err != nil { ... }
 //	defer configurations.Close()
 //
 //	limits := configurations.Contents(codec.JSON[Limits]())
-//	readings.JoinLookupRecord(limits, func(r stream.Record[string, Reading]) quixconfig.Query {
-//		return quixconfig.Query{Type: "limits", TargetKey: r.Key, Time: r.Time()}
+//	readings.JoinLookupRecord(limits, func(_ context.Context, r stream.Record[string, Reading]) (config.Query, error) {
+//		return config.Query{Type: "limits", TargetKey: r.Key, Time: r.Time()}, nil
 //	}, check)
 //
 // [Configurations.Contents] decodes whole contents into a Go type. [Configurations.Fields] picks values out of contents, of
@@ -35,4 +35,4 @@
 // If the topic cannot be followed, that is tried again for as long as it takes, and [Configurations.Err] says why. Lookups use
 // the last known versions for Config.BrokerTimeout. Then they are unavailable ([ErrStale]): workers hold their input back until
 // the topic is back, and no record is lost.
-package quixconfig
+package config

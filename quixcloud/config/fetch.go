@@ -1,4 +1,4 @@
-package quixconfig
+package config
 
 import (
 	"context"
@@ -104,7 +104,7 @@ func (s *contents) fetch(c *content, f *flight) {
 	data, status, err := s.request(&c.source)
 	s.land(c, f, data, status, err)
 	if failure, ok := errors.AsType[*FetchError](f.err); ok {
-		s.log.Warn("quixconfig: cannot fetch a content", "error", failure)
+		s.log.Warn("configurations: cannot fetch a content", "error", failure)
 	}
 	close(f.done)
 }

@@ -1,4 +1,4 @@
-package quixconfig
+package config
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package quixconfig
+package config
 
 import (
 	"context"
@@ -36,19 +36,19 @@ type Configurations struct {
 func Open(ctx context.Context, config Config) (*Configurations, error) {
 	config, err := config.withDefaults()
 	if err != nil {
-		return nil, fmt.Errorf("quixconfig: %w", err)
+		return nil, fmt.Errorf("configurations: %w", err)
 	}
 	cluster, err := saramabroker.Open(ctx, saramabroker.Config{
 		Brokers: config.Brokers, ClientID: config.Connection.ClientID, Logger: config.Logger, Tune: config.Client,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("quixconfig: %w", err)
+		return nil, fmt.Errorf("configurations: %w", err)
 	}
 	c := &Configurations{config: config, contents: newContents(config), ended: make(chan struct{})}
 	c.follower = &follower{Configurations: c, cluster: cluster}
 	if err := c.follower.load(ctx, config.OnProgress); err != nil {
 		c.contents.close()
-		return nil, errors.Join(fmt.Errorf("quixconfig: read topic %q: %w", config.Topic, err), c.follower.stop(), cluster.Close())
+		return nil, errors.Join(fmt.Errorf("configurations: read topic %q: %w", config.Topic, err), c.follower.stop(), cluster.Close())
 	}
 	following, stop := context.WithCancel(context.Background())
 	c.stop = stop

@@ -16,7 +16,7 @@ import (
 // codec) and throw it away. Definitions are values: w.Grace(d) and topic.WithPartitions(3) return changed copies and change
 // nothing by themselves, and a stream that nothing reads computes nothing.
 //
-// The flag weirunused.tests=false leaves test files out, in which mistakes may be deliberate.
+// The flag weirunused.tests=false leaves test files out, because their mistakes may be deliberate.
 //
 // Operators that do something without a reader, such as Peek and MapState, are left alone, and so is a result that is
 // assigned to the blank identifier.

@@ -7,9 +7,9 @@
 //	trades.Send("ACME", Trade{Price: 101}, time.UnixMilli(0))
 //	alerts.ExpectValues(Alert{Symbol: "ACME", Price: 101})
 //
-//	d.Crash(testkit.LoseState) // what follows is restored from the changelogs
+//	d.Crash(testkit.LoseState) // state is then restored from the changelogs
 //
-// What a test sends is processed, with everything that follows from it, before Send returns. Checkpoints happen as they
+// Send returns after the record and all its consequences are processed. Checkpoints happen as they
 // do in production: when the clock is moved, when enough has changed, and when the application stops.
 //
 // Global tables are brought up to date before anything else is processed: in production there is no such order.

@@ -26,17 +26,17 @@ type Config struct {
 	Partitions int32
 	// Workers is how many workers share the tasks. 0 means 1. They take turns; there are no goroutines.
 	Workers int
-	// Start is what the clock says first. Only Advance moves the clock then, and records that are more than MaxFutureSkew
+	// Start is the first time of the clock. Only Advance moves the clock then, and records that are more than MaxFutureSkew
 	// ahead of it are taken for those of a wrong clock by windows, states that expire and timers. The zero time means
-	// 2026-01-01 UTC and a clock that follows the records: it never says less than the latest time, up to the year 2100, of those that
-	// were sent.
+	// 2026-01-01 UTC and a clock that follows the records: it never says less than the latest time, up to the year 2100, of the sent
+	// records.
 	Start time.Time
 	// CheckpointInterval is the longest time between checkpoints. 0 means 5 s.
 	CheckpointInterval time.Duration
 	// CheckpointRecords is the greatest number of records between checkpoints. 0 means any number.
 	CheckpointRecords int
-	// ExactlyOnce makes checkpoints transactions. What a test sends is then followed by checkpoints, so that output and
-	// what comes of it can be seen.
+	// ExactlyOnce makes checkpoints transactions. A checkpoint then follows each Send, so that output and
+	// its consequences can be seen.
 	ExactlyOnce bool
 	// IdleTimeout is that of runtime.Config: Advance lets windows close.
 	IdleTimeout time.Duration
@@ -72,7 +72,7 @@ const (
 	forever = 100 * 365 * 24 * time.Hour
 )
 
-// New starts a topology. What is wrong with it fails the test. The application is stopped when the test ends.
+// New starts a topology. A mistake in it fails the test. The application is stopped when the test ends.
 func New(tb testing.TB, topology *stream.Topology, config ...Config) *Driver {
 	tb.Helper()
 	d := &Driver{tb: tb, backends: map[string]store.Backend{}}
@@ -118,7 +118,7 @@ func New(tb testing.TB, topology *stream.Topology, config ...Config) *Driver {
 	return d
 }
 
-// createTopics makes the topics that the user declared, with the settings of their declaration: they refuse what Kafka would.
+// createTopics makes the topics that the user declared, with the settings of their declaration: they refuse the records that Kafka would refuse.
 func (d *Driver) createTopics() {
 	d.tb.Helper()
 	for _, n := range d.plan.Graph.Nodes {
@@ -342,7 +342,7 @@ func (d *Driver) Restart() {
 	d.start()
 }
 
-// Loss says what a crash takes with it.
+// Loss chooses the loss of a crash.
 type Loss bool
 
 const (
@@ -352,8 +352,8 @@ const (
 	LoseState Loss = true
 )
 
-// Crash ends the application without a checkpoint, as kill -9 does, and starts it anew. What was processed since the
-// last checkpoint is processed again: output appears twice. A Driver that has failed goes on.
+// Crash ends the application without a checkpoint, as kill -9 does, and starts it anew. Records since the
+// last checkpoint are processed again: output appears twice. A Driver that has failed goes on.
 func (d *Driver) Crash(loss Loss) {
 	d.tb.Helper()
 	d.abandon()
@@ -384,7 +384,7 @@ func (d *Driver) logLate(r operator.LateRecord) {
 		n, n.Site, r.Store, r.Reason)
 }
 
-// Advance moves the clock, and lets what is due happen.
+// Advance moves the clock, and lets due events happen.
 func (d *Driver) Advance(by time.Duration) {
 	d.tb.Helper()
 	d.clock.Advance(by)
@@ -403,10 +403,10 @@ func (d *Driver) Checkpoint() {
 	}
 }
 
-// Now returns what the clock says.
+// Now returns the time of the clock.
 func (d *Driver) Now() time.Time { return d.clock.Now() }
 
-// Task is what is known of a task.
+// Task is the state of a task.
 type Task struct {
 	// Name is the stream id and the partition.
 	Name string
@@ -419,7 +419,7 @@ type Task struct {
 	Restored int64
 }
 
-// Tasks returns what is known of the tasks.
+// Tasks returns the states of the tasks.
 func (d *Driver) Tasks() []Task {
 	var tasks []Task
 	for _, w := range d.workers {

@@ -10,8 +10,8 @@ import (
 	"github.com/weirstreams/weir/stream"
 )
 
-// Run starts a topology as New does, calls f with it, and stops it. It needs no test: examples and small programs that
-// show what a topology does call it. It returns what would have failed a test. What f gets ends with f.
+// Run starts a topology as New does, calls f with it, and stops it. It needs no test: examples and small programs
+// call it. It returns the error that would have failed a test. The Driver of f ends with f.
 func Run(topology *stream.Topology, f func(*Driver), config ...Config) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

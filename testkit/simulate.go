@@ -13,7 +13,7 @@ import (
 	"github.com/weirstreams/weir/testkit/sim"
 )
 
-// Faults says what may go wrong in a simulation, and how long to look. The zero value is right for most tests: every kind
+// Faults chooses the faults of a simulation, and its duration. The zero value is right for most tests: every kind
 // of fault, both guarantees, fresh seeds for a second.
 type Faults struct {
 	// Only are the kinds of faults that may happen. 0 means all of them.
@@ -30,7 +30,7 @@ type Faults struct {
 	Duration time.Duration
 }
 
-// SimulatedInput is what a topic of the input holds in a simulation. Feed and Generate make it.
+// SimulatedInput is the content of an input topic in a simulation. Feed and Generate make it.
 type SimulatedInput func(tb testing.TB, r *rand.Rand) sim.Input
 
 // Feed is input that is the same in every run.
@@ -38,7 +38,7 @@ func Feed[K, V any](topic stream.Topic[K, V], records ...Record[K, V]) Simulated
 	return Generate(topic, len(records), func(_ *rand.Rand, i int) Record[K, V] { return records[i] })
 }
 
-// Generate is input of n records that f makes, by their number. What is random in them comes from the given source, so that a
+// Generate is input of n records that f makes, by their number. Random parts of them come from the given source, so that a
 // seed repeats them.
 func Generate[K, V any](topic stream.Topic[K, V], n int, f func(r *rand.Rand, i int) Record[K, V]) SimulatedInput {
 	return func(tb testing.TB, r *rand.Rand) sim.Input {
@@ -58,11 +58,11 @@ func Generate[K, V any](topic stream.Topic[K, V], n int, f func(r *rand.Rand, i 
 // seedVariable names the environment variable that makes Simulate run one seed, with a log of everything that happens.
 const seedVariable = "WEIR_SIM_SEED"
 
-// Simulate runs a topology in simulated worlds in which processes are killed, disks lose what was not synced, requests and
+// Simulate runs a topology in simulated worlds: processes are killed, disks lose unsynced writes, requests and
 // answers get lost, and members join, leave and come back as zombies. It fails the test if the output, the committed
 // offsets or the state differ from a fold over the input, one record after the other, or if a run does not come to an end.
 //
-// Functions of the topology have to be deterministic, and must not fail: what they do is not what is tested. A failure
+// Functions of the topology have to be deterministic, and must not fail: they are not the subject of the test. A failure
 // names its seed, and with that in the environment variable WEIR_SIM_SEED the same test runs that seed alone and logs
 // every step.
 func Simulate(tb testing.TB, topology *stream.Topology, inputs []SimulatedInput, faults Faults) {

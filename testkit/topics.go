@@ -131,7 +131,7 @@ func (d *Driver) Output[K, V any](topic stream.Topic[K, V]) *Output[K, V] {
 	return &Output[K, V]{d, topic, make([]int64, d.topicPartitions(topic.Name()))}
 }
 
-// Read returns what was written since the last call. Records of one partition are in order; partitions follow each
+// Read returns the records since the last call. Records of one partition are in order; partitions follow each
 // other.
 func (o *Output[K, V]) Read() []Record[K, V] {
 	o.driver.tb.Helper()
@@ -208,7 +208,7 @@ func encode[T any](d *Driver, topic string, part codec.Part, c codec.Codec[T], h
 	return data
 }
 
-// decode returns what data holds: one value, except if the codec splits messages.
+// decode returns the values in data: one value, except if the codec splits messages.
 func decode[T any](d *Driver, topic string, part codec.Part, c codec.Codec[T], headers []codec.Header, data []byte) []T {
 	d.tb.Helper()
 	if data == nil {

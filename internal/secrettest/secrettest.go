@@ -21,7 +21,7 @@ var Verbs = []string{
 }
 
 // Hidden fails the test where one of the secrets is in the text of value, of a pointer to it, or of a struct that holds it,
-// in an exported or an unexported field: by each verb of fmt, in JSON, and in what the handlers of log/slog write.
+// in an exported or an unexported field: by each verb of fmt, in JSON, and in the output of the handlers of log/slog.
 func Hidden(tb TB, value any, secrets ...string) {
 	tb.Helper()
 	type inside struct{ value any }

@@ -30,7 +30,7 @@ func (w *world) run() {
 	if sleeper != nil && !sleeper.dead && w.random.oneIn(2) {
 		w.wakeLast(sleeper)
 	}
-	// What is left of the input shows whether the state in memory is right.
+	// The rest of the input shows whether the state in memory is right.
 	if !w.settle("after the faults") {
 		return
 	}
@@ -41,7 +41,7 @@ func (w *world) run() {
 		return
 	}
 	if w.clocked {
-		// What waits for the clock is done, whatever was done before.
+		// All work that waits for the clock is done.
 		w.clock.Advance(clockAhead)
 		if !w.settle("after what waited for the clock") {
 			return
@@ -127,7 +127,7 @@ func (w *world) chaos() {
 	}
 }
 
-// freeze stops a process, or only its heartbeats and what the group has to tell it: then its workers go on as zombies.
+// freeze stops a process, or only its heartbeats and the events of its group: then its workers go on as zombies.
 func (w *world) freeze(p *process, d time.Duration) {
 	until := w.clock.Now().Add(d)
 	if w.random.oneIn(2) {
@@ -239,7 +239,7 @@ func (w *world) wakeLast(sleeper *process) {
 	}
 }
 
-// everybody starts who is down, and resumes all who can go on. It reports whether they have found anything to do.
+// everybody starts processes that are down, and resumes all others. It reports whether they have found anything to do.
 func (w *world) everybody(workersFirst bool) (busy bool) {
 	for _, m := range w.members {
 		if m.process == nil {

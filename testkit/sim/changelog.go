@@ -18,8 +18,7 @@ type changelogRecord struct {
 const ownerHeader = "__owner__"
 
 // readChangelog reads the rows in a partition of a changelog as a restore from nothing does (internal/engine/owner.go and
-// changelog.go say how): what was written behind the claim of a later owner does not count, nor what comes of input that
-// is not committed.
+// changelog.go say how): records behind the claim of a later owner do not count, nor those of uncommitted input.
 func (w *world) readChangelog(tp broker.TopicPartition) []changelogRecord {
 	committed := w.broker.Committed(groupName)
 	var rows []changelogRecord
@@ -53,7 +52,7 @@ func (w *world) readChangelog(tp broker.TopicPartition) []changelogRecord {
 }
 
 // unretracted returns how many rows of a changelog have a last record that does not count and was written before some
-// time: compaction would let it hide what is in force.
+// time: compaction would let it hide the valid row.
 func (w *world) unretracted(changelog string, before time.Time) int {
 	if w.config.engine.ExactlyOnce {
 		return 0

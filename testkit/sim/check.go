@@ -13,7 +13,7 @@ import (
 	"github.com/weirstreams/weir/store"
 )
 
-// checkOutput compares what readers of committed records see with what they should.
+// checkOutput compares the committed output with the expected output.
 func (w *world) checkOutput(want *expectation) {
 	for _, topic := range w.outputTopics() {
 		for n := range w.partitions[topic] {
@@ -56,7 +56,7 @@ func (w *world) check() error {
 	return w.simulation.Check(outcome)
 }
 
-// processedBy returns what the tasks that read a topic have processed.
+// processedBy returns the records that the tasks of a topic have processed.
 func (w *world) processedBy(topic string) [][]Processed {
 	var tasks [][]Processed
 	for _, t := range w.tasks() {
@@ -127,7 +127,7 @@ func (w *world) compareOutput(tp broker.TopicPartition, got []string, all *expec
 	return interleaved(got, slices.Collect(maps.Values(want)))
 }
 
-// interleaved says what is wrong if got is not made of all the sequences, each in its order.
+// interleaved reports a difference unless got consists of all the sequences, each in its order.
 func interleaved(got []string, sequences [][]string) string {
 	at := make([]int, len(sequences))
 	var dead map[string]bool // positions from which there is no way
@@ -167,7 +167,7 @@ func interleaved(got []string, sequences [][]string) string {
 	return fmt.Sprintf("out of order: record %d of %d: %s", furthest, len(got), got[furthest])
 }
 
-// behind says of which input partitions not everything is committed.
+// behind returns the input partitions with uncommitted records.
 func (w *world) behind() []string {
 	committed := w.broker.Committed(groupName)
 	var behind []string
@@ -221,7 +221,7 @@ func (w *world) owners() map[string]*member {
 	return owners
 }
 
-// spoiled returns the tasks of which a restore from a complete database may find something. At least once, a record that a
+// spoiled returns the tasks that may restore records in spite of a complete database. At least once, a record that a
 // zombie has written to a changelog is met by a checkpoint, which then leaves the position before it, so that the next
 // restore takes it back: if that was the last checkpoint, there is something to restore.
 func (w *world) spoiled() map[string]bool {
@@ -329,7 +329,7 @@ func compareRows(got, want map[string]string) string {
 	return ""
 }
 
-// content is what is in a database.
+// content is the content of a database.
 type content struct {
 	stores map[string]map[string]string
 	// inputs and changelogs are the offsets that it reflects, by topic and by store.
@@ -366,7 +366,7 @@ func readStores(b store.Backend) (*content, error) {
 	return c, err
 }
 
-// checkDatabase checks what a process finds on its disk: a checkpoint, and none that was not committed.
+// checkDatabase checks the disk of a process: it holds a checkpoint that was committed.
 func (w *world) checkDatabase(p *process, dir string, b store.Backend) {
 	c, err := readStores(b)
 	if err != nil {

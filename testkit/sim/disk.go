@@ -13,7 +13,7 @@ type disk interface {
 	open(dir string) (store.Backend, error)
 	has(dir string) bool
 	destroy(dir string) error
-	// closed is called when a process has ended in order, crash when it was killed: of what was not synced a part is lost,
+	// closed is called when a process has ended in order, crash when it was killed: a part of the unsynced writes is lost,
 	// the latest first.
 	closed()
 	crash(r random)
@@ -23,8 +23,8 @@ type disk interface {
 	remove()
 }
 
-// memoryDisk keeps databases in memory, as a Pebble database promises to keep them: what was synced stays, and of the
-// batches since then those up to some point.
+// memoryDisk keeps databases in memory, as a Pebble database promises to keep them: synced batches stay, and later
+// ones up to some point.
 type memoryDisk struct{ volumes map[string]*volume }
 
 type volume struct {

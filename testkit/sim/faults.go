@@ -15,8 +15,8 @@ type Fault uint32
 
 // The kinds of faults.
 const (
-	// Crash kills processes, before and after any call to the cluster and any write to a disk. What was written to the
-	// disk and not synced is lost in part.
+	// Crash kills processes, before and after any call to the cluster and any write to a disk. A part of the unsynced writes of
+	// the disk is lost.
 	Crash Fault = 1 << iota
 	// DiskLoss loses the disk of a member that is down.
 	DiskLoss
@@ -47,7 +47,7 @@ const (
 	// there is another: requests have to wait, and some of those under way are lost.
 	LeaderChange
 	CoordinatorMove
-	// UserError lets functions of the topology fail that ask Faulty, for good or as codecs do whose registry is away.
+	// UserError lets functions of the topology fail that ask Faulty, for good, or like codecs without their registry.
 	UserError
 
 	// SinkFailure lets sinks fail, and push back. It concerns topologies with sinks that NewSink has made.
@@ -107,7 +107,7 @@ func (f *faults) chooseSinkFaults(r random, allowed Fault) {
 	}
 }
 
-// errInjected is what a call fails with that only the process itself sees.
+// errInjected is the error of a call that only the process itself sees.
 var errInjected = errors.New("failure of the simulation")
 
 // onCall is asked about each call to the cluster, before and after.
@@ -131,7 +131,7 @@ func (w *world) onCall(op simbroker.Op) error {
 	return w.fault(r, op)
 }
 
-// fault decides what happens to a call, and lets others run in the middle of it.
+// fault decides about the fate of a call, and lets others run in the middle of it.
 func (w *world) fault(r *routine, op simbroker.Op) error {
 	if w.calm {
 		return nil
@@ -157,7 +157,7 @@ func (w *world) fault(r *routine, op simbroker.Op) error {
 		return fmt.Errorf("simulated: %w", broker.ErrUnavailable)
 	}
 	if op.Kind == simbroker.OpCommittedOffsets && op.After && f.stall > 0 && w.random.oneIn(4) {
-		// What a process knows at the begin of a restore can be old when the restore ends.
+		// Knowledge from the begin of a restore can be old when the restore ends.
 		r.wakeAt = w.clock.Now().Add(w.random.upTo(2 * w.config.session))
 		if w.random.oneIn(2) { // nor does the process hear that the task is lost
 			p.routines[0].wakeAt = r.wakeAt.Add(w.random.upTo(w.config.session))
@@ -168,7 +168,7 @@ func (w *world) fault(r *routine, op simbroker.Op) error {
 	return nil
 }
 
-// move takes a partition, or the group and transactions, whoever is responsible for them.
+// move takes a partition, or the group and transactions, away from the responsible broker.
 func (w *world) move() {
 	until := w.clock.Now().Add(w.random.upTo(w.config.session))
 	partitions := len(w.allPartitions)
@@ -187,7 +187,7 @@ func (w *world) move() {
 	w.leaderless[of] = until
 }
 
-// waitForLeader holds up a request that nobody can answer now. It may have been lost with who could.
+// waitForLeader holds up a request that nobody can answer now. It may have been lost with the broker that could.
 func (w *world) waitForLeader(r *routine, op simbroker.Op) error {
 	tp := op.TopicPartition
 	if !asksCoordinator[op.Kind] && tp.Topic == "" || op.After {

@@ -9,7 +9,7 @@ import (
 	"github.com/weirstreams/weir/internal/broker/simbroker"
 )
 
-// fetcher holds up partitions, and notes in which order a worker was given the records of its input: where a task has
+// fetcher holds up partitions, and notes the order of the records that a worker received: where a task has
 // several inputs, the broker's logs do not tell.
 type fetcher struct {
 	broker.Fetcher
@@ -90,7 +90,7 @@ func (f *fetcher) note(tp broker.TopicPartition, records []broker.Record) {
 	}
 }
 
-// noteCommits extends the order in which tasks with several inputs have processed them, once it is committed.
+// noteCommits extends the order of processing of tasks with several inputs, once it is committed.
 func (w *world) noteCommits(op simbroker.Op) {
 	if w.trace != nil && (op.Kind == simbroker.OpCommit || op.Kind == simbroker.OpEndTransaction) {
 		w.tracef("%s: %s %v", op.Kind, op.Client, w.broker.Committed(groupName))
@@ -100,7 +100,7 @@ func (w *world) noteCommits(op simbroker.Op) {
 	}
 }
 
-// attributeCommits finds out what was committed since the last time, and by which of some routines.
+// attributeCommits finds the new committed offsets, and the routine that committed them.
 func (w *world) attributeCommits(candidates []*routine) {
 	committed := w.broker.Committed(groupName)
 	for _, t := range w.tasks() {

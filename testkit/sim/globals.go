@@ -13,7 +13,7 @@ import (
 	"github.com/weirstreams/weir/operator"
 )
 
-// loadGlobals is what package runtime does about global tables: a routine reads them, and the process goes on when they are
+// loadGlobals loads global tables as package runtime does: a routine reads them, and the process goes on when they are
 // loaded.
 func (p *process) loadGlobals(r *routine) error {
 	w := p.world
@@ -54,7 +54,7 @@ func (p *process) stopGlobals(r *routine) {
 	}
 }
 
-// readingGlobals reports whether there is a process whose global tables may lack something.
+// readingGlobals reports whether there is a process with incomplete global tables.
 func (w *world) readingGlobals() bool {
 	return len(w.plan.Globals) > 0 && slices.ContainsFunc(w.members, func(m *member) bool {
 		p := m.process
@@ -106,7 +106,7 @@ func contents(t operator.GlobalTable) map[string]any {
 	return rows
 }
 
-// feedGlobals writes what is in the topics of global tables before any process starts.
+// feedGlobals writes the first records of the topics of global tables before any process starts.
 func (w *world) feedGlobals(inputs []Input) {
 	for i, in := range inputs {
 		if slices.ContainsFunc(w.plan.Globals, func(n *graph.Node) bool { return w.plan.Topic(n) == in.Topic }) {

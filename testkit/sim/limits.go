@@ -12,7 +12,7 @@ import (
 	"github.com/weirstreams/weir/store"
 )
 
-// limitSalt leaves what else a seed means as it was.
+// limitSalt keeps all other meanings of a seed.
 const limitSalt = 13
 
 // configureLimits makes limits small that are large in production, so that worlds cross them, and partitions many.
@@ -61,7 +61,7 @@ type timer struct {
 	fire func()
 }
 
-// fireTimers fires what is due.
+// fireTimers fires due timers.
 func (w *world) fireTimers() {
 	w.timers = slices.DeleteFunc(w.timers, func(t *timer) bool {
 		due := !w.clock.Now().Before(t.at)

@@ -8,8 +8,8 @@ import (
 // liveRounds is how many timeouts the windows of a live topology have to close in, however many are behind each other.
 const liveRounds = 60
 
-// finishLive is the end of a run whose output depends on the clock. What is open closes; then the check holds, also after
-// everything was restored, and time has gone on.
+// finishLive is the end of a run with output that depends on the clock. Open windows close; then the check holds, also after
+// a restore of everything, and after more time.
 func (w *world) finishLive() {
 	if w.simulation.Check == nil {
 		w.failf("a live simulation without a check")
@@ -54,7 +54,7 @@ func (w *world) closeAll(when string) bool {
 	return false
 }
 
-// passTimeout moves the clock by the timeout, in steps in which no session ends, and lets everything run.
+// passTimeout moves the clock by the timeout, in steps that end no session, and lets everything run.
 func (w *world) passTimeout(when string) bool {
 	step := w.config.session / 5
 	for left := w.config.engine.IdleTimeout; left > 0; left -= step {
@@ -64,7 +64,7 @@ func (w *world) passTimeout(when string) bool {
 	return w.settle(when)
 }
 
-// onlyWatermarks reports whether a partition holds nothing from an offset on but what the engine has written for itself.
+// onlyWatermarks reports whether a partition holds only control records of the engine from an offset on.
 func (w *world) onlyWatermarks(tp broker.TopicPartition, from int64) bool {
 	if !w.simulation.Live {
 		return false

@@ -13,14 +13,14 @@ import (
 	"github.com/weirstreams/weir/store"
 )
 
-// expectation is what the reference model makes of the logs of the input topics.
+// expectation is the result of the reference model for the logs of the input topics.
 type expectation struct {
-	// output is what each output partition should hold, by where it comes from: records of one source are in order, and
+	// output is the expected content of each output partition, by source: records of one source are in order, and
 	// there is no order between sources.
 	output map[broker.TopicPartition]map[string][]string
-	// sinks is what was written to sinks.
+	// sinks has the records of sinks.
 	sinks map[sinkPlace][]string
-	// state is what each store should hold, by task and store.
+	// state is the expected content of each store, by task and store.
 	state map[string]map[string]map[string]string
 	// origin says which input record an output record comes of.
 	origin map[string]place
@@ -29,8 +29,8 @@ type expectation struct {
 // modelling is told when the model runs: a test that puts bugs into the library spares the model.
 var modelling = func(bool) {}
 
-// model folds the topology over its input. The log that is found in a repartition topic is the input of the next part,
-// after it was compared with what the part before it should have written.
+// model folds the topology over its input. The log of a repartition topic is the input of the next part,
+// after it was compared with the expected output of the part before.
 func (w *world) model() *expectation {
 	modelling(true)
 	defer modelling(false)
@@ -83,7 +83,7 @@ func (w *world) fold(t task, want *expectation, globals map[*graph.Node]operator
 			return fmt.Errorf("%s at offset %d: %w", p.tp, p.offset, err)
 		}
 	}
-	// What waits for the clock is done at the end: it has to come to the same whenever it is done. Its output has no order.
+	// Work that waits for the clock is done at the end: its result must not depend on the time. Its output has no order.
 	for _, c := range env.Clocks {
 		ringing = true
 		if err := c.Ring(w.clock.Now().UnixMilli()); err != nil {
@@ -133,7 +133,7 @@ func (w *world) build(t task, env *operator.Env, globals map[*graph.Node]operato
 	return inputs, nil
 }
 
-// processed returns the input of a task, and the order in which it was processed.
+// processed returns the input of a task, and the order of its processing.
 func (w *world) processed(t task) (order []place, records map[place]*broker.Record) {
 	records = map[place]*broker.Record{}
 	for _, topic := range t.topics {
@@ -155,7 +155,7 @@ func (e *expectation) writeSink(at sinkPlace, lines []string) (int, error) {
 	return len(lines), nil
 }
 
-// modelOutput notes what a task writes to a topic.
+// modelOutput notes the output of a task to a topic.
 type modelOutput struct {
 	topic      string
 	partitions int32

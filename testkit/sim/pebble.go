@@ -6,7 +6,7 @@ import (
 	"github.com/weirstreams/weir/store"
 )
 
-// pebbleDisk is a file system in memory with Pebble databases. A crash loses what was not synced.
+// pebbleDisk is a file system in memory with Pebble databases. A crash loses unsynced writes.
 type pebbleDisk struct {
 	fs     *vfs.MemFS
 	pebble *store.Pebble

@@ -268,7 +268,7 @@ func (w *world) kill(p *process) {
 	w.bury(p)
 }
 
-// bury clears away what a dead process leaves behind, which for its disk is what was written and not synced: some of it.
+// bury clears away the remains of a dead process: its disk loses a part of its unsynced writes.
 func (w *world) bury(p *process) {
 	if p.member.process != p {
 		return

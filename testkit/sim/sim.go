@@ -20,14 +20,14 @@ const (
 	ExactlyOnce
 )
 
-// Simulation is a topology with its input, and what may happen to it.
+// Simulation is a topology with its input and its faults.
 type Simulation struct {
 	Topology *stream.Topology
-	// Reference is what the model folds: the topology itself, if it is nil. Otherwise one that has the same topics and
-	// stores, and writes more to the topics in Suppressed: all results, of which the topology holds some back.
+	// Reference is the topology of the model: the topology itself, if it is nil. Otherwise one that has the same topics and
+	// stores, and writes more to the topics in Suppressed: all results, also those that the topology holds back.
 	Reference  *stream.Topology
 	Suppressed []string
-	// Inputs makes the records of the input topics. It is called once per run. Whatever is random in them comes from the
+	// Inputs makes the records of the input topics. It is called once per run. Random parts of them come from the
 	// given source.
 	Inputs func(*rand.Rand) []Input
 	// Faults are the kinds of faults that may happen. 0 means none.
@@ -36,8 +36,8 @@ type Simulation struct {
 	// members of 1 or 2 workers, 1 to 4 partitions of every topic that does not ask for a number.
 	Guarantee                    Guarantee
 	Members, Workers, Partitions int
-	// Check, if it is not nil, looks at what a run has come to when all input is processed, besides the comparison with the
-	// model: what it returns is a problem of the run.
+	// Check, if it is not nil, checks a run when all input is processed, besides the comparison with the
+	// model: its error is a problem of the run.
 	Check func(Outcome) error
 	// Skip, if it is not nil, is the error policy: it says which errors of the topology's functions skip their record. Others end
 	// the process. The model skips the same records, so which ones these are must not depend on chance.
@@ -54,13 +54,13 @@ type Simulation struct {
 	running *world
 }
 
-// Input is what a topic of the input holds in the end.
+// Input is the final content of a topic of the input.
 type Input struct {
 	Topic   string
 	Records []Record
 	// Later is how many of the last records of a global table's topic are written while processes run. The others are there
 	// before. A join with a global table is not aligned in time, and the model has the whole table: results must not depend on
-	// what comes later.
+	// later records.
 	Later int
 }
 
@@ -71,17 +71,17 @@ type Record struct {
 	Millis     int64
 }
 
-// Outcome is what topics hold in the end.
+// Outcome is the final content of topics.
 type Outcome struct {
 	// ExactlyOnce is the guarantee of the run.
 	ExactlyOnce bool
-	// InOrder says that all input was there from the start: the order in which a task with several input topics has processed it
-	// is that of the timestamps, whatever went wrong.
+	// InOrder says that all input was there from the start: a task with several input topics has processed it in the order
+	// of timestamps, in spite of all faults.
 	InOrder bool
 	// Read returns the committed records of a topic, by partition and in the order of their offsets.
 	Read func(topic string) [][]Record
-	// Processed returns the records of the tasks that read a topic, of all their inputs, by partition and in the order in which
-	// they were processed for good.
+	// Processed returns the records of the tasks that read a topic, of all their inputs, by partition and in the final order
+	// of processing.
 	Processed func(topic string) [][]Processed
 }
 
@@ -93,7 +93,7 @@ type Processed struct {
 	Offset    int64
 }
 
-// Report is what a run came to.
+// Report is the result of a run.
 type Report struct {
 	Seed uint64
 	// Steps counts calls to the cluster and the disks, Processes how many were started, Crashes how many were killed, and
@@ -101,7 +101,7 @@ type Report struct {
 	Steps, Processes, Crashes, Errors int
 	// Digest is a hash of all steps: two runs of one seed have the same.
 	Digest uint64
-	// Problems says what is wrong. There are none if the run was as the model has it.
+	// Problems are the differences from the model. A right run has none.
 	Problems []string
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 // NewSink returns a sink for topologies under simulation: it fails and pushes back if SinkFailure is among the faults, and
-// what it was given is compared with the reference model. describe writes down what is to be compared beside the origin
+// its records are compared with the reference model. describe returns the text to compare beside the origin
 // of a record; nil means key, value and time. Outside of a simulation the sink takes everything and keeps nothing.
 func NewSink[K, V any](describe func(r *sink.Record[K, V]) string) sink.Sink[K, V] {
 	if describe == nil {
@@ -43,7 +43,7 @@ type sinkTarget func(at sinkPlace, lines []string) (taken int, err error)
 
 type sinkTargetKey struct{}
 
-// withSinks returns a context in which the sinks of a topology write to target.
+// withSinks returns a context that makes the sinks of a topology write to target.
 func withSinks(target sinkTarget) context.Context {
 	return context.WithValue(context.Background(), sinkTargetKey{}, target)
 }
@@ -116,8 +116,8 @@ func (w *world) writeSink(at sinkPlace, lines []string) (taken int, err error) {
 	return len(lines), nil
 }
 
-// checkSinks compares what was written to sinks with what should have been: everything, nothing else, and, apart from
-// repetitions, in order. Repetitions are nobody's fault, with either guarantee.
+// checkSinks compares the records of sinks with the expected ones: everything, nothing else, and, apart from
+// repetitions, in order. Repetitions are allowed, with either guarantee.
 func (w *world) checkSinks(want *expectation) {
 	places := map[sinkPlace]bool{}
 	for at := range want.sinks {
@@ -135,7 +135,7 @@ func (w *world) checkSinks(want *expectation) {
 	}
 }
 
-// compareSink says what is wrong. reordered says that several inputs may have been merged in another order before it was
+// compareSink describes the first difference. reordered says that several inputs may have been merged in another order before it was
 // done again.
 func compareSink(got, want []string, reordered bool) string {
 	wanted, found := map[string]int{}, map[string]int{}

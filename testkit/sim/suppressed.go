@@ -9,8 +9,8 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 )
 
-// compareSuppressed compares a topic of which readers see less than the model writes: of the records of one key and time
-// always the last, and others or not.
+// compareSuppressed compares a topic with fewer records than the model writes: the last of the records of one key and time
+// is always there, the others may be.
 func (w *world) compareSuppressed(got []string, want map[string][]string) string {
 	place := map[string]int{} // in the order of the model; lines name the record that they come of, so none is there twice
 	last := map[string]string{}

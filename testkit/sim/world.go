@@ -30,7 +30,7 @@ type world struct {
 	clock  *clock.Virtual
 	broker *simbroker.Broker
 	plan   *graph.Plan
-	// reference is what the model folds.
+	// reference is the topology of the model.
 	reference *graph.Plan
 	members   []*member
 	// current is the routine that runs.
@@ -46,7 +46,7 @@ type world struct {
 	allPartitions []broker.TopicPartition // sorted
 	changelogs    map[string]bool
 	allTasks      []task
-	// ordered are the topics of tasks with state that have several inputs; order is in which they were processed, by task.
+	// ordered are the topics of tasks with state that have several inputs; order is the order of processing, by task.
 	ordered   map[string]bool
 	order     map[string][]place
 	committed map[broker.TopicPartition]int64
@@ -54,12 +54,12 @@ type world struct {
 	atOnce bool
 	// clocked is set if an operator may wait for the time of the clock.
 	clocked bool
-	// late are the routines whose requests are held up.
+	// late are the routines with requests that are held up.
 	late []*routine
 	// leaderless says until when partitions have no leader, and the group no coordinator.
 	leaderless map[broker.TopicPartition]time.Time
 
-	// timers are what config.engine.AfterFunc was asked for.
+	// timers are the timers of config.engine.AfterFunc.
 	timers []*timer
 
 	// resumes counts, while a run comes to rest, how often routines were resumed.
@@ -67,14 +67,14 @@ type world struct {
 
 	inputs   []input
 	problems []string
-	// sinks are what was written to sinks.
+	// sinks has the records of sinks.
 	sinks map[sinkPlace][]string
 
 	steps, processes, crashes, errors int
 	digest                            uint64
 }
 
-// input is what is left to be written to a topic.
+// input is the rest of the input of a topic.
 type input struct {
 	topic   string
 	records []Record
@@ -88,7 +88,7 @@ type task struct {
 	dir       string
 }
 
-// config is what the seed decides before a run begins.
+// config has the choices of the seed before a run.
 type config struct {
 	engine                                    engine.Config
 	workers, partitions                       int
@@ -160,7 +160,7 @@ func newWorld(s *Simulation, seed uint64) (*world, error) {
 // partialSalt leaves the kept seeds of this package's tests as they were found.
 const partialSalt = 12
 
-// configure lets the seed decide what the simulation leaves open.
+// configure lets the seed choose all open settings of the simulation.
 func (w *world) configure() (members int) {
 	r, s := w.random, w.simulation
 	choose := func(given, low, high int) int {
@@ -184,7 +184,7 @@ func (w *world) configure() (members int) {
 	c.faults = chooseFaults(r, s.Faults)
 	if slices.ContainsFunc(w.plan.Graph.Nodes, func(n *graph.Node) bool { return n.External != nil }) {
 		c.faults.chooseSinkFaults(r, s.Faults)
-		// That of production: a zombie whose changelog is compacted while it restores writes lines of a wrong state to its sinks.
+		// That of production: with a shorter one, compaction during the restore of a zombie lets it write lines of a wrong state to its sinks.
 		c.lag = 15 * time.Minute
 	}
 	exactlyOnce := r.oneIn(2)
@@ -204,7 +204,7 @@ func (w *world) configure() (members int) {
 	if s.Live {
 		c.engine.IdleTimeout = time.Duration(pick(r, 10, 30)) * max(c.interval, 500*time.Millisecond)
 	}
-	// From a generator of its own: what else a seed means stays as it was.
+	// From a generator of its own: all other meanings of a seed stay.
 	if r := newRandom(w.seed ^ partialSalt); r.oneIn(3) { // restores are written in parts
 		c.engine.MaxLoadBytes, c.engine.MinLoadBytes = 1, r.between(200, 600)
 		c.engine.LoadRecords = pick(r, 3, 3, 10)
@@ -287,7 +287,7 @@ func (w *world) tracef(format string, args ...any) {
 	w.trace(fmt.Sprintf("%s%s %s", w.clock.Now().Format("15:04:05.000"), who, fmt.Sprintf(format, args...)))
 }
 
-// logHandler brings what the engine logs into the trace, and fails the run for what should never be logged.
+// logHandler writes the log of the engine into the trace, and fails the run for messages that must never appear.
 type logHandler struct{ world *world }
 
 func (h *logHandler) Enabled(_ context.Context, level slog.Level) bool {

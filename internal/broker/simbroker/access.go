@@ -86,10 +86,10 @@ func (b *Broker) configure(topic, setting, value string) error {
 	return nil
 }
 
-// Compact compacts all partitions of a topic whose cleanup.policy says so: of each key the last record stays, at its
+// Compact compacts all partitions of a topic with a cleanup.policy of compact: the last record of each key stays, at its
 // offset, and records younger than min.compaction.lag.ms are left alone. A tombstone stays through the first Compact that
 // meets it and goes with the first that comes delete.retention.ms after that one. Unlike a broker it has no active segment,
-// which is left alone too.
+// which a broker does not compact.
 func (b *Broker) Compact(topic string) error {
 	return b.locked(func() error {
 		t := b.topics[topic]

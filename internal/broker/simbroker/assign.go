@@ -5,8 +5,8 @@ import (
 	"github.com/weirstreams/weir/internal/broker/assignor"
 )
 
-// assign returns what each member gets, by member id, as the leader of a group does. What another member still owns is
-// not part of it.
+// assign returns the partitions of each member, by member id, as the leader of a group does. Partitions that another member
+// still owns are not part of it.
 func (g *group) assign() map[string][]broker.TopicPartition {
 	members := make(map[string]assignor.Subscription, len(g.members))
 	partitions := map[string]int32{}

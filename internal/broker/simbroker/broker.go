@@ -1,16 +1,16 @@
 // Package simbroker is a Kafka cluster in memory.
 //
 // It is single-threaded in spirit: it starts no goroutine, never blocks, and knows no time but that of the virtual
-// clock it was given. A call does its work and returns; a Poll returns nil at once if there is nothing, whatever the
+// clock it was given. A call does its work and returns; a Poll returns nil at once if there is nothing, with any
 // wait, because time does not pass while it runs. One goroutine that makes the same calls in the same order therefore
 // sees the same results, always. One mutex guards the broker, so several goroutines may use it too, at the price of
 // that determinism.
 //
 // It is harsher than a cluster where that finds mistakes in the code that uses it:
 //
-//   - The bytes of a fetched batch are overwritten by Release. Whoever kept a slice of them reads 0xDB.
+//   - The bytes of a fetched batch are overwritten by Release. A slice of them that was kept reads 0xDB.
 //   - Records that are changed between Send and Flush make Flush panic, as do a second Release and a second Done.
-//   - What was sent is appended by Flush, no sooner, unless the buffer of the producer is full (see
+//   - Sent records are appended by Flush, no sooner, unless the buffer of the producer is full (see
 //     [Broker.DeliverOnSend]). Offsets committed without a Flush lose data.
 //   - A member may commit only partitions that it owns, in a transaction too. Kafka accepts any.
 //   - A member sends no heartbeats of its own: it lives by its calls (see [Broker.NewGroup]).
@@ -34,7 +34,7 @@ import (
 
 var _ broker.Cluster = (*Broker)(nil)
 
-// errClosed is what a fetcher, producer or membership answers after it was closed or killed.
+// errClosed is the error of a fetcher, producer or membership after it was closed or killed.
 var errClosed = errors.New("closed")
 
 // Broker is the cluster. All processes of a test share one and use it as their [broker.Cluster].
@@ -53,17 +53,17 @@ type Broker struct {
 
 	// Wait is called when a call can do nothing but wait, until deadline at the latest: for an outage to end, or for
 	// another process's transaction. It lets other processes work, or moves the clock. It may be called again and again.
-	// If it is nil, calls do not wait: what they would wait for happens at once. See [Broker.StopBrokers] and
+	// If it is nil, calls do not wait: the awaited event happens at once. See [Broker.StopBrokers] and
 	// [Broker.CommittedOffsets].
 	Wait func(deadline time.Time)
 
 	// MarkerDelay tells how long the end of a transaction takes to come to a partition. The transaction has ended then,
-	// and its offsets are committed, but records of it are not visible yet and hold up the last stable offset. Whoever
-	// begins the next transaction of the same id, or takes the id over, waits for it to be over. nil means no time.
+	// and its offsets are committed, but records of it are not visible yet and hold up the last stable offset. The
+	// next transaction of the same id, and a producer that takes the id over, wait for the end of that time. nil means no time.
 	MarkerDelay func(broker.TopicPartition) time.Duration
 
 	// SlowGroups makes members work with the generation of their last Poll, as if the client lagged behind the group.
-	// What they commit in transactions between two generations is refused then.
+	// Their commits in transactions between two generations are refused then.
 	SlowGroups bool
 
 	clock *clock.Virtual
@@ -74,7 +74,7 @@ type Broker struct {
 	// created counts the topics that were ever made.
 	created int
 	groups  map[string]*group
-	// transactional holds what the coordinator of transactions knows, by transactional id.
+	// transactional holds the state of the transaction coordinator, by transactional id.
 	transactional map[string]*transactional
 	producers     int64
 	clients       int
@@ -85,7 +85,7 @@ type Broker struct {
 	downSince time.Time
 }
 
-// New returns a cluster without topics whose time is that of clock.
+// New returns a cluster without topics that takes its time from clock.
 func New(clock *clock.Virtual) *Broker {
 	return &Broker{clock: clock, topics: map[string]*topic{}, groups: map[string]*group{}, transactional: map[string]*transactional{}}
 }
@@ -146,7 +146,7 @@ func (b *Broker) Offsets(ctx context.Context, at broker.OffsetAt, tps ...broker.
 
 // CommittedOffsets implements [broker.Cluster].
 //
-// While a transaction is open to which offsets of these partitions were added, the call waits, by [Broker.Wait]. If that
+// While a transaction with offsets of these partitions is open, the call waits, by [Broker.Wait]. If that
 // is nil, the transaction is aborted as if its time were up.
 func (b *Broker) CommittedOffsets(ctx context.Context, group string, tps ...broker.TopicPartition) (map[broker.TopicPartition]int64, error) {
 	for {

@@ -47,7 +47,7 @@ const (
 //
 // An error of OpProduce comes out of the producer as a [*broker.DeliveryError]; in a transaction it wraps
 // [broker.ErrAborted], as one of OpAddOffsets does, and is final otherwise. One of OpEndTransaction is final. One of
-// OpPoll ends the membership, and one of OpDone is kept from the caller, who cannot be told: the group hears of it with
+// OpPoll ends the membership, and one of OpDone is not returned, because Done has no error: the group hears of it with
 // the next Poll.
 type Op struct {
 	Kind OpKind
@@ -91,7 +91,7 @@ func (b *Broker) call(ctx context.Context, op Op, do func() error) error {
 	return err
 }
 
-// request is call for who has to know whether an answer was lost.
+// request is call with the information whether an answer was lost.
 func (b *Broker) request(ctx context.Context, op Op, do func() error) (lost bool, err error) {
 	for range maxTries {
 		err := b.around(ctx, op, func() error {
@@ -113,7 +113,7 @@ func (b *Broker) request(ctx context.Context, op Op, do func() error) (lost bool
 	return lost, fmt.Errorf("%s: no answer to %d requests: %w", op.Kind, maxTries, broker.ErrUnavailable)
 }
 
-// around is call for what consists of calls itself: do runs without b.mu.
+// around is call for an operation that makes calls itself: do runs without b.mu.
 func (b *Broker) around(ctx context.Context, op Op, do func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -133,7 +133,7 @@ func (b *Broker) around(ctx context.Context, op Op, do func() error) error {
 	return nil
 }
 
-// locked runs do after what time has brought about.
+// locked runs do after all due events.
 func (b *Broker) locked(do func() error) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -26,7 +26,7 @@ func (b *Broker) offset(tp broker.TopicPartition, of func(*partition) int64) int
 	return of(p)
 }
 
-// Owns reports whether the group counts a membership among its members, and tp among what it may work on. It is for
+// Owns reports whether the group counts a membership among its members, and tp among its partitions. It is for
 // tests, and no call of a client.
 func (b *Broker) Owns(group broker.Group, tp broker.TopicPartition) bool {
 	b.mu.Lock()

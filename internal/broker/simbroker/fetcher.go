@@ -18,7 +18,7 @@ const defaultBatchRecords = 500
 type fetcher struct {
 	broker *Broker
 	name   string
-	// readings are in the order of their turns; turn is whose is next.
+	// readings are in the order of their turns; turn is the index of the next.
 	readings []*reading
 	turn     int
 	woken    atomic.Bool

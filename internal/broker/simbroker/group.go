@@ -11,10 +11,10 @@ import (
 )
 
 // group is the coordinator's side of a consumer group, with the cooperative protocol (KIP-429): members join a rebalance
-// with what they own, and go on with it. Whoever is to give something up joins again when it has, and only the
-// generation after that gives it to somebody else.
+// with their partitions, and go on with them. A member that gives partitions up joins again afterwards, and only the
+// generation after that gives them to another member.
 //
-// No timer runs. Before a call is served, tick does what should have happened since the last one.
+// No timer runs. Before a call is served, tick applies all events since the last call.
 type group struct {
 	broker *Broker
 	// generation counts assignments. The first is 1.
@@ -29,7 +29,7 @@ type group struct {
 	offsets map[broker.TopicPartition]int64
 }
 
-// member is what the coordinator knows of a membership.
+// member is the coordinator's state of a membership.
 type member struct {
 	id               string
 	instance         string
@@ -41,9 +41,9 @@ type member struct {
 	seen             time.Time
 	// joined says, during a rebalance, that the member waits for the next generation.
 	joined bool
-	// claimed is what the member may work on: what it said to own when it joined last, and what it was given since.
+	// claimed are the partitions of the member: those that it named when it joined last, and those assigned since.
 	claimed []broker.TopicPartition
-	// target is what it was assigned in generation. Who claims more has to give up the rest until revokeBy.
+	// target is its assignment in generation. A member that claims more has to give up the rest until revokeBy.
 	target     []broker.TopicPartition
 	generation int32
 	revokeBy   time.Time
@@ -61,7 +61,7 @@ const (
 	replaced
 )
 
-// tick expels members whose time is up.
+// tick expels members after the end of their sessions.
 func (g *group) tick(now time.Time) {
 	if g.broker.down {
 		return
@@ -165,7 +165,7 @@ func (g *group) prepare(now time.Time) {
 	g.deadline = now.Add(timeout)
 }
 
-// join notes that a member waits for the next generation, and goes on with what it owns.
+// join notes that a member waits for the next generation, and keeps its partitions.
 func (g *group) join(m *member, owned, warm []broker.TopicPartition, now time.Time) {
 	m.joined, m.claimed, m.warm, m.revokeBy = true, slices.Clone(owned), warm, time.Time{}
 	g.complete(now)
@@ -200,7 +200,7 @@ func (g *group) find(name broker.GroupMember) (*member, error) {
 	return g.members[i], nil
 }
 
-// errNotOwned says that a member commits what it was not assigned, or has given up. Kafka would not notice.
+// errNotOwned says that a member commits for a partition that it was not assigned, or has given up. Kafka would not notice.
 var errNotOwned = errors.New("not assigned to this member")
 
 // checkOffsets says whether the member may commit offsets.

@@ -25,7 +25,7 @@ type partition struct {
 	sources map[int64]*lastBatch
 }
 
-// logBatch is what one request appended: Kafka's record batch.
+// logBatch has the records of one request: Kafka's record batch.
 type logBatch struct {
 	// first and last are the offsets that the batch was given. Records with those may be gone.
 	first, last int64
@@ -140,7 +140,7 @@ func (p *partition) check(records []broker.Record, now time.Time) error {
 	return nil
 }
 
-// batchOverhead is what a batch takes beside its records.
+// batchOverhead is the size of a batch without its records.
 const batchOverhead = 61
 
 // lastStable returns the offset at which a reader of committed records has to stop: the first of the transactions that

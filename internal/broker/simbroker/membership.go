@@ -27,7 +27,7 @@ type membership struct {
 	member *member
 	// generation is that of the assignment that was learned last.
 	generation int32
-	// owned is what the process was told to own, and has not given up.
+	// owned are the partitions that the process was assigned, and has not given up.
 	owned []broker.TopicPartition
 	// waiting says that Done of the last event was not called yet.
 	waiting bool
@@ -45,9 +45,9 @@ type membership struct {
 //
 // A rebalance begins when a member joins, leaves, is expelled or has given something up, or when a topic of the group is
 // created. A member takes part with its next Poll, unless Done of an event was not called yet. When all take part, or
-// after RebalanceTimeout, which expels the others, there is a new generation, and the next Polls say what it changes:
-// first Revoked, then Assigned. What is revoked is assigned to somebody else in the generation after Done. Whoever has
-// not called Done within RebalanceTimeout of the generation is expelled. There is no event about no partitions.
+// after RebalanceTimeout, which expels the others, there is a new generation, and the next Polls return its changes:
+// first Revoked, then Assigned. Revoked partitions are assigned to another member in the generation after Done. A member that
+// has not called Done within RebalanceTimeout of the generation is expelled. There is no event about no partitions.
 //
 // A static member that leaves keeps its place until its session ends. If another joins with its InstanceID before
 // that, this one gets the same partitions without a rebalance; if the first has not left, it is fenced for good.
@@ -112,7 +112,7 @@ func (m *membership) Poll(ctx context.Context, _ time.Duration) (event *broker.G
 	return event, nil
 }
 
-// warm asks for the partitions whose state is at hand, if the member may join a rebalance. It holds no lock: the caller
+// warm asks for the partitions with local state, if the member may join a rebalance. It holds no lock: the caller
 // may have its own.
 func (m *membership) warm() []broker.TopicPartition {
 	if m.cfg.Warm == nil {
@@ -179,7 +179,7 @@ func (m *membership) join(now time.Time) {
 	m.group.add(m.member, now)
 }
 
-// learn returns the next event that brings the process to what it was assigned last.
+// learn returns the next event on the way to the last assignment.
 func (m *membership) learn() *broker.GroupEvent {
 	m.generation = m.member.generation
 	if revoked := without(m.owned, m.member.target); len(revoked) > 0 {

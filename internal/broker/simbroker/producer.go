@@ -17,13 +17,13 @@ type producer struct {
 	name   string
 	cfg    broker.ProducerConfig
 
-	// id and epoch are what the cluster knows the producer by. transactional is nil without a TransactionalID.
+	// id and epoch identify the producer to the cluster. transactional is nil without a TransactionalID.
 	id            int64
 	epoch         int32
 	transactional *transactional
 
-	// sent is what the producer was lent since the last Flush. The first delivered of it have been appended; the
-	// rest weighs buffered bytes.
+	// sent are the batches since the last Flush. The first delivered of them have been appended; the
+	// rest has buffered bytes.
 	sent      []sentBatch
 	delivered int
 	buffered  int
@@ -39,7 +39,7 @@ type producer struct {
 	closed atomic.Bool
 }
 
-// sentBatch is one Send: what was lent, and what it was at that time.
+// sentBatch is one Send: the lent records, and a copy of them.
 type sentBatch struct {
 	broker.TopicPartition
 	lent, copied []broker.Record
@@ -88,7 +88,7 @@ func (b *Broker) NewProducer(cfg broker.ProducerConfig) (broker.Producer, error)
 	return p, nil
 }
 
-// Send copies the records. It appends what was sent only if it has to make room in the buffer, or by
+// Send copies the records. It appends sent records only if it has to make room in the buffer, or by
 // [Broker.DeliverOnSend].
 func (p *producer) Send(ctx context.Context, tp broker.TopicPartition, records []broker.Record) error {
 	if err := p.usable(); err != nil {
@@ -119,7 +119,7 @@ func (p *producer) Send(ctx context.Context, tp broker.TopicPartition, records [
 	return nil
 }
 
-// Flush appends, in the order of Send, what is not appended yet. It stops at the first batch that fails.
+// Flush appends, in the order of Send, all records that are not appended yet. It stops at the first batch that fails.
 func (p *producer) Flush(ctx context.Context) error {
 	if err := p.usable(); err != nil {
 		return err
@@ -224,7 +224,7 @@ func (p *producer) LastOffset(tp broker.TopicPartition) (int64, bool) {
 // Missing returns nothing: a topic that is deleted is an error at once.
 func (p *producer) Missing() []broker.TopicPartition { return nil }
 
-// Close gives up what was not appended, and aborts an open transaction with one request. It is no error if that fails:
+// Close gives up records that were not appended, and aborts an open transaction with one request. It is no error if that fails:
 // the time of the transaction will be up.
 func (p *producer) Close() error {
 	if p.closed.Swap(true) {
@@ -237,7 +237,7 @@ func (p *producer) Close() error {
 	return nil
 }
 
-// drop forgets what was sent and not appended.
+// drop forgets sent records that were not appended.
 func (p *producer) drop() { p.sent, p.delivered, p.buffered = nil, 0, 0 }
 
 func (p *producer) usable() error {

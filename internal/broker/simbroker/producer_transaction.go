@@ -8,7 +8,7 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 )
 
-// errNotTransactional is what Commit and Abort answer without a TransactionalID.
+// errNotTransactional is the error of Commit and Abort without a TransactionalID.
 var errNotTransactional = errors.New("the producer has no TransactionalID")
 
 // Commit implements [broker.Producer]. It is made of OpProduce, OpAddOffsets and OpEndTransaction.
@@ -73,7 +73,7 @@ func (p *producer) commit(ctx context.Context, member broker.GroupMember, offset
 	return p.err
 }
 
-// Abort implements [broker.Producer]. What was sent and not appended is never appended.
+// Abort implements [broker.Producer]. Sent records that were not appended never are.
 func (p *producer) Abort(ctx context.Context) error {
 	if p.transactional == nil {
 		return fmt.Errorf("abort transaction: %w", errNotTransactional)
@@ -102,7 +102,7 @@ func (p *producer) Abort(ctx context.Context) error {
 }
 
 // endTransaction asks the cluster to end the transaction. If that was to commit it, and a request was left without an answer,
-// nobody knows what became of it, whatever a later answer says.
+// its fate is unknown, and a later answer does not change that.
 func (p *producer) endTransaction(ctx context.Context, commit bool) error {
 	epoch, next := p.epoch, p.epoch
 	var answer error

@@ -45,10 +45,10 @@ func copyRecords(records []broker.Record) (copied []broker.Record, memory []byte
 	return copied, memory
 }
 
-// poison is what released memory is filled with.
+// poison fills released memory.
 const poison = 0xDB
 
-// poisonRecords makes records that were given back useless to whoever kept them.
+// poisonRecords overwrites records that were given back, so that a later read of them is found.
 func poisonRecords(records []broker.Record, memory []byte) {
 	for i := range memory {
 		memory[i] = poison

@@ -134,7 +134,7 @@ func (t *topic) compactionLag() time.Duration {
 	return time.Duration(millis) * time.Millisecond
 }
 
-// defaultTopicConfig returns what is reported, and used, of a broker's defaults. Unlike those of Kafka 4 they take records of
+// defaultTopicConfig returns the defaults of a broker that are reported and used. Unlike those of Kafka 4 they take records of
 // any time.
 func defaultTopicConfig() map[string]string {
 	return map[string]string{

@@ -9,7 +9,7 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 )
 
-// transactional is what the transaction coordinator knows of a transactional id. It is guarded by Broker.mu.
+// transactional is the transaction coordinator's state of a transactional id. It is guarded by Broker.mu.
 //
 // A transaction ends in two steps, as in Kafka: the coordinator decides, which is when offsets count, and then its
 // partitions are told by a marker each, which is when records count. As in Kafka 4 (KIP-890) the epoch moves on with
@@ -30,8 +30,8 @@ type transactional struct {
 	// offsets are those that were added to the open transaction, by group.
 	offsets map[string]map[broker.TopicPartition]int64
 
-	// committed says how the transaction ended that the producer itself ended last, in epoch ended. It is for whoever
-	// asks again because the answer was lost.
+	// committed says how the transaction ended that the producer itself ended last, in epoch ended. It answers
+	// repeated requests after a lost answer.
 	committed bool
 	ended     int32
 
@@ -49,7 +49,7 @@ type marker struct {
 // defaultTransactionTimeout is that of broker.ProducerConfig.
 const defaultTransactionTimeout = time.Minute
 
-// initProducer makes the caller the one producer of a transactional id: it aborts what another has left open, and
+// initProducer makes the caller the one producer of a transactional id: it aborts an open transaction of another one, and
 // fences it.
 func (b *Broker) initProducer(id string, timeout time.Duration) *transactional {
 	t := b.transactional[id]
@@ -183,7 +183,7 @@ func (t *transactional) settle() {
 // deadline returns when the open transaction has taken too long.
 func (t *transactional) deadline() time.Time { return t.started.Add(t.timeout) }
 
-// tickTransactions does what should have happened to transactions by now.
+// tickTransactions applies all due events to transactions.
 func (b *Broker) tickTransactions() {
 	if len(b.transactional) == 0 || b.down {
 		return
@@ -198,7 +198,7 @@ func (b *Broker) tickTransactions() {
 	}
 }
 
-// pending returns an open transaction to which offsets of a group's partitions were added, or nil.
+// pending returns an open transaction with offsets of a group's partitions, or nil.
 func (b *Broker) pending(group string, tps []broker.TopicPartition) *transactional {
 	for _, id := range slices.Sorted(maps.Keys(b.transactional)) {
 		t := b.transactional[id]

@@ -4,7 +4,7 @@
 //	go run ./testkit/sim/mutate build/mutants
 //	go test -overlay build/mutants/overlay.json -tags weirmutate -run TestMutants -v ./testkit/sim
 //
-// The bugs are described in testkit/sim/testdata/mutants.txt. A bug whose place is not found any more is an error: the
+// The bugs are described in testkit/sim/testdata/mutants.txt. A bug without its place in the code is an error: the
 // code has changed, and the bug has to follow.
 package main
 

@@ -129,7 +129,7 @@ func (c *Consumer) take() *Message {
 	c.next[b.TopicPartition] = r.Offset + 1
 	m := &Message{
 		prefix: c.prefix,
-		Origin: stream.Origin{Topic: strings.TrimPrefix(b.Topic, c.prefix), Partition: b.Partition, Offset: r.Offset},
+		Origin: stream.Origin{Topic: strings.TrimPrefix(b.Topic, c.prefix), Partition: b.Partition, Offset: r.Offset, Size: len(r.Value), LeaderEpoch: r.LeaderEpoch},
 		Key:    bytes.Clone(r.Key), Value: bytes.Clone(r.Value), Headers: slices.Clone(r.Headers), Time: time.UnixMilli(r.Millis),
 	}
 	for i := range m.Headers {

@@ -101,7 +101,7 @@ func TestRunUntilTheInputIsIdle(t *testing.T) {
 		t.Errorf("collected %q", values)
 	}
 	last := kept.Records()[9]
-	if last.Key != "0" || last.Origin.Topic != in || last.Origin.Offset != 5 || last.Millis != now {
+	if last.Key != "0" || last.Origin.Topic != in || last.Origin.Offset != 5 || last.Origin.Size != 1 || last.Millis != now {
 		t.Errorf("collected %+v of %+v", last, last.Origin)
 	}
 }
@@ -163,7 +163,7 @@ func TestOnProcessedHearsOfEachRecord(t *testing.T) {
 	config.OnProcessed = func(o stream.Origin) {
 		mu.Lock()
 		defer mu.Unlock()
-		if o.Topic != in || o.Partition != 0 {
+		if o.Topic != in || o.Partition != 0 || o.Size != 1 || o.LeaderEpoch < 0 {
 			t.Errorf("heard of %+v", o)
 		}
 		heard = append(heard, strconv.FormatInt(o.Offset, 10))
@@ -243,7 +243,7 @@ func TestProducerAndConsumerWorkOutsideOfAPipeline(t *testing.T) {
 				topic = out
 			}
 			r, err := runtime.Decode(topic, m)
-			if err != nil || r.Millis != now || len(r.Headers) != 1 || r.KeyNull != (m.Key == nil) {
+			if err != nil || r.Millis != now || len(r.Headers) != 1 || r.KeyNull != (m.Key == nil) || r.Origin.Size != len(m.Value) || r.Origin.LeaderEpoch < 0 {
 				t.Fatalf("%+v, %v", r, err)
 			}
 			if r.ValueNull {

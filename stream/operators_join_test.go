@@ -192,7 +192,7 @@ func TestAFailureOfAJoinEndsTheApplication(t *testing.T) {
 				if !errors.As(err, &failed) || !errors.Is(err, errBad) {
 					t.Fatalf("error %v, want a ProcessingError", err)
 				}
-				if want := (operator.Origin{Topic: "in", Offset: 1}); failed.Origin != want {
+				if want := (operator.Origin{Topic: "in", Offset: 1, Size: 3}); failed.Origin != want {
 					t.Errorf("origin %+v, want %+v", failed.Origin, want)
 				}
 				if !strings.HasPrefix(failed.Node, o.node) || !strings.HasPrefix(failed.Site, "stream/operators_join_test.go:") {

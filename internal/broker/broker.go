@@ -34,6 +34,9 @@ type Record struct {
 	Millis int64
 	// Offset is set by the broker. It is ignored when the record is sent.
 	Offset int64
+	// LeaderEpoch is the epoch of the leader that took the record, or -1 in message formats that do not say it. It is ignored
+	// when the record is sent.
+	LeaderEpoch int32
 }
 
 // Batch holds consecutive records of one partition, as fetched.

@@ -185,7 +185,8 @@ func (g *Globals) process(t *globalTable, records []broker.Record) (done int, fa
 		}
 	}()
 	for done = range records {
-		t.env.Origin.Offset = records[done].Offset
+		r := &records[done]
+		t.env.Origin.Offset, t.env.Origin.Size, t.env.Origin.LeaderEpoch = r.Offset, len(r.Value), r.LeaderEpoch
 		if err := t.input.Process(&records[done]); err != nil {
 			return done, wrong(err)
 		}

@@ -13,7 +13,7 @@ import (
 func (w *Worker) observed() bool { return w.config.OnProcessed != nil || w.config.Outputs != nil }
 
 // observe tells of a record that was processed or skipped, and whether to process no more.
-func (w *Worker) observe(t *task, offset int64) (enough bool, err error) {
+func (w *Worker) observe(t *task, r *broker.Record) (enough bool, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("OnProcessed: panic: %v", p)
@@ -21,7 +21,9 @@ func (w *Worker) observe(t *task, offset int64) (enough bool, err error) {
 	}()
 	w.noteOutputs(t)
 	if f := w.config.OnProcessed; f != nil {
-		f(operator.Origin{Topic: t.env.Origin.Topic, Partition: t.id.Partition, Offset: offset})
+		f(operator.Origin{
+			Topic: t.env.Origin.Topic, Partition: t.id.Partition, Offset: r.Offset, Size: len(r.Value), LeaderEpoch: r.LeaderEpoch,
+		})
 	}
 	return w.halted(), nil
 }

@@ -85,7 +85,7 @@ type task struct {
 	stride, untilLook int
 	dirtySeen         int64
 	// observe, if it is not nil, is told of each record, and says whether to stop after it.
-	observe func(t *task, offset int64) (enough bool, err error)
+	observe func(t *task, r *broker.Record) (enough bool, err error)
 
 	// assigned is the epoch in which the task was assigned, but for the term; epoch is that of the claim, and zero before.
 	assigned, epoch epoch
@@ -330,7 +330,7 @@ func (t *task) processRecords(
 			return i, unsettled
 		}
 		if t.observe != nil {
-			enough, err := t.observe(t, records[i-1].Offset)
+			enough, err := t.observe(t, &records[i-1])
 			if err != nil {
 				return i, err
 			}
@@ -373,7 +373,7 @@ func (t *task) run(input operator.Input, records []broker.Record) (done int, fai
 	}()
 	for done = range records {
 		r := &records[done]
-		t.env.Origin.Offset = r.Offset
+		t.env.Origin.Offset, t.env.Origin.Size, t.env.Origin.LeaderEpoch = r.Offset, len(r.Value), r.LeaderEpoch
 		if err := input.Process(r); err != nil {
 			return done, t.processingError(err)
 		}

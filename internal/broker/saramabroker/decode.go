@@ -209,6 +209,7 @@ func (d *decoder) records(m *memory, s *section, from int64) error {
 			m.records = m.records[:n+1]
 			record := &m.records[n]
 			record.Key, record.Value, record.Millis, record.Offset = key, value, millis, offset
+			record.LeaderEpoch = s.leaderEpoch
 			if headers > 0 {
 				record.Headers = d.headers(m, &r, int(headers))
 			}

@@ -53,7 +53,7 @@ func franz(w *setWriter, from int64) []broker.Record {
 	fetched, _ := kgo.ProcessFetchPartition(options, &part, franzDecompressor, nil)
 	var out []broker.Record
 	for _, r := range fetched.Records {
-		record := broker.Record{Key: r.Key, Value: r.Value, Millis: r.Timestamp.UnixMilli(), Offset: r.Offset}
+		record := broker.Record{Key: r.Key, Value: r.Value, Millis: r.Timestamp.UnixMilli(), Offset: r.Offset, LeaderEpoch: r.LeaderEpoch}
 		if r.Attrs.TimestampType() == -1 { // format 0 has no timestamps
 			record.Millis = -1
 		}

@@ -66,7 +66,7 @@ func (d *decoder) messages(to *memory, s *section, from int64) error {
 			}
 		}
 		if m.offset >= from {
-			to.records = append(to.records, broker.Record{Key: m.key, Value: m.value, Millis: m.millis, Offset: m.offset})
+			to.records = append(to.records, broker.Record{Key: m.key, Value: m.value, Millis: m.millis, Offset: m.offset, LeaderEpoch: -1})
 		}
 	}
 	return nil

@@ -185,8 +185,8 @@ func TestMessagesFromBeforeKafka011AreRead(t *testing.T) {
 	f.Start(tp, 3)
 	batch := poll(t, f)
 	want := []broker.Record{
-		{Offset: 3, Key: []byte("k"), Value: []byte("zero"), Millis: -1},
-		{Offset: 4, Value: []byte("one"), Millis: now},
+		{Offset: 3, Key: []byte("k"), Value: []byte("zero"), Millis: -1, LeaderEpoch: -1},
+		{Offset: 4, Value: []byte("one"), Millis: now, LeaderEpoch: -1},
 	}
 	if diff := cmp.Diff(want, batch.Records); diff != "" || batch.NextOffset != 5 {
 		t.Errorf("position %d, %s", batch.NextOffset, diff)

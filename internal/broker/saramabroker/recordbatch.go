@@ -13,6 +13,7 @@ import (
 // and later write. See "Record Batch" in the documentation of Kafka's implementation.
 type batchHeader struct {
 	first         int64 // offset
+	leaderEpoch   int32
 	lastDelta     int32
 	attributes    int16
 	baseTimestamp int64
@@ -25,6 +26,7 @@ type batchHeader struct {
 const (
 	sizeAt      = 8
 	afterSize   = 12
+	epochAt     = 12 // in format 2
 	magicAt     = 16
 	checksumAt  = 17
 	checkedFrom = 21 // in format 2
@@ -54,6 +56,7 @@ func parseBatch(b []byte) (h batchHeader, err error) {
 	}
 	h = batchHeader{
 		first:         int64(binary.BigEndian.Uint64(b)),
+		leaderEpoch:   int32(binary.BigEndian.Uint32(b[epochAt:])),
 		attributes:    int16(binary.BigEndian.Uint16(b[21:])),
 		lastDelta:     int32(binary.BigEndian.Uint32(b[23:])),
 		baseTimestamp: int64(binary.BigEndian.Uint64(b[27:])),

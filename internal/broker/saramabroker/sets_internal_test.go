@@ -62,7 +62,7 @@ func (w *setWriter) control(commit bool, producer int64) {
 func (w *setWriter) raw(records []byte, n int, lastDelta int32, codec sarama.CompressionCodec, attributes int16, producer int64) {
 	b := kmsg.RecordBatch{
 		FirstOffset: w.offset, Magic: 2, Attributes: attributes | int16(codec), LastOffsetDelta: lastDelta,
-		FirstTimestamp: baseMillis, MaxTimestamp: baseMillis + 1000, ProducerID: producer, NumRecords: int32(n),
+		FirstTimestamp: baseMillis, MaxTimestamp: baseMillis + 1000, ProducerID: producer, NumRecords: int32(n), PartitionLeaderEpoch: int32(w.offset % 97),
 		Records: pack(codec, records),
 	}
 	b.Length = int32(headerSize - afterSize + len(b.Records))

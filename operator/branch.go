@@ -2,8 +2,8 @@ package operator
 
 import "context"
 
-// Branch offers each record to cases, in order, until one has taken it or, with All, to all of them. What none has taken
-// goes to Otherwise.
+// Branch offers each record to cases, in order, until one has taken it or, with All, to all of them. Records that no case takes
+// go to Otherwise.
 type Branch[K, V any] struct {
 	Cases     []Case[K, V]
 	All       bool
@@ -53,7 +53,7 @@ func (c *When[K, V]) Offer(r *Record[K, V]) (bool, error) {
 	return true, c.Next.Receive(r)
 }
 
-// Match is the case of the records of which a function makes a value.
+// Match is the case of the records that a function turns into a value.
 type Match[K, V, W any] struct {
 	Env  *Env
 	Node int

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// Buffer is an operator that holds records back for a moment, to do for many at a time what takes long for each. All
+// Buffer is an operator that holds records back for a moment, to do slow work for many of them at a time. All
 // methods are called by the task's goroutine.
 type Buffer interface {
-	// Settle hands on what is held, in order. After an error it is called again for what is left: all records after an
-	// [*UnsettledError], those behind the one that failed, whose origin the task's then is, after any other.
+	// Settle hands on the held records, in order. After an error it is called again for the rest: all records after an
+	// [*UnsettledError], the records behind the failed one after any other. The task's origin is then that of the failed one.
 	Settle() error
 	// Full reports whether much is held.
 	Full() bool

@@ -10,19 +10,19 @@ import (
 	"github.com/weirstreams/weir/store"
 )
 
-// Env is what the operators of one task share: the record being processed, the task's stores and its outputs.
+// Env has the objects that the operators of one task share: the record being processed, the task's stores and its outputs.
 // It is used by the task's worker goroutine alone.
 type Env struct {
 	// Context is handed to the functions of Try operators. It ends when the task has to stop at once.
 	Context context.Context
 	// Origin is the input record being processed.
 	Origin Origin
-	// At is the number of the node whose code runs. Each kernel sets it before it calls a user's function, so that
-	// an error or a panic can be laid at the right node.
+	// At is the number of the running node. Each kernel sets it before it calls a user's function, so that
+	// an error or a panic is reported with the right node.
 	At int
 	// Stores are the stores that the operators have opened.
 	Stores []store.Store
-	// Step returns the context of what the worker does right now, for calls that wait: it ends when Context does, and when
+	// Step returns the context of the running step of the worker, for calls that wait: it ends when Context does, and when
 	// partitions have to be given up. If it is nil, that is Context.
 	Step func() context.Context
 	// Drains are where records leave for sinks, flushed before each checkpoint in the order of the declaration.
@@ -38,15 +38,15 @@ type Env struct {
 	// OnLate is shown each record that Late counts and that no function of the topology was told of. It is for the test kit, and
 	// may be nil.
 	OnLate func(LateRecord)
-	// Outputs counts the records that came to the end of the topology, for whoever resets it.
+	// Outputs counts the records that came to the end of the topology. The engine resets it.
 	Outputs int64
 	// StreamMillis is the greatest event time of a record that the task has read.
 	StreamMillis int64
 	// Idle are called when the input of the task has been silent; see [Env.OnIdle].
 	Idle []Timed[func(reached int64) error]
-	// Holds tell what operators may still emit; see [Env.OnHold].
+	// Holds return the watermarks of operators; see [Env.OnHold].
 	Holds []Timed[func(reached int64) (int64, error)]
-	// KeepsTime is set by the engine if Idle and Holds are called: operators then keep what these need to be cheap.
+	// KeepsTime is set by the engine if Idle and Holds are called: operators then keep data that makes these cheap.
 	KeepsTime bool
 	// Quiet is set while Holds are called if no record has come for Config.IdleTimeout, and Round counts such timeouts.
 	Quiet bool
@@ -57,11 +57,11 @@ type Env struct {
 	BeforeCheckpoint []func() error
 	// OnRewind are called when the stores have gone back to the last checkpoint.
 	OnRewind []func()
-	// Clocks are what waits for the time of the machine.
+	// Clocks are the operators that wait for the time of the machine.
 	Clocks []Clock
 	// OnClose are called when the task ends, however it ends.
 	OnClose []func() error
-	// Now returns what the clock says. If it is nil, no record is too far ahead of it.
+	// Now returns the time of the clock. If it is nil, no record is too far ahead of it.
 	Now func() time.Time
 	// Logger is never nil.
 	Logger *slog.Logger
@@ -74,7 +74,7 @@ type Env struct {
 	opener *store.Opener
 }
 
-// now returns what the clock says.
+// now returns the time of the clock.
 func (e *Env) now() time.Time {
 	if e.Now == nil {
 		return time.Now()
@@ -82,7 +82,7 @@ func (e *Env) now() time.Time {
 	return e.Now()
 }
 
-// stores returns what opens the stores that operators may share.
+// stores returns the opener of the stores that operators may share.
 func (e *Env) stores() *store.Opener {
 	if e.opener == nil {
 		e.opener = &store.Opener{Space: e.Space, Opened: func(s store.Store) { e.Stores = append(e.Stores, s) }}
@@ -105,11 +105,11 @@ func openStore[S store.Store](e *Env, name string, open func(store.Space) S) (op
 type Clock interface {
 	// Next returns a time before which there is nothing to do. It reads no state.
 	Next() int64
-	// Ring does what is due. It is called when all state is there.
+	// Ring does due work. It is called when all state is there.
 	Ring(now int64) error
 }
 
-// Output takes the records that a task writes to one topic. It copies what it is given.
+// Output takes the records that a task writes to one topic. It copies its arguments.
 type Output interface {
 	// Partitions returns the number of partitions of the topic.
 	Partitions() int32
@@ -117,7 +117,7 @@ type Output interface {
 	Append(partition int32, r *broker.Record) error
 }
 
-// StepContext returns the context of what the worker does right now.
+// StepContext returns the context of the running step of the worker.
 func (e *Env) StepContext() context.Context {
 	if e.Step != nil {
 		if ctx := e.Step(); ctx != nil {

@@ -12,7 +12,7 @@ type ProcessingError struct {
 	Origin
 	// Node is the operator, as Topology.Describe names it, and Site the line that declared it.
 	Node, Site string
-	// Err is what went wrong: a *CodecError, a *ProduceError, a *StateError, what the function returned, or what it panicked with.
+	// Err is the cause: a *CodecError, a *ProduceError, a *StateError, the error of the function, or the value of its panic.
 	Err error
 	// Stack is the stack of a panic, else nil.
 	Stack []byte

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Writer writes what one task hands to a sink. All methods are called by the task's goroutine.
+// Writer writes the records of one task to a sink. All methods are called by the task's goroutine.
 type Writer[K, V any] interface {
 	// Add takes a record, to write it at once or later. The record, its headers included, is valid until Add returns.
 	// An error is one of the record: it goes to the error policy, as that of any function of the topology.
@@ -17,14 +17,14 @@ type Writer[K, V any] interface {
 type Drain interface {
 	// Flush returns when everything that was added is written for good. It is called before each checkpoint, and the
 	// offsets of the records are committed only after it has returned nil. After an error that says to try again later
-	// (sink.BackpressureError) it is called again, for what is not written yet; any other error ends the run. ctx ends
+	// (sink.BackpressureError) it is called again, for the records that are not written yet; any other error ends the run. ctx ends
 	// when partitions have to be given up.
 	Flush(ctx context.Context) error
 	// Full reports whether the writer would like a checkpoint, and its Flush, soon: it holds much in memory.
 	Full() bool
-	// Discard forgets what was added and is not written: the records are going to be processed again.
+	// Discard forgets added records that are not written: they are going to be processed again.
 	Discard()
-	// Close is called when the task is closed. What was added and not flushed is to be forgotten.
+	// Close is called when the task is closed. It forgets added records that were not flushed.
 	Close() error
 }
 

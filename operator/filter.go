@@ -2,7 +2,7 @@ package operator
 
 import "context"
 
-// Filter hands on the records whose value a function accepts.
+// Filter hands on the records with a value that a function accepts.
 type Filter[K, V any] struct {
 	Env  *Env
 	Node int

@@ -8,16 +8,16 @@ import (
 
 // GlobalTable is a global table without its types.
 type GlobalTable interface {
-	// Input returns what takes the records of the topic of this name. What is counted is counted in env.
+	// Input returns the input for the records of the topic of this name. It counts in env.
 	Input(env *Env, node int, topic string) Input
 	// Len returns the number of rows. Any goroutine may call it.
 	Len() int
-	// Rows returns the encoded keys and the values of all rows, in no order, for whoever calls Process.
+	// Rows returns the encoded keys and the values of all rows, in no order.
 	Rows() iter.Seq2[string, any]
 }
 
-// GlobalRows are the rows of a global table, of which a process has all. One goroutine writes them; the tasks of all workers
-// look them up at the same time. Values are decoded once, when they come, and shared by whoever looks them up.
+// GlobalRows are all rows of a global table. One goroutine writes them; the tasks of all workers
+// look them up at the same time. Values are decoded once, when they come, and shared by all lookups.
 type GlobalRows[K, V any] struct {
 	key   codec.Codec[K]
 	value codec.Codec[V]
@@ -49,13 +49,13 @@ func (t *GlobalRows[K, V]) Input(env *Env, node int, topic string) Input {
 	return NewSource(env, node, topic, t.key, t.value, nil, w)
 }
 
-// View returns what looks rows up in one task. topic is the name of the table's topic, for the codec of keys.
+// View returns the view of one task on the rows. topic is the name of the table's topic, for the codec of keys.
 func (t *GlobalRows[K, V]) View(topic string) *GlobalView[K, V] {
 	return &GlobalView[K, V]{rows: t.rows, keys: newKeyEncoder(t.key, topic)}
 }
 
 // globalWriter makes rows of records: the latest value of a key is its row, and a null deletes it. A key is found by the bytes
-// that the codec makes of it, whatever encoding of it lies on the topic.
+// of its codec, and not by its bytes on the topic.
 type globalWriter[K, V any] struct {
 	env  *Env
 	node int

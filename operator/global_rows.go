@@ -84,7 +84,7 @@ func (t *sharedRows[V]) delete(key []byte) {
 	}
 }
 
-// grow doubles the number of chains. Whoever reads meanwhile finds everything in the old ones.
+// grow doubles the number of chains. A concurrent reader finds everything in the old ones.
 func (t *sharedRows[V]) grow() {
 	old := *t.buckets.Load()
 	buckets := make([]atomic.Pointer[sharedRow[V]], 2*len(old))

@@ -12,7 +12,7 @@ import (
 // result is made of both when it is asked for.
 //
 // A change of a row that keeps its foreign key needs no answer. When the foreign key changes, the row of the result stays as
-// it is until the answer is there. Changes and Answers return what receives the changes of the left table and the answers.
+// it is until the answer is there. Changes and Answers return the receivers of the changes of the left table and of the answers.
 type ForeignKeyJoin[K, V, F, R, W any] struct {
 	Env  *Env
 	Node int
@@ -50,7 +50,7 @@ type ForeignKeyView[K, V, R, W any] struct {
 	match foreignMatch[V, R]
 }
 
-// foreignMatch is what is known of the right side of a left row that has a foreign key.
+// foreignMatch is the known right side of a left row with a foreign key.
 type foreignMatch[V, R any] struct {
 	// key is the foreign key. It is not changed in place.
 	key []byte
@@ -213,8 +213,8 @@ func (c *foreignKeyChanges[K, V, F, R, W]) Receive(r *Record[K, Change[V]]) erro
 
 // Receive implements [Receiver].
 //
-// Each subscription is answered with what the right side has of it then, so that both sides agree in the end, whatever a
-// process that has lost its tasks has sent at least once: a subscription that was taken away is made again, and one that
+// Each subscription is answered with the current row of the right side, so that both sides agree in the end, in spite of
+// messages of a process that has lost its tasks (at least once): a subscription that was taken away is made again, and one that
 // should not be there is taken away.
 func (a *foreignKeyAnswers[K, V, F, R, W]) Receive(r *Record[K, ForeignKeyAnswer]) error {
 	j := (*ForeignKeyJoin[K, V, F, R, W])(a)

@@ -11,7 +11,7 @@ import (
 	"github.com/weirstreams/weir/internal/murmur2"
 )
 
-// ForeignKeySubscription is what the left side of a foreign-key join sends to the right, by encoded foreign key.
+// ForeignKeySubscription is the message of the left side of a foreign-key join to the right, by encoded foreign key.
 type ForeignKeySubscription struct {
 	// Key is the encoded key of the left row.
 	Key []byte
@@ -23,7 +23,7 @@ type ForeignKeySubscription struct {
 	Subscribed bool
 }
 
-// ForeignKeyAnswer is what the right side of a foreign-key join sends to the left, by key of the left row.
+// ForeignKeyAnswer is the message of the right side of a foreign-key join to the left, by key of the left row.
 type ForeignKeyAnswer struct {
 	// ForeignKey is the encoded key of the right row.
 	ForeignKey []byte
@@ -46,7 +46,7 @@ type ForeignKeyTopic struct {
 	record     broker.Record
 }
 
-// NewForeignKeyTopic returns what writes to output, the topic of that name.
+// NewForeignKeyTopic returns the writer to output, the topic of that name.
 func NewForeignKeyTopic(env *Env, node int, name string, output Output) *ForeignKeyTopic {
 	return &ForeignKeyTopic{env: env, node: node, name: name, output: output, partitions: output.Partitions()}
 }

@@ -9,7 +9,7 @@ import (
 
 // ForeignKeyRight is the right side of a foreign-key join: it knows which keys of the left table subscribe to a foreign key,
 // answers each subscription with the row of that key, and tells all subscribers when the row changes. Changes and
-// Subscriptions return what receives the changes of the right table and the subscriptions.
+// Subscriptions return the receivers of the changes of the right table and of the subscriptions.
 type ForeignKeyRight[F, R any] struct {
 	Env  *Env
 	Node int

@@ -18,7 +18,7 @@ type Held[V any] struct {
 	Matched bool
 }
 
-// held returns the value of a record to be kept. What is null by its type is kept as a null.
+// held returns the value of a record to be kept. A value that is null by its type is kept as a null.
 func held[K, V any](r *Record[K, V], null *nullRule[V]) Held[V] {
 	if r.ValueNull || null.is(r.Value) {
 		return Held[V]{Null: true}
@@ -117,7 +117,7 @@ func decodeHeaders(data []byte) (headers []codec.Header, rest []byte, err error)
 	return headers, data, nil
 }
 
-// copyHeaders copies what may lie in a fetch buffer.
+// copyHeaders copies headers out of a fetch buffer.
 func copyHeaders(headers []codec.Header) []codec.Header {
 	if len(headers) == 0 {
 		return nil

@@ -10,7 +10,7 @@ import (
 	"github.com/weirstreams/weir/store"
 )
 
-// Interval joins records of two sides whose times are near each other. It receives the left records; Right receives the
+// Interval joins records of two sides with times near each other. It receives the left records; Right receives the
 // right ones. Results carry the key and time of the record that was processed, or of the one without a match, and no
 // headers.
 type Interval[K, V, R, W any] struct {
@@ -27,12 +27,12 @@ type Interval[K, V, R, W any] struct {
 	merge       func(ctx context.Context, left *Record[K, V], right *Record[K, R]) (W, error)
 	next        Receiver[K, W]
 	out         Record[K, W]
-	// Here, not on the stack: what a function is given escapes.
+	// Here, not on the stack: arguments of functions escape.
 	leftRecord  Record[K, V]
 	rightRecord Record[K, R]
 }
 
-// side is what a join keeps of one side.
+// side has the kept records of one side of a join.
 type side[V any] struct {
 	store *store.Timestamped[Held[V]]
 	// before and after are how far the other side's matches may lie.
@@ -85,7 +85,7 @@ func NewInterval[K, V, R, W any](
 	return j, nil
 }
 
-// emitsLater returns, of the sides whose records without a match are emitted when their time is over, what says whether
+// emitsLater returns a function for each side that emits records without a match at the end of their time. It reports whether
 // records are due.
 func (j *Interval[K, V, R, W]) emitsLater() (hasDue []func(limit int64) (bool, error)) {
 	if j.final && j.left.unmatched {
@@ -107,7 +107,7 @@ func (s *side[V]) open(env *Env, name string, c codec.Codec[V], grace int64) (er
 	return err
 }
 
-// advance lets event time go on, and drops what is too old then. It returns the time before which records are late.
+// advance lets event time go on, and drops records that are too old then. It returns the time before which records are late.
 func (j *Interval[K, V, R, W]) advance(millis int64) (late int64, err error) {
 	reached, err := j.left.store.Watermark()
 	if err != nil {
@@ -176,7 +176,7 @@ func expire[K, V, R, W, T any](j *Interval[K, V, R, W], s *side[T], limit int64,
 	}
 }
 
-// emit emits what merge makes, with a key and a time.
+// emit emits the result of merge, with a key and a time.
 func (j *Interval[K, V, R, W]) emit(key K, at int64, merge func() (W, error)) (err error) {
 	j.env.Enter(j.node)
 	j.out = Record[K, W]{Key: key, Millis: at, Origin: &j.env.Origin}
@@ -214,13 +214,13 @@ func (r *intervalRight[K, V, R, W]) Receive(record *Record[K, R]) error {
 	})
 }
 
-// kept returns what is known of a record that was kept.
+// kept returns a kept record, with its kept parts.
 func kept[K, V any](key K, at int64, v *Held[V]) Record[K, V] {
 	return Record[K, V]{Key: key, Value: v.Value, ValueNull: v.Null, Millis: at}
 }
 
-// receive joins a record of a side with what is kept of the other, and keeps it. record is where merge finds it, without
-// what a record that was kept does not have.
+// receive joins a record of a side with the kept records of the other, and keeps it. merge finds it in record, with only the
+// parts that a kept record has.
 func receive[K, V, R, W, M, O any](
 	j *Interval[K, V, R, W], mine *side[M], others *side[O], r *Record[K, M], record *Record[K, M],
 	merge func(mine *Record[K, M], other *store.Timed[Held[O]]) (W, error),

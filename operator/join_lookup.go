@@ -30,7 +30,7 @@ type Lookup[K, V, Q, R, W any] struct {
 	// Clone copies a value that is going to change while it is held. It is nil if none does.
 	Clone func(V) V
 
-	// What is held, side by side. Records before done are finished, those from there to answered have their rows.
+	// The held records, side by side. Records before done are finished, those from there to answered have their rows.
 	records []Record[K, V]
 	origins []Origin
 	queries []Q
@@ -96,7 +96,7 @@ func (l *Lookup[K, V, Q, R, W]) Receive(r *Record[K, V]) error {
 	return nil
 }
 
-// keepHeaders copies headers, whose values lie in a fetch buffer. Growing leaves the old copies where they are.
+// keepHeaders copies headers out of a fetch buffer. Growing leaves the old copies where they are.
 func (l *Lookup[K, V, Q, R, W]) keepHeaders(headers []codec.Header) []codec.Header {
 	if len(headers) == 0 {
 		return nil
@@ -154,7 +154,7 @@ func (l *Lookup[K, V, Q, R, W]) Settle() error {
 	return nil
 }
 
-// fail gives up the input record that the record before done comes of: what else comes of it is not handed on either.
+// fail gives up the input record of the record before done: other records of it are not handed on either.
 func (l *Lookup[K, V, Q, R, W]) fail() {
 	l.working = false
 	failed := l.origins[l.done-1]
@@ -181,8 +181,8 @@ func (l *Lookup[K, V, Q, R, W]) emit(i int) (err error) {
 	return l.next.Receive(&l.out)
 }
 
-// ask gets rows for the next records. After an error that is not that of one record nothing has changed but that the next
-// try asks for fewer, since many may be what takes too long.
+// ask gets rows for the next records. After an error that does not belong to one record only the size of the next
+// try changes: it asks for fewer, since a large number may take too long.
 func (l *Lookup[K, V, Q, R, W]) ask() error {
 	l.env.Enter(l.node)
 	l.env.Origin = l.origins[l.done]

@@ -53,7 +53,7 @@ type Tables[K, V, R, W any] struct {
 
 	old, row W
 	out      Record[K, Change[W]]
-	// Here, not on the stack: what a function is given escapes.
+	// Here, not on the stack: arguments of functions escape.
 	left  V
 	right R
 }
@@ -151,7 +151,7 @@ func (l *tablesRight[K, V, R, W]) Receive(r *Record[K, Change[R]]) error {
 		func() (W, bool) { return j.Sides.merge(other, r.Value.New) })
 }
 
-// emit emits a change from what was to what is, unless there was and is nothing.
+// emit emits a change from the old row to the new one, unless both are missing.
 func (j *Tables[K, V, R, W]) emit(was, is func() (W, bool)) error {
 	j.out.Value = Change[W]{}
 	var ok bool

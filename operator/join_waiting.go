@@ -9,7 +9,7 @@ import (
 	"github.com/weirstreams/weir/store"
 )
 
-// waiting is the part of an as-of join whose left records wait for a right one that is not earlier.
+// waiting is the part of an as-of join with left records that wait for a right one that is not earlier.
 type waiting[K, V, R, W any] struct {
 	*AsOf[K, V, R, W]
 	nearest bool

@@ -6,8 +6,8 @@ import (
 	"github.com/weirstreams/weir/codec"
 )
 
-// nullRule says which keys or values are null by their codec: those that are null themselves (codec.Nuller), and those whose
-// encoding says null (codec.NullEncoding).
+// nullRule says which keys or values are null by their codec: those that are null themselves (codec.Nuller), and those with an
+// encoding of null (codec.NullEncoding).
 type nullRule[T any] struct {
 	nuller   codec.Nuller[T]    // nil if no T is null
 	encoding codec.NullEncoding // nil if no bytes say null
@@ -27,13 +27,13 @@ func typeNullRule[T any]() nullRule[T] { return newNullRule(codec.For[T]()) }
 // is reports whether a value is null.
 func (n *nullRule[T]) is(v T) bool { return n.nuller != nil && n.nuller.IsNull(v) }
 
-// encoded reports whether what was encoded says null.
+// encoded reports whether encoded data is a null.
 func (n *nullRule[T]) encoded(c *codec.Context, data []byte) bool {
 	return n.encoding != nil && n.encoding.IsNullEncoding(c, data)
 }
 
 // decoded reports whether data, which was decoded to v or failed with err, is null, and sets v to the zero value if so. A type
-// need not be able to read the null of its format; a format whose schema cannot be asked for says nothing.
+// need not be able to read the null of its format; a format without an available schema has no null.
 func (n *nullRule[T]) decoded(c *codec.Context, data []byte, v *T, err error) bool {
 	switch {
 	case n.encoding != nil && n.encoding.IsNullEncoding(c, data) && (err == nil || !errors.Is(err, codec.ErrUnavailable)):

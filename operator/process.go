@@ -12,10 +12,10 @@ import (
 	"github.com/weirstreams/weir/store"
 )
 
-// Processor does what the other operators cannot say. One is made for each task, and all its methods are called by the
-// goroutine of that task. What it keeps in its fields is lost with the task: state belongs into stores.
+// Processor covers cases that the other operators do not. One is made for each task, and all its methods are called by the
+// goroutine of that task. Its fields are lost with the task: state belongs into stores.
 type Processor[K, V, L, W any] interface {
-	// Init is called before anything else. The processor keeps c, whose methods it may call in Process and OnTimer.
+	// Init is called before anything else. The processor keeps c, and may call its methods in Process and OnTimer.
 	Init(c *ProcessorContext[L, W]) error
 	// Process is called for each record that has a key, with the stores placed on it. Timers that are due by the time of
 	// the record have fired before.
@@ -39,19 +39,19 @@ type Holder interface {
 
 // Timer is a timer that fires.
 type Timer[K any] struct {
-	// Key is the key for which it was set.
+	// Key is the key of the timer.
 	Key  K
 	Kind store.TimerKind
 	Name string
-	// Millis is the time for which it was set, in milliseconds since the Unix epoch. See Time.
+	// Millis is the time of the timer, in milliseconds since the Unix epoch. See Time.
 	Millis int64
 }
 
-// Time returns the time for which the timer was set. It may have fired later.
+// Time returns the time of the timer. It may have fired later.
 func (t Timer[K]) Time() time.Time { return time.UnixMilli(t.Millis) }
 
 // ProcessorBase is to be embedded in a processor: it keeps the context, and has the methods that a processor without
-// timers and resources does not want to write. L and W are the key and value of what the processor emits.
+// timers and resources need not write. L and W are the key and value of emitted records.
 type ProcessorBase[K, L, W any] struct{ *ProcessorContext[L, W] }
 
 // Init keeps the context.
@@ -60,7 +60,7 @@ func (b *ProcessorBase[K, L, W]) Init(c *ProcessorContext[L, W]) error {
 	return nil
 }
 
-// OnTimer fails: who sets timers has to write it.
+// OnTimer fails: a processor that sets timers has to write it.
 func (*ProcessorBase[K, L, W]) OnTimer(_ context.Context, t Timer[K]) error {
 	return fmt.Errorf("timer %q has fired, and the processor has no method OnTimer", t.Name)
 }
@@ -68,7 +68,7 @@ func (*ProcessorBase[K, L, W]) OnTimer(_ context.Context, t Timer[K]) error {
 // Close does nothing.
 func (*ProcessorBase[K, L, W]) Close() error { return nil }
 
-// ProcessorContext is what a processor knows of its task.
+// ProcessorContext gives a processor access to its task.
 type ProcessorContext[L, W any] struct {
 	env    *Env
 	next   Receiver[L, W]
@@ -83,7 +83,7 @@ type ProcessorContext[L, W any] struct {
 }
 
 // Forward hands on a record of any key, value, time and headers, all the way through the topology. The headers must not
-// change until it returns. Its error is that of what comes after; the processor should return it, and it counts anyway.
+// change until it returns. Its error is that of the operators behind; the processor should return it, and it counts anyway.
 func (c *ProcessorContext[L, W]) Forward(r Record[L, W]) error {
 	if !c.open {
 		return errNotNow
@@ -107,7 +107,7 @@ func (c *ProcessorContext[L, W]) Forward(r Record[L, W]) error {
 
 var errNotNow = errors.New("a processor forwards records in Process and OnTimer only")
 
-// Now returns what the clock of the machine says. Results that depend on it differ when records are processed again.
+// Now returns the time of the machine's clock. Results that depend on it differ when records are processed again.
 func (c *ProcessorContext[L, W]) Now() time.Time { return c.env.now() }
 
 // Origin returns the input record that is being processed, or was last when a timer fires.
@@ -311,7 +311,7 @@ func (p *process[K, V, T, L, W]) idle(millis int64) error {
 }
 
 // hold returns the watermark of the processor. It emits nothing older than the record or the timer that it processes, or than
-// what it says that it keeps.
+// its Oldest.
 func (p *process[K, V, T, L, W]) hold(reached int64) (int64, error) {
 	p.env.Enter(p.node)
 	for _, t := range p.timers {

@@ -8,7 +8,7 @@ import (
 
 // Record is one record on its way through the operators.
 //
-// A function that is given a Record owns the struct, but not what Headers and Origin point to: they are valid during
+// A function that is given a Record owns the struct, but not the targets of Headers and Origin: they are valid during
 // the call and must be copied to be kept, and must not be changed.
 type Record[K, V any] struct {
 	Key   K

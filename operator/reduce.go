@@ -54,7 +54,7 @@ type Aggregate[K, V, A, R any] struct {
 	takesNull  bool
 	null       nullRule[V]
 	next       Receiver[K, R]
-	// Here, not on the stack: what an aggregator is given escapes.
+	// Here, not on the stack: arguments of aggregators escape.
 	acc A
 	out Record[K, R]
 }

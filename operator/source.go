@@ -151,7 +151,7 @@ func (s *Source[K, V]) failed(part codec.Part, err error) error {
 	return codecError(part, false, err)
 }
 
-// codecError wraps what a codec returned. No policy may skip the record if the error is not its fault.
+// codecError wraps the error of a codec. No policy may skip the record if it is not the cause of the error.
 func codecError(part codec.Part, encoding bool, err error) error {
 	unavailable := errors.Is(err, codec.ErrUnavailable)
 	err = &CodecError{Part: part, Encoding: encoding, Err: err}

@@ -35,7 +35,7 @@ func (e *keyEncoder[K]) encode(key K, null bool) ([]byte, bool, error) {
 	return e.buffer, true, nil
 }
 
-// states are the stores of a stateful operator. T is what its function is given.
+// states are the stores of a stateful operator. T is the argument of its function.
 type states[K, T any] struct {
 	env    *Env
 	node   int
@@ -100,7 +100,7 @@ func (s *states[K, T]) again() error {
 	return nil
 }
 
-// err returns what the stores have kept back.
+// err returns the pending error of the stores.
 func (s *states[K, T]) err() error {
 	for _, e := range s.errs {
 		if err := e.Err(); err != nil {

@@ -5,8 +5,8 @@ import (
 	"github.com/weirstreams/weir/store"
 )
 
-// Change is what has become of a row of a table. Old is nil if there was none, New if there is none any more. What they point
-// to is valid during the call.
+// Change is a change of a row of a table. Old is nil for a new row, New for a deleted one. Their targets are valid
+// during the call.
 type Change[V any] struct {
 	Old, New *V
 }
@@ -46,7 +46,7 @@ func (t *Rows[K, V]) Row(key K) (row V, ok bool, err error) {
 	return row, ok, nil
 }
 
-// Table makes a table of a stream: the latest value of each key is its row, and a null deletes it. It emits what changes,
+// Table makes a table of a stream: the latest value of each key is its row, and a null deletes it. It emits the changes,
 // with key, time and headers of the record.
 type Table[K, V any] struct {
 	Env  *Env

@@ -2,7 +2,7 @@ package operator
 
 import "context"
 
-// Update lets a function change what the value of each record points to. Null values are handed on without a call.
+// Update lets a function change the target of each record's value. Null values are handed on without a call.
 type Update[K, V any] struct {
 	Env  *Env
 	Node int

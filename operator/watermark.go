@@ -27,7 +27,7 @@ func (e *Env) OnIdle(node int, f func(reached int64) error) {
 }
 
 // OnHold registers a function that returns the watermark of an operator when its input has reached a time: that time, or
-// less if the operator may emit older records. An operator without such a function emits nothing older than what it receives.
+// less if the operator may emit older records. An operator without such a function emits nothing older than its input.
 // Operators may have several functions; the least result counts.
 func (e *Env) OnHold(node int, f func(reached int64) (watermark int64, err error)) {
 	e.Holds = append(e.Holds, Timed[func(int64) (int64, error)]{node, f})

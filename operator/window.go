@@ -93,8 +93,8 @@ func NewWindow[K, V, A, R any](
 	return r, nil
 }
 
-// meaning says what the rows of a store of windows mean, beyond what is in its name. Grace is not part of it: it may
-// change. The number is that of the layout of rows: it is 2 where the index by end has sessions when they close now, two gaps
+// meaning describes the rows of a store of windows, beyond its name. Grace is not part of it: it may
+// change. The number is that of the layout of rows: it is 2 for the index by end of sessions, with the time at which they close: two gaps
 // after their last record.
 func meaning(d window.Definition, aggregator any) string {
 	layout, closing := 1, "key"
@@ -110,7 +110,7 @@ func meaning(d window.Definition, aggregator any) string {
 	return strconv.Itoa(layout) + ", closed by " + closing + ", " + window.AccumulatorName(aggregator)
 }
 
-// windows is what the operators for all kinds of windows share.
+// windows has the shared parts of the operators for all kinds of windows.
 type windows[K, V, A, R any] struct {
 	env         *Env
 	node        int
@@ -144,7 +144,7 @@ type windows[K, V, A, R any] struct {
 	idleFrom             int64 // no window closes by idleness before this time, unless records come
 	item                 []byte
 	encoded              []byte // scratch: the key that is decoded
-	// Here, not on the stack: what an aggregator is given escapes.
+	// Here, not on the stack: arguments of aggregators escape.
 	first A
 	done  store.Window[A]
 }
@@ -189,7 +189,7 @@ func (w *windows[K, V, A, R]) reject(r *Record[K, V], start, end int64) (bool, e
 	return false, nil
 }
 
-// ahead looks at the clock and reports whether a time is too far ahead of it. It is asked seldom: what was not too far
+// ahead looks at the clock and reports whether a time is too far ahead of it. It is asked seldom: a time that was not too far
 // ahead once never is.
 func (w *windows[K, V, A, R]) ahead(at int64) bool {
 	w.horizon = max(w.horizon, w.env.Now().UnixMilli()+w.skew)

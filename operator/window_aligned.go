@@ -112,7 +112,7 @@ func (w *aligned[K, V, A, R]) closeKey(key K, origin *Origin, k *store.Windows[A
 	return failed
 }
 
-// closed emits what closing the window in done calls for.
+// closed emits the results of closing the window in done.
 func (w *aligned[K, V, A, R]) closed(key K, origin *Origin, k *store.Windows[A]) error {
 	w.closings++
 	if w.emission.Current || w.done.Records == 0 { // none since a trigger closed it

@@ -54,7 +54,7 @@ func (w *aligned[K, V, A, R]) restart(o *store.Window[A], firstItem int64) {
 	o.Records, o.Mark = 0, firstItem
 }
 
-// closeDue closes the windows of all keys whose end, with grace, is not after reached. closed is called for each, after it was
+// closeDue closes the windows of all keys that end, with grace, at or before reached. closed is called for each, after it was
 // put into done.
 func (w *windows[K, V, A, R]) closeDue(origin *Origin, reached int64, closed func(K, *Origin, *store.Windows[A]) error) error {
 	var failed error

@@ -26,7 +26,7 @@ type Emission[K, V, R any] struct {
 	CloseAfter Trigger[K, V, R]
 	// CloseBefore does so before a record is added, which is then added to a new window.
 	CloseBefore Trigger[K, V, R]
-	// Suppress, if not nil, holds back what Current emits.
+	// Suppress, if not nil, holds back results of Current.
 	Suppress *window.Suppression
 	// NilFunction names the method that was given no function, if there is one.
 	NilFunction string
@@ -42,7 +42,7 @@ func millis(n int64) time.Duration {
 	return time.Duration(min(n, most)) * time.Millisecond
 }
 
-// result sets out to what was aggregated in a window. items are those with from <= at <= to.
+// result sets out to the result of a window. items are those with from <= at <= to.
 func (w *windows[K, V, A, R]) result(k *store.Windows[A], o *store.Window[A], from, to int64) error {
 	if w.collector == nil {
 		w.out.Value.Value = w.aggregator.Result(&o.Acc)
@@ -81,7 +81,7 @@ func (w *windows[K, V, A, R]) emit(key K, origin *Origin, k *store.Windows[A], o
 	return w.send(key, origin, s.start, s.end)
 }
 
-// span is what a window looks like from outside.
+// span is a window as results show it.
 type span struct {
 	start, end          int64
 	firstItem, lastItem int64 // the items of the window are from one to the other
@@ -113,7 +113,7 @@ func (w *windows[K, V, A, R]) early(r *Record[K, V], k *store.Windows[A], o *sto
 	return e.When(w.env.Context, w.out.Value.Value, r)
 }
 
-// updated emits what a change of a window calls for: at once with Current, and by emitDeferred otherwise.
+// updated emits the results of a change of a window: at once with Current, and by emitDeferred otherwise.
 func (w *windows[K, V, A, R]) updated(r *Record[K, V], k *store.Windows[A], o *store.Window[A], s span, latest int64) error {
 	if w.emission.Current {
 		return w.emit(r.Key, r.Origin, k, o, s)
@@ -167,7 +167,7 @@ func (w *windows[K, V, A, R]) forgetDeferred() {
 	w.deferred = w.deferred[:0]
 }
 
-// Validate says what is wrong with the emission for windows of a definition.
+// Validate returns the mistakes of the emission for windows of a definition.
 func (e *Emission[K, V, R]) Validate(d window.Definition) error {
 	early := e.EveryRecords != 0 || e.EveryMillis != 0 || e.When != nil
 	switch {

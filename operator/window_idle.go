@@ -17,8 +17,8 @@ type closer[K, A any] interface {
 	closePartition(origin *Origin, reached int64) error
 }
 
-// advance closes windows up to a time that is reached without records, in the order of the times at which they close: what
-// comes behind sees the results of all keys in that order, as it does when the partition closes them. By key, all keys are
+// advance closes windows up to a time that is reached without records, in the order of the times at which they close: the operators
+// behind see the results of all keys in that order, as it does when the partition closes them. By key, all keys are
 // looked at; that happens only if one of them may have something to close.
 func (w *windows[K, V, A, R]) advance(c closer[K, A], millis int64) error {
 	w.env.Enter(w.node)
@@ -103,7 +103,7 @@ func (q *closeQueue) Pop() any {
 	return last
 }
 
-// advanced makes what comes for windows that idleness has closed late. If none was closed, nothing is: the input may be
+// advanced makes records for windows that idleness has closed late. If none was closed, nothing is: the input may be
 // silent before old records come, as it is when they are about to be written again.
 func (w *windows[K, V, A, R]) advanced(millis, closings int64) {
 	if w.closings > closings {

@@ -10,8 +10,8 @@ import (
 // session is the operator for sessions. A session is stored under the time of its first record; its Latest is the time
 // of its last record.
 //
-// One bound, the oldest time that is accepted, decides which records are late and which sessions are closed. A session is
-// closed when no record from there on can reach it. So no record that is accepted finds its session closed, whatever the order of
+// One bound, the oldest time that is accepted, decides about late records and closed sessions. A session is
+// closed when no record from there on can reach it. So no record that is accepted finds its session closed, in any order of
 // arrival, and late records never extend one.
 type session[K, V, A, R any] struct{ *windows[K, V, A, R] }
 
@@ -126,7 +126,7 @@ func (w *session[K, V, A, R]) closeKey(key K, origin *Origin, k *store.Windows[A
 	return failed
 }
 
-// closed emits what closing the session in done calls for.
+// closed emits the results of closing the session in done.
 func (w *session[K, V, A, R]) closed(key K, origin *Origin, k *store.Windows[A]) error {
 	w.closings++
 	if w.emission.Current {

@@ -85,7 +85,7 @@ func (w *sliding[K, V, A, R]) emitAt(key K, origin *Origin, k *store.Windows[A],
 	return w.emit(key, origin, k, &w.sum, span{start, end, start, end})
 }
 
-// closeKey closes the windows of the current key that time has passed on its way from before to reached, and drops what
+// closeKey closes the windows of the current key that time has passed on its way from before to reached, and drops values that
 // no open window can contain.
 func (w *sliding[K, V, A, R]) closeKey(key K, origin *Origin, k *store.Windows[A], before, reached int64) error {
 	open := reached - w.grace
@@ -124,7 +124,7 @@ func (w *windows[K, V, A, R]) slotEnd(o *store.Window[A]) int64 {
 	return o.Start + w.size + 2
 }
 
-// closePartition closes the windows of all keys that end before reached, less the grace period, and drops what no open
+// closePartition closes the windows of all keys that end before reached, less the grace period, and drops values that no open
 // window can contain.
 func (w *sliding[K, V, A, R]) closePartition(origin *Origin, reached int64) error {
 	var failed error

@@ -6,8 +6,8 @@ import (
 	"github.com/weirstreams/weir/window"
 )
 
-// suppressed are results that are held back: of each window the last. What is held back when a checkpoint begins is
-// emitted before it, so that it need not be stored.
+// suppressed are held-back results: the last one of each window. They are emitted
+// before a checkpoint begins, so that they need not be stored.
 type suppressed[K, R any] struct {
 	active bool
 	window.Suppression
@@ -73,7 +73,7 @@ func (w *windows[K, V, A, R]) hold() error {
 	return nil
 }
 
-// releaseDue emits what was held back for as long as it may be.
+// releaseDue emits results that were held back for the longest allowed time.
 func (w *windows[K, V, A, R]) releaseDue(at int64) error {
 	p := &w.pending
 	if at <= p.now {

@@ -7,8 +7,8 @@ import (
 	"github.com/weirstreams/weir/codec"
 )
 
-// Write says what is written of a record in place of what it has. A nil function changes nothing. What the functions
-// return counts for the topic alone.
+// Write replaces parts of a record when it is written. A nil function changes nothing. The results of the functions
+// count for the topic alone.
 type Write[K, V any] struct {
 	// Key returns the key.
 	Key func(Record[K, V]) K

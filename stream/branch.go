@@ -8,7 +8,7 @@ import (
 )
 
 // Branches divides a stream into named cases. Each method adds a case and returns the stream of its records. Cases are
-// tried in the order in which they are declared.
+// tried in the order of their declaration.
 //
 //	kinds := s.Branch()
 //	large := kinds.When("large", func(o Order) bool { return o.Amount > 1000 })
@@ -19,12 +19,12 @@ type Branches[K, V any] struct {
 	otherwise bool
 }
 
-// Branch divides the stream: a record goes to the first case that takes it, and to no other. What no case takes is
+// Branch divides the stream: a record goes to the first case that takes it, and to no other. Records that no case takes are
 // dropped unless there is Otherwise.
 func (s Stream[K, V]) Branch() *Branches[K, V] { return s.branches("branch", false) }
 
 // FanOut divides the stream: a record goes to every case that takes it, in order, all the way through one before the next.
-// What no case takes is dropped unless there is Otherwise.
+// Records that no case takes are dropped unless there is Otherwise.
 func (s Stream[K, V]) FanOut() *Branches[K, V] { return s.branches("fanout", true) }
 
 func (s Stream[K, V]) branches(kind graph.Kind, all bool) *Branches[K, V] {
@@ -46,7 +46,7 @@ func (s Stream[K, V]) branches(kind graph.Kind, all bool) *Branches[K, V] {
 	return &Branches[K, V]{stream: Stream[K, V]{s.topology, n, s.key}, names: map[string]bool{}}
 }
 
-// When adds the case of the records whose value f accepts.
+// When adds the case of the records with a value that f accepts.
 func (b *Branches[K, V]) When(name string, f func(V) bool) Stream[K, V] {
 	return b.when(name, func(_ context.Context, r *Record[K, V]) (bool, error) { return f(r.Value), nil }).checked(f == nil)
 }
@@ -62,7 +62,7 @@ func (b *Branches[K, V]) when(name string, f func(context.Context, *Record[K, V]
 	})
 }
 
-// Match adds the case of the records of which f makes a value, of any type: it takes those for which f returns true.
+// Match adds the case of the records that f turns into a value of any type: the case takes a record if f returns true.
 //
 //	orders := kinds.Match("orders", func(e Event) (Order, bool) { o, ok := e.(Order); return o, ok })
 func (b *Branches[K, V]) Match[W any](name string, f func(V) (W, bool)) Stream[K, W] {

@@ -13,8 +13,8 @@ type Collector[K, V any] struct {
 	records []Record[K, V]
 }
 
-// Collect keeps all records in c and passes them on unchanged. Memory grows with each; what is processed again after a
-// failure is collected again. Values are kept as they are: a function that changes one later changes what is kept.
+// Collect keeps all records in c and passes them on unchanged. Memory grows with each; records processed again after a
+// failure are collected again. Values are not copied: a function that changes one later changes the kept value.
 func (s Stream[K, V]) Collect(c *Collector[K, V]) Stream[K, V] {
 	out := s.watch("collect", "", func(_ context.Context, r *Record[K, V]) error {
 		c.add(r)
@@ -41,8 +41,8 @@ func (c *Collector[K, V]) add(r *Record[K, V]) {
 	c.records = append(c.records, kept)
 }
 
-// Records returns what was collected, with keys, times, headers and origins, in the order in which it came. Tasks of
-// different partitions take turns as it happens.
+// Records returns the collected records, with keys, times, headers and origins, in order of arrival. The order between
+// partitions is not defined.
 func (c *Collector[K, V]) Records() []Record[K, V] {
 	c.mu.Lock()
 	defer c.mu.Unlock()

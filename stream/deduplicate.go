@@ -8,9 +8,9 @@ import (
 	"github.com/weirstreams/weir/store"
 )
 
-// Deduplicate drops the records of which another one has come with the same key and the same id, which f makes of the
-// value, within a time: until a record has come, of any key in the partition, whose time is that of the first one and
-// within, or later. The first is kept, and those that are dropped do not make the time longer. A record whose time is more
+// Deduplicate drops records that repeat the key and the id of an earlier record within a time. f returns the id of a
+// value. The time ends with a record of any key in the partition that is at least within later than the first
+// one. The first record is kept, and dropped records do not make the time longer. A record that is more
 // than store.DefaultMaxFutureSkew ahead of the clock does not end the time of others.
 //
 // The name is that of the store: renaming it starts from nothing. Ids are told apart as codec.For encodes them. Records

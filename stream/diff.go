@@ -6,28 +6,28 @@ import (
 	"strings"
 )
 
-// ChangeKind is what an upgrade does to state or to a topic.
+// ChangeKind is an effect of an upgrade on state or a topic.
 type ChangeKind string
 
 const (
-	// StateOrphaned: nothing uses a store and its changelog any more. What it held is lost to the new version.
+	// StateOrphaned: nothing uses a store and its changelog any more. Its content is lost to the new version.
 	StateOrphaned ChangeKind = "state orphaned"
 	// StateNew: a store begins empty.
 	StateNew ChangeKind = "state new"
-	// StateReused: another kind of operator finds a store of the same name. What lies there may not fit.
+	// StateReused: another kind of operator finds a store of the same name. Its content may not fit.
 	StateReused ChangeKind = "state reused"
-	// StateRetyped: the Go type or the codec of what a store keeps, or of its keys, is another one. What lies there may not
+	// StateRetyped: the Go type or the codec of the values of a store, or of its keys, is another one. The old content may not
 	// be readable.
 	StateRetyped ChangeKind = "state retyped"
 	// StateReinterpreted: a store keeps something else in the same type: another aggregator, or the same one closed by
-	// partition. What lies there would be taken for what it is not.
+	// partition. The new version would misread the old content.
 	StateReinterpreted ChangeKind = "state reinterpreted"
-	// StateStale: a store is new to the topology, and its changelog exists: an earlier version has left it. What lies there
+	// StateStale: a store is new to the topology, and its changelog exists: an earlier version has left it. Its content
 	// would count as if it were up to date. Diff cannot know of it; an application finds it at its start.
 	StateStale ChangeKind = "state stale"
-	// TopicOrphaned: nothing reads or writes a repartition topic any more. What lies there unread is lost.
+	// TopicOrphaned: nothing reads or writes a repartition topic any more. Its unread records are lost.
 	TopicOrphaned ChangeKind = "topic orphaned"
-	// TopicRetyped: the Go types or the codecs of a repartition topic are others. What lies there unread may not be readable.
+	// TopicRetyped: the Go types or the codecs of a repartition topic are others. Its unread records may not be readable.
 	TopicRetyped ChangeKind = "topic retyped"
 	// TopicNew: a repartition topic is made.
 	TopicNew ChangeKind = "topic new"
@@ -41,7 +41,7 @@ type Change struct {
 	Kind ChangeKind `json:"kind"`
 	// Topic is the internal topic: the changelog of a store, or the repartition topic.
 	Topic string `json:"topic"`
-	// Note says more for people: the store and stream, and what may have been meant.
+	// Note says more for people: the store and stream, and the probable intention.
 	Note string `json:"note"`
 }
 
@@ -57,7 +57,7 @@ type owned struct {
 	stream string
 }
 
-// Diff returns what an upgrade from a topology with the old inventory to one with the new does to state and to internal
+// Diff returns the effects of an upgrade from a topology with the old inventory to one with the new, on state and internal
 // topics. Changes that lose something come first. It is empty exactly if the fingerprints of both are equal, unless only
 // the streams without state and internal topics, or the global tables, differ.
 func Diff(before, after Inventory) []Change {
@@ -115,7 +115,7 @@ func Diff(before, after Inventory) []Change {
 	return slices.Concat(lost, changed, added)
 }
 
-// meaningOf names what a store keeps.
+// meaningOf names the content of a store.
 func meaningOf(s owned) string {
 	if s.Meaning == "" {
 		return s.Operator

@@ -1,4 +1,4 @@
-// Package stream declares topologies: typed streams of records, what is done to them, and where they go.
+// Package stream declares topologies: typed streams of records, operators on them, and the topics of their output.
 //
 //	trades := stream.NewTopic("trades", codec.String(), codec.JSON[Trade]())
 //	alerts := stream.NewTopic("alerts", codec.String(), codec.JSON[Alert]())
@@ -12,8 +12,8 @@
 // A [Stream] is a handle on a place in the topology, not on data. Methods add an operator behind that place and return
 // the handle of the new place; using one handle twice makes a branch, and every branch sees every record.
 //
-// Declaring does nothing else. A topology is run by package runtime and tested by package testkit. What the compiler
-// cannot see is reported by [Topology.Validate], all findings at once, with the line that declared each node.
+// Declaring does nothing else. A topology is run by package runtime and tested by package testkit. [Topology.Validate]
+// reports mistakes that the compiler cannot see, all at once, with the line that declared each node.
 //
 // # Functions
 //
@@ -23,5 +23,5 @@
 // its work.
 //
 // Functions are called by one goroutine per task, that is per partition of the input, in the order of offsets. Tasks of
-// different partitions run at the same time: what a function shares between them it has to guard.
+// different partitions run at the same time: a function guards the data that it shares between them.
 package stream

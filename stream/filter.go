@@ -6,7 +6,7 @@ import (
 	"github.com/weirstreams/weir/operator"
 )
 
-// Filter keeps the records whose value f accepts.
+// Filter keeps the records with a value that f accepts.
 func (s Stream[K, V]) Filter(f func(V) bool) Stream[K, V] {
 	return s.operate("filter", func(env *operator.Env, node int, next operator.Receiver[K, V]) operator.Receiver[K, V] {
 		return &operator.Filter[K, V]{Env: env, Node: node, F: f, Next: next}

@@ -8,8 +8,8 @@ import (
 	"github.com/weirstreams/weir/operator"
 )
 
-// GlobalTable is a table of which each process has all rows, whatever partitions it owns: streams join it by any key that
-// can be derived of their records. It is a small value to be copied.
+// GlobalTable is a table that each process has whole, independent of its partitions: streams join it by any key that
+// their records contain. It is a small value to be copied.
 type GlobalTable[K, V any] struct {
 	topology *Topology
 	node     *graph.Node
@@ -23,9 +23,9 @@ type GlobalTable[K, V any] struct {
 // Committed records alone are read. A process reads the topic up to where it ends before it joins the group, and goes on
 // reading it in the background. Rows are kept in memory, decoded, without a changelog: a start reads the topic from its
 // beginning, so it should be compacted, and fit into memory. It may be a topic that the topology reads as a stream, or writes;
-// what a record writes to it is then seen by later records, but not at once.
+// later records then see the written rows, but not at once.
 //
-// A record that does not decode goes to the error policy of the application. If that is to skip it, the row stays what it was.
+// A record that does not decode goes to the error policy of the application. If the policy skips it, the row keeps its former value.
 func (t *Topology) GlobalTable[K, V any](topic Topic[K, V]) GlobalTable[K, V] {
 	n := t.graph.Add(&graph.Node{
 		Kind: graph.KindGlobal, Detail: topic.name, Site: callSite(),
@@ -38,7 +38,7 @@ func (t *Topology) GlobalTable[K, V any](topic Topic[K, V]) GlobalTable[K, V] {
 	return GlobalTable[K, V]{t, n, topic.key}
 }
 
-// view returns what looks rows up in a task.
+// view returns the view of a task on the rows.
 func (t GlobalTable[K, V]) view(b *graph.Builder) (*operator.GlobalView[K, V], error) {
 	if b.Global == nil {
 		return nil, errors.New("there are no global tables")

@@ -10,10 +10,10 @@ import (
 )
 
 // GroupBy gives each record the key that f makes of its value, and sends it through an internal topic so that all
-// records of one key come to the same task. Value, time and headers are kept. What follows is a new sub-topology, with
+// records of one key come to the same task. Value, time and headers are kept. The operators behind it are a new sub-topology, with
 // stores of its own.
 //
-// The name is part of the internal topic's: renaming the operation starts what follows from nothing. Keys and values
+// The name is part of the internal topic's: renaming the operation starts the operators behind it with empty state. Keys and values
 // are encoded with codec.For; GroupByWith takes other codecs. A nil pointer or byte slice as key is written as a null.
 func (s Stream[K, V]) GroupBy[L any](name string, f func(V) L) Stream[L, V] {
 	return s.GroupByWith(Repartition[L, V]{Name: name}, f)

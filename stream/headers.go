@@ -6,7 +6,7 @@ import (
 	"github.com/weirstreams/weir/operator"
 )
 
-// SetHeaders replaces the headers of each record by what f returns, which may be nil. f is given a copy of the headers,
+// SetHeaders replaces the headers of each record by those that f returns, which may be nil. f is given a copy of the headers,
 // in order and with duplicates, that it may change, append to and return; it must not keep it. An error of f is a processing error.
 func (s Stream[K, V]) SetHeaders(f func(context.Context, Record[K, V]) ([]Header, error)) Stream[K, V] {
 	return s.setHeaders(func(ctx context.Context, r *Record[K, V]) ([]Header, error) { return f(ctx, *r) }).checked(f == nil)

@@ -10,18 +10,18 @@ import (
 	"github.com/weirstreams/weir/internal/graph"
 )
 
-// Inventory is what a topology keeps on the cluster and on disk: what the next version of the program has to find again. It
+// Inventory lists the state of a topology on the cluster and on disk. The next version of the program has to find it again. It
 // depends on nothing else, such as stateless operators, the order of declarations, lines, the machine or the build. Keep it
 // as JSON beside the program, or in its tests, and compare with [Diff]. In names of topics, GROUP stands for the consumer
 // group.
 type Inventory struct {
 	// Streams are ordered by ID.
 	Streams []StreamInventory `json:"streams"`
-	// Globals are the topics of global tables, ordered by name. They keep nothing but what is in the topic.
+	// Globals are the topics of global tables, ordered by name. They have no state beside the topic.
 	Globals []string `json:"globals,omitempty"`
 }
 
-// StreamInventory is what a sub-topology keeps.
+// StreamInventory lists the state of a sub-topology.
 type StreamInventory struct {
 	// ID is the stream id. State of all tasks lies under it.
 	ID string `json:"id"`
@@ -40,11 +40,11 @@ type StoreInventory struct {
 	Changelog string `json:"changelog"`
 	// Operator is the kind of the first operator that uses the store, as Describe names it.
 	Operator string `json:"operator"`
-	// Key and State name the Go types of the keys and of what is kept for them, and their codecs, without the paths of
+	// Key and State name the Go types of the keys and of their values, and their codecs, without the paths of
 	// packages: "string as codec.stringCodec". Inventories of versions that did not know them have "".
 	Key   string `json:"key,omitempty"`
 	State string `json:"state,omitempty"`
-	// Meaning says what is kept where types do not tell: of a window, its aggregator and whether it is closed by partition.
+	// Meaning describes the content where types do not: for a window, its aggregator and whether it is closed by partition.
 	Meaning string `json:"meaning,omitempty"`
 }
 
@@ -58,7 +58,7 @@ type RepartitionInventory struct {
 	Value string `json:"value,omitempty"`
 }
 
-// Inventory returns what the topology keeps. The topology has to be valid.
+// Inventory returns the inventory of the topology. The topology has to be valid.
 func (t *Topology) Inventory() Inventory {
 	plan := graph.NewPlan(&t.graph, groupPlaceholder)
 	var inventory Inventory

@@ -17,8 +17,8 @@ type Matched[R any] = operator.Matched[R]
 // not later, unless the definition says otherwise. Records without such a one are dropped. A null value of right says that
 // there is none from its time on.
 //
-// Results carry the key, time and headers of the left record. What comes on the right never emits anything by itself, and
-// changes no result that was emitted. Records with a null key are skipped and counted.
+// Results carry the key, time and headers of the left record. A right record never emits a result by itself, and
+// changes no emitted result. Records with a null key are skipped and counted.
 func (s Stream[K, V]) JoinAsOf[R, W any](right Stream[K, R], d join.AsOf, f func(V, R) W) Stream[K, W] {
 	return s.joinAsOf(right, d, false, func(_ context.Context, l *Record[K, V], r *Matched[R]) (W, error) {
 		return f(l.Value, r.Value), nil
@@ -32,7 +32,7 @@ func (s Stream[K, V]) JoinAsOfRecord[R, W any](right Stream[K, R], d join.AsOf, 
 	}).checked(f == nil)
 }
 
-// LeftJoinAsOf is JoinAsOf but keeps records without a match: the function then gets nil. What it gets must not be kept.
+// LeftJoinAsOf is JoinAsOf but keeps records without a match: the function then gets nil. The function must not keep its arguments.
 func (s Stream[K, V]) LeftJoinAsOf[R, W any](right Stream[K, R], d join.AsOf, f func(V, *R) W) Stream[K, W] {
 	return s.joinAsOf(right, d, true, func(_ context.Context, l *Record[K, V], r *Matched[R]) (W, error) {
 		return f(l.Value, matchValue(r)), nil

@@ -7,22 +7,22 @@ import (
 	"github.com/weirstreams/weir/operator"
 )
 
-// JoinForeignKey joins each row of t with the row of another table whose key the row names: foreignKey returns it, or false
+// JoinForeignKey joins each row of t with a row of another table, by a key in the row of t: foreignKey returns that key, or false
 // if the row has none. Any number of rows of t may name the same row of right. The result has the keys of t, and a row where
 // both sides have one. When a row of either side changes or is deleted, so does that of the result, or all those that name it.
 //
 // The right row may be in another task. So the key of each row is sent to it through an internal topic, and the right row
 // comes back through another one: the row of the result follows that of t with a delay, which exactly once is two checkpoints
-// of whoever does the work. A change of a row that names the same row as before needs no such exchange. When the row names
+// of the members that do the work. A change of a row that names the same row as before needs no such exchange. When the row names
 // another one, the row of the result stays as it was until that is there. Results have no headers; those of a change of right
 // have its time.
 //
 // The name is part of those of the internal topics and of two stores: one, of that name, has the right row for each row of t;
 // the other, with "_subscriptions" behind it, has which rows name a row of right, for as long as they do, whether there is
 // such a row or not. Rows of both sides are encoded with the codecs of their tables. The keys that foreignKey returns are
-// encoded as those of right, whose topic must be partitioned by the hash of its keys: see [Stream.GroupByKey] otherwise.
+// encoded as those of right. The topic of right must be partitioned by the hash of its keys: see [Stream.GroupByKey] otherwise.
 //
-// foreignKey and f must give the same result for the same rows: f is called again to find out what a row was.
+// foreignKey and f must give the same result for the same rows: f is called again to compute former rows.
 func (t Table[K, V]) JoinForeignKey[F, R, W any](
 	name string, right Table[F, R], foreignKey func(V) (F, bool), f func(V, R) W,
 ) Table[K, W] {
@@ -30,7 +30,7 @@ func (t Table[K, V]) JoinForeignKey[F, R, W any](
 }
 
 // LeftJoinForeignKey is JoinForeignKey but has a row for each of t: f gets nil if right has no row of that key, or the row of
-// t names none. What it gets must not be kept.
+// t names none. The function must not keep its arguments.
 func (t Table[K, V]) LeftJoinForeignKey[F, R, W any](
 	name string, right Table[F, R], foreignKey func(V) (F, bool), f func(V, *R) W,
 ) Table[K, W] {
@@ -107,7 +107,7 @@ func (t Table[K, V]) joinForeignKey[F, R, W any](
 	return result
 }
 
-// rightOfForeignKey adds the right side of a join: what answers subscriptions. It returns the node that reads the answers,
+// rightOfForeignKey adds the right side of a join, which answers subscriptions. It returns the node that reads the answers,
 // which is not added yet.
 func (t Table[F, R]) rightOfForeignKey(name, site string, subscriptions *graph.Node) (answers *graph.Node) {
 	g := &t.topology.graph

@@ -16,11 +16,11 @@ var ErrNoKey = operator.ErrNoKey
 // such a row are dropped. Results carry the key, time and headers of the record; changes of the table emit nothing by
 // themselves. The key of the record may be null, and the stream need not be partitioned like the table.
 //
-// The row is the one that the table has when the record is processed: the table is read on its own, whatever the timestamps
-// say. What was in its topic when the process started is there. A replay finds the rows of today, and two processes may see a
+// The row is the one that the table has when the record is processed: the table is read on its own, without regard to timestamps.
+// All records of its topic from before the start of the process are there. A replay finds the rows of today, and two processes may see a
 // change at different times. Where a result must not depend on that, use [Stream.JoinTable] or an as-of join.
 //
-// What pointers, slices and maps in the row refer to is shared with all tasks and must not be changed.
+// The targets of pointers, slices and maps in the row are shared with all tasks and must not be changed.
 func (s Stream[K, V]) JoinGlobal[K2, T, W any](table GlobalTable[K2, T], key func(V) K2, f func(V, T) W) Stream[K, W] {
 	return s.joinGlobal(table, false,
 		func(_ context.Context, r *Record[K, V]) (K2, error) { return key(r.Value), nil },
@@ -39,7 +39,7 @@ func (s Stream[K, V]) JoinGlobalRecord[K2, T, W any](
 	).checked(key == nil || f == nil)
 }
 
-// LeftJoinGlobal is JoinGlobal but keeps records without a row: the function then gets nil. What it gets must not be kept.
+// LeftJoinGlobal is JoinGlobal but keeps records without a row: the function then gets nil. The function must not keep its arguments.
 func (s Stream[K, V]) LeftJoinGlobal[K2, T, W any](table GlobalTable[K2, T], key func(V) K2, f func(V, *T) W) Stream[K, W] {
 	return s.joinGlobal(table, true,
 		func(_ context.Context, r *Record[K, V]) (K2, error) { return key(r.Value), nil },

@@ -32,8 +32,8 @@ func (s Stream[K, V]) JoinIntervalRecord[R, W any](right Stream[K, R], d join.In
 }
 
 // LeftJoinInterval is JoinInterval but also emits left records without a match: the function then gets nil. They are emitted
-// at once, and again with each match that comes later, unless the definition says UnmatchedWhenFinal. What the function gets
-// must not be kept.
+// at once, and again with each match that comes later, unless the definition says UnmatchedWhenFinal. The function must not
+// keep its arguments.
 func (s Stream[K, V]) LeftJoinInterval[R, W any](right Stream[K, R], d join.Interval, f func(V, *R) W) Stream[K, W] {
 	return s.joinInterval(right, d, true, false, func(_ context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
 		return f(l.Value, valueOrNil(r)), nil

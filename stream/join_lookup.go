@@ -18,12 +18,12 @@ import (
 // the rows may change, and a replay then gives other results. Where that matters, bring the rows in as a topic, and join a
 // Table. Keys may be null.
 //
-// The lookup may be used by several operators, and belongs to the caller, who closes it after the end of App.Run. While it
+// The lookup may be used by several operators, and belongs to the caller. Close it after the end of App.Run. While it
 // is unavailable (join.UnavailableError), the worker stops reading, and tries again until it answers (join.Limits); an error of
 // one query goes to the error policy with its record.
 //
-// Values are held until there is an answer. Behind operators with state, which may change what they have handed on, copies
-// are, made as for Update.
+// Values are held until there is an answer. Behind operators with state, which may change values later, copies
+// are held, made as for Update.
 func (s Stream[K, V]) JoinLookup[Q, R, W any](lookup join.Lookup[Q, R], query func(V) Q, f func(V, R) W) Stream[K, W] {
 	return s.joinLookup(lookup, false, func(_ context.Context, r *Record[K, V]) (Q, error) {
 		return query(r.Value), nil
@@ -43,7 +43,7 @@ func (s Stream[K, V]) JoinLookupRecord[Q, R, W any](
 	}).checked(query == nil).checked(f == nil)
 }
 
-// LeftJoinLookup is JoinLookup but keeps records without a row: the function then gets nil. What it gets must not be changed.
+// LeftJoinLookup is JoinLookup but keeps records without a row: the function then gets nil. The function must not change its arguments.
 func (s Stream[K, V]) LeftJoinLookup[Q, R, W any](lookup join.Lookup[Q, R], query func(V) Q, f func(V, *R) W) Stream[K, W] {
 	return s.joinLookup(lookup, true, func(_ context.Context, r *Record[K, V]) (Q, error) {
 		return query(r.Value), nil
@@ -81,7 +81,7 @@ func (s Stream[K, V]) joinLookup[Q, R, W any](
 	return out
 }
 
-// behindState reports whether the values that come out of a node may be what a store of its task holds.
+// behindState reports whether the output values of a node may be values in a store of its task.
 func behindState(n *graph.Node) bool {
 	if n.Kind == graph.KindRepartition {
 		return false

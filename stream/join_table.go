@@ -21,7 +21,7 @@ func (s Stream[K, V]) JoinTableRecord[T, W any](table Table[K, T], f func(contex
 	return s.joinTable(table, false, func(ctx context.Context, r *Record[K, V], row *T) (W, error) { return f(ctx, *r, *row) }).checked(f == nil)
 }
 
-// LeftJoinTable is JoinTable but keeps records without a row: the function then gets nil. What it gets must not be kept.
+// LeftJoinTable is JoinTable but keeps records without a row: the function then gets nil. The function must not keep its arguments.
 func (s Stream[K, V]) LeftJoinTable[T, W any](table Table[K, T], f func(V, *T) W) Stream[K, W] {
 	return s.joinTable(table, true, func(_ context.Context, r *Record[K, V], row *T) (W, error) { return f(r.Value, row), nil }).checked(f == nil)
 }

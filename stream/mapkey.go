@@ -33,7 +33,7 @@ func rekey[K, V, L any](f func(context.Context, *Record[K, V]) (L, error)) build
 	}
 }
 
-// WithKeyCodec returns the same stream, for which stateful operators that follow find state by the key as c encodes it.
+// WithKeyCodec returns the same stream; stateful operators behind it find state by the key as c encodes it.
 func (s Stream[K, V]) WithKeyCodec(c codec.Codec[K]) Stream[K, V] {
 	if c != nil {
 		s.key = c

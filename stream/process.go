@@ -6,7 +6,7 @@ import (
 	"github.com/weirstreams/weir/store"
 )
 
-// Processor does what the other operators cannot say: it has a life of its own, forwards any records at any time, and
+// Processor covers cases that the other operators do not: it keeps resources, forwards any records at any time, and
 // sets timers.
 type Processor[K, V, L, W any] = operator.Processor[K, V, L, W]
 
@@ -14,7 +14,7 @@ type Processor[K, V, L, W any] = operator.Processor[K, V, L, W]
 // timers and resources does not want to write.
 type ProcessorBase[K, L, W any] = operator.ProcessorBase[K, L, W]
 
-// ProcessorContext is what a processor knows of its task.
+// ProcessorContext gives a processor access to its task.
 type ProcessorContext[L, W any] = operator.ProcessorContext[L, W]
 
 // Holder is a processor that keeps records and forwards them later under their own time.
@@ -24,10 +24,10 @@ type Holder = operator.Holder
 type Timer[K any] = operator.Timer[K]
 
 // Process runs a processor, which f makes of its stores, one for each task. The stores are cells, maps, timers or a group
-// of these; store.None if there are none. What MapState says of state, and MapKey of keys, goes for it too.
+// of these; store.None if there are none. The rules of MapState for state and of MapKey for keys hold for Process too.
 //
-// Timers are kept in a store.Timers, per key and name. Those in event time fire before the record is processed whose time
-// they are due by; those that are due by the clock fire between two records. An error of a processor outside of the
+// Timers are kept in a store.Timers, per key and name. Those in event time fire before the first record that reaches
+// their time; those in clock time fire between two records. An error of a processor outside of the
 // processing of a record cannot be skipped.
 func (s Stream[K, V]) Process[T, L, W any](stores store.Handle[T], f func(T) Processor[K, V, L, W]) Stream[L, W] {
 	return s.stateful("process", stores, codec.For[L](), func(env *operator.Env, node int, next operator.Receiver[L, W]) (operator.Receiver[K, V], error) {

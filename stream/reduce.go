@@ -9,10 +9,10 @@ import (
 	"github.com/weirstreams/weir/window"
 )
 
-// Reduce combines the values of each key, in the order in which they come: f is given what the values before have come
-// to, and the next one. The first value of a key is taken as it is. The result so far is emitted with each record, with
+// Reduce combines the values of each key, in order of arrival: f is given the result of the values before,
+// and the next value. The first value of a key is taken as it is. The result so far is emitted with each record, with
 // its key, time and headers, and kept in the cell. Null values are dropped; records with a null key are skipped and
-// counted. f must not change what it is given.
+// counted. f must not change its arguments.
 func (s Stream[K, V]) Reduce(cell *store.CellHandle[V], f func(soFar, next V) V) Stream[K, V] {
 	return s.reduce(cell, func(_ context.Context, soFar V, r *Record[K, V]) (V, error) { return f(soFar, r.Value), nil }).checked(f == nil)
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/weirstreams/weir/sink"
 )
 
-// Sink hands the stream to a sink outside of Kafka. name says what it is, in errors, logs and Describe. Delivery is at least
+// Sink hands the stream to a sink outside of Kafka. name names it in errors, logs and Describe. Delivery is at least
 // once: see package sink. Records with null keys and null values are handed on like others.
 func (s Stream[K, V]) Sink(name string, to sink.Sink[K, V]) {
 	n := &graph.Node{Kind: graph.KindExternal, Detail: name, Effect: true}

@@ -7,7 +7,7 @@ import (
 	"github.com/weirstreams/weir/store"
 )
 
-// FilterState is Filter with state that belongs to the record's key. What MapState says of state goes for it too.
+// FilterState is Filter with state that belongs to the record's key. The rules of MapState for state hold here too.
 func (s Stream[K, V]) FilterState[T any](stores store.Handle[T], f func(T, V) bool) Stream[K, V] {
 	return s.filterState(stores, func(_ context.Context, t T, r *Record[K, V]) (bool, error) {
 		return f(t, r.Value), nil

@@ -7,7 +7,7 @@ import (
 	"github.com/weirstreams/weir/store"
 )
 
-// FlatMapState is FlatMap with state that belongs to the record's key. What MapState says of state goes for it too.
+// FlatMapState is FlatMap with state that belongs to the record's key. The rules of MapState for state hold here too.
 func (s Stream[K, V]) FlatMapState[T, W any](stores store.Handle[T], f func(T, V) []W) Stream[K, W] {
 	return s.flatMapState(stores, func(_ context.Context, t T, r *Record[K, V]) ([]W, error) {
 		return f(t, r.Value), nil

@@ -66,7 +66,7 @@ func (s Stream[K, V]) add(n *graph.Node) *graph.Node {
 // build makes the operator of a node: it takes records of s and hands records of the new stream to next.
 type build[K, V, L, W any] func(env *operator.Env, node int, next operator.Receiver[L, W]) (operator.Receiver[K, V], error)
 
-// then puts an operator behind s and returns the stream of what it emits.
+// then puts an operator behind s and returns the stream of its output.
 func (s Stream[K, V]) then[L, W any](n *graph.Node, key codec.Codec[L], f build[K, V, L, W]) Stream[L, W] {
 	n.Lower = func(b *graph.Builder, n *graph.Node) (any, error) {
 		next, err := graph.Next[L, W](b, n)

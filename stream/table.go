@@ -13,7 +13,7 @@ import (
 // Table is a place in a topology at which there is one row for each key: the latest value that a stream had for it. It
 // is a small value to be copied.
 //
-// What counts as the latest is the order in which records are processed: that of offsets within a partition.
+// The latest value is that of the last processed record; within a partition, records are processed in the order of offsets.
 type Table[K, V any] struct {
 	topology *Topology
 	// node emits the changes of the table, as operator.Change.
@@ -21,7 +21,7 @@ type Table[K, V any] struct {
 	key  codec.Codec[K]
 	// value encodes rows where they have to be.
 	value codec.Codec[V]
-	// view returns what finds rows in a task.
+	// view returns the view of a task on the rows.
 	view func(b *graph.Builder) (operator.View[K, V], error)
 	// of are the nodes of the tables that the rows are made of.
 	of []*graph.Node
@@ -84,7 +84,7 @@ func (t Table[K, V]) Stream() Stream[K, V] {
 // To writes the changes of the table to a topic: the new row, or a null value if it was deleted.
 func (t Table[K, V]) To(topic Topic[K, V]) { t.Stream().To(topic) }
 
-// link adds a node behind the table that takes its changes to what lower returns.
+// link adds a node behind the table that takes its changes to the receiver of lower.
 func (t Table[K, V]) link(kind graph.Kind, site string, lower func(b *graph.Builder) (operator.Receiver[K, operator.Change[V]], error)) *graph.Node {
 	return t.topology.graph.Add(&graph.Node{
 		Kind: kind, Site: site, Lower: func(b *graph.Builder, _ *graph.Node) (any, error) { return lower(b) },
@@ -94,18 +94,18 @@ func (t Table[K, V]) link(kind graph.Kind, site string, lower func(b *graph.Buil
 // Join joins two tables: where both have a row for a key, the result has the row that f makes of them. When a row of
 // either side changes or is deleted, so does that of the result.
 //
-// f must give the same result for the same rows: it is called again to find out what a row was. The result is not
+// f must give the same result for the same rows: it is called again to compute former rows. The result is not
 // stored.
 func (t Table[K, V]) Join[R, W any](right Table[K, R], f func(V, R) W) Table[K, W] {
 	return t.join(right, false, false, func(l *V, r *R) W { return f(*l, *r) }, f == nil)
 }
 
-// LeftJoin is Join but has a row for each of t: f gets nil where right has none. What it gets must not be kept.
+// LeftJoin is Join but has a row for each of t: f gets nil where right has none. The function must not keep its arguments.
 func (t Table[K, V]) LeftJoin[R, W any](right Table[K, R], f func(V, *R) W) Table[K, W] {
 	return t.join(right, true, false, func(l *V, r *R) W { return f(*l, r) }, f == nil)
 }
 
-// OuterJoin is Join but has a row where either side has one: f gets nil for the other. What it gets must not be kept.
+// OuterJoin is Join but has a row where either side has one: f gets nil for the other. The function must not keep its arguments.
 func (t Table[K, V]) OuterJoin[R, W any](right Table[K, R], f func(*V, *R) W) Table[K, W] {
 	return t.join(right, true, true, f, f == nil)
 }

@@ -8,8 +8,8 @@ import (
 )
 
 // SetTimestamp gives each record the event time that f makes of its value, cut to milliseconds. It counts for the
-// windows, joins, times to live and topics that follow. Records keep their order, and neither the order in which topics
-// are read nor the time of the operators before changes.
+// windows, joins, times to live and topics that follow. Records keep their order, and neither the order of reading topics
+// nor the time of the operators before changes.
 func (s Stream[K, V]) SetTimestamp(f func(V) time.Time) Stream[K, V] {
 	return s.setTimestamp(func(_ context.Context, r *Record[K, V]) (time.Time, error) { return f(r.Value), nil }).checked(f == nil)
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/weirstreams/weir/operator"
 )
 
-// Write says what is written of a record in place of what it has: key, partition, time or headers.
+// Write replaces the key, partition, time or headers of a record when it is written.
 type Write[K, V any] = operator.Write[K, V]
 
 // ToWith is To with another key, partition, time or headers than those of the record. A partition that the topic does not

@@ -40,10 +40,10 @@ func (t Topic[K, V]) WithPartitions(n int32) Topic[K, V] {
 	return t
 }
 
-// WithTimestamps sets what the event time of a record is, cut to milliseconds, where that is not the time of its message:
-// windows, joins and whatever else looks at time use it, and what the record is written to gets it. at sees the decoded
+// WithTimestamps sets the event time of a record, cut to milliseconds, where that is not the time of its message:
+// windows, joins and all other operators use it, and output records carry it. at sees the decoded
 // record with the time of the message. It is called by one goroutine per task, for each record that is read, and for each
-// of the records that a message is split into. A panic is an error of the record.
+// record of a message that is split. A panic is an error of the record.
 //
 // Time-aligned reading of several topics goes by the times of the messages.
 func (t Topic[K, V]) WithTimestamps(at func(r Record[K, V]) time.Time) Topic[K, V] {

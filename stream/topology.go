@@ -34,7 +34,7 @@ func (t *Topology) From[K, V any](topic Topic[K, V]) Stream[K, V] {
 	return Stream[K, V]{t, n, topic.key}
 }
 
-// checkTopic records what is wrong with a topic that a node uses.
+// checkTopic records the mistakes in a topic that a node uses.
 func checkTopic[K, V any](t *Topology, n *graph.Node, topic Topic[K, V]) {
 	if err := checkTopicName(topic.name); err != nil {
 		t.graph.Find(n, "%v", err)

@@ -9,12 +9,12 @@ import (
 	"github.com/weirstreams/weir/operator"
 )
 
-// Update lets f change what each value points to: values are pointers, maps, slices or interfaces that hold one of these.
+// Update lets f change the target of each value: values are pointers, maps, slices or interfaces that hold one of these.
 // Key, time and headers are kept. Null values pass without a call. For other values there is Map.
 //
 // Where the stream branches before it, other branches do not see the change: f then gets a copy. It is made by the
 // value's method Clone() V, if it has one, or by following pointers, maps, slices and exported fields. Functions of
-// other operators must not change what they are given.
+// other operators must not change their arguments.
 func (s Stream[K, V]) Update(f func(V)) Stream[K, V] {
 	return s.update(func(_ context.Context, r *Record[K, V]) error { f(r.Value); return nil }).checked(f == nil)
 }

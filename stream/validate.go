@@ -16,7 +16,7 @@ type Finding struct {
 	Site string
 	// Node names the node as Describe does. Node and Site are empty if the finding is about the whole topology.
 	Node string
-	// Problem says what is wrong.
+	// Problem describes the mistake.
 	Problem string
 }
 
@@ -191,7 +191,7 @@ func (t *Topology) findCycles(add addFinding) {
 	}
 }
 
-// findRepartitionLoops reports operations whose result is merged with what they group. The tasks would read the topic
+// findRepartitionLoops reports operations with a result that is merged with their own input. The tasks would read the topic
 // that they write, and its name, which is made of those of the topics that they read, would contain itself.
 func findRepartitionLoops(plan *graph.Plan, add addFinding) {
 	writers := func(part *graph.Part) (parts []*graph.Part) { // of the internal topics that a part reads
@@ -214,7 +214,7 @@ func findRepartitionLoops(plan *graph.Plan, add addFinding) {
 	}
 }
 
-// reachable returns what can be reached from a node in one step or more.
+// reachable returns the nodes that can be reached from a node in one step or more.
 func reachable[N comparable](from N, next func(N) []N) map[N]bool {
 	seen := map[N]bool{}
 	var visit func(N)
@@ -262,7 +262,7 @@ func findCollisions(plan *graph.Plan, add addFinding) {
 	}
 }
 
-// checkTopicName says what is wrong with the name of a topic.
+// checkTopicName returns the mistake in the name of a topic.
 func checkTopicName(name string) error {
 	if name == "" {
 		return errors.New("the name of the topic is empty")

@@ -20,7 +20,7 @@ func (t *Topology) findUnfinished() (findings []Finding) {
 	return findings
 }
 
-// findUnread reports streams and tables that nothing reads: what was declared there has no effect. Nodes that were found
+// findUnread reports streams and tables that nothing reads: they have no effect. Nodes that were found
 // to be wrong already are left out.
 func (t *Topology) findUnread(found []Finding, add addFinding) {
 	wrong := map[string]bool{} // by site

@@ -10,14 +10,14 @@ import (
 	"github.com/weirstreams/weir/window"
 )
 
-// Windowed is a stream whose records fall into windows by their time. It is made by Stream.Window.
+// Windowed is a stream with records that fall into windows by their time. It is made by Stream.Window.
 type Windowed[K, V any] struct {
 	stream     Stream[K, V]
 	definition window.Definition
 	declared   *graph.Unfinished
 }
 
-// Window assigns the records of each key to windows. What is computed in a window is said by Aggregate.
+// Window assigns the records of each key to windows. Aggregate chooses the result of a window.
 func (s Stream[K, V]) Window(d window.Definition) Windowed[K, V] {
 	return Windowed[K, V]{s, d, s.topology.unfinished("window "+d.String(), "the window has no Aggregate: it computes nothing", d.Validate)}
 }
@@ -115,14 +115,14 @@ func (a Aggregated[K, V, R]) When(f func(soFar R) bool) Aggregated[K, V, R] {
 }
 
 // WhenRecord is When with a function that also gets the record: its key, value, time and headers. An error of f is one of
-// the record, whose value is in the window already.
+// the record. The value of the record stays in the window.
 func (a Aggregated[K, V, R]) WhenRecord(f func(ctx context.Context, soFar R, r Record[K, V]) (bool, error)) Aggregated[K, V, R] {
 	a.emission.When = recordTriggerOf(f)
 	return a.checked("WhenRecord", f == nil)
 }
 
-// CloseAfter closes a window before its time, after a record with which f says so of the result. What comes for the
-// window afterwards is aggregated anew, and may give further results of the same window. It is for tumbling and hopping
+// CloseAfter closes a window before its time, after a record with which f says so of the result. Later records of the
+// window are aggregated anew, and may give further results of the same window. It is for tumbling and hopping
 // windows by time. Results of windows that the same record closes by time come first.
 func (a Aggregated[K, V, R]) CloseAfter(f func(soFar R) bool) Aggregated[K, V, R] {
 	a.emission.CloseAfter = triggerOf[K, V](f)
@@ -130,14 +130,14 @@ func (a Aggregated[K, V, R]) CloseAfter(f func(soFar R) bool) Aggregated[K, V, R
 }
 
 // CloseAfterRecord is CloseAfter with a function that also gets the record: its key, value, time and headers. An error of
-// f is one of the record, whose value is in the window already.
+// f is one of the record. The value of the record stays in the window.
 func (a Aggregated[K, V, R]) CloseAfterRecord(f func(ctx context.Context, soFar R, r Record[K, V]) (bool, error)) Aggregated[K, V, R] {
 	a.emission.CloseAfter = recordTriggerOf(f)
 	return a.checked("CloseAfterRecord", f == nil)
 }
 
-// CloseBefore is CloseAfter but asks before a value is added. The value that closes a window is the first of what is
-// aggregated anew. It is not asked about a window without records, nor before a null value that the aggregator does not
+// CloseBefore is CloseAfter but asks before a value is added. The value that closes a window is the first of the
+// new aggregation. It is not asked about a window without records, nor before a null value that the aggregator does not
 // see.
 func (a Aggregated[K, V, R]) CloseBefore(f func(soFar R, next V) bool) Aggregated[K, V, R] {
 	a.emission.CloseBefore = func(_ context.Context, soFar R, r *Record[K, V]) (bool, error) { return f(soFar, r.Value), nil }

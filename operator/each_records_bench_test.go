@@ -89,6 +89,10 @@ func init() {
 			s.ToOneOf(func(context.Context, flightRecord) (stream.Topic[string, flight], error) { return flightsOut, nil }, flightsOut, otherFlights)
 			return s
 		},
+		"ToDynamic": func(s flights) flights {
+			s.ToDynamic(flightsOut, func(context.Context, flightRecord) (string, error) { return flightsOut.Name(), nil })
+			return s
+		},
 		"ToOneOfWith": func(s flights) flights {
 			s.ToOneOfWith(stream.Write[string, flight]{Key: func(r flightRecord) string { return r.Value.Destination }}, func(context.Context, flightRecord) (stream.Topic[string, flight], error) { return flightsOut, nil }, flightsOut, otherFlights)
 			return s

@@ -365,6 +365,8 @@ func (a *App) startWorkers(
 		OpenBackend:        state.open,
 		DestroyBackend:     state.destroy,
 		Purge:              purger.add,
+		CreateTopics:       a.config.CreateTopics,
+		Replication:        a.config.Replication,
 		Compressed:         a.config.Compression != "" && a.config.Compression != "none",
 		Linger:             linger,
 		Clock:              clock.System,

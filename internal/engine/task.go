@@ -176,8 +176,11 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 				Limits: w.config.StoreLimits,
 			}, err
 		},
-		Output: func(topic string) (operator.Output, error) { return w.output(t, topic) },
+		Output:    func(topic string) (operator.Output, error) { return w.output(t, topic) },
 		KeepsTime: w.keepsTime(part), LeastMillis: absent,
+		DynamicOutput: func(node int, topic string, template operator.TopicTemplate) (string, operator.Output, error) {
+			return w.dynamicOutput(t, node, topic, template)
+		},
 	}
 	if w.observed() {
 		t.observe = w.observe

@@ -318,7 +318,10 @@ func TestTheTopicOfAGlobalTableIsCheckedBeforeAnythingIsRead(t *testing.T) {
 	// An internal topic of the application itself is none.
 	c.rows = "changelog__" + k.group + "--" + c.input + "--sum"
 	topology := pipeline{input: c.input, output: c.output}.topology()
-	topology.GlobalTable(stream.NewTopic(c.rows, codec.String(), codec.String()))
+	table := topology.GlobalTable(stream.NewTopic(c.rows, codec.String(), codec.String()))
+	topology.From(stream.NewTopic(k.Topic(t, "other", 1), codec.String(), codec.String())).
+		JoinGlobal(table, func(text string) string { return text }, func(text, row string) string { return text + row }).
+		To(stream.NewTopic(c.output, codec.String(), codec.String()))
 	if plan := planned(t, topology, config); len(plan.Problems) != 1 || !strings.Contains(plan.Problems[0], "is an internal topic of this application") {
 		t.Errorf("plan: %v", plan)
 	}

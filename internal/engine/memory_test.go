@@ -48,9 +48,10 @@ type fileDisk struct {
 }
 
 func (d *fileDisk) open(dir string) (store.Backend, error) { return d.pebble.Open(d.dir + "/" + dir) }
-func (d *fileDisk) destroy(dir string) error               { return vfs.Default.RemoveAll(d.dir + "/" + dir) }
-func (d *fileDisk) crash()                                 {}
-func (d *fileDisk) lose()                                  {}
+
+func (d *fileDisk) destroy(dir string) error { return vfs.Default.RemoveAll(d.dir + "/" + dir) }
+func (d *fileDisk) crash()                   {}
+func (d *fileDisk) lose()                    {}
 
 // State that changes in one burst of input, 100 MB of it, is checked in each time that CheckpointBytes have changed, and leaves memory
 // when it is at rest: a worker takes a small multiple of CheckpointBytes and CacheBytes.

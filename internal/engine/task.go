@@ -157,7 +157,11 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 	}
 	defer func() {
 		if err != nil {
+			damage := t.damaged()
 			err = errors.Join(fmt.Errorf("task %s: %w", t.name, err), t.close(false))
+			if damage != nil {
+				err = errors.Join(err, w.dropDamaged(id, t.name, damage))
+			}
 		}
 	}()
 	if len(part.Stores) > 0 {

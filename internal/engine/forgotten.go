@@ -8,21 +8,30 @@ import (
 	"github.com/weirstreams/weir/internal/graph"
 )
 
-// commitStarts makes a checkpoint of where tasks begin whose inputs had no committed offsets, before they process anything. From
-// then on the group has offsets for each topic that it has read anything of, until the cluster forgets them.
+// commitStarts makes a checkpoint of where tasks begin whose inputs had no committed offsets. Only then are their inputs fetched: a
+// task that the group has given to others finds that out here, before it has written anything that its successor meets. From then on
+// the group has offsets for each topic that it has read anything of, until the cluster forgets them.
 func (w *Worker) commitStarts(ctx context.Context) error {
 	if !w.starting || w.resting() || w.heldBack() {
 		return nil
 	}
-	for _, t := range w.tasks {
-		if t.starting && t.state == running {
+	var starts []*task
+	for _, t := range w.sortedTasks() {
+		if t.state == starting {
 			t.changed = true
+			starts = append(starts, t)
 		}
 	}
 	if err := w.Checkpoint(ctx); err != nil {
 		return err
 	}
 	w.starting = false
+	for _, t := range starts {
+		t.state = running
+		if err := w.fetchInput(ctx, t); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -11,11 +11,7 @@ import (
 
 // The Record forms of operators, for TestOperatorsDoNotAllocate and BenchmarkEach.
 
-var (
-	moment   = time.UnixMilli(1)
-	last     = store.NewCell[flight]("last")
-	toGroups = stream.Repartition[string, flight]{Name: "g", Value: flightCodec{}}
-)
+var toGroups = stream.Repartition[string, flight]{Name: "g", Value: flightCodec{}}
 
 // tryBoth2 is both2 for functions that can fail.
 var tryBoth2 iter.Seq2[flight, error] = func(yield func(flight, error) bool) { _ = yield(both[0], nil) && yield(both[1], nil) }

@@ -213,6 +213,7 @@ func (c *TLSConfig) curves(config *tls.Config) error {
 	for n, name := range names(c.Curves) {
 		id, ok := known[name]
 		if !ok {
+			//lint:ignore ST1005 Curves is the name of a field.
 			return fmt.Errorf("Curves: name %d is unknown: want X25519, P-256, P-384 or P-521", n+1)
 		}
 		config.CurvePreferences = append(config.CurvePreferences, id)

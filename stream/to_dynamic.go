@@ -26,5 +26,5 @@ func (s Stream[K, V]) ToDynamic(template Topic[K, V], f func(context.Context, Re
 		return operator.Receiver[K, V](operator.NewDynamic(b.Env, n.ID, name, template.key, template.value, settings)), nil
 	}})
 	checkTopic(s.topology, n, template)
-	Stream[K, V]{s.topology, n, s.key}.checked(f == nil)
+	_ = Stream[K, V]{s.topology, n, s.key}.checked(f == nil)
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/graph"
@@ -26,13 +27,27 @@ func (w *Worker) commitStarts(ctx context.Context) error {
 		return err
 	}
 	w.starting = false
+	moved := false
 	for _, t := range starts {
 		t.state = running
 		if err := w.fetchInput(ctx, t); err != nil {
 			return err
 		}
+		if t.moved() {
+			t.changed, moved = true, true
+		}
 	}
-	return nil
+	if !moved {
+		return nil
+	}
+	return w.Checkpoint(ctx)
+}
+
+// moved reports whether the state of a task reflects topics that are others by now. Changelogs say which these are only when the
+// offsets are committed, and before anything is processed: a standing in front of the offsets of the old topics would make a restore
+// go on at those.
+func (t *task) moved() bool {
+	return slices.ContainsFunc(t.stores, func(s taskStore) bool { return len(s.standing.Inputs) > 0 && !s.standing.is(t.topicIDs) })
 }
 
 // forgotten returns an error that says so if the application has read an input without committed offsets before, and there is

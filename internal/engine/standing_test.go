@@ -350,3 +350,51 @@ func TestATaskWritesNothingBeforeItsStartIsCommitted(t *testing.T) {
 		c.expectOrder(c.mustStart(memoryDisk{}), "A10:1 B11:1 A12:1 B13:1")
 	})
 }
+
+// A process may die at any of the commits after it has gone on with a topic that was made anew: nothing of that is skipped, and nothing
+// counts twice.
+func TestACrashAfterLostInputSkipsNothing(t *testing.T) {
+	bothGuarantees(t, func(t *testing.T, exactlyOnce bool) {
+		commit := simbroker.OpCommit
+		if exactlyOnce {
+			commit = simbroker.OpEndTransaction
+		}
+		for at := range 5 {
+			d := memoryDisk{}
+			c, p := ordersTaken(t, customers(), exactlyOnce, d)
+			p.mustClose()
+			c.broker.DeleteTopic(orders.Name())
+			if err := c.broker.CreateTopic(broker.TopicSpec{Name: orders.Name(), Partitions: 1, Replication: -1}); err != nil {
+				t.Fatal(err)
+			}
+			for i := range 25 {
+				c.order("north", 1, int64(i))
+			}
+			c.config.LostInput, c.config.CheckpointRecords = engine.LostContinue, 5
+			commits := 0
+			c.onCall = func(op simbroker.Op) error {
+				if op.Kind == commit && !op.After {
+					if commits++; commits > at {
+						return errCrash
+					}
+				}
+				return nil
+			}
+			p, err := c.start(d, "static")
+			for err == nil {
+				err = p.run()
+				c.clock.Advance(interval)
+			}
+			if !errors.Is(err, errCrash) {
+				t.Fatal(err)
+			}
+			c.onCall = nil
+			p = c.mustStart(d)
+			c.settle(p)
+			p.mustClose()
+			if diff := gocmp.Diff(each(9), c.lastTotals()); diff != "" {
+				t.Errorf("totals after a crash at commit %d (-want +got):\n%s", at, diff)
+			}
+		}
+	})
+}

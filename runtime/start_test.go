@@ -18,6 +18,7 @@ import (
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/kafkatest"
+	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
@@ -200,7 +201,7 @@ func TestNoResetNeedsACommittedOffset(t *testing.T) {
 	k := newKafka(t)
 	p := pipeline{input: k.Topic(t, "in", 1), output: k.Topic(t, "out", 1)}
 	config := k.config()
-	config.OffsetReset = runtime.NoReset
+	config.OffsetReset = kafka.NoReset
 	err := run(t, p.topology(), config).failure()
 	if err == nil || !strings.Contains(err.Error(), k.group) || !strings.Contains(err.Error(), p.input+"[0]") {
 		t.Fatalf("got %v", err)

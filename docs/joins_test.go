@@ -14,9 +14,6 @@ func topic(name string) stream.Topic[string, string] {
 	return stream.NewTopic(name, codec.String(), codec.String())
 }
 
-// results is where the joins of this page send their results to.
-var results = topic("results")
-
 func orNone(s *string) string {
 	if s == nil {
 		return "none"
@@ -31,11 +28,11 @@ func Example_joins() {
 
 	trades.JoinAsOf(quotes, join.Grace(time.Hour), func(trade, quote string) string {
 		return trade + " at " + quote
-	}).To(results)
+	})
 
 	trades.JoinInterval(quotes, join.Within(2*time.Second, time.Second), func(trade, quote string) string {
 		return trade + " around " + quote
-	}).To(results)
+	})
 }
 
 func Example_leftJoins() {
@@ -45,7 +42,7 @@ func Example_leftJoins() {
 	d := join.Grace(time.Hour).Tolerance(2 * time.Second)
 	trades.LeftJoinAsOf(quotes, d, func(trade string, quote *string) string {
 		return trade + " at " + orNone(quote)
-	}).To(results)
+	})
 }
 
 func Example_outerJoins() {
@@ -55,14 +52,14 @@ func Example_outerJoins() {
 	d := join.Within(time.Second, time.Second).Grace(10 * time.Second).UnmatchedWhenFinal()
 	trades.OuterJoinInterval(quotes, d, func(trade, quote *string) string {
 		return orNone(trade) + " and " + orNone(quote)
-	}).To(results)
+	})
 }
 
 func Example_tables() {
 	pages, users, cities := topic("pages"), topic("users"), topic("cities")
 	t := stream.NewTopology()
 
-	t.From(pages).JoinTable(t.Table(users), func(page, user string) string { return user + " opens " + page }).To(results)
+	t.From(pages).JoinTable(t.Table(users), func(page, user string) string { return user + " opens " + page })
 
 	t = stream.NewTopology()
 	t.Table(users).LeftJoin(t.Table(cities), func(user string, city *string) string {
@@ -70,7 +67,7 @@ func Example_tables() {
 			return user
 		}
 		return user + " in " + *city
-	}).To(results)
+	})
 }
 
 type Purchase struct{ Customer, Product string }
@@ -82,7 +79,7 @@ func Example_globalTables() {
 	catalogue := t.GlobalTable(products)
 	t.From(purchases).JoinGlobal(catalogue, func(p Purchase) string { return p.Product }, func(p Purchase, product string) string {
 		return p.Customer + " buys " + product
-	}).To(results)
+	})
 
 	t = stream.NewTopology()
 	catalogue = t.GlobalTable(products)
@@ -93,18 +90,16 @@ func Example_globalTables() {
 		return p.Value.Product, nil
 	}, func(_ context.Context, p stream.Record[string, Purchase], product *string) (string, error) {
 		return p.Value.Customer + " buys " + orNone(product), nil
-	}).To(results)
+	})
 }
 
 func Example_mergedRows() {
 	t := stream.NewTopology()
 	trades := t.From(stream.NewTopic("trades", codec.String(), row.JSON()))
 	quotes := t.From(stream.NewTopic("quotes", codec.String(), row.JSON()))
-	merged := stream.NewTopic("merged", codec.String(), row.JSON())
-	distinct := stream.NewTopic("distinct", codec.String(), row.JSON())
 
-	trades.LeftJoinAsOf(quotes, join.Grace(time.Hour), row.MergeKeepLeft).To(merged)
-	trades.JoinAsOfRecord(quotes, join.Grace(time.Hour).Name("distinct"), mergeDistinct).To(distinct)
+	trades.LeftJoinAsOf(quotes, join.Grace(time.Hour), row.MergeKeepLeft)
+	trades.JoinAsOfRecord(quotes, join.Grace(time.Hour).Name("distinct"), mergeDistinct)
 }
 
 func mergeDistinct(_ context.Context, trade stream.Record[string, row.Row], quote stream.Matched[row.Row]) (row.Row, error) {
@@ -129,7 +124,6 @@ type (
 
 func Example_lookups() {
 	payments := stream.NewTopic("payments", codec.String(), codec.JSON[Payment]())
-	completed := stream.NewTopic("completed", codec.String(), codec.JSON[Payment]())
 	load := func(context.Context, []int64) (map[int64]*Account, error) { return nil, nil }
 	t := stream.NewTopology()
 
@@ -147,7 +141,7 @@ func Example_lookups() {
 	t.From(payments).JoinLookup(cached, func(p Payment) int64 { return p.Account }, func(p Payment, a Account) Payment {
 		p.Owner = a.Owner
 		return p
-	}).To(completed)
+	})
 
 	hurried := join.Limit(cached, join.Limits{Timeout: 2 * time.Second, Tries: 5, Patience: 10 * time.Minute})
 

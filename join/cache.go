@@ -79,6 +79,8 @@ func Cached[Q comparable, R any](lookup Lookup[Q, R], config CacheConfig) *Cache
 
 func (c *Cache[Q, R]) waits() Limits { return waits(c.lookup) }
 
+func (c *Cache[Q, R]) buffered() (Buffer, func(*R) bool, bool) { return BufferOf(c.lookup) }
+
 // Lookup implements [Lookup]. The time is taken once for all queries. A query that another call is asking waits for
 // that answer, for up to a second. With a [Fresh] context all queries are asked.
 func (c *Cache[Q, R]) Lookup(ctx context.Context, queries []Q, found []*R) error {

@@ -1,6 +1,7 @@
 package join_test
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -115,4 +116,42 @@ func ExampleInterval_UnmatchedWhenFinal() {
 	// Output:
 	// 2 100 and 9.5
 	// 5 none and 9.6
+}
+
+// The first record of a gate waits until its owner is known. One of another gate is emitted without an owner when its time is over.
+func ExampleBuffered() {
+	owners := map[string]string{}
+	lookup := join.LookupFunc[string, string](func(_ context.Context, gates []string, found []*string) error {
+		for i, gate := range gates {
+			if owner, ok := owners[gate]; ok {
+				found[i] = &owner
+			}
+		}
+		return nil
+	})
+	in, out := stream.NewTopic("gates", codec.String(), codec.String()), stream.NewTopic("owned", codec.String(), codec.String())
+	t := stream.NewTopology()
+	t.From(in).LeftJoinLookup(join.Buffered(lookup, 30*time.Second),
+		func(gate string) string { return gate },
+		func(gate string, owner *string) string { return gate + " of " + orNone(owner) },
+	).To(out)
+
+	err := testkit.Run(t, func(d *testkit.Driver) {
+		gates := d.Input(in)
+		gates.Send("k", "north", d.Now())
+		gates.Send("k", "south", d.Now())
+		owners["north"] = "Ada"
+		gates.Send("k", "north", d.Now())
+		d.Advance(30 * time.Second)
+		for _, r := range d.Output(out).Read() {
+			fmt.Println(r.Value)
+		}
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// north of Ada
+	// north of Ada
+	// south of none
 }

@@ -96,6 +96,8 @@ func (l limited[Q, R]) Lookup(ctx context.Context, queries []Q, found []*R) erro
 
 func (l limited[Q, R]) waits() Limits { return l.limits }
 
+func (l limited[Q, R]) buffered() (Buffer, func(*R) bool, bool) { return BufferOf(l.lookup) }
+
 // waits returns the limits that were set for a lookup.
 func waits[Q, R any](lookup Lookup[Q, R]) Limits {
 	if l, ok := lookup.(interface{ waits() Limits }); ok {
@@ -170,3 +172,5 @@ func (d *withDefault[Q, R]) Lookup(ctx context.Context, queries []Q, found []*R)
 }
 
 func (d *withDefault[Q, R]) waits() Limits { return waits(d.lookup) }
+
+func (d *withDefault[Q, R]) buffered() (Buffer, func(*R) bool, bool) { return BufferOf(d.lookup) }

@@ -44,6 +44,13 @@ type Lookup[K, V, Q, R, W any] struct {
 	// working is set while code runs that may panic for the record before done.
 	working bool
 
+	// before, if not nil, is called with each answered record before it is handled. After its error it is called again.
+	before func(i int) error
+	// handle does what is to be done with an answered record: emit, unless records without a row wait.
+	handle func(i int) error
+	// fresh makes caches pass queries on.
+	fresh bool
+
 	// since is when the lookup has begun to answer nothing, and zero while it answers. late counts how often the record at
 	// done, asked for alone, has found no answer in time.
 	since time.Time
@@ -60,12 +67,23 @@ func NewLookup[K, V, Q, R, W any](
 	query func(ctx context.Context, r *Record[K, V]) (Q, error),
 	merge func(ctx context.Context, r *Record[K, V], row *R) (W, error), next Receiver[K, W],
 ) *Lookup[K, V, Q, R, W] {
+	l := newLookup(env, node, lookup, unmatched, query, merge, next)
+	env.Buffers = append(env.Buffers, l)
+	return l
+}
+
+// newLookup is NewLookup without a place among the task's buffers.
+func newLookup[K, V, Q, R, W any](
+	env *Env, node int, lookup join.Lookup[Q, R], unmatched bool,
+	query func(ctx context.Context, r *Record[K, V]) (Q, error),
+	merge func(ctx context.Context, r *Record[K, V], row *R) (W, error), next Receiver[K, W],
+) *Lookup[K, V, Q, R, W] {
 	l := &Lookup[K, V, Q, R, W]{
 		env: env, node: node, lookup: lookup, unmatched: unmatched, query: query, merge: merge, next: next, batch: maxLookupBatch,
 		limits: join.LimitsOf(lookup),
 	}
 	l.deadline.timeout = l.limits.Timeout
-	env.Buffers = append(env.Buffers, l)
+	l.handle = l.emit
 	env.OnClose = append(env.OnClose, func() error {
 		l.deadline.end()
 		return nil
@@ -143,8 +161,13 @@ func (l *Lookup[K, V, Q, R, W]) Settle() error {
 			continue
 		}
 		i := l.done
+		if l.before != nil {
+			if err := l.before(i); err != nil {
+				return err
+			}
+		}
 		l.done, l.working = i+1, true
-		if err := l.emit(i); err != nil {
+		if err := l.handle(i); err != nil {
 			l.fail()
 			return err
 		}
@@ -191,6 +214,9 @@ func (l *Lookup[K, V, Q, R, W]) ask() error {
 	clear(l.found[from:to])
 	parent := l.env.StepContext()
 	ctx := l.deadline.of(parent)
+	if l.fresh {
+		ctx = join.Fresh(ctx)
+	}
 	var err error
 	if to-from > 1 {
 		err = l.call(ctx, l.queries[from:to], l.found[from:to])

@@ -22,6 +22,14 @@ type Store interface {
 	Discard()
 }
 
+// Cause is a store whose entries make an operator change other state when their time has come, and are removed then. At least
+// once, the removal is written to the changelog after those changes, so that a crash in between repeats them.
+type Cause interface {
+	Store
+	// WrittenLast reports whether that is so for this store.
+	WrittenLast() bool
+}
+
 // Space is the part of a task's database that belongs to one store.
 type Space struct {
 	// Name is the name of the store.

@@ -333,6 +333,9 @@ func (t *Timers) readDue(kind TimerKind, limit int64) error {
 // Name implements [Store].
 func (t *Timers) Name() string { return t.name }
 
+// WrittenLast implements [Cause].
+func (*Timers) WrittenLast() bool { return true }
+
 // DirtyBytes implements [Store].
 func (t *Timers) DirtyBytes() int64 { return t.cache.dirtyBytes + t.time.dirtyBytes() }
 

@@ -49,6 +49,8 @@ type TimestampedOptions struct {
 	// Tail is how many values of a key stay in memory for as long as the key does, and more until the next checkpoint. 0
 	// means Limits.TailValues.
 	Tail int
+	// Cause makes the store a [Cause].
+	Cause bool
 	// Ahead is how far beyond what is asked for Due reads the index.
 	Ahead int64
 }
@@ -270,6 +272,43 @@ func (s *Timestamped[V]) RemoveFirst(limit int64) error {
 	return s.index(e)
 }
 
+// Remove removes the values of the current key that chosen reports true for, given their positions among all values of the key.
+func (s *Timestamped[V]) Remove(chosen func(i int) bool) error {
+	e := s.current
+	k := &e.value
+	if k.tail != NoTime {
+		if err := s.loadBack(e); err != nil {
+			return err
+		}
+	}
+	n := 0
+	for i := range k.items {
+		it := &k.items[i]
+		if !chosen(i) {
+			k.items[n] = *it
+			n++
+			continue
+		}
+		s.count(k, &it.Value, -1)
+		if it.stored {
+			k.gone = append(k.gone, timedID{it.At, it.number})
+		}
+	}
+	if n == len(k.items) {
+		return nil
+	}
+	clear(k.items[n:])
+	k.items = k.items[:n]
+	s.resize(e)
+	s.cache.touch(e)
+	return s.index(e)
+}
+
+// First returns the time of the first value of the current key, and whether there is one. It needs an index.
+func (s *Timestamped[V]) First() (at int64, ok bool) {
+	return s.current.value.first, s.current.value.indexed
+}
+
 func (s *Timestamped[V]) resize(e *entry[Timeline[V]]) {
 	k := &e.value
 	if len(k.items) == 0 {
@@ -296,6 +335,9 @@ func (s *Timestamped[V]) rowOf(key string, id timedID) []byte {
 
 // DirtyBytes implements [Store].
 func (s *Timestamped[V]) DirtyBytes() int64 { return s.cache.dirtyBytes + s.time.dirtyBytes() }
+
+// WrittenLast implements [Cause].
+func (s *Timestamped[V]) WrittenLast() bool { return s.options.Cause }
 
 // Flush implements [Store].
 func (s *Timestamped[V]) Flush(emit func(key, value []byte) error) error {

@@ -1,6 +1,9 @@
 package store
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // index brings the index up to date after the values of a key were changed.
 func (s *Timestamped[V]) index(e *entry[Timeline[V]]) error {
@@ -85,6 +88,18 @@ func (s *Timestamped[V]) Due(limit int64) (key string, ok bool, err error) {
 func (s *Timestamped[V]) HasDue(limit int64) (bool, error) {
 	_, ok, err := s.Due(limit)
 	return ok, err
+}
+
+// NextDue returns a time before which Due has nothing to return. It reads nothing.
+func (s *Timestamped[V]) NextDue() int64 {
+	next := s.firsts.horizon
+	if next < math.MaxInt64 {
+		next++
+	}
+	if first, ok := s.firsts.tree.Min(); ok {
+		next = min(next, first.end)
+	}
+	return next
 }
 
 // Watermark returns the time that was reached by AdvanceTo, or NoTime. It survives restarts.

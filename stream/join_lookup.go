@@ -2,10 +2,12 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/weirstreams/weir/internal/clone"
 	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/internal/typename"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/operator"
 )
@@ -67,18 +69,40 @@ func (s Stream[K, V]) joinLookup[Q, R, W any](
 	lookup join.Lookup[Q, R], unmatched bool, query func(context.Context, *Record[K, V]) (Q, error),
 	merge func(context.Context, *Record[K, V], *R) (W, error),
 ) Stream[K, W] {
-	copied := clone.Needed[V]() && behindState(s.node)
-	out := s.operate("joinlookup", func(env *operator.Env, node int, next operator.Receiver[K, W]) operator.Receiver[K, V] {
+	copied := cloneHeld[V](s.node)
+	build := func(env *operator.Env, node int, next operator.Receiver[K, W]) (operator.Receiver[K, V], error) {
 		l := operator.NewLookup(env, node, lookup, unmatched, query, merge, next)
-		if copied {
-			l.Clone = clone.For[V]()
+		l.Clone = copied
+		return l, nil
+	}
+	n := &graph.Node{Kind: "joinlookup"}
+	buffer, _, buffered := join.BufferOf(lookup)
+	var problems error
+	if buffered {
+		value, err := stateCodec[V]("left", buffer.ValueCodec())
+		problems = errors.Join(buffer.Validate(), err)
+		waiting, times := buffer.StoreNames()
+		n.Detail, n.Stores = buffer.String(), []string{waiting, times}
+		n.Keep(waiting, typename.Codec(s.key), typename.Codec(value))
+		n.Keep(times, typename.Codec(s.key), "time")
+		build = func(env *operator.Env, node int, next operator.Receiver[K, W]) (operator.Receiver[K, V], error) {
+			return operator.NewBufferedLookup(env, node, lookup, unmatched, s.key, value, copied, query, merge, next)
 		}
-		return l
-	})
+	}
+	out := s.then(n, s.key, build)
+	findAll(s.topology, n, problems)
 	if lookup == nil {
 		s.topology.graph.Find(out.node, "the lookup is nil")
 	}
 	return out
+}
+
+// cloneHeld returns what copies the values that an operator behind a node holds, or nil if they cannot change meanwhile.
+func cloneHeld[V any](n *graph.Node) func(V) V {
+	if !clone.Needed[V]() || !behindState(n) {
+		return nil
+	}
+	return clone.For[V]()
 }
 
 // behindState reports whether the output values of a node may be values in a store of its task.

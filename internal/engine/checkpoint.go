@@ -127,7 +127,7 @@ func (w *Worker) commit(ctx context.Context, offsets map[broker.TopicPartition]i
 //
 // At least once, what no record has caused has no offset by which a restore could tell whether it counts: it counts at once,
 // also if the checkpoint is never completed. So what it has written is acknowledged before its changes of state are, and
-// those before the timers that have caused them are gone. Then it happens again after a crash, and is not lost.
+// those before the timers and waiting records that have caused them are gone (store.Cause). Then it happens again after a crash, and is not lost.
 func (w *Worker) flush(ctx context.Context, tasks []*task, batches []store.Batch) error {
 	causeless := func(t *task) bool { return !w.config.ExactlyOnce && maps.Equal(t.positions, t.committed) }
 	acknowledged := func() error {
@@ -146,38 +146,58 @@ func (w *Worker) flush(ctx context.Context, tasks []*task, batches []store.Batch
 			return err
 		}
 	}
-	timersLast := false
 	for i, t := range tasks {
 		if t.database == nil {
 			continue
 		}
 		batches[i] = t.database.backend.NewBatch()
-		wait := causeless(t) && slices.ContainsFunc(t.stores, isTimers)
-		timersLast = timersLast || wait
-		if err := t.flush(batches[i], now, func(s taskStore) bool { return !wait || !isTimers(s) }); err != nil {
+		all := !causeless(t)
+		if err := t.flush(batches[i], now, func(s taskStore) bool { return all || !isCause(s) }); err != nil {
 			return fmt.Errorf("checkpoint: task %s: %w", t.name, err)
 		}
 	}
-	if !timersLast {
-		return nil
-	}
-	if err := acknowledged(); err != nil {
-		return err
-	}
-	for i, t := range tasks {
-		if !causeless(t) || batches[i] == nil {
-			continue
+	// Then the causes, those that come last in the topology first: a cause may have changed the next one.
+	for level := 0; ; level++ {
+		begun := false
+		for i, t := range tasks {
+			if !causeless(t) || batches[i] == nil {
+				continue
+			}
+			causes := t.causes()
+			if level >= len(causes) {
+				continue
+			}
+			if !begun {
+				begun = true
+				if err := acknowledged(); err != nil {
+					return err
+				}
+			}
+			if err := t.flush(batches[i], now, func(s taskStore) bool { return s.opened == causes[level] }); err != nil {
+				return fmt.Errorf("checkpoint: task %s: %w", t.name, err)
+			}
 		}
-		if err := t.flush(batches[i], now, isTimers); err != nil {
-			return fmt.Errorf("checkpoint: task %s: %w", t.name, err)
+		if !begun {
+			return nil
 		}
 	}
-	return nil
 }
 
-func isTimers(s taskStore) bool {
-	_, ok := s.store.(*store.Timers)
-	return ok
+// isCause reports whether the entries of a store cause other changes.
+func isCause(s taskStore) bool {
+	cause, ok := s.store.(store.Cause)
+	return ok && cause.WrittenLast()
+}
+
+// causes returns the causes among the stores, in the order in which they were opened: from the end of the topology on.
+func (t *task) causes() (opened []int) {
+	for _, s := range t.stores {
+		if isCause(s) {
+			opened = append(opened, s.opened)
+		}
+	}
+	slices.Sort(opened)
+	return opened
 }
 
 // flush appends what changed in some stores to the changelogs and to the batch. Changelog records carry the time of now, in
@@ -231,7 +251,7 @@ const syncInterval = time.Second
 
 // commitState writes a task's batch, and what it reflects, to the database.
 func (w *Worker) commitState(t *task, batch store.Batch) error {
-	t.changed, t.emptying = false, false
+	t.changed, t.emptying, t.starting = false, false, false
 	t.committed = maps.Clone(t.positions)
 	if batch == nil {
 		return nil

@@ -35,12 +35,10 @@ func (w *Worker) ringClocks() error {
 			if c.Next() > now {
 				continue
 			}
-			err := t.call(func() error {
-				if err := c.Ring(now); err != nil {
-					return err
-				}
-				return t.env.Settle()
-			})
+			err := t.call(func() error { return c.Ring(now) })
+			if err == nil {
+				err = t.settle(w.onError)
+			}
 			t.changed = t.changed || t.dirtyBytes() > 0 || !t.env.Settled()
 			if err != nil {
 				return err

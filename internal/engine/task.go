@@ -28,9 +28,6 @@ type taskState int8
 const (
 	// restoring: the changelogs are being read; no input is fetched.
 	restoring taskState = iota
-	// starting: inputs had no committed offsets, and the positions where they begin are not committed yet; no input is fetched, no
-	// timer rings, and idle time stands.
-	starting
 	running
 )
 
@@ -59,6 +56,8 @@ type task struct {
 	// without committed offsets, and unsure those of them whose last checkpoint may be incomplete.
 	reflected           map[string]int64
 	uncommitted, unsure map[string]bool
+	// starting is set until the positions of inputs without committed offsets are committed.
+	starting bool
 	// ends are the ends of the input partitions as last seen, by topic.
 	ends map[string]int64
 	// aligned is nil if there are not several inputs, or the task does not run yet.
@@ -116,6 +115,7 @@ type task struct {
 type taskStore struct {
 	graph.Store
 	store     store.Store
+	opened    int // its position in the operators' list, which begins at the end of the topology
 	prefix    []byte
 	changelog *topicOutput
 	// seen is the greatest epoch in the changelog.
@@ -158,11 +158,7 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 	}
 	defer func() {
 		if err != nil {
-			damage := t.damaged()
 			err = errors.Join(fmt.Errorf("task %s: %w", t.name, err), t.close(false))
-			if damage != nil {
-				err = errors.Join(err, w.dropDamaged(id, t.name, damage))
-			}
 		}
 	}()
 	if len(part.Stores) > 0 {
@@ -181,11 +177,8 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 				Limits: w.config.StoreLimits,
 			}, err
 		},
-		Output:    func(topic string) (operator.Output, error) { return w.output(t, topic) },
+		Output: func(topic string) (operator.Output, error) { return w.output(t, topic) },
 		KeepsTime: w.keepsTime(part), LeastMillis: absent,
-		DynamicOutput: func(node int, topic string, template operator.TopicTemplate) (string, operator.Output, error) {
-			return w.dynamicOutput(t, node, topic, template)
-		},
 	}
 	if w.observed() {
 		t.observe = w.observe
@@ -225,7 +218,7 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 		if err != nil {
 			return t, err
 		}
-		t.stores = append(t.stores, taskStore{Store: s, store: t.env.Stores[i], prefix: prefix, changelog: changelog})
+		t.stores = append(t.stores, taskStore{Store: s, store: t.env.Stores[i], opened: i, prefix: prefix, changelog: changelog})
 	}
 	return t, nil
 }

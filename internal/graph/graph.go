@@ -17,7 +17,6 @@ type Kind string
 const (
 	KindSource      Kind = "source"
 	KindSink        Kind = "sink"
-	KindDynamic     Kind = "todynamic"
 	KindRepartition Kind = "repartition"
 	KindExternal    Kind = "external"
 	KindGlobal      Kind = "globaltable"

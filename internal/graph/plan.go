@@ -10,8 +10,6 @@ import (
 type Plan struct {
 	Graph *Graph
 	Group string
-	// Prefix is what SetPrefix has put before the names of topics.
-	Prefix string
 	// Parts are in the order of their first node.
 	Parts []*Part
 	// Globals are the nodes of the global tables, in the order of declaration.
@@ -206,7 +204,7 @@ func (p *Plan) SetPrefix(prefix string) {
 	if prefix == "" {
 		return
 	}
-	p.Group, p.Prefix = prefix+p.Group, prefix
+	p.Group = prefix + p.Group
 	for n, name := range p.names {
 		if name != "" {
 			p.names[n] = prefix + name

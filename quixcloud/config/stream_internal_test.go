@@ -12,7 +12,6 @@ import (
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/join"
-	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/row"
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/stream"
@@ -267,7 +266,7 @@ func TestAnApplicationWithConfigurations(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		p, err := app.Producer(ctx, kafka.ProducerOptions{})
+		p, err := app.Producer(ctx, runtime.ProducerOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -276,3 +276,34 @@ func shopRows(r *rand.Rand, keys int) sim.Input {
 	}
 	return in
 }
+
+// bufferedLookupJoins has records that wait for rows that never come, and so for the clock, in two tasks behind each other. All of
+// a key that wait are looked up again with each record that has a row, to no avail: what comes of it depends on no time.
+func bufferedLookupJoins(faulty func() error) *stream.Topology {
+	lookup := join.LookupFunc[int, string](func(_ context.Context, amounts []int, found []*string) error {
+		if err := faulty(); err != nil {
+			return &join.UnavailableError{Err: err}
+		}
+		for i, amount := range amounts {
+			if amount%3 != 0 {
+				name := fmt.Sprint("amount ", amount)
+				found[i] = &name
+			}
+		}
+		return nil
+	})
+	joined := func(o order, name *string) order {
+		if name == nil {
+			return order{o.ID, o.Shop + ", no name", o.Amount + 1}
+		}
+		return order{o.ID, o.Shop + ", " + *name, o.Amount + 2}
+	}
+	amount := func(o order) int { return o.Amount }
+	t := stream.NewTopology()
+	t.From(orders).
+		LeftJoinLookup(join.Buffered(lookup, 700*time.Millisecond).Name("first"), amount, joined).
+		GroupBy("amount", func(o order) string { return fmt.Sprint(o.Amount % 5) }).
+		LeftJoinLookup(join.Buffered(lookup, 3*time.Second).Name("second"), amount, joined).
+		To(out)
+	return t
+}

@@ -34,6 +34,7 @@ var topologies = []topologyOf{
 	{name: "foreign-key join of one table", build: foreignKeySelfJoin, inputs: []string{"orders"}, check: checkForeignKeySelfJoin},
 	{name: "global table", build: globalTable, inputs: []string{"orders", "shops"}},
 	{name: "lookup join", build: lookupJoin, inputs: []string{"orders"}},
+	{name: "buffered lookup joins", build: bufferedLookupJoins, inputs: []string{"orders"}},
 }
 
 type topologyOf struct {

@@ -1,0 +1,100 @@
+package engine_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"testing"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/broker/simbroker"
+	"github.com/weirstreams/weir/join"
+	"github.com/weirstreams/weir/stream"
+)
+
+// waiters has an order wait for two rows that never come, in two stores of one task.
+func waiters() *stream.Topology {
+	none := join.LookupFunc[int, int](func(context.Context, []int, []*int) error { return nil })
+	amount := func(o order) int { return o.Amount }
+	same := func(o order, _ *int) order { return o }
+	wait := 2 * interval
+	t := stream.NewTopology()
+	t.From(orders).
+		LeftJoinLookup(join.Buffered(none, wait).Name("first"), amount, same).
+		LeftJoinLookup(join.Buffered(none, wait).Name("second"), amount, same).
+		Map(func(o order) totalLine { return totalLine{Total: o.Amount} }).
+		To(totals)
+	return t
+}
+
+// Records that wait in stores leave them by the clock, while no record comes. None is lost at whatever call the process dies.
+func TestACrashAtAnyCallLosesNoRecordThatWaitsForALookup(t *testing.T) {
+	for _, exactlyOnce := range []bool{false, true} {
+		for _, lost := range []bool{false, true} {
+			for at, more := 0, true; more; at++ {
+				var n int
+				if more, n = waitersCrash(t, at, exactlyOnce, lost); n == 0 || exactlyOnce && n != 1 {
+					t.Errorf("exactly once %v, disk lost %v, crash at call %d: the record was emitted %d times", exactlyOnce, lost, at, n)
+				}
+			}
+		}
+	}
+}
+
+// waitersCrash returns how often the record was emitted, and reports false if there are not so many calls.
+func waitersCrash(t *testing.T, at int, exactlyOnce, lost bool) (more bool, emitted int) {
+	c := newCluster(t, waiters(), 1)
+	c.config.ExactlyOnce = exactlyOnce
+	d := memoryDisk{}
+	var p *process
+	settle := func() {
+		for range 1000 {
+			var err error
+			if p == nil {
+				if lost {
+					d.lose()
+				}
+				p, err = c.start(d, "static")
+			}
+			if err == nil {
+				err = p.run()
+			}
+			if err == nil {
+				return
+			}
+			if p = nil; !errors.Is(err, errCrash) {
+				t.Fatal(err)
+			}
+		}
+		t.Fatal("the process does not come to rest")
+	}
+	rest := func() {
+		for range 3 {
+			settle()
+			c.clock.Advance(interval)
+			settle()
+		}
+	}
+	settle()
+	c.order("north", 1, 1)
+	settle()
+	calls := 0
+	c.onCall = func(simbroker.Op) error {
+		if calls++; calls == at+1 {
+			return errCrash
+		}
+		return nil
+	}
+	rest()
+	rest()
+	c.onCall = nil
+	rest()
+	for _, r := range c.broker.Read(broker.TopicPartition{Topic: totals.Name()}, 0) {
+		var line totalLine
+		if err := json.Unmarshal(r.Value, &line); err != nil {
+			t.Fatal(err)
+		}
+		emitted++
+	}
+	return calls > at, emitted
+}

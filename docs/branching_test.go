@@ -34,6 +34,9 @@ func Example_branching() {
 	rest.ToWith(Normal, stream.Write[string, Event]{
 		Key: func(r stream.Record[string, Event]) string { return "rest-" + r.Key },
 	})
+	large.ToDynamic(Normal, func(_ context.Context, r stream.Record[string, Event]) (string, error) {
+		return "large-of-" + r.Key, nil
+	})
 
 	refunds.To(refunded)
 	err := testkit.Run(t, func(d *testkit.Driver) {
@@ -44,11 +47,13 @@ func Example_branching() {
 		for _, r := range d.Output(Normal).Read() {
 			fmt.Println(r.Key, r.Value)
 		}
+		fmt.Println(d.Output(stream.NewTopic("large-of-k", codec.String(), codec.JSON[Event]())).Values())
 	})
 	fmt.Println(err)
 	// Output:
 	// [{9000}] [{5}]
 	// k {2000}
 	// rest-k {7}
+	// [{9000} {2000}]
 	// <nil>
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/kafkatest"
+	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/stream"
 )
@@ -35,7 +36,7 @@ func debugging(ctx context.Context, brokers []string, state string) error {
 	if err != nil {
 		return err
 	}
-	producer, err := app.Producer(ctx, runtime.ProducerOptions{})
+	producer, err := app.Producer(ctx, kafka.ProducerOptions{})
 	if err != nil {
 		return err
 	}

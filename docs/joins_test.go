@@ -14,6 +14,9 @@ func topic(name string) stream.Topic[string, string] {
 	return stream.NewTopic(name, codec.String(), codec.String())
 }
 
+// results is where the joins of this page send their results to.
+var results = topic("results")
+
 func orNone(s *string) string {
 	if s == nil {
 		return "none"
@@ -28,11 +31,11 @@ func Example_joins() {
 
 	trades.JoinAsOf(quotes, join.Grace(time.Hour), func(trade, quote string) string {
 		return trade + " at " + quote
-	})
+	}).To(results)
 
 	trades.JoinInterval(quotes, join.Within(2*time.Second, time.Second), func(trade, quote string) string {
 		return trade + " around " + quote
-	})
+	}).To(results)
 }
 
 func Example_leftJoins() {
@@ -42,7 +45,7 @@ func Example_leftJoins() {
 	d := join.Grace(time.Hour).Tolerance(2 * time.Second)
 	trades.LeftJoinAsOf(quotes, d, func(trade string, quote *string) string {
 		return trade + " at " + orNone(quote)
-	})
+	}).To(results)
 }
 
 func Example_outerJoins() {
@@ -52,14 +55,14 @@ func Example_outerJoins() {
 	d := join.Within(time.Second, time.Second).Grace(10 * time.Second).UnmatchedWhenFinal()
 	trades.OuterJoinInterval(quotes, d, func(trade, quote *string) string {
 		return orNone(trade) + " and " + orNone(quote)
-	})
+	}).To(results)
 }
 
 func Example_tables() {
 	pages, users, cities := topic("pages"), topic("users"), topic("cities")
 	t := stream.NewTopology()
 
-	t.From(pages).JoinTable(t.Table(users), func(page, user string) string { return user + " opens " + page })
+	t.From(pages).JoinTable(t.Table(users), func(page, user string) string { return user + " opens " + page }).To(results)
 
 	t = stream.NewTopology()
 	t.Table(users).LeftJoin(t.Table(cities), func(user string, city *string) string {
@@ -67,7 +70,7 @@ func Example_tables() {
 			return user
 		}
 		return user + " in " + *city
-	})
+	}).To(results)
 }
 
 type Purchase struct{ Customer, Product string }
@@ -79,7 +82,7 @@ func Example_globalTables() {
 	catalogue := t.GlobalTable(products)
 	t.From(purchases).JoinGlobal(catalogue, func(p Purchase) string { return p.Product }, func(p Purchase, product string) string {
 		return p.Customer + " buys " + product
-	})
+	}).To(results)
 
 	t = stream.NewTopology()
 	catalogue = t.GlobalTable(products)
@@ -90,16 +93,18 @@ func Example_globalTables() {
 		return p.Value.Product, nil
 	}, func(_ context.Context, p stream.Record[string, Purchase], product *string) (string, error) {
 		return p.Value.Customer + " buys " + orNone(product), nil
-	})
+	}).To(results)
 }
 
 func Example_mergedRows() {
 	t := stream.NewTopology()
 	trades := t.From(stream.NewTopic("trades", codec.String(), row.JSON()))
 	quotes := t.From(stream.NewTopic("quotes", codec.String(), row.JSON()))
+	merged := stream.NewTopic("merged", codec.String(), row.JSON())
+	distinct := stream.NewTopic("distinct", codec.String(), row.JSON())
 
-	trades.LeftJoinAsOf(quotes, join.Grace(time.Hour), row.MergeKeepLeft)
-	trades.JoinAsOfRecord(quotes, join.Grace(time.Hour).Name("distinct"), mergeDistinct)
+	trades.LeftJoinAsOf(quotes, join.Grace(time.Hour), row.MergeKeepLeft).To(merged)
+	trades.JoinAsOfRecord(quotes, join.Grace(time.Hour).Name("distinct"), mergeDistinct).To(distinct)
 }
 
 func mergeDistinct(_ context.Context, trade stream.Record[string, row.Row], quote stream.Matched[row.Row]) (row.Row, error) {
@@ -124,6 +129,7 @@ type (
 
 func Example_lookups() {
 	payments := stream.NewTopic("payments", codec.String(), codec.JSON[Payment]())
+	completed := stream.NewTopic("completed", codec.String(), codec.JSON[Payment]())
 	load := func(context.Context, []int64) (map[int64]*Account, error) { return nil, nil }
 	t := stream.NewTopology()
 
@@ -141,7 +147,7 @@ func Example_lookups() {
 	t.From(payments).JoinLookup(cached, func(p Payment) int64 { return p.Account }, func(p Payment, a Account) Payment {
 		p.Owner = a.Owner
 		return p
-	})
+	}).To(completed)
 
 	hurried := join.Limit(cached, join.Limits{Timeout: 2 * time.Second, Tries: 5, Patience: 10 * time.Minute})
 

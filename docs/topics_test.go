@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/secret"
 )
@@ -23,11 +24,11 @@ func TestConnectionsAreConfiguredAsThePageSays(t *testing.T) {
 	password := "secret"
 	config := runtime.Config{
 		Group: "alerts",
-		Connection: runtime.ConnectionConfig{
+		Connection: kafka.Connection{
 			Brokers:          []string{"kafka-1:9093", "kafka-2:9093"},
 			SecurityProtocol: "sasl_ssl",
-			SASL:             runtime.SASLConfig{Mechanism: "SCRAM-SHA-512", Username: "alerts", Password: secret.New(password)},
-			TLS:              runtime.TLSConfig{CALocation: "/etc/kafka/ca.pem"},
+			SASL:             kafka.SASL{Mechanism: "SCRAM-SHA-512", Username: "alerts", Password: secret.New(password)},
+			TLS:              kafka.TLS{CALocation: "/etc/kafka/ca.pem"},
 		},
 	}
 	if _, err := runtime.New(Topology(), config); err == nil {

@@ -8,7 +8,7 @@ replace github.com/weirstreams/weir => ../
 
 require (
 	github.com/golangci/plugin-module-register v0.1.2
-	github.com/weirstreams/weir v0.0.0-00010101000000-000000000000
+	github.com/weirstreams/weir v0.1.0
 	golang.org/x/tools v0.52.0
 )
 

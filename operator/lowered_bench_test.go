@@ -93,6 +93,9 @@ func newEnv(tb testing.TB) *operator.Env {
 			return store.Space{Name: name, Backend: backend, Prefix: []byte(name), CacheBytes: 1 << 20}, nil
 		},
 		Output: func(string) (operator.Output, error) { return discardedOutput{}, nil },
+		DynamicOutput: func(_ int, topic string, _ operator.TopicTemplate) (string, operator.Output, error) {
+			return topic, discardedOutput{}, nil
+		},
 	}
 }
 

@@ -4,18 +4,25 @@ import (
 	"fmt"
 )
 
+// NoPartition is the partition of a record whose topic is not known.
+const NoPartition int32 = -1
+
 // ProduceError says that the cluster does not take a record that an input record has made: it is too large for its topic, has no key
-// although the topic is compacted, or its time is outside of the limits of the topic. It is the Err of a ProcessingError.
+// although the topic is compacted, its time is outside of the limits of the topic, or the topic that was computed for it does
+// not exist. It is the Err of a ProcessingError.
 type ProduceError struct {
-	// Topic and Partition are where the record was to go.
+	// Topic and Partition are where the record was to go. Partition is NoPartition if the topic is not known.
 	Topic     string
 	Partition int32
 	// Err says why it is refused.
 	Err error
 }
 
-// Error names the topic and the partition.
+// Error names the topic and, if it is known, the partition.
 func (e *ProduceError) Error() string {
+	if e.Partition == NoPartition {
+		return fmt.Sprintf("produce to %s: %v", e.Topic, e.Err)
+	}
 	return fmt.Sprintf("produce to %s[%d]: %v", e.Topic, e.Partition, e.Err)
 }
 

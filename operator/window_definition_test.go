@@ -77,7 +77,7 @@ func TestAChangedDefinitionOverLiveStateIsRefused(t *testing.T) {
 			func(b store.Backend) error {
 				return over(t, b, tumbling, window.Combine2(window.Sum(of), window.Max(of), join), "k", 2)
 			},
-			[]string{"sum int", "(sum int, max int)"},
+			[]string{"sum int", "(sum int, max int, layout 2)"},
 		},
 		{
 			"another way of closing, and another key",

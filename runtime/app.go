@@ -365,6 +365,8 @@ func (a *App) startWorkers(
 		OpenBackend:        state.open,
 		DestroyBackend:     state.destroy,
 		Purge:              purger.add,
+		CreateTopics:       a.config.CreateTopics,
+		Replication:        a.config.Replication,
 		Compressed:         a.config.Compression != "" && a.config.Compression != "none",
 		Linger:             linger,
 		Clock:              clock.System,
@@ -377,9 +379,9 @@ func (a *App) startWorkers(
 			return workers, err
 		}
 		newProducer := func() (broker.Producer, error) {
-			return fenced(work, cluster, broker.ProducerConfig{
+			return broker.NewFencedProducer(work, cluster, broker.ProducerConfig{
 				Compression:        a.config.Compression,
-				DeliveryTimeout:    a.deliveryTimeout(),
+				DeliveryTimeout:    broker.DeliveryTimeout(a.config.BrokerTimeout),
 				TransactionalID:    a.transactionalID(state, i),
 				Group:              a.plan.Group,
 				TransactionTimeout: a.config.TransactionTimeout,
@@ -400,29 +402,6 @@ func (a *App) startWorkers(
 // onError asks the user what becomes of a record.
 func (a *App) onError(err *ProcessingError) engine.Action {
 	return engine.Action(a.config.OnError(err))
-}
-
-// deliveryTimeout returns how long a batch may take: longer than the cluster may be away, so that an outage ends Run with
-// the error that names the option.
-func (a *App) deliveryTimeout() time.Duration {
-	const usual, forEver = 2 * time.Minute, 365 * 24 * time.Hour
-	if a.config.BrokerTimeout < 0 {
-		return forEver
-	}
-	return max(usual, min(forEver, a.config.BrokerTimeout)+time.Minute)
-}
-
-// fenced makes a producer and, if it is transactional, waits until nobody else can use its id: what a former producer has
-// left open has ended then, and a changelog holds what it will hold.
-func fenced(ctx context.Context, cluster broker.Cluster, config broker.ProducerConfig) (broker.Producer, error) {
-	p, err := cluster.NewProducer(config)
-	if err != nil || config.TransactionalID == "" {
-		return p, err
-	}
-	if err := p.Flush(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("transactional id %q: %w", config.TransactionalID, err), p.Close())
-	}
-	return p, nil
 }
 
 // linger is how long output waits for more while there is more to process.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/weirstreams/weir/internal/broker/saramabroker"
 	"github.com/weirstreams/weir/internal/topicname"
+	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/stream"
 )
@@ -23,8 +24,8 @@ type Config struct {
 	// Connection.Brokers are used.
 	Brokers []string
 
-	// Connection says how to reach and to convince the cluster: TLS and SASL. By default it is spoken to in plain text.
-	Connection ConnectionConfig
+	// Connection holds the TLS and SASL settings of the cluster. The default is plain text, without a login.
+	Connection kafka.Connection
 
 	// Group is the consumer group. Apps with the same group share the work. It is part of the names of internal topics
 	// and of the state directory, so that an application that changes its group starts from nothing.
@@ -95,7 +96,7 @@ type Config struct {
 
 	// OffsetReset says where to begin with a partition that the group has committed no offset for. Internal topics are always
 	// read from their beginning.
-	OffsetReset OffsetReset
+	OffsetReset kafka.OffsetReset
 
 	// OnLostInput says what to do when the next record of a partition is gone: retention has removed it before it was
 	// processed, or the topic was made anew. It also decides when the cluster has forgotten the committed offsets of input that
@@ -173,18 +174,6 @@ type Config struct {
 	// afterwards.
 	Client func(*sarama.Config)
 }
-
-// OffsetReset says where to begin with a partition that the group has committed no offset for.
-type OffsetReset int8
-
-const (
-	// Earliest begins with the first record that is retained, so that nothing is missed.
-	Earliest OffsetReset = iota
-	// Latest begins with what is written after the start.
-	Latest
-	// NoReset ends Run with an error.
-	NoReset
-)
 
 // Guarantee says how often a record counts.
 type Guarantee int8
@@ -265,7 +254,7 @@ func (c Config) withDefaults() (Config, error) {
 			problem("%s is negative", field.name)
 		}
 	}
-	if c.OffsetReset < Earliest || c.OffsetReset > NoReset {
+	if c.OffsetReset < kafka.Earliest || c.OffsetReset > kafka.NoReset {
 		problem("OffsetReset: unknown value %d", c.OffsetReset)
 	}
 	if c.Guarantee < AtLeastOnce || c.Guarantee > ExactlyOnce {

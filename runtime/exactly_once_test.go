@@ -43,12 +43,12 @@ func totalsOf(t testing.TB, records []broker.Record) map[string][]total {
 }
 
 // checkTotalsExactly checks that the output holds the totals of the input, each once and in order.
-func (k *kafka) checkTotalsExactly(topic string, input []broker.Record) {
+func (k *testCluster) checkTotalsExactly(topic string, input []broker.Record) {
 	k.t.Helper()
 	k.checkTotalsAre(topic, totalsOf(k.t, input))
 }
 
-func (k *kafka) checkTotalsAre(topic string, want map[string][]total) {
+func (k *testCluster) checkTotalsAre(topic string, want map[string][]total) {
 	k.t.Helper()
 	got := map[string][]total{}
 	for _, r := range k.read(topic) {
@@ -97,7 +97,7 @@ func TestATransactionThatTakesTooLongIsDoneAgain(t *testing.T) {
 }
 
 // offset looks up an offset of a partition.
-func (k *kafka) offset(at broker.OffsetAt, tp broker.TopicPartition) int64 {
+func (k *testCluster) offset(at broker.OffsetAt, tp broker.TopicPartition) int64 {
 	k.t.Helper()
 	offsets, err := k.Offsets(within(k.t), at, tp)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/kafkatest/heldclose"
+	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/stream"
 )
@@ -56,7 +57,7 @@ func onKafka(f func(ctx context.Context, app *runtime.App) error) {
 
 // sendLines writes lines to the input.
 func sendLines(ctx context.Context, app *runtime.App, lines ...string) error {
-	p, err := app.Producer(ctx, runtime.ProducerOptions{})
+	p, err := app.Producer(ctx, kafka.ProducerOptions{})
 	if err != nil {
 		return err
 	}
@@ -71,7 +72,7 @@ func sendLines(ctx context.Context, app *runtime.App, lines ...string) error {
 // A service without a pipeline of its own writes to a topic.
 func ExampleApp_Producer() {
 	onKafka(func(ctx context.Context, app *runtime.App) error {
-		p, err := app.Producer(ctx, runtime.ProducerOptions{})
+		p, err := app.Producer(ctx, kafka.ProducerOptions{})
 		if err != nil {
 			return err
 		}
@@ -120,7 +121,7 @@ func ExampleApp_Consumer() {
 		if err := app.RunUntil(ctx, runtime.Until{Outputs: 2}); err != nil {
 			return err
 		}
-		c, err := app.Consumer(ctx, runtime.ConsumerOptions{Topics: []string{shouted.Name()}, Group: "readers"})
+		c, err := app.Consumer(ctx, kafka.ConsumerOptions{Topics: []string{shouted.Name()}, Group: "readers"})
 		if err != nil {
 			return err
 		}
@@ -132,7 +133,7 @@ func ExampleApp_Consumer() {
 			if m == nil {
 				continue // nothing has come within a second
 			}
-			r, err := runtime.Decode(shouted, m)
+			r, err := kafka.Decode(shouted, m)
 			if err != nil {
 				return errors.Join(err, c.Close(ctx))
 			}

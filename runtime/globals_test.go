@@ -23,7 +23,7 @@ type catalogue struct {
 	partitions          int32               // of rows, if it is made
 }
 
-func (k *kafka) newCatalogue(t testing.TB, partitions int32) catalogue {
+func (k *testCluster) newCatalogue(t testing.TB, partitions int32) catalogue {
 	return catalogue{
 		rows: k.Topic(t, "rows", 3), input: k.Topic(t, "in", partitions), output: k.Topic(t, "out", partitions), value: codec.String(),
 	}
@@ -44,7 +44,7 @@ func (c catalogue) topology() *stream.Topology {
 }
 
 // writeRows writes rows with these keys, each always to the same of three partitions.
-func (k *kafka) writeRows(c catalogue, from, to int, value string) {
+func (k *testCluster) writeRows(c catalogue, from, to int, value string) {
 	k.t.Helper()
 	for p := range int32(3) {
 		var records []broker.Record
@@ -65,7 +65,7 @@ func (k *kafka) writeRows(c catalogue, from, to int, value string) {
 }
 
 // ask writes numbers to the input, and returns the results once there are as many more.
-func (k *kafka) ask(c catalogue, partition int32, from, to int) map[string]bool {
+func (k *testCluster) ask(c catalogue, partition int32, from, to int) map[string]bool {
 	k.t.Helper()
 	want := len(k.read(c.output)) + to - from
 	var records []broker.Record
@@ -318,7 +318,10 @@ func TestTheTopicOfAGlobalTableIsCheckedBeforeAnythingIsRead(t *testing.T) {
 	// An internal topic of the application itself is none.
 	c.rows = "changelog__" + k.group + "--" + c.input + "--sum"
 	topology := pipeline{input: c.input, output: c.output}.topology()
-	topology.GlobalTable(stream.NewTopic(c.rows, codec.String(), codec.String()))
+	table := topology.GlobalTable(stream.NewTopic(c.rows, codec.String(), codec.String()))
+	topology.From(stream.NewTopic(k.Topic(t, "other", 1), codec.String(), codec.String())).
+		JoinGlobal(table, func(text string) string { return text }, func(text, row string) string { return text + row }).
+		To(stream.NewTopic(c.output, codec.String(), codec.String()))
 	if plan := planned(t, topology, config); len(plan.Problems) != 1 || !strings.Contains(plan.Problems[0], "is an internal topic of this application") {
 		t.Errorf("plan: %v", plan)
 	}

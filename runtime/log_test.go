@@ -23,7 +23,7 @@ type seenLines struct {
 }
 
 // loggingConfig returns a configuration and its log.
-func (k *kafka) loggingConfig() (runtime.Config, *seenLines) {
+func (k *testCluster) loggingConfig() (runtime.Config, *seenLines) {
 	config := k.config()
 	seen := &seenLines{count: map[string]int{}, warn: map[string]int{}, on: map[string]func(){}}
 	config.Logger = slog.New(lines{config.Logger.Handler(), seen})

@@ -13,7 +13,7 @@ import (
 	"github.com/weirstreams/weir/runtime"
 )
 
-func (k *kafka) admin() sarama.ClusterAdmin {
+func (k *testCluster) admin() sarama.ClusterAdmin {
 	k.t.Helper()
 	c := sarama.NewConfig()
 	c.Version = sarama.V3_6_0_0
@@ -26,7 +26,7 @@ func (k *kafka) admin() sarama.ClusterAdmin {
 }
 
 // commit sets the offset that the group, which has no members, has committed.
-func (k *kafka) commit(topic string, partition int32, offset int64) {
+func (k *testCluster) commit(topic string, partition int32, offset int64) {
 	k.t.Helper()
 	p, err := k.NewProducer(broker.ProducerConfig{TransactionalID: k.Name("commit")})
 	if err != nil {
@@ -44,13 +44,13 @@ func TestLostInput(t *testing.T) {
 	kafkatest.Parallel(t)
 	// All of them have processed 0 to 19. What is left of the input afterwards:
 	for name, lost := range map[string]struct {
-		lose func(*testing.T, *kafka, string)
+		lose func(*testing.T, *testCluster, string)
 		// left are the numbers that a partition holds that were not processed, or not by what is known of it.
 		left []broker.Record
 		end  int64
 	}{
 		"retention was faster": {
-			lose: func(t *testing.T, k *kafka, input string) {
+			lose: func(t *testing.T, k *testCluster, input string) {
 				k.write(input, 0, numbers(20, 40)...)
 				if err := k.admin().DeleteRecords(input, map[int32]int64{0: 30}); err != nil {
 					t.Fatal(err)
@@ -60,7 +60,7 @@ func TestLostInput(t *testing.T) {
 		},
 		"the topic was made anew": {
 			// The cluster forgets offsets of a topic that is deleted, though not at once: this is what it looks like.
-			lose: func(_ *testing.T, k *kafka, input string) { k.commit(input, 0, 1000) },
+			lose: func(_ *testing.T, k *testCluster, input string) { k.commit(input, 0, 1000) },
 			left: numbers(0, 20), end: 20,
 		},
 	} {

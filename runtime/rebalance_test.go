@@ -252,10 +252,10 @@ func TestWorkForPartitionsThatAreGoneDoesNotCount(t *testing.T) {
 	hold.close()
 	first := run(t, p.topology(), config)
 	for partition := 1; partition < spreadPartitions; partition++ {
-		s.kafka.write(s.p.input, int32(partition), s.records(partition, 0, 20)...)
+		s.testCluster.write(s.p.input, int32(partition), s.records(partition, 0, 20)...)
 	}
 	first.awaitProcessed(3 * 20)
-	s.kafka.write(s.p.input, 0, s.records(0, 0, 20)...)
+	s.testCluster.write(s.p.input, 0, s.records(0, 0, 20)...)
 	s.written = 20
 	hold.awaitHeld(t)
 

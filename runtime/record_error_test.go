@@ -204,7 +204,7 @@ func checkProcessingError(t *testing.T, err error, c badRecord, topic string, of
 }
 
 // checkTotals checks that every number was written at least once, with the right sum.
-func (k *kafka) checkTotals(topic string, input []broker.Record) {
+func (k *testCluster) checkTotals(topic string, input []broker.Record) {
 	k.t.Helper()
 	want, got := map[string]bool{}, map[string]bool{}
 	sums := map[string]int{}

@@ -22,7 +22,7 @@ import (
 )
 
 // makeTopic makes a topic with settings. Limits of timestamps are those of Kafka from 3.6 on, which the broker for tests lacks.
-func (k *kafka) makeTopic(prefix string, settings map[string]string) string {
+func (k *testCluster) makeTopic(prefix string, settings map[string]string) string {
 	k.t.Helper()
 	spec := broker.TopicSpec{Name: k.Name(prefix), Partitions: 1, Replication: -1, Config: settings}
 	if err := k.CreateTopics(within(k.t), spec); err != nil {

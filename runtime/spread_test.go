@@ -16,7 +16,7 @@ import (
 // spread has four partitions. The number 1000*p+i is the i-th of partition p, and all numbers of a partition have the
 // same key, so that totals come out the same whoever works them out.
 type spread struct {
-	*kafka
+	*testCluster
 	p       pipeline
 	written int           // per partition
 	session time.Duration // or nothing, for the shortest that is sure
@@ -30,7 +30,7 @@ const spreadPartitions = 4
 
 func newSpread(t testing.TB) *spread {
 	k := newKafka(t)
-	s := &spread{kafka: k, p: pipeline{input: k.Topic(t, "in", spreadPartitions), output: k.Topic(t, "out", 1)}}
+	s := &spread{testCluster: k, p: pipeline{input: k.Topic(t, "in", spreadPartitions), output: k.Topic(t, "out", 1)}}
 	s.p.f = func(_ context.Context, n int) (int, error) {
 		s.note(n / 1000)
 		return n, nil
@@ -69,7 +69,7 @@ func (s *spread) records(partition, from, to int) []broker.Record {
 func (s *spread) write(n int) {
 	s.t.Helper()
 	for p := range spreadPartitions {
-		s.kafka.write(s.p.input, int32(p), s.records(p, s.written, s.written+n)...)
+		s.testCluster.write(s.p.input, int32(p), s.records(p, s.written, s.written+n)...)
 	}
 	s.written += n
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/kafkatest"
+	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
@@ -170,7 +171,8 @@ func TestAChangelogWithAnotherNumberOfPartitionsIsRefused(t *testing.T) {
 	}
 	err := run(t, p.topology(), k.config()).failure()
 	for _, want := range []string{
-		`changelog "` + changelog + `" of store "sum" has 3 partitions and the input 2`,
+		`topic "` + p.input + `" has 2 partitions, and the state behind it was made for 3 (changelogs: ` + changelog + `)`,
+		"There are two ways out", "make the topic anew with 3 partitions", "build the state anew for 2 partitions",
 		`cleanup.policy=delete: records of the state would be deleted; set it to compact`,
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -199,7 +201,7 @@ func TestNoResetNeedsACommittedOffset(t *testing.T) {
 	k := newKafka(t)
 	p := pipeline{input: k.Topic(t, "in", 1), output: k.Topic(t, "out", 1)}
 	config := k.config()
-	config.OffsetReset = runtime.NoReset
+	config.OffsetReset = kafka.NoReset
 	err := run(t, p.topology(), config).failure()
 	if err == nil || !strings.Contains(err.Error(), k.group) || !strings.Contains(err.Error(), p.input+"[0]") {
 		t.Fatalf("got %v", err)
@@ -217,14 +219,14 @@ func deadAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-func TestABrokerThatIsNotThereIsAnErrorAfterSomeSeconds(t *testing.T) {
+func TestABrokerThatIsNotThereIsAnErrorAfterBrokerTimeout(t *testing.T) {
 	t.Parallel()
 	address := deadAddress(t)
 	p := pipeline{input: "in", output: "out"}
 	dir := t.TempDir()
 	begun := time.Now()
 	err := run(t, p.topology(), runtime.Config{
-		Brokers: []string{address}, Group: "g", StateDir: dir, IgnoreSignals: true, Logger: logger(t),
+		Brokers: []string{address}, Group: "g", StateDir: dir, IgnoreSignals: true, Logger: logger(t), BrokerTimeout: time.Second,
 	}).failure()
 	if !errors.Is(err, broker.ErrUnavailable) || !strings.Contains(err.Error(), address) {
 		t.Errorf("got %v", err)

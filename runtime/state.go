@@ -134,7 +134,7 @@ func (a *App) fenceFormer(ctx context.Context, cluster broker.Cluster, s *state)
 		return nil
 	}
 	for i := a.config.Workers; i < s.process.Workers; i++ {
-		p, err := fenced(ctx, cluster, broker.ProducerConfig{TransactionalID: a.transactionalID(s, i), Group: a.plan.Group})
+		p, err := broker.NewFencedProducer(ctx, cluster, broker.ProducerConfig{TransactionalID: a.transactionalID(s, i), Group: a.plan.Group})
 		if err == nil {
 			err = p.Close()
 		}

@@ -52,17 +52,17 @@ func await(t testing.TB, what string, condition func() bool) {
 	}
 }
 
-// kafka is a cluster with topics for one test.
-type kafka struct {
+// testCluster is a cluster with topics for one test.
+type testCluster struct {
 	*kafkatest.Kafka
 	broker.Cluster
 	t     testing.TB
 	group string
 }
 
-func newKafka(t testing.TB) *kafka {
+func newKafka(t testing.TB) *testCluster {
 	t.Helper()
-	k := &kafka{Kafka: kafkatest.Start(t), t: t}
+	k := &testCluster{Kafka: kafkatest.Start(t), t: t}
 	k.group = k.Name("group")
 	var err error
 	k.Cluster, err = saramabroker.Open(t.Context(), saramabroker.Config{Brokers: k.Brokers, Logger: logger(t)})
@@ -76,7 +76,7 @@ func newKafka(t testing.TB) *kafka {
 func logger(t testing.TB) *slog.Logger { return slog.New(slog.NewTextHandler(t.Output(), nil)) }
 
 // config returns a configuration that checkpoints every few records.
-func (k *kafka) config() runtime.Config {
+func (k *testCluster) config() runtime.Config {
 	return runtime.Config{
 		Brokers: k.Brokers, Group: k.group, StateDir: k.t.TempDir(), Workers: 1, CheckpointRecords: 4,
 		StateLockWait: time.Second, IgnoreSignals: true, Logger: logger(k.t),
@@ -105,7 +105,7 @@ func numbers(from, to int) []broker.Record {
 }
 
 // write appends records to a partition.
-func (k *kafka) write(topic string, partition int32, records ...broker.Record) {
+func (k *testCluster) write(topic string, partition int32, records ...broker.Record) {
 	k.t.Helper()
 	p, err := k.NewProducer(broker.ProducerConfig{MaxRecordBytes: 2 << 20})
 	if err != nil {
@@ -121,7 +121,7 @@ func (k *kafka) write(topic string, partition int32, records ...broker.Record) {
 }
 
 // read returns everything that is in a topic.
-func (k *kafka) read(topic string) []broker.Record {
+func (k *testCluster) read(topic string) []broker.Record {
 	k.t.Helper()
 	ctx := within(k.t)
 	infos, err := k.Topics(ctx, topic)
@@ -142,7 +142,7 @@ func (k *kafka) read(topic string) []broker.Record {
 	return records
 }
 
-func (k *kafka) readPartition(ctx context.Context, tp broker.TopicPartition, end int64) []broker.Record {
+func (k *testCluster) readPartition(ctx context.Context, tp broker.TopicPartition, end int64) []broker.Record {
 	k.t.Helper()
 	f, err := k.NewFetcher(broker.FetcherConfig{})
 	if err != nil {
@@ -170,7 +170,7 @@ func (k *kafka) readPartition(ctx context.Context, tp broker.TopicPartition, end
 }
 
 // committed returns the next offset of a partition that the group has committed, or 0.
-func (k *kafka) committed(topic string, partition int32) int64 {
+func (k *testCluster) committed(topic string, partition int32) int64 {
 	k.t.Helper()
 	tp := broker.TopicPartition{Topic: topic, Partition: partition}
 	offsets, err := k.CommittedOffsets(within(k.t), k.group, tp)
@@ -290,9 +290,11 @@ func (p pipeline) topology() *stream.Topology {
 	return t
 }
 
+// orJSON returns a codec, or JSON in the type of codecs that tests break: a broken codec and its repair are one codec to the check of
+// upgrades.
 func orJSON[T any](c codec.Codec[T]) codec.Codec[T] {
 	if c == nil {
-		return codec.JSON[T]()
+		return altered[T]{Codec: codec.JSON[T]()}
 	}
 	return c
 }
@@ -412,7 +414,7 @@ func (p *process) awaitExit() {
 }
 
 // deleteTopic deletes a topic and waits until it is gone.
-func (k *kafka) deleteTopic(topic string) {
+func (k *testCluster) deleteTopic(topic string) {
 	k.t.Helper()
 	conf := sarama.NewConfig()
 	conf.Version = sarama.V3_6_0_0

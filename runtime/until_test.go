@@ -12,6 +12,7 @@ import (
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/kafkatest"
+	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/stream"
 )
@@ -206,7 +207,7 @@ func TestProducerAndConsumerWorkOutsideOfAPipeline(t *testing.T) {
 	a := app(t, topology, config)
 	ctx := within(t)
 
-	p, err := a.Producer(ctx, runtime.ProducerOptions{})
+	p, err := a.Producer(ctx, kafka.ProducerOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +226,7 @@ func TestProducerAndConsumerWorkOutsideOfAPipeline(t *testing.T) {
 	}
 
 	read := func(group string, n int) map[string]int {
-		c, err := a.Consumer(ctx, runtime.ConsumerOptions{Topics: []string{in.Name(), out.Name()}, Group: group})
+		c, err := a.Consumer(ctx, kafka.ConsumerOptions{Topics: []string{in.Name(), out.Name()}, Group: group})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -242,7 +243,7 @@ func TestProducerAndConsumerWorkOutsideOfAPipeline(t *testing.T) {
 			if m.Topic == out.Name() {
 				topic = out
 			}
-			r, err := runtime.Decode(topic, m)
+			r, err := kafka.Decode(topic, m)
 			if err != nil || r.Millis != now || len(r.Headers) != 1 || r.KeyNull != (m.Key == nil) || r.Origin.Size != len(m.Value) || r.Origin.LeaderEpoch < 0 {
 				t.Fatalf("%+v, %v", r, err)
 			}
@@ -272,7 +273,7 @@ func TestAConsumerGoesOnWhereItsGroupHasCommitted(t *testing.T) {
 	a := app(t, topology, k.config())
 	ctx := within(t)
 	take := func(manual bool, group string, n int) (last string) {
-		c, err := a.Consumer(ctx, runtime.ConsumerOptions{Topics: []string{in}, Group: group, ManualCommit: manual})
+		c, err := a.Consumer(ctx, kafka.ConsumerOptions{Topics: []string{in}, Group: group, ManualCommit: manual})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -300,7 +301,7 @@ func TestAConsumerGoesOnWhereItsGroupHasCommitted(t *testing.T) {
 	if got := take(true, group+"-manual", 2) + take(true, group+"-manual", 1); got != "10" {
 		t.Errorf("read %s without a commit", got)
 	}
-	if _, err := a.Consumer(ctx, runtime.ConsumerOptions{Topics: []string{in}, Group: k.group}); err == nil {
+	if _, err := a.Consumer(ctx, kafka.ConsumerOptions{Topics: []string{in}, Group: k.group}); err == nil {
 		t.Error("the group of the application is taken")
 	}
 }
@@ -313,7 +314,7 @@ func TestATransactionalProducerWritesAllOrNothing(t *testing.T) {
 	topology.From(texts(in)).Peek(func(string) {})
 	a := app(t, topology, k.config())
 	ctx := within(t)
-	p, err := a.Producer(ctx, runtime.ProducerOptions{TransactionalID: k.Name("id")})
+	p, err := a.Producer(ctx, kafka.ProducerOptions{TransactionalID: k.Name("id")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -85,7 +85,7 @@ func TestErrorsOfRequestsLoseTheirURL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = client.Do(request) //nolint:bodyclose // there is no response
+	_, err = client.Do(request)
 	if err = secret.WithoutURL(err); !errors.Is(err, errRefused) {
 		t.Errorf("got %v", err)
 	}

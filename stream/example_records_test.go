@@ -233,6 +233,19 @@ func ExampleStream_ToOneOf() {
 	// Output: k weir
 }
 
+func ExampleStream_ToDynamic() {
+	t := stream.NewTopology()
+	t.From(lines).ToDynamic(words, func(_ context.Context, r lineRecord) (string, error) {
+		if r.Value == "" {
+			return "", errEmpty
+		}
+		return "words-" + r.Value[:1], nil
+	})
+
+	run(t, stream.NewTopic("words-w", codec.String(), codec.String()), "weir", "sluice")
+	// Output: k weir
+}
+
 func ExampleStream_ToOneOfWith() {
 	other := stream.NewTopic("other", codec.String(), codec.String())
 	byFirstLetter := stream.Write[string, string]{Key: func(r lineRecord) string { return r.Value[:1] }}

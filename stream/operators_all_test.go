@@ -264,6 +264,10 @@ func init() {
 		s.ToOneOfWith(write, func(_ context.Context, r textRecord) (stream.Topic[string, string], error) { p.see(r); return out, nil }, out, topic("other"))
 		return s.Filter(none)
 	})
+	add("ToDynamic", "todynamic-1", passes, true, true, func(s textStream, p *probe) textStream {
+		s.ToDynamic(out, func(ctx context.Context, r textRecord) (string, error) { return out.Name(), p.tryRecord(ctx, r) })
+		return s.Filter(none)
+	})
 	add("Process", "process cell", mapsState, true, true, func(s textStream, p *probe) textStream {
 		return s.Process(cellHandle, func(*textCell) stream.Processor[string, string, string, string] { return &prober{probe: p} })
 	})

@@ -175,8 +175,6 @@ func TestRecordsThatComeToBothBranchesComeTwice(t *testing.T) {
 	expectTrace(t, got, 3, 3, 0, 7)
 }
 
-func positive(v int) bool { return v > 0 }
-
 // D-2, D-50: the id of a stream is made of its topics.
 func TestTheIDOfAMergedStreamIsMadeOfItsTopics(t *testing.T) {
 	topology := stream.NewTopology()

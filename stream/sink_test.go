@@ -172,10 +172,11 @@ func TestARecordThatASinkDoesNotAcceptGoesToTheErrorPolicy(t *testing.T) {
 }
 
 func TestASinkThatFailsEndsTheRunWithItsName(t *testing.T) {
-	o := &outside{flush: errors.New("disk full")}
+	o := &outside{}
 	topology := stream.NewTopology()
 	topology.From(in).Sink("table", o)
-	d := testkit.New(t, topology, testkit.Config{CheckpointRecords: 1})
+	d := testkit.New(t, topology, testkit.Config{CheckpointRecords: 1}) // its first checkpoint holds no record
+	o.flush = errors.New("disk full")
 	err := d.Input(in).TrySendRecords(record{Key: "a", Value: "1", Time: at(1)})
 	if err == nil || !strings.Contains(err.Error(), `sink "table" (stream/sink_test.go:`) || !errors.Is(err, o.flush) {
 		t.Errorf("got %v", err)

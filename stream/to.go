@@ -17,14 +17,14 @@ func (s Stream[K, V]) ToWith(topic Topic[K, V], write Write[K, V]) { s.sink(topi
 // ToOneOf writes each record to the topic that f returns, which must be one of topics. An error of f, or another topic, is a
 // processing error.
 func (s Stream[K, V]) ToOneOf(f func(context.Context, Record[K, V]) (Topic[K, V], error), topics ...Topic[K, V]) {
-	s.toOneOf(chosen(f), nil, topics).checked(f == nil)
+	_ = s.toOneOf(chosen(f), nil, topics).checked(f == nil)
 }
 
 // ToOneOfWith is ToOneOf with another key, partition, time or headers than those of the record.
 func (s Stream[K, V]) ToOneOfWith(
 	write Write[K, V], f func(context.Context, Record[K, V]) (Topic[K, V], error), topics ...Topic[K, V],
 ) {
-	s.toOneOf(chosen(f), &write, topics).checked(f == nil)
+	_ = s.toOneOf(chosen(f), &write, topics).checked(f == nil)
 }
 
 // chosen returns the name of the topic that f chooses.

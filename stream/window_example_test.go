@@ -106,6 +106,20 @@ func ExampleAggregated_CloseAfter() {
 	// 01:00: 00:00=1
 }
 
+// The function sees the record: its key, value, time and headers.
+func ExampleAggregated_WhenRecord() {
+	emitting(minutes, func(a stream.Aggregated[string, int, int]) stream.Stream[string, window.Result[int]] {
+		return a.WhenRecord(func(_ context.Context, soFar int, r stream.Record[string, int]) (bool, error) {
+			return soFar > 100 && r.Value >= 50, nil
+		}).Final()
+	}, 60, 70, 1, 4)
+	// Output:
+	// 00:00:
+	// 00:20: 00:00=130
+	// 00:40:
+	// 01:00: 00:00=131
+}
+
 // No batch is greater than 100.
 func ExampleAggregated_CloseBefore() {
 	emitting(minutes, func(a stream.Aggregated[string, int, int]) stream.Stream[string, window.Result[int]] {
@@ -130,4 +144,18 @@ func ExampleAggregated_CloseAfterRecord() {
 	// 00:20: 00:00=130
 	// 00:40:
 	// 01:00: 00:00=1
+}
+
+// Every great value begins a batch.
+func ExampleAggregated_CloseBeforeRecord() {
+	emitting(minutes, func(a stream.Aggregated[string, int, int]) stream.Stream[string, window.Result[int]] {
+		return a.CloseBeforeRecord(func(_ context.Context, _ int, next stream.Record[string, int]) (bool, error) {
+			return next.Value >= 50, nil
+		}).Final()
+	}, 60, 70, 1, 4)
+	// Output:
+	// 00:00:
+	// 00:20: 00:00=60
+	// 00:40:
+	// 01:00: 00:00=71
 }

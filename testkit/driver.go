@@ -163,6 +163,9 @@ func (d *Driver) start() {
 		},
 		DestroyBackend: func(dir string) error { delete(d.backends, dir); return nil },
 		OnLate:         d.logLate,
+		CreateTopics:   true,
+		Replication:    -1,
+		Partitions:     d.config.Partitions,
 		Clock:          d.clock,
 		Logger:         slog.New(slog.NewTextHandler(logWriter{d.tb}, nil)),
 	}

@@ -32,7 +32,7 @@ func TestTopicsRefuseWhatTheirSettingsDoNotTake(t *testing.T) {
 					topology.From(in).To(out)
 					return topology
 				}
-				d := testkit.New(t, topology(), testkit.Config{ExactlyOnce: exactlyOnce, SkipFailed: true})
+				d := testkit.New(t, topology(), testkit.Config{Start: start, ExactlyOnce: exactlyOnce, SkipFailed: true})
 				input, output := d.Input(in), d.Output(out)
 				input.Send("k", "a", start)
 				input.Send("k", c.text, c.at)
@@ -48,7 +48,7 @@ func TestTopicsRefuseWhatTheirSettingsDoNotTake(t *testing.T) {
 					t.Errorf("got %q", got)
 				}
 
-				d = testkit.New(t, topology(), testkit.Config{ExactlyOnce: exactlyOnce})
+				d = testkit.New(t, topology(), testkit.Config{Start: start, ExactlyOnce: exactlyOnce})
 				err := d.Input(in).TrySendRecords(testkit.Record[string, string]{Key: "k", Value: c.text, Time: c.at})
 				var refused *operator.ProduceError
 				if !errors.As(err, &refused) || refused.Topic != "out" || !strings.Contains(err.Error(), "process in[0] at offset 0: sink out") {

@@ -1,6 +1,7 @@
 package testkit
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/murmur2"
 	"github.com/weirstreams/weir/stream"
 )
@@ -125,16 +127,43 @@ type Output[K, V any] struct {
 	offsets []int64
 }
 
-// Output returns a reader for a topic that the topology writes, from its beginning.
+// Output returns a reader for a topic that the topology writes, from its beginning. A topic of ToDynamic need not exist yet: it
+// is created when the topology writes to it.
 func (d *Driver) Output[K, V any](topic stream.Topic[K, V]) *Output[K, V] {
 	d.tb.Helper()
-	return &Output[K, V]{d, topic, make([]int64, d.topicPartitions(topic.Name()))}
+	o := &Output[K, V]{driver: d, topic: topic}
+	if !d.dynamic() {
+		o.offsets = make([]int64, d.topicPartitions(topic.Name()))
+	}
+	return o
+}
+
+// dynamic reports whether the topology writes to topics that functions name.
+func (d *Driver) dynamic() bool {
+	return slices.ContainsFunc(d.plan.Graph.Nodes, func(n *graph.Node) bool { return n.Kind == graph.KindDynamic })
+}
+
+// find takes the partitions that the topic has by now.
+func (o *Output[K, V]) find() {
+	o.driver.tb.Helper()
+	if o.offsets != nil {
+		return
+	}
+	topics, err := o.driver.broker.Topics(context.Background(), o.topic.Name())
+	if err != nil {
+		o.driver.tb.Fatal(err)
+	}
+	o.offsets = make([]int64, topics[o.topic.Name()].Partitions)
+	if len(o.offsets) == 0 {
+		o.offsets = nil // not there yet
+	}
 }
 
 // Read returns the records since the last call. Records of one partition are in order; partitions follow each
 // other.
 func (o *Output[K, V]) Read() []Record[K, V] {
 	o.driver.tb.Helper()
+	o.find()
 	var records []Record[K, V]
 	for p := range o.offsets {
 		tp := broker.TopicPartition{Topic: o.topic.Name(), Partition: int32(p)}

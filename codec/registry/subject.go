@@ -12,8 +12,8 @@ type SubjectName func(topic string, part codec.Part, name string) (string, error
 var errNoRecordName = errors.New("the subject is named after the record, but the schema has no record name")
 
 // TopicName names the subject after the topic: "orders-key", "orders-value". It is the default. The name is that of the topic
-// on the cluster, with runtime.Config.Prefix, wherever the codec is used: in a topology, by a runtime.Producer, and in
-// runtime.Decode. A codec of state uses the name of the store and "-state".
+// on the cluster, with runtime.Config.Prefix, wherever the codec is used: in a topology, by a kafka.Producer, and in
+// kafka.Decode. A codec of state uses the name of the store and "-state".
 func TopicName(topic string, part codec.Part, _ string) (string, error) {
 	return topic + "-" + part.String(), nil
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/examples/internal/local"
+	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
@@ -75,7 +76,7 @@ func read(ctx context.Context, app *runtime.App, url string) (n int, err error) 
 		defer response.Body.Close()
 	}
 	defer func() { _ = connection.CloseNow() }()
-	producer, err := app.Producer(ctx, runtime.ProducerOptions{})
+	producer, err := app.Producer(ctx, kafka.ProducerOptions{})
 	if err != nil {
 		return 0, err
 	}

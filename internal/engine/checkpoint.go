@@ -251,7 +251,7 @@ const syncInterval = time.Second
 
 // commitState writes a task's batch, and what it reflects, to the database.
 func (w *Worker) commitState(t *task, batch store.Batch) error {
-	t.changed, t.emptying, t.starting = false, false, false
+	t.changed, t.emptying = false, false
 	t.committed = maps.Clone(t.positions)
 	if batch == nil {
 		return nil

@@ -114,6 +114,12 @@ type Config struct {
 	// 30 s, for repartition topics. nil purges nothing.
 	Purge         func(before map[broker.TopicPartition]int64)
 	PurgeInterval time.Duration
+	// CreateTopics makes topics that functions name for records and that do not exist, with Replication replicas; -1 is the
+	// default of the cluster.
+	CreateTopics bool
+	Replication  int16
+	// Partitions is how many partitions such a topic gets that asks for no number; 0 means 1.
+	Partitions int32
 	// Compressed says that producers compress, so that only the cluster knows whether a record is too large.
 	Compressed bool
 	// AfterFunc calls f when d is over, unless stop is called before; nil means that of package time. A simulation has its own

@@ -94,12 +94,14 @@ func (w *Worker) heal(ctx context.Context, cause error) error {
 // found to be damaged meanwhile is deleted, once.
 func (w *Worker) openWhole(ctx context.Context, id TaskID, topics []string, assigned epoch) error {
 	err := w.openRestoring(ctx, id, topics, assigned)
-	t := w.tasks[id]
-	if t == nil || t.damaged() == nil {
+	switch t := w.tasks[id]; {
+	case t == nil && errors.Is(err, store.ErrCorrupt): // openTask has deleted the database
+	case t == nil || t.damaged() == nil:
 		return err
-	}
-	if err := w.closeTask(t, false); err != nil {
-		return err
+	default:
+		if err := w.closeTask(t, false); err != nil {
+			return err
+		}
 	}
 	return w.openRestoring(ctx, id, topics, assigned)
 }

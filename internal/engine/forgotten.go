@@ -3,27 +3,51 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/graph"
 )
 
-// commitStarts makes a checkpoint of where tasks begin whose inputs had no committed offsets, before they process anything. From
-// then on the group has offsets for each topic that it has read anything of, until the cluster forgets them.
+// commitStarts makes a checkpoint of where tasks begin whose inputs had no committed offsets. Only then are their inputs fetched: a
+// task that the group has given to others finds that out here, before it has written anything that its successor meets. From then on
+// the group has offsets for each topic that it has read anything of, until the cluster forgets them.
 func (w *Worker) commitStarts(ctx context.Context) error {
 	if !w.starting || w.resting() || w.heldBack() {
 		return nil
 	}
-	for _, t := range w.tasks {
-		if t.starting && t.state == running {
+	var starts []*task
+	for _, t := range w.sortedTasks() {
+		if t.state == starting {
 			t.changed = true
+			starts = append(starts, t)
 		}
 	}
 	if err := w.Checkpoint(ctx); err != nil {
 		return err
 	}
 	w.starting = false
-	return nil
+	moved := false
+	for _, t := range starts {
+		t.state = running
+		if err := w.fetchInput(ctx, t); err != nil {
+			return err
+		}
+		if t.moved() {
+			t.changed, moved = true, true
+		}
+	}
+	if !moved {
+		return nil
+	}
+	return w.Checkpoint(ctx)
+}
+
+// moved reports whether the state of a task reflects topics that are others by now. Changelogs say which these are only when the
+// offsets are committed, and before anything is processed: a standing in front of the offsets of the old topics would make a restore
+// go on at those.
+func (t *task) moved() bool {
+	return slices.ContainsFunc(t.stores, func(s taskStore) bool { return len(s.standing.Inputs) > 0 && !s.standing.is(t.topicIDs) })
 }
 
 // forgotten returns an error that says so if the application has read an input without committed offsets before, and there is

@@ -125,8 +125,11 @@ func (w *Worker) blame(t *task, err error) *operator.ProcessingError {
 	for _, n := range t.part.Nodes {
 		if n.Sink != nil && w.plan.Topic(n) == d.Topic {
 			failure.Node, failure.Site = n.String(), n.Site
-			break
+			return failure
 		}
+	}
+	if out := w.outbox.topics[d.Topic]; out != nil && out.node != nil {
+		failure.Node, failure.Site = out.node.String(), out.node.Site
 	}
 	return failure
 }

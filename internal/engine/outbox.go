@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/operator"
 )
 
@@ -19,9 +20,11 @@ type outbox struct {
 	// compressed says that the producer compresses: the cluster alone knows the size of a record then.
 	compressed bool
 	topics     map[string]*topicOutput
-	buffers    []*outputBuffer // all, in the order of first use
-	pending    int             // records in all buffers
-	sent       int64           // records handed to the producer, ever
+	// found are the topics that are not part of the plan: functions have named them for records.
+	found   map[string]broker.TopicInfo
+	buffers []*outputBuffer // all, in the order of first use
+	pending int             // records in all buffers
+	sent    int64           // records handed to the producer, ever
 }
 
 const (
@@ -38,6 +41,7 @@ type topicOutput struct {
 	outbox  *outbox
 	topic   string
 	limits  TopicLimits
+	node    *graph.Node     // the first whose function named the topic, nil if none did
 	largest int             // bytes of a batch of one record
 	buffers []*outputBuffer // by partition, nil until used
 }
@@ -50,7 +54,7 @@ type outputBuffer struct {
 }
 
 func newOutbox(producer broker.Producer, topics *Topics, compressed bool) *outbox {
-	return &outbox{producer: producer, known: topics, compressed: compressed, topics: map[string]*topicOutput{}}
+	return &outbox{producer: producer, known: topics, compressed: compressed, topics: map[string]*topicOutput{}, found: map[string]broker.TopicInfo{}}
 }
 
 // topic returns the output of a topic.
@@ -59,10 +63,15 @@ func (o *outbox) topic(name string) (*topicOutput, error) {
 		return t, nil
 	}
 	n, ok := o.known.Partitions[name]
+	limits := o.known.Limits[name]
 	if !ok {
-		return nil, fmt.Errorf("topic %q: %w", name, broker.ErrUnknownTopic)
+		info, ok := o.found[name]
+		if !ok {
+			return nil, fmt.Errorf("topic %q: %w", name, broker.ErrUnknownTopic)
+		}
+		n, limits = info.Partitions, limitsOf(info)
 	}
-	t := &topicOutput{outbox: o, topic: name, limits: o.known.Limits[name], largest: broker.DefaultMaxRecordBytes, buffers: make([]*outputBuffer, n)}
+	t := &topicOutput{outbox: o, topic: name, limits: limits, largest: broker.DefaultMaxRecordBytes, buffers: make([]*outputBuffer, n)}
 	if limit := t.limits.MaxMessageBytes; limit > 0 && !o.compressed {
 		t.largest = min(t.largest, limit)
 	}

@@ -202,7 +202,7 @@ func (t *task) misplaced(tp broker.TopicPartition, position int64) error {
 // changes of the checkpoint.
 func (t *task) flushStanding(s *taskStore, batch store.Batch, now int64) error {
 	s.flushedStanding = s.standing
-	if t.starting || s.standing.is(t.topicIDs) { // where a task starts there is nothing that state reflects
+	if t.state == starting || s.standing.is(t.topicIDs) { // where a task starts the offsets come first: see moved
 		return nil
 	}
 	s.flushedStanding = t.standing(t.positions, false)

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,9 +10,11 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
 	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
 )
 
@@ -276,6 +279,122 @@ func TestStateIsKeptWhenTheChangelogWasCutBehindTheLastTransaction(t *testing.T)
 		c.settle(p)
 		if diff := gocmp.Diff(each(5), c.lastTotals()); diff != "" {
 			t.Errorf("totals (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// numbered counts the records of both topics by their values.
+func numbered() *stream.Topology {
+	t := stream.NewTopology()
+	t.From(topicA).Merge(t.From(topicB)).
+		MapStateRecord(store.NewCell[int]("count"), func(_ context.Context, c *store.Cell[int], r stream.Record[string, string]) (string, error) {
+			n, _ := c.Get()
+			c.Set(n + 1)
+			return fmt.Sprintf("%s:%d", r.Value, n+1), nil
+		}).To(topicOut)
+	return t
+}
+
+// A restore may end in the middle of a step, which would go on with the first records of the task: a process that has lost the task
+// would leave changes of state before anything is committed, and its successor would take them for state whose offsets expired.
+func TestATaskWritesNothingBeforeItsStartIsCommitted(t *testing.T) {
+	bothGuarantees(t, func(t *testing.T, exactlyOnce bool) {
+		c := newCluster(t, numbered(), 1)
+		c.config.ExactlyOnce, c.config.CheckpointRecords = exactlyOnce, 1
+		c.write(a0, 10, 12)
+		c.write(b0, 11, 13)
+		changelog := broker.TopicPartition{Topic: c.plan.Parts[0].Stores[0].Changelog}
+		// A former owner has claimed the task, and another claim comes between the one that the process has seen and its own: so it
+		// has to read the changelog to start.
+		claim := broker.Record{Key: []byte("\x00\xff__weir_owner_of_the_task__\xff\x00"), Value: make([]byte, 16)}
+		claim.Headers = []codec.Header{{Key: "__owner__", Value: claim.Value}}
+		if err := c.broker.Append(changelog, claim); err != nil {
+			t.Fatal(err)
+		}
+		crashed := errors.New("the first commit fails")
+		commit, claims := simbroker.OpCommit, 1
+		if exactlyOnce {
+			commit, claims = simbroker.OpCommitTransaction, 0
+		}
+		var sent []broker.TopicPartition
+		c.onCall = func(op simbroker.Op) error {
+			switch {
+			case op.Kind == simbroker.OpSend && !op.After:
+				sent = append(sent, op.TopicPartition)
+				if len(sent) <= claims {
+					return c.broker.Append(changelog, claim)
+				}
+			case op.Kind == commit && !op.After:
+				return crashed
+			}
+			return nil
+		}
+		d := memoryDisk{}
+		p, err := c.start(d, "lost")
+		for err == nil {
+			err = p.run()
+			c.clock.Advance(interval)
+		}
+		if !errors.Is(err, crashed) {
+			t.Fatal(err)
+		}
+		if len(sent) != claims {
+			t.Errorf("written before the start was committed: %v, want %d claims", sent, claims)
+		}
+		c.onCall = nil
+		for _, d := range []memoryDisk{d, {}} {
+			p := c.mustStart(d)
+			c.settle(p)
+			p.mustClose()
+		}
+		c.expectOrder(c.mustStart(memoryDisk{}), "A10:1 B11:1 A12:1 B13:1")
+	})
+}
+
+// A process may die at any of the commits after it has gone on with a topic that was made anew: nothing of that is skipped, and nothing
+// counts twice.
+func TestACrashAfterLostInputSkipsNothing(t *testing.T) {
+	bothGuarantees(t, func(t *testing.T, exactlyOnce bool) {
+		commit := simbroker.OpCommit
+		if exactlyOnce {
+			commit = simbroker.OpEndTransaction
+		}
+		for at := range 5 {
+			d := memoryDisk{}
+			c, p := ordersTaken(t, customers(), exactlyOnce, d)
+			p.mustClose()
+			c.broker.DeleteTopic(orders.Name())
+			if err := c.broker.CreateTopic(broker.TopicSpec{Name: orders.Name(), Partitions: 1, Replication: -1}); err != nil {
+				t.Fatal(err)
+			}
+			for i := range 25 {
+				c.order("north", 1, int64(i))
+			}
+			c.config.LostInput, c.config.CheckpointRecords = engine.LostContinue, 5
+			commits := 0
+			c.onCall = func(op simbroker.Op) error {
+				if op.Kind == commit && !op.After {
+					if commits++; commits > at {
+						return errCrash
+					}
+				}
+				return nil
+			}
+			p, err := c.start(d, "static")
+			for err == nil {
+				err = p.run()
+				c.clock.Advance(interval)
+			}
+			if !errors.Is(err, errCrash) {
+				t.Fatal(err)
+			}
+			c.onCall = nil
+			p = c.mustStart(d)
+			c.settle(p)
+			p.mustClose()
+			if diff := gocmp.Diff(each(9), c.lastTotals()); diff != "" {
+				t.Errorf("totals after a crash at commit %d (-want +got):\n%s", at, diff)
+			}
 		}
 	})
 }

@@ -12,7 +12,8 @@ import (
 	"github.com/weirstreams/weir/store"
 )
 
-// start begins to fetch the input of a task whose state is complete.
+// start finds out where to begin with the input of a task whose state is complete. It begins to fetch that unless the positions have
+// to be committed first.
 func (w *Worker) start(ctx context.Context, t *task) error {
 	inputs := t.inputPartitions()
 	ends, err := w.cluster.Offsets(ctx, broker.End, inputs...)
@@ -36,16 +37,16 @@ func (w *Worker) start(ctx context.Context, t *task) error {
 		lost = lost || ok
 		t.positions[tp.Topic] = position
 	}
-	// After lost input the next checkpoint commits, which first makes the state what it is to be.
-	if len(t.uncommitted) > 0 && !lost {
-		t.starting, w.starting = true, true
-	}
 	t.committed = maps.Clone(t.positions)
 	if len(inputs) > 1 {
 		t.aligned = newAligned(t)
 	}
 	t.state = running // not before: a worker whose job has failed may take another step
 	w.alignedTasks = slices.DeleteFunc(slices.Clone(w.sortedTasks()), func(t *task) bool { return t.aligned == nil })
+	if len(t.uncommitted) > 0 || lost {
+		t.state, w.starting = starting, true // a restore may end in the middle of a step, which must not go on with the task
+		return nil
+	}
 	return w.fetchInput(ctx, t)
 }
 

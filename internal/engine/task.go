@@ -28,6 +28,9 @@ type taskState int8
 const (
 	// restoring: the changelogs are being read; no input is fetched.
 	restoring taskState = iota
+	// starting: inputs had no committed offsets, and the positions where they begin are not committed yet; no input is fetched, no
+	// timer rings, and idle time stands.
+	starting
 	running
 )
 
@@ -56,8 +59,6 @@ type task struct {
 	// without committed offsets, and unsure those of them whose last checkpoint may be incomplete.
 	reflected           map[string]int64
 	uncommitted, unsure map[string]bool
-	// starting is set until the positions of inputs without committed offsets are committed.
-	starting bool
 	// ends are the ends of the input partitions as last seen, by topic.
 	ends map[string]int64
 	// aligned is nil if there are not several inputs, or the task does not run yet.
@@ -158,7 +159,11 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 	}
 	defer func() {
 		if err != nil {
+			damage := t.damaged()
 			err = errors.Join(fmt.Errorf("task %s: %w", t.name, err), t.close(false))
+			if damage != nil {
+				err = errors.Join(err, w.dropDamaged(id, t.name, damage))
+			}
 		}
 	}()
 	if len(part.Stores) > 0 {
@@ -177,8 +182,11 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 				Limits: w.config.StoreLimits,
 			}, err
 		},
-		Output: func(topic string) (operator.Output, error) { return w.output(t, topic) },
+		Output:    func(topic string) (operator.Output, error) { return w.output(t, topic) },
 		KeepsTime: w.keepsTime(part), LeastMillis: absent,
+		DynamicOutput: func(node int, topic string, template operator.TopicTemplate) (string, operator.Output, error) {
+			return w.dynamicOutput(t, node, topic, template)
+		},
 	}
 	if w.observed() {
 		t.observe = w.observe

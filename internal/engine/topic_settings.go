@@ -229,11 +229,15 @@ type Topics struct {
 func (p *preparation) topics() *Topics {
 	t := &Topics{Partitions: make(map[string]int32, len(p.known)), Limits: make(map[string]TopicLimits, len(p.known))}
 	for name, info := range p.known {
-		bytes, _ := number(info.Config, maxMessageBytes)
-		t.Partitions[name] = info.Partitions
-		t.Limits[name] = TopicLimits{
-			MaxMessageBytes: int(bytes), Compacted: isCompact(info.Config[cleanupPolicy]), Internal: p.internal[name],
-		}
+		limits := limitsOf(info)
+		limits.Internal = p.internal[name]
+		t.Partitions[name], t.Limits[name] = info.Partitions, limits
 	}
 	return t
+}
+
+// limitsOf returns the limits of a topic that is not internal.
+func limitsOf(info broker.TopicInfo) TopicLimits {
+	bytes, _ := number(info.Config, maxMessageBytes)
+	return TopicLimits{MaxMessageBytes: int(bytes), Compacted: isCompact(info.Config[cleanupPolicy])}
 }

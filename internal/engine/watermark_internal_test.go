@@ -87,8 +87,8 @@ func TestUpstreamTasksSpeakForThemselves(t *testing.T) {
 	now = now.Add(silentOwner * timeout)
 	say(0, first, 900, 150)
 	now = now.Add(time.Millisecond)
-	say(0, first, 180, 180)          // the group counts from 1 again
-	say(2, second, 170, 170)         // partitions were added
+	say(0, first, 180, 180)  // the group counts from 1 again
+	say(2, second, 170, 170) // partitions were added
 	say(1, second, noWatermark, noWatermark)
 	u.forget()
 	if got := u.watermark(); got != noWatermark {

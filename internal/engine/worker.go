@@ -28,6 +28,10 @@ type Worker struct {
 	producer broker.Producer
 	group    broker.Group
 	outbox   *outbox
+	// inputs are the topics that the application reads. unknown are topics that functions have named and the cluster does not
+	// know, with the time to ask for them again.
+	inputs  []string
+	unknown map[string]time.Time
 
 	newProducer func() (broker.Producer, error)
 
@@ -105,6 +109,7 @@ func NewWorker(config Config, plan *graph.Plan, c Connections, topics *Topics) *
 	return &Worker{
 		config: config, plan: plan, cluster: c.Cluster, fetcher: c.Fetcher, producer: c.Producer, group: c.Group,
 		newProducer: c.NewProducer, outbox: newOutbox(c.Producer, topics, config.Compressed),
+		inputs: plan.InputTopics(), unknown: map[string]time.Time{},
 		tasks: map[TaskID]*task{}, rebuilt: map[TaskID]int64{}, forsaken: map[TaskID]bool{}, route: map[broker.TopicPartition]*task{}, pace: firstPace,
 		repartitions: repartitions(plan),
 		checkpointed: now, lastSend: now, looked: now, lastPurge: now, status: statusBoard{producer: c.Producer},
@@ -281,6 +286,9 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 		if err := w.take(ctx, batch); err != nil {
 			return worked, err
 		}
+	}
+	if err := w.commitStarts(ctx); err != nil { // the batch may have ended the restore of a task
+		return worked, err
 	}
 	switch {
 	case w.heldBack():

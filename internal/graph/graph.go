@@ -17,6 +17,7 @@ type Kind string
 const (
 	KindSource      Kind = "source"
 	KindSink        Kind = "sink"
+	KindDynamic     Kind = "todynamic"
 	KindRepartition Kind = "repartition"
 	KindExternal    Kind = "external"
 	KindGlobal      Kind = "globaltable"

@@ -10,6 +10,8 @@ import (
 type Plan struct {
 	Graph *Graph
 	Group string
+	// Prefix is what SetPrefix has put before the names of topics.
+	Prefix string
 	// Parts are in the order of their first node.
 	Parts []*Part
 	// Globals are the nodes of the global tables, in the order of declaration.
@@ -204,7 +206,7 @@ func (p *Plan) SetPrefix(prefix string) {
 	if prefix == "" {
 		return
 	}
-	p.Group = prefix + p.Group
+	p.Group, p.Prefix = prefix+p.Group, prefix
 	for n, name := range p.names {
 		if name != "" {
 			p.names[n] = prefix + name

@@ -14,7 +14,7 @@ import (
 	"github.com/IBM/sarama"
 
 	"github.com/weirstreams/weir/internal/broker/saramabroker"
-	"github.com/weirstreams/weir/runtime"
+	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/secret"
 )
 
@@ -25,7 +25,7 @@ type Config struct {
 	Brokers []string
 
 	// Connection says how to reach and to convince the cluster. By default it is spoken to in plain text.
-	Connection runtime.ConnectionConfig
+	Connection kafka.Connection
 
 	// Client edits the configuration of the Kafka client, after Connection was applied.
 	Client func(*sarama.Config)

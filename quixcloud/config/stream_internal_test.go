@@ -12,6 +12,7 @@ import (
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/join"
+	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/row"
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/stream"
@@ -266,7 +267,7 @@ func TestAnApplicationWithConfigurations(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		p, err := app.Producer(ctx, runtime.ProducerOptions{})
+		p, err := app.Producer(ctx, kafka.ProducerOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -51,6 +51,7 @@ func (w *world) run() {
 		w.finishLive()
 		return
 	}
+	w.findDynamicTopics()
 	want := w.model()
 	w.checkOutput(want)
 	w.checkPartitions()

@@ -113,6 +113,9 @@ func (w *world) sweepRest(t task, name string, rows map[string]string) map[strin
 			return space, nil
 		},
 		Output: func(topic string) (operator.Output, error) { return nowhere(w.partitions[topic]), nil },
+		DynamicOutput: func(_ int, topic string, _ operator.TopicTemplate) (string, operator.Output, error) {
+			return topic, nowhere(w.partitions[topic]), nil
+		},
 	}
 	if _, err := w.build(t, env, w.modelGlobals(w.reference.Globals, w.reference.Topic)); err != nil {
 		w.failf("sweep %s of %s: %v", name, t.dir, err)

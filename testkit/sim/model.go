@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -56,6 +57,13 @@ func (w *world) fold(t task, want *expectation, globals map[*graph.Node]operator
 		},
 		Output: func(topic string) (operator.Output, error) {
 			return &modelOutput{topic: topic, partitions: w.partitions[topic], source: &source, unordered: &ringing, env: env, want: want}, nil
+		},
+		DynamicOutput: func(_ int, topic string, _ operator.TopicTemplate) (string, operator.Output, error) {
+			if w.partitions[topic] == 0 {
+				return topic, nil, fmt.Errorf("topic %q was not created", topic)
+			}
+			output, err := env.Output(topic)
+			return topic, output, err
 		},
 	}
 	if slices.ContainsFunc(w.reference.Graph.Nodes, func(n *graph.Node) bool { return n.Kind == "joinlookup" && n.Stores != nil }) {
@@ -216,5 +224,25 @@ func (w *world) outputTopics() []string {
 			topics[w.plan.Topic(n)] = true
 		}
 	}
+	for _, topic := range w.dynamic {
+		topics[topic] = true
+	}
 	return slices.Sorted(maps.Keys(topics))
+}
+
+// findDynamicTopics finds the topics that were created because functions of the topology have named them.
+func (w *world) findDynamicTopics() {
+	if !slices.ContainsFunc(w.plan.Graph.Nodes, func(n *graph.Node) bool { return n.Kind == graph.KindDynamic }) {
+		return
+	}
+	infos, err := w.broker.Topics(context.Background(), w.broker.TopicNames()...)
+	if err != nil {
+		w.failf("look up topics: %v", err)
+	}
+	for _, topic := range w.broker.TopicNames() {
+		if _, known := w.partitions[topic]; !known {
+			w.partitions[topic] = infos[topic].Partitions
+			w.dynamic = append(w.dynamic, topic)
+		}
+	}
 }

@@ -35,6 +35,7 @@ var kept = []struct {
 	{"as-of join", 2577769126531502080, "a process that had lost a task while restoring never counted what was committed meanwhile", ""},
 	{"sessions", 5511968059049817606, "the check of what a complete database restores did not know of the claim of a zombie", ""},
 	{"windows", 5996829227673319258, "a process that slept through two sessions gave up, and the check of ends did not know why", ""},
+	{"interval join", 650, "a process that had lost a task wrote state of it before it had committed where the task begins", ""},
 }
 
 // of returns the topology that a seed runs.

@@ -41,6 +41,8 @@ type world struct {
 
 	topics     *engine.Topics
 	partitions map[string]int32 // of topics
+	// dynamic are the topics that functions of the topology have named.
+	dynamic []string
 	// purged are the records that were deleted from repartition topics.
 	purged        map[broker.TopicPartition][]broker.Record
 	allPartitions []broker.TopicPartition // sorted
@@ -196,7 +198,7 @@ func (w *world) configure() (members int) {
 		CodecTimeout: -1, CheckpointRecords: pick(r, 0, 0, 1, 3, 10), CheckpointBytes: pick[int64](r, 64<<20, 64<<20, 500),
 		CacheBytes: pick[int64](r, 1<<20, 1<<20, 0), Linger: pick(r, 0, 50*time.Millisecond),
 		MaxBufferedRecords: pick(r, 0, 0, 1, 5), MaxBufferedBytes: pick[int64](r, 0, 0, 200),
-		Clock: w.clock, Logger: slog.New(&logHandler{w}),
+		Clock: w.clock, Logger: slog.New(&logHandler{w}), CreateTopics: true, Replication: -1, Partitions: int32(c.partitions),
 	}
 	if s.Faults&Membership != 0 && r.oneIn(8) {
 		c.engine.RevokeTimeout = -1 // no checkpoint is ever made in time
@@ -232,7 +234,7 @@ func (w *world) createTopics() error {
 	if err != nil {
 		return err
 	}
-	w.partitions = w.topics.Partitions
+	w.partitions = maps.Clone(w.topics.Partitions)
 	for _, topic := range slices.Sorted(maps.Keys(w.partitions)) {
 		for n := range w.partitions[topic] {
 			w.allPartitions = append(w.allPartitions, broker.TopicPartition{Topic: topic, Partition: n})

@@ -222,7 +222,10 @@ func TestARefusedRecordAbortsTheTransactionOnly(t *testing.T) {
 	tp := broker.TopicPartition{Topic: k.Topic(t, "refused", 1)}
 	p := newProducer(t, c, broker.ProducerConfig{TransactionalID: k.Name("refused")})
 	send(t, p, tp, numbered(0, 3)...)
-	err := p.Send(within(t), tp, []broker.Record{{Value: make([]byte, 1_000_001)}})
+	err := p.Send(within(t), tp, []broker.Record{{Value: make([]byte, 1<<20+1)}}) // the cluster finds it too large
+	if err == nil {
+		err = p.Flush(within(t))
+	}
 	if _, ok := errors.AsType[*broker.DeliveryError](err); !ok || !errors.Is(err, broker.ErrAborted) {
 		t.Fatalf("got %v, want a delivery error and %v", err, broker.ErrAborted)
 	}

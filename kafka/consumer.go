@@ -1,4 +1,4 @@
-package runtime
+package kafka
 
 import (
 	"bytes"
@@ -11,11 +11,11 @@ import (
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/stream"
+	"github.com/weirstreams/weir/operator"
 )
 
-// Consumer reads topics outside of a pipeline, with the settings of an App, as a member of a consumer group. It reads
-// committed records only. It is used by one goroutine, which calls Poll more often than every Config.RebalanceTimeout.
+// Consumer reads topics outside of a pipeline, as a member of a consumer group. It reads committed records only. One goroutine
+// uses it, and calls Poll more often than every Config.RebalanceTimeout.
 type Consumer struct {
 	cluster broker.Cluster
 	group   broker.Group
@@ -24,7 +24,7 @@ type Consumer struct {
 	prefix  string
 	reset   OffsetReset
 	manual  bool
-	// next are the offsets after what Poll has returned, of the partitions that are assigned, if they have moved.
+	// next holds the offsets behind the records that Poll has returned and Commit has not committed yet.
 	next  map[broker.TopicPartition]int64
 	batch *broker.Batch
 	at    int
@@ -34,46 +34,50 @@ type Consumer struct {
 type ConsumerOptions struct {
 	// Topics are the topics to read, without Config.Prefix.
 	Topics []string
-	// Group is the consumer group. It must not be that of an App that runs: members share the partitions.
+	// Group is the consumer group, without Config.Prefix. It must not be that of a runtime.App: members share the partitions.
 	Group string
-	// ManualCommit leaves committing offsets to calls of Commit. By default what Poll has returned before is committed when
-	// partitions are given up and when the Consumer is closed.
+	// ManualCommit leaves committing offsets to calls of Commit. By default the offsets behind all records that Poll has returned
+	// are committed when partitions are given up and when the Consumer is closed.
 	ManualCommit bool
 }
 
 // Message is a record as it lies on a topic. A nil key or value is null. The memory belongs to the caller.
 type Message struct {
-	stream.Origin
+	operator.Origin
 	Key, Value []byte
-	Headers    []stream.Header
+	Headers    []codec.Header
 	Time       time.Time
 
 	prefix string // Config.Prefix, which Topic is without
 }
 
-// Consumer connects to the cluster and returns a consumer, which begins where Config.OffsetReset says if the group has
-// committed nothing. It has nothing to do with Run, which may run or not. The caller closes it.
-func (a *App) Consumer(ctx context.Context, options ConsumerOptions) (*Consumer, error) {
-	if len(options.Topics) == 0 || options.Group == "" || options.Group == a.config.Group {
-		return nil, errors.New("consumer: give topics, and a group other than that of the App")
+// NewConsumer connects to the cluster and returns a consumer. In partitions without a committed offset of the group it begins at
+// Config.OffsetReset. It waits for a broker, as long as Config.BrokerTimeout allows. The caller closes the consumer.
+func NewConsumer(ctx context.Context, config Config, options ConsumerOptions) (*Consumer, error) {
+	if len(options.Topics) == 0 || options.Group == "" {
+		return nil, errors.New("consumer: give ConsumerOptions.Topics and ConsumerOptions.Group")
 	}
-	cluster, err := a.open(ctx)
+	config, err := config.withDefaults()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("consumer: %w", err)
+	}
+	cluster, err := config.open(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("consumer: %w", err)
 	}
 	c := &Consumer{
-		cluster: cluster, name: a.config.Prefix + options.Group, prefix: a.config.Prefix, reset: a.config.OffsetReset,
+		cluster: cluster, name: config.Prefix + options.Group, prefix: config.Prefix, reset: config.OffsetReset,
 		manual: options.ManualCommit, next: map[broker.TopicPartition]int64{},
 	}
 	var units [][]string
 	for _, topic := range options.Topics {
-		units = append(units, []string{a.config.Prefix + topic})
+		units = append(units, []string{config.Prefix + topic})
 	}
 	if c.fetcher, err = cluster.NewFetcher(broker.FetcherConfig{}); err != nil {
 		return nil, errors.Join(err, cluster.Close())
 	}
 	c.group, err = cluster.NewGroup(broker.GroupConfig{
-		Group: c.name, Topics: units, SessionTimeout: a.config.SessionTimeout, RebalanceTimeout: a.config.RebalanceTimeout,
+		Group: c.name, Topics: units, SessionTimeout: config.SessionTimeout, RebalanceTimeout: config.RebalanceTimeout,
 	})
 	if err != nil {
 		return nil, errors.Join(err, c.fetcher.Close(), cluster.Close())
@@ -129,7 +133,7 @@ func (c *Consumer) take() *Message {
 	c.next[b.TopicPartition] = r.Offset + 1
 	m := &Message{
 		prefix: c.prefix,
-		Origin: stream.Origin{Topic: strings.TrimPrefix(b.Topic, c.prefix), Partition: b.Partition, Offset: r.Offset, Size: len(r.Value), LeaderEpoch: r.LeaderEpoch},
+		Origin: operator.Origin{Topic: strings.TrimPrefix(b.Topic, c.prefix), Partition: b.Partition, Offset: r.Offset, Size: len(r.Value), LeaderEpoch: r.LeaderEpoch},
 		Key:    bytes.Clone(r.Key), Value: bytes.Clone(r.Value), Headers: slices.Clone(r.Headers), Time: time.UnixMilli(r.Millis),
 	}
 	for i := range m.Headers {
@@ -185,7 +189,7 @@ func (c *Consumer) start(ctx context.Context, tps []broker.TopicPartition) error
 	return nil
 }
 
-// Commit commits that everything that Poll has returned is done.
+// Commit commits the offsets behind all records that Poll has returned.
 func (c *Consumer) Commit(ctx context.Context) error {
 	if len(c.next) == 0 {
 		return nil
@@ -210,9 +214,9 @@ func (c *Consumer) Close(ctx context.Context) error {
 	return errors.Join(err, c.group.Leave(ctx), c.fetcher.Close(), c.cluster.Close())
 }
 
-// Decode turns a message of a topic into a typed record.
-func Decode[K, V any](topic stream.Topic[K, V], m *Message) (stream.Record[K, V], error) {
-	r := stream.Record[K, V]{
+// Decode turns a message of a topic into a typed record. The record shares the headers of the message.
+func Decode[K, V any](topic Topic[K, V], m *Message) (operator.Record[K, V], error) {
+	r := operator.Record[K, V]{
 		Millis: m.Time.UnixMilli(), Headers: m.Headers, Origin: &m.Origin,
 	}
 	name := m.prefix + m.Topic

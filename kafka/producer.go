@@ -1,4 +1,4 @@
-package runtime
+package kafka
 
 import (
 	"bytes"
@@ -9,13 +9,11 @@ import (
 	"slices"
 
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/internal/engine"
 	"github.com/weirstreams/weir/operator"
-	"github.com/weirstreams/weir/stream"
 )
 
-// Producer writes records outside of a pipeline, with the settings of an App: to feed a topology, or from a service that
-// has nothing to process. It is idempotent. It is used by one goroutine.
+// Producer writes records outside of a pipeline: to feed a topology, or from a service that does not process any. It is idempotent.
+// One goroutine uses it.
 type Producer struct {
 	cluster       broker.Cluster
 	producer      broker.Producer
@@ -28,29 +26,31 @@ type Producer struct {
 
 // ProducerOptions configure a Producer.
 type ProducerOptions struct {
-	// TransactionalID makes what is sent between two Commits one transaction, and fences whoever else has the id.
+	// TransactionalID makes one transaction of all records that are sent between two Commits, and fences other producers with the
+	// id. Config.Prefix is not put before it.
 	TransactionalID string
 }
 
-// Producer connects to the cluster and returns a producer. Topics of the topology that do not exist are made first if
-// Config.CreateTopics says so. It has nothing to do with Run, which may run or not. The caller closes it.
-func (a *App) Producer(ctx context.Context, options ProducerOptions) (*Producer, error) {
-	cluster, err := a.open(ctx)
+// NewProducer connects to the cluster and returns a producer. It waits for a broker, as long as Config.BrokerTimeout allows, and
+// with a TransactionalID until the transaction that another producer with the id has left open has ended. The caller closes it.
+func NewProducer(ctx context.Context, config Config, options ProducerOptions) (*Producer, error) {
+	config, err := config.withDefaults()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("producer: %w", err)
 	}
-	if _, err := engine.PrepareTopics(ctx, cluster, a.plan, a.topicOptions()); err != nil {
-		return nil, errors.Join(err, cluster.Close())
+	cluster, err := config.open(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("producer: %w", err)
 	}
-	p, err := fenced(ctx, cluster, broker.ProducerConfig{
-		Compression: a.config.Compression, DeliveryTimeout: a.deliveryTimeout(), TransactionalID: options.TransactionalID,
-		TransactionTimeout: a.config.TransactionTimeout,
+	p, err := broker.NewFencedProducer(ctx, cluster, broker.ProducerConfig{
+		Compression: config.Compression, DeliveryTimeout: broker.DeliveryTimeout(config.BrokerTimeout), TransactionalID: options.TransactionalID,
+		TransactionTimeout: config.TransactionTimeout,
 	})
 	if err != nil {
-		return nil, errors.Join(err, cluster.Close())
+		return nil, fmt.Errorf("producer: %w", errors.Join(err, cluster.Close()))
 	}
 	return &Producer{
-		cluster: cluster, producer: p, prefix: a.config.Prefix, transactional: options.TransactionalID != "",
+		cluster: cluster, producer: p, prefix: config.Prefix, transactional: options.TransactionalID != "",
 		partitions: map[string]int32{}, pending: map[broker.TopicPartition][]broker.Record{},
 	}, nil
 }
@@ -59,9 +59,9 @@ func (a *App) Producer(ctx context.Context, options ProducerOptions) (*Producer,
 const producerBatch = 1000
 
 // Send encodes records and takes them over; Flush or Commit waits until they are acknowledged. The partition is that of the
-// key, as for Stream.To. Of a record, Origin does not count. A record that does not encode is an error, and is not sent;
+// key, as for Stream.To. The Origin of a record does not count. A record that does not encode is an error, and is not sent;
 // those before it are.
-func (p *Producer) Send[K, V any](ctx context.Context, topic stream.Topic[K, V], records ...stream.Record[K, V]) error {
+func (p *Producer) Send[K, V any](ctx context.Context, topic Topic[K, V], records ...operator.Record[K, V]) error {
 	name := p.prefix + topic.Name()
 	if p.partitions[name] == 0 {
 		infos, err := p.cluster.Topics(ctx, name)
@@ -105,7 +105,7 @@ func (o *producerOutput) Append(partition int32, r *broker.Record) error {
 	return p.handOver(o.ctx)
 }
 
-// handOver gives what is pending to the client.
+// handOver gives the pending records to the client.
 func (p *Producer) handOver(ctx context.Context) error {
 	for tp, records := range p.pending {
 		delete(p.pending, tp)
@@ -117,7 +117,7 @@ func (p *Producer) handOver(ctx context.Context) error {
 	return nil
 }
 
-// Flush waits until everything that was sent is acknowledged. An error says that something was not.
+// Flush waits until all records that were sent are acknowledged. After an error some of them may not be written.
 func (p *Producer) Flush(ctx context.Context) error {
 	if err := p.handOver(ctx); err != nil {
 		return err
@@ -125,7 +125,7 @@ func (p *Producer) Flush(ctx context.Context) error {
 	return p.producer.Flush(ctx)
 }
 
-// Commit flushes and ends the transaction, so that readers see what was sent in it.
+// Commit flushes and ends the transaction, so that readers see its records.
 func (p *Producer) Commit(ctx context.Context) error {
 	if !p.transactional {
 		return errors.New("commit: the producer has no TransactionalID")
@@ -146,5 +146,5 @@ func (p *Producer) Abort(ctx context.Context) error {
 	return p.producer.Abort(ctx)
 }
 
-// Close closes the connections. What was not flushed may be lost; an open transaction is aborted.
+// Close closes the connections. Records that were not flushed may be lost; an open transaction is aborted.
 func (p *Producer) Close() error { return errors.Join(p.producer.Close(), p.cluster.Close()) }

@@ -1,4 +1,4 @@
-package runtime
+package kafka
 
 import (
 	"bytes"
@@ -19,8 +19,8 @@ import (
 	"github.com/weirstreams/weir/secret"
 )
 
-// wrongValues returns what is wrong with single options, before a file is read.
-func (c *TLSConfig) wrongValues() (problems []error) {
+// wrongValues returns an error for each option with a wrong value. It reads no files.
+func (c *TLS) wrongValues() (problems []error) {
 	if a := c.EndpointIdentification; a != "" && a != "https" && a != "none" {
 		problems = append(problems, errors.New("TLS.EndpointIdentification: unknown value: it is https or none"))
 	}
@@ -43,8 +43,8 @@ func (c *TLSConfig) wrongValues() (problems []error) {
 	return problems
 }
 
-// load reads the files and returns what the client needs. now decides whether a list of revoked certificates is old.
-func (c TLSConfig) load(now time.Time) (*tls.Config, error) {
+// load reads the files and returns the TLS settings of the client. now decides whether a list of revoked certificates is old.
+func (c TLS) load(now time.Time) (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	var problems []error
 	for _, f := range []func(*tls.Config) error{c.authorities, c.certificate} {
@@ -79,7 +79,7 @@ func pemOr(text, file, option string) ([]byte, error) {
 	return data, nil
 }
 
-func (c *TLSConfig) authorities(config *tls.Config) error {
+func (c *TLS) authorities(config *tls.Config) error {
 	var texts [][]byte
 	if info, err := os.Stat(c.CALocation); c.CAPEM.IsZero() && err == nil && info.IsDir() {
 		files, err := filepath.Glob(filepath.Join(c.CALocation, "*"))
@@ -111,7 +111,7 @@ func (c *TLSConfig) authorities(config *tls.Config) error {
 	return nil
 }
 
-func (c *TLSConfig) certificate(config *tls.Config) error {
+func (c *TLS) certificate(config *tls.Config) error {
 	if c.KeystoreLocation != "" {
 		return c.keystore(config)
 	}
@@ -171,7 +171,7 @@ func decryptKey(text []byte, password secret.String) ([]byte, error) {
 }
 
 // keystore reads a PKCS #12 file (RFC 7292).
-func (c *TLSConfig) keystore(config *tls.Config) error {
+func (c *TLS) keystore(config *tls.Config) error {
 	data, err := os.ReadFile(c.KeystoreLocation)
 	if err != nil {
 		return fmt.Errorf("KeystoreLocation: %w", err)
@@ -193,7 +193,7 @@ func names(list string) []string {
 	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ':' || r == ' ' })
 }
 
-func (c *TLSConfig) cipherSuites(config *tls.Config) error {
+func (c *TLS) cipherSuites(config *tls.Config) error {
 	for n, name := range names(c.CipherSuites) {
 		suites := tls.CipherSuites()
 		i := slices.IndexFunc(suites, func(s *tls.CipherSuite) bool { return s.Name == name })
@@ -205,7 +205,7 @@ func (c *TLSConfig) cipherSuites(config *tls.Config) error {
 	return nil
 }
 
-func (c *TLSConfig) curves(config *tls.Config) error {
+func (c *TLS) curves(config *tls.Config) error {
 	known := map[string]tls.CurveID{
 		"X25519": tls.X25519, "P-256": tls.CurveP256, "prime256v1": tls.CurveP256, "P-384": tls.CurveP384, "secp384r1": tls.CurveP384,
 		"P-521": tls.CurveP521, "secp521r1": tls.CurveP521,
@@ -213,6 +213,7 @@ func (c *TLSConfig) curves(config *tls.Config) error {
 	for n, name := range names(c.Curves) {
 		id, ok := known[name]
 		if !ok {
+			//lint:ignore ST1005 Curves is the name of a field.
 			return fmt.Errorf("Curves: name %d is unknown: want X25519, P-256, P-384 or P-521", n+1)
 		}
 		config.CurvePreferences = append(config.CurvePreferences, id)
@@ -221,7 +222,7 @@ func (c *TLSConfig) curves(config *tls.Config) error {
 }
 
 // revoked returns the serial numbers of revoked certificates, behind the issuer.
-func (c *TLSConfig) revoked(now time.Time) (map[string]bool, error) {
+func (c *TLS) revoked(now time.Time) (map[string]bool, error) {
 	if c.CRLLocation == "" {
 		return nil, nil
 	}

@@ -1,4 +1,4 @@
-package runtime_test
+package kafka_test
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/kafkatest"
-	"github.com/weirstreams/weir/runtime"
+	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/secret"
 )
 
@@ -32,56 +32,56 @@ func secured(t *testing.T, name string) string {
 }
 
 // unsigned makes tokens that are good for some time.
-func unsigned(good time.Duration) runtime.TokenSource {
-	return func(context.Context) (runtime.Token, error) {
+func unsigned(good time.Duration) kafka.TokenSource {
+	return func(context.Context) (kafka.Token, error) {
 		now := time.Now()
 		claims := fmt.Sprintf(`{"sub":"weir","iat":%d,"exp":%d}`, now.Add(-time.Hour).Unix(), now.Add(good).Unix())
 		encode := base64.RawURLEncoding.EncodeToString
-		return runtime.Token{Value: secret.New(encode([]byte(`{"alg":"none"}`)) + "." + encode([]byte(claims)) + ".")}, nil
+		return kafka.Token{Value: secret.New(encode([]byte(`{"alg":"none"}`)) + "." + encode([]byte(claims)) + ".")}, nil
 	}
 }
 
-// TestASecureBrokerServesWhoLogsInAndRefusesOthersAtOnce runs an application on each kind of listener of Apache Kafka.
+// TestASecureBrokerServesWhoLogsInAndRefusesOthersAtOnce writes and reads on each kind of listener of Apache Kafka.
 func TestASecureBrokerServesWhoLogsInAndRefusesOthersAtOnce(t *testing.T) {
 	kafkatest.Parallel(t)
-	ours := runtime.TLSConfig{CAPEM: secret.New(secured(t, "ca.pem"))}
+	ours := kafka.TLS{CAPEM: secret.New(secured(t, "ca.pem"))}
 	certified := ours
 	certified.CertificatePEM, certified.KeyPEM = secured(t, "client.pem"), secret.New(secured(t, "client.key"))
 	stranger := newAuthority(t)
-	others := runtime.TLSConfig{CAPEM: secret.New(certificatePEM(stranger.certificate))}
+	others := kafka.TLS{CAPEM: secret.New(certificatePEM(stranger.certificate))}
 	certificate, key := stranger.client()
 	strangers := ours
 	strangers.CertificatePEM, strangers.KeyPEM = certificatePEM(certificate), secret.New(keyPEM(t, key, ""))
-	password := func(mechanism, password string) runtime.SASLConfig {
-		return runtime.SASLConfig{Mechanism: mechanism, Username: "weir", Password: secret.New(password)}
+	password := func(mechanism, password string) kafka.SASL {
+		return kafka.SASL{Mechanism: mechanism, Username: "weir", Password: secret.New(password)}
 	}
-	oauth := func(source runtime.TokenSource) runtime.SASLConfig {
-		return runtime.SASLConfig{Mechanism: "OAUTHBEARER", Token: source}
+	oauth := func(source kafka.TokenSource) kafka.SASL {
+		return kafka.SASL{Mechanism: "OAUTHBEARER", Token: source}
 	}
 	type login struct {
 		name     string
 		listener string
 		protocol string
-		tls      runtime.TLSConfig
-		sasl     runtime.SASLConfig
+		tls      kafka.TLS
+		sasl     kafka.SASL
 		want     string // in the error; none if empty
 	}
 	logins := []login{
-		{"no certificate", "tls", "ssl", ours, runtime.SASLConfig{}, "certificate"},
-		{"a certificate of another authority", "tls", "ssl", strangers, runtime.SASLConfig{}, "certificate"},
-		{"a broker of another authority", "tls", "ssl", others, runtime.SASLConfig{}, "unknown authority"},
+		{"no certificate", "tls", "ssl", ours, kafka.SASL{}, "certificate"},
+		{"a certificate of another authority", "tls", "ssl", strangers, kafka.SASL{}, "certificate"},
+		{"a broker of another authority", "tls", "ssl", others, kafka.SASL{}, "unknown authority"},
 		{"a broker of another authority, with a password", "sasl_tls", "sasl_ssl", others, password("PLAIN", "right"), "unknown authority"},
-		{"a certificate", "tls", "ssl", certified, runtime.SASLConfig{}, ""},
-		{"tokens made by us", "sasl", "sasl_plaintext", runtime.TLSConfig{}, runtime.SASLConfig{
-			Mechanism: "OAUTHBEARER", OAuth: runtime.OAuthConfig{UnsecureJWT: true, Config: "principal=weir"},
+		{"a certificate", "tls", "ssl", certified, kafka.SASL{}, ""},
+		{"tokens made by us", "sasl", "sasl_plaintext", kafka.TLS{}, kafka.SASL{
+			Mechanism: "OAUTHBEARER", OAuth: kafka.OAuth{UnsecureJWT: true, Config: "principal=weir"},
 		}, ""},
-		{"an old token", "sasl", "sasl_plaintext", runtime.TLSConfig{}, oauth(unsigned(-time.Minute)), "uthentication"},
+		{"an old token", "sasl", "sasl_plaintext", kafka.TLS{}, oauth(unsigned(-time.Minute)), "uthentication"},
 	}
 	for _, mechanism := range []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"} {
 		logins = append(logins,
-			login{mechanism, "sasl", "sasl_plaintext", runtime.TLSConfig{}, password(mechanism, "right"), ""},
+			login{mechanism, "sasl", "sasl_plaintext", kafka.TLS{}, password(mechanism, "right"), ""},
 			login{mechanism + " over TLS", "sasl_tls", "sasl_ssl", ours, password(mechanism, "right"), ""},
-			login{mechanism + ", wrong", "sasl", "sasl_plaintext", runtime.TLSConfig{}, password(mechanism, "wrong"), "uthentication"},
+			login{mechanism + ", wrong", "sasl", "sasl_plaintext", kafka.TLS{}, password(mechanism, "wrong"), "uthentication"},
 			login{mechanism + " over TLS, wrong", "sasl_tls", "sasl_ssl", ours, password(mechanism, "wrong"), "uthentication"},
 		)
 	}
@@ -89,26 +89,20 @@ func TestASecureBrokerServesWhoLogsInAndRefusesOthersAtOnce(t *testing.T) {
 	for _, l := range logins {
 		t.Run(l.name, func(t *testing.T) {
 			t.Parallel()
-			k := newKafka(t) // which writes and reads without all that
-			p := pipeline{input: k.Topic(t, "in", 1), output: k.Topic(t, "out", 1)}
-			config := k.config()
-			config.Brokers = nil
-			config.Guarantee = runtime.ExactlyOnce // so that there are connections of all kinds
-			config.Connection = runtime.ConnectionConfig{
+			k := kafkatest.Start(t) // which makes the topic without all that
+			config := kafka.Config{Logger: logger(t), Connection: kafka.Connection{
 				Brokers: []string{secured(t, l.listener)}, SecurityProtocol: l.protocol, TLS: l.tls, SASL: l.sasl,
-			}
+			}}
 			began := time.Now()
-			app := run(t, p.topology(), config)
+			err := there(t, config, k.Topic(t, "in", 1), k.Name("group"))
 			if l.want == "" {
-				k.write(p.input, 0, numbers(0, 10)...)
-				await(t, "everything", func() bool { return k.committed(p.input, 0) == 10 })
-				app.stop()
-				k.checkTotalsExactly(p.output, numbers(0, 10))
+				if err != nil {
+					t.Error(err)
+				}
 				return
 			}
-			err := app.failure()
 			if !errors.Is(err, broker.ErrUnauthorized) || !strings.Contains(err.Error(), l.want) || !strings.Contains(err.Error(), config.Connection.Brokers[0]) {
-				t.Errorf("got %v, want not authorized, %q and the address", err, l.want)
+				t.Fatalf("got %v, want not authorized, %q and the address", err, l.want)
 			}
 			if strings.Contains(err.Error(), "right") || strings.Contains(err.Error(), "wrong") {
 				t.Errorf("the error tells the password: %v", err)

@@ -1,4 +1,4 @@
-package runtime
+package kafka
 
 import (
 	"cmp"
@@ -22,8 +22,8 @@ import (
 // tokenTimeout is how long a token endpoint may take to answer.
 const tokenTimeout = 30 * time.Second
 
-// wrongValues returns what is wrong with single options.
-func (c *OAuthConfig) wrongValues() (problems []error) {
+// wrongValues returns an error for each option with a wrong value.
+func (c *OAuth) wrongValues() (problems []error) {
 	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	if c.Method != "" && c.Method != "default" && c.Method != "oidc" {
 		problem("SASL.OAuth.Method: unknown value: it is default or oidc")
@@ -40,8 +40,8 @@ func (c *OAuthConfig) wrongValues() (problems []error) {
 	return problems
 }
 
-// missing returns what is needed and not there.
-func (c *OAuthConfig) missing() (problems []error) {
+// missing returns an error for each option that is needed and not set.
+func (c *OAuth) missing() (problems []error) {
 	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	switch {
 	case c.Method == "oidc":
@@ -59,8 +59,8 @@ func (c *OAuthConfig) missing() (problems []error) {
 	return problems
 }
 
-// source returns where tokens come from. There are no problems.
-func (c *OAuthConfig) source() TokenSource {
+// source returns a source of tokens. It is called when wrongValues and missing have found no problem.
+func (c *OAuth) source() TokenSource {
 	extensions, _ := parsePairs(c.Extensions, ",")
 	if c.UnsecureJWT && c.Method != "oidc" {
 		return func(context.Context) (Token, error) {
@@ -89,7 +89,7 @@ func (c *OAuthConfig) source() TokenSource {
 
 // withoutSecrets returns an error of the token endpoint without the address, and without the client secret, which an endpoint
 // that does not understand the request may send back.
-func (c *OAuthConfig) withoutSecrets(err error) error {
+func (c *OAuth) withoutSecrets(err error) error {
 	err = secret.WithoutURL(err)
 	text := err.Error()
 	for _, hidden := range []string{c.ClientSecret.Reveal(), url.QueryEscape(c.ClientSecret.Reveal()), c.TokenEndpointURL.Reveal()} {
@@ -105,8 +105,8 @@ type tokenFunc func() (*oauth2.Token, error)
 
 func (f tokenFunc) Token() (*oauth2.Token, error) { return f() }
 
-// claims returns what an unsecured token says.
-func (c *OAuthConfig) claims(now time.Time) (map[string]any, error) {
+// claims returns the claims of an unsecured token.
+func (c *OAuth) claims(now time.Time) (map[string]any, error) {
 	pairs, err := parsePairs(c.Config, " \t\n")
 	if err != nil {
 		return nil, err
@@ -135,7 +135,7 @@ func (c *OAuthConfig) claims(now time.Time) (map[string]any, error) {
 }
 
 // unsecured returns a JSON Web Token without a signature (RFC 7519, section 6).
-func (c *OAuthConfig) unsecured(now time.Time) (string, error) {
+func (c *OAuth) unsecured(now time.Time) (string, error) {
 	claims, err := c.claims(now)
 	if err != nil {
 		return "", err

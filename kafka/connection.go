@@ -1,4 +1,4 @@
-package runtime
+package kafka
 
 import (
 	"cmp"
@@ -16,35 +16,35 @@ import (
 	"github.com/weirstreams/weir/secret"
 )
 
-// ConnectionConfig says how to reach and to convince a cluster. The zero value speaks plain text to brokers that ask for
-// nothing. The fields carry the names of librdkafka's options in their documentation: ConnectionFromMap reads them, and
-// Map writes them.
-type ConnectionConfig struct {
+// Connection holds the address, TLS and SASL settings of a cluster. The zero value speaks plain text, without a login. The
+// documentation of each field names the option of librdkafka: ConnectionFromMap reads these options, and Map writes them.
+type Connection struct {
 	// Brokers (bootstrap.servers) are addresses of the cluster, as host:port.
 	Brokers []string
-	// ClientID (client.id) is the name under which the brokers log and limit the application. The default is Config.Group.
+	// ClientID (client.id) is the name under which the brokers log and limit the program. Its user sets the default: that of
+	// runtime.App is the group.
 	ClientID string
 	// SecurityProtocol (security.protocol) is "plaintext", the default, "ssl", "sasl_plaintext" or "sasl_ssl".
 	SecurityProtocol string
-	// SASL says who we are.
-	SASL SASLConfig
-	// TLS says whom we trust, and who we are if the cluster asks for certificates.
-	TLS TLSConfig
+	// SASL is the login.
+	SASL SASL
+	// TLS names the trusted authorities, and the client's certificate if the cluster asks for one.
+	TLS TLS
 }
 
-// SASLConfig says who we are.
-type SASLConfig struct {
+// SASL holds the settings of the login.
+type SASL struct {
 	// Mechanism (sasl.mechanism, sasl.mechanisms) is "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER" or "GSSAPI".
 	Mechanism string
 	// Username and Password (sasl.username, sasl.password) are for PLAIN and SCRAM.
 	Username string
 	Password secret.String
-	// Token is where tokens for OAUTHBEARER come from. If it is nil OAuth says it.
+	// Token returns tokens for OAUTHBEARER. If it is nil, OAuth configures one of the built-in sources.
 	Token TokenSource `json:"-"`
-	// OAuth are the sources of tokens that are built in.
-	OAuth OAuthConfig
+	// OAuth configures the built-in sources of tokens.
+	OAuth OAuth
 	// Kerberos is for GSSAPI.
-	Kerberos KerberosConfig
+	Kerberos Kerberos
 }
 
 // TokenSource returns a token for OAUTHBEARER. It is called for each connection, by any goroutine, and should keep tokens that
@@ -58,8 +58,8 @@ type Token struct {
 	Extensions map[string]string
 }
 
-// OAuthConfig are sources of tokens.
-type OAuthConfig struct {
+// OAuth configures the built-in sources of tokens.
+type OAuth struct {
 	// Method (sasl.oauthbearer.method) is "oidc" for a token endpoint, which is asked by the flow of client credentials
 	// (RFC 6749, section 4.4). "default" is for UnsecureJWT.
 	Method string
@@ -71,13 +71,13 @@ type OAuthConfig struct {
 	// Extensions (sasl.oauthbearer.extensions) are SASL extensions, as "name=value,name=value".
 	Extensions string
 	// UnsecureJWT (enable.sasl.oauthbearer.unsecure.jwt) makes tokens without a signature, for clusters under development.
-	// Config (sasl.oauthbearer.config) says what is in them: "principal=name lifeSeconds=3600 scope=a,b".
+	// Config (sasl.oauthbearer.config) holds their claims: "principal=name lifeSeconds=3600 scope=a,b".
 	UnsecureJWT bool
 	Config      string
 }
 
-// KerberosConfig is for GSSAPI, with a keytab. KRB5_CONFIG names the configuration, /etc/krb5.conf by default.
-type KerberosConfig struct {
+// Kerberos is for GSSAPI, with a keytab. KRB5_CONFIG names the configuration, /etc/krb5.conf by default.
+type Kerberos struct {
 	// ServiceName (sasl.kerberos.service.name) is the primary of the brokers. The default is "kafka".
 	ServiceName string
 	// Principal (sasl.kerberos.principal) is "name@REALM", Keytab (sasl.kerberos.keytab) the file with its keys.
@@ -88,14 +88,15 @@ type KerberosConfig struct {
 	MinTimeBeforeRelogin int
 }
 
-// TLSConfig says whom we trust, and who we are. What is given as PEM takes the place of the file.
-type TLSConfig struct {
+// TLS holds the trusted authorities, the certificate of the client, and the rules of the verification. A field with PEM text takes
+// the place of the file.
+type TLS struct {
 	// CALocation (ssl.ca.location) is a file with the certificates that are trusted, or a folder of such files; CAPEM
-	// (ssl.ca.pem) is their text. The default is what the system trusts.
+	// (ssl.ca.pem) is their text. The default is the authorities of the system.
 	CALocation string
 	CAPEM      secret.String
-	// CertificateLocation or CertificatePEM (ssl.certificate.location, ssl.certificate.pem) is our certificate, with those
-	// that lead to its authority; KeyLocation or KeyPEM (ssl.key.location, ssl.key.pem) its key, and KeyPassword
+	// CertificateLocation or CertificatePEM (ssl.certificate.location, ssl.certificate.pem) is the client's certificate, with
+	// those that lead to its authority; KeyLocation or KeyPEM (ssl.key.location, ssl.key.pem) its key, and KeyPassword
 	// (ssl.key.password) the password of the key.
 	CertificateLocation, CertificatePEM string
 	KeyLocation                         string
@@ -126,7 +127,7 @@ const (
 )
 
 // String returns the options as "name=value", sorted, with asterisks in the place of secrets.
-func (c ConnectionConfig) String() string {
+func (c Connection) String() string {
 	var b strings.Builder
 	for _, o := range connectionOptions {
 		v := o.get(&c)
@@ -145,18 +146,18 @@ func (c ConnectionConfig) String() string {
 }
 
 // LogValue implements [slog.LogValuer].
-func (c ConnectionConfig) LogValue() slog.Value { return slog.StringValue(c.String()) }
+func (c Connection) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
 // normalize brings names into lower and upper case as they should be, and fills in defaults.
-func (c *ConnectionConfig) normalize() {
+func (c *Connection) normalize() {
 	c.SecurityProtocol = cmp.Or(strings.ToLower(c.SecurityProtocol), plaintext)
 	c.SASL.Mechanism = strings.ToUpper(c.SASL.Mechanism)
 	c.SASL.OAuth.Method = strings.ToLower(c.SASL.OAuth.Method)
 	c.TLS.EndpointIdentification = strings.ToLower(c.TLS.EndpointIdentification)
 }
 
-// problems returns everything that is wrong, but for what is in files.
-func (c ConnectionConfig) problems() []error {
+// problems returns an error for each missing option and each wrong value. It reads no files.
+func (c Connection) problems() []error {
 	c.normalize()
 	problems := c.wrongValues()
 	switch {
@@ -165,15 +166,15 @@ func (c ConnectionConfig) problems() []error {
 	case c.SASL.configured() && c.knownProtocol():
 		problems = append(problems, fmt.Errorf("SASL is configured, and SecurityProtocol is %q, which does not use it", c.SecurityProtocol))
 	}
-	if !c.usesTLS() && c.TLS != (TLSConfig{}) && c.knownProtocol() {
+	if !c.usesTLS() && c.TLS != (TLS{}) && c.knownProtocol() {
 		problems = append(problems, fmt.Errorf("TLS is configured, and SecurityProtocol is %q, which does not use it", c.SecurityProtocol))
 	}
 	return problems
 }
 
-// wrongValues returns what is wrong with single options. It does not show their values, which may be secrets that were put
+// wrongValues returns an error for each option with a wrong value. The errors do not show values: a value may be a secret
 // under the wrong name.
-func (c ConnectionConfig) wrongValues() (problems []error) {
+func (c Connection) wrongValues() (problems []error) {
 	c.normalize()
 	if !c.knownProtocol() {
 		problems = append(problems, errors.New("SecurityProtocol: unknown value: it is plaintext, ssl, sasl_plaintext or sasl_ssl"))
@@ -181,16 +182,16 @@ func (c ConnectionConfig) wrongValues() (problems []error) {
 	return slices.Concat(problems, c.SASL.wrongValues(), c.TLS.wrongValues())
 }
 
-func (c *ConnectionConfig) knownProtocol() bool {
+func (c *Connection) knownProtocol() bool {
 	return slices.Contains([]string{plaintext, ssl, saslPlaintext, saslSSL}, c.SecurityProtocol)
 }
 
-func (c *ConnectionConfig) usesSASL() bool { return strings.HasPrefix(c.SecurityProtocol, "sasl") }
-func (c *ConnectionConfig) usesTLS() bool  { return strings.HasSuffix(c.SecurityProtocol, "ssl") }
+func (c *Connection) usesSASL() bool { return strings.HasPrefix(c.SecurityProtocol, "sasl") }
+func (c *Connection) usesTLS() bool  { return strings.HasSuffix(c.SecurityProtocol, "ssl") }
 
-// Client returns what makes a configuration of the Kafka client connect like this: for clients of a program's own. Files are
-// read now, so that what is wrong with them is said at once.
-func (c ConnectionConfig) Client() (func(*sarama.Config), error) {
+// Client returns a function that puts the connection into a configuration of the Kafka client, for a program that makes its own
+// client. Client reads the files, and returns an error that names all missing options, wrong values and bad files.
+func (c Connection) Client() (func(*sarama.Config), error) {
 	problems := c.problems()
 	c.normalize()
 	var security *tls.Config

@@ -1,4 +1,4 @@
-package runtime_test
+package kafka_test
 
 import (
 	"crypto/ecdsa"
@@ -22,7 +22,7 @@ import (
 
 	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/internal/kafkatest/heldclose"
-	"github.com/weirstreams/weir/runtime"
+	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/secret"
 )
 
@@ -133,31 +133,18 @@ func file(t *testing.T, name, content string) string {
 	return path
 }
 
-// connect runs an application on a broker until it has joined its group, and returns the error if it does not come to that.
-func connect(t *testing.T, connection runtime.ConnectionConfig, options ...kfake.Opt) error {
+// connect writes a record to a broker and reads it back, as a member of a group, and returns the error if it does not come to that.
+func connect(t *testing.T, connection kafka.Connection, options ...kfake.Opt) error {
 	t.Helper()
 	cluster, err := kfake.NewCluster(append([]kfake.Opt{
-		kfake.NumBrokers(1), kfake.ListenFn(heldclose.Listen), kfake.SeedTopics(1, "in", "out"),
+		kfake.NumBrokers(1), kfake.ListenFn(heldclose.Listen), kfake.SeedTopics(1, "in"),
 	}, options...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer cluster.Close()
 	connection.Brokers = cluster.ListenAddrs()
-	r := run(t, pipeline{input: "in", output: "out"}.topology(), runtime.Config{
-		Connection: connection, Group: "g", BrokerTimeout: 2 * time.Second, StateInMemory: true, StateDir: t.TempDir(), IgnoreSignals: true, Logger: logger(t),
-	})
-	for {
-		select {
-		case <-r.done:
-			return r.err
-		case <-time.After(5 * time.Millisecond):
-			if r.Status().State == runtime.Running {
-				r.stop()
-				return nil
-			}
-		}
-	}
+	return there(t, kafka.Config{Connection: connection, BrokerTimeout: 2 * time.Second, Logger: logger(t)}, "in", "g")
 }
 
 func TestAConnectionIsMadeAsItIsConfigured(t *testing.T) {
@@ -166,8 +153,8 @@ func TestAConnectionIsMadeAsItIsConfigured(t *testing.T) {
 	here, hereCertificate := ours.server("127.0.0.1")
 	elsewhere, _ := ours.server("broker.example")
 	certificate, key := ours.client()
-	ca := runtime.TLSConfig{CAPEM: secret.New(certificatePEM(ours.certificate))}
-	with := func(c runtime.TLSConfig, edit func(*runtime.TLSConfig)) runtime.TLSConfig { edit(&c); return c }
+	ca := kafka.TLS{CAPEM: secret.New(certificatePEM(ours.certificate))}
+	with := func(c kafka.TLS, edit func(*kafka.TLS)) kafka.TLS { edit(&c); return c }
 	server := func(c tls.Certificate) kfake.Opt { return kfake.TLS(&tls.Config{Certificates: []tls.Certificate{c}}) }
 	mutual := kfake.TLS(&tls.Config{
 		Certificates: []tls.Certificate{here}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ours.pool(),
@@ -180,8 +167,8 @@ func TestAConnectionIsMadeAsItIsConfigured(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "ca.pem"), []byte(certificatePEM(ours.certificate)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	sasl := func(mechanism, password string) runtime.SASLConfig {
-		return runtime.SASLConfig{Mechanism: mechanism, Username: "weir", Password: secret.New(password)}
+	sasl := func(mechanism, password string) kafka.SASL {
+		return kafka.SASL{Mechanism: mechanism, Username: "weir", Password: secret.New(password)}
 	}
 	user := func(mechanism string) []kfake.Opt {
 		return []kfake.Opt{kfake.EnableSASL(), kfake.Superuser(mechanism, "weir", "right")}
@@ -189,48 +176,48 @@ func TestAConnectionIsMadeAsItIsConfigured(t *testing.T) {
 	for _, tc := range []struct {
 		name     string
 		protocol string
-		tls      runtime.TLSConfig
-		sasl     runtime.SASLConfig
+		tls      kafka.TLS
+		sasl     kafka.SASL
 		broker   []kfake.Opt
 		want     string // in the error; none if empty
 	}{
-		{"plain text", "", runtime.TLSConfig{}, runtime.SASLConfig{}, nil, ""},
-		{"TLS", "ssl", ca, runtime.SASLConfig{}, []kfake.Opt{server(here)}, ""},
-		{"authorities in a file", "ssl", runtime.TLSConfig{CALocation: file(t, "ca.pem", certificatePEM(ours.certificate))}, runtime.SASLConfig{}, []kfake.Opt{server(here)}, ""},
-		{"authorities in a folder", "ssl", runtime.TLSConfig{CALocation: folder}, runtime.SASLConfig{}, []kfake.Opt{server(here)}, ""},
-		{"another authority", "ssl", runtime.TLSConfig{CAPEM: secret.New(certificatePEM(others.certificate))}, runtime.SASLConfig{}, []kfake.Opt{server(here)}, "certificate signed by unknown authority"},
-		{"another name", "ssl", ca, runtime.SASLConfig{}, []kfake.Opt{server(elsewhere)}, "127.0.0.1"},
-		{"another name, which does not matter", "ssl", with(ca, func(c *runtime.TLSConfig) { c.EndpointIdentification = "NONE" }), runtime.SASLConfig{}, []kfake.Opt{server(elsewhere)}, ""},
-		{"another authority, and the name does not matter", "ssl", runtime.TLSConfig{CAPEM: secret.New(certificatePEM(others.certificate)), EndpointIdentification: "none"}, runtime.SASLConfig{}, []kfake.Opt{server(here)}, "certificate signed by unknown authority"},
-		{"nothing matters", "ssl", runtime.TLSConfig{SkipVerification: true}, runtime.SASLConfig{}, []kfake.Opt{server(elsewhere)}, ""},
-		{"revoked", "ssl", with(ca, func(c *runtime.TLSConfig) {
+		{"plain text", "", kafka.TLS{}, kafka.SASL{}, nil, ""},
+		{"TLS", "ssl", ca, kafka.SASL{}, []kfake.Opt{server(here)}, ""},
+		{"authorities in a file", "ssl", kafka.TLS{CALocation: file(t, "ca.pem", certificatePEM(ours.certificate))}, kafka.SASL{}, []kfake.Opt{server(here)}, ""},
+		{"authorities in a folder", "ssl", kafka.TLS{CALocation: folder}, kafka.SASL{}, []kfake.Opt{server(here)}, ""},
+		{"another authority", "ssl", kafka.TLS{CAPEM: secret.New(certificatePEM(others.certificate))}, kafka.SASL{}, []kfake.Opt{server(here)}, "certificate signed by unknown authority"},
+		{"another name", "ssl", ca, kafka.SASL{}, []kfake.Opt{server(elsewhere)}, "127.0.0.1"},
+		{"another name, which does not matter", "ssl", with(ca, func(c *kafka.TLS) { c.EndpointIdentification = "NONE" }), kafka.SASL{}, []kfake.Opt{server(elsewhere)}, ""},
+		{"another authority, and the name does not matter", "ssl", kafka.TLS{CAPEM: secret.New(certificatePEM(others.certificate)), EndpointIdentification: "none"}, kafka.SASL{}, []kfake.Opt{server(here)}, "certificate signed by unknown authority"},
+		{"nothing matters", "ssl", kafka.TLS{SkipVerification: true}, kafka.SASL{}, []kfake.Opt{server(elsewhere)}, ""},
+		{"revoked", "ssl", with(ca, func(c *kafka.TLS) {
 			c.CRLLocation = file(t, "crl.pem", inPEM("X509 CRL", ours.revoke(hereCertificate, time.Now().Add(time.Hour))))
-		}), runtime.SASLConfig{}, []kfake.Opt{server(here)}, "revoked"},
-		{"another one is revoked", "ssl", with(ca, func(c *runtime.TLSConfig) {
+		}), kafka.SASL{}, []kfake.Opt{server(here)}, "revoked"},
+		{"another one is revoked", "ssl", with(ca, func(c *kafka.TLS) {
 			c.CRLLocation = file(t, "crl.pem", inPEM("X509 CRL", ours.revoke(certificate, time.Now().Add(time.Hour))))
-		}), runtime.SASLConfig{}, []kfake.Opt{server(here)}, ""},
-		{"certificate", "ssl", with(ca, func(c *runtime.TLSConfig) {
+		}), kafka.SASL{}, []kfake.Opt{server(here)}, ""},
+		{"certificate", "ssl", with(ca, func(c *kafka.TLS) {
 			c.CertificatePEM, c.KeyPEM = certificatePEM(certificate), secret.New(keyPEM(t, key, ""))
-		}), runtime.SASLConfig{}, []kfake.Opt{mutual}, ""},
-		{"certificate with an encrypted key, in files", "ssl", with(ca, func(c *runtime.TLSConfig) {
+		}), kafka.SASL{}, []kfake.Opt{mutual}, ""},
+		{"certificate with an encrypted key, in files", "ssl", with(ca, func(c *kafka.TLS) {
 			c.CertificateLocation = file(t, "certificate.pem", certificatePEM(certificate))
 			c.KeyLocation, c.KeyPassword = file(t, "key.pem", keyPEM(t, key, "open")), secret.New("open")
-		}), runtime.SASLConfig{}, []kfake.Opt{mutual}, ""},
-		{"keystore", "ssl", with(ca, func(c *runtime.TLSConfig) {
+		}), kafka.SASL{}, []kfake.Opt{mutual}, ""},
+		{"keystore", "ssl", with(ca, func(c *kafka.TLS) {
 			c.KeystoreLocation, c.KeystorePassword = file(t, "keystore.p12", string(keystore)), secret.New("open")
-		}), runtime.SASLConfig{}, []kfake.Opt{mutual}, ""},
-		{"no certificate", "ssl", ca, runtime.SASLConfig{}, []kfake.Opt{mutual}, "certificate required"},
-		{"PLAIN", "sasl_plaintext", runtime.TLSConfig{}, sasl("PLAIN", "right"), user("PLAIN"), ""},
+		}), kafka.SASL{}, []kfake.Opt{mutual}, ""},
+		{"no certificate", "ssl", ca, kafka.SASL{}, []kfake.Opt{mutual}, "certificate required"},
+		{"PLAIN", "sasl_plaintext", kafka.TLS{}, sasl("PLAIN", "right"), user("PLAIN"), ""},
 		{"PLAIN over TLS", "SASL_SSL", ca, sasl("PLAIN", "right"), append(user("PLAIN"), server(here)), ""},
-		{"SCRAM-SHA-256", "sasl_plaintext", runtime.TLSConfig{}, sasl("scram-sha-256", "right"), user("SCRAM-SHA-256"), ""},
-		{"SCRAM-SHA-512", "sasl_plaintext", runtime.TLSConfig{}, sasl("SCRAM-SHA-512", "right"), user("SCRAM-SHA-512"), ""},
+		{"SCRAM-SHA-256", "sasl_plaintext", kafka.TLS{}, sasl("scram-sha-256", "right"), user("SCRAM-SHA-256"), ""},
+		{"SCRAM-SHA-512", "sasl_plaintext", kafka.TLS{}, sasl("SCRAM-SHA-512", "right"), user("SCRAM-SHA-512"), ""},
 		// kfake hangs up on a wrong password, where Kafka answers: see connection_secure_test.go.
-		{"a wrong password", "sasl_plaintext", runtime.TLSConfig{}, sasl("PLAIN", "wrong"), user("PLAIN"), "closed at the login"},
-		{"a wrong password for SCRAM", "sasl_plaintext", runtime.TLSConfig{}, sasl("SCRAM-SHA-256", "wrong"), user("SCRAM-SHA-256"), "closed at the login"},
+		{"a wrong password", "sasl_plaintext", kafka.TLS{}, sasl("PLAIN", "wrong"), user("PLAIN"), "closed at the login"},
+		{"a wrong password for SCRAM", "sasl_plaintext", kafka.TLS{}, sasl("SCRAM-SHA-256", "wrong"), user("SCRAM-SHA-256"), "closed at the login"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			err := connect(t, runtime.ConnectionConfig{SecurityProtocol: tc.protocol, TLS: tc.tls, SASL: tc.sasl}, tc.broker...)
+			err := connect(t, kafka.Connection{SecurityProtocol: tc.protocol, TLS: tc.tls, SASL: tc.sasl}, tc.broker...)
 			switch {
 			case tc.want == "" && err != nil:
 				t.Error(err)
@@ -248,24 +235,22 @@ func TestFilesOfAConnectionThatAreNoUseAreErrors(t *testing.T) {
 	certificate, key := ours.client()
 	for _, tc := range []struct {
 		name string
-		tls  runtime.TLSConfig
+		tls  kafka.TLS
 		want string
 	}{
-		{"no password", runtime.TLSConfig{CertificatePEM: certificatePEM(certificate), KeyPEM: secret.New(keyPEM(t, key, "open"))}, "set KeyPassword"},
-		{"wrong password", runtime.TLSConfig{
+		{"no password", kafka.TLS{CertificatePEM: certificatePEM(certificate), KeyPEM: secret.New(keyPEM(t, key, "open"))}, "set KeyPassword"},
+		{"wrong password", kafka.TLS{
 			CertificatePEM: certificatePEM(certificate), KeyPEM: secret.New(keyPEM(t, key, "open")), KeyPassword: secret.New("shut"),
 		}, "decrypt the key"},
-		{"another key", runtime.TLSConfig{CertificatePEM: certificatePEM(certificate), KeyPEM: secret.New(keyPEM(t, ours.key, ""))}, "certificate and key"},
-		{"no keystore", runtime.TLSConfig{KeystoreLocation: file(t, "keystore.p12", "x")}, "KeystoreLocation"},
-		{"an old list", runtime.TLSConfig{
+		{"another key", kafka.TLS{CertificatePEM: certificatePEM(certificate), KeyPEM: secret.New(keyPEM(t, ours.key, ""))}, "certificate and key"},
+		{"no keystore", kafka.TLS{KeystoreLocation: file(t, "keystore.p12", "x")}, "KeystoreLocation"},
+		{"an old list", kafka.TLS{
 			CRLLocation: file(t, "crl.pem", inPEM("X509 CRL", ours.revoke(certificate, time.Now().Add(-time.Hour)))),
 		}, "is out of date"},
-		{"no list", runtime.TLSConfig{CRLLocation: file(t, "crl.pem", "x")}, "holds no list"},
+		{"no list", kafka.TLS{CRLLocation: file(t, "crl.pem", "x")}, "holds no list"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			_, err := runtime.New(pipeline{input: "in", output: "out"}.topology(), runtime.Config{
-				Brokers: []string{"localhost:9092"}, Group: "g", Connection: runtime.ConnectionConfig{SecurityProtocol: "ssl", TLS: tc.tls},
-			})
+			_, err := kafka.Connection{SecurityProtocol: "ssl", TLS: tc.tls}.Client()
 			if err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "open") && tc.name != "no password" {
 				t.Errorf("got %v, which does not say %q", err, tc.want)
 			}

@@ -1,4 +1,4 @@
-package runtime
+package kafka
 
 import (
 	"cmp"
@@ -12,16 +12,16 @@ import (
 	"github.com/xdg-go/scram"
 )
 
-// mechanisms are those that are known.
+// mechanisms lists the known mechanisms for error texts.
 const mechanisms = "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or GSSAPI"
 
 // configured reports whether anything is set.
-func (c *SASLConfig) configured() bool {
+func (c *SASL) configured() bool {
 	return c.Mechanism != "" || c.Username != "" || !c.Password.IsZero() || c.Token != nil
 }
 
-// wrongValues returns what is wrong with single options.
-func (c *SASLConfig) wrongValues() (problems []error) {
+// wrongValues returns an error for each option with a wrong value.
+func (c *SASL) wrongValues() (problems []error) {
 	switch c.Mechanism {
 	case "", sarama.SASLTypePlaintext, sarama.SASLTypeSCRAMSHA256, sarama.SASLTypeSCRAMSHA512, sarama.SASLTypeOAuth, sarama.SASLTypeGSSAPI:
 	default:
@@ -30,8 +30,8 @@ func (c *SASLConfig) wrongValues() (problems []error) {
 	return append(problems, c.OAuth.wrongValues()...)
 }
 
-// missing returns what is needed and not there.
-func (c *SASLConfig) missing() (problems []error) {
+// missing returns an error for each option that is needed and not set.
+func (c *SASL) missing() (problems []error) {
 	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	switch c.Mechanism {
 	case "":
@@ -54,7 +54,7 @@ func (c *SASLConfig) missing() (problems []error) {
 }
 
 // apply configures the client. There are no problems, and there is a source of tokens where one is needed.
-func (c *SASLConfig) apply(s *sarama.Config) {
+func (c *SASL) apply(s *sarama.Config) {
 	sasl := &s.Net.SASL
 	sasl.Enable, sasl.Handshake, sasl.Version = true, true, sarama.SASLHandshakeV1
 	sasl.Mechanism = sarama.SASLMechanism(c.Mechanism)

@@ -1,0 +1,121 @@
+package kafka_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/kafkatest"
+	"github.com/weirstreams/weir/kafka"
+	"github.com/weirstreams/weir/stream"
+)
+
+func TestAPrefixIsPutBeforeTopicsAndGroups(t *testing.T) {
+	kafkatest.Parallel(t)
+	k := kafkatest.Start(t)
+	full := k.Topic(t, "in", 2)
+	prefix, name := full[:1], full[1:]
+	ctx := within(t)
+	plain := kafka.Config{Connection: kafka.Connection{Brokers: k.Brokers}, Logger: logger(t)}
+	prefixed := plain
+	prefixed.Prefix = prefix
+
+	p, err := kafka.NewProducer(ctx, prefixed, kafka.ProducerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(p.Send(ctx, texts(name), text("one"), text("two")), p.Flush(ctx), p.Close()); err != nil {
+		t.Fatal(err)
+	}
+
+	group := k.Name("readers")
+	c, err := kafka.NewConsumer(ctx, prefixed, kafka.ConsumerOptions{Topics: []string{name}, Group: group})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for len(got) < 2 {
+		m, err := c.Poll(ctx, time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m == nil {
+			continue
+		}
+		var r stream.Record[string, string]
+		if r, err = kafka.Decode(texts(name), m); err != nil {
+			t.Fatal(err)
+		}
+		got[r.Value] = m.Topic
+	}
+	if err := c.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]string{"one": name, "two": name}, got); diff != "" {
+		t.Errorf("values and topics (-want +got):\n%s", diff)
+	}
+
+	// The group with the prefix has committed both records: with OffsetReset Earliest only a third one is left.
+	p, err = kafka.NewProducer(ctx, plain, kafka.ProducerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(p.Send(ctx, texts(full), text("three")), p.Flush(ctx), p.Close()); err != nil {
+		t.Fatal(err)
+	}
+	values, err := read(t, plain, kafka.ConsumerOptions{Topics: []string{full}, Group: prefix + group}, 1)
+	if err != nil || values[0] != "three" {
+		t.Errorf("read %q, %v", values, err)
+	}
+}
+
+func TestNoResetIsAnErrorOfAConsumerWithoutCommittedOffsets(t *testing.T) {
+	kafkatest.Parallel(t)
+	k := kafkatest.Start(t)
+	topic, group := k.Topic(t, "in", 1), k.Name("group")
+	config := kafka.Config{Connection: kafka.Connection{Brokers: k.Brokers}, Logger: logger(t), OffsetReset: kafka.NoReset}
+	_, err := read(t, config, kafka.ConsumerOptions{Topics: []string{topic}, Group: group}, 1)
+	if err == nil || !strings.Contains(err.Error(), group) || !strings.Contains(err.Error(), topic) {
+		t.Errorf("got %v, which does not name group and topic", err)
+	}
+}
+
+func TestAllThatIsWrongWithAConfigurationOfAClientIsSaidAtOnce(t *testing.T) {
+	config := kafka.Config{
+		Connection: kafka.Connection{SecurityProtocol: "tls"}, Prefix: "a b", OffsetReset: 7, Compression: "zip",
+		SessionTimeout: -1, RebalanceTimeout: -1, TransactionTimeout: -1,
+	}
+	_, producer := kafka.NewProducer(t.Context(), config, kafka.ProducerOptions{})
+	_, consumer := kafka.NewConsumer(t.Context(), config, kafka.ConsumerOptions{Topics: []string{"in"}, Group: "g"})
+	for client, err := range map[string]error{"producer": producer, "consumer": consumer} {
+		for _, want := range []string{
+			client + ": config: ", "Brokers", `Prefix "a b"`, "OffsetReset: unknown value 7", `Compression: unknown value "zip"`,
+			"SessionTimeout is negative", "RebalanceTimeout is negative", "TransactionTimeout is negative", "SecurityProtocol: unknown value",
+		} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %q is not in %v", client, want, err)
+			}
+		}
+	}
+	if _, err := kafka.NewConsumer(t.Context(), kafka.Config{}, kafka.ConsumerOptions{Group: "g"}); err == nil || !strings.Contains(err.Error(), "Topics") {
+		t.Errorf("a consumer without topics: %v", err)
+	}
+}
+
+func TestAClientWaitsForABrokerAsLongAsBrokerTimeoutAllows(t *testing.T) {
+	kafkatest.Parallel(t)
+	config := kafka.Config{
+		Connection: kafka.Connection{Brokers: []string{"127.0.0.1:1"}}, BrokerTimeout: 50 * time.Millisecond, Logger: logger(t),
+	}
+	_, producer := kafka.NewProducer(within(t), config, kafka.ProducerOptions{})
+	_, consumer := kafka.NewConsumer(within(t), config, kafka.ConsumerOptions{Topics: []string{"in"}, Group: "g"})
+	for _, err := range []error{producer, consumer} {
+		if !errors.Is(err, broker.ErrUnavailable) || !strings.Contains(err.Error(), "Config.BrokerTimeout (50ms)") {
+			t.Errorf("got %v, want unavailable and the option", err)
+		}
+	}
+}

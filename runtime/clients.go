@@ -1,0 +1,49 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+
+	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/kafka"
+)
+
+// Consumer returns a consumer with the settings of the App, for reading topics outside of the pipeline: see [kafka.NewConsumer].
+// Its group must differ from Config.Group. Run need not run. The caller closes the consumer.
+func (a *App) Consumer(ctx context.Context, options kafka.ConsumerOptions) (*kafka.Consumer, error) {
+	if options.Group == a.config.Group {
+		return nil, errors.New("consumer: ConsumerOptions.Group is the group of the App, whose members share the partitions: give another group")
+	}
+	return kafka.NewConsumer(ctx, a.client(), options)
+}
+
+// Producer returns a producer with the settings of the App, for writing records outside of the pipeline: see
+// [kafka.NewProducer]. It makes topics of the topology that do not exist first, if Config.CreateTopics is set. Run need not run.
+// The caller closes the producer.
+func (a *App) Producer(ctx context.Context, options kafka.ProducerOptions) (*kafka.Producer, error) {
+	cluster, err := a.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	_, err = engine.PrepareTopics(ctx, cluster, a.plan, a.topicOptions())
+	if err := errors.Join(err, cluster.Close()); err != nil {
+		return nil, err
+	}
+	return kafka.NewProducer(ctx, a.client(), options)
+}
+
+// client returns the settings of the App for consumers and producers. Config.Client applies Config.Connection.
+func (a *App) client() kafka.Config {
+	return kafka.Config{
+		Connection:         kafka.Connection{Brokers: a.config.Brokers, ClientID: a.plan.Group},
+		Prefix:             a.config.Prefix,
+		BrokerTimeout:      a.config.BrokerTimeout,
+		OffsetReset:        a.config.OffsetReset,
+		SessionTimeout:     a.config.SessionTimeout,
+		RebalanceTimeout:   a.config.RebalanceTimeout,
+		Compression:        a.config.Compression,
+		TransactionTimeout: a.config.TransactionTimeout,
+		Logger:             a.config.Logger,
+		Client:             a.config.Client,
+	}
+}

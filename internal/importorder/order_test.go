@@ -1,0 +1,135 @@
+// Package importorder checks the order of imports that DESIGN.md states.
+package importorder
+
+import (
+	"errors"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/weirstreams/weir"
+
+// layers are the packages of the module from the bottom up. A name stands for its sub-packages too, unless they are named
+// themselves. A package imports packages of layers below its own, and sub-packages of its own name.
+var layers = [][]string{
+	{
+		"secret", "internal/clock", "internal/clone", "internal/jsontext", "internal/kafkatest", "internal/longtest", "internal/murmur2",
+		"internal/mutation", "internal/secrettest", "internal/topicname",
+	},
+	{"codec"},
+	{"internal/typename"},
+	{"store"},
+	{"window"},
+	{"row"},
+	{"join"},
+	{"sink"},
+	{"operator"},
+	{"internal/graph"},
+	{"internal/broker"},
+	{"internal/console"},
+	{"stream"},
+	{"internal/engine"},
+	{"kafka"},
+	{"runtime", "testkit", "quixcloud"},
+	{"examples"},
+	{"docs"},
+}
+
+// upward are imports against the order, with the reason.
+var upward = map[string]string{
+	"operator -> internal/broker":        "topic writers fill broker.Record",
+	"sink -> operator":                   "sinks take operator.Record, and return its errors",
+	"internal/graph -> internal/console": "a description of a topology is drawn as a table",
+}
+
+// layerOf returns the layer of a package, and the name that it is listed under.
+func layerOf(pkg string) (layer int, name string) {
+	for name = pkg; name != "."; name = path.Dir(name) {
+		for i, names := range layers {
+			for _, n := range names {
+				if n == name {
+					return i, name
+				}
+			}
+		}
+	}
+	return -1, ""
+}
+
+func TestImportsGoInTheOrderOfTheDesign(t *testing.T) {
+	root := filepath.Join("..", "..")
+	used := map[string]bool{}
+	files := 0
+	err := filepath.WalkDir(root, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			_, err := os.Stat(filepath.Join(file, "go.mod"))
+			nested := file != root && !errors.Is(err, fs.ErrNotExist)
+			if hidden := file != root && strings.HasPrefix(entry.Name(), "."); nested || hidden || entry.Name() == "testdata" || entry.Name() == "build" {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			return nil
+		}
+		relative, err := filepath.Rel(root, filepath.Dir(file))
+		if err != nil {
+			return err
+		}
+		pkg := filepath.ToSlash(relative)
+		if pkg == "." {
+			return nil // the root package is the vocabulary of all layers
+		}
+		layer, name := layerOf(pkg)
+		if layer < 0 {
+			t.Errorf("%s is in no layer: add it to the table", pkg)
+			return nil
+		}
+		source, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		files++
+		for _, spec := range source.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			imported, ours := strings.CutPrefix(imported, module+"/")
+			if !ours {
+				continue
+			}
+			below, importedName := layerOf(imported)
+			edge := name + " -> " + importedName
+			switch {
+			case below >= 0 && below < layer, importedName == name:
+			case upward[edge] != "":
+				used[edge] = true
+			default:
+				t.Errorf("%s imports %s/%s, which is not below %s", filepath.ToSlash(file), module, imported, name)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files == 0 {
+		t.Error("no file was found")
+	}
+	for edge := range upward {
+		if !used[edge] {
+			t.Errorf("%s is no import any more: remove the exception", edge)
+		}
+	}
+}

@@ -35,6 +35,8 @@ type App struct {
 	// idleLimit is how long no record may come, or 0; outputs is nil if any number of them is fine. RunUntil sets both.
 	idleLimit time.Duration
 	outputs   *engine.OutputLimit
+	// clientErrors is set while Run runs.
+	clientErrors *clientErrors
 	// settling are the jobs that watchLimits has given to workers.
 	settling sync.WaitGroup
 }
@@ -103,6 +105,8 @@ func (a *App) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer a.close("the connection to the cluster", &err, cluster.Close)
+	a.clientErrors = a.startClientErrors()
+	defer a.clientErrors.stop()
 
 	starting, started := a.whileReachable(ctx, cluster)
 	defer started()
@@ -374,7 +378,7 @@ func (a *App) startWorkers(
 	}
 	var workers []*worker
 	for i := range a.config.Workers {
-		fetcher, err := cluster.NewFetcher(broker.FetcherConfig{})
+		fetcher, err := cluster.NewFetcher(broker.FetcherConfig{OnError: a.clientErrors.onConsumer()})
 		if err != nil {
 			return workers, err
 		}
@@ -385,6 +389,7 @@ func (a *App) startWorkers(
 				TransactionalID:    a.transactionalID(state, i),
 				Group:              a.plan.Group,
 				TransactionTimeout: a.config.TransactionTimeout,
+				OnError:            a.clientErrors.onProducer(),
 			})
 		}
 		producer, err := newProducer()

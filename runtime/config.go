@@ -118,6 +118,13 @@ type Config struct {
 	// the one that reads global tables; they may call it at the same time. nil means Fail for every error.
 	OnError func(*ProcessingError) ErrorAction
 
+	// OnConsumerError and OnProducerError are told of errors that Run meets while it reads a partition or writes to one: of each
+	// error that cannot be cured by trying again, and of those that have come several times in a row (ClientError.Retrying). They
+	// observe, for instance to count or to raise an alarm, and decide nothing: what is lost, failed or tried again follows
+	// from the other settings and is logged in any case. One goroutine calls both, one after the other, until Run
+	// returns; 1,000 errors wait for it, and further ones are only logged. A panic is logged. nil does nothing.
+	OnConsumerError, OnProducerError func(ClientError)
+
 	// OnProcessed is called for each record when it was processed, or skipped because of an error, with where it lay. That
 	// it was processed does not mean that it counts: the next checkpoint makes it so. The goroutine that runs the task calls
 	// it; tasks of different partitions may call it at the same time. A panic in it ends Run.

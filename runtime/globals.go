@@ -26,7 +26,7 @@ func (a *App) startGlobals(ctx context.Context, cluster broker.Cluster, partitio
 	if len(a.plan.Globals) == 0 {
 		return nil, nil
 	}
-	fetcher, err := cluster.NewFetcher(broker.FetcherConfig{})
+	fetcher, err := cluster.NewFetcher(broker.FetcherConfig{OnError: a.clientErrors.onConsumer()})
 	if err != nil {
 		return nil, err
 	}

@@ -139,6 +139,19 @@ type FetcherConfig struct {
 	BufferBytes int
 	// MaxWait is how long the cluster may hold a fetch open while there is nothing to read. The default is 250 ms.
 	MaxWait time.Duration
+	// OnError is told of errors of partitions: those that make Poll return an error, and those that were met several times in a
+	// row while the fetcher tries again. It is called under locks, must return at once, and may be nil.
+	OnError func(PartitionError)
+}
+
+// PartitionError is an error of one partition that a client has met.
+type PartitionError struct {
+	TopicPartition
+	// Offset is the next offset to read, or -1 if the error comes of writing.
+	Offset int64
+	Err    error
+	// Retrying says that the client tries again.
+	Retrying bool
 }
 
 // Fetcher reads partitions from chosen offsets, committed records only.
@@ -195,6 +208,9 @@ type ProducerConfig struct {
 	// TransactionTimeout is how long a transaction may stay open before the cluster aborts it and fences the producer.
 	// The default is 1 minute.
 	TransactionTimeout time.Duration
+	// OnError is told of errors of partitions: of batches that are given up, and of those that were met several times in a row
+	// while the producer tries again. It is called under locks, must return at once, and may be nil.
+	OnError func(PartitionError)
 }
 
 // Producer appends records to partitions: idempotent, acknowledged by all in-sync replicas, in order per partition.

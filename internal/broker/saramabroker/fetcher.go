@@ -2,6 +2,7 @@ package saramabroker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -27,6 +28,7 @@ type fetcher struct {
 
 	bufferBytes int
 	maxWait     time.Duration
+	onError     func(broker.PartitionError) // may be nil
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -108,6 +110,7 @@ func (c *cluster) NewFetcher(cfg broker.FetcherConfig) (broker.Fetcher, error) {
 		conns:       newConnections(),
 		bufferBytes: cfg.BufferBytes,
 		maxWait:     cfg.MaxWait,
+		onError:     cfg.OnError,
 		ready:       make(chan struct{}, 1),
 		leaderless:  make(chan struct{}, 1),
 		timer:       time.NewTimer(time.Hour),
@@ -242,6 +245,7 @@ func (f *fetcher) take() (*broker.Batch, error, bool) {
 		p.queue = p.queue[1:]
 		p.queued -= item.bytes
 		if item.err != nil {
+			f.report(p, item.err, false)
 			f.drop(p)
 			return nil, item.err, true
 		}
@@ -253,6 +257,18 @@ func (f *fetcher) take() (*broker.Batch, error, bool) {
 		return item.batch, nil, true
 	}
 	return nil, nil, false
+}
+
+// report tells of an error of a partition. f.mu is held.
+func (f *fetcher) report(p *partition, err error, retrying bool) {
+	if f.onError == nil {
+		return
+	}
+	offset := p.next
+	if out, ok := errors.AsType[*broker.OffsetOutOfRangeError](err); ok {
+		offset = out.Offset
+	}
+	f.onError(broker.PartitionError{TopicPartition: p.tp, Offset: offset, Err: err, Retrying: retrying})
 }
 
 // takeTurn queues a partition for Poll if it has anything to give. f.mu is held.

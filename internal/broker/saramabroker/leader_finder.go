@@ -97,6 +97,9 @@ func (f *fetcher) fail(p *partition, err error) {
 	p.failures++
 	p.notBefore = time.Now().Add(backoff(p.failures))
 	// Leaders that move are daily business, and a broker that is gone is logged once by its reader.
+	if p.failures == worthLogging {
+		f.report(p, translate(err), true)
+	}
 	if p.failures == worthLogging && !isTransport(err) {
 		f.log.Warn("partition cannot be read, trying again", "topic", p.tp.Topic, "partition", p.tp.Partition, "error", err)
 	}

@@ -25,6 +25,7 @@ type producer struct {
 	bufferBytes int
 	timeout     time.Duration
 	maxRecord   int
+	onError     func(broker.PartitionError) // may be nil
 	txn         *transaction // nil unless transactional
 
 	ctx        context.Context // ends with the producer
@@ -100,6 +101,7 @@ func newProducer(cfg broker.ProducerConfig, codec sarama.CompressionCodec, w wir
 		bufferBytes: cfg.BufferBytes,
 		timeout:     cfg.DeliveryTimeout,
 		maxRecord:   cfg.MaxRecordBytes,
+		onError:     cfg.OnError,
 		leaderless:  make(chan struct{}, 1),
 		changed:     make(chan struct{}, 1),
 		topics:      make(map[string]int32),
@@ -438,11 +440,30 @@ func (p *producer) failure() error {
 
 // giveUp ends the transaction after the failure of a batch, or the producer if there is none. p.mu is held.
 func (p *producer) giveUp(tp broker.TopicPartition, err error) {
+	if p.ctx.Err() == nil { // else it was closed
+		p.report(tp, err, false)
+	}
 	if p.txn == nil || errors.Is(translate(err), broker.ErrFenced) {
 		p.fail(tp, err)
 		return
 	}
 	p.txn.doom(&broker.DeliveryError{TopicPartition: tp, Err: fmt.Errorf("%w: %w", broker.ErrAborted, translate(err))})
+}
+
+// report tells of an error of a partition. p.mu is held.
+func (p *producer) report(tp broker.TopicPartition, err error, retrying bool) {
+	if p.onError != nil {
+		p.onError(broker.PartitionError{TopicPartition: tp, Offset: -1, Err: translate(err), Retrying: retrying})
+	}
+}
+
+// failed counts an error that is not final. p.mu is held.
+func (p *producer) failed(q *queue, err error) {
+	q.failures++
+	q.lastErr = err
+	if q.failures == worthLogging {
+		p.report(q.tp, err, true)
+	}
 }
 
 // fail ends the producer because a batch cannot be delivered. p.mu is held.

@@ -99,8 +99,7 @@ func (p *producer) assign(due []broker.TopicPartition, leaders map[broker.TopicP
 			p.giveUp(tp, failure)
 			return
 		}
-		q.failures++
-		q.lastErr = failure
+		p.failed(q, failure)
 		if code, _ := codeOf(failure); code == sarama.ErrUnknownTopicOrPartition {
 			p.noteGone(q)
 		}

@@ -93,8 +93,7 @@ func (p *producer) settleGap(b *batch, o outcome, code sarama.KError) {
 // retry has the batches of a queue sent again, perhaps to another leader, when all are back.
 func (p *producer) retry(q *queue, err error) {
 	q.held, q.relead = true, true
-	q.failures++
-	q.lastErr = err
+	p.failed(q, err)
 }
 
 // resume lets a queue without requests on their way go on.

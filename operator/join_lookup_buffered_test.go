@@ -374,7 +374,9 @@ func TestRecordsThatWaitForALookupHoldBackTheWatermark(t *testing.T) {
 	op, err := operator.NewBufferedLookup(
 		env, 0, join.Lookup[string, string](join.Buffered(configs, 5*time.Second)), true, codec.String(), codec.String(), nil,
 		func(_ context.Context, r *operator.Record[string, string]) (string, error) { return r.Value, nil },
-		func(_ context.Context, r *operator.Record[string, string], _ *string) (string, error) { return r.Value, nil }, &lines{},
+		func(_ context.Context, r *operator.Record[string, string], _ *string) (string, error) {
+			return r.Value, nil
+		}, &lines{},
 	)
 	if err != nil {
 		t.Fatal(err)

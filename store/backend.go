@@ -39,7 +39,7 @@ type Backend interface {
 
 // Batch collects changes that take effect together or not at all.
 type Batch interface {
-	// Set and Delete copy what they are given.
+	// Set and Delete copy their arguments.
 	Set(key, value []byte) error
 	Delete(key []byte) error
 	// Len returns the size of the batch in bytes.

@@ -35,7 +35,7 @@ const (
 	both                // in cache.flushing, and changed again since: in cache.dirty too
 )
 
-// entryOverhead is what an entry costs beside its key and value: the map's slot, the struct, the ring's pointer.
+// entryOverhead is the memory of an entry beside its key and value: the map's slot, the struct, the ring's pointer.
 const entryOverhead = 96
 
 func newCache[E any](limit int64) cache[E] {
@@ -88,7 +88,7 @@ func (c *cache[E]) evict(steps int) {
 	}
 }
 
-// remove takes an entry out, whatever its state. The last of the ring takes its place.
+// remove takes an entry in any state out. The last of the ring takes its place.
 func (c *cache[E]) remove(e *entry[E]) {
 	last := c.ring[len(c.ring)-1]
 	c.ring[e.slot], last.slot = last, e.slot

@@ -37,7 +37,7 @@ func NewCell[S any](name string, options ...CellOption[S]) *CellHandle[S] {
 	return h
 }
 
-// WithTTL returns a handle of the same store whose states live for that long in event time after each Set, rounded up to
+// WithTTL returns a handle of the same store with states that live for that long in event time after each Set, rounded up to
 // milliseconds. See [Cell.SetFor].
 func (h *CellHandle[S]) WithTTL(ttl time.Duration) *CellHandle[S] {
 	with := *h
@@ -50,7 +50,7 @@ func (h *CellHandle[S]) WithTTL(ttl time.Duration) *CellHandle[S] {
 // states have a time to live: a record that is further ahead moves no time, or else one device with a wrong clock would
 // let the states of all keys expire. A state that is set with such a record lives from the time that was reached.
 //
-// A replay runs later than the live run, so it takes for real what the live run did, and perhaps more.
+// A replay runs later than the live run, so it accepts every record that the live run accepted, and perhaps more.
 func (h *CellHandle[S]) MaxFutureSkew(skew time.Duration) *CellHandle[S] {
 	with := *h
 	with.skew = max(0, skew.Milliseconds())
@@ -92,8 +92,8 @@ type Cell[S any] struct {
 
 // Get returns the state of the current key, and whether there is one.
 //
-// The state is the one that the store holds, not a copy: what it points to may be changed only if Set is called
-// afterwards, else the change is lost with the next restart.
+// The state is the one that the store holds, not a copy: call Set after each change of its target,
+// else the change is lost with the next restart.
 func (c *Cell[S]) Get() (S, bool) {
 	if r := &c.current.value; c.live(r) {
 		return r.state, true
@@ -106,8 +106,8 @@ func (c *Cell[S]) Get() (S, bool) {
 // that is null by its codec (codec.Nuller), such as a nil pointer, deletes.
 func (c *Cell[S]) Set(state S) { c.set(c.current, state) }
 
-// SetFor sets the state of the current key for a time, rounded up to milliseconds: it expires when a record has come to
-// the store, of any key, whose time is that of the current record and the time to live, or later. A late record does not
+// SetFor sets the state of the current key for a time, rounded up to milliseconds: it expires when the store
+// sees a record of any key with at least the time of the current record plus the time to live. A late record does not
 // bring it back. SetFor panics if the time is not positive.
 func (c *Cell[S]) SetFor(state S, ttl time.Duration) { c.setFor(c.current, state, ttl) }
 

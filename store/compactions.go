@@ -140,7 +140,7 @@ func (l *compactionLimit) grant() {
 	}
 }
 
-// mostUrgent asks the databases what they have to compact. It returns the most urgent one, nil when there is nothing to
+// mostUrgent asks the databases for due compactions. It returns the most urgent one, nil when there is nothing to
 // do, and the others that also have something.
 func mostUrgent(asked []*databaseCompactions) (chosen *databaseCompactions, others []*databaseCompactions) {
 	var best pebble.WaitingCompaction

@@ -10,8 +10,8 @@ import (
 
 // tryLockFile takes the exclusive lock of file, which ends when file is closed. It returns false when the lock is held.
 //
-// On Windows a lock keeps others from reading what it covers. It covers a byte far behind the content, which says who the
-// holder is.
+// On Windows a lock keeps others from reading the locked bytes. It covers a byte far behind the content; the content names
+// the holder.
 func tryLockFile(file *os.File) (bool, error) {
 	region := windows.Overlapped{OffsetHigh: 1 << 30}
 	err := windows.LockFileEx(windows.Handle(file.Fd()),

@@ -6,14 +6,14 @@ import (
 	"slices"
 )
 
-// Handle declares what a stateful operator keeps: a [CellHandle], a [MapHandle], or a [Group] of stores. T is what its
-// function is given.
+// Handle declares the state of an operator: a [CellHandle], a [MapHandle], or a [Group] of stores. T is the argument of the
+// operator's function.
 type Handle[T any] interface {
 	// OpenIn opens the stores in a task, through the Opener.
 	OpenIn(o *Opener) T
 }
 
-// Keyed is a store whose state belongs to the key of a record.
+// Keyed is a store with state that belongs to the key of a record.
 type Keyed interface {
 	Store
 	// Enter puts the store on the key of a record with that event time in milliseconds. Operators call it. The key is
@@ -38,15 +38,15 @@ type Opener struct {
 type Use struct {
 	Name  string
 	Store Keyed
-	// Handle is what declared the store: the same for all operators.
+	// Handle is the declaration of the store: the same for all operators.
 	Handle any
-	// Keeps names the types of what the store keeps and their codecs, the same in every build.
+	// Keeps names the types of the store's content and their codecs, the same in every build.
 	Keeps string
 	// Operators is how many use it.
 	Operators int
 }
 
-// Open returns what a handle stands for. It is for the function of a [Group].
+// Open returns the store of a handle. It is for the function of a [Group].
 func (o *Opener) Open[T any](h Handle[T]) T { return h.OpenIn(o) }
 
 // OpenStores opens the stores of one operator. Operators call it.
@@ -78,7 +78,7 @@ func open[T Keyed](o *Opener, name string, ttl int64, keeps string, handle any, 
 	}
 	i := slices.IndexFunc(o.uses, func(u *Use) bool { return u.Name == name })
 	if i < 0 {
-		// Nothing more is asked of a database that has failed: what the failure has left in it is not known.
+		// A database that has failed is not used any more: its content is unknown.
 		var none T
 		if o.broken {
 			return none
@@ -105,7 +105,7 @@ func open[T Keyed](o *Opener, name string, ttl int64, keeps string, handle any, 
 	return s
 }
 
-// Group declares several stores for one operator. open opens each of them and returns what the function is given, such as
+// Group declares several stores for one operator. open opens each of them and returns the argument of the function, such as
 // a struct with a field for each:
 //
 //	type ledger struct {

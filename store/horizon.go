@@ -13,7 +13,7 @@ type horizon struct {
 	until int64            // times up to here are known not to be too far ahead
 }
 
-// beyond reports whether a time is too far ahead. It looks at the clock seldom: what was not too far ahead once never is.
+// beyond reports whether a time is too far ahead. It looks at the clock seldom: a time that was not too far ahead once never is.
 func (h *horizon) beyond(millis int64) bool {
 	if millis <= h.until || h.skew <= 0 || h.now == nil {
 		return false
@@ -25,8 +25,8 @@ func (h *horizon) beyond(millis int64) bool {
 // beginning is before the time of any record, and after NoTime.
 const beginning = NoTime + 1
 
-// begin returns the time with which a store's begins, when its first record that needs one has a time: what follows
-// moves it.
+// begin returns the first time of a store, from its first record that needs one. Later records
+// move it.
 func (h *horizon) begin(millis int64) int64 {
 	if h.beyond(millis) {
 		return beginning

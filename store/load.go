@@ -17,7 +17,7 @@ type Entries struct {
 // chunkBytes is 256 KiB: a power of two, large enough for hardly any pair to be larger.
 const chunkBytes = 256 << 10
 
-// chunkPool holds chunks that were reset. Fresh memory costs more than what is done with it.
+// chunkPool holds chunks that were reset. Allocating fresh memory takes longer than filling it.
 var chunkPool = sync.Pool{New: func() any { return new([chunkBytes]byte) }}
 
 // entryRow is a change: where its key and value lie.
@@ -29,7 +29,7 @@ type entryRow struct {
 	occurrence uint32
 }
 
-// Set adds a change that sets a key. It copies what it is given.
+// Set adds a change that sets a key. It copies its arguments.
 func (e *Entries) Set(key, value []byte) { e.add(key, value, int32(len(value))) }
 
 // Delete adds a change that deletes a key.
@@ -106,7 +106,7 @@ func (e *Entries) value(r *entryRow) []byte {
 	return pair[r.keyLength:len(pair):len(pair)]
 }
 
-// CopyTo adds the changes to a batch, in the order in which they were made.
+// CopyTo adds the changes to a batch, in the order of their addition.
 func (e *Entries) CopyTo(b Batch) error {
 	for i := range e.rows {
 		r := &e.rows[i]

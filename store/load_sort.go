@@ -24,7 +24,7 @@ func (e *Entries) sorted(f func(key, value []byte) error) error {
 
 // sort orders changes by key and, of one key, by occurrence. All keys have the same first depth bytes.
 //
-// A look at a key is a cache miss. So 8 bytes of each are kept in the row: those that follow what all keys begin with.
+// A look at a key is a cache miss. So 8 bytes of each are kept in the row: those behind the common prefix of all keys.
 // Where these are the same as well, the rows are sorted again by the 8 bytes that come then. ("Cache-efficient string
 // sorting using copying", Ng and Kakehi 2007, is this with a radix sort.)
 func (e *Entries) sort(rows []entryRow, depth int) {

@@ -21,7 +21,7 @@ type MapHandle[F, S any] struct {
 }
 
 // NewMap declares a store that keeps any number of S for each message key, by fields of type F. Both are encoded with
-// codec.For; what tells two fields apart is their encoding. The name is part of the changelog topic's: renaming a store
+// codec.For; two fields are different if their encodings are. The name is part of the changelog topic's: renaming a store
 // starts it empty.
 func NewMap[F, S any](name string) *MapHandle[F, S] {
 	return &MapHandle[F, S]{
@@ -41,7 +41,7 @@ func (h *MapHandle[F, S]) WithCodecs(fields codec.Codec[F], states codec.Codec[S
 	return &with
 }
 
-// WithTTL returns a handle of the same store whose states live for that long in event time after each Set, rounded up to
+// WithTTL returns a handle of the same store with states that live for that long in event time after each Set, rounded up to
 // milliseconds. See [Map.SetFor].
 func (h *MapHandle[F, S]) WithTTL(ttl time.Duration) *MapHandle[F, S] {
 	with := *h
@@ -80,7 +80,7 @@ func (h *MapHandle[F, S]) OpenIn(o *Opener) *Map[F, S] {
 // Map keeps any number of S for each message key, by fields of type F.
 //
 // The operator that gives a Map to a function has placed it on the key of the current record. It must not be kept. Its
-// methods do not return errors: what they fail with becomes the error of the function when that returns. They do
+// methods do not return errors: their error becomes the error of the function when that returns. They do
 // nothing, and find nothing, after the first error.
 type Map[F, S any] struct {
 	table[S]
@@ -93,8 +93,8 @@ type Map[F, S any] struct {
 
 // Get returns the state of a field of the current key, and whether there is one.
 //
-// The state is the one that the store holds, not a copy: what it points to may be changed only if Set is called
-// afterwards, else the change is lost with the next restart.
+// The state is the one that the store holds, not a copy: call Set after each change of its target,
+// else the change is lost with the next restart.
 func (m *Map[F, S]) Get(field F) (S, bool) {
 	if e := m.entry(field); e != nil && m.live(&e.value) {
 		return e.value.state, true
@@ -117,8 +117,8 @@ func (m *Map[F, S]) Set(field F, state S) {
 	}
 }
 
-// SetFor sets the state of a field of the current key for a time, rounded up to milliseconds: it expires when a record
-// has come to the store, of any key, whose time is that of the current record and the time to live, or later. A late
+// SetFor sets the state of a field of the current key for a time, rounded up to milliseconds: it expires when the
+// store sees a record of any key with at least the time of the current record plus the time to live. A late
 // record does not bring it back. SetFor panics if the time is not positive.
 func (m *Map[F, S]) SetFor(field F, state S, ttl time.Duration) {
 	if e := m.entry(field); e != nil {
@@ -195,5 +195,5 @@ func (m *Map[F, S]) Enter(key []byte, millis int64) error {
 	return m.advance(millis)
 }
 
-// Err returns what the methods have failed with since the last Place. It is ErrRead unless the field is to blame.
+// Err returns the first error of the methods since the last Place. It is ErrRead unless the field is to blame.
 func (m *Map[F, S]) Err() error { return m.err }

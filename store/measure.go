@@ -25,7 +25,7 @@ const (
 	measureDepth = 6
 	// measureSample is how many elements of a slice or map are looked at.
 	measureSample = 8
-	// mapEntryOverhead is what an entry of a map takes beside key and element.
+	// mapEntryOverhead is the memory of an entry of a map beside key and element.
 	mapEntryOverhead = 16
 )
 
@@ -137,7 +137,7 @@ func sliceMeasurer(t reflect.Type) measurer {
 	}
 }
 
-// elements estimates what the elements of an array refer to.
+// elements estimates the memory behind the elements of an array.
 func elements(t reflect.Type, data unsafe.Pointer, n, depth int) int {
 	m := measurerOf(t)
 	if m == nil || n == 0 {
@@ -176,7 +176,7 @@ func mapMeasurer(t reflect.Type) measurer {
 	}
 }
 
-// boxed measures what an interface holds. data is its second word: the value itself if that is a pointer, else where it lies.
+// boxed measures the value in an interface. data is its second word: the value itself if that is a pointer, else where it lies.
 func boxed(v reflect.Value, data unsafe.Pointer, depth int) int {
 	t := v.Type()
 	switch t.Kind() {

@@ -163,7 +163,7 @@ func (b *memoryBatch) Close() error {
 	return nil
 }
 
-// errEmptyKey refuses what Pebble cannot store: a table of its newest format whose only key is empty makes the flush panic.
+// errEmptyKey refuses a key that Pebble cannot store: a table of its newest format with an empty key alone makes the flush panic.
 var errEmptyKey = errors.New("key is empty")
 
 // errBatchCommitted reports a mistake of the caller: a batch takes effect once.

@@ -20,13 +20,13 @@ import (
 // its changelogs. Full disks, missing permissions and other failures that may pass are not ErrCorrupt.
 var ErrCorrupt = errors.New("database is corrupt")
 
-// PebbleConfig sets what the Pebble databases of one process share. The zero value is right for most programs.
+// PebbleConfig configures the shared parts of the Pebble databases of one process. The zero value is right for most programs.
 type PebbleConfig struct {
-	// CacheBytes is the memory for blocks that were read from disk, for all databases together. 0 means 64 MiB. It is
-	// what can be used for blocks: memtables come on top (see MemTableBytes).
+	// CacheBytes is the memory for blocks that were read from disk, for all databases together. 0 means 64 MiB. All of it
+	// serves blocks: memtables come on top (see MemTableBytes).
 	CacheBytes int64
 
-	// MemTableBytes is the size up to which each database buffers changes in memory before it writes them to a table. A
+	// MemTableBytes bounds the changes that each database buffers in memory before it writes them to a table. A
 	// database uses up to twice this. 0 means DefaultMemTableBytes.
 	MemTableBytes int64
 
@@ -37,7 +37,7 @@ type PebbleConfig struct {
 	// FS is the file system. nil means the disk. Tests and simulations use vfs.NewMem and vfs.NewCrashableMem.
 	FS vfs.FS
 
-	// Logger receives what Pebble has to say: corruption, failed background work and slow disks at Error and Warn, the
+	// Logger receives the messages of Pebble: corruption, failed background work and slow disks at Error and Warn, the
 	// rest at Debug. nil discards it.
 	Logger *slog.Logger
 }
@@ -56,14 +56,14 @@ const (
 	slowDisk = 5 * time.Second
 )
 
-// Pebble is what the Pebble databases of one process share: a block cache, a file cache and a limit on concurrent
+// Pebble has the shared parts of the Pebble databases of one process: a block cache, a file cache and a limit on concurrent
 // compactions. A process has one, and opens one database per task from it. Its methods may be called by any goroutine.
 //
 // Pebble takes memtables out of the block cache: a cache of n bytes holds n - 2 x memtable x databases bytes of blocks.
 // With its defaults that is nothing, and every read goes to the file system. A cache cannot be resized, so this one is
-// created with room for the memtables of MaxTasks databases, all of which is reserved; opening a database gives its share
-// back, closing takes it again. The memory used is thus CacheBytes + 2 x MemTableBytes x open databases, whatever
-// MaxTasks is.
+// created with room for the memtables of MaxTasks databases, and all of that is reserved; opening a database gives its share
+// back, closing takes it again. The memory used is thus CacheBytes + 2 x MemTableBytes x open databases, with any
+// MaxTasks.
 type Pebble struct {
 	config      PebbleConfig
 	disk        bool // FS is the disk, whose locks are those of the process
@@ -109,7 +109,7 @@ func NewPebble(config PebbleConfig) *Pebble {
 	return p
 }
 
-// memtables returns what Pebble reserves for the memtables of n databases: the one in use and the one being flushed.
+// memtables returns the bytes that Pebble reserves for the memtables of n databases: the one in use and the one being flushed.
 func (p *Pebble) memtables(n int) int64 { return 2 * p.config.MemTableBytes * int64(n) }
 
 // Open opens the database in dir, which is created when it does not exist. The database is at the state of some batch
@@ -268,7 +268,7 @@ func (p *Pebble) isDamage(dir string, options *pebble.Options, err error) bool {
 	if _, ok := errors.AsType[syscall.Errno](err); ok {
 		return false // the system refused something: space, permissions, file handles, I/O
 	}
-	// Pebble does not mark what its consistency check finds: tables that are missing or have another size than the
+	// Pebble does not mark errors of its consistency check: tables that are missing or have another size than the
 	// manifest says. If the database opens without the check, it was the check that failed.
 	options = options.Clone()
 	options.Logger = pebbleLogger{p.config.Logger.With("store", dir), &health{guard: newGuard(p.config.FS, dir)}}
@@ -282,7 +282,7 @@ func (p *Pebble) isDamage(dir string, options *pebble.Options, err error) bool {
 	return true
 }
 
-// PebbleStats is a snapshot of what the databases of a process share.
+// PebbleStats is a snapshot of the shared parts of a process's databases.
 type PebbleStats struct {
 	Databases   int   // open databases
 	CacheBytes  int64 // blocks in the cache now

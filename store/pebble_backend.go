@@ -44,12 +44,12 @@ func (b *pebbleBackend) Get(dst, key []byte) ([]byte, error) {
 	return dst, nil
 }
 
-// Scan sees the database as it was when it began, whatever f commits.
+// Scan sees the database as it was when it began, also if f commits changes.
 func (b *pebbleBackend) Scan(from, to []byte, f func(key, value []byte) (bool, error)) error {
 	return b.scan(from, to, (*pebble.Iterator).First, (*pebble.Iterator).Next, f)
 }
 
-// ScanBack sees the database as it was when it began, whatever f commits.
+// ScanBack sees the database as it was when it began, also if f commits changes.
 func (b *pebbleBackend) ScanBack(from, to []byte, f func(key, value []byte) (bool, error)) error {
 	return b.scan(from, to, (*pebble.Iterator).Last, (*pebble.Iterator).Prev, f)
 }
@@ -152,7 +152,7 @@ func (b *pebbleBackend) usable() error {
 	return b.health.err()
 }
 
-// health is what goroutines of Pebble find out about a database. Any goroutine may use it.
+// health has the findings of Pebble's goroutines about a database. Any goroutine may use it.
 type health struct {
 	guard  *guard
 	damage atomic.Pointer[error]
@@ -183,7 +183,7 @@ func (b *pebbleBackend) recoverFailure(err *error) {
 	}
 }
 
-// wrap says what was being done to which database.
+// wrap adds the operation and the database to an error.
 func (b *pebbleBackend) wrap(doing string, err error) error {
 	switch {
 	case err == nil:

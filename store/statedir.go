@@ -17,7 +17,7 @@ import (
 // ErrLocked reports that somebody else is using a database or a state directory.
 var ErrLocked = errors.New("locked")
 
-// lockFileName is the file in a state directory whose lock stands for the directory. It is never deleted: a process that
+// lockFileName is the file in a state directory with the lock of the directory. It is never deleted: a process that
 // waits for the lock has it open.
 const lockFileName = ".lock"
 
@@ -33,7 +33,7 @@ type DirLock struct{ file *os.File }
 // LockDir creates dir if needed and takes it for this process. If it is held it waits, at most for wait, and then fails
 // with an error that wraps ErrLocked and names the holder. It also fails when ctx is done, with the cause.
 //
-// The lock is a lock on the file .lock in dir, which says who holds it: flock on Unix, LockFileEx on Windows; Pebble
+// The lock is a lock on the file .lock in dir, with the name of the holder in it: flock on Unix, LockFileEx on Windows; Pebble
 // runs on no other systems. Machines that share a network file system are excluded as far as it implements flock.
 func LockDir(ctx context.Context, dir string, wait time.Duration) (*DirLock, error) {
 	if err := makeDirs(vfs.Default, dir); err != nil {
@@ -71,10 +71,10 @@ func lockedError(dir string, waited time.Duration) error {
 		dir, ErrLocked, holder(dir), waited)
 }
 
-// makeDirs creates dir with its parents, so that a crash of the machine does not take them away again. It says what is in
-// its way.
+// makeDirs creates dir with its parents, so that a crash of the machine does not take them away again. Its error names the
+// obstacle.
 func makeDirs(fsys vfs.FS, dir string) error {
-	// What is durable already is left alone: its parent may not be ours to open.
+	// Durable parents are left alone: this process may not be allowed to open them.
 	var missing []string
 	for path := dir; ; path = fsys.PathDir(path) {
 		info, err := fsys.Stat(path)
@@ -149,7 +149,7 @@ func writeHolder(file *os.File) error {
 	return err
 }
 
-// holder describes who holds the lock, for an error message.
+// holder describes the holder of the lock, for an error message.
 func holder(dir string) string {
 	const unknown = "an unknown process"
 	file, err := os.Open(filepath.Join(dir, lockFileName))

@@ -2,7 +2,7 @@ package store
 
 import "time"
 
-// Store is what a checkpoint sees of a store of one task. It is implemented by the types of this package and used by
+// Store is the interface of a checkpoint to a store of one task. It is implemented by the types of this package and used by
 // the runtime; a program has no use for it.
 type Store interface {
 	// Name returns the name of the store, unique within its stream.
@@ -15,7 +15,7 @@ type Store interface {
 	// valid only during the call. The order is that of the first change of each key.
 	Flush(emit func(key, value []byte) error) error
 
-	// Committed says that what the last Flush emitted is in the database.
+	// Committed says that the changes of the last Flush are in the database.
 	Committed()
 
 	// Discard forgets all changes that are not in the database, flushed or not.
@@ -40,7 +40,7 @@ type Space struct {
 	Prefix []byte
 	// CacheBytes is how much memory the cache may take. Changes that are not flushed come on top.
 	CacheBytes int64
-	// Now returns what the clock says. If it is nil, no record is too far ahead of it.
+	// Now returns the time of the clock. If it is nil, no record is too far ahead of it.
 	Now func() time.Time
 	// Limits bound how much the store reads or writes at a time.
 	Limits Limits

@@ -65,7 +65,7 @@ type row[S any] struct {
 	present bool
 	stored  bool  // in the database, or flushed
 	expires int64 // or never
-	// rowExpires is what the index has if stored is set.
+	// rowExpires is the time in the index if stored is set.
 	rowExpires int64
 }
 
@@ -159,7 +159,7 @@ func (t *table[S]) setFor(e *entry[row[S]], state S, ttl time.Duration) {
 	t.setUntil(e, state, t.expiry(ceilMillis(ttl)))
 }
 
-// ceilMillis rounds up: what lives for a part of a millisecond lives for all of it.
+// ceilMillis rounds up: a part of a millisecond counts as all of it.
 func ceilMillis(d time.Duration) int64 {
 	millis := d.Milliseconds()
 	if d%time.Millisecond != 0 {
@@ -200,7 +200,7 @@ func (t *table[S]) remove(e *entry[row[S]]) {
 	t.touch(e)
 }
 
-// size estimates the memory of a row, whose state takes that many bytes encoded if it is known.
+// size estimates the memory of a row, with the encoded size of its state if that is known.
 func (t *table[S]) size(r *row[S], encoded int) int {
 	if t.measure != nil {
 		encoded = max(encoded, t.measure(&r.state))
@@ -215,7 +215,7 @@ func (t *table[S]) touch(e *entry[row[S]]) {
 	t.cache.touch(e)
 }
 
-// changedUnder returns the keys with a prefix whose entries differ from the database, sorted.
+// changedUnder returns the keys with a prefix and with entries that differ from the database, sorted.
 func (t *table[S]) changedUnder(prefix string) []string {
 	if t.changed == nil {
 		t.changed = btree.NewBTreeGOptions(func(a, b string) bool { return a < b }, btree.Options{NoLocks: true})
@@ -352,7 +352,7 @@ func (t *table[S]) emitExpiry(emit func(key, value []byte) error, at int64, key 
 	return emit(t.index, value)
 }
 
-// sweep removes what has expired. Entries in the cache go when they are flushed; the others are not read.
+// sweep removes expired states. Entries in the cache go when they are flushed; the others are not read.
 func (t *table[S]) sweep(emit func(key, value []byte) error) error {
 	if t.time.millis == NoTime || t.earliest > t.time.millis {
 		return nil

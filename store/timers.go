@@ -13,7 +13,7 @@ import (
 type TimerKind uint8
 
 const (
-	// EventTime is the time of records: a timer fires when a record has come whose time is that of the timer, or later.
+	// EventTime is the time of records: a timer fires when a record with at least the time of the timer arrives.
 	EventTime TimerKind = iota
 	// ClockTime is the time of the machine: a timer fires soon after, also if no records come, and soon after the start
 	// of the application if it was not running.
@@ -107,7 +107,7 @@ const (
 	familyDue   = 'd'
 )
 
-// dueAhead is how far beyond what is due the index is read, in milliseconds.
+// dueAhead is the distance beyond the due timers up to which the index is read, in milliseconds.
 const dueAhead = 10_000
 
 // Set sets the timer of a name for the current key. One that is set already is moved. A timer for now or the past fires as
@@ -203,7 +203,7 @@ func (t *Timers) Enter(key []byte, millis int64) error {
 	return nil
 }
 
-// Err returns what the methods have failed with since the last Enter.
+// Err returns the first error of the methods since the last Enter.
 func (t *Timers) Err() error { return t.err }
 
 // Reach moves the event time of the store to that of a record, never back, and returns it. It stays at NoTime, and

@@ -11,8 +11,8 @@ import (
 
 // Timestamped keeps values by message key and time: the sides of joins.
 //
-// Of each key, the latest values are in memory while the key is in the cache, and what is older is read when it is asked
-// for: what a key costs in memory does not grow with how long its values are kept.
+// Of each key, the latest values are in memory while the key is in the cache, and older values are read on demand:
+// the memory of a key does not grow with the retention of its values.
 //
 // Its rows begin with a family byte; numbers and keys are written as in [Windowed].
 //
@@ -51,7 +51,7 @@ type TimestampedOptions struct {
 	Tail int
 	// Cause makes the store a [Cause].
 	Cause bool
-	// Ahead is how far beyond what is asked for Due reads the index.
+	// Ahead is the distance beyond its limit up to which Due reads the index.
 	Ahead int64
 }
 
@@ -72,10 +72,10 @@ type Timeline[V any] struct {
 	cleared int64
 	// gone are values that were removed but are in the database.
 	gone []timedID
-	// bytes is what the items refer to.
+	// bytes is the memory behind the items.
 	bytes int64
-	// first is the time under which the key is in the index; indexed says whether it is, row and rowTime what of it is in
-	// the database.
+	// first is the time of the key in the index; indexed says whether the key is there, row and rowTime whether and with
+	// which time it is in the database.
 	first, rowTime int64
 	indexed, row   bool
 }
@@ -111,7 +111,7 @@ func OpenTimestamped[V any](space Space, c codec.Codec[V], options TimestampedOp
 // Name implements [Store].
 func (s *Timestamped[V]) Name() string { return s.name }
 
-// Place puts the store on a key, which is not kept. What other methods return is valid until the next call of a method.
+// Place puts the store on a key, which is not kept. Results of other methods are valid until the next call of a method.
 func (s *Timestamped[V]) Place(key []byte) error {
 	e := s.cache.get(key)
 	if e == nil {
@@ -135,7 +135,7 @@ func (s *Timestamped[V]) watermark(k *Timeline[V]) int64 {
 }
 
 // Put keeps a value for the current key, and drops the values that are too old then. It reports false if it is too old
-// itself. The time must be after what RemoveFirst has removed of the key.
+// itself. The time must be after the values that RemoveFirst has removed of the key.
 func (s *Timestamped[V]) Put(at int64, v V) (bool, error) {
 	e := s.current
 	k := &e.value
@@ -201,7 +201,7 @@ func (s *Timestamped[V]) dropBefore(k *Timeline[V], before int64) {
 	k.items = k.items[:len(rest)]
 }
 
-// Before returns the latest value of the current key whose time is not after at, or nil.
+// Before returns the latest value of the current key at or before a time, or nil.
 func (s *Timestamped[V]) Before(at int64) (*Timed[V], error) {
 	e := s.current
 	k := &e.value
@@ -219,7 +219,7 @@ func (s *Timestamped[V]) Before(at int64) (*Timed[V], error) {
 	return s.Before(at)
 }
 
-// After returns the earliest value of the current key whose time is not before at, or nil.
+// After returns the earliest value of the current key at or after a time, or nil.
 func (s *Timestamped[V]) After(at int64) (*Timed[V], error) {
 	items, err := s.Between(at, math.MaxInt64)
 	if err != nil || len(items) == 0 {
@@ -254,7 +254,7 @@ func (s *Timestamped[V]) Changed(it *Timed[V]) {
 	s.cache.touch(s.current)
 }
 
-// RemoveFirst removes the values of the current key whose time is not after a limit.
+// RemoveFirst removes the values of the current key up to and including a time.
 func (s *Timestamped[V]) RemoveFirst(limit int64) error {
 	e := s.current
 	k := &e.value
@@ -317,7 +317,7 @@ func (s *Timestamped[V]) resize(e *entry[Timeline[V]]) {
 	s.cache.resize(e, int(unsafe.Sizeof(*k))+cap(k.items)*int(unsafe.Sizeof(Timed[V]{}))+int(max(0, k.bytes)))
 }
 
-// count adds what a value refers to, times sign, to the size of a key.
+// count adds the memory behind a value, times sign, to the size of a key.
 func (s *Timestamped[V]) count(k *Timeline[V], v *V, sign int64) {
 	if s.measure != nil {
 		k.bytes += sign * int64(s.measure(v))

@@ -65,8 +65,8 @@ func (s *Timestamped[V]) emitFirst(emit func(key, value []byte) error, at int64,
 }
 
 // Due places the store on the key whose first value is the earliest, and returns the key, if the time of that value is not
-// after limit. Order is by time, then by key bytes. The caller removes what it is done with, which has to be the first
-// value at least.
+// after limit. Order is by time, then by key bytes. The caller removes processed values, at least the first
+// one.
 func (s *Timestamped[V]) Due(limit int64) (key string, ok bool, err error) {
 	for {
 		first, ok, err := s.firsts.first(s.space, limit, s.options.Ahead)

@@ -39,7 +39,7 @@ func (s *Timestamped[V]) load(key []byte) (*entry[Timeline[V]], error) {
 	return e, nil
 }
 
-// loadBack reads what is before the tail.
+// loadBack reads the values before the tail.
 func (s *Timestamped[V]) loadBack(e *entry[Timeline[V]]) error {
 	k := &e.value
 	if err := s.noteExpired(e, min(s.watermark(k), k.tail)); err != nil {
@@ -112,8 +112,8 @@ func (s *Timestamped[V]) trim(e *entry[Timeline[V]]) {
 	s.resize(e)
 }
 
-// bounds sets s.from and s.to so that they enclose the rows of a key with from <= at < to. It returns the length of what all of
-// them begin with.
+// bounds sets s.from and s.to so that they enclose the rows of a key with from <= at < to. It returns the length of their
+// common prefix.
 func (s *Timestamped[V]) bounds(key []byte, from, to int64) int {
 	s.from = rowKey(append(s.from[:0], s.space.Prefix...), familyTimed, key)
 	n := len(s.from)

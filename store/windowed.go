@@ -22,7 +22,7 @@ import (
 //	'i' key at number    one collected item, encoded; see AddItem.
 //	'e' end key start    the index of windows by their end, for closing by partition. The value is empty.
 //	'm'                  the watermark, a varint.
-//	'd'                  what the rows mean; see WindowedOptions.Definition.
+//	'd'                  the meaning of the rows; see WindowedOptions.Definition.
 type Windowed[A any] struct {
 	name       string
 	codec      codec.Codec[A]
@@ -44,19 +44,19 @@ type Windowed[A any] struct {
 	due        []byte // scratch: key of the window that is due
 }
 
-// WindowedOptions say what a Windowed keeps beside accumulators.
+// WindowedOptions choose the content of a Windowed beside accumulators.
 type WindowedOptions[A any] struct {
-	// Definition says what accumulators and items are of, and how windows close. It is stored, and a store with another
+	// Definition describes the aggregator of accumulators and items, and the way windows close. It is stored, and a store with another
 	// is refused with ErrDefinitionChanged when it is first used. If it is empty, nothing is.
 	Definition string
-	// Items keeps what AddItem is given.
+	// Items keeps the items of AddItem.
 	Items bool
 	// MarksItems says that marks are numbers of items.
 	MarksItems bool
-	// End, if not nil, keeps an index of the windows by what it returns, for Due. It must depend on what is stored of
+	// End, if not nil, keeps an index of the windows by its result, for Due. It must depend on the stored parts of
 	// the window alone.
 	End func(*Window[A]) int64
-	// Ahead is how far beyond what is asked for Due reads the index. It bounds both the number of scans and the memory.
+	// Ahead is the distance beyond its limit up to which Due reads the index. It bounds both the number of scans and the memory.
 	Ahead int64
 	// StartBucket, if not 0, counts the windows by their start, for Oldest, in buckets of this width.
 	StartBucket int64
@@ -82,12 +82,12 @@ type Windows[A any] struct {
 	// room is where Open lies as long as it fits: a key with few windows is one piece of memory. Two, as the next
 	// window begins before the last one ends.
 	room [2]Window[A]
-	// bytes is what the accumulators of Open refer to.
+	// bytes is the memory behind the accumulators of Open.
 	bytes int64
 	rest  *rest
 }
 
-// rest is what most keys have no use for most of the time.
+// rest has the rarely used parts of a key.
 type rest struct {
 	// gone are windows that were removed but are in the database.
 	gone  []goneWindow
@@ -116,7 +116,7 @@ func (k *Windows[A]) Find(start int64) *Window[A] {
 
 // Window is one open window of one key.
 type Window[A any] struct {
-	// Start is the first millisecond of the window, or whatever tells the windows of a key apart.
+	// Start is the first millisecond of the window, or another number that tells the windows of a key apart.
 	Start int64
 	// Latest is the greatest event time in the window, in milliseconds.
 	Latest int64
@@ -124,7 +124,7 @@ type Window[A any] struct {
 	Records int64
 	// Mark is the caller's.
 	Mark int64
-	// Acc is what the records of the window were aggregated to.
+	// Acc is the accumulator of the window.
 	Acc A
 
 	end                      int64 // in the index
@@ -209,7 +209,7 @@ func (s *Windowed[A]) settle() {
 	s.resize(s.current)
 }
 
-// setBytes notes what an accumulator refers to, which takes that many bytes encoded if it is known.
+// setBytes notes the memory behind an accumulator, with its encoded size if that is known.
 func (s *Windowed[A]) setBytes(e *entry[Windows[A]], w *Window[A], encoded int) {
 	bytes := uint32(min(math.MaxUint32, max(encoded, s.measure(&w.Acc))))
 	e.value.bytes += int64(bytes) - int64(w.bytes)
@@ -268,10 +268,10 @@ func appendOrdered(dst []byte, n int64) []byte {
 	return binary.BigEndian.AppendUint64(dst, uint64(n)^1<<63)
 }
 
-// ordered reads what appendOrdered wrote.
+// ordered reads the output of appendOrdered.
 func ordered(b []byte) int64 { return int64(binary.BigEndian.Uint64(b) ^ 1<<63) }
 
-// afterOrdered appends what sorts after every row that goes on with a number. A prefix ends in a message key, which may
+// afterOrdered appends bytes that sort after every row that goes on with a number. A prefix ends in a message key, which may
 // end in 0xff bytes, so that counting up its last byte would not do.
 func afterOrdered(dst []byte) []byte {
 	return append(dst, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff)

@@ -5,11 +5,11 @@ import (
 	"fmt"
 )
 
-// ErrDefinitionChanged is what a store of windows is opened with if what it holds was made by windows of another
-// definition, so that it would be taken for what it is not.
+// ErrDefinitionChanged is the error of a store with windows of another
+// definition, which would be misread.
 var ErrDefinitionChanged = errors.New("windows are defined in another way than those in the store")
 
-// storedDefinition is what is known of the row that says what the others mean.
+// storedDefinition is the state of the row with the meaning of the others.
 type storedDefinition struct{ checked, changed bool }
 
 func (d *storedDefinition) dirtyBytes(definition string) int64 {
@@ -28,7 +28,7 @@ func (d *storedDefinition) flush(definition string, emit func(key, value []byte)
 }
 
 // checkDefinition compares the definition with that in the database, before anything else is read: not when the store is
-// opened, as what it holds is restored after that.
+// opened, because its content is restored after that.
 func (s *Windowed[A]) checkDefinition() error {
 	if s.definition.checked || s.options.Definition == "" {
 		return nil

@@ -50,8 +50,8 @@ func (x *endIndex) committed(keep func(endEntry) bool) {
 	x.flushing = x.flushing[:0]
 }
 
-// Index puts a window of the current key into the index by end, or moves it there. To be called after every change of
-// what End depends on.
+// Index puts a window of the current key into the index by end, or moves it there. Call it after every change that
+// End depends on.
 func (s *Windowed[A]) Index(w *Window[A]) {
 	end := s.options.End(w)
 	if w.indexed {

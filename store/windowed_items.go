@@ -6,7 +6,7 @@ import (
 	"sort"
 )
 
-// items are what was collected for a key, ordered by time and arrival. Each is kept once, however many windows hold it.
+// items are the collected values of a key, ordered by time and arrival. Each is kept once, also if many windows hold it.
 type items struct {
 	list []item
 	// gone are items that were dropped but are in the database.
@@ -84,7 +84,7 @@ func (s *Windowed[A]) DropItems() {
 	x.next = s.nextItem(k)
 }
 
-// nextItem returns the number of the next item. It depends on what is stored alone, so that a task that starts again
+// nextItem returns the number of the next item. It depends on stored data alone, so that a task that starts again
 // writes the same rows as one that went on.
 func (s *Windowed[A]) nextItem(k *Windows[A]) int64 {
 	var next int64

@@ -29,7 +29,7 @@ func (w *watermark) flush(emit func(key, value []byte) error) error {
 	return emit([]byte{familyWatermark}, binary.AppendVarint(nil, w.millis))
 }
 
-// load reads the time from the database. Not when the store is opened: what it holds is restored after that.
+// load reads the time from the database. Not when the store is opened: its content is restored after that.
 func (w *watermark) load(space Space) error {
 	value, err := space.Backend.Get(nil, append(slices.Clone(space.Prefix), familyWatermark))
 	switch {

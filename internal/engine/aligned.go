@@ -14,7 +14,7 @@ import (
 // the left one, see graph.Part.ReadOrder. The next record is not known as long as an input has nothing buffered although
 // there is more to read of it. Within an input the order stays that of the offsets.
 //
-// Batches stay as they were fetched until they are used up: what is chosen is a run of records, not one.
+// Batches stay as they were fetched until they are used up: runs of records are chosen, not single ones.
 type aligned struct {
 	inputs []*alignedInput // in the order in which records of equal timestamps are read
 	// stalled is since when records are buffered and none is next; zero if it is not so. asked is when the cluster was
@@ -23,7 +23,7 @@ type aligned struct {
 	warned         bool
 }
 
-// alignedInput is one partition and what is buffered of it.
+// alignedInput is one partition and its buffered batches.
 type alignedInput struct {
 	broker.TopicPartition
 	operator operator.Input
@@ -40,7 +40,7 @@ type alignedInput struct {
 	paused bool
 	// gone is set if the topic does not exist any more.
 	gone bool
-	// lost is what the fetcher has said of the offset behind what is held.
+	// lost is the error that the fetcher reported for the offset behind the held batches.
 	lost *broker.OffsetOutOfRangeError
 }
 
@@ -73,7 +73,7 @@ func (a *aligned) input(topic string) *alignedInput {
 	return nil
 }
 
-// start forgets what is held: the input is read from position on. What was known of its end stays known.
+// start drops the held batches: the input is read from position on. Its known end stays.
 func (in *alignedInput) start(position int64) {
 	for _, b := range in.held {
 		b.Release()
@@ -107,14 +107,14 @@ func (in *alignedInput) hold(b *broker.Batch) bool {
 	return true
 }
 
-// idle reports whether nothing can come that is older than what other inputs hold, as far as anybody knows.
+// idle reports whether no older record than those of other inputs can come, as far as known.
 func (in *alignedInput) idle() bool { return (in.next >= in.end || in.gone) && in.lost == nil }
 
 // head returns the timestamp of the first record that is held.
 func (in *alignedInput) head() int64 { return in.held[0].Records[in.from].Millis }
 
-// choose returns the input whose record is next, and until which timestamp its records are. It returns nil if that is not
-// known, or there is none. stale says whether an input counts as read to its end that the fetcher was not asked for since.
+// choose returns the input with the next record, and the timestamp up to which its records come next. It returns nil if that
+// is not known, or there is no record. stale says whether an input counts as read to its end although the fetcher was not asked since.
 func (a *aligned) choose(stale bool) (next *alignedInput, until int64) {
 	first, second := int64(math.MaxInt64), int64(math.MaxInt64)
 	for _, in := range a.inputs {
@@ -219,7 +219,7 @@ func (w *Worker) startInput(t *task, tp broker.TopicPartition, position int64) {
 	w.fetcher.Start(tp, position)
 }
 
-// resetInput drops what is held of an input that is to be read from position on.
+// resetInput drops the held batches of an input that is to be read from position on.
 func (w *Worker) resetInput(t *task, tp broker.TopicPartition, position int64) {
 	if u := t.upstreams[tp.Topic]; u != nil {
 		u.pending = u.pending[:0] // they are read again
@@ -253,8 +253,8 @@ func (w *Worker) poll(ctx context.Context, wait time.Duration) (*broker.Batch, e
 	return batch, err
 }
 
-// look takes what the fetcher has at hand, so that of a record that is there none that is later is processed before it.
-// Every partition has its turn; what comes after that waits for the next look. It ends early when it meets a batch of a
+// look drains every batch that the fetcher has already received, so that no buffered record overtakes an earlier one.
+// Every partition has its turn; later batches wait for the next look. It ends early when it meets a batch of a
 // task with one input, which is processed first, and goes on with the next step.
 func (w *Worker) look(ctx context.Context) error {
 	for range len(w.route) {

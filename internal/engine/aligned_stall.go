@@ -17,7 +17,7 @@ const (
 	stallWarning = 30 * time.Second
 )
 
-// mergeAll lets the tasks with several inputs process what is next, and reports whether there was anything.
+// mergeAll lets the tasks with several inputs process their next records, and reports whether there was anything.
 func (w *Worker) mergeAll(ctx context.Context) (worked bool, err error) {
 	if len(w.alignedTasks) == 0 {
 		return false, nil
@@ -57,7 +57,7 @@ func (w *Worker) mergeAll(ctx context.Context) (worked bool, err error) {
 	return worked, nil
 }
 
-// lostInput returns what the fetcher has said of an input of which nothing is held any more.
+// lostInput returns the error that the fetcher reported for an input without held batches.
 func (a *aligned) lostInput() *broker.OffsetOutOfRangeError {
 	for _, in := range a.inputs {
 		if in.lost != nil && len(in.held) == 0 {

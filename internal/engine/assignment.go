@@ -82,7 +82,7 @@ func (a *Assignment) assign(ctx context.Context, partitions []broker.TopicPartit
 	return a.each(jobs)
 }
 
-// sortedIDs returns the keys of tasks in a fixed order: a simulation repeats what it has done.
+// sortedIDs returns the keys of tasks in a fixed order, so that a simulation can repeat a run.
 func sortedIDs(tasks map[TaskID][]string) []TaskID {
 	return slices.SortedFunc(maps.Keys(tasks), func(x, y TaskID) int {
 		return cmp.Or(cmp.Compare(x.Part, y.Part), cmp.Compare(x.Partition, y.Partition))

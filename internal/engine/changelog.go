@@ -44,15 +44,15 @@ type processedFilter struct {
 	committed map[string]int64 // next offset by input topic; absent if nothing was committed
 	// open lets records of input count that is absent from committed.
 	open bool
-	// last is the header that was looked at last, and what came of it: all records of a checkpoint have the same.
+	// last is the last checked header, with its result: all records of a checkpoint have the same.
 	last      string
 	apply     bool
 	processed map[string]int64
 	fresh     bool // set when last changes; whoever has seen it takes it back
 }
 
-// accepts reports whether a changelog record reflects committed input only. Records of a checkpoint whose offsets were
-// never committed are not applied: their input is processed again.
+// accepts reports whether a changelog record reflects committed input only. Records of a checkpoint without
+// committed offsets are not applied: their input is processed again.
 func (f *processedFilter) accepts(r *broker.Record) (bool, error) {
 	i := slices.IndexFunc(r.Headers, func(h header) bool { return h.Key == processedHeader })
 	if i < 0 {

@@ -14,15 +14,15 @@ import (
 	"github.com/weirstreams/weir/store"
 )
 
-// Checkpoint makes everything that was processed so far count. What operators hold back comes first, then sinks are flushed.
+// Checkpoint makes all processed records count. Operators emit held-back results first, then sinks are flushed.
 // Then, at least once:
 //
-//  1. What changed in the stores is encoded and appended to the changelogs, under the offsets that it reflects.
+//  1. Changes in the stores are encoded and appended to the changelogs, with the offsets that they reflect.
 //  2. All output and all changelog records are acknowledged.
 //  3. The offsets are committed.
 //  4. One batch per task writes the state, the changelog's position and the offsets to the database.
 //
-// A crash before 3 leaves changelog records behind whose offsets were not committed; a restore skips them. A crash
+// A crash before 3 leaves changelog records behind with uncommitted offsets; a restore skips them. A crash
 // between 3 and 4 leaves the database behind; a restore catches up from the changelog.
 //
 // Exactly once, output, changelog records and offsets belong to one transaction, and 2 and 3 are its commit. A crash
@@ -123,7 +123,7 @@ func (w *Worker) commit(ctx context.Context, offsets map[broker.TopicPartition]i
 	return nil
 }
 
-// flush appends what changed in the stores of tasks to the changelogs and to batches.
+// flush appends the changes in the stores of tasks to the changelogs and to batches.
 //
 // At least once, what no record has caused has no offset by which a restore could tell whether it counts: it counts at once,
 // also if the checkpoint is never completed. So what it has written is acknowledged before its changes of state are, and
@@ -200,7 +200,7 @@ func (t *task) causes() (opened []int) {
 	return opened
 }
 
-// flush appends what changed in some stores to the changelogs and to the batch. Changelog records carry the time of now, in
+// flush appends the changes in some stores to the changelogs and to the batch. Changelog records carry the time of now, in
 // milliseconds.
 func (t *task) flush(batch store.Batch, now int64, which func(taskStore) bool) error {
 	record := broker.Record{Headers: t.changelogHeaders(t.positions), Millis: now}
@@ -245,11 +245,11 @@ func (t *task) flush(batch store.Batch, now int64, which func(taskStore) bool) e
 	return nil
 }
 
-// syncInterval is how often checkpoints of one task are made durable at most. It bounds what is read from the changelog
-// after a crash, and what waiting for the disk costs where checkpoints are frequent.
+// syncInterval is how often checkpoints of one task are made durable at most. It bounds the part of the changelog that is read
+// after a crash, and the time spent on waiting for the disk where checkpoints are frequent.
 const syncInterval = time.Second
 
-// commitState writes a task's batch, and what it reflects, to the database.
+// commitState writes a task's batch, and the offsets that it reflects, to the database.
 func (w *Worker) commitState(t *task, batch store.Batch) error {
 	t.changed, t.emptying = false, false
 	t.committed = maps.Clone(t.positions)
@@ -279,7 +279,7 @@ func (w *Worker) commitState(t *task, batch store.Batch) error {
 			return err
 		}
 	}
-	// What is not synced lies in the memory of this process for a while, and a kill takes it.
+	// Unsynced writes lie in the memory of this process for a while, and a kill takes them.
 	now := w.config.Clock.Now()
 	sync := now.Sub(t.synced) >= syncInterval
 	if err := batch.Commit(sync); err != nil {

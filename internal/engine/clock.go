@@ -2,7 +2,7 @@ package engine
 
 import "time"
 
-// untilClock cuts a waiting time so that what waits for the time of the machine is not late.
+// untilClock cuts a waiting time so that clock timers are not late.
 func (w *Worker) untilClock(wait time.Duration) time.Duration {
 	for _, t := range w.tasks {
 		if t.state != running {
@@ -21,7 +21,7 @@ func (w *Worker) untilClock(wait time.Duration) time.Duration {
 	return wait
 }
 
-// ringClocks lets operators do what is due by the time of the machine.
+// ringClocks lets operators do due work by the time of the machine.
 func (w *Worker) ringClocks() error {
 	if w.resting() {
 		return nil

@@ -17,13 +17,13 @@ type OffsetReset int8
 const (
 	// ResetEarliest begins with the first record that is retained.
 	ResetEarliest OffsetReset = iota
-	// ResetLatest begins with what comes next.
+	// ResetLatest begins with the next records.
 	ResetLatest
 	// ResetFail is an error.
 	ResetFail
 )
 
-// Action is what becomes of a record that could not be processed.
+// Action decides about a record that could not be processed.
 type Action int8
 
 const (
@@ -34,7 +34,7 @@ const (
 	Skip
 )
 
-// LostInput says what to do when the input between the committed offset and the first retained one is gone, or when the
+// LostInput chooses the action when the input between the committed offset and the first retained one is gone, or when the
 // committed offset lies beyond the end, because the topic was made anew.
 type LostInput int8
 
@@ -43,7 +43,7 @@ const (
 	LostFail LostInput = iota
 	// LostContinue keeps the state and goes on with the first record that is retained.
 	LostContinue
-	// LostReset empties the state and goes on with what comes next.
+	// LostReset empties the state and goes on with the next records.
 	LostReset
 )
 
@@ -56,7 +56,7 @@ const (
 	defaultLoadRecords  = 5000 // BenchmarkRestore
 )
 
-// Config configures workers. All fields must be set but the guarantee and what says that it may be nil or zero.
+// Config configures workers. All fields must be set except the guarantee and fields that say that they may be nil or zero.
 type Config struct {
 	// ExactlyOnce makes a checkpoint one transaction. Producers must be transactional.
 	ExactlyOnce bool
@@ -69,7 +69,7 @@ type Config struct {
 	CheckpointRecords int
 	// CheckpointBytes is how many bytes of state may change between checkpoints.
 	CheckpointBytes int64
-	// CacheBytes is what the cache of one store of one task may take beside changed entries.
+	// CacheBytes bounds the cache of one store of one task, beside changed entries.
 	CacheBytes int64
 	// StoreLimits bound how much stores read or write at a time; the zero value means the defaults.
 	StoreLimits store.Limits
@@ -88,14 +88,14 @@ type Config struct {
 	// come; 0 means 10,000 and 8 MiB. A batch more may be held.
 	MaxBufferedRecords int
 	MaxBufferedBytes   int64
-	// AlignTimeout is how long a task with several inputs waits for one of which there should be more to read, and nothing
-	// comes; 0 means for ever.
+	// AlignTimeout is how long a task with several inputs waits for an input that has more records by its end offset, and
+	// delivers none; 0 means for ever.
 	AlignTimeout time.Duration
 	// OnMerge, if not nil, is told of the records that a task with several inputs has processed.
 	OnMerge func(broker.TopicPartition, []broker.Record)
 	// Globals are the global tables, loaded; nil if the plan has none.
 	Globals *Globals
-	// CodecTimeout is how long a record waits for what a codec cannot reach; 0 means not at all, less than 0 for ever.
+	// CodecTimeout is how long a record waits for a system that its codec cannot reach; 0 means not at all, less than 0 for ever.
 	CodecTimeout time.Duration
 	// OnReformat is asked when the rows of a store on disk were written in another format than the topology declares. nil
 	// refuses it.
@@ -104,8 +104,8 @@ type Config struct {
 	OpenBackend func(dir string) (store.Backend, error)
 	// DestroyBackend deletes the database of a task that is not open.
 	DestroyBackend func(dir string) error
-	// MaxLoadBytes is how much a worker collects, over all stores that it restores, before it writes to databases; 0 means
-	// 64 MiB. MinLoadBytes is what it collects for one store, however many there are; 0 means 1 MiB.
+	// MaxLoadBytes bounds the bytes that a worker collects, over all stores that it restores, before it writes to databases; 0 means
+	// 64 MiB. MinLoadBytes is its least share for one store, with any number of stores; 0 means 1 MiB.
 	MaxLoadBytes, MinLoadBytes int
 	// LoadRecords is from how many changes on a restore writes a table of their own, which is cheaper than a batch then; 0
 	// means 5,000.
@@ -131,7 +131,7 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// decide returns what becomes of a record that could not be processed, and logs it if it is skipped.
+// decide returns the action for a record that could not be processed, and logs a skipped record.
 func (c *Config) decide(err *operator.ProcessingError) Action {
 	action := c.OnError(err)
 	if action == Skip {

@@ -66,7 +66,7 @@ func (t *task) damaged() error {
 	return t.database.watched.damage
 }
 
-// checkDamage returns an error if the database of a task was found to be damaged: no checkpoint may count what was read of it.
+// checkDamage returns an error if the database of a task was found to be damaged: no checkpoint may count data that was read from it.
 func (w *Worker) checkDamage() error {
 	for _, t := range w.tasks {
 		if err := t.damaged(); err != nil {
@@ -83,14 +83,14 @@ func (w *Worker) dropDamaged(id TaskID, name string, damage error) error {
 	return w.config.DestroyBackend(name)
 }
 
-// heal goes on after the database of a task was found to be damaged: all tasks go back to what is committed, and those that are
-// damaged restore their state from the changelogs.
+// heal goes on after the database of a task was found to be damaged: all tasks go back to the last checkpoint, and the damaged ones
+// restore their state from the changelogs.
 func (w *Worker) heal(ctx context.Context, cause error) error {
 	w.goOn()
 	return w.startOver(ctx, cause)
 }
 
-// openWhole opens a task that was assigned in an epoch, whose term does not matter, and begins its restore. A database that is
+// openWhole opens a task that was assigned in an epoch (its term does not matter), and begins its restore. A database that is
 // found to be damaged meanwhile is deleted, once.
 func (w *Worker) openWhole(ctx context.Context, id TaskID, topics []string, assigned epoch) error {
 	err := w.openRestoring(ctx, id, topics, assigned)

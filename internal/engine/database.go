@@ -13,7 +13,7 @@ import (
 //	1  first version
 const formatVersion = 1
 
-// database is the database of one task: its stores, each under a prefix, and what the task must know to go on.
+// database is the database of one task: its stores, each under a prefix, and the positions of the task.
 //
 //	00 'v'          format version (uvarint)
 //	00 's' <store>  number of the store (uvarint, from 1)
@@ -70,7 +70,7 @@ func (d *database) write(f func(store.Batch) error) error {
 	return b.Commit(false)
 }
 
-// prefix returns what every key of a store begins with.
+// prefix returns the first bytes of every key of a store.
 func (d *database) prefix(name string) ([]byte, error) {
 	n, ok := d.numbers[name]
 	if !ok {

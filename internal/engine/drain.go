@@ -11,7 +11,7 @@ import (
 	"github.com/weirstreams/weir/sink"
 )
 
-// drain flushes the sinks of a task. What one has written it need not write again if another one fails.
+// drain flushes the sinks of a task. A flushed sink does not write again if another one fails.
 func (t *task) drain(ctx context.Context) error {
 	for _, d := range t.env.Drains {
 		if err := t.drainOne(ctx, d.Node, d.Flush); err != nil {
@@ -44,7 +44,7 @@ func (t *task) full() bool {
 	return false
 }
 
-// discard forgets what was added to the sinks and is not written, and what buffers hold.
+// discard forgets unwritten records of the sinks, and the records in buffers.
 func (t *task) discard() {
 	for _, b := range t.env.Buffers {
 		b.Discard()

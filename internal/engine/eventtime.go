@@ -38,11 +38,11 @@ type timeStep struct {
 	idle    []func(reached int64) error
 	// holds is empty if nothing behind the node depends on time that goes on without records.
 	holds []func(reached int64) (int64, error)
-	// topic is that of a source whose input the task has, upstream what is known of its writers if it is internal.
+	// topic is that of a source of the task, upstream the state of its writers if it is internal.
 	topic    string
 	upstream *upstream
 	output   *promisedOutput // nil if the node writes no repartition topic that needs to know
-	// used is the time that the source had reached when time went on last, out what came of it behind the node.
+	// used is the time of the source when time went on last, out the watermark behind the node.
 	used, out int64
 }
 
@@ -52,7 +52,7 @@ type inputEnds struct {
 	ends map[string]int64
 }
 
-// newEventTime returns what lets the time of a task go on, or nil if nothing in the task or behind it depends on that.
+// newEventTime returns the event time of a task, or nil if nothing in the task or behind it depends on that.
 func (w *Worker) newEventTime(t *task) *eventTime {
 	e := &eventTime{}
 	index := map[*graph.Node]int{}
@@ -166,7 +166,7 @@ func timedBehind(g *graph.Graph, n *graph.Node) bool {
 	return behind(n)
 }
 
-// keepsTime reports whether operators of a part have to know what they may still emit, because something behind depends on it.
+// keepsTime reports whether operators of a part have to know their watermarks, because something behind depends on them.
 func (w *Worker) keepsTime(part *graph.Part) bool {
 	return w.config.IdleTimeout > 0 && slices.ContainsFunc(part.Nodes, func(n *graph.Node) bool {
 		return n.Source == nil && n.Sink == nil && timedBehind(w.plan.Graph, n)
@@ -182,7 +182,7 @@ func (e *eventTime) reachedBy(s *timeStep) int64 {
 }
 
 // passTime lets event time pass through the operators, from the sources on. Each is told the time that its input has reached,
-// if no records come, and asked for the time that its output has reached then. What repartition topics are promised comes
+// if no records come, and asked for the time that its output has reached then. Watermarks for repartition topics come
 // behind the results.
 func (t *task) passTime(quiet bool) error {
 	e := t.time
@@ -238,7 +238,7 @@ func (e *eventTime) promise() (wrote bool, err error) {
 	return wrote, nil
 }
 
-// withdraw takes back what was promised if older records have come than those that it relies on.
+// withdraw takes back promises if older records have come than the promises allow.
 func (e *eventTime) withdraw() error {
 	old := false
 	for _, i := range e.sources {

@@ -51,7 +51,7 @@ func (t *task) moved() bool {
 }
 
 // forgotten returns an error that says so if the application has read an input without committed offsets before, and there is
-// state that its records count in: in a later part, whose own positions do not tell. It would count them again.
+// state that reflects its records: in a later part, with positions that do not tell. It would count them again.
 func (w *Worker) forgotten(ctx context.Context, t *task, tp broker.TopicPartition) (lost, err error) {
 	repartitions, changelogs := w.countsIn(t.part)
 	if len(changelogs) == 0 {
@@ -76,8 +76,8 @@ func (w *Worker) forgotten(ctx context.Context, t *task, tp broker.TopicPartitio
 		"than offsets.retention.minutes, and those of a topic that is deleted", tp, repartitions[0]), nil
 }
 
-// countsIn returns the repartition topics that a part writes, and the changelogs of the parts that read them, or what comes of
-// them.
+// countsIn returns the repartition topics that a part writes, and the changelogs of the parts that read them, directly or through
+// others.
 func (w *Worker) countsIn(first *graph.Part) (repartitions, changelogs []string) {
 	seen := map[*graph.Part]bool{}
 	var visit func(part *graph.Part)

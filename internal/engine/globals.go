@@ -92,7 +92,7 @@ func (g *Globals) Begin(ctx context.Context) error {
 		if err != nil {
 			return t.failed(err)
 		}
-		// Not the high watermark: what belongs to open transactions is not waited for.
+		// Not the high watermark: records of open transactions are not waited for.
 		ends, err := g.cluster.Offsets(ctx, broker.End, tps...)
 		if err != nil {
 			return t.failed(err)
@@ -107,7 +107,7 @@ func (g *Globals) Begin(ctx context.Context) error {
 	return nil
 }
 
-// Loaded reports whether all tables hold what was in the topics when reading began.
+// Loaded reports whether all tables hold the records that were in the topics when reading began.
 func (g *Globals) Loaded() bool {
 	return !slices.ContainsFunc(g.tables, func(t *globalTable) bool { return !t.loaded })
 }
@@ -202,7 +202,7 @@ func (t *globalTable) check(now time.Time) {
 	}
 }
 
-// outOfRange acts on what the fetcher says of a partition. Records that retention has removed before the table was loaded are
+// outOfRange handles an error of the fetcher about a partition. Records that retention has removed before the table was loaded are
 // none that belong to it. Later, a table that goes on would be one that no start finds.
 func (g *Globals) outOfRange(out *broker.OffsetOutOfRangeError) error {
 	t := g.table(out.Topic)
@@ -217,7 +217,7 @@ func (g *Globals) outOfRange(out *broker.OffsetOutOfRangeError) error {
 	return nil
 }
 
-// askForEnds asks the cluster whether there still is what the tables wait for.
+// askForEnds asks the cluster whether the ends that the tables wait for still exist.
 func (g *Globals) askForEnds(ctx context.Context) error {
 	for _, t := range g.tables {
 		if t.loaded {
@@ -293,10 +293,10 @@ func (t *globalTable) failed(err error) error {
 // Close ends reading. The tables stay.
 func (g *Globals) Close() error { return g.fetcher.Close() }
 
-// GlobalStatus is what is known of a global table.
+// GlobalStatus is the state of a global table.
 type GlobalStatus struct {
 	Topic string
-	// Loading is true until the table holds what was in the topic when reading began. Began is when that was.
+	// Loading is true until the table holds the records that were in the topic when reading began. Began is when that was.
 	Loading bool
 	Began   time.Time
 	// Rows is how many rows the table has.
@@ -306,7 +306,7 @@ type GlobalStatus struct {
 	Records, Bytes, Remaining int64
 	// Skipped is how many records failed and were skipped, Ignored those that a codec passed over, NullKeys those without a key.
 	Skipped, Ignored, NullKeys int64
-	// Lag is the number of offsets between what was read and the end of the topic as last seen.
+	// Lag is the number of offsets between the position and the last seen end of the topic.
 	Lag int64
 }
 

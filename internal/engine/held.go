@@ -23,7 +23,7 @@ const (
 	stepTime = 50 * time.Millisecond
 )
 
-// take accepts what was fetched, nil included: input is held, records of a changelog are applied.
+// take accepts a fetched batch, nil included: input is held, records of a changelog are applied.
 func (w *Worker) take(ctx context.Context, batch *broker.Batch) error {
 	if batch == nil {
 		return nil
@@ -90,7 +90,7 @@ func (w *Worker) letGo() {
 	w.held = heldBatch{}
 }
 
-// room returns how many records may be processed before the next look at what there is to do.
+// room returns how many records may be processed before the next look at other work.
 func (w *Worker) room() int {
 	if n := w.checkpointRecords(); n > 0 {
 		return min(w.pace, max(1, n-w.records))

@@ -10,10 +10,10 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 )
 
-// errHurried ends what a step waits for.
+// errHurried ends the waiting of a step.
 var errHurried = errors.New("tasks were to go, and the cluster did not answer in time")
 
-// haste lets other goroutines end what a step waits for. Its context is made once, and again after it was used.
+// haste lets other goroutines end the waiting of a step. Its context is made once, and again after it was used.
 type haste struct {
 	mu      sync.Mutex // guards what follows
 	parent  context.Context
@@ -86,14 +86,14 @@ func (h *haste) close() {
 	}
 }
 
-// giveUp goes back to the last checkpoint after one that took too long. A transaction of which nobody knows whether it was
-// committed is no such thing.
+// giveUp goes back to the last checkpoint after one that took too long. It does not do so for a transaction of unknown
+// fate.
 func (w *Worker) giveUp(ctx context.Context, cause error) error {
 	if errors.Is(cause, broker.ErrUndecided) {
 		return w.startOver(ctx, cause)
 	}
 	if !w.config.ExactlyOnce {
-		// What the producer still holds, changelog records among it, must not follow when the tasks are somebody else's.
+		// Records in the producer, changelog records among them, must not follow when the tasks belong to another member.
 		if err := w.replaceProducer(); err != nil {
 			return fmt.Errorf("%w (after: %w)", err, cause)
 		}

@@ -10,13 +10,13 @@ import (
 	"github.com/weirstreams/weir/operator"
 )
 
-// advanceIdle lets the event time of tasks go on whose input has been silent for Config.IdleTimeout, and tells the tasks
-// behind all of them, once in each timeout, what may still come.
+// advanceIdle lets the event time of tasks go on after their input was silent for Config.IdleTimeout, and sends the watermarks
+// of all tasks to the tasks behind them, once in each timeout.
 //
-// What comes of a topic that others write has reached the time of the clock less the timeout, once everything is processed
-// that was in the topic at that time of the clock: what is written from then on, with the time of its writing, is not late
-// if it takes less than the timeout to arrive. So a replay, in which no input is silent, gives the same results. What comes of
-// an internal topic has reached the least watermark of the tasks that write it.
+// The operators behind a topic that others write have reached the time of the clock less the timeout, once everything is processed
+// that was in the topic at that time of the clock: later records with the time of their writing are not late
+// if they take less than the timeout to arrive. So a replay, without silent input, gives the same results. The operators behind
+// an internal topic have reached the least watermark of the tasks that write it.
 func (w *Worker) advanceIdle(ctx context.Context) error {
 	timeout := w.config.IdleTimeout
 	if timeout <= 0 || w.resting() {
@@ -50,7 +50,7 @@ func (w *Worker) advanceIdle(ctx context.Context) error {
 	return nil
 }
 
-// lookBack takes note of what was processed since the last step.
+// lookBack takes note of the records processed since the last step.
 func (t *task) lookBack(now time.Time, timeout time.Duration) error {
 	e := t.time
 	if e.quiet.IsZero() {
@@ -75,7 +75,7 @@ func (t *task) lookBack(now time.Time, timeout time.Duration) error {
 const newsPerTimeout = 4
 
 // due reports whether event time may go on: after a timeout without records, after each further timeout, and when tasks
-// upstream promise more then. What comes behind the task is also told while there are records.
+// upstream promise more then. Tasks behind get watermarks also while there are records.
 func (e *eventTime) due(now time.Time, timeout time.Duration) bool {
 	since := func(t time.Time) bool { return now.Sub(t) >= timeout }
 	return since(e.quiet) && (since(e.quietTurned) || e.quietTurned.Before(e.quiet) || e.news) || e.promises && since(e.turned)
@@ -163,7 +163,7 @@ func (t *task) reach(ends *inputEnds, known, quiet bool, timeout time.Duration) 
 	e.reached = to
 }
 
-// beforeCheckpoint lets the operators emit what they hold back.
+// beforeCheckpoint lets the operators emit held-back results.
 func (t *task) beforeCheckpoint() error {
 	return t.call(func() error {
 		for i := len(t.env.BeforeCheckpoint) - 1; i >= 0; i-- {
@@ -178,7 +178,7 @@ func (t *task) beforeCheckpoint() error {
 	})
 }
 
-// call runs code of operators outside of the processing of a record. No policy can skip what goes wrong there.
+// call runs code of operators outside of the processing of a record. No policy can skip an error there.
 func (t *task) call(f func() error) error {
 	if failure := t.guard(func() error { return operator.Fatal(f()) }); failure != nil {
 		return failure

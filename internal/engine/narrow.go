@@ -191,7 +191,7 @@ func (w *Worker) searchOn(ctx context.Context, refused error) error {
 // searchWait is how long a search waits for the records that it goes back to.
 const searchWait = time.Second
 
-// forgetSkips forgets the records whose offsets are committed.
+// forgetSkips forgets records with committed offsets.
 func (w *Worker) forgetSkips() {
 	for at := range w.narrowing.skips {
 		if t := w.taskOf(at.TopicPartition); t == nil || t.committed[at.Topic] > at.offset {

@@ -28,7 +28,7 @@ func (w *Worker) observe(t *task, r *broker.Record) (enough bool, err error) {
 	return w.halted(), nil
 }
 
-// countedOutput counts what is written to a topic.
+// countedOutput counts the records written to a topic.
 type countedOutput struct {
 	operator.Output
 	count *int64

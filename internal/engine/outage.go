@@ -11,8 +11,8 @@ import (
 	"github.com/weirstreams/weir/operator"
 )
 
-// outages are the records that wait for what a codec cannot reach, with the time of the first try. The place of what no
-// record has caused is empty.
+// outages are the records that wait for a system that a codec cannot reach, with the time of the first try. The place is
+// empty for work without a record.
 type outages map[place]time.Time
 
 type place struct {
@@ -26,7 +26,7 @@ const (
 	longestOutageWait = 10 * time.Second
 )
 
-// isOutage reports whether a codec cannot reach what it needs. That is no record's fault, and passes.
+// isOutage reports whether a codec cannot reach a system that it needs. No record is the cause, and the outage passes.
 func isOutage(err error) bool { return errors.Is(err, codec.ErrOutage) }
 
 // waitOut goes back to the last checkpoint, because a record may be half processed, and holds the input back for a while.
@@ -64,7 +64,7 @@ func (w *Worker) waitOut(ctx context.Context, err error) error {
 	return nil
 }
 
-// endOutages forgets the records that are processed by now, or whose tasks are gone.
+// endOutages forgets records that are processed by now, or that belong to closed tasks.
 func (w *Worker) endOutages() {
 	for at, since := range w.outages {
 		t := w.taskOf(at.TopicPartition)

@@ -11,7 +11,7 @@ import (
 	"github.com/weirstreams/weir/operator"
 )
 
-// outbox collects what the tasks of a worker write, by partition, and hands it to the producer in batches.
+// outbox collects the output records of a worker's tasks, by partition, and hands them to the producer in batches.
 type outbox struct {
 	producer broker.Producer
 	// context is that of the running step: Append may have to wait for the producer.
@@ -82,8 +82,8 @@ func (o *outbox) topic(name string) (*topicOutput, error) {
 // Partitions implements operator.Output.
 func (t *topicOutput) Partitions() int32 { return int32(len(t.buffers)) }
 
-// Append implements operator.Output. What is wrong with the record itself is found here, while it is known which input it
-// comes of: the producer would fail as a whole, and the application with it, again after every restart.
+// Append implements operator.Output. Defects of the record itself are found here, while its input record is
+// known: the producer would fail as a whole, and the application with it, again after every restart.
 func (t *topicOutput) Append(partition int32, r *broker.Record) error {
 	if err := t.check(r); err != nil {
 		return &operator.ProduceError{Topic: t.topic, Partition: partition, Err: err}
@@ -108,7 +108,7 @@ func (t *topicOutput) Append(partition int32, r *broker.Record) error {
 	return nil
 }
 
-// check says what makes a record one that the topic does not take, as far as its settings told when Run began. The cluster has the
+// check returns the reason for which the topic does not take a record, by its settings when Run began. The cluster has the
 // last word, for instance on timestamps: see narrowing.
 func (t *topicOutput) check(r *broker.Record) error {
 	size := batchOverhead + recordOverhead + len(r.Key) + len(r.Value)
@@ -141,7 +141,7 @@ func (t *topicOutput) sizeRemedy() string {
 	}
 }
 
-// batchOverhead is what a batch takes, recordOverhead and headerOverhead what a record and a header take beside their bytes, at most.
+// batchOverhead is the greatest size of an empty batch, recordOverhead and headerOverhead those of a record and a header without their bytes.
 const (
 	batchOverhead  = 61
 	recordOverhead = 36

@@ -12,10 +12,10 @@ import (
 	"github.com/weirstreams/weir/store"
 )
 
-// epoch says as whose a record of a changelog counts. At least once nothing keeps a process that has lost a task, and does
+// epoch identifies the owner that wrote a record of a changelog. At least once nothing keeps a process that has lost a task, and does
 // not know it, from appending to the task's changelogs. So each owner begins with a claim: a record with its epoch, which
-// is greater than that of all owners before. Then it restores the state, up to its claim. What comes behind the claim with
-// a lesser epoch does not count.
+// is greater than that of all owners before. Then it restores the state, up to its claim. Records behind the claim with
+// a lesser epoch do not count.
 //
 //	term        4 bytes  how often the group has begun anew to count generations
 //	generation  4 bytes  of the group, when the task was assigned
@@ -61,8 +61,8 @@ func epochOf(r *broker.Record) (e epoch, err error) {
 	return e, nil
 }
 
-// claimTasks makes this process the owner of those tasks that are restored as far as the changelogs went. What has come to
-// those since then lies before the claim, and is restored too.
+// claimTasks makes this process the owner of those tasks that are restored up to the former ends of the changelogs. Records since
+// then lie before the claim, and are restored too.
 func (w *Worker) claimTasks(ctx context.Context) (err error) {
 	if !w.claiming {
 		return nil
@@ -133,7 +133,7 @@ func (w *Worker) sendClaims(ctx context.Context, t *task) error {
 	return nil
 }
 
-// confirm asks the group whether this process owns a task, by committing once more what is committed.
+// confirm asks the group whether this process owns a task, by repeating the committed offsets.
 func (w *Worker) confirm(ctx context.Context, t *task) error {
 	offsets := map[broker.TopicPartition]int64{}
 	inputs := t.inputPartitions()
@@ -201,11 +201,11 @@ func (t *task) owned() bool {
 	return t.claimed
 }
 
-// strangersInterval is how often the changelogs of tasks that write nothing are compared with what is known of them.
+// strangersInterval is how often the changelogs of tasks that write nothing are compared with their known ends.
 const strangersInterval = time.Minute
 
-// lookForStrangers finds out whether anybody else has written to the changelogs of tasks. What they wrote does not count,
-// but compaction would let it take the place of what does, in the long run. So the task is opened anew, and takes it back.
+// lookForStrangers finds out whether another process has written to the changelogs of tasks. Its records do not count,
+// but compaction would let them replace valid ones, in the long run. So the task is opened anew, and takes it back.
 func (w *Worker) lookForStrangers(ctx context.Context) error {
 	if now := w.config.Clock.Now(); !w.config.ExactlyOnce && now.Sub(w.looked) >= strangersInterval {
 		w.looked = now
@@ -233,7 +233,7 @@ func (w *Worker) lookForStrangers(ctx context.Context) error {
 	return nil
 }
 
-// compareEnds compares the ends of changelogs with what tasks know that write nothing now.
+// compareEnds compares the ends of changelogs with the positions of tasks that write nothing now.
 func (w *Worker) compareEnds(ctx context.Context) error {
 	var idle []*task
 	var changelogs []broker.TopicPartition
@@ -266,8 +266,8 @@ func (w *Worker) compareEnds(ctx context.Context) error {
 	return nil
 }
 
-// advancePosition moves what a store reflects of its changelog past what the checkpoint wrote, unless others have written
-// in between.
+// advancePosition moves a store's position in its changelog past the records of the checkpoint, unless other processes have
+// written in between.
 func (s *taskStore) advancePosition(batch store.Batch, last int64, exactlyOnce bool) (alone bool, err error) {
 	alone = exactlyOnce || last == s.position+s.appended-1
 	s.appended = 0

@@ -47,7 +47,7 @@ func (o *promisedOutput) write(partition int32, millis int64) error {
 	return nil
 }
 
-// promise writes the watermark to all partitions, behind what the task has written.
+// promise writes the watermark to all partitions, behind the records of the task.
 func (o *promisedOutput) promise(millis int64) (wrote bool, err error) {
 	for p := range o.promised {
 		if millis == noWatermark && (o.promised[p] == noWatermark || o.promised[p] == unknownPromise) {
@@ -61,7 +61,7 @@ func (o *promisedOutput) promise(millis int64) (wrote bool, err error) {
 	return wrote, nil
 }
 
-// forget is called when it is not known any more what readers have seen.
+// forget is called when the promises that readers have seen are not known any more.
 func (o *promisedOutput) forget() {
 	for p := range o.promised {
 		o.promised[p] = unknownPromise

@@ -9,8 +9,8 @@ import (
 // purgeInterval is how often a worker has its repartition topics purged, as in Kafka Streams (repartition.purge.interval.ms).
 const purgeInterval = 30 * time.Second
 
-// purge has the records of repartition topics deleted that are processed, and whose offsets are committed: their retention is without
-// limit. It asks for what was committed since it asked last.
+// purge has the records of repartition topics behind the committed offsets deleted, because their retention is without
+// limit. It asks for offsets committed since the last call.
 func (w *Worker) purge() {
 	now := w.config.Clock.Now()
 	if w.config.Purge == nil || now.Sub(w.lastPurge) < w.config.PurgeInterval {

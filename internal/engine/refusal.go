@@ -9,12 +9,12 @@ import (
 )
 
 // refusal says that the group refuses the offsets of a worker's transactions. Either it rebalances, and the tasks stay, or
-// somebody else owns them already; it will say so. Until then what the worker did would be done for nothing, so its tasks
+// somebody else owns them already; it will say so. Until then the work of the worker would not count, so its tasks
 // rest: they keep their state, and fetch no input.
 type refusal struct {
 	count int
 	since time.Time // of the first; zero if the last checkpoint was not refused
-	// member is who was refused. until is when to try again, even if the group still knows the process by that name.
+	// member is the refused membership. until is the time of the next try, even if the group still knows the process by that name.
 	member broker.GroupMember
 	until  time.Time
 }

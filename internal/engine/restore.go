@@ -11,15 +11,15 @@ import (
 	"github.com/weirstreams/weir/store"
 )
 
-// restore reads what a store's database lacks from the store's changelog.
+// restore reads the changes that a store's database lacks from the store's changelog.
 type restore struct {
 	store  *taskStore
 	filter processedFilter
-	// standing says which input the store reflects by what was collected. trusted says that committed offsets decided about all
+	// standing is the input that the store reflects by the collected records. trusted says that committed offsets decided about all
 	// of it.
 	standing standing
 	trusted  bool
-	// entries are what was read and is not written yet.
+	// entries are the changes that were read and are not written yet.
 	entries store.Entries
 	// position is the next offset to read, end the one to stop at.
 	position, end int64
@@ -30,7 +30,7 @@ type restore struct {
 	seenThere    epoch
 }
 
-// beginRestore finds out what each store lacks and begins to read it.
+// beginRestore finds the position of each store and begins to read its changelog from there.
 func (w *Worker) beginRestore(ctx context.Context, t *task) error {
 	committed, err := w.cluster.CommittedOffsets(ctx, w.plan.Group, t.inputPartitions()...)
 	if err != nil {
@@ -95,7 +95,7 @@ func (w *Worker) beginRestore(ctx context.Context, t *task) error {
 			return fmt.Errorf("store %q reflects the changelog up to offset %d, but %s ends at %d: the topic was made anew "+
 				"or has lost data; delete the state of the task to go on with what the changelog holds", s.Name, position, tp, ends[tp])
 		case position < earliest[tp] && w.config.ExactlyOnce && t.complete():
-			// What was cut off is a marker of a transaction, or of a time before the state of another process was committed here.
+			// The part that was cut off is a marker of a transaction, or is from a time before the state of another process was committed here.
 			log.Warn("the changelog was cut behind the position of the state, which reflects all committed input and is kept",
 				"store", s.Name, "state", position, "changelog_earliest", earliest[tp])
 			position = earliest[tp]
@@ -172,14 +172,14 @@ func (w *Worker) applyChangelog(ctx context.Context, t *task, b *broker.Batch) e
 	return w.restored(ctx, t)
 }
 
-// restored goes on with a task for which everything was read that there was to read.
+// restored is called when all changelogs of the task have been read to their end.
 func (w *Worker) restored(ctx context.Context, t *task) error {
 	if !w.config.ExactlyOnce && !t.owned() {
 		w.claiming, t.unclaimed = true, true // by the next step, with others
 		return nil
 	}
 	w.place(t)
-	// What the state reflects, for a start that finds no committed offsets.
+	// The input that the state reflects, for a start without committed offsets.
 	err := t.database.write(func(b store.Batch) error {
 		for topic, offset := range t.positions {
 			if reflected, ok := t.reflected[topic]; ok && reflected >= offset {
@@ -209,7 +209,7 @@ func (w *Worker) restored(ctx context.Context, t *task) error {
 		return err
 	}
 	// Not before: a checkpoint now commits offsets of the task, which only its owner can. Without them a process that has
-	// lost the task, and does not know what was committed since, would take back what its successor did.
+	// lost the task, and does not know the offsets committed since, would take back the work of its successor.
 	for i := range t.stores {
 		r := t.stores[i].restore
 		r.store.restore, r.store.standing = nil, r.standing
@@ -223,7 +223,7 @@ func (w *Worker) restored(ctx context.Context, t *task) error {
 	return nil
 }
 
-// collect takes what counts of a batch.
+// collect takes the records of a batch that count.
 func (r *restore) collect(b *broker.Batch, t *task) error {
 	key := append([]byte(nil), r.store.prefix...)
 	for i := range b.Records {
@@ -294,7 +294,7 @@ func (w *Worker) loadBytes() int {
 	return max(w.config.MinLoadBytes, w.config.MaxLoadBytes/stores)
 }
 
-// write writes what was collected, and the position that it brings the store to, to the database: from loadRecords changes on
+// write writes the collected changes, and the store's position behind them, to the database: from loadRecords changes on
 // as a table.
 func (t *task) write(r *restore, loadRecords int) error {
 	defer r.entries.Reset()
@@ -318,7 +318,7 @@ func (t *task) write(r *restore, loadRecords int) error {
 	return t.database.write(r.entries.CopyTo)
 }
 
-// takeBack appends to the changelog what the database holds of the rows that skipped records changed. Otherwise those
+// takeBack appends to the changelog the database's values of the rows that skipped records changed. Otherwise those
 // records would count in a later restore, when the offsets that they carry are committed: the work is done again, but it
 // may be cut into other checkpoints, and need not leave a record of each of these rows.
 //

@@ -77,7 +77,7 @@ func (w *Worker) recoverFrom(ctx context.Context, err error) error {
 }
 
 // startOver opens all tasks anew when it is not known whether the last checkpoint counts. The cluster knows: a new producer
-// ends what the old one has left open, and the committed offsets can be read when that is done.
+// ends an open transaction of the old one, and the committed offsets can be read when that is done.
 func (w *Worker) startOver(ctx context.Context, cause error) error {
 	if err := w.countAbort(cause); err != nil {
 		return err
@@ -98,7 +98,7 @@ func (w *Worker) startOver(ctx context.Context, cause error) error {
 	return nil
 }
 
-// rewind goes back to the last checkpoint: nothing that was processed since then counts. What is dirty in memory is
+// rewind goes back to the last checkpoint: records processed since then do not count. Dirty state in memory is
 // dropped, the databases are as they should be, and the input is read again.
 func (w *Worker) rewind(ctx context.Context, cause error) error {
 	if err := w.countAbort(cause); err != nil {
@@ -120,7 +120,7 @@ func (w *Worker) goBack(ctx context.Context, cause error) error {
 	}
 	w.records, w.uncommitted = 0, 0
 	for _, t := range w.sortedTasks() {
-		// At least once the changelogs may hold some of what does not count, which has to be taken back.
+		// At least once the changelogs may hold changes that do not count, and these have to be taken back.
 		if t.mending() || !w.config.ExactlyOnce && t.changed && len(t.stores) > 0 {
 			if err := w.reopen(t); err != nil {
 				return err
@@ -159,7 +159,7 @@ func (w *Worker) countAbort(cause error) error {
 	return nil
 }
 
-// mending reports whether the next checkpoint of a task is to do more than to write what has changed: what the restore
+// mending reports whether the next checkpoint of a task has to do more than to write changes: work that the restore
 // has begun would be lost with it.
 func (t *task) mending() bool {
 	for i := range t.stores {
@@ -170,7 +170,7 @@ func (t *task) mending() bool {
 	return t.emptying
 }
 
-// reopen opens a task anew, from what its last checkpoint left.
+// reopen opens a task anew, from its last checkpoint.
 func (w *Worker) reopen(t *task) error {
 	topics := slices.Sorted(maps.Keys(t.inputs))
 	if err := w.closeTask(t, false); err != nil {
@@ -194,7 +194,7 @@ func (w *Worker) abort(ctx context.Context, cause error) error {
 	return nil
 }
 
-// replaceProducer drops what the producer holds, and takes another one.
+// replaceProducer drops the producer with its records, and makes another one.
 func (w *Worker) replaceProducer() error {
 	if err := w.producer.Close(); err != nil {
 		w.config.Logger.Warn("closing the producer failed", "error", err)

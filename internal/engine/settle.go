@@ -6,7 +6,7 @@ import (
 	"github.com/weirstreams/weir/operator"
 )
 
-// settle lets the operators hand on what they hold back: at the end of each run of records, so that records of other inputs
+// settle lets the operators hand on held-back records: at the end of each run of records, so that records of other inputs
 // do not overtake it. Records that fail are skipped if the policy says so. After an error that isBackpressure the rest is
 // held still.
 func (t *task) settle(onError func(*operator.ProcessingError) Action) error {

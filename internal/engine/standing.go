@@ -13,7 +13,7 @@ import (
 	"github.com/weirstreams/weir/store"
 )
 
-// standing says which input the state of a store reflects: of which topics, by their ids, and up to which offsets. The group's
+// standing is the input that the state of a store reflects: topics, with their ids, and offsets. The group's
 // committed offsets say the same while they exist. The cluster forgets them when a group is away for longer than
 // offsets.retention.minutes, or when a topic is deleted, and they do not tell two topics of one name apart.
 //
@@ -76,7 +76,7 @@ func (s *standing) is(ids map[string]string) bool {
 }
 
 // takeStanding takes a record with a standing into account, unless it is of a checkpoint that does not count. final says that
-// its offsets are known to be committed, whatever the record says.
+// its offsets are known to be committed, independent of the record.
 func (r *restore) takeStanding(record *broker.Record, final bool) error {
 	s, err := decodeStanding(record.Value)
 	if err != nil {
@@ -130,7 +130,7 @@ func (w *Worker) lookUpTopicIDs(ctx context.Context, t *task) error {
 //
 //   - Exactly once, all records count that can be seen: they were committed with their offsets.
 //   - Otherwise, if other inputs of the task have committed offsets, these decide: offsets are committed together.
-//   - Otherwise, if the database knows what it reflects, nothing counts that comes of later input.
+//   - Otherwise, if the database knows the input that it reflects, changes by later input do not count.
 //   - Otherwise all records count, and the last standing tells whether the offsets that they carry were committed.
 func (w *Worker) prepareFilter(t *task) (processedFilter, error) {
 	filter := processedFilter{committed: maps.Clone(t.positions), open: true}
@@ -149,8 +149,8 @@ func (w *Worker) prepareFilter(t *task) (processedFilter, error) {
 	return filter, nil
 }
 
-// place finds out where to go on with inputs without committed offsets, from what the restored state reflects, and whether the
-// last checkpoint of that may have ended in the middle.
+// place finds the positions of inputs without committed offsets, from the standing of the restored state, and whether its
+// last checkpoint may have ended in the middle.
 func (w *Worker) place(t *task) {
 	for topic := range t.uncommitted {
 		next, known := t.reflected[topic]

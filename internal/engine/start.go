@@ -50,7 +50,7 @@ func (w *Worker) start(ctx context.Context, t *task) error {
 	return w.fetchInput(ctx, t)
 }
 
-// lostPosition returns where to begin with an input whose position is lost: the topic is another one than the state reflects, or
+// lostPosition returns the start of an input with a lost position: the topic is another one than the state reflects, or
 // was read before and the offsets of that are not known any more. ok is false if it is not so.
 func (w *Worker) lostPosition(
 	ctx context.Context, t *task, tp broker.TopicPartition, earliest, end int64,
@@ -89,7 +89,7 @@ func (w *Worker) firstOffset(ctx context.Context, t *task, tp broker.TopicPartit
 	}
 }
 
-// internal reports whether a task's input is an internal topic. What is in it is the group's own work, which is not done yet.
+// internal reports whether a task's input is an internal topic. Its records are the group's own unfinished work.
 func (w *Worker) internal(t *task, topic string) bool {
 	return slices.ContainsFunc(t.part.Sources, func(n *graph.Node) bool {
 		return n.Source.Repartition != nil && w.plan.Topic(n) == topic
@@ -97,7 +97,7 @@ func (w *Worker) internal(t *task, topic string) bool {
 }
 
 // overtakenError says that the group has committed later offsets of a task than the task has: another member had it meanwhile, and
-// what it has processed may be purged. The task is opened anew from what is committed.
+// the records that it has processed may be purged. The task is opened anew from the committed offsets.
 type overtakenError struct{ task *task }
 
 func (e *overtakenError) Error() string {
@@ -131,7 +131,7 @@ func (w *Worker) lostInput(ctx context.Context, t *task, lost error, goOn, end i
 	return 0, fmt.Errorf("the next record of group %q is gone: %w; Config.OnLostInput says how to go on", w.plan.Group, lost)
 }
 
-// outOfRange acts on what the fetcher says of a partition that it was to read.
+// outOfRange handles an error of the fetcher about a partition that it was to read.
 func (w *Worker) outOfRange(ctx context.Context, out *broker.OffsetOutOfRangeError) error {
 	t := w.route[out.TopicPartition]
 	switch {
@@ -146,7 +146,7 @@ func (w *Worker) outOfRange(ctx context.Context, out *broker.OffsetOutOfRangeErr
 			return nil
 		}
 	}
-	// What was processed so far counts, under the old offsets.
+	// The records processed so far count, under the old offsets.
 	if err := w.Checkpoint(ctx); err != nil {
 		return err
 	}
@@ -166,7 +166,7 @@ func (w *Worker) outOfRange(ctx context.Context, out *broker.OffsetOutOfRangeErr
 	return nil
 }
 
-// explain says what an error of the fetcher means, and goes on after one that has a remedy.
+// explain adds the meaning of an error of the fetcher, and goes on after one that has a remedy.
 func (w *Worker) explain(ctx context.Context, err error) error {
 	var out *broker.OffsetOutOfRangeError
 	if errors.As(err, &out) {

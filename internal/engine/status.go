@@ -8,7 +8,7 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 )
 
-// TaskStatus is what is known of a task.
+// TaskStatus is the state of a task.
 type TaskStatus struct {
 	ID TaskID
 	// Name is the stream id and the partition.
@@ -27,7 +27,7 @@ type TaskStatus struct {
 	Ignored int64
 	// Late and NullKeys count records that a stateful operator could not use.
 	Late, NullKeys int64
-	// Lag is the number of offsets between what was processed and the end of the input as last seen.
+	// Lag is the number of offsets between the position and the last seen end of the input.
 	Lag int64
 	// Rebuilt is how often the task's database was found to be damaged here, and deleted and restored from the changelogs.
 	Rebuilt int64

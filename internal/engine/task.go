@@ -56,7 +56,7 @@ type task struct {
 	// topicIDs are the ids of the input topics, by topic, if the task has state.
 	topicIDs map[string]string
 	// reflected are the next offsets that the database reflected when the task was opened, by topic. uncommitted are the topics
-	// without committed offsets, and unsure those of them whose last checkpoint may be incomplete.
+	// without committed offsets, and unsure those of them with a last checkpoint that may be incomplete.
 	reflected           map[string]int64
 	uncommitted, unsure map[string]bool
 	// ends are the ends of the input partitions as last seen, by topic.
@@ -71,7 +71,7 @@ type task struct {
 	busy bool
 	// time lets event time go on without records; nil if it never does, or nothing depends on it.
 	time *eventTime
-	// upstreams are the internal input topics and what is known of the tasks that write them; promised are the repartition
+	// upstreams are the internal input topics with the states of the tasks that write them; promised are the repartition
 	// topics that the task writes, if something behind them depends on event time that goes on without records.
 	upstreams map[string]*upstream
 	promised  map[string]*promisedOutput
@@ -81,8 +81,8 @@ type task struct {
 	// checkpoint. overLimit is set when it has come to that.
 	dirtyLimit int64
 	overLimit  bool
-	// stride is how many records the task processes between two looks at dirtyBytes, untilLook how many are left, and dirtySeen
-	// what the last look has found.
+	// stride is how many records the task processes between two looks at dirtyBytes, untilLook the number left, and dirtySeen
+	// the result of the last look.
 	stride, untilLook int
 	dirtySeen         int64
 	// observe, if it is not nil, is told of each record, and says whether to stop after it.
@@ -90,7 +90,7 @@ type task struct {
 
 	// assigned is the epoch in which the task was assigned, but for the term; epoch is that of the claim, and zero before.
 	assigned, epoch epoch
-	// unclaimed is set while the task waits to be claimed, claimed when it is and nobody was found who has claimed it since.
+	// unclaimed is set while the task waits to be claimed, claimed while our claim has the newest epoch seen so far.
 	unclaimed, claimed bool
 	// strangers is set when others have written to the changelogs.
 	strangers bool
@@ -240,7 +240,7 @@ func (t *task) inputPartitions() []broker.TopicPartition {
 	return tps
 }
 
-// openState opens the database of a task. One that is damaged is deleted: the changelogs hold what was in it.
+// openState opens the database of a task. A damaged one is deleted: the changelogs hold its content.
 func (w *Worker) openState(id TaskID, name string) (*database, error) {
 	d, err := w.tryOpenState(name)
 	if errors.Is(err, store.ErrCorrupt) {
@@ -301,8 +301,8 @@ func (t *task) process(b *broker.Batch, from, limit int, onError func(*operator.
 	return n, err
 }
 
-// processRecords runs records of one topic through the operators, and returns how many it has done: fewer than there are if
-// whoever observes has seen enough, if so much state has changed that a checkpoint is due, or with an error. After one that isBackpressure these count, and their rest is held by
+// processRecords runs records of one topic through the operators, and returns their number: fewer than there are if
+// the observer has seen enough, if so much state has changed that a checkpoint is due, or with an error. After one that isBackpressure these count, and their rest is held by
 // buffers.
 func (t *task) processRecords(
 	input operator.Input, topic string, records []broker.Record, onError func(*operator.ProcessingError) Action,
@@ -361,7 +361,7 @@ func (t *task) processRecords(
 	return i, unsettled
 }
 
-// judge returns nil if the policy says to skip what failed.
+// judge returns nil if the policy skips the failed record.
 func (t *task) judge(err *operator.ProcessingError, onError func(*operator.ProcessingError) Action) error {
 	if ctx := t.env.Context; ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -396,7 +396,7 @@ func (t *task) run(input operator.Input, records []broker.Record) (done int, fai
 	return len(records), nil
 }
 
-// guard runs code of operators, and returns what goes wrong, panics included.
+// guard runs code of operators, and returns its error or panic.
 func (t *task) guard(f func() error) (failure *operator.ProcessingError) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -409,7 +409,7 @@ func (t *task) guard(f func() error) (failure *operator.ProcessingError) {
 	return nil
 }
 
-// panicked makes an error, by at, of what a function panicked with. It is called where that is recovered from.
+// panicked makes an error, by at, of the value of a panic. It is called where that is recovered from.
 func panicked(p any, at func(error) *operator.ProcessingError) *operator.ProcessingError {
 	err, ok := p.(error)
 	if !ok {

@@ -32,8 +32,8 @@ var timestampLimits = []string{
 }
 
 const (
-	// changelogLag is how old records of a changelog are when compaction begins to look at them. Until then what an uncommitted
-	// checkpoint has left, or a process that has lost its tasks, takes nobody's place: there is that much time to take it back.
+	// changelogLag is how old records of a changelog are when compaction begins to look at them. Until then records of an uncommitted
+	// checkpoint, or of a process that has lost its tasks, hide no others: there is that much time to take them back.
 	changelogLag = 15 * time.Minute
 	// recordHeadroom is how much larger than a record of its inputs a record of an internal topic may be: it has another key,
 	// headers, and fields of a join.
@@ -52,7 +52,7 @@ func number(config map[string]string, setting string) (int64, bool) {
 }
 
 // internalSettings returns the settings that a part's internal topics have in common. They take every record that its inputs take,
-// and whatever an operator makes of its time.
+// with any time that an operator gives it.
 func (p *preparation) internalSettings(part *graph.Part) map[string]string {
 	settings := map[string]string{}
 	if p.clusterKnows(timestampType) {
@@ -225,7 +225,7 @@ type Topics struct {
 	Limits     map[string]TopicLimits
 }
 
-// topics returns what is known now.
+// topics returns the topics as known now.
 func (p *preparation) topics() *Topics {
 	t := &Topics{Partitions: make(map[string]int32, len(p.known)), Limits: make(map[string]TopicLimits, len(p.known))}
 	for name, info := range p.known {

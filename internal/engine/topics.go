@@ -44,7 +44,7 @@ func (e *TopicError) Error() string {
 }
 
 // PrepareTopics checks that the topics of the plan are there and fit it, makes the internal ones that are missing, mends those that
-// would lose records, and returns what the engine needs to know of each. All problems are reported at once, as a *TopicError.
+// would lose records, and returns the properties of each that the engine needs. All problems are reported at once, as a *TopicError.
 func PrepareTopics(ctx context.Context, cluster broker.Cluster, plan *graph.Plan, options TopicOptions) (*Topics, error) {
 	p, err := prepare(ctx, cluster, plan, options)
 	if err == nil && len(p.problems) == 0 && p.makesUserTopics() {
@@ -127,18 +127,18 @@ func (p *preparation) create(ctx context.Context, cluster broker.Cluster, intern
 	return nil
 }
 
-// TopicPlan is what PrepareTopics would do.
+// TopicPlan is the plan of PrepareTopics.
 type TopicPlan struct {
 	// Existing are the topics of the plan that are there, Missing those that would be made.
 	Existing []broker.TopicInfo
 	Missing  []broker.TopicSpec
 	// Changes are the settings of existing internal topics that would be mended, by topic.
 	Changes map[string]map[string]string
-	// Problems is what is wrong. If there is anything, nothing would be made. Warnings keep nothing from being made.
+	// Problems prevent all changes: with one of them, no topic is made. Warnings do not.
 	Problems, Warnings []string
 }
 
-// PlanTopics says what PrepareTopics would do, and changes nothing.
+// PlanTopics returns the plan of PrepareTopics, and changes nothing.
 func PlanTopics(ctx context.Context, cluster broker.Cluster, plan *graph.Plan, options TopicOptions) (*TopicPlan, error) {
 	p, err := prepare(ctx, cluster, plan, options)
 	if err != nil {

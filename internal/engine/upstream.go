@@ -2,7 +2,7 @@ package engine
 
 import "time"
 
-// upstream is what a task knows of the tasks that write one of its inputs, an internal topic. Nothing of it is stored: the
+// upstream is the state of the tasks that write one of the task's inputs, an internal topic. Nothing of it is stored: the
 // tasks speak again within a timeout.
 type upstream struct {
 	// tasks are those tasks, by their partition.
@@ -13,7 +13,7 @@ type upstream struct {
 
 func newUpstream(tasks int32) *upstream { return &upstream{tasks: make([]upstreamTask, tasks)} }
 
-// upstreamTask is what a task upstream has said last.
+// upstreamTask is the last watermark of a task upstream.
 type upstreamTask struct {
 	owner  epoch
 	heard  time.Time // zero if it has said nothing
@@ -43,7 +43,7 @@ func (u *upstream) pass(position int64, now time.Time, timeout time.Duration) (p
 	return true
 }
 
-// hear notes what a task has said, unless its owner is known to have lost it. The last word of an owner counts, not the
+// hear notes the watermark of a task, unless its owner is known to have lost it. The last word of an owner counts, not the
 // greatest: its input may have gone silent before old records came.
 func (u *upstream) hear(m *watermark, now time.Time, timeout time.Duration) {
 	for int(max(m.tasks, m.partition+1)) > len(u.tasks) { // partitions were added
@@ -68,7 +68,7 @@ func (u *upstream) watermark() int64 {
 	return reached
 }
 
-// forget drops what was said: the input is read again from an earlier position.
+// forget drops the watermarks: the input is read again from an earlier position.
 func (u *upstream) forget() {
 	clear(u.tasks)
 	u.pending = u.pending[:0]

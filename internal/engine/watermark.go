@@ -10,8 +10,8 @@ import (
 	"github.com/weirstreams/weir/operator"
 )
 
-// A watermark record says, in a partition of a repartition topic, that the task which has written it writes nothing older than
-// a time any more. It follows what the task has written before, as it goes through the same producer, and belongs to the same
+// A watermark record says, in a partition of a repartition topic, that the task that has written it writes no record older than
+// a time any more. It follows the earlier records of the task, because it goes through the same producer, and belongs to the same
 // transaction. Readers take it out of the input before anything else sees it.
 //
 // Its key and the name of its only header are watermarkKey and watermarkHeader. Its value is
@@ -20,7 +20,7 @@ import (
 //	partition   uvarint  of the upstream task
 //	tasks       uvarint  the number of upstream tasks, as the writer knows it
 //	owner       16 bytes the epoch in which the upstream task was assigned
-//	time        varint   milliseconds, or operator.NoWatermark: anything may come
+//	time        varint   milliseconds, or operator.NoWatermark: every record may come
 type watermark struct {
 	partition, tasks int32
 	owner            epoch
@@ -33,7 +33,7 @@ const (
 	watermarkVersion = 1
 	// noWatermark says that records of any time may come.
 	noWatermark = operator.NoWatermark
-	// maxUpstreamTasks bounds what a damaged record can make a reader allocate.
+	// maxUpstreamTasks bounds the memory that a damaged record makes a reader allocate.
 	maxUpstreamTasks = 1 << 20
 )
 

@@ -38,12 +38,12 @@ type Worker struct {
 	tasks map[TaskID]*task
 	// rebuilt counts the databases that were deleted because they were damaged.
 	rebuilt map[TaskID]int64
-	// sorted is what sortedTasks returns, or nil if tasks came or went.
+	// sorted is the result of sortedTasks, or nil after a change of tasks.
 	sorted []*task
 	// forsaken are tasks that were closed because the group had taken them away. An event has to say so in time.
 	forsaken      map[TaskID]bool
 	forsakenSince time.Time
-	// aborts counts the transactions in a row that had to be aborted, but for those whose offsets the group refused.
+	// aborts counts the transactions in a row that had to be aborted, without those with offsets that the group refused.
 	aborts  int
 	refusal refusal
 	// claiming is set while tasks wait to be claimed, strangers while tasks are to be opened anew because others have
@@ -54,7 +54,7 @@ type Worker struct {
 	looked   time.Time
 	// held is the batch that is being processed.
 	held heldBatch
-	// heldBackUntil is set while a sink takes no more, a lookup cannot be asked, or a codec cannot reach what it needs: input is
+	// heldBackUntil is set while a sink takes no more, a lookup is unavailable, or a codec cannot reach a system that it needs: input is
 	// not processed until then.
 	heldBackUntil time.Time
 	// heldBackSince is when that began, zero after a checkpoint, heldBackWarned when the log said so last.
@@ -64,7 +64,7 @@ type Worker struct {
 	polls, quiet int
 	// pace is how many records are processed in one step.
 	pace int
-	// route tells whose the partitions are that are being fetched: inputs of running tasks and changelogs of others.
+	// route maps fetched partitions to their tasks: inputs of running tasks and changelogs of others.
 	route map[broker.TopicPartition]*task
 	// repartitions are the nodes that write internal topics, by topic.
 	repartitions map[string]*graph.Node
@@ -73,8 +73,8 @@ type Worker struct {
 
 	checkpointed time.Time // when the last checkpoint ended, or when there was nothing to check in
 	records      int       // processed since then
-	// uncommitted are the records processed since the last checkpoint that succeeded. narrowing seeks one of them that makes
-	// what the cluster refuses.
+	// uncommitted are the records processed since the last checkpoint that succeeded. narrowing seeks the one with output that
+	// the cluster refuses.
 	uncommitted int
 	narrowing   narrowing
 	lastSend    time.Time
@@ -87,7 +87,7 @@ type Worker struct {
 	status statusBoard
 }
 
-// Connections are what a worker talks through. The worker closes fetcher and producer.
+// Connections are the connections of a worker to the cluster. The worker closes fetcher and producer.
 type Connections struct {
 	Cluster  broker.Cluster
 	Fetcher  broker.Fetcher
@@ -126,7 +126,7 @@ func (w *Worker) AddTask(ctx context.Context, id TaskID, topics []string) error 
 	return w.openWhole(ctx, id, topics, newEpoch(0, w.group.Member().Generation, w.config.Clock.Now()))
 }
 
-// openRestoring opens a task that was assigned in an epoch, whose term does not matter, and begins its restore.
+// openRestoring opens a task that was assigned in an epoch (its term does not matter), and begins its restore.
 func (w *Worker) openRestoring(ctx context.Context, id TaskID, topics []string, assigned epoch) error {
 	t, err := w.openTask(ctx, id, topics)
 	if err != nil {
@@ -168,7 +168,7 @@ func (w *Worker) RemoveTasks(ctx context.Context, ids []TaskID) error {
 	}
 }
 
-// DropTasks closes tasks without a checkpoint: they belong to somebody else. Exactly once, what they have written is part
+// DropTasks closes tasks without a checkpoint: they belong to another member. Exactly once, their output is part
 // of the worker's transaction, so the other tasks go back to the checkpoint before.
 func (w *Worker) DropTasks(ctx context.Context, ids []TaskID) error {
 	uncommitted := slices.ContainsFunc(ids, func(id TaskID) bool {
@@ -346,7 +346,7 @@ func (w *Worker) waitFor(wait time.Duration) time.Duration {
 
 func (w *Worker) onError(err *operator.ProcessingError) Action { return w.config.decide(err) }
 
-// send hands what was written to the producer.
+// send hands written records to the producer.
 func (w *Worker) send() error {
 	w.lastSend = w.config.Clock.Now()
 	return w.outbox.sendAll()

@@ -26,7 +26,7 @@ type producer struct {
 	timeout     time.Duration
 	maxRecord   int
 	onError     func(broker.PartitionError) // may be nil
-	txn         *transaction // nil unless transactional
+	txn         *transaction                // nil unless transactional
 
 	ctx        context.Context // ends with the producer
 	cancel     context.CancelFunc

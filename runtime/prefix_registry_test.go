@@ -122,7 +122,9 @@ func TestTheSubjectOfATopicHasThePrefixWhereverTheTopicIsUsed(t *testing.T) {
 	table := topology.GlobalTable(topic(rows, s.codec(t)))
 	topology.From(topic(in, s.codec(t))).GroupByKeyWith(stream.Repartition[string, numbered]{Name: "again", Value: s.codec(t)}).
 		JoinGlobalRecord(table, func(_ context.Context, r stream.Record[string, numbered]) (string, error) { return r.Key, nil },
-			func(_ context.Context, r stream.Record[string, numbered], row numbered) (numbered, error) { return numbered{r.Value.N + row.N}, nil }).
+			func(_ context.Context, r stream.Record[string, numbered], row numbered) (numbered, error) {
+				return numbered{r.Value.N + row.N}, nil
+			}).
 		To(topic(out, s.codec(t)))
 	a := app(t, topology, config)
 	ctx := within(t)

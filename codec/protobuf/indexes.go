@@ -83,30 +83,22 @@ func index(data []byte, deprecated bool) (int64, []byte, error) {
 	return v, data[n:], nil
 }
 
-// pathOf returns the path of a message in its file.
-func pathOf(m protoreflect.MessageDescriptor) []int {
-	if parent, ok := m.Parent().(protoreflect.MessageDescriptor); ok {
-		return append(pathOf(parent), m.Index())
-	}
-	return []int{m.Index()}
-}
-
-// newWriter returns the codec that writes for a schema of the registry. If that is not the one of m's file, the path of
-// the message may be another.
+// newWriter returns the codec that writes for a schema of the registry. The path counts the messages that the text of that schema
+// declares, as the Java client does: the compiler's messages for the entries of maps are not in the text.
 func newWriter[T any](plain codec.Codec[T], m protoreflect.MessageDescriptor, options Options, registered registry.Schema) (codec.Codec[T], error) {
 	if registered.Type != registry.Protobuf {
 		return nil, fmt.Errorf("want a schema of type PROTOBUF, the registry has one of type %s", registered.Type)
 	}
-	path := pathOf(m)
-	if registered.Text != schemaOf(m, options).Text {
-		messages, err := messagesOf(registered)
-		if err != nil {
-			return nil, err
-		}
-		i := slices.IndexFunc(messages, func(x message) bool { return x.name == m.FullName() })
-		if i < 0 {
-			return nil, fmt.Errorf("the schema of the registry has no message %s", m.FullName())
-		}
+	messages, err := messagesOf(registered)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(messages, func(x message) bool { return x.name == m.FullName() })
+	if i < 0 {
+		return nil, fmt.Errorf("the schema of the registry has no message %s", m.FullName())
+	}
+	path := messages[i].shortPath
+	if path == nil {
 		path = messages[i].path
 	}
 	return indexed[T]{plain, appendIndexes(nil, path, options.DeprecatedIndexes)}, nil

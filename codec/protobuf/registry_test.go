@@ -61,7 +61,8 @@ func TestMessageIndexesSayWhereTheMessageIsInItsFile(t *testing.T) {
 	const file = `syntax = "proto3";
 		message M0 { message N0 {} message N1 {} }
 		message M1 {}
-		message M2 { message N0 { message O0 {} message O1 {} message O2 {} message O3 {} } }`
+		message M2 { message N0 { message O0 {} message O1 {} message O2 {} message O3 {} } }
+		message M3 { map<string, int32> before = 1; message N0 {} map<string, int32> between = 2; message N1 {} }`
 	_, client := startRegistry(t)
 	for name, want := range map[string][2]string{
 		"M0":       {"00", "00"},
@@ -69,6 +70,8 @@ func TestMessageIndexesSayWhereTheMessageIsInItsFile(t *testing.T) {
 		"M0.N0":    {"040000", "020000"},
 		"M0.N1":    {"040002", "020001"},
 		"M2.N0.O3": {"06040006", "03020003"},
+		"M3.N0":    {"040600", "020300"}, // the entries of maps do not count
+		"M3.N1":    {"040602", "020301"},
 	} {
 		m := compile(t, name, map[string]string{"main.proto": file})
 		for i, options := range []protobuf.Options{{}, {DeprecatedIndexes: true}} {

@@ -19,6 +19,7 @@ import (
 	"github.com/weirstreams/weir/codec/registry"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/kafkatest"
+	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/secret"
 	"github.com/weirstreams/weir/stream"
@@ -129,7 +130,7 @@ func TestTheSubjectOfATopicHasThePrefixWhereverTheTopicIsUsed(t *testing.T) {
 	a := app(t, topology, config)
 	ctx := within(t)
 
-	p, err := a.Producer(ctx, runtime.ProducerOptions{})
+	p, err := a.Producer(ctx, kafka.ProducerOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,18 +149,18 @@ func TestTheSubjectOfATopicHasThePrefixWhereverTheTopicIsUsed(t *testing.T) {
 	repartition := prefix + "repartition__" + config.Group + "--" + in + "--again"
 	wantSubjects("the application", prefix+in+"-value", prefix+rows+"-value", repartition+"-value", prefix+out+"-value")
 
-	c, err := a.Consumer(ctx, runtime.ConsumerOptions{Topics: []string{out}, Group: k.Name("reader")})
+	c, err := a.Consumer(ctx, kafka.ConsumerOptions{Topics: []string{out}, Group: k.Name("reader")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var m *runtime.Message
+	var m *kafka.Message
 	for m == nil && err == nil {
 		m, err = c.Poll(ctx, time.Second)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := runtime.Decode(topic(out, s.codec(t)), m)
+	r, err := kafka.Decode(topic(out, s.codec(t)), m)
 	if err != nil || r.Value.N != 42 || m.Topic != out {
 		t.Errorf("got %+v of topic %s, %v", r, m.Topic, err)
 	}

@@ -12,7 +12,7 @@ import (
 // DefaultMaxPerKey is how many records of one key wait for their rows at most, unless the definition says otherwise.
 const DefaultMaxPerKey = 10_000
 
-// Overflow says what happens when a record has no row and as many records of its key as may wait already do.
+// Overflow is the action when a record has no row and the greatest number of records of its key is waiting.
 type Overflow uint8
 
 const (
@@ -80,7 +80,7 @@ func (b BufferedLookup[Q, R]) Resolved(f func(row *R) bool) BufferedLookup[Q, R]
 	return b
 }
 
-// MaxPerKey sets how many records of one key may wait, and what happens to more. The default is DefaultMaxPerKey and
+// MaxPerKey sets how many records of one key may wait, and the action for more. The default is DefaultMaxPerKey and
 // SettleOldest.
 func (b BufferedLookup[Q, R]) MaxPerKey(n int, overflow Overflow) BufferedLookup[Q, R] {
 	b.buffer.most, b.buffer.overflow = n, overflow
@@ -157,7 +157,7 @@ func (b Buffer) WaitMillis() int64 { return b.wait.Milliseconds() }
 // Max returns how many records of one key may wait.
 func (b Buffer) Max() int { return b.most }
 
-// Overflow returns what happens to more.
+// Overflow returns the action for more records than may wait.
 func (b Buffer) Overflow() Overflow { return b.overflow }
 
 // ValueCodec returns the codec that was set for values, or nil.

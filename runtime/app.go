@@ -57,11 +57,11 @@ func New(topology *stream.Topology, config Config) (*App, error) {
 }
 
 // Run joins the group and processes records until ctx ends, the process is told to stop (SIGINT or SIGTERM), or
-// something fails. It then finishes what is being processed, checkpoints, and leaves the group. It can be called once.
+// something fails. It then finishes the running records, checkpoints, and leaves the group. It can be called once.
 //
 // It returns nil if it was stopped, and otherwise the one error that ended it: a [*ProcessingError] for a record that
-// could not be processed, an error that wraps store.ErrLocked if another process holds the state directory, or what was
-// wrong with the topics or the cluster. Nothing since the last checkpoint counts after an error.
+// could not be processed, an error that wraps store.ErrLocked if another process holds the state directory, or an error of
+// the topics or the cluster. Nothing since the last checkpoint counts after an error.
 func (a *App) Run(ctx context.Context) error {
 	if a.used.Swap(true) {
 		return errors.New("run: an App runs once: make another one")
@@ -202,7 +202,7 @@ func (a *App) run(ctx context.Context) (err error) {
 // topicPatience is how long a topic of the user may be unknown to the cluster.
 const topicPatience = 2 * time.Second
 
-// leaveTimeout bounds what is nice to have at the end: the group notices a member that is gone anyway.
+// leaveTimeout bounds optional work at the end: the group notices a member that is gone anyway.
 const leaveTimeout = 5 * time.Second
 
 // close closes something at the end of run. Its error is the result only if there was none before, and is logged
@@ -404,7 +404,7 @@ func (a *App) startWorkers(
 	return workers, nil
 }
 
-// onError asks the user what becomes of a record.
+// onError asks the user to decide about a record.
 func (a *App) onError(err *ProcessingError) engine.Action {
 	return engine.Action(a.config.OnError(err))
 }
@@ -412,7 +412,7 @@ func (a *App) onError(err *ProcessingError) engine.Action {
 // linger is how long output waits for more while there is more to process.
 const linger = 50 * time.Millisecond
 
-// minCacheBytes is what the cache of one store of one task gets at least.
+// minCacheBytes is the least cache of one store of one task.
 const minCacheBytes = 1 << 20
 
 // cacheBytes returns the share of CacheBytes of one store of one task, if this process ran all tasks.

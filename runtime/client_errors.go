@@ -15,10 +15,10 @@ type ClientError struct {
 	Partition int32
 	// Offset is the next offset to read, or NoOffset if the error comes of writing: records get their offsets when they are written.
 	Offset int64
-	// Err is the error. errors.As finds what the Kafka client has said.
+	// Err is the error. errors.As finds the error of the Kafka client.
 	Err error
 	// Retrying says that Run goes on to try, and that nothing is lost so far. If it is false, Config.OnLostInput decides about a
-	// consumer error whose Offset does not exist any more, Config.OnError about a record that the cluster refuses,
+	// consumer error with an Offset that does not exist any more, Config.OnError about a record that the cluster refuses,
 	// and with ExactlyOnce Run goes back to its last checkpoint for as long as that helps. Any other error ends Run.
 	Retrying bool
 }
@@ -60,7 +60,7 @@ func (a *App) startClientErrors() *clientErrors {
 	return c
 }
 
-// onConsumer and onProducer return what clients call, nil if nobody asks.
+// onConsumer and onProducer return the functions that clients call, nil without a hook.
 func (c *clientErrors) onConsumer() func(broker.PartitionError) { return c.to(c.consumer) }
 func (c *clientErrors) onProducer() func(broker.PartitionError) { return c.to(c.producer) }
 

@@ -57,8 +57,8 @@ type Config struct {
 	// Workers is how many goroutines run tasks. The default is GOMAXPROCS. More than there are tasks are of no use.
 	Workers int
 
-	// CheckpointInterval is the longest time between checkpoints while records come in. It bounds what is processed
-	// again after a crash and, with ExactlyOnce, how long output waits to be seen. The default is 5 s, or 1 s with
+	// CheckpointInterval is the longest time between checkpoints while records come in. It bounds the work that is
+	// repeated after a crash and, with ExactlyOnce, how long output waits to be seen. The default is 5 s, or 1 s with
 	// ExactlyOnce.
 	CheckpointInterval time.Duration
 
@@ -69,26 +69,26 @@ type Config struct {
 	// is 64 MiB.
 	CheckpointBytes int64
 
-	// CacheBytes is the memory for values of state, in bytes, over all tasks; what has changed since the last checkpoint
-	// comes on top. The default is 256 MiB. As much as 64 MiB more is used for blocks of the databases.
+	// CacheBytes is the memory for values of state, in bytes, over all tasks; values changed since the last checkpoint
+	// come on top. The default is 256 MiB. As much as 64 MiB more is used for blocks of the databases.
 	CacheBytes int64
 
-	// MaxBufferedRecords and MaxBufferedBytes bound what is held of each input of a task that reads several partitions
-	// (joins, merged streams) until its time has come: such a task reads them in the order of timestamps. The defaults are
+	// MaxBufferedRecords and MaxBufferedBytes bound the held records of each input of a task that reads several partitions
+	// (joins, merged streams): such a task reads them in the order of timestamps. The defaults are
 	// 10,000 records and 8 MiB. Up to one batch more may be held.
 	MaxBufferedRecords int
 	MaxBufferedBytes   int64
 
-	// AlignTimeout is how long a task that reads several partitions waits for one of which there is more to read, and
-	// nothing comes, for instance because its leader is down. When it is over the task goes on without, and what comes
-	// later is processed out of order. 0, the default, waits for as long as it takes. A partition of which everything was
-	// read, or whose topic was deleted, is never waited for.
+	// AlignTimeout is how long a task that reads several partitions waits for a partition that has more records and delivers
+	// none, for instance because its leader is down. After that time the task goes on without it, and its later records
+	// are processed out of order. 0, the default, waits for as long as it takes. The task never waits for a partition that was
+	// read to its end, or for a deleted topic.
 	AlignTimeout time.Duration
 
-	// IdleTimeout lets windows close when no records come: a task whose input has been silent for this long takes event
-	// time to have reached the time of the clock less the timeout, and again after each further timeout. Records whose
-	// time is that of their writing, and that take less than the timeout to arrive, give the same results when they are
-	// replayed. A task behind a GroupBy goes on no further than what the tasks in front of it may still emit, so that windows
+	// IdleTimeout lets windows close when no records come: when the input of a task has been silent for this long, its event
+	// time moves to the time of the clock less the timeout, and again after each further timeout. Records that
+	// carry the time of their writing and take less than the timeout to arrive give the same results when they are
+	// replayed. A task behind a GroupBy moves no further than the watermarks of the tasks in front of it, so that windows
 	// behind windows lose nothing: each stage takes a timeout after the results of the stage before. The tasks tell each
 	// other through records of their own in the internal topics, one for each partition and upstream task in each timeout. All
 	// processes of a group need the same value. 0, the default, leaves windows open until a record closes them.
@@ -98,7 +98,7 @@ type Config struct {
 	// read from their beginning.
 	OffsetReset kafka.OffsetReset
 
-	// OnLostInput says what to do when the next record of a partition is gone: retention has removed it before it was
+	// OnLostInput decides when the next record of a partition is gone: retention has removed it before it was
 	// processed, or the topic was made anew. It also decides when the cluster has forgotten the committed offsets of input that
 	// counts in state, and the state does not tell where to go on. The default is to end Run with an error.
 	OnLostInput LostInput
@@ -107,22 +107,22 @@ type Config struct {
 	// error. Shorter outages are waited for. The default is 2 minutes; a negative value waits for ever.
 	BrokerTimeout time.Duration
 
-	// CodecTimeout is how long a record may wait for what its codec cannot reach, such as a schema registry, before Run ends
+	// CodecTimeout is how long a record may wait for a system that its codec cannot reach, such as a schema registry, before Run ends
 	// with an error that wraps codec.ErrOutage. Shorter outages are waited for: the worker goes back to its last checkpoint,
 	// holds its input back, and tries again after 0.5 to 10 s. OnError is not asked, as the record is good. The default is
 	// 2 minutes; a negative value waits for ever.
 	CodecTimeout time.Duration
 
-	// OnError decides what becomes of a record that cannot be processed: it does not decode or encode, a function of the topology
+	// OnError decides about a record that cannot be processed: it does not decode or encode, a function of the topology
 	// returned an error or panicked, or the cluster does not take a record or a state that it has made. It is called by the goroutine that runs the task, or
 	// the one that reads global tables; they may call it at the same time. nil means Fail for every error.
 	OnError func(*ProcessingError) ErrorAction
 
 	// OnConsumerError and OnProducerError are told of errors that Run meets while it reads a partition or writes to one: of each
 	// error that cannot be cured by trying again, and of those that have come several times in a row (ClientError.Retrying). They
-	// observe, for instance to count or to raise an alarm, and decide nothing: what is lost, failed or tried again follows
-	// from the other settings and is logged in any case. One goroutine calls both, one after the other, until Run
-	// returns; 1,000 errors wait for it, and further ones are only logged. A panic is logged. nil does nothing.
+	// observe, for instance to count or to raise an alarm, and decide nothing: the other settings decide about losses, failures and repetitions,
+	// and these are logged in any case. One goroutine calls both, one after the other, until Run
+	// returns; 1,000 errors wait for it. It does not get further ones, and the first of them is logged. A panic is logged. nil does nothing.
 	OnConsumerError, OnProducerError func(ClientError)
 
 	// OnProcessed is called for each record when it was processed, or skipped because of an error, with where it lay. That
@@ -132,7 +132,7 @@ type Config struct {
 
 	// Accept are changes since the version before, such as a store that is used no more or another codec: see stream.Diff. Run
 	// refuses a change that would lose or misread state, or records of internal topics that were not read yet, unless it is
-	// here. A change of what a window aggregates is refused in any case. Kind and Topic count, and Topic may be the name on the
+	// here. A change of a window's aggregator is refused in any case. Kind and Topic count, and Topic may be the name on the
 	// cluster or that of stream.Diff. An accepted change is made once: remove it afterwards, so that it accepts no later one.
 	Accept []stream.Change
 
@@ -149,12 +149,12 @@ type Config struct {
 	// 64 KiB more for another key and headers. A record or a state that is larger is an error of the record that has made it.
 	MaxRecordBytes int
 
-	// Compression of what is written: "none", "gzip", "snappy", "lz4" or "zstd". The default is none.
+	// Compression of written records: "none", "gzip", "snappy", "lz4" or "zstd". The default is none.
 	Compression string
 
 	// InstanceID makes the membership in the group static: a process that comes back with the same id before its
-	// session has timed out gets its partitions back, and nobody else's move. That holds after a stop as after a crash:
-	// a static member does not leave the group, and what it had waits for it until SessionTimeout is over. Let that be
+	// session has timed out gets its partitions back, and no others move. That holds after a stop as after a crash:
+	// a static member does not leave the group, and its partitions wait for it until SessionTimeout is over. Let that be
 	// longer than a restart takes; when a process is stopped for good, its partitions rest for as long. Of two processes
 	// with the same id the older one ends with an error.
 	InstanceID string
@@ -165,8 +165,8 @@ type Config struct {
 	// RebalanceTimeout is how long a member may take to give up partitions. The default is 5 minutes.
 	RebalanceTimeout time.Duration
 
-	// ShutdownTimeout is how long Run may take to stop: to finish what is being processed, checkpoint, and leave the
-	// group. After that it gives up, and what was processed since the last checkpoint is processed again. The default
+	// ShutdownTimeout is how long Run may take to stop: to finish running records, checkpoint, and leave the
+	// group. After that it gives up, and the records since the last checkpoint are processed again. The default
 	// is 30 s.
 	ShutdownTimeout time.Duration
 
@@ -177,7 +177,7 @@ type Config struct {
 	// Logger is where the log goes. The default is slog.Default.
 	Logger *slog.Logger
 
-	// Client edits the configuration of the Kafka client, after Connection was applied. What the guarantees rest on is set
+	// Client edits the configuration of the Kafka client, after Connection was applied. Settings that the guarantees need are set
 	// afterwards.
 	Client func(*sarama.Config)
 }
@@ -189,11 +189,11 @@ const (
 	// AtLeastOnce processes records again after a failure: output may appear twice.
 	AtLeastOnce Guarantee = iota
 	// ExactlyOnce writes output, state and offsets in transactions: readers of committed records see the effect of each
-	// record once, whatever fails. Sinks other than topics, and what functions do on their own, are not part of it.
+	// record once, after any failure. Sinks other than topics, and effects of functions outside of Weir, are not part of it.
 	ExactlyOnce
 )
 
-// LostInput says what to do when the next record of a partition is gone.
+// LostInput is the action when the next record of a partition is gone.
 type LostInput int8
 
 const (
@@ -201,23 +201,23 @@ const (
 	LostInputFails LostInput = iota
 	// LostInputContinues keeps the state and goes on with the first record that is retained.
 	LostInputContinues
-	// LostInputResets empties the state and goes on with what is written from then on.
+	// LostInputResets empties the state and goes on with records written from then on.
 	LostInputResets
 )
 
-// ErrorAction is what becomes of a record that cannot be processed.
+// ErrorAction decides about a record that cannot be processed.
 type ErrorAction int8
 
 const (
 	// Fail ends Run with the error. The offset of the record is not committed: the next start meets it again.
 	Fail ErrorAction = iota
-	// Skip counts and logs the record and goes on with the next. What the record changed and emitted before it failed
-	// is kept, unless it was the cluster that refused what it made: then the work since the last checkpoint is done again
+	// Skip counts and logs the record and goes on with the next. Changes and output of the record before it failed
+	// are kept, unless the cluster refused its output: then the work since the last checkpoint is done again
 	// without the record.
 	Skip
 )
 
-// ProcessingError says which record could not be processed, in which operator, and why.
+// ProcessingError names the record that could not be processed, the operator, and the cause.
 type ProcessingError = operator.ProcessingError
 
 // withDefaults returns the configuration with all defaults filled in, or everything that is wrong with it.

@@ -10,10 +10,10 @@
 // partition number, and runs them on a few workers, each a goroutine. More members share the work and take over from
 // each other, with their state.
 //
-// # What is promised
+// # Guarantees
 //
-// Every record is processed at least once. A checkpoint commits the offsets of what was processed only after everything
-// that came of it is acknowledged by the cluster: output, records sent to another sub-topology, and changes of state.
-// After a crash, what was processed since the last checkpoint is processed again. State does not count it twice: it
+// Every record is processed at least once. A checkpoint commits the offsets of processed records only after the cluster has
+// acknowledged all their effects: output, records sent to another sub-topology, and changes of state.
+// After a crash, the records since the last checkpoint are processed again. State does not count it twice: it
 // goes back to the checkpoint too. Output can appear twice, and so can records that were sent to another sub-topology.
 package runtime

@@ -11,19 +11,19 @@ import (
 	"github.com/weirstreams/weir/stream"
 )
 
-// TopicPlan is what Run would find and make on the cluster.
+// TopicPlan lists the topics that Run would find and make on the cluster.
 type TopicPlan struct {
 	// Existing are the topics of the topology, internal ones included, that are there; Missing are those that Run would
 	// make.
 	Existing, Missing []TopicSettings
 	// Changed are internal topics that are there and would lose or refuse records, with the settings that Run would change.
 	Changed []TopicSettings
-	// Changes are those to what the version before kept under the group, if any did. Those that lose or misread something and
+	// Changes are those to the state of the version before under the group, if there is one. Those that lose or misread something and
 	// are not in Config.Accept are in Problems too.
 	Changes []stream.Change
-	// Problems is what is wrong. If there is anything, Run makes nothing and returns it as an error.
+	// Problems are mistakes. With one of them Run makes nothing and returns them as an error.
 	Problems []string
-	// Warnings are declarations of topics that the cluster contradicts without changing what the program computes: the number of
+	// Warnings are declarations of topics that the cluster contradicts without a change of the program's results: the number of
 	// partitions, retention.ms and other settings. A topic that is compacted and not declared so, or the other way round, is one
 	// of Problems. Run logs them.
 	Warnings []string
@@ -43,7 +43,7 @@ type TopicSettings struct {
 // shownConfig are the settings that matter to an application.
 var shownConfig = []string{"cleanup.policy", "retention.bytes", "retention.ms"}
 
-// Plan says what Run would find and make on the cluster, and what is wrong there. It changes nothing, and joins no group. An
+// Plan lists the topics that Run would find and make on the cluster, and all problems there. It changes nothing, and joins no group. An
 // error says that the cluster cannot be asked.
 func (a *App) Plan(ctx context.Context) (plan *TopicPlan, err error) {
 	cluster, err := a.open(ctx)

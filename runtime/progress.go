@@ -15,7 +15,7 @@ const (
 // progress logs how far changelogs and global tables are read.
 type progress struct {
 	log *slog.Logger
-	// stalls are what was not complete at the last report.
+	// stalls are the incomplete restores at the last report.
 	stalls map[string]stall
 }
 
@@ -61,7 +61,7 @@ func (p *progress) stalled(before map[string]stall, what string, remaining int64
 	return s.reports > 0 && s.reports%stallReports == 0
 }
 
-// warn says that something does not get on. What is read ends where the first open transaction begins.
+// warn says that something does not get on. Reading ends where the first open transaction begins.
 func (p *progress) warn(what, kind, name string, remaining int64) {
 	p.log.Warn("no more of "+what+" can be read: perhaps a transaction in it has not ended, which kafka-transactions.sh "+
 		"find-hanging tells", kind, name, "remaining", remaining, "for_at_least", stallReports*progressInterval)

@@ -23,7 +23,7 @@ type purger struct {
 }
 
 const (
-	// purgeTimeout bounds one request: what it does not do the next one does.
+	// purgeTimeout bounds one request: the next one does the rest.
 	purgeTimeout = 30 * time.Second
 	// purgeWarning is how often the log says that purging fails.
 	purgeWarning = 10 * time.Minute

@@ -14,14 +14,14 @@ import (
 	"github.com/weirstreams/weir/store"
 )
 
-// state is the state directory of a process, or what stands for it in memory.
+// state is the state directory of a process, or its replacement in memory.
 type state struct {
 	open    func(task string) (store.Backend, error)
 	destroy func(task string) error
-	// warm returns a partition of each task whose database is here.
+	// warm returns a partition of each task with a local database.
 	warm  func() []broker.TopicPartition
 	close func() error
-	// process is what the process remembers of its former runs.
+	// process is the process's file about its former runs.
 	process processFile
 	// remember writes process.
 	remember func() error

@@ -23,7 +23,7 @@ const (
 // String returns "starting", "running", "stopping" or "stopped".
 func (s State) String() string { return [...]string{"starting", "running", "stopping", "stopped"}[s] }
 
-// Status is what an App is doing.
+// Status is the state of an App.
 type Status struct {
 	State State
 	// Tasks are the tasks of this member, ordered by name.
@@ -36,7 +36,7 @@ type Status struct {
 	MissingTopics []string
 }
 
-// Lag returns the number of offsets between what was processed and the end of the input, over all tasks, as last seen.
+// Lag returns the number of offsets between the positions and the last seen ends of the input, over all tasks.
 // Markers of transactions count.
 func (s Status) Lag() int64 {
 	var lag int64
@@ -46,7 +46,7 @@ func (s Status) Lag() int64 {
 	return lag
 }
 
-// TaskStatus is what a task is doing. Counts begin when the task came to this member.
+// TaskStatus is the state of a task. Counts begin when the task came to this member.
 type TaskStatus struct {
 	// Name is the stream id of the sub-topology, a slash, and the partition.
 	Name string
@@ -71,17 +71,17 @@ type TaskStatus struct {
 	// Rebuilt is how often the state on disk was found to be damaged, and was deleted and restored from the changelogs, since
 	// this member has run.
 	Rebuilt int64
-	// Lag is the number of offsets between what was processed and the end of the input, as last seen.
+	// Lag is the number of offsets between the position and the last seen end of the input.
 	Lag int64
 	// StreamTime is the greatest event time that was read; zero if there was none.
 	StreamTime time.Time
 }
 
-// GlobalStatus is what is known of a global table. Counts begin when Run began to read it.
+// GlobalStatus is the state of a global table. Counts begin when Run began to read it.
 type GlobalStatus struct {
 	// Topic is the topic of the table, with Config.Prefix.
 	Topic string
-	// Loading is true until the table holds what was in the topic when Run began. The App joins the group afterwards.
+	// Loading is true until the table holds the records that were in the topic when Run began. The App joins the group afterwards.
 	Loading bool
 	// Rows is the number of rows.
 	Rows int64
@@ -95,11 +95,11 @@ type GlobalStatus struct {
 	// Skipped is the number of records that could not be decoded and were skipped, Ignored of those that a codec passed over,
 	// NullKeys of those without a key.
 	Skipped, Ignored, NullKeys int64
-	// Lag is the number of offsets between what was read and the end of the topic, as last seen.
+	// Lag is the number of offsets between the position and the last seen end of the topic.
 	Lag int64
 }
 
-// Status returns what the App is doing. Any goroutine may call it at any time.
+// Status returns the state of the App. Any goroutine may call it at any time.
 func (a *App) Status() Status {
 	status := Status{State: State(a.state.Load())}
 	if globals := a.globals.Load(); globals != nil {

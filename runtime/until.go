@@ -25,7 +25,7 @@ type Until struct {
 }
 
 // RunUntil is Run that also stops, without an error, when there is enough output or no more input: for programs that
-// process what is there, for debugging and for tests.
+// process existing records, for debugging and for tests.
 func (a *App) RunUntil(ctx context.Context, until Until) error {
 	if until.Outputs < 0 || until.Idle < 0 {
 		return errors.New("run: Until.Outputs and Until.Idle must not be negative")
@@ -79,8 +79,8 @@ func (a *App) watchLimits(ctx, work context.Context, cluster broker.Cluster, wor
 	}
 }
 
-// everythingRead makes a checkpoint and reports whether the tasks of this process have read all there is, also of what they
-// have written themselves: exactly once, that can be read only behind the checkpoint.
+// everythingRead makes a checkpoint and reports whether the tasks of this process have read all records, also their
+// own output: exactly once, that can be read only behind the checkpoint.
 func (a *App) everythingRead(ctx, work context.Context, cluster broker.Cluster, workers []*worker) bool {
 	settle := func(w *engine.Worker) error { return w.Settle(work) }
 	if !a.onAll(ctx, workers, func(int) func(*engine.Worker) error { return settle }) {
@@ -126,7 +126,7 @@ func (a *App) onAll(ctx context.Context, workers []*worker, job func(i int) func
 	}
 }
 
-// activity is what tells that an App is not idle when it changes.
+// activity is a state that changes unless an App is idle.
 type activity struct {
 	state     State
 	tasks     int

@@ -158,7 +158,7 @@ func (a *App) accepts(change stream.Change) bool {
 	})
 }
 
-// acceptable reports whether a program may find it right what a change does. Rows of windows and of joins that keep duplicates
+// acceptable reports whether Config.Accept may name a change. Rows of windows and of joins that keep duplicates
 // cannot be read as those of other ones by any program.
 func (a *App) acceptable(change stream.Change) bool {
 	if change.Kind == stream.StateReinterpreted {
@@ -191,7 +191,7 @@ func (a *App) refusalOf(change stream.Change) string {
 		change, remedies[change.Kind], change.Kind, change.Topic)
 }
 
-// approved keeps the inventory of the topology as that of the group, and says what is new.
+// approved keeps the inventory of the topology as that of the group, and logs new parts.
 func (u *upgrade) approved(ctx context.Context, replication int16) error {
 	a := u.app
 	for _, change := range u.changes {

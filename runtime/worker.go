@@ -37,7 +37,7 @@ func (r *worker) loop(ctx context.Context) error {
 	for {
 		select {
 		case job := <-r.jobs:
-			// After an error the worker must not take another step: a checkpoint would count what is not whole.
+			// After an error the worker must not take another step: a checkpoint would count incomplete work.
 			if err := job(); err != nil {
 				return errors.Join(err, r.engine.Abandon())
 			}

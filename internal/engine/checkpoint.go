@@ -125,9 +125,9 @@ func (w *Worker) commit(ctx context.Context, offsets map[broker.TopicPartition]i
 
 // flush appends the changes in the stores of tasks to the changelogs and to batches.
 //
-// At least once, what no record has caused has no offset by which a restore could tell whether it counts: it counts at once,
-// also if the checkpoint is never completed. So what it has written is acknowledged before its changes of state are, and
-// those before the timers and waiting records that have caused them are gone (store.Cause). Then it happens again after a crash, and is not lost.
+// At least once, changes made by timers carry no input offset, so a restore always applies them, also if the checkpoint is
+// never completed. So their output is acknowledged before their changes of state are, and
+// those before the timers and waiting records that have caused them are deleted (store.Cause). Then it happens again after a crash, and is not lost.
 func (w *Worker) flush(ctx context.Context, tasks []*task, batches []store.Batch) error {
 	causeless := func(t *task) bool { return !w.config.ExactlyOnce && maps.Equal(t.positions, t.committed) }
 	acknowledged := func() error {
@@ -189,7 +189,7 @@ func isCause(s taskStore) bool {
 	return ok && cause.WrittenLast()
 }
 
-// causes returns the causes among the stores, in the order in which they were opened: from the end of the topology on.
+// causes returns the causes among the stores, in the order of their opening: from the end of the topology on.
 func (t *task) causes() (opened []int) {
 	for _, s := range t.stores {
 		if isCause(s) {

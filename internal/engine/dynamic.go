@@ -77,7 +77,7 @@ func (w *Worker) findDynamic(name, topic string, template operator.TopicTemplate
 
 var errDoesNotExist = errors.New("the topic does not exist: create it, or set Config.CreateTopics")
 
-// checkDynamic returns what is wrong with the name of a topic.
+// checkDynamic returns the mistake in the name of a topic.
 func (w *Worker) checkDynamic(name, topic string) error {
 	if err := topicname.Check(name); err != nil {
 		return fmt.Errorf("%w: the function that computes the topic has returned this name", err)
@@ -109,7 +109,7 @@ func (w *Worker) lookUp(topic string) (broker.TopicInfo, bool, error) {
 	return info, ok && info.Partitions > 0, nil
 }
 
-// create makes a topic, and returns what the cluster says of it: another process may have made it meanwhile.
+// create makes a topic, and returns its description from the cluster: another process may have made it meanwhile.
 func (w *Worker) create(topic string, template operator.TopicTemplate) (broker.TopicInfo, error) {
 	partitions := cmp.Or(template.Partitions, w.config.Partitions, 1)
 	spec := broker.TopicSpec{Name: topic, Partitions: partitions, Replication: w.config.Replication, Config: template.Config}

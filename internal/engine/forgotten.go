@@ -9,9 +9,9 @@ import (
 	"github.com/weirstreams/weir/internal/graph"
 )
 
-// commitStarts makes a checkpoint of where tasks begin whose inputs had no committed offsets. Only then are their inputs fetched: a
-// task that the group has given to others finds that out here, before it has written anything that its successor meets. From then on
-// the group has offsets for each topic that it has read anything of, until the cluster forgets them.
+// commitStarts makes a checkpoint of the start positions of tasks with inputs that had no committed offsets. Only then are their
+// inputs fetched: a task that the group has given to another member finds that out here, before it has written records that its
+// successor meets. From then on the group has offsets for each topic that it has read, until the cluster forgets them.
 func (w *Worker) commitStarts(ctx context.Context) error {
 	if !w.starting || w.resting() || w.heldBack() {
 		return nil

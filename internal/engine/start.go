@@ -12,7 +12,7 @@ import (
 	"github.com/weirstreams/weir/store"
 )
 
-// start finds out where to begin with the input of a task whose state is complete. It begins to fetch that unless the positions have
+// start finds the positions in the input of a task with complete state. It begins to fetch the input unless the positions have
 // to be committed first.
 func (w *Worker) start(ctx context.Context, t *task) error {
 	inputs := t.inputPartitions()

@@ -10,7 +10,7 @@ import (
 type Plan struct {
 	Graph *Graph
 	Group string
-	// Prefix is what SetPrefix has put before the names of topics.
+	// Prefix is the prefix of SetPrefix before the names of topics.
 	Prefix string
 	// Parts are in the order of their first node.
 	Parts []*Part

@@ -152,4 +152,12 @@ func Example_lookups() {
 	hurried := join.Limit(cached, join.Limits{Timeout: 2 * time.Second, Tries: 5, Patience: 10 * time.Minute})
 
 	_ = hurried
+
+	configs := join.Buffered(cached, 30*time.Second).MaxPerKey(1000, join.SettleOldest)
+	t.From(payments).LeftJoinLookup(configs, func(p Payment) int64 { return p.Account }, func(p Payment, a *Account) Payment {
+		if a != nil {
+			p.Owner = a.Owner
+		}
+		return p
+	}).To(completed)
 }

@@ -38,6 +38,8 @@ func Read(file string) ([]Mutant, error) {
 			last := &bugs[len(bugs)-1]
 			last.Edits = append(last.Edits, *edit)
 			edit = nil
+		case edit != nil && (strings.HasPrefix(line, "bug: ") || strings.HasPrefix(line, "in: ")):
+			return nil, fmt.Errorf("%s:%d: the edit of %s before this line has no end", file, i+1, edit.File)
 		case edit != nil:
 			*text += line + "\n"
 		case strings.HasPrefix(line, "bug: "):
@@ -49,6 +51,9 @@ func Read(file string) ([]Mutant, error) {
 		default:
 			return nil, fmt.Errorf("%s:%d: not understood: %q", file, i+1, line)
 		}
+	}
+	if edit != nil {
+		return nil, fmt.Errorf("%s: the last edit of %s has no end", file, edit.File)
 	}
 	return bugs, nil
 }

@@ -51,7 +51,6 @@ func (w *world) run() {
 		w.finishLive()
 		return
 	}
-	w.findDynamicTopics()
 	want := w.model()
 	w.checkOutput(want)
 	w.checkPartitions()

@@ -185,7 +185,14 @@ func (w *world) behind() []string {
 // pending says which partitions readers of committed records cannot read to the end yet.
 func (w *world) pending() []string {
 	var pending []string
-	for _, tp := range w.allPartitions {
+	w.findDynamicTopics()
+	partitions := slices.Clone(w.allPartitions)
+	for _, topic := range w.dynamic {
+		for n := range w.partitions[topic] {
+			partitions = append(partitions, broker.TopicPartition{Topic: topic, Partition: n})
+		}
+	}
+	for _, tp := range partitions {
 		if stable, end := w.broker.Stable(tp), w.broker.End(tp); stable < end {
 			pending = append(pending, fmt.Sprintf("%s: %d of %d stable", tp, stable, end))
 		}

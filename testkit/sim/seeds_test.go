@@ -26,9 +26,9 @@ var kept = []struct {
 	found    string
 	bug      string
 }{
-	{"two repartitions", 37, "output of lost tasks was committed with the next transaction", "commit what lost tasks have written"},
+	{"two repartitions", 343, "output of lost tasks was committed with the next transaction", "commit what lost tasks have written"},
 	{"merged", 123, "stopping failed when the last transaction was fenced", ""},
-	{"sliding", 457, "a worker whose offsets the group refused tried again and again, and let no time pass", "do not rest when the group refuses offsets"},
+	{"sliding", 475, "a worker whose offsets the group refused tried again and again, and let no time pass", "do not rest when the group refuses offsets"},
 	{"windows", 105422, "a process that had lost a task while restoring took back what its successor had committed", ""},
 	{"merged with state", 793720036345111637, "a worker went on after a checkpoint for a rebalance had failed", ""},
 	{"stores", 7653747262622124577, "a store was opened in a database in which opening another one had failed", ""},

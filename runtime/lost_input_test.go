@@ -162,13 +162,12 @@ func TestATopicMadeAnewIsLostInputAlsoIfItHasTheCommittedOffset(t *testing.T) {
 		await(t, "everything", func() bool { return k.committed(p.input, 0) == 20 })
 		app.stop()
 
+		k.deleteTopic(p.input)
 		admin := k.admin()
-		if err := admin.DeleteTopic(p.input); err != nil {
-			t.Fatal(err)
-		}
 		await(t, "the topic made anew", func() bool {
 			return admin.CreateTopic(p.input, &sarama.TopicDetail{NumPartitions: 1, ReplicationFactor: 1}, false) == nil
 		})
+		k.AwaitLeaders(t, p.input, 1)
 		k.write(p.input, 0, numbers(20, 50)...)
 		k.commit(p.input, 0, 20)
 		if err := run(t, p.topology(), config).failure(); err == nil || !strings.Contains(err.Error(), "made anew") ||

@@ -109,6 +109,14 @@ func (k *Kafka) admin(t testing.TB) sarama.ClusterAdmin {
 	return admin
 }
 
+// AwaitLeaders waits until each partition of a topic has a leader, after a test has created the topic by itself.
+func (k *Kafka) AwaitLeaders(t testing.TB, topic string, partitions int) {
+	t.Helper()
+	admin := k.admin(t)
+	defer admin.Close()
+	k.awaitLeaders(t, admin, topic, partitions)
+}
+
 func (k *Kafka) awaitLeaders(t testing.TB, admin sarama.ClusterAdmin, topic string, partitions int) {
 	t.Helper()
 	deadline := time.Now().Add(30 * time.Second)

@@ -1,12 +1,15 @@
 package protobuf_test
 
 import (
+	"encoding/base64"
 	"encoding/hex"
 	"strings"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/sr"
 	"github.com/twmb/franz-go/pkg/sr/srfake"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/dynamicpb"
 
@@ -117,6 +120,12 @@ func TestMessagesOfAnotherTypeAreRefused(t *testing.T) {
 	s.SeedSchema("t-value", 1, 10, sr.Schema{Type: sr.TypeProtobuf, Schema: file})
 	s.SeedSchema("t-value", 2, 11, sr.Schema{Type: sr.TypeProtobuf, Schema: theirs})
 	s.SeedSchema("t-value", 3, 12, sr.Schema{Type: sr.TypeProtobuf, Schema: `syntax = "proto3"; message First {}`})
+	// Confluent's Python client registers a serialized descriptor.
+	descriptor, err := proto.Marshal(protodesc.ToFileDescriptorProto(compile(t, "shop.First", map[string]string{"main.proto": file}).ParentFile()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.SeedSchema("t-value", 4, 13, sr.Schema{Type: sr.TypeProtobuf, Schema: base64.StdEncoding.EncodeToString(descriptor)})
 	for _, c := range []struct {
 		message, frame, problem string
 	}{
@@ -135,6 +144,10 @@ func TestMessagesOfAnotherTypeAreRefused(t *testing.T) {
 		{"shop.First.Inner", "0000000b040202", ""},
 		{"shop.First.Inner", "0000000b040200", "[1 0] name shop.First.Other"},
 		{"shop.First.Inner", "0000000a0202", "[1] name shop.Second"},
+		{"shop.First", "0000000d00", ""},
+		{"shop.First", "0000000d0202", "[1] name shop.Second"},
+		{"shop.Second", "0000000d0202", ""},
+		{"shop.First.Inner", "0000000d040002", ""},
 	} {
 		m := compile(t, c.message, map[string]string{"main.proto": file})
 		for name, decode := range map[string]func([]byte) error{

@@ -1,6 +1,7 @@
 package protobuf
 
 import (
+	"encoding/base64"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"github.com/bufbuild/protocompile/parser"
 	"github.com/bufbuild/protocompile/reporter"
 	"github.com/jhump/protoreflect/v2/protoprint"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
 
@@ -61,8 +63,11 @@ type message struct {
 }
 
 // messagesOf returns the messages of a schema of the registry. The files that it imports need not be known: the text is parsed,
-// not compiled.
+// not compiled. Confluent's Python client registers the file as a serialized descriptor in base64 instead of text.
 func messagesOf(s registry.Schema) ([]message, error) {
+	if descriptor := serialized(s.Text); descriptor != nil {
+		return appendMessages(nil, protoreflect.FullName(descriptor.GetPackage()), nil, nil, descriptor.GetMessageType()), nil
+	}
 	const name = "registered.proto"
 	handler := reporter.NewHandler(nil)
 	file, err := parser.Parse(name, strings.NewReader(s.Text), handler)
@@ -75,6 +80,20 @@ func messagesOf(s registry.Schema) ([]message, error) {
 	}
 	descriptor := parsed.FileDescriptorProto()
 	return appendMessages(nil, protoreflect.FullName(descriptor.GetPackage()), nil, nil, descriptor.GetMessageType()), nil
+}
+
+// serialized returns the descriptor that a schema is in base64, or nil if the schema is text. The text of a file has characters
+// that base64 lacks.
+func serialized(text string) *descriptorpb.FileDescriptorProto {
+	data, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || len(data) == 0 {
+		return nil
+	}
+	descriptor := &descriptorpb.FileDescriptorProto{}
+	if proto.Unmarshal(data, descriptor) != nil || len(descriptor.GetMessageType()) == 0 {
+		return nil
+	}
+	return descriptor
 }
 
 func appendMessages(dst []message, within protoreflect.FullName, path, shortPath []int, of []*descriptorpb.DescriptorProto) []message {

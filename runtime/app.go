@@ -368,13 +368,15 @@ func (a *App) startWorkers(
 		OnReformat:         upgrade.reformat,
 		OpenBackend:        state.open,
 		DestroyBackend:     state.destroy,
-		Purge:              purger.add,
 		CreateTopics:       a.config.CreateTopics,
 		Replication:        a.config.Replication,
 		Compressed:         a.config.Compression != "" && a.config.Compression != "none",
 		Linger:             linger,
 		Clock:              clock.System,
 		Logger:             a.config.Logger,
+	}
+	if !a.config.KeepProcessed {
+		config.Purge = purger.add
 	}
 	var workers []*worker
 	for i := range a.config.Workers {

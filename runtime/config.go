@@ -144,6 +144,10 @@ type Config struct {
 	// Internal topics have as many replicas as the topics that they come of.
 	Replication int16
 
+	// KeepProcessed keeps the processed records of repartition topics, for debugging: the topics grow without limit. By default
+	// they are deleted behind the committed offsets, every 30 s.
+	KeepProcessed bool
+
 	// MaxRecordBytes is the greatest record, in bytes, that internal topics take: the state of a key, or a record behind a GroupBy. It is the
 	// least max.message.bytes of those topics. The default is the greatest max.message.bytes of the topics that they come of, and
 	// 64 KiB more for another key and headers. A record or a state that is larger is an error of the record that has made it.

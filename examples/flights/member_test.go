@@ -70,7 +70,8 @@ func runMember(text string) int {
 	config := runtime.Config{
 		Brokers: m.Brokers, Group: m.Name, StateDir: m.StateDir, InstanceID: m.InstanceID, Workers: 2,
 		SessionTimeout: m.SessionTimeout, CheckpointInterval: m.CheckpointInterval, Logger: logs,
-		Guarantee: m.Guarantee, TransactionTimeout: m.TransactionTimeout, RebalanceTimeout: m.RebalanceTimeout,
+		KeepProcessed: true, // the check reads the repartition topic
+		Guarantee:     m.Guarantee, TransactionTimeout: m.TransactionTimeout, RebalanceTimeout: m.RebalanceTimeout,
 	}
 	config.Client = func(c *sarama.Config) {
 		if m.Proxy != "" {

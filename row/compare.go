@@ -33,6 +33,15 @@ func (e Expr) Gt[T Operand](v T) Expr { return Expr{&comparison{greater, e.node,
 // Ge says whether a number, string or list is greater than another or equal.
 func (e Expr) Ge[T Operand](v T) Expr { return Expr{&comparison{greater | equal, e.node, operand(v)}} }
 
+// evalBoth evaluates the operands of a comparison, the left one first.
+func evalBoth(ctx context.Context, r Row, left, right node) (a, b Value, err error) {
+	if a, err = left.eval(ctx, r); err != nil {
+		return Value{}, Value{}, err
+	}
+	b, err = right.eval(ctx, r)
+	return a, b, err
+}
+
 type equality struct {
 	a, b node
 	want bool
@@ -47,11 +56,7 @@ func (x *equality) write(dst []byte, operand bool) []byte {
 }
 
 func (x *equality) eval(ctx context.Context, r Row) (Value, error) {
-	a, err := x.a.eval(ctx, r)
-	if err != nil {
-		return Value{}, err
-	}
-	b, err := x.b.eval(ctx, r)
+	a, b, err := evalBoth(ctx, r, x.a, x.b)
 	if err != nil {
 		return Value{}, err
 	}
@@ -72,11 +77,7 @@ func (x *identity) write(dst []byte, operand bool) []byte {
 }
 
 func (x *identity) eval(ctx context.Context, r Row) (Value, error) {
-	a, err := x.a.eval(ctx, r)
-	if err != nil {
-		return Value{}, err
-	}
-	b, err := x.b.eval(ctx, r)
+	a, b, err := evalBoth(ctx, r, x.a, x.b)
 	if err != nil {
 		return Value{}, err
 	}

@@ -165,6 +165,7 @@ func checkNearestJoin(o sim.Outcome) error {
 type intervalModel struct {
 	before, after, grace int64
 	right, final         bool // right says that right records without a partner come too
+	self, inner          bool // self says that each record is on both sides, the right one first
 	emit                 func(l, r *input) any
 }
 
@@ -177,6 +178,7 @@ func (m intervalModel) fold(records []input) (lines []string) {
 	reached, keep := int64(-1<<40), m.grace+max(m.before, m.after)
 	alone := func(k *kept) {
 		switch {
+		case m.inner:
 		case !k.right:
 			lines = append(lines, output(k.key, m.emit(&k.input, nil), k.at))
 		case m.right:
@@ -205,28 +207,39 @@ func (m intervalModel) fold(records []input) (lines []string) {
 				})
 			}
 		}
-		k := &kept{input: r, right: r.Topic != "repartition__sim--orders--shop"}
-		for _, other := range all {
-			left, right := k, other
-			if k.right {
-				left, right = other, k
-			}
-			if other.key != k.key || other.right == k.right || right.at < left.at-m.before || right.at > left.at+m.after {
-				continue
-			}
-			left.matched, right.matched = true, true
-			lines = append(lines, output(r.key, m.emit(&left.input, &right.input), r.at))
+		sides := []bool{r.Topic != "repartition__sim--orders--shop"}
+		if m.self {
+			sides = []bool{true, false}
 		}
-		late := r.at+m.grace < reached
-		if !k.matched && (!m.final || late) {
-			alone(k)
-		}
-		if !late {
-			all = append(all, k)
-			slices.SortStableFunc(all, func(a, b *kept) int { return cmp.Compare(a.at, b.at) })
+		for _, side := range sides {
+			k := &kept{input: r, right: side}
+			for _, other := range all {
+				left, right := k, other
+				if k.right {
+					left, right = other, k
+				}
+				if other.key != k.key || other.right == k.right || right.at < left.at-m.before || right.at > left.at+m.after {
+					continue
+				}
+				left.matched, right.matched = true, true
+				lines = append(lines, output(r.key, m.emit(&left.input, &right.input), r.at))
+			}
+			late := r.at+m.grace < reached
+			if !k.matched && (!m.final || late) {
+				alone(k)
+			}
+			if !late {
+				all = append(all, k)
+				slices.SortStableFunc(all, func(a, b *kept) int { return cmp.Compare(a.at, b.at) })
+			}
 		}
 	}
 	return lines
+}
+
+func checkSelfJoin(o sim.Outcome) error {
+	m := intervalModel{before: 4, grace: 10, self: true, inner: true, emit: func(l, r *input) any { return pair(l, r) }}
+	return checkJoin(o, "orders", "out", m.fold)
 }
 
 func checkIntervalJoin(o sim.Outcome) error {

@@ -16,7 +16,8 @@ import (
 // computes everything anew from the rules in the documentation.
 var independent = map[string]func(sim.Outcome) error{
 	"tumbling by partition": checkWindows(map[string]windowModel{
-		"texts": {kind: aligned, size: 10, step: 10, byPartition: true, result: idsAndSum},
+		"texts":      {kind: aligned, size: 10, step: 10, byPartition: true, result: idsAndSum},
+		"more_texts": {kind: aligned, size: 7, step: 7, grace: 4, byPartition: true, current: true, result: meanAmount},
 	}),
 	"hopping": checkWindows(map[string]windowModel{
 		"texts":       {kind: aligned, size: 10, step: 4, grace: 3, result: idsAndSum},
@@ -28,7 +29,42 @@ var independent = map[string]func(sim.Outcome) error{
 		"more_texts": {kind: slidingWindow, size: 5, current: true, result: greatestAmount},
 	}),
 	"sliding by partition": checkWindows(map[string]windowModel{
-		"texts": {kind: slidingWindow, size: 8, grace: 3, byPartition: true, result: idsAndSum},
+		"texts":      {kind: slidingWindow, size: 8, grace: 3, byPartition: true, result: idsAndSum},
+		"more_texts": {kind: slidingWindow, size: 5, byPartition: true, current: true, result: processedLast},
+	}),
+	"sessions": checkWindows(map[string]windowModel{
+		"texts":      {kind: sessionWindow, size: 4, grace: 5, result: idsAndSum},
+		"more_texts": {kind: sessionWindow, size: 6, current: true, result: firstAmount},
+	}),
+	"sessions by partition": checkWindows(map[string]windowModel{
+		"texts":      {kind: sessionWindow, size: 4, byPartition: true, result: idsAndSum},
+		"more_texts": {kind: sessionWindow, size: 2, grace: 9, byPartition: true, result: deviation},
+	}),
+	"early results": checkWindows(map[string]windowModel{
+		"texts":      {kind: aligned, size: 20, step: 20, grace: 3, everyRecords: 3, result: idsAndSum},
+		"more_texts": {kind: aligned, size: 20, step: 8, everyMillis: 5, result: sumAmount},
+		"other_texts": {
+			kind: sessionWindow, size: 6, byPartition: true, result: sumAmount,
+			when: func(in []input) bool { return sumOf(in)%3 == 0 },
+		},
+	}),
+	"closed by triggers": checkWindows(map[string]windowModel{
+		"texts": {
+			kind: aligned, size: 30, step: 30, result: idsAndSum,
+			closeAfter: func(in []input) bool { return len(fmt.Sprint(idsAndSum(in))) > 12 },
+		},
+		"more_texts": {
+			kind: aligned, size: 25, step: 10, byPartition: true, result: sumAmount,
+			closeBefore: func(in []input, next input) bool { return sumOf(in)+next.Amount > 150 },
+		},
+	}),
+	"suppressed": checkWindows(map[string]windowModel{
+		"texts":      {kind: aligned, size: 20, step: 20, grace: 5, current: true, heldBack: true, result: idsAndSum},
+		"more_texts": {kind: aligned, size: 20, step: 8, byPartition: true, current: true, heldBack: true, result: idsAndSum},
+		"other_texts": {
+			from: "repartition__sim--repartition.orders.shop--parity",
+			kind: aligned, size: 15, step: 15, current: true, heldBack: true, result: idsAndSum,
+		},
 	}),
 	"count windows": checkWindows(map[string]windowModel{
 		"texts":       {kind: counted, count: 4, every: 4, result: idsAndSum},
@@ -38,9 +74,28 @@ var independent = map[string]func(sim.Outcome) error{
 	"as-of join":    bothChecks(checkOrder("returns", "orders"), checkAsOfJoin),
 	"nearest join":  bothChecks(checkOrder("returns", "orders"), checkNearestJoin),
 	"interval join": checkIntervalJoin,
-	"stores":        checkStores,
-	"timers":        checkTimers,
-	"skipping":      checkSkipping,
+	"self join":     checkSelfJoin,
+	"cell": func(o sim.Outcome) error {
+		return checkRunning(o, "orders", "lines", false, unchanged)
+	},
+	"merged with state": func(o sim.Outcome) error {
+		return checkRunning(o, "orders", "lines", true, func(r input) (order, bool) {
+			if r.Topic == "returns" {
+				return order{-r.ID, r.Shop, -r.Amount}, true
+			}
+			return r.order, true
+		})
+	},
+	"tables":                checkTables,
+	"foreign-key join":      checkForeignKeyJoin,
+	"global table":          checkGlobalTable,
+	"lookup join":           checkLookupJoin,
+	"buffered lookup joins": checkBufferedLookupJoins,
+	"stores":                checkStores,
+	"duplicates":            checkDuplicates,
+	"timers":                checkTimers,
+	"clocks":                checkClocks,
+	"skipping":              checkSkipping,
 }
 
 // checkOf returns all checks of a topology.
@@ -120,6 +175,9 @@ func inputsOf(o sim.Outcome, topic string) [][]input {
 			}
 		}
 		tasks = append(tasks, inputs)
+	}
+	if len(tasks) == 0 {
+		panic("no task reads " + topic)
 	}
 	return tasks
 }

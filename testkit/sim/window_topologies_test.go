@@ -108,8 +108,13 @@ func sessionsByPartition(faulty func() error) *stream.Topology {
 	t := stream.NewTopology()
 	in := shops(t)
 	in.Window(window.Session(4 * ms).CloseByPartition()).Aggregate(listAndSum(faulty)).Final().MapRecord(textOf).To(texts)
-	in.Window(window.Session(2 * ms).Grace(9 * ms).CloseByPartition()).Aggregate(window.StdDev(amount)).Final().MapRecord(textOf).To(moreTexts)
+	in.Window(window.Session(2 * ms).Grace(9 * ms).CloseByPartition()).Aggregate(rounded(window.StdDev(amount))).Final().MapRecord(textOf).To(moreTexts)
 	return t
+}
+
+// rounded writes results to six places, which do not depend on the order of additions.
+func rounded[V, A any](a window.Aggregator[V, A, float64]) window.Aggregator[V, window.Pair[A, int64], string] {
+	return window.Combine2(a, window.Count[V](), func(n float64, _ int64) string { return fmt.Sprintf("%.6f", n) })
 }
 
 func countWindows(faulty func() error) *stream.Topology {

@@ -162,12 +162,7 @@ func TestATopicMadeAnewIsLostInputAlsoIfItHasTheCommittedOffset(t *testing.T) {
 		await(t, "everything", func() bool { return k.committed(p.input, 0) == 20 })
 		app.stop()
 
-		k.deleteTopic(p.input)
-		admin := k.admin()
-		await(t, "the topic made anew", func() bool {
-			return admin.CreateTopic(p.input, &sarama.TopicDetail{NumPartitions: 1, ReplicationFactor: 1}, false) == nil
-		})
-		k.AwaitLeaders(t, p.input, 1)
+		k.makeAnew(p.input)
 		k.write(p.input, 0, numbers(20, 50)...)
 		k.commit(p.input, 0, 20)
 		if err := run(t, p.topology(), config).failure(); err == nil || !strings.Contains(err.Error(), "made anew") ||
@@ -179,5 +174,29 @@ func TestATopicMadeAnewIsLostInputAlsoIfItHasTheCommittedOffset(t *testing.T) {
 		await(t, "the new topic", func() bool { return k.committed(p.input, 0) == 30 })
 		app.stop()
 		k.checkTotalsExactly(p.output, numbers(0, 50))
+
+		// One more topic, with less in it. The changelog has changes by the same offsets of all three topics, and is all that is left.
+		k.makeAnew(p.input)
+		k.write(p.input, 0, numbers(50, 52)...)
+		app = run(t, p.topology(), config)
+		await(t, "the third topic", func() bool { return k.committed(p.input, 0) == 2 })
+		app.stop()
+		config.StateDir, config.OnLostInput = t.TempDir(), runtime.LostInputFails
+		k.write(p.input, 0, numbers(52, 72)...)
+		app = run(t, p.topology(), config)
+		await(t, "the rest", func() bool { return k.committed(p.input, 0) == 22 })
+		app.stop()
+		k.checkTotalsExactly(p.output, numbers(0, 72))
 	})
+}
+
+// makeAnew deletes a topic with one partition, and makes another one of that name.
+func (k *testCluster) makeAnew(topic string) {
+	k.t.Helper()
+	k.deleteTopic(topic)
+	admin := k.admin()
+	await(k.t, "the topic made anew", func() bool {
+		return admin.CreateTopic(topic, &sarama.TopicDetail{NumPartitions: 1, ReplicationFactor: 1}, false) == nil
+	})
+	k.AwaitLeaders(k.t, topic, 1)
 }

@@ -27,9 +27,15 @@ func TestOnlyRecordsOfCommittedInputAreApplied(t *testing.T) {
 		{"nothing committed", nil, `{"t":0}`, false},
 		{"nothing committed, no header", nil, none, true},
 		{"one of two topics never committed", map[string]int64{"a": 7}, `{"a":6,"b":0}`, false},
+		{"of the topic, with its id", map[string]int64{"t": 7}, `{"t@now":6}`, true},
+		{"of the topic, beyond it, with its id", map[string]int64{"t": 7}, `{"t@now":7}`, false},
+		{"of a topic that had the name before", map[string]int64{"t": 7}, `{"t@before":8}`, true},
+		{"of a topic that had the name before, nothing committed", nil, `{"t@before":8}`, true},
+		{"of one before, and another not committed", map[string]int64{"t": 7, "b": 3}, `{"b":3,"t@before":8}`, false},
+		{"two topics with an unknown id now", map[string]int64{"b": 3}, `{"b@x":3}`, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f := processedFilter{committed: c.committed}
+			f := processedFilter{committed: c.committed, ids: map[string]string{"t": "now"}}
 			r := &broker.Record{Headers: []header{{Key: "other", Value: []byte("x")}}}
 			if c.header != none {
 				r.Headers = append(r.Headers, header{Key: processedHeader, Value: []byte(c.header)})
@@ -53,8 +59,8 @@ func TestAHeaderThatDoesNotParseIsAnError(t *testing.T) {
 
 // K-30, EX-51.
 func TestTheHeaderHoldsTheLastProcessedOffsets(t *testing.T) {
-	got := encodeProcessed(map[string]int64{"orders": 42, "a": 1, "nothing-yet": 0})
-	if len(got) != 1 || got[0].Key != "__processed_tp_offsets__" || string(got[0].Value) != `{"a":0,"orders":41}` {
+	got := encodeProcessed(map[string]int64{"orders": 42, "a": 1, "nothing-yet": 0}, map[string]string{"orders": "id", "nothing-yet": "other"})
+	if len(got) != 1 || got[0].Key != "__processed_tp_offsets__" || string(got[0].Value) != `{"a":0,"orders@id":41}` {
 		t.Errorf("headers %s", got)
 	}
 }

@@ -285,7 +285,7 @@ func (s *taskStore) advancePosition(batch store.Batch, last int64, exactlyOnce b
 
 // changelogHeaders returns the headers of the records of one checkpoint.
 func (t *task) changelogHeaders(positions map[string]int64) []header {
-	headers := encodeProcessed(positions)
+	headers := encodeProcessed(positions, t.topicIDs)
 	if t.epoch != (epoch{}) {
 		headers = append(headers, header{Key: ownerHeader, Value: bytes.Clone(t.epoch[:])})
 	}

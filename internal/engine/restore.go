@@ -264,8 +264,8 @@ func (r *restore) collect(b *broker.Batch, t *task) error {
 		}
 		if r.filter.fresh {
 			r.filter.fresh = false
-			for topic, offset := range r.filter.processed {
-				r.standing.reach(topic, offset+1)
+			for topic, in := range r.filter.processed {
+				r.standing.reach(topic, in)
 			}
 			r.standing.Final = r.trusted || !known
 		}
@@ -324,7 +324,12 @@ func (t *task) write(r *restore, loadRecords int) error {
 //
 // The next checkpoint moves the position of the database past the skipped records.
 func (t *task) takeBack(r *restore, now int64) error {
-	record := broker.Record{Headers: t.changelogHeaders(r.filter.committed), Millis: now}
+	// The task may go on with another topic of the same name, and the offset there is committed next.
+	reflected := map[string]int64{}
+	for topic, committed := range r.filter.committed {
+		reflected[topic] = min(committed, t.positions[topic])
+	}
+	record := broker.Record{Headers: t.changelogHeaders(reflected), Millis: now}
 	row, value := []byte{}, []byte{} // not nil, so that an empty value does not delete
 	for _, key := range slices.Sorted(maps.Keys(r.skipped)) {
 		row = append(append(row[:0], r.store.prefix...), key...)

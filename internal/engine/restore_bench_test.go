@@ -15,7 +15,7 @@ import (
 // changelog returns batches of a changelog: n records of 100 bytes, with keys in random order.
 func changelog(n, keys int) []*broker.Batch {
 	random := rand.New(rand.NewPCG(1, 2))
-	headers := encodeProcessed(map[string]int64{"input": 1000})
+	headers := encodeProcessed(map[string]int64{"input": 1000}, map[string]string{"input": "4MJnUxK0TQGwQ3mLwFz2Vg"})
 	var batches []*broker.Batch
 	const size = 5000
 	for from := 0; from < n; from += size {

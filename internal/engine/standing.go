@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,14 +56,16 @@ func decodeStanding(value []byte) (s standing, err error) {
 	return s, nil
 }
 
-// reach notes that the state reflects an input up to an offset.
-func (s *standing) reach(topic string, next int64) {
+// reach notes that the state reflects an input up to an offset. Of two topics of one name the later one counts, which comes later in
+// the changelog as well.
+func (s *standing) reach(topic string, now inputStanding) {
 	if s.Inputs == nil {
 		s.Inputs = map[string]inputStanding{}
 	}
-	in := s.Inputs[topic]
-	in.Next = max(in.Next, next)
-	s.Inputs[topic] = in
+	if in, ok := s.Inputs[topic]; ok && !otherTopic(in.ID, now.ID) {
+		now.ID, now.Next = cmp.Or(now.ID, in.ID), max(now.Next, in.Next)
+	}
+	s.Inputs[topic] = now
 }
 
 // is reports whether a standing is of topics with these ids.
@@ -84,13 +87,13 @@ func (r *restore) takeStanding(record *broker.Record, final bool) error {
 	}
 	if !s.Final {
 		for topic, in := range s.Inputs {
-			if next, ok := r.filter.committed[topic]; ok && in.Next > next {
+			if next, ok := r.filter.committed[topic]; ok && in.Next > next && !otherTopic(in.ID, r.filter.ids[topic]) {
 				return nil // of a checkpoint that does not count
 			}
 		}
 	}
 	for topic, in := range r.standing.Inputs {
-		if now, ok := s.Inputs[topic]; ok && (now.ID == in.ID || now.ID == "" || in.ID == "") {
+		if now, ok := s.Inputs[topic]; ok && !otherTopic(now.ID, in.ID) {
 			now.Next = max(now.Next, in.Next)
 			s.Inputs[topic] = now
 		}
@@ -132,14 +135,20 @@ func (w *Worker) lookUpTopicIDs(ctx context.Context, t *task) error {
 //   - Otherwise, if other inputs of the task have committed offsets, these decide: offsets are committed together.
 //   - Otherwise, if the database knows the input that it reflects, changes by later input do not count.
 //   - Otherwise all records count, and the last standing tells whether the offsets that they carry were committed.
+//
+// Changes by input of topics that do not exist any more count always.
 func (w *Worker) prepareFilter(t *task) (processedFilter, error) {
-	filter := processedFilter{committed: maps.Clone(t.positions), open: true}
+	filter := processedFilter{committed: maps.Clone(t.positions), ids: t.topicIDs, open: true}
 	for topic := range t.inputs {
 		reflected, ok, err := t.database.offset(inputOffset, topic)
-		switch {
-		case err != nil:
+		if err != nil {
 			return filter, err
-		case ok:
+		}
+		of, err := t.reflectedTopic(topic)
+		if err != nil {
+			return filter, err
+		}
+		if ok && !otherTopic(of, t.topicIDs[topic]) {
 			t.reflected[topic] = reflected
 		}
 	}
@@ -147,6 +156,18 @@ func (w *Worker) prepareFilter(t *task) (processedFilter, error) {
 		filter.committed, filter.open = maps.Clone(t.reflected), false
 	}
 	return filter, nil
+}
+
+// reflectedTopic returns the id of the input topic that the database reflects, empty if it is not known.
+func (t *task) reflectedTopic(topic string) (id string, err error) {
+	for i := range t.stores {
+		standing, err := t.database.standing(t.stores[i].Name)
+		if err != nil {
+			return "", err
+		}
+		id = cmp.Or(id, standing.Inputs[topic].ID)
+	}
+	return id, nil
 }
 
 // place finds the positions of inputs without committed offsets, from the standing of the restored state, and whether its
@@ -181,14 +202,21 @@ func (s *taskStore) standingNow() standing {
 	return s.standing
 }
 
+// formerTopic returns the id of the topic that the state reflects if the one that has its name now is another one.
+func (t *task) formerTopic(topic string) (id string, ok bool) {
+	for i := range t.stores {
+		if id = t.stores[i].standingNow().Inputs[topic].ID; otherTopic(id, t.topicIDs[topic]) {
+			return id, true
+		}
+	}
+	return "", false
+}
+
 // misplaced returns why the position of an input cannot be relied on, although the topic may have that offset; nil if it can.
 func (t *task) misplaced(tp broker.TopicPartition, position int64) error {
-	for i := range t.stores {
-		in, ok := t.stores[i].standingNow().Inputs[tp.Topic]
-		if now := t.topicIDs[tp.Topic]; ok && in.ID != "" && now != "" && in.ID != now {
-			return fmt.Errorf("%s was deleted and made anew: the state of task %s reflects offset %d of the topic with id %s, "+
-				"and the topic has id %s now", tp, t.name, position, in.ID, now)
-		}
+	if former, ok := t.formerTopic(tp.Topic); ok {
+		return fmt.Errorf("%s was deleted and made anew: the state of task %s reflects offset %d of the topic with id %s, "+
+			"and the topic has id %s now", tp, t.name, position, former, t.topicIDs[tp.Topic])
 	}
 	if t.unsure[tp.Topic] {
 		return fmt.Errorf("%s has no committed offset, although the task has state: the cluster forgets the offsets of a group that "+

@@ -64,7 +64,7 @@ func (w *Worker) lostPosition(
 		return 0, false, err
 	}
 	goOn := earliest
-	if t.unsure[tp.Topic] {
+	if _, former := t.formerTopic(tp.Topic); t.unsure[tp.Topic] && !former {
 		goOn = max(earliest, position)
 	}
 	position, err = w.lostInput(ctx, t, lost, goOn, end)

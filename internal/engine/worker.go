@@ -287,9 +287,6 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 			return worked, err
 		}
 	}
-	if err := w.commitStarts(ctx); err != nil { // the batch may have ended the restore of a task
-		return worked, err
-	}
 	switch {
 	case w.heldBack():
 		return worked, w.tryAgain(ctx)

@@ -20,8 +20,8 @@ const module = "github.com/weirstreams/weir"
 // themselves. A package imports packages of layers below its own, and sub-packages of its own name.
 var layers = [][]string{
 	{
-		"secret", "internal/clock", "internal/clone", "internal/jsontext", "internal/kafkatest", "internal/longtest", "internal/murmur2",
-		"internal/mutation", "internal/secrettest", "internal/topicname",
+		"secret", "internal/backoff", "internal/clock", "internal/clone", "internal/jsontext", "internal/kafkatest", "internal/longtest", "internal/murmur2",
+		"internal/mutation", "internal/secrettest", "internal/topicname", "internal/wake",
 	},
 	{"codec"},
 	{"internal/typename"},

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/broker/saramabroker/brokertest"
 	"github.com/weirstreams/weir/internal/kafkatest"
 )
 
@@ -16,21 +17,21 @@ const benchBatch = 1000
 func benchRecords() []broker.Record {
 	records := make([]broker.Record, benchBatch)
 	for i := range records {
-		records[i] = broker.Record{Key: []byte("12345678"), Value: make([]byte, 100), Millis: now}
+		records[i] = broker.Record{Key: []byte("12345678"), Value: make([]byte, 100), Millis: brokertest.Now}
 	}
 	return records
 }
 
 func BenchmarkFetcher(b *testing.B) {
 	k := kafkatest.Start(b)
-	c := open(b, k)
+	c := brokertest.Open(b, k)
 	tp := broker.TopicPartition{Topic: k.Topic(b, "bench", 1)}
-	p := newProducer(b, c, broker.ProducerConfig{})
+	p := brokertest.NewProducer(b, c, broker.ProducerConfig{})
 	const stored = 200 * benchBatch
 	for range stored / benchBatch {
-		send(b, p, tp, benchRecords()...)
+		brokertest.Send(b, p, tp, benchRecords()...)
 	}
-	f := newFetcher(b, c, broker.FetcherConfig{})
+	f := brokertest.NewFetcher(b, c, broker.FetcherConfig{})
 	f.Start(tp, 0)
 	b.ReportAllocs()
 	b.ResetTimer()
@@ -53,11 +54,11 @@ func BenchmarkFetcher(b *testing.B) {
 
 func BenchmarkProducer(b *testing.B) {
 	k := kafkatest.Start(b)
-	c := open(b, k)
+	c := brokertest.Open(b, k)
 	tp := broker.TopicPartition{Topic: k.Topic(b, "bench", 1)}
-	p := newProducer(b, c, broker.ProducerConfig{})
+	p := brokertest.NewProducer(b, c, broker.ProducerConfig{})
 	records := benchRecords()
-	send(b, p, tp, records...)
+	brokertest.Send(b, p, tp, records...)
 	b.ReportAllocs()
 	b.ResetTimer()
 	for n := 0; n < b.N; n += benchBatch {

@@ -23,6 +23,7 @@ import (
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/broker/saramabroker/brokertest"
 	"github.com/weirstreams/weir/internal/kafkatest"
 )
 
@@ -59,7 +60,7 @@ func scenario(seed uint64) []step {
 		s := step{records: make(map[int32][]broker.Record), abort: i%3 == 1}
 		for partition := range int32(differentialPartitions) {
 			for range random.IntN(60) {
-				r := broker.Record{Key: maybe(20), Value: maybe(200), Millis: now - random.Int64N(3_600_000)}
+				r := broker.Record{Key: maybe(20), Value: maybe(200), Millis: brokertest.Now - random.Int64N(3_600_000)}
 				for range random.IntN(3) {
 					r.Headers = append(r.Headers, codec.Header{Key: string(blob(random.IntN(5))), Value: maybe(10)})
 				}
@@ -67,8 +68,8 @@ func scenario(seed uint64) []step {
 			}
 		}
 		if i == 5 {
-			s.records[0] = append(s.records[0], broker.Record{Key: []byte("big"), Value: blob(900_000), Millis: now})
-			s.records[0] = append(s.records[0], broker.Record{Key: []byte("after"), Millis: now})
+			s.records[0] = append(s.records[0], broker.Record{Key: []byte("big"), Value: blob(900_000), Millis: brokertest.Now})
+			s.records[0] = append(s.records[0], broker.Record{Key: []byte("after"), Millis: brokertest.Now})
 		}
 		steps = append(steps, s)
 	}
@@ -93,7 +94,7 @@ type written struct {
 func TestProducersAndConsumersAgreeWithTheClients(t *testing.T) {
 	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
-	c := open(t, k)
+	c := brokertest.Open(t, k)
 	for _, compression := range []string{"none", "gzip", "snappy", "lz4", "zstd"} {
 		for _, transactional := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, transactional %t", compression, transactional), func(t *testing.T) {
@@ -149,10 +150,10 @@ func writeOurs(t *testing.T, k *kafkatest.Kafka, c broker.Cluster, topic, group,
 	if transactional {
 		cfg.TransactionalID = k.Name("ours")
 	}
-	p := newProducer(t, c, cfg)
+	p := brokertest.NewProducer(t, c, cfg)
 	for i, s := range steps {
 		for _, partition := range slices.Sorted(maps.Keys(s.records)) {
-			if err := p.Send(within(t), broker.TopicPartition{Topic: topic, Partition: partition}, s.records[partition]); err != nil {
+			if err := p.Send(brokertest.Within(t), broker.TopicPartition{Topic: topic, Partition: partition}, s.records[partition]); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -163,13 +164,13 @@ func writeOurs(t *testing.T, k *kafkatest.Kafka, c broker.Cluster, topic, group,
 				return p.Commit(ctx, broker.GroupMember{Group: group, Generation: -1}, map[broker.TopicPartition]int64{tp: offset})
 			}
 			if s.abort { // what is aborted lies in the log if it was written before
-				if err := p.Flush(within(t)); err != nil {
+				if err := p.Flush(brokertest.Within(t)); err != nil {
 					t.Fatal(err)
 				}
 				end = p.Abort
 			}
 		}
-		if err := end(within(t)); err != nil {
+		if err := end(brokertest.Within(t)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -259,7 +260,7 @@ func checkOffsets(t *testing.T, c broker.Cluster, group, topic string, steps []s
 			want[tp] = offset
 		}
 	}
-	got, err := c.CommittedOffsets(within(t), group, slices.Collect(maps.Keys(want))...)
+	got, err := c.CommittedOffsets(brokertest.Within(t), group, slices.Collect(maps.Keys(want))...)
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("offsets of %s: %v, %s", group, err, diff)
 	}
@@ -310,7 +311,7 @@ func rawBatches(t *testing.T, k *kafkatest.Kafka, topic string, partition int32)
 	request.Topics = []kmsg.FetchRequestTopic{{
 		Topic: topic, Partitions: []kmsg.FetchRequestTopicPartition{{Partition: partition, CurrentLeaderEpoch: -1, PartitionMaxBytes: 16 << 20}},
 	}}
-	response, err := client.SeedBrokers()[0].Request(within(t), request)
+	response, err := client.SeedBrokers()[0].Request(brokertest.Within(t), request)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -335,7 +336,7 @@ func awaitMarkers(t *testing.T, c broker.Cluster, topics ...string) {
 	for _, topic := range topics {
 		for partition := range int32(differentialPartitions) {
 			tp := broker.TopicPartition{Topic: topic, Partition: partition}
-			for ctx := within(t); ; {
+			for ctx := brokertest.Within(t); ; {
 				ends, err := c.Offsets(ctx, broker.End, tp)
 				latest, latestErr := c.Offsets(ctx, broker.Latest, tp)
 				if err := errors.Join(err, latestErr); err != nil {
@@ -403,16 +404,16 @@ func logOf(t *testing.T, k *kafkatest.Kafka, topic string, partition int32) []wr
 func readOurs(t *testing.T, c broker.Cluster, topic string) map[int32][]broker.Record {
 	t.Helper()
 	got := make(map[int32][]broker.Record)
-	f := newFetcher(t, c, broker.FetcherConfig{})
+	f := brokertest.NewFetcher(t, c, broker.FetcherConfig{})
 	for partition := range int32(differentialPartitions) {
 		tp := broker.TopicPartition{Topic: topic, Partition: partition}
-		latest, err := c.Offsets(within(t), broker.Latest, tp)
+		latest, err := c.Offsets(brokertest.Within(t), broker.Latest, tp)
 		if err != nil {
 			t.Fatal(err)
 		}
 		f.Start(tp, 0)
 		for next := int64(0); next < latest[tp]; {
-			batch := poll(t, f)
+			batch := brokertest.Poll(t, f)
 			for _, r := range batch.Records {
 				r.Offset = 0
 				got[partition] = append(got[partition], r)
@@ -439,7 +440,7 @@ func readTheirs(t *testing.T, k *kafkatest.Kafka, topic string, want map[int32][
 		t.Fatal(err)
 	}
 	defer member.Close()
-	ctx, cancel := context.WithCancel(within(t))
+	ctx, cancel := context.WithCancel(brokertest.Within(t))
 	defer cancel()
 	left := 0
 	for _, records := range want {

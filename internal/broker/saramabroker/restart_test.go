@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/broker/saramabroker/brokertest"
 	"github.com/weirstreams/weir/internal/kafkatest"
 )
 
@@ -20,15 +21,15 @@ func TestARestartOfTheBrokerNeitherLosesNorRepeatsRecords(t *testing.T) {
 		t.Skip("kills the broker, which takes .ci/kafka run and -restart")
 	}
 	k := kafkatest.Start(t)
-	c := open(t, k)
+	c := brokertest.Open(t, k)
 	topic := k.Topic(t, "restart", 2)
 	plain := broker.TopicPartition{Topic: topic, Partition: 0}
 	inTransactions := broker.TopicPartition{Topic: topic, Partition: 1}
 	over := make(chan struct{})
 	var workers sync.WaitGroup
 	var sent, committed int
-	idempotent := newProducer(t, c, broker.ProducerConfig{Compression: "zstd"})
-	transactional := newProducer(t, c, broker.ProducerConfig{TransactionalID: k.Name("restart")})
+	idempotent := brokertest.NewProducer(t, c, broker.ProducerConfig{Compression: "zstd"})
+	transactional := brokertest.NewProducer(t, c, broker.ProducerConfig{TransactionalID: k.Name("restart")})
 	running := func() bool {
 		select {
 		case <-over:
@@ -40,7 +41,7 @@ func TestARestartOfTheBrokerNeitherLosesNorRepeatsRecords(t *testing.T) {
 	workers.Go(func() {
 		for running() {
 			for range 10 {
-				if err := idempotent.Send(t.Context(), plain, numbered(sent, 20)); err != nil {
+				if err := idempotent.Send(t.Context(), plain, brokertest.Numbered(sent, 20)); err != nil {
 					t.Error(err)
 					return
 				}
@@ -54,7 +55,7 @@ func TestARestartOfTheBrokerNeitherLosesNorRepeatsRecords(t *testing.T) {
 	})
 	workers.Go(func() {
 		for round := 0; running(); round++ {
-			if err := transactional.Send(t.Context(), inTransactions, numbered(committed, 20)); err != nil {
+			if err := transactional.Send(t.Context(), inTransactions, brokertest.Numbered(committed, 20)); err != nil {
 				t.Error(err)
 				return
 			}
@@ -96,6 +97,6 @@ func TestARestartOfTheBrokerNeitherLosesNorRepeatsRecords(t *testing.T) {
 		t.Error("the cluster counts as unreachable although it answers")
 	}
 	t.Logf("%d records plain, %d in transactions", sent, committed)
-	wantCommitted(t, c, plain, values(numbered(0, sent))...)
-	wantCommitted(t, c, inTransactions, values(numbered(0, committed))...)
+	brokertest.WantCommitted(t, c, plain, brokertest.Values(brokertest.Numbered(0, sent))...)
+	brokertest.WantCommitted(t, c, inTransactions, brokertest.Values(brokertest.Numbered(0, committed))...)
 }

@@ -5,17 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kfake"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/internal/broker/saramabroker"
+	"github.com/weirstreams/weir/internal/broker/saramabroker/brokertest"
 	"github.com/weirstreams/weir/internal/kafkatest"
 )
 
@@ -23,122 +21,35 @@ import (
 func TestAskingForATopicDoesNotCreateIt(t *testing.T) {
 	kafkatest.Parallel(t)
 	k := kafkatest.Start(t, kfake.AllowAutoTopicCreation()) // as Kafka does by default
-	c := open(t, k)
+	c := brokertest.Open(t, k)
 	tp := broker.TopicPartition{Topic: k.Name("nobody-made-it")}
-	if infos, err := c.Topics(within(t), tp.Topic); err != nil || len(infos) > 0 {
+	if infos, err := c.Topics(brokertest.Within(t), tp.Topic); err != nil || len(infos) > 0 {
 		t.Errorf("topics: %v, %v", infos, err)
 	}
-	if _, err := c.Offsets(within(t), broker.End, tp); err == nil {
+	if _, err := c.Offsets(brokertest.Within(t), broker.End, tp); err == nil {
 		t.Error("an unknown topic has an end")
 	}
-	f := newFetcher(t, c, broker.FetcherConfig{})
+	f := brokertest.NewFetcher(t, c, broker.FetcherConfig{})
 	f.Start(tp, 0)
-	if batch, err := f.Poll(within(t), 200*time.Millisecond); batch != nil || err != nil {
+	if batch, err := f.Poll(brokertest.Within(t), 200*time.Millisecond); batch != nil || err != nil {
 		t.Errorf("poll: %v, %v", batch, err)
 	}
-	p := newProducer(t, c, broker.ProducerConfig{DeliveryTimeout: 500 * time.Millisecond})
-	if err := p.Send(within(t), tp, numbered(0, 1)); err == nil {
-		if err := p.Flush(within(t)); err == nil {
+	p := brokertest.NewProducer(t, c, broker.ProducerConfig{DeliveryTimeout: 500 * time.Millisecond})
+	if err := p.Send(brokertest.Within(t), tp, brokertest.Numbered(0, 1)); err == nil {
+		if err := p.Flush(brokertest.Within(t)); err == nil {
 			t.Error("records were delivered to a topic that nobody made")
 		}
 	}
-	if infos, err := c.Topics(within(t), tp.Topic); err != nil || len(infos) > 0 {
+	if infos, err := c.Topics(brokertest.Within(t), tp.Topic); err != nil || len(infos) > 0 {
 		t.Errorf("topics afterwards: %v, %v", infos, err)
 	}
-}
-
-// A coordinator may not have heard of a topic that is new. A transaction asks it again, for a while.
-func TestTransactionsWaitForCoordinatorsToHearOfATopic(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	if k.Real() {
-		t.Skip("answers in place of a coordinator, which takes kfake")
-	}
-	const tries = 3
-	saramabroker.SetUnknownTries(t, tries)
-	c := open(t, k)
-	for _, key := range []kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.TxnOffsetCommit} {
-		for name, wrong := range map[string]int32{"once": 1, "for ever": 1000} {
-			t.Run(key.Name()+" "+name, func(t *testing.T) {
-				tp := broker.TopicPartition{Topic: k.Topic(t, "new", 1)}
-				member := broker.GroupMember{Group: k.Name("new"), Generation: -1}
-				offsets := map[broker.TopicPartition]int64{tp: 1}
-				var asked, unheard atomic.Int32
-				unheard.Store(wrong)
-				defer unheard.Store(0)
-				k.Cluster().ControlKey(int16(key), func(r kmsg.Request) (kmsg.Response, error, bool) {
-					k.Cluster().KeepControl()
-					asked.Add(1)
-					if unheard.Add(-1) < 0 {
-						return nil, nil, false
-					}
-					return unknownTopic(r), nil, true
-				})
-				p := newProducer(t, c, broker.ProducerConfig{TransactionalID: k.Name("new")})
-				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-				defer cancel()
-				commit := func(value int) error {
-					if err := p.Send(ctx, tp, numbered(value, 1)); err != nil {
-						return err
-					}
-					return p.Commit(ctx, member, offsets)
-				}
-				err := commit(0)
-				if wrong == 1 {
-					if err != nil || asked.Load() != 2 {
-						t.Fatalf("got %v after %d requests", err, asked.Load())
-					}
-					wantCommitted(t, c, tp, "0")
-					return
-				}
-				if !errors.Is(err, broker.ErrAborted) || !errors.Is(err, broker.ErrUnknownTopic) || asked.Load() != tries+1 {
-					t.Fatalf("got %v after %d requests, want %v and %v", err, asked.Load(), broker.ErrAborted, broker.ErrUnknownTopic)
-				}
-				unheard.Store(0)
-				if err := p.Abort(within(t)); err != nil {
-					t.Fatal(err)
-				}
-				if err := commit(1); err != nil {
-					t.Error(err)
-				}
-				wantCommitted(t, c, tp, "1")
-			})
-		}
-	}
-}
-
-// unknownTopic answers a request of a transaction with UNKNOWN_TOPIC_OR_PARTITION for all of its partitions.
-func unknownTopic(r kmsg.Request) kmsg.Response {
-	code := int16(sarama.ErrUnknownTopicOrPartition)
-	response := r.ResponseKind()
-	switch r := r.(type) {
-	case *kmsg.AddPartitionsToTxnRequest:
-		for _, topic := range r.Topics {
-			one := kmsg.AddPartitionsToTxnResponseTopic{Topic: topic.Topic}
-			for _, partition := range topic.Partitions {
-				one.Partitions = append(one.Partitions, kmsg.AddPartitionsToTxnResponseTopicPartition{Partition: partition, ErrorCode: code})
-			}
-			response := response.(*kmsg.AddPartitionsToTxnResponse)
-			response.Topics = append(response.Topics, one)
-		}
-	case *kmsg.TxnOffsetCommitRequest:
-		for _, topic := range r.Topics {
-			one := kmsg.TxnOffsetCommitResponseTopic{Topic: topic.Topic}
-			for _, partition := range topic.Partitions {
-				one.Partitions = append(one.Partitions, kmsg.TxnOffsetCommitResponseTopicPartition{Partition: partition.Partition, ErrorCode: code})
-			}
-			response := response.(*kmsg.TxnOffsetCommitResponse)
-			response.Topics = append(response.Topics, one)
-		}
-	}
-	return response
 }
 
 // Offsets in a transaction that is open are waited for, also if the group has none besides.
 func TestPendingOffsetsAreWaitedFor(t *testing.T) {
 	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
-	c := open(t, k)
+	c := brokertest.Open(t, k)
 	tp := broker.TopicPartition{Topic: k.Topic(t, "pending", 1)}
 	group := k.Name("pending")
 	x := newPending(t, k, group)
@@ -163,7 +74,7 @@ func TestPendingOffsetsAreWaitedFor(t *testing.T) {
 		}
 		answers := make(chan answer, 1)
 		ask := func() {
-			offsets, err := c.CommittedOffsets(within(t), group, tp)
+			offsets, err := c.CommittedOffsets(brokertest.Within(t), group, tp)
 			answers <- answer{offsets, err}
 		}
 		if !lacking {
@@ -285,11 +196,11 @@ func TestWhatTheBrokerTakesForTooLarge(t *testing.T) {
 	kafkatest.Parallel(t)
 	const limit = 10_000
 	k := kafkatest.Start(t)
-	c := open(t, k)
+	c := brokertest.Open(t, k)
 	for _, transactional := range []bool{false, true} {
 		t.Run(fmt.Sprint("transactional ", transactional), func(t *testing.T) {
 			topic := k.Name("limited")
-			err := c.CreateTopics(within(t), broker.TopicSpec{
+			err := c.CreateTopics(brokertest.Within(t), broker.TopicSpec{
 				Name: topic, Partitions: 2, Replication: -1, Config: map[string]string{"max.message.bytes": fmt.Sprint(limit)},
 			})
 			if err != nil {
@@ -301,34 +212,34 @@ func TestWhatTheBrokerTakesForTooLarge(t *testing.T) {
 				if transactional {
 					cfg.TransactionalID = k.Name("limited")
 				}
-				return newProducer(t, c, cfg)
+				return brokertest.NewProducer(t, c, cfg)
 			}
 			p := newOne()
 			const n = 3000 // a batch of about 100,000 bytes
 			var want []string
 			for round := range 2 {
-				if err := p.Send(within(t), tp, numbered(round*n, n)); err != nil {
+				if err := p.Send(brokertest.Within(t), tp, brokertest.Numbered(round*n, n)); err != nil {
 					t.Fatal(err)
 				}
-				if err := p.Send(within(t), other, numbered(round*n, 1)); err != nil {
+				if err := p.Send(brokertest.Within(t), other, brokertest.Numbered(round*n, 1)); err != nil {
 					t.Fatal(err)
 				}
-				if err := p.Flush(within(t)); err != nil {
+				if err := p.Flush(brokertest.Within(t)); err != nil {
 					t.Fatal(err)
 				}
-				want = append(want, values(numbered(round*n, n))...)
+				want = append(want, brokertest.Values(brokertest.Numbered(round*n, n))...)
 			}
 			if transactional {
-				if err := p.Commit(within(t), broker.GroupMember{}, nil); err != nil {
+				if err := p.Commit(brokertest.Within(t), broker.GroupMember{}, nil); err != nil {
 					t.Fatal(err)
 				}
 			}
-			wantCommitted(t, c, tp, want...)
+			brokertest.WantCommitted(t, c, tp, want...)
 
 			p = newOne()
-			err = p.Send(within(t), tp, []broker.Record{{Key: []byte("k"), Value: make([]byte, 2*limit), Millis: now}})
+			err = p.Send(brokertest.Within(t), tp, []broker.Record{{Key: []byte("k"), Value: make([]byte, 2*limit), Millis: brokertest.Now}})
 			if err == nil {
-				err = p.Flush(within(t))
+				err = p.Flush(brokertest.Within(t))
 			}
 			delivery, ok := errors.AsType[*broker.DeliveryError](err)
 			if !ok || delivery.TopicPartition != tp || !errors.Is(err, sarama.ErrMessageSizeTooLarge) || errors.Is(err, broker.ErrAborted) != transactional {
@@ -342,14 +253,14 @@ func TestWhatTheBrokerTakesForTooLarge(t *testing.T) {
 			if !transactional {
 				return
 			}
-			if err := p.Abort(within(t)); err != nil {
+			if err := p.Abort(brokertest.Within(t)); err != nil {
 				t.Fatal(err)
 			}
-			send(t, p, tp, numbered(2*n, 1)...)
-			if err := p.Commit(within(t), broker.GroupMember{}, nil); err != nil {
+			brokertest.Send(t, p, tp, brokertest.Numbered(2*n, 1)...)
+			if err := p.Commit(brokertest.Within(t), broker.GroupMember{}, nil); err != nil {
 				t.Fatal(err)
 			}
-			wantCommitted(t, c, tp, append(want, fmt.Sprint(2*n))...)
+			brokertest.WantCommitted(t, c, tp, append(want, fmt.Sprint(2*n))...)
 		})
 	}
 }

@@ -1,0 +1,153 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/IBM/sarama"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/broker/saramabroker/conn"
+	"github.com/weirstreams/weir/internal/broker/saramabroker/fault"
+)
+
+// Offsets implements broker.Cluster.
+func (c *Cluster) Offsets(ctx context.Context, at broker.OffsetAt, tps ...broker.TopicPartition) (map[broker.TopicPartition]int64, error) {
+	offsets := make(map[broker.TopicPartition]int64, len(tps))
+	missing := tps
+	err := c.persist(ctx, func() error {
+		var err error
+		missing, err = c.listOffsets(at, missing, offsets)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look up offsets: %w", err)
+	}
+	return offsets, nil
+}
+
+// listOffsets asks the leaders for offsets, and returns the partitions that it could not find out about, with the
+// error of one of them.
+func (c *Cluster) listOffsets(at broker.OffsetAt, tps []broker.TopicPartition, offsets map[broker.TopicPartition]int64) ([]broker.TopicPartition, error) {
+	if len(tps) == 0 {
+		return nil, nil
+	}
+	leaders, failures, err := c.leaders(tps)
+	if err != nil {
+		return tps, err
+	}
+	byAddr := make(map[string][]broker.TopicPartition)
+	var missing []broker.TopicPartition
+	var failure error
+	for _, tp := range tps {
+		if leader, ok := leaders[tp]; ok {
+			byAddr[leader.Addr] = append(byAddr[leader.Addr], tp)
+			continue
+		}
+		missing = append(missing, tp)
+		failure = fault.Worse(failure, fmt.Errorf("%s: %w", tp, failures[tp]))
+	}
+	for addr, led := range byAddr {
+		var found map[broker.TopicPartition]conn.Offset
+		err := c.at(addr, func(b *sarama.Broker) (err error) {
+			found, err = conn.ListOffsets(b, at, led)
+			return err
+		})
+		for _, tp := range led {
+			result := found[tp]
+			if err != nil {
+				result.Err = err
+			}
+			if result.Err != nil {
+				missing = append(missing, tp)
+				failure = fault.Worse(failure, fmt.Errorf("%s: %w", tp, result.Err))
+				continue
+			}
+			offsets[tp] = result.Offset
+		}
+	}
+	return missing, failure
+}
+
+// longPending is how often offsets are found to be pending before that is worth a warning, which takes about half a minute.
+const longPending = 35
+
+// CommittedOffsets implements broker.Cluster.
+func (c *Cluster) CommittedOffsets(ctx context.Context, group string, tps ...broker.TopicPartition) (map[broker.TopicPartition]int64, error) {
+	offsets := make(map[broker.TopicPartition]int64, len(tps))
+	if len(tps) == 0 {
+		return offsets, nil
+	}
+	for failures := 1; ; failures++ {
+		unstable := false
+		err := c.persist(ctx, func() (err error) {
+			unstable, err = c.fetchOffsets(group, tps, offsets)
+			return err
+		})
+		if err == nil && unstable {
+			if failures == longPending {
+				c.log.Warn("committed offsets wait for a transaction that does not end; if it outlives its time-out it is one that the cluster "+
+					"has lost track of, and kafka-transactions.sh ends it", "group", group)
+			}
+			err = fault.Backoff.Sleep(ctx, failures)
+			if err == nil {
+				continue
+			}
+			err = fmt.Errorf("a transaction that is pending has not ended: %w", err)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("committed offsets of group %q: %w", group, err)
+		}
+		return offsets, nil
+	}
+}
+
+// fetchOffsets asks the coordinator of a group for offsets. It returns true when one of them is still undecided.
+func (c *Cluster) fetchOffsets(group string, tps []broker.TopicPartition, offsets map[broker.TopicPartition]int64) (unstable bool, err error) {
+	addr, err := c.Coordinator(sarama.CoordinatorGroup, group)
+	if err != nil {
+		return false, err
+	}
+	partitions := make(map[string][]int32)
+	for _, tp := range tps {
+		partitions[tp.Topic] = append(partitions[tp.Topic], tp.Partition)
+	}
+	var response *sarama.OffsetFetchResponse
+	err = c.at(addr, func(b *sarama.Broker) (err error) {
+		request := sarama.NewOffsetFetchRequest(conn.Version, group, partitions)
+		request.RequireStable = true
+		response, err = b.FetchOffset(request)
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	failure, blocks := response.Err, response.Blocks
+	if len(response.Groups) > 0 { // since version 8 of the request
+		failure, blocks = response.Groups[0].Err, response.Groups[0].Blocks
+	}
+	clear(offsets)
+	switch failure {
+	case sarama.ErrNoError:
+	case sarama.ErrGroupIDNotFound: // no such group, so no commits
+		return false, nil
+	case sarama.ErrUnstableOffsetCommit:
+		return true, nil
+	default:
+		return false, failure
+	}
+	for _, tp := range tps {
+		block := blocks[tp.Topic][tp.Partition]
+		switch {
+		case block == nil:
+		case block.Err == sarama.ErrUnstableOffsetCommit:
+			return true, nil
+		case block.Err == sarama.ErrUnknownTopicOrPartition:
+		case block.Err != sarama.ErrNoError:
+			return false, fmt.Errorf("%s: %w", tp, block.Err)
+		case block.Offset >= 0:
+			offsets[tp] = block.Offset
+		}
+	}
+	return false, nil
+}

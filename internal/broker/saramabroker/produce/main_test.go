@@ -1,0 +1,12 @@
+package produce_test
+
+import (
+	"testing"
+
+	"github.com/weirstreams/weir/internal/kafkatest"
+)
+
+func TestMain(m *testing.M) {
+	kafkatest.ManyAtOnce()
+	kafkatest.VerifyTestMain(m)
+}

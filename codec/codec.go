@@ -7,6 +7,8 @@
 // with an encoding of null implements [NullEncoding].
 package codec
 
+import "github.com/weirstreams/weir"
+
 // Codec encodes and decodes values of type T.
 //
 // A Codec is used by many goroutines at once and must not keep state that changes. An implementation may
@@ -52,12 +54,6 @@ func (p Part) String() string {
 	}
 }
 
-// Header is one header of a Kafka record. Order and duplicates are kept.
-type Header struct {
-	Key   string
-	Value []byte
-}
-
 // Context describes the record of a call to a codec. It belongs to the caller and is valid only during the call.
 type Context struct {
 	// Topic is the Kafka topic, or the name of the store when Part is State.
@@ -66,5 +62,5 @@ type Context struct {
 	Part Part
 	// Headers are the headers of the record. While decoding they must not be changed. While encoding they are
 	// the headers of the output, and a codec may append to them.
-	Headers []Header
+	Headers []weir.Header
 }

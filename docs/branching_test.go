@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/testkit"
@@ -25,16 +26,16 @@ func Example_branching() {
 	refunds := kinds.Match("refunds", func(e Event) (Refund, bool) { return Refund{-e.Amount}, e.Amount < 0 })
 	rest := kinds.Otherwise("rest")
 
-	large.ToOneOf(func(_ context.Context, r stream.Record[string, Event]) (stream.Topic[string, Event], error) {
+	large.ToOneOf(func(_ context.Context, r weir.Record[string, Event]) (stream.Topic[string, Event], error) {
 		if r.Value.Amount > 5000 {
 			return Urgent, nil
 		}
 		return Normal, nil
 	}, Urgent, Normal)
 	rest.ToWith(Normal, stream.Write[string, Event]{
-		Key: func(r stream.Record[string, Event]) string { return "rest-" + r.Key },
+		Key: func(r weir.Record[string, Event]) string { return "rest-" + r.Key },
 	})
-	large.ToDynamic(Normal, func(_ context.Context, r stream.Record[string, Event]) (string, error) {
+	large.ToDynamic(Normal, func(_ context.Context, r weir.Record[string, Event]) (string, error) {
 		return "large-of-" + r.Key, nil
 	})
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/kafka"
@@ -41,7 +42,7 @@ func debugging(ctx context.Context, brokers []string, state string) error {
 		return err
 	}
 	err = errors.Join(
-		producer.Send(ctx, lines, stream.Record[string, string]{Key: "k", Value: "hello", Millis: time.Now().UnixMilli()}),
+		producer.Send(ctx, lines, weir.Record[string, string]{Key: "k", Value: "hello", Millis: time.Now().UnixMilli()}),
 		producer.Flush(ctx),
 		producer.Close(),
 	)

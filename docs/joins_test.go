@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/row"
@@ -86,12 +87,12 @@ func Example_globalTables() {
 
 	t = stream.NewTopology()
 	catalogue = t.GlobalTable(products)
-	t.From(purchases).LeftJoinGlobalRecord(catalogue, func(_ context.Context, p stream.Record[string, Purchase]) (string, error) {
+	t.From(purchases).LeftJoinGlobalRecord(catalogue, func(_ context.Context, p weir.Record[string, Purchase]) (string, error) {
 		if p.Value.Product == "" {
 			return "", stream.ErrNoKey
 		}
 		return p.Value.Product, nil
-	}, func(_ context.Context, p stream.Record[string, Purchase], product *string) (string, error) {
+	}, func(_ context.Context, p weir.Record[string, Purchase], product *string) (string, error) {
 		return p.Value.Customer + " buys " + orNone(product), nil
 	}).To(results)
 }
@@ -107,7 +108,7 @@ func Example_mergedRows() {
 	trades.JoinAsOfRecord(quotes, join.Grace(time.Hour).Name("distinct"), mergeDistinct).To(distinct)
 }
 
-func mergeDistinct(_ context.Context, trade stream.Record[string, row.Row], quote stream.Matched[row.Row]) (row.Row, error) {
+func mergeDistinct(_ context.Context, trade weir.Record[string, row.Row], quote stream.Matched[row.Row]) (row.Row, error) {
 	return row.MergeDistinct(trade.Value, quote.Value)
 }
 
@@ -136,7 +137,7 @@ func Example_lookups() {
 	accounts := join.LookupFunc[int64, Account](func(ctx context.Context, ids []int64, found []*Account) error {
 		rows, err := load(ctx, ids)
 		if err != nil {
-			return &join.UnavailableError{Err: err}
+			return &weir.RetryLaterError{Err: err}
 		}
 		for i, id := range ids {
 			found[i] = rows[id]

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/testkit"
@@ -48,7 +49,7 @@ func Example_failing() {
 	t := stream.NewTopology()
 	texts := t.From(input)
 
-	parsed := texts.MapRecord(func(ctx context.Context, r stream.Record[string, string]) (int, error) {
+	parsed := texts.MapRecord(func(ctx context.Context, r weir.Record[string, string]) (int, error) {
 		n, err := strconv.Atoi(r.Value)
 		if err != nil {
 			return 0, fmt.Errorf("key %q: %w", r.Key, err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
@@ -61,17 +62,17 @@ type (
 )
 
 type silence struct {
-	stream.ProcessorBase[string, string, Alert]
+	weir.ProcessorBase[string, string, Alert]
 	timers *store.Timers
 }
 
-func (s *silence) Process(_ context.Context, r stream.Record[string, Reading]) error {
-	s.timers.Set(store.EventTime, "silent", r.Time().Add(time.Minute))
+func (s *silence) Process(_ context.Context, r weir.Record[string, Reading]) error {
+	s.timers.Set(weir.EventTime, "silent", r.Time().Add(time.Minute))
 	return nil
 }
 
-func (s *silence) OnTimer(_ context.Context, t stream.Timer[string]) error {
-	return s.Forward(stream.Record[string, Alert]{Key: t.Key, Value: Alert{"silent"}, Millis: t.Millis})
+func (s *silence) OnTimer(_ context.Context, t weir.Timer[string]) error {
+	return s.Forward(weir.Record[string, Alert]{Key: t.Key, Value: Alert{"silent"}, Millis: t.Millis})
 }
 
 func Example_processors() {
@@ -79,7 +80,7 @@ func Example_processors() {
 	alerts := stream.NewTopic("alerts", codec.String(), codec.JSON[Alert]())
 	t := stream.NewTopology()
 	t.From(input).
-		Process(store.NewTimers("silence"), func(timers *store.Timers) stream.Processor[string, Reading, string, Alert] {
+		Process(store.NewTimers("silence"), func(timers *store.Timers) weir.Processor[string, Reading, string, Alert] {
 			return &silence{timers: timers}
 		}).
 		To(alerts)

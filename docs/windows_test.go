@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/testkit"
@@ -31,7 +32,7 @@ func Example_windows() {
 		func(n int64, mean float64) stats { return stats{n, mean} })
 
 	out.To(sums)
-	in.Window(window.Tumbling(time.Minute)).Aggregate(both).Current().PeekRecord(func(_ context.Context, r stream.Record[string, window.Result[stats]]) error {
+	in.Window(window.Tumbling(time.Minute)).Aggregate(both).Current().PeekRecord(func(_ context.Context, r weir.Record[string, window.Result[stats]]) error {
 		fmt.Println(r.Value.Value)
 		return nil
 	})

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/join"
 )
 
@@ -272,9 +273,9 @@ func TestADefaultTakesThePlaceOfRowsThatAreNotThere(t *testing.T) {
 	if diff := cmp.Diff([]int{1, 7}, ask(t, join.WithDefault[string](&numbers{}, 7), "n1", "x")); diff != "" {
 		t.Error(diff)
 	}
-	n := &numbers{err: &join.UnavailableError{Err: errors.New("away")}}
+	n := &numbers{err: &weir.RetryLaterError{Err: errors.New("away")}}
 	err := join.WithDefault[string](n, 7).Lookup(t.Context(), []string{"x"}, make([]*int, 1))
-	if _, ok := errors.AsType[*join.UnavailableError](err); !ok {
+	if _, ok := errors.AsType[*weir.RetryLaterError](err); !ok {
 		t.Errorf("got %v", err)
 	}
 }

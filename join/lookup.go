@@ -25,7 +25,7 @@ type Lookup[Q, R any] interface {
 	// worker, rebalances and the end of App.Run. The slices are valid until it returns. A row may be shared by many
 	// records: nobody changes it after that.
 	//
-	// An error fails the whole batch, and the contents of found do not count. An [UnavailableError], a context.DeadlineExceeded,
+	// An error fails the whole batch, and the contents of found do not count. A [weir.RetryLaterError], a context.DeadlineExceeded,
 	// and any error after ctx has timed out, mean that the lookup is unavailable: the worker stops reading
 	// input, keeps its records, and asks again later, as [Limits] say. Any other error, or a panic, belongs to one record:
 	// the batch is asked again in smaller batches until that record is found, and it goes to the error policy.
@@ -39,28 +39,6 @@ type LookupFunc[Q, R any] func(ctx context.Context, queries []Q, found []*R) err
 func (f LookupFunc[Q, R]) Lookup(ctx context.Context, queries []Q, found []*R) error {
 	return f(ctx, queries, found)
 }
-
-// UnavailableError says that a place cannot be asked at the moment. Returned, wrapped or not, by [Lookup].Lookup, it makes the
-// worker wait and ask again, for as long as [Limits] say: no record is lost or processed twice for that. Other workers go on, and
-// so do rebalances; partitions that are given up meanwhile are processed again by their next owner, from the checkpoint
-// before.
-type UnavailableError struct {
-	// RetryAfter is how long to wait. 0 means 1 s.
-	RetryAfter time.Duration
-	// Err is the cause. It may be nil.
-	Err error
-}
-
-// Error names the cause.
-func (e *UnavailableError) Error() string {
-	if e.Err == nil {
-		return "a lookup is unavailable"
-	}
-	return fmt.Sprintf("a lookup is unavailable: %v", e.Err)
-}
-
-// Unwrap returns Err.
-func (e *UnavailableError) Unwrap() error { return e.Err }
 
 // Limits say how long a join waits for its lookup. [Limit] sets them. The zero value has the defaults.
 type Limits struct {

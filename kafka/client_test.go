@@ -8,10 +8,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/kafka"
-	"github.com/weirstreams/weir/stream"
 )
 
 func TestAPrefixIsPutBeforeTopicsAndGroups(t *testing.T) {
@@ -46,7 +45,7 @@ func TestAPrefixIsPutBeforeTopicsAndGroups(t *testing.T) {
 		if m == nil {
 			continue
 		}
-		var r stream.Record[string, string]
+		var r weir.Record[string, string]
 		if r, err = kafka.Decode(texts(name), m); err != nil {
 			t.Fatal(err)
 		}
@@ -114,7 +113,7 @@ func TestAClientWaitsForABrokerAsLongAsBrokerTimeoutAllows(t *testing.T) {
 	_, producer := kafka.NewProducer(within(t), config, kafka.ProducerOptions{})
 	_, consumer := kafka.NewConsumer(within(t), config, kafka.ConsumerOptions{Topics: []string{"in"}, Group: "g"})
 	for _, err := range []error{producer, consumer} {
-		if !errors.Is(err, broker.ErrUnavailable) || !strings.Contains(err.Error(), "Config.BrokerTimeout (50ms)") {
+		if !errors.Is(err, weir.ErrUnavailable) || !strings.Contains(err.Error(), "Config.BrokerTimeout (50ms)") {
 			t.Errorf("got %v, want unavailable and the option", err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/IBM/sarama"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker"
 	"github.com/weirstreams/weir/internal/topicname"
@@ -118,7 +119,7 @@ func (c Config) open(ctx context.Context) (broker.Cluster, error) {
 	cluster, err := saramabroker.Open(ctx, saramabroker.Config{
 		Brokers: c.Connection.Brokers, ClientID: c.Connection.ClientID, OpenTimeout: c.BrokerTimeout, Logger: c.Logger, Tune: c.Client,
 	})
-	if errors.Is(err, broker.ErrUnavailable) && ctx.Err() == nil {
+	if errors.Is(err, weir.ErrUnavailable) && ctx.Err() == nil {
 		err = fmt.Errorf("no broker has answered within Config.BrokerTimeout (%v): %w", c.BrokerTimeout, err)
 	}
 	return cluster, err

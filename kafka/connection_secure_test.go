@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/secret"
@@ -101,7 +101,7 @@ func TestASecureBrokerServesWhoLogsInAndRefusesOthersAtOnce(t *testing.T) {
 				}
 				return
 			}
-			if !errors.Is(err, broker.ErrUnauthorized) || !strings.Contains(err.Error(), l.want) || !strings.Contains(err.Error(), config.Connection.Brokers[0]) {
+			if !errors.Is(err, weir.ErrUnauthorized) || !strings.Contains(err.Error(), l.want) || !strings.Contains(err.Error(), config.Connection.Brokers[0]) {
 				t.Fatalf("got %v, want not authorized, %q and the address", err, l.want)
 			}
 			if strings.Contains(err.Error(), "right") || strings.Contains(err.Error(), "wrong") {

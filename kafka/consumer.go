@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/operator"
 )
 
 // Consumer reads topics outside of a pipeline, as a member of a consumer group. It reads committed records only. One goroutine
@@ -43,9 +43,9 @@ type ConsumerOptions struct {
 
 // Message is a record as it lies on a topic. A nil key or value is null. The memory belongs to the caller.
 type Message struct {
-	operator.Origin
+	weir.Origin
 	Key, Value []byte
-	Headers    []codec.Header
+	Headers    []weir.Header
 	Time       time.Time
 
 	prefix string // Config.Prefix, which Topic is without
@@ -133,7 +133,7 @@ func (c *Consumer) take() *Message {
 	c.next[b.TopicPartition] = r.Offset + 1
 	m := &Message{
 		prefix: c.prefix,
-		Origin: operator.Origin{Topic: strings.TrimPrefix(b.Topic, c.prefix), Partition: b.Partition, Offset: r.Offset, Size: len(r.Value), LeaderEpoch: r.LeaderEpoch},
+		Origin: weir.Origin{Topic: strings.TrimPrefix(b.Topic, c.prefix), Partition: b.Partition, Offset: r.Offset, Size: len(r.Value), LeaderEpoch: r.LeaderEpoch},
 		Key:    bytes.Clone(r.Key), Value: bytes.Clone(r.Value), Headers: slices.Clone(r.Headers), Time: time.UnixMilli(r.Millis),
 	}
 	for i := range m.Headers {
@@ -215,8 +215,8 @@ func (c *Consumer) Close(ctx context.Context) error {
 }
 
 // Decode turns a message of a topic into a typed record. The record shares the headers of the message.
-func Decode[K, V any](topic Topic[K, V], m *Message) (operator.Record[K, V], error) {
-	r := operator.Record[K, V]{
+func Decode[K, V any](topic Topic[K, V], m *Message) (weir.Record[K, V], error) {
+	r := weir.Record[K, V]{
 		Millis: m.Time.UnixMilli(), Headers: m.Headers, Origin: &m.Origin,
 	}
 	name := m.prefix + m.Topic

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/operator"
 )
@@ -61,7 +62,7 @@ const producerBatch = 1000
 // Send encodes records and takes them over; Flush or Commit waits until they are acknowledged. The partition is that of the
 // key, as for Stream.To. The Origin of a record does not count. A record that does not encode is an error, and is not sent;
 // those before it are.
-func (p *Producer) Send[K, V any](ctx context.Context, topic Topic[K, V], records ...operator.Record[K, V]) error {
+func (p *Producer) Send[K, V any](ctx context.Context, topic Topic[K, V], records ...weir.Record[K, V]) error {
 	name := p.prefix + topic.Name()
 	if p.partitions[name] == 0 {
 		infos, err := p.cluster.Topics(ctx, name)
@@ -70,7 +71,7 @@ func (p *Producer) Send[K, V any](ctx context.Context, topic Topic[K, V], record
 		}
 		info, ok := infos[name]
 		if !ok {
-			return fmt.Errorf("send to topic %q: %w", name, broker.ErrUnknownTopic)
+			return fmt.Errorf("send to topic %q: %w", name, weir.ErrUnknownTopic)
 		}
 		p.partitions[name] = info.Partitions
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/kafka"
@@ -38,8 +39,8 @@ func texts(topic string) stream.Topic[string, string] {
 }
 
 // text is a record with a value and the same key.
-func text(value string) stream.Record[string, string] {
-	return stream.Record[string, string]{Key: value, Value: value, Millis: now}
+func text(value string) weir.Record[string, string] {
+	return weir.Record[string, string]{Key: value, Value: value, Millis: now}
 }
 
 // there writes a record in a transaction and reads it as a member of a group, so that there are connections of all kinds.

@@ -1,6 +1,10 @@
 package operator
 
-import "context"
+import (
+	"context"
+
+	"github.com/weirstreams/weir"
+)
 
 // Branch offers each record to cases, in order, until one has taken it or, with All, to all of them. Records that no case takes
 // go to Otherwise.
@@ -13,11 +17,11 @@ type Branch[K, V any] struct {
 // Case is one way out of a Branch.
 type Case[K, V any] interface {
 	// Offer hands the record on, and returns true, if it belongs to the case.
-	Offer(r *Record[K, V]) (bool, error)
+	Offer(r *weir.Record[K, V]) (bool, error)
 }
 
 // Receive implements [Receiver].
-func (b *Branch[K, V]) Receive(r *Record[K, V]) error {
+func (b *Branch[K, V]) Receive(r *weir.Record[K, V]) error {
 	taken := false
 	for _, c := range b.Cases {
 		ok, err := c.Offer(r)
@@ -39,12 +43,12 @@ func (b *Branch[K, V]) Receive(r *Record[K, V]) error {
 type When[K, V any] struct {
 	Env  *Env
 	Node int
-	F    func(context.Context, *Record[K, V]) (bool, error)
+	F    func(context.Context, *weir.Record[K, V]) (bool, error)
 	Next Receiver[K, V]
 }
 
 // Offer implements [Case].
-func (c *When[K, V]) Offer(r *Record[K, V]) (bool, error) {
+func (c *When[K, V]) Offer(r *weir.Record[K, V]) (bool, error) {
 	c.Env.Enter(c.Node)
 	ok, err := c.F(c.Env.Context, r)
 	if err != nil || !ok {
@@ -57,14 +61,14 @@ func (c *When[K, V]) Offer(r *Record[K, V]) (bool, error) {
 type Match[K, V, W any] struct {
 	Env  *Env
 	Node int
-	F    func(context.Context, *Record[K, V]) (W, bool, error)
+	F    func(context.Context, *weir.Record[K, V]) (W, bool, error)
 	Next Receiver[K, W]
 
-	out Record[K, W]
+	out weir.Record[K, W]
 }
 
 // Offer implements [Case].
-func (c *Match[K, V, W]) Offer(r *Record[K, V]) (bool, error) {
+func (c *Match[K, V, W]) Offer(r *weir.Record[K, V]) (bool, error) {
 	c.Env.Enter(c.Node)
 	value, ok, err := c.F(c.Env.Context, r)
 	if err != nil || !ok {

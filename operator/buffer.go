@@ -1,15 +1,12 @@
 package operator
 
-import (
-	"fmt"
-	"time"
-)
+import "github.com/weirstreams/weir"
 
 // Buffer is an operator that holds records back for a moment, to do slow work for many of them at a time. All
 // methods are called by the task's goroutine.
 type Buffer interface {
 	// Settle hands on the held records, in order. After an error it is called again for the rest: all records after an
-	// [*UnsettledError], the records behind the failed one after any other. The task's origin is then that of the failed one.
+	// [*weir.RetryLaterError], the records behind the failed one after any other. The task's origin is then that of the failed one.
 	Settle() error
 	// Full reports whether much is held.
 	Full() bool
@@ -19,26 +16,15 @@ type Buffer interface {
 	Discard()
 }
 
-// UnsettledError says that a [Buffer] cannot hand on its records for now.
+// UnsettledError says that work of a task has to wait, and that nothing is lost meanwhile: a [Buffer] cannot hand on its records
+// for now, or a sink takes no more. It is the mark of the engine: a weir.RetryLaterError that a function of a record returns
+// carries no such mark, and is an error of that record.
 type UnsettledError struct {
-	// RetryAfter is how long to wait before it is asked again. 0 means 1 s.
-	RetryAfter time.Duration
-	Err        error
+	weir.RetryLaterError
 }
 
-// Error names the reason.
-func (e *UnsettledError) Error() string { return fmt.Sprintf("for now: %v", e.Err) }
-
-// Unwrap returns Err.
-func (e *UnsettledError) Unwrap() error { return e.Err }
-
-// Wait returns RetryAfter, or its default.
-func (e *UnsettledError) Wait() time.Duration {
-	if e.RetryAfter <= 0 {
-		return time.Second
-	}
-	return e.RetryAfter
-}
+// Unwrap returns the error that says so.
+func (e *UnsettledError) Unwrap() error { return &e.RetryLaterError }
 
 // Settle settles the task's buffers, those that come first in the topology first. Origin is that of the failed record after an
 // error, and as it was otherwise.

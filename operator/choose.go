@@ -5,18 +5,20 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/weirstreams/weir"
 )
 
 // Choose hands each record to one of several receivers, by the name that a function returns.
 type Choose[K, V any] struct {
 	Env  *Env
 	Node int
-	F    func(context.Context, *Record[K, V]) (string, error)
+	F    func(context.Context, *weir.Record[K, V]) (string, error)
 	Next map[string]Receiver[K, V]
 }
 
 // Receive implements [Receiver].
-func (c *Choose[K, V]) Receive(r *Record[K, V]) error {
+func (c *Choose[K, V]) Receive(r *weir.Record[K, V]) error {
 	c.Env.Enter(c.Node)
 	name, err := c.F(c.Env.Context, r)
 	if err != nil {

@@ -5,6 +5,6 @@
 // by that task's worker goroutine alone, so kernels hold no locks and keep scratch memory: the record that a kernel
 // hands on lives in the kernel and is overwritten by the next one.
 //
-// Most programs never name this package. They meet [Record], under the name stream.Record, and declare operators with
+// Most programs never name this package. They meet [weir.Record], under the name weir.Record, and declare operators with
 // the methods of stream.Stream.
 package operator

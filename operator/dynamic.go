@@ -3,6 +3,7 @@ package operator
 import (
 	"context"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 )
 
@@ -18,7 +19,7 @@ type TopicTemplate struct {
 type Dynamic[K, V any] struct {
 	env      *Env
 	node     int
-	topic    func(context.Context, *Record[K, V]) (string, error)
+	topic    func(context.Context, *weir.Record[K, V]) (string, error)
 	key      codec.Codec[K]
 	value    codec.Codec[V]
 	template TopicTemplate
@@ -27,13 +28,13 @@ type Dynamic[K, V any] struct {
 
 // NewDynamic returns a sink that writes to the topics that topic names, with the given codecs.
 func NewDynamic[K, V any](
-	env *Env, node int, topic func(context.Context, *Record[K, V]) (string, error), key codec.Codec[K], value codec.Codec[V], template TopicTemplate,
+	env *Env, node int, topic func(context.Context, *weir.Record[K, V]) (string, error), key codec.Codec[K], value codec.Codec[V], template TopicTemplate,
 ) *Dynamic[K, V] {
 	return &Dynamic[K, V]{env: env, node: node, topic: topic, key: key, value: value, template: template, sinks: map[string]*Sink[K, V]{}}
 }
 
 // Receive implements [Receiver].
-func (d *Dynamic[K, V]) Receive(r *Record[K, V]) error {
+func (d *Dynamic[K, V]) Receive(r *weir.Record[K, V]) error {
 	d.env.Enter(d.node)
 	name, err := d.topic(d.env.Context, r)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
@@ -57,7 +58,7 @@ var both2 iter.Seq[flight] = func(yield func(flight) bool) { _ = yield(both[0]) 
 
 // forwarder is a processor that hands on what it gets.
 type forwarder struct {
-	stream.ProcessorBase[string, string, flight]
+	weir.ProcessorBase[string, string, flight]
 }
 
 func (f *forwarder) Process(_ context.Context, r flightRecord) error { return f.Forward(r) }
@@ -69,14 +70,14 @@ type reminder struct {
 }
 
 func (f *reminder) Process(_ context.Context, r flightRecord) error {
-	f.timers.Set(store.EventTime, "reminder", r.Time().Add(time.Hour))
+	f.timers.Set(weir.EventTime, "reminder", r.Time().Add(time.Hour))
 	return f.Forward(r)
 }
 
 // BenchmarkTimers moves a timer with each record. It costs a tenth of an allocation, in the tree of what is due soon.
 func BenchmarkTimers(b *testing.B) {
 	declare := func(s flights) flights {
-		return s.Process(store.NewTimers("timers"), func(t *store.Timers) stream.Processor[string, flight, string, flight] {
+		return s.Process(store.NewTimers("timers"), func(t *store.Timers) weir.Processor[string, flight, string, flight] {
 			return &reminder{timers: t}
 		})
 	}
@@ -166,7 +167,7 @@ func init() {
 		},
 		"Table": func(s flights) flights { return s.Table("rows").Stream() },
 		"Process": func(s flights) flights {
-			return s.Process(store.None(), func(struct{}) stream.Processor[string, flight, string, flight] { return &forwarder{} })
+			return s.Process(store.None(), func(struct{}) weir.Processor[string, flight, string, flight] { return &forwarder{} })
 		},
 	} {
 		each[name] = declare

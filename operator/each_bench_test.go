@@ -4,14 +4,14 @@ import (
 	"context"
 	"testing"
 
-	"github.com/weirstreams/weir/operator"
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
 )
 
 type (
 	flights      = stream.Stream[string, flight]
-	flightRecord = stream.Record[string, flight]
+	flightRecord = weir.Record[string, flight]
 )
 
 var (
@@ -47,7 +47,7 @@ var each = map[string]func(flights) flights{
 // nowhere is the end of a chain.
 type nowhere struct{}
 
-func (nowhere) Receive(*operator.Record[string, flight]) error { return nil }
+func (nowhere) Receive(*weir.Record[string, flight]) error { return nil }
 
 func TestOperatorsDoNotAllocate(t *testing.T) {
 	for name, declare := range each {

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
 )
@@ -34,13 +35,13 @@ func init() {
 			return s.SetTimestampRecord(func(_ context.Context, r flightRecord) (time.Time, error) { return r.Time(), nil })
 		},
 		"SetHeaders": func(s flights) flights {
-			return s.SetHeaders(func(_ context.Context, r flightRecord) ([]stream.Header, error) { return r.Headers, nil })
+			return s.SetHeaders(func(_ context.Context, r flightRecord) ([]weir.Header, error) { return r.Headers, nil })
 		},
 		"AddHeaderRecord": func(s flights) flights {
 			return s.AddHeaderRecord("h", func(context.Context, flightRecord) ([]byte, error) { return header, nil })
 		},
 		"UpdateRecord of a pointer": func(s flights) flights {
-			return s.Map(toPointer).UpdateRecord(func(_ context.Context, r stream.Record[string, *flight]) error { r.Value.Delay++; return nil }).Map(fromPointer)
+			return s.Map(toPointer).UpdateRecord(func(_ context.Context, r weir.Record[string, *flight]) error { r.Value.Delay++; return nil }).Map(fromPointer)
 		},
 		"WhenRecord": func(s flights) flights {
 			return s.Branch().WhenRecord("some", func(_ context.Context, r flightRecord) (bool, error) { return !r.KeyNull, nil })

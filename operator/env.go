@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/store"
 )
@@ -16,7 +17,7 @@ type Env struct {
 	// Context is handed to the functions of Try operators. It ends when the task has to stop at once.
 	Context context.Context
 	// Origin is the input record being processed.
-	Origin Origin
+	Origin weir.Origin
 	// At is the number of the running node. Each kernel sets it before it calls a user's function, so that
 	// an error or a panic is reported with the right node.
 	At int

@@ -3,13 +3,15 @@ package operator
 import (
 	"context"
 	"fmt"
+
+	"github.com/weirstreams/weir"
 )
 
 // Writer writes the records of one task to a sink. All methods are called by the task's goroutine.
 type Writer[K, V any] interface {
 	// Add takes a record, to write it at once or later. The record, its headers included, is valid until Add returns.
 	// An error is one of the record: it goes to the error policy, as that of any function of the topology.
-	Add(ctx context.Context, r *Record[K, V]) error
+	Add(ctx context.Context, r *weir.Record[K, V]) error
 	Drain
 }
 
@@ -17,7 +19,7 @@ type Writer[K, V any] interface {
 type Drain interface {
 	// Flush returns when everything that was added is written for good. It is called before each checkpoint, and the
 	// offsets of the records are committed only after it has returned nil. After an error that says to try again later
-	// (sink.BackpressureError) it is called again, for the records that are not written yet; any other error ends the run. ctx ends
+	// (weir.RetryLaterError) it is called again, for the records that are not written yet; any other error ends the run. ctx ends
 	// when partitions have to be given up.
 	Flush(ctx context.Context) error
 	// Full reports whether the writer would like a checkpoint, and its Flush, soon: it holds much in memory.
@@ -48,7 +50,7 @@ func NewExternal[K, V any](env *Env, node int, writer Writer[K, V]) *External[K,
 }
 
 // Receive implements [Receiver].
-func (x *External[K, V]) Receive(r *Record[K, V]) error {
+func (x *External[K, V]) Receive(r *weir.Record[K, V]) error {
 	x.env.Enter(x.node)
 	if err := x.writer.Add(x.env.Context, r); err != nil {
 		return fmt.Errorf("add to the sink: %w", err)

@@ -1,6 +1,10 @@
 package operator
 
-import "context"
+import (
+	"context"
+
+	"github.com/weirstreams/weir"
+)
 
 // Filter hands on the records with a value that a function accepts.
 type Filter[K, V any] struct {
@@ -11,7 +15,7 @@ type Filter[K, V any] struct {
 }
 
 // Receive implements [Receiver].
-func (f *Filter[K, V]) Receive(r *Record[K, V]) error {
+func (f *Filter[K, V]) Receive(r *weir.Record[K, V]) error {
 	f.Env.Enter(f.Node)
 	if !f.F(r.Value) {
 		return nil
@@ -23,12 +27,12 @@ func (f *Filter[K, V]) Receive(r *Record[K, V]) error {
 type FilterRecord[K, V any] struct {
 	Env  *Env
 	Node int
-	F    func(context.Context, *Record[K, V]) (bool, error)
+	F    func(context.Context, *weir.Record[K, V]) (bool, error)
 	Next Receiver[K, V]
 }
 
 // Receive implements [Receiver].
-func (f *FilterRecord[K, V]) Receive(r *Record[K, V]) error {
+func (f *FilterRecord[K, V]) Receive(r *weir.Record[K, V]) error {
 	f.Env.Enter(f.Node)
 	ok, err := f.F(f.Env.Context, r)
 	if err != nil || !ok {

@@ -1,18 +1,22 @@
 package operator
 
-import "context"
+import (
+	"context"
+
+	"github.com/weirstreams/weir"
+)
 
 // FlatMapPush emits a record for each value that a function pushes. Key, time and headers are kept. Each value goes all
 // the way before the function goes on.
 type FlatMapPush[K, V, W any] struct {
 	env    *Env
 	node   int
-	f      func(context.Context, *Record[K, V], *Push[W]) error
+	f      func(context.Context, *weir.Record[K, V], *Push[W]) error
 	next   Receiver[K, W]
 	push   Push[W]
-	in     *Record[K, V]
+	in     *weir.Record[K, V]
 	failed error
-	out    Record[K, W]
+	out    weir.Record[K, W]
 }
 
 // Push has the yield functions of iterators without and with errors. Both return false after an error.
@@ -23,7 +27,7 @@ type Push[W any] struct {
 
 // NewFlatMapPush returns the operator. f calls one of the functions that it is given.
 func NewFlatMapPush[K, V, W any](
-	env *Env, node int, f func(context.Context, *Record[K, V], *Push[W]) error, next Receiver[K, W],
+	env *Env, node int, f func(context.Context, *weir.Record[K, V], *Push[W]) error, next Receiver[K, W],
 ) *FlatMapPush[K, V, W] {
 	m := &FlatMapPush[K, V, W]{env: env, node: node, f: f, next: next}
 	// Made once: a closure for each record would be an allocation.
@@ -40,7 +44,7 @@ func NewFlatMapPush[K, V, W any](
 }
 
 // Receive implements [Receiver].
-func (m *FlatMapPush[K, V, W]) Receive(r *Record[K, V]) error {
+func (m *FlatMapPush[K, V, W]) Receive(r *weir.Record[K, V]) error {
 	m.env.Enter(m.node)
 	m.in, m.failed = r, nil
 	err := m.f(m.env.Context, r, &m.push)

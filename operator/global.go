@@ -3,6 +3,7 @@ package operator
 import (
 	"iter"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 )
 
@@ -64,7 +65,7 @@ type globalWriter[K, V any] struct {
 }
 
 // Receive implements [Receiver]. Records with a null key are skipped and counted.
-func (w *globalWriter[K, V]) Receive(r *Record[K, V]) error {
+func (w *globalWriter[K, V]) Receive(r *weir.Record[K, V]) error {
 	key, ok, err := w.keys.encode(r.Key, r.KeyNull)
 	switch {
 	case err != nil:

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/operator"
@@ -44,8 +45,8 @@ func loaded(b *testing.B, n int) (rows *operator.GlobalRows[string, product], ke
 func benchGlobalJoin(b *testing.B, rows *operator.GlobalRows[string, product], keys []string, next operator.Receiver[string, int]) *operator.GlobalJoin[string, int, string, product, int] {
 	return &operator.GlobalJoin[string, int, string, product, int]{
 		Env: &operator.Env{Context: b.Context()}, Table: rows.View("products"), Next: next,
-		Key:   func(_ context.Context, r *operator.Record[string, int]) (string, error) { return keys[r.Value], nil },
-		Merge: func(_ context.Context, _ *operator.Record[string, int], p *product) (int, error) { return p.Price, nil },
+		Key:   func(_ context.Context, r *weir.Record[string, int]) (string, error) { return keys[r.Value], nil },
+		Merge: func(_ context.Context, _ *weir.Record[string, int], p *product) (int, error) { return p.Price, nil },
 	}
 }
 
@@ -56,7 +57,7 @@ func BenchmarkGlobalJoin(b *testing.B) {
 		b.Run(fmt.Sprintf("keys=%d", n), func(b *testing.B) {
 			out := &discarded{}
 			j := benchGlobalJoin(b, rows, keys, out)
-			r := operator.Record[string, int]{Key: "k"}
+			r := weir.Record[string, int]{Key: "k"}
 			b.ReportAllocs()
 			for b.Loop() {
 				if err := j.Receive(&r); err != nil {
@@ -74,7 +75,7 @@ func BenchmarkGlobalJoin(b *testing.B) {
 			b.ReportAllocs()
 			b.RunParallel(func(p *testing.PB) {
 				j := benchGlobalJoin(b, rows, keys, &discarded{})
-				r := operator.Record[string, int]{Key: "k"}
+				r := weir.Record[string, int]{Key: "k"}
 				for p.Next() {
 					if err := j.Receive(&r); err != nil {
 						b.Error(err)

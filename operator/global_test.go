@@ -11,6 +11,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/longtest"
@@ -55,7 +56,7 @@ func globalCase(t *testing.T, seed uint64) bool {
 		for i := range joins { // two tasks
 			joins[i] = &operator.GlobalJoin[string, string, *string, string, string]{
 				Env: env, Table: rows.View("rows"), Unmatched: left, Next: &results,
-				Key: func(_ context.Context, r *operator.Record[string, string]) (*string, error) {
+				Key: func(_ context.Context, r *weir.Record[string, string]) (*string, error) {
 					switch r.Value {
 					case "null":
 						return nil, nil
@@ -66,7 +67,7 @@ func globalCase(t *testing.T, seed uint64) bool {
 					key := r.Value
 					return &key, nil
 				},
-				Merge: func(_ context.Context, r *operator.Record[string, string], row *string) (string, error) {
+				Merge: func(_ context.Context, r *weir.Record[string, string], row *string) (string, error) {
 					if row == nil {
 						return r.Value + " nothing", nil
 					}
@@ -93,7 +94,7 @@ func globalCase(t *testing.T, seed uint64) bool {
 			log = append(log, r)
 			process(t, input, &r.Record)
 		} else {
-			r := operator.Record[string, string]{Key: "k", KeyNull: random.IntN(4) == 0, Value: append(keys, "null", "none", "unknown")[random.IntN(len(keys)+3)], Millis: int64(i)}
+			r := weir.Record[string, string]{Key: "k", KeyNull: random.IntN(4) == 0, Value: append(keys, "null", "none", "unknown")[random.IntN(len(keys)+3)], Millis: int64(i)}
 			results.results = nil
 			if err := joins[random.IntN(2)].Receive(&r); err != nil {
 				t.Fatal(err)

@@ -3,6 +3,7 @@ package operator
 import (
 	"context"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/store"
@@ -24,9 +25,9 @@ type AsOf[K, V, R, W any] struct {
 	keys      keyEncoder[K]
 	unmatched bool // whether left records without a match are emitted
 	tolerance int64
-	merge     func(ctx context.Context, left *Record[K, V], right *Matched[R]) (W, error)
+	merge     func(ctx context.Context, left *weir.Record[K, V], right *Matched[R]) (W, error)
 	next      Receiver[K, W]
-	out       Record[K, W]
+	out       weir.Record[K, W]
 	match     Matched[R]
 	null      nullRule[R]
 	waiting   *waiting[K, V, R, W] // nil if matches are looked for backward
@@ -36,7 +37,7 @@ type AsOf[K, V, R, W any] struct {
 // left record without a match if unmatched is set.
 func NewAsOf[K, V, R, W any](
 	env *Env, node int, d join.AsOf, key codec.Codec[K], left codec.Codec[V], right codec.Codec[R], unmatched bool,
-	merge func(ctx context.Context, left *Record[K, V], right *Matched[R]) (W, error), next Receiver[K, W],
+	merge func(ctx context.Context, left *weir.Record[K, V], right *Matched[R]) (W, error), next Receiver[K, W],
 ) (*AsOf[K, V, R, W], error) {
 	matches, err := openStore(env, d.StoreName(), func(space store.Space) *store.Timestamped[Held[R]] {
 		return store.OpenTimestamped(space, codec.Codec[Held[R]](heldCodec[R]{right}), store.TimestampedOptions{
@@ -59,7 +60,7 @@ func NewAsOf[K, V, R, W any](
 }
 
 // Receive implements [Receiver] for left records.
-func (a *AsOf[K, V, R, W]) Receive(r *Record[K, V]) error {
+func (a *AsOf[K, V, R, W]) Receive(r *weir.Record[K, V]) error {
 	a.env.Enter(a.node)
 	key, ok, err := a.keys.encode(r.Key, r.KeyNull)
 	if err != nil {
@@ -95,7 +96,7 @@ func (a *AsOf[K, V, R, W]) backward(at int64) (*store.Timed[Held[R]], error) {
 }
 
 // emit emits a left record with its match, which may be nil.
-func (a *AsOf[K, V, R, W]) emit(r *Record[K, V], it *store.Timed[Held[R]]) (err error) {
+func (a *AsOf[K, V, R, W]) emit(r *weir.Record[K, V], it *store.Timed[Held[R]]) (err error) {
 	derive(&a.out, r)
 	a.env.Enter(a.node)
 	switch {
@@ -119,7 +120,7 @@ func (a *AsOf[K, V, R, W]) Right() Receiver[K, R] { return (*asOfRight[K, V, R, 
 type asOfRight[K, V, R, W any] AsOf[K, V, R, W]
 
 // Receive implements [Receiver].
-func (a *asOfRight[K, V, R, W]) Receive(r *Record[K, R]) error {
+func (a *asOfRight[K, V, R, W]) Receive(r *weir.Record[K, R]) error {
 	a.env.Enter(a.node)
 	key, ok, err := a.keys.encode(r.Key, r.KeyNull)
 	if err != nil {
@@ -137,7 +138,7 @@ func (a *asOfRight[K, V, R, W]) Receive(r *Record[K, R]) error {
 }
 
 // keep stores a right record, or counts it if it is too late for that.
-func (a *AsOf[K, V, R, W]) keep(key []byte, r *Record[K, R]) (kept bool, err error) {
+func (a *AsOf[K, V, R, W]) keep(key []byte, r *weir.Record[K, R]) (kept bool, err error) {
 	if err := a.right.Place(key); err != nil {
 		return false, Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/join"
@@ -17,7 +18,7 @@ import (
 
 type discarded struct{ n int }
 
-func (d *discarded) Receive(*operator.Record[string, int]) error { d.n++; return nil }
+func (d *discarded) Receive(*weir.Record[string, int]) error { d.n++; return nil }
 
 func benchEnv(b *testing.B) *operator.Env {
 	backend := store.NewMemory()
@@ -45,13 +46,13 @@ func BenchmarkAsOfJoin(b *testing.B) {
 			j := benchAsOf(b, env, out)
 			for i, key := range keys {
 				for at := range int64(3) {
-					r := operator.Record[string, int]{Key: key, Value: i, Millis: 1000 * at, Origin: &env.Origin}
+					r := weir.Record[string, int]{Key: key, Value: i, Millis: 1000 * at, Origin: &env.Origin}
 					if err := j.Right().Receive(&r); err != nil {
 						b.Fatal(err)
 					}
 				}
 			}
-			r := operator.Record[string, int]{Value: 1, Millis: 1500, Origin: &env.Origin}
+			r := weir.Record[string, int]{Value: 1, Millis: 1500, Origin: &env.Origin}
 			b.ReportAllocs()
 			i := 0
 			for b.Loop() {
@@ -70,7 +71,7 @@ func BenchmarkAsOfJoin(b *testing.B) {
 		b.Run(fmt.Sprintf("right/keys=%d", n), func(b *testing.B) {
 			keys, env := benchKeys(n), benchEnv(b)
 			right := benchAsOf(b, env, &discarded{}).Right()
-			r := operator.Record[string, int]{Value: 1, Origin: &env.Origin}
+			r := weir.Record[string, int]{Value: 1, Origin: &env.Origin}
 			b.ReportAllocs()
 			i := 0
 			for b.Loop() {
@@ -89,7 +90,7 @@ func BenchmarkAsOfJoin(b *testing.B) {
 
 func benchAsOf(b *testing.B, env *operator.Env, out operator.Receiver[string, int]) *operator.AsOf[string, int, int, int] {
 	j, err := operator.NewAsOf(env, 0, join.Grace(time.Minute), codec.String(), codec.Int(), codec.Int(), false,
-		func(_ context.Context, l *operator.Record[string, int], r *operator.Matched[int]) (int, error) {
+		func(_ context.Context, l *weir.Record[string, int], r *operator.Matched[int]) (int, error) {
 			return l.Value + r.Value, nil
 		}, out)
 	if err != nil {
@@ -105,14 +106,14 @@ func BenchmarkIntervalJoin(b *testing.B) {
 			keys, env, out := benchKeys(n), benchEnv(b), &discarded{}
 			span := time.Duration(n) * 3 * time.Millisecond
 			j, err := operator.NewInterval(env, 0, join.Within(span, span).Grace(span), codec.String(), codec.Int(), codec.Int(), false, false,
-				func(_ context.Context, l, r *operator.Record[string, int]) (int, error) {
+				func(_ context.Context, l, r *weir.Record[string, int]) (int, error) {
 					return l.Value + r.Value, nil
 				}, out)
 			if err != nil {
 				b.Fatal(err)
 			}
 			sides := []operator.Receiver[string, int]{j, j.Right()}
-			r := operator.Record[string, int]{Value: 1, Origin: &env.Origin}
+			r := weir.Record[string, int]{Value: 1, Origin: &env.Origin}
 			b.ReportAllocs()
 			i, side := 0, 0
 			for b.Loop() {
@@ -131,7 +132,7 @@ func BenchmarkIntervalJoin(b *testing.B) {
 
 type discardedChanges struct{ n int }
 
-func (d *discardedChanges) Receive(*operator.Record[string, operator.Change[int]]) error {
+func (d *discardedChanges) Receive(*weir.Record[string, operator.Change[int]]) error {
 	d.n++
 	return nil
 }
@@ -139,7 +140,7 @@ func (d *discardedChanges) Receive(*operator.Record[string, operator.Change[int]
 // benchKeyed sends a record for each key in turn, far apart from each other, and expects results.
 func benchKeyed(b *testing.B, name string, n int, env *operator.Env, to operator.Receiver[string, int], keys []string, results *int) {
 	b.Run(fmt.Sprintf("%s/keys=%d", name, n), func(b *testing.B) {
-		r := operator.Record[string, int]{Value: 1, Origin: &env.Origin}
+		r := weir.Record[string, int]{Value: 1, Origin: &env.Origin}
 		before := *results
 		b.ReportAllocs()
 		i := 0
@@ -178,7 +179,7 @@ func benchTables(b *testing.B, env *operator.Env, keys []string, out operator.Re
 	right = &operator.Table[string, int]{Env: env, Rows: rows[1], Next: joined.Right()}
 	for _, side := range []operator.Receiver[string, int]{left, right} {
 		for i, key := range keys {
-			r := operator.Record[string, int]{Key: key, Value: i, Origin: &env.Origin}
+			r := weir.Record[string, int]{Key: key, Value: i, Origin: &env.Origin}
 			if err := side.Receive(&r); err != nil {
 				b.Fatal(err)
 			}
@@ -198,7 +199,7 @@ func BenchmarkTables(b *testing.B) {
 		}
 		table := &operator.Table[string, int]{Env: env, Rows: alone, Next: changes}
 		for _, key := range keys {
-			r := operator.Record[string, int]{Key: key, Value: 1, Origin: &env.Origin}
+			r := weir.Record[string, int]{Key: key, Value: 1, Origin: &env.Origin}
 			if err := table.Receive(&r); err != nil {
 				b.Fatal(err)
 			}
@@ -207,7 +208,7 @@ func BenchmarkTables(b *testing.B) {
 		benchKeyed(b, "tables", n, env, right, keys, &changes.n)
 		benchKeyed(b, "streamtable", n, env, &operator.TableJoin[string, int, int, int]{
 			Env: env, Table: joined.Sides.Right, Next: results,
-			Merge: func(_ context.Context, r *operator.Record[string, int], row *int) (int, error) {
+			Merge: func(_ context.Context, r *weir.Record[string, int], row *int) (int, error) {
 				return r.Value + *row, nil
 			},
 		}, keys, &results.n)
@@ -276,7 +277,7 @@ func BenchmarkForeignKeyJoin(b *testing.B) {
 		answers.to = operator.NewSource(env, 0, "answers", codec.String(), operator.ForeignKeyAnswers(), nil, join.Answers("answers"))
 		left := &operator.Table[string, int]{Env: env, Rows: rows[0], Next: join.Changes()}
 		right := &operator.Table[string, int]{Env: env, Rows: rows[1], Next: other.Changes()}
-		r := operator.Record[string, int]{Origin: &env.Origin}
+		r := weir.Record[string, int]{Origin: &env.Origin}
 		send := func(to operator.Receiver[string, int], key string, row int) {
 			env.Origin.Offset++
 			r.Key, r.Value = key, row

@@ -3,6 +3,7 @@ package operator
 import (
 	"bytes"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/store"
 )
@@ -29,7 +30,7 @@ type ForeignKeyJoin[K, V, F, R, W any] struct {
 	match    foreignMatch[V, R]
 	left     V
 	old, new W
-	out      Record[K, Change[W]]
+	out      weir.Record[K, Change[W]]
 }
 
 // ForeignKeyView finds rows of the result of a foreign-key join.
@@ -144,7 +145,7 @@ type (
 )
 
 // Receive implements [Receiver].
-func (c *foreignKeyChanges[K, V, F, R, W]) Receive(r *Record[K, Change[V]]) error {
+func (c *foreignKeyChanges[K, V, F, R, W]) Receive(r *weir.Record[K, Change[V]]) error {
 	j := (*ForeignKeyJoin[K, V, F, R, W])(c)
 	j.Env.Enter(j.Node)
 	match, ok, err := j.View.place(r.Key)
@@ -216,7 +217,7 @@ func (c *foreignKeyChanges[K, V, F, R, W]) Receive(r *Record[K, Change[V]]) erro
 // Each subscription is answered with the current row of the right side, so that both sides agree in the end, in spite of
 // messages of a process that has lost its tasks (at least once): a subscription that was taken away is made again, and one that
 // should not be there is taken away.
-func (a *foreignKeyAnswers[K, V, F, R, W]) Receive(r *Record[K, ForeignKeyAnswer]) error {
+func (a *foreignKeyAnswers[K, V, F, R, W]) Receive(r *weir.Record[K, ForeignKeyAnswer]) error {
 	j := (*ForeignKeyJoin[K, V, F, R, W])(a)
 	j.Env.Enter(j.Node)
 	match, ok, err := j.View.place(r.Key)
@@ -244,7 +245,7 @@ func (a *foreignKeyAnswers[K, V, F, R, W]) Receive(r *Record[K, ForeignKeyAnswer
 	next := foreignMatch[V, R]{key: match.key, version: max(match.version, answer.Version), matched: answer.Row != nil}
 	if next.matched {
 		if next.row, err = j.View.rows.Decode(&j.row, answer.Row); err != nil {
-			return &CodecError{Part: codec.Value, Err: err}
+			return &weir.CodecError{Part: codec.Value.String(), Err: err}
 		}
 	}
 	if j.left, ok, err = j.View.Left.Row(r.Key); err != nil || !ok {
@@ -263,13 +264,13 @@ func (j *ForeignKeyJoin[K, V, F, R, W]) subscribe(foreign []byte, millis int64, 
 	return err
 }
 
-func (j *ForeignKeyJoin[K, V, F, R, W]) derive(key *K, millis int64, origin *Origin) {
-	j.out = Record[K, Change[W]]{Key: *key, Millis: millis, Origin: origin}
+func (j *ForeignKeyJoin[K, V, F, R, W]) derive(key *K, millis int64, origin *weir.Origin) {
+	j.out = weir.Record[K, Change[W]]{Key: *key, Millis: millis, Origin: origin}
 }
 
 // emit emits the change from one match and left row to the next, and keeps the next match if it is another.
 func (j *ForeignKeyJoin[K, V, F, R, W]) emit(
-	key *K, millis int64, origin *Origin, match *foreignMatch[V, R], old *V, next *foreignMatch[V, R], left *V,
+	key *K, millis int64, origin *weir.Origin, match *foreignMatch[V, R], old *V, next *foreignMatch[V, R], left *V,
 ) error {
 	j.derive(key, millis, origin)
 	var was, is bool

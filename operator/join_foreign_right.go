@@ -3,6 +3,7 @@ package operator
 import (
 	"encoding/binary"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/store"
 )
@@ -61,7 +62,7 @@ type (
 )
 
 // Receive implements [Receiver].
-func (c *foreignKeyRightChanges[F, R]) Receive(r *Record[F, Change[R]]) error {
+func (c *foreignKeyRightChanges[F, R]) Receive(r *weir.Record[F, Change[R]]) error {
 	j := (*ForeignKeyRight[F, R])(c)
 	j.Env.Enter(j.Node)
 	foreign, ok, err := j.keys.encode(r.Key, false)
@@ -83,7 +84,7 @@ func (c *foreignKeyRightChanges[F, R]) Receive(r *Record[F, Change[R]]) error {
 }
 
 // Receive implements [Receiver]. A subscription of a lesser version than the one that is kept changes nothing.
-func (c *foreignKeySubscriptions[F, R]) Receive(r *Record[[]byte, ForeignKeySubscription]) error {
+func (c *foreignKeySubscriptions[F, R]) Receive(r *weir.Record[[]byte, ForeignKeySubscription]) error {
 	j := (*ForeignKeyRight[F, R])(c)
 	j.Env.Enter(j.Node)
 	s := &r.Value
@@ -104,7 +105,7 @@ func (c *foreignKeySubscriptions[F, R]) Receive(r *Record[[]byte, ForeignKeySubs
 	if answer.Subscribed {
 		key, err := j.key.Decode(&j.keyContext, r.Key)
 		if err != nil {
-			return &CodecError{Part: codec.Key, Err: err}
+			return &weir.CodecError{Part: codec.Key.String(), Err: err}
 		}
 		var row *R
 		if j.right, ok, err = j.Right.Row(key); err != nil {
@@ -126,7 +127,7 @@ func (j *ForeignKeyRight[F, R]) encode(row *R) ([]byte, error) {
 	}
 	var err error
 	if j.buffer, err = j.row.Append(j.buffer[:0], &j.rowContext, *row); err != nil {
-		return nil, &CodecError{Part: codec.Value, Encoding: true, Err: err}
+		return nil, &weir.CodecError{Part: codec.Value.String(), Encoding: true, Err: err}
 	}
 	return nonNil(j.buffer), nil
 }

@@ -11,6 +11,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/longtest"
@@ -135,7 +136,7 @@ type resultRows struct {
 	emitted int
 }
 
-func (r *resultRows) Receive(c *operator.Record[string, operator.Change[string]]) error {
+func (r *resultRows) Receive(c *weir.Record[string, operator.Change[string]]) error {
 	r.emitted++
 	old, was := r.rows[c.Key]
 	if (c.Value.Old != nil) != was || was && *c.Value.Old != old {
@@ -166,7 +167,7 @@ func foreignCase(t *testing.T, seed uint64) bool {
 		trace = append(trace, fmt.Sprintf("side %d: %s = %s %v", side, key, value, null))
 		env := j.envs[side]
 		env.Origin.Offset++
-		r := operator.Record[string, string]{Key: key, Value: value, ValueNull: null, Origin: &env.Origin}
+		r := weir.Record[string, string]{Key: key, Value: value, ValueNull: null, Origin: &env.Origin}
 		if err := []operator.Receiver[string, string]{j.left, j.right}[side].Receive(&r); err != nil {
 			t.Fatal(err)
 		}
@@ -302,7 +303,7 @@ func TestAForeignKeyJoinSendsWhatIsNeeded(t *testing.T) {
 	var got []int
 	for i, row := range []string{"x/1", "x/2", "x/3", "y/4", "/5", "/6"} {
 		j.envs[0].Origin.Offset = int64(i)
-		r := operator.Record[string, string]{Key: "k", Value: row, Origin: &j.envs[0].Origin}
+		r := weir.Record[string, string]{Key: "k", Value: row, Origin: &j.envs[0].Origin}
 		if err := j.left.Receive(&r); err != nil {
 			t.Fatal(err)
 		}
@@ -349,7 +350,7 @@ func TestTablesKeepARowPerKey(t *testing.T) {
 		for side, to := range []operator.Receiver[string, string]{j.left, j.right} {
 			value := fmt.Sprintf("%s/%d", keys[second*7%10], second)
 			// Every tenth row goes, and comes back ten seconds later.
-			r := operator.Record[string, string]{
+			r := weir.Record[string, string]{
 				Key: keys[second%10], Value: value, ValueNull: second/10%10 == second%10, Millis: 1000 * second, Origin: &j.envs[side].Origin,
 			}
 			j.envs[side].Origin.Offset = second

@@ -3,6 +3,8 @@ package operator
 import (
 	"context"
 	"errors"
+
+	"github.com/weirstreams/weir"
 )
 
 // ErrNoKey is returned by a function that derives a key when there is none: then there is no row either.
@@ -15,18 +17,18 @@ type GlobalJoin[K, V, K2, T, W any] struct {
 	Node  int
 	Table *GlobalView[K2, T]
 	// Key derives the key. An error that is [ErrNoKey] says that there is none.
-	Key func(ctx context.Context, r *Record[K, V]) (K2, error)
+	Key func(ctx context.Context, r *weir.Record[K, V]) (K2, error)
 	// Unmatched says whether Merge is called, with nil, if there is no row.
 	Unmatched bool
-	Merge     func(ctx context.Context, r *Record[K, V], row *T) (W, error)
+	Merge     func(ctx context.Context, r *weir.Record[K, V], row *T) (W, error)
 	Next      Receiver[K, W]
 
 	row T
-	out Record[K, W]
+	out weir.Record[K, W]
 }
 
 // Receive implements [Receiver].
-func (j *GlobalJoin[K, V, K2, T, W]) Receive(r *Record[K, V]) error {
+func (j *GlobalJoin[K, V, K2, T, W]) Receive(r *weir.Record[K, V]) error {
 	j.Env.Enter(j.Node)
 	key, err := j.Key(j.Env.Context, r)
 	var row *T

@@ -9,6 +9,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/row"
@@ -131,7 +132,7 @@ func (c *goldenJoin) run(t *testing.T, between func(*testkit.Driver)) (outputs [
 	for i, in := range c.Inputs {
 		r := testkit.Record[string, row.Row]{
 			ValueNull: in.Value == nil, KeyNull: in.Key == nil, Time: time.UnixMilli(in.Time),
-			Headers: []stream.Header{{Key: "h", Value: []byte(in.Side)}},
+			Headers: []weir.Header{{Key: "h", Value: []byte(in.Side)}},
 		}
 		if in.Key != nil {
 			r.Key = *in.Key

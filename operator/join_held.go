@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 )
 
@@ -11,7 +12,7 @@ import (
 type Held[V any] struct {
 	Value V
 	// Headers are those of the record, if they are needed again.
-	Headers []codec.Header
+	Headers []weir.Header
 	// Null says that the value was null.
 	Null bool
 	// Matched says that the record was emitted with a match.
@@ -19,7 +20,7 @@ type Held[V any] struct {
 }
 
 // held returns the value of a record to be kept. A value that is null by its type is kept as a null.
-func held[K, V any](r *Record[K, V], null *nullRule[V]) Held[V] {
+func held[K, V any](r *weir.Record[K, V], null *nullRule[V]) Held[V] {
 	if r.ValueNull || null.is(r.Value) {
 		return Held[V]{Null: true}
 	}
@@ -91,14 +92,14 @@ func (c heldCodec[V]) Decode(ctx *codec.Context, data []byte) (h Held[V], err er
 	return h, err
 }
 
-func decodeHeaders(data []byte) (headers []codec.Header, rest []byte, err error) {
+func decodeHeaders(data []byte) (headers []weir.Header, rest []byte, err error) {
 	count, n := binary.Uvarint(data)
 	if n <= 0 || count > uint64(len(data)) {
 		return nil, nil, errHeld
 	}
 	data = data[n:]
 	for range count {
-		var h codec.Header
+		var h weir.Header
 		length, n := binary.Uvarint(data)
 		if n <= 0 || length > uint64(len(data)-n) {
 			return nil, nil, errHeld
@@ -118,11 +119,11 @@ func decodeHeaders(data []byte) (headers []codec.Header, rest []byte, err error)
 }
 
 // copyHeaders copies headers out of a fetch buffer.
-func copyHeaders(headers []codec.Header) []codec.Header {
+func copyHeaders(headers []weir.Header) []weir.Header {
 	if len(headers) == 0 {
 		return nil
 	}
-	out := make([]codec.Header, len(headers))
+	out := make([]weir.Header, len(headers))
 	for i, h := range headers {
 		out[i].Key = h.Key
 		if h.Value != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/store"
@@ -24,12 +25,12 @@ type Interval[K, V, R, W any] struct {
 	// a record that is not late finds all of its matches.
 	late, grace int64
 	final       bool // whether records without a match wait
-	merge       func(ctx context.Context, left *Record[K, V], right *Record[K, R]) (W, error)
+	merge       func(ctx context.Context, left *weir.Record[K, V], right *weir.Record[K, R]) (W, error)
 	next        Receiver[K, W]
-	out         Record[K, W]
+	out         weir.Record[K, W]
 	// Here, not on the stack: arguments of functions escape.
-	leftRecord  Record[K, V]
-	rightRecord Record[K, R]
+	leftRecord  weir.Record[K, V]
+	rightRecord weir.Record[K, R]
 }
 
 // side has the kept records of one side of a join.
@@ -47,7 +48,7 @@ type side[V any] struct {
 // the missing side of records without a match, which are emitted of the sides that say so.
 func NewInterval[K, V, R, W any](
 	env *Env, node int, d join.Interval, key codec.Codec[K], left codec.Codec[V], right codec.Codec[R],
-	unmatchedLeft, unmatchedRight bool, merge func(ctx context.Context, left *Record[K, V], right *Record[K, R]) (W, error), next Receiver[K, W],
+	unmatchedLeft, unmatchedRight bool, merge func(ctx context.Context, left *weir.Record[K, V], right *weir.Record[K, R]) (W, error), next Receiver[K, W],
 ) (*Interval[K, V, R, W], error) {
 	before, after := d.Bounds()
 	j := &Interval[K, V, R, W]{
@@ -179,7 +180,7 @@ func expire[K, V, R, W, T any](j *Interval[K, V, R, W], s *side[T], limit int64,
 // emit emits the result of merge, with a key and a time.
 func (j *Interval[K, V, R, W]) emit(key K, at int64, merge func() (W, error)) (err error) {
 	j.env.Enter(j.node)
-	j.out = Record[K, W]{Key: key, Millis: at, Origin: &j.env.Origin}
+	j.out = weir.Record[K, W]{Key: key, Millis: at, Origin: &j.env.Origin}
 	if j.out.Value, err = merge(); err != nil {
 		return err
 	}
@@ -187,8 +188,8 @@ func (j *Interval[K, V, R, W]) emit(key K, at int64, merge func() (W, error)) (e
 }
 
 // Receive implements [Receiver] for left records.
-func (j *Interval[K, V, R, W]) Receive(r *Record[K, V]) error {
-	return receive(j, &j.left, &j.right, r, &j.leftRecord, func(mine *Record[K, V], other *store.Timed[Held[R]]) (W, error) {
+func (j *Interval[K, V, R, W]) Receive(r *weir.Record[K, V]) error {
+	return receive(j, &j.left, &j.right, r, &j.leftRecord, func(mine *weir.Record[K, V], other *store.Timed[Held[R]]) (W, error) {
 		if other == nil {
 			return j.merge(j.env.Context, mine, nil)
 		}
@@ -203,9 +204,9 @@ func (j *Interval[K, V, R, W]) Right() Receiver[K, R] { return (*intervalRight[K
 type intervalRight[K, V, R, W any] Interval[K, V, R, W]
 
 // Receive implements [Receiver].
-func (r *intervalRight[K, V, R, W]) Receive(record *Record[K, R]) error {
+func (r *intervalRight[K, V, R, W]) Receive(record *weir.Record[K, R]) error {
 	j := (*Interval[K, V, R, W])(r)
-	return receive(j, &j.right, &j.left, record, &j.rightRecord, func(mine *Record[K, R], other *store.Timed[Held[V]]) (W, error) {
+	return receive(j, &j.right, &j.left, record, &j.rightRecord, func(mine *weir.Record[K, R], other *store.Timed[Held[V]]) (W, error) {
 		if other == nil {
 			return j.merge(j.env.Context, nil, mine)
 		}
@@ -215,15 +216,15 @@ func (r *intervalRight[K, V, R, W]) Receive(record *Record[K, R]) error {
 }
 
 // kept returns a kept record, with its kept parts.
-func kept[K, V any](key K, at int64, v *Held[V]) Record[K, V] {
-	return Record[K, V]{Key: key, Value: v.Value, ValueNull: v.Null, Millis: at}
+func kept[K, V any](key K, at int64, v *Held[V]) weir.Record[K, V] {
+	return weir.Record[K, V]{Key: key, Value: v.Value, ValueNull: v.Null, Millis: at}
 }
 
 // receive joins a record of a side with the kept records of the other, and keeps it. merge finds it in record, with only the
 // parts that a kept record has.
 func receive[K, V, R, W, M, O any](
-	j *Interval[K, V, R, W], mine *side[M], others *side[O], r *Record[K, M], record *Record[K, M],
-	merge func(mine *Record[K, M], other *store.Timed[Held[O]]) (W, error),
+	j *Interval[K, V, R, W], mine *side[M], others *side[O], r *weir.Record[K, M], record *weir.Record[K, M],
+	merge func(mine *weir.Record[K, M], other *store.Timed[Held[O]]) (W, error),
 ) error {
 	j.env.Enter(j.node)
 	key, ok, err := j.keys.encode(r.Key, r.KeyNull)
@@ -266,7 +267,7 @@ func receive[K, V, R, W, M, O any](
 			}
 		}
 	}
-	*record = Record[K, M]{Key: r.Key, Value: r.Value, ValueNull: r.ValueNull, Millis: r.Millis} // after advance, which uses the place too
+	*record = weir.Record[K, M]{Key: r.Key, Value: r.Value, ValueNull: r.ValueNull, Millis: r.Millis} // after advance, which uses the place too
 	for i := range matches {
 		if err := j.emit(r.Key, r.Millis, func() (W, error) { return merge(record, &matches[i]) }); err != nil {
 			return err

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/join"
 )
 
@@ -21,21 +21,21 @@ type Lookup[K, V, Q, R, W any] struct {
 	node      int
 	lookup    join.Lookup[Q, R]
 	unmatched bool // whether records without a row are emitted
-	query     func(ctx context.Context, r *Record[K, V]) (Q, error)
-	merge     func(ctx context.Context, r *Record[K, V], row *R) (W, error)
+	query     func(ctx context.Context, r *weir.Record[K, V]) (Q, error)
+	merge     func(ctx context.Context, r *weir.Record[K, V], row *R) (W, error)
 	next      Receiver[K, W]
-	out       Record[K, W]
+	out       weir.Record[K, W]
 	limits    join.Limits
 	deadline  deadline
 	// Clone copies a value that is going to change while it is held. It is nil if none does.
 	Clone func(V) V
 
 	// The held records, side by side. Records before done are finished, those from there to answered have their rows.
-	records []Record[K, V]
-	origins []Origin
+	records []weir.Record[K, V]
+	origins []weir.Origin
 	queries []Q
 	found   []*R
-	headers []codec.Header // of all records, and their values
+	headers []weir.Header // of all records, and their values
 	bytes   []byte
 
 	done, answered int
@@ -64,8 +64,8 @@ type Lookup[K, V, Q, R, W any] struct {
 // if unmatched is set.
 func NewLookup[K, V, Q, R, W any](
 	env *Env, node int, lookup join.Lookup[Q, R], unmatched bool,
-	query func(ctx context.Context, r *Record[K, V]) (Q, error),
-	merge func(ctx context.Context, r *Record[K, V], row *R) (W, error), next Receiver[K, W],
+	query func(ctx context.Context, r *weir.Record[K, V]) (Q, error),
+	merge func(ctx context.Context, r *weir.Record[K, V], row *R) (W, error), next Receiver[K, W],
 ) *Lookup[K, V, Q, R, W] {
 	l := newLookup(env, node, lookup, unmatched, query, merge, next)
 	env.Buffers = append(env.Buffers, l)
@@ -75,8 +75,8 @@ func NewLookup[K, V, Q, R, W any](
 // newLookup is NewLookup without a place among the task's buffers.
 func newLookup[K, V, Q, R, W any](
 	env *Env, node int, lookup join.Lookup[Q, R], unmatched bool,
-	query func(ctx context.Context, r *Record[K, V]) (Q, error),
-	merge func(ctx context.Context, r *Record[K, V], row *R) (W, error), next Receiver[K, W],
+	query func(ctx context.Context, r *weir.Record[K, V]) (Q, error),
+	merge func(ctx context.Context, r *weir.Record[K, V], row *R) (W, error), next Receiver[K, W],
 ) *Lookup[K, V, Q, R, W] {
 	l := &Lookup[K, V, Q, R, W]{
 		env: env, node: node, lookup: lookup, unmatched: unmatched, query: query, merge: merge, next: next, batch: maxLookupBatch,
@@ -92,7 +92,7 @@ func newLookup[K, V, Q, R, W any](
 }
 
 // Receive implements [Receiver]. It makes the query, and keeps it with the record.
-func (l *Lookup[K, V, Q, R, W]) Receive(r *Record[K, V]) error {
+func (l *Lookup[K, V, Q, R, W]) Receive(r *weir.Record[K, V]) error {
 	l.env.Enter(l.node)
 	q, err := l.query(l.env.Context, r)
 	if err != nil {
@@ -115,7 +115,7 @@ func (l *Lookup[K, V, Q, R, W]) Receive(r *Record[K, V]) error {
 }
 
 // keepHeaders copies headers out of a fetch buffer. Growing leaves the old copies where they are.
-func (l *Lookup[K, V, Q, R, W]) keepHeaders(headers []codec.Header) []codec.Header {
+func (l *Lookup[K, V, Q, R, W]) keepHeaders(headers []weir.Header) []weir.Header {
 	if len(headers) == 0 {
 		return nil
 	}
@@ -234,7 +234,7 @@ func (l *Lookup[K, V, Q, R, W]) ask() error {
 	}
 	l.batch = max(1, (to-from)/2)
 	late := ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded)
-	unavailable, down := errors.AsType[*join.UnavailableError](err)
+	unavailable, down := errors.AsType[*weir.RetryLaterError](err)
 	switch {
 	case parent.Err() != nil:
 		return Fatal(context.Cause(parent))
@@ -251,7 +251,7 @@ func (l *Lookup[K, V, Q, R, W]) ask() error {
 		if err := l.wait(to-from == 1 && late, err); err != nil {
 			return err
 		}
-		return &UnsettledError{retryAfter, err}
+		return &UnsettledError{weir.RetryLaterError{RetryAfter: retryAfter, Err: err}}
 	case to-from > 1:
 		return nil // smaller batches tell whose error it is
 	default:

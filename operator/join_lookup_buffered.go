@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/store"
@@ -74,8 +75,8 @@ const (
 // if not nil, copies values that may change while they are held.
 func NewBufferedLookup[K, V, Q, R, W any](
 	env *Env, node int, lookup join.Lookup[Q, R], unmatched bool, key codec.Codec[K], value codec.Codec[V], cloned func(V) V,
-	query func(ctx context.Context, r *Record[K, V]) (Q, error),
-	merge func(ctx context.Context, r *Record[K, V], row *R) (W, error), next Receiver[K, W],
+	query func(ctx context.Context, r *weir.Record[K, V]) (Q, error),
+	merge func(ctx context.Context, r *weir.Record[K, V], row *R) (W, error), next Receiver[K, W],
 ) (*BufferedLookup[K, V, Q, R, W], error) {
 	buffer, complete, _ := join.BufferOf(lookup)
 	waiting, times := buffer.StoreNames()
@@ -108,7 +109,9 @@ func NewBufferedLookup[K, V, Q, R, W any](
 }
 
 // Receive implements [Receiver].
-func (b *BufferedLookup[K, V, Q, R, W]) Receive(r *Record[K, V]) error { return b.arrivals.Receive(r) }
+func (b *BufferedLookup[K, V, Q, R, W]) Receive(r *weir.Record[K, V]) error {
+	return b.arrivals.Receive(r)
+}
 
 // Full implements [Buffer].
 func (b *BufferedLookup[K, V, Q, R, W]) Full() bool { return b.arrivals.Full() }
@@ -273,7 +276,7 @@ func (b *BufferedLookup[K, V, Q, R, W]) arrived(i int) error {
 }
 
 // overflown does what the policy says with a record that does not fit.
-func (b *BufferedLookup[K, V, Q, R, W]) overflown(r *Record[K, V]) error {
+func (b *BufferedLookup[K, V, Q, R, W]) overflown(r *weir.Record[K, V]) error {
 	if b.buffer.Overflow() == join.FailNewest {
 		return fmt.Errorf("store %q: %d records of key %v wait for their rows already, and no more may: see join.BufferedLookup.MaxPerKey",
 			b.waiting.Name(), b.buffer.Max(), r.Key)
@@ -310,7 +313,7 @@ func (b *BufferedLookup[K, V, Q, R, W]) isComplete(row *R) bool {
 func (b *BufferedLookup[K, V, Q, R, W]) now() int64 { return b.env.now().UnixMilli() }
 
 // encode returns the key of a record in the stores, valid until the next call.
-func (b *BufferedLookup[K, V, Q, R, W]) encode(r *Record[K, V]) ([]byte, error) {
+func (b *BufferedLookup[K, V, Q, R, W]) encode(r *weir.Record[K, V]) ([]byte, error) {
 	encoded, ok, err := b.keys.encode(r.Key, r.KeyNull)
 	kind := someKey
 	if !ok {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/operator"
@@ -93,7 +94,7 @@ func (b *buffered) send(key string, values ...string) {
 
 func (b *buffered) record(key, v string) testkit.Record[string, string] {
 	return testkit.Record[string, string]{
-		Key: key, KeyNull: key == "", Value: v, Time: b.Now(), Headers: []stream.Header{{Key: "of", Value: []byte(v)}},
+		Key: key, KeyNull: key == "", Value: v, Time: b.Now(), Headers: []weir.Header{{Key: "of", Value: []byte(v)}},
 	}
 }
 
@@ -260,7 +261,7 @@ func TestABufferedLookupJoinWaitsForRowsThatAreComplete(t *testing.T) {
 func TestRecordsStayInABufferedLookupJoinWhileTheLookupIsUnavailable(t *testing.T) {
 	b := newBuffered(t, true, plain, testkit.Config{})
 	b.send("k", "d1", "d2")
-	b.configs.err = &join.UnavailableError{Err: errors.New("down")}
+	b.configs.err = &weir.RetryLaterError{Err: errors.New("down")}
 	b.Advance(5 * time.Second) // the deadline comes
 	b.Advance(time.Minute)
 	asked := b.configs.asked
@@ -373,8 +374,8 @@ func TestRecordsThatWaitForALookupHoldBackTheWatermark(t *testing.T) {
 	configs := &configurations{known: map[string]string{}}
 	op, err := operator.NewBufferedLookup(
 		env, 0, join.Lookup[string, string](join.Buffered(configs, 5*time.Second)), true, codec.String(), codec.String(), nil,
-		func(_ context.Context, r *operator.Record[string, string]) (string, error) { return r.Value, nil },
-		func(_ context.Context, r *operator.Record[string, string], _ *string) (string, error) {
+		func(_ context.Context, r *weir.Record[string, string]) (string, error) { return r.Value, nil },
+		func(_ context.Context, r *weir.Record[string, string], _ *string) (string, error) {
 			return r.Value, nil
 		}, &lines{},
 	)
@@ -388,7 +389,7 @@ func TestRecordsThatWaitForALookupHoldBackTheWatermark(t *testing.T) {
 		}
 	}
 	receive := func(key, value string, millis int64) {
-		if err := op.Receive(&operator.Record[string, string]{Key: key, Value: value, Millis: millis}); err != nil {
+		if err := op.Receive(&weir.Record[string, string]{Key: key, Value: value, Millis: millis}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -3,6 +3,7 @@ package operator
 import (
 	"math"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/store"
 )
 
@@ -69,7 +70,7 @@ func (b *BufferedLookup[K, V, Q, R, W]) runRound() error {
 		r.queried++
 		b.again.fresh = b.again.fresh || it.last
 		b.env.Origin = it.waiter.origin(b.env.Origin.Partition)
-		err := b.again.Receive(&Record[K, V]{
+		err := b.again.Receive(&weir.Record[K, V]{
 			Key: it.key, KeyNull: it.keyNull, Value: it.waiter.Value, ValueNull: it.waiter.Null, Millis: it.waiter.Millis,
 			Headers: it.waiter.Headers,
 		})

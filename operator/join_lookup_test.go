@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/longtest"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/operator"
@@ -62,13 +62,13 @@ func newLimitedLookupTask(ctx context.Context, unmatched bool, limits join.Limit
 	})
 	l.env.Now = func() time.Time { return l.now }
 	l.op = operator.NewLookup(l.env, 0, join.Limit(lookup, limits), unmatched,
-		func(_ context.Context, r *operator.Record[string, string]) (string, error) {
+		func(_ context.Context, r *weir.Record[string, string]) (string, error) {
 			if r.Value == "no query" {
 				return "", errors.New("no query")
 			}
 			return r.Value, nil
 		},
-		func(_ context.Context, r *operator.Record[string, string], row *string) (string, error) {
+		func(_ context.Context, r *weir.Record[string, string], row *string) (string, error) {
 			switch {
 			case r.Value == "unwanted":
 				return "", errors.New("unwanted")
@@ -83,9 +83,9 @@ func newLimitedLookupTask(ctx context.Context, unmatched bool, limits join.Limit
 // receive gives it records, skipping those that fail at once.
 func (l *lookupTask) receive(values ...string) (failed []int64) {
 	for _, v := range values {
-		l.env.Origin = operator.Origin{Topic: "t", Offset: l.offset}
-		header := []codec.Header{{Key: "h", Value: []byte(v)}}
-		r := operator.Record[string, string]{Key: "k", Value: v, Millis: l.offset, Origin: &l.env.Origin, Headers: header}
+		l.env.Origin = weir.Origin{Topic: "t", Offset: l.offset}
+		header := []weir.Header{{Key: "h", Value: []byte(v)}}
+		r := weir.Record[string, string]{Key: "k", Value: v, Millis: l.offset, Origin: &l.env.Origin, Headers: header}
 		if err := l.op.Receive(&r); err != nil {
 			failed = append(failed, l.offset)
 		}
@@ -100,7 +100,7 @@ func (l *lookupTask) receive(values ...string) (failed []int64) {
 func (l *lookupTask) settle() (failed []int64, unavailable error) {
 	for {
 		err := l.try()
-		var unsettled *operator.UnsettledError
+		var unsettled *weir.RetryLaterError
 		switch {
 		case err == nil:
 			return failed, nil
@@ -186,7 +186,7 @@ func TestAnErrorOfALookupIsThatOfOneRecord(t *testing.T) {
 
 func TestALookupThatIsUnavailableIsAskedAgain(t *testing.T) {
 	for name, away := range map[string]error{
-		"unavailable": fmt.Errorf("try: %w", &join.UnavailableError{RetryAfter: 7e9}),
+		"unavailable": fmt.Errorf("try: %w", &weir.RetryLaterError{RetryAfter: 7e9}),
 		"too slow":    fmt.Errorf("query: %w", context.DeadlineExceeded),
 	} {
 		l := newLookupTask(t.Context(), false)
@@ -194,7 +194,7 @@ func TestALookupThatIsUnavailableIsAskedAgain(t *testing.T) {
 		l.err = away
 		for range 3 {
 			failed, err := l.settle()
-			unsettled, ok := errors.AsType[*operator.UnsettledError](err)
+			unsettled, ok := errors.AsType[*weir.RetryLaterError](err)
 			if !ok || failed != nil || len(l.results.results) != 0 {
 				t.Fatal(name, failed, err)
 			}
@@ -249,7 +249,7 @@ func TestAQueryThatNeverFindsAnAnswerIsGivenUp(t *testing.T) {
 
 // While nothing is answered nothing is given up, however long it lasts. With a limit all that waits is, and goes on afterwards.
 func TestAnOutageOfALookupLosesNothingUnlessThereIsALimit(t *testing.T) {
-	for _, away := range []error{&join.UnavailableError{}, context.DeadlineExceeded} {
+	for _, away := range []error{&weir.RetryLaterError{}, context.DeadlineExceeded} {
 		l := newLookupTask(t.Context(), false)
 		l.receive("a")
 		if failed, err := l.settle(); failed != nil || err != nil {
@@ -304,7 +304,7 @@ func TestLookupJoinsAgreeWithALoop(t *testing.T) {
 				got := l.receive(batch...)
 				l.err = nil
 				if random.IntN(3) == 0 {
-					l.err = &join.UnavailableError{}
+					l.err = &weir.RetryLaterError{}
 				}
 				more, err := l.settle()
 				if err != nil {
@@ -362,12 +362,12 @@ func BenchmarkLookupJoin(b *testing.B) {
 				b.Run(fmt.Sprintf("%s/keys=%d/batch=%d", name, keys, batch), func(b *testing.B) {
 					names, env, out := benchKeys(keys), benchEnv(b), &discarded{}
 					op := operator.NewLookup(env, 0, lookup, false,
-						func(_ context.Context, r *operator.Record[string, int]) (string, error) { return r.Key, nil },
-						func(_ context.Context, r *operator.Record[string, int], row *int) (int, error) {
+						func(_ context.Context, r *weir.Record[string, int]) (string, error) { return r.Key, nil },
+						func(_ context.Context, r *weir.Record[string, int], row *int) (int, error) {
 							return r.Value + *row, nil
 						},
 						operator.Receiver[string, int](out))
-					r := operator.Record[string, int]{Value: 1, Origin: &env.Origin}
+					r := weir.Record[string, int]{Value: 1, Origin: &env.Origin}
 					i, n := 0, 0
 					b.ReportAllocs()
 					for b.Loop() {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 )
 
@@ -57,13 +58,13 @@ func (c waiterCodec[V]) Decode(ctx *codec.Context, data []byte) (w waiter[V], er
 }
 
 // from sets where the input record lay.
-func (w *waiter[V]) from(o *Origin) {
+func (w *waiter[V]) from(o *weir.Origin) {
 	w.Topic, w.Offset, w.Size, w.LeaderEpoch = o.Topic, o.Offset, int64(o.Size), int64(o.LeaderEpoch)
 }
 
 // origin returns where the input record lay, in a partition.
-func (w *waiter[V]) origin(partition int32) Origin {
-	return Origin{Topic: w.Topic, Partition: partition, Offset: w.Offset, Size: int(w.Size), LeaderEpoch: int32(w.LeaderEpoch)}
+func (w *waiter[V]) origin(partition int32) weir.Origin {
+	return weir.Origin{Topic: w.Topic, Partition: partition, Offset: w.Offset, Size: int(w.Size), LeaderEpoch: int32(w.LeaderEpoch)}
 }
 
 // nothing is the codec of rows that have no value.

@@ -13,6 +13,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/longtest"
 	"github.com/weirstreams/weir/join"
@@ -231,7 +232,7 @@ func (m *intervalModel) process(r sided) (results []string, late bool) {
 // lines keeps what a join emits.
 type lines struct{ results []string }
 
-func (g *lines) Receive(r *operator.Record[string, string]) error {
+func (g *lines) Receive(r *weir.Record[string, string]) error {
 	g.results = append(g.results, fmt.Sprintf("%s: %s at %d", r.Key, r.Value, r.Millis))
 	return nil
 }
@@ -274,7 +275,7 @@ func joinCase(t *testing.T, seed uint64) bool {
 		m, what = a, fmt.Sprintf("%+v", *a)
 		build = func(env *operator.Env, next operator.Receiver[string, string]) (left, right operator.Receiver[string, string], err error) {
 			j, err := operator.NewAsOf(env, 0, d, codec.String(), codec.String(), codec.String(), a.left,
-				func(_ context.Context, l *operator.Record[string, string], r *operator.Matched[string]) (string, error) {
+				func(_ context.Context, l *weir.Record[string, string], r *operator.Matched[string]) (string, error) {
 					if r == nil {
 						return "(" + l.Value + ", null)", nil
 					}
@@ -297,7 +298,7 @@ func joinCase(t *testing.T, seed uint64) bool {
 		m, what = i, fmt.Sprintf("%+v", *i)
 		build = func(env *operator.Env, next operator.Receiver[string, string]) (left, right operator.Receiver[string, string], err error) {
 			j, err := operator.NewInterval(env, 0, d, codec.String(), codec.String(), codec.String(), i.left, i.right,
-				func(_ context.Context, l, r *operator.Record[string, string]) (string, error) {
+				func(_ context.Context, l, r *weir.Record[string, string]) (string, error) {
 					var left, right *string
 					if l != nil {
 						left = &l.Value
@@ -349,7 +350,7 @@ func joinCase(t *testing.T, seed uint64) bool {
 		seen = append(seen, r)
 		got.results = nil
 		env.Late = 0
-		record := operator.Record[string, string]{Key: r.key, Value: r.value, ValueNull: r.null, Millis: r.at, Origin: &env.Origin}
+		record := weir.Record[string, string]{Key: r.key, Value: r.value, ValueNull: r.null, Millis: r.at, Origin: &env.Origin}
 		side := left
 		if r.right {
 			side = right

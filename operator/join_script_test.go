@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/stream"
@@ -102,7 +103,7 @@ func runJoinScript(t *testing.T, script string, between func(*testkit.Driver)) s
 		}
 		r := testkit.Record[string, string]{
 			Key: fields[1], Value: fields[3], Time: time.UnixMilli(millis), ValueNull: fields[3] == "-", KeyNull: fields[1] == "-",
-			Headers: []stream.Header{{Key: "of", Value: []byte(fields[3])}},
+			Headers: []weir.Header{{Key: "of", Value: []byte(fields[3])}},
 		}
 		topic := joinLeft
 		if fields[0] == "R" {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/operator"
@@ -26,7 +27,7 @@ func hour(t *testing.T, build func(env *operator.Env) (left, right operator.Rece
 	left, right := build(env)
 	keys := benchKeys(10)
 	for second := range int64(3600) {
-		r := operator.Record[string, int]{Key: keys[second%10], Value: 1, Millis: 1000 * second, Origin: &env.Origin}
+		r := weir.Record[string, int]{Key: keys[second%10], Value: 1, Millis: 1000 * second, Origin: &env.Origin}
 		if err := left.Receive(&r); err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +51,7 @@ func hour(t *testing.T, build func(env *operator.Env) (left, right operator.Rece
 func TestAnAsOfJoinKeepsTheGraceOfEachKey(t *testing.T) {
 	rows, most := hour(t, func(env *operator.Env) (left, right operator.Receiver[string, int]) {
 		j, err := operator.NewAsOf(env, 0, join.Grace(time.Minute), codec.String(), codec.Int(), codec.Int(), true,
-			func(context.Context, *operator.Record[string, int], *operator.Matched[int]) (int, error) {
+			func(context.Context, *weir.Record[string, int], *operator.Matched[int]) (int, error) {
 				return 0, nil
 			}, &discarded{})
 		if err != nil {
@@ -68,7 +69,7 @@ func TestAForwardJoinKeepsWhatWaits(t *testing.T) {
 	rows, most := hour(t, func(env *operator.Env) (left, right operator.Receiver[string, int]) {
 		d := join.Grace(50 * time.Second).Tolerance(5 * time.Second).Forward()
 		j, err := operator.NewAsOf(env, 0, d, codec.String(), codec.Int(), codec.Int(), true,
-			func(context.Context, *operator.Record[string, int], *operator.Matched[int]) (int, error) {
+			func(context.Context, *weir.Record[string, int], *operator.Matched[int]) (int, error) {
 				return 0, nil
 			}, &discarded{})
 		if err != nil {
@@ -85,7 +86,7 @@ func TestAForwardJoinKeepsWhatWaits(t *testing.T) {
 func TestAnIntervalJoinKeepsTheGraceOfThePartition(t *testing.T) {
 	rows, most := hour(t, func(env *operator.Env) (left, right operator.Receiver[string, int]) {
 		j, err := operator.NewInterval(env, 0, join.Within(time.Second, time.Second).Grace(time.Minute), codec.String(), codec.Int(), codec.Int(),
-			true, true, func(context.Context, *operator.Record[string, int], *operator.Record[string, int]) (int, error) {
+			true, true, func(context.Context, *weir.Record[string, int], *weir.Record[string, int]) (int, error) {
 				return 0, nil
 			}, &discarded{})
 		if err != nil {

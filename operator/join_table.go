@@ -1,6 +1,10 @@
 package operator
 
-import "context"
+import (
+	"context"
+
+	"github.com/weirstreams/weir"
+)
 
 // TableJoin joins each record of a stream with the row that a table has for its key at that moment. Results carry the key,
 // time and headers of the record.
@@ -10,15 +14,15 @@ type TableJoin[K, V, T, W any] struct {
 	Table View[K, T]
 	// Unmatched says whether Merge is called, with nil, if there is no row.
 	Unmatched bool
-	Merge     func(ctx context.Context, r *Record[K, V], row *T) (W, error)
+	Merge     func(ctx context.Context, r *weir.Record[K, V], row *T) (W, error)
 	Next      Receiver[K, W]
 
 	row T
-	out Record[K, W]
+	out weir.Record[K, W]
 }
 
 // Receive implements [Receiver]. Records with a null key are skipped and counted.
-func (j *TableJoin[K, V, T, W]) Receive(r *Record[K, V]) (err error) {
+func (j *TableJoin[K, V, T, W]) Receive(r *weir.Record[K, V]) (err error) {
 	j.Env.Enter(j.Node)
 	if r.KeyNull {
 		j.Env.skipNullKey(j.Node)
@@ -52,7 +56,7 @@ type Tables[K, V, R, W any] struct {
 	Next  Receiver[K, Change[W]]
 
 	old, row W
-	out      Record[K, Change[W]]
+	out      weir.Record[K, Change[W]]
 	// Here, not on the stack: arguments of functions escape.
 	left  V
 	right R
@@ -114,7 +118,7 @@ type (
 )
 
 // Receive implements [Receiver].
-func (l *tablesLeft[K, V, R, W]) Receive(r *Record[K, Change[V]]) error {
+func (l *tablesLeft[K, V, R, W]) Receive(r *weir.Record[K, Change[V]]) error {
 	j := (*Tables[K, V, R, W])(l)
 	j.Env.Enter(j.Node)
 	var other *R
@@ -133,7 +137,7 @@ func (l *tablesLeft[K, V, R, W]) Receive(r *Record[K, Change[V]]) error {
 }
 
 // Receive implements [Receiver].
-func (l *tablesRight[K, V, R, W]) Receive(r *Record[K, Change[R]]) error {
+func (l *tablesRight[K, V, R, W]) Receive(r *weir.Record[K, Change[R]]) error {
 	j := (*Tables[K, V, R, W])(l)
 	j.Env.Enter(j.Node)
 	var other *V

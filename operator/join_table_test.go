@@ -10,6 +10,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/longtest"
 	"github.com/weirstreams/weir/operator"
@@ -19,7 +20,7 @@ import (
 // changes keeps what a table emits.
 type changes struct{ results []string }
 
-func (g *changes) Receive(r *operator.Record[string, operator.Change[string]]) error {
+func (g *changes) Receive(r *weir.Record[string, operator.Change[string]]) error {
 	text := func(s *string) string {
 		if s == nil {
 			return "none"
@@ -73,7 +74,7 @@ func tableCase(t *testing.T, seed uint64) bool {
 		sides[1] = &operator.Table[string, string]{Env: env, Rows: rows[1], Next: joined.Right()}
 		lookup = &operator.TableJoin[string, string, string, string]{
 			Env: env, Table: &joined.Sides, Unmatched: true, Next: &looked,
-			Merge: func(_ context.Context, r *operator.Record[string, string], row *string) (string, error) {
+			Merge: func(_ context.Context, r *weir.Record[string, string], row *string) (string, error) {
 				if row == nil {
 					return r.Value + " none", nil
 				}
@@ -100,7 +101,7 @@ func tableCase(t *testing.T, seed uint64) bool {
 	var seen []sided
 	for i := range 10 + random.IntN(30) {
 		key := []string{"a", "bb", ""}[random.IntN(3)]
-		r := operator.Record[string, string]{Key: key, Value: fmt.Sprint(i), Millis: int64(i), Origin: &env.Origin}
+		r := weir.Record[string, string]{Key: key, Value: fmt.Sprint(i), Millis: int64(i), Origin: &env.Origin}
 		got.results, looked.results = nil, nil
 		side := random.IntN(3)
 		var want, wantLooked []string

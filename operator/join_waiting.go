@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/store"
@@ -18,7 +19,7 @@ type waiting[K, V, R, W any] struct {
 	left *store.Timestamped[Held[V]]
 	null nullRule[V]
 	due  []store.Timed[Held[V]] // scratch
-	held Record[K, V]           // scratch
+	held weir.Record[K, V]      // scratch
 }
 
 func newWaiting[K, V, R, W any](a *AsOf[K, V, R, W], d join.AsOf, key codec.Codec[K], left codec.Codec[V]) (*waiting[K, V, R, W], error) {
@@ -93,7 +94,7 @@ func (w *waiting[K, V, R, W]) release(encoded []byte, limit int64) error {
 	var failed error
 	for i := range due {
 		it := &due[i]
-		w.held = Record[K, V]{
+		w.held = weir.Record[K, V]{
 			Key: key, Value: it.Value.Value, Millis: it.At, Headers: it.Value.Headers, Origin: &w.env.Origin, ValueNull: it.Value.Null,
 		}
 		match, _, err := w.find(it.At)
@@ -139,7 +140,7 @@ func (w *waiting[K, V, R, W]) find(at int64) (match *store.Timed[Held[R]], open 
 	}
 }
 
-func (w *waiting[K, V, R, W]) receiveLeft(key []byte, r *Record[K, V]) error {
+func (w *waiting[K, V, R, W]) receiveLeft(key []byte, r *weir.Record[K, V]) error {
 	reached, err := w.advance(r.Millis)
 	if err != nil {
 		return err
@@ -163,7 +164,7 @@ func (w *waiting[K, V, R, W]) receiveLeft(key []byte, r *Record[K, V]) error {
 	return Fatal(err)
 }
 
-func (w *waiting[K, V, R, W]) receiveRight(key []byte, r *Record[K, R]) error {
+func (w *waiting[K, V, R, W]) receiveRight(key []byte, r *weir.Record[K, R]) error {
 	// First those that cannot match it any more: they would have been emitted before, had their time come before.
 	_, failed := w.advance(r.Millis)
 	if failed != nil && IsFatal(failed) {

@@ -1,5 +1,7 @@
 package operator
 
+import "github.com/weirstreams/weir"
+
 // LateRecord is a record that an operator did not use because of its time.
 type LateRecord struct {
 	// Node is the number of the operator's node, Store the name of the store that would have taken the record.
@@ -11,11 +13,11 @@ type LateRecord struct {
 	Key, Value any
 	Millis     int64
 	// Origin says where the input record lies.
-	Origin Origin
+	Origin weir.Origin
 }
 
 // skipLate counts a record that came too late, and shows it to OnLate.
-func skipLate[K, V any](env *Env, node int, store, reason string, r *Record[K, V]) {
+func skipLate[K, V any](env *Env, node int, store, reason string, r *weir.Record[K, V]) {
 	env.Late++
 	if env.OnLate != nil {
 		env.OnLate(LateRecord{Node: node, Store: store, Reason: reason, Key: r.Key, Value: r.Value, Millis: r.Millis, Origin: *r.Origin})

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/graph"
@@ -34,7 +35,7 @@ func toLateness(f flight) lateness { return lateness{f.Origin, f.Delay} }
 func origin(l lateness) string     { return l.Origin }
 func delay(l lateness) int         { return l.Delay }
 func toSeconds(l lateness) int     { return l.Delay * 60 }
-func lateOrigin(_ context.Context, r *operator.Record[string, lateness]) (string, error) {
+func lateOrigin(_ context.Context, r *weir.Record[string, lateness]) (string, error) {
 	return origin(r.Value), nil
 }
 
@@ -45,15 +46,15 @@ const (
 )
 
 // schedule returns records in the order of time, which run over some windows of a minute.
-func schedule() []operator.Record[string, flight] {
-	records := make([]operator.Record[string, flight], benchRecords)
+func schedule() []weir.Record[string, flight] {
+	records := make([]weir.Record[string, flight], benchRecords)
 	for i := range records {
 		from := "A" + strconv.Itoa(i*7919%benchAirports)
 		delay := 20 + i%90
 		if i%4 == 0 {
 			delay = 0
 		}
-		records[i] = operator.Record[string, flight]{
+		records[i] = weir.Record[string, flight]{
 			Key:    from,
 			Value:  flight{Date: "2008-01-03", Delay: delay, Distance: 300 + i%2000, Origin: from, Destination: "SFO"},
 			Millis: int64(i) * benchSpan / benchRecords,
@@ -88,7 +89,7 @@ func lower[W any](
 func newEnv(tb testing.TB) *operator.Env {
 	backend := store.NewMemory()
 	return &operator.Env{
-		Context: tb.Context(), Logger: slog.New(slog.DiscardHandler), Origin: operator.Origin{Topic: "in"},
+		Context: tb.Context(), Logger: slog.New(slog.DiscardHandler), Origin: weir.Origin{Topic: "in"},
 		Space: func(name string) (store.Space, error) {
 			return store.Space{Name: name, Backend: backend, Prefix: []byte(name), CacheBytes: 1 << 20}, nil
 		},
@@ -134,14 +135,14 @@ func (t *total) add(n int) { t.records++; t.sum += n }
 
 type totalOfInts struct{ total }
 
-func (t *totalOfInts) Receive(r *operator.Record[string, int]) error {
+func (t *totalOfInts) Receive(r *weir.Record[string, int]) error {
 	t.add(r.Value)
 	return nil
 }
 
 type totalOfWindows struct{ total }
 
-func (t *totalOfWindows) Receive(r *operator.Record[string, window.Result[int]]) error {
+func (t *totalOfWindows) Receive(r *weir.Record[string, window.Result[int]]) error {
 	t.add(r.Value.Value)
 	return nil
 }
@@ -149,7 +150,7 @@ func (t *totalOfWindows) Receive(r *operator.Record[string, window.Result[int]])
 // handWrittenMap is what filterMapMap does, without operators.
 //
 //go:noinline
-func handWrittenMap(r *operator.Record[string, flight], end *total) {
+func handWrittenMap(r *weir.Record[string, flight], end *total) {
 	if isLate(r.Value) {
 		end.add(toSeconds(toLateness(r.Value)))
 	}
@@ -164,7 +165,7 @@ type openWindow struct {
 // handWrittenSum is what filterMapGroupWindowSum does, for records in the order of time.
 //
 //go:noinline
-func handWrittenSum(r *operator.Record[string, flight], open map[string]*openWindow, end *total) {
+func handWrittenSum(r *weir.Record[string, flight], open map[string]*openWindow, end *total) {
 	if !isLate(r.Value) {
 		return
 	}
@@ -183,7 +184,7 @@ func handWrittenSum(r *operator.Record[string, flight], open map[string]*openWin
 }
 
 // feed returns a function that hands the next record to process. When all had their turn, they come again, later.
-func feed(process func(*operator.Record[string, flight])) func() {
+func feed(process func(*weir.Record[string, flight])) func() {
 	records := schedule()
 	i := 0
 	return func() {
@@ -194,8 +195,8 @@ func feed(process func(*operator.Record[string, flight])) func() {
 	}
 }
 
-func receive(tb testing.TB, first operator.Receiver[string, flight]) func(*operator.Record[string, flight]) {
-	return func(r *operator.Record[string, flight]) {
+func receive(tb testing.TB, first operator.Receiver[string, flight]) func(*weir.Record[string, flight]) {
+	return func(r *weir.Record[string, flight]) {
 		if err := first.Receive(r); err != nil {
 			tb.Fatal(err)
 		}
@@ -206,7 +207,7 @@ func TestLoweredChainsAgreeWithHandWrittenLoops(t *testing.T) {
 	var lowered totalOfInts
 	var byHand total
 	next := feed(receive(t, filterMapMap(t, &lowered)))
-	nextByHand := feed(func(r *operator.Record[string, flight]) { handWrittenMap(r, &byHand) })
+	nextByHand := feed(func(r *weir.Record[string, flight]) { handWrittenMap(r, &byHand) })
 	for range 3 * benchRecords {
 		next()
 		nextByHand()
@@ -218,7 +219,7 @@ func TestLoweredChainsAgreeWithHandWrittenLoops(t *testing.T) {
 	byHand = total{}
 	open := map[string]*openWindow{}
 	next = feed(receive(t, filterMapGroupWindowSum(t, &loweredSums)))
-	nextByHand = feed(func(r *operator.Record[string, flight]) { handWrittenSum(r, open, &byHand) })
+	nextByHand = feed(func(r *weir.Record[string, flight]) { handWrittenSum(r, open, &byHand) })
 	for range 3 * benchRecords {
 		next()
 		nextByHand()
@@ -253,7 +254,7 @@ func BenchmarkLoweredFilterMapMap(b *testing.B) {
 
 func BenchmarkHandWrittenFilterMapMap(b *testing.B) {
 	var end total
-	benchmark(b, func(r *operator.Record[string, flight]) { handWrittenMap(r, &end) }, 3)
+	benchmark(b, func(r *weir.Record[string, flight]) { handWrittenMap(r, &end) }, 3)
 }
 
 // BenchmarkLoweredFilterMapGroupWindowSum is compared with BenchmarkHandWrittenFilterMapGroupWindowSum.
@@ -264,16 +265,16 @@ func BenchmarkLoweredFilterMapGroupWindowSum(b *testing.B) {
 func BenchmarkHandWrittenFilterMapGroupWindowSum(b *testing.B) {
 	var end total
 	open := map[string]*openWindow{}
-	benchmark(b, func(r *operator.Record[string, flight]) { handWrittenSum(r, open, &end) }, 4)
+	benchmark(b, func(r *weir.Record[string, flight]) { handWrittenSum(r, open, &end) }, 4)
 }
 
 // BenchmarkLoweredNothing is what the loop of the other benchmarks costs.
 func BenchmarkLoweredNothing(b *testing.B) {
-	benchmark(b, func(*operator.Record[string, flight]) {}, 1)
+	benchmark(b, func(*weir.Record[string, flight]) {}, 1)
 }
 
 // benchmark measures one record at a time. One record in four ends at the filter.
-func benchmark(b *testing.B, process func(*operator.Record[string, flight]), operators int) {
+func benchmark(b *testing.B, process func(*weir.Record[string, flight]), operators int) {
 	next := feed(process)
 	for range benchRecords {
 		next()

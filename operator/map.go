@@ -1,6 +1,10 @@
 package operator
 
-import "context"
+import (
+	"context"
+
+	"github.com/weirstreams/weir"
+)
 
 // Map emits one record for each, with the value that a function makes of it. Key, time and headers are kept.
 type Map[K, V, W any] struct {
@@ -9,11 +13,11 @@ type Map[K, V, W any] struct {
 	F    func(V) W
 	Next Receiver[K, W]
 
-	out Record[K, W]
+	out weir.Record[K, W]
 }
 
 // Receive implements [Receiver].
-func (m *Map[K, V, W]) Receive(r *Record[K, V]) error {
+func (m *Map[K, V, W]) Receive(r *weir.Record[K, V]) error {
 	m.Env.Enter(m.Node)
 	derive(&m.out, r)
 	m.out.Value = m.F(r.Value)
@@ -24,14 +28,14 @@ func (m *Map[K, V, W]) Receive(r *Record[K, V]) error {
 type MapRecord[K, V, W any] struct {
 	Env  *Env
 	Node int
-	F    func(context.Context, *Record[K, V]) (W, error)
+	F    func(context.Context, *weir.Record[K, V]) (W, error)
 	Next Receiver[K, W]
 
-	out Record[K, W]
+	out weir.Record[K, W]
 }
 
 // Receive implements [Receiver].
-func (m *MapRecord[K, V, W]) Receive(r *Record[K, V]) error {
+func (m *MapRecord[K, V, W]) Receive(r *weir.Record[K, V]) error {
 	m.Env.Enter(m.Node)
 	derive(&m.out, r)
 	var err error
@@ -42,7 +46,7 @@ func (m *MapRecord[K, V, W]) Receive(r *Record[K, V]) error {
 }
 
 // derive copies everything but the value of from. The value that is written next is not null.
-func derive[K, V, W any](to *Record[K, W], from *Record[K, V]) {
+func derive[K, V, W any](to *weir.Record[K, W], from *weir.Record[K, V]) {
 	to.Key = from.Key
 	to.Millis = from.Millis
 	to.Headers = from.Headers

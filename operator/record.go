@@ -1,53 +1,15 @@
 package operator
 
 import (
-	"time"
-
-	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir"
 )
-
-// Record is one record on its way through the operators.
-//
-// A function that is given a Record owns the struct, but not the targets of Headers and Origin: they are valid during
-// the call and must be copied to be kept, and must not be changed.
-type Record[K, V any] struct {
-	Key   K
-	Value V
-	// Millis is the event time in milliseconds since the Unix epoch. See Time and SetTime.
-	Millis int64
-	// Headers are the headers of the record, in order, duplicates kept.
-	Headers []codec.Header
-	// Origin is the input record that this record descends from.
-	Origin *Origin
-	// KeyNull and ValueNull say that the key or value was null on the topic. Key and Value are then the zero values.
-	KeyNull, ValueNull bool
-}
-
-// Time returns the event time of the record.
-func (r *Record[K, V]) Time() time.Time { return time.UnixMilli(r.Millis) }
-
-// SetTime sets the event time of the record, cut to milliseconds.
-func (r *Record[K, V]) SetTime(t time.Time) { r.Millis = t.UnixMilli() }
-
-// Origin says where the input record lay that is being processed. Everything that comes of one input record has the
-// same Origin, however often it was mapped, expanded or aggregated.
-type Origin struct {
-	Topic     string
-	Partition int32
-	Offset    int64
-	// Size is the length of the value on the topic in bytes, 0 for a null and in errors of records that the cluster refused.
-	Size int
-	// LeaderEpoch is the epoch of the partition's leader that appended the record, as the broker wrote it into the record's batch.
-	// It is -1 for message formats older than Kafka 0.11, and 0 in errors of records that the cluster refused.
-	LeaderEpoch int32
-}
 
 // A Receiver takes the records that an operator emits.
 //
 // The record belongs to the caller: it is valid until Receive returns, and a receiver must not change it. After an
 // error the caller stops working on its input record and returns the error as it is.
 type Receiver[K, V any] interface {
-	Receive(r *Record[K, V]) error
+	Receive(r *weir.Record[K, V]) error
 }
 
 // FanOut returns a receiver that hands every record to each of next, in order. With none it drops the record.
@@ -60,7 +22,7 @@ func FanOut[K, V any](next []Receiver[K, V]) Receiver[K, V] {
 
 type fanOut[K, V any] []Receiver[K, V]
 
-func (f fanOut[K, V]) Receive(r *Record[K, V]) error {
+func (f fanOut[K, V]) Receive(r *weir.Record[K, V]) error {
 	for _, next := range f {
 		if err := next.Receive(r); err != nil {
 			return err

@@ -3,6 +3,7 @@ package operator
 import (
 	"context"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/window"
@@ -12,15 +13,15 @@ import (
 // with a null key are skipped and counted.
 type Reduce[K, V any] struct {
 	states[K, *store.Cell[V]]
-	f    func(context.Context, V, *Record[K, V]) (V, error)
+	f    func(context.Context, V, *weir.Record[K, V]) (V, error)
 	null nullRule[V]
 	next Receiver[K, V]
-	out  Record[K, V]
+	out  weir.Record[K, V]
 }
 
 // NewReduce opens the cell in the task of env and returns the operator.
 func NewReduce[K, V any](
-	env *Env, node int, cell *store.CellHandle[V], key codec.Codec[K], f func(context.Context, V, *Record[K, V]) (V, error), next Receiver[K, V],
+	env *Env, node int, cell *store.CellHandle[V], key codec.Codec[K], f func(context.Context, V, *weir.Record[K, V]) (V, error), next Receiver[K, V],
 ) (*Reduce[K, V], error) {
 	s, err := openStates(env, node, cell, key)
 	if err != nil {
@@ -30,7 +31,7 @@ func NewReduce[K, V any](
 }
 
 // Receive implements [Receiver].
-func (m *Reduce[K, V]) Receive(r *Record[K, V]) error {
+func (m *Reduce[K, V]) Receive(r *weir.Record[K, V]) error {
 	ok, err := m.enter(r.Key, r.KeyNull, r.Millis)
 	if err != nil || !ok || r.ValueNull || m.null.is(r.Value) {
 		return err
@@ -56,7 +57,7 @@ type Aggregate[K, V, A, R any] struct {
 	next       Receiver[K, R]
 	// Here, not on the stack: arguments of aggregators escape.
 	acc A
-	out Record[K, R]
+	out weir.Record[K, R]
 }
 
 // NewAggregate opens the cell in the task of env and returns the operator.
@@ -72,7 +73,7 @@ func NewAggregate[K, V, A, R any](
 }
 
 // Receive implements [Receiver].
-func (m *Aggregate[K, V, A, R]) Receive(r *Record[K, V]) error {
+func (m *Aggregate[K, V, A, R]) Receive(r *weir.Record[K, V]) error {
 	ok, err := m.enter(r.Key, r.KeyNull, r.Millis)
 	if err != nil || !ok || !m.takesNull && (r.ValueNull || m.null.is(r.Value)) {
 		return err

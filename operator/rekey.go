@@ -1,19 +1,23 @@
 package operator
 
-import "context"
+import (
+	"context"
+
+	"github.com/weirstreams/weir"
+)
 
 // Rekey replaces the key of each record by the one that a function makes of the record.
 type Rekey[K, V, L any] struct {
 	Env  *Env
 	Node int
-	F    func(context.Context, *Record[K, V]) (L, error)
+	F    func(context.Context, *weir.Record[K, V]) (L, error)
 	Next Receiver[L, V]
 
-	out Record[L, V]
+	out weir.Record[L, V]
 }
 
 // Receive implements [Receiver].
-func (m *Rekey[K, V, L]) Receive(r *Record[K, V]) error {
+func (m *Rekey[K, V, L]) Receive(r *weir.Record[K, V]) error {
 	m.Env.Enter(m.Node)
 	key, err := m.F(m.Env.Context, r)
 	if err != nil {

@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/murmur2"
@@ -22,7 +23,7 @@ type Sink[K, V any] struct {
 	buffer       []byte
 	record       broker.Record
 	write        *Write[K, V] // nil if what comes is what is written
-	out          Record[K, V]
+	out          weir.Record[K, V]
 }
 
 // NewSink returns a sink that writes to output, the topic of that name.
@@ -36,7 +37,7 @@ func NewSink[K, V any](env *Env, node int, topic string, key codec.Codec[K], val
 }
 
 // Receive implements [Receiver].
-func (s *Sink[K, V]) Receive(r *Record[K, V]) error {
+func (s *Sink[K, V]) Receive(r *weir.Record[K, V]) error {
 	s.env.Enter(s.node)
 	partition := int32(-1)
 	var err error

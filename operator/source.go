@@ -2,9 +2,9 @@ package operator
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
 )
@@ -24,21 +24,21 @@ type Source[K, V any] struct {
 	value        codec.Codec[V]
 	keyContext   codec.Context
 	valueContext codec.Context
-	split        codec.Splitter[V]         // nil if a message holds one value
-	values       []V                       // empty between messages, for its memory
-	at           func(*Record[K, V]) int64 // nil takes the time of the message
+	split        codec.Splitter[V]              // nil if a message holds one value
+	values       []V                            // empty between messages, for its memory
+	at           func(*weir.Record[K, V]) int64 // nil takes the time of the message
 	keyNull      nullRule[K]
 	valueNull    nullRule[V]
-	format       []string       // names of headers that go no further
-	headers      []codec.Header // those that do, if some do not
+	format       []string      // names of headers that go no further
+	headers      []weir.Header // those that do, if some do not
 	next         Receiver[K, V]
-	out          Record[K, V]
+	out          weir.Record[K, V]
 }
 
 // NewSource returns a source that hands the records of topic to next. at says the event time of a record, in milliseconds; if
 // it is nil, that is the time of the message.
 func NewSource[K, V any](
-	env *Env, node int, topic string, key codec.Codec[K], value codec.Codec[V], at func(*Record[K, V]) int64, next Receiver[K, V],
+	env *Env, node int, topic string, key codec.Codec[K], value codec.Codec[V], at func(*weir.Record[K, V]) int64, next Receiver[K, V],
 ) *Source[K, V] {
 	split, _ := value.(codec.Splitter[V])
 	return &Source[K, V]{
@@ -55,7 +55,7 @@ func (s *Source[K, V]) Process(r *broker.Record) error {
 	env := s.env
 	env.Enter(s.node)
 	out := &s.out
-	*out = Record[K, V]{Millis: r.Millis, Headers: r.Headers, Origin: &env.Origin, KeyNull: r.Key == nil, ValueNull: r.Value == nil}
+	*out = weir.Record[K, V]{Millis: r.Millis, Headers: r.Headers, Origin: &env.Origin, KeyNull: r.Key == nil, ValueNull: r.Value == nil}
 	var err error
 	if !out.KeyNull {
 		s.keyContext.Headers = r.Headers
@@ -132,7 +132,7 @@ func formatHeaders(c any, part codec.Part) []string {
 }
 
 // withoutFormat returns the headers without those that were about the encoding. The result is valid until the next call.
-func (s *Source[K, V]) withoutFormat(headers []codec.Header) []codec.Header {
+func (s *Source[K, V]) withoutFormat(headers []weir.Header) []weir.Header {
 	s.headers = s.headers[:0]
 	for _, h := range headers {
 		if !slices.Contains(s.format, h.Key) {
@@ -154,27 +154,9 @@ func (s *Source[K, V]) failed(part codec.Part, err error) error {
 // codecError wraps the error of a codec. No policy may skip the record if it is not the cause of the error.
 func codecError(part codec.Part, encoding bool, err error) error {
 	unavailable := errors.Is(err, codec.ErrUnavailable)
-	err = &CodecError{Part: part, Encoding: encoding, Err: err}
+	err = &weir.CodecError{Part: part.String(), Encoding: encoding, Err: err}
 	if unavailable {
 		return Fatal(err)
 	}
 	return err
 }
-
-// CodecError says that a key or a value could not be decoded or encoded.
-type CodecError struct {
-	Part codec.Part
-	// Encoding is true if the record was on its way out.
-	Encoding bool
-	Err      error
-}
-
-func (e *CodecError) Error() string {
-	verb := "decode"
-	if e.Encoding {
-		verb = "encode"
-	}
-	return fmt.Sprintf("%s %s: %v", verb, e.Part, e.Err)
-}
-
-func (e *CodecError) Unwrap() error { return e.Err }

@@ -3,6 +3,7 @@ package operator
 import (
 	"errors"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/store"
 )
@@ -27,7 +28,7 @@ func (e *keyEncoder[K]) encode(key K, null bool) ([]byte, bool, error) {
 	var err error
 	e.buffer, err = e.codec.Append(e.buffer[:0], &e.context, key)
 	if err != nil {
-		return nil, false, &CodecError{Part: codec.Key, Encoding: true, Err: err}
+		return nil, false, &weir.CodecError{Part: codec.Key.String(), Encoding: true, Err: err}
 	}
 	if e.null.encoded(&e.context, e.buffer) {
 		return nil, false, nil

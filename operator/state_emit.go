@@ -3,6 +3,7 @@ package operator
 import (
 	"context"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/store"
 )
@@ -11,25 +12,25 @@ import (
 // emits. Records with a null key are skipped and counted.
 type ProcessState[K, V, T, L, W any] struct {
 	states[K, T]
-	f      func(context.Context, T, *Record[K, V], func(Record[L, W])) error
+	f      func(context.Context, T, *weir.Record[K, V], func(weir.Record[L, W])) error
 	next   Receiver[L, W]
-	emit   func(Record[L, W])
-	origin *Origin
+	emit   func(weir.Record[L, W])
+	origin *weir.Origin
 	failed error // of what came after an emit
-	out    Record[L, W]
+	out    weir.Record[L, W]
 }
 
 // NewProcessState opens the stores in the task of env and returns the operator.
 func NewProcessState[K, V, T, L, W any](
 	env *Env, node int, handle store.Handle[T], key codec.Codec[K],
-	f func(context.Context, T, *Record[K, V], func(Record[L, W])) error, next Receiver[L, W],
+	f func(context.Context, T, *weir.Record[K, V], func(weir.Record[L, W])) error, next Receiver[L, W],
 ) (*ProcessState[K, V, T, L, W], error) {
 	s, err := openStates(env, node, handle, key)
 	if err != nil {
 		return nil, err
 	}
 	m := &ProcessState[K, V, T, L, W]{states: s, f: f, next: next}
-	m.emit = func(r Record[L, W]) {
+	m.emit = func(r weir.Record[L, W]) {
 		if m.failed != nil {
 			return
 		}
@@ -43,7 +44,7 @@ func NewProcessState[K, V, T, L, W any](
 }
 
 // Receive implements [Receiver].
-func (m *ProcessState[K, V, T, L, W]) Receive(r *Record[K, V]) error {
+func (m *ProcessState[K, V, T, L, W]) Receive(r *weir.Record[K, V]) error {
 	ok, err := m.enter(r.Key, r.KeyNull, r.Millis)
 	if err != nil || !ok {
 		return err
@@ -63,15 +64,15 @@ func (m *ProcessState[K, V, T, L, W]) Receive(r *Record[K, V]) error {
 // counted.
 type FlatMapState[K, V, T, W any] struct {
 	states[K, T]
-	f    func(context.Context, T, *Record[K, V]) ([]W, error)
+	f    func(context.Context, T, *weir.Record[K, V]) ([]W, error)
 	next Receiver[K, W]
-	out  Record[K, W]
+	out  weir.Record[K, W]
 }
 
 // NewFlatMapState opens the stores in the task of env and returns the operator.
 func NewFlatMapState[K, V, T, W any](
 	env *Env, node int, handle store.Handle[T], key codec.Codec[K],
-	f func(context.Context, T, *Record[K, V]) ([]W, error), next Receiver[K, W],
+	f func(context.Context, T, *weir.Record[K, V]) ([]W, error), next Receiver[K, W],
 ) (*FlatMapState[K, V, T, W], error) {
 	s, err := openStates(env, node, handle, key)
 	if err != nil {
@@ -81,7 +82,7 @@ func NewFlatMapState[K, V, T, W any](
 }
 
 // Receive implements [Receiver].
-func (m *FlatMapState[K, V, T, W]) Receive(r *Record[K, V]) error {
+func (m *FlatMapState[K, V, T, W]) Receive(r *weir.Record[K, V]) error {
 	ok, err := m.enter(r.Key, r.KeyNull, r.Millis)
 	if err != nil || !ok {
 		return err

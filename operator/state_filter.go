@@ -3,6 +3,7 @@ package operator
 import (
 	"context"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/store"
 )
@@ -11,14 +12,14 @@ import (
 // counted.
 type FilterState[K, V, T any] struct {
 	states[K, T]
-	f    func(context.Context, T, *Record[K, V]) (bool, error)
+	f    func(context.Context, T, *weir.Record[K, V]) (bool, error)
 	next Receiver[K, V]
 }
 
 // NewFilterState opens the stores in the task of env and returns the operator.
 func NewFilterState[K, V, T any](
 	env *Env, node int, handle store.Handle[T], key codec.Codec[K],
-	f func(context.Context, T, *Record[K, V]) (bool, error), next Receiver[K, V],
+	f func(context.Context, T, *weir.Record[K, V]) (bool, error), next Receiver[K, V],
 ) (*FilterState[K, V, T], error) {
 	s, err := openStates(env, node, handle, key)
 	if err != nil {
@@ -28,7 +29,7 @@ func NewFilterState[K, V, T any](
 }
 
 // Receive implements [Receiver].
-func (m *FilterState[K, V, T]) Receive(r *Record[K, V]) error {
+func (m *FilterState[K, V, T]) Receive(r *weir.Record[K, V]) error {
 	ok, err := m.enter(r.Key, r.KeyNull, r.Millis)
 	if err != nil || !ok {
 		return err

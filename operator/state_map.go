@@ -3,6 +3,7 @@ package operator
 import (
 	"context"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/store"
 )
@@ -10,15 +11,15 @@ import (
 // MapState is Map with stores that are placed on the key of the record. Records with a null key are skipped and counted.
 type MapState[K, V, T, W any] struct {
 	states[K, T]
-	f    func(context.Context, T, *Record[K, V]) (W, error)
+	f    func(context.Context, T, *weir.Record[K, V]) (W, error)
 	next Receiver[K, W]
-	out  Record[K, W]
+	out  weir.Record[K, W]
 }
 
 // NewMapState opens the stores in the task of env and returns the operator.
 func NewMapState[K, V, T, W any](
 	env *Env, node int, handle store.Handle[T], key codec.Codec[K],
-	f func(context.Context, T, *Record[K, V]) (W, error), next Receiver[K, W],
+	f func(context.Context, T, *weir.Record[K, V]) (W, error), next Receiver[K, W],
 ) (*MapState[K, V, T, W], error) {
 	s, err := openStates(env, node, handle, key)
 	if err != nil {
@@ -28,7 +29,7 @@ func NewMapState[K, V, T, W any](
 }
 
 // Receive implements [Receiver].
-func (m *MapState[K, V, T, W]) Receive(r *Record[K, V]) error {
+func (m *MapState[K, V, T, W]) Receive(r *weir.Record[K, V]) error {
 	ok, err := m.enter(r.Key, r.KeyNull, r.Millis)
 	if err != nil || !ok {
 		return err

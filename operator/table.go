@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/store"
 )
@@ -56,11 +57,11 @@ type Table[K, V any] struct {
 
 	old V
 	row V
-	out Record[K, Change[V]]
+	out weir.Record[K, Change[V]]
 }
 
 // Receive implements [Receiver]. Records with a null key are skipped and counted.
-func (t *Table[K, V]) Receive(r *Record[K, V]) error {
+func (t *Table[K, V]) Receive(r *weir.Record[K, V]) error {
 	t.Env.Enter(t.Node)
 	key, ok, err := t.Rows.keys.encode(r.Key, r.KeyNull)
 	if err != nil {
@@ -96,11 +97,11 @@ func (t *Table[K, V]) Receive(r *Record[K, V]) error {
 type Changes[K, V any] struct {
 	Next Receiver[K, V]
 
-	out Record[K, V]
+	out weir.Record[K, V]
 }
 
 // Receive implements [Receiver].
-func (c *Changes[K, V]) Receive(r *Record[K, Change[V]]) error {
+func (c *Changes[K, V]) Receive(r *weir.Record[K, Change[V]]) error {
 	derive(&c.out, r)
 	var none V
 	c.out.Value, c.out.ValueNull = none, true

@@ -1,19 +1,23 @@
 package operator
 
-import "context"
+import (
+	"context"
+
+	"github.com/weirstreams/weir"
+)
 
 // Transform makes another record of each: key, value, time and headers. The origin is kept.
 type Transform[K, V, L, W any] struct {
 	Env  *Env
 	Node int
-	F    func(context.Context, *Record[K, V]) (Record[L, W], error)
+	F    func(context.Context, *weir.Record[K, V]) (weir.Record[L, W], error)
 	Next Receiver[L, W]
 
-	out Record[L, W]
+	out weir.Record[L, W]
 }
 
 // Receive implements [Receiver].
-func (m *Transform[K, V, L, W]) Receive(r *Record[K, V]) error {
+func (m *Transform[K, V, L, W]) Receive(r *weir.Record[K, V]) error {
 	m.Env.Enter(m.Node)
 	var err error
 	if m.out, err = m.F(m.Env.Context, r); err != nil {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/window"
@@ -134,7 +135,7 @@ type windows[K, V, A, R any] struct {
 	key         codec.Codec[K]                //
 	keys        keyEncoder[K]                 //
 	next        Receiver[K, window.Result[R]] //
-	out         Record[K, window.Result[R]]
+	out         weir.Record[K, window.Result[R]]
 	pending     suppressed[K, R]
 	deferred    []deferred[R] // scratch: of the record that is being processed
 	// firstItem and untilItem bound the items of a window that a trigger has closed and that goes on.
@@ -150,7 +151,7 @@ type windows[K, V, A, R any] struct {
 }
 
 // place puts the store on the key of a record. It returns nil if the record has none.
-func (w *windows[K, V, A, R]) place(r *Record[K, V]) (*store.Windows[A], error) {
+func (w *windows[K, V, A, R]) place(r *weir.Record[K, V]) (*store.Windows[A], error) {
 	w.env.Enter(w.node)
 	key, ok, err := w.keys.encode(r.Key, r.KeyNull)
 	if err != nil {
@@ -179,7 +180,7 @@ func (w *windows[K, V, A, R]) reached(k *store.Windows[A]) (int64, error) {
 }
 
 // reject reports whether a record's time is out of range, and counts it then.
-func (w *windows[K, V, A, R]) reject(r *Record[K, V], start, end int64) (bool, error) {
+func (w *windows[K, V, A, R]) reject(r *weir.Record[K, V], start, end int64) (bool, error) {
 	switch at := r.Millis; {
 	case at < 0:
 		return true, w.late(r, window.BeforeEpoch, start, end, 0)
@@ -197,13 +198,13 @@ func (w *windows[K, V, A, R]) ahead(at int64) bool {
 }
 
 // counts reports whether the aggregator is to see a record.
-func (w *windows[K, V, A, R]) counts(r *Record[K, V]) bool {
+func (w *windows[K, V, A, R]) counts(r *weir.Record[K, V]) bool {
 	return w.takesNull || !r.ValueNull && !w.null.is(r.Value)
 }
 
 // update adds a record to the window that begins at start, made if there is none. latest is the greatest time that was
 // in it before.
-func (w *windows[K, V, A, R]) update(k *store.Windows[A], r *Record[K, V], start int64) (open *store.Window[A], latest int64) {
+func (w *windows[K, V, A, R]) update(k *store.Windows[A], r *weir.Record[K, V], start int64) (open *store.Window[A], latest int64) {
 	// The aggregator comes first: if it panics, there must be neither a window without records nor a later time.
 	open = k.Find(start)
 	if open != nil {
@@ -233,7 +234,7 @@ func (w *windows[K, V, A, R]) update(k *store.Windows[A], r *Record[K, V], start
 }
 
 // add gives the value of a record to the aggregator.
-func (w *windows[K, V, A, R]) add(acc *A, r *Record[K, V]) {
+func (w *windows[K, V, A, R]) add(acc *A, r *weir.Record[K, V]) {
 	if w.orderer != nil {
 		w.orderer.AddInOrder(acc, r.Value, r.Millis, w.number)
 	} else {
@@ -258,20 +259,20 @@ func (w *windows[K, V, A, R]) enumerate(k *store.Windows[A]) {
 const markClosed = 1
 
 // collect keeps a value for the windows of the current key.
-func (w *windows[K, V, A, R]) collect(r *Record[K, V], at int64) error {
+func (w *windows[K, V, A, R]) collect(r *weir.Record[K, V], at int64) error {
 	if w.collector == nil || !w.counts(r) {
 		return nil
 	}
 	var err error
 	if w.item, err = w.collector.AppendItem(w.item[:0], r.Value); err != nil {
-		return &CodecError{Part: codec.State, Encoding: true, Err: err}
+		return &weir.CodecError{Part: codec.State.String(), Encoding: true, Err: err}
 	}
 	w.store.AddItem(at, w.item)
 	return nil
 }
 
 // late counts a record that a window does not take, and tells the program. reached is the time that closed the window.
-func (w *windows[K, V, A, R]) late(r *Record[K, V], reason window.LateReason, start, end, reached int64) error {
+func (w *windows[K, V, A, R]) late(r *weir.Record[K, V], reason window.LateReason, start, end, reached int64) error {
 	if w.onLate == nil && w.env.OnLate != nil {
 		skipLate(w.env, w.node, w.store.Name(), w.why(reason, r.Millis, start, end, reached), r)
 		return nil

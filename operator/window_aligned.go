@@ -3,6 +3,7 @@ package operator
 import (
 	"math"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/window"
 )
@@ -11,7 +12,7 @@ import (
 type aligned[K, V, A, R any] struct{ *windows[K, V, A, R] }
 
 // Receive implements [Receiver].
-func (w *aligned[K, V, A, R]) Receive(r *Record[K, V]) error {
+func (w *aligned[K, V, A, R]) Receive(r *weir.Record[K, V]) error {
 	k, err := w.place(r)
 	if k == nil || err != nil {
 		return err
@@ -70,7 +71,7 @@ func (w *aligned[K, V, A, R]) Receive(r *Record[K, V]) error {
 }
 
 // addTo adds a record to one window.
-func (w *aligned[K, V, A, R]) addTo(r *Record[K, V], k *store.Windows[A], start int64) error {
+func (w *aligned[K, V, A, R]) addTo(r *weir.Record[K, V], k *store.Windows[A], start int64) error {
 	w.env.Enter(w.node)
 	if w.emission.CloseBefore != nil && w.counts(r) {
 		if err := w.closeBefore(r, k, start); err != nil {
@@ -95,7 +96,7 @@ func (w *aligned[K, V, A, R]) span(start int64) span {
 // closeKey closes the windows of the current key. A closed window is removed before its result is emitted, and the
 // others are still emitted after an error: where the policy is to skip a record that fails, no other result may be lost
 // with it.
-func (w *aligned[K, V, A, R]) closeKey(key K, origin *Origin, k *store.Windows[A], reached int64) error {
+func (w *aligned[K, V, A, R]) closeKey(key K, origin *weir.Origin, k *store.Windows[A], reached int64) error {
 	if len(k.Open) == 0 || k.Open[0].Start+w.size+w.grace > reached {
 		return nil
 	}
@@ -113,7 +114,7 @@ func (w *aligned[K, V, A, R]) closeKey(key K, origin *Origin, k *store.Windows[A
 }
 
 // closed emits the results of closing the window in done.
-func (w *aligned[K, V, A, R]) closed(key K, origin *Origin, k *store.Windows[A]) error {
+func (w *aligned[K, V, A, R]) closed(key K, origin *weir.Origin, k *store.Windows[A]) error {
 	w.closings++
 	if w.emission.Current || w.done.Records == 0 { // none since a trigger closed it
 		return nil
@@ -121,7 +122,7 @@ func (w *aligned[K, V, A, R]) closed(key K, origin *Origin, k *store.Windows[A])
 	return w.emit(key, origin, k, &w.done, w.span(w.done.Start))
 }
 
-func (w *aligned[K, V, A, R]) closePartition(origin *Origin, reached int64) error {
+func (w *aligned[K, V, A, R]) closePartition(origin *weir.Origin, reached int64) error {
 	return w.closeDue(origin, reached, w.closed)
 }
 

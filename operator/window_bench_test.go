@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/store"
@@ -25,8 +26,8 @@ func BenchmarkWindows(b *testing.B) {
 		for i := range names {
 			names[i] = "key" + strconv.Itoa(i)
 		}
-		record := func(i int, expires, together bool) operator.Record[string, int] {
-			r := operator.Record[string, int]{Key: names[i%keys], Value: i, Millis: 12_000}
+		record := func(i int, expires, together bool) weir.Record[string, int] {
+			r := weir.Record[string, int]{Key: names[i%keys], Value: i, Millis: 12_000}
 			if expires {
 				r.Millis = int64(i/keys) * 1000
 				if !together { // with each round of the keys the windows of a tenth of them close
@@ -69,7 +70,7 @@ func BenchmarkWindows(b *testing.B) {
 					b.Fatal(err)
 				}
 				i := 0
-				var r operator.Record[string, int] // here, as a source has it: it escapes
+				var r weir.Record[string, int] // here, as a source has it: it escapes
 				next := func() {
 					r = record(i, k.expires, k.d.ClosesByPartition())
 					r.Origin = &env.Origin

@@ -3,6 +3,7 @@ package operator
 import (
 	"math"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/store"
 )
 
@@ -10,7 +11,7 @@ const noItem = math.MaxInt64
 
 // closeBefore asks whether a window is to close before a value is added to it. The window stays in the store, without
 // records: so the time of its key is not forgotten.
-func (w *aligned[K, V, A, R]) closeBefore(r *Record[K, V], k *store.Windows[A], start int64) error {
+func (w *aligned[K, V, A, R]) closeBefore(r *weir.Record[K, V], k *store.Windows[A], start int64) error {
 	o := k.Find(start)
 	if o == nil || o.Records == 0 {
 		return nil
@@ -33,7 +34,7 @@ func (w *aligned[K, V, A, R]) closeBefore(r *Record[K, V], k *store.Windows[A], 
 }
 
 // closeAfter asks whether a window is to close after a value was added to it.
-func (w *aligned[K, V, A, R]) closeAfter(r *Record[K, V], k *store.Windows[A], o *store.Window[A], s span) error {
+func (w *aligned[K, V, A, R]) closeAfter(r *weir.Record[K, V], k *store.Windows[A], o *store.Window[A], s span) error {
 	w.env.Enter(w.node)
 	if err := w.result(k, o, s.firstItem, s.lastItem); err != nil {
 		return err
@@ -56,7 +57,7 @@ func (w *aligned[K, V, A, R]) restart(o *store.Window[A], firstItem int64) {
 
 // closeDue closes the windows of all keys that end, with grace, at or before reached. closed is called for each, after it was
 // put into done.
-func (w *windows[K, V, A, R]) closeDue(origin *Origin, reached int64, closed func(K, *Origin, *store.Windows[A]) error) error {
+func (w *windows[K, V, A, R]) closeDue(origin *weir.Origin, reached int64, closed func(K, *weir.Origin, *store.Windows[A]) error) error {
 	var failed error
 	for {
 		k, i, encoded, ok, err := w.store.Due(reached - w.grace)

@@ -1,6 +1,9 @@
 package operator
 
-import "github.com/weirstreams/weir/store"
+import (
+	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/store"
+)
 
 // counted is the operator for windows by count. A window is stored under the number of its first record, counted from
 // the first record after the key had no window; Mark is the smallest time in it. Items are kept under the numbers of
@@ -12,7 +15,7 @@ type counted[K, V, A, R any] struct {
 }
 
 // Receive implements [Receiver].
-func (w *counted[K, V, A, R]) Receive(r *Record[K, V]) error {
+func (w *counted[K, V, A, R]) Receive(r *weir.Record[K, V]) error {
 	k, err := w.place(r)
 	if k == nil || err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/store"
@@ -27,7 +28,7 @@ func over[A, R any](t *testing.T, backend store.Backend, d window.Definition, a 
 	if err != nil {
 		t.Fatal(err)
 	}
-	record := operator.Record[string, int]{Key: key, Value: 1, Millis: millis, Origin: &env.Origin}
+	record := weir.Record[string, int]{Key: key, Value: 1, Millis: millis, Origin: &env.Origin}
 	if err := w.Receive(&record); err != nil {
 		return err
 	}
@@ -110,7 +111,7 @@ func TestAChangedDefinitionOverLiveStateIsRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			err := c.second(backend)
-			if errors.Is(err, store.ErrDefinitionChanged) != (c.want != nil) {
+			if errors.Is(err, weir.ErrDefinitionChanged) != (c.want != nil) {
 				t.Fatalf("error %v", err)
 			}
 			for _, want := range c.want {

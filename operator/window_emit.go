@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/window"
@@ -34,7 +35,7 @@ type Emission[K, V, R any] struct {
 
 // Trigger decides about a window from the result so far and the record that is being processed. An error is one of the
 // record.
-type Trigger[K, V, R any] func(ctx context.Context, soFar R, r *Record[K, V]) (bool, error)
+type Trigger[K, V, R any] func(ctx context.Context, soFar R, r *weir.Record[K, V]) (bool, error)
 
 // millis returns a duration, or the longest that there is.
 func millis(n int64) time.Duration {
@@ -54,13 +55,13 @@ func (w *windows[K, V, A, R]) result(k *store.Windows[A], o *store.Window[A], fr
 	}
 	var err error
 	if w.out.Value.Value, err = w.collector.ResultOf(&o.Acc, k.Items(from, to, since, w.untilItem)); err != nil {
-		return &CodecError{Part: codec.State, Err: err}
+		return &weir.CodecError{Part: codec.State.String(), Err: err}
 	}
 	return nil
 }
 
 // send emits the result that out holds.
-func (w *windows[K, V, A, R]) send(key K, origin *Origin, start, end int64) error {
+func (w *windows[K, V, A, R]) send(key K, origin *weir.Origin, start, end int64) error {
 	w.out.Key = key
 	w.out.Value.StartMillis = start
 	w.out.Value.EndMillis = end
@@ -73,7 +74,7 @@ func (w *windows[K, V, A, R]) send(key K, origin *Origin, start, end int64) erro
 }
 
 // emit emits the result of a window. start and end are those of the result; items are those from first to last.
-func (w *windows[K, V, A, R]) emit(key K, origin *Origin, k *store.Windows[A], o *store.Window[A], s span) error {
+func (w *windows[K, V, A, R]) emit(key K, origin *weir.Origin, k *store.Windows[A], o *store.Window[A], s span) error {
 	w.env.Enter(w.node)
 	if err := w.result(k, o, s.firstItem, s.lastItem); err != nil {
 		return err
@@ -89,7 +90,7 @@ type span struct {
 
 // early reports whether a window that a record was just added to has a result to emit before it closes. latest is the
 // greatest time in the window before. It may compute the result, to ask about it.
-func (w *windows[K, V, A, R]) early(r *Record[K, V], k *store.Windows[A], o *store.Window[A], s span, latest int64) (bool, error) {
+func (w *windows[K, V, A, R]) early(r *weir.Record[K, V], k *store.Windows[A], o *store.Window[A], s span, latest int64) (bool, error) {
 	e := &w.emission
 	if e.EveryRecords > 0 && o.Records%e.EveryRecords == 0 {
 		return true, nil
@@ -114,7 +115,7 @@ func (w *windows[K, V, A, R]) early(r *Record[K, V], k *store.Windows[A], o *sto
 }
 
 // updated emits the results of a change of a window: at once with Current, and by emitDeferred otherwise.
-func (w *windows[K, V, A, R]) updated(r *Record[K, V], k *store.Windows[A], o *store.Window[A], s span, latest int64) error {
+func (w *windows[K, V, A, R]) updated(r *weir.Record[K, V], k *store.Windows[A], o *store.Window[A], s span, latest int64) error {
 	if w.emission.Current {
 		return w.emit(r.Key, r.Origin, k, o, s)
 	}
@@ -143,7 +144,7 @@ func (w *windows[K, V, A, R]) deferResult(s span) {
 
 // emitDeferred emits the results that a record calls for in windows that are not closed by time. failed is an error of the
 // record so far: results are emitted after it all the same, as the state has changed, unless it is fatal.
-func (w *windows[K, V, A, R]) emitDeferred(r *Record[K, V], failed error) error {
+func (w *windows[K, V, A, R]) emitDeferred(r *weir.Record[K, V], failed error) error {
 	if len(w.deferred) == 0 {
 		return failed
 	}

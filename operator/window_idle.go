@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"math"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/store"
 )
 
@@ -14,7 +15,7 @@ type closer[K, A any] interface {
 	// closeIdle closes the windows of the current key that time passes on its way from before to reached.
 	closeIdle(key K, k *store.Windows[A], before, reached int64) error
 	// closePartition closes the windows of all keys, if they close by partition.
-	closePartition(origin *Origin, reached int64) error
+	closePartition(origin *weir.Origin, reached int64) error
 }
 
 // advance closes windows up to a time that is reached without records, in the order of the times at which they close: the operators

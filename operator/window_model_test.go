@@ -14,6 +14,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/longtest"
 	"github.com/weirstreams/weir/operator"
@@ -234,7 +235,7 @@ func (m *windowModel) process(r modelRecord) (current, final []string, late int)
 // gathered keeps what an operator emits.
 type gathered struct{ results []string }
 
-func (g *gathered) Receive(r *operator.Record[string, window.Result[string]]) error {
+func (g *gathered) Receive(r *weir.Record[string, window.Result[string]]) error {
 	g.results = append(g.results, fmt.Sprintf("%s[%d,%d]=%s", r.Key, r.Value.StartMillis, r.Value.EndMillis, r.Value.Value))
 	return nil
 }
@@ -342,7 +343,7 @@ func windowCase(t *testing.T, seed uint64) bool {
 		fmt.Fprintf(&log, "%q %d %d\n", r.key, r.millis, r.value)
 		current.results, final.results = nil, nil
 		env.Late = 0
-		record := operator.Record[string, int]{Key: r.key, Value: r.value, Millis: r.millis, Origin: &env.Origin}
+		record := weir.Record[string, int]{Key: r.key, Value: r.value, Millis: r.millis, Origin: &env.Origin}
 		if err := toCurrent.Receive(&record); err != nil {
 			t.Fatal(err)
 		}

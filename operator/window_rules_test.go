@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/store"
@@ -22,10 +23,10 @@ import (
 
 // kept keeps whole records of results.
 type kept struct {
-	records []operator.Record[string, window.Result[int]]
+	records []weir.Record[string, window.Result[int]]
 }
 
-func (k *kept) Receive(r *operator.Record[string, window.Result[int]]) error {
+func (k *kept) Receive(r *weir.Record[string, window.Result[int]]) error {
 	k.records = append(k.records, *r)
 	return nil
 }
@@ -57,8 +58,8 @@ func open[A any](t *testing.T, backend store.Backend, d window.Definition, a win
 
 func (x *direct) send(key string, millis int64, value int) {
 	x.t.Helper()
-	r := operator.Record[string, int]{
-		Key: key, Value: value, Millis: millis, Origin: &x.env.Origin, Headers: []codec.Header{{Key: "h"}},
+	r := weir.Record[string, int]{
+		Key: key, Value: value, Millis: millis, Origin: &x.env.Origin, Headers: []weir.Header{{Key: "h"}},
 	}
 	if err := x.in.Receive(&r); err != nil {
 		x.t.Fatal(err)
@@ -93,9 +94,9 @@ func itself(n int) int { return n }
 func TestResultsHaveTheTimeOfTheirStartAndNoHeaders(t *testing.T) {
 	x := open(t, store.NewMemory(), window.Hopping(10*time.Millisecond, 5*time.Millisecond), window.Sum(itself), operator.Emission[string, int, int]{})
 	x.send("k", 7, 1)
-	x.env.Origin = operator.Origin{Topic: "in", Partition: 2, Offset: 9}
+	x.env.Origin = weir.Origin{Topic: "in", Partition: 2, Offset: 9}
 	x.send("k", 99, 2)
-	want := []operator.Record[string, window.Result[int]]{
+	want := []weir.Record[string, window.Result[int]]{
 		{Key: "k", Value: window.Result[int]{StartMillis: 0, EndMillis: 10, Value: 1}, Millis: 0, Origin: &x.env.Origin},
 		{Key: "k", Value: window.Result[int]{StartMillis: 5, EndMillis: 15, Value: 1}, Millis: 5, Origin: &x.env.Origin},
 	}
@@ -260,23 +261,23 @@ func TestNothingIsLeftOfAKeyWithoutWindows(t *testing.T) {
 func TestTriggersSeeTheRecord(t *testing.T) {
 	type emission = operator.Emission[string, int, int]
 	var seen []string
-	see := func(name string, soFar int, r *operator.Record[string, int]) {
+	see := func(name string, soFar int, r *weir.Record[string, int]) {
 		seen = append(seen, fmt.Sprintf("%s: %d so far, %s %d at %d, %d headers", name, soFar, r.Key, r.Value, r.Millis, len(r.Headers)))
 	}
 	broken := errors.New("broken")
 	x := open(t, store.NewMemory(), window.Tumbling(100*time.Millisecond), window.Sum(itself), emission{
-		When: func(_ context.Context, soFar int, r *operator.Record[string, int]) (bool, error) {
+		When: func(_ context.Context, soFar int, r *weir.Record[string, int]) (bool, error) {
 			see("when", soFar, r)
 			return false, nil
 		},
-		CloseBefore: func(_ context.Context, soFar int, r *operator.Record[string, int]) (bool, error) {
+		CloseBefore: func(_ context.Context, soFar int, r *weir.Record[string, int]) (bool, error) {
 			see("before", soFar, r)
 			if r.Millis == 9 {
 				return false, broken
 			}
 			return r.Key == "k" && r.Millis == 7, nil
 		},
-		CloseAfter: func(_ context.Context, soFar int, r *operator.Record[string, int]) (bool, error) {
+		CloseAfter: func(_ context.Context, soFar int, r *weir.Record[string, int]) (bool, error) {
 			see("after", soFar, r)
 			return r.Headers[0].Key == "h" && r.Millis == 8, nil
 		},
@@ -285,7 +286,7 @@ func TestTriggersSeeTheRecord(t *testing.T) {
 	x.send("k", 7, 2)
 	x.send("k", 8, 4)
 	x.send("k", 6, 8)
-	r := operator.Record[string, int]{Key: "k", Value: 16, Millis: 9, Origin: &x.env.Origin}
+	r := weir.Record[string, int]{Key: "k", Value: 16, Millis: 9, Origin: &x.env.Origin}
 	if err := x.in.Receive(&r); !errors.Is(err, broken) {
 		t.Errorf("the error of the trigger: got %v", err)
 	}
@@ -313,7 +314,7 @@ func TestTriggersSeeTheRecord(t *testing.T) {
 // A record that ends in a panic leaves no result of its own behind, for the next record to emit.
 func TestResultsOfARecordThatPanicsAreNotEmittedLater(t *testing.T) {
 	x := open(t, store.NewMemory(), window.Hopping(20*time.Millisecond, 10*time.Millisecond), window.Sum(itself), operator.Emission[string, int, int]{
-		CloseAfter: func(_ context.Context, soFar int, _ *operator.Record[string, int]) (bool, error) {
+		CloseAfter: func(_ context.Context, soFar int, _ *weir.Record[string, int]) (bool, error) {
 			if soFar == 3 {
 				panic("three")
 			}

@@ -3,6 +3,7 @@ package operator
 import (
 	"math"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/window"
 )
@@ -16,7 +17,7 @@ import (
 type session[K, V, A, R any] struct{ *windows[K, V, A, R] }
 
 // Receive implements [Receiver].
-func (w *session[K, V, A, R]) Receive(r *Record[K, V]) error {
+func (w *session[K, V, A, R]) Receive(r *weir.Record[K, V]) error {
 	k, err := w.place(r)
 	if k == nil || err != nil {
 		return err
@@ -65,7 +66,7 @@ func spanOf[A any](o *store.Window[A]) span { return span{o.Start, o.Latest, o.S
 
 // join makes one session of those with the indexes from <= i < to, and adds the record. latest is the time of the last
 // record before.
-func (w *session[K, V, A, R]) join(k *store.Windows[A], r *Record[K, V], from, to int) (o *store.Window[A], latest int64) {
+func (w *session[K, V, A, R]) join(k *store.Windows[A], r *weir.Record[K, V], from, to int) (o *store.Window[A], latest int64) {
 	if from == to || from+1 == to && k.Open[from].Start <= r.Millis {
 		start := r.Millis
 		if from < to {
@@ -109,7 +110,7 @@ func (w *session[K, V, A, R]) isClosed(o *store.Window[A], reached int64) bool {
 }
 
 // closeKey closes the sessions of the current key.
-func (w *session[K, V, A, R]) closeKey(key K, origin *Origin, k *store.Windows[A], reached int64) error {
+func (w *session[K, V, A, R]) closeKey(key K, origin *weir.Origin, k *store.Windows[A], reached int64) error {
 	if len(k.Open) == 0 || !w.isClosed(&k.Open[0], reached) {
 		return nil
 	}
@@ -127,7 +128,7 @@ func (w *session[K, V, A, R]) closeKey(key K, origin *Origin, k *store.Windows[A
 }
 
 // closed emits the results of closing the session in done.
-func (w *session[K, V, A, R]) closed(key K, origin *Origin, k *store.Windows[A]) error {
+func (w *session[K, V, A, R]) closed(key K, origin *weir.Origin, k *store.Windows[A]) error {
 	w.closings++
 	if w.emission.Current {
 		return nil
@@ -135,7 +136,7 @@ func (w *session[K, V, A, R]) closed(key K, origin *Origin, k *store.Windows[A])
 	return w.emit(key, origin, k, &w.done, spanOf(&w.done))
 }
 
-func (w *session[K, V, A, R]) closePartition(origin *Origin, reached int64) error {
+func (w *session[K, V, A, R]) closePartition(origin *weir.Origin, reached int64) error {
 	return w.closeDue(origin, reached, w.closed)
 }
 

@@ -4,6 +4,7 @@ import (
 	"math"
 	"sort"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/window"
 )
@@ -16,7 +17,7 @@ type sliding[K, V, A, R any] struct {
 }
 
 // Receive implements [Receiver].
-func (w *sliding[K, V, A, R]) Receive(r *Record[K, V]) error {
+func (w *sliding[K, V, A, R]) Receive(r *weir.Record[K, V]) error {
 	k, err := w.place(r)
 	if k == nil || err != nil {
 		return err
@@ -74,7 +75,7 @@ func (w *sliding[K, V, A, R]) search(k *store.Windows[A], millis int64) int {
 }
 
 // emitAt emits the result of the window that ends at the time with index i.
-func (w *sliding[K, V, A, R]) emitAt(key K, origin *Origin, k *store.Windows[A], i int) error {
+func (w *sliding[K, V, A, R]) emitAt(key K, origin *weir.Origin, k *store.Windows[A], i int) error {
 	w.env.Enter(w.node)
 	end := k.Open[i].Start
 	start := max(0, end-w.size)
@@ -87,7 +88,7 @@ func (w *sliding[K, V, A, R]) emitAt(key K, origin *Origin, k *store.Windows[A],
 
 // closeKey closes the windows of the current key that time has passed on its way from before to reached, and drops values that
 // no open window can contain.
-func (w *sliding[K, V, A, R]) closeKey(key K, origin *Origin, k *store.Windows[A], before, reached int64) error {
+func (w *sliding[K, V, A, R]) closeKey(key K, origin *weir.Origin, k *store.Windows[A], before, reached int64) error {
 	open := reached - w.grace
 	var failed error
 	if before == store.NoTime {
@@ -126,7 +127,7 @@ func (w *windows[K, V, A, R]) slotEnd(o *store.Window[A]) int64 {
 
 // closePartition closes the windows of all keys that end before reached, less the grace period, and drops values that no open
 // window can contain.
-func (w *sliding[K, V, A, R]) closePartition(origin *Origin, reached int64) error {
+func (w *sliding[K, V, A, R]) closePartition(origin *weir.Origin, reached int64) error {
 	var failed error
 	for {
 		k, i, encoded, ok, err := w.store.Due(reached - w.grace)

@@ -3,6 +3,7 @@ package operator
 import (
 	"fmt"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/window"
 )
 
@@ -26,11 +27,11 @@ type suppressedID struct {
 type heldBack[K, R any] struct {
 	id     suppressedID
 	since  int64
-	record Record[K, window.Result[R]]
-	origin Origin // of the record: that of the task goes on
+	record weir.Record[K, window.Result[R]]
+	origin weir.Origin // of the record: that of the task goes on
 }
 
-func (h *heldBack[K, R]) set(r *Record[K, window.Result[R]]) {
+func (h *heldBack[K, R]) set(r *weir.Record[K, window.Result[R]]) {
 	h.record, h.origin = *r, *r.Origin
 	h.record.Origin = &h.origin
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/row"
 	"github.com/weirstreams/weir/stream"
@@ -106,7 +107,7 @@ func ExampleColumn() {
 	orders := stream.NewTopic("orders", codec.String(), row.JSON())
 	t := stream.NewTopology()
 	customer := row.Column[int64]("customer")
-	t.From(orders).GroupByRecord("customer", func(ctx context.Context, order stream.Record[string, row.Row]) (int64, error) {
+	t.From(orders).GroupByRecord("customer", func(ctx context.Context, order weir.Record[string, row.Row]) (int64, error) {
 		return customer(ctx, order.Value)
 	}).To(stream.NewTopic("by-customer", codec.Int64(), row.JSON()))
 	fmt.Println(t.Validate())

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/row"
 	"github.com/weirstreams/weir/stream"
@@ -38,7 +39,7 @@ func through(t *testing.T, declare func(rowStream) rowStream, in ...rowRecord) (
 }
 
 func TestStreamsOfRowsKeepKeyTimeAndHeaders(t *testing.T) {
-	headers := []stream.Header{{Key: "h", Value: []byte("1")}, {Key: "h", Value: nil}}
+	headers := []weir.Header{{Key: "h", Value: []byte("1")}, {Key: "h", Value: nil}}
 	for name, declare := range map[string]func(rowStream) rowStream{
 		"select": func(s rowStream) rowStream { return s.MapWith(row.Select("a")) },
 		"assign": func(s rowStream) rowStream { return s.MapWith(row.Assign("a", row.Col("a").Add(0))) },
@@ -133,7 +134,7 @@ func TestRowsAreGroupedByAColumn(t *testing.T) {
 	topology := stream.NewTopology()
 	out := stream.NewTopic("customers", codec.Int64(), row.JSON())
 	customer := row.Column[int64]("customer")
-	topology.From(rowsIn).GroupByRecord("customer", func(ctx context.Context, r stream.Record[string, row.Row]) (int64, error) {
+	topology.From(rowsIn).GroupByRecord("customer", func(ctx context.Context, r weir.Record[string, row.Row]) (int64, error) {
 		return customer(ctx, r.Value)
 	}).To(out)
 	d := testkit.New(t, topology, testkit.Config{Partitions: 3})

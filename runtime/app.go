@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker"
 	"github.com/weirstreams/weir/internal/clock"
@@ -59,7 +60,7 @@ func New(topology *stream.Topology, config Config) (*App, error) {
 // Run joins the group and processes records until ctx ends, the process is told to stop (SIGINT or SIGTERM), or
 // something fails. It then finishes the running records, checkpoints, and leaves the group. It can be called once.
 //
-// It returns nil if it was stopped, and otherwise the one error that ended it: a [*ProcessingError] for a record that
+// It returns nil if it was stopped, and otherwise the one error that ended it: a [*weir.ProcessingError] for a record that
 // could not be processed, an error that wraps store.ErrLocked if another process holds the state directory, or an error of
 // the topics or the cluster. Nothing since the last checkpoint counts after an error.
 func (a *App) Run(ctx context.Context) error {
@@ -75,7 +76,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	err := a.run(ctx)
 	if State(a.state.Load()) == Starting && ctx.Err() != nil &&
-		(errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)) || errors.Is(err, broker.ErrUnavailable)) {
+		(errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)) || errors.Is(err, weir.ErrUnavailable)) {
 		return nil // stopped while it was starting
 	}
 	return err
@@ -86,7 +87,7 @@ func (a *App) open(ctx context.Context) (broker.Cluster, error) {
 	cluster, err := saramabroker.Open(ctx, saramabroker.Config{
 		Brokers: a.config.Brokers, ClientID: a.plan.Group, OpenTimeout: a.config.BrokerTimeout, Logger: a.config.Logger, Tune: a.config.Client,
 	})
-	if errors.Is(err, broker.ErrUnavailable) && ctx.Err() == nil {
+	if errors.Is(err, weir.ErrUnavailable) && ctx.Err() == nil {
 		err = fmt.Errorf("no broker has answered within Config.BrokerTimeout (%v): %w", a.config.BrokerTimeout, err)
 	}
 	return cluster, err
@@ -339,7 +340,7 @@ func (a *App) checkReachable(cluster broker.Cluster) error {
 	if limit := a.config.BrokerTimeout; !out || limit < 0 || time.Since(since) < limit {
 		return nil
 	}
-	return fmt.Errorf("%w for %v, which is longer than Config.BrokerTimeout allows", broker.ErrUnavailable, time.Since(since).Round(time.Second))
+	return fmt.Errorf("%w for %v, which is longer than Config.BrokerTimeout allows", weir.ErrUnavailable, time.Since(since).Round(time.Second))
 }
 
 // startWorkers starts the workers. Those that it returns have to be stopped even if there is an error.
@@ -407,7 +408,7 @@ func (a *App) startWorkers(
 }
 
 // onError asks the user to decide about a record.
-func (a *App) onError(err *ProcessingError) engine.Action {
+func (a *App) onError(err *weir.ProcessingError) engine.Action {
 	return engine.Action(a.config.OnError(err))
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/runtime"
 )
 
@@ -99,10 +99,10 @@ func TestErrorsOfReadingAreTold(t *testing.T) {
 	read.all = nil
 	read.mu.Unlock()
 	code.Store(int32(sarama.ErrTopicAuthorizationFailed))
-	if err := app.failure(); !errors.Is(err, broker.ErrUnauthorized) {
+	if err := app.failure(); !errors.Is(err, weir.ErrUnauthorized) {
 		t.Errorf("got %v", err)
 	}
-	if diff := cmp.Diff([]seen{{p.input, 0, 8, false}}, read.places(t, broker.ErrUnauthorized)); diff != "" {
+	if diff := cmp.Diff([]seen{{p.input, 0, 8, false}}, read.places(t, weir.ErrUnauthorized)); diff != "" {
 		t.Errorf("final (-want +got):\n%s", diff)
 	}
 	if written.any() {
@@ -153,10 +153,10 @@ func TestErrorsOfWritingAreTold(t *testing.T) {
 		written.mu.Unlock()
 		code.Store(int32(sarama.ErrTopicAuthorizationFailed))
 		k.write(p.input, 0, numbers(4, 5)...)
-		if err := app.failure(); !errors.Is(err, broker.ErrUnauthorized) {
+		if err := app.failure(); !errors.Is(err, weir.ErrUnauthorized) {
 			t.Errorf("got %v", err)
 		}
-		places := written.places(t, broker.ErrUnauthorized)
+		places := written.places(t, weir.ErrUnauthorized)
 		if len(places) == 0 || places[0] != (seen{places[0].Topic, 0, runtime.NoOffset, false}) {
 			t.Errorf("final: %v", places)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sr"
 	"github.com/twmb/franz-go/pkg/sr/srfake"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/codec/jsonschema"
 	"github.com/weirstreams/weir/codec/registry"
@@ -61,7 +62,7 @@ func TestAnOutageOfTheRegistryDelaysRecordsAndLosesNone(t *testing.T) {
 
 			config := k.config()
 			config.Guarantee = guarantee
-			config.OnError = func(err *runtime.ProcessingError) runtime.ErrorAction {
+			config.OnError = func(err *weir.ProcessingError) runtime.ErrorAction {
 				t.Errorf("the policy was asked about: %v", err)
 				return runtime.Skip
 			}

@@ -11,10 +11,10 @@ import (
 
 	"github.com/IBM/sarama"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker/saramabroker"
 	"github.com/weirstreams/weir/internal/topicname"
 	"github.com/weirstreams/weir/kafka"
-	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/stream"
 )
 
@@ -116,7 +116,7 @@ type Config struct {
 	// OnError decides about a record that cannot be processed: it does not decode or encode, a function of the topology
 	// returned an error or panicked, or the cluster does not take a record or a state that it has made. It is called by the goroutine that runs the task, or
 	// the one that reads global tables; they may call it at the same time. nil means Fail for every error.
-	OnError func(*ProcessingError) ErrorAction
+	OnError func(*weir.ProcessingError) ErrorAction
 
 	// OnConsumerError and OnProducerError are told of errors that Run meets while it reads a partition or writes to one: of each
 	// error that cannot be cured by trying again, and of those that have come several times in a row (ClientError.Retrying). They
@@ -128,7 +128,7 @@ type Config struct {
 	// OnProcessed is called for each record when it was processed, or skipped because of an error, with where it lay. That
 	// it was processed does not mean that it counts: the next checkpoint makes it so. The goroutine that runs the task calls
 	// it; tasks of different partitions may call it at the same time. A panic in it ends Run.
-	OnProcessed func(stream.Origin)
+	OnProcessed func(weir.Origin)
 
 	// Accept are changes since the version before, such as a store that is used no more or another codec: see stream.Diff. Run
 	// refuses a change that would lose or misread state, or records of internal topics that were not read yet, unless it is
@@ -221,9 +221,6 @@ const (
 	Skip
 )
 
-// ProcessingError names the record that could not be processed, the operator, and the cause.
-type ProcessingError = operator.ProcessingError
-
 // withDefaults returns the configuration with all defaults filled in, or everything that is wrong with it.
 func (c Config) withDefaults() (Config, error) {
 	var problems []error
@@ -315,7 +312,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.ShutdownTimeout = cmp.Or(c.ShutdownTimeout, 30*time.Second)
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	if c.OnError == nil {
-		c.OnError = func(*ProcessingError) ErrorAction { return Fail }
+		c.OnError = func(*weir.ProcessingError) ErrorAction { return Fail }
 	}
 	return c, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/stream"
@@ -21,7 +22,7 @@ func TestTopicsThatAFunctionNamesAreCreatedOnTheCluster(t *testing.T) {
 			topology := stream.NewTopology()
 			template := stream.NewTopic(in, codec.String(), codec.String()).WithPartitions(3)
 			topology.From(stream.NewTopic(in, codec.String(), codec.String())).
-				ToDynamic(template, func(_ context.Context, r stream.Record[string, string]) (string, error) {
+				ToDynamic(template, func(_ context.Context, r weir.Record[string, string]) (string, error) {
 					return out + "-" + r.Value, nil
 				})
 			return topology

@@ -11,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/kafkatest/heldclose"
 	"github.com/weirstreams/weir/kafka"
@@ -62,7 +63,7 @@ func sendLines(ctx context.Context, app *runtime.App, lines ...string) error {
 		return err
 	}
 	for _, line := range lines {
-		if err := p.Send(ctx, rawLines, stream.Record[string, string]{Key: "k", Value: line}); err != nil {
+		if err := p.Send(ctx, rawLines, weir.Record[string, string]{Key: "k", Value: line}); err != nil {
 			return errors.Join(err, p.Close())
 		}
 	}
@@ -76,7 +77,7 @@ func ExampleApp_Producer() {
 		if err != nil {
 			return err
 		}
-		record := stream.Record[string, string]{Key: "k", Value: "hello", Millis: time.Now().UnixMilli()}
+		record := weir.Record[string, string]{Key: "k", Value: "hello", Millis: time.Now().UnixMilli()}
 		if err := p.Send(ctx, rawLines, record); err != nil {
 			return errors.Join(err, p.Close())
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/kafkatest"
@@ -262,11 +263,11 @@ func TestRowsThatDoNotDecodeGoToTheErrorPolicy(t *testing.T) {
 	k.write(c.rows, 1, raw("1", `"one"`), raw("2", `two`), raw("1", `eins`), broker.Record{Value: []byte(`"x"`), Millis: now})
 	config := k.config()
 	err := run(t, c.topology(), config).failure()
-	var failed *runtime.ProcessingError
+	var failed *weir.ProcessingError
 	if !errors.As(err, &failed) || failed.Topic != c.rows || failed.Partition != 1 || failed.Offset != 1 || failed.Node != "globaltable "+c.rows {
 		t.Fatalf("got %v", err)
 	}
-	config.OnError = func(*runtime.ProcessingError) runtime.ErrorAction { return runtime.Skip }
+	config.OnError = func(*weir.ProcessingError) runtime.ErrorAction { return runtime.Skip }
 	app := run(t, c.topology(), config)
 	if diff := cmp.Diff(map[string]bool{"1 one": true, "2 nothing": true}, k.ask(c, 0, 1, 3)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -364,7 +365,7 @@ func TestOutagesWhileAGlobalTableIsRead(t *testing.T) {
 	over = time.After(5 * time.Second)
 	<-over
 	g.open()
-	if err := app.failure(); !errors.Is(err, broker.ErrUnavailable) || !strings.Contains(err.Error(), "Config.BrokerTimeout") {
+	if err := app.failure(); !errors.Is(err, weir.ErrUnavailable) || !strings.Contains(err.Error(), "Config.BrokerTimeout") {
 		t.Errorf("got %v", err)
 	}
 	proxy.Block(false)

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/stream"
@@ -38,8 +39,8 @@ func TestWindowsBehindWindowsCloseWithoutInput(t *testing.T) {
 			config.Guarantee = guarantee
 			config.IdleTimeout = 300 * time.Millisecond
 			config.CheckpointInterval = 50 * time.Millisecond
-			heard := make(chan stream.Origin, 1000)
-			config.OnProcessed = func(o stream.Origin) { heard <- o }
+			heard := make(chan weir.Origin, 1000)
+			config.OnProcessed = func(o weir.Origin) { heard <- o }
 			if err := app(t, topology, config).RunUntil(within(t), runtime.Until{Outputs: records}); err != nil {
 				t.Fatal(err)
 			}

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/runtime"
 )
@@ -37,7 +37,7 @@ func TestAnOutageThatIsTooLongEndsTheApplication(t *testing.T) {
 				proxy.Block(true)
 				err := app.failure()
 				took := time.Since(begun)
-				if !errors.Is(err, broker.ErrUnavailable) || !strings.Contains(err.Error(), "Config.BrokerTimeout") {
+				if !errors.Is(err, weir.ErrUnavailable) || !strings.Contains(err.Error(), "Config.BrokerTimeout") {
 					t.Fatalf("got %v", err)
 				}
 				if took < config.BrokerTimeout || took > config.BrokerTimeout+20*time.Second {

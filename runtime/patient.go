@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 )
 
@@ -43,7 +44,7 @@ func patiently[T any](ctx context.Context, f func() (T, error)) (T, error) {
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return result, context.Cause(ctx)
-		case !errors.Is(err, broker.ErrUnavailable):
+		case !errors.Is(err, weir.ErrUnavailable):
 			return result, err
 		}
 		select {

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 )
 
@@ -21,7 +22,7 @@ type awayCluster struct {
 func (c *awayCluster) Topics(context.Context, ...string) (map[string]broker.TopicInfo, error) {
 	if time.Now().Before(c.until) {
 		time.Sleep(10 * time.Second) // which is how long the client tries
-		return nil, fmt.Errorf("describe topics: %w", broker.ErrUnavailable)
+		return nil, fmt.Errorf("describe topics: %w", weir.ErrUnavailable)
 	}
 	return map[string]broker.TopicInfo{"in": {Name: "in", Partitions: 1}}, nil
 }
@@ -48,7 +49,7 @@ func TestAnOutageDuringTheStartIsWaitedFor(t *testing.T) {
 				topics, err := patientCluster{cluster}.Topics(ctx, "in")
 				switch took := time.Since(begun); {
 				case c.fails:
-					if !errors.Is(err, broker.ErrUnavailable) || took < 2*time.Minute || took > 2*time.Minute+15*time.Second {
+					if !errors.Is(err, weir.ErrUnavailable) || took < 2*time.Minute || took > 2*time.Minute+15*time.Second {
 						t.Errorf("got %v after %v", err, took)
 					}
 				case err != nil || len(topics) != 1:

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/sr/srfake"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/codec/jsonschema"
 	"github.com/weirstreams/weir/codec/registry"
@@ -122,8 +123,8 @@ func TestTheSubjectOfATopicHasThePrefixWhereverTheTopicIsUsed(t *testing.T) {
 	topology := stream.NewTopology()
 	table := topology.GlobalTable(topic(rows, s.codec(t)))
 	topology.From(topic(in, s.codec(t))).GroupByKeyWith(stream.Repartition[string, numbered]{Name: "again", Value: s.codec(t)}).
-		JoinGlobalRecord(table, func(_ context.Context, r stream.Record[string, numbered]) (string, error) { return r.Key, nil },
-			func(_ context.Context, r stream.Record[string, numbered], row numbered) (numbered, error) {
+		JoinGlobalRecord(table, func(_ context.Context, r weir.Record[string, numbered]) (string, error) { return r.Key, nil },
+			func(_ context.Context, r weir.Record[string, numbered], row numbered) (numbered, error) {
 				return numbered{r.Value.N + row.N}, nil
 			}).
 		To(topic(out, s.codec(t)))
@@ -135,8 +136,8 @@ func TestTheSubjectOfATopicHasThePrefixWhereverTheTopicIsUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	sent := s.codec(t)
-	record := func(n int) stream.Record[string, numbered] {
-		return stream.Record[string, numbered]{Key: "k", Value: numbered{n}, Millis: now}
+	record := func(n int) weir.Record[string, numbered] {
+		return weir.Record[string, numbered]{Key: "k", Value: numbered{n}, Millis: now}
 	}
 	if err := errors.Join(p.Send(ctx, topic(rows, sent), record(40)), p.Send(ctx, topic(in, sent), record(2)), p.Flush(ctx), p.Close()); err != nil {
 		t.Fatal(err)

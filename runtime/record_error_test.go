@@ -11,10 +11,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/kafkatest"
-	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/runtime"
 )
 
@@ -175,7 +175,7 @@ func repairedRecord(c badRecord) broker.Record {
 
 func checkProcessingError(t *testing.T, err error, c badRecord, topic string, offset int64) {
 	t.Helper()
-	var p *runtime.ProcessingError
+	var p *weir.ProcessingError
 	if !errors.As(err, &p) {
 		t.Fatalf("got %v, want a ProcessingError", err)
 	}
@@ -197,7 +197,7 @@ func checkProcessingError(t *testing.T, err error, c badRecord, topic string, of
 			t.Errorf("the error does not say %q: %v", part, err)
 		}
 	}
-	var codecError *operator.CodecError
+	var codecError *weir.CodecError
 	if coded := strings.Contains(err.Error(), "code "); coded != errors.As(err, &codecError) {
 		t.Errorf("%v: a CodecError: %v", err, !coded)
 	}
@@ -250,7 +250,7 @@ func TestABadRecordCanBeSkipped(t *testing.T) {
 
 			var failed []int64
 			config := k.config()
-			config.OnError = func(err *runtime.ProcessingError) runtime.ErrorAction {
+			config.OnError = func(err *weir.ProcessingError) runtime.ErrorAction {
 				failed = append(failed, err.Offset) // one partition, so one goroutine
 				return runtime.Skip
 			}
@@ -291,7 +291,7 @@ func TestStateThatDoesNotEncodeEndsTheApplicationAndLosesNothing(t *testing.T) {
 		return nil, nil
 	}}
 	config := k.config()
-	config.OnError = func(*runtime.ProcessingError) runtime.ErrorAction {
+	config.OnError = func(*weir.ProcessingError) runtime.ErrorAction {
 		t.Error("the policy was asked")
 		return runtime.Skip
 	}

@@ -13,9 +13,9 @@ import (
 	"github.com/IBM/sarama"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
@@ -125,11 +125,11 @@ func TestWhatTheClusterRefusesIsAnErrorOfItsInputRecord(t *testing.T) {
 				config.Guarantee, config.Compression, config.CheckpointRecords = g, c.compression, 100
 				var mu sync.Mutex
 				failed := map[int64]int{}
-				config.OnError = func(err *runtime.ProcessingError) runtime.ErrorAction {
+				config.OnError = func(err *weir.ProcessingError) runtime.ErrorAction {
 					mu.Lock()
 					defer mu.Unlock()
 					failed[err.Offset]++
-					var refused *operator.ProduceError
+					var refused *weir.ProduceError
 					if !errors.As(err, &refused) || refused.Topic != out || !strings.Contains(err.Error(), "sink "+out) {
 						t.Errorf("got %v", err)
 					}

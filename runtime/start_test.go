@@ -15,6 +15,7 @@ import (
 	"github.com/IBM/sarama"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/kafkatest"
@@ -228,7 +229,7 @@ func TestABrokerThatIsNotThereIsAnErrorAfterBrokerTimeout(t *testing.T) {
 	err := run(t, p.topology(), runtime.Config{
 		Brokers: []string{address}, Group: "g", StateDir: dir, IgnoreSignals: true, Logger: logger(t), BrokerTimeout: time.Second,
 	}).failure()
-	if !errors.Is(err, broker.ErrUnavailable) || !strings.Contains(err.Error(), address) {
+	if !errors.Is(err, weir.ErrUnavailable) || !strings.Contains(err.Error(), address) {
 		t.Errorf("got %v", err)
 	}
 	if took := time.Since(begun); took > 30*time.Second {
@@ -387,13 +388,13 @@ func TestBrokerTimeoutHoldsAtTheStart(t *testing.T) {
 	}
 	began := time.Now()
 	err = app.Run(t.Context())
-	if !errors.Is(err, broker.ErrUnavailable) || !strings.Contains(err.Error(), "Config.BrokerTimeout (300ms)") || !strings.Contains(err.Error(), "127.0.0.1:1") {
+	if !errors.Is(err, weir.ErrUnavailable) || !strings.Contains(err.Error(), "Config.BrokerTimeout (300ms)") || !strings.Contains(err.Error(), "127.0.0.1:1") {
 		t.Errorf("error %v", err)
 	}
 	if took := time.Since(began); took < 300*time.Millisecond || took > 9*time.Second {
 		t.Errorf("Run ended after %v", took)
 	}
-	if _, err := app.Plan(t.Context()); !errors.Is(err, broker.ErrUnavailable) || !strings.Contains(err.Error(), "Config.BrokerTimeout") {
+	if _, err := app.Plan(t.Context()); !errors.Is(err, weir.ErrUnavailable) || !strings.Contains(err.Error(), "Config.BrokerTimeout") {
 		t.Errorf("Plan: error %v", err)
 	}
 }

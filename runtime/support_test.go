@@ -18,6 +18,7 @@ import (
 
 	"github.com/IBM/sarama"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker"
@@ -279,7 +280,7 @@ func (p pipeline) topology() *stream.Topology {
 		p.f = func(_ context.Context, n int) (int, error) { return n, nil }
 	}
 	t.From(stream.NewTopic(p.input, p.key, p.value)).
-		PeekRecord(func(_ context.Context, r stream.Record[int, int]) error { p.seen.add(r.Origin.Offset); return nil }).
+		PeekRecord(func(_ context.Context, r weir.Record[int, int]) error { p.seen.add(r.Origin.Offset); return nil }).
 		MapWith(p.f).
 		MapState(store.NewCell("sum", store.WithCodec(p.state)), func(sum *store.Cell[int], n int) total {
 			s, _ := sum.Get()

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
-	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/runtime"
@@ -114,7 +114,7 @@ func TestTheTimeOfAFunctionIsNotIdle(t *testing.T) {
 	k.write(in, 0, numbers(0, 1)...)
 	topology := stream.NewTopology()
 	finished := false
-	topology.From(texts(in)).PeekRecord(func(ctx context.Context, _ stream.Record[string, string]) error {
+	topology.From(texts(in)).PeekRecord(func(ctx context.Context, _ weir.Record[string, string]) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -151,7 +151,7 @@ func TestOnProcessedHearsOfEachRecord(t *testing.T) {
 	in := k.Topic(t, "in", 1)
 	k.write(in, 0, numbers(0, 5)...)
 	topology := stream.NewTopology()
-	topology.From(texts(in)).PeekRecord(func(_ context.Context, r stream.Record[string, string]) error {
+	topology.From(texts(in)).PeekRecord(func(_ context.Context, r weir.Record[string, string]) error {
 		v := r.Value
 		if v == "2" {
 			return errBad
@@ -161,7 +161,7 @@ func TestOnProcessedHearsOfEachRecord(t *testing.T) {
 	config := k.config()
 	var mu sync.Mutex
 	var heard []string
-	config.OnProcessed = func(o stream.Origin) {
+	config.OnProcessed = func(o weir.Origin) {
 		mu.Lock()
 		defer mu.Unlock()
 		if o.Topic != in || o.Partition != 0 || o.Size != 1 || o.LeaderEpoch < 0 {
@@ -169,7 +169,7 @@ func TestOnProcessedHearsOfEachRecord(t *testing.T) {
 		}
 		heard = append(heard, strconv.FormatInt(o.Offset, 10))
 	}
-	config.OnError = func(*runtime.ProcessingError) runtime.ErrorAction { return runtime.Skip }
+	config.OnError = func(*weir.ProcessingError) runtime.ErrorAction { return runtime.Skip }
 	if err := app(t, topology, config).RunUntil(within(t), runtime.Until{Outputs: 4}); err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +186,7 @@ func TestAPanicInOnProcessedEndsTheRun(t *testing.T) {
 	topology := stream.NewTopology()
 	topology.From(texts(in)).Peek(func(string) {})
 	config := k.config()
-	config.OnProcessed = func(stream.Origin) { panic("oh") }
+	config.OnProcessed = func(weir.Origin) { panic("oh") }
 	err := app(t, topology, config).Run(within(t))
 	if err == nil || !strings.Contains(err.Error(), "OnProcessed: panic: oh") {
 		t.Errorf("ended with %v", err)
@@ -211,10 +211,10 @@ func TestProducerAndConsumerWorkOutsideOfAPipeline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	records := make([]stream.Record[string, string], 1500)
+	records := make([]weir.Record[string, string], 1500)
 	for i := range records {
-		records[i] = stream.Record[string, string]{
-			Key: strconv.Itoa(i % 10), Value: "v" + strconv.Itoa(i), Millis: now, Headers: []stream.Header{{Key: "h", Value: []byte{1}}},
+		records[i] = weir.Record[string, string]{
+			Key: strconv.Itoa(i % 10), Value: "v" + strconv.Itoa(i), Millis: now, Headers: []weir.Header{{Key: "h", Value: []byte{1}}},
 		}
 	}
 	records[0].KeyNull, records[1].ValueNull = true, true
@@ -320,7 +320,7 @@ func TestATransactionalProducerWritesAllOrNothing(t *testing.T) {
 	}
 	defer p.Close()
 	send := func(value string) error {
-		return p.Send(ctx, texts(in), stream.Record[string, string]{Key: value, Value: value, Millis: now})
+		return p.Send(ctx, texts(in), weir.Record[string, string]{Key: value, Value: value, Millis: now})
 	}
 	if err := errors.Join(send("aborted"), p.Flush(ctx), p.Abort(ctx), send("committed"), p.Commit(ctx)); err != nil {
 		t.Fatal(err)
@@ -337,7 +337,7 @@ func TestATransactionalProducerWritesAllOrNothing(t *testing.T) {
 	if strings.Join(got, " ") != "committed" {
 		t.Errorf("readers see %q", got)
 	}
-	if err := p.Send(ctx, texts("nowhere")); !errors.Is(err, broker.ErrUnknownTopic) {
+	if err := p.Send(ctx, texts("nowhere")); !errors.Is(err, weir.ErrUnknownTopic) {
 		t.Errorf("sent to nowhere: %v", err)
 	}
 }

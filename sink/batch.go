@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir"
 )
 
 // BatchOptions configures [Batch]. The zero value is right for most targets.
@@ -30,9 +30,9 @@ func (o BatchOptions) withDefaults() BatchOptions {
 // is valid until write returns.
 //
 // write is called by the goroutines of several tasks at once. When it has returned nil, its records are not handed to it again
-// unless they are processed again. After a [BackpressureError] it is called again with the same records, later; any
+// unless they are processed again. After a [weir.RetryLaterError] it is called again with the same records, later; any
 // other error ends the run.
-func Batch[K, V any](write func(ctx context.Context, records []Record[K, V]) error, options ...BatchOptions) Sink[K, V] {
+func Batch[K, V any](write func(ctx context.Context, records []weir.Record[K, V]) error, options ...BatchOptions) Sink[K, V] {
 	s := &batching[K, V]{write: write}
 	if len(options) > 0 {
 		s.options = options[0]
@@ -42,7 +42,7 @@ func Batch[K, V any](write func(ctx context.Context, records []Record[K, V]) err
 }
 
 type batching[K, V any] struct {
-	write   func(context.Context, []Record[K, V]) error
+	write   func(context.Context, []weir.Record[K, V]) error
 	options BatchOptions
 }
 
@@ -53,18 +53,18 @@ func (s *batching[K, V]) Writer(context.Context, Task) (Writer[K, V], error) {
 }
 
 // NewBatchWriter returns a writer as those of [Batch], for sinks that have more to do than to write.
-func NewBatchWriter[K, V any](write func(ctx context.Context, records []Record[K, V]) error, options BatchOptions) Writer[K, V] {
+func NewBatchWriter[K, V any](write func(ctx context.Context, records []weir.Record[K, V]) error, options BatchOptions) Writer[K, V] {
 	return &batchWriter[K, V]{write: write, options: options.withDefaults()}
 }
 
 type batchWriter[K, V any] struct {
-	write   func(context.Context, []Record[K, V]) error
+	write   func(context.Context, []weir.Record[K, V]) error
 	options BatchOptions
-	records []Record[K, V]
+	records []weir.Record[K, V]
 	written int // of records
 }
 
-func (w *batchWriter[K, V]) Add(_ context.Context, r *Record[K, V]) error {
+func (w *batchWriter[K, V]) Add(_ context.Context, r *weir.Record[K, V]) error {
 	w.records = append(w.records, *r)
 	kept := &w.records[len(w.records)-1]
 	origin := *r.Origin
@@ -73,7 +73,7 @@ func (w *batchWriter[K, V]) Add(_ context.Context, r *Record[K, V]) error {
 }
 
 // copyHeaders copies the values too: they lie in a fetch buffer.
-func copyHeaders(headers []codec.Header) []codec.Header {
+func copyHeaders(headers []weir.Header) []weir.Header {
 	out := slices.Clone(headers)
 	for i := range out {
 		out[i].Value = slices.Clone(out[i].Value)

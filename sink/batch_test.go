@@ -8,8 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/weirstreams/weir/codec"
-	"github.com/weirstreams/weir/operator"
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/sink"
 )
 
@@ -19,7 +18,7 @@ type target struct {
 	fail    error
 }
 
-func (t *target) write(_ context.Context, records []sink.Record[string, int]) error {
+func (t *target) write(_ context.Context, records []weir.Record[string, int]) error {
 	if t.fail != nil {
 		err := t.fail
 		t.fail = nil
@@ -36,8 +35,8 @@ func (t *target) write(_ context.Context, records []sink.Record[string, int]) er
 // add adds n records, all in the same memory.
 func add(tb testing.TB, w sink.Writer[string, int], n int) {
 	tb.Helper()
-	origin, header := operator.Origin{Topic: "in"}, []byte("h0")
-	r := sink.Record[string, int]{Key: "k", Origin: &origin, Headers: []codec.Header{{Key: "h", Value: header}}}
+	origin, header := weir.Origin{Topic: "in"}, []byte("h0")
+	r := weir.Record[string, int]{Key: "k", Origin: &origin, Headers: []weir.Header{{Key: "h", Value: header}}}
 	for i := range n {
 		r.Value, r.Millis, origin.Offset, header[1] = i, int64(10*i), int64(100+i), byte('0'+i)
 		if err := w.Add(tb.Context(), &r); err != nil {
@@ -74,9 +73,9 @@ func TestABatchHoldsWhatWasAddedInOrder(t *testing.T) {
 
 func TestABatchThatWasRefusedIsWrittenWithTheNextFlushAndNoOtherIs(t *testing.T) {
 	var to target
-	refused := &sink.BackpressureError{Err: errors.New("busy")}
+	refused := &weir.RetryLaterError{Err: errors.New("busy")}
 	first := true
-	w := sink.NewBatchWriter(func(ctx context.Context, records []sink.Record[string, int]) error {
+	w := sink.NewBatchWriter(func(ctx context.Context, records []weir.Record[string, int]) error {
 		err := to.write(ctx, records)
 		if first {
 			first, to.fail = false, refused

@@ -1,6 +1,6 @@
 // Package sink is how records leave for somewhere outside of Kafka: a database, a file, a service.
 //
-//	t.From(Orders).Sink("orders table", sink.Batch(func(ctx context.Context, orders []sink.Record[string, Order]) error {
+//	t.From(Orders).Sink("orders table", sink.Batch(func(ctx context.Context, orders []weir.Record[string, Order]) error {
 //		return insert(ctx, db, orders)
 //	}))
 //

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/sink"
 	"github.com/weirstreams/weir/stream"
@@ -27,7 +28,7 @@ func run(t *stream.Topology) {
 }
 
 func ExampleBatch() {
-	insert := func(_ context.Context, rows []sink.Record[string, float64]) error {
+	insert := func(_ context.Context, rows []weir.Record[string, float64]) error {
 		for _, r := range rows {
 			fmt.Printf("insert %s %.1f at %s\n", r.Key, r.Value, r.Time().UTC().Format(time.TimeOnly))
 		}

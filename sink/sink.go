@@ -6,9 +6,6 @@ import (
 	"github.com/weirstreams/weir/operator"
 )
 
-// Record is a record on its way to a sink.
-type Record[K, V any] = operator.Record[K, V]
-
 // Writer writes the records of one task to a sink.
 type Writer[K, V any] = operator.Writer[K, V]
 

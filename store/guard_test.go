@@ -12,6 +12,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/store"
 )
 
@@ -104,7 +105,7 @@ func failAtWrite(t *testing.T, at int64, errno syscall.Errno) bool {
 	if failed && (err == nil && committed < batches || err != nil && !errors.Is(err, errno)) {
 		t.Fatalf("write %d failed, and the database returned %v after %d batches", at, err, committed)
 	}
-	if errors.Is(err, store.ErrCorrupt) {
+	if errors.Is(err, weir.ErrCorruptState) {
 		t.Fatalf("write %d failed, and the database is taken for corrupt: %v", at, err)
 	}
 	if closed := p.Close(); closed != nil {

@@ -14,11 +14,9 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
-)
 
-// ErrCorrupt reports that the files of a database are damaged or missing, so that it can only be deleted and rebuilt from
-// its changelogs. Full disks, missing permissions and other failures that may pass are not ErrCorrupt.
-var ErrCorrupt = errors.New("database is corrupt")
+	"github.com/weirstreams/weir"
+)
 
 // PebbleConfig configures the shared parts of the Pebble databases of one process. The zero value is right for most programs.
 type PebbleConfig struct {
@@ -164,7 +162,7 @@ func (p *Pebble) openLocked(dir string) (_ Backend, err error) {
 	}
 	if err != nil {
 		if p.isDamage(dir, options, err) {
-			err = fmt.Errorf("%w: %w", ErrCorrupt, err)
+			err = fmt.Errorf("%w: %w", weir.ErrCorruptState, err)
 		}
 		return nil, errors.Join(err, lock.Close())
 	}

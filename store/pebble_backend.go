@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/weirstreams/weir"
 )
 
 // pebbleBackend is the Backend over one Pebble database.
@@ -188,12 +190,12 @@ func (b *pebbleBackend) wrap(doing string, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, ErrCorrupt):
+	case errors.Is(err, weir.ErrCorruptState):
 		return fmt.Errorf("store %s: %s: %w", b.dir, doing, err)
 	case b.health.guard.failure() != nil:
 		return fmt.Errorf("store %s: %s: %w", b.dir, doing, b.health.guard.failure())
 	case pebble.IsCorruptionError(err):
-		return fmt.Errorf("store %s: %s: %w: %w", b.dir, doing, ErrCorrupt, err)
+		return fmt.Errorf("store %s: %s: %w: %w", b.dir, doing, weir.ErrCorruptState, err)
 	default:
 		return fmt.Errorf("store %s: %s: %w", b.dir, doing, err)
 	}

@@ -6,6 +6,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+
+	"github.com/weirstreams/weir"
 )
 
 // options returns the settings of one database.
@@ -28,7 +30,7 @@ func (p *Pebble) options(dir string, health *health) *pebble.Options {
 			DataCorruption: func(info pebble.DataCorruptionInfo) {
 				if health.guard.failure() == nil { // else it may be what was not written
 					logger.Error("database is corrupt", "details", info.String())
-					health.corrupt(fmt.Errorf("%w: %s", ErrCorrupt, info.String()))
+					health.corrupt(fmt.Errorf("%w: %s", weir.ErrCorruptState, info.String()))
 				}
 			},
 		},

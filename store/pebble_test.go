@@ -21,6 +21,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/store"
 )
 
@@ -239,7 +240,7 @@ func TestADatabaseOpensOnceInAProcess(t *testing.T) {
 		p   *store.Pebble
 		dir string
 	}{{first, dir}, {second, dir}, {first, relative}, {second, link}, {given, dir}} {
-		if _, err := attempt.p.Open(attempt.dir); !errors.Is(err, store.ErrLocked) || errors.Is(err, store.ErrCorrupt) {
+		if _, err := attempt.p.Open(attempt.dir); !errors.Is(err, store.ErrLocked) || errors.Is(err, weir.ErrCorruptState) {
 			t.Errorf("Open(%s) = %v, want ErrLocked", attempt.dir, err)
 		}
 	}
@@ -322,7 +323,7 @@ func TestADatabaseOfAnotherProcessIsLockedUntilThatIsKilled(t *testing.T) {
 	dir := t.TempDir()
 	child := startChild(t, "database", dir)
 	p := newPebble(t, store.PebbleConfig{})
-	if _, err := p.Open(dir); !errors.Is(err, store.ErrLocked) || errors.Is(err, store.ErrCorrupt) || !strings.Contains(err.Error(), dir) {
+	if _, err := p.Open(dir); !errors.Is(err, store.ErrLocked) || errors.Is(err, weir.ErrCorruptState) || !strings.Contains(err.Error(), dir) {
 		t.Errorf("Open = %v, want ErrLocked with the directory", err)
 	}
 	kill(child)
@@ -344,7 +345,7 @@ func TestADirectoryThatCannotBeWrittenIsAnErrorWithItsName(t *testing.T) {
 			memory := vfs.NewMem()
 			p := newPebble(t, store.PebbleConfig{FS: errorfs.Wrap(memory, denied)})
 			_, err := p.Open("state/task")
-			if !errors.Is(err, errno) || errors.Is(err, store.ErrLocked) || errors.Is(err, store.ErrCorrupt) || !strings.Contains(err.Error(), "state/task") {
+			if !errors.Is(err, errno) || errors.Is(err, store.ErrLocked) || errors.Is(err, weir.ErrCorruptState) || !strings.Contains(err.Error(), "state/task") {
 				t.Errorf("Open = %v", err)
 			}
 			openBackend(t, newPebble(t, store.PebbleConfig{FS: memory}), "state/task")
@@ -357,7 +358,7 @@ func TestADirectoryThatCannotBeWrittenIsAnErrorWithItsName(t *testing.T) {
 		}
 		for _, dir := range []string{file, filepath.Join(file, "task")} {
 			_, err := newPebble(t, store.PebbleConfig{}).Open(dir)
-			if err == nil || errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrLocked) || !strings.Contains(err.Error(), dir) {
+			if err == nil || errors.Is(err, weir.ErrCorruptState) || errors.Is(err, store.ErrLocked) || !strings.Contains(err.Error(), dir) {
 				t.Errorf("Open(%s) = %v", dir, err)
 			}
 		}
@@ -435,14 +436,14 @@ func TestDamagedFilesAreErrCorrupt(t *testing.T) {
 				for i := 0; i < 3_000 && getErr == nil; i++ {
 					_, getErr = b.Get(nil, fmt.Appendf(nil, "%06d", i))
 				}
-				if !errors.Is(getErr, store.ErrCorrupt) {
+				if !errors.Is(getErr, weir.ErrCorruptState) {
 					t.Errorf("Get = %v, want ErrCorrupt", getErr)
 				}
 				if err := b.Close(); err != nil {
 					t.Error(err)
 				}
 			}
-			if !errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrLocked) || !strings.Contains(err.Error(), dir) {
+			if !errors.Is(err, weir.ErrCorruptState) || errors.Is(err, store.ErrLocked) || !strings.Contains(err.Error(), dir) {
 				t.Errorf("error %v, want ErrCorrupt with the directory", err)
 			}
 			// Deleting and rebuilding is possible at once.
@@ -479,7 +480,7 @@ func TestACommitThatCannotBeWrittenReturnsItsErrorAndEndsTheDatabase(t *testing.
 	batch := b.NewBatch()
 	err = errors.Join(batch.Set([]byte("key"), []byte("new")), batch.Commit(true))
 	t.Log(err)
-	if err == nil || errors.Is(err, store.ErrCorrupt) || !strings.Contains(err.Error(), syscall.ENOSPC.Error()) {
+	if err == nil || errors.Is(err, weir.ErrCorruptState) || !strings.Contains(err.Error(), syscall.ENOSPC.Error()) {
 		t.Errorf("Commit = %v, want no space left", err)
 	}
 	again := b.NewBatch()

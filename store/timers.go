@@ -7,26 +7,9 @@ import (
 	"math"
 	"time"
 	"unsafe"
+
+	"github.com/weirstreams/weir"
 )
-
-// TimerKind says by which time a timer fires.
-type TimerKind uint8
-
-const (
-	// EventTime is the time of records: a timer fires when a record with at least the time of the timer arrives.
-	EventTime TimerKind = iota
-	// ClockTime is the time of the machine: a timer fires soon after, also if no records come, and soon after the start
-	// of the application if it was not running.
-	ClockTime
-)
-
-// String returns "event time" or "clock time".
-func (k TimerKind) String() string {
-	if k == ClockTime {
-		return "clock time"
-	}
-	return "event time"
-}
 
 // TimersHandle declares [Timers]. It is immutable and may be used by several topologies, and by one operator of each.
 type TimersHandle struct {
@@ -112,7 +95,7 @@ const dueAhead = 10_000
 
 // Set sets the timer of a name for the current key. One that is set already is moved. A timer for now or the past fires as
 // soon as the current call returns. The time is cut to milliseconds.
-func (t *Timers) Set(kind TimerKind, name string, at time.Time) {
+func (t *Timers) Set(kind weir.TimerKind, name string, at time.Time) {
 	e := t.find(kind, name)
 	if e == nil {
 		return
@@ -122,7 +105,7 @@ func (t *Timers) Set(kind TimerKind, name string, at time.Time) {
 	if x.set && x.at == millis {
 		return
 	}
-	if kind == EventTime {
+	if kind == weir.EventTime {
 		if _, err := t.Reach(NoTime); err != nil {
 			t.err = err
 			return
@@ -138,7 +121,7 @@ func (t *Timers) Set(kind TimerKind, name string, at time.Time) {
 }
 
 // Cancel forgets the timer of a name for the current key, if there is one.
-func (t *Timers) Cancel(kind TimerKind, name string) {
+func (t *Timers) Cancel(kind weir.TimerKind, name string) {
 	if e := t.find(kind, name); e != nil && e.value.set {
 		t.forget(kind, e)
 		e.value.set = false
@@ -147,7 +130,7 @@ func (t *Timers) Cancel(kind TimerKind, name string) {
 }
 
 // Get returns for when the timer of a name is set for the current key, and whether it is.
-func (t *Timers) Get(kind TimerKind, name string) (time.Time, bool) {
+func (t *Timers) Get(kind weir.TimerKind, name string) (time.Time, bool) {
 	if e := t.find(kind, name); e != nil && e.value.set {
 		return time.UnixMilli(e.value.at), true
 	}
@@ -155,14 +138,14 @@ func (t *Timers) Get(kind TimerKind, name string) (time.Time, bool) {
 }
 
 // forget takes a timer out of the index in memory.
-func (t *Timers) forget(kind TimerKind, e *entry[timer]) {
+func (t *Timers) forget(kind weir.TimerKind, e *entry[timer]) {
 	if e.value.indexed {
 		e.value.indexed = false
 		t.due[kind].remove(endEntry{e.value.at, e.key[1:], 0})
 	}
 }
 
-func (t *Timers) find(kind TimerKind, name string) *entry[timer] {
+func (t *Timers) find(kind weir.TimerKind, name string) *entry[timer] {
 	if t.err != nil {
 		return nil
 	}
@@ -221,7 +204,7 @@ func (t *Timers) Reach(millis int64) (int64, error) {
 }
 
 // Next returns a time before which no timer of a kind is due.
-func (t *Timers) Next(kind TimerKind) int64 {
+func (t *Timers) Next(kind weir.TimerKind) int64 {
 	x := &t.due[kind]
 	next := x.horizon
 	if next < math.MaxInt64 {
@@ -235,7 +218,7 @@ func (t *Timers) Next(kind TimerKind) int64 {
 
 // Earliest returns a time that is not after that of any timer of a kind, and at most limit. It is exact unless timers were
 // moved or cancelled since the last checkpoint.
-func (t *Timers) Earliest(kind TimerKind, limit int64) (int64, error) {
+func (t *Timers) Earliest(kind weir.TimerKind, limit int64) (int64, error) {
 	x := &t.due[kind]
 	for limit > x.horizon {
 		if first, ok := x.tree.Min(); ok && first.end <= x.horizon {
@@ -253,7 +236,7 @@ func (t *Timers) Earliest(kind TimerKind, limit int64) (int64, error) {
 
 // Due takes the timer of a kind with the smallest time, if that is not after limit, and returns its message key, which is
 // valid until the next call. Timers of one time come in a fixed order.
-func (t *Timers) Due(kind TimerKind, limit int64) (key []byte, name string, at int64, ok bool, err error) {
+func (t *Timers) Due(kind weir.TimerKind, limit int64) (key []byte, name string, at int64, ok bool, err error) {
 	x := &t.due[kind]
 	for {
 		if limit > x.horizon {
@@ -294,7 +277,7 @@ func (t *Timers) Due(kind TimerKind, limit int64) (key []byte, name string, at i
 }
 
 // readDue reads a part of the index, and moves the horizon.
-func (t *Timers) readDue(kind TimerKind, limit int64) error {
+func (t *Timers) readDue(kind weir.TimerKind, limit int64) error {
 	x := &t.due[kind]
 	prefix := append(append([]byte(nil), t.space.Prefix...), familyDue, byte(kind))
 	from, to := prefix, successor(prefix)
@@ -347,7 +330,7 @@ func (t *Timers) Flush(emit func(key, value []byte) error) error {
 	var value []byte
 	return t.cache.flush(func(e *entry[timer]) error {
 		x := &e.value
-		kind := TimerKind(e.key[0])
+		kind := weir.TimerKind(e.key[0])
 		// Any beginning of these changes leaves each timer either as it was or as it is now: see the engine's checkpoints.
 		if !x.set {
 			if !x.stored {

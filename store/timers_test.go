@@ -13,13 +13,14 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/longtest"
 	"github.com/weirstreams/weir/store"
 )
 
 // modelTimer names a timer.
 type modelTimer struct {
-	kind      store.TimerKind
+	kind      weir.TimerKind
 	key, name string
 }
 
@@ -51,7 +52,7 @@ func (m modelTimers) rows() map[string]string {
 }
 
 // due returns the timers of a kind that are due by limit, in order.
-func (m modelTimers) due(kind store.TimerKind, limit int64) (due []modelTimer) {
+func (m modelTimers) due(kind weir.TimerKind, limit int64) (due []modelTimer) {
 	for timer, at := range m.at {
 		if timer.kind == kind && at <= limit {
 			due = append(due, timer)
@@ -87,7 +88,7 @@ func timersModel(t *testing.T, seed uint64) {
 	set := func(timer modelTimer, at int64) {
 		s.Set(timer.kind, timer.name, time.UnixMilli(at))
 		live.at[timer] = at
-		if timer.kind == store.EventTime && live.time == store.NoTime {
+		if timer.kind == weir.EventTime && live.time == store.NoTime {
 			live.time = now
 		}
 	}
@@ -96,7 +97,7 @@ func timersModel(t *testing.T, seed uint64) {
 			t.Helper()
 			t.Fatalf("seed %d, step %d: %s", seed, step, fmt.Sprintf(format, args...))
 		}
-		timer := modelTimer{store.TimerKind(random.IntN(2)), modelKeys[random.IntN(len(modelKeys))], modelKeys[random.IntN(len(modelKeys))]}
+		timer := modelTimer{weir.TimerKind(random.IntN(2)), modelKeys[random.IntN(len(modelKeys))], modelKeys[random.IntN(len(modelKeys))]}
 		now += random.Int64N(spread / 10)
 		if err := s.Enter([]byte(timer.key), now); err != nil {
 			t.Fatal(err)
@@ -120,7 +121,7 @@ func timersModel(t *testing.T, seed uint64) {
 			}
 		case 9, 10, 11:
 			limit := now
-			if timer.kind == store.EventTime {
+			if timer.kind == weir.EventTime {
 				reached, err := s.Reach(now - random.Int64N(spread/10))
 				if err != nil {
 					t.Fatal(err)
@@ -250,9 +251,9 @@ func TestTimesFarAheadOfTheClockMoveNothing(t *testing.T) {
 	t.Run("timers", func(t *testing.T) {
 		s := store.NewTimers("t").MaxFutureSkew(time.Minute).Open(space())
 		enter(s, "k", start+60_001)
-		s.Set(store.EventTime, "first", time.UnixMilli(start+500))
+		s.Set(weir.EventTime, "first", time.UnixMilli(start+500))
 		enter(s, "k", start)
-		s.Set(store.EventTime, "second", time.UnixMilli(start+1000))
+		s.Set(weir.EventTime, "second", time.UnixMilli(start+1000))
 		for _, c := range []struct {
 			record, reached int64
 			due             string
@@ -263,7 +264,7 @@ func TestTimesFarAheadOfTheClockMoveNothing(t *testing.T) {
 			}
 			var due []string
 			for {
-				_, name, _, ok, err := s.Due(store.EventTime, reached)
+				_, name, _, ok, err := s.Due(weir.EventTime, reached)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -3,11 +3,9 @@ package store
 import (
 	"errors"
 	"fmt"
-)
 
-// ErrDefinitionChanged is the error of a store with windows of another
-// definition, which would be misread.
-var ErrDefinitionChanged = errors.New("windows are defined in another way than those in the store")
+	"github.com/weirstreams/weir"
+)
 
 // storedDefinition is the state of the row with the meaning of the others.
 type storedDefinition struct{ checked, changed bool }
@@ -42,7 +40,7 @@ func (s *Windowed[A]) checkDefinition() error {
 		return fmt.Errorf("store %q: read the definition: %w", s.name, err)
 	case string(value) != s.options.Definition:
 		return fmt.Errorf("store %q: %w: %q, and now %q. Give the window another Name, to begin with an empty store, or go back",
-			s.name, ErrDefinitionChanged, value, s.options.Definition)
+			s.name, weir.ErrDefinitionChanged, value, s.options.Definition)
 	}
 	s.definition.checked = true
 	return nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/store"
 )
@@ -184,7 +185,7 @@ func TestAnotherDefinitionIsRefused(t *testing.T) {
 		backend := store.NewMemory()
 		commit(t, backend, false, "\x07d", "of another test")
 		err := ask(openEverything(backend))
-		if !errors.Is(err, store.ErrDefinitionChanged) || !strings.Contains(err.Error(), `"of another test", and now "of the test"`) {
+		if !errors.Is(err, weir.ErrDefinitionChanged) || !strings.Contains(err.Error(), `"of another test", and now "of the test"`) {
 			t.Errorf("%s: error %v", what, err)
 		}
 	}

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/operator"
 )
@@ -48,15 +49,15 @@ func (s Stream[K, V]) branches(kind graph.Kind, all bool) *Branches[K, V] {
 
 // When adds the case of the records with a value that f accepts.
 func (b *Branches[K, V]) When(name string, f func(V) bool) Stream[K, V] {
-	return b.when(name, func(_ context.Context, r *Record[K, V]) (bool, error) { return f(r.Value), nil }).checked(f == nil)
+	return b.when(name, func(_ context.Context, r *weir.Record[K, V]) (bool, error) { return f(r.Value), nil }).checked(f == nil)
 }
 
 // WhenRecord is When with a function of the whole record that can fail.
-func (b *Branches[K, V]) WhenRecord(name string, f func(context.Context, Record[K, V]) (bool, error)) Stream[K, V] {
-	return b.when(name, func(ctx context.Context, r *Record[K, V]) (bool, error) { return f(ctx, *r) }).checked(f == nil)
+func (b *Branches[K, V]) WhenRecord(name string, f func(context.Context, weir.Record[K, V]) (bool, error)) Stream[K, V] {
+	return b.when(name, func(ctx context.Context, r *weir.Record[K, V]) (bool, error) { return f(ctx, *r) }).checked(f == nil)
 }
 
-func (b *Branches[K, V]) when(name string, f func(context.Context, *Record[K, V]) (bool, error)) Stream[K, V] {
+func (b *Branches[K, V]) when(name string, f func(context.Context, *weir.Record[K, V]) (bool, error)) Stream[K, V] {
 	return branchCase(b, "when", name, func(env *operator.Env, node int, next operator.Receiver[K, V]) operator.Case[K, V] {
 		return &operator.When[K, V]{Env: env, Node: node, F: f, Next: next}
 	})
@@ -66,18 +67,18 @@ func (b *Branches[K, V]) when(name string, f func(context.Context, *Record[K, V]
 //
 //	orders := kinds.Match("orders", func(e Event) (Order, bool) { o, ok := e.(Order); return o, ok })
 func (b *Branches[K, V]) Match[W any](name string, f func(V) (W, bool)) Stream[K, W] {
-	return b.match(name, func(_ context.Context, r *Record[K, V]) (W, bool, error) {
+	return b.match(name, func(_ context.Context, r *weir.Record[K, V]) (W, bool, error) {
 		w, ok := f(r.Value)
 		return w, ok, nil
 	}).checked(f == nil)
 }
 
 // MatchRecord is Match with a function of the whole record that can fail.
-func (b *Branches[K, V]) MatchRecord[W any](name string, f func(context.Context, Record[K, V]) (W, bool, error)) Stream[K, W] {
-	return b.match(name, func(ctx context.Context, r *Record[K, V]) (W, bool, error) { return f(ctx, *r) }).checked(f == nil)
+func (b *Branches[K, V]) MatchRecord[W any](name string, f func(context.Context, weir.Record[K, V]) (W, bool, error)) Stream[K, W] {
+	return b.match(name, func(ctx context.Context, r *weir.Record[K, V]) (W, bool, error) { return f(ctx, *r) }).checked(f == nil)
 }
 
-func (b *Branches[K, V]) match[W any](name string, f func(context.Context, *Record[K, V]) (W, bool, error)) Stream[K, W] {
+func (b *Branches[K, V]) match[W any](name string, f func(context.Context, *weir.Record[K, V]) (W, bool, error)) Stream[K, W] {
 	return branchCase(b, "match", name, func(env *operator.Env, node int, next operator.Receiver[K, W]) operator.Case[K, V] {
 		return &operator.Match[K, V, W]{Env: env, Node: node, F: f, Next: next}
 	})

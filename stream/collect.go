@@ -5,18 +5,20 @@ import (
 	"context"
 	"slices"
 	"sync"
+
+	"github.com/weirstreams/weir"
 )
 
 // Collector keeps records, for debugging and tests. The zero value is ready. Any goroutine may call its methods.
 type Collector[K, V any] struct {
 	mu      sync.Mutex // guards records
-	records []Record[K, V]
+	records []weir.Record[K, V]
 }
 
 // Collect keeps all records in c and passes them on unchanged. Memory grows with each; records processed again after a
 // failure are collected again. Values are not copied: a function that changes one later changes the kept value.
 func (s Stream[K, V]) Collect(c *Collector[K, V]) Stream[K, V] {
-	out := s.watch("collect", "", func(_ context.Context, r *Record[K, V]) error {
+	out := s.watch("collect", "", func(_ context.Context, r *weir.Record[K, V]) error {
 		c.add(r)
 		return nil
 	})
@@ -26,7 +28,7 @@ func (s Stream[K, V]) Collect(c *Collector[K, V]) Stream[K, V] {
 	return out
 }
 
-func (c *Collector[K, V]) add(r *Record[K, V]) {
+func (c *Collector[K, V]) add(r *weir.Record[K, V]) {
 	kept := *r
 	kept.Headers = slices.Clone(r.Headers)
 	for i := range kept.Headers {
@@ -43,7 +45,7 @@ func (c *Collector[K, V]) add(r *Record[K, V]) {
 
 // Records returns the collected records, with keys, times, headers and origins, in order of arrival. The order between
 // partitions is not defined.
-func (c *Collector[K, V]) Records() []Record[K, V] {
+func (c *Collector[K, V]) Records() []weir.Record[K, V] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.records)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/store"
 )
@@ -16,17 +17,17 @@ import (
 // The name is that of the store: renaming it starts from nothing. Ids are told apart as codec.For encodes them. Records
 // with a null key are skipped and counted.
 func (s Stream[K, V]) Deduplicate[D any](name string, within time.Duration, f func(V) D) Stream[K, V] {
-	return s.deduplicate(name, within, func(_ context.Context, r *Record[K, V]) (D, error) { return f(r.Value), nil }).checked(f == nil)
+	return s.deduplicate(name, within, func(_ context.Context, r *weir.Record[K, V]) (D, error) { return f(r.Value), nil }).checked(f == nil)
 }
 
 // DeduplicateRecord is Deduplicate with a function of the whole record that can fail.
-func (s Stream[K, V]) DeduplicateRecord[D any](name string, within time.Duration, f func(context.Context, Record[K, V]) (D, error)) Stream[K, V] {
-	return s.deduplicate(name, within, func(ctx context.Context, r *Record[K, V]) (D, error) { return f(ctx, *r) }).checked(f == nil)
+func (s Stream[K, V]) DeduplicateRecord[D any](name string, within time.Duration, f func(context.Context, weir.Record[K, V]) (D, error)) Stream[K, V] {
+	return s.deduplicate(name, within, func(ctx context.Context, r *weir.Record[K, V]) (D, error) { return f(ctx, *r) }).checked(f == nil)
 }
 
-func (s Stream[K, V]) deduplicate[D any](name string, within time.Duration, f func(context.Context, *Record[K, V]) (D, error)) Stream[K, V] {
+func (s Stream[K, V]) deduplicate[D any](name string, within time.Duration, f func(context.Context, *weir.Record[K, V]) (D, error)) Stream[K, V] {
 	seen := store.NewMap[D, struct{}](name).WithTTL(within)
-	first := func(ctx context.Context, m *store.Map[D, struct{}], r *Record[K, V]) (bool, error) {
+	first := func(ctx context.Context, m *store.Map[D, struct{}], r *weir.Record[K, V]) (bool, error) {
 		id, err := f(ctx, r)
 		if err != nil || m.Has(id) {
 			return false, err

@@ -18,7 +18,7 @@
 // # Functions
 //
 // Most operators have two forms. The short form, such as [Stream.Map], takes a function of the value. The Record form, such
-// as [Stream.MapRecord], takes a function of the whole [Record] that is given a context and may return an error. An error or
+// as [Stream.MapRecord], takes a function of the whole [weir.Record] that is given a context and may return an error. An error or
 // a panic is a processing error of the record, which goes to runtime.Config.OnError. The context ends when the task must stop
 // its work.
 //

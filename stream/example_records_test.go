@@ -9,13 +9,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/stream"
 )
 
 // Examples of the Record forms of operators without state.
 
-type lineRecord = stream.Record[string, string]
+type lineRecord = weir.Record[string, string]
 
 var errEmpty = errors.New("the line is empty")
 
@@ -107,7 +108,7 @@ func ExampleStream_UpdateRecord() {
 	t := stream.NewTopology()
 	t.From(lines).
 		Map(toReading).
-		UpdateRecord(func(_ context.Context, r stream.Record[string, *reading]) error {
+		UpdateRecord(func(_ context.Context, r weir.Record[string, *reading]) error {
 			if r.Value == nil {
 				return errEmpty
 			}
@@ -152,11 +153,11 @@ func headersOf(_ context.Context, r lineRecord) (string, error) {
 func ExampleStream_SetHeaders() {
 	t := stream.NewTopology()
 	t.From(lines).
-		SetHeaders(func(_ context.Context, r lineRecord) ([]stream.Header, error) {
+		SetHeaders(func(_ context.Context, r lineRecord) ([]weir.Header, error) {
 			if r.Value == "" {
 				return nil, errEmpty
 			}
-			return []stream.Header{{Key: "from", Value: []byte(r.Origin.Topic)}}, nil
+			return []weir.Header{{Key: "from", Value: []byte(r.Origin.Topic)}}, nil
 		}).
 		MapRecord(headersOf).
 		To(words)
@@ -185,7 +186,7 @@ func ExampleStream_GroupByRecord() {
 			}
 			return len(r.Value), nil
 		}).
-		MapRecord(func(_ context.Context, r stream.Record[int, string]) (string, error) {
+		MapRecord(func(_ context.Context, r weir.Record[int, string]) (string, error) {
 			return fmt.Sprint(r.Key, " letters"), nil
 		}).
 		MapKey(func(string) string { return "k" }).

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/window"
@@ -118,24 +119,24 @@ func ExampleStream_Aggregate() {
 
 // silence notes keys of which nothing has come for two seconds.
 type silence struct {
-	stream.ProcessorBase[string, string, string]
+	weir.ProcessorBase[string, string, string]
 	timers *store.Timers
 }
 
-func (s *silence) Process(_ context.Context, r stream.Record[string, string]) error {
-	s.timers.Set(store.EventTime, "silent", r.Time().Add(2*time.Second))
+func (s *silence) Process(_ context.Context, r weir.Record[string, string]) error {
+	s.timers.Set(weir.EventTime, "silent", r.Time().Add(2*time.Second))
 	return nil
 }
 
-func (s *silence) OnTimer(_ context.Context, t stream.Timer[string]) error {
-	return s.Forward(stream.Record[string, string]{Key: t.Key, Value: "silent since " + t.Time().UTC().Format(time.TimeOnly)})
+func (s *silence) OnTimer(_ context.Context, t weir.Timer[string]) error {
+	return s.Forward(weir.Record[string, string]{Key: t.Key, Value: "silent since " + t.Time().UTC().Format(time.TimeOnly)})
 }
 
 func ExampleStream_Process() {
 	t := stream.NewTopology()
 	t.From(lines).
 		GroupBy("by-line", func(line string) string { return line }).
-		Process(store.NewTimers("silence"), func(timers *store.Timers) stream.Processor[string, string, string, string] {
+		Process(store.NewTimers("silence"), func(timers *store.Timers) weir.Processor[string, string, string, string] {
 			return &silence{timers: timers}
 		}).
 		To(words)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
@@ -64,7 +65,7 @@ func ExampleStream_SetTimestamp() {
 			seconds, _ := strconv.ParseInt(line, 10, 64)
 			return time.Unix(seconds, 0)
 		}).
-		MapRecord(func(_ context.Context, r stream.Record[string, string]) (string, error) {
+		MapRecord(func(_ context.Context, r weir.Record[string, string]) (string, error) {
 			return r.Time().UTC().Format(time.TimeOnly), nil
 		}).
 		To(words)
@@ -77,7 +78,7 @@ func ExampleStream_AddHeader() {
 	t := stream.NewTopology()
 	t.From(lines).
 		AddHeader("length", func(line string) []byte { return strconv.AppendInt(nil, int64(len(line)), 10) }).
-		MapRecord(func(_ context.Context, r stream.Record[string, string]) (string, error) {
+		MapRecord(func(_ context.Context, r weir.Record[string, string]) (string, error) {
 			return fmt.Sprintf("%s=%s", r.Headers[0].Key, r.Headers[0].Value), nil
 		}).
 		To(words)
@@ -118,8 +119,8 @@ func ExampleStream_FanOut() {
 func ExampleStream_ToWith() {
 	t := stream.NewTopology()
 	t.From(lines).ToWith(words, stream.Write[string, string]{
-		Key:       func(r stream.Record[string, string]) string { return r.Value[:1] },
-		Partition: func(_ stream.Record[string, string], partitions int32) int32 { return partitions - 1 },
+		Key:       func(r weir.Record[string, string]) string { return r.Value[:1] },
+		Partition: func(_ weir.Record[string, string], partitions int32) int32 { return partitions - 1 },
 	})
 
 	run(t, words, "weir")

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
@@ -75,7 +76,7 @@ func ExampleStream_Map() {
 func ExampleStream_MapRecord() {
 	t := stream.NewTopology()
 	t.From(lines).
-		MapRecord(func(_ context.Context, r stream.Record[string, string]) (int, error) {
+		MapRecord(func(_ context.Context, r weir.Record[string, string]) (int, error) {
 			if r.ValueNull {
 				return 0, nil
 			}
@@ -98,7 +99,7 @@ func ExampleStream_Filter() {
 func ExampleStream_FilterRecord() {
 	t := stream.NewTopology()
 	t.From(lines).
-		FilterRecord(func(_ context.Context, r stream.Record[string, string]) (bool, error) {
+		FilterRecord(func(_ context.Context, r weir.Record[string, string]) (bool, error) {
 			return strconv.ParseBool(r.Value)
 		}).
 		To(words)
@@ -122,7 +123,7 @@ func ExampleStream_FlatMap() {
 func ExampleStream_FlatMapRecord() {
 	t := stream.NewTopology()
 	t.From(lines).
-		FlatMapRecord(func(ctx context.Context, r stream.Record[string, string]) ([]string, error) {
+		FlatMapRecord(func(ctx context.Context, r weir.Record[string, string]) ([]string, error) {
 			return strings.Fields(r.Value), ctx.Err()
 		}).
 		To(words)
@@ -146,7 +147,7 @@ func ExampleStream_Peek() {
 func ExampleStream_PeekRecord() {
 	t := stream.NewTopology()
 	t.From(lines).
-		PeekRecord(func(_ context.Context, r stream.Record[string, string]) error {
+		PeekRecord(func(_ context.Context, r weir.Record[string, string]) error {
 			if r.KeyNull {
 				return fmt.Errorf("no key")
 			}
@@ -206,7 +207,7 @@ func ExampleStream_MapStateRecord() {
 
 	t := stream.NewTopology()
 	t.From(lines).
-		MapStateRecord(latest, func(ctx context.Context, c *store.Cell[string], r stream.Record[string, string]) (string, error) {
+		MapStateRecord(latest, func(ctx context.Context, c *store.Cell[string], r weir.Record[string, string]) (string, error) {
 			before, _ := c.Get()
 			if r.ValueNull {
 				c.Delete()

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
-	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/testkit"
 	"github.com/weirstreams/weir/window"
@@ -93,13 +93,13 @@ func TestTypesWithANullOfTheirOwnStayNull(t *testing.T) {
 	sink := stream.NewTopic("sink", codec.Nullable(codec.String()), codec.Bytes())
 	topology := stream.NewTopology()
 	topology.From(source).
-		MapRecord(func(_ context.Context, r stream.Record[*string, []byte]) ([]byte, error) {
+		MapRecord(func(_ context.Context, r weir.Record[*string, []byte]) ([]byte, error) {
 			if r.KeyNull != (r.Key == nil) || r.ValueNull != (r.Value == nil) {
 				t.Errorf("record %+v", r)
 			}
 			return r.Value, nil // nil is a null, written back
 		}).
-		GroupByRecord("g", func(_ context.Context, r stream.Record[*string, []byte]) (*string, error) { return r.Key, nil }).
+		GroupByRecord("g", func(_ context.Context, r weir.Record[*string, []byte]) (*string, error) { return r.Key, nil }).
 		To(sink)
 	d := testkit.New(t, topology)
 	key := "k"
@@ -134,16 +134,16 @@ func TestCodecErrorsNameThePartAndTheNode(t *testing.T) {
 		name       string
 		key, value []byte
 		node       string
-		want       operator.CodecError
+		want       weir.CodecError
 	}{
-		{"key does not decode", []byte("x"), []byte("x"), "source ints", operator.CodecError{Part: codec.Key}},
-		{"value does not decode", eight, []byte("x"), "source ints", operator.CodecError{Part: codec.Value}},
-		{"value does not encode", eight, eight, "sink copies", operator.CodecError{Part: codec.Value, Encoding: true}},
+		{"key does not decode", []byte("x"), []byte("x"), "source ints", weir.CodecError{Part: codec.Key.String()}},
+		{"value does not decode", eight, []byte("x"), "source ints", weir.CodecError{Part: codec.Value.String()}},
+		{"value does not encode", eight, eight, "sink copies", weir.CodecError{Part: codec.Value.String(), Encoding: true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			err := testkit.New(t, topology).Input(ints).TrySendBytes(c.key, c.value, at(0))
-			var failed *operator.ProcessingError
-			var codecError *operator.CodecError
+			var failed *weir.ProcessingError
+			var codecError *weir.CodecError
 			if !errors.As(err, &failed) || !errors.As(err, &codecError) {
 				t.Fatalf("error %v, want a ProcessingError of a CodecError", err)
 			}
@@ -298,7 +298,7 @@ func TestWindows(t *testing.T) {
 				output := d.Output(sums)
 				var late, nul int64
 				for _, r := range c.input {
-					r.Headers = []stream.Header{{Key: "h"}} // results have none
+					r.Headers = []weir.Header{{Key: "h"}} // results have none
 					d.Input(amounts).SendRecords(r)
 					if disturb == "" {
 						continue
@@ -359,7 +359,7 @@ func TestResultThatFailsIsSkippedAlone(t *testing.T) {
 		Window(window.Tumbling(10 * time.Millisecond).Grace(50 * time.Millisecond)).
 		Aggregate(window.Sum(func(n *int) int { return *n })).
 		Final().
-		PeekRecord(func(_ context.Context, r stream.Record[string, window.Result[int]]) error {
+		PeekRecord(func(_ context.Context, r weir.Record[string, window.Result[int]]) error {
 			if r.Value.Value == 2 {
 				return errBad
 			}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/testkit"
@@ -168,7 +169,7 @@ func TestGlobalJoinsFindRowsByTheKeyThatIsDerived(t *testing.T) {
 			d := testkit.New(t, topology, testkit.Config{Partitions: 3})
 			at := func(i int64) time.Time { return time.Unix(i, 0).UTC() }
 			page := func(v string, i int64) testkit.Record[string, string] {
-				return testkit.Record[string, string]{Key: "k", Value: v, Time: at(i), Headers: []stream.Header{{Key: "h", Value: []byte(v)}}}
+				return testkit.Record[string, string]{Key: "k", Value: v, Time: at(i), Headers: []weir.Header{{Key: "h", Value: []byte(v)}}}
 			}
 			var want []testkit.Record[string, string]
 			send := func(r testkit.Record[string, string], result string) {

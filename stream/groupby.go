@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/typename"
@@ -20,9 +21,9 @@ func (s Stream[K, V]) GroupBy[L any](name string, f func(V) L) Stream[L, V] {
 }
 
 // GroupByRecord is GroupBy with a function of the whole record that can fail.
-func (s Stream[K, V]) GroupByRecord[L any](name string, f func(context.Context, Record[K, V]) (L, error)) Stream[L, V] {
+func (s Stream[K, V]) GroupByRecord[L any](name string, f func(context.Context, weir.Record[K, V]) (L, error)) Stream[L, V] {
 	return s.groupBy(Repartition[L, V]{Name: name},
-		func(ctx context.Context, r *Record[K, V]) (L, error) { return f(ctx, *r) }, f == nil)
+		func(ctx context.Context, r *weir.Record[K, V]) (L, error) { return f(ctx, *r) }, f == nil)
 }
 
 // Repartition describes an internal topic that brings records of the same key together.
@@ -39,12 +40,12 @@ type Repartition[K, V any] struct {
 
 // GroupByWith is GroupBy with chosen codecs and number of partitions.
 func (s Stream[K, V]) GroupByWith[L any](to Repartition[L, V], f func(V) L) Stream[L, V] {
-	return s.groupBy(to, func(_ context.Context, r *Record[K, V]) (L, error) { return f(r.Value), nil }, f == nil)
+	return s.groupBy(to, func(_ context.Context, r *weir.Record[K, V]) (L, error) { return f(r.Value), nil }, f == nil)
 }
 
 // GroupByWithRecord is GroupByWith with a function of the whole record that can fail.
-func (s Stream[K, V]) GroupByWithRecord[L any](to Repartition[L, V], f func(context.Context, Record[K, V]) (L, error)) Stream[L, V] {
-	return s.groupBy(to, func(ctx context.Context, r *Record[K, V]) (L, error) { return f(ctx, *r) }, f == nil)
+func (s Stream[K, V]) GroupByWithRecord[L any](to Repartition[L, V], f func(context.Context, weir.Record[K, V]) (L, error)) Stream[L, V] {
+	return s.groupBy(to, func(ctx context.Context, r *weir.Record[K, V]) (L, error) { return f(ctx, *r) }, f == nil)
 }
 
 // GroupByKey sends each record through an internal topic, by the key that it has: after MapKey or Transform, or where the
@@ -61,7 +62,7 @@ func (s Stream[K, V]) GroupByKeyWith(to Repartition[K, V]) Stream[K, V] {
 	return s.repartition(to)
 }
 
-func (s Stream[K, V]) groupBy[L any](to Repartition[L, V], f func(context.Context, *Record[K, V]) (L, error), isNil bool) Stream[L, V] {
+func (s Stream[K, V]) groupBy[L any](to Repartition[L, V], f func(context.Context, *weir.Record[K, V]) (L, error), isNil bool) Stream[L, V] {
 	rekeyed := s.then(&graph.Node{Kind: "groupby", Detail: to.Name, Rekeys: true}, codec.For[L](), rekey(f)).checked(isNil)
 	return rekeyed.repartition(to)
 }

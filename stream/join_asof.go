@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/typename"
 	"github.com/weirstreams/weir/join"
@@ -20,29 +21,29 @@ type Matched[R any] = operator.Matched[R]
 // Results carry the key, time and headers of the left record. A right record never emits a result by itself, and
 // changes no emitted result. Records with a null key are skipped and counted.
 func (s Stream[K, V]) JoinAsOf[R, W any](right Stream[K, R], d join.AsOf, f func(V, R) W) Stream[K, W] {
-	return s.joinAsOf(right, d, false, func(_ context.Context, l *Record[K, V], r *Matched[R]) (W, error) {
+	return s.joinAsOf(right, d, false, func(_ context.Context, l *weir.Record[K, V], r *Matched[R]) (W, error) {
 		return f(l.Value, r.Value), nil
 	}).checked(f == nil)
 }
 
 // JoinAsOfRecord is JoinAsOf with a function of the whole record and of the match with its time that can fail.
-func (s Stream[K, V]) JoinAsOfRecord[R, W any](right Stream[K, R], d join.AsOf, f func(context.Context, Record[K, V], Matched[R]) (W, error)) Stream[K, W] {
-	return s.joinAsOf(right, d, false, func(ctx context.Context, l *Record[K, V], r *Matched[R]) (W, error) {
+func (s Stream[K, V]) JoinAsOfRecord[R, W any](right Stream[K, R], d join.AsOf, f func(context.Context, weir.Record[K, V], Matched[R]) (W, error)) Stream[K, W] {
+	return s.joinAsOf(right, d, false, func(ctx context.Context, l *weir.Record[K, V], r *Matched[R]) (W, error) {
 		return f(ctx, *l, *r)
 	}).checked(f == nil)
 }
 
 // LeftJoinAsOf is JoinAsOf but keeps records without a match: the function then gets nil. The function must not keep its arguments.
 func (s Stream[K, V]) LeftJoinAsOf[R, W any](right Stream[K, R], d join.AsOf, f func(V, *R) W) Stream[K, W] {
-	return s.joinAsOf(right, d, true, func(_ context.Context, l *Record[K, V], r *Matched[R]) (W, error) {
+	return s.joinAsOf(right, d, true, func(_ context.Context, l *weir.Record[K, V], r *Matched[R]) (W, error) {
 		return f(l.Value, matchValue(r)), nil
 	}).checked(f == nil)
 }
 
 // LeftJoinAsOfRecord is LeftJoinAsOf with a function of the whole record and of the match with its time, or nil, that can
 // fail.
-func (s Stream[K, V]) LeftJoinAsOfRecord[R, W any](right Stream[K, R], d join.AsOf, f func(context.Context, Record[K, V], *Matched[R]) (W, error)) Stream[K, W] {
-	return s.joinAsOf(right, d, true, func(ctx context.Context, l *Record[K, V], r *Matched[R]) (W, error) {
+func (s Stream[K, V]) LeftJoinAsOfRecord[R, W any](right Stream[K, R], d join.AsOf, f func(context.Context, weir.Record[K, V], *Matched[R]) (W, error)) Stream[K, W] {
+	return s.joinAsOf(right, d, true, func(ctx context.Context, l *weir.Record[K, V], r *Matched[R]) (W, error) {
 		return f(ctx, *l, r)
 	}).checked(f == nil)
 }
@@ -55,7 +56,7 @@ func matchValue[R any](m *Matched[R]) *R {
 }
 
 func (s Stream[K, V]) joinAsOf[R, W any](
-	right Stream[K, R], d join.AsOf, unmatched bool, merge func(context.Context, *Record[K, V], *Matched[R]) (W, error),
+	right Stream[K, R], d join.AsOf, unmatched bool, merge func(context.Context, *weir.Record[K, V], *Matched[R]) (W, error),
 ) Stream[K, W] {
 	leftCodec, rightCodec, err := sideCodecs[V, R](d.Codecs())
 	n := &graph.Node{Kind: "joinasof", Detail: d.StoreName(), Stores: []string{d.StoreName()}, Timed: d.WaitingName() != ""}

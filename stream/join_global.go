@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/operator"
 )
@@ -23,44 +24,44 @@ var ErrNoKey = operator.ErrNoKey
 // The targets of pointers, slices and maps in the row are shared with all tasks and must not be changed.
 func (s Stream[K, V]) JoinGlobal[K2, T, W any](table GlobalTable[K2, T], key func(V) K2, f func(V, T) W) Stream[K, W] {
 	return s.joinGlobal(table, false,
-		func(_ context.Context, r *Record[K, V]) (K2, error) { return key(r.Value), nil },
-		func(_ context.Context, r *Record[K, V], row *T) (W, error) { return f(r.Value, *row), nil },
+		func(_ context.Context, r *weir.Record[K, V]) (K2, error) { return key(r.Value), nil },
+		func(_ context.Context, r *weir.Record[K, V], row *T) (W, error) { return f(r.Value, *row), nil },
 	).checked(key == nil || f == nil)
 }
 
 // JoinGlobalRecord is JoinGlobal with functions of the whole record that can fail. The key function returns
 // [ErrNoKey] for a record that refers to no row.
 func (s Stream[K, V]) JoinGlobalRecord[K2, T, W any](
-	table GlobalTable[K2, T], key func(context.Context, Record[K, V]) (K2, error), f func(context.Context, Record[K, V], T) (W, error),
+	table GlobalTable[K2, T], key func(context.Context, weir.Record[K, V]) (K2, error), f func(context.Context, weir.Record[K, V], T) (W, error),
 ) Stream[K, W] {
 	return s.joinGlobal(table, false,
-		func(ctx context.Context, r *Record[K, V]) (K2, error) { return key(ctx, *r) },
-		func(ctx context.Context, r *Record[K, V], row *T) (W, error) { return f(ctx, *r, *row) },
+		func(ctx context.Context, r *weir.Record[K, V]) (K2, error) { return key(ctx, *r) },
+		func(ctx context.Context, r *weir.Record[K, V], row *T) (W, error) { return f(ctx, *r, *row) },
 	).checked(key == nil || f == nil)
 }
 
 // LeftJoinGlobal is JoinGlobal but keeps records without a row: the function then gets nil. The function must not keep its arguments.
 func (s Stream[K, V]) LeftJoinGlobal[K2, T, W any](table GlobalTable[K2, T], key func(V) K2, f func(V, *T) W) Stream[K, W] {
 	return s.joinGlobal(table, true,
-		func(_ context.Context, r *Record[K, V]) (K2, error) { return key(r.Value), nil },
-		func(_ context.Context, r *Record[K, V], row *T) (W, error) { return f(r.Value, row), nil },
+		func(_ context.Context, r *weir.Record[K, V]) (K2, error) { return key(r.Value), nil },
+		func(_ context.Context, r *weir.Record[K, V], row *T) (W, error) { return f(r.Value, row), nil },
 	).checked(key == nil || f == nil)
 }
 
 // LeftJoinGlobalRecord is LeftJoinGlobal with functions of the whole record that can fail. The key function returns
 // [ErrNoKey] for a record that refers to no row.
 func (s Stream[K, V]) LeftJoinGlobalRecord[K2, T, W any](
-	table GlobalTable[K2, T], key func(context.Context, Record[K, V]) (K2, error), f func(context.Context, Record[K, V], *T) (W, error),
+	table GlobalTable[K2, T], key func(context.Context, weir.Record[K, V]) (K2, error), f func(context.Context, weir.Record[K, V], *T) (W, error),
 ) Stream[K, W] {
 	return s.joinGlobal(table, true,
-		func(ctx context.Context, r *Record[K, V]) (K2, error) { return key(ctx, *r) },
-		func(ctx context.Context, r *Record[K, V], row *T) (W, error) { return f(ctx, *r, row) },
+		func(ctx context.Context, r *weir.Record[K, V]) (K2, error) { return key(ctx, *r) },
+		func(ctx context.Context, r *weir.Record[K, V], row *T) (W, error) { return f(ctx, *r, row) },
 	).checked(key == nil || f == nil)
 }
 
 func (s Stream[K, V]) joinGlobal[K2, T, W any](
 	table GlobalTable[K2, T], unmatched bool,
-	key func(context.Context, *Record[K, V]) (K2, error), merge func(context.Context, *Record[K, V], *T) (W, error),
+	key func(context.Context, *weir.Record[K, V]) (K2, error), merge func(context.Context, *weir.Record[K, V], *T) (W, error),
 ) Stream[K, W] {
 	n := &graph.Node{Kind: "joinglobal", Site: callSite(), Globals: []*graph.Node{table.node}}
 	n.Lower = func(b *graph.Builder, n *graph.Node) (any, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/typename"
 	"github.com/weirstreams/weir/join"
@@ -19,14 +20,14 @@ import (
 // The ...Record forms see both records with key, value, whether that is null, and time. Headers and origin are not kept,
 // and nil.
 func (s Stream[K, V]) JoinInterval[R, W any](right Stream[K, R], d join.Interval, f func(V, R) W) Stream[K, W] {
-	return s.joinInterval(right, d, false, false, func(_ context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
+	return s.joinInterval(right, d, false, false, func(_ context.Context, l *weir.Record[K, V], r *weir.Record[K, R]) (W, error) {
 		return f(l.Value, r.Value), nil
 	}).checked(f == nil)
 }
 
 // JoinIntervalRecord is JoinInterval with a function of the whole records that can fail.
-func (s Stream[K, V]) JoinIntervalRecord[R, W any](right Stream[K, R], d join.Interval, f func(context.Context, Record[K, V], Record[K, R]) (W, error)) Stream[K, W] {
-	return s.joinInterval(right, d, false, false, func(ctx context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
+func (s Stream[K, V]) JoinIntervalRecord[R, W any](right Stream[K, R], d join.Interval, f func(context.Context, weir.Record[K, V], weir.Record[K, R]) (W, error)) Stream[K, W] {
+	return s.joinInterval(right, d, false, false, func(ctx context.Context, l *weir.Record[K, V], r *weir.Record[K, R]) (W, error) {
 		return f(ctx, *l, *r)
 	}).checked(f == nil)
 }
@@ -35,47 +36,47 @@ func (s Stream[K, V]) JoinIntervalRecord[R, W any](right Stream[K, R], d join.In
 // at once, and again with each match that comes later, unless the definition says UnmatchedWhenFinal. The function must not
 // keep its arguments.
 func (s Stream[K, V]) LeftJoinInterval[R, W any](right Stream[K, R], d join.Interval, f func(V, *R) W) Stream[K, W] {
-	return s.joinInterval(right, d, true, false, func(_ context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
+	return s.joinInterval(right, d, true, false, func(_ context.Context, l *weir.Record[K, V], r *weir.Record[K, R]) (W, error) {
 		return f(l.Value, valueOrNil(r)), nil
 	}).checked(f == nil)
 }
 
 // LeftJoinIntervalRecord is LeftJoinInterval with a function of the whole records that can fail.
-func (s Stream[K, V]) LeftJoinIntervalRecord[R, W any](right Stream[K, R], d join.Interval, f func(context.Context, Record[K, V], *Record[K, R]) (W, error)) Stream[K, W] {
-	return s.joinInterval(right, d, true, false, func(ctx context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
+func (s Stream[K, V]) LeftJoinIntervalRecord[R, W any](right Stream[K, R], d join.Interval, f func(context.Context, weir.Record[K, V], *weir.Record[K, R]) (W, error)) Stream[K, W] {
+	return s.joinInterval(right, d, true, false, func(ctx context.Context, l *weir.Record[K, V], r *weir.Record[K, R]) (W, error) {
 		return f(ctx, *l, r)
 	}).checked(f == nil)
 }
 
 // RightJoinInterval is LeftJoinInterval for right records without a match.
 func (s Stream[K, V]) RightJoinInterval[R, W any](right Stream[K, R], d join.Interval, f func(*V, R) W) Stream[K, W] {
-	return s.joinInterval(right, d, false, true, func(_ context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
+	return s.joinInterval(right, d, false, true, func(_ context.Context, l *weir.Record[K, V], r *weir.Record[K, R]) (W, error) {
 		return f(valueOrNil(l), r.Value), nil
 	}).checked(f == nil)
 }
 
 // RightJoinIntervalRecord is RightJoinInterval with a function of the whole records that can fail.
-func (s Stream[K, V]) RightJoinIntervalRecord[R, W any](right Stream[K, R], d join.Interval, f func(context.Context, *Record[K, V], Record[K, R]) (W, error)) Stream[K, W] {
-	return s.joinInterval(right, d, false, true, func(ctx context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
+func (s Stream[K, V]) RightJoinIntervalRecord[R, W any](right Stream[K, R], d join.Interval, f func(context.Context, *weir.Record[K, V], weir.Record[K, R]) (W, error)) Stream[K, W] {
+	return s.joinInterval(right, d, false, true, func(ctx context.Context, l *weir.Record[K, V], r *weir.Record[K, R]) (W, error) {
 		return f(ctx, l, *r)
 	}).checked(f == nil)
 }
 
 // OuterJoinInterval is LeftJoinInterval for records of both sides without a match.
 func (s Stream[K, V]) OuterJoinInterval[R, W any](right Stream[K, R], d join.Interval, f func(*V, *R) W) Stream[K, W] {
-	return s.joinInterval(right, d, true, true, func(_ context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
+	return s.joinInterval(right, d, true, true, func(_ context.Context, l *weir.Record[K, V], r *weir.Record[K, R]) (W, error) {
 		return f(valueOrNil(l), valueOrNil(r)), nil
 	}).checked(f == nil)
 }
 
 // OuterJoinIntervalRecord is OuterJoinInterval with a function of the whole records that can fail.
-func (s Stream[K, V]) OuterJoinIntervalRecord[R, W any](right Stream[K, R], d join.Interval, f func(context.Context, *Record[K, V], *Record[K, R]) (W, error)) Stream[K, W] {
-	return s.joinInterval(right, d, true, true, func(ctx context.Context, l *Record[K, V], r *Record[K, R]) (W, error) {
+func (s Stream[K, V]) OuterJoinIntervalRecord[R, W any](right Stream[K, R], d join.Interval, f func(context.Context, *weir.Record[K, V], *weir.Record[K, R]) (W, error)) Stream[K, W] {
+	return s.joinInterval(right, d, true, true, func(ctx context.Context, l *weir.Record[K, V], r *weir.Record[K, R]) (W, error) {
 		return f(ctx, l, r)
 	}).checked(f == nil)
 }
 
-func valueOrNil[K, V any](r *Record[K, V]) *V {
+func valueOrNil[K, V any](r *weir.Record[K, V]) *V {
 	if r == nil {
 		return nil
 	}
@@ -83,7 +84,7 @@ func valueOrNil[K, V any](r *Record[K, V]) *V {
 }
 
 func (s Stream[K, V]) joinInterval[R, W any](
-	right Stream[K, R], d join.Interval, unmatchedLeft, unmatchedRight bool, merge func(context.Context, *Record[K, V], *Record[K, R]) (W, error),
+	right Stream[K, R], d join.Interval, unmatchedLeft, unmatchedRight bool, merge func(context.Context, *weir.Record[K, V], *weir.Record[K, R]) (W, error),
 ) Stream[K, W] {
 	leftCodec, rightCodec, err := sideCodecs[V, R](d.Codecs())
 	leftStore, rightStore := d.StoreNames()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/clone"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/typename"
@@ -21,53 +22,53 @@ import (
 // Table. Keys may be null.
 //
 // The lookup may be used by several operators, and belongs to the caller. Close it after the end of App.Run. While it
-// is unavailable (join.UnavailableError), the worker stops reading, and tries again until it answers (join.Limits); an error of
+// is unavailable (weir.RetryLaterError), the worker stops reading, and tries again until it answers (join.Limits); an error of
 // one query goes to the error policy with its record.
 //
 // Values are held until there is an answer. Behind operators with state, which may change values later, copies
 // are held, made as for Update.
 func (s Stream[K, V]) JoinLookup[Q, R, W any](lookup join.Lookup[Q, R], query func(V) Q, f func(V, R) W) Stream[K, W] {
-	return s.joinLookup(lookup, false, func(_ context.Context, r *Record[K, V]) (Q, error) {
+	return s.joinLookup(lookup, false, func(_ context.Context, r *weir.Record[K, V]) (Q, error) {
 		return query(r.Value), nil
-	}, func(_ context.Context, r *Record[K, V], row *R) (W, error) {
+	}, func(_ context.Context, r *weir.Record[K, V], row *R) (W, error) {
 		return f(r.Value, *row), nil
 	}).checked(query == nil).checked(f == nil)
 }
 
 // JoinLookupRecord is JoinLookup with functions of the whole record that can fail.
 func (s Stream[K, V]) JoinLookupRecord[Q, R, W any](
-	lookup join.Lookup[Q, R], query func(context.Context, Record[K, V]) (Q, error), f func(context.Context, Record[K, V], R) (W, error),
+	lookup join.Lookup[Q, R], query func(context.Context, weir.Record[K, V]) (Q, error), f func(context.Context, weir.Record[K, V], R) (W, error),
 ) Stream[K, W] {
-	return s.joinLookup(lookup, false, func(ctx context.Context, r *Record[K, V]) (Q, error) {
+	return s.joinLookup(lookup, false, func(ctx context.Context, r *weir.Record[K, V]) (Q, error) {
 		return query(ctx, *r)
-	}, func(ctx context.Context, r *Record[K, V], row *R) (W, error) {
+	}, func(ctx context.Context, r *weir.Record[K, V], row *R) (W, error) {
 		return f(ctx, *r, *row)
 	}).checked(query == nil).checked(f == nil)
 }
 
 // LeftJoinLookup is JoinLookup but keeps records without a row: the function then gets nil. The function must not change its arguments.
 func (s Stream[K, V]) LeftJoinLookup[Q, R, W any](lookup join.Lookup[Q, R], query func(V) Q, f func(V, *R) W) Stream[K, W] {
-	return s.joinLookup(lookup, true, func(_ context.Context, r *Record[K, V]) (Q, error) {
+	return s.joinLookup(lookup, true, func(_ context.Context, r *weir.Record[K, V]) (Q, error) {
 		return query(r.Value), nil
-	}, func(_ context.Context, r *Record[K, V], row *R) (W, error) {
+	}, func(_ context.Context, r *weir.Record[K, V], row *R) (W, error) {
 		return f(r.Value, row), nil
 	}).checked(query == nil).checked(f == nil)
 }
 
 // LeftJoinLookupRecord is LeftJoinLookup with functions of the whole record that can fail.
 func (s Stream[K, V]) LeftJoinLookupRecord[Q, R, W any](
-	lookup join.Lookup[Q, R], query func(context.Context, Record[K, V]) (Q, error), f func(context.Context, Record[K, V], *R) (W, error),
+	lookup join.Lookup[Q, R], query func(context.Context, weir.Record[K, V]) (Q, error), f func(context.Context, weir.Record[K, V], *R) (W, error),
 ) Stream[K, W] {
-	return s.joinLookup(lookup, true, func(ctx context.Context, r *Record[K, V]) (Q, error) {
+	return s.joinLookup(lookup, true, func(ctx context.Context, r *weir.Record[K, V]) (Q, error) {
 		return query(ctx, *r)
-	}, func(ctx context.Context, r *Record[K, V], row *R) (W, error) {
+	}, func(ctx context.Context, r *weir.Record[K, V], row *R) (W, error) {
 		return f(ctx, *r, row)
 	}).checked(query == nil).checked(f == nil)
 }
 
 func (s Stream[K, V]) joinLookup[Q, R, W any](
-	lookup join.Lookup[Q, R], unmatched bool, query func(context.Context, *Record[K, V]) (Q, error),
-	merge func(context.Context, *Record[K, V], *R) (W, error),
+	lookup join.Lookup[Q, R], unmatched bool, query func(context.Context, *weir.Record[K, V]) (Q, error),
+	merge func(context.Context, *weir.Record[K, V], *R) (W, error),
 ) Stream[K, W] {
 	copied := cloneHeld[V](s.node)
 	build := func(env *operator.Env, node int, next operator.Receiver[K, W]) (operator.Receiver[K, V], error) {

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/operator"
 )
@@ -13,26 +14,26 @@ import (
 // Records and changes of the table are processed in the order of their timestamps, as far as they are there. Records with
 // a null key are skipped and counted.
 func (s Stream[K, V]) JoinTable[T, W any](table Table[K, T], f func(V, T) W) Stream[K, W] {
-	return s.joinTable(table, false, func(_ context.Context, r *Record[K, V], row *T) (W, error) { return f(r.Value, *row), nil }).checked(f == nil)
+	return s.joinTable(table, false, func(_ context.Context, r *weir.Record[K, V], row *T) (W, error) { return f(r.Value, *row), nil }).checked(f == nil)
 }
 
 // JoinTableRecord is JoinTable with a function of the whole record that can fail.
-func (s Stream[K, V]) JoinTableRecord[T, W any](table Table[K, T], f func(context.Context, Record[K, V], T) (W, error)) Stream[K, W] {
-	return s.joinTable(table, false, func(ctx context.Context, r *Record[K, V], row *T) (W, error) { return f(ctx, *r, *row) }).checked(f == nil)
+func (s Stream[K, V]) JoinTableRecord[T, W any](table Table[K, T], f func(context.Context, weir.Record[K, V], T) (W, error)) Stream[K, W] {
+	return s.joinTable(table, false, func(ctx context.Context, r *weir.Record[K, V], row *T) (W, error) { return f(ctx, *r, *row) }).checked(f == nil)
 }
 
 // LeftJoinTable is JoinTable but keeps records without a row: the function then gets nil. The function must not keep its arguments.
 func (s Stream[K, V]) LeftJoinTable[T, W any](table Table[K, T], f func(V, *T) W) Stream[K, W] {
-	return s.joinTable(table, true, func(_ context.Context, r *Record[K, V], row *T) (W, error) { return f(r.Value, row), nil }).checked(f == nil)
+	return s.joinTable(table, true, func(_ context.Context, r *weir.Record[K, V], row *T) (W, error) { return f(r.Value, row), nil }).checked(f == nil)
 }
 
 // LeftJoinTableRecord is LeftJoinTable with a function of the whole record that can fail.
-func (s Stream[K, V]) LeftJoinTableRecord[T, W any](table Table[K, T], f func(context.Context, Record[K, V], *T) (W, error)) Stream[K, W] {
-	return s.joinTable(table, true, func(ctx context.Context, r *Record[K, V], row *T) (W, error) { return f(ctx, *r, row) }).checked(f == nil)
+func (s Stream[K, V]) LeftJoinTableRecord[T, W any](table Table[K, T], f func(context.Context, weir.Record[K, V], *T) (W, error)) Stream[K, W] {
+	return s.joinTable(table, true, func(ctx context.Context, r *weir.Record[K, V], row *T) (W, error) { return f(ctx, *r, row) }).checked(f == nil)
 }
 
 func (s Stream[K, V]) joinTable[T, W any](
-	table Table[K, T], unmatched bool, merge func(context.Context, *Record[K, V], *T) (W, error),
+	table Table[K, T], unmatched bool, merge func(context.Context, *weir.Record[K, V], *T) (W, error),
 ) Stream[K, W] {
 	n := &graph.Node{Kind: "jointable", Site: callSite(), Keyed: true}
 	n.Lower = func(b *graph.Builder, n *graph.Node) (any, error) {

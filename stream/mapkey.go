@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/operator"
@@ -15,19 +16,19 @@ import (
 // without it, unless AssumePartitioned says that the new key keeps the partition. State is found by the key as codec.For
 // encodes it, unless WithKeyCodec says otherwise.
 func (s Stream[K, V]) MapKey[L any](f func(V) L) Stream[L, V] {
-	return s.mapKey(func(_ context.Context, r *Record[K, V]) (L, error) { return f(r.Value), nil }).checked(f == nil)
+	return s.mapKey(func(_ context.Context, r *weir.Record[K, V]) (L, error) { return f(r.Value), nil }).checked(f == nil)
 }
 
 // MapKeyRecord is MapKey with a function of the whole record that can fail.
-func (s Stream[K, V]) MapKeyRecord[L any](f func(context.Context, Record[K, V]) (L, error)) Stream[L, V] {
-	return s.mapKey(func(ctx context.Context, r *Record[K, V]) (L, error) { return f(ctx, *r) }).checked(f == nil)
+func (s Stream[K, V]) MapKeyRecord[L any](f func(context.Context, weir.Record[K, V]) (L, error)) Stream[L, V] {
+	return s.mapKey(func(ctx context.Context, r *weir.Record[K, V]) (L, error) { return f(ctx, *r) }).checked(f == nil)
 }
 
-func (s Stream[K, V]) mapKey[L any](f func(context.Context, *Record[K, V]) (L, error)) Stream[L, V] {
+func (s Stream[K, V]) mapKey[L any](f func(context.Context, *weir.Record[K, V]) (L, error)) Stream[L, V] {
 	return s.then(&graph.Node{Kind: "mapkey", Rekeys: true}, codec.For[L](), rekey(f))
 }
 
-func rekey[K, V, L any](f func(context.Context, *Record[K, V]) (L, error)) build[K, V, L, V] {
+func rekey[K, V, L any](f func(context.Context, *weir.Record[K, V]) (L, error)) build[K, V, L, V] {
 	return func(env *operator.Env, node int, next operator.Receiver[L, V]) (operator.Receiver[K, V], error) {
 		return &operator.Rekey[K, V, L]{Env: env, Node: node, F: f, Next: next}, nil
 	}

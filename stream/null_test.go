@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/row"
@@ -208,7 +209,7 @@ func TestNilOfAFunctionIsNull(t *testing.T) {
 		}
 		text := fmt.Sprint(*l)
 		return &text
-	}).Stream().MapRecord(func(_ context.Context, r stream.Record[string, *string]) (string, error) {
+	}).Stream().MapRecord(func(_ context.Context, r weir.Record[string, *string]) (string, error) {
 		if r.ValueNull {
 			return "gone", nil
 		}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
@@ -45,7 +46,7 @@ func failing(v string, err error) iter.Seq2[string, error] {
 
 // prober is a processor that does what MapState does.
 type prober struct {
-	stream.ProcessorBase[string, string, string]
+	weir.ProcessorBase[string, string, string]
 	probe *probe
 }
 
@@ -81,7 +82,7 @@ func TestOperatorsWithoutAFunctionPassRecordsOn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			records := []record{
-				{Key: "k", Value: "v", Time: at(1234), Headers: []stream.Header{{Key: "a", Value: []byte("1")}, {Key: "b"}, {Key: "a"}}},
+				{Key: "k", Value: "v", Time: at(1234), Headers: []weir.Header{{Key: "a", Value: []byte("1")}, {Key: "b"}, {Key: "a"}}},
 				{Key: "k", Time: at(1235), ValueNull: true},
 				{Value: "null key", Time: at(1236), KeyNull: true},
 				{Key: "", Value: "", Time: at(1200)},
@@ -153,9 +154,9 @@ func init() {
 	add("SetTimestampRecord", "settimestamp-1", setsTime, true, true, func(s textStream, p *probe) textStream {
 		return s.SetTimestampRecord(func(ctx context.Context, r textRecord) (time.Time, error) { return at(77), p.tryRecord(ctx, r) })
 	})
-	header := stream.Header{Key: "x", Value: []byte("y")}
+	header := weir.Header{Key: "x", Value: []byte("y")}
 	add("SetHeaders", "setheaders-1", addsHeader, true, true, func(s textStream, p *probe) textStream {
-		return s.SetHeaders(func(ctx context.Context, r textRecord) ([]stream.Header, error) {
+		return s.SetHeaders(func(ctx context.Context, r textRecord) ([]weir.Header, error) {
 			return append(r.Headers, header), p.tryRecord(ctx, r)
 		})
 	})
@@ -236,7 +237,7 @@ func init() {
 		return s.Map(pointer).Update(func(v *string) { p.seeValue(*v); *v = "new" }).Map(pointed)
 	})
 	add("UpdateRecord", "update-1", mapsValue, true, false, func(s textStream, p *probe) textStream {
-		update := func(ctx context.Context, r stream.Record[string, *string]) error {
+		update := func(ctx context.Context, r weir.Record[string, *string]) error {
 			defer func() { *r.Value = "new" }()
 			return p.tryValue(ctx, *r.Value)
 		}
@@ -250,7 +251,7 @@ func init() {
 	// These write to the topic themselves; the stream that is returned is empty.
 	none := func(string) bool { return false }
 	add("ToWith", "sink out", addsHeader, false, true, func(s textStream, p *probe) textStream {
-		s.ToWith(out, stream.Write[string, string]{Headers: func(r textRecord) []stream.Header { p.see(r); return append(r.Headers, header) }})
+		s.ToWith(out, stream.Write[string, string]{Headers: func(r textRecord) []weir.Header { p.see(r); return append(r.Headers, header) }})
 		return s.Filter(none)
 	})
 	add("ToOneOf", "to-1", passes, true, true, func(s textStream, p *probe) textStream {
@@ -269,6 +270,6 @@ func init() {
 		return s.Filter(none)
 	})
 	add("Process", "process cell", mapsState, true, true, func(s textStream, p *probe) textStream {
-		return s.Process(cellHandle, func(*textCell) stream.Processor[string, string, string, string] { return &prober{probe: p} })
+		return s.Process(cellHandle, func(*textCell) weir.Processor[string, string, string, string] { return &prober{probe: p} })
 	})
 }

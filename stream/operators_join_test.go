@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/weirstreams/weir/operator"
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/testkit"
 )
@@ -126,7 +126,7 @@ var joinOperators = []struct {
 }
 
 func TestJoinsKeepWhatTheyDoNotChange(t *testing.T) {
-	headers := []stream.Header{{Key: "a", Value: []byte("1")}, {Key: "b"}}
+	headers := []weir.Header{{Key: "a", Value: []byte("1")}, {Key: "b"}}
 	for _, o := range joinOperators {
 		t.Run(o.name, func(t *testing.T) {
 			p := &probe{}
@@ -157,7 +157,7 @@ func TestJoinsKeepWhatTheyDoNotChange(t *testing.T) {
 			if o.record {
 				want := textRecord{Key: "k", ValueNull: true, Millis: 5}
 				if o.headers {
-					want.Origin = &stream.Origin{Topic: "in", Offset: 2}
+					want.Origin = &weir.Origin{Topic: "in", Offset: 2}
 				}
 				if diff := cmp.Diff(want, p.last); diff != "" {
 					t.Errorf("record (-want +got):\n%s", diff)
@@ -188,11 +188,11 @@ func TestAFailureOfAJoinEndsTheApplication(t *testing.T) {
 				d := testkit.New(t, topology)
 				d.Input(levels).Send("k", "r", at(1))
 				err := d.Input(in).TrySendRecords(record{Key: "k", Value: "good", Time: at(2)}, record{Key: "k", Value: "bad", Time: at(3)})
-				var failed *operator.ProcessingError
+				var failed *weir.ProcessingError
 				if !errors.As(err, &failed) || !errors.Is(err, errBad) {
 					t.Fatalf("error %v, want a ProcessingError", err)
 				}
-				if want := (operator.Origin{Topic: "in", Offset: 1, Size: 3}); failed.Origin != want {
+				if want := (weir.Origin{Topic: "in", Offset: 1, Size: 3}); failed.Origin != want {
 					t.Errorf("origin %+v, want %+v", failed.Origin, want)
 				}
 				if !strings.HasPrefix(failed.Node, o.node) || !strings.HasPrefix(failed.Site, "stream/operators_join_test.go:") {

@@ -13,8 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
-	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/testkit"
@@ -27,7 +27,7 @@ var (
 
 type (
 	textStream = stream.Stream[string, string]
-	textRecord = stream.Record[string, string]
+	textRecord = weir.Record[string, string]
 	textCell   = store.Cell[string]
 	record     = testkit.Record[string, string]
 )
@@ -47,7 +47,7 @@ func (p *probe) try(r textRecord) error {
 	p.last = r
 	p.last.Headers = nil // what it points to is valid during the call only
 	for _, h := range r.Headers {
-		p.last.Headers = append(p.last.Headers, stream.Header{Key: strings.Clone(h.Key), Value: bytes.Clone(h.Value)})
+		p.last.Headers = append(p.last.Headers, weir.Header{Key: strings.Clone(h.Key), Value: bytes.Clone(h.Value)})
 	}
 	if r.Origin != nil {
 		origin := *r.Origin
@@ -199,7 +199,7 @@ func (e effect) apply(records []record) (want []record) {
 			r.Time = at(77)
 			want = append(want, r)
 		case addsHeader:
-			r.Headers = append(slices.Clip(r.Headers), stream.Header{Key: "x", Value: []byte("y")})
+			r.Headers = append(slices.Clip(r.Headers), weir.Header{Key: "x", Value: []byte("y")})
 			want = append(want, r)
 		case keeps, keepsState:
 			if r.Value != "drop" {
@@ -229,7 +229,7 @@ func (e effect) apply(records []record) (want []record) {
 
 // D-13 (records with a null key are skipped instead), D-15.
 func TestOperatorsKeepWhatTheyDoNotChange(t *testing.T) {
-	headers := []stream.Header{{Key: "a", Value: []byte("1")}, {Key: "b"}, {Key: "a", Value: []byte("2")}}
+	headers := []weir.Header{{Key: "a", Value: []byte("1")}, {Key: "b"}, {Key: "a", Value: []byte("2")}}
 	records := []record{
 		{Key: "k", Value: "v", Time: at(1234), Headers: headers},
 		{Key: "k", Value: "drop", Time: at(1235)},
@@ -263,7 +263,7 @@ func TestOperatorsKeepWhatTheyDoNotChange(t *testing.T) {
 }
 
 func TestRecordFunctionsSeeTheWholeRecord(t *testing.T) {
-	headers := []stream.Header{{Key: "h", Value: []byte("1")}}
+	headers := []weir.Header{{Key: "h", Value: []byte("1")}}
 	for _, o := range operators {
 		if !o.record {
 			continue
@@ -277,7 +277,7 @@ func TestRecordFunctionsSeeTheWholeRecord(t *testing.T) {
 
 			sent := record{Key: "k", ValueNull: true, Time: at(2), Headers: headers}
 			want := textRecord{
-				Key: "k", ValueNull: true, Millis: 2, Headers: headers, Origin: &stream.Origin{Topic: "in", Offset: 1},
+				Key: "k", ValueNull: true, Millis: 2, Headers: headers, Origin: &weir.Origin{Topic: "in", Offset: 1},
 			}
 			if o.effect == reduces { // which drops null values
 				sent.Value, want.Value, sent.ValueNull, want.ValueNull = "v", "v", false, false
@@ -291,7 +291,7 @@ func TestRecordFunctionsSeeTheWholeRecord(t *testing.T) {
 				return
 			}
 			input.SendRecords(record{Value: "v", KeyNull: true, Time: at(3)})
-			want = textRecord{Value: "v", KeyNull: true, Millis: 3, Origin: &stream.Origin{Topic: "in", Offset: 2, Size: 1}}
+			want = textRecord{Value: "v", KeyNull: true, Millis: 3, Origin: &weir.Origin{Topic: "in", Offset: 2, Size: 1}}
 			if diff := cmp.Diff(want, p.last); diff != "" {
 				t.Errorf("record (-want +got):\n%s", diff)
 			}
@@ -323,11 +323,11 @@ func TestFailureEndsTheApplicationAndCommitsNothing(t *testing.T) {
 
 				records := []record{{Key: "k", Value: "good"}, {Key: "k", Value: "bad"}, {Key: "k", Value: "never"}}
 				err := input.TrySendRecords(records...)
-				var failed *operator.ProcessingError
+				var failed *weir.ProcessingError
 				if !errors.As(err, &failed) {
 					t.Fatalf("error %v, want a ProcessingError", err)
 				}
-				if want := (operator.Origin{Topic: "in", Offset: 1, Size: 3}); failed.Origin != want {
+				if want := (weir.Origin{Topic: "in", Offset: 1, Size: 3}); failed.Origin != want {
 					t.Errorf("origin %+v, want %+v", failed.Origin, want)
 				}
 				if failed.Node != o.node {

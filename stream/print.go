@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/console"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/operator"
@@ -38,7 +39,7 @@ func (s Stream[K, V]) Print(o PrintOptions) Stream[K, V] {
 		o.To = os.Stdout
 	}
 	inspectKey, inspect := console.Inspector[K](), console.Inspector[V]()
-	show := func(_ context.Context, r *Record[K, V]) error {
+	show := func(_ context.Context, r *weir.Record[K, V]) error {
 		shown := row.New(row.F("value", valueOf(r, inspect)))
 		if o.Metadata {
 			shown = shown.With("key", keyOf(r, inspectKey)).With("timestamp", r.Millis).With("headers", headersOf(r.Headers))
@@ -59,21 +60,21 @@ func (s Stream[K, V]) Print(o PrintOptions) Stream[K, V] {
 }
 
 // watch puts an operator behind s that shows records to people.
-func (s Stream[K, V]) watch(kind graph.Kind, detail string, f func(context.Context, *Record[K, V]) error) Stream[K, V] {
+func (s Stream[K, V]) watch(kind graph.Kind, detail string, f func(context.Context, *weir.Record[K, V]) error) Stream[K, V] {
 	return s.then(&graph.Node{Kind: kind, Detail: detail, Effect: true}, s.key,
 		func(env *operator.Env, node int, next operator.Receiver[K, V]) (operator.Receiver[K, V], error) {
 			return &operator.Peek[K, V]{Env: env, Node: node, F: f, Next: next}, nil
 		})
 }
 
-func valueOf[K, V any](r *Record[K, V], inspect func(V) row.Value) row.Value {
+func valueOf[K, V any](r *weir.Record[K, V], inspect func(V) row.Value) row.Value {
 	if r.ValueNull {
 		return row.Null()
 	}
 	return inspect(r.Value)
 }
 
-func keyOf[K, V any](r *Record[K, V], inspect func(K) row.Value) row.Value {
+func keyOf[K, V any](r *weir.Record[K, V], inspect func(K) row.Value) row.Value {
 	if r.KeyNull {
 		return row.Null()
 	}
@@ -81,7 +82,7 @@ func keyOf[K, V any](r *Record[K, V], inspect func(K) row.Value) row.Value {
 }
 
 // headersOf returns headers as a list of pairs.
-func headersOf(headers []Header) row.Value {
+func headersOf(headers []weir.Header) row.Value {
 	list := make([]row.Value, len(headers))
 	for i, h := range headers {
 		value := row.Null()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/row"
 	"github.com/weirstreams/weir/stream"
@@ -35,7 +36,7 @@ func object(text string) row.Row {
 // D-23: the value over several lines or on one, with metadata or without, in this order.
 func TestD23Print(t *testing.T) {
 	records := []sensorRecord{
-		{Key: "k", Value: object(`{"z":1.0,"a":[1,{"b":null}]}`), Time: at(100), Headers: []stream.Header{{Key: "h", Value: []byte("1")}, {Key: "i"}}},
+		{Key: "k", Value: object(`{"z":1.0,"a":[1,{"b":null}]}`), Time: at(100), Headers: []weir.Header{{Key: "h", Value: []byte("1")}, {Key: "i"}}},
 		{KeyNull: true, ValueNull: true, Time: at(101)},
 	}
 	for name, c := range map[string]struct {

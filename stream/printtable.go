@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/console"
 )
 
@@ -50,7 +51,7 @@ func (s Stream[K, V]) PrintTable(o TableOptions) Stream[K, V] {
 		Live: !o.Plain && console.IsTerminal(o.To), Refresh: cmp.Or(o.Refresh, 500*time.Millisecond),
 		Columns: slices.Clone(o.Columns), Widths: o.Widths, To: o.To,
 	})
-	out := s.watch("table", o.Title, func(_ context.Context, r *Record[K, V]) error {
+	out := s.watch("table", o.Title, func(_ context.Context, r *weir.Record[K, V]) error {
 		table.Add(keyOf(r, inspectKey), r.Time(), valueOf(r, inspect))
 		return nil
 	})

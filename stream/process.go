@@ -1,27 +1,11 @@
 package stream
 
 import (
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/store"
 )
-
-// Processor covers cases that the other operators do not: it keeps resources, forwards any records at any time, and
-// sets timers.
-type Processor[K, V, L, W any] = operator.Processor[K, V, L, W]
-
-// ProcessorBase is to be embedded in a processor: it keeps the context, and has the methods that a processor without
-// timers and resources does not want to write.
-type ProcessorBase[K, L, W any] = operator.ProcessorBase[K, L, W]
-
-// ProcessorContext gives a processor access to its task.
-type ProcessorContext[L, W any] = operator.ProcessorContext[L, W]
-
-// Holder is a processor that keeps records and forwards them later under their own time.
-type Holder = operator.Holder
-
-// Timer is a timer that fires.
-type Timer[K any] = operator.Timer[K]
 
 // Process runs a processor, which f makes of its stores, one for each task. The stores are cells, maps, timers or a group
 // of these; store.None if there are none. The rules of MapState for state and of MapKey for keys hold for Process too.
@@ -29,7 +13,7 @@ type Timer[K any] = operator.Timer[K]
 // Timers are kept in a store.Timers, per key and name. Those in event time fire before the first record that reaches
 // their time; those in clock time fire between two records. An error of a processor outside of the
 // processing of a record cannot be skipped.
-func (s Stream[K, V]) Process[T, L, W any](stores store.Handle[T], f func(T) Processor[K, V, L, W]) Stream[L, W] {
+func (s Stream[K, V]) Process[T, L, W any](stores store.Handle[T], f func(T) weir.Processor[K, V, L, W]) Stream[L, W] {
 	return s.stateful("process", stores, codec.For[L](), func(env *operator.Env, node int, next operator.Receiver[L, W]) (operator.Receiver[K, V], error) {
 		return operator.NewProcess(env, node, stores, s.key, f, next)
 	}).checked(f == nil)

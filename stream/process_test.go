@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/testkit"
@@ -18,7 +19,7 @@ import (
 // script is a processor that does what the values of its records say: "set event NAME MS", "set clock NAME MS" (after now),
 // "cancel event NAME". It forwards what it does, and what fires.
 type script struct {
-	stream.ProcessorBase[string, string, string]
+	weir.ProcessorBase[string, string, string]
 	timers *store.Timers
 	log    *[]string
 	fail   string // the name of a timer that fails
@@ -26,9 +27,9 @@ type script struct {
 
 func (s *script) Process(_ context.Context, r textRecord) error {
 	words := strings.Fields(r.Value)
-	kind := store.EventTime
+	kind := weir.EventTime
 	if len(words) > 1 && words[1] == "clock" {
-		kind = store.ClockTime
+		kind = weir.ProcessingTime
 	}
 	switch words[0] {
 	case "set":
@@ -37,24 +38,24 @@ func (s *script) Process(_ context.Context, r textRecord) error {
 			return err
 		}
 		when := time.UnixMilli(millis)
-		if kind == store.ClockTime {
+		if kind == weir.ProcessingTime {
 			when = s.Now().Add(time.Duration(millis) * time.Millisecond)
 		}
 		s.timers.Set(kind, words[2], when)
 	case "cancel":
 		s.timers.Cancel(kind, words[2])
 	}
-	return s.Forward(stream.Record[string, string]{Key: r.Key, Value: r.Value, Millis: r.Millis, Headers: r.Headers})
+	return s.Forward(weir.Record[string, string]{Key: r.Key, Value: r.Value, Millis: r.Millis, Headers: r.Headers})
 }
 
-func (s *script) OnTimer(_ context.Context, t stream.Timer[string]) error {
+func (s *script) OnTimer(_ context.Context, t weir.Timer[string]) error {
 	if t.Name == s.fail {
 		return errBad
 	}
 	if _, set := s.timers.Get(t.Kind, t.Name); set {
 		return errors.New("a timer that fires is still set")
 	}
-	return s.Forward(stream.Record[string, string]{Key: t.Key, Value: fmt.Sprintf("%s %s", t.Kind, t.Name), Millis: 1})
+	return s.Forward(weir.Record[string, string]{Key: t.Key, Value: fmt.Sprintf("%s %s", t.Kind, t.Name), Millis: 1})
 }
 
 func (s *script) Close() error {
@@ -64,7 +65,7 @@ func (s *script) Close() error {
 
 func scripted(fail string, log *[]string) *stream.Topology {
 	t := stream.NewTopology()
-	t.From(in).Process(store.NewTimers("timers"), func(timers *store.Timers) stream.Processor[string, string, string, string] {
+	t.From(in).Process(store.NewTimers("timers"), func(timers *store.Timers) weir.Processor[string, string, string, string] {
 		*log = append(*log, "new")
 		return &script{timers: timers, log: log, fail: fail}
 	}).To(out)
@@ -211,10 +212,10 @@ func TestAProcessorIsMadeAndClosedWithItsTask(t *testing.T) {
 // broken is a processor that cannot be started.
 type broken struct{ prober }
 
-func (*broken) Init(*stream.ProcessorContext[string, string]) error { return errBad }
+func (*broken) Init(weir.ProcessorContext[string, string]) error { return errBad }
 
 func TestAProcessorThatCannotBeStartedEndsTheApplication(t *testing.T) {
-	type processor = stream.Processor[string, string, string, string]
+	type processor = weir.Processor[string, string, string, string]
 	for name, f := range map[string]func(struct{}) processor{
 		"error": func(struct{}) processor { return &broken{} },
 		"nil":   func(struct{}) processor { return nil },
@@ -231,7 +232,7 @@ func TestAProcessorThatCannotBeStartedEndsTheApplication(t *testing.T) {
 
 func TestTimersBelongToOneProcessor(t *testing.T) {
 	timers := store.NewTimers("timers")
-	make1 := func(*store.Timers) stream.Processor[string, string, string, string] { return &prober{} }
+	make1 := func(*store.Timers) weir.Processor[string, string, string, string] { return &prober{} }
 	topology := stream.NewTopology()
 	s := topology.From(in)
 	s.Process(timers, make1)

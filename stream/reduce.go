@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/store"
@@ -14,15 +15,15 @@ import (
 // its key, time and headers, and kept in the cell. Null values are dropped; records with a null key are skipped and
 // counted. f must not change its arguments.
 func (s Stream[K, V]) Reduce(cell *store.CellHandle[V], f func(soFar, next V) V) Stream[K, V] {
-	return s.reduce(cell, func(_ context.Context, soFar V, r *Record[K, V]) (V, error) { return f(soFar, r.Value), nil }).checked(f == nil)
+	return s.reduce(cell, func(_ context.Context, soFar V, r *weir.Record[K, V]) (V, error) { return f(soFar, r.Value), nil }).checked(f == nil)
 }
 
 // ReduceRecord is Reduce with a function that sees the whole next record and can fail.
-func (s Stream[K, V]) ReduceRecord(cell *store.CellHandle[V], f func(ctx context.Context, soFar V, next Record[K, V]) (V, error)) Stream[K, V] {
-	return s.reduce(cell, func(ctx context.Context, soFar V, r *Record[K, V]) (V, error) { return f(ctx, soFar, *r) }).checked(f == nil)
+func (s Stream[K, V]) ReduceRecord(cell *store.CellHandle[V], f func(ctx context.Context, soFar V, next weir.Record[K, V]) (V, error)) Stream[K, V] {
+	return s.reduce(cell, func(ctx context.Context, soFar V, r *weir.Record[K, V]) (V, error) { return f(ctx, soFar, *r) }).checked(f == nil)
 }
 
-func (s Stream[K, V]) reduce(cell *store.CellHandle[V], f func(context.Context, V, *Record[K, V]) (V, error)) Stream[K, V] {
+func (s Stream[K, V]) reduce(cell *store.CellHandle[V], f func(context.Context, V, *weir.Record[K, V]) (V, error)) Stream[K, V] {
 	return s.stateful("reduce", cell, s.key, func(env *operator.Env, node int, next operator.Receiver[K, V]) (operator.Receiver[K, V], error) {
 		return operator.NewReduce(env, node, cell, s.key, f, next)
 	})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/sink"
 	"github.com/weirstreams/weir/store"
@@ -263,7 +264,7 @@ func TestASinkOfSeveralStreams(t *testing.T) {
 	s.Sink("as they come", &list)
 	s.MapKey(func(int) string { return "new" }).SetTimestamp(func(int) time.Time { return at(9) }).Sink("changed", &list)
 	d := testkit.New(t, topology)
-	d.Input(nums).SendRecords(testkit.Record[string, int]{Key: "k", Value: 1, Time: at(5), Headers: []stream.Header{{Key: "h", Value: []byte("x")}}})
+	d.Input(nums).SendRecords(testkit.Record[string, int]{Key: "k", Value: 1, Time: at(5), Headers: []weir.Header{{Key: "h", Value: []byte("x")}}})
 	d.Checkpoint()
 	var got []string
 	for _, r := range list.Records() {
@@ -343,20 +344,20 @@ func TestStateBelongsToTheKeyThatWasChanged(t *testing.T) {
 func TestHeadersAreCopiedForSetHeaders(t *testing.T) {
 	topology := stream.NewTopology()
 	s := topology.From(nums)
-	s.SetHeaders(func(_ context.Context, r stream.Record[string, int]) ([]stream.Header, error) {
+	s.SetHeaders(func(_ context.Context, r weir.Record[string, int]) ([]weir.Header, error) {
 		if r.Value == 2 {
 			return nil, nil
 		}
-		r.Headers[0] = stream.Header{Key: "changed"}
-		return append(r.Headers, stream.Header{Key: "added"}), nil
+		r.Headers[0] = weir.Header{Key: "changed"}
+		return append(r.Headers, weir.Header{Key: "added"}), nil
 	}).To(numsOut)
 	s.To(stream.NewTopic("same", codec.String(), codec.Int()))
 	d := testkit.New(t, topology)
-	headers := []stream.Header{{Key: "a", Value: []byte("1")}, {Key: "a", Value: []byte("2")}}
+	headers := []weir.Header{{Key: "a", Value: []byte("1")}, {Key: "a", Value: []byte("2")}}
 	type numRecord = testkit.Record[string, int]
 	d.Input(nums).SendRecords(numRecord{Key: "k", Value: 1, Headers: headers}, numRecord{Key: "k", Value: 2, Headers: headers})
 	d.Output(numsOut).Expect(
-		numRecord{Key: "k", Value: 1, Headers: []stream.Header{{Key: "changed"}, {Key: "a", Value: []byte("2")}, {Key: "added"}}},
+		numRecord{Key: "k", Value: 1, Headers: []weir.Header{{Key: "changed"}, {Key: "a", Value: []byte("2")}, {Key: "added"}}},
 		numRecord{Key: "k", Value: 2},
 	)
 	d.Output(stream.NewTopic("same", codec.String(), codec.Int())).Expect(
@@ -391,12 +392,12 @@ func TestGroupByGoesThroughATopic(t *testing.T) {
 		topology := stream.NewTopology()
 		to := stream.Repartition[int, purchase]{Name: "customer", Key: codec.JSON[int]()}
 		topology.From(topic).GroupByWith(to, func(p purchase) int { return p.Customer }).
-			MapStateRecord(store.NewCell[int]("default"), func(_ context.Context, _ *store.Cell[int], r stream.Record[int, purchase]) (purchase, error) {
+			MapStateRecord(store.NewCell[int]("default"), func(_ context.Context, _ *store.Cell[int], r weir.Record[int, purchase]) (purchase, error) {
 				return r.Value, nil
 			}).
 			To(grouped)
 		d := testkit.New(t, topology, testkit.Config{Partitions: partitions})
-		headers := []stream.Header{{Key: "h", Value: []byte("1")}}
+		headers := []weir.Header{{Key: "h", Value: []byte("1")}}
 		d.Input(topic).SendRecords(testkit.Record[[]byte, purchase]{Key: []byte("k"), Value: purchase{7, 1}, Time: at(100), Headers: headers})
 		d.Output(grouped).Expect(testkit.Record[int, purchase]{Key: 7, Value: purchase{7, 1}, Time: at(100), Headers: headers})
 		want := []string{
@@ -431,7 +432,7 @@ func TestGroupByKeyKeepsTheRecordAsItIs(t *testing.T) {
 	topology.From(in).GroupByKeyWith(stream.Repartition[string, string]{Name: "g", Partitions: 2}).To(out)
 	d := testkit.New(t, topology)
 	records := []record{
-		{Value: "null key", KeyNull: true, Time: at(1), Headers: []stream.Header{{Key: "h"}}},
+		{Value: "null key", KeyNull: true, Time: at(1), Headers: []weir.Header{{Key: "h"}}},
 		{Key: "k", ValueNull: true, Time: at(2)},
 		{Key: "k", Value: "v", Time: at(3)},
 	}

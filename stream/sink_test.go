@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/sink"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/testkit"
@@ -26,7 +27,7 @@ func (o *outside) Connect(context.Context) error { o.connects++; return o.connec
 func (o *outside) Close(context.Context) error   { o.closes++; return nil }
 func (o *outside) Writer(_ context.Context, task sink.Task) (sink.Writer[string, string], error) {
 	o.writers++
-	batch := sink.NewBatchWriter(func(_ context.Context, records []sink.Record[string, string]) error {
+	batch := sink.NewBatchWriter(func(_ context.Context, records []weir.Record[string, string]) error {
 		for _, r := range records {
 			o.lines = append(o.lines, fmt.Sprintf("%s/%d %s=%s @%d null %v %v", task.Sink, task.Partition, r.Key, r.Value, r.Millis, r.KeyNull, r.ValueNull))
 		}
@@ -120,7 +121,7 @@ func TestASinkThatTakesNoMoreHoldsTheInputBackAndLosesNothing(t *testing.T) {
 		var seen []string
 		topology.From(in).Peek(func(v string) { seen = append(seen, v) }).Sink("table", o)
 		d := testkit.New(t, topology, testkit.Config{ExactlyOnce: exactlyOnce})
-		o.flush = fmt.Errorf("table: %w", &sink.BackpressureError{RetryAfter: 10 * time.Second, Err: errors.New("too many requests")})
+		o.flush = fmt.Errorf("table: %w", &weir.RetryLaterError{RetryAfter: 10 * time.Second, Err: errors.New("too many requests")})
 		d.Input(in).Send("a", "1", at(1))
 		d.Checkpoint()
 		d.Input(in).Send("a", "2", at(2))
@@ -145,7 +146,7 @@ func TestAStopDoesNotWaitForASinkThatTakesNoMore(t *testing.T) {
 	topology.From(in).Sink("table", o)
 	d := testkit.New(t, topology)
 	d.Input(in).Send("a", "1", at(1))
-	o.flush = &sink.BackpressureError{}
+	o.flush = &weir.RetryLaterError{}
 	d.Restart()
 	o.flush = nil
 	d.Checkpoint()

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/testkit"
@@ -20,7 +21,7 @@ type stamped struct {
 
 func TestTheTimeOfARecordIsWhatItsTopicSays(t *testing.T) {
 	events := stream.NewTopic("events", codec.String(), codec.JSON[stamped]()).
-		WithTimestamps(func(r stream.Record[string, stamped]) time.Time {
+		WithTimestamps(func(r weir.Record[string, stamped]) time.Time {
 			if r.Value.Millis < 0 {
 				panic("no time")
 			}
@@ -60,11 +61,11 @@ func ExampleTopic_WithTimestamps() {
 		Measured time.Time
 	}
 	readings := stream.NewTopic("readings", codec.String(), codec.JSON[Reading]()).
-		WithTimestamps(func(r stream.Record[string, Reading]) time.Time { return r.Value.Measured })
+		WithTimestamps(func(r weir.Record[string, Reading]) time.Time { return r.Value.Measured })
 
 	t := stream.NewTopology()
 	t.From(readings).
-		MapRecord(func(_ context.Context, r stream.Record[string, Reading]) (string, error) {
+		MapRecord(func(_ context.Context, r weir.Record[string, Reading]) (string, error) {
 			return r.Time().UTC().Format(time.DateTime), nil
 		}).
 		To(words)
@@ -80,8 +81,8 @@ func ExampleTopic_WithTimestamps() {
 
 func ExampleTopic_Timestamps() {
 	byValue := stream.NewTopic("times", codec.String(), codec.Int64()).
-		WithTimestamps(func(r stream.Record[string, int64]) time.Time { return time.UnixMilli(r.Value) })
+		WithTimestamps(func(r weir.Record[string, int64]) time.Time { return time.UnixMilli(r.Value) })
 
-	fmt.Println(byValue.Timestamps()(stream.Record[string, int64]{Value: 1000}).UnixMilli())
+	fmt.Println(byValue.Timestamps()(weir.Record[string, int64]{Value: 1000}).UnixMilli())
 	// Output: 1000
 }

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/operator"
 )
@@ -16,26 +17,26 @@ func (s Stream[K, V]) ToWith(topic Topic[K, V], write Write[K, V]) { s.sink(topi
 
 // ToOneOf writes each record to the topic that f returns, which must be one of topics. An error of f, or another topic, is a
 // processing error.
-func (s Stream[K, V]) ToOneOf(f func(context.Context, Record[K, V]) (Topic[K, V], error), topics ...Topic[K, V]) {
+func (s Stream[K, V]) ToOneOf(f func(context.Context, weir.Record[K, V]) (Topic[K, V], error), topics ...Topic[K, V]) {
 	_ = s.toOneOf(chosen(f), nil, topics).checked(f == nil)
 }
 
 // ToOneOfWith is ToOneOf with another key, partition, time or headers than those of the record.
 func (s Stream[K, V]) ToOneOfWith(
-	write Write[K, V], f func(context.Context, Record[K, V]) (Topic[K, V], error), topics ...Topic[K, V],
+	write Write[K, V], f func(context.Context, weir.Record[K, V]) (Topic[K, V], error), topics ...Topic[K, V],
 ) {
 	_ = s.toOneOf(chosen(f), &write, topics).checked(f == nil)
 }
 
 // chosen returns the name of the topic that f chooses.
-func chosen[K, V any](f func(context.Context, Record[K, V]) (Topic[K, V], error)) func(context.Context, *Record[K, V]) (string, error) {
-	return func(ctx context.Context, r *Record[K, V]) (string, error) {
+func chosen[K, V any](f func(context.Context, weir.Record[K, V]) (Topic[K, V], error)) func(context.Context, *weir.Record[K, V]) (string, error) {
+	return func(ctx context.Context, r *weir.Record[K, V]) (string, error) {
 		topic, err := f(ctx, *r)
 		return topic.name, err
 	}
 }
 
-func (s Stream[K, V]) toOneOf(f func(context.Context, *Record[K, V]) (string, error), write *Write[K, V], topics []Topic[K, V]) Stream[K, V] {
+func (s Stream[K, V]) toOneOf(f func(context.Context, *weir.Record[K, V]) (string, error), write *Write[K, V], topics []Topic[K, V]) Stream[K, V] {
 	n := s.add(&graph.Node{Kind: "to", Lower: func(b *graph.Builder, n *graph.Node) (any, error) {
 		choose := &operator.Choose[K, V]{Env: b.Env, Node: n.ID, F: f, Next: map[string]operator.Receiver[K, V]{}}
 		for _, child := range n.Children {

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 )
 
@@ -15,8 +16,8 @@ type Topic[K, V any] struct {
 	value      codec.Codec[V]
 	partitions int32
 	config     map[string]string
-	at         func(*Record[K, V]) int64    // nil takes the time of the message
-	timestamps func(Record[K, V]) time.Time // what at was made of
+	at         func(*weir.Record[K, V]) int64    // nil takes the time of the message
+	timestamps func(weir.Record[K, V]) time.Time // what at was made of
 }
 
 // NewTopic describes a topic. The topic has to exist on the cluster, unless the application is told to create missing
@@ -46,16 +47,16 @@ func (t Topic[K, V]) WithPartitions(n int32) Topic[K, V] {
 // record of a message that is split. A panic is an error of the record.
 //
 // Time-aligned reading of several topics goes by the times of the messages.
-func (t Topic[K, V]) WithTimestamps(at func(r Record[K, V]) time.Time) Topic[K, V] {
+func (t Topic[K, V]) WithTimestamps(at func(r weir.Record[K, V]) time.Time) Topic[K, V] {
 	t.at, t.timestamps = nil, at
 	if at != nil {
-		t.at = func(r *Record[K, V]) int64 { return at(*r).UnixMilli() }
+		t.at = func(r *weir.Record[K, V]) int64 { return at(*r).UnixMilli() }
 	}
 	return t
 }
 
 // Timestamps returns the function that WithTimestamps was given, or nil.
-func (t Topic[K, V]) Timestamps() func(r Record[K, V]) time.Time { return t.timestamps }
+func (t Topic[K, V]) Timestamps() func(r weir.Record[K, V]) time.Time { return t.timestamps }
 
 // WithConfig sets the settings that the topic gets if the application creates it, by Kafka's names ("retention.ms").
 func (t Topic[K, V]) WithConfig(config map[string]string) Topic[K, V] {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"reflect"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/clone"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/operator"
@@ -16,15 +17,15 @@ import (
 // value's method Clone() V, if it has one, or by following pointers, maps, slices and exported fields. Functions of
 // other operators must not change their arguments.
 func (s Stream[K, V]) Update(f func(V)) Stream[K, V] {
-	return s.update(func(_ context.Context, r *Record[K, V]) error { f(r.Value); return nil }).checked(f == nil)
+	return s.update(func(_ context.Context, r *weir.Record[K, V]) error { f(r.Value); return nil }).checked(f == nil)
 }
 
 // UpdateRecord is Update with a function of the whole record that can fail.
-func (s Stream[K, V]) UpdateRecord(f func(context.Context, Record[K, V]) error) Stream[K, V] {
-	return s.update(func(ctx context.Context, r *Record[K, V]) error { return f(ctx, *r) }).checked(f == nil)
+func (s Stream[K, V]) UpdateRecord(f func(context.Context, weir.Record[K, V]) error) Stream[K, V] {
+	return s.update(func(ctx context.Context, r *weir.Record[K, V]) error { return f(ctx, *r) }).checked(f == nil)
 }
 
-func (s Stream[K, V]) update(f func(context.Context, *Record[K, V]) error) Stream[K, V] {
+func (s Stream[K, V]) update(f func(context.Context, *weir.Record[K, V]) error) Stream[K, V] {
 	n := &graph.Node{Kind: "update"}
 	out := s.then(n, s.key, func(env *operator.Env, node int, next operator.Receiver[K, V]) (operator.Receiver[K, V], error) {
 		u := &operator.Update[K, V]{Env: env, Node: node, F: f, Next: next}

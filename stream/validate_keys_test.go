@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/store"
@@ -59,7 +60,7 @@ var keyChanges = map[string]func(textStream) (textStream, string){
 		}), started
 	},
 	"Process": func(s textStream) (textStream, string) {
-		return s.Process(store.None(), func(struct{}) stream.Processor[string, string, string, string] { return nil }), line()
+		return s.Process(store.None(), func(struct{}) weir.Processor[string, string, string, string] { return nil }), line()
 	},
 	"behind stateless operators": func(s textStream) (textStream, string) {
 		s, at := s.Merge().MapKey(same), line()
@@ -96,7 +97,7 @@ var keyUses = map[string]func(t *stream.Topology, s textStream) string{
 		return above()
 	},
 	"Process with timers": func(_ *stream.Topology, s textStream) string {
-		s.Process(store.NewTimers("t"), func(*store.Timers) stream.Processor[string, string, string, string] { return nil }).To(out)
+		s.Process(store.NewTimers("t"), func(*store.Timers) weir.Processor[string, string, string, string] { return nil }).To(out)
 		return above()
 	},
 	"a window": func(_ *stream.Topology, s textStream) string {

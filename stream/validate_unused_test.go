@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/store"
@@ -120,7 +121,7 @@ func TestOperatorsWithAnEffectNeedNoReader(t *testing.T) {
 	s.Collect(&collected)
 	s.MapState(cellHandle, first)
 	s.Reduce(store.NewCell[string]("reduced"), keepFirst)
-	s.Process(store.None(), func(struct{}) stream.Processor[string, string, string, string] { return nil })
+	s.Process(store.None(), func(struct{}) weir.Processor[string, string, string, string] { return nil })
 	kinds := s.Branch()
 	kinds.When("dropped", noNothing)
 	kinds.Otherwise("rest").To(out)

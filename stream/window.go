@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/typename"
 	"github.com/weirstreams/weir/operator"
@@ -116,7 +117,7 @@ func (a Aggregated[K, V, R]) When(f func(soFar R) bool) Aggregated[K, V, R] {
 
 // WhenRecord is When with a function that also gets the record: its key, value, time and headers. An error of f is one of
 // the record. The value of the record stays in the window.
-func (a Aggregated[K, V, R]) WhenRecord(f func(ctx context.Context, soFar R, r Record[K, V]) (bool, error)) Aggregated[K, V, R] {
+func (a Aggregated[K, V, R]) WhenRecord(f func(ctx context.Context, soFar R, r weir.Record[K, V]) (bool, error)) Aggregated[K, V, R] {
 	a.emission.When = recordTriggerOf(f)
 	return a.checked("WhenRecord", f == nil)
 }
@@ -131,7 +132,7 @@ func (a Aggregated[K, V, R]) CloseAfter(f func(soFar R) bool) Aggregated[K, V, R
 
 // CloseAfterRecord is CloseAfter with a function that also gets the record: its key, value, time and headers. An error of
 // f is one of the record. The value of the record stays in the window.
-func (a Aggregated[K, V, R]) CloseAfterRecord(f func(ctx context.Context, soFar R, r Record[K, V]) (bool, error)) Aggregated[K, V, R] {
+func (a Aggregated[K, V, R]) CloseAfterRecord(f func(ctx context.Context, soFar R, r weir.Record[K, V]) (bool, error)) Aggregated[K, V, R] {
 	a.emission.CloseAfter = recordTriggerOf(f)
 	return a.checked("CloseAfterRecord", f == nil)
 }
@@ -140,13 +141,13 @@ func (a Aggregated[K, V, R]) CloseAfterRecord(f func(ctx context.Context, soFar 
 // new aggregation. It is not asked about a window without records, nor before a null value that the aggregator does not
 // see.
 func (a Aggregated[K, V, R]) CloseBefore(f func(soFar R, next V) bool) Aggregated[K, V, R] {
-	a.emission.CloseBefore = func(_ context.Context, soFar R, r *Record[K, V]) (bool, error) { return f(soFar, r.Value), nil }
+	a.emission.CloseBefore = func(_ context.Context, soFar R, r *weir.Record[K, V]) (bool, error) { return f(soFar, r.Value), nil }
 	return a.checked("CloseBefore", f == nil)
 }
 
 // CloseBeforeRecord is CloseBefore with a function that gets the whole record: its key, value, time and headers. An error
 // of f is one of the record, which is not added to the window then.
-func (a Aggregated[K, V, R]) CloseBeforeRecord(f func(ctx context.Context, soFar R, next Record[K, V]) (bool, error)) Aggregated[K, V, R] {
+func (a Aggregated[K, V, R]) CloseBeforeRecord(f func(ctx context.Context, soFar R, next weir.Record[K, V]) (bool, error)) Aggregated[K, V, R] {
 	a.emission.CloseBefore = recordTriggerOf(f)
 	return a.checked("CloseBeforeRecord", f == nil)
 }
@@ -160,9 +161,9 @@ func (a Aggregated[K, V, R]) checked(method string, isNil bool) Aggregated[K, V,
 }
 
 func triggerOf[K, V, R any](f func(R) bool) operator.Trigger[K, V, R] {
-	return func(_ context.Context, soFar R, _ *Record[K, V]) (bool, error) { return f(soFar), nil }
+	return func(_ context.Context, soFar R, _ *weir.Record[K, V]) (bool, error) { return f(soFar), nil }
 }
 
-func recordTriggerOf[K, V, R any](f func(context.Context, R, Record[K, V]) (bool, error)) operator.Trigger[K, V, R] {
-	return func(ctx context.Context, soFar R, r *Record[K, V]) (bool, error) { return f(ctx, soFar, *r) }
+func recordTriggerOf[K, V, R any](f func(context.Context, R, weir.Record[K, V]) (bool, error)) operator.Trigger[K, V, R] {
+	return func(ctx context.Context, soFar R, r *weir.Record[K, V]) (bool, error) { return f(ctx, soFar, *r) }
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/testkit"
@@ -109,7 +110,7 @@ func ExampleAggregated_CloseAfter() {
 // The function sees the record: its key, value, time and headers.
 func ExampleAggregated_WhenRecord() {
 	emitting(minutes, func(a stream.Aggregated[string, int, int]) stream.Stream[string, window.Result[int]] {
-		return a.WhenRecord(func(_ context.Context, soFar int, r stream.Record[string, int]) (bool, error) {
+		return a.WhenRecord(func(_ context.Context, soFar int, r weir.Record[string, int]) (bool, error) {
 			return soFar > 100 && r.Value >= 50, nil
 		}).Final()
 	}, 60, 70, 1, 4)
@@ -135,7 +136,7 @@ func ExampleAggregated_CloseBefore() {
 // The function sees the record: its key, value, time and headers.
 func ExampleAggregated_CloseAfterRecord() {
 	emitting(minutes, func(a stream.Aggregated[string, int, int]) stream.Stream[string, window.Result[int]] {
-		return a.CloseAfterRecord(func(_ context.Context, soFar int, r stream.Record[string, int]) (bool, error) {
+		return a.CloseAfterRecord(func(_ context.Context, soFar int, r weir.Record[string, int]) (bool, error) {
 			return soFar > 1 && r.Time().Second() == 20, nil
 		}).Final()
 	}, 60, 70, 1, 4)
@@ -149,7 +150,7 @@ func ExampleAggregated_CloseAfterRecord() {
 // Every great value begins a batch.
 func ExampleAggregated_CloseBeforeRecord() {
 	emitting(minutes, func(a stream.Aggregated[string, int, int]) stream.Stream[string, window.Result[int]] {
-		return a.CloseBeforeRecord(func(_ context.Context, _ int, next stream.Record[string, int]) (bool, error) {
+		return a.CloseBeforeRecord(func(_ context.Context, _ int, next weir.Record[string, int]) (bool, error) {
 			return next.Value >= 50, nil
 		}).Final()
 	}, 60, 70, 1, 4)

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/stream"
@@ -59,7 +60,7 @@ func TestTheClockFollowsTheRecords(t *testing.T) {
 
 func TestTheClockFollowsTimesThatValuesHold(t *testing.T) {
 	at := time.Date(2031, 5, 6, 7, 8, 9, 0, time.UTC)
-	timed := texts.WithTimestamps(func(r stream.Record[string, string]) time.Time {
+	timed := texts.WithTimestamps(func(r weir.Record[string, string]) time.Time {
 		at, err := time.Parse(time.RFC3339, r.Value)
 		if err != nil {
 			panic(err)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
@@ -147,7 +148,7 @@ func (d *Driver) start() {
 		CheckpointBytes:    64 << 20,
 		CacheBytes:         1 << 20,
 		IdleTimeout:        d.config.IdleTimeout,
-		OnError: func(*operator.ProcessingError) engine.Action {
+		OnError: func(*weir.ProcessingError) engine.Action {
 			if d.config.SkipFailed {
 				return engine.Skip
 			}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/testkit"
@@ -17,7 +18,7 @@ func TestTopicsThatAFunctionNamesCanBeRead(t *testing.T) {
 		in := stream.NewTopic("in", codec.String(), codec.String())
 		text := stream.NewTopic("text", codec.String(), codec.String())
 		topology := stream.NewTopology()
-		topology.From(in).ToDynamic(text, func(_ context.Context, r stream.Record[string, string]) (string, error) { return "out-" + r.Value, nil })
+		topology.From(in).ToDynamic(text, func(_ context.Context, r weir.Record[string, string]) (string, error) { return "out-" + r.Value, nil })
 		d := testkit.New(t, topology, testkit.Config{ExactlyOnce: exactlyOnce, Partitions: 3})
 		input := d.Input(in)
 		a, b := d.Output(stream.NewTopic("out-a", codec.String(), codec.String())), d.Output(stream.NewTopic("out-b", codec.String(), codec.String()))
@@ -37,7 +38,7 @@ func TestTopicsThatAFunctionNamesCanBeRead(t *testing.T) {
 func TestSimulateRunsTopicsThatAFunctionNames(t *testing.T) {
 	in := stream.NewTopic("in", codec.String(), codec.String())
 	topology := stream.NewTopology()
-	topology.From(in).ToDynamic(in, func(_ context.Context, r stream.Record[string, string]) (string, error) { return "out-" + r.Value, nil })
+	topology.From(in).ToDynamic(in, func(_ context.Context, r weir.Record[string, string]) (string, error) { return "out-" + r.Value, nil })
 	words := testkit.Generate(in, 60, func(r *rand.Rand, i int) testkit.Record[string, string] {
 		return testkit.Record[string, string]{Key: fmt.Sprint(i % 9), Value: fmt.Sprint(r.IntN(4))}
 	})

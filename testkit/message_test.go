@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/testkit"
@@ -48,9 +49,9 @@ func split() *stream.Topology {
 func TestAMessageGivesARecordForEachOfItsValues(t *testing.T) {
 	d := testkit.New(t, split())
 	in, out := d.Input(messages), d.Output(single)
-	kept := []codec.Header{{Key: "trace", Value: []byte("1")}}
+	kept := []weir.Header{{Key: "trace", Value: []byte("1")}}
 	in.SendRecords(testkit.Record[string, string]{
-		Key: "k", Value: "a\nb\n", Time: at(5), Headers: append([]codec.Header{{Key: "format", Value: []byte("x")}}, kept...),
+		Key: "k", Value: "a\nb\n", Time: at(5), Headers: append([]weir.Header{{Key: "format", Value: []byte("x")}}, kept...),
 	})
 	out.Expect(
 		testkit.Record[string, string]{Key: "k", Value: "a", Time: at(5), Headers: kept},

@@ -3,7 +3,7 @@ package testkit
 import (
 	"time"
 
-	"github.com/weirstreams/weir/stream"
+	"github.com/weirstreams/weir"
 )
 
 // Record is a record of a topic, as a test writes and reads it.
@@ -13,7 +13,7 @@ type Record[K, V any] struct {
 	// Time is the event time. The location does not matter; it is cut to milliseconds. The zero time stands for the Unix
 	// epoch.
 	Time    time.Time
-	Headers []stream.Header
+	Headers []weir.Header
 	// KeyNull and ValueNull make, or say that, the key or value is null.
 	KeyNull, ValueNull bool
 }

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
-	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/testkit"
 )
@@ -50,7 +50,7 @@ func TestTopicsRefuseWhatTheirSettingsDoNotTake(t *testing.T) {
 
 				d = testkit.New(t, topology(), testkit.Config{Start: start, ExactlyOnce: exactlyOnce})
 				err := d.Input(in).TrySendRecords(testkit.Record[string, string]{Key: "k", Value: c.text, Time: c.at})
-				var refused *operator.ProduceError
+				var refused *weir.ProduceError
 				if !errors.As(err, &refused) || refused.Topic != "out" || !strings.Contains(err.Error(), "process in[0] at offset 0: sink out") {
 					t.Errorf("got %v", err)
 				}

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/weirstreams/weir/operator"
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/testkit"
 )
@@ -18,7 +18,7 @@ func TestRunReturnsWhatWouldHaveFailedATest(t *testing.T) {
 
 	broken := stream.NewTopology()
 	broken.From(sales).Map(func(sale) int { panic("no") }).To(totals)
-	var failed *operator.ProcessingError
+	var failed *weir.ProcessingError
 	err := testkit.Run(broken, func(d *testkit.Driver) {
 		d.Input(sales).Send("x", sale{"a", 3}, at(100))
 		t.Error("goes on after an error")

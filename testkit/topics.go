@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine"
@@ -93,7 +94,7 @@ func (i *Input[K, V]) eventTime(r broker.Record) (millis int64) {
 	millis = r.Millis
 	defer func() { _ = recover() }() // a panic is an error of the record, as the driver will say
 	context := codec.Context{Topic: i.topic.Name(), Part: codec.Key, Headers: r.Headers}
-	record := stream.Record[K, V]{KeyNull: r.Key == nil, ValueNull: r.Value == nil, Millis: r.Millis, Headers: r.Headers}
+	record := weir.Record[K, V]{KeyNull: r.Key == nil, ValueNull: r.Value == nil, Millis: r.Millis, Headers: r.Headers}
 	if r.Key != nil {
 		key, err := i.topic.KeyCodec().Decode(&context, r.Key)
 		if err != nil {
@@ -220,7 +221,7 @@ func (o *Output[K, V]) diff(want, got any) {
 	}
 }
 
-func encode[T any](d *Driver, topic string, part codec.Part, c codec.Codec[T], headers *[]codec.Header, v T, null bool) []byte {
+func encode[T any](d *Driver, topic string, part codec.Part, c codec.Codec[T], headers *[]weir.Header, v T, null bool) []byte {
 	d.tb.Helper()
 	if null {
 		return nil
@@ -238,7 +239,7 @@ func encode[T any](d *Driver, topic string, part codec.Part, c codec.Codec[T], h
 }
 
 // decode returns the values in data: one value, except if the codec splits messages.
-func decode[T any](d *Driver, topic string, part codec.Part, c codec.Codec[T], headers []codec.Header, data []byte) []T {
+func decode[T any](d *Driver, topic string, part codec.Part, c codec.Codec[T], headers []weir.Header, data []byte) []T {
 	d.tb.Helper()
 	if data == nil {
 		return make([]T, 1)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/codec/quix"
 )
@@ -42,8 +43,8 @@ func anEvent() quix.Event {
 	return quix.Event{Timestamp: 1692703362840389000, ID: "an_event", Value: "any_string", Tags: map[string]string{"tag1": "tag"}}
 }
 
-func context(model, id string, more ...codec.Header) *codec.Context {
-	return &codec.Context{Topic: "t", Part: codec.Value, Headers: append([]codec.Header{
+func context(model, id string, more ...weir.Header) *codec.Context {
+	return &codec.Context{Topic: "t", Part: codec.Value, Headers: append([]weir.Header{
 		{Key: "other", Value: []byte{0xff}}, {Key: "null"}, {Key: "__Q_ModelKey", Value: []byte(model)}, {Key: "__Q_CodecId", Value: []byte(id)},
 	}, more...)}
 }
@@ -211,7 +212,7 @@ func TestBrokenMessagesAreRefused(t *testing.T) {
 		{context("TimeseriesData", ""), `{}`, "the codec is missing: want an envelope or the header __Q_CodecId"},
 		{context("None", "JT"), `{}`, `model "None": want TimeseriesData, ParameterData, EventData or EventData[]`},
 		{context("TimeseriesData", "PB"), `{}`, `codec "PB": want J or JT`},
-		{context("TimeseriesData", "JT", codec.Header{Key: "__Q_SplitMessageId", Value: []byte("1")}), timeseriesJSON, "a part of a message that was split over several: these cannot be read"},
+		{context("TimeseriesData", "JT", weir.Header{Key: "__Q_SplitMessageId", Value: []byte("1")}), timeseriesJSON, "a part of a message that was split over several: these cannot be read"},
 		{nil, `<abc/1/2>{`, "a part of a message that was split over several: these cannot be read"},
 		{nil, `{"C":"JT","K":"EventData"}`, "the envelope has no data (V)"},
 		{nil, `{"C":"[GZIP]JT","K":"EventData","V":{}}`, "compressed data in an envelope"},

@@ -3,12 +3,13 @@ package quix_test
 import (
 	"fmt"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/codec/quix"
 )
 
 func ExampleTimeseries() {
-	c := &codec.Context{Topic: "sensors", Part: codec.Value, Headers: []codec.Header{
+	c := &codec.Context{Topic: "sensors", Part: codec.Value, Headers: []weir.Header{
 		{Key: "__Q_ModelKey", Value: []byte("TimeseriesData")}, {Key: "__Q_CodecId", Value: []byte("JT")},
 	}}
 	samples, err := quix.Timeseries(quix.Options{}).Split(nil, c,

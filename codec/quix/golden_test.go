@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/codec/quix"
 )
@@ -156,9 +157,9 @@ func readGolden(t *testing.T, c goldenCase) string {
 	}
 	context := codec.Context{Topic: "t", Part: codec.Value}
 	for name, v := range c.Headers {
-		context.Headers = append(context.Headers, codec.Header{Key: name, Value: []byte(v)})
+		context.Headers = append(context.Headers, weir.Header{Key: name, Value: []byte(v)})
 	}
-	slices.SortFunc(context.Headers, func(a, b codec.Header) int { return strings.Compare(a.Key, b.Key) })
+	slices.SortFunc(context.Headers, func(a, b weir.Header) int { return strings.Compare(a.Key, b.Key) })
 	got, err := quix.Rows(quix.Options{}).Split(nil, &context, data)
 	if strings.HasPrefix(c.Err, "IgnoreMessage") != errors.Is(err, codec.ErrIgnore) {
 		t.Errorf("%d: ignored: %v, want %s", c.ID, err, c.Err)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/jsontext"
 )
@@ -24,7 +25,7 @@ func (w writer) write(dst []byte, c *codec.Context, body func([]byte) ([]byte, e
 	if w.headers {
 		out, err := body(dst)
 		if err == nil && c != nil {
-			c.Headers = withHeaders(c.Headers, codec.Header{Key: modelHeader, Value: []byte(w.model)}, codec.Header{Key: codecHeader, Value: []byte("JT")})
+			c.Headers = withHeaders(c.Headers, weir.Header{Key: modelHeader, Value: []byte(w.model)}, weir.Header{Key: codecHeader, Value: []byte("JT")})
 		}
 		return out, err
 	}
@@ -44,8 +45,8 @@ func (w writer) write(dst []byte, c *codec.Context, body func([]byte) ([]byte, e
 }
 
 // withHeaders returns headers with those of the same names replaced. It does not write into the old ones.
-func withHeaders(headers []codec.Header, added ...codec.Header) []codec.Header {
-	out := make([]codec.Header, 0, len(headers)+len(added))
+func withHeaders(headers []weir.Header, added ...weir.Header) []weir.Header {
+	out := make([]weir.Header, 0, len(headers)+len(added))
 	for _, h := range headers {
 		if h.Key != modelHeader && h.Key != codecHeader {
 			out = append(out, h)

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/codec/registry"
 )
@@ -25,7 +26,7 @@ func TestBytesThatAreNoFrameAreRefused(t *testing.T) {
 			t.Errorf("%q: got\n\t%v\nwant\n\t%s", data, err, want+reason)
 		}
 	}
-	c := &codec.Context{Topic: "orders", Part: codec.Value, Headers: []codec.Header{{Key: "__value_schema_id"}}}
+	c := &codec.Context{Topic: "orders", Part: codec.Value, Headers: []weir.Header{{Key: "__value_schema_id"}}}
 	if _, err := cd.Decode(c, frame(1, "x")); err == nil || !strings.Contains(err.Error(), "header __value_schema_id: want") {
 		t.Errorf("got %v", err)
 	}
@@ -41,7 +42,7 @@ func TestFramesWithAGUIDAreRead(t *testing.T) {
 	}
 	cd := registry.Of(newClient(t, s), newLetters(stringSchema), registry.Options{})
 	header := func(part codec.Part, name string, value []byte) *codec.Context {
-		return &codec.Context{Topic: "orders", Part: part, Headers: []codec.Header{
+		return &codec.Context{Topic: "orders", Part: part, Headers: []weir.Header{
 			{Key: "trace", Value: []byte("1")}, {Key: "__key_schema_id", Value: []byte("older")}, {Key: name, Value: value},
 		}}
 	}
@@ -76,7 +77,7 @@ func FuzzFrame(f *testing.F) {
 	f.Fuzz(func(t *testing.T, header, data []byte) {
 		c := &codec.Context{Part: codec.Value}
 		if header != nil {
-			c.Headers = []codec.Header{{Key: "__value_schema_id", Value: header}}
+			c.Headers = []weir.Header{{Key: "__value_schema_id", Value: header}}
 		}
 		v, err := cd.Decode(c, data)
 		if err == nil && !strings.HasSuffix(string(header)+string(data), v) {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/examples/internal/local"
 	"github.com/weirstreams/weir/runtime"
@@ -62,8 +63,8 @@ func topology(kept *stream.Collector[string, Alert]) *stream.Topology {
 }
 
 // measured returns a minute of temperatures: press runs hot from second 20 to 30, oven only for a moment.
-func measured(start time.Time) []stream.Record[string, float64] {
-	var records []stream.Record[string, float64]
+func measured(start time.Time) []weir.Record[string, float64] {
+	var records []weir.Record[string, float64]
 	for second := range 60 {
 		press, oven := 70.0, 80.0
 		if second >= 20 && second < 30 {
@@ -74,8 +75,8 @@ func measured(start time.Time) []stream.Record[string, float64] {
 		}
 		at := start.Add(time.Duration(second) * time.Second).UnixMilli()
 		records = append(records,
-			stream.Record[string, float64]{Key: "press", Value: press, Millis: at},
-			stream.Record[string, float64]{Key: "oven", Value: oven, Millis: at})
+			weir.Record[string, float64]{Key: "press", Value: press, Millis: at},
+			weir.Record[string, float64]{Key: "oven", Value: oven, Millis: at})
 	}
 	return records
 }

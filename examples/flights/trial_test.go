@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker"
 	"github.com/weirstreams/weir/internal/graph"
@@ -161,8 +162,8 @@ func (k *trial) committed() (n int64) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	var offsets map[broker.TopicPartition]int64
-	err := broker.ErrUnavailable
-	for errors.Is(err, broker.ErrUnavailable) && ctx.Err() == nil {
+	err := weir.ErrUnavailable
+	for errors.Is(err, weir.ErrUnavailable) && ctx.Err() == nil {
 		offsets, err = k.cluster.CommittedOffsets(ctx, k.name, partitionsOf(k.topics.Flights.Name())...)
 	}
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/examples/internal/local"
 	"github.com/weirstreams/weir/row"
@@ -80,7 +81,7 @@ func program(ctx context.Context, out io.Writer, config runtime.Config) error {
 	if err != nil {
 		return err
 	}
-	var records []stream.Record[string, row.Row]
+	var records []weir.Record[string, row.Row]
 	for _, text := range bought {
 		r, err := row.Parse(text)
 		if err != nil {
@@ -90,7 +91,7 @@ func program(ctx context.Context, out io.Writer, config runtime.Config) error {
 		if err != nil {
 			return err
 		}
-		records = append(records, stream.Record[string, row.Row]{Key: name, Value: r, Millis: time.Now().UnixMilli()})
+		records = append(records, weir.Record[string, row.Row]{Key: name, Value: r, Millis: time.Now().UnixMilli()})
 	}
 	if err := local.Feed(ctx, app, purchases, records...); err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/examples/internal/local"
 	"github.com/weirstreams/weir/runtime"
@@ -56,9 +57,9 @@ func program(ctx context.Context, out io.Writer, config runtime.Config) error {
 	if err != nil {
 		return err
 	}
-	var records []stream.Record[string, Message]
+	var records []weir.Record[string, Message]
 	for _, m := range chat {
-		records = append(records, stream.Record[string, Message]{Key: m.ChatID, Value: m, Millis: time.Now().UnixMilli()})
+		records = append(records, weir.Record[string, Message]{Key: m.ChatID, Value: m, Millis: time.Now().UnixMilli()})
 	}
 	if err := local.Feed(ctx, app, messages, records...); err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/examples/internal/local"
 	"github.com/weirstreams/weir/join"
@@ -66,20 +67,20 @@ func topology(kept *stream.Collector[string, Enriched]) *stream.Topology {
 }
 
 // morning returns six hours of two farms: forecasts every three hours, reports every hour.
-func morning(start time.Time) (weather []stream.Record[string, Forecast], power []stream.Record[string, Report]) {
+func morning(start time.Time) (weather []weir.Record[string, Forecast], power []weir.Record[string, Report]) {
 	for hour := range 6 {
 		at := start.Add(time.Duration(hour) * time.Hour).UnixMilli()
 		for _, farm := range []string{"north", "south"} {
 			sun := 300.0 + 200*float64(hour/3)
 			if hour%3 == 0 {
-				weather = append(weather, stream.Record[string, Forecast]{Key: farm, Value: Forecast{sun, 18}, Millis: at})
+				weather = append(weather, weir.Record[string, Forecast]{Key: farm, Value: Forecast{sun, 18}, Millis: at})
 			}
 			yield := 0.2
 			if farm == "south" && hour >= 4 {
 				yield = 0.1 // a dust storm that nobody has forecast
 			}
 			report := Report{"panel 1", sun * squareMetres * yield}
-			power = append(power, stream.Record[string, Report]{Key: farm, Value: report, Millis: at + time.Minute.Milliseconds()})
+			power = append(power, weir.Record[string, Report]{Key: farm, Value: report, Millis: at + time.Minute.Milliseconds()})
 		}
 	}
 	return weather, power

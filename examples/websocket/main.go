@@ -16,6 +16,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/coder/websocket/wsjson"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/examples/internal/local"
 	"github.com/weirstreams/weir/kafka"
@@ -87,7 +88,7 @@ func read(ctx context.Context, app *runtime.App, url string) (n int, err error) 
 			return n, errors.Join(producer.Flush(ctx), producer.Close())
 		}
 		if err == nil {
-			err = producer.Send(ctx, tickers, stream.Record[string, Ticker]{Key: t.Product, Value: t, Millis: t.Time.UnixMilli()})
+			err = producer.Send(ctx, tickers, weir.Record[string, Ticker]{Key: t.Product, Value: t, Millis: t.Time.UnixMilli()})
 		}
 		if err != nil {
 			return n, errors.Join(err, producer.Close())

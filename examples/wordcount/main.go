@@ -13,6 +13,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/examples/internal/local"
 	"github.com/weirstreams/weir/runtime"
@@ -64,10 +65,10 @@ func program(ctx context.Context, out io.Writer, config runtime.Config) error {
 	if err != nil {
 		return err
 	}
-	var records []stream.Record[string, string]
+	var records []weir.Record[string, string]
 	words := int64(0)
 	for _, r := range written {
-		records = append(records, stream.Record[string, string]{Key: r.product, Value: r.text, Millis: time.Now().UnixMilli()})
+		records = append(records, weir.Record[string, string]{Key: r.product, Value: r.text, Millis: time.Now().UnixMilli()})
 		words += int64(len(tokenize(r.text)))
 	}
 	if err := local.Feed(ctx, app, reviews, records...); err != nil {

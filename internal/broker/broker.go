@@ -14,7 +14,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir"
 )
 
 // TopicPartition names one partition of one topic.
@@ -29,7 +29,7 @@ func (tp TopicPartition) String() string { return fmt.Sprintf("%s[%d]", tp.Topic
 // Record is one Kafka record as it lies in a batch. A nil Key or Value is null; an empty, non-nil one is empty.
 type Record struct {
 	Key, Value []byte
-	Headers    []codec.Header
+	Headers    []weir.Header
 	// Millis is the timestamp in milliseconds since the Unix epoch.
 	Millis int64
 	// Offset is set by the broker. It is ignored when the record is sent.
@@ -73,7 +73,7 @@ type Cluster interface {
 	// already are no error. The error names the partitions that were refused; the others are purged.
 	PurgeRecords(ctx context.Context, before map[TopicPartition]int64) error
 
-	// Offsets looks up offsets of partitions. An unknown topic or partition is an [ErrUnknownTopic].
+	// Offsets looks up offsets of partitions. An unknown topic or partition is an [weir.ErrUnknownTopic].
 	Offsets(ctx context.Context, at OffsetAt, tps ...TopicPartition) (map[TopicPartition]int64, error)
 
 	// CommittedOffsets returns the offsets that a group has committed: the next offset to read. A partition without
@@ -217,7 +217,7 @@ type ProducerConfig struct {
 //
 // With a TransactionalID everything that is sent belongs to a transaction, which begins with the first Send and ends with
 // Commit or Abort. An error that wraps [ErrAborted] then says that Abort must be called, after which the producer can be
-// used again; one that wraps [ErrFenced] says that the producer is of no more use; any other is final as well.
+// used again; one that wraps [weir.ErrFenced] says that the producer is of no more use; any other is final as well.
 type Producer interface {
 	// Send hands over records for one partition. The slice and everything that it refers to belong to the producer
 	// until the next Flush returns.
@@ -291,7 +291,7 @@ type Group interface {
 	Poll(ctx context.Context, wait time.Duration) (*GroupEvent, error)
 
 	// Commit commits the next offsets to read, as the member and generation of now. Any goroutine may call it.
-	// [ErrFenced] says that the member does not own its partitions any more.
+	// [weir.ErrFenced] says that the member does not own its partitions any more.
 	Commit(ctx context.Context, offsets map[TopicPartition]int64) error
 
 	// Member returns the member and generation of now, or the former ones while an event that takes partitions away is
@@ -329,12 +329,6 @@ type GroupEvent struct {
 
 // Errors of the boundary. Implementations wrap them, with the error of the client.
 var (
-	// ErrUnavailable says that no broker could be reached.
-	ErrUnavailable = errors.New("no broker of the cluster can be reached")
-	// ErrUnknownTopic says that a topic or partition does not exist.
-	ErrUnknownTopic = errors.New("unknown topic or partition")
-	// ErrFenced says that another member or producer has taken over.
-	ErrFenced = errors.New("fenced: another member has taken over")
 	// ErrAborted says that a transaction cannot be committed and has to be aborted.
 	ErrAborted = errors.New("the transaction has to be aborted")
 	// ErrUndecided says that it is not known whether a transaction was committed. The producer is of no more use; one that
@@ -343,8 +337,6 @@ var (
 	// ErrRefused says that the cluster does not take a record, and never will: it is larger than max.message.bytes of the
 	// topic, it has no key and the topic is compacted, or its time is outside of the limits of the topic.
 	ErrRefused = errors.New("the cluster refuses the record")
-	// ErrUnauthorized says that the cluster refused access, or that it is not one to be trusted.
-	ErrUnauthorized = errors.New("not authorized")
 )
 
 // OffsetOutOfRangeError says that a fetcher was started at an offset that the partition does not have.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 )
 
@@ -115,11 +116,11 @@ func (w *Worker) stall(ctx context.Context, t *task) error {
 		case err == nil:
 			in.end = ends[in.TopicPartition]
 			t.ends[in.Topic] = in.end
-		case errors.Is(err, broker.ErrUnknownTopic):
+		case errors.Is(err, weir.ErrUnknownTopic):
 			in.gone = true
 			t.ends[in.Topic] = t.positions[in.Topic]
 			t.env.Logger.Warn("a topic of the input does not exist any more; going on without it", "input", in.TopicPartition)
-		case errors.Is(err, broker.ErrUnavailable):
+		case errors.Is(err, weir.ErrUnavailable):
 		default:
 			return fmt.Errorf("task %s: %w", t.name, err)
 		}

@@ -7,11 +7,11 @@ import (
 
 	"github.com/bytedance/sonic"
 
-	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 )
 
-type header = codec.Header
+type header = weir.Header
 
 // processedHeader is the header of a changelog record that says which input it comes of: a JSON object of the input
 // topics and the offset of the last record of each that had been processed. The partition is that of the changelog. A topic is

@@ -9,8 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/store"
 )
 
@@ -114,7 +114,7 @@ func (w *Worker) commit(ctx context.Context, offsets map[broker.TopicPartition]i
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	err := w.group.Commit(ctx, offsets)
-	if errors.Is(err, broker.ErrFenced) {
+	if errors.Is(err, weir.ErrFenced) {
 		return w.forsake(err)
 	}
 	if err != nil {
@@ -219,8 +219,8 @@ func (t *task) flush(batch store.Batch, now int64, which func(taskStore) bool) e
 				s.largest, s.largestKey = n, append(s.largestKey[:0], k...)
 			}
 			if err := s.changelog.Append(t.id.Partition, &record); err != nil {
-				if refused, ok := errors.AsType[*operator.ProduceError](err); ok {
-					err = &operator.StateError{Store: s.Name, Key: bytes.Clone(k), Size: len(k) + len(v), Err: refused}
+				if refused, ok := errors.AsType[*weir.ProduceError](err); ok {
+					err = &weir.StateError{Store: s.Name, Key: bytes.Clone(k), Size: len(k) + len(v), Err: refused}
 				}
 				return err
 			}

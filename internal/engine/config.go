@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/clock"
 	"github.com/weirstreams/weir/internal/graph"
@@ -75,13 +76,13 @@ type Config struct {
 	StoreLimits store.Limits
 	OffsetReset OffsetReset
 	// OnProcessed is told of each record that was processed or skipped. It may be nil.
-	OnProcessed func(operator.Origin)
+	OnProcessed func(weir.Origin)
 	// Outputs, if not nil, is told of outputs and says when they are enough.
 	Outputs *OutputLimit
 	// OnLate is shown records that operators do not use because of their times. It may be nil.
 	OnLate func(operator.LateRecord)
 	// OnError decides about records that could not be processed.
-	OnError func(*operator.ProcessingError) Action
+	OnError func(*weir.ProcessingError) Action
 	// IdleTimeout is how long the input of a task must be silent until its event time goes on; 0 means for ever.
 	IdleTimeout time.Duration
 	// MaxBufferedRecords and MaxBufferedBytes are how much of one input of a task with several is held until its time has
@@ -132,7 +133,7 @@ type Config struct {
 }
 
 // decide returns the action for a record that could not be processed, and logs a skipped record.
-func (c *Config) decide(err *operator.ProcessingError) Action {
+func (c *Config) decide(err *weir.ProcessingError) Action {
 	action := c.OnError(err)
 	if action == Skip {
 		c.Logger.Error("record skipped", "error", err)

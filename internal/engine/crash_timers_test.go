@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
 	"github.com/weirstreams/weir/store"
@@ -15,34 +16,34 @@ import (
 
 // bell rings twice after the first order of a customer, and counts that.
 type bell struct {
-	stream.ProcessorBase[string, string, totalLine]
+	weir.ProcessorBase[string, string, totalLine]
 	timers *store.Timers
 	count  *store.Cell[int]
 }
 
-func (b *bell) Process(_ context.Context, r stream.Record[string, order]) error {
+func (b *bell) Process(_ context.Context, r weir.Record[string, order]) error {
 	if r.Value.Amount == 1 {
-		b.timers.Set(store.ClockTime, "first", begin.Add(4*interval))
+		b.timers.Set(weir.ProcessingTime, "first", begin.Add(4*interval))
 		return nil
 	}
 	n, _ := b.count.Get()
-	return b.Forward(stream.Record[string, totalLine]{Key: "count", Value: totalLine{Total: n}})
+	return b.Forward(weir.Record[string, totalLine]{Key: "count", Value: totalLine{Total: n}})
 }
 
-func (b *bell) OnTimer(_ context.Context, t stream.Timer[string]) error {
+func (b *bell) OnTimer(_ context.Context, t weir.Timer[string]) error {
 	n, _ := b.count.Get()
 	b.count.Set(n + 1)
 	if t.Name == "first" {
-		b.timers.Set(store.ClockTime, "second", t.Time().Add(interval))
+		b.timers.Set(weir.ProcessingTime, "second", t.Time().Add(interval))
 	}
-	return b.Forward(stream.Record[string, totalLine]{Key: t.Name})
+	return b.Forward(weir.Record[string, totalLine]{Key: t.Name})
 }
 
 func bells() *stream.Topology {
 	timers, count := store.NewTimers("timers"), store.NewCell[int]("count")
 	t := stream.NewTopology()
 	t.From(orders).Process(store.Group(func(o *store.Opener) bell { return bell{timers: o.Open(timers), count: o.Open(count)} }),
-		func(b bell) stream.Processor[string, order, string, totalLine] { return &b }).To(totals)
+		func(b bell) weir.Processor[string, order, string, totalLine] { return &b }).To(totals)
 	return t
 }
 

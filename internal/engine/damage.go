@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/store"
 )
 
@@ -16,7 +17,7 @@ type watchedBackend struct {
 }
 
 func (b *watchedBackend) note(err error) error {
-	if b.damage == nil && errors.Is(err, store.ErrCorrupt) {
+	if b.damage == nil && errors.Is(err, weir.ErrCorruptState) {
 		b.damage = err
 	}
 	return err
@@ -95,7 +96,7 @@ func (w *Worker) heal(ctx context.Context, cause error) error {
 func (w *Worker) openWhole(ctx context.Context, id TaskID, topics []string, assigned epoch) error {
 	err := w.openRestoring(ctx, id, topics, assigned)
 	switch t := w.tasks[id]; {
-	case t == nil && errors.Is(err, store.ErrCorrupt): // openTask has deleted the database
+	case t == nil && errors.Is(err, weir.ErrCorruptState): // openTask has deleted the database
 	case t == nil || t.damaged() == nil:
 		return err
 	default:

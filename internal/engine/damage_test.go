@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/engine"
-	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/store"
 )
 
@@ -29,7 +29,7 @@ func (d *rottenDisk) destroy(dir string) error {
 
 func (d *rottenDisk) read() error {
 	if d.left == 0 {
-		return fmt.Errorf("read a block: %w", store.ErrCorrupt)
+		return fmt.Errorf("read a block: %w", weir.ErrCorruptState)
 	}
 	if d.left > 0 {
 		d.left--
@@ -72,7 +72,7 @@ func TestACorruptBlockThatAnyReadFindsIsHealed(t *testing.T) {
 			d := &rottenDisk{memoryDisk: memoryDisk{}, left: -1}
 			c := newCluster(t, pipeline(), 1)
 			c.config.ExactlyOnce, c.config.CacheBytes = exactlyOnce, 1 // so that states are read again
-			c.config.OnError = func(*operator.ProcessingError) engine.Action { return engine.Skip }
+			c.config.OnError = func(*weir.ProcessingError) engine.Action { return engine.Skip }
 			p := c.mustStart(d)
 			for i := range 9 {
 				c.order(string(rune('a'+i%3)), 1, int64(5*i))
@@ -151,7 +151,7 @@ type brokenBackend struct{ store.Backend }
 
 func (b brokenBackend) Get(dst, key []byte) ([]byte, error) {
 	if key[0] != 0 {
-		return dst, store.ErrCorrupt
+		return dst, weir.ErrCorruptState
 	}
 	return b.Backend.Get(dst, key)
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine"
 	"github.com/weirstreams/weir/store"
@@ -140,7 +141,7 @@ type damagedDisk struct {
 
 func (d *damagedDisk) open(dir string) (store.Backend, error) {
 	if d.damaged {
-		return nil, store.ErrCorrupt
+		return nil, weir.ErrCorruptState
 	}
 	return d.memoryDisk.open(dir)
 }

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/operator"
-	"github.com/weirstreams/weir/sink"
 )
 
 // drain flushes the sinks of a task. A flushed sink does not write again if another one fails.
@@ -29,6 +29,9 @@ func (t *task) drainOne(ctx context.Context, node int, flush func(context.Contex
 		}
 	}()
 	if err := flush(ctx); err != nil {
+		if e, ok := errors.AsType[*weir.RetryLaterError](err); ok {
+			err = &operator.UnsettledError{RetryLaterError: weir.RetryLaterError{RetryAfter: e.RetryAfter, Err: err}}
+		}
 		return graph.ExternalError(n, "flush", err)
 	}
 	return nil
@@ -74,9 +77,6 @@ func isBackpressure(err error) bool {
 
 // pressure returns the time that a sink or a lookup has asked for.
 func pressure(err error) (wait time.Duration, ok bool) {
-	if e, ok := errors.AsType[*sink.BackpressureError](err); ok {
-		return e.Wait(), true
-	}
 	if e, ok := errors.AsType[*operator.UnsettledError](err); ok {
 		return e.Wait(), true
 	}

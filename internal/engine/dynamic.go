@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/topicname"
 	"github.com/weirstreams/weir/operator"
@@ -28,7 +29,7 @@ func (w *Worker) dynamicOutput(t *task, node int, name string, template operator
 	if w.outbox.topics[topic] == nil || w.outbox.topics[topic].node == nil { // else it was found to be right
 		if err := w.findDynamic(name, topic, template); err != nil {
 			if !operator.IsFatal(err) {
-				err = &operator.ProduceError{Topic: topic, Partition: operator.NoPartition, Err: err}
+				err = &weir.ProduceError{Topic: topic, Partition: weir.NoPartition, Err: err}
 			}
 			return topic, nil, err
 		}
@@ -100,7 +101,7 @@ func (w *Worker) lookUp(topic string) (broker.TopicInfo, bool, error) {
 	infos, err := w.cluster.Topics(w.outbox.context, topic)
 	if err != nil {
 		err = fmt.Errorf("look up the topic: %w", err)
-		if !errors.Is(err, broker.ErrUnauthorized) {
+		if !errors.Is(err, weir.ErrUnauthorized) {
 			err = operator.Fatal(err) // no record is to blame
 		}
 		return broker.TopicInfo{}, false, err
@@ -116,7 +117,7 @@ func (w *Worker) create(topic string, template operator.TopicTemplate) (broker.T
 	w.config.Logger.Info("creating topic", "topic", topic, "partitions", spec.Partitions)
 	if err := w.cluster.CreateTopics(w.outbox.context, spec); err != nil {
 		err = fmt.Errorf("create the topic: %w", err)
-		if w.outbox.context.Err() != nil || errors.Is(err, broker.ErrUnavailable) {
+		if w.outbox.context.Err() != nil || errors.Is(err, weir.ErrUnavailable) {
 			err = operator.Fatal(err) // no record is to blame
 		}
 		return broker.TopicInfo{}, err

@@ -10,10 +10,10 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
 	"github.com/weirstreams/weir/internal/engine"
-	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/stream"
 )
 
@@ -21,7 +21,7 @@ import (
 func byShop(t *testing.T, exactlyOnce bool) *cluster {
 	topology := stream.NewTopology()
 	template := orders.WithPartitions(2).WithConfig(map[string]string{"cleanup.policy": "compact"})
-	topology.From(orders).ToDynamic(template, func(_ context.Context, r stream.Record[string, order]) (string, error) { return r.Value.Shop, nil })
+	topology.From(orders).ToDynamic(template, func(_ context.Context, r weir.Record[string, order]) (string, error) { return r.Value.Shop, nil })
 	c := newCluster(t, topology, 1)
 	c.config.ExactlyOnce, c.config.Replication = exactlyOnce, -1
 	return c
@@ -81,8 +81,8 @@ func TestATopicThatDoesNotExistIsAnErrorOfTheRecordThatNeedsIt(t *testing.T) {
 			t.Fatal(err)
 		}
 		var failed []string
-		c.config.OnError = func(err *operator.ProcessingError) engine.Action {
-			var produce *operator.ProduceError
+		c.config.OnError = func(err *weir.ProcessingError) engine.Action {
+			var produce *weir.ProduceError
 			if !errors.As(err, &produce) || err.Node != "todynamic-1" || !strings.Contains(err.Site, "dynamic_test.go:") {
 				t.Errorf("error %v", err)
 			}
@@ -147,7 +147,7 @@ func TestARecordThatTheClusterRefusesIsBlamedOnTheNodeThatNamedItsTopic(t *testi
 		if err == nil {
 			err = p.close()
 		}
-		failed, ok := errors.AsType[*operator.ProcessingError](err)
+		failed, ok := errors.AsType[*weir.ProcessingError](err)
 		if !ok || failed.Node != "todynamic-1" || failed.Offset != 1 || !strings.Contains(err.Error(), "produce to north[") {
 			t.Errorf("got %v", err)
 		}
@@ -156,14 +156,14 @@ func TestARecordThatTheClusterRefusesIsBlamedOnTheNodeThatNamedItsTopic(t *testi
 
 func TestNoTopicIsUnknownWhileTheClusterCannotBeAsked(t *testing.T) {
 	c := byShop(t, false)
-	c.config.OnError = func(err *operator.ProcessingError) engine.Action {
+	c.config.OnError = func(err *weir.ProcessingError) engine.Action {
 		t.Errorf("the policy was asked about %v", err)
 		return engine.Skip
 	}
 	p := c.mustStart(memoryDisk{})
 	c.onCall = func(op simbroker.Op) error {
 		if op.Kind == simbroker.OpTopics {
-			return broker.ErrUnavailable
+			return weir.ErrUnavailable
 		}
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/operator"
@@ -68,7 +69,7 @@ func NewGlobals(config Config, plan *graph.Plan, cluster broker.Cluster, fetcher
 		topic := plan.Topic(n)
 		t := &globalTable{node: n, topic: topic, rows: n.Global.New(), partitions: make([]globalPartition, partitions[topic])}
 		t.log = config.Logger.With(slog.String("global_table", topic))
-		t.env = operator.Env{Logger: t.log, Now: config.Clock.Now, Origin: operator.Origin{Topic: topic}}
+		t.env = operator.Env{Logger: t.log, Now: config.Clock.Now, Origin: weir.Origin{Topic: topic}}
 		t.input = t.rows.Input(&t.env, n.ID, topic)
 		g.tables = append(g.tables, t)
 	}
@@ -175,9 +176,9 @@ func (g *Globals) apply(b *broker.Batch) error {
 }
 
 // process makes rows of records until one fails, and returns how many it has done.
-func (g *Globals) process(t *globalTable, records []broker.Record) (done int, failure *operator.ProcessingError) {
-	wrong := func(err error) *operator.ProcessingError {
-		return &operator.ProcessingError{Origin: t.env.Origin, Node: t.node.String(), Site: t.node.Site, Err: err}
+func (g *Globals) process(t *globalTable, records []broker.Record) (done int, failure *weir.ProcessingError) {
+	wrong := func(err error) *weir.ProcessingError {
+		return &weir.ProcessingError{Origin: t.env.Origin, Node: t.node.String(), Site: t.node.Site, Err: err}
 	}
 	defer func() {
 		if p := recover(); p != nil {
@@ -226,7 +227,7 @@ func (g *Globals) askForEnds(ctx context.Context) error {
 		tps := t.all()
 		ends, err := g.cluster.Offsets(ctx, broker.End, tps...)
 		switch {
-		case errors.Is(err, broker.ErrUnavailable):
+		case errors.Is(err, weir.ErrUnavailable):
 			continue
 		case err != nil:
 			return t.failed(err)
@@ -249,7 +250,7 @@ func (g *Globals) lookForPartitions(ctx context.Context) error {
 	g.looked = now
 	for _, t := range g.tables {
 		infos, err := g.cluster.Topics(ctx, t.topic)
-		if errors.Is(err, broker.ErrUnavailable) {
+		if errors.Is(err, weir.ErrUnavailable) {
 			return nil
 		}
 		if err != nil {

@@ -11,13 +11,13 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
 	"github.com/weirstreams/weir/internal/clock"
 	"github.com/weirstreams/weir/internal/engine"
 	"github.com/weirstreams/weir/internal/graph"
-	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/stream"
 )
 
@@ -68,7 +68,7 @@ func (g *globalsTest) begin(partitions int32) {
 		g.t.Fatal(err)
 	}
 	config := engine.Config{
-		OnError: func(*operator.ProcessingError) engine.Action { return g.action }, Clock: g.clock,
+		OnError: func(*weir.ProcessingError) engine.Action { return g.action }, Clock: g.clock,
 		Logger: slog.New(slog.NewTextHandler(&g.log, nil)),
 	}
 	g.plan = graph.NewPlan(topology.Graph(), groupName)
@@ -232,7 +232,7 @@ func TestATopicOfAGlobalTableThatIsDeleted(t *testing.T) {
 		t.Fatalf("at once: %v, loaded %v", err, g.Loaded())
 	}
 	g.clock.Advance(time.Second)
-	if err := g.step(); !errors.Is(err, broker.ErrUnknownTopic) {
+	if err := g.step(); !errors.Is(err, weir.ErrUnknownTopic) {
 		t.Fatalf("got %v", err)
 	}
 
@@ -286,7 +286,7 @@ func TestRecordsOfAGlobalTableThatDoNotDecode(t *testing.T) {
 	g.write(0, row("a", "1"), row("b", "{"), row("a", "oops"), broker.Record{Value: []byte("5")}, row("c", "3"))
 	g.begin(1)
 	err := g.step()
-	var failed *operator.ProcessingError
+	var failed *weir.ProcessingError
 	if !errors.As(err, &failed) || !strings.HasPrefix(err.Error(), "process rows[0] at offset 1: globaltable rows (engine/globals_test.go:") ||
 		!strings.Contains(err.Error(), "decode value") {
 		t.Errorf("got %v", err)

@@ -15,6 +15,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
@@ -22,7 +23,6 @@ import (
 	"github.com/weirstreams/weir/internal/engine"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/murmur2"
-	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/window"
@@ -74,7 +74,7 @@ var begin = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 var total = store.NewCell[int]("total")
 
-func sumUp(_ context.Context, c *store.Cell[int], r stream.Record[string, order]) (totalLine, error) {
+func sumUp(_ context.Context, c *store.Cell[int], r weir.Record[string, order]) (totalLine, error) {
 	n, _ := c.Get()
 	c.Set(n + r.Value.Amount)
 	return totalLine{r.Key, r.Origin.Partition, r.Origin.Offset, n + r.Value.Amount}, nil
@@ -87,7 +87,7 @@ func pipeline() *stream.Topology {
 	shops.Window(window.Tumbling(10 * time.Millisecond)).
 		Aggregate(window.Sum(func(o order) int { return o.Amount })).
 		Final().
-		MapRecord(func(_ context.Context, r stream.Record[string, window.Result[int]]) (windowLine, error) {
+		MapRecord(func(_ context.Context, r weir.Record[string, window.Result[int]]) (windowLine, error) {
 			return windowLine{r.Key, r.Origin.Partition, r.Origin.Offset, r.Value.StartMillis, r.Value.Value}, nil
 		}).To(windows)
 	return t
@@ -132,7 +132,7 @@ func newCluster(t testing.TB, topology *stream.Topology, partitions int32, edit 
 		t: t, clock: virtual, broker: simbroker.New(virtual), plan: graph.NewPlan(topology.Graph(), groupName), workers: 1,
 		config: engine.Config{
 			CheckpointInterval: interval, CheckpointBytes: 64 << 20, CacheBytes: 1 << 20,
-			OnError: func(*operator.ProcessingError) engine.Action { return engine.Fail },
+			OnError: func(*weir.ProcessingError) engine.Action { return engine.Fail },
 			Clock:   virtual, Logger: slog.New(slog.DiscardHandler),
 		},
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/stream"
 )
@@ -14,7 +15,7 @@ func TestAStopComesBetweenTheRecordsOfABatch(t *testing.T) {
 	var c *cluster
 	processed, took := 0, time.Duration(0)
 	topology := stream.NewTopology()
-	topology.From(orders).MapRecord(func(_ context.Context, r stream.Record[string, order]) (totalLine, error) {
+	topology.From(orders).MapRecord(func(_ context.Context, r weir.Record[string, order]) (totalLine, error) {
 		processed++
 		c.clock.Advance(took)
 		return totalLine{r.Key, r.Origin.Partition, r.Origin.Offset, r.Value.Amount}, nil

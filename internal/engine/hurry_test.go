@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/stream"
 )
@@ -32,7 +33,7 @@ func (p muteProducer) Commit(ctx context.Context, member broker.GroupMember, off
 // plain copies orders, and has no state.
 func plain() *stream.Topology {
 	topology := stream.NewTopology()
-	topology.From(orders).MapRecord(func(_ context.Context, r stream.Record[string, order]) (totalLine, error) {
+	topology.From(orders).MapRecord(func(_ context.Context, r weir.Record[string, order]) (totalLine, error) {
 		return totalLine{r.Key, r.Origin.Partition, r.Origin.Offset, r.Value.Amount}, nil
 	}).To(totals)
 	return topology

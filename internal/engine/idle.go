@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/operator"
 )
@@ -92,7 +93,7 @@ func (w *Worker) inputEnds(ctx context.Context, tasks []*task) (map[broker.Topic
 		return nil, nil
 	}
 	ends, err := offsetsOfExisting(ctx, w.cluster, broker.Latest, tps)
-	if errors.Is(err, broker.ErrUnavailable) {
+	if errors.Is(err, weir.ErrUnavailable) {
 		return nil, nil // nobody knows whether the input is silent
 	}
 	return ends, err

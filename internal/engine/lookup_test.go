@@ -11,10 +11,10 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine"
 	"github.com/weirstreams/weir/join"
-	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
 )
@@ -87,7 +87,7 @@ func TestRebalancesDoNotEndARunWhoseLookupIsAway(t *testing.T) {
 		away := true
 		c := newCluster(t, named(namesOf(func([]string) error {
 			if away {
-				return &join.UnavailableError{}
+				return &weir.RetryLaterError{}
 			}
 			return nil
 		})), 2)
@@ -139,8 +139,8 @@ func TestAQueryThatFindsNoAnswerIsSkippedByThePolicy(t *testing.T) {
 		}
 		return nil
 	}), join.CacheConfig{})), 1)
-	var skipped []*operator.ProcessingError
-	c.config.OnError = func(err *operator.ProcessingError) engine.Action {
+	var skipped []*weir.ProcessingError
+	c.config.OnError = func(err *weir.ProcessingError) engine.Action {
 		skipped = append(skipped, err)
 		return engine.Skip
 	}
@@ -170,7 +170,7 @@ func TestTheLogOfAnOutageIsShort(t *testing.T) {
 	away := true
 	c := newCluster(t, named(namesOf(func([]string) error {
 		if away {
-			return &join.UnavailableError{}
+			return &weir.RetryLaterError{}
 		}
 		return nil
 	})), 1)

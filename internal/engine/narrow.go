@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/operator"
 )
 
 // narrowing is the search for the input record that has made a record, or a state, that the cluster refuses. A refusal tells the topic
@@ -50,7 +50,7 @@ func (n *narrowing) next(tp broker.TopicPartition, records []broker.Record) (bef
 
 // isRefused reports whether the cluster does not take something, now or ever.
 func isRefused(err error) bool {
-	if _, ok := errors.AsType[*operator.StateError](err); ok {
+	if _, ok := errors.AsType[*weir.StateError](err); ok {
 		return true
 	}
 	d, ok := errors.AsType[*broker.DeliveryError](err)
@@ -99,12 +99,12 @@ func (w *Worker) narrow(ctx context.Context, err error) error {
 }
 
 // blame makes the error of the record that was processed last.
-func (w *Worker) blame(t *task, err error) *operator.ProcessingError {
+func (w *Worker) blame(t *task, err error) *weir.ProcessingError {
 	at := w.narrowing.last
-	failure := &operator.ProcessingError{
-		Origin: operator.Origin{Topic: at.Topic, Partition: at.Partition, Offset: at.offset}, Node: "sink", Err: withoutAbort(err),
+	failure := &weir.ProcessingError{
+		Origin: weir.Origin{Topic: at.Topic, Partition: at.Partition, Offset: at.offset}, Node: "sink", Err: withoutAbort(err),
 	}
-	if state, ok := errors.AsType[*operator.StateError](err); ok {
+	if state, ok := errors.AsType[*weir.StateError](err); ok {
 		failure.Err = state
 		for _, s := range t.part.Stores {
 			if s.Name == state.Store {
@@ -117,11 +117,11 @@ func (w *Worker) blame(t *task, err error) *operator.ProcessingError {
 	for i := range t.stores {
 		if s := &t.stores[i]; s.Changelog == d.Topic {
 			failure.Node, failure.Site = s.Node.String(), s.Node.Site
-			failure.Err = &operator.StateError{Store: s.Name, Key: bytes.Clone(s.largestKey), Size: s.largest, Err: withoutAbort(d.Err)}
+			failure.Err = &weir.StateError{Store: s.Name, Key: bytes.Clone(s.largestKey), Size: s.largest, Err: withoutAbort(d.Err)}
 			return failure
 		}
 	}
-	failure.Err = &operator.ProduceError{Topic: d.Topic, Partition: d.Partition, Err: withoutAbort(d.Err)}
+	failure.Err = &weir.ProduceError{Topic: d.Topic, Partition: d.Partition, Err: withoutAbort(d.Err)}
 	for _, n := range t.part.Nodes {
 		if n.Sink != nil && w.plan.Topic(n) == d.Topic {
 			failure.Node, failure.Site = n.String(), n.Site
@@ -158,7 +158,7 @@ func withoutAbort(err error) error {
 
 // countFailed counts the record that was being processed when something was refused: the first of records, as far as err says so.
 func (w *Worker) countFailed(err error, tp broker.TopicPartition, records []broker.Record) {
-	failed, ok := errors.AsType[*operator.ProcessingError](err)
+	failed, ok := errors.AsType[*weir.ProcessingError](err)
 	if ok && len(records) > 0 && failed.Topic == tp.Topic && failed.Offset == records[0].Offset {
 		w.uncommitted++
 		w.narrowing.last = place{tp, failed.Offset}

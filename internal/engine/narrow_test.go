@@ -12,9 +12,9 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine"
-	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
 )
@@ -92,12 +92,12 @@ func refusedCases() []refusedCase {
 func refusing(t *testing.T, exactlyOnce bool, rc refusedCase, seen *[]int64) *cluster {
 	topology := stream.NewTopology()
 	if rc.stateless {
-		topology.From(orders).MapRecord(func(_ context.Context, r stream.Record[string, order]) (totalLine, error) {
+		topology.From(orders).MapRecord(func(_ context.Context, r weir.Record[string, order]) (totalLine, error) {
 			*seen = append(*seen, r.Origin.Offset)
 			return totalLine{Shop: r.Value.Shop, Offset: r.Origin.Offset}, nil
 		}).To(totals)
 	} else {
-		topology.From(orders).MapStateRecord(shopsSeen, func(_ context.Context, c *store.Cell[string], r stream.Record[string, order]) (totalLine, error) {
+		topology.From(orders).MapStateRecord(shopsSeen, func(_ context.Context, c *store.Cell[string], r weir.Record[string, order]) (totalLine, error) {
 			*seen = append(*seen, r.Origin.Offset)
 			c.Set(r.Value.Shop)
 			shop := r.Value.Shop
@@ -136,7 +136,7 @@ func eachRefusal(t *testing.T, test func(t *testing.T, exactlyOnce bool, rc refu
 	}
 }
 
-func checkRefusal(t *testing.T, err *operator.ProcessingError, rc refusedCase, offset int64) {
+func checkRefusal(t *testing.T, err *weir.ProcessingError, rc refusedCase, offset int64) {
 	t.Helper()
 	if err.Topic != "orders" || err.Partition != 0 || err.Offset != offset {
 		t.Errorf("the error is about %s[%d] at offset %d, want offset %d", err.Topic, err.Partition, err.Offset, offset)
@@ -146,8 +146,8 @@ func checkRefusal(t *testing.T, err *operator.ProcessingError, rc refusedCase, o
 			t.Errorf("the error does not say %q: %v", want, err)
 		}
 	}
-	var produce *operator.ProduceError
-	var state *operator.StateError
+	var produce *weir.ProduceError
+	var state *weir.StateError
 	if errors.As(err.Err, &state) != rc.state || !rc.state && errors.As(err.Err, &produce) != rc.produce {
 		t.Errorf("error of type %T: %v", err.Err, err)
 	}
@@ -161,7 +161,7 @@ func TestARecordThatTheClusterRefusesCanBeSkipped(t *testing.T) {
 		var seen []int64
 		c := refusing(t, exactlyOnce, rc, &seen)
 		var failed []int64
-		c.config.OnError = func(err *operator.ProcessingError) engine.Action {
+		c.config.OnError = func(err *weir.ProcessingError) engine.Action {
 			failed = append(failed, err.Offset)
 			checkRefusal(t, err, rc, err.Offset)
 			return engine.Skip
@@ -228,7 +228,7 @@ func TestARecordThatTheClusterRefusesEndsTheRunWithItsName(t *testing.T) {
 		if err == nil {
 			err = p.close()
 		}
-		failure, ok := errors.AsType[*operator.ProcessingError](err)
+		failure, ok := errors.AsType[*weir.ProcessingError](err)
 		if !ok {
 			t.Fatalf("got %v", err)
 		}
@@ -255,7 +255,7 @@ func TestARecordWithoutAKeyIsNotSentToACompactedTopic(t *testing.T) {
 	c := refusing(t, false, rc, &seen)
 	c.topics.Limits["totals"] = engine.TopicLimits{Compacted: true}
 	var failed []string
-	c.config.OnError = func(err *operator.ProcessingError) engine.Action {
+	c.config.OnError = func(err *weir.ProcessingError) engine.Action {
 		failed = append(failed, err.Error())
 		return engine.Skip
 	}

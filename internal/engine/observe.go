@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/operator"
 )
@@ -21,7 +22,7 @@ func (w *Worker) observe(t *task, r *broker.Record) (enough bool, err error) {
 	}()
 	w.noteOutputs(t)
 	if f := w.config.OnProcessed; f != nil {
-		f(operator.Origin{
+		f(weir.Origin{
 			Topic: t.env.Origin.Topic, Partition: t.id.Partition, Offset: r.Offset, Size: len(r.Value), LeaderEpoch: r.LeaderEpoch,
 		})
 	}

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/operator"
 )
 
 // outages are the records that wait for a system that a codec cannot reach, with the time of the first try. The place is
@@ -33,7 +33,7 @@ func isOutage(err error) bool { return errors.Is(err, codec.ErrOutage) }
 // It returns an error if the record has waited for too long.
 func (w *Worker) waitOut(ctx context.Context, err error) error {
 	var at place
-	if failed, ok := errors.AsType[*operator.ProcessingError](err); ok {
+	if failed, ok := errors.AsType[*weir.ProcessingError](err); ok {
 		at = place{broker.TopicPartition{Topic: failed.Topic, Partition: failed.Partition}, failed.Offset}
 	}
 	now := w.config.Clock.Now()

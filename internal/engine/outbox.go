@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/operator"
@@ -67,7 +68,7 @@ func (o *outbox) topic(name string) (*topicOutput, error) {
 	if !ok {
 		info, ok := o.found[name]
 		if !ok {
-			return nil, fmt.Errorf("topic %q: %w", name, broker.ErrUnknownTopic)
+			return nil, fmt.Errorf("topic %q: %w", name, weir.ErrUnknownTopic)
 		}
 		n, limits = info.Partitions, limitsOf(info)
 	}
@@ -86,7 +87,7 @@ func (t *topicOutput) Partitions() int32 { return int32(len(t.buffers)) }
 // known: the producer would fail as a whole, and the application with it, again after every restart.
 func (t *topicOutput) Append(partition int32, r *broker.Record) error {
 	if err := t.check(r); err != nil {
-		return &operator.ProduceError{Topic: t.topic, Partition: partition, Err: err}
+		return &weir.ProduceError{Topic: t.topic, Partition: partition, Err: err}
 	}
 	b := t.buffers[partition]
 	if b == nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/store"
 )
@@ -157,7 +158,7 @@ func (w *Worker) confirm(ctx context.Context, t *task) error {
 		offsets[tp] = offset
 	}
 	err = w.group.Commit(ctx, offsets)
-	if errors.Is(err, broker.ErrFenced) {
+	if errors.Is(err, weir.ErrFenced) {
 		return w.forsake(err)
 	}
 	return err
@@ -250,7 +251,7 @@ func (w *Worker) compareEnds(ctx context.Context) error {
 		return nil
 	}
 	ends, err := w.cluster.Offsets(ctx, broker.Latest, changelogs...)
-	if errors.Is(err, broker.ErrUnavailable) {
+	if errors.Is(err, weir.ErrUnavailable) {
 		return nil // there is time
 	}
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/graph"
 )
@@ -89,8 +90,8 @@ func offsetsOfExisting(
 	ctx context.Context, cluster broker.Cluster, at broker.OffsetAt, tps []broker.TopicPartition,
 ) (map[broker.TopicPartition]int64, error) {
 	offsets, err := cluster.Offsets(ctx, at, tps...)
-	if !errors.Is(err, broker.ErrUnknownTopic) || len(tps) == 1 {
-		if errors.Is(err, broker.ErrUnknownTopic) {
+	if !errors.Is(err, weir.ErrUnknownTopic) || len(tps) == 1 {
+		if errors.Is(err, weir.ErrUnknownTopic) {
 			err = nil
 		}
 		return offsets, err

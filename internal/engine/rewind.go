@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 )
 
@@ -67,7 +68,7 @@ func (w *Worker) recoverFrom(ctx context.Context, err error) error {
 		return w.heal(ctx, err)
 	case !w.config.ExactlyOnce:
 		return err
-	case errors.Is(err, broker.ErrAborted), errors.Is(err, broker.ErrFenced):
+	case errors.Is(err, broker.ErrAborted), errors.Is(err, weir.ErrFenced):
 		return w.rewind(ctx, err)
 	case errors.Is(err, broker.ErrUndecided):
 		return w.startOver(ctx, err)
@@ -150,7 +151,7 @@ func (w *Worker) goBack(ctx context.Context, cause error) error {
 
 // countAbort returns an error if going back has been of no use for too long.
 func (w *Worker) countAbort(cause error) error {
-	if errors.Is(cause, broker.ErrAborted) && errors.Is(cause, broker.ErrFenced) { // by the group
+	if errors.Is(cause, broker.ErrAborted) && errors.Is(cause, weir.ErrFenced) { // by the group
 		return w.refused(cause)
 	}
 	if w.aborts++; w.aborts > maxAborts {

@@ -3,13 +3,13 @@ package engine
 import (
 	"context"
 
-	"github.com/weirstreams/weir/operator"
+	"github.com/weirstreams/weir"
 )
 
 // settle lets the operators hand on held-back records: at the end of each run of records, so that records of other inputs
 // do not overtake it. Records that fail are skipped if the policy says so. After an error that isBackpressure the rest is
 // held still.
-func (t *task) settle(onError func(*operator.ProcessingError) Action) error {
+func (t *task) settle(onError func(*weir.ProcessingError) Action) error {
 	if t.env.Settled() {
 		return nil
 	}

@@ -10,7 +10,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
-	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
 	"github.com/weirstreams/weir/internal/engine"
@@ -287,7 +287,7 @@ func TestStateIsKeptWhenTheChangelogWasCutBehindTheLastTransaction(t *testing.T)
 func numbered() *stream.Topology {
 	t := stream.NewTopology()
 	t.From(topicA).Merge(t.From(topicB)).
-		MapStateRecord(store.NewCell[int]("count"), func(_ context.Context, c *store.Cell[int], r stream.Record[string, string]) (string, error) {
+		MapStateRecord(store.NewCell[int]("count"), func(_ context.Context, c *store.Cell[int], r weir.Record[string, string]) (string, error) {
 			n, _ := c.Get()
 			c.Set(n + 1)
 			return fmt.Sprintf("%s:%d", r.Value, n+1), nil
@@ -307,7 +307,7 @@ func TestATaskWritesNothingBeforeItsStartIsCommitted(t *testing.T) {
 		// A former owner has claimed the task, and another claim comes between the one that the process has seen and its own: so it
 		// has to read the changelog to start.
 		claim := broker.Record{Key: []byte("\x00\xff__weir_owner_of_the_task__\xff\x00"), Value: make([]byte, 16)}
-		claim.Headers = []codec.Header{{Key: "__owner__", Value: claim.Value}}
+		claim.Headers = []weir.Header{{Key: "__owner__", Value: claim.Value}}
 		if err := c.broker.Append(changelog, claim); err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/operator"
@@ -173,7 +174,7 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 	}
 	t.env = operator.Env{
 		Context: ctx, Logger: w.config.Logger.With(slog.String("task", t.name)),
-		Origin: operator.Origin{Partition: id.Partition}, Now: w.config.Clock.Now,
+		Origin: weir.Origin{Partition: id.Partition}, Now: w.config.Clock.Now,
 		Step: func() context.Context { return w.outbox.context }, OnLate: w.config.OnLate,
 		Space: func(name string) (store.Space, error) {
 			prefix, err := t.database.prefix(name)
@@ -243,7 +244,7 @@ func (t *task) inputPartitions() []broker.TopicPartition {
 // openState opens the database of a task. A damaged one is deleted: the changelogs hold its content.
 func (w *Worker) openState(id TaskID, name string) (*database, error) {
 	d, err := w.tryOpenState(name)
-	if errors.Is(err, store.ErrCorrupt) {
+	if errors.Is(err, weir.ErrCorruptState) {
 		if err := w.dropDamaged(id, name, err); err != nil {
 			return nil, err
 		}
@@ -287,7 +288,7 @@ func (t *task) close(sync bool) error {
 
 // process runs records of a batch through the operators, at most limit of them, and returns how many it has done.
 // Records that fail are done too if the policy is to skip them.
-func (t *task) process(b *broker.Batch, from, limit int, onError func(*operator.ProcessingError) Action) (int, error) {
+func (t *task) process(b *broker.Batch, from, limit int, onError func(*weir.ProcessingError) Action) (int, error) {
 	to := min(len(b.Records), from+limit)
 	n, err := t.processRecords(t.inputs[b.Topic], b.Topic, b.Records[from:to], onError)
 	if err != nil && !isBackpressure(err) {
@@ -305,7 +306,7 @@ func (t *task) process(b *broker.Batch, from, limit int, onError func(*operator.
 // the observer has seen enough, if so much state has changed that a checkpoint is due, or with an error. After one that isBackpressure these count, and their rest is held by
 // buffers.
 func (t *task) processRecords(
-	input operator.Input, topic string, records []broker.Record, onError func(*operator.ProcessingError) Action,
+	input operator.Input, topic string, records []broker.Record, onError func(*weir.ProcessingError) Action,
 ) (int, error) {
 	t.env.Origin.Topic = topic
 	leastMillis := t.env.LeastMillis
@@ -362,7 +363,7 @@ func (t *task) processRecords(
 }
 
 // judge returns nil if the policy skips the failed record.
-func (t *task) judge(err *operator.ProcessingError, onError func(*operator.ProcessingError) Action) error {
+func (t *task) judge(err *weir.ProcessingError, onError func(*weir.ProcessingError) Action) error {
 	if ctx := t.env.Context; ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -374,7 +375,7 @@ func (t *task) judge(err *operator.ProcessingError, onError func(*operator.Proce
 }
 
 // run processes records until one fails, or a buffer is full, and returns how many it has done.
-func (t *task) run(input operator.Input, records []broker.Record) (done int, failure *operator.ProcessingError) {
+func (t *task) run(input operator.Input, records []broker.Record) (done int, failure *weir.ProcessingError) {
 	defer func() {
 		if p := recover(); p != nil {
 			failure = panicked(p, t.processingError)
@@ -397,7 +398,7 @@ func (t *task) run(input operator.Input, records []broker.Record) (done int, fai
 }
 
 // guard runs code of operators, and returns its error or panic.
-func (t *task) guard(f func() error) (failure *operator.ProcessingError) {
+func (t *task) guard(f func() error) (failure *weir.ProcessingError) {
 	defer func() {
 		if p := recover(); p != nil {
 			failure = panicked(p, t.processingError)
@@ -410,7 +411,7 @@ func (t *task) guard(f func() error) (failure *operator.ProcessingError) {
 }
 
 // panicked makes an error, by at, of the value of a panic. It is called where that is recovered from.
-func panicked(p any, at func(error) *operator.ProcessingError) *operator.ProcessingError {
+func panicked(p any, at func(error) *weir.ProcessingError) *weir.ProcessingError {
 	err, ok := p.(error)
 	if !ok {
 		err = fmt.Errorf("%v", p)
@@ -420,7 +421,7 @@ func panicked(p any, at func(error) *operator.ProcessingError) *operator.Process
 	return failure
 }
 
-func (t *task) processingError(err error) *operator.ProcessingError {
+func (t *task) processingError(err error) *weir.ProcessingError {
 	n := t.plan.Graph.Nodes[t.env.At]
-	return &operator.ProcessingError{Origin: t.env.Origin, Node: n.String(), Site: n.Site, Err: err}
+	return &weir.ProcessingError{Origin: t.env.Origin, Node: n.String(), Site: n.Site, Err: err}
 }

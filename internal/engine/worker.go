@@ -10,9 +10,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/graph"
-	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/store"
 )
 
@@ -341,7 +341,7 @@ func (w *Worker) waitFor(wait time.Duration) time.Duration {
 	return max(0, min(wait, w.checkpointed.Add(w.config.CheckpointInterval).Sub(w.config.Clock.Now())))
 }
 
-func (w *Worker) onError(err *operator.ProcessingError) Action { return w.config.decide(err) }
+func (w *Worker) onError(err *weir.ProcessingError) Action { return w.config.decide(err) }
 
 // send hands written records to the producer.
 func (w *Worker) send() error {
@@ -432,7 +432,7 @@ func (w *Worker) Close(ctx context.Context) error {
 	case w.checkDamage() != nil:
 		w.config.Logger.Warn("the last checkpoint was not made, because state is damaged; what it held is processed again by the next owner", "error", err)
 		err = nil
-	case isBackpressure(err), isOutage(err), errors.Is(err, errForsaken), errors.Is(err, broker.ErrAborted), errors.Is(err, broker.ErrFenced):
+	case isBackpressure(err), isOutage(err), errors.Is(err, errForsaken), errors.Is(err, broker.ErrAborted), errors.Is(err, weir.ErrFenced):
 		w.config.Logger.Warn("the last checkpoint was not made; what it held is processed again by the next owner", "error", err)
 		err = nil
 	case errors.Is(err, broker.ErrUndecided):

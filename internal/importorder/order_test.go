@@ -45,7 +45,7 @@ var layers = [][]string{
 // upward are imports against the order, with the reason.
 var upward = map[string]string{
 	"operator -> internal/broker":        "topic writers fill broker.Record",
-	"sink -> operator":                   "sinks take operator.Record, and return its errors",
+	"sink -> operator":                   "sinks take weir.Record, and return its errors",
 	"internal/graph -> internal/console": "a description of a topology is drawn as a table",
 }
 

@@ -3,6 +3,7 @@ package typename_test
 import (
 	"testing"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/typename"
 )
@@ -20,7 +21,7 @@ func TestNames(t *testing.T) {
 	for got, want := range map[string]string{
 		typename.Of[int]():                                   "int",
 		typename.Of[map[string]*order]():                     "map[string]*typename_test.order",
-		typename.Of[pair[order, codec.Header]]():             "typename_test.pair[typename_test.order,codec.Header]",
+		typename.Of[pair[order, weir.Header]]():              "typename_test.pair[typename_test.order,weir.Header]",
 		typename.Of[pair[local, int]]():                      "typename_test.pair[typename_test.local,int]",
 		typename.Of[struct{ A int }]():                       "struct { A int }",
 		typename.Codec[int](nil):                             "",

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/weirstreams/weir/join"
+	"github.com/weirstreams/weir"
 )
 
 // DefaultTimeout is how long a call may take.
@@ -59,7 +59,7 @@ func (d *Database) query(ctx context.Context, statement string, args []any) (*sq
 func (d *Database) explain(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, driver.ErrBadConn) ||
 		d.Unavailable != nil && d.Unavailable(err) {
-		return &join.UnavailableError{Err: err}
+		return &weir.RetryLaterError{Err: err}
 	}
 	return err
 }

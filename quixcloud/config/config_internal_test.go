@@ -18,8 +18,8 @@ import (
 	"github.com/IBM/sarama"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
-	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/row"
@@ -497,7 +497,7 @@ func TestRecordsWaitForLongerThanACall(t *testing.T) {
 					}
 					return
 				}
-				_, unavailable := errors.AsType[*join.UnavailableError](err)
+				_, unavailable := errors.AsType[*weir.RetryLaterError](err)
 				if text := err.Error(); !unavailable || !strings.Contains(text, "wait for configuration") || !strings.Contains(text, fmt.Sprintf("%q", name)) {
 					t.Fatalf("call %d: got %v", calls, err)
 				}
@@ -511,7 +511,7 @@ func TestOpeningFails(t *testing.T) {
 	s := newService(t, 1)
 	unknown := s.config()
 	unknown.Topic = "nobody-has-this"
-	if _, err := Open(t.Context(), unknown); !errors.Is(err, broker.ErrUnknownTopic) || !strings.Contains(err.Error(), "nobody-has-this") {
+	if _, err := Open(t.Context(), unknown); !errors.Is(err, weir.ErrUnknownTopic) || !strings.Contains(err.Error(), "nobody-has-this") {
 		t.Errorf("got %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -539,7 +539,7 @@ func TestAClusterThatIsAway(t *testing.T) {
 	limit := fields(t, c, JSON("max", "", "$.max").Default(0))
 	ask(t, limit, query("dev1", 1))
 	proxy.Block(true)
-	await(t, "the trouble to show", func() bool { return errors.Is(c.Err(), broker.ErrUnavailable) })
+	await(t, "the trouble to show", func() bool { return errors.Is(c.Err(), weir.ErrUnavailable) })
 	await(t, "lookups to fail", func() bool { _, err := try(t, limit, query("dev1", 1)); return errors.Is(err, ErrStale) })
 	s.publish("limits", "dev1", 2, 0, `{"max":2}`)
 	proxy.Block(false)

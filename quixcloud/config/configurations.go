@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker/saramabroker"
-	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/operator"
 )
 
@@ -112,7 +112,7 @@ func (c *Configurations) usable() error {
 		return nil
 	}
 	if lasts := time.Since(since); lasts > c.config.BrokerTimeout {
-		return &join.UnavailableError{
+		return &weir.RetryLaterError{
 			Err: fmt.Errorf("%w: topic %q, for %v: %w", ErrStale, c.config.Topic, lasts.Round(time.Second), err),
 		}
 	}

@@ -9,7 +9,7 @@
 //	defer configurations.Close()
 //
 //	limits := configurations.Contents(codec.JSON[Limits]())
-//	readings.JoinLookupRecord(limits, func(_ context.Context, r stream.Record[string, Reading]) (config.Query, error) {
+//	readings.JoinLookupRecord(limits, func(_ context.Context, r weir.Record[string, Reading]) (config.Query, error) {
 //		return config.Query{Type: "limits", TargetKey: r.Key, Time: r.Time()}, nil
 //	}, check)
 //

@@ -12,7 +12,7 @@ var (
 	// ErrClosed says that Configurations were closed while they were used. It ends the worker.
 	ErrClosed = errors.New("the configurations were closed")
 	// ErrStale says that the topic could not be followed for longer than Config.BrokerTimeout: its versions may be out of
-	// date. It wraps the cause, and is wrapped by a join.UnavailableError: the worker waits until the topic is back.
+	// date. It wraps the cause, and is wrapped by a weir.RetryLaterError: the worker waits until the topic is back.
 	ErrStale = errors.New("the topic of configurations cannot be followed")
 	// ErrMissing says that a field without a default has no value: there is no configuration, no version that is valid, or
 	// nothing at its path.

@@ -12,6 +12,7 @@ import (
 	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/kafkatest/heldclose"
 	"github.com/weirstreams/weir/quixcloud/config"
@@ -42,9 +43,9 @@ func Example() {
 			return err
 		}
 		t := stream.NewTopology()
-		t.From(readings).JoinLookupRecord(limits, func(_ context.Context, r stream.Record[string, Reading]) (config.Query, error) {
+		t.From(readings).JoinLookupRecord(limits, func(_ context.Context, r weir.Record[string, Reading]) (config.Query, error) {
 			return config.Query{TargetKey: r.Key, Time: r.Time()}, nil
-		}, func(_ context.Context, r stream.Record[string, Reading], limits row.Row) (Alarm, error) {
+		}, func(_ context.Context, r weir.Record[string, Reading], limits row.Row) (Alarm, error) {
 			limit, _ := limits.Get[float64]("max")
 			return Alarm{r.Value.Value, limit}, nil
 		}).Filter(func(a Alarm) bool { return a.Value > a.Limit }).To(alarms)

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 )
 
@@ -112,7 +113,7 @@ func (f *follower) partitions(ctx context.Context) ([]broker.TopicPartition, err
 	}
 	info, ok := topics[f.config.Topic]
 	if !ok {
-		return nil, broker.ErrUnknownTopic
+		return nil, weir.ErrUnknownTopic
 	}
 	tps := make([]broker.TopicPartition, info.Partitions)
 	for i := range tps {
@@ -197,13 +198,13 @@ func (f *follower) follow(ctx context.Context) error {
 			f.take(f.table.Load(), batch)
 		}
 		if since, ok := f.cluster.Unreachable(); ok {
-			f.fail(since, broker.ErrUnavailable)
+			f.fail(since, weir.ErrUnavailable)
 			continue
 		}
 		if time.Since(looked) > f.config.refresh {
 			looked = time.Now()
 			err = f.look(ctx)
-			if err != nil && !errors.Is(err, broker.ErrUnavailable) {
+			if err != nil && !errors.Is(err, weir.ErrUnavailable) {
 				return err
 			}
 		}
@@ -260,7 +261,7 @@ func (f *follower) whileReachable(ctx context.Context) (context.Context, func())
 			}
 			since, ok := f.cluster.Unreachable()
 			if limit := f.config.BrokerTimeout; ok && limit > 0 && time.Since(since) > limit {
-				cancel(fmt.Errorf("%w for %v", broker.ErrUnavailable, limit))
+				cancel(fmt.Errorf("%w for %v", weir.ErrUnavailable, limit))
 			}
 		}
 	})

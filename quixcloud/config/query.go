@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/weirstreams/weir/join"
+	"github.com/weirstreams/weir"
 )
 
 // Query asks for the configuration of a key at a time.
@@ -132,7 +132,7 @@ func (c *Configurations) resolve(ctx context.Context, needs []need) error {
 		}
 		timer.Stop()
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return &join.UnavailableError{Err: fmt.Errorf("wait for %v (Config.Grace is %v)", missing, c.config.Grace)}
+			return &weir.RetryLaterError{Err: fmt.Errorf("wait for %v (Config.Grace is %v)", missing, c.config.Grace)}
 		}
 		again = func(n *need) bool { return n.loaded == nil }
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/kafka"
@@ -26,9 +27,9 @@ var (
 
 // judge puts readings beside the limit of their device at their time.
 func judge(readings stream.Stream[string, int64], limits join.Lookup[Query, row.Row]) stream.Stream[string, string] {
-	return readings.JoinLookupRecord(limits, func(_ context.Context, r stream.Record[string, int64]) (Query, error) {
+	return readings.JoinLookupRecord(limits, func(_ context.Context, r weir.Record[string, int64]) (Query, error) {
 		return Query{Type: "limits", TargetKey: r.Key, Time: r.Time()}, nil
-	}, func(_ context.Context, r stream.Record[string, int64], limits row.Row) (string, error) {
+	}, func(_ context.Context, r weir.Record[string, int64], limits row.Row) (string, error) {
 		return fmt.Sprint(r.Value, " of ", limits), nil
 	})
 }
@@ -96,9 +97,9 @@ func TestAStreamWithKeysOfBytes(t *testing.T) {
 	readings := stream.NewTopic("readings", codec.Bytes(), codec.Int64())
 	judged := stream.NewTopic("judged", codec.Bytes(), codec.String())
 	topology := stream.NewTopology()
-	topology.From(readings).JoinLookupRecord(fields(t, c, JSON("max", "limits", "$.max")), func(_ context.Context, r stream.Record[[]byte, int64]) (Query, error) {
+	topology.From(readings).JoinLookupRecord(fields(t, c, JSON("max", "limits", "$.max")), func(_ context.Context, r weir.Record[[]byte, int64]) (Query, error) {
 		return Query{TargetKey: string(r.Key), Time: r.Time()}, nil
-	}, func(_ context.Context, r stream.Record[[]byte, int64], limits row.Row) (string, error) {
+	}, func(_ context.Context, r weir.Record[[]byte, int64], limits row.Row) (string, error) {
 		return fmt.Sprint(r.Value, " of ", limits), nil
 	}).To(judged)
 	d := testkit.New(t, topology)
@@ -112,9 +113,9 @@ func TestAStreamWithContents(t *testing.T) {
 	s.publish("limits", "dev1", 1, 102, `{"Max":7}`)
 	c := s.open(s.config())
 	topology := stream.NewTopology()
-	topology.From(readings).JoinLookupRecord(c.Contents(codec.JSON[limits]()), func(_ context.Context, r stream.Record[string, int64]) (Query, error) {
+	topology.From(readings).JoinLookupRecord(c.Contents(codec.JSON[limits]()), func(_ context.Context, r weir.Record[string, int64]) (Query, error) {
 		return Query{Type: "limits", TargetKey: r.Key, Time: r.Time()}, nil
-	}, func(_ context.Context, r stream.Record[string, int64], l limits) (string, error) {
+	}, func(_ context.Context, r weir.Record[string, int64], l limits) (string, error) {
 		return fmt.Sprint(r.Value, " of ", l.Max), nil
 	}).To(judged)
 	d := testkit.New(t, topology)
@@ -255,7 +256,7 @@ func TestAnApplicationWithConfigurations(t *testing.T) {
 		app, err := runtime.New(topology, runtime.Config{
 			Brokers: s.kafka.Brokers, Group: group, StateDir: state, Workers: 1, IgnoreSignals: true,
 			Logger: slog.New(slog.DiscardHandler),
-			OnError: func(e *runtime.ProcessingError) runtime.ErrorAction {
+			OnError: func(e *weir.ProcessingError) runtime.ErrorAction {
 				if errors.Is(e, ErrTimeout) {
 					failed++
 				}
@@ -272,7 +273,7 @@ func TestAnApplicationWithConfigurations(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, v := range values {
-			err = errors.Join(err, p.Send(ctx, readings, stream.Record[string, int64]{Key: "dev1", Value: v, Millis: time.Now().UnixMilli()}))
+			err = errors.Join(err, p.Send(ctx, readings, weir.Record[string, int64]{Key: "dev1", Value: v, Millis: time.Now().UnixMilli()}))
 		}
 		if err := errors.Join(err, p.Flush(ctx), p.Close()); err != nil {
 			t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
@@ -154,7 +155,7 @@ func (w *world) fault(r *routine, op simbroker.Op) error {
 		return simbroker.ErrLate
 	case w.random.oneIn(f.unavailable) && !(op.Kind == simbroker.OpPoll && op.After): // the event would be lost
 		w.tracef("%s: unavailable %s %s (after: %v)", p.name, op.Kind, op.TopicPartition, op.After)
-		return fmt.Errorf("simulated: %w", broker.ErrUnavailable)
+		return fmt.Errorf("simulated: %w", weir.ErrUnavailable)
 	}
 	if op.Kind == simbroker.OpCommittedOffsets && op.After && f.stall > 0 && w.random.oneIn(4) {
 		// Knowledge from the begin of a restore can be old when the restore ends.

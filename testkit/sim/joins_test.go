@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/stream"
@@ -35,7 +36,7 @@ func asOfJoin(faulty func() error) *stream.Topology {
 	d := join.Grace(40 * time.Millisecond)
 	left.LeftJoinAsOf(right, d, func(l order, r *order) order { return pairOf(faulty, &l, r) }).To(out)
 	left.JoinAsOfRecord(right, d.Name("kept").KeepDuplicates().Tolerance(10*time.Millisecond),
-		func(_ context.Context, l stream.Record[string, order], r stream.Matched[order]) (line, error) {
+		func(_ context.Context, l weir.Record[string, order], r stream.Matched[order]) (line, error) {
 			return line{ID: l.Value.ID*1000 + r.Value.ID, Origin: l.Origin.Topic, Offset: l.Origin.Offset}, nil
 		}).To(lines)
 	return t
@@ -190,7 +191,7 @@ func lookupJoin(faulty func() error) *stream.Topology {
 	names := join.Cached(join.LookupFunc[string, string](func(_ context.Context, shops []string, found []*string) error {
 		if away > 0 {
 			away--
-			return &join.UnavailableError{}
+			return &weir.RetryLaterError{}
 		}
 		if err := faulty(); err != nil {
 			switch failures++; failures % 4 {
@@ -200,7 +201,7 @@ func lookupJoin(faulty func() error) *stream.Topology {
 				return context.DeadlineExceeded
 			}
 			away = 12
-			return &join.UnavailableError{Err: err}
+			return &weir.RetryLaterError{Err: err}
 		}
 		for i, shop := range shops {
 			if !strings.HasSuffix(shop, "1") {
@@ -282,7 +283,7 @@ func shopRows(r *rand.Rand, keys int) sim.Input {
 func bufferedLookupJoins(faulty func() error) *stream.Topology {
 	lookup := join.LookupFunc[int, string](func(_ context.Context, amounts []int, found []*string) error {
 		if err := faulty(); err != nil {
-			return &join.UnavailableError{Err: err}
+			return &weir.RetryLaterError{Err: err}
 		}
 		for i, amount := range amounts {
 			if amount%3 != 0 {

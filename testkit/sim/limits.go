@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine"
 	"github.com/weirstreams/weir/operator"
@@ -36,7 +37,7 @@ func (w *world) configureLimits(r random, s *Simulation) {
 	if s.Faults&Membership != 0 && c.engine.RevokeTimeout > 0 && r.oneIn(4) {
 		w.partialCheckpoints(r)
 	}
-	c.engine.OnError = func(err *operator.ProcessingError) engine.Action {
+	c.engine.OnError = func(err *weir.ProcessingError) engine.Action {
 		if s.Skip != nil && s.Skip(err) {
 			return engine.Skip
 		}
@@ -104,7 +105,7 @@ func (w *world) sweepRest(t task, name string, rows map[string]string) map[strin
 		write([]byte(key), append([]byte{}, value...))
 	}
 	env := &operator.Env{
-		Context: withSinks(nil), Logger: slog.New(slog.DiscardHandler), Origin: operator.Origin{Partition: t.partition},
+		Context: withSinks(nil), Logger: slog.New(slog.DiscardHandler), Origin: weir.Origin{Partition: t.partition},
 		Space: func(of string) (store.Space, error) {
 			space := store.Space{Name: of, Backend: store.NewMemory(), Prefix: []byte{1}, CacheBytes: 1 << 30, Limits: w.config.engine.StoreLimits}
 			if of == name {

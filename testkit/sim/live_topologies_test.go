@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/testkit/sim"
@@ -127,7 +128,7 @@ func liveTopology(name string, stages ...stage) topologyOf {
 				}
 				s = stage.build(s)
 			}
-			s.MapRecord(func(_ context.Context, r stream.Record[string, int]) (string, error) {
+			s.MapRecord(func(_ context.Context, r weir.Record[string, int]) (string, error) {
 				return fmt.Sprintf("%d %d", r.Millis, r.Value), nil
 			}).To(counts)
 			return t

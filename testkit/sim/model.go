@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/operator"
@@ -51,7 +52,7 @@ func (w *world) fold(t task, want *expectation, globals map[*graph.Node]operator
 	source, ringing := "", false
 	var env *operator.Env
 	env = &operator.Env{
-		Context: withSinks(want.writeSink), Logger: slog.New(slog.DiscardHandler), Origin: operator.Origin{Partition: t.partition},
+		Context: withSinks(want.writeSink), Logger: slog.New(slog.DiscardHandler), Origin: weir.Origin{Partition: t.partition},
 		Space: func(name string) (store.Space, error) {
 			return store.Space{Name: name, Backend: store.NewMemory(), Prefix: []byte{1}, CacheBytes: 1 << 30}, nil
 		},

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
 	"github.com/weirstreams/weir/internal/engine"
@@ -308,7 +309,7 @@ func (w *world) judge(p *process, err error) {
 		w.failf("%s ended, although a transaction of which nobody knows how it has ended is no reason: %v", p.name, err)
 		return
 	}
-	for _, expected := range []error{errCrash, errInjected, simbroker.ErrLost, simbroker.ErrLate, broker.ErrUnavailable} {
+	for _, expected := range []error{errCrash, errInjected, simbroker.ErrLost, simbroker.ErrLate, weir.ErrUnavailable} {
 		if errors.Is(err, expected) {
 			w.errors++
 			return

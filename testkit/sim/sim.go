@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strings"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/stream"
 )
 
@@ -67,7 +68,7 @@ type Input struct {
 // Record is a record of the input. It goes to the partition of its key.
 type Record struct {
 	Key, Value []byte
-	Headers    []stream.Header
+	Headers    []weir.Header
 	Millis     int64
 }
 

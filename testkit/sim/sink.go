@@ -6,21 +6,22 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/sink"
 )
 
 // NewSink returns a sink for topologies under simulation: it fails and pushes back if SinkFailure is among the faults, and
 // its records are compared with the reference model. describe returns the text to compare beside the origin
 // of a record; nil means key, value and time. Outside of a simulation the sink takes everything and keeps nothing.
-func NewSink[K, V any](describe func(r *sink.Record[K, V]) string) sink.Sink[K, V] {
+func NewSink[K, V any](describe func(r *weir.Record[K, V]) string) sink.Sink[K, V] {
 	if describe == nil {
-		describe = func(r *sink.Record[K, V]) string { return fmt.Sprintf("%+v: %+v @%d", r.Key, r.Value, r.Millis) }
+		describe = func(r *weir.Record[K, V]) string { return fmt.Sprintf("%+v: %+v @%d", r.Key, r.Value, r.Millis) }
 	}
 	return simulatedSink[K, V]{describe}
 }
 
 type simulatedSink[K, V any] struct {
-	describe func(r *sink.Record[K, V]) string
+	describe func(r *weir.Record[K, V]) string
 }
 
 func (simulatedSink[K, V]) Connect(context.Context) error { return nil }
@@ -50,13 +51,13 @@ func withSinks(target sinkTarget) context.Context {
 
 // simulatedWriter holds lines until they are flushed.
 type simulatedWriter[K, V any] struct {
-	describe func(r *sink.Record[K, V]) string
+	describe func(r *weir.Record[K, V]) string
 	place    sinkPlace
 	target   sinkTarget
 	lines    []string
 }
 
-func (w *simulatedWriter[K, V]) Add(_ context.Context, r *sink.Record[K, V]) error {
+func (w *simulatedWriter[K, V]) Add(_ context.Context, r *weir.Record[K, V]) error {
 	w.lines = append(w.lines, fmt.Sprintf("%s, which comes of %s[%d] at offset %d", w.describe(r), r.Origin.Topic, r.Origin.Partition, r.Origin.Offset))
 	return nil
 }
@@ -108,7 +109,7 @@ func (w *world) writeSink(at sinkPlace, lines []string) (taken int, err error) {
 		return 0, fmt.Errorf("sink: %w", errInjected)
 	case w.random.oneIn(f.sinkPressure):
 		n := some()
-		pressure := &sink.BackpressureError{RetryAfter: w.random.upTo(w.config.session)}
+		pressure := &weir.RetryLaterError{RetryAfter: w.random.upTo(w.config.session)}
 		w.tracef("%s: sink %q takes %d of %d lines, and then no more for %v", p.name, at.sink, n, len(lines), pressure.RetryAfter)
 		return n, fmt.Errorf("simulated: %w", pressure)
 	}

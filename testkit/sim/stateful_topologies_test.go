@@ -7,12 +7,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/window"
 )
 
-func lineOf(r stream.Record[string, order], total int) line {
+func lineOf(r weir.Record[string, order], total int) line {
 	return line{r.Value.ID, total, fmt.Sprint(r.Origin.Topic, r.Origin.Partition), r.Origin.Offset}
 }
 
@@ -29,7 +30,7 @@ func stores(faulty func() error) *stream.Topology {
 	ledgers := store.Group(func(o *store.Opener) ledger { return ledger{o.Open(recent), o.Open(all)} })
 	t := stream.NewTopology()
 	in := t.From(orders)
-	in.FlatMapStateRecord(ledgers, func(_ context.Context, l ledger, r stream.Record[string, order]) ([]line, error) {
+	in.FlatMapStateRecord(ledgers, func(_ context.Context, l ledger, r weir.Record[string, order]) ([]line, error) {
 		n := r.Value.Amount
 		switch {
 		case n%11 == 0:
@@ -68,7 +69,7 @@ func duplicates(faulty func() error) *stream.Topology {
 		return order{a.ID, a.Shop, a.Amount - 1}
 	}).To(out)
 	some.Aggregate("sum", window.Sum(func(o order) int { return o.Amount })).
-		MapRecord(func(_ context.Context, r stream.Record[string, int]) (line, error) {
+		MapRecord(func(_ context.Context, r weir.Record[string, int]) (line, error) {
 			return line{0, r.Value, fmt.Sprint(r.Origin.Topic, r.Origin.Partition), r.Origin.Offset}, nil
 		}).To(lines)
 	return t
@@ -82,37 +83,37 @@ type alarms struct {
 
 // watcher sets timers in event time, moves and cancels them, and counts those that fire.
 type watcher struct {
-	stream.ProcessorBase[string, string, line]
+	weir.ProcessorBase[string, string, line]
 	alarms
 	faulty func() error
 }
 
-func (w *watcher) Process(_ context.Context, r stream.Record[string, order]) error {
+func (w *watcher) Process(_ context.Context, r weir.Record[string, order]) error {
 	n := r.Value.Amount
 	name := fmt.Sprint("timer ", n%3)
 	switch {
 	case n%7 == 0:
-		w.timers.Cancel(store.EventTime, name)
+		w.timers.Cancel(weir.EventTime, name)
 	case n%13 == 0:
-		w.timers.Set(store.EventTime, name, r.Time()) // at once
+		w.timers.Set(weir.EventTime, name, r.Time()) // at once
 	default:
-		w.timers.Set(store.EventTime, name, r.Time().Add(time.Duration(n)*time.Millisecond))
+		w.timers.Set(weir.EventTime, name, r.Time().Add(time.Duration(n)*time.Millisecond))
 	}
 	check(w.faulty, 0)
 	if n%4 != 0 {
 		return nil
 	}
 	count, _ := w.count.Get()
-	return w.Forward(stream.Record[string, line]{Key: r.Key, Value: lineOf(r, count), Millis: r.Millis, Headers: r.Headers})
+	return w.Forward(weir.Record[string, line]{Key: r.Key, Value: lineOf(r, count), Millis: r.Millis, Headers: r.Headers})
 }
 
-func (w *watcher) OnTimer(_ context.Context, t stream.Timer[string]) error {
+func (w *watcher) OnTimer(_ context.Context, t weir.Timer[string]) error {
 	count, _ := w.count.Get()
 	w.count.SetFor(count+1, 50*time.Millisecond)
 	if t.Name == "timer 2" && count < 3 {
 		w.timers.Set(t.Kind, "timer 1", t.Time().Add(15*time.Millisecond))
 	}
-	return w.Forward(stream.Record[string, line]{Key: t.Key, Value: check(w.faulty, line{ID: count, Origin: t.Name}), Millis: t.Millis})
+	return w.Forward(weir.Record[string, line]{Key: t.Key, Value: check(w.faulty, line{ID: count, Origin: t.Name}), Millis: t.Millis})
 }
 
 // timers runs processors with timers in event time, before and after a repartition topic.
@@ -122,7 +123,7 @@ func timers(faulty func() error) *stream.Topology {
 		handle := store.NewTimers(name + "-timers")
 		count := store.NewCell[int](name + "-count")
 		group := store.Group(func(o *store.Opener) alarms { return alarms{o.Open(handle), o.Open(count)} })
-		s.Process(group, func(a alarms) stream.Processor[string, order, string, line] {
+		s.Process(group, func(a alarms) weir.Processor[string, order, string, line] {
 			return &watcher{alarms: a, faulty: faulty}
 		}).To(lines)
 	}
@@ -136,7 +137,7 @@ func timers(faulty func() error) *stream.Topology {
 // these has a name of its own; the others are moved and cancelled, and due when everything is over. So what comes of them
 // does not depend on when they fire, as long as each fires. At least once it may fire again, which the state does not show.
 type sleeper struct {
-	stream.ProcessorBase[string, string, line]
+	weir.ProcessorBase[string, string, line]
 	timers *store.Timers
 	fired  *store.Map[string, bool]
 	faulty func() error
@@ -145,30 +146,30 @@ type sleeper struct {
 // clockStart is what the clock of a simulation says first.
 var clockStart = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func (s *sleeper) Process(_ context.Context, r stream.Record[string, order]) error {
+func (s *sleeper) Process(_ context.Context, r weir.Record[string, order]) error {
 	n := r.Value.Amount
 	late := fmt.Sprint("late ", n%3)
 	switch {
 	case n%4 == 0:
-		s.timers.Cancel(store.ClockTime, late)
+		s.timers.Cancel(weir.ProcessingTime, late)
 	case n%2 == 0:
-		s.timers.Set(store.ClockTime, fmt.Sprint("soon ", r.Origin.Offset), clockStart.Add(time.Duration(n)*3*time.Second))
+		s.timers.Set(weir.ProcessingTime, fmt.Sprint("soon ", r.Origin.Offset), clockStart.Add(time.Duration(n)*3*time.Second))
 	default:
-		s.timers.Set(store.ClockTime, late, clockStart.Add(6*time.Hour+time.Duration(n)*time.Second))
+		s.timers.Set(weir.ProcessingTime, late, clockStart.Add(6*time.Hour+time.Duration(n)*time.Second))
 	}
 	check(s.faulty, 0)
 	if n%3 != 0 {
 		return nil
 	}
-	return s.Forward(stream.Record[string, line]{Key: r.Key, Value: lineOf(r, n), Millis: r.Millis, Headers: r.Headers})
+	return s.Forward(weir.Record[string, line]{Key: r.Key, Value: lineOf(r, n), Millis: r.Millis, Headers: r.Headers})
 }
 
-func (s *sleeper) OnTimer(_ context.Context, t stream.Timer[string]) error {
+func (s *sleeper) OnTimer(_ context.Context, t weir.Timer[string]) error {
 	s.fired.Set(t.Name, true)
 	if again, ok := strings.CutPrefix(t.Name, "soon "); ok && t.Millis%2000 == 0 {
 		s.timers.Set(t.Kind, "again "+again, t.Time().Add(5*time.Second))
 	}
-	return s.Forward(stream.Record[string, line]{Key: t.Key, Value: check(s.faulty, line{Origin: t.Name}), Millis: t.Millis})
+	return s.Forward(weir.Record[string, line]{Key: t.Key, Value: check(s.faulty, line{Origin: t.Name}), Millis: t.Millis})
 }
 
 // clocks runs a processor with timers in the time of the clock, before a repartition topic and behind it.
@@ -180,7 +181,7 @@ func clocks(faulty func() error) *stream.Topology {
 		group := store.Group(func(o *store.Opener) sleeper {
 			return sleeper{timers: o.Open(handle), fired: o.Open(fired), faulty: faulty}
 		})
-		s.Process(group, func(s sleeper) stream.Processor[string, order, string, line] { return &s }).To(lines)
+		s.Process(group, func(s sleeper) weir.Processor[string, order, string, line] { return &s }).To(lines)
 	}
 	in := t.From(orders)
 	sleep("direct", in)
@@ -193,15 +194,15 @@ var errPoison = errors.New("a record that cannot be processed")
 
 // skipper counts records, and fails in the middle of some.
 type skipper struct {
-	stream.ProcessorBase[string, string, line]
+	weir.ProcessorBase[string, string, line]
 	count  *store.Cell[int]
 	faulty func() error
 }
 
-func (s *skipper) Process(_ context.Context, r stream.Record[string, order]) error {
+func (s *skipper) Process(_ context.Context, r weir.Record[string, order]) error {
 	count, _ := s.count.Get()
 	s.count.Set(count + 1)
-	out := stream.Record[string, line]{Key: r.Key, Value: check(s.faulty, lineOf(r, count)), Millis: r.Millis}
+	out := weir.Record[string, line]{Key: r.Key, Value: check(s.faulty, lineOf(r, count)), Millis: r.Millis}
 	if r.Value.Amount%2 == 0 {
 		if err := s.Forward(out); err != nil {
 			return err
@@ -218,7 +219,7 @@ func (s *skipper) Process(_ context.Context, r stream.Record[string, order]) err
 // skipping has records that are skipped: what they changed and wrote before they failed is kept.
 func skipping(faulty func() error) *stream.Topology {
 	t := stream.NewTopology()
-	t.From(orders).Process(store.NewCell[int]("count"), func(c *store.Cell[int]) stream.Processor[string, order, string, line] {
+	t.From(orders).Process(store.NewCell[int]("count"), func(c *store.Cell[int]) weir.Processor[string, order, string, line] {
 		return &skipper{count: c, faulty: faulty}
 	}).To(lines)
 	return t

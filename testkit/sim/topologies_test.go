@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
@@ -101,7 +102,7 @@ func check[T any](faulty func() error, v T) T {
 
 // running adds up amounts per key, and forgets the sum now and then.
 func running(s stream.Stream[string, order], cell *store.CellHandle[int], faulty func() error) stream.Stream[string, line] {
-	return s.MapStateRecord(cell, func(_ context.Context, c *store.Cell[int], r stream.Record[string, order]) (line, error) {
+	return s.MapStateRecord(cell, func(_ context.Context, c *store.Cell[int], r weir.Record[string, order]) (line, error) {
 		n, _ := c.Get()
 		n += r.Value.Amount
 		if r.Value.Amount%10 == 0 {
@@ -119,7 +120,7 @@ func cell(faulty func() error) *stream.Topology {
 	return t
 }
 
-func windowLine(_ context.Context, r stream.Record[string, window.Result[int]]) (line, error) {
+func windowLine(_ context.Context, r weir.Record[string, window.Result[int]]) (line, error) {
 	return line{int(r.Value.StartMillis), r.Value.Value, fmt.Sprint(r.Origin.Topic, r.Origin.Partition), r.Origin.Offset}, nil
 }
 
@@ -203,7 +204,7 @@ func inputs(topics []string) func(*rand.Rand) []sim.Input {
 				}
 				record := sim.Record{Key: fmt.Append(nil, "customer ", r.IntN(keys)), Value: value, Millis: max(0, now-r.Int64N(12))}
 				if r.IntN(3) == 0 {
-					record.Headers = []stream.Header{{Key: "id", Value: fmt.Append(nil, id)}}
+					record.Headers = []weir.Header{{Key: "id", Value: fmt.Append(nil, id)}}
 				}
 				in.Records = append(in.Records, record)
 			}

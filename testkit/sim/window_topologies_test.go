@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/window"
@@ -45,7 +46,7 @@ const ms = time.Millisecond
 func amount(o order) int { return o.Amount }
 
 // textOf says all that there is to a result, and which input record it comes of: no two lines of one source are equal.
-func textOf[R any](_ context.Context, r stream.Record[string, window.Result[R]]) (string, error) {
+func textOf[R any](_ context.Context, r weir.Record[string, window.Result[R]]) (string, error) {
 	return fmt.Sprintf("[%d,%d]=%v %s/%d@%d", r.Value.StartMillis, r.Value.EndMillis, r.Value.Value, r.Origin.Topic, r.Origin.Partition, r.Origin.Offset), nil
 }
 

@@ -21,7 +21,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
-	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/brokertest"
 	"github.com/weirstreams/weir/internal/kafkatest"
@@ -62,7 +62,7 @@ func scenario(seed uint64) []step {
 			for range random.IntN(60) {
 				r := broker.Record{Key: maybe(20), Value: maybe(200), Millis: brokertest.Now - random.Int64N(3_600_000)}
 				for range random.IntN(3) {
-					r.Headers = append(r.Headers, codec.Header{Key: string(blob(random.IntN(5))), Value: maybe(10)})
+					r.Headers = append(r.Headers, weir.Header{Key: string(blob(random.IntN(5))), Value: maybe(10)})
 				}
 				s.records[partition] = append(s.records[partition], r)
 			}
@@ -80,7 +80,7 @@ func scenario(seed uint64) []step {
 type written struct {
 	Offset        int64
 	Key, Value    []byte
-	Headers       []codec.Header
+	Headers       []weir.Header
 	Millis        int64
 	Codec         sarama.CompressionCodec
 	Transactional bool
@@ -388,7 +388,7 @@ func logOf(t *testing.T, k *kafkatest.Kafka, topic string, partition int32) []wr
 					Transactional: b.IsTransactional, Control: b.Control, Idempotent: b.ProducerID >= 0, LogAppendTime: b.LogAppendTime,
 				}
 				for _, h := range r.Headers {
-					w.Headers = append(w.Headers, codec.Header{Key: string(h.Key), Value: h.Value})
+					w.Headers = append(w.Headers, weir.Header{Key: string(h.Key), Value: h.Value})
 				}
 				if b.Control { // its time and coordinator are the broker's
 					w.Millis, w.Value = 0, nil
@@ -455,7 +455,7 @@ func readTheirs(t *testing.T, k *kafkatest.Kafka, topic string, want map[int32][
 		case m := <-reader.messages:
 			r := broker.Record{Key: m.Key, Value: m.Value, Millis: m.Timestamp.UnixMilli()}
 			for _, h := range m.Headers {
-				r.Headers = append(r.Headers, codec.Header{Key: string(h.Key), Value: bytes.Clone(h.Value)})
+				r.Headers = append(r.Headers, weir.Header{Key: string(h.Key), Value: bytes.Clone(h.Value)})
 			}
 			got[m.Partition] = append(got[m.Partition], r)
 		case err := <-ended:

@@ -11,6 +11,7 @@ import (
 	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/brokertest"
@@ -36,8 +37,8 @@ func TestABrokerThatIsNotThereIsAnErrorInTime(t *testing.T) {
 			defer cancel()
 			begun := time.Now()
 			_, err := saramabroker.Open(ctx, saramabroker.Config{Brokers: []string{addr}})
-			if !errors.Is(err, broker.ErrUnavailable) || !strings.Contains(err.Error(), addr) {
-				t.Errorf("got %v, want %v that names %s", err, broker.ErrUnavailable, addr)
+			if !errors.Is(err, weir.ErrUnavailable) || !strings.Contains(err.Error(), addr) {
+				t.Errorf("got %v, want %v that names %s", err, weir.ErrUnavailable, addr)
 			}
 			if took := time.Since(begun); took > 5*time.Second {
 				t.Errorf("it took %s", took)
@@ -90,8 +91,8 @@ func TestRefusedAccessIsAnError(t *testing.T) {
 	f.Start(tp, 0)
 	refused["fetch"] = brokertest.PollError(t, f)
 	for what, err := range refused {
-		if !errors.Is(err, broker.ErrUnauthorized) {
-			t.Errorf("%s: got %v, want %v", what, err, broker.ErrUnauthorized)
+		if !errors.Is(err, weir.ErrUnauthorized) {
+			t.Errorf("%s: got %v, want %v", what, err, weir.ErrUnauthorized)
 		}
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/brokertest"
 	"github.com/weirstreams/weir/internal/kafkatest"
@@ -24,7 +24,7 @@ func TestRecordsComeBackAsTheyWereSent(t *testing.T) {
 				{Key: nil, Value: nil, Millis: 0},
 				{Key: []byte{}, Value: []byte{}, Millis: 1},
 				{Key: []byte("late"), Value: nil, Millis: 1_600_000_000_000},
-				{Key: []byte("h"), Value: []byte("v"), Millis: 2, Headers: []codec.Header{
+				{Key: []byte("h"), Value: []byte("v"), Millis: 2, Headers: []weir.Header{
 					{Key: "a", Value: []byte("1")}, {Key: "a", Value: nil}, {Key: "", Value: []byte{}},
 				}},
 			}
@@ -109,8 +109,8 @@ func TestOffsetsOfAPartition(t *testing.T) {
 	}
 	for _, tp := range []broker.TopicPartition{{Topic: topic, Partition: 2}, {Topic: k.Name("none"), Partition: 0}} {
 		_, err := c.Offsets(brokertest.Within(t), broker.End, tp)
-		if !cmp.Equal(err, broker.ErrUnknownTopic, cmpopts.EquateErrors()) {
-			t.Errorf("offsets of %s: %v, want %v", tp, err, broker.ErrUnknownTopic)
+		if !cmp.Equal(err, weir.ErrUnknownTopic, cmpopts.EquateErrors()) {
+			t.Errorf("offsets of %s: %v, want %v", tp, err, weir.ErrUnknownTopic)
 		}
 	}
 }

@@ -68,7 +68,7 @@ type network struct{ *cluster.Cluster }
 var _ broker.Cluster = network{}
 
 // Open connects to a cluster. It tries for Config.OpenTimeout, or until ctx ends, and then returns an error that wraps
-// [broker.ErrUnavailable] and names the addresses.
+// [weir.ErrUnavailable] and names the addresses.
 func Open(ctx context.Context, cfg Config) (broker.Cluster, error) {
 	if len(cfg.Brokers) == 0 {
 		return nil, errors.New("open cluster: no broker address is given")

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 )
 
@@ -73,7 +74,7 @@ func (b *Broker) Configure(topic, setting, value string) error {
 func (b *Broker) configure(topic, setting, value string) error {
 	t := b.topics[topic]
 	if t == nil {
-		return fmt.Errorf("configure %q: %w", topic, broker.ErrUnknownTopic)
+		return fmt.Errorf("configure %q: %w", topic, weir.ErrUnknownTopic)
 	}
 	if check, ok := topicConfigs[setting]; !ok {
 		return fmt.Errorf("configure %q: unknown setting %q", topic, setting)
@@ -94,7 +95,7 @@ func (b *Broker) Compact(topic string) error {
 	return b.locked(func() error {
 		t := b.topics[topic]
 		if t == nil {
-			return fmt.Errorf("compact %q: %w", topic, broker.ErrUnknownTopic)
+			return fmt.Errorf("compact %q: %w", topic, weir.ErrUnknownTopic)
 		}
 		if !t.compacted() {
 			return fmt.Errorf("compact %q: its cleanup.policy is %q", topic, t.config["cleanup.policy"])

@@ -28,6 +28,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/clock"
 )
@@ -178,11 +179,11 @@ func (b *Broker) CommittedOffsets(ctx context.Context, group string, tps ...brok
 // Close does nothing: the cluster outlives the processes that use it.
 func (b *Broker) Close() error { return nil }
 
-// partition finds a partition, or says [broker.ErrUnknownTopic].
+// partition finds a partition, or says [weir.ErrUnknownTopic].
 func (b *Broker) partition(tp broker.TopicPartition) (*partition, error) {
 	t := b.topics[tp.Topic]
 	if t == nil || tp.Partition < 0 || int(tp.Partition) >= len(t.partitions) {
-		return nil, fmt.Errorf("%s: %w", tp, broker.ErrUnknownTopic)
+		return nil, fmt.Errorf("%s: %w", tp, weir.ErrUnknownTopic)
 	}
 	return t.partitions[tp.Partition], nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 )
 
@@ -110,7 +111,7 @@ func (b *Broker) request(ctx context.Context, op Op, do func() error) (lost bool
 		}
 		lost = true
 	}
-	return lost, fmt.Errorf("%s: no answer to %d requests: %w", op.Kind, maxTries, broker.ErrUnavailable)
+	return lost, fmt.Errorf("%s: no answer to %d requests: %w", op.Kind, maxTries, weir.ErrUnavailable)
 }
 
 // around is call for an operation that makes calls itself: do runs without b.mu.

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
 	"github.com/weirstreams/weir/internal/clock"
@@ -327,7 +328,7 @@ func (c *copier) rewind(cause error) error {
 	switch {
 	case errors.Is(cause, broker.ErrAborted):
 		what := "aborted"
-		if errors.Is(cause, broker.ErrFenced) {
+		if errors.Is(cause, weir.ErrFenced) {
 			what = "stale member"
 		}
 		c.happened[what]++
@@ -335,7 +336,7 @@ func (c *copier) rewind(cause error) error {
 			break
 		}
 		fallthrough
-	case errors.Is(cause, broker.ErrFenced):
+	case errors.Is(cause, weir.ErrFenced):
 		c.happened["fenced producer"]++
 		if err := c.producer.Close(); err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 )
 
@@ -101,7 +102,7 @@ func (f *fetcher) Poll(ctx context.Context, _ time.Duration) (*broker.Batch, err
 	if outOfRange, ok := errors.AsType[*broker.OffsetOutOfRangeError](err); ok {
 		f.Stop(outOfRange.TopicPartition)
 	}
-	if errors.Is(err, broker.ErrUnavailable) {
+	if errors.Is(err, weir.ErrUnavailable) {
 		return nil, nil
 	}
 	if err != nil || batch == nil {

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
 )
@@ -162,7 +162,7 @@ func TestAnOffsetOutOfRangeStopsOnlyItsPartition(t *testing.T) {
 
 func TestAReleasedBatchIsOverwrittenAndTheLogIsNot(t *testing.T) {
 	b, _ := newBroker(t, map[string]int32{"a": 1})
-	check(t, b.Append(tp("a", 0), broker.Record{Key: []byte("key"), Value: []byte("value"), Headers: []codec.Header{{Key: "h", Value: []byte("header")}}}))
+	check(t, b.Append(tp("a", 0), broker.Record{Key: []byte("key"), Value: []byte("value"), Headers: []weir.Header{{Key: "h", Value: []byte("header")}}}))
 	f := newFetcher(t, b)
 	f.Start(tp("a", 0), 0)
 	batch, err := f.Poll(t.Context(), 0)

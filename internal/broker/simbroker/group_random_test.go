@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
 	"github.com/weirstreams/weir/internal/clock"
@@ -165,7 +166,7 @@ func (r *randomRun) commit(m *randomMember) {
 	switch {
 	case err == nil && r.assigned[tp] != m:
 		r.t.Fatalf("%s: committed by one who lost it", tp)
-	case err != nil && !errors.Is(err, broker.ErrFenced):
+	case err != nil && !errors.Is(err, weir.ErrFenced):
 		r.t.Fatal(err)
 	case err != nil && !r.expelled(m):
 		r.t.Fatalf("%s: its owner was fenced: %v", tp, err)

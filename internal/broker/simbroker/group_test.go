@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
 )
@@ -45,7 +46,7 @@ func expect(t *testing.T, g broker.Group, want string) *broker.GroupEvent {
 
 func fenced(t *testing.T, err error) {
 	t.Helper()
-	if !errors.Is(err, broker.ErrFenced) {
+	if !errors.Is(err, weir.ErrFenced) {
 		t.Fatalf("error is %v, want ErrFenced", err)
 	}
 }
@@ -175,10 +176,10 @@ func TestOffsetsCanBeCommittedUntilDone(t *testing.T) {
 		}
 	}
 	expect(t, two, "assigned a[1]").Done()
-	if err := two.Commit(t.Context(), at("a", 0, 5)); err == nil || errors.Is(err, broker.ErrFenced) {
+	if err := two.Commit(t.Context(), at("a", 0, 5)); err == nil || errors.Is(err, weir.ErrFenced) {
 		t.Fatalf("commit of a partition of another member: %v", err)
 	}
-	if err := two.Commit(t.Context(), at("absent", 0, 5)); !errors.Is(err, broker.ErrUnknownTopic) {
+	if err := two.Commit(t.Context(), at("absent", 0, 5)); !errors.Is(err, weir.ErrUnknownTopic) {
 		t.Fatalf("commit to an unknown topic: %v", err)
 	}
 	equal(t, "committed", b.Committed("g"), at("a", 1, 3))

@@ -3,6 +3,7 @@ package simbroker
 import (
 	"fmt"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 )
 
@@ -11,7 +12,7 @@ func (b *Broker) AddPartitions(topic string, count int32) error {
 	return b.locked(func() error {
 		t := b.topics[topic]
 		if t == nil {
-			return fmt.Errorf("add partitions to %q: %w", topic, broker.ErrUnknownTopic)
+			return fmt.Errorf("add partitions to %q: %w", topic, weir.ErrUnknownTopic)
 		}
 		had := int32(len(t.partitions))
 		if count <= had {

@@ -6,6 +6,7 @@ import (
 	"sort"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 )
 
@@ -79,7 +80,7 @@ func (p *partition) appendInSequence(records []broker.Record, from source, now t
 	switch {
 	case previous == nil || from.epoch > previous.epoch:
 	case from.epoch < previous.epoch:
-		return 0, fmt.Errorf("epoch %d of producer %d is over: %w", from.epoch, from.producer, broker.ErrFenced)
+		return 0, fmt.Errorf("epoch %d of producer %d is over: %w", from.epoch, from.producer, weir.ErrFenced)
 	case from == previous.source:
 		return previous.last, nil
 	default:

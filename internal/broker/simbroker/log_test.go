@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
 )
@@ -26,13 +26,13 @@ func offsetsOf(t *testing.T, b *simbroker.Broker, tp broker.TopicPartition) (ear
 
 func TestTheLogKeepsItsOwnCopy(t *testing.T) {
 	b, _ := newBroker(t, map[string]int32{"orders": 1})
-	mine := broker.Record{Key: []byte{}, Value: nil, Headers: []codec.Header{{Key: "h", Value: []byte("x")}, {Key: "h"}}, Millis: 7}
+	mine := broker.Record{Key: []byte{}, Value: nil, Headers: []weir.Header{{Key: "h", Value: []byte("x")}, {Key: "h"}}, Millis: 7}
 	check(t, b.Append(tp("orders", 0), mine, record("k", "v")))
 	mine.Headers[0].Value[0] = '!'
 
 	first := b.Read(tp("orders", 0), 0)
 	want := []broker.Record{
-		{Key: []byte{}, Headers: []codec.Header{{Key: "h", Value: []byte("x")}, {Key: "h"}}, Millis: 7},
+		{Key: []byte{}, Headers: []weir.Header{{Key: "h", Value: []byte("x")}, {Key: "h"}}, Millis: 7},
 		{Key: []byte("k"), Value: []byte("v"), Offset: 1},
 	}
 	equal(t, "records", first, want)
@@ -77,7 +77,7 @@ func TestOnlyCompactedTopicsAreCompactedAndTheyNeedKeys(t *testing.T) {
 	if err := b.Compact("events"); err == nil {
 		t.Fatal("a topic with cleanup.policy=delete was compacted")
 	}
-	if err := b.Compact("absent"); !errors.Is(err, broker.ErrUnknownTopic) {
+	if err := b.Compact("absent"); !errors.Is(err, weir.ErrUnknownTopic) {
 		t.Fatalf("unknown topic: %v", err)
 	}
 	create(t, b, "state", 1, map[string]string{"cleanup.policy": "compact"})
@@ -110,7 +110,7 @@ func TestDeleteRecordsMovesTheStart(t *testing.T) {
 		equal(t, "offsets", []int64{earliest, end}, []int64{test.earliest, 4})
 		equal(t, "records", contents(b, events), test.contents)
 	}
-	if err := b.DeleteRecords(tp("absent", 0), 0); !errors.Is(err, broker.ErrUnknownTopic) {
+	if err := b.DeleteRecords(tp("absent", 0), 0); !errors.Is(err, weir.ErrUnknownTopic) {
 		t.Fatalf("unknown topic: %v", err)
 	}
 }

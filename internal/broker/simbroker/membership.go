@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/topicname"
 )
@@ -102,7 +103,7 @@ func (m *membership) Poll(ctx context.Context, _ time.Duration) (event *broker.G
 		event, err = m.next(m.broker.clock.Now(), warm)
 		return err
 	})
-	if errors.Is(err, broker.ErrUnavailable) {
+	if errors.Is(err, weir.ErrUnavailable) {
 		return nil, nil
 	}
 	if err != nil {
@@ -135,7 +136,7 @@ func (m *membership) next(now time.Time, warm []broker.TopicPartition) (*broker.
 		return nil, nil
 	}
 	if m.member != nil && m.member.fate == replaced {
-		return nil, fmt.Errorf("another process joined as instance %q: %w", m.cfg.InstanceID, broker.ErrFenced)
+		return nil, fmt.Errorf("another process joined as instance %q: %w", m.cfg.InstanceID, weir.ErrFenced)
 	}
 	if m.member != nil && m.member.fate == expelled {
 		m.member = nil
@@ -246,7 +247,7 @@ func (m *membership) Commit(ctx context.Context, offsets map[broker.TopicPartiti
 		now := m.broker.clock.Now()
 		m.group.tick(now)
 		if by == nil || by.fate != present || m.left {
-			return broker.ErrFenced
+			return weir.ErrFenced
 		}
 		by.seen = now
 		if err := by.checkOffsets(offsets); err != nil {

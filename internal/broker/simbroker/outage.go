@@ -4,14 +4,14 @@ import (
 	"context"
 	"time"
 
-	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir"
 )
 
 // patience is how long a client waits for a cluster that does not answer, if it can wait: see [Broker.Wait].
 const patience = 2 * time.Minute
 
 // StopBrokers begins an outage: no call of a client is answered until StartBrokers. Polls return nothing. Other requests
-// wait for up to 2 minutes by [Broker.Wait], and then fail with [broker.ErrUnavailable]. The methods for tests work.
+// wait for up to 2 minutes by [Broker.Wait], and then fail with [weir.ErrUnavailable]. The methods for tests work.
 func (b *Broker) StopBrokers() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -63,7 +63,7 @@ func (b *Broker) await(ctx context.Context, deadline time.Time, never bool, bloc
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case never || b.Wait == nil || !b.clock.Now().Before(deadline):
-			return broker.ErrUnavailable
+			return weir.ErrUnavailable
 		}
 		b.Wait(deadline)
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 )
 
@@ -36,7 +37,7 @@ func TestAnOutageMakesCallsFailAndPollsReturnNothing(t *testing.T) {
 	for what, err := range map[string]error{
 		"topics": topics, "fetcher": fetcher, "flush": p.Flush(ctx), "commit": g.Commit(ctx, at("a", 0, 1)),
 	} {
-		if !errors.Is(err, broker.ErrUnavailable) {
+		if !errors.Is(err, weir.ErrUnavailable) {
 			t.Errorf("%s: error is %v", what, err)
 		}
 	}
@@ -65,7 +66,7 @@ func TestAShortOutageIsWaitedFor(t *testing.T) {
 	b.StopBrokers()
 	b.Wait = func(time.Time) { clock.Advance(time.Minute) }
 	send(t, p, tp("a", 0), "2")
-	if err := p.Flush(t.Context()); !errors.Is(err, broker.ErrUnavailable) {
+	if err := p.Flush(t.Context()); !errors.Is(err, weir.ErrUnavailable) {
 		t.Fatalf("error is %v", err)
 	}
 	equal(t, "time waited", clock.Now().Sub(start), 3*time.Minute)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 )
 
@@ -183,7 +184,7 @@ func (p *producer) checkSize(batch *sentBatch) error {
 }
 
 func (p *producer) failDelivery(batch *sentBatch, err error) error {
-	if p.transactional != nil && !errors.Is(err, broker.ErrFenced) {
+	if p.transactional != nil && !errors.Is(err, weir.ErrFenced) {
 		err = fmt.Errorf("%w: %w", broker.ErrAborted, err)
 	}
 	p.err = &broker.DeliveryError{TopicPartition: batch.TopicPartition, Err: err}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
 )
@@ -65,8 +66,8 @@ func TestAFailedDeliveryIsFinal(t *testing.T) {
 		is     error
 		says   string
 	}{
-		{"unknown topic", tp("absent", 0), record("k", "v"), broker.ErrUnknownTopic, "absent[0]"},
-		{"unknown partition", tp("a", 1), record("k", "v"), broker.ErrUnknownTopic, "a[1]"},
+		{"unknown topic", tp("absent", 0), record("k", "v"), weir.ErrUnknownTopic, "absent[0]"},
+		{"unknown partition", tp("a", 1), record("k", "v"), weir.ErrUnknownTopic, "a[1]"},
 		{"large record", tp("a", 0), record("k", strings.Repeat("x", 10)), nil, "11 bytes"},
 		{"no key for a compacted topic", tp("state", 0), broker.Record{Value: []byte("v")}, nil, "no key"},
 	} {

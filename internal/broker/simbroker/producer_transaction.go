@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 )
 
@@ -55,7 +56,7 @@ func (p *producer) commit(ctx context.Context, member broker.GroupMember, offset
 		})
 		switch {
 		case err == nil:
-		case errors.Is(err, broker.ErrFenced), errors.Is(err, errNotOwned):
+		case errors.Is(err, weir.ErrFenced), errors.Is(err, errNotOwned):
 			p.err = err
 			return err
 		default:
@@ -117,7 +118,7 @@ func (p *producer) endTransaction(ctx context.Context, commit bool) error {
 		return nil
 	case !commit, !lost && answer != nil:
 		return err
-	case errors.Is(err, broker.ErrFenced):
+	case errors.Is(err, weir.ErrFenced):
 		return fmt.Errorf("%w: %v", broker.ErrUndecided, err) //nolint:errorlint // what it wraps would say that it was not committed
 	default:
 		return fmt.Errorf("%w: %w", broker.ErrUndecided, err)

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"slices"
 
-	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 )
 
@@ -29,13 +29,13 @@ func copyRecords(records []broker.Record) (copied []broker.Record, memory []byte
 		return memory[from:len(memory):len(memory)]
 	}
 	copied = slices.Clone(records)
-	allHeaders := make([]codec.Header, 0, headers)
+	allHeaders := make([]weir.Header, 0, headers)
 	for i := range copied {
 		record := &copied[i]
 		record.Key, record.Value = clone(record.Key), clone(record.Value)
 		from := len(allHeaders)
 		for _, header := range record.Headers {
-			allHeaders = append(allHeaders, codec.Header{Key: header.Key, Value: clone(header.Value)})
+			allHeaders = append(allHeaders, weir.Header{Key: header.Key, Value: clone(header.Value)})
 		}
 		record.Headers = nil
 		if from < len(allHeaders) {
@@ -75,7 +75,7 @@ func sameRecords(a, b []broker.Record) bool {
 	sameBytes := func(a, b []byte) bool { return (a == nil) == (b == nil) && bytes.Equal(a, b) }
 	return slices.EqualFunc(a, b, func(a, b broker.Record) bool {
 		return a.Millis == b.Millis && sameBytes(a.Key, b.Key) && sameBytes(a.Value, b.Value) &&
-			slices.EqualFunc(a.Headers, b.Headers, func(a, b codec.Header) bool {
+			slices.EqualFunc(a.Headers, b.Headers, func(a, b weir.Header) bool {
 				return a.Key == b.Key && sameBytes(a.Value, b.Value)
 			})
 	})

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 )
 
@@ -104,7 +105,7 @@ func TestOneBadSpecDoesNotKeepTheOthersFromBeingCreated(t *testing.T) {
 func TestOffsetsOfUnknownPartitionsAreAnError(t *testing.T) {
 	b, _ := newBroker(t, map[string]int32{"orders": 1})
 	for _, unknown := range []broker.TopicPartition{tp("orders", 1), tp("orders", -1), tp("absent", 0)} {
-		if _, err := b.Offsets(t.Context(), broker.End, tp("orders", 0), unknown); !errors.Is(err, broker.ErrUnknownTopic) {
+		if _, err := b.Offsets(t.Context(), broker.End, tp("orders", 0), unknown); !errors.Is(err, weir.ErrUnknownTopic) {
 			t.Fatalf("%s: error is %v", unknown, err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 )
 
@@ -70,7 +71,7 @@ func (b *Broker) initProducer(id string, timeout time.Duration) *transactional {
 // checkEpoch says whether a request comes from the producer of now.
 func (t *transactional) checkEpoch(epoch int32) error {
 	if epoch != t.epoch {
-		return fmt.Errorf("transactional id %q: another producer has taken over, or the transaction took too long: %w", t.id, broker.ErrFenced)
+		return fmt.Errorf("transactional id %q: another producer has taken over, or the transaction took too long: %w", t.id, weir.ErrFenced)
 	}
 	return nil
 }
@@ -99,12 +100,12 @@ func (t *transactional) addOffsets(epoch int32, from broker.GroupMember, offsets
 	}
 	g := t.broker.groups[from.Group]
 	if g == nil {
-		return fmt.Errorf("group %q has no members: %w: %w", from.Group, broker.ErrAborted, broker.ErrFenced)
+		return fmt.Errorf("group %q has no members: %w: %w", from.Group, broker.ErrAborted, weir.ErrFenced)
 	}
 	g.tick(t.broker.clock.Now())
 	m, err := g.find(from)
 	if err != nil {
-		return fmt.Errorf("group %q: %w: %w: %w", from.Group, err, broker.ErrAborted, broker.ErrFenced)
+		return fmt.Errorf("group %q: %w: %w: %w", from.Group, err, broker.ErrAborted, weir.ErrFenced)
 	}
 	if err := m.checkOffsets(offsets); err != nil {
 		return fmt.Errorf("group %q: %w", from.Group, err)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
 )
@@ -30,7 +31,7 @@ func commit(t *testing.T, p broker.Producer) {
 
 func aborted(t *testing.T, err error, fenced bool) {
 	t.Helper()
-	if !errors.Is(err, broker.ErrAborted) || errors.Is(err, broker.ErrFenced) != fenced {
+	if !errors.Is(err, broker.ErrAborted) || errors.Is(err, weir.ErrFenced) != fenced {
 		t.Fatalf("error is %v, want ErrAborted, and ErrFenced: %v", err, fenced)
 	}
 }
@@ -38,7 +39,7 @@ func aborted(t *testing.T, err error, fenced bool) {
 // onlyFenced wants an error that says that the producer is of no more use.
 func onlyFenced(t *testing.T, err error) {
 	t.Helper()
-	if !errors.Is(err, broker.ErrFenced) || errors.Is(err, broker.ErrAborted) {
+	if !errors.Is(err, weir.ErrFenced) || errors.Is(err, broker.ErrAborted) {
 		t.Fatalf("error is %v, want ErrFenced and not ErrAborted", err)
 	}
 }
@@ -46,7 +47,7 @@ func onlyFenced(t *testing.T, err error) {
 // unknown wants an error that leaves open whether a transaction was committed.
 func unknown(t *testing.T, err error) {
 	t.Helper()
-	if err == nil || errors.Is(err, broker.ErrFenced) || errors.Is(err, broker.ErrAborted) {
+	if err == nil || errors.Is(err, weir.ErrFenced) || errors.Is(err, broker.ErrAborted) {
 		t.Fatalf("error is %v, want one that is neither ErrFenced nor ErrAborted", err)
 	}
 }
@@ -418,7 +419,7 @@ func TestAFencedProducerThatLostAnAnswerDoesNotKnow(t *testing.T) {
 func TestAClientGivesUpWhenAllIsLost(t *testing.T) {
 	b, _ := newBroker(t, map[string]int32{"out": 1})
 	b.OnCall = func(simbroker.Op) error { return simbroker.ErrLost }
-	if _, err := b.Topics(t.Context(), "out"); !errors.Is(err, broker.ErrUnavailable) {
+	if _, err := b.Topics(t.Context(), "out"); !errors.Is(err, weir.ErrUnavailable) {
 		t.Fatalf("error is %v", err)
 	}
 }

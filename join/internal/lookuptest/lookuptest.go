@@ -6,6 +6,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/join"
 )
 
@@ -36,6 +37,6 @@ func Try[Q, R any](ctx context.Context, lookup join.Lookup[Q, R], queries ...Q) 
 
 // Unavailable says whether an error makes a worker wait.
 func Unavailable(err error) bool {
-	_, ok := errors.AsType[*join.UnavailableError](err)
+	_, ok := errors.AsType[*weir.RetryLaterError](err)
 	return ok
 }

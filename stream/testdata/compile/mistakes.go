@@ -6,6 +6,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/store"
@@ -40,13 +41,13 @@ func topics(s stream.Stream[string, trade]) {
 
 func functions(s stream.Stream[string, trade]) {
 	s.Map(price).Filter(func(p float64) bool { return p > 0 })
-	s.Map(bid)                                                           // ERROR type func\(q quote\) float64 of bid does not match
-	s.Filter(func(q quote) bool { return true })                         // ERROR as func\(trade\) bool value
-	s.Map(price).Filter(func(t trade) bool { return true })              // ERROR as func\(float64\) bool value
-	s.MapWith(func(t trade) (int, error) { return 0, nil })               // ERROR does not match
-	s.FlatMap(price)                                                     // ERROR does not match
-	s.PeekRecord(func(_ context.Context, t trade) error { return nil })  // ERROR cannot use
-	s.FilterRecord(func(context.Context, stream.Record[int, trade]) (bool, error) { return true, nil }) // ERROR cannot use
+	s.Map(bid)                                                                                        // ERROR type func\(q quote\) float64 of bid does not match
+	s.Filter(func(q quote) bool { return true })                                                      // ERROR as func\(trade\) bool value
+	s.Map(price).Filter(func(t trade) bool { return true })                                           // ERROR as func\(float64\) bool value
+	s.MapWith(func(t trade) (int, error) { return 0, nil })                                           // ERROR does not match
+	s.FlatMap(price)                                                                                  // ERROR does not match
+	s.PeekRecord(func(_ context.Context, t trade) error { return nil })                               // ERROR cannot use
+	s.FilterRecord(func(context.Context, weir.Record[int, trade]) (bool, error) { return true, nil }) // ERROR cannot use
 }
 
 func merges(s stream.Stream[string, trade], q stream.Stream[string, quote], i stream.Stream[int, trade]) {
@@ -64,67 +65,69 @@ func states(s stream.Stream[string, trade]) {
 }
 
 func rekeying(s stream.Stream[string, trade]) {
-	s.MapKey(price).To(trades)                                                                             // ERROR cannot use trades
-	s.Transform(func(context.Context, stream.Record[string, trade]) (stream.Record[int, trade], error) { panic("") }).To(byInt)    // right
-	s.Transform(func(context.Context, stream.Record[string, trade]) (stream.Record[string, quote], error) { panic("") }).To(byInt) // ERROR cannot use byInt
-	s.GroupByKeyWith(stream.Repartition[int, trade]{Name: "g"})                                            // ERROR cannot use stream\.Repartition\[int, trade\]
-	s.GroupByWith(stream.Repartition[int, trade]{Name: "g"}, price)                                        // ERROR does not match
-	s.WithKeyCodec(codec.Int())                                                                            // ERROR cannot use codec\.Int\(\)
-	s.SetTimestamp(price)                                                                                  // ERROR cannot use price
-	s.SetHeaders(func(context.Context, trade) ([]stream.Header, error) { return nil, nil })                                             // ERROR cannot use \(func
-	s.AddHeader("h", func(t trade) string { return "" })                                                   // ERROR cannot use \(func
-	s.Update(func(t *trade) {})                                                                            // ERROR cannot use \(func
-	s.UpdateRecord(func(context.Context, trade) error { return nil })                                                                       // ERROR cannot use \(func
-	s.FilterNot(price)                                                                                     // ERROR cannot use price
-	s.FlatMapSeq(func(t trade) []trade { return nil })                                                     // ERROR does not match
+	s.MapKey(price).To(trades)                                                                                                 // ERROR cannot use trades
+	s.Transform(func(context.Context, weir.Record[string, trade]) (weir.Record[int, trade], error) { panic("") }).To(byInt)    // right
+	s.Transform(func(context.Context, weir.Record[string, trade]) (weir.Record[string, quote], error) { panic("") }).To(byInt) // ERROR cannot use byInt
+	s.GroupByKeyWith(stream.Repartition[int, trade]{Name: "g"})                                                                // ERROR cannot use stream\.Repartition\[int, trade\]
+	s.GroupByWith(stream.Repartition[int, trade]{Name: "g"}, price)                                                            // ERROR does not match
+	s.WithKeyCodec(codec.Int())                                                                                                // ERROR cannot use codec\.Int\(\)
+	s.SetTimestamp(price)                                                                                                      // ERROR cannot use price
+	s.SetHeaders(func(context.Context, trade) ([]weir.Header, error) { return nil, nil })                                      // ERROR cannot use \(func
+	s.AddHeader("h", func(t trade) string { return "" })                                                                       // ERROR cannot use \(func
+	s.Update(func(t *trade) {})                                                                                                // ERROR cannot use \(func
+	s.UpdateRecord(func(context.Context, trade) error { return nil })                                                          // ERROR cannot use \(func
+	s.FilterNot(price)                                                                                                         // ERROR cannot use price
+	s.FlatMapSeq(func(t trade) []trade { return nil })                                                                         // ERROR does not match
 }
 
 func branches(s stream.Stream[string, trade], q stream.Stream[string, quote]) {
 	b := s.Branch()
 	b.When("dear", func(t trade) bool { return t.Price > 0 }).To(trades)
-	b.When("quote", func(q quote) bool { return true })                                              // ERROR cannot use \(func
-	b.Match("quote", func(t trade) (quote, bool) { return quote{}, true }).To(trades)                // ERROR cannot use trades
-	b.Map(price)                                                                                     // ERROR b\.Map undefined
-	b.Match("one", func(t trade) quote { return quote{} })                                           // ERROR does not match
-	s.ToOneOf(func(context.Context, stream.Record[string, trade]) (stream.Topic[string, trade], error) { panic("") }, byInt) // ERROR cannot use byInt
-	s.ToWith(trades, stream.Write[string, quote]{})                                                  // ERROR cannot use stream\.Write\[string, quote\]
-	s.Collect(&stream.Collector[string, quote]{})                                                    // ERROR cannot use
-	s.Sink("s", nil).Map(price)                                                                      // ERROR no value
-	s.PrintTable(stream.PrintOptions{})                                                              // ERROR cannot use stream\.PrintOptions
+	b.When("quote", func(q quote) bool { return true })                                                                    // ERROR cannot use \(func
+	b.Match("quote", func(t trade) (quote, bool) { return quote{}, true }).To(trades)                                      // ERROR cannot use trades
+	b.Map(price)                                                                                                           // ERROR b\.Map undefined
+	b.Match("one", func(t trade) quote { return quote{} })                                                                 // ERROR does not match
+	s.ToOneOf(func(context.Context, weir.Record[string, trade]) (stream.Topic[string, trade], error) { panic("") }, byInt) // ERROR cannot use byInt
+	s.ToWith(trades, stream.Write[string, quote]{})                                                                        // ERROR cannot use stream\.Write\[string, quote\]
+	s.Collect(&stream.Collector[string, quote]{})                                                                          // ERROR cannot use
+	s.Sink("s", nil).Map(price)                                                                                            // ERROR no value
+	s.PrintTable(stream.PrintOptions{})                                                                                    // ERROR cannot use stream\.PrintOptions
 }
 
 func moreStates(s stream.Stream[string, trade]) {
 	s.Reduce(store.NewCell[trade]("c"), func(soFar, next trade) trade { return next })
-	s.Reduce(numbers, func(soFar, next trade) trade { return next })                                             // ERROR cannot use numbers
-	s.Reduce(store.NewCell[trade]("c"), func(soFar, next trade) int { return 0 })                                // ERROR cannot use \(func
-	s.Aggregate("a", window.Sum(bid))                                                                            // ERROR does not match
-	s.FilterState(numbers, func(c *store.Map[int, int], t trade) bool { return true })                           // ERROR does not match
-	s.FlatMapState(numbers, func(c *store.Cell[int], t trade) trade { return t })                                // ERROR does not match
-	s.ProcessState(numbers, func(_ context.Context, c *store.Cell[int], t trade, emit func(stream.Record[string, trade])) error { return nil })       // ERROR does not match
-	s.Deduplicate("d", time.Hour, bid)                                                                           // ERROR does not match
-	s.Process(store.None(), func(struct{}) stream.Processor[string, quote, string, quote] { panic("") })         // ERROR does not match
-	s.Process(store.NewTimers("t"), func(struct{}) stream.Processor[string, trade, string, trade] { panic("") }) // ERROR does not match
+	s.Reduce(numbers, func(soFar, next trade) trade { return next })                   // ERROR cannot use numbers
+	s.Reduce(store.NewCell[trade]("c"), func(soFar, next trade) int { return 0 })      // ERROR cannot use \(func
+	s.Aggregate("a", window.Sum(bid))                                                  // ERROR does not match
+	s.FilterState(numbers, func(c *store.Map[int, int], t trade) bool { return true }) // ERROR does not match
+	s.FlatMapState(numbers, func(c *store.Cell[int], t trade) trade { return t })      // ERROR does not match
+	s.ProcessState(numbers, func(_ context.Context, c *store.Cell[int], t trade, emit func(weir.Record[string, trade])) error {
+		return nil
+	}) // ERROR does not match
+	s.Deduplicate("d", time.Hour, bid)                                                                         // ERROR does not match
+	s.Process(store.None(), func(struct{}) weir.Processor[string, quote, string, quote] { panic("") })         // ERROR does not match
+	s.Process(store.NewTimers("t"), func(struct{}) weir.Processor[string, trade, string, trade] { panic("") }) // ERROR does not match
 }
 
 func joins(s stream.Stream[string, trade], q stream.Stream[string, quote], i stream.Stream[int, trade], t *stream.Topology) {
 	asOf, interval := join.Grace(time.Hour), join.Within(time.Second, 0)
 	s.JoinAsOf(q, asOf, func(t trade, q quote) float64 { return t.Price - q.Bid })
-	s.JoinAsOf(i, asOf, func(t, u trade) float64 { return 0 })                               // ERROR cannot use i|does not match
-	s.JoinAsOf(q, interval, func(t trade, q quote) float64 { return 0 })                     // ERROR cannot use interval
-	s.JoinAsOf(q, asOf, func(q quote, t trade) float64 { return 0 })                         // ERROR does not match
-	s.LeftJoinAsOf(q, asOf, func(t trade, q quote) float64 { return 0 })                     // ERROR does not match
-	s.JoinAsOfRecord(q, asOf, func(_ context.Context, t trade, q quote) (float64, error) { return 0, nil })                   // ERROR does not match
-	s.JoinInterval(i, interval, func(t, u trade) float64 { return 0 })                       // ERROR cannot use i|does not match
-	s.JoinInterval(q, asOf, func(t trade, q quote) float64 { return 0 })                     // ERROR cannot use asOf
-	s.RightJoinInterval(q, interval, func(t trade, q *quote) float64 { return 0 })           // ERROR does not match
-	s.OuterJoinInterval(q, interval, func(t trade, q *quote) float64 { return 0 })           // ERROR does not match
-	s.JoinTable(t.Table(quotes), func(t trade, q quote) float64 { return 0 })                // right
-	s.JoinTable(t.Table(byInt), func(t, u trade) float64 { return 0 })                       // ERROR cannot use|does not match
-	s.JoinTable(q, func(t trade, q quote) float64 { return 0 })                              // ERROR cannot use q|does not match
-	s.LeftJoinTable(t.Table(quotes), func(t trade, q quote) float64 { return 0 })            // ERROR does not match
-	t.Table(trades).Join(t.Table(byInt), func(t, u trade) float64 { return 0 })              // ERROR cannot use|does not match
-	t.Table(trades).OuterJoin(t.Table(quotes), func(t trade, q *quote) float64 { return 0 }) // ERROR does not match
-	t.Table(trades).To(quotes)                                                               // ERROR cannot use quotes
+	s.JoinAsOf(i, asOf, func(t, u trade) float64 { return 0 })                                              // ERROR cannot use i|does not match
+	s.JoinAsOf(q, interval, func(t trade, q quote) float64 { return 0 })                                    // ERROR cannot use interval
+	s.JoinAsOf(q, asOf, func(q quote, t trade) float64 { return 0 })                                        // ERROR does not match
+	s.LeftJoinAsOf(q, asOf, func(t trade, q quote) float64 { return 0 })                                    // ERROR does not match
+	s.JoinAsOfRecord(q, asOf, func(_ context.Context, t trade, q quote) (float64, error) { return 0, nil }) // ERROR does not match
+	s.JoinInterval(i, interval, func(t, u trade) float64 { return 0 })                                      // ERROR cannot use i|does not match
+	s.JoinInterval(q, asOf, func(t trade, q quote) float64 { return 0 })                                    // ERROR cannot use asOf
+	s.RightJoinInterval(q, interval, func(t trade, q *quote) float64 { return 0 })                          // ERROR does not match
+	s.OuterJoinInterval(q, interval, func(t trade, q *quote) float64 { return 0 })                          // ERROR does not match
+	s.JoinTable(t.Table(quotes), func(t trade, q quote) float64 { return 0 })                               // right
+	s.JoinTable(t.Table(byInt), func(t, u trade) float64 { return 0 })                                      // ERROR cannot use|does not match
+	s.JoinTable(q, func(t trade, q quote) float64 { return 0 })                                             // ERROR cannot use q|does not match
+	s.LeftJoinTable(t.Table(quotes), func(t trade, q quote) float64 { return 0 })                           // ERROR does not match
+	t.Table(trades).Join(t.Table(byInt), func(t, u trade) float64 { return 0 })                             // ERROR cannot use|does not match
+	t.Table(trades).OuterJoin(t.Table(quotes), func(t trade, q *quote) float64 { return 0 })                // ERROR does not match
+	t.Table(trades).To(quotes)                                                                              // ERROR cannot use quotes
 }
 
 func windows(s stream.Stream[string, trade]) {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/IBM/sarama"
 
-	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/conn"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/fault"
 )
@@ -57,14 +57,14 @@ func (c *Cluster) anyBroker(request func(*sarama.Broker) error) error {
 		}
 		err := c.at(addr, request)
 		if !fault.IsTransport(err) {
-			if err = fault.Translate(err); errors.Is(err, broker.ErrUnauthorized) {
+			if err = fault.Translate(err); errors.Is(err, weir.ErrUnauthorized) {
 				return fmt.Errorf("%s: %w", addr, err)
 			}
 			return err
 		}
 		failures = append(failures, fmt.Errorf("%s: %w", addr, err))
 	}
-	return fmt.Errorf("%w: %w", broker.ErrUnavailable, errors.Join(failures...))
+	return fmt.Errorf("%w: %w", weir.ErrUnavailable, errors.Join(failures...))
 }
 
 // at sends a request to the broker at an address.

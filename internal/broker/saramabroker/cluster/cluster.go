@@ -14,7 +14,7 @@ import (
 
 	"github.com/IBM/sarama"
 
-	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/conn"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/fault"
 )
@@ -51,7 +51,7 @@ type Cluster struct {
 }
 
 // Open connects to a cluster. It tries for Config.OpenTimeout, or until ctx ends, and then returns an error that wraps
-// [broker.ErrUnavailable] and names the addresses.
+// [weir.ErrUnavailable] and names the addresses.
 func Open(ctx context.Context, cfg Config) (*Cluster, error) {
 	c := &Cluster{cfg: cfg, log: cfg.Logger, conns: conn.NewSet(), links: make(map[string]*sarama.Broker)}
 	c.conf = c.ClientConfig(c.conns)
@@ -74,14 +74,14 @@ func Open(ctx context.Context, cfg Config) (*Cluster, error) {
 func (c *Cluster) greet(ctx context.Context) error {
 	for failures := 1; ; failures++ {
 		err := c.Await(ctx, func() error { return c.anyBroker(func(*sarama.Broker) error { return nil }) })
-		if err == nil || errors.Is(err, broker.ErrUnauthorized) || fault.IsUntrusted(err) {
+		if err == nil || errors.Is(err, weir.ErrUnauthorized) || fault.IsUntrusted(err) {
 			return fault.Translate(err)
 		}
 		if ctx.Err() != nil || fault.Backoff.Sleep(ctx, failures) != nil {
 			if fault.IsBoundary(err) {
 				return err
 			}
-			return fmt.Errorf("%w: %w", broker.ErrUnavailable, err)
+			return fmt.Errorf("%w: %w", weir.ErrUnavailable, err)
 		}
 	}
 }

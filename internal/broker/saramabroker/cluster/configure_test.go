@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/brokertest"
 	"github.com/weirstreams/weir/internal/kafkatest"
@@ -36,7 +37,7 @@ func TestSettingsOfTopicsAreChangedAndOthersStay(t *testing.T) {
 		t.Errorf("got %v", config)
 	}
 	err := c.ConfigureTopics(brokertest.Within(t), map[string]map[string]string{absent: {"retention.ms": "1"}})
-	if !errors.Is(err, broker.ErrUnknownTopic) {
+	if !errors.Is(err, weir.ErrUnknownTopic) {
 		t.Errorf("of a topic that is absent: %v", err)
 	}
 }
@@ -64,7 +65,7 @@ func TestRecordsArePurgedBeforeAnOffset(t *testing.T) {
 	}
 	absent := broker.TopicPartition{Topic: topic, Partition: 7}
 	err = c.PurgeRecords(brokertest.Within(t), map[broker.TopicPartition]int64{first: 6, absent: 1})
-	if !errors.Is(err, broker.ErrUnknownTopic) {
+	if !errors.Is(err, weir.ErrUnknownTopic) {
 		t.Errorf("of a partition that is absent: %v", err)
 	}
 	if got, err = c.Offsets(brokertest.Within(t), broker.Earliest, first); err != nil || got[first] != 6 {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/IBM/sarama"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/backoff"
 	"github.com/weirstreams/weir/internal/broker"
 )
@@ -35,21 +36,21 @@ func Translate(err error) error {
 		return err
 	}
 	if IsUntrusted(err) {
-		return fmt.Errorf("%w: %w", broker.ErrUnauthorized, err)
+		return fmt.Errorf("%w: %w", weir.ErrUnauthorized, err)
 	}
 	if errors.Is(err, sarama.ErrInvalidPartition) {
-		return fmt.Errorf("%w: %w", broker.ErrUnknownTopic, err)
+		return fmt.Errorf("%w: %w", weir.ErrUnknownTopic, err)
 	}
 	if IsTransport(err) {
-		return fmt.Errorf("%w: %w", broker.ErrUnavailable, err)
+		return fmt.Errorf("%w: %w", weir.ErrUnavailable, err)
 	}
 	return err
 }
 
 // IsBoundary reports whether err wraps an error of package broker.
 func IsBoundary(err error) bool {
-	return errors.Is(err, broker.ErrUnavailable) || errors.Is(err, broker.ErrUnknownTopic) ||
-		errors.Is(err, broker.ErrFenced) || errors.Is(err, broker.ErrUnauthorized) || errors.Is(err, broker.ErrAborted) ||
+	return errors.Is(err, weir.ErrUnavailable) || errors.Is(err, weir.ErrUnknownTopic) ||
+		errors.Is(err, weir.ErrFenced) || errors.Is(err, weir.ErrUnauthorized) || errors.Is(err, broker.ErrAborted) ||
 		errors.Is(err, broker.ErrRefused)
 }
 
@@ -66,17 +67,17 @@ func CodeOf(err error) (sarama.KError, bool) {
 func SentinelOf(code sarama.KError) error {
 	switch code {
 	case sarama.ErrUnknownTopicOrPartition:
-		return broker.ErrUnknownTopic
+		return weir.ErrUnknownTopic
 	case sarama.ErrMessageSizeTooLarge, sarama.ErrMessageSetSizeTooLarge, sarama.ErrInvalidTimestamp, sarama.ErrInvalidRecord:
 		return broker.ErrRefused
 	case sarama.ErrTopicAuthorizationFailed, sarama.ErrGroupAuthorizationFailed, sarama.ErrClusterAuthorizationFailed,
 		sarama.ErrTransactionalIDAuthorizationFailed, sarama.ErrSASLAuthenticationFailed, sarama.ErrUnsupportedSASLMechanism:
-		return broker.ErrUnauthorized
+		return weir.ErrUnauthorized
 	case sarama.ErrIllegalGeneration, sarama.ErrUnknownMemberId, sarama.ErrFencedInstancedId,
 		sarama.ErrInvalidProducerEpoch, sarama.ErrProducerFenced,
 		// The cluster has forgotten the transactional id, which was idle for transactional.id.expiration.ms.
 		sarama.ErrInvalidProducerIDMapping:
-		return broker.ErrFenced
+		return weir.ErrFenced
 	}
 	return nil
 }
@@ -111,7 +112,7 @@ func IsTransport(err error) bool {
 
 // IsRetriable says that the same request may succeed later, perhaps at another broker.
 func IsRetriable(err error) bool {
-	if errors.Is(err, broker.ErrUnavailable) || IsTransport(err) {
+	if errors.Is(err, weir.ErrUnavailable) || IsTransport(err) {
 		return true
 	}
 	code, _ := CodeOf(err)

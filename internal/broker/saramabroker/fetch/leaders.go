@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/conn"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/fault"
@@ -86,7 +87,7 @@ func (f *fetcher) lookUp(due []*partition, outage *conn.Outage) {
 // fail sees to a partition that could not be read: it looks for the leader again after a while, or ends the partition
 // if that cannot help. f.mu is held.
 func (f *fetcher) fail(p *partition, err error) {
-	if final := fault.Translate(err); errors.Is(final, broker.ErrUnauthorized) {
+	if final := fault.Translate(err); errors.Is(final, weir.ErrUnauthorized) {
 		f.give(p, fetched{err: fmt.Errorf("fetch %s: %w", p.tp, final)})
 		p.leader, p.notBefore = noLeader, farFuture // until Poll has dropped it
 		return

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/brokertest"
 	membership "github.com/weirstreams/weir/internal/broker/saramabroker/group"
@@ -106,7 +107,7 @@ func (m *tenant) commit(ctx context.Context, offsets map[broker.TopicPartition]i
 	}
 	if err != nil && ctx.Err() == nil && !m.dead.Load() {
 		// The group has thrown the member out; Lost follows.
-		if member := m.Member(); !errors.Is(err, broker.ErrFenced) {
+		if member := m.Member(); !errors.Is(err, weir.ErrFenced) {
 			m.ledger.t.Errorf("%s: generation %d: %v", m.name, member.Generation, err)
 		}
 		m.lost.Add(1)

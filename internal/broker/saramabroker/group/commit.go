@@ -8,6 +8,7 @@ import (
 
 	"github.com/IBM/sarama"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/conn"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/fault"
@@ -30,7 +31,7 @@ func (g *group) Commit(ctx context.Context, offsets map[broker.TopicPartition]in
 		now := g.current()
 		for tp := range offsets {
 			if !now.owned[tp] {
-				return fmt.Errorf("commit offsets of group %q: %w: %s is not assigned to this member", g.cfg.Group, broker.ErrFenced, tp)
+				return fmt.Errorf("commit offsets of group %q: %w: %s is not assigned to this member", g.cfg.Group, weir.ErrFenced, tp)
 			}
 		}
 		err := g.cluster.Await(ctx, func() error { return g.commits.commit(g.cfg, now, offsets) })

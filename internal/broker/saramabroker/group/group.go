@@ -14,6 +14,7 @@ import (
 
 	"github.com/IBM/sarama"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/conn"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/fault"
@@ -168,7 +169,7 @@ func (g *group) run() {
 
 // isFinal says that joining a group again would fail in the same way.
 func isFinal(err error) bool {
-	if errors.Is(fault.Translate(err), broker.ErrUnauthorized) || errors.Is(fault.Translate(err), broker.ErrUnknownTopic) ||
+	if errors.Is(fault.Translate(err), weir.ErrUnauthorized) || errors.Is(fault.Translate(err), weir.ErrUnknownTopic) ||
 		errors.Is(err, sarama.ErrClosedConsumerGroup) {
 		return true
 	}

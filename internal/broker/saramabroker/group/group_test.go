@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/brokertest"
@@ -200,8 +201,8 @@ func TestARebalanceWaitsForDone(t *testing.T) {
 		}
 	}
 	revoked.Done()
-	if err := first.Commit(brokertest.Within(t), offsets); !errors.Is(err, broker.ErrFenced) {
-		t.Errorf("commit after Done: %v, want %v", err, broker.ErrFenced)
+	if err := first.Commit(brokertest.Within(t), offsets); !errors.Is(err, weir.ErrFenced) {
+		t.Errorf("commit after Done: %v, want %v", err, weir.ErrFenced)
 	}
 	if diff := cmp.Diff(revoked.Partitions, second.until(broker.Assigned, 1)); diff != "" {
 		t.Error(diff)
@@ -222,8 +223,8 @@ func TestACommitOfPartitionsOfAnotherMemberIsFenced(t *testing.T) {
 	c := brokertest.Open(t, k)
 	group, topic := k.Name("group"), k.Topic(t, "fenced", 2)
 	first := newMember(t, k, c, group, topic)
-	if err := first.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{{Topic: topic}: 1}); !errors.Is(err, broker.ErrFenced) {
-		t.Errorf("commit before joining: %v, want %v", err, broker.ErrFenced)
+	if err := first.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{{Topic: topic}: 1}); !errors.Is(err, weir.ErrFenced) {
+		t.Errorf("commit before joining: %v, want %v", err, weir.ErrFenced)
 	}
 	had := first.until(broker.Assigned, 2)
 	second := newMember(t, k, c, group, topic)
@@ -235,8 +236,8 @@ func TestACommitOfPartitionsOfAnotherMemberIsFenced(t *testing.T) {
 	if err := first.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{without(had, others)[0]: 3}); err != nil {
 		t.Error(err)
 	}
-	if err := first.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{others[0]: 3}); !errors.Is(err, broker.ErrFenced) {
-		t.Errorf("commit of another's partition: %v, want %v", err, broker.ErrFenced)
+	if err := first.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{others[0]: 3}); !errors.Is(err, weir.ErrFenced) {
+		t.Errorf("commit of another's partition: %v, want %v", err, weir.ErrFenced)
 	}
 }
 
@@ -281,8 +282,8 @@ func TestAGroupOfUnknownTopicsFails(t *testing.T) {
 	ctx := brokertest.Within(t)
 	for {
 		if _, err := m.Poll(ctx, time.Second); err != nil {
-			if !errors.Is(err, broker.ErrUnknownTopic) {
-				t.Errorf("got %v, want %v", err, broker.ErrUnknownTopic)
+			if !errors.Is(err, weir.ErrUnknownTopic) {
+				t.Errorf("got %v, want %v", err, weir.ErrUnknownTopic)
 			}
 			return
 		}
@@ -324,8 +325,8 @@ func TestAMemberThatDoesNotGiveUpItsPartitionsIsFenced(t *testing.T) {
 		t.Fatalf("got %s, want revoked", revoked.Kind)
 	}
 	second.until(broker.Assigned, 1) // which does not wait for the first for ever
-	if err := first.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{revoked.Partitions[0]: 1}); !errors.Is(err, broker.ErrFenced) {
-		t.Errorf("got %v, want %v", err, broker.ErrFenced)
+	if err := first.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{revoked.Partitions[0]: 1}); !errors.Is(err, weir.ErrFenced) {
+		t.Errorf("got %v, want %v", err, weir.ErrFenced)
 	}
 	if err := first.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{without(had, revoked.Partitions)[0]: 1}); err != nil {
 		t.Error(err)
@@ -370,8 +371,8 @@ func TestAMemberThatTheGroupForgotLosesItsPartitions(t *testing.T) {
 		if lost.Kind != broker.Lost || len(lost.Partitions) != 2 {
 			t.Errorf("got %s %v, want both partitions lost", lost.Kind, lost.Partitions)
 		}
-		if err := m.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{lost.Partitions[0]: 1}); !errors.Is(err, broker.ErrFenced) {
-			t.Errorf("got %v, want %v", err, broker.ErrFenced)
+		if err := m.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{lost.Partitions[0]: 1}); !errors.Is(err, weir.ErrFenced) {
+			t.Errorf("got %v, want %v", err, weir.ErrFenced)
 		}
 		lost.Done()
 		m.until(broker.Assigned, 2)
@@ -410,9 +411,9 @@ func TestCommitTriesAgainWhatMayPass(t *testing.T) {
 		var want error
 		switch code {
 		case kerr.UnknownMemberID.Code:
-			want = broker.ErrFenced
+			want = weir.ErrFenced
 		case kerr.GroupAuthorizationFailed.Code:
-			want = broker.ErrUnauthorized
+			want = weir.ErrUnauthorized
 		}
 		if err := m.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{tp: int64(i + 1)}); !errors.Is(err, want) {
 			t.Errorf("code %d: got %v, want %v", code, err, want)
@@ -559,8 +560,8 @@ func TestAStaticMemberKeepsItsPartitions(t *testing.T) {
 			event.Done()
 		}
 		if err != nil {
-			if !errors.Is(err, broker.ErrFenced) {
-				t.Errorf("got %v, want %v", err, broker.ErrFenced)
+			if !errors.Is(err, weir.ErrFenced) {
+				t.Errorf("got %v, want %v", err, weir.ErrFenced)
 			}
 			break
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/IBM/sarama"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/brokertest"
@@ -78,8 +79,8 @@ func TestAMemberThatWasAwayForTooLongLosesItsPartitions(t *testing.T) {
 	first.quiet() // as it cannot know
 	before := first.Member()
 	g.cut(false)
-	if err := first.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{had[0]: 1}); !errors.Is(err, broker.ErrFenced) {
-		t.Errorf("got %v, want %v", err, broker.ErrFenced)
+	if err := first.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{had[0]: 1}); !errors.Is(err, weir.ErrFenced) {
+		t.Errorf("got %v, want %v", err, weir.ErrFenced)
 	}
 	lost := first.next()
 	if diff := cmp.Diff(had, lost.Partitions); diff != "" || lost.Kind != broker.Lost {

@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/brokertest"
 	"github.com/weirstreams/weir/internal/kafkatest"
@@ -72,7 +73,7 @@ func TestAStaticMemberEndsWhenTheOtherOneOutlivesItsSession(t *testing.T) {
 		if event != nil {
 			t.Fatal(event)
 		}
-		if errors.Is(err, broker.ErrFenced) {
+		if errors.Is(err, weir.ErrFenced) {
 			return
 		}
 		if err != nil {

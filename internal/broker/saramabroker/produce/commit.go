@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/fault"
 )
@@ -63,7 +64,7 @@ func (t *openTransaction) succeed(ctx context.Context) {
 	defer p.mu.Unlock()
 	t.reset()
 	if err != nil {
-		p.end(fmt.Errorf("new epoch for transactional id %q, after requests without an answer: %w: %w", t.id, broker.ErrFenced, fault.Translate(err)))
+		p.end(fmt.Errorf("new epoch for transactional id %q, after requests without an answer: %w: %w", t.id, weir.ErrFenced, fault.Translate(err)))
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/brokertest"
@@ -30,8 +31,8 @@ func TestAFailedDeliveryFailsTheProducer(t *testing.T) {
 		want error
 		late bool // the cluster finds it, when Send has returned
 	}{
-		"unknown topic":     {tp: broker.TopicPartition{Topic: k.Name("none")}, want: broker.ErrUnknownTopic},
-		"unknown partition": {tp: broker.TopicPartition{Topic: topic, Partition: 1}, want: broker.ErrUnknownTopic},
+		"unknown topic":     {tp: broker.TopicPartition{Topic: k.Name("none")}, want: weir.ErrUnknownTopic},
+		"unknown partition": {tp: broker.TopicPartition{Topic: topic, Partition: 1}, want: weir.ErrUnknownTopic},
 		"too large":         {tp: good, r: broker.Record{Value: make([]byte, 1<<20+1)}, late: true},
 		"before 1970":       {tp: good, r: broker.Record{Millis: -5}},
 	}

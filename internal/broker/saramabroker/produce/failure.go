@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/fault"
 )
@@ -21,7 +22,7 @@ func (p *producer) giveUp(tp broker.TopicPartition, err error) {
 	if p.ctx.Err() == nil { // else it was closed
 		p.report(tp, err, false)
 	}
-	if p.txn == nil || errors.Is(fault.Translate(err), broker.ErrFenced) {
+	if p.txn == nil || errors.Is(fault.Translate(err), weir.ErrFenced) {
 		p.fail(tp, err)
 		return
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/brokertest"
 	"github.com/weirstreams/weir/internal/kafkatest"
@@ -109,7 +110,7 @@ func TestTransactionsOutlastLostResponses(t *testing.T) {
 			for i := range int32(3) {
 				want[i] = append(want[i], brokertest.Values(records[i])...)
 			}
-		case errors.Is(err, broker.ErrAborted) && !errors.Is(err, broker.ErrFenced):
+		case errors.Is(err, broker.ErrAborted) && !errors.Is(err, weir.ErrFenced):
 			aborted++
 			if err := p.Abort(brokertest.Within(t)); err != nil {
 				t.Fatal(err)
@@ -143,7 +144,7 @@ func TestACommitWhoseFateIsUnknownSaysSo(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	err := p.Commit(ctx, broker.GroupMember{}, nil)
-	if err == nil || errors.Is(err, broker.ErrFenced) {
+	if err == nil || errors.Is(err, weir.ErrFenced) {
 		t.Errorf("got %v", err)
 	}
 	f.PerMille.Store(0)

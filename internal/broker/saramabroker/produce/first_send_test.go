@@ -10,6 +10,7 @@ import (
 
 	"github.com/IBM/sarama"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 )
 
@@ -33,7 +34,7 @@ func TestTheFirstSendToATopicOutlastsAnOutage(t *testing.T) {
 				network.topicSize = func(ctx context.Context, topic string) (int32, error) {
 					if time.Now().Before(over) {
 						time.Sleep(10 * time.Second) // which is how long the client tries
-						return 0, fmt.Errorf("%w: nobody is there", broker.ErrUnavailable)
+						return 0, fmt.Errorf("%w: nobody is there", weir.ErrUnavailable)
 					}
 					return size(ctx, topic)
 				}
@@ -43,7 +44,7 @@ func TestTheFirstSendToATopicOutlastsAnOutage(t *testing.T) {
 				if err == nil {
 					err = p.Flush(t.Context())
 				}
-				if _, ok := errors.AsType[*broker.DeliveryError](err); ok != test.fails || err != nil && !errors.Is(err, broker.ErrUnavailable) {
+				if _, ok := errors.AsType[*broker.DeliveryError](err); ok != test.fails || err != nil && !errors.Is(err, weir.ErrUnavailable) {
 					t.Errorf("got %v", err)
 				}
 			})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/IBM/sarama"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 )
 
@@ -87,8 +88,8 @@ func TestADeliveryTimeoutIsFinal(t *testing.T) {
 		}
 		for range 2 {
 			err := p.Flush(t.Context())
-			if !errors.Is(err, broker.ErrUnavailable) || !errors.Is(err, sarama.ErrNotEnoughReplicas) {
-				t.Errorf("got %v, want %v because of %v", err, broker.ErrUnavailable, sarama.ErrNotEnoughReplicas)
+			if !errors.Is(err, weir.ErrUnavailable) || !errors.Is(err, sarama.ErrNotEnoughReplicas) {
+				t.Errorf("got %v, want %v because of %v", err, weir.ErrUnavailable, sarama.ErrNotEnoughReplicas)
 			}
 		}
 		if took := time.Since(begun); took != 20*time.Second {

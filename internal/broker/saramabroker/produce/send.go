@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/fault"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/wire"
@@ -80,7 +81,7 @@ func (p *producer) queueOf(ctx context.Context, tp broker.TopicPartition) (*queu
 		p.topics[tp.Topic] = partitions
 	}
 	if tp.Partition < 0 || tp.Partition >= partitions {
-		return nil, p.refuse(tp, fmt.Errorf("%w: the topic has %d partitions", broker.ErrUnknownTopic, partitions))
+		return nil, p.refuse(tp, fmt.Errorf("%w: the topic has %d partitions", weir.ErrUnknownTopic, partitions))
 	}
 	p.begin()
 	p.mu.Lock()

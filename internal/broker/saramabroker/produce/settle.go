@@ -8,7 +8,7 @@ import (
 
 	"github.com/IBM/sarama"
 
-	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/fault"
 )
 
@@ -150,9 +150,9 @@ func isRetriableAppend(err error) bool {
 
 // expire gives up for a batch that was not acknowledged in time. p.mu is held.
 func (p *producer) expire(q *queue) {
-	err := fmt.Errorf("%w: not acknowledged within %s", broker.ErrUnavailable, p.timeout)
+	err := fmt.Errorf("%w: not acknowledged within %s", weir.ErrUnavailable, p.timeout)
 	switch {
-	case errors.Is(fault.Translate(q.lastErr), broker.ErrUnknownTopic):
+	case errors.Is(fault.Translate(q.lastErr), weir.ErrUnknownTopic):
 		err = fmt.Errorf("not acknowledged within %s: %w", p.timeout, fault.Translate(q.lastErr))
 	case q.lastErr != nil:
 		err = fmt.Errorf("%w: %w", err, q.lastErr)

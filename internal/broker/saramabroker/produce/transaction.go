@@ -8,6 +8,7 @@ import (
 
 	"github.com/IBM/sarama"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/fault"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/transaction"
@@ -150,7 +151,7 @@ func (t *openTransaction) enroll(ctx context.Context) error {
 			p.identifyAs(identity)
 			return nil
 		}
-		if tries == enrollTries || !errors.Is(fault.Translate(err), broker.ErrFenced) {
+		if tries == enrollTries || !errors.Is(fault.Translate(err), weir.ErrFenced) {
 			return err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/brokertest"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/transaction"
@@ -60,8 +61,8 @@ func TestTransactionsWaitForCoordinatorsToHearOfATopic(t *testing.T) {
 					brokertest.WantCommitted(t, c, tp, "0")
 					return
 				}
-				if !errors.Is(err, broker.ErrAborted) || !errors.Is(err, broker.ErrUnknownTopic) || asked.Load() != tries+1 {
-					t.Fatalf("got %v after %d requests, want %v and %v", err, asked.Load(), broker.ErrAborted, broker.ErrUnknownTopic)
+				if !errors.Is(err, broker.ErrAborted) || !errors.Is(err, weir.ErrUnknownTopic) || asked.Load() != tries+1 {
+					t.Fatalf("got %v after %d requests, want %v and %v", err, asked.Load(), broker.ErrAborted, weir.ErrUnknownTopic)
 				}
 				unheard.Store(0)
 				if err := p.Abort(brokertest.Within(t)); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/brokertest"
 	"github.com/weirstreams/weir/internal/kafkatest"
@@ -126,11 +127,11 @@ func TestAProducerThatWasTakenOverFromIsFenced(t *testing.T) {
 				t.Fatal(err)
 			}
 			// The client has no text for one of the codes that say so.
-			if err := use(zombie); !errors.Is(err, broker.ErrFenced) || strings.Contains(err.Error(), "how did this happen") {
-				t.Errorf("got %v, want %v", err, broker.ErrFenced)
+			if err := use(zombie); !errors.Is(err, weir.ErrFenced) || strings.Contains(err.Error(), "how did this happen") {
+				t.Errorf("got %v, want %v", err, weir.ErrFenced)
 			}
-			if err := zombie.Send(brokertest.Within(t), tp, brokertest.Numbered(0, 1)); !errors.Is(err, broker.ErrFenced) {
-				t.Errorf("send after that: got %v, want %v", err, broker.ErrFenced)
+			if err := zombie.Send(brokertest.Within(t), tp, brokertest.Numbered(0, 1)); !errors.Is(err, weir.ErrFenced) {
+				t.Errorf("send after that: got %v, want %v", err, weir.ErrFenced)
 			}
 			brokertest.Send(t, heir, tp, brokertest.Numbered(7, 1)...)
 			if err := heir.Commit(brokertest.Within(t), group, nil); err != nil {
@@ -162,8 +163,8 @@ func TestOffsetsOfAMemberThatIsNoneAbortTheTransaction(t *testing.T) {
 	} {
 		brokertest.Send(t, p, tp, brokertest.Numbered(round, 1)...)
 		err := p.Commit(brokertest.Within(t), member, map[broker.TopicPartition]int64{tp: 1})
-		if !errors.Is(err, broker.ErrAborted) || !errors.Is(err, broker.ErrFenced) {
-			t.Fatalf("got %v, want %v and %v", err, broker.ErrAborted, broker.ErrFenced)
+		if !errors.Is(err, broker.ErrAborted) || !errors.Is(err, weir.ErrFenced) {
+			t.Fatalf("got %v, want %v and %v", err, broker.ErrAborted, weir.ErrFenced)
 		}
 		if err := p.Send(brokertest.Within(t), tp, brokertest.Numbered(0, 1)); !errors.Is(err, broker.ErrAborted) {
 			t.Fatalf("send before the abort: got %v, want %v", err, broker.ErrAborted)
@@ -196,8 +197,8 @@ func TestATransactionThatStaysOpenForTooLongIsFenced(t *testing.T) {
 			break
 		}
 	}
-	if err := p.Commit(brokertest.Within(t), broker.GroupMember{}, nil); !errors.Is(err, broker.ErrFenced) {
-		t.Errorf("got %v, want %v", err, broker.ErrFenced)
+	if err := p.Commit(brokertest.Within(t), broker.GroupMember{}, nil); !errors.Is(err, weir.ErrFenced) {
+		t.Errorf("got %v, want %v", err, weir.ErrFenced)
 	}
 	brokertest.WantCommitted(t, c, tp)
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/IBM/sarama"
 
-	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir"
 )
 
 // Decoded is the part of a response about a partition.
@@ -230,7 +230,7 @@ func (d *Decoder) records(m *Memory, s *section, from int64) error {
 var errRecord = fmt.Errorf("%w: a record does not fit its size", ErrCorrupt)
 
 // headers reads the headers of a record.
-func (d *Decoder) headers(m *Memory, r *recordReader, n int) []codec.Header {
+func (d *Decoder) headers(m *Memory, r *recordReader, n int) []weir.Header {
 	if begin := len(m.headers); cap(m.headers)-begin < n {
 		// Records go on to refer to the memory so far.
 		m.headers = newHeaders(max(n, 2*cap(m.headers), 256))
@@ -238,7 +238,7 @@ func (d *Decoder) headers(m *Memory, r *recordReader, n int) []codec.Header {
 	begin := len(m.headers)
 	for range n {
 		key := r.bytes()
-		m.headers = append(m.headers, codec.Header{Key: d.intern(key), Value: r.bytes()})
+		m.headers = append(m.headers, weir.Header{Key: d.intern(key), Value: r.bytes()})
 	}
 	return m.headers[begin:len(m.headers):len(m.headers)]
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 )
 
@@ -32,9 +32,9 @@ func copyOf(records []broker.Record) []broker.Record {
 	var out []broker.Record
 	for _, r := range records {
 		r.Key, r.Value = bytes.Clone(r.Key), bytes.Clone(r.Value)
-		var headers []codec.Header
+		var headers []weir.Header
 		for _, h := range r.Headers {
-			headers = append(headers, codec.Header{Key: h.Key, Value: bytes.Clone(h.Value)})
+			headers = append(headers, weir.Header{Key: h.Key, Value: bytes.Clone(h.Value)})
 		}
 		r.Headers = headers
 		out = append(out, r)
@@ -56,7 +56,7 @@ func franz(w *setWriter, from int64) []broker.Record {
 			record.Millis = -1
 		}
 		for _, h := range r.Headers {
-			record.Headers = append(record.Headers, codec.Header{Key: h.Key, Value: h.Value})
+			record.Headers = append(record.Headers, weir.Header{Key: h.Key, Value: h.Value})
 		}
 		out = append(out, record)
 	}

@@ -5,20 +5,20 @@ import (
 	"sync"
 	"unsafe"
 
-	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 )
 
 // Memory is the memory of a batch of records. Releasing the batch gives it back, to be used for another one.
 type Memory struct {
 	Records []broker.Record
-	headers []codec.Header // of all records, one after the other, or the last of them
-	buffers [][]byte       // of keys and values
+	headers []weir.Header // of all records, one after the other, or the last of them
+	buffers [][]byte      // of keys and values
 }
 
 const (
 	recordBytes = int(unsafe.Sizeof(broker.Record{}))
-	headerBytes = int(unsafe.Sizeof(codec.Header{}))
+	headerBytes = int(unsafe.Sizeof(weir.Header{}))
 )
 
 // Bytes is how much it is.
@@ -51,7 +51,7 @@ func (m *Memory) Free() {
 // Pools of memory that was given back. Records and headers hold no references any more.
 var (
 	recordPool  sync.Pool // of *[]broker.Record
-	headerPool  sync.Pool // of *[]codec.Header
+	headerPool  sync.Pool // of *[]weir.Header
 	bufferPools [maxBufferBits + 1]sync.Pool
 )
 
@@ -68,11 +68,11 @@ func newRecords(n int) []broker.Record {
 	return make([]broker.Record, 0, n)
 }
 
-func newHeaders(n int) []codec.Header {
-	if pooled, ok := headerPool.Get().(*[]codec.Header); ok && cap(*pooled) >= n {
+func newHeaders(n int) []weir.Header {
+	if pooled, ok := headerPool.Get().(*[]weir.Header); ok && cap(*pooled) >= n {
 		return *pooled
 	}
-	return make([]codec.Header, 0, n)
+	return make([]weir.Header, 0, n)
 }
 
 // newBuffer returns n bytes of any content.

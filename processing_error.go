@@ -1,8 +1,53 @@
-package operator
+package weir
 
-import (
-	"fmt"
-)
+import "fmt"
+
+// ProcessingError says that a record could not be processed: it did not decode or encode, a function given to an operator returned
+// an error or panicked, or the cluster does not take a record or a state that it has made. Config.OnError decides about it.
+type ProcessingError struct {
+	// Origin is the input record.
+	Origin
+	// Node is the operator, as Topology.Describe names it, and Site the line that declared it.
+	Node, Site string
+	// Err is the cause: a *CodecError, a *ProduceError, a *StateError, the error of the function, or the value of its panic.
+	Err error
+	// Stack is the stack of a panic, else nil.
+	Stack []byte
+}
+
+// Error names topic, partition, offset, operator and line.
+func (e *ProcessingError) Error() string {
+	verb := ""
+	if e.Stack != nil {
+		verb = "panic: "
+	}
+	return fmt.Sprintf("process %s[%d] at offset %d: %s (%s): %s%v", e.Topic, e.Partition, e.Offset, e.Node, e.Site, verb, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *ProcessingError) Unwrap() error { return e.Err }
+
+// CodecError says that a key or a value could not be decoded or encoded. It is the Err of a ProcessingError.
+type CodecError struct {
+	// Part is "key", "value" or "state", as codec.Part names them.
+	Part string
+	// Encoding is true if the record was on its way out.
+	Encoding bool
+	// Err is the error of the codec.
+	Err error
+}
+
+// Error names the operation, the part and the cause.
+func (e *CodecError) Error() string {
+	verb := "decode"
+	if e.Encoding {
+		verb = "encode"
+	}
+	return fmt.Sprintf("%s %s: %v", verb, e.Part, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *CodecError) Unwrap() error { return e.Err }
 
 // NoPartition is the partition of a record whose topic is not known.
 const NoPartition int32 = -1
@@ -42,7 +87,7 @@ type StateError struct {
 	Err error
 }
 
-// shownKey is how much of a key an error shows, in bytes.
+// shownKey is the length of the part of a key that an error shows, in bytes.
 const shownKey = 100
 
 // Error names the store, the key and the size.

@@ -17,7 +17,7 @@ var (
 	// ErrUnknownTopic says that a topic or partition does not exist.
 	ErrUnknownTopic = errors.New("unknown topic or partition")
 	// ErrTopicSettings says that topics on the cluster do not fit the topology.
-	ErrTopicSettings = errors.New("topics do not fit the topology")
+	ErrTopicSettings = errors.New("topics")
 	// ErrLostInput says that the next record of a partition is gone, and Config.OnLostInput does not say how to go on.
 	ErrLostInput = errors.New("input is lost")
 	// ErrCorruptState says that the files of a database are damaged or missing. Full disks, missing permissions and other failures
@@ -26,7 +26,7 @@ var (
 	// ErrDefinitionChanged says that the state of the version before would be lost or misread by this one.
 	ErrDefinitionChanged = errors.New("definitions differ from those of the stored state")
 	// ErrConfiguration says that a configuration or a topology has mistakes. The error names all of them.
-	ErrConfiguration = errors.New("wrong configuration")
+	ErrConfiguration = errors.New("config")
 )
 
 // RetryLaterError says that a target, a lookup or another place outside of Kafka cannot be used for a while. A sink's Flush or a

@@ -97,7 +97,7 @@ func (c Config) withDefaults() (Config, error) {
 		problems = append(problems, err)
 	}
 	if len(problems) > 0 {
-		return c, fmt.Errorf("config: %w", errors.Join(problems...))
+		return c, fmt.Errorf("%w: %w", weir.ErrConfiguration, errors.Join(problems...))
 	}
 	edit := c.Client
 	c.Client = func(s *sarama.Config) {

@@ -201,7 +201,7 @@ func (c Connection) Client() (func(*sarama.Config), error) {
 		problems = append(problems, err)
 	}
 	if err := errors.Join(problems...); err != nil {
-		return nil, fmt.Errorf("connection: %w", err)
+		return nil, &connectionError{err.Error()}
 	}
 	if c.SASL.Mechanism == sarama.SASLTypeOAuth && c.SASL.Token == nil {
 		c.SASL.Token = c.SASL.OAuth.source() // one for all clients, which keeps tokens

@@ -55,7 +55,7 @@ type Message struct {
 // Config.OffsetReset. It waits for a broker, as long as Config.BrokerTimeout allows. The caller closes the consumer.
 func NewConsumer(ctx context.Context, config Config, options ConsumerOptions) (*Consumer, error) {
 	if len(options.Topics) == 0 || options.Group == "" {
-		return nil, errors.New("consumer: give ConsumerOptions.Topics and ConsumerOptions.Group")
+		return nil, fmt.Errorf("consumer: %w: give ConsumerOptions.Topics and ConsumerOptions.Group", weir.ErrConfiguration)
 	}
 	config, err := config.withDefaults()
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker/saramabroker"
 	"github.com/weirstreams/weir/secret"
 )
@@ -166,24 +167,30 @@ func ConnectionFromMap(options map[string]string) (Connection, error) {
 	for _, name := range unknown {
 		problems = append(problems, name+": unknown option")
 	}
-	return c, connectionError(problems)
+	return c, wrongConnection(problems)
 }
 
 // ConnectionFromMapIgnoring is ConnectionFromMap for maps that hold other options of a client as well: it returns the names of
 // those that it has left alone, sorted.
 func ConnectionFromMapIgnoring(options map[string]string) (c Connection, ignored []string, err error) {
 	c, ignored, problems := readConnection(options)
-	return c, ignored, connectionError(problems)
+	return c, ignored, wrongConnection(problems)
 }
 
-// connectionError returns an error that names all problems, sorted, one per line.
-func connectionError(problems []string) error {
+// wrongConnection returns an error that names all problems, sorted, one per line.
+func wrongConnection(problems []string) error {
 	if len(problems) == 0 {
 		return nil
 	}
 	slices.Sort(problems)
-	return fmt.Errorf("connection: %s", strings.Join(problems, "\n"))
+	return &connectionError{strings.Join(problems, "\n")}
 }
+
+// connectionError names all mistakes in a Connection. It is a weir.ErrConfiguration.
+type connectionError struct{ problems string }
+
+func (e *connectionError) Error() string { return "connection: " + e.problems }
+func (e *connectionError) Unwrap() error { return weir.ErrConfiguration }
 
 // ConnectionFromEnvironment reads options from environment variables: with the prefix "KAFKA_", KAFKA_SASL_USERNAME is
 // sasl.username. Other variables with the prefix are left alone, as container platforms set some of their own.

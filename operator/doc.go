@@ -5,6 +5,5 @@
 // by that task's worker goroutine alone, so kernels hold no locks and keep scratch memory: the record that a kernel
 // hands on lives in the kernel and is overwritten by the next one.
 //
-// Most programs never name this package. They meet [weir.Record], under the name weir.Record, and declare operators with
-// the methods of stream.Stream.
+// Most programs never name this package: they declare operators with the methods of stream.Stream.
 package operator

@@ -100,7 +100,7 @@ func (l *lookupTask) receive(values ...string) (failed []int64) {
 func (l *lookupTask) settle() (failed []int64, unavailable error) {
 	for {
 		err := l.try()
-		var unsettled *weir.RetryLaterError
+		var unsettled *operator.UnsettledError
 		switch {
 		case err == nil:
 			return failed, nil
@@ -194,7 +194,7 @@ func TestALookupThatIsUnavailableIsAskedAgain(t *testing.T) {
 		l.err = away
 		for range 3 {
 			failed, err := l.settle()
-			unsettled, ok := errors.AsType[*weir.RetryLaterError](err)
+			unsettled, ok := errors.AsType[*operator.UnsettledError](err)
 			if !ok || failed != nil || len(l.results.results) != 0 {
 				t.Fatal(name, failed, err)
 			}

@@ -43,7 +43,7 @@ type App struct {
 }
 
 // New returns an App that is ready to Run. It checks the topology and the configuration, and talks to nobody. The error
-// is a *stream.ValidationError if the topology is at fault.
+// is a weir.ErrConfiguration, and a *stream.ValidationError if the topology is at fault.
 func New(topology *stream.Topology, config Config) (*App, error) {
 	if err := topology.Validate(); err != nil {
 		return nil, err
@@ -60,9 +60,11 @@ func New(topology *stream.Topology, config Config) (*App, error) {
 // Run joins the group and processes records until ctx ends, the process is told to stop (SIGINT or SIGTERM), or
 // something fails. It then finishes the running records, checkpoints, and leaves the group. It can be called once.
 //
-// It returns nil if it was stopped, and otherwise the one error that ended it: a [*weir.ProcessingError] for a record that
-// could not be processed, an error that wraps store.ErrLocked if another process holds the state directory, or an error of
-// the topics or the cluster. Nothing since the last checkpoint counts after an error.
+// It returns nil if it was stopped, and otherwise the one error that ended it. Nothing since the last checkpoint counts after an
+// error. It is a [*weir.ProcessingError] for a record that could not be processed. The causes that a program can test for
+// with errors.Is are weir.ErrUnavailable, weir.ErrUnauthorized, weir.ErrFenced, weir.ErrUnknownTopic, weir.ErrTopicSettings,
+// weir.ErrLostInput, weir.ErrCorruptState, weir.ErrDefinitionChanged, codec.ErrUnavailable and, if another process holds the state
+// directory, store.ErrLocked.
 func (a *App) Run(ctx context.Context) error {
 	if a.used.Swap(true) {
 		return errors.New("run: an App runs once: make another one")

@@ -297,7 +297,7 @@ func (c Config) withDefaults() (Config, error) {
 		problem("Compression: unknown value %q", c.Compression)
 	}
 	if len(problems) > 0 {
-		return c, fmt.Errorf("config: %w", errors.Join(problems...))
+		return c, fmt.Errorf("%w: %w", weir.ErrConfiguration, errors.Join(problems...))
 	}
 	c.StateDir = cmp.Or(c.StateDir, "state")
 	c.StateLockWait = cmp.Or(c.StateLockWait, 10*time.Second)

@@ -14,7 +14,7 @@ import (
 // withoutExample are exported names that need none: accessors, texts, and what is for other packages.
 var withoutExample = map[string]bool{
 	"Topic_Name": true, "Topic_KeyCodec": true, "Topic_ValueCodec": true,
-	"Change_String": true, "Finding_String": true, "ValidationError_Error": true,
+	"Change_String": true, "Finding_String": true, "ValidationError_Error": true, "ValidationError_Unwrap": true,
 	"Topology_Graph": true,
 }
 

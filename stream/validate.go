@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/topicname"
 )
@@ -31,7 +32,7 @@ func (f Finding) String() string {
 	return strings.Join(parts, ": ")
 }
 
-// ValidationError holds everything that Validate found.
+// ValidationError holds everything that Validate found. It is a weir.ErrConfiguration.
 type ValidationError struct {
 	Findings []Finding
 }
@@ -46,6 +47,9 @@ func (e *ValidationError) Error() string {
 	}
 	return b.String()
 }
+
+// Unwrap returns weir.ErrConfiguration.
+func (e *ValidationError) Unwrap() error { return weir.ErrConfiguration }
 
 // Validate reports everything that is wrong with the topology at once, as a [*ValidationError], or nil. Besides names and
 // settings that cannot work, these are mistakes: state, a window or a join behind a key that was changed without GroupBy

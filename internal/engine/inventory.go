@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/store"
@@ -121,7 +122,7 @@ func (w *Worker) checkFormat(d *database, s graph.Store) error {
 	}
 	if known {
 		if w.config.OnReformat == nil {
-			return fmt.Errorf("store %q: its rows on disk were written as %+v, and the topology declares %+v", s.Name, before, now)
+			return fmt.Errorf("store %q: %w: its rows on disk were written as %+v, and the topology declares %+v", s.Name, weir.ErrDefinitionChanged, before, now)
 		}
 		if err := w.config.OnReformat(s, before, now); err != nil {
 			return err

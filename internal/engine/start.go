@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/store"
@@ -128,7 +129,7 @@ func (w *Worker) lostInput(ctx context.Context, t *task, lost error, goOn, end i
 	if _, out := errors.AsType[*broker.OffsetOutOfRangeError](lost); out {
 		lost = fmt.Errorf("%w: retention has removed it, or the topic was made anew", lost)
 	}
-	return 0, fmt.Errorf("the next record of group %q is gone: %w; Config.OnLostInput says how to go on", w.plan.Group, lost)
+	return 0, fmt.Errorf("%w: the next record of group %q is gone: %w; Config.OnLostInput says how to go on", weir.ErrLostInput, w.plan.Group, lost)
 }
 
 // outOfRange handles an error of the fetcher about a partition that it was to read.

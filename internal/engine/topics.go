@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/topicname"
@@ -33,9 +34,16 @@ type TopicOptions struct {
 	Logger   *slog.Logger
 }
 
-// TopicError holds everything that is wrong with the topics on the cluster.
+// TopicError holds everything that is wrong with the topics on the cluster, and with changes since the version before.
 type TopicError struct {
 	Problems []string
+	// settings and changes say that there are problems of that kind.
+	settings, changes bool
+}
+
+// Is reports whether there are such problems.
+func (e *TopicError) Is(target error) bool {
+	return target == weir.ErrTopicSettings && e.settings || target == weir.ErrDefinitionChanged && e.changes
 }
 
 // Error returns one line per problem, below a heading.
@@ -63,7 +71,7 @@ func PrepareTopics(ctx context.Context, cluster broker.Cluster, plan *graph.Plan
 		options.Logger.Warn(warning)
 	}
 	if len(p.problems) > 0 {
-		return nil, &TopicError{p.problems}
+		return nil, &TopicError{Problems: p.problems, settings: len(p.problems) > p.reviewed, changes: p.reviewed > 0}
 	}
 	if options.Approved != nil {
 		replication := int16(-1)
@@ -183,7 +191,7 @@ func prepare(ctx context.Context, cluster broker.Cluster, plan *graph.Plan, opti
 		if err != nil {
 			return nil, err
 		}
-		p.problems = append(p.problems, problems...)
+		p.problems, p.reviewed = append(p.problems, problems...), len(problems)
 	}
 	return p, nil
 }
@@ -196,6 +204,7 @@ type preparation struct {
 	missing  []broker.TopicSpec
 	problems []string
 	warnings []string
+	reviewed int // number of problems that Review has found
 	// described are the topics that the cluster has described, internal those that the application makes.
 	described, internal map[string]bool
 	// changes are the settings of existing internal topics that have to change, by topic.

@@ -101,9 +101,9 @@ func moreStates(s stream.Stream[string, trade]) {
 	s.Aggregate("a", window.Sum(bid))                                                  // ERROR does not match
 	s.FilterState(numbers, func(c *store.Map[int, int], t trade) bool { return true }) // ERROR does not match
 	s.FlatMapState(numbers, func(c *store.Cell[int], t trade) trade { return t })      // ERROR does not match
-	s.ProcessState(numbers, func(_ context.Context, c *store.Cell[int], t trade, emit func(weir.Record[string, trade])) error {
+	s.ProcessState(numbers, func(_ context.Context, c *store.Cell[int], t trade, emit func(weir.Record[string, trade])) error { // ERROR does not match
 		return nil
-	}) // ERROR does not match
+	})
 	s.Deduplicate("d", time.Hour, bid)                                                                         // ERROR does not match
 	s.Process(store.None(), func(struct{}) weir.Processor[string, quote, string, quote] { panic("") })         // ERROR does not match
 	s.Process(store.NewTimers("t"), func(struct{}) weir.Processor[string, trade, string, trade] { panic("") }) // ERROR does not match

@@ -59,7 +59,8 @@ func (d defaults) collect(v any, namespace string) (replaced bool) {
 }
 
 // soften returns a value of the same shape that every library reads, and whether it differs. A long integer becomes 0; text with
-// characters from 0x80 on, which may stand for bytes, becomes as many letters.
+// characters from 0x80 on, which may stand for bytes, becomes as many letters. A null within an array, a map or a record stays,
+// and counts as different: hamba/avro does not read it.
 func soften(v any) (any, bool) {
 	changed := false
 	switch v := v.(type) {
@@ -76,7 +77,7 @@ func soften(v any) (any, bool) {
 		for i := range v {
 			var c bool
 			out[i], c = soften(v[i])
-			changed = changed || c
+			changed = changed || c || v[i] == nil
 		}
 		return out, changed
 	case map[string]any:
@@ -84,7 +85,7 @@ func soften(v any) (any, bool) {
 		for name := range v {
 			var c bool
 			out[name], c = soften(v[name])
-			changed = changed || c
+			changed = changed || c || v[name] == nil
 		}
 		return out, changed
 	}

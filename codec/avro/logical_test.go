@@ -146,6 +146,11 @@ func TestDefaultValuesOfAllTypes(t *testing.T) {
 		{`{"type":"int","logicalType":"date"}`, `-1`, "01", "1969-12-31T00:00:00Z"},
 		{`{"type":"bytes","logicalType":"decimal","precision":4,"scale":2}`, `"\u0080"`, "0280", "-32/25"},
 		{`{"type":"long","logicalType":"timestamp-micros"}`, `-1`, "01", "1969-12-31T23:59:59.999999Z"},
+		{`[{"type":"long","logicalType":"timestamp-millis"},"null"]`, `-1`, "0001", "1969-12-31T23:59:59.999Z"},
+		{`{"type":"array","items":["null","int"]}`, `[null]`, "020000", "[<nil>]"},
+		{`{"type":"int","logicalType":"time-millis"}`, `1500`, "b817", "1.5s"},
+		{`["null",{"type":"long","logicalType":"time-micros"}]`, `null`, "00", "<nil>"},
+		{`{"type":"array","items":{"type":"long","logicalType":"time-micros"}}`, `[1500]`, "02b81700", "[1.5ms]"},
 	} {
 		const empty = `{"type":"record","name":"R","fields":[]}`
 		schema := `{"type":"record","name":"R","fields":[{"name":"v","type":` + c.kind + `,"default":` + c.value + `}]}`

@@ -15,11 +15,12 @@ import (
 
 // mapped encodes and decodes Go values by way of maps and the generic codec. hamba/avro v2.31.0 has these defects, so the schemas
 // that can meet them go this way: a date before 1970 is a day late, a decimal is cut to its scale and not written in the fewest
-// bytes, a nullable decimal is read over the memory behind a big.Rat, local timestamps depend on the zone of the machine, and
-// default values of long and bytes are wrong.
+// bytes, a nullable decimal is read over the memory behind a big.Rat, local timestamps depend on the zone of the machine,
+// default values of long, bytes and times of day are wrong, and schemas that differ are resolved wrongly (see composable).
 type mapped struct {
-	generic genericCodec // with the names of branches
-	schema  avro.Schema
+	generic  genericCodec // with the names of branches
+	schema   avro.Schema
+	defaults defaults
 	// registered are the Go types of named types in interfaces.
 	registered map[string]reflect.Type
 }
@@ -27,11 +28,10 @@ type mapped struct {
 // needsMaps reports whether values of a schema have to be written, or read, by way of maps.
 func needsMaps(s *schema) (write, read bool) {
 	walk(s.parsed, map[string]bool{}, false, func(s avro.Schema, inUnion bool) {
-		logical := logicalOf(s)
-		if isNone(logical) {
-			return
+		if r, ok := s.(*avro.RecordSchema); ok && slices.ContainsFunc(r.Fields(), hasHardDefault) {
+			write = true
 		}
-		switch logical.Type() {
+		switch logicalName(s) {
 		case avro.Date:
 			write = true
 		case avro.Decimal:
@@ -41,6 +41,18 @@ func needsMaps(s *schema) (write, read bool) {
 		}
 	})
 	return write, read
+}
+
+// hasHardDefault reports whether hamba/avro gets the default value of a field wrong for its logical type: a time of day, or a value
+// of a union that is not null.
+func hasHardDefault(f *avro.Field) (found bool) {
+	if f.HasDefault() {
+		walk(f.Type(), map[string]bool{}, false, func(s avro.Schema, inUnion bool) {
+			logical := logicalName(s)
+			found = found || logical == avro.TimeMillis || logical == avro.TimeMicros || logical != "" && inUnion && f.Default() != nil
+		})
+	}
+	return found
 }
 
 // walk calls f with all types of a schema.
@@ -256,11 +268,11 @@ func (m *mapped) fits(s avro.Schema, v reflect.Value) int {
 	if err != nil || s.Type() == avro.Null {
 		return 0
 	}
-	if n := fits(s, value); n > 0 {
+	if n := m.defaults.fits(s, value); n > 0 {
 		switch v.Kind() { // the type that is as wide as the Go type is best
 		case reflect.Int32, reflect.Int16, reflect.Int8, reflect.Int:
 			if s.Type() == avro.Int {
-				n += 2
+				n += 3
 			}
 		}
 		return n

@@ -157,9 +157,13 @@ func (x *resolver) fromUnion(w *avro.UnionSchema, r avro.Schema) (change, error)
 func (x *resolver) intoUnion(w avro.Schema, r *avro.UnionSchema) (change, error) {
 	branches := slices.Clone(r.Types())
 	slices.SortStableFunc(branches, func(a, b avro.Schema) int { return rank(w, a) - rank(w, b) })
+	var problem error
 	for _, branch := range branches {
 		c, err := x.resolve(w, branch)
 		if err != nil {
+			if rank(w, branch) == 0 {
+				problem = err
+			}
 			continue
 		}
 		if x.tagged && w.Type() != avro.Null {
@@ -167,6 +171,9 @@ func (x *resolver) intoUnion(w avro.Schema, r *avro.UnionSchema) (change, error)
 			return both(c, func(v any) (any, error) { return map[string]any{name: v}, nil }), nil
 		}
 		return c, nil
+	}
+	if problem != nil {
+		return nil, problem
 	}
 	return nil, fmt.Errorf("%s cannot be read as any branch of %s", describe(w), describe(r))
 }
@@ -178,7 +185,8 @@ func rank(w, branch avro.Schema) int {
 	return 1
 }
 
-// record matches fields by name or alias.
+// record matches fields by name or alias. In a type that contains itself, an error of the whole shows only when a value comes, if it
+// lies in a branch of a union.
 func (x *resolver) record(w, r *avro.RecordSchema) (change, error) {
 	pair := [2]string{w.FullName(), r.FullName()}
 	if begun := x.pairs[pair]; begun != nil {
@@ -186,7 +194,15 @@ func (x *resolver) record(w, r *avro.RecordSchema) (change, error) {
 	}
 	result := new(change)
 	x.pairs[pair] = result
+	c, err := x.fields(w, r, result)
+	if err != nil {
+		*result = func(any) (any, error) { return nil, err }
+	}
+	return c, err
+}
 
+// fields sets result to the change of records, and returns it unless it changes nothing.
+func (x *resolver) fields(w, r *avro.RecordSchema, result *change) (change, error) {
 	type step struct {
 		from, to string
 		change   change

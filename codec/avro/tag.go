@@ -231,7 +231,7 @@ func (x *tagger) union(s *avro.UnionSchema) change {
 		}
 		best, most := -1, 0
 		for i, branch := range types {
-			if n := fits(branch, v); n > most {
+			if n := x.defaults.fits(branch, v); n > most {
 				best, most = i, n
 			}
 		}
@@ -243,7 +243,7 @@ func (x *tagger) union(s *avro.UnionSchema) change {
 }
 
 // fits says how well a value fits a branch: 0 not at all, more is better.
-func fits(s avro.Schema, v any) int {
+func (d defaults) fits(s avro.Schema, v any) int {
 	s = deref(s)
 	logical := avro.LogicalType("")
 	if l := logicalOf(s); !isNone(l) {
@@ -252,6 +252,8 @@ func fits(s avro.Schema, v any) int {
 	switch v := v.(type) {
 	case nil:
 		return score(s.Type() == avro.Null, 3)
+	case Branch:
+		return score(branchName(s) == v.Name, 4)
 	case bool:
 		return score(s.Type() == avro.Boolean, 3)
 	case string:
@@ -289,7 +291,7 @@ func fits(s avro.Schema, v any) int {
 		return score(s.Type() == avro.Array, 3)
 	case map[string]any:
 		if r, ok := s.(*avro.RecordSchema); ok {
-			return fitsRecord(r, v)
+			return d.fitsRecord(r, v)
 		}
 		return score(s.Type() == avro.Map, 1)
 	}
@@ -332,19 +334,19 @@ func fitsFloat(t, own avro.Type) int {
 }
 
 // fitsRecord counts the fields that are given. A field without a default has to be among them.
-func fitsRecord(r *avro.RecordSchema, v map[string]any) int {
+func (d defaults) fitsRecord(r *avro.RecordSchema, v map[string]any) int {
 	n := 2
 	for _, f := range r.Fields() {
 		value, ok := v[f.Name()]
 		if !ok {
-			if !f.HasDefault() {
+			if _, ok := d[defaultKey(r.FullName(), f.Name())]; !ok {
 				return 0
 			}
 			continue
 		}
 		n++
 		if u, ok := f.Type().(*avro.UnionSchema); ok {
-			if !slices.ContainsFunc(u.Types(), func(b avro.Schema) bool { return fits(b, value) > 0 }) {
+			if !slices.ContainsFunc(u.Types(), func(b avro.Schema) bool { return d.fits(b, value) > 0 }) {
 				return 0
 			}
 		}

@@ -35,7 +35,8 @@ type TypedFormat[T any] struct {
 //	decimal                                *big.Rat
 //
 // A value that does not fit its type, such as a decimal with more digits than the schema's scale, is an error, as in [Generic], and
-// both write the same bytes. Schemas with a date, a decimal or a local timestamp are written as fast as maps are.
+// both write the same bytes. Schemas with a date, a decimal or a local timestamp are written as fast as maps are. Data of another schema are
+// read as fast as maps too, unless the schemas differ only in the order of fields, in added or removed fields, and in wider numbers.
 //
 // references are the schemas that the schema refers to. The error is about the schema; a T that does not fit it shows when
 // it is first encoded or decoded.
@@ -122,12 +123,12 @@ func (f *TypedFormat[T]) ReadWith(writer string, references ...registry.Referenc
 }
 
 func (f *TypedFormat[T]) readWith(w *schema) (codec.Codec[T], error) {
-	resolved, err := avro.NewSchemaCompatibility().Resolve(f.schema.parsed, w.parsed)
-	if err != nil && !f.schema.softened { // else the default values are not those of the library's schema, which is not read with
-		return nil, fmt.Errorf("data of the writer's schema cannot be read with this one: %w", err)
-	}
 	c := f.typedCodec
-	c.source, c.read = w, resolved
+	c.source, c.read = w, nil
+	if composable(w.parsed, f.schema.parsed, nil) {
+		// An error leaves it to the maps, which read more.
+		c.read, _ = avro.NewSchemaCompatibility().Resolve(f.schema.parsed, w.parsed)
+	}
 	return c, c.chooseMaps(f.schema, w)
 }
 
@@ -149,7 +150,7 @@ func (t *typedCodec[T]) chooseMaps(s, from *schema) error {
 	write = write || s.softened
 	if from != s {
 		_, theirs := needsMaps(from)
-		read = read || theirs || s.softened
+		read = read || theirs || s.softened || t.read == nil
 	}
 	t.writeMaps, t.readMaps = nil, nil
 	if !write && !read {
@@ -163,7 +164,7 @@ func (t *typedCodec[T]) chooseMaps(s, from *schema) error {
 	if err != nil {
 		return err
 	}
-	m := &mapped{generic: generic, schema: s.parsed, registered: t.registered}
+	m := &mapped{generic: generic, schema: s.parsed, defaults: s.defaults, registered: t.registered}
 	if write {
 		t.writeMaps = m
 	}

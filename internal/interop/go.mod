@@ -6,6 +6,7 @@ toolchain go1.27.4
 
 require (
 	github.com/IBM/sarama v1.61.1
+	github.com/google/go-cmp v0.7.0
 	github.com/weirstreams/weir v0.1.0
 	github.com/weirstreams/weir/codec/avro v0.1.0
 	github.com/weirstreams/weir/codec/protobuf v0.1.0

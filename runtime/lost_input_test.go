@@ -190,6 +190,35 @@ func TestATopicMadeAnewIsLostInputAlsoIfItHasTheCommittedOffset(t *testing.T) {
 	})
 }
 
+// A topic is made anew while the application reads it, with more records than the old one had, and with fewer.
+func TestATopicMadeAnewUnderARunningApplicationIsLostInput(t *testing.T) {
+	guarantees(t, func(t *testing.T, g runtime.Guarantee) {
+		t.Parallel()
+		k := newKafka(t)
+		p := pipeline{input: k.Topic(t, "in", 1), output: k.Topic(t, "out", 1)}
+		config := k.config()
+		config.Guarantee, config.CheckpointInterval, config.OnLostInput = g, 100*time.Millisecond, runtime.LostInputContinues
+		k.write(p.input, 0, numbers(0, 20)...)
+		app := run(t, p.topology(), config)
+		await(t, "everything", func() bool { return k.committed(p.input, 0) == 20 })
+		k.makeAnew(p.input)
+		k.write(p.input, 0, numbers(20, 50)...)
+		await(t, "the new topic", func() bool { return k.committed(p.input, 0) == 30 })
+		k.makeAnew(p.input)
+		k.write(p.input, 0, numbers(50, 52)...)
+		await(t, "the third topic", func() bool { return k.committed(p.input, 0) == 2 })
+		app.stop()
+		k.checkTotalsExactly(p.output, numbers(0, 52))
+
+		config.StateDir = t.TempDir()
+		k.write(p.input, 0, numbers(52, 72)...)
+		app = run(t, p.topology(), config)
+		await(t, "the rest", func() bool { return k.committed(p.input, 0) == 22 })
+		app.stop()
+		k.checkTotalsExactly(p.output, numbers(0, 72))
+	})
+}
+
 // makeAnew deletes a topic with one partition, and makes another one of that name.
 func (k *testCluster) makeAnew(topic string) {
 	k.t.Helper()

@@ -172,7 +172,7 @@ type Fetcher interface {
 	// Poll returns the next batch of any partition, in an order that is fair to all. It waits for at most wait, and
 	// returns nil when there is nothing, or when Wake was called. It does not wait if wait is zero.
 	//
-	// An [*OffsetOutOfRangeError] stops the partition that it names and leaves the others alone. A leader that moves
+	// An [*OffsetOutOfRangeError] or a [*TopicReplacedError] stops the partition that it names and leaves the others alone. A leader that moves
 	// or a broker that does not answer is not an error: the fetcher tries again for as long as it takes.
 	Poll(ctx context.Context, wait time.Duration) (*Batch, error)
 
@@ -348,6 +348,18 @@ type OffsetOutOfRangeError struct {
 
 func (e *OffsetOutOfRangeError) Error() string {
 	return fmt.Sprintf("%s: offset %d is out of range: the partition holds %d to %d", e.TopicPartition, e.Offset, e.Earliest, e.End)
+}
+
+// TopicReplacedError says that the topic of a partition that a fetcher reads was deleted, and that another one has its name now. It
+// is noticed when the partition cannot be read for a moment, so a topic that is made anew at once may go unnoticed.
+type TopicReplacedError struct {
+	TopicPartition
+	// Former is the id of the topic that was read, ID that of the topic that has its name now.
+	Former, ID string
+}
+
+func (e *TopicReplacedError) Error() string {
+	return fmt.Sprintf("%s was deleted and made anew: the topic with id %s was read, and the topic has id %s now", e.TopicPartition, e.Former, e.ID)
 }
 
 // DeliveryError says that a batch was not, or may not have been, appended.

@@ -40,8 +40,9 @@ type alignedInput struct {
 	paused bool
 	// gone is set if the topic does not exist any more.
 	gone bool
-	// lost is the error that the fetcher reported for the offset behind the held batches.
-	lost *broker.OffsetOutOfRangeError
+	// lost is the error that the fetcher reported for what comes behind the held batches: a *broker.OffsetOutOfRangeError or a
+	// *broker.TopicReplacedError.
+	lost error
 }
 
 // bufferedBatch is a batch with records.

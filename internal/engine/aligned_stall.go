@@ -49,7 +49,7 @@ func (w *Worker) mergeAll(ctx context.Context) (worked bool, err error) {
 	}
 	for _, t := range w.alignedTasks {
 		if lost := t.aligned.lostInput(); lost != nil {
-			return true, w.outOfRange(ctx, lost) // which may open tasks anew
+			return true, w.explain(ctx, lost) // which may open tasks anew
 		}
 		if err := w.stall(ctx, t); err != nil {
 			return worked, err
@@ -59,7 +59,7 @@ func (w *Worker) mergeAll(ctx context.Context) (worked bool, err error) {
 }
 
 // lostInput returns the error that the fetcher reported for an input without held batches.
-func (a *aligned) lostInput() *broker.OffsetOutOfRangeError {
+func (a *aligned) lostInput() error {
 	for _, in := range a.inputs {
 		if in.lost != nil && len(in.held) == 0 {
 			return in.lost

@@ -30,6 +30,9 @@ func (w *Worker) commitStarts(ctx context.Context) error {
 	moved := false
 	for _, t := range starts {
 		t.state = running
+		for _, tp := range t.inputPartitions() {
+			delete(w.replaced, tp)
+		}
 		if err := w.fetchInput(ctx, t); err != nil {
 			return err
 		}

@@ -119,6 +119,7 @@ func (g *Globals) Step(ctx context.Context, wait time.Duration) (worked bool, er
 	defer g.publish()
 	batch, err := g.fetcher.Poll(ctx, wait)
 	var out *broker.OffsetOutOfRangeError
+	var replaced *broker.TopicReplacedError
 	switch {
 	case ctx.Err() != nil:
 		if batch != nil {
@@ -127,6 +128,8 @@ func (g *Globals) Step(ctx context.Context, wait time.Duration) (worked bool, er
 		return false, context.Cause(ctx)
 	case errors.As(err, &out):
 		return true, g.outOfRange(out)
+	case errors.As(err, &replaced):
+		return true, g.table(replaced.Topic).failed(fmt.Errorf("%w; start again to read it anew", err))
 	case err != nil:
 		return false, fmt.Errorf("global tables: %w", err)
 	}

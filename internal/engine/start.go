@@ -58,6 +58,9 @@ func (w *Worker) lostPosition(
 ) (position int64, ok bool, err error) {
 	position, known := t.positions[tp.Topic]
 	lost := t.misplaced(tp, position)
+	if lost == nil {
+		lost = w.replaced[tp]
+	}
 	if lost == nil && !known {
 		lost, err = w.forgotten(ctx, t, tp)
 	}
@@ -65,7 +68,7 @@ func (w *Worker) lostPosition(
 		return 0, false, err
 	}
 	goOn := earliest
-	if _, former := t.formerTopic(tp.Topic); t.unsure[tp.Topic] && !former {
+	if _, former := t.formerTopic(tp.Topic); t.unsure[tp.Topic] && !former && w.replaced[tp] == nil {
 		goOn = max(earliest, position)
 	}
 	position, err = w.lostInput(ctx, t, lost, goOn, end)
@@ -132,48 +135,22 @@ func (w *Worker) lostInput(ctx context.Context, t *task, lost error, goOn, end i
 	return 0, fmt.Errorf("%w: the next record of group %q is gone: %w; Config.OnLostInput says how to go on", weir.ErrLostInput, w.plan.Group, lost)
 }
 
-// outOfRange handles an error of the fetcher about a partition that it was to read.
-func (w *Worker) outOfRange(ctx context.Context, out *broker.OffsetOutOfRangeError) error {
-	t := w.route[out.TopicPartition]
-	switch {
-	case t == nil:
-		return nil // it was stopped meanwhile
-	case t.state == restoring:
-		return fmt.Errorf("task %s: restore: %w: the changelog was changed while it was read; start again", t.name, out)
-	}
-	if t.aligned != nil {
-		if in := t.aligned.input(out.Topic); len(in.held) > 0 {
-			in.lost = out // what was read before it comes first
-			return nil
-		}
-	}
-	// The records processed so far count, under the old offsets.
-	if err := w.Checkpoint(ctx); err != nil {
-		return err
-	}
-	position, err := w.lostInput(ctx, t, out, out.Earliest, out.End)
+// goOnAt goes on with a partition that has lost input at one of two offsets, and commits that.
+func (w *Worker) goOnAt(ctx context.Context, t *task, tp broker.TopicPartition, lost error, goOn, end int64) error {
+	position, err := w.lostInput(ctx, t, lost, goOn, end)
 	if err != nil {
 		return fmt.Errorf("task %s: %w", t.name, err)
 	}
 	emptying := t.emptying
-	t.positions[out.Topic], t.changed = position, true
+	t.positions[tp.Topic], t.changed = position, true
 	if err := w.Checkpoint(ctx); err != nil {
 		return err
 	}
 	if emptying { // the caches hold what is not there any more
 		return w.reopen(t)
 	}
-	w.startInput(t, out.TopicPartition, position)
+	w.startInput(t, tp, position)
 	return nil
-}
-
-// explain adds the meaning of an error of the fetcher, and goes on after one that has a remedy.
-func (w *Worker) explain(ctx context.Context, err error) error {
-	var out *broker.OffsetOutOfRangeError
-	if errors.As(err, &out) {
-		return w.outOfRange(ctx, out)
-	}
-	return err // which says what was to be fetched
 }
 
 // empty deletes all rows of a store, in the batch and in the changelog.

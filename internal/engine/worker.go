@@ -52,6 +52,11 @@ type Worker struct {
 	// starting is set while tasks have positions to commit before they process anything.
 	starting bool
 	looked   time.Time
+	// comparedIDs is when the worker last compared the ids of topics.
+	comparedIDs time.Time
+	// replaced are the partitions of topics that were made anew while a task read them, until it is committed where the task goes
+	// on with the new topic.
+	replaced map[broker.TopicPartition]error
 	// held is the batch that is being processed.
 	held heldBatch
 	// heldBackUntil is set while a sink takes no more, a lookup is unavailable, or a codec cannot reach a system that it needs: input is
@@ -109,10 +114,10 @@ func NewWorker(config Config, plan *graph.Plan, c Connections, topics *Topics) *
 	return &Worker{
 		config: config, plan: plan, cluster: c.Cluster, fetcher: c.Fetcher, producer: c.Producer, group: c.Group,
 		newProducer: c.NewProducer, outbox: newOutbox(c.Producer, topics, config.Compressed),
-		inputs: plan.InputTopics(), unknown: map[string]time.Time{},
+		inputs: plan.InputTopics(), unknown: map[string]time.Time{}, replaced: map[broker.TopicPartition]error{},
 		tasks: map[TaskID]*task{}, rebuilt: map[TaskID]int64{}, forsaken: map[TaskID]bool{}, route: map[broker.TopicPartition]*task{}, pace: firstPace,
 		repartitions: repartitions(plan),
-		checkpointed: now, lastSend: now, looked: now, lastPurge: now, status: statusBoard{producer: c.Producer},
+		checkpointed: now, lastSend: now, looked: now, comparedIDs: now, lastPurge: now, status: statusBoard{producer: c.Producer},
 	}
 }
 
@@ -123,6 +128,9 @@ func (w *Worker) AddTask(ctx context.Context, id TaskID, topics []string) error 
 		return nil
 	}
 	delete(w.forsaken, id)
+	for _, topic := range topics {
+		delete(w.replaced, broker.TopicPartition{Topic: topic, Partition: id.Partition}) // another member may have gone on with it
+	}
 	return w.openWhole(ctx, id, topics, newEpoch(0, w.group.Member().Generation, w.config.Clock.Now()))
 }
 
@@ -263,7 +271,7 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	if w.halted() {
 		return w.stepHalted(ctx, wait)
 	}
-	for _, due := range []func(context.Context) error{w.endRest, w.claimTasks, w.commitStarts, w.lookForStrangers} {
+	for _, due := range []func(context.Context) error{w.endRest, w.claimTasks, w.commitStarts, w.lookForStrangers, w.lookForReplaced} {
 		if err := due(ctx); err != nil {
 			return false, err
 		}

@@ -30,6 +30,7 @@ type reading struct {
 	broker.TopicPartition
 	position int64
 	paused   bool
+	topic    string // the id of the topic when it was read first, empty before
 }
 
 // NewFetcher implements [broker.Cluster]. The configuration has no effect.
@@ -102,6 +103,9 @@ func (f *fetcher) Poll(ctx context.Context, _ time.Duration) (*broker.Batch, err
 	if outOfRange, ok := errors.AsType[*broker.OffsetOutOfRangeError](err); ok {
 		f.Stop(outOfRange.TopicPartition)
 	}
+	if replaced, ok := errors.AsType[*broker.TopicReplacedError](err); ok {
+		f.Stop(replaced.TopicPartition)
+	}
 	if errors.Is(err, weir.ErrUnavailable) {
 		return nil, nil
 	}
@@ -128,6 +132,10 @@ func (f *fetcher) fetch() (*broker.Batch, int, error) {
 		if err != nil || r.paused {
 			continue // a topic may still be created
 		}
+		if r.topic != "" && r.topic != p.topic.id {
+			return nil, 0, &broker.TopicReplacedError{TopicPartition: r.TopicPartition, Former: r.topic, ID: p.topic.id}
+		}
+		r.topic = p.topic.id
 		if r.position < p.start || r.position > p.end {
 			return nil, 0, &broker.OffsetOutOfRangeError{
 				TopicPartition: r.TopicPartition, Offset: r.position, Earliest: p.start, End: p.lastStable(),

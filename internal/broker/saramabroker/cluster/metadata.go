@@ -78,6 +78,7 @@ func (c *Cluster) leaders(tps []broker.TopicPartition) (map[broker.TopicPartitio
 			}
 			continue
 		}
+		id := topicID(topic)
 		for _, p := range topic.Partitions {
 			tp := broker.TopicPartition{Topic: topic.Name, Partition: p.ID}
 			if _, wanted := failures[tp]; !wanted {
@@ -86,7 +87,7 @@ func (c *Cluster) leaders(tps []broker.TopicPartition) (map[broker.TopicPartitio
 			addr, ok := addrs[p.Leader]
 			switch {
 			case ok: // even if p.Err says that a replica is missing
-				leaders[tp] = conn.Leader{ID: p.Leader, Addr: addr, Epoch: p.LeaderEpoch}
+				leaders[tp] = conn.Leader{ID: p.Leader, Addr: addr, Epoch: p.LeaderEpoch, Topic: id}
 				delete(failures, tp)
 			case p.Err != sarama.ErrNoError:
 				failures[tp] = p.Err
@@ -196,4 +197,12 @@ func (c *Cluster) ProducerID(ctx context.Context) (id int64, epoch int16, err er
 	}
 	r := <-responses
 	return r.ProducerID, r.ProducerEpoch, nil
+}
+
+// topicID returns the id of a topic, empty if the cluster does not tell.
+func topicID(topic *sarama.TopicMetadata) string {
+	if topic.Uuid == (sarama.Uuid{}) {
+		return ""
+	}
+	return topic.Uuid.String()
 }

@@ -39,9 +39,7 @@ func (c *Cluster) Topics(ctx context.Context, names ...string) (map[string]broke
 					info.Replication = int16(len(p.Replicas))
 				}
 			}
-			if topic.Uuid != (sarama.Uuid{}) {
-				info.ID = topic.Uuid.String()
-			}
+			info.ID = topicID(topic)
 			infos[topic.Name] = info
 		}
 		return c.describe(infos)

@@ -66,4 +66,5 @@ type Leader struct {
 	ID    int32
 	Addr  string
 	Epoch int32
+	Topic string // the id of the topic, empty if the cluster does not tell
 }

@@ -51,6 +51,7 @@ type fetcher struct {
 	turns      []*partition      // whose queues are not empty, in the order in which Poll serves them
 	used       int               // bytes in queues and with the caller
 	reserved   int               // bytes that requests in flight may bring
+	former     map[string]bool   // ids of topics that are known not to exist any more
 	woken      bool
 }
 
@@ -70,6 +71,7 @@ type partition struct {
 
 	leader    int32 // or noLeader
 	epoch     int32
+	topic     string    // the id of the topic when the leader was found first, empty before or if it is not known
 	notBefore time.Time // when to look for the leader
 	failures  int       // in a row
 	corrupt   int       // of those, for what was read
@@ -131,6 +133,7 @@ func New(c Cluster, cfg broker.FetcherConfig) broker.Fetcher {
 		timer:       time.NewTimer(time.Hour),
 		partitions:  make(map[broker.TopicPartition]*partition),
 		readers:     make(map[int32]*reader),
+		former:      make(map[string]bool),
 	}
 	f.conf = c.ClientConfig(f.conns)
 	f.ctx, f.cancel = context.WithCancel(context.Background())
@@ -147,7 +150,7 @@ func (f *fetcher) Start(tp broker.TopicPartition, offset int64) {
 	if old := f.partitions[tp]; old != nil {
 		f.drop(old)
 		p.paused = old.paused
-		p.leader, p.epoch = old.leader, old.epoch
+		p.leader, p.epoch, p.topic = old.leader, old.epoch, old.topic
 		p.notBefore, p.failures = old.notBefore, old.failures
 	}
 	f.partitions[tp] = p

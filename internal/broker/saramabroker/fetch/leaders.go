@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/IBM/sarama"
+
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/conn"
@@ -72,7 +74,16 @@ func (f *fetcher) lookUp(due []*partition, outage *conn.Outage) {
 			continue
 		}
 		if leader, ok := leaders[p.tp]; err == nil && ok {
-			p.leader, p.epoch, p.cold = leader.ID, leader.Epoch, false
+			if f.former[leader.Topic] {
+				f.fail(p, sarama.ErrUnknownTopicOrPartition) // from a broker that has not heard of the change yet
+				continue
+			}
+			if leader.Topic != "" && p.topic != "" && leader.Topic != p.topic {
+				f.former[p.topic] = true
+				f.end(p, &broker.TopicReplacedError{TopicPartition: p.tp, Former: p.topic, ID: leader.Topic})
+				continue
+			}
+			p.leader, p.epoch, p.topic, p.cold = leader.ID, leader.Epoch, leader.Topic, false
 			f.readerOf(leader).wake()
 			continue
 		}
@@ -88,8 +99,7 @@ func (f *fetcher) lookUp(due []*partition, outage *conn.Outage) {
 // if that cannot help. f.mu is held.
 func (f *fetcher) fail(p *partition, err error) {
 	if final := fault.Translate(err); errors.Is(final, weir.ErrUnauthorized) {
-		f.give(p, fetched{err: fmt.Errorf("fetch %s: %w", p.tp, final)})
-		p.leader, p.notBefore = noLeader, farFuture // until Poll has dropped it
+		f.end(p, fmt.Errorf("fetch %s: %w", p.tp, final))
 		return
 	}
 	p.leader = noLeader
@@ -103,6 +113,12 @@ func (f *fetcher) fail(p *partition, err error) {
 		f.log.Warn("partition cannot be read, trying again", "topic", p.tp.Topic, "partition", p.tp.Partition, "error", err)
 	}
 	f.leaderless.Notify()
+}
+
+// end ends a partition with an error. f.mu is held.
+func (f *fetcher) end(p *partition, err error) {
+	f.give(p, fetched{err: err})
+	p.leader, p.notBefore = noLeader, farFuture // until Poll has dropped it
 }
 
 // succeed notes that a partition can be read. f.mu is held.

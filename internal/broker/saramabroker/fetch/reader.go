@@ -156,8 +156,7 @@ func (r *reader) accept(parts []asked, response *sarama.FetchResponse, sets wire
 			if code, ok := refused.(sarama.KError); ok { //nolint:errorlint // an error that wraps it names the partition
 				refused = fmt.Errorf("fetch %s: %w", p.tp, code)
 			}
-			f.give(p.partition, fetched{err: refused})
-			p.leader, p.notBefore = noLeader, farFuture // until Poll has dropped it
+			f.end(p.partition, refused)
 		case result.Err != nil:
 			f.fail(p.partition, result.Err)
 		default:
@@ -172,8 +171,7 @@ func (r *reader) accept(parts []asked, response *sarama.FetchResponse, sets wire
 // deliver queues the result of a partition. f.mu is held.
 func (f *fetcher) deliver(p asked, result wire.Decoded) {
 	if result.Partial && p.size >= maxGrown {
-		f.give(p.partition, fetched{err: fmt.Errorf("fetch %s: the batch at offset %d is larger than %d bytes", p.tp, p.offset, maxGrown)})
-		p.leader, p.notBefore = noLeader, farFuture
+		f.end(p.partition, fmt.Errorf("fetch %s: the batch at offset %d is larger than %d bytes", p.tp, p.offset, maxGrown))
 		return
 	}
 	if result.Partial {

@@ -17,7 +17,7 @@ import (
 	"github.com/weirstreams/weir/secret"
 )
 
-// secured reads what .ci/kafka says of a broker that asks who one is.
+// secured reads a file of WEIR_TEST_SECURE, the directory that internal/testserver makes for a broker with logins.
 func secured(t *testing.T, name string) string {
 	t.Helper()
 	dir := os.Getenv("WEIR_TEST_SECURE")

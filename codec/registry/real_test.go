@@ -21,7 +21,7 @@ import (
 	"github.com/weirstreams/weir/secret"
 )
 
-// realRegistry returns the address of a registry server that is not of this process, which .ci/registry gives, and a client.
+// realRegistry returns the address of the registry server that internal/testserver started, and a client.
 func realRegistry(t *testing.T) (string, *registry.Client) {
 	t.Helper()
 	url := os.Getenv("WEIR_TEST_REGISTRY")

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"flag"
 	"math/rand/v2"
-	"os"
-	"os/exec"
 	"syscall"
 	"testing"
 	"time"
@@ -15,7 +13,7 @@ import (
 )
 
 var (
-	chaosFlag = flag.Bool("chaos", false, "with a real broker of .ci/kafka: kill and restart it as well, which disturbs every other test that uses it")
+	chaosFlag = flag.Bool("chaos", false, "with a real broker of internal/testserver: kill and restart it as well, which disturbs every other test that uses it")
 	// chaosKillsFlag is per guarantee.
 	chaosKillsFlag = flag.Int("chaos.kills", 0, "how often processes are killed at least, for each guarantee; 0 means 25 times, or on kfake 1 time, or 5 times with WEIR_TEST_LONG")
 )
@@ -28,7 +26,7 @@ type mishaps struct {
 // Whatever happens to processes, connections and the broker: exactly once means exactly once, and at least once means
 // that nothing is missing and that no state is wrong. The members never end by themselves, and stop when they are told to.
 //
-// Run with .ci/kafka run -- go test ./examples/flights -run Chaos -chaos.
+// Run with go run ./internal/testserver kafka -- go test ./examples/flights -run Chaos -chaos.
 func TestChaos(t *testing.T) {
 	kafkatest.Parallel(t)
 	for _, guarantee := range []string{"exactly once", "at least once"} {
@@ -109,13 +107,13 @@ func (f *fleet) chaos(p *kafkatest.Proxy, random *rand.Rand) (done mishaps) {
 				p.Cut([]float64{0.2, 1}[random.IntN(2)], random)
 			case stopBroker:
 				f.awaitConnected()
-				f.ciKafka("restart")
+				f.k.Restart(f.k.t)
 				done.brokerRestarts++
 			case killBroker:
 				f.awaitConnected()
-				f.ciKafka("kill")
+				f.k.Crash(f.k.t)
 				f.leaveAlone(random)
-				f.ciKafka("restart")
+				f.k.Restart(f.k.t)
 				done.brokerKills++
 			}
 			f.leaveAlone(random)
@@ -159,15 +157,5 @@ func (f *fleet) pause(random *rand.Rand) {
 	f.leaveAlone(random)
 	if err := f.runs[i].cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		f.k.t.Fatal(err)
-	}
-}
-
-func (f *fleet) ciKafka(command string) {
-	f.k.t.Helper()
-	if os.Getenv("WEIR_KAFKA_STATE") == "" {
-		f.k.t.Fatal("the broker is none of .ci/kafka run")
-	}
-	if out, err := exec.Command("../../.ci/kafka", command).CombinedOutput(); err != nil {
-		f.k.t.Fatalf("%s: %v: %s", command, err, out)
 	}
 }

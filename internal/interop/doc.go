@@ -3,7 +3,7 @@
 // Weir follows, with Confluent's serializers below it.
 //
 // Each client writes each format; a topology reads it with Weir's codecs and writes it again; each client reads that and
-// compares. The test has the build tag interop and needs the programs that .ci/interop prepares:
+// compares. The test has the build tag interop and needs the servers and the libraries of internal/testserver:
 //
 //	.ci/run interop
 package interop

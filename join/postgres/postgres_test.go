@@ -42,7 +42,7 @@ var server = os.Getenv("WEIR_TEST_POSTGRES")
 func prepare(tb testing.TB) (address string) {
 	tb.Helper()
 	if server == "" {
-		tb.Skip("needs a PostgreSQL: .ci/postgres run -- go test")
+		tb.Skip("needs a PostgreSQL: go run github.com/weirstreams/weir/internal/testserver postgres -- go test")
 	}
 	schema := fmt.Sprintf("weir_%d", time.Now().UnixNano())
 	db, err := sql.Open("pgx", server)

@@ -27,7 +27,7 @@ func newRelay(t *testing.T) *relay {
 	r := &relay{left: -1}
 	r.changed = sync.NewCond(&r.mu)
 	if server == "" {
-		t.Skip("needs a PostgreSQL: .ci/postgres run -- go test")
+		t.Skip("needs a PostgreSQL: go run github.com/weirstreams/weir/internal/testserver postgres -- go test")
 	}
 	target := lookuptest.Must(url.Parse(server)).Host
 	r.listener = lookuptest.Must((&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0"))

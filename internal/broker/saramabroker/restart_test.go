@@ -2,8 +2,6 @@ package saramabroker_test
 
 import (
 	"flag"
-	"os"
-	"os/exec"
 	"sync"
 	"testing"
 	"time"
@@ -13,12 +11,12 @@ import (
 	"github.com/weirstreams/weir/internal/kafkatest"
 )
 
-var restart = flag.Bool("restart", false, "kill and restart the broker of .ci/kafka, which disturbs every other test that uses it")
+var restart = flag.Bool("restart", false, "kill and restart the broker of internal/testserver, which disturbs every other test that uses it")
 
-// Run as .ci/kafka run -- go test ./internal/broker/saramabroker -run Restart -restart.
+// Run as go run ./internal/testserver kafka -- go test ./internal/broker/saramabroker -run Restart -restart.
 func TestARestartOfTheBrokerNeitherLosesNorRepeatsRecords(t *testing.T) {
-	if !*restart || os.Getenv("WEIR_KAFKA_STATE") == "" {
-		t.Skip("kills the broker, which takes .ci/kafka run and -restart")
+	if !*restart || !kafkatest.Crashable() {
+		t.Skip("kills the broker: go run ./internal/testserver kafka -- go test -restart")
 	}
 	k := kafkatest.Start(t)
 	c := brokertest.Open(t, k)
@@ -74,15 +72,13 @@ func TestARestartOfTheBrokerNeitherLosesNorRepeatsRecords(t *testing.T) {
 		}
 	})
 	unreachable := false
-	for _, command := range []string{"kill", "restart", "restart"} {
+	time.Sleep(time.Second) // let them work
+	k.Crash(t)
+	time.Sleep(3 * time.Second)
+	_, unreachable = c.Unreachable()
+	for range 2 {
 		time.Sleep(time.Second) // let them work
-		if out, err := exec.Command("../../../.ci/kafka", command).CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v: %s", command, err, out)
-		}
-		if command == "kill" {
-			time.Sleep(3 * time.Second)
-			_, unreachable = c.Unreachable()
-		}
+		k.Restart(t)
 	}
 	time.Sleep(3 * time.Second)
 	close(over)

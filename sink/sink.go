@@ -3,11 +3,28 @@ package sink
 import (
 	"context"
 
-	"github.com/weirstreams/weir/operator"
+	"github.com/weirstreams/weir"
 )
 
 // Writer writes the records of one task to a sink.
-type Writer[K, V any] = operator.Writer[K, V]
+//
+// All methods are called by the task's goroutine.
+type Writer[K, V any] interface {
+	// Add takes a record, to write it at once or later. The record, its headers included, is valid until Add returns.
+	// An error is one of the record: it goes to the error policy, as that of any function of the topology.
+	Add(ctx context.Context, r *weir.Record[K, V]) error
+	// Flush returns when everything that was added is written for good. It is called before each checkpoint, and the
+	// offsets of the records are committed only after it has returned nil. After an error that says to try again later
+	// (weir.RetryLaterError) it is called again, for the records that are not written yet; any other error ends the run. ctx ends
+	// when partitions have to be given up.
+	Flush(ctx context.Context) error
+	// Full reports whether the writer would like a checkpoint, and its Flush, soon: it holds much in memory.
+	Full() bool
+	// Discard forgets added records that are not written: they are going to be processed again.
+	Discard()
+	// Close is called when the task is closed. It forgets added records that were not flushed.
+	Close() error
+}
 
 // Sink is a place outside of Kafka. One value may be used at several places of a topology: it is connected and closed once,
 // and has a writer per place and task.

@@ -5,12 +5,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/sr"
+
+	"github.com/weirstreams/weir/internal/backoff"
 )
 
 // Client talks to a schema registry. It may be used by many goroutines at once and by many codecs, and needs no closing.
@@ -138,18 +138,15 @@ func (c *Client) brief() (context.Context, context.CancelFunc) {
 
 // retry calls f until it succeeds, fails for good, or has been repeated often enough.
 func (c *Client) retry(ctx context.Context, f func() error) error {
-	wait := c.config.RetryBase
+	waits := backoff.Policy{Base: c.config.RetryBase, Max: c.config.RetryMax, Jitter: 1}
 	for n := 0; ; n++ {
 		err := f()
 		if err == nil || n >= c.config.Retries || !worthRetrying(err) {
 			return err
 		}
-		select {
-		case <-ctx.Done():
+		if waits.Sleep(ctx, n+1) != nil {
 			return errors.Join(context.Cause(ctx), err)
-		case <-time.After(rand.N(wait) + 1):
 		}
-		wait = min(2*wait, c.config.RetryMax)
 	}
 }
 

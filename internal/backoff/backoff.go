@@ -25,6 +25,13 @@ type Policy struct {
 // Clock tells the time. clock.Clock implements it.
 type Clock interface{ Now() time.Time }
 
+// Again returns the wait for as long again as the failures have lasted, within the bounds of Wait. It doubles too, and counts the time
+// that the tries took.
+func (p Policy) Again(lasted time.Duration) time.Duration {
+	base := max(p.Base, 0)
+	return p.jittered(min(max(lasted, base), max(p.Max, base)))
+}
+
 // Wait returns the wait after a number of failures in a row, counted from 1; a number below 1 counts as 1. It lies between
 // (1-Jitter) times the doubled Base, and that, and is never negative.
 func (p Policy) Wait(failures int) time.Duration {
@@ -34,6 +41,11 @@ func (p Policy) Wait(failures int) time.Duration {
 	if n := max(failures, 1) - 1; n < bits.LeadingZeros64(uint64(base)) { // else the shift would overflow
 		wait = min(base<<n, most)
 	}
+	return p.jittered(wait)
+}
+
+// jittered takes the random share off a wait.
+func (p Policy) jittered(wait time.Duration) time.Duration {
 	if p.Jitter <= 0 {
 		return wait
 	}

@@ -50,6 +50,19 @@ func TestWaitsStayWithinTheirBounds(t *testing.T) {
 	}
 }
 
+func TestWaitsForAsLongAgainStayWithinTheirBounds(t *testing.T) {
+	p := backoff.Policy{Base: 2, Max: 10}
+	for lasted, want := range map[time.Duration]time.Duration{-1: 2, 0: 2, 2: 2, 7: 7, 11: 10, math.MaxInt64: 10} {
+		if got := p.Again(lasted); got != want {
+			t.Errorf("after %d: got %d, want %d", lasted, got, want)
+		}
+	}
+	p.Jitter, p.Random = 0.5, func() float64 { return 0.5 }
+	if got := p.Again(8); got != 6 {
+		t.Errorf("with jitter: got %d, want 6", got)
+	}
+}
+
 func TestJitterTakesItsShareOfTheWait(t *testing.T) {
 	for _, tc := range []struct {
 		jitter, random float64

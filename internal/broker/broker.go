@@ -14,7 +14,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/raw"
 )
 
 // TopicPartition names one partition of one topic.
@@ -26,18 +26,8 @@ type TopicPartition struct {
 // String returns "topic[partition]".
 func (tp TopicPartition) String() string { return fmt.Sprintf("%s[%d]", tp.Topic, tp.Partition) }
 
-// Record is one Kafka record as it lies in a batch. A nil Key or Value is null; an empty, non-nil one is empty.
-type Record struct {
-	Key, Value []byte
-	Headers    []weir.Header
-	// Millis is the timestamp in milliseconds since the Unix epoch.
-	Millis int64
-	// Offset is set by the broker. It is ignored when the record is sent.
-	Offset int64
-	// LeaderEpoch is the epoch of the leader that took the record, or -1 in message formats that do not say it. It is ignored
-	// when the record is sent.
-	LeaderEpoch int32
-}
+// Record is one Kafka record. It has a package of its own, which the operators can import.
+type Record = raw.Record
 
 // Batch holds consecutive records of one partition, as fetched.
 type Batch struct {

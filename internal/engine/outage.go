@@ -8,6 +8,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/backoff"
 	"github.com/weirstreams/weir/internal/broker"
 )
 
@@ -20,11 +21,8 @@ type place struct {
 	offset int64
 }
 
-const (
-	// firstOutageWait is how long the input is held back after a first try, longestOutageWait after many.
-	firstOutageWait   = 500 * time.Millisecond
-	longestOutageWait = 10 * time.Second
-)
+// outageWaits has how long the input is held back between tries.
+var outageWaits = backoff.Policy{Base: 500 * time.Millisecond, Max: 10 * time.Second}
 
 // isOutage reports whether a codec cannot reach a system that it needs. No record is the cause, and the outage passes.
 func isOutage(err error) bool { return errors.Is(err, codec.ErrOutage) }
@@ -55,8 +53,7 @@ func (w *Worker) waitOut(ctx context.Context, err error) error {
 	if err := w.goBack(ctx, fmt.Errorf("%w: %w", broker.ErrAborted, err)); err != nil {
 		return err
 	}
-	// As long again as it has lasted.
-	wait := min(max(waited, firstOutageWait), longestOutageWait)
+	wait := outageWaits.Again(waited)
 	if limit > 0 {
 		wait = min(wait, limit-waited)
 	}

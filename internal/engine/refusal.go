@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/weirstreams/weir/internal/backoff"
 	"github.com/weirstreams/weir/internal/broker"
 )
 
@@ -23,10 +24,10 @@ const (
 	// refusalPatience is how long the group may refuse offsets, again and again, before that is an error. It refuses
 	// them while it rebalances, which may wait for a member that is dead but not known to be.
 	refusalPatience = 10 * time.Minute
-	// firstRest is how long tasks rest after a first refusal, longestRest after many.
-	firstRest   = 100 * time.Millisecond
-	longestRest = 5 * time.Second
 )
+
+// rests has how long tasks rest after a number of refusals.
+var rests = backoff.Policy{Base: 100 * time.Millisecond, Max: 5 * time.Second}
 
 // refused notes that the group has refused offsets. It returns an error if it has done so for too long.
 func (w *Worker) refused(cause error) error {
@@ -39,7 +40,7 @@ func (w *Worker) refused(cause error) error {
 		return fmt.Errorf("the group has refused all checkpoints for %v: %w", refusalPatience, cause)
 	}
 	r.member = w.group.Member()
-	r.until = now.Add(min(longestRest, firstRest<<min(r.count-1, 10)))
+	r.until = rests.At(w.config.Clock, r.count)
 	return nil
 }
 

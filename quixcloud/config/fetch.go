@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/weirstreams/weir/internal/backoff"
 	"github.com/weirstreams/weir/secret"
 )
 
@@ -26,8 +27,7 @@ type contents struct {
 	token   secret.String
 	timeout time.Duration
 	limit   int64
-	base    time.Duration
-	most    time.Duration
+	waits   backoff.Policy
 	now     func() time.Time
 	log     *slog.Logger
 
@@ -46,7 +46,7 @@ const maxFlights = 16
 func newContents(c Config) *contents {
 	s := &contents{
 		client: c.HTTPClient, token: c.Token, timeout: c.RequestTimeout, limit: c.MaxContentBytes,
-		base: c.RetryBase, most: c.RetryMax, now: c.now, log: c.Logger, turns: make(chan struct{}, maxFlights),
+		waits: backoff.Policy{Base: c.RetryBase, Max: c.RetryMax}, now: c.now, log: c.Logger, turns: make(chan struct{}, maxFlights),
 	}
 	s.info.MaxSize, s.info.MaxBytes = c.CacheSize, c.CacheBytes
 	if s.client == nil {
@@ -202,10 +202,7 @@ func (s *contents) download(ctx context.Context, src *source) (data []byte, stat
 // retryAt returns when to try again after something has failed, with a number of failures in a row before this one. Whole
 // seconds are counted from the beginning of the second.
 func (s *contents) retryAt(failures int) time.Time {
-	pause := s.most
-	if failures < 63 && s.base <= s.most>>failures {
-		pause = s.base << failures
-	}
+	pause := s.waits.Wait(failures + 1)
 	now := s.now()
 	if pause >= time.Second {
 		now = now.Truncate(time.Second)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/backoff"
 	"github.com/weirstreams/weir/internal/broker"
 )
 
@@ -164,19 +165,19 @@ func (f *follower) take(t *table, b *broker.Batch) {
 	f.seen.Lag = lag
 }
 
+// reloads has the waits before the topic is read from the beginning again.
+var reloads = backoff.Policy{Base: time.Second, Max: time.Minute}
+
 // run follows the topic until ctx ends. After an error, which it records, it begins anew.
 func (f *follower) run(ctx context.Context) {
 	for {
 		err := f.follow(ctx)
-		for pause := time.Second; ctx.Err() == nil && err != nil; pause = min(2*pause, time.Minute) {
+		for failures := 1; ctx.Err() == nil && err != nil; failures++ {
+			pause := reloads.Wait(failures)
 			f.fail(time.Now(), err)
 			f.config.Logger.Error("configurations: cannot follow the topic, reading it again from the beginning",
 				"topic", f.config.Topic, "error", err, "in", pause)
-			select {
-			case <-time.After(pause):
-			case <-ctx.Done():
-			}
-			if ctx.Err() == nil {
+			if backoff.Sleep(ctx, pause) == nil {
 				err = f.load(ctx, nil)
 			}
 		}

@@ -29,26 +29,17 @@ func For[T any]() Codec[T] {
 		return coded.Codec()
 	}
 	t := reflect.TypeFor[T]()
-	switch t.Kind() {
-	case reflect.Slice:
-		// Only the predeclared byte: a slice of a named byte type is a list for JSON.
-		if t.Elem() == reflect.TypeFor[byte]() {
-			return retypeNuller[T, []byte](bytesCodec{})
-		}
-	case reflect.Struct:
-		if t.NumField() == 0 {
-			return retype[T, struct{}](emptyCodec{})
-		}
-	case reflect.Pointer:
-		if codec, ok := forScalar[T](t.Elem().Kind(), true); ok {
-			return codec
-		}
-	default:
-		if codec, ok := forScalar[T](t.Kind(), false); ok {
-			return codec
-		}
+	layout := layoutOf(t)
+	if layout == otherLayout {
+		return JSON[T]()
 	}
-	return JSON[T]()
+	if same, ok := predeclared(layout).(Codec[T]); ok {
+		return same
+	}
+	if layout.nullable() {
+		return retypedNuller[T]{retyped[T]{layout}}
+	}
+	return retyped[T]{layout}
 }
 
 // Coded is implemented by types that come with a codec of their own, such as row.Row. The method is called on the zero
@@ -57,82 +48,36 @@ type Coded[T any] interface {
 	Codec() Codec[T]
 }
 
-// forScalar returns the codec of a T that is of the given kind, or points to it, if there is a built-in one.
-func forScalar[T any](kind reflect.Kind, pointer bool) (Codec[T], bool) {
-	switch kind {
-	case reflect.String:
-		return scalar[T](String(), pointer), true
-	case reflect.Int:
-		return scalar[T](Int(), pointer), true
-	case reflect.Int32:
-		return scalar[T](Int32(), pointer), true
-	case reflect.Int64:
-		return scalar[T](Int64(), pointer), true
-	case reflect.Float32:
-		return scalar[T](Float32(), pointer), true
-	case reflect.Float64:
-		return scalar[T](Float64(), pointer), true
-	case reflect.Bool:
-		return scalar[T](Bool(), pointer), true
+// retyped lets the codec of a predeclared type serve a T of the same underlying type (or a pointer to one). It reads the
+// one as the other in place: such types have the same layout in memory, pointers for the garbage collector included. This costs
+// no allocation and no reflection for a record. The work is in functions without a type parameter, which are compiled once.
+type retyped[T any] struct{ layout layout }
+
+func (r retyped[T]) Append(dst []byte, c *Context, v T) ([]byte, error) {
+	dst, err := r.layout.append(dst, c, unsafe.Pointer(&v))
+	if err != nil {
+		rename(err, reflect.TypeFor[T]())
 	}
-	return nil, false
+	return dst, err
 }
 
-func scalar[T, U any](inner Codec[U], pointer bool) Codec[T] {
-	if pointer {
-		return retypeNuller[T, *U](nullable[U]{inner: inner})
+func (r retyped[T]) Decode(c *Context, data []byte) (v T, err error) {
+	if err = r.layout.decode(c, data, unsafe.Pointer(&v)); err != nil {
+		rename(err, reflect.TypeFor[T]())
 	}
-	return retype[T](inner)
+	return v, err
 }
 
-// retype makes a codec of T from one of U, which has the same underlying type.
-func retype[T, U any](inner Codec[U]) Codec[T] {
-	if same, ok := inner.(Codec[T]); ok {
-		return same
-	}
-	return retyped[T, U]{inner}
-}
-
-// retypeNuller is retype for types that have a null.
-func retypeNuller[T, U any](inner interface {
-	Codec[U]
-	Nuller[U]
-},
-) Codec[T] {
-	if same, ok := inner.(Codec[T]); ok {
-		return same
-	}
-	return retypedNuller[T, U]{retyped[T, U]{inner}, inner}
-}
-
-// retyped lets a codec of U serve a T of the same underlying type (or a pointer to it, if U is a pointer). Go has no
-// conversion between two type parameters, so it reads the one as the other in place: such types have the same layout in
-// memory, pointers for the garbage collector included. This costs no allocation and no reflection for a record.
-type retyped[T, U any] struct{ inner Codec[U] }
-
-func (r retyped[T, U]) Append(dst []byte, c *Context, v T) ([]byte, error) {
-	dst, err := r.inner.Append(dst, c, *(*U)(unsafe.Pointer(&v)))
-	return dst, renamed[T](err)
-}
-
-func (r retyped[T, U]) Decode(c *Context, data []byte) (T, error) {
-	v, err := r.inner.Decode(c, data)
-	return *(*T)(unsafe.Pointer(&v)), renamed[T](err)
-}
-
-// renamed puts the name of T into an error that names its underlying type. The inner codec made the error in the call
+// rename puts the name of a type into an error that names its underlying type. The inner codec made the error in the call
 // that just ended, so that nobody else has it yet.
-func renamed[T any](err error) error {
+func rename(err error, t reflect.Type) {
 	if e, ok := err.(*Error); ok { //nolint:errorlint // see above: what is further down belongs to a user's codec
-		e.Type = reflect.TypeFor[T]()
+		e.Type = t
 	}
-	return err
 }
 
 // retypedNuller is a retyped for a T with a null.
-type retypedNuller[T, U any] struct {
-	retyped[T, U]
-	nuller Nuller[U]
-}
+type retypedNuller[T any] struct{ retyped[T] }
 
-func (r retypedNuller[T, U]) IsNull(v T) bool { return r.nuller.IsNull(*(*U)(unsafe.Pointer(&v))) }
+// IsNull reads the first word of v, which is zero exactly if a pointer or slice is nil.
+func (r retypedNuller[T]) IsNull(v T) bool { return *(*unsafe.Pointer)(unsafe.Pointer(&v)) == nil }

@@ -87,7 +87,6 @@ func BenchmarkTimers(b *testing.B) {
 func init() {
 	for name, declare := range map[string]func(flights) flights{
 		"FlatMapSeq of two": func(s flights) flights { return s.FlatMapSeq(func(flight) iter.Seq[flight] { return both2 }) },
-		"FilterNot":         func(s flights) flights { return s.FilterNot(func(f flight) bool { return f.Delay < 0 }) },
 		"MapKey":            func(s flights) flights { return s.MapKey(func(f flight) string { return f.Destination }) },
 		"AddHeader":         func(s flights) flights { return s.AddHeader("h", func(flight) []byte { return header }) },
 		"Update of a pointer": func(s flights) flights {
@@ -165,7 +164,7 @@ func init() {
 			s.ToWith(flightsOut, stream.Write[string, flight]{Key: func(r flightRecord) string { return r.Value.Destination }})
 			return s
 		},
-		"Table": func(s flights) flights { return s.Table("rows").Stream() },
+		"TableOf": func(s flights) flights { return stream.TableOf(s, "rows").Stream() },
 		"Process": func(s flights) flights {
 			return s.Process(store.None(), func(struct{}) weir.Processor[string, flight, string, flight] { return &forwarder{} })
 		},

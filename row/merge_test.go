@@ -140,7 +140,7 @@ func TestMergesFitAllJoins(t *testing.T) {
 	} {
 		s.To(stream.NewTopic(fmt.Sprint("out-", i), codec.String(), row.JSON()))
 	}
-	left, right := l.Table("left"), r.Table("right")
+	left, right := stream.TableOf(l, "left"), stream.TableOf(r, "right")
 	l.JoinTable(right, row.MergeKeepLeft).Peek(func(row.Row) {})
 	l.LeftJoinTable(right, row.MergeKeepRight).Peek(func(row.Row) {})
 	left.Join(right, row.MergeKeepLeft).Stream().Peek(func(row.Row) {})

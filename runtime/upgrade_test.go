@@ -135,7 +135,7 @@ func TestUpgrades(t *testing.T) {
 		}, func(p pipe) { p.input().LeftJoinAsOf(p.second(), join.Grace(time.Hour), pairUp).To(p.out) }, nil, false},
 		"kind of a join, from as-of to a table": {func(p pipe) {
 			p.input().LeftJoinAsOf(p.second(), join.Grace(time.Hour).Name("j"), pairUp).To(p.out)
-		}, func(p pipe) { p.input().LeftJoinTable(p.second().Table("j"), pairUp).To(p.out) }, []stream.Change{
+		}, func(p pipe) { p.input().LeftJoinTable(stream.TableOf(p.second(), "j"), pairUp).To(p.out) }, []stream.Change{
 			{Kind: stream.StateReused, Topic: "changelog__GROUP--IN--OTHER--j"},
 		}, false},
 		"duplicates of a join": {func(p pipe) { p.input().LeftJoinAsOf(p.second(), join.Grace(time.Hour).Name("j"), pairUp).To(p.out) }, func(p pipe) {

@@ -6,11 +6,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"time"
 	"unsafe"
-
-	"github.com/tidwall/btree"
 
 	"github.com/weirstreams/weir/codec"
 )
@@ -39,7 +36,7 @@ type table[S any] struct {
 	// earliest is not after the first time in the index.
 	earliest int64
 	// changed are the keys of the entries that differ from the database, in order, or nil if nobody has asked for them.
-	changed *btree.BTreeG[string]
+	changed *keySet
 	key     []byte // scratch
 	index   []byte // scratch
 	value   []byte // scratch
@@ -210,7 +207,7 @@ func (t *table[S]) size(r *row[S], encoded int) int {
 
 func (t *table[S]) touch(e *entry[row[S]]) {
 	if t.changed != nil && e.state == clean {
-		t.changed.Set(e.key)
+		t.changed.add(e.key)
 	}
 	t.cache.touch(e)
 }
@@ -218,22 +215,14 @@ func (t *table[S]) touch(e *entry[row[S]]) {
 // changedUnder returns the keys with a prefix and with entries that differ from the database, sorted.
 func (t *table[S]) changedUnder(prefix string) []string {
 	if t.changed == nil {
-		t.changed = btree.NewBTreeGOptions(func(a, b string) bool { return a < b }, btree.Options{NoLocks: true})
+		t.changed = newKeySet()
 		for _, entries := range [][]*entry[row[S]]{t.cache.dirty, t.cache.flushing} {
 			for _, e := range entries {
-				t.changed.Set(e.key)
+				t.changed.add(e.key)
 			}
 		}
 	}
-	var keys []string
-	t.changed.Ascend(prefix, func(key string) bool {
-		if !strings.HasPrefix(key, prefix) {
-			return false
-		}
-		keys = append(keys, key)
-		return true
-	})
-	return keys
+	return t.changed.under(prefix)
 }
 
 // scan calls f for each key with a prefix that has a live state, in order, until f returns false. f may change states;

@@ -13,7 +13,7 @@ import (
 // after it that are not in the database yet. An entry is a hint: whether the window is still there, and still ends then,
 // is looked up when it is due.
 type endIndex struct {
-	tree    *btree.BTreeG[endEntry]
+	tree    sorted[endEntry]
 	horizon int64
 	// flushing are entries after the horizon that the running checkpoint writes to the database.
 	flushing []endEntry
@@ -25,12 +25,14 @@ type endEntry struct {
 	start int64
 }
 
+//go:noinline
 func (x *endIndex) reset() {
 	*x = endIndex{horizon: NoTime, tree: btree.NewBTreeGOptions(func(a, b endEntry) bool {
 		return cmp.Or(cmp.Compare(a.end, b.end), cmp.Compare(a.key, b.key), cmp.Compare(a.start, b.start)) < 0
 	}, btree.Options{NoLocks: true})}
 }
 
+func (x *endIndex) add(e endEntry)    { x.tree.Set(e) }
 func (x *endIndex) remove(e endEntry) { x.tree.Delete(e) }
 
 func (x *endIndex) flushed(e endEntry) {
@@ -61,7 +63,7 @@ func (s *Windowed[A]) Index(w *Window[A]) {
 		s.ends.remove(endEntry{w.end, s.current.key, w.Start})
 	}
 	w.indexed, w.end = true, end
-	s.ends.tree.Set(endEntry{end, s.current.key, w.Start})
+	s.ends.add(endEntry{end, s.current.key, w.Start})
 }
 
 // Due takes the entry with the smallest end out of the index, if that is not after limit, places the store on its key

@@ -236,9 +236,9 @@ func ExampleTopology_Table() {
 }
 
 // A table of what a stream has made of its topic.
-func ExampleStream_Table() {
+func ExampleTableOf() {
 	t := stream.NewTopology()
-	t.From(levels).Map(strings.ToUpper).Table("levels").To(words)
+	stream.TableOf(t.From(levels).Map(strings.ToUpper), "levels").To(words)
 
 	meet(t, "0 level low")
 	// Output: 0 LOW

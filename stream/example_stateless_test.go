@@ -25,14 +25,6 @@ func ExampleStream_FlatMapSeq() {
 	// k weir
 }
 
-func ExampleStream_FilterNot() {
-	t := stream.NewTopology()
-	t.From(lines).FilterNot(func(line string) bool { return line == "" }).To(words)
-
-	run(t, words, "", "weir")
-	// Output: k weir
-}
-
 func ExampleStream_MapKey() {
 	t := stream.NewTopology()
 	t.From(lines).MapKey(strings.ToUpper).To(words)

@@ -173,7 +173,7 @@ func TestDiffSeesOtherTypesAndCodecs(t *testing.T) {
 			"states were window.SumState[int] as window.sumCodec[int] of codec.intCodec and are window.SumState[float64] as window.sumCodec[float64] of codec.float64Codec",
 		},
 		"table": {
-			func(s textStream) { read(s.Table("s").Stream()) }, func(s textStream) { read(s.Map(func(string) int { return 0 }).Table("s").Stream()) },
+			func(s textStream) { read(stream.TableOf(s, "s").Stream()) }, func(s textStream) { read(stream.TableOf(s.Map(func(string) int { return 0 }), "s").Stream()) },
 			"states were string as codec.stringCodec and are int as codec.intCodec",
 		},
 		"nothing": {mapState(codec.String(), store.NewCell[int]("s")), mapState(codec.String(), store.NewCell[int]("s").WithTTL(time.Hour)), ""},
@@ -273,7 +273,7 @@ func TestAllStoresNameTheirTypes(t *testing.T) {
 	nothing := func(string, *string) string { return "" }
 	s.LeftJoinAsOf(s, join.Grace(time.Hour).Tolerance(time.Second).Nearest(), nothing)
 	s.LeftJoinInterval(s, join.Within(0, 0), nothing)
-	joins.Table(topic("table")).LeftJoin(s.Table("other"), nothing)
+	joins.Table(topic("table")).LeftJoin(stream.TableOf(s, "other"), nothing)
 	topologies["joins"] = joins
 	for name, topology := range topologies {
 		for _, s := range topology.Inventory().Streams {

@@ -203,7 +203,7 @@ func TestNilOfAFunctionIsNull(t *testing.T) {
 	})
 	odd.Aggregate("total", window.Count[*int64]()).To(counts)
 	odd.Update(func(v *int64) { *v++ }).To(updated)
-	odd.Table("odd").LeftJoin(topology.Table(stream.NewTopic("right", codec.String(), codec.String())), func(l *int64, _ *string) *string {
+	stream.TableOf(odd, "odd").LeftJoin(topology.Table(stream.NewTopic("right", codec.String(), codec.String())), func(l *int64, _ *string) *string {
 		if *l == 3 {
 			return nil
 		}

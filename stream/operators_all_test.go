@@ -91,7 +91,7 @@ func TestOperatorsWithoutAFunctionPassRecordsOn(t *testing.T) {
 			if s := topology.From(in); declare != nil {
 				declare(s).To(out)
 			} else {
-				s.Table("rows").Stream().To(out)
+				stream.TableOf(s, "rows").Stream().To(out)
 			}
 			d := testkit.New(t, topology)
 			d.Input(in).SendRecords(records...)
@@ -131,9 +131,6 @@ func init() {
 		return s.FlatMapSeqRecord(func(ctx context.Context, r textRecord) iter.Seq2[string, error] {
 			return failing(r.Value, p.tryRecord(ctx, r))
 		})
-	})
-	add("FilterNot", "filternot-1", keeps, false, false, func(s textStream, p *probe) textStream {
-		return s.FilterNot(func(v string) bool { p.seeValue(v); return v == "drop" })
 	})
 	add("MapKey", "mapkey-1", mapsKey, false, false, func(s textStream, p *probe) textStream {
 		return s.MapKey(func(v string) string { p.seeValue(v); return "new" })

@@ -102,24 +102,24 @@ var joinOperators = []struct {
 		})
 	}},
 	{"JoinTable", "jointable-1", true, false, false, func(l, r textStream, p *probe) textStream {
-		return l.JoinTable(r.Table("rows"), func(l string, _ string) string {
+		return l.JoinTable(stream.TableOf(r, "rows"), func(l string, _ string) string {
 			p.seeValue(l)
 			return "new"
 		})
 	}},
 	{"JoinTableRecord", "jointable-1", true, true, true, func(l, r textStream, p *probe) textStream {
-		return l.JoinTableRecord(r.Table("rows"), func(ctx context.Context, l textRecord, _ string) (string, error) {
+		return l.JoinTableRecord(stream.TableOf(r, "rows"), func(ctx context.Context, l textRecord, _ string) (string, error) {
 			return "new", p.tryRecord(ctx, l)
 		})
 	}},
 	{"LeftJoinTable", "jointable-1", true, false, false, func(l, r textStream, p *probe) textStream {
-		return l.LeftJoinTable(r.Table("rows"), func(l string, _ *string) string {
+		return l.LeftJoinTable(stream.TableOf(r, "rows"), func(l string, _ *string) string {
 			p.seeValue(l)
 			return "new"
 		})
 	}},
 	{"LeftJoinTableRecord", "jointable-1", true, true, true, func(l, r textStream, p *probe) textStream {
-		return l.LeftJoinTableRecord(r.Table("rows"), func(ctx context.Context, l textRecord, _ *string) (string, error) {
+		return l.LeftJoinTableRecord(stream.TableOf(r, "rows"), func(ctx context.Context, l textRecord, _ *string) (string, error) {
 			return "new", p.tryRecord(ctx, l)
 		})
 	}},

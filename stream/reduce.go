@@ -14,16 +14,18 @@ import (
 // and the next value. The first value of a key is taken as it is. The result so far is emitted with each record, with
 // its key, time and headers, and kept in the cell. Null values are dropped; records with a null key are skipped and
 // counted. f must not change its arguments.
-func (s Stream[K, V]) Reduce(cell *store.CellHandle[V], f func(soFar, next V) V) Stream[K, V] {
-	return s.reduce(cell, func(_ context.Context, soFar V, r *weir.Record[K, V]) (V, error) { return f(soFar, r.Value), nil }).checked(f == nil)
+func (s Stream[K, V]) Reduce[F ~func(soFar, next V) V](cell *store.CellHandle[V], f F) Stream[K, V] {
+	return reduce(s, cell, func(_ context.Context, soFar V, r *weir.Record[K, V]) (V, error) { return f(soFar, r.Value), nil }).checked(f == nil)
 }
 
 // ReduceRecord is Reduce with a function that sees the whole next record and can fail.
-func (s Stream[K, V]) ReduceRecord(cell *store.CellHandle[V], f func(ctx context.Context, soFar V, next weir.Record[K, V]) (V, error)) Stream[K, V] {
-	return s.reduce(cell, func(ctx context.Context, soFar V, r *weir.Record[K, V]) (V, error) { return f(ctx, soFar, *r) }).checked(f == nil)
+func (s Stream[K, V]) ReduceRecord[F ~func(ctx context.Context, soFar V, next weir.Record[K, V]) (V, error)](
+	cell *store.CellHandle[V], f F,
+) Stream[K, V] {
+	return reduce(s, cell, func(ctx context.Context, soFar V, r *weir.Record[K, V]) (V, error) { return f(ctx, soFar, *r) }).checked(f == nil)
 }
 
-func (s Stream[K, V]) reduce(cell *store.CellHandle[V], f func(context.Context, V, *weir.Record[K, V]) (V, error)) Stream[K, V] {
+func reduce[K, V any](s Stream[K, V], cell *store.CellHandle[V], f func(context.Context, V, *weir.Record[K, V]) (V, error)) Stream[K, V] {
 	return s.stateful("reduce", cell, s.key, func(env *operator.Env, node int, next operator.Receiver[K, V]) (operator.Receiver[K, V], error) {
 		return operator.NewReduce(env, node, cell, s.key, f, next)
 	})

@@ -34,14 +34,14 @@ func (t *Topology) Table[K, V any](topic Topic[K, V]) Table[K, V] {
 	if value == nil {
 		value = codec.For[V]() // which is reported by From
 	}
-	return t.From(topic).table("table_"+topic.name, value)
+	return tableOf(t.From(topic), "table_"+topic.name, value)
 }
 
-// Table makes a table of a stream: a record is the new row of its key, and a null value deletes the row. The rows are kept
+// TableOf makes a table of a stream: a record is the new row of its key, and a null value deletes the row. The rows are kept
 // in a store of the given name, encoded with codec.For.
-func (s Stream[K, V]) Table(name string) Table[K, V] { return s.table(name, codec.For[V]()) }
+func TableOf[K, V any](s Stream[K, V], name string) Table[K, V] { return tableOf(s, name, codec.For[V]()) }
 
-func (s Stream[K, V]) table(name string, value codec.Codec[V]) Table[K, V] {
+func tableOf[K, V any](s Stream[K, V], name string, value codec.Codec[V]) Table[K, V] {
 	handle := store.NewCell(name, store.WithCodec(value))
 	n := &graph.Node{Kind: "table", Detail: name, Stores: []string{name}}
 	n.Keep(name, typename.Codec(s.key), typename.Codec(value))

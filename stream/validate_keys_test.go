@@ -104,7 +104,7 @@ var keyUses = map[string]func(t *stream.Topology, s textStream) string{
 		read(s.Window(window.Tumbling(time.Second)).Aggregate(window.Count[string]()).Final())
 		return above()
 	},
-	"Table": func(_ *stream.Topology, s textStream) string { s.Table("t").To(out); return line() },
+	"TableOf": func(_ *stream.Topology, s textStream) string { stream.TableOf(s, "t").To(out); return line() },
 	"the left side of JoinAsOf": func(t *stream.Topology, s textStream) string {
 		s.JoinAsOf(t.From(topic("right")), join.Grace(time.Hour), both).To(out)
 		return above()
@@ -222,8 +222,8 @@ func TestJoinsOfKeysInDifferentCodecsAreRefused(t *testing.T) {
 	inJSON := stream.NewTopic("json", codec.JSON[string](), codec.String())
 	for name, declare := range map[string]func(left, right textStream) textStream{
 		"a join":              func(l, r textStream) textStream { return l.JoinAsOf(r, join.Grace(time.Hour), both) },
-		"a join with a table": func(l, r textStream) textStream { return l.JoinTable(r.Table("t"), both) },
-		"a join of tables":    func(l, r textStream) textStream { return l.Table("l").Join(r.Table("r"), both).Stream() },
+		"a join with a table": func(l, r textStream) textStream { return l.JoinTable(stream.TableOf(r, "t"), both) },
+		"a join of tables":    func(l, r textStream) textStream { return stream.TableOf(l, "l").Join(stream.TableOf(r, "r"), both).Stream() },
 		"state behind Merge":  func(l, r textStream) textStream { return l.Merge(r).Filter(noNothing).MapState(cellHandle, first) },
 		"a join with WithKeyCodec": func(l, r textStream) textStream {
 			return l.JoinAsOf(r.WithKeyCodec(codec.String()), join.Grace(time.Hour), both)

@@ -21,7 +21,7 @@ func TestOfEqualTimesTheRightSideIsReadFirst(t *testing.T) {
 		}
 		return l + *r
 	}
-	latest := func(s text, name string) stream.Table[string, string] { return s.Table(name) }
+	latest := func(s text, name string) stream.Table[string, string] { return stream.TableOf(s, name) }
 	joins := map[string]struct {
 		of   func(left, right text) text
 		want string

@@ -24,7 +24,7 @@ func startGrown(t *testing.T, topology *stream.Topology) error {
 
 func TestPartitionsThatAreAddedToTheInputOfStateAreRefused(t *testing.T) {
 	topology := stream.NewTopology()
-	topology.From(topicA).Table("rows").To(topicOut)
+	stream.TableOf(topology.From(topicA), "rows").To(topicOut)
 	err := startGrown(t, topology)
 	if err == nil {
 		t.Fatal("the partition is accepted")
@@ -51,8 +51,8 @@ func TestPartitionsThatAreAddedToTheInputOfAStatelessStreamAreRead(t *testing.T)
 func TestPartitionsThatWereAddedToTheInputOfStateAreRefusedAtTheStart(t *testing.T) {
 	topology := stream.NewTopology()
 	s := topology.From(topicA)
-	s.Table("rows").To(topicOut)
-	s.Table("others").Stream().Peek(func(string) {})
+	stream.TableOf(s, "rows").To(topicOut)
+	stream.TableOf(s, "others").Stream().Peek(func(string) {})
 	c := newCluster(t, topology, 2)
 	if err := c.broker.AddPartitions(orders.Name(), 5); err != nil {
 		t.Fatal(err)

@@ -193,7 +193,7 @@ func TestTopicsOfAForeignKeyJoinFitTheSideThatReadsThem(t *testing.T) {
 		return stream.NewTopic(name, codec.String(), codec.String())
 	}
 	left := topology.Table(text("left"))
-	right := topology.From(text("right")).GroupByKeyWith(stream.Repartition[string, string]{Name: "wide", Partitions: 5}).Table("wide")
+	right := stream.TableOf(topology.From(text("right")).GroupByKeyWith(stream.Repartition[string, string]{Name: "wide", Partitions: 5}), "wide")
 	left.JoinForeignKey("far", right, func(row string) (string, bool) { return row, true }, func(l, r string) string { return l + r }).
 		Stream().Peek(func(string) {})
 	retention := map[string]string{"retention.ms": "1000", "retention.bytes": "10"}

@@ -39,7 +39,7 @@ var layers = [][]string{
 	{"internal/engine"},
 	{"kafka"},
 	{"runtime", "testkit", "quixcloud"},
-	{"examples"},
+	{"examples", "internal/compilecost"},
 	{"docs"},
 }
 

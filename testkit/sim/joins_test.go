@@ -72,8 +72,8 @@ func selfJoin(faulty func() error) *stream.Topology {
 func tables(faulty func() error) *stream.Topology {
 	t := stream.NewTopology()
 	left, right := t.From(orders), t.From(returns)
-	sold := left.Table("sold")
-	returned := right.Table("returned")
+	sold := stream.TableOf(left, "sold")
+	returned := stream.TableOf(right, "returned")
 	sold.OuterJoin(returned, func(l, r *order) order { return pairOf(faulty, l, r) }).To(out)
 	left.LeftJoinTable(sold.Join(returned, func(l, r order) line { return line{ID: l.ID*1000 + r.ID} }), func(o order, l *line) line {
 		if l == nil {
@@ -107,18 +107,18 @@ func foreignKeyJoin(faulty func() error) *stream.Topology {
 
 // rowsThatGo is a table of which some rows are deleted.
 func rowsThatGo(s stream.Stream[string, order], name string) stream.Table[string, *order] {
-	return s.Map(func(o order) *order {
+	return stream.TableOf(s.Map(func(o order) *order {
 		if o.Amount%5 == 0 {
 			return nil
 		}
 		return &o
-	}).GroupByKey(name).Table(name)
+	}).GroupByKey(name), name)
 }
 
 // foreignKeySelfJoin joins the orders of customers with those of others.
 func foreignKeySelfJoin(faulty func() error) *stream.Topology {
 	t := stream.NewTopology()
-	sold := t.From(orders).Table("sold")
+	sold := stream.TableOf(t.From(orders), "sold")
 	sold.JoinForeignKey("other", sold,
 		func(o order) (string, bool) { return fmt.Sprint("customer ", o.Amount%4), o.Amount%3 != 0 },
 		func(l, r order) order { return pairOf(faulty, &l, &r) }).To(out)

@@ -76,7 +76,6 @@ func rekeying(s stream.Stream[string, trade]) {
 	s.AddHeader("h", func(t trade) string { return "" })                                                                       // ERROR cannot use \(func
 	s.Update(func(t *trade) {})                                                                                                // ERROR cannot use \(func
 	s.UpdateRecord(func(context.Context, trade) error { return nil })                                                          // ERROR cannot use \(func
-	s.FilterNot(price)                                                                                                         // ERROR cannot use price
 	s.FlatMapSeq(func(t trade) []trade { return nil })                                                                         // ERROR does not match
 }
 
@@ -97,7 +96,7 @@ func branches(s stream.Stream[string, trade], q stream.Stream[string, quote]) {
 func moreStates(s stream.Stream[string, trade]) {
 	s.Reduce(store.NewCell[trade]("c"), func(soFar, next trade) trade { return next })
 	s.Reduce(numbers, func(soFar, next trade) trade { return next })                   // ERROR cannot use numbers
-	s.Reduce(store.NewCell[trade]("c"), func(soFar, next trade) int { return 0 })      // ERROR cannot use \(func
+	s.Reduce(store.NewCell[trade]("c"), func(soFar, next trade) int { return 0 })      // ERROR does not satisfy
 	s.Aggregate("a", window.Sum(bid))                                                  // ERROR does not match
 	s.FilterState(numbers, func(c *store.Map[int, int], t trade) bool { return true }) // ERROR does not match
 	s.FlatMapState(numbers, func(c *store.Cell[int], t trade) trade { return t })      // ERROR does not match

@@ -20,8 +20,8 @@ import (
 // Source is something to fetch: a directory of files.
 type Source struct {
 	Name string // the beginning of its directory in the cache
-	// Lists are files of the repository that say what to fetch, such as a package-lock.json. The source is fetched again
-	// when they change.
+	// Lists are files of the repository with the names of packages, such as a package-lock.json. The source is fetched
+	// again when they change.
 	Lists []string
 	// Sums has the SHA-256 of each fetched file, as sha256sum prints them.
 	Sums string
@@ -107,12 +107,12 @@ func (c *Cache) Sums(ctx context.Context, s Source) (string, error) {
 }
 
 // fetched calls use with a directory of the fetched files, which it removes afterwards.
-func (c *Cache) fetched(ctx context.Context, s Source, use func(files string) error) error {
+func (c *Cache) fetched(ctx context.Context, s Source, use func(files string) error) (err error) {
 	part, err := os.MkdirTemp(filepath.Join(c.Dir, "servers"), s.Name+".part-")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(part)
+	defer func() { err = errors.Join(err, os.RemoveAll(part)) }()
 	var failed error
 	for attempt := range 2 { // a network may fail once
 		if attempt > 0 {
@@ -182,16 +182,14 @@ func lock(ctx context.Context, file string) (unlock func(), err error) {
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
-			return func() { f.Close() }, nil
+			return func() { _ = f.Close() }, nil // nothing was written
 		}
 		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
-			f.Close()
-			return nil, fmt.Errorf("lock %s: %w", file, err)
+			return nil, errors.Join(fmt.Errorf("lock %s: %w", file, err), f.Close())
 		}
 		select {
 		case <-ctx.Done():
-			f.Close()
-			return nil, context.Cause(ctx)
+			return nil, errors.Join(context.Cause(ctx), f.Close())
 		case <-time.After(100 * time.Millisecond):
 		}
 	}

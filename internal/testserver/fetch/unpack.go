@@ -180,8 +180,7 @@ func write(root *os.Root, name string, content io.Reader, mode os.FileMode) erro
 		return err
 	}
 	if _, err := io.Copy(f, content); err != nil {
-		f.Close()
-		return err
+		return errors.Join(err, f.Close())
 	}
 	return f.Close()
 }

@@ -3,6 +3,7 @@
 package server
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,21 +27,18 @@ func newDirectory(parent string) (dir string, unlock func(), err error) {
 		return "", nil, err
 	}
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		lock.Close()
-		return "", nil, err
+		return "", nil, errors.Join(err, lock.Close())
 	}
 	// Servers of other users go through it; data are below, with the rights that each server gives them.
 	if err := os.Chmod(made, 0o755); err != nil {
-		lock.Close()
-		return "", nil, err
+		return "", nil, errors.Join(err, lock.Close())
 	}
 	// It gets its name with the lock, so that no other process takes it for forgotten before.
 	dir = filepath.Join(parent, directoryPrefix+strings.TrimPrefix(filepath.Base(made), unfinished))
 	if err := os.Rename(made, dir); err != nil {
-		lock.Close()
-		return "", nil, err
+		return "", nil, errors.Join(err, lock.Close())
 	}
-	return dir, func() { lock.Close() }, nil
+	return dir, func() { _ = lock.Close() }, nil // nothing was written
 }
 
 // removeForgotten removes the directories of processes that were killed: those with a lock that nobody holds. It leaves
@@ -57,7 +55,7 @@ func removeForgotten(parent string) {
 			syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
 			_ = os.RemoveAll(filepath.Dir(file)) // the next call tries again
 		}
-		lock.Close()
+		_ = lock.Close() // nothing was written
 	}
 }
 

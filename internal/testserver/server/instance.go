@@ -19,7 +19,7 @@ import (
 	"github.com/weirstreams/weir/internal/testserver/process"
 )
 
-// Instance is one server of a session: its directory, its programs, and what it gives the command.
+// Instance is one server of a session: its directory, its programs, and the variables and verbs that it gives the command.
 type Instance struct {
 	// Dir is an empty directory for data and configuration. It is removed with the session.
 	Dir string

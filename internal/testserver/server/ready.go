@@ -26,8 +26,7 @@ func Listens(port int) Ready {
 		if err != nil {
 			return false
 		}
-		connection.Close()
-		return true
+		return connection.Close() == nil
 	}
 }
 
@@ -44,7 +43,7 @@ func Answers(url string) Ready {
 		if err != nil {
 			return false
 		}
-		response.Body.Close()
+		defer response.Body.Close()
 		return response.StatusCode == http.StatusOK
 	}
 }

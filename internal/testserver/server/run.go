@@ -18,7 +18,7 @@ import (
 	"github.com/weirstreams/weir/internal/testserver/process"
 )
 
-// Options say what to run.
+// Options name the servers and the command.
 type Options struct {
 	Servers []Server
 	Command []string // with its arguments; without one the servers run until the context ends

@@ -33,7 +33,7 @@ type session struct {
 	dead     chan struct{}
 }
 
-// attempts is how often a server is started whose port another process has taken in between.
+// attempts is the number of times that a server is started, each time with other ports, while another process takes its ports.
 const attempts = 3
 
 func newSession(o Options) (*session, error) {

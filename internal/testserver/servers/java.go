@@ -15,10 +15,10 @@ import (
 func requireJava(ctx context.Context, oldest int) error {
 	version, err := javaVersion(ctx)
 	if err != nil {
-		return fmt.Errorf("Java %d or newer is missing (Debian: openjdk-17-jre-headless): %w", oldest, err)
+		return fmt.Errorf("java is missing: install version %d or newer (Debian: openjdk-17-jre-headless): %w", oldest, err)
 	}
 	if version < oldest {
-		return fmt.Errorf("Java %d is too old: install %d or newer (Debian: openjdk-17-jre-headless)", version, oldest)
+		return fmt.Errorf("java %d is too old: install version %d or newer (Debian: openjdk-17-jre-headless)", version, oldest)
 	}
 	return nil
 }

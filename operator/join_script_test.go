@@ -2,15 +2,10 @@ package operator_test
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
@@ -19,54 +14,26 @@ import (
 	"github.com/weirstreams/weir/testkit"
 )
 
-// The scripts say what joins do:
+// The scripts in testdata/join show the results of joins. Each record has a side, a key (- is null), an event time in
+// milliseconds, and a value (- is null):
 //
-//	asof left grace 10ms            the definition, first
-//	# EX-38                         a remark
-//	R k 15 a                        side, key (- is null), event time in milliseconds, value (- is null)
+//	asof left grace 10ms
+//	R k 15 a
 //	L k 20 x
-//	  (x, a) at 20                  what comes of it
+//	----
+//	R k 15 a
+//	L k 20 x
+//	  (x, a) at 20                  a result
 //	  deleted at 20                 a null: the row is not there any more
-//	  late                          it was not kept
-//	  null key                      it was skipped
+//	  late                          the record was not kept
+//	  null key                      the record was skipped
 //
 // A result for another key than the record's is shown with that key. The definition "streamtable" joins the left stream with the
-// table of the right topic, "tables" the tables of both, and "foreign" those by what is before the slash in a left row.
+// table of the right topic, "tables" the tables of both, and "foreign" those by the part of a left row before the slash.
 func TestJoinScripts(t *testing.T) {
-	paths, err := filepath.Glob("testdata/join/*.txt")
-	if err != nil || len(paths) == 0 {
-		t.Fatal("no scripts: ", err)
-	}
-	between := []struct {
-		name string
-		do   func(*testkit.Driver)
-	}{
-		{"undisturbed", func(*testkit.Driver) {}},
-		{"restarted", (*testkit.Driver).Restart},
-		{"crashed", func(d *testkit.Driver) { d.Checkpoint(); d.Crash(testkit.KeepState) }},
-		{"crashed with loss of state", func(d *testkit.Driver) { d.Checkpoint(); d.Crash(testkit.LoseState) }},
-	}
-	for _, path := range paths {
-		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) {
-			script, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if *update {
-				if err := os.WriteFile(path, []byte(runJoinScript(t, string(script), between[0].do)), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			for _, b := range between {
-				t.Run(b.name, func(t *testing.T) {
-					if diff := cmp.Diff(string(script), runJoinScript(t, string(script), b.do)); diff != "" {
-						t.Errorf("%s (-want +got):\n%s", path, diff)
-					}
-				})
-			}
-		})
-	}
+	runScripts(t, "testdata/join", func(t *testing.T, definition []string) player {
+		return joinPlayer{testkit.New(t, joinTopology(t, definition))}
+	})
 }
 
 var (
@@ -75,90 +42,56 @@ var (
 	joinOut   = stream.NewTopic("joined", codec.String(), codec.String())
 )
 
-func runJoinScript(t *testing.T, script string, between func(*testkit.Driver)) string {
+type joinPlayer struct{ d *testkit.Driver }
+
+func (p joinPlayer) driver() *testkit.Driver { return p.d }
+
+func (p joinPlayer) play(t *testing.T, fields []string) (lines []string) {
 	t.Helper()
-	var out strings.Builder
-	var d *testkit.Driver
-	for line := range strings.Lines(script) {
-		line = strings.TrimRight(line, "\n")
-		fields := strings.Fields(line)
-		switch {
-		case len(fields) == 0 || fields[0] == "#":
-			fmt.Fprintln(&out, line)
-			continue
-		case strings.HasPrefix(line, " "):
-			continue // results of the last run
-		}
-		fmt.Fprintln(&out, line)
-		if d == nil {
-			d = testkit.New(t, joinTopology(t, fields))
-			continue
-		}
-		if len(fields) != 4 {
-			t.Fatalf("record %q: want side, key, time and value", line)
-		}
-		millis, err := strconv.ParseInt(fields[2], 10, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r := testkit.Record[string, string]{
-			Key: fields[1], Value: fields[3], Time: time.UnixMilli(millis), ValueNull: fields[3] == "-", KeyNull: fields[1] == "-",
-			Headers: []weir.Header{{Key: "of", Value: []byte(fields[3])}},
-		}
-		topic := joinLeft
-		if fields[0] == "R" {
-			topic = joinRight
-		}
-		before := joinCounts(d)
-		output := d.Output(joinOut)
-		output.Read()
-		d.Input(topic).SendRecords(r)
-		for _, result := range output.Read() {
-			fmt.Fprint(&out, "  ")
-			if result.Key != r.Key {
-				fmt.Fprint(&out, result.Key, ": ")
-			}
-			value := result.Value
-			if result.ValueNull {
-				value = "deleted"
-			}
-			fmt.Fprintf(&out, "%s at %d", value, result.Time.UnixMilli())
-			for _, h := range result.Headers {
-				fmt.Fprintf(&out, " %s=%s", h.Key, h.Value)
-			}
-			fmt.Fprintln(&out)
-		}
-		after := joinCounts(d)
-		if after.Late != before.Late {
-			fmt.Fprintln(&out, "  late")
-		}
-		if after.NullKeys != before.NullKeys {
-			fmt.Fprintln(&out, "  null key")
-		}
-		between(d)
+	if len(fields) != 4 {
+		t.Fatalf("record %q: want side, key, time and value", fields)
 	}
-	return out.String()
+	r := testkit.Record[string, string]{
+		Key: fields[1], Value: fields[3], Time: scriptTime(t, fields[2]), ValueNull: fields[3] == "-", KeyNull: fields[1] == "-",
+		Headers: []weir.Header{{Key: "of", Value: []byte(fields[3])}},
+	}
+	topic := joinLeft
+	if fields[0] == "R" {
+		topic = joinRight
+	}
+	before := counts(p.d)
+	output := p.d.Output(joinOut)
+	output.Read()
+	p.d.Input(topic).SendRecords(r)
+	for _, result := range output.Read() {
+		line := result.Value
+		if result.ValueNull {
+			line = "deleted"
+		}
+		if result.Key != r.Key {
+			line = result.Key + ": " + line
+		}
+		line += fmt.Sprintf(" at %d", result.Time.UnixMilli())
+		for _, h := range result.Headers {
+			line += fmt.Sprintf(" %s=%s", h.Key, h.Value)
+		}
+		lines = append(lines, line)
+	}
+	after := counts(p.d)
+	if after.Late != before.Late {
+		lines = append(lines, "late")
+	}
+	if after.NullKeys != before.NullKeys {
+		lines = append(lines, "null key")
+	}
+	return lines
 }
 
-func joinCounts(d *testkit.Driver) (sum testkit.Task) {
-	for _, task := range d.Tasks() {
-		sum.Late += task.Late
-		sum.NullKeys += task.NullKeys
-	}
-	return sum
-}
-
-// joinTopology builds what the first line of a script defines.
+// joinTopology builds a topology from the definition of a script.
 func joinTopology(t *testing.T, fields []string) *stream.Topology {
 	t.Helper()
 	has := func(name string) bool { return slices.Contains(fields, name) }
-	duration := func(name string) time.Duration {
-		d, err := time.ParseDuration(fields[slices.Index(fields, name)+1])
-		if err != nil {
-			t.Fatal(err)
-		}
-		return d
-	}
+	duration := func(name string) time.Duration { return scriptDuration(t, fields[slices.Index(fields, name)+1]) }
 	show := func(v *string) string {
 		switch {
 		case v == nil:

@@ -1,17 +1,12 @@
 package operator_test
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/stream"
@@ -19,54 +14,21 @@ import (
 	"github.com/weirstreams/weir/window"
 )
 
-var update = flag.Bool("update", false, "rewrite the scripts in testdata with what the code does")
-
-// The scripts say what windows do. Each line that begins with a key is a record:
+// The scripts in testdata/window show the results of windows. Each record has a key (- is null), an event time in
+// milliseconds, and a value (- is null):
 //
-//	tumbling 10ms grace 5ms sum     the definition, first
-//	# a remark
-//	k 12 2                          key (- is null), event time in milliseconds, value (- is null)
-//	  current: [10,20)=2            what Current emits for it
-//	  final: [0,10)=1               what Final emits for it
-//	  late: [0,10) by 3             it was too late for these windows, as OnLate is told
-//	  null key                      it was skipped
+//	tumbling 10ms grace 5ms sum
+//	k 12 2
+//	----
+//	k 12 2
+//	  current: [10,20)=2            the result that Current emits
+//	  final: [0,10)=1               the result that Final emits
+//	  late: [0,10) by 3             a call of OnLate
+//	  null key                      the record was skipped
 //
 // A result for another key than the record's would be shown with that key.
 func TestWindowScripts(t *testing.T) {
-	paths, err := filepath.Glob("testdata/window/*.txt")
-	if err != nil || len(paths) == 0 {
-		t.Fatal("no scripts: ", err)
-	}
-	between := []struct {
-		name string
-		do   func(*testkit.Driver)
-	}{
-		{"undisturbed", func(*testkit.Driver) {}},
-		{"restarted", (*testkit.Driver).Restart},
-		{"crashed", func(d *testkit.Driver) { d.Checkpoint(); d.Crash(testkit.KeepState) }},
-		{"crashed with loss of state", func(d *testkit.Driver) { d.Checkpoint(); d.Crash(testkit.LoseState) }},
-	}
-	for _, path := range paths {
-		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) {
-			script, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if *update {
-				if err := os.WriteFile(path, []byte(runScript(t, string(script), between[0].do)), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			for _, b := range between {
-				t.Run(b.name, func(t *testing.T) {
-					if diff := cmp.Diff(string(script), runScript(t, string(script), b.do)); diff != "" {
-						t.Errorf("%s (-want +got):\n%s", path, diff)
-					}
-				})
-			}
-		})
-	}
+	runScripts(t, "testdata/window", newWindowPlayer)
 }
 
 var (
@@ -75,75 +37,61 @@ var (
 	scriptFinal   = stream.NewTopic("final", codec.String(), codec.String())
 )
 
-// runScript returns the script with the results that the code gives. between runs after every record.
-func runScript(t *testing.T, script string, between func(*testkit.Driver)) string {
-	t.Helper()
-	var out strings.Builder
-	var d *testkit.Driver
-	var input *testkit.Input[string, int]
-	var current, final *testkit.Output[string, string]
-	for line := range strings.Lines(script) {
-		line = strings.TrimRight(line, "\n")
-		fields := strings.Fields(line)
-		switch {
-		case len(fields) == 0 || fields[0] == "#":
-			fmt.Fprintln(&out, line)
-			continue
-		case strings.HasPrefix(line, " "):
-			continue // results of the last run
-		}
-		fmt.Fprintln(&out, line)
-		if d == nil {
-			d = testkit.New(t, scriptTopology(t, fields))
-			input, current, final = d.Input(scriptInput), d.Output(scriptCurrent), d.Output(scriptFinal)
-			continue
-		}
-		record := parseRecord(t, fields)
-		nulls := skipped(d)
-		tooLate = nil
-		input.SendRecords(record)
-		show := func(name string, o *testkit.Output[string, string]) {
-			var results []string
-			for _, r := range o.Read() {
-				text := r.Value
-				if start, _, _ := strings.Cut(text[1:], ","); start != strconv.FormatInt(r.Time.UnixMilli(), 10) || len(r.Headers) > 0 {
-					text += fmt.Sprintf(" at %d with headers %v", r.Time.UnixMilli(), r.Headers)
-				}
-				if r.Key != record.Key {
-					text = r.Key + text
-				}
-				results = append(results, text)
-			}
-			if len(results) > 0 {
-				fmt.Fprintf(&out, "  %s: %s\n", name, strings.Join(results, " "))
-			}
-		}
-		show("current", current)
-		show("final", final)
-		if len(tooLate) > 0 {
-			fmt.Fprintf(&out, "  late: %s\n", strings.Join(tooLate, " "))
-		}
-		if skipped(d) != nulls {
-			fmt.Fprintln(&out, "  null key")
-		}
-		between(d)
-	}
-	return out.String()
+type windowPlayer struct {
+	d              *testkit.Driver
+	input          *testkit.Input[string, int]
+	current, final *testkit.Output[string, string]
+	late           []string // calls of OnLate for the last record
 }
 
-// tooLate is what OnLate was told of the last record.
-var tooLate []string
-
-// scriptTopology builds what the first line of a script defines, with Current and with Final.
-func scriptTopology(t *testing.T, fields []string) *stream.Topology {
+func newWindowPlayer(t *testing.T, definition []string) player {
 	t.Helper()
-	duration := func(text string) time.Duration {
-		d, err := time.ParseDuration(text)
-		if err != nil {
-			t.Fatal(err)
+	p := &windowPlayer{}
+	p.d = testkit.New(t, scriptTopology(t, definition, &p.late))
+	p.input, p.current, p.final = p.d.Input(scriptInput), p.d.Output(scriptCurrent), p.d.Output(scriptFinal)
+	return p
+}
+
+func (p *windowPlayer) driver() *testkit.Driver { return p.d }
+
+func (p *windowPlayer) play(t *testing.T, fields []string) (lines []string) {
+	t.Helper()
+	record := parseRecord(t, fields)
+	before := counts(p.d)
+	p.late = nil
+	p.input.SendRecords(record)
+	show := func(name string, o *testkit.Output[string, string]) {
+		var results []string
+		for _, r := range o.Read() {
+			text := r.Value
+			if start, _, _ := strings.Cut(text[1:], ","); start != strconv.FormatInt(r.Time.UnixMilli(), 10) || len(r.Headers) > 0 {
+				text += fmt.Sprintf(" at %d with headers %v", r.Time.UnixMilli(), r.Headers)
+			}
+			if r.Key != record.Key {
+				text = r.Key + text
+			}
+			results = append(results, text)
 		}
-		return d
+		if len(results) > 0 {
+			lines = append(lines, name+": "+strings.Join(results, " "))
+		}
 	}
+	show("current", p.current)
+	show("final", p.final)
+	if len(p.late) > 0 {
+		lines = append(lines, "late: "+strings.Join(p.late, " "))
+	}
+	if counts(p.d).NullKeys != before.NullKeys {
+		lines = append(lines, "null key")
+	}
+	return lines
+}
+
+// scriptTopology builds a topology from the definition of a script, with Current and with Final. Calls of OnLate are added to
+// late.
+func scriptTopology(t *testing.T, fields []string, late *[]string) *stream.Topology {
+	t.Helper()
+	duration := func(text string) time.Duration { return scriptDuration(t, text) }
 	number := func(text string) int {
 		n, err := strconv.Atoi(text)
 		if err != nil {
@@ -187,7 +135,7 @@ func scriptTopology(t *testing.T, fields []string) *stream.Topology {
 	if _, ok := option("skew"); ok {
 		definition = definition.MaxFutureSkew(0)
 	}
-	s := script{in: stream.NewTopology(), definition: definition, option: option, number: number}
+	s := script{in: stream.NewTopology(), definition: definition, option: option, number: number, late: late}
 	value := func(v int) int { return v }
 	switch aggregator {
 	case "sum":
@@ -221,6 +169,7 @@ type script struct {
 	definition window.Definition
 	option     func(string) (string, bool)
 	number     func(string) int
+	late       *[]string
 }
 
 func aggregate[A, R any](s script, a window.Aggregator[int, A, R]) {
@@ -247,7 +196,7 @@ func aggregate[A, R any](s script, a window.Aggregator[int, A, R]) {
 		if l.Reason != window.Closed {
 			late = l.Reason.String()
 		}
-		tooLate = append(tooLate, late)
+		*s.late = append(*s.late, late)
 		return false
 	}
 	current := in.Window(d.Name("c")).Aggregate(a)
@@ -278,12 +227,9 @@ func parseRecord(t *testing.T, fields []string) testkit.Record[string, int] {
 	if len(fields) != 3 {
 		t.Fatalf("record %q: want key, time and value", fields)
 	}
-	millis, err := strconv.ParseInt(fields[1], 10, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := testkit.Record[string, int]{Key: fields[0], Time: time.UnixMilli(millis), ValueNull: fields[2] == "-"}
+	r := testkit.Record[string, int]{Key: fields[0], Time: scriptTime(t, fields[1]), ValueNull: fields[2] == "-"}
 	if !r.ValueNull {
+		var err error
 		if r.Value, err = strconv.Atoi(fields[2]); err != nil {
 			t.Fatal(err)
 		}
@@ -292,11 +238,4 @@ func parseRecord(t *testing.T, fields []string) testkit.Record[string, int] {
 		r.Key, r.KeyNull = "", true
 	}
 	return r
-}
-
-func skipped(d *testkit.Driver) (nulls int64) {
-	for _, task := range d.Tasks() {
-		nulls += task.NullKeys
-	}
-	return nulls
 }

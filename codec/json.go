@@ -36,8 +36,10 @@ func JSON[T any]() Codec[T] {
 		copyInput: jsonAliases(reflect.TypeFor[T](), map[reflect.Type]bool{}),
 	}
 	switch reflect.TypeFor[T]().Kind() {
-	case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Interface:
+	case reflect.Pointer, reflect.Slice, reflect.Map:
 		return nilableJSON[T]{codec}
+	case reflect.Interface:
+		return interfaceJSON[T]{nilableJSON[T]{codec}}
 	}
 	return codec
 }
@@ -120,3 +122,17 @@ type nilableJSON[T any] struct{ jsonCodec[T] }
 // IsNull reads the first word of v, which is zero exactly if a pointer, slice, map or interface is nil; reflect's IsNil
 // does the same.
 func (nilableJSON[T]) IsNull(v T) bool { return *(*unsafe.Pointer)(unsafe.Pointer(&v)) == nil }
+
+// interfaceJSON is a jsonCodec for an interface. A nil in the interface, such as a nil pointer, is null too: it is written as null.
+type interfaceJSON[T any] struct{ nilableJSON[T] }
+
+func (j interfaceJSON[T]) IsNull(v T) bool {
+	if j.nilableJSON.IsNull(v) {
+		return true
+	}
+	switch inner := reflect.ValueOf(v); inner.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map:
+		return inner.IsNil()
+	}
+	return false
+}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/weirstreams/weir/codec"
 )
 
 // Defaults of Limits.
@@ -18,7 +20,8 @@ const (
 // The answer of a lookup depends on the time of the call. A replay of the input may find other rows than the first run did.
 type Lookup[Q, R any] interface {
 	// Lookup answers a batch of queries: it sets found[i] to the row of queries[i], or leaves it nil if there is none.
-	// Both have the same length, and found is nil throughout at first.
+	// Both have the same length, and found is nil throughout at first. A row that is null by its type, such as a nil map or a nil
+	// pointer, is no row, too.
 	//
 	// The goroutines of the workers call it, several at a time. A worker waits for the answer; ctx ends after
 	// Limits.Timeout, and when partitions have to be given up. A call that does not return when ctx ends holds up its
@@ -128,12 +131,14 @@ func IsFresh(ctx context.Context) bool { return ctx.Value(fresh{}) != nil }
 
 // WithDefault returns a lookup that finds row where lookup finds none.
 func WithDefault[Q, R any](lookup Lookup[Q, R], row R) Lookup[Q, R] {
-	return &withDefault[Q, R]{lookup, row}
+	nuller, _ := codec.For[R]().(codec.Nuller[R])
+	return &withDefault[Q, R]{lookup, row, nuller}
 }
 
 type withDefault[Q, R any] struct {
 	lookup Lookup[Q, R]
 	row    R
+	nuller codec.Nuller[R] // nil if no R is null
 }
 
 // Lookup implements [Lookup].
@@ -142,7 +147,7 @@ func (d *withDefault[Q, R]) Lookup(ctx context.Context, queries []Q, found []*R)
 		return err
 	}
 	for i := range found {
-		if found[i] == nil {
+		if found[i] == nil || d.nuller != nil && d.nuller.IsNull(*found[i]) {
 			found[i] = &d.row
 		}
 	}

@@ -21,6 +21,7 @@ type Lookup[K, V, Q, R, W any] struct {
 	node      int
 	lookup    join.Lookup[Q, R]
 	unmatched bool // whether records without a row are emitted
+	null      nullRule[R]
 	query     func(ctx context.Context, r *weir.Record[K, V]) (Q, error)
 	merge     func(ctx context.Context, r *weir.Record[K, V], row *R) (W, error)
 	next      Receiver[K, W]
@@ -80,7 +81,7 @@ func newLookup[K, V, Q, R, W any](
 ) *Lookup[K, V, Q, R, W] {
 	l := &Lookup[K, V, Q, R, W]{
 		env: env, node: node, lookup: lookup, unmatched: unmatched, query: query, merge: merge, next: next, batch: maxLookupBatch,
-		limits: join.LimitsOf(lookup),
+		null: typeNullRule[R](), limits: join.LimitsOf(lookup),
 	}
 	l.deadline.timeout = l.limits.Timeout
 	l.handle = l.emit
@@ -226,6 +227,7 @@ func (l *Lookup[K, V, Q, R, W]) ask() error {
 		l.done, l.working = from, false
 	}
 	if err == nil {
+		l.forgetNulls(l.found[from:to])
 		l.answered = to
 		l.batch = min(maxLookupBatch, 2*l.batch)
 		l.since, l.late = time.Time{}, 0
@@ -258,6 +260,18 @@ func (l *Lookup[K, V, Q, R, W]) ask() error {
 		l.since = time.Time{} // it does answer
 		l.giveUp()
 		return err
+	}
+}
+
+// forgetNulls makes a row that is null by its type, such as a nil map, no row.
+func (l *Lookup[K, V, Q, R, W]) forgetNulls(found []*R) {
+	if l.null.nuller == nil {
+		return
+	}
+	for i, row := range found {
+		if row != nil && l.null.is(*row) {
+			found[i] = nil
+		}
 	}
 }
 

@@ -3,14 +3,14 @@ package stream_test
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"strconv"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/nulltest"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/row"
 	"github.com/weirstreams/weir/store"
@@ -38,158 +38,22 @@ func (dash) IsNullEncoding(_ *codec.Context, data []byte) bool { return string(d
 // noNumber is a number that dash writes as a null.
 const noNumber = -1 << 63
 
-// nullFormat is a format with a value and a null, as they lie on a topic.
-type nullFormat[V any] struct {
-	codec       codec.Codec[V]
-	value, null string
-}
-
 // A null is a null, whatever the format and whatever the operator.
 func TestNullOfAFormatIsNullEverywhere(t *testing.T) {
-	checkNulls(t, "JSON of a pointer", nullFormat[*int64]{codec.JSON[*int64](), "7", "null"})
-	checkNulls(t, "JSON of an integer", nullFormat[int64]{codec.JSON[int64](), "7", " null\n"})
-	checkNulls(t, "JSON of a struct", nullFormat[struct{ A int }]{codec.JSON[struct{ A int }](), `{"A":1}`, "null"})
-	checkNulls(t, "JSON of anything", nullFormat[any]{codec.JSON[any](), `{"a":1}`, "null"})
-	checkNulls(t, "JSON of a map", nullFormat[map[string]int]{codec.JSON[map[string]int](), `{"a":1}`, "null"})
-	checkNulls(t, "rows", nullFormat[row.Row]{row.JSON(), `{"a":1}`, "null"})
-	checkNulls(t, "values of rows", nullFormat[row.Value]{codec.JSON[row.Value](), `{"a":1}`, "null"})
-	checkNulls(t, "nullable", nullFormat[*int64]{codec.Nullable(codec.JSON[int64]()), "7", "null"})
-	checkNulls(t, "a format of my own", nullFormat[int64]{dash{}, "7", "-"})
-}
-
-func checkNulls[V any](t *testing.T, name string, f nullFormat[V]) {
-	t.Run(name, func(t *testing.T) {
-		t.Run("aggregation", func(t *testing.T) { nullsAreNotCounted(t, f) })
-		t.Run("table", func(t *testing.T) { nullsDeleteRows(t, f) })
-		t.Run("as-of join", func(t *testing.T) { nullsEndMatches(t, f) })
-		t.Run("output", func(t *testing.T) { nullsAreWrittenAsNull(t, f) })
-		t.Run("keys", func(t *testing.T) { nullKeysArePassedOver(t, f) })
-	})
-}
-
-func nullAt(ms int64) time.Time { return time.UnixMilli(1_700_000_000_000 + ms).UTC() }
-
-// send writes texts to a topic, a millisecond apart; "nil" is a null record.
-func send[V any](t *testing.T, in *testkit.Input[string, V], texts ...string) {
-	t.Helper()
-	for i, text := range texts {
-		value := []byte(text)
-		if text == "nil" {
-			value = nil
-		}
-		if err := in.TrySendBytes([]byte("k"), value, nullAt(int64(i))); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func nullsAreNotCounted[V any](t *testing.T, f nullFormat[V]) {
-	in := stream.NewTopic("in", codec.String(), f.codec)
-	windows, totals, reduced := stream.NewTopic("windows", codec.String(), codec.Int64()),
-		stream.NewTopic("totals", codec.String(), codec.Int64()), stream.NewTopic("reduced", codec.String(), codec.Int64())
-	topology := stream.NewTopology()
-	s := topology.From(in)
-	s.Window(window.TumblingCount(2)).Aggregate(window.Count[V]()).Final().
-		Map(func(r window.Result[int64]) int64 { return r.Value }).To(windows)
-	s.Aggregate("total", window.Count[V]()).To(totals)
-	calls := int64(0)
-	s.Reduce(store.NewCell("last", store.WithCodec(f.codec)), func(_, v V) V { calls++; return v }).Map(func(V) int64 { return calls }).To(reduced)
-	d := testkit.New(t, topology)
-	send(t, d.Input(in), f.value, f.null, "nil", f.value)
-	d.Output(windows).ExpectValues(1, 1)
-	d.Output(totals).ExpectValues(1, 2)
-	d.Output(reduced).ExpectValues(0, 1)
-}
-
-func nullsDeleteRows[V any](t *testing.T, f nullFormat[V]) {
-	in := stream.NewTopic("in", codec.String(), f.codec)
-	left := stream.NewTopic("left", codec.String(), codec.String())
-	out := stream.NewTopic("out", codec.String(), codec.String())
-	states := stream.NewTopic("states", codec.String(), f.codec)
-	topology := stream.NewTopology()
-	table, global := topology.Table(in), topology.GlobalTable(stream.NewTopic("global", codec.String(), f.codec))
-	table.LeftJoin(topology.Table(left), func(V, *string) string { return "row" }).To(out)
-	topology.From(stream.NewTopic("asked", codec.String(), codec.String())).
-		LeftJoinGlobal(global, func(key string) string { return key }, func(_ string, row *V) string { return fmt.Sprint(row != nil) }).To(stream.NewTopic("answers", codec.String(), codec.String()))
-	table.To(states)
-	d := testkit.New(t, topology)
-	send(t, d.Input(stream.NewTopic("global", codec.String(), f.codec)), f.value, f.null)
-	send(t, d.Input(in), f.value, f.null, f.null)
-	var got []bool
-	for _, r := range d.Output(out).Read() {
-		got = append(got, r.ValueNull)
-	}
-	if diff := cmp.Diff([]bool{false, true}, got); diff != "" {
-		t.Errorf("which changes of the joined table are deletions (-want +got):\n%s", diff)
-	}
-	got = nil
-	for _, r := range d.Output(states).Read() {
-		got = append(got, r.ValueNull)
-	}
-	if diff := cmp.Diff([]bool{false, true}, got); diff != "" {
-		t.Errorf("which changes of the table are deletions (-want +got):\n%s", diff)
-	}
-	send(t, d.Input(stream.NewTopic("asked", codec.String(), codec.String())), "k")
-	d.Output(stream.NewTopic("answers", codec.String(), codec.String())).ExpectValues("false")
-}
-
-func nullsEndMatches[V any](t *testing.T, f nullFormat[V]) {
-	in, left := stream.NewTopic("in", codec.String(), f.codec), stream.NewTopic("left", codec.String(), codec.String())
-	out := stream.NewTopic("out", codec.String(), codec.Bool())
-	topology := stream.NewTopology()
-	topology.From(left).LeftJoinAsOf(topology.From(in), join.Grace(time.Hour), func(_ string, right *V) bool { return right != nil }).To(out)
-	d := testkit.New(t, topology)
-	send(t, d.Input(in), f.value)
-	send(t, d.Input(left), "before")
-	send(t, d.Input(in), f.value, f.null)
-	send(t, d.Input(left), "", "", "", "after")
-	got := d.Output(out).Values()
-	if want := []bool{true, true, false, false, false}; !cmp.Equal(want, got) {
-		t.Errorf("matches: want %v, got %v", want, got)
-	}
-}
-
-func nullsAreWrittenAsNull[V any](t *testing.T, f nullFormat[V]) {
-	in, out := stream.NewTopic("in", codec.String(), f.codec), stream.NewTopic("out", codec.String(), f.codec)
-	topology := stream.NewTopology()
-	s := topology.From(in)
-	s.Map(func(V) V {
-		v, _ := f.codec.Decode(&codec.Context{}, []byte(f.null))
-		if d, ok := any(&v).(*int64); ok && f.null == "-" {
-			*d = noNumber
-		}
-		return v
-	}).To(out)
-	same := stream.NewTopic("same", codec.String(), f.codec)
-	s.To(same)
-	d := testkit.New(t, topology)
-	send(t, d.Input(in), f.null)
-	if r := d.Output(same).Read(); len(r) != 1 || !r[0].ValueNull {
-		t.Errorf("a null that passes through: %+v", r)
-	}
-	// A type that cannot hold a null has none to write.
-	if _, ok := f.codec.(codec.Nuller[V]); ok || f.null == "-" {
-		raw := stream.NewTopic("out", codec.String(), codec.Bytes())
-		if r := d.Output(raw).Read(); len(r) != 1 || !r[0].ValueNull {
-			t.Errorf("a null that a function returns: %+v", r)
-		}
-	}
-}
-
-func nullKeysArePassedOver[V any](t *testing.T, f nullFormat[V]) {
-	in, out := stream.NewTopic("in", f.codec, codec.String()), stream.NewTopic("out", f.codec, codec.Int64())
-	topology := stream.NewTopology()
-	topology.From(in).Aggregate("total", window.Count[string]()).To(out)
-	d := testkit.New(t, topology)
-	for _, key := range []string{f.value, f.null, f.value} {
-		if err := d.Input(in).TrySendBytes([]byte(key), []byte("v"), nullAt(0)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	d.Output(out).ExpectValues(1, 2)
+	nulltest.Check(t, "JSON of a pointer", codec.JSON[*int64](), "7", "null", nil)
+	nulltest.Check(t, "JSON of an integer", codec.JSON[int64](), "7", " null\n", nil)
+	nulltest.Check(t, "JSON of a struct", codec.JSON[struct{ A int }](), `{"A":1}`, "null", nil)
+	nulltest.Check(t, "JSON of anything", codec.JSON[any](), `{"a":1}`, "null", nil)
+	nulltest.Check(t, "JSON of a map", codec.JSON[map[string]int](), `{"a":1}`, "null", nil)
+	nulltest.Check(t, "rows", row.JSON(), `{"a":1}`, "null", nil)
+	nulltest.Check(t, "values of rows", codec.JSON[row.Value](), `{"a":1}`, "null", nil)
+	nulltest.Check(t, "nullable", codec.Nullable(codec.JSON[int64]()), "7", "null", nil)
+	nulltest.Check(t, "a format of my own", dash{}, "7", "-", func() int64 { return noNumber })
 }
 
 // Nulls that functions return count as nulls in what follows, too.
+func nullAt(ms int64) time.Time { return time.UnixMilli(1_700_000_000_000 + ms).UTC() }
+
 func TestNilOfAFunctionIsNull(t *testing.T) {
 	in := stream.NewTopic("in", codec.String(), codec.Int64())
 	counts, rows, updated := stream.NewTopic("counts", codec.String(), codec.Int64()), stream.NewTopic("rows", codec.String(), codec.String()),
@@ -256,4 +120,50 @@ func TestStateThatIsSetToNullIsDeleted(t *testing.T) {
 	}
 	d.Output(out).ExpectValues(false, true, false, false)
 	d.Output(fields).ExpectValues(false, true, false, false)
+}
+
+// A lookup that finds a nil row has found none, whatever the form of the nil.
+func TestANilRowOfALookupIsNoMatch(t *testing.T) {
+	var number *int
+	checkNilRow(t, "pointer", new(int), nil)
+	checkNilRow(t, "map", map[string]int{}, nil)
+	checkNilRow(t, "row", row.New(), row.Row{})
+	checkNilRow(t, "slice", []string{}, nil)
+	checkNilRow[any](t, "interface", 1, nil)
+	checkNilRow[any](t, "nil pointer in an interface", new(int), number)
+}
+
+func checkNilRow[R any](t *testing.T, name string, some, none R) {
+	t.Run(name, func(t *testing.T) {
+		lookup := join.LookupFunc[string, R](func(_ context.Context, queries []string, found []*R) error {
+			for i, q := range queries {
+				switch q {
+				case "some":
+					found[i] = &some
+				case "none":
+					found[i] = &none
+				}
+			}
+			return nil
+		})
+		in, left, inner := stream.NewTopic("in", codec.String(), codec.String()), stream.NewTopic("left", codec.String(), codec.Bool()),
+			stream.NewTopic("inner", codec.String(), codec.String())
+		buffered, defaults := stream.NewTopic("buffered", codec.String(), codec.Bool()), stream.NewTopic("defaults", codec.String(), codec.Bool())
+		topology := stream.NewTopology()
+		s := topology.From(in)
+		query := func(v string) string { return v }
+		matched := func(_ string, r *R) bool { return r != nil }
+		s.LeftJoinLookup(lookup, query, matched).To(left)
+		s.JoinLookup(lookup, query, func(v string, _ R) string { return v }).To(inner)
+		s.LeftJoinLookup(join.Buffered(lookup, time.Minute), query, matched).To(buffered)
+		s.LeftJoinLookup(join.WithDefault(lookup, some), query, func(_ string, r *R) bool { return r == nil || !reflect.DeepEqual(*r, some) }).To(defaults)
+		d := testkit.New(t, topology)
+		for _, v := range []string{"some", "none", "neither"} {
+			d.Input(in).Send(v, v, nullAt(0))
+		}
+		d.Output(left).ExpectValues(true, false, false)
+		d.Output(inner).ExpectValues("some")
+		d.Output(defaults).ExpectValues(false, false, false)
+		d.Output(buffered).ExpectValues(true) // the others wait
+	})
 }

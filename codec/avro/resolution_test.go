@@ -3,6 +3,7 @@ package avro_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weirstreams/weir/codec/avro"
 )
@@ -85,6 +86,41 @@ func TestAValueBecomesAUnionWithNull(t *testing.T) {
 	}
 	text := "a"
 	same(t, "a string", record{&text}, decode(t, f, "0261"))
+}
+
+// A struct in the place of a pointer is read by its value, and not as a pointer.
+func TestAStructInAUnion(t *testing.T) {
+	type inner struct {
+		A int32 `avro:"a"`
+	}
+	type record struct {
+		At    time.Time `avro:"at"`
+		Inner inner     `avro:"inner"`
+		List  []inner   `avro:"list"`
+	}
+	const schema = `{"type":"record","name":"R","fields":[{"name":"at","type":["null",{"type":"long","logicalType":"timestamp-millis"}]},
+		{"name":"inner","type":[{"type":"record","name":"I","fields":[{"name":"a","type":"int"}]},"null"]},{"name":"list","type":{"type":"array","items":["null","I"]}}]}`
+	f := typed[record](t, schema)
+	want := record{time.UnixMilli(2).UTC(), inner{3}, []inner{{4}, {}}}
+	same(t, "a record", want, decode(t, f, "0204"+"0006"+"0402080000"))
+	same(t, "nulls", record{List: []inner{}}, decode(t, f, "000200"))
+	same(t, "bytes", "0204"+"0006"+"04020802"+"0000", encode(t, f, want))
+	whole, err := avro.Typed[inner](`["null",{"type":"record","name":"I","fields":[{"name":"a","type":"int"}]}]`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "a union", inner{3}, decode(t, whole, "0206"))
+	type held struct {
+		V any `avro:"v"`
+	}
+	holder := typed[held](t, field(`["null",{"type":"record","name":"I","fields":[{"name":"at","type":["null",{"type":"long","logicalType":"timestamp-millis"}]}]},"int"]`))
+	type moment struct {
+		At time.Time `avro:"at"`
+	}
+	if err := holder.Register[moment]("I"); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "a registered type", held{moment{time.UnixMilli(2).UTC()}}, decode(t, holder, "020204"))
 }
 
 // The branch of the same type comes before branches that a value can be promoted to.

@@ -26,7 +26,7 @@ type TypedFormat[T any] struct {
 //	float, double                          float32, float64
 //	array, map                             slice, map[string]X
 //	fixed, enum                            [n]byte, string
-//	["null", X], [X, "null"]               pointer to X; nil is null
+//	["null", X], [X, "null"]               pointer to X; nil is null. A struct reads null as its zero value.
 //	other unions                           any; see Register for records in them
 //	timestamp-millis, timestamp-micros     time.Time
 //	date                                   time.Time
@@ -69,7 +69,7 @@ func (f *TypedFormat[T]) Register[X any](name string) error {
 	f.registered[name] = reflect.TypeFor[X]()
 	f.pools.small.Register(name, example)
 	f.pools.large.Register(name, example)
-	return nil
+	return f.chooseMaps(f.schema, f.schema)
 }
 
 // IsNull implements [codec.Nuller].
@@ -147,7 +147,10 @@ type typedCodec[T any] struct {
 // chooseMaps decides how values are written with a schema, and how data of another are read as it.
 func (t *typedCodec[T]) chooseMaps(s, from *schema) error {
 	write, read := needsMaps(s)
-	write = write || s.softened
+	write = write || s.softened || hasPointerInUnion(s.parsed, reflect.TypeFor[T]())
+	if t.hasStructInUnion(s) {
+		write, read = true, true
+	}
 	if from != s {
 		_, theirs := needsMaps(from)
 		read = read || theirs || s.softened || t.read == nil

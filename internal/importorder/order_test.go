@@ -39,7 +39,7 @@ var layers = [][]string{
 	{"internal/engine"},
 	{"kafka"},
 	{"runtime", "testkit", "quixcloud"},
-	{"examples", "internal/compilecost"},
+	{"examples", "internal/compilecost", "internal/nulltest"},
 	{"docs"},
 }
 

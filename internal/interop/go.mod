@@ -7,6 +7,7 @@ toolchain go1.27.4
 require (
 	github.com/IBM/sarama v1.61.1
 	github.com/google/go-cmp v0.7.0
+	github.com/twmb/franz-go/pkg/sr v1.8.0
 	github.com/weirstreams/weir v0.1.0
 	github.com/weirstreams/weir/codec/avro v0.1.0
 	github.com/weirstreams/weir/codec/protobuf v0.1.0
@@ -76,7 +77,6 @@ require (
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // indirect
 	github.com/tidwall/btree v1.8.2 // indirect
 	github.com/twitchyliquid64/golang-asm v0.15.1 // indirect
-	github.com/twmb/franz-go/pkg/sr v1.8.0 // indirect
 	github.com/xdg-go/scram v1.4.0 // indirect
 	github.com/xdg-go/stringprep v1.0.4 // indirect
 	github.com/youmark/pkcs8 v0.0.0-20240726163527-a2c0da244d78 // indirect

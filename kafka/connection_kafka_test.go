@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"net"
 	"os"
@@ -20,6 +21,7 @@ import (
 	"github.com/youmark/pkcs8"
 	"software.sslmate.com/src/go-pkcs12"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/internal/kafkatest/heldclose"
 	"github.com/weirstreams/weir/kafka"
@@ -227,6 +229,46 @@ func TestAConnectionIsMadeAsItIsConfigured(t *testing.T) {
 				t.Errorf("the error tells the password: %v", err)
 			}
 		})
+	}
+}
+
+func TestTheErrorOfABrokerThatHungUpIsKeptWhenItIsSilentLater(t *testing.T) {
+	kafkatest.Parallel(t)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var connections []net.Conn
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			connection, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			if connections = append(connections, connection); len(connections) == 1 {
+				connection.Read(make([]byte, 1<<10)) // closing with unread data would be a reset
+				connection.Close()
+			}
+		}
+	}()
+	defer func() {
+		listener.Close()
+		<-done
+		for _, c := range connections {
+			c.Close()
+		}
+	}()
+	err = there(t, kafka.Config{
+		Connection: kafka.Connection{
+			Brokers: []string{listener.Addr().String()}, SecurityProtocol: "sasl_plaintext",
+			SASL: kafka.SASL{Mechanism: "PLAIN", Username: "weir", Password: secret.New("wrong")},
+		},
+		BrokerTimeout: time.Second, Logger: logger(t),
+	}, "in", "g")
+	if err == nil || !strings.Contains(err.Error(), "closed at the login") || !errors.Is(err, weir.ErrUnavailable) {
+		t.Errorf("got %v, which does not say \"closed at the login\"", err)
 	}
 }
 

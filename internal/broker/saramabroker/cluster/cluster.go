@@ -70,19 +70,26 @@ func Open(ctx context.Context, cfg Config) (*Cluster, error) {
 	return c, nil
 }
 
-// greet waits until a broker accepts a connection.
+// greet waits until a broker accepts a connection. If the context ends while a broker is silent, the error has the one that
+// a broker gave before.
 func (c *Cluster) greet(ctx context.Context) error {
+	var before error
 	for failures := 1; ; failures++ {
 		err := c.Await(ctx, func() error { return c.anyBroker(func(*sarama.Broker) error { return nil }) })
 		if err == nil || errors.Is(err, weir.ErrUnauthorized) || fault.IsUntrusted(err) {
 			return fault.Translate(err)
 		}
-		if ctx.Err() != nil || fault.Backoff.Sleep(ctx, failures) != nil {
+		silent := ctx.Err() != nil
+		if silent || fault.Backoff.Sleep(ctx, failures) != nil {
+			if silent && before != nil {
+				err = fmt.Errorf("%w, and before that: %w", err, before)
+			}
 			if fault.IsBoundary(err) {
 				return err
 			}
 			return fmt.Errorf("%w: %w", weir.ErrUnavailable, err)
 		}
+		before = err
 	}
 }
 

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/IBM/sarama"
-
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker"
@@ -50,8 +48,7 @@ type Config struct {
 	// Logger is where the log goes. The default is slog.Default.
 	Logger *slog.Logger
 
-	// Client edits the configuration of the Kafka client, after Connection was applied.
-	Client func(*sarama.Config)
+	tune saramabroker.Tune // applies Connection; set by withDefaults
 }
 
 // OffsetReset says where to begin with a partition that the group has committed no offset for.
@@ -92,19 +89,12 @@ func (c Config) withDefaults() (Config, error) {
 	if !slices.Contains([]string{"", "none", "gzip", "snappy", "lz4", "zstd"}, c.Compression) {
 		problem("Compression: unknown value %q", c.Compression)
 	}
-	connection, err := c.Connection.Client()
-	if err != nil {
+	var err error
+	if c.tune, err = c.Connection.Client(); err != nil {
 		problems = append(problems, err)
 	}
 	if len(problems) > 0 {
 		return c, fmt.Errorf("%w: %w", weir.ErrConfiguration, errors.Join(problems...))
-	}
-	edit := c.Client
-	c.Client = func(s *sarama.Config) {
-		connection(s)
-		if edit != nil {
-			edit(s)
-		}
 	}
 	c.BrokerTimeout = cmp.Or(c.BrokerTimeout, 2*time.Minute)
 	c.SessionTimeout = cmp.Or(c.SessionTimeout, 45*time.Second)
@@ -117,7 +107,7 @@ func (c Config) withDefaults() (Config, error) {
 // open connects to the cluster. It tries for BrokerTimeout.
 func (c Config) open(ctx context.Context) (broker.Cluster, error) {
 	cluster, err := saramabroker.Open(ctx, saramabroker.Config{
-		Brokers: c.Connection.Brokers, ClientID: c.Connection.ClientID, OpenTimeout: c.BrokerTimeout, Logger: c.Logger, Tune: c.Client,
+		Brokers: c.Connection.Brokers, ClientID: c.Connection.ClientID, OpenTimeout: c.BrokerTimeout, Logger: c.Logger, Tune: c.tune,
 	})
 	if errors.Is(err, weir.ErrUnavailable) && ctx.Err() == nil {
 		err = fmt.Errorf("no broker has answered within Config.BrokerTimeout (%v): %w", c.BrokerTimeout, err)

@@ -30,6 +30,10 @@ type Connection struct {
 	SASL SASL
 	// TLS names the trusted authorities, and the client's certificate if the cluster asks for one.
 	TLS TLS
+	// Sarama is the escape hatch for settings that Connection lacks: time-outs, a dialer. It edits the configuration of the Kafka
+	// client, which is sarama, after everything else here was applied. The settings that the guarantees need are set afterwards.
+	// Sarama is called for each connection and client, by several goroutines at once. No option of librdkafka stands for it.
+	Sarama func(*sarama.Config) `json:"-"`
 }
 
 // SASL holds the settings of the login.
@@ -215,6 +219,9 @@ func (c Connection) Client() (func(*sarama.Config), error) {
 		}
 		if c.usesSASL() {
 			c.SASL.apply(s)
+		}
+		if c.Sarama != nil {
+			c.Sarama(s)
 		}
 	}, nil
 }

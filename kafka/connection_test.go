@@ -273,3 +273,19 @@ func TestAllThatIsWrongWithAConnectionIsSaidAtOnce(t *testing.T) {
 		})
 	}
 }
+
+func TestTheEscapeHatchEditsTheClientLast(t *testing.T) {
+	apply, err := kafka.Connection{SecurityProtocol: "ssl", ClientID: "mine", Sarama: func(c *sarama.Config) {
+		if !c.Net.TLS.Enable || c.ClientID != "mine" {
+			t.Errorf("the configuration has TLS %v and client id %q before the edit", c.Net.TLS.Enable, c.ClientID)
+		}
+		c.ClientID = "edited"
+	}}.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf := sarama.NewConfig()
+	if apply(conf); conf.ClientID != "edited" {
+		t.Errorf("the client id is %q", conf.ClientID)
+	}
+}

@@ -87,7 +87,7 @@ func (a *App) Run(ctx context.Context) error {
 // open connects to the cluster, and waits for it as long as Config.BrokerTimeout allows.
 func (a *App) open(ctx context.Context) (broker.Cluster, error) {
 	cluster, err := saramabroker.Open(ctx, saramabroker.Config{
-		Brokers: a.config.Brokers, ClientID: a.plan.Group, OpenTimeout: a.config.BrokerTimeout, Logger: a.config.Logger, Tune: a.config.Client,
+		Brokers: a.config.Brokers, ClientID: a.plan.Group, OpenTimeout: a.config.BrokerTimeout, Logger: a.config.Logger, Tune: a.config.tune,
 	})
 	if errors.Is(err, weir.ErrUnavailable) && ctx.Err() == nil {
 		err = fmt.Errorf("no broker has answered within Config.BrokerTimeout (%v): %w", a.config.BrokerTimeout, err)

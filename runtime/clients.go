@@ -32,10 +32,11 @@ func (a *App) Producer(ctx context.Context, options kafka.ProducerOptions) (*kaf
 	return kafka.NewProducer(ctx, a.client(), options)
 }
 
-// client returns the settings of the App for consumers and producers. Config.Client applies Config.Connection.
+// client returns the settings of the App for consumers and producers. They share the tokens of the App, so the connection comes as
+// a function that applies all of it.
 func (a *App) client() kafka.Config {
 	return kafka.Config{
-		Connection:         kafka.Connection{Brokers: a.config.Brokers, ClientID: a.plan.Group},
+		Connection:         kafka.Connection{Brokers: a.config.Brokers, ClientID: a.plan.Group, Sarama: a.config.tune},
 		Prefix:             a.config.Prefix,
 		BrokerTimeout:      a.config.BrokerTimeout,
 		OffsetReset:        a.config.OffsetReset,
@@ -44,6 +45,5 @@ func (a *App) client() kafka.Config {
 		Compression:        a.config.Compression,
 		TransactionTimeout: a.config.TransactionTimeout,
 		Logger:             a.config.Logger,
-		Client:             a.config.Client,
 	}
 }

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/IBM/sarama"
-
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker/saramabroker"
 	"github.com/weirstreams/weir/internal/topicname"
@@ -181,9 +179,7 @@ type Config struct {
 	// Logger is where the log goes. The default is slog.Default.
 	Logger *slog.Logger
 
-	// Client edits the configuration of the Kafka client, after Connection was applied. Settings that the guarantees need are set
-	// afterwards.
-	Client func(*sarama.Config)
+	tune saramabroker.Tune // applies Connection; set by withDefaults
 }
 
 // Guarantee says how often a record counts.
@@ -271,17 +267,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.OnLostInput < LostInputFails || c.OnLostInput > LostInputResets {
 		problem("OnLostInput: unknown value %d", c.OnLostInput)
 	}
-	connection, err := c.Connection.Client()
-	if err != nil {
+	var err error
+	if c.tune, err = c.Connection.Client(); err != nil {
 		problems = append(problems, err)
-	} else {
-		edit := c.Client
-		c.Client = func(s *sarama.Config) {
-			connection(s)
-			if edit != nil {
-				edit(s)
-			}
-		}
 	}
 	interval := 5 * time.Second
 	if c.Guarantee == ExactlyOnce {

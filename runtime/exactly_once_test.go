@@ -122,7 +122,7 @@ func TestATransactionOfUnknownFateCountsOnce(t *testing.T) {
 			p := pipeline{input: k.Topic(t, "in", 1), output: k.Topic(t, "out", 1)}
 			config, log := k.loggingConfig()
 			config.Guarantee, config.CheckpointInterval, config.CheckpointRecords = runtime.ExactlyOnce, 100*time.Millisecond, 0
-			config.Client = proxy.Detour().Take
+			config.Connection.Sarama = proxy.Detour().Take
 			app := run(t, p.topology(), config)
 			k.write(p.input, 0, numbers(0, 10)...)
 			await(t, "a checkpoint", func() bool { return k.committed(p.input, 0) == 10 })

@@ -338,7 +338,7 @@ func TestOutagesWhileAGlobalTableIsRead(t *testing.T) {
 	var g gate
 	c.value = slowRows(&g)
 	config := k.config()
-	config.Client, config.BrokerTimeout = proxy.Detour().Take, patience
+	config.Connection.Sarama, config.BrokerTimeout = proxy.Detour().Take, patience
 	g.close()
 	app := run(t, c.topology(), config)
 	g.awaitHeld(t)

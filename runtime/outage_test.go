@@ -23,7 +23,7 @@ func TestAnOutageThatIsTooLongEndsTheApplication(t *testing.T) {
 				proxy := k.StartProxy(t)
 				p := pipeline{input: k.Topic(t, "in", 2), output: k.Topic(t, "out", 2)}
 				config := k.config()
-				config.Guarantee, config.Client, config.BrokerTimeout = g, proxy.Detour().Take, 2*time.Second
+				config.Guarantee, config.Connection.Sarama, config.BrokerTimeout = g, proxy.Detour().Take, 2*time.Second
 				config.CheckpointRecords, config.CheckpointInterval = 0, time.Second
 				config.SessionTimeout = k.SessionTimeout()
 				app := run(t, p.topology(), config)
@@ -68,7 +68,7 @@ func TestAShortOutageIsSurvivedAndLoggedOnce(t *testing.T) {
 		proxy := k.StartProxy(t)
 		p := pipeline{input: k.Topic(t, "in", 2), output: k.Topic(t, "out", 2)}
 		config, log := k.loggingConfig()
-		config.Guarantee, config.Client, config.BrokerTimeout = g, proxy.Detour().Take, patience
+		config.Guarantee, config.Connection.Sarama, config.BrokerTimeout = g, proxy.Detour().Take, patience
 		config.CheckpointInterval = 500 * time.Millisecond
 		app := run(t, p.topology(), config)
 		var written int

@@ -245,7 +245,7 @@ func TestAClientConfigurationThatIsWrongIsAnError(t *testing.T) {
 	p := pipeline{input: "in", output: "out"}
 	err := run(t, p.topology(), runtime.Config{
 		Brokers: []string{deadAddress(t)}, Group: "g", StateDir: t.TempDir(), IgnoreSignals: true, Logger: logger(t),
-		Client: func(c *sarama.Config) { c.Net.SASL.Enable = true },
+		Connection: kafka.Connection{Sarama: func(c *sarama.Config) { c.Net.SASL.Enable = true }},
 	}).failure()
 	var wrong sarama.ConfigurationError
 	if !errors.As(err, &wrong) {

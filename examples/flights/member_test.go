@@ -73,7 +73,7 @@ func runMember(text string) int {
 		KeepProcessed: true, // the check reads the repartition topic
 		Guarantee:     m.Guarantee, TransactionTimeout: m.TransactionTimeout, RebalanceTimeout: m.RebalanceTimeout,
 	}
-	config.Client = func(c *sarama.Config) {
+	config.Connection.Sarama = func(c *sarama.Config) {
 		if m.Proxy != "" {
 			m.Proxy.Take(c)
 		}

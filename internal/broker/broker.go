@@ -1,8 +1,8 @@
 // Package broker is the boundary between the engine and Kafka: narrow, batch-shaped, and free of any client's types.
 //
 // Two implementations exist: saramabroker speaks to a cluster over the network, simbroker is a broker in memory that
-// runs on a virtual clock, single-threaded, for tests and simulation. Nothing else in the project may import a Kafka
-// client.
+// runs on a virtual clock, single-threaded, for tests and simulation. Nothing else in the library imports a Kafka client, but
+// package kafka, for logins and its escape hatch; internal/importorder checks that.
 //
 // Unless said otherwise a value of this package's interfaces is used by one goroutine at a time, and a method that
 // takes a context blocks until it is done or the context ends.

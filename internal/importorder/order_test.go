@@ -57,29 +57,15 @@ func layerOf(pkg string) (layer int, name string) {
 	return -1, ""
 }
 
+// skipped reports whether a folder is no part of the module: hidden, test data, built, or a module of its own.
+func skipped(folder, name string) bool {
+	_, err := os.Stat(filepath.Join(folder, "go.mod"))
+	return !errors.Is(err, fs.ErrNotExist) || strings.HasPrefix(name, ".") || name == "testdata" || name == "build"
+}
+
 func TestImportsGoInTheOrderOfTheDesign(t *testing.T) {
-	root := filepath.Join("..", "..")
 	files := 0
-	err := filepath.WalkDir(root, func(file string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if entry.IsDir() {
-			_, err := os.Stat(filepath.Join(file, "go.mod"))
-			nested := file != root && !errors.Is(err, fs.ErrNotExist)
-			if hidden := file != root && strings.HasPrefix(entry.Name(), "."); nested || hidden || entry.Name() == "testdata" || entry.Name() == "build" {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		if !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
-			return nil
-		}
-		relative, err := filepath.Rel(root, filepath.Dir(file))
-		if err != nil {
-			return err
-		}
-		pkg := filepath.ToSlash(relative)
+	err := walkSources(filepath.Join("..", ".."), func(file, pkg string) error {
 		layer, name := layerOf(pkg)
 		if pkg == "." {
 			layer, name = 0, "the root package" // it is the vocabulary of all layers, and below all

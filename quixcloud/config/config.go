@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/IBM/sarama"
-
 	"github.com/weirstreams/weir/internal/broker/saramabroker"
 	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/secret"
@@ -26,9 +24,6 @@ type Config struct {
 
 	// Connection says how to reach and to convince the cluster. By default it is spoken to in plain text.
 	Connection kafka.Connection
-
-	// Client edits the configuration of the Kafka client, after Connection was applied.
-	Client func(*sarama.Config)
 
 	// Topic is the topic of events, by its full name on the cluster. It has to exist. All of its partitions are read, from the
 	// beginning, without a consumer group, and nothing is committed.
@@ -79,7 +74,8 @@ type Config struct {
 
 	// For tests.
 	now     func() time.Time
-	refresh time.Duration // how often the topic is looked at
+	tune    saramabroker.Tune // applies Connection; set by withDefaults
+	refresh time.Duration     // how often the topic is looked at
 }
 
 // Fallback decides about records with content that cannot be fetched.
@@ -158,19 +154,12 @@ func (c Config) withDefaults() (Config, error) {
 		problem("Fallback: unknown value %d", c.Fallback)
 	}
 	c.Connection.ClientID = cmp.Or(c.Connection.ClientID, clientID)
-	connection, err := c.Connection.Client()
-	if err != nil {
+	var err error
+	if c.tune, err = c.Connection.Client(); err != nil {
 		problems = append(problems, err)
 	}
 	if len(problems) > 0 {
 		return c, fmt.Errorf("config: %w", errors.Join(problems...))
-	}
-	edit := c.Client
-	c.Client = func(s *sarama.Config) {
-		connection(s)
-		if edit != nil {
-			edit(s)
-		}
 	}
 	c.RequestTimeout = cmp.Or(c.RequestTimeout, 5*time.Second)
 	c.MaxContentBytes = cmp.Or(c.MaxContentBytes, 16<<20)

@@ -534,7 +534,7 @@ func TestAClusterThatIsAway(t *testing.T) {
 	proxy := s.kafka.StartProxy(t)
 	config := s.config()
 	config.BrokerTimeout = time.Second
-	config.Client = proxy.Detour().Take
+	config.Connection.Sarama = proxy.Detour().Take
 	c := s.open(config)
 	limit := fields(t, c, JSON("max", "", "$.max").Default(0))
 	ask(t, limit, query("dev1", 1))

@@ -188,7 +188,7 @@ func TestAStreamWhoseTopicIsAway(t *testing.T) {
 	s.publish("limits", "dev1", 1, 0, `{"max":1}`)
 	proxy := s.kafka.StartProxy(t)
 	config := s.config()
-	config.BrokerTimeout, config.Client = time.Second, proxy.Detour().Take
+	config.BrokerTimeout, config.Connection.Sarama = time.Second, proxy.Detour().Take
 	c := s.open(config)
 	limit := fields(t, c, JSON("max", "", "$.max"))
 	d := testkit.New(t, judging(limit), testkit.Config{SkipFailed: true})

@@ -71,11 +71,10 @@ func TestARestartOfTheBrokerNeitherLosesNorRepeatsRecords(t *testing.T) {
 			committed += 20
 		}
 	})
-	unreachable := false
 	time.Sleep(time.Second) // let them work
 	k.Crash(t)
 	time.Sleep(3 * time.Second)
-	_, unreachable = c.Unreachable()
+	_, unreachable := c.Unreachable()
 	for range 2 {
 		time.Sleep(time.Second) // let them work
 		k.Restart(t)

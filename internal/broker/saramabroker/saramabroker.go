@@ -41,8 +41,11 @@ type Config struct {
 	// Tune edits the configuration of every client and connection that is opened: TLS, SASL, time-outs, a dialer in
 	// Net.Proxy. Settings that this package relies on are set after it. It may be called often and
 	// by several goroutines at once.
-	Tune func(*sarama.Config)
+	Tune Tune
 }
+
+// Tune edits the configuration of the client. It is a name for packages that hand such a function on and do not import the client.
+type Tune = func(*sarama.Config)
 
 // CheckBrokers reports mistakes in addresses that a user has given as Brokers. It does not show the addresses: some
 // contain credentials.

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -23,7 +25,7 @@ import (
 var everyOption = map[string]string{
 	"bootstrap.servers":                     "a:9092,b:9092",
 	"client.id":                             "shop",
-	"security.protocol":                     "sasl_ssl",
+	"security.protocol":                     "sasl_plaintext", // with TLS, the files would have to exist
 	"sasl.mechanism":                        "SCRAM-SHA-512",
 	"sasl.username":                         "weir",
 	"sasl.password":                         "secret-1",
@@ -192,6 +194,42 @@ func TestAllThatIsWrongWithOptionsIsSaidAtOnce(t *testing.T) {
 	_, ignored, err := kafka.ConnectionFromMapIgnoring(map[string]string{"bootstrap.servers": "a:1", "linger.ms": "5", "acks": "1"})
 	if diff := cmp.Diff([]string{"acks", "linger.ms"}, ignored); diff != "" || err != nil {
 		t.Errorf("ignored (-want +got):\n%s%v", diff, err)
+	}
+}
+
+func TestAnEmptyAddressIsRefused(t *testing.T) {
+	for brokers, want := range map[string]string{
+		"a:9092,,b:9092": "connection: Brokers: address 2 is not host:port",
+		"a:9092, ":       "connection: Brokers: address 2 is not host:port",
+		"":               "connection: Brokers: address 1 is not host:port",
+		" , ":            "connection: Brokers: address 1 is not host:port\nBrokers: address 2 is not host:port",
+	} {
+		if _, err := kafka.ConnectionFromMap(map[string]string{"bootstrap.servers": brokers}); err == nil || err.Error() != want {
+			t.Errorf("%q: got %v, want %s", brokers, err, want)
+		}
+	}
+}
+
+// Files are looked at together with everything else.
+func TestAllFilesOfAConnectionAreLookedAtWithItsOptions(t *testing.T) {
+	folder := t.TempDir()
+	for _, name := range []string{"a.pem", "b.pem"} {
+		if err := os.Symlink(filepath.Join(folder, "nowhere"), filepath.Join(folder, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := kafka.ConnectionFromMap(map[string]string{
+		"security.protocol": "SSL", "bootstrap.servers": "a", "ssl.ca.location": folder, "ssl.certificate.location": "/no/certificate",
+		"ssl.key.location": "/no/key", "ssl.crl.location": "/no/crl", "ssl.cipher.suites": "NULL", "acks": "1",
+	})
+	for _, want := range []string{
+		"Brokers: address 1 is not host:port", "CALocation: open " + folder + "/a.pem", "CALocation: open " + folder + "/b.pem",
+		"CertificateLocation: open /no/certificate", "KeyLocation: open /no/key", "CRLLocation: open /no/crl", "TLS.CipherSuites: name 1 is not",
+		"acks: unknown option",
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in %v", want, err)
+		}
 	}
 }
 

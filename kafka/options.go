@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker/saramabroker"
@@ -67,9 +68,7 @@ var connectionOptions = []connectionOption{
 		set: func(c *Connection, v string) error {
 			c.Brokers = nil
 			for b := range strings.SplitSeq(v, ",") {
-				if b = strings.TrimSpace(b); b != "" {
-					c.Brokers = append(c.Brokers, b)
-				}
+				c.Brokers = append(c.Brokers, strings.TrimSpace(b)) // an empty one is refused like others that are no addresses
 			}
 			return nil
 		},
@@ -159,9 +158,10 @@ var withoutMeaning = map[string]string{
 }
 
 // ConnectionFromMap reads librdkafka's options. Dots and underscores in their names are the same. The error names everything
-// that is wrong at once, and no values: options that are unknown or have no meaning here, and values that an option does not
-// take. Options that are missing, which the program may set later, and files are checked by [Connection.Client], [NewConsumer],
-// [NewProducer] and runtime.New.
+// that is wrong at once, and no values but the paths of files: options that are unknown or have no meaning here, values that an option
+// does not take, an empty address of a broker, and, if security.protocol uses TLS, files without a usable certificate, key or list.
+// Options that are missing, which the program may set later, are checked by [Connection.Client], [NewConsumer], [NewProducer] and
+// runtime.New; so are files again.
 func ConnectionFromMap(options map[string]string) (Connection, error) {
 	c, unknown, problems := readConnection(options)
 	for _, name := range unknown {
@@ -238,6 +238,11 @@ func readConnection(options map[string]string) (c Connection, unknown, problems 
 	}
 	for _, err := range c.wrongValues() {
 		problems = append(problems, err.Error())
+	}
+	if c.usesTLS() && len(c.TLS.wrongPaths()) == 0 {
+		if _, err := c.TLS.load(time.Now()); err != nil {
+			problems = append(problems, err.Error())
+		}
 	}
 	return c, unknown, problems
 }

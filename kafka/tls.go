@@ -24,20 +24,26 @@ func (c *TLS) wrongValues() (problems []error) {
 	if a := c.EndpointIdentification; a != "" && a != "https" && a != "none" {
 		problems = append(problems, errors.New("TLS.EndpointIdentification: unknown value: it is https or none"))
 	}
+	problems = append(problems, c.wrongPaths()...)
+	for _, f := range []func(*tls.Config) error{c.cipherSuites, c.curves} {
+		if err := f(&tls.Config{}); err != nil {
+			problems = append(problems, fmt.Errorf("TLS.%w", err))
+		}
+	}
+	return problems
+}
+
+// wrongPaths returns an error for each path that is none. The errors of files, which show the path, must not show these.
+func (c *TLS) wrongPaths() (problems []error) {
 	for _, field := range []struct{ name, file string }{
 		{"CALocation", c.CALocation},
 		{"CertificateLocation", c.CertificateLocation},
 		{"KeyLocation", c.KeyLocation},
 		{"KeystoreLocation", c.KeystoreLocation},
 		{"CRLLocation", c.CRLLocation},
-	} { // errors of files show the path
+	} {
 		if strings.ContainsAny(field.file, "\r\n") || strings.Contains(field.file, "-----BEGIN") {
 			problems = append(problems, fmt.Errorf("TLS.%s is not the path of a file: text in PEM belongs in CAPEM, CertificatePEM or KeyPEM", field.name))
-		}
-	}
-	for _, f := range []func(*tls.Config) error{c.cipherSuites, c.curves} {
-		if err := f(&tls.Config{}); err != nil {
-			problems = append(problems, fmt.Errorf("TLS.%w", err))
 		}
 	}
 	return problems
@@ -86,12 +92,13 @@ func (c *TLS) authorities(config *tls.Config) error {
 		if err != nil {
 			return fmt.Errorf("CALocation: %w", err)
 		}
+		var problems []error
 		for _, file := range files {
 			text, err := pemOr("", file, "CALocation")
-			if err != nil {
-				return err
-			}
-			texts = append(texts, text)
+			texts, problems = append(texts, text), append(problems, err)
+		}
+		if err := errors.Join(problems...); err != nil {
+			return err
 		}
 	} else {
 		text, err := pemOr(c.CAPEM.Reveal(), c.CALocation, "CALocation")
@@ -115,12 +122,9 @@ func (c *TLS) certificate(config *tls.Config) error {
 	if c.KeystoreLocation != "" {
 		return c.keystore(config)
 	}
-	certificate, err := pemOr(c.CertificatePEM, c.CertificateLocation, "CertificateLocation")
-	if err != nil {
-		return err
-	}
+	certificate, certificateErr := pemOr(c.CertificatePEM, c.CertificateLocation, "CertificateLocation")
 	key, err := pemOr(c.KeyPEM.Reveal(), c.KeyLocation, "KeyLocation")
-	if err != nil {
+	if err := errors.Join(certificateErr, err); err != nil {
 		return err
 	}
 	switch {

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
 	"github.com/weirstreams/weir/row"
 )
 
@@ -23,17 +25,23 @@ type CacheInfo struct {
 
 // cache keeps the contents that were used last. It may be used by several goroutines at once.
 type cache struct {
-	mu   sync.Mutex // guards what follows, and the places of contents
-	info CacheInfo
-	// first was used last, last is the next to go.
-	first, last *content
+	mu   sync.Mutex // guards what follows, and that loaded is set while content is in sizes
+	info CacheInfo  // without Size
+	// sizes has the size of each content in bytes. Those that were not used for longest go first.
+	sizes *simplelru.LRU[*content, int64]
 }
 
-// place is where content stands in the cache.
-type place struct {
-	in           bool
-	bytes        int64
-	newer, older *content
+// newCache returns a cache for a number of contents, at least 1, and of bytes.
+func newCache(size int, bytes int64) *cache {
+	k := &cache{info: CacheInfo{MaxSize: size, MaxBytes: bytes}}
+	k.sizes, _ = simplelru.NewLRU(max(size, 1), k.forget) // fails for sizes below 1 only
+	return k
+}
+
+// forget is called for content that leaves sizes. k.mu is held.
+func (k *cache) forget(c *content, bytes int64) {
+	c.loaded.Store(nil)
+	k.info.Bytes -= bytes
 }
 
 // hit notes that content was used.
@@ -41,10 +49,7 @@ func (k *cache) hit(c *content) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.info.Hits++
-	if c.place.in && k.first != c {
-		k.unlink(c)
-		k.link(c)
-	}
+	k.sizes.Get(c)
 }
 
 func (k *cache) miss() {
@@ -57,14 +62,13 @@ func (k *cache) miss() {
 func (k *cache) put(c *content, l *loaded) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.remove(c)
+	k.sizes.Remove(c)
+	bytes := int64(len(l.data))
+	k.sizes.Add(c, bytes)
 	c.loaded.Store(l)
-	c.place.in, c.place.bytes = true, int64(len(l.data))
-	k.info.Size++
-	k.info.Bytes += c.place.bytes
-	k.link(c)
-	for k.last != c && (k.info.Size > k.info.MaxSize || k.info.Bytes > k.info.MaxBytes) {
-		k.remove(k.last)
+	k.info.Bytes += bytes
+	for k.info.Bytes > k.info.MaxBytes && k.sizes.Len() > 1 {
+		k.sizes.RemoveOldest()
 	}
 }
 
@@ -72,48 +76,15 @@ func (k *cache) put(c *content, l *loaded) {
 func (k *cache) drop(c *content) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.remove(c)
-}
-
-func (k *cache) remove(c *content) {
-	if !c.place.in {
-		return
-	}
-	c.loaded.Store(nil)
-	k.unlink(c)
-	k.info.Size--
-	k.info.Bytes -= c.place.bytes
-	c.place = place{}
-}
-
-func (k *cache) link(c *content) {
-	c.place.newer, c.place.older = nil, k.first
-	if k.first != nil {
-		k.first.place.newer = c
-	} else {
-		k.last = c
-	}
-	k.first = c
-}
-
-func (k *cache) unlink(c *content) {
-	newer, older := c.place.newer, c.place.older
-	if newer != nil {
-		newer.place.older = older
-	} else {
-		k.first = older
-	}
-	if older != nil {
-		older.place.newer = newer
-	} else {
-		k.last = newer
-	}
+	k.sizes.Remove(c)
 }
 
 func (k *cache) statistics() CacheInfo {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.info
+	info := k.info
+	info.Size = k.sizes.Len()
+	return info
 }
 
 // content is the content of one source. It lives as long as the versions that refer to it; its fetched bytes may be dropped earlier.
@@ -128,8 +99,6 @@ type content struct {
 	failures   int        // in a row
 	retryAt    time.Time  // nothing is sent before, if there is a failure
 	unreadable int        // how often in a row nobody could read what was fetched
-
-	place place // in the cache, which guards it
 }
 
 // flight is a running fetch. Its result is set before done is closed.

@@ -21,7 +21,7 @@ import (
 
 // contents fetches contents and keeps them. It may be used by several goroutines at once.
 type contents struct {
-	cache
+	*cache
 	client  *http.Client
 	own     *http.Transport // of client, or nil if it is the user's
 	token   secret.String
@@ -45,10 +45,9 @@ const maxFlights = 16
 
 func newContents(c Config) *contents {
 	s := &contents{
-		client: c.HTTPClient, token: c.Token, timeout: c.RequestTimeout, limit: c.MaxContentBytes,
+		cache: newCache(c.CacheSize, c.CacheBytes), client: c.HTTPClient, token: c.Token, timeout: c.RequestTimeout, limit: c.MaxContentBytes,
 		waits: backoff.Policy{Base: c.RetryBase, Max: c.RetryMax}, now: c.now, log: c.Logger, turns: make(chan struct{}, maxFlights),
 	}
-	s.info.MaxSize, s.info.MaxBytes = c.CacheSize, c.CacheBytes
 	if s.client == nil {
 		s.own = &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: maxFlights}
 		s.own.IdleConnTimeout = 90 * time.Second

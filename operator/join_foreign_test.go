@@ -287,13 +287,7 @@ func foreignCase(t *testing.T, seed uint64) bool {
 
 // TestForeignKeyJoinsAgreeWithTheModel runs 10,000 random cases. A quarter of them are restarted after every record.
 func TestForeignKeyJoinsAgreeWithTheModel(t *testing.T) {
-	first := rand.Uint64()
-	t.Logf("seeds from %d", first)
-	for i := range uint64(longtest.Cases(2_000, 10_000)) {
-		if !foreignCase(t, first+i) {
-			return
-		}
-	}
+	longtest.Seeds(t, longtest.Cases(2_000, 10_000), func(t *testing.T, seed uint64) { foreignCase(t, seed) })
 }
 
 // A row that names the same row as before needs no message, and one that names another needs one to each side of old and new.

@@ -387,11 +387,5 @@ func joinCase(t *testing.T, seed uint64) bool {
 // TestJoinsAgreeWithTheModel runs thousands of random cases, about half of each kind of join. A quarter of them are restarted
 // after every record.
 func TestJoinsAgreeWithTheModel(t *testing.T) {
-	first := rand.Uint64()
-	t.Logf("seeds from %d", first)
-	for i := range uint64(longtest.Cases(3_000, 20_000)) {
-		if !joinCase(t, first+i) {
-			return
-		}
-	}
+	longtest.Seeds(t, longtest.Cases(3_000, 20_000), func(t *testing.T, seed uint64) { joinCase(t, seed) })
 }

@@ -168,11 +168,5 @@ func flushTo(t *testing.T, backend store.Backend, stores []store.Store) {
 
 // TestTablesAgreeWithTheModel runs 10,000 random cases. A quarter of them are restarted after every record.
 func TestTablesAgreeWithTheModel(t *testing.T) {
-	first := rand.Uint64()
-	t.Logf("seeds from %d", first)
-	for i := range uint64(longtest.Cases(2_000, 10_000)) {
-		if !tableCase(t, first+i) {
-			return
-		}
-	}
+	longtest.Seeds(t, longtest.Cases(2_000, 10_000), func(t *testing.T, seed uint64) { tableCase(t, seed) })
 }

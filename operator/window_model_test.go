@@ -389,11 +389,9 @@ func TestWindowsAgreeWithTheModel(t *testing.T) {
 		}
 		windowCase(t, seed)
 	}
-	first := rand.Uint64()
-	t.Logf("seeds from %d", first)
-	for i := range uint64(longtest.Cases(2_000, 12_000)) {
-		if !windowCase(t, first+i) {
-			t.Fatalf("seed %d failed: add it to testdata/window_seeds.txt", first+i)
+	longtest.Seeds(t, longtest.Cases(2_000, 12_000), func(t *testing.T, seed uint64) {
+		if !windowCase(t, seed) {
+			t.Fatalf("seed %d failed: add it to testdata/window_seeds.txt", seed)
 		}
-	}
+	})
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir/internal/longtest"
 	"github.com/weirstreams/weir/store"
 )
 
@@ -364,9 +365,7 @@ func TestSizeGrowsWithTheContent(t *testing.T) {
 func TestABackendBehavesLikeASortedMap(t *testing.T) {
 	for _, backend := range backends {
 		t.Run(backend.name, func(t *testing.T) {
-			seed := rand.Uint64()
-			t.Logf("seed %d", seed)
-			random := rand.New(rand.NewPCG(seed, 0))
+			random := rand.New(rand.NewPCG(longtest.Seed(t), 0))
 			b, reopen := backend.open(t)
 			model := map[string]string{}
 			key := func() string {

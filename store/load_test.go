@@ -11,6 +11,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir/internal/longtest"
 	"github.com/weirstreams/weir/store"
 )
 
@@ -18,9 +19,7 @@ import (
 func TestALoadIsWorthABatchOfItsChanges(t *testing.T) {
 	for _, kind := range backends {
 		t.Run(kind.name, func(t *testing.T) {
-			seed := rand.Uint64()
-			t.Logf("seed %d", seed)
-			random := rand.New(rand.NewPCG(seed, 0))
+			random := rand.New(rand.NewPCG(longtest.Seed(t), 0))
 			b, reopen := kind.open(t)
 			model := map[string]string{}
 			// Keys share long prefixes, so that the first 8 bytes do not decide their order.

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/longtest"
 	"github.com/weirstreams/weir/store"
 )
 
@@ -46,11 +47,7 @@ const stays = math.MaxInt64
 // A map behaves like a map of maps whose entries expire, in any order of changes, iterations, checkpoints, evictions,
 // crashes and restarts. K-100 to K-102, K-105: what is expired is absent at once, for late records too, and leaves no row.
 func TestAMapBehavesLikeAMapOfMaps(t *testing.T) {
-	first := rand.Uint64()
-	t.Logf("seeds from %d", first)
-	for seed := first; seed < first+100 && !t.Failed(); seed++ {
-		mapModel(t, seed)
-	}
+	longtest.Seeds(t, 100, mapModel)
 }
 
 func mapModel(t *testing.T, seed uint64) {

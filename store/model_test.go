@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/longtest"
 	"github.com/weirstreams/weir/store"
 )
 
@@ -78,11 +79,7 @@ func modelBackend(t *testing.T, random *rand.Rand) (store.Backend, func() store.
 
 // A cell behaves like a map, in any order of changes, flushes, commits, evictions, crashes and restarts.
 func TestACellBehavesLikeAMap(t *testing.T) {
-	first := rand.Uint64()
-	t.Logf("seeds from %d", first)
-	for seed := first; seed < first+60 && !t.Failed(); seed++ {
-		cellModel(t, seed)
-	}
+	longtest.Seeds(t, 60, cellModel)
 }
 
 func cellModel(t *testing.T, seed uint64) {
@@ -189,11 +186,7 @@ func (m modelWindows) clone() modelWindows {
 
 // A windowed store behaves like a map of sorted maps.
 func TestAWindowedStoreBehavesLikeSortedMaps(t *testing.T) {
-	first := rand.Uint64()
-	t.Logf("seeds from %d", first)
-	for seed := first; seed < first+60 && !t.Failed(); seed++ {
-		windowedModel(t, seed)
-	}
+	longtest.Seeds(t, 60, windowedModel)
 }
 
 func windowedModel(t *testing.T, seed uint64) {

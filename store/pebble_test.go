@@ -22,15 +22,14 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/longtest"
 	"github.com/weirstreams/weir/store"
 )
 
 // Batch n sets the counter to n and adds ten keys that carry n. A crash keeps some batches from the first on, whole, and
 // at least the synced ones.
 func TestAfterACrashTheDatabaseIsAtABatchBoundary(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
+	random := rand.New(rand.NewPCG(longtest.Seed(t), 0))
 	lost := 0
 	for round := range 25 {
 		disk := vfs.NewCrashableMem()

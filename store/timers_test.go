@@ -67,11 +67,7 @@ func (m modelTimers) due(kind weir.TimerKind, limit int64) (due []modelTimer) {
 // Timers behave like a map that is searched, in any order of changes, firing, flushes, commits, evictions, crashes and
 // restarts.
 func TestTimersBehaveLikeAMap(t *testing.T) {
-	first := rand.Uint64()
-	t.Logf("seeds from %d", first)
-	for seed := first; seed < first+uint64(longtest.Cases(15, 60)) && !t.Failed(); seed++ {
-		timersModel(t, seed)
-	}
+	longtest.Seeds(t, longtest.Cases(15, 60), timersModel)
 }
 
 func timersModel(t *testing.T, seed uint64) {

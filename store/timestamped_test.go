@@ -69,11 +69,7 @@ func (m timelines) put(key string, at int64, value string, o store.TimestampedOp
 // A timestamped store behaves like sorted lists, in any order of changes, flushes, commits, evictions, crashes and
 // restarts, and however little of a key is in memory.
 func TestATimestampedStoreBehavesLikeSortedLists(t *testing.T) {
-	first := rand.Uint64()
-	t.Logf("seeds from %d", first)
-	for seed := first; seed < first+uint64(longtest.Cases(100, 400)) && !t.Failed(); seed++ {
-		timestampedModel(t, seed)
-	}
+	longtest.Seeds(t, longtest.Cases(100, 400), timestampedModel)
 }
 
 func timestampedModel(t *testing.T, seed uint64) {

@@ -2,7 +2,6 @@ package engine_test
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -13,30 +12,17 @@ import (
 	"github.com/weirstreams/weir/internal/longtest"
 )
 
-var (
-	seeds   = flag.Int("seeds", longtest.Cases(60, 300), "how many random runs")
-	oneSeed = flag.Uint64("seed", 0, "the only random run, by its seed")
-)
-
 // Processes of one group come, go, and crash at any call, while orders come in and changelogs are compacted. In the end
-// nothing is lost, and the state is that of all input. A failure names the seed that repeats it.
+// nothing is lost, and the state is that of all input.
 func TestRandomRunsLoseNothing(t *testing.T) {
-	if *oneSeed != 0 {
-		randomRun(t, *oneSeed)
-		return
-	}
-	first, deadline := rand.Uint64(), time.Now().Add(10*time.Second)
-	t.Logf("first seed %d", first)
-	for i := range uint64(*seeds) {
-		if time.Now().After(deadline) {
-			t.Logf("stopped after %d runs, for time", i)
-			return
+	runs, deadline := 0, time.Now().Add(10*time.Second)
+	longtest.Seeds(t, longtest.Cases(60, 300), func(t *testing.T, seed uint64) {
+		if longtest.Repeats() || time.Now().Before(deadline) {
+			runs++
+			randomRun(t, seed)
 		}
-		randomRun(t, first+i)
-		if t.Failed() {
-			t.Fatalf("repeat with -seed %d", first+i)
-		}
-	}
+	})
+	t.Logf("%d runs in the time that there was", runs)
 }
 
 type member struct {
@@ -61,7 +47,7 @@ func randomRun(t *testing.T, seed uint64) {
 	if chance(3) {
 		c.config.CacheBytes = 0
 	}
-	if *oneSeed != 0 {
+	if longtest.Repeats() {
 		c.config.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
 	}
 	members := make([]*member, 1+random.IntN(2))

@@ -14,31 +14,28 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
 	"github.com/weirstreams/weir/internal/clock"
+	"github.com/weirstreams/weir/internal/longtest"
 )
 
 // TestCopiesCountOnce lets processes copy records from one topic to another in transactions, while they crash, fall
 // behind, are fenced and cannot be reached, at any call. The copy must be the same as the original.
 func TestCopiesCountOnce(t *testing.T) {
-	first, rounds := *seedFlag, 300
-	if first == 0 {
-		first = rand.Uint64N(1 << 32)
-	}
+	rounds := 300
 	if testing.Short() {
 		rounds = 30
 	}
 	happened := map[string]int{}
-	for i := range rounds {
-		seed := first + uint64(i)
-		if !t.Run(fmt.Sprint(seed), func(t *testing.T) { copyAtRandom(t, seed, happened) }) {
-			t.Fatalf("repeat with -seed=%d", seed)
-		}
-	}
-	t.Logf("first seed %d: %v", first, happened)
+	seeds := 0
+	longtest.Seeds(t, rounds, func(t *testing.T, seed uint64) {
+		seeds++
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { copyAtRandom(t, seed, happened) })
+	})
+	t.Log(happened)
 	for _, what := range []string{
 		"committed", "crash", "lost partition", "stale member", "fenced producer", "aborted", "unknown outcome",
 		"late", "lost", "outage", "waited",
 	} {
-		if happened[what] == 0 && !testing.Short() && rounds > 100 {
+		if happened[what] == 0 && seeds > 100 {
 			t.Errorf("nothing of the kind happened: %s", what)
 		}
 	}

@@ -2,7 +2,6 @@ package simbroker_test
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -13,25 +12,18 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
 	"github.com/weirstreams/weir/internal/clock"
+	"github.com/weirstreams/weir/internal/longtest"
 )
-
-var seedFlag = flag.Uint64("seed", 0, "first seed of the random tests; 0 chooses one")
 
 // TestNoPartitionHasTwoOwners lets members join, poll, dawdle, commit, leave and crash at random.
 func TestNoPartitionHasTwoOwners(t *testing.T) {
-	first, rounds := *seedFlag, 300
-	if first == 0 {
-		first = rand.Uint64N(1 << 32)
-	}
+	rounds := 300
 	if testing.Short() {
 		rounds = 30
 	}
-	for i := range rounds {
-		seed := first + uint64(i)
-		if !t.Run(fmt.Sprint(seed), func(t *testing.T) { randomGroup(t, seed) }) {
-			t.Fatalf("repeat with -seed=%d", seed)
-		}
-	}
+	longtest.Seeds(t, rounds, func(t *testing.T, seed uint64) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { randomGroup(t, seed) })
+	})
 }
 
 const (

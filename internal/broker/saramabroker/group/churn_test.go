@@ -15,6 +15,7 @@ import (
 	"github.com/weirstreams/weir/internal/broker/saramabroker/brokertest"
 	membership "github.com/weirstreams/weir/internal/broker/saramabroker/group"
 	"github.com/weirstreams/weir/internal/kafkatest"
+	"github.com/weirstreams/weir/internal/longtest"
 )
 
 // ledger knows who owns what, and fails a test when a partition has two owners.
@@ -214,9 +215,7 @@ func TestNoPartitionHasTwoOwnersWhileMembersComeAndGo(t *testing.T) {
 	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
 	c := brokertest.Open(t, k)
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewPCG(seed, 0))
+	r := rand.New(rand.NewPCG(longtest.Seed(t), 0))
 	cfg := tenancy(k, []string{k.Topic(t, "a", 6), k.Topic(t, "b", 6)}, []string{k.Topic(t, "c", 5)})
 	const partitions = 17
 	l := newLedger(t)

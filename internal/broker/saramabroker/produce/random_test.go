@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -22,22 +21,11 @@ import (
 	"github.com/weirstreams/weir/internal/longtest"
 )
 
-var (
-	firstSeed = flag.Uint64("producer.seed", 0, "first seed of the random test of the producer; 0 is a random one")
-	seeds     = flag.Int("producer.seeds", longtest.Cases(50, 150), "how many seeds the random test of the producer tries")
-)
-
 // Whatever goes wrong between the producer and the brokers, each partition ends up with every record once and in order.
 func TestEveryRecordIsAppendedOnceAndInOrder(t *testing.T) {
-	first := *firstSeed
-	if first == 0 {
-		first = rand.Uint64N(1 << 40)
-	}
-	for seed := first; seed < first+uint64(*seeds); seed++ {
-		t.Run(fmt.Sprintf("producer.seed=%d", seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { sendThroughFaults(t, seed) })
-		})
-	}
+	longtest.Seeds(t, longtest.Cases(50, 150), func(t *testing.T, seed uint64) {
+		synctest.Test(t, func(t *testing.T) { sendThroughFaults(t, seed) })
+	})
 }
 
 func sendThroughFaults(t *testing.T, seed uint64) {

@@ -2,7 +2,6 @@ package transaction_test
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -18,21 +17,12 @@ import (
 	"github.com/weirstreams/weir/internal/longtest"
 )
 
-var (
-	firstTransactionSeed = flag.Uint64("transaction.seed", 0, "first seed of the random test of transactions; 0 is a random one")
-	transactionSeeds     = flag.Int("transaction.seeds", longtest.Cases(1, 3), "how many seeds the random test of transactions tries")
-)
-
 // Requests get lost, or their answers, or they arrive late, in the middle of a later transaction: what is committed is what
 // Commit said, in each partition, and the offsets go with it.
 func TestTransactionsAreWholeWhateverBecomesOfRequests(t *testing.T) {
-	first := *firstTransactionSeed
-	if first == 0 {
-		first = rand.Uint64N(1 << 40)
-	}
-	for seed := first; seed < first+uint64(*transactionSeeds); seed++ {
-		t.Run(fmt.Sprintf("transaction.seed=%d", seed), func(t *testing.T) { commitThroughDoubts(t, seed) })
-	}
+	longtest.Seeds(t, longtest.Cases(1, 3), func(t *testing.T, seed uint64) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { commitThroughDoubts(t, seed) })
+	})
 }
 
 func commitThroughDoubts(t *testing.T, seed uint64) {

@@ -265,7 +265,7 @@ func windowCase(t *testing.T, seed uint64) bool {
 	case window.KindTumblingCount:
 		d = window.TumblingCount(int(m.count))
 	case window.KindHoppingCount:
-		m.every = 1 + random.Int64N(m.count+1)
+		m.every = 1 + random.Int64N(m.count)
 		d = window.HoppingCount(int(m.count), int(m.every))
 	case window.KindSlidingCount:
 		m.every = 1

@@ -77,12 +77,12 @@ func Session(gap time.Duration) Definition {
 	return Definition{kind: KindSession, size: gap, skew: DefaultMaxFutureSkew}
 }
 
-// TumblingCount defines windows of count records of a key, in the order of processing. A result's start and end are the
+// TumblingCount defines windows of count records of a key, at least 2, in the order of processing. A result's start and end are the
 // smallest and the greatest time of the records, both included.
 func TumblingCount(count int) Definition { return Definition{kind: KindTumblingCount, count: count} }
 
-// HoppingCount defines windows of count records of a key that begin with every step-th record. With a step of
-// count or more it is TumblingCount: no record is left out.
+// HoppingCount defines windows of count records of a key that begin with every step-th record. The step is at most count, which is
+// the same as TumblingCount: no record is left out.
 func HoppingCount(count, step int) Definition {
 	return Definition{kind: KindHoppingCount, count: count, countStep: step}
 }
@@ -194,9 +194,12 @@ func (d Definition) Validate() error {
 	if d.ByCount() {
 		switch {
 		case d.count < 2:
-			return fmt.Errorf("window of %d records: there must be at least 2", d.count)
+			return fmt.Errorf("window of %d records: there must be at least 2, use Map for each record alone", d.count)
 		case d.kind == KindHoppingCount && d.countStep < 1:
 			return fmt.Errorf("window step of %d records: must be positive", d.countStep)
+		case d.kind == KindHoppingCount && d.countStep > d.count:
+			return fmt.Errorf("window step of %d records: must not be greater than the window, %d records: windows leave no record out",
+				d.countStep, d.count)
 		case d.grace != 0:
 			return fmt.Errorf("window grace %v: windows by count have none", d.grace)
 		case d.byPartition:

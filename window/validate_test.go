@@ -19,6 +19,7 @@ func TestStoreNames(t *testing.T) {
 		"session_window_1000":         window.Session(time.Second).CloseByPartition(),
 		"tumbling_count_window_3":     window.TumblingCount(3),
 		"hopping_count_window_5_2":    window.HoppingCount(5, 2),
+		"hopping_count_window_5_5":    window.HoppingCount(5, 5),
 		"sliding_count_window_5":      window.SlidingCount(5),
 	} {
 		if got := d.StoreName(); got != want {
@@ -45,6 +46,7 @@ func TestValidateFindsWrongWindows(t *testing.T) {
 		{want: "grace -1s: must not be negative", d: window.Tumbling(second).Grace(-second)},
 		{want: "window of 1 records", d: window.TumblingCount(1)},
 		{want: "step of 0 records", d: window.HoppingCount(3, 0)},
+		{want: "step of 4 records: must not be greater", d: window.HoppingCount(3, 4)},
 		{want: "windows by count have none", d: window.SlidingCount(3).Grace(second)},
 		{want: "by count cannot close by partition", d: window.SlidingCount(3).CloseByPartition()},
 		{want: "EveryRecords", d: window.Tumbling(second), with: func(a stream.Aggregated[string, int, int]) stream.Aggregated[string, int, int] {

@@ -371,6 +371,7 @@ func (a *App) startWorkers(
 		OnReformat:         upgrade.reformat,
 		OpenBackend:        state.open,
 		DestroyBackend:     state.destroy,
+		PurgeInterval:      a.config.PurgeInterval,
 		CreateTopics:       a.config.CreateTopics,
 		Replication:        a.config.Replication,
 		Compressed:         a.config.Compression != "" && a.config.Compression != "none",

@@ -142,8 +142,11 @@ type Config struct {
 	// Internal topics have as many replicas as the topics that they come of.
 	Replication int16
 
-	// KeepProcessed keeps the processed records of repartition topics, for debugging: the topics grow without limit. By default
-	// they are deleted behind the committed offsets, every 30 s.
+	// PurgeInterval is how often the processed records of repartition topics are deleted: those before the committed offsets. The
+	// default is 30 s.
+	PurgeInterval time.Duration
+
+	// KeepProcessed keeps the processed records of repartition topics, for debugging: the topics grow without limit.
 	KeepProcessed bool
 
 	// MaxRecordBytes is the greatest record, in bytes, that internal topics take: the state of a key, or a record behind a GroupBy. It is the
@@ -253,6 +256,8 @@ func (c Config) withDefaults() (Config, error) {
 		{"AlignTimeout", int64(c.AlignTimeout)},
 		{"MaxBufferedRecords", int64(c.MaxBufferedRecords)},
 		{"MaxBufferedBytes", c.MaxBufferedBytes},
+		{"MaxRecordBytes", int64(c.MaxRecordBytes)},
+		{"PurgeInterval", int64(c.PurgeInterval)},
 	} {
 		if field.value < 0 {
 			problem("%s is negative", field.name)

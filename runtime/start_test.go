@@ -42,6 +42,8 @@ func TestAllThatIsWrongWithAConfigurationIsSaidAtOnce(t *testing.T) {
 		SessionTimeout:     -1,
 		RebalanceTimeout:   -1,
 		ShutdownTimeout:    -1,
+		MaxRecordBytes:     -1,
+		PurgeInterval:      -1,
 	})
 	want := strings.Join([]string{
 		`config: Brokers: address 2 is not host:port`,
@@ -56,6 +58,8 @@ func TestAllThatIsWrongWithAConfigurationIsSaidAtOnce(t *testing.T) {
 		`SessionTimeout is negative`,
 		`RebalanceTimeout is negative`,
 		`ShutdownTimeout is negative`,
+		`MaxRecordBytes is negative`,
+		`PurgeInterval is negative`,
 		`OffsetReset: unknown value 7`,
 		`Compression: unknown value "rar"`,
 	}, "\n")

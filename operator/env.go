@@ -47,6 +47,12 @@ type Env struct {
 	Idle []Timed[func(reached int64) error]
 	// Holds return the watermarks of operators; see [Env.OnHold].
 	Holds []Timed[func(reached int64) (int64, error)]
+	// Silent are called while records come, for keys that have none; see [Env.OnSilentKeys].
+	Silent []Timed[func(reached int64) error]
+	// Paces are called when the tasks in front of an operator have come further; see [Env.OnPace].
+	Paces []Timed[func(pace int64) error]
+	// Paced reports whether the input of a node comes from tasks of different pace. It may be nil: then none does.
+	Paced func(node int) bool
 	// KeepsTime is set by the engine if Idle and Holds are called: operators then keep data that makes these cheap.
 	KeepsTime bool
 	// Quiet is set while Holds are called if no record has come for Config.IdleTimeout, and Round counts such timeouts.

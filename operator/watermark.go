@@ -33,6 +33,33 @@ func (e *Env) OnHold(node int, f func(reached int64) (watermark int64, err error
 	e.Holds = append(e.Holds, Timed[func(int64) (int64, error)]{node, f})
 }
 
+// OnSilentKeys registers a function that is called while records come, with the time that the input of the operator has reached.
+// It closes the windows of keys that have no records, where operators behind repartition topics would wait for their results.
+func (e *Env) OnSilentKeys(node int, f func(reached int64) error) {
+	e.Silent = append(e.Silent, Timed[func(int64) error]{node, f})
+}
+
+// OnPace registers a function of an operator behind a repartition topic, which several tasks may write. It is called with the time
+// up to which all of these tasks have come: later records of a fast task do not move event time before that. It is UnknownPace
+// if one of them has not said so, and may be less than before.
+func (e *Env) OnPace(node int, f func(pace int64) error) {
+	e.Paces = append(e.Paces, Timed[func(int64) error]{node, f})
+}
+
+// firstPace returns the pace of the input of a node before anything is known of it.
+func (e *Env) firstPace(node int) (pace int64, paced bool) {
+	if e.Paced == nil || !e.Paced(node) {
+		return noPace, false
+	}
+	return UnknownPace, true
+}
+
+// UnknownPace is the pace of tasks that have not said how far they have come. It leaves room for arithmetic.
+const UnknownPace = math.MinInt64 / 4
+
+// noPace is the pace of an input that records alone move.
+const noPace = math.MaxInt64
+
 // leastWaiting returns the watermark of an operator that emits records up to span later than they have come, when its input
 // has reached a time. hasDue reports whether records wait that are not later than a time; those that were received are
 // emitted when the watermark of the store has passed them by more than span.

@@ -43,7 +43,6 @@ func NewWindow[K, V, A, R any](
 	options := store.WindowedOptions[A]{Definition: meaning(d, aggregator), Items: w.collector != nil, Ahead: w.size}
 	var r Receiver[K, V]
 	var hold func(reached int64) (int64, error)
-	var idle func(reached int64) error
 	switch d.Kind() {
 	case window.KindTumbling, window.KindHopping:
 		if w.byPartition {
@@ -51,14 +50,16 @@ func NewWindow[K, V, A, R any](
 		}
 		options.MarksItems = true
 		k := &aligned[K, V, A, R]{windows: w}
-		r, idle, hold = k, k.idle, k.hold
+		r, hold, w.closer = k, k.hold, k
+		w.shortest = w.size + w.grace
 		options.StartBucket = w.step
 	case window.KindSliding:
 		if w.byPartition {
 			options.End = w.slotEnd
 		}
 		k := &sliding[K, V, A, R]{windows: w}
-		r, idle, hold = k, k.idle, k.hold
+		r, hold, w.closer = k, k.hold, k
+		w.shortest = w.grace
 		options.StartBucket = w.size/startBuckets + 1
 	case window.KindSession:
 		w.tolerance = w.size
@@ -66,7 +67,8 @@ func NewWindow[K, V, A, R any](
 			options.End = func(o *store.Window[A]) int64 { return o.Latest + 2*w.size + 1 } // see session.isClosed
 		}
 		k := &session[K, V, A, R]{windows: w}
-		r, idle, hold = k, k.idle, k.hold
+		r, hold, w.closer = k, k.hold, k
+		w.shortest = 2*w.size + w.grace
 		options.StartBucket = w.size/startBuckets + 1
 	default:
 		count, step := d.Records()
@@ -83,11 +85,15 @@ func NewWindow[K, V, A, R any](
 	if err != nil {
 		return nil, err
 	}
-	if idle != nil {
-		env.OnIdle(node, idle)
+	if w.closer != nil {
+		env.OnIdle(node, w.advance)
+		env.OnPace(node, w.movePace)
+		if !w.byPartition && !emission.Current {
+			env.OnSilentKeys(node, w.silent)
+		}
 	}
 	env.OnHold(node, hold)
-	env.OnRewind = append(env.OnRewind, func() { w.idleFrom = 0 })
+	env.OnRewind = append(env.OnRewind, func() { w.idleFrom, w.pace = 0, windowPace{} })
 	if emission.Suppress != nil {
 		w.suppress(*emission.Suppress)
 	}
@@ -142,7 +148,10 @@ type windows[K, V, A, R any] struct {
 	firstItem, untilItem int64
 	number               int64 // of the record in the order of processing, for the orderer
 	closings             int64 // windows that were closed
-	idleFrom             int64 // no window closes by idleness before this time, unless records come
+	idleFrom             int64 // no window closes by idleness before this time
+	closer               closer[K, A]
+	shortest             int64 // the least time from the start under which a window is stored to its close
+	pace                 windowPace
 	item                 []byte
 	encoded              []byte // scratch: the key that is decoded
 	// Here, not on the stack: arguments of aggregators escape.
@@ -153,6 +162,11 @@ type windows[K, V, A, R any] struct {
 // place puts the store on the key of a record. It returns nil if the record has none.
 func (w *windows[K, V, A, R]) place(r *weir.Record[K, V]) (*store.Windows[A], error) {
 	w.env.Enter(w.node)
+	if !w.pace.loaded {
+		if err := w.loadPace(); err != nil {
+			return nil, err
+		}
+	}
 	key, ok, err := w.keys.encode(r.Key, r.KeyNull)
 	if err != nil {
 		return nil, err
@@ -176,7 +190,7 @@ func (w *windows[K, V, A, R]) place(r *weir.Record[K, V]) (*store.Windows[A], er
 // reached returns the time that counts for a key, before the record that is being processed.
 func (w *windows[K, V, A, R]) reached(k *store.Windows[A]) (int64, error) {
 	watermark, err := w.store.Watermark()
-	return max(k.Latest, watermark), Fatal(err)
+	return max(w.pace.bound(k.Latest), watermark), Fatal(err)
 }
 
 // reject reports whether a record's time is out of range, and counts it then.

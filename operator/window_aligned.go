@@ -29,9 +29,7 @@ func (w *aligned[K, V, A, R]) Receive(r *weir.Record[K, V]) error {
 	if err != nil {
 		return err
 	}
-	if at > reached {
-		reached = at
-	}
+	reached = max(reached, w.pace.bound(at))
 	// The first window that contains the record, and that does not begin before the epoch.
 	start := last
 	if w.step < w.size {
@@ -58,11 +56,12 @@ func (w *aligned[K, V, A, R]) Receive(r *weir.Record[K, V]) error {
 		}
 	}
 	if w.byPartition {
-		w.store.AdvanceTo(at)
+		w.advancePartition(at)
 		err = w.closePartition(r.Origin, reached)
 	} else {
-		w.idleFrom = 0
+		w.idleFrom = min(w.idleFrom, at+w.grace)
 		err = w.closeKey(r.Key, r.Origin, k, reached)
+		w.keyClosed(k, reached)
 	}
 	if failed == nil {
 		failed = err
@@ -138,9 +137,6 @@ func (w *aligned[K, V, A, R]) nextClose(k *store.Windows[A], _ int64) int64 {
 	}
 	return k.Open[0].Start + w.size + w.grace
 }
-
-// idle lets time pass without records.
-func (w *aligned[K, V, A, R]) idle(reached int64) error { return w.advance(w, reached) }
 
 // hold returns the watermark of the operator: the start of the first window that a record can still come into, or that is to
 // close.

@@ -14,15 +14,23 @@ type closer[K, A any] interface {
 	nextClose(k *store.Windows[A], reached int64) int64
 	// closeIdle closes the windows of the current key that time passes on its way from before to reached.
 	closeIdle(key K, k *store.Windows[A], before, reached int64) error
-	// closePartition closes the windows of all keys, if they close by partition.
+	// closePartition closes the windows of all keys up to a time, if they close by partition.
 	closePartition(origin *weir.Origin, reached int64) error
 }
 
 // advance closes windows up to a time that is reached without records, in the order of the times at which they close: the operators
 // behind see the results of all keys in that order, as it does when the partition closes them. By key, all keys are
 // looked at; that happens only if one of them may have something to close.
-func (w *windows[K, V, A, R]) advance(c closer[K, A], millis int64) error {
+func (w *windows[K, V, A, R]) advance(millis int64) error {
 	w.env.Enter(w.node)
+	if err := w.loadPace(); err != nil {
+		return err
+	}
+	if millis > w.pace.millis {
+		if err := w.movePace(millis); err != nil {
+			return err
+		}
+	}
 	watermark, err := w.store.Watermark()
 	if err != nil {
 		return Fatal(err)
@@ -32,7 +40,7 @@ func (w *windows[K, V, A, R]) advance(c closer[K, A], millis int64) error {
 	}
 	closings := w.closings
 	if w.byPartition {
-		err := c.closePartition(&w.env.Origin, millis)
+		err := w.closer.closePartition(&w.env.Origin, millis)
 		w.advanced(millis, closings)
 		return err
 	}
@@ -40,53 +48,83 @@ func (w *windows[K, V, A, R]) advance(c closer[K, A], millis int64) error {
 	if err != nil {
 		return Fatal(err)
 	}
-	next := int64(math.MaxInt64)
+	next, err := w.closeInOrder(keys, func(k *store.Windows[A]) (from, to int64) {
+		return max(watermark, w.pace.bound(k.Latest)), millis
+	}, nil)
+	w.advanced(millis, closings)
+	w.idleFrom = next
+	return err
+}
+
+// silent is advance while other keys have records. It looks at the keys only if a window is old enough.
+func (w *windows[K, V, A, R]) silent(millis int64) error {
+	if millis < w.idleFrom {
+		return nil
+	}
+	w.env.Enter(w.node)
+	oldest, err := w.oldestOpen()
+	if err != nil || oldest > millis-w.shortest {
+		return err
+	}
+	return w.advance(millis)
+}
+
+// closeInOrder closes the windows of keys in the order of the times at which they close. span returns the time up to which those of
+// a key are closed, and up to which they are to close. next is the time at which the next of them closes; rest, if it is not nil,
+// is told that of each key.
+func (w *windows[K, V, A, R]) closeInOrder(
+	keys []string, span func(*store.Windows[A]) (from, to int64), rest func(key string, k *store.Windows[A], next int64),
+) (next int64, failed error) {
+	next = math.MaxInt64
 	var queue closeQueue
 	for _, encoded := range keys {
 		k, err := w.store.Place([]byte(encoded))
 		if err != nil {
-			return Fatal(err)
+			return next, Fatal(err)
 		}
-		before := max(k.Latest, watermark)
-		switch at := c.nextClose(k, before); {
-		case at <= millis:
-			queue = append(queue, closingKey{at, before, encoded})
-		default:
+		from, to := span(k)
+		if at := w.closer.nextClose(k, from); at <= to {
+			queue = append(queue, closingKey{at, from, to, encoded})
+		} else {
 			next = min(next, at)
+			if rest != nil {
+				rest(encoded, k, at)
+			}
 		}
 	}
 	heap.Init(&queue)
-	var failed error
 	for len(queue) > 0 {
 		first := &queue[0]
 		k, err := w.store.Place([]byte(first.key))
 		if err != nil {
-			return Fatal(err)
+			return next, Fatal(err)
 		}
 		key, err := w.decodeKey(first.key)
 		if err != nil {
-			return err
+			return next, err
 		}
 		at := first.at
-		if err := c.closeIdle(key, k, first.before, at); err != nil && failed == nil {
+		if err := w.closer.closeIdle(key, k, first.before, at); err != nil && failed == nil {
 			failed = err
 		}
-		if first.at, first.before = c.nextClose(k, at), at; first.at <= millis {
+		w.storeFloor(min(at, w.pace.millis))
+		if first.at, first.before = w.closer.nextClose(k, at), at; first.at <= first.to {
 			heap.Fix(&queue, 0)
 			continue
 		}
 		next = min(next, first.at)
+		if rest != nil {
+			rest(first.key, k, first.at)
+		}
 		heap.Pop(&queue)
 	}
-	w.advanced(millis, closings)
-	w.idleFrom = next
-	return failed
+	return next, failed
 }
 
-// closingKey is a key with windows to close: the next at a time. All that close up to before are closed.
+// closingKey is a key with windows to close: the next at a time, the last at to. All that close up to before are closed.
 type closingKey struct {
-	at, before int64
-	key        string
+	at, before, to int64
+	key            string
 }
 
 // closeQueue is a heap of keys by the time of their next closing, and by key.

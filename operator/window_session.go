@@ -30,7 +30,7 @@ func (w *session[K, V, A, R]) Receive(r *weir.Record[K, V]) error {
 	if err != nil {
 		return err
 	}
-	reached = max(reached, at)
+	reached = max(reached, w.pace.bound(at))
 	if at < w.bound(reached) {
 		return w.late(r, window.Closed, at, at, reached)
 	}
@@ -48,13 +48,14 @@ func (w *session[K, V, A, R]) Receive(r *weir.Record[K, V]) error {
 	}
 	w.enumerate(k)
 	o, latest := w.join(k, r, from, to)
-	w.idleFrom = 0
+	w.idleFrom = min(w.idleFrom, at+w.grace)
 	failed := w.updated(r, k, o, spanOf(o), latest)
 	if w.byPartition {
-		w.store.AdvanceTo(at)
+		w.advancePartition(at)
 		err = w.closePartition(r.Origin, reached)
 	} else {
 		err = w.closeKey(r.Key, r.Origin, k, reached)
+		w.keyClosed(k, reached)
 	}
 	if failed == nil {
 		failed = err
@@ -152,9 +153,6 @@ func (w *session[K, V, A, R]) nextClose(k *store.Windows[A], _ int64) int64 {
 	}
 	return k.Open[0].Latest + 2*w.size + w.grace + 1 // see isClosed
 }
-
-// idle lets time pass without records.
-func (w *session[K, V, A, R]) idle(reached int64) error { return w.advance(w, reached) }
 
 // hold returns the watermark of the operator: the start of the first session that is open, or can begin.
 func (w *session[K, V, A, R]) hold(reached int64) (int64, error) {

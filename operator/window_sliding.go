@@ -31,7 +31,7 @@ func (w *sliding[K, V, A, R]) Receive(r *weir.Record[K, V]) error {
 	if err != nil {
 		return err
 	}
-	reached := max(before, at)
+	reached := max(before, w.pace.bound(at))
 	open := reached - w.grace // the first end of a window that is open
 	if at < open-w.size {
 		return w.late(r, window.Closed, own, at, reached)
@@ -41,7 +41,7 @@ func (w *sliding[K, V, A, R]) Receive(r *weir.Record[K, V]) error {
 	}
 	w.enumerate(k)
 	o, _ := w.update(k, r, at)
-	w.idleFrom = 0
+	w.idleFrom = min(w.idleFrom, at+w.grace)
 	var failed error
 	keep := func(err error) {
 		if failed == nil {
@@ -61,10 +61,11 @@ func (w *sliding[K, V, A, R]) Receive(r *weir.Record[K, V]) error {
 		}
 	}
 	if w.byPartition {
-		w.store.AdvanceTo(at)
+		w.advancePartition(at)
 		keep(w.closePartition(r.Origin, reached))
 	} else {
 		keep(w.closeKey(r.Key, r.Origin, k, before, reached))
+		w.keyClosed(k, reached)
 	}
 	return failed
 }
@@ -173,9 +174,6 @@ func (w *sliding[K, V, A, R]) nextClose(k *store.Windows[A], reached int64) int6
 	}
 	return math.MaxInt64
 }
-
-// idle lets time pass without records.
-func (w *sliding[K, V, A, R]) idle(reached int64) error { return w.advance(w, reached) }
 
 // hold returns the watermark of the operator: the start of the first window that is to close, or that a record can come into.
 func (w *sliding[K, V, A, R]) hold(reached int64) (int64, error) {

@@ -87,9 +87,11 @@ type Config struct {
 	// time moves to the time of the clock less the timeout, and again after each further timeout. Records that
 	// carry the time of their writing and take less than the timeout to arrive give the same results when they are
 	// replayed. A task behind a GroupBy moves no further than the watermarks of the tasks in front of it, so that windows
-	// behind windows lose nothing: each stage takes a timeout after the results of the stage before. The tasks tell each
-	// other through records of their own in the internal topics, one for each partition and upstream task in each timeout. All
-	// processes of a group need the same value. 0, the default, leaves windows open until a record closes them.
+	// behind windows lose nothing: each stage takes a timeout after the results of the stage before. Records close no window there
+	// either before all tasks in front have come as far, so that a fast task makes no result of a slow one late. The tasks tell each
+	// other through records of their own in the internal topics: for each partition and upstream task one in each timeout, and,
+	// while there are records, about one in 100 ms. All processes of a group need the same value. 0, the default, leaves windows open
+	// until a record closes them.
 	IdleTimeout time.Duration
 
 	// OffsetReset says where to begin with a partition that the group has committed no offset for. Internal topics are always

@@ -22,6 +22,7 @@ import (
 //	'i' key at number    one collected item, encoded; see AddItem.
 //	'e' end key start    the index of windows by their end, for closing by partition. The value is empty.
 //	'm'                  the watermark, a varint.
+//	'p'                  the time of SetPace, a varint.
 //	'd'                  the meaning of the rows; see WindowedOptions.Definition.
 type Windowed[A any] struct {
 	name       string
@@ -34,6 +35,7 @@ type Windowed[A any] struct {
 	measure    func(*A) int // what an accumulator refers to, in bytes; nil if that is nothing
 	unmeasured *Window[A]   // of the current key: the caller changes it until the next call
 	time       watermark
+	pace       watermark
 	definition storedDefinition
 	ends       endIndex
 	starts     openStarts
@@ -67,6 +69,7 @@ const (
 	familyItem       = 'i'
 	familyEnd        = 'e'
 	familyWatermark  = 'm'
+	familyPace       = 'p'
 	familyDefinition = 'd'
 )
 
@@ -137,7 +140,7 @@ type Window[A any] struct {
 func OpenWindowed[A any](space Space, c codec.Codec[A], options ...WindowedOptions[A]) *Windowed[A] {
 	s := &Windowed[A]{
 		name: space.Name, codec: c, space: space, cache: newCache[Windows[A]](space.CacheBytes), measure: measure[A](),
-		context: codec.Context{Topic: space.Name, Part: codec.State},
+		context: codec.Context{Topic: space.Name, Part: codec.State}, pace: watermark{family: familyPace},
 	}
 	for _, o := range options {
 		s.options = o
@@ -347,7 +350,7 @@ func (s *Windowed[A]) decode(row, value []byte) (w Window[A], err error) {
 // DirtyBytes implements [Store].
 func (s *Windowed[A]) DirtyBytes() int64 {
 	s.settle()
-	return s.cache.dirtyBytes + s.time.dirtyBytes() + s.definition.dirtyBytes(s.options.Definition)
+	return s.cache.dirtyBytes + s.time.dirtyBytes() + s.pace.dirtyBytes() + s.definition.dirtyBytes(s.options.Definition)
 }
 
 // Flush implements [Store].
@@ -356,6 +359,9 @@ func (s *Windowed[A]) Flush(emit func(key, value []byte) error) error {
 		return err
 	}
 	if err := s.time.flush(emit); err != nil {
+		return err
+	}
+	if err := s.pace.flush(emit); err != nil {
 		return err
 	}
 	s.settle()
@@ -431,6 +437,6 @@ func (s *Windowed[A]) Committed() {
 func (s *Windowed[A]) Discard() {
 	s.current, s.unmeasured = nil, nil
 	s.cache.discard()
-	s.time, s.definition, s.starts = watermark{}, storedDefinition{}, openStarts{}
+	s.time, s.pace, s.definition, s.starts = watermark{}, watermark{family: familyPace}, storedDefinition{}, openStarts{}
 	s.ends.reset()
 }

@@ -10,6 +10,7 @@ import (
 
 // watermark is a time that belongs to all keys of a store.
 type watermark struct {
+	family          byte // of its row; 0 means familyWatermark
 	loaded, changed bool
 	millis          int64
 }
@@ -26,12 +27,22 @@ func (w *watermark) flush(emit func(key, value []byte) error) error {
 		return nil
 	}
 	w.changed = false
-	return emit([]byte{familyWatermark}, binary.AppendVarint(nil, w.millis))
+	if w.millis == NoTime {
+		return emit([]byte{w.row()}, nil)
+	}
+	return emit([]byte{w.row()}, binary.AppendVarint(nil, w.millis))
+}
+
+func (w *watermark) row() byte {
+	if w.family == 0 {
+		return familyWatermark
+	}
+	return w.family
 }
 
 // load reads the time from the database. Not when the store is opened: its content is restored after that.
 func (w *watermark) load(space Space) error {
-	value, err := space.Backend.Get(nil, append(slices.Clone(space.Prefix), familyWatermark))
+	value, err := space.Backend.Get(nil, append(slices.Clone(space.Prefix), w.row()))
 	switch {
 	case errors.Is(err, ErrNotFound):
 		w.millis = NoTime

@@ -14,8 +14,8 @@ type eventTime struct {
 	// steps are the nodes of the task, parents first. sources are the indexes of those that read a topic.
 	steps   []timeStep
 	sources []int
-	// promises is set if a step has an output.
-	promises bool
+	// promises is set if a step has an output, mixed if the task has internal and external input.
+	promises, mixed bool
 	// external are the input topics that are not internal, and reached is the time that they have reached: nothing older is
 	// expected of them.
 	external []string
@@ -29,6 +29,14 @@ type eventTime struct {
 	quiet, turned, quietTurned time.Time
 	// current and last are the least times of the records of external input in this round and the one before.
 	current, last int64
+	// asked are the ends of the external input when the cluster was asked last, by topic.
+	asked map[string]int64
+	// paceMoved is set if tasks upstream have come further, paceStale if the own pace may be another one than was written last.
+	paceMoved, paceStale bool
+	// paceWritten is when the pace was written last, interval the time between.
+	paceWritten time.Time
+	interval    time.Duration
+	timeout     time.Duration
 }
 
 // timeStep is a node on the way of event time.
@@ -36,6 +44,8 @@ type timeStep struct {
 	node    *graph.Node
 	parents []int // of steps
 	idle    []func(reached int64) error
+	silent  []func(reached int64) error
+	paces   []func(pace int64) error
 	// holds is empty if nothing behind the node depends on time that goes on without records.
 	holds []func(reached int64) (int64, error)
 	// topic is that of a source of the task, upstream the state of its writers if it is internal.
@@ -44,6 +54,11 @@ type timeStep struct {
 	output   *promisedOutput // nil if the node writes no repartition topic that needs to know
 	// used is the time of the source when time went on last, out the watermark behind the node.
 	used, out int64
+	// greatest are the greatest times of a record of an external source, in this round and the one before.
+	greatest [2]int64
+	// pace is the pace behind the node, and slack how much older
+	// a record may be that keys without state begin with.
+	pace, slack int64
 }
 
 // inputEnds are the ends of input partitions at a time, by topic.
@@ -54,7 +69,7 @@ type inputEnds struct {
 
 // newEventTime returns the event time of a task, or nil if nothing in the task or behind it depends on that.
 func (w *Worker) newEventTime(t *task) *eventTime {
-	e := &eventTime{}
+	e := &eventTime{timeout: w.config.IdleTimeout}
 	index := map[*graph.Node]int{}
 	needed := false
 	for _, n := range t.part.Nodes {
@@ -68,7 +83,17 @@ func (w *Worker) newEventTime(t *task) *eventTime {
 				needed = true
 			}
 		}
+		for _, f := range t.env.Paces {
+			if f.Node == n.ID && t.env.Paced(n.ID) {
+				s.paces = append(s.paces, f.F)
+			}
+		}
 		if timedBehind(w.plan.Graph, n) {
+			for _, f := range t.env.Silent {
+				if f.Node == n.ID {
+					s.silent = append(s.silent, f.F)
+				}
+			}
 			for _, f := range t.env.Holds {
 				if f.Node == n.ID {
 					s.holds = append(s.holds, f.F)
@@ -92,15 +117,19 @@ func (w *Worker) newEventTime(t *task) *eventTime {
 	if !needed && !e.promises {
 		return nil
 	}
+	e.mixed = len(e.external) > 0 && len(e.external) < len(e.sources)
 	e.forget()
+	e.interval = e.paceInterval(w.config.IdleTimeout)
 	return e
 }
 
 // forget is called when the task goes back to its last checkpoint.
 func (e *eventTime) forget() {
 	for i := range e.steps {
-		e.steps[i].used, e.steps[i].out = noWatermark, noWatermark
+		s := &e.steps[i]
+		s.used, s.out, s.pace, s.greatest = noWatermark, noWatermark, noWatermark, [2]int64{noWatermark, noWatermark}
 	}
+	e.paceMoved, e.paceStale = false, false
 	e.reached, e.ends, e.news = noWatermark, nil, false
 	e.quiet = time.Time{}
 	e.current, e.last = absent, absent
@@ -182,7 +211,7 @@ func (e *eventTime) reachedBy(s *timeStep) int64 {
 }
 
 // passTime lets event time pass through the operators, from the sources on. Each is told the time that its input has reached,
-// if no records come, and asked for the time that its output has reached then. Watermarks for repartition topics come
+// if no records come or for keys without records, and asked for the time that its output has reached then. Watermarks for repartition topics come
 // behind the results.
 func (t *task) passTime(quiet bool) error {
 	e := t.time
@@ -201,14 +230,16 @@ func (t *task) passTime(quiet bool) error {
 		if reached == noWatermark || reached == absent {
 			continue
 		}
+		told := s.silent
 		if quiet {
-			for _, f := range s.idle {
-				if err := f(reached); err != nil {
-					return err
-				}
-				if err := t.env.Settle(); err != nil { // before those behind are told
-					return err
-				}
+			told = s.idle
+		}
+		for _, f := range told {
+			if err := f(reached); err != nil {
+				return err
+			}
+			if err := t.env.Settle(); err != nil { // before those behind are told
+				return err
 			}
 		}
 		for _, f := range s.holds {
@@ -229,7 +260,7 @@ func (e *eventTime) promise() (wrote bool, err error) {
 		if s.output == nil || s.out == absent {
 			continue
 		}
-		some, err := s.output.promise(s.out)
+		some, err := s.output.promise(s.out, s.pace)
 		wrote = wrote || some
 		if err != nil {
 			return wrote, err
@@ -256,7 +287,7 @@ func (e *eventTime) withdraw() error {
 	}
 	for i := range e.steps {
 		if o := e.steps[i].output; o != nil {
-			if _, err := o.promise(noWatermark); err != nil {
+			if err := o.withdraw(); err != nil {
 				return err
 			}
 		}

@@ -34,6 +34,8 @@ func (w *Worker) advanceIdle(ctx context.Context) error {
 		}
 		if t.time.due(now, timeout) {
 			due = append(due, t)
+		} else if err := t.keepPace(now); err != nil {
+			return err
 		}
 	}
 	if len(due) == 0 {
@@ -58,14 +60,22 @@ func (t *task) lookBack(now time.Time, timeout time.Duration) error {
 		e.quiet, e.turned = now, now
 	}
 	if t.busy {
-		t.busy, e.quiet = false, now
+		t.busy, e.quiet, e.paceStale = false, now, true
 		e.current = min(e.current, t.env.LeastMillis)
 		t.env.LeastMillis = absent
 	}
 	for _, i := range e.sources {
 		s := &e.steps[i]
-		if u := s.upstream; u != nil && len(u.pending) > 0 && u.pass(t.positions[s.topic], now, timeout) {
+		u := s.upstream
+		if u == nil || len(u.pending) == 0 {
+			continue
+		}
+		before := u.pace()
+		if u.pass(t.positions[s.topic], now, timeout) {
 			reached := u.watermark()
+			if u.pace() != before {
+				e.paceMoved, e.paceStale = true, true
+			}
 			e.news = e.news || reached != noWatermark && (s.used == noWatermark || reached-s.used >= timeout.Milliseconds()/newsPerTimeout)
 		}
 	}
@@ -110,6 +120,9 @@ func (w *Worker) advanceTask(t *task, now time.Time, all map[broker.TopicPartiti
 		for _, tp := range t.externalInput() {
 			ends.ends[tp.Topic] = all[tp] // 0 of a topic that was deleted: nothing more comes
 		}
+		if known {
+			e.asked = ends.ends
+		}
 		if quiet && !(known && t.passed(ends)) {
 			quiet, e.quiet = false, now // there is something to come
 		}
@@ -119,16 +132,26 @@ func (w *Worker) advanceTask(t *task, now time.Time, all map[broker.TopicPartiti
 		e.turned = now
 		t.env.Round++
 		e.last, e.current = e.current, absent
+		e.turnGreatest()
 	}
 	if quiet {
 		e.quietTurned = now
 	}
-	e.news = false
-	err := t.call(func() error { return t.passTime(quiet) })
+	e.news, e.paceMoved, e.paceStale = false, false, false
+	err := t.call(func() error {
+		if err := t.passPace(); err != nil {
+			return err
+		}
+		if err := t.passTime(quiet); err != nil {
+			return err
+		}
+		return t.passPace() // which silent keys do not hold back any more
+	})
 	if err == nil {
 		var wrote bool
-		wrote, err = e.promise()
-		t.changed = t.changed || wrote // so that it is flushed, and a transaction ends
+		if wrote, err = e.promise(); wrote {
+			t.changed, e.paceWritten = true, now // so that it is flushed, and a transaction ends
+		}
 	}
 	t.changed = t.changed || t.dirtyBytes() > 0 || !t.env.Settled()
 	return err
@@ -158,8 +181,13 @@ func (t *task) reach(ends *inputEnds, known, quiet bool, timeout time.Duration) 
 	if known && e.ends == nil && !t.passed(ends) {
 		e.ends = ends
 	}
-	if !quiet {
-		to = min(to, e.current, e.last)
+	if recent := min(e.current, e.last); !quiet && recent != absent {
+		// A record that comes within the timeout after its time is not older than this.
+		recent = min(recent, e.recentOfAll()-timeout.Milliseconds())
+		if to == noWatermark {
+			to = recent
+		}
+		to = min(to, recent)
 	}
 	e.reached = to
 }

@@ -52,7 +52,7 @@ func (w *Worker) output(t *task, topic string) (operator.Output, error) {
 		return countedOutput{out, &t.env.Outputs}, nil
 	case writer != nil && w.config.IdleTimeout > 0 && timedBehind(w.plan.Graph, writer):
 		now := func() int64 { return w.config.Clock.Now().UnixMilli() }
-		t.promised[topic] = newPromisedOutput(out, t, w.upstreamTasks(writer), now)
+		t.promised[topic] = newPromisedOutput(out, t, w.upstreamTasks(writer), now, w.config.IdleTimeout.Milliseconds())
 		return t.promised[topic], nil
 	default:
 		return out, nil

@@ -7,53 +7,61 @@ import (
 	"github.com/weirstreams/weir/operator"
 )
 
-// promisedOutput is an output to a repartition topic. It knows the watermark that its task has written last to each
-// partition, and takes it back in front of a record that is older.
+// promisedOutput is an output to a repartition topic. It knows the watermark and the pace that its task has written last to each
+// partition, and takes them back in front of a record that is older.
 type promisedOutput struct {
 	operator.Output
 	task *task
 	now  func() int64
 	// tasks is the number of tasks that write the topic.
 	tasks int32
-	// promised are those watermarks, by partition; unknownPromise if a former owner may have written one.
-	promised []int64
+	// timeout is Config.IdleTimeout in milliseconds: so much older than the pace records may be.
+	timeout int64
+	said    []promise // by partition
 }
+
+// promise is the content of a watermark record. unknownPromise stands for the watermark if a former owner may have written one.
+type promise struct{ millis, pace int64 }
 
 // unknownPromise stands for any watermark.
 const unknownPromise = math.MaxInt64
 
-func newPromisedOutput(out operator.Output, t *task, tasks int32, now func() int64) *promisedOutput {
-	o := &promisedOutput{Output: out, task: t, now: now, tasks: tasks, promised: make([]int64, out.Partitions())}
+// nothing is said by a task that takes back its watermark and its pace.
+var nothing = promise{noWatermark, noWatermark}
+
+func newPromisedOutput(out operator.Output, t *task, tasks int32, now func() int64, timeout int64) *promisedOutput {
+	o := &promisedOutput{Output: out, task: t, now: now, tasks: tasks, timeout: timeout, said: make([]promise, out.Partitions())}
 	o.forget()
 	return o
 }
 
 // Append implements operator.Output.
 func (o *promisedOutput) Append(partition int32, r *broker.Record) error {
-	if r.Millis < o.promised[partition] {
-		if err := o.write(partition, noWatermark); err != nil {
+	if said := &o.said[partition]; r.Millis < said.millis || r.Millis < said.pace && r.Millis < said.pace-o.timeout {
+		if err := o.write(partition, nothing); err != nil {
 			return operator.Fatal(err)
 		}
 	}
 	return o.Output.Append(partition, r)
 }
 
-func (o *promisedOutput) write(partition int32, millis int64) error {
-	m := watermark{partition: o.task.id.Partition, tasks: o.tasks, owner: o.task.assigned, millis: millis}
+func (o *promisedOutput) write(partition int32, p promise) error {
+	p.pace = max(p.pace, p.millis)
+	m := watermark{partition: o.task.id.Partition, tasks: o.tasks, owner: o.task.assigned, millis: p.millis, pace: p.pace}
 	if err := o.Output.Append(partition, m.record(o.now())); err != nil {
 		return err
 	}
-	o.promised[partition] = millis
+	o.said[partition] = p
 	return nil
 }
 
-// promise writes the watermark to all partitions, behind the records of the task.
-func (o *promisedOutput) promise(millis int64) (wrote bool, err error) {
-	for p := range o.promised {
-		if millis == noWatermark && (o.promised[p] == noWatermark || o.promised[p] == unknownPromise) {
+// promise writes a watermark and a pace to all partitions, behind the records of the task.
+func (o *promisedOutput) promise(millis, pace int64) (wrote bool, err error) {
+	for p, said := range o.said {
+		if millis == noWatermark && pace == noWatermark && (said == nothing || said.millis == unknownPromise) {
 			continue
 		}
-		if err := o.write(int32(p), millis); err != nil {
+		if err := o.write(int32(p), promise{millis, pace}); err != nil {
 			return wrote, err
 		}
 		wrote = true
@@ -61,9 +69,39 @@ func (o *promisedOutput) promise(millis int64) (wrote bool, err error) {
 	return wrote, nil
 }
 
+// keep writes a pace to the partitions that were told another one, with the watermarks that were promised before.
+func (o *promisedOutput) keep(pace int64) (wrote bool, err error) {
+	for p, said := range o.said {
+		if said.millis == unknownPromise {
+			said.millis = noWatermark
+		}
+		if said.pace == max(pace, said.millis) {
+			continue
+		}
+		if err := o.write(int32(p), promise{said.millis, pace}); err != nil {
+			return wrote, err
+		}
+		wrote = true
+	}
+	return wrote, nil
+}
+
+// withdraw takes back the watermarks.
+func (o *promisedOutput) withdraw() error {
+	for p, said := range o.said {
+		if said.millis == noWatermark || said.millis == unknownPromise {
+			continue
+		}
+		if err := o.write(int32(p), nothing); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // forget is called when the promises that readers have seen are not known any more.
 func (o *promisedOutput) forget() {
-	for p := range o.promised {
-		o.promised[p] = unknownPromise
+	for p := range o.said {
+		o.said[p] = promise{unknownPromise, noWatermark}
 	}
 }

@@ -184,7 +184,7 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 			}, err
 		},
 		Output:    func(topic string) (operator.Output, error) { return w.output(t, topic) },
-		KeepsTime: w.keepsTime(part), LeastMillis: absent,
+		KeepsTime: w.keepsTime(part), LeastMillis: absent, Paced: w.paced(),
 		DynamicOutput: func(node int, topic string, template operator.TopicTemplate) (string, operator.Output, error) {
 			return w.dynamicOutput(t, node, topic, template)
 		},
@@ -309,7 +309,14 @@ func (t *task) processRecords(
 	input operator.Input, topic string, records []broker.Record, onError func(*weir.ProcessingError) Action,
 ) (int, error) {
 	t.env.Origin.Topic = topic
-	leastMillis := t.env.LeastMillis
+	leastMillis, greatestMillis := t.env.LeastMillis, t.env.StreamMillis
+	if t.time != nil {
+		t.env.StreamMillis = noWatermark
+		defer func() {
+			t.time.noteGreatest(topic, t.env.StreamMillis)
+			t.env.StreamMillis = max(greatestMillis, t.env.StreamMillis)
+		}()
+	}
 	i := 0
 	var unsettled error
 	for i < len(records) && unsettled == nil {

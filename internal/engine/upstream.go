@@ -18,6 +18,7 @@ type upstreamTask struct {
 	owner  epoch
 	heard  time.Time // zero if it has said nothing
 	millis int64
+	pace   int64
 }
 
 type pendingWatermark struct {
@@ -53,7 +54,7 @@ func (u *upstream) hear(m *watermark, now time.Time, timeout time.Duration) {
 	if m.owner.before(t.owner) && now.Sub(t.heard) <= silentOwner*timeout {
 		return
 	}
-	*t = upstreamTask{owner: m.owner, heard: now, millis: m.millis}
+	*t = upstreamTask{owner: m.owner, heard: now, millis: m.millis, pace: m.pace}
 }
 
 // watermark returns the least time that may still come: none as long as a task has said nothing.
@@ -66,6 +67,22 @@ func (u *upstream) watermark() int64 {
 		reached = least(reached, u.tasks[i].millis)
 	}
 	return reached
+}
+
+// pace returns how far all tasks have come: nothing is known as long as one has said nothing. A task that is about to say less
+// has not come further: the records behind that are older.
+func (u *upstream) pace() int64 {
+	come := int64(absent)
+	for i := range u.tasks {
+		if u.tasks[i].heard.IsZero() {
+			return noWatermark
+		}
+		come = least(come, u.tasks[i].pace)
+	}
+	for i := range u.pending {
+		come = least(come, u.pending[i].pace)
+	}
+	return come
 }
 
 // forget drops the watermarks: the input is read again from an earlier position.

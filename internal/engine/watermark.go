@@ -16,21 +16,22 @@ import (
 //
 // Its key and the name of its only header are watermarkKey and watermarkHeader. Its value is
 //
-//	version     1 byte   1
+//	version     1 byte   2
 //	partition   uvarint  of the upstream task
 //	tasks       uvarint  the number of upstream tasks, as the writer knows it
 //	owner       16 bytes the epoch in which the upstream task was assigned
 //	time        varint   milliseconds, or operator.NoWatermark: every record may come
+//	pace        varint   milliseconds, see pace.go, or operator.NoWatermark: it is not known
 type watermark struct {
 	partition, tasks int32
 	owner            epoch
-	millis           int64
+	millis, pace     int64
 }
 
 const (
 	watermarkHeader  = "__watermark__"
 	watermarkKey     = "\x00\xff__weir_watermark__\xff\x00"
-	watermarkVersion = 1
+	watermarkVersion = 2
 	// noWatermark says that records of any time may come.
 	noWatermark = operator.NoWatermark
 	// maxUpstreamTasks bounds the memory that a damaged record makes a reader allocate.
@@ -49,6 +50,7 @@ func (m *watermark) record(now int64) *broker.Record {
 	value = binary.AppendUvarint(value, uint64(m.tasks))
 	value = append(value, m.owner[:]...)
 	value = binary.AppendVarint(value, m.millis)
+	value = binary.AppendVarint(value, m.pace)
 	return &broker.Record{Key: []byte(watermarkKey), Value: value, Headers: []header{{Key: watermarkHeader, Value: []byte{}}}, Millis: now}
 }
 
@@ -70,12 +72,17 @@ func readWatermark(value []byte) (m watermark, err error) {
 	if len(value) < len(m.owner) {
 		return m, errWatermark
 	}
-	n := copy(m.owner[:], value)
-	millis, n2 := binary.Varint(value[n:])
-	if n2 <= 0 || n+n2 != len(value) || m.partition >= maxUpstreamTasks {
+	value = value[copy(m.owner[:], value):]
+	for _, field := range []*int64{&m.millis, &m.pace} {
+		x, n := binary.Varint(value)
+		if n <= 0 {
+			return m, errWatermark
+		}
+		*field, value = x, value[n:]
+	}
+	if len(value) > 0 || m.partition >= maxUpstreamTasks {
 		return m, errWatermark
 	}
-	m.millis = millis
 	return m, nil
 }
 
@@ -85,6 +92,7 @@ func (t *task) takeOutWatermarks(b *broker.Batch) error {
 	if !internal {
 		return nil
 	}
+	before := u.pace()
 	kept := -1 // none was taken out so far
 	for i := range b.Records {
 		r := &b.Records[i]
@@ -109,6 +117,9 @@ func (t *task) takeOutWatermarks(b *broker.Batch) error {
 	}
 	if kept >= 0 {
 		b.Records = b.Records[:kept]
+	}
+	if u.pace() < before {
+		return t.call(t.passPace)
 	}
 	return nil
 }

@@ -335,7 +335,7 @@ func (w *Worker) waitFor(wait time.Duration) time.Duration {
 		wait = min(wait, stallCheck)
 	}
 	if !w.heldBack() && !w.resting() { // else timers have to wait too
-		wait = w.untilClock(wait)
+		wait = w.untilClock(w.untilPace(wait))
 	}
 	if w.heldBack() {
 		wait = min(wait, w.heldBackUntil.Sub(w.config.Clock.Now()))

@@ -15,8 +15,8 @@ import (
 )
 
 // The topologies of this file have windows behind windows, which close by the clock. The check computes the last results from
-// the input alone. Each key of a stage has records of one task of the stage before, in the order of time, so that no record
-// makes another one late: only time that goes on too far could.
+// the input alone. No record is late by its own time: only time that goes on too far, because of the clock or of the records of a
+// task that is faster than another one, could make one late.
 func init() {
 	topologies = append(
 		topologies,
@@ -25,6 +25,9 @@ func init() {
 		liveTopology("sessions before windows", sessionStage(1500*time.Millisecond), tumblingStage(5*time.Second)),
 		liveTopology("windows before sessions, in one task", inOneTask(tumblingStage(500*time.Millisecond)), inOneTask(sessionStage(time.Second)), tumblingStage(8*time.Second)),
 		liveTopology("results held back before windows", suppressedStage(2*time.Second), maxStage(9*time.Second)),
+		liveTopology("windows of all keys behind windows", tumblingStage(2*time.Second), ofOneKey(tumblingStage(6*time.Second))),
+		liveTopology("windows of few keys behind sessions", sessionStage(1500*time.Millisecond), ofFewKeys(tumblingStage(time.Second)), ofOneKey(tumblingStage(5*time.Second))),
+		liveTopology("sessions of all keys behind windows", tumblingStage(time.Second), ofOneKey(sessionStage(2*time.Second)), tumblingStage(7*time.Second)),
 	)
 }
 
@@ -34,6 +37,8 @@ type stage struct {
 	fold  func(results []liveResult) []liveResult
 	// inOneTask says that no topic lies between this stage and the one before.
 	inOneTask bool
+	// regroup returns the key that the results of a key have in this stage. If it is nil, they keep it.
+	regroup func(key string) string
 }
 
 type liveResult struct {
@@ -43,6 +48,18 @@ type liveResult struct {
 
 func inOneTask(s stage) stage {
 	s.inOneTask = true
+	return s
+}
+
+// ofOneKey is a stage in which all results have one key.
+func ofOneKey(s stage) stage {
+	s.regroup = func(string) string { return "all" }
+	return s
+}
+
+// ofFewKeys is a stage in which the results have two keys.
+func ofFewKeys(s stage) stage {
+	s.regroup = func(key string) string { return fmt.Sprint("half ", key[len(key)-1]%2) }
 	return s
 }
 
@@ -123,8 +140,14 @@ func liveTopology(name string, stages ...stage) topologyOf {
 			t := stream.NewTopology()
 			s := t.From(orders).Map(func(order) int { return check(faulty, 1) })
 			for i, stage := range stages {
-				if i > 0 && !stage.inOneTask {
+				switch regroup := stage.regroup; {
+				case i == 0 || stage.inOneTask:
+				case regroup == nil:
 					s = s.GroupByKey(fmt.Sprint("stage_", i))
+				default:
+					s = s.GroupByRecord(fmt.Sprint("stage_", i), func(_ context.Context, r weir.Record[string, int]) (string, error) {
+						return regroup(r.Key), nil
+					})
 				}
 				s = stage.build(s)
 			}
@@ -160,11 +183,21 @@ func checkLive(o sim.Outcome, stages []stage) error {
 			got[string(r.Key)][at] = append(got[string(r.Key)][at], value)
 		}
 	}
-	for key, results := range input {
-		slices.SortStableFunc(results, func(a, b liveResult) int { return cmp.Compare(a.at, b.at) })
-		for _, stage := range stages {
-			results = stage.fold(results)
+	for _, stage := range stages {
+		grouped := map[string][]liveResult{}
+		for key, results := range input {
+			if stage.regroup != nil {
+				key = stage.regroup(key)
+			}
+			grouped[key] = append(grouped[key], results...)
 		}
+		for key, results := range grouped {
+			slices.SortStableFunc(results, func(a, b liveResult) int { return cmp.Compare(a.at, b.at) })
+			grouped[key] = stage.fold(results)
+		}
+		input = grouped
+	}
+	for key, results := range input {
 		for _, want := range results {
 			values := got[key][want.at]
 			if o.ExactlyOnce && (len(values) != 1 || values[0] != want.value) || len(values) == 0 || slices.Max(values) < want.value {

@@ -91,11 +91,10 @@ func (k *kafka) java(options ...string) []string {
 
 // format prepares the directories of the controller and the broker.
 func (k *kafka) format(ctx context.Context) error {
-	id := make([]byte, 16)
-	if _, err := rand.Read(id); err != nil {
+	cluster, err := clusterID()
+	if err != nil {
 		return err
 	}
-	cluster := base64.RawURLEncoding.EncodeToString(id)
 	format := func(role string, more ...string) server.Command {
 		args := k.java("-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format", "-t", cluster, "-c", k.properties(role))
 		return server.Command{Name: "format-" + role, Args: append(args, more...)}
@@ -112,6 +111,14 @@ func (k *kafka) format(ctx context.Context) error {
 	both.Go(func() { broker = k.Run(ctx, format("broker")) })
 	both.Wait()
 	return errors.Join(controller, broker)
+}
+
+// clusterID returns 16 random bytes in Kafka's form. The first three are constant, so that the text does not begin with a
+// dash: a program would take it for an option.
+func clusterID() (string, error) {
+	id := append([]byte("\xc1\xe8\xab"), make([]byte, 13)...) // weir...
+	_, err := rand.Read(id[3:])
+	return base64.RawURLEncoding.EncodeToString(id), err
 }
 
 // node is the command of the broker or the controller.

@@ -1,6 +1,7 @@
 package kafkatest
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -19,12 +20,15 @@ type Proxy struct {
 	broker   string
 	wg       sync.WaitGroup
 
-	mu      sync.Mutex // guards what follows
-	links   map[*link]bool
-	cuts    int
-	blocked bool
-	random  *rand.Rand
-	doubts  map[int16]float64 // by API key
+	mu       sync.Mutex // guards the rest
+	changed  *sync.Cond // of late and requests
+	links    map[*link]bool
+	cuts     int
+	blocked  bool
+	random   *rand.Rand
+	doubts   map[int16]float64 // by API key
+	late     int               // requests that Doubt delays
+	requests map[int16]int     // that were passed on, by API key
 }
 
 // Detour makes a client dial one address, that of a Proxy, instead of every other address.
@@ -54,7 +58,8 @@ func (k *Kafka) StartProxy(t testing.TB) *Proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Proxy{listener: listener, broker: k.Brokers[0], links: map[*link]bool{}}
+	p := &Proxy{listener: listener, broker: k.Brokers[0], links: map[*link]bool{}, requests: map[int16]int{}}
+	p.changed = sync.NewCond(&p.mu)
 	p.wg.Go(p.accept)
 	t.Cleanup(func() {
 		listener.Close()
@@ -141,6 +146,7 @@ func (p *Proxy) copyRequests(l *link) error {
 				p.wg.Go(func() {
 					time.Sleep(delay)
 					p.deliver(frame)
+					p.change(func() { p.late-- })
 				})
 			}
 			return nil
@@ -148,6 +154,46 @@ func (p *Proxy) copyRequests(l *link) error {
 		if _, err := l.far.Write(frame); err != nil {
 			return err
 		}
+		p.change(func() { p.requests[int16(binary.BigEndian.Uint16(frame[4:]))]++ })
+	}
+}
+
+func (p *Proxy) change(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f()
+	p.changed.Broadcast()
+}
+
+// Requests returns the number of requests with an API key that the proxy has passed on.
+func (p *Proxy) Requests(key int16) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.requests[key]
+}
+
+// AwaitRequests waits until the proxy has passed on n requests with an API key since it was started.
+func (p *Proxy) AwaitRequests(t testing.TB, key int16, n int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { p.change(func() {}) })()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.requests[key] < n {
+		if ctx.Err() != nil {
+			t.Fatalf("%d instead of %d requests with API key %d were passed on", p.requests[key], n, key)
+		}
+		p.changed.Wait()
+	}
+}
+
+// AwaitLate waits until the broker has got all requests that Doubt delays.
+func (p *Proxy) AwaitLate() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.late > 0 {
+		p.changed.Wait()
 	}
 }
 
@@ -166,6 +212,7 @@ func (p *Proxy) doubt(frame []byte) (doubt, arrives bool, delay time.Duration) {
 	case 1:
 		return true, true, 0
 	default:
+		p.late++
 		return true, true, time.Duration(1+p.random.IntN(300)) * time.Millisecond
 	}
 }

@@ -3,8 +3,8 @@ package saramabroker_test
 import (
 	"flag"
 	"sync"
+	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/brokertest"
@@ -25,7 +25,7 @@ func TestARestartOfTheBrokerNeitherLosesNorRepeatsRecords(t *testing.T) {
 	inTransactions := broker.TopicPartition{Topic: topic, Partition: 1}
 	over := make(chan struct{})
 	var workers sync.WaitGroup
-	var sent, committed int
+	var sent, committed atomic.Int64
 	idempotent := brokertest.NewProducer(t, c, broker.ProducerConfig{Compression: "zstd"})
 	transactional := brokertest.NewProducer(t, c, broker.ProducerConfig{TransactionalID: k.Name("restart")})
 	running := func() bool {
@@ -39,11 +39,11 @@ func TestARestartOfTheBrokerNeitherLosesNorRepeatsRecords(t *testing.T) {
 	workers.Go(func() {
 		for running() {
 			for range 10 {
-				if err := idempotent.Send(t.Context(), plain, brokertest.Numbered(sent, 20)); err != nil {
+				if err := idempotent.Send(t.Context(), plain, brokertest.Numbered(int(sent.Load()), 20)); err != nil {
 					t.Error(err)
 					return
 				}
-				sent += 20
+				sent.Add(20)
 			}
 			if err := idempotent.Flush(t.Context()); err != nil {
 				t.Error(err)
@@ -53,7 +53,7 @@ func TestARestartOfTheBrokerNeitherLosesNorRepeatsRecords(t *testing.T) {
 	})
 	workers.Go(func() {
 		for round := 0; running(); round++ {
-			if err := transactional.Send(t.Context(), inTransactions, brokertest.Numbered(committed, 20)); err != nil {
+			if err := transactional.Send(t.Context(), inTransactions, brokertest.Numbered(int(committed.Load()), 20)); err != nil {
 				t.Error(err)
 				return
 			}
@@ -68,30 +68,36 @@ func TestARestartOfTheBrokerNeitherLosesNorRepeatsRecords(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			committed += 20
+			committed.Add(20)
 		}
 	})
-	time.Sleep(time.Second) // let them work
-	k.Crash(t)
-	time.Sleep(3 * time.Second)
-	_, unreachable := c.Unreachable()
-	for range 2 {
-		time.Sleep(time.Second) // let them work
-		k.Restart(t)
+	// work waits until both producers have got on.
+	work := func() {
+		t.Helper()
+		plainBefore, committedBefore := sent.Load(), committed.Load()
+		brokertest.Await(t, "progress of both producers", func() bool {
+			return t.Failed() || sent.Load() >= plainBefore+1000 && committed.Load() >= committedBefore+100
+		})
 	}
-	time.Sleep(3 * time.Second)
+	work()
+	k.Crash(t)
+	brokertest.Await(t, "a cluster whose only broker was killed is unreachable", func() bool {
+		_, unreachable := c.Unreachable()
+		return unreachable
+	})
+	for range 2 {
+		k.Restart(t)
+		work()
+	}
 	close(over)
 	workers.Wait()
 	if t.Failed() {
 		return
 	}
-	if !unreachable {
-		t.Error("a cluster whose only broker was killed counts as reachable")
-	}
 	if _, ok := c.Unreachable(); ok {
 		t.Error("the cluster counts as unreachable although it answers")
 	}
-	t.Logf("%d records plain, %d in transactions", sent, committed)
-	brokertest.WantCommitted(t, c, plain, brokertest.Values(brokertest.Numbered(0, sent))...)
-	brokertest.WantCommitted(t, c, inTransactions, brokertest.Values(brokertest.Numbered(0, committed))...)
+	t.Logf("%d records plain, %d in transactions", sent.Load(), committed.Load())
+	brokertest.WantCommitted(t, c, plain, brokertest.Values(brokertest.Numbered(0, int(sent.Load())))...)
+	brokertest.WantCommitted(t, c, inTransactions, brokertest.Values(brokertest.Numbered(0, int(committed.Load())))...)
 }

@@ -11,8 +11,10 @@ import (
 	"github.com/IBM/sarama"
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/broker/saramabroker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/brokertest"
 	"github.com/weirstreams/weir/internal/kafkatest"
 )
@@ -49,7 +51,12 @@ func TestAskingForATopicDoesNotCreateIt(t *testing.T) {
 func TestPendingOffsetsAreWaitedFor(t *testing.T) {
 	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
-	c := brokertest.Open(t, k)
+	proxy := k.StartProxy(t)
+	c, err := saramabroker.Open(t.Context(), saramabroker.Config{Brokers: k.Brokers, Logger: brokertest.Logger(t), Tune: proxy.Detour().Take})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
 	tp := broker.TopicPartition{Topic: k.Topic(t, "pending", 1)}
 	group := k.Name("pending")
 	x := newPending(t, k, group)
@@ -78,8 +85,9 @@ func TestPendingOffsetsAreWaitedFor(t *testing.T) {
 			answers <- answer{offsets, err}
 		}
 		if !lacking {
+			asked := proxy.Requests(kmsg.OffsetFetch.Int16())
 			go ask()
-			time.Sleep(20 * time.Millisecond)
+			proxy.AwaitRequests(t, kmsg.OffsetFetch.Int16(), asked+2) // the first one was answered
 		}
 		x.end(commit)
 		if lacking {

@@ -65,6 +65,21 @@ func Within(t testing.TB) context.Context {
 	return ctx
 }
 
+// Await waits until a condition is met.
+func Await(t testing.TB, condition string, met func() bool) {
+	t.Helper()
+	ctx := Within(t)
+	poll := time.NewTicker(10 * time.Millisecond)
+	defer poll.Stop()
+	for !met() {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("not met in time: %s", condition)
+		case <-poll.C:
+		}
+	}
+}
+
 // Send sends records to a partition and waits for their acknowledgement.
 func Send(t testing.TB, p broker.Producer, tp broker.TopicPartition, records ...broker.Record) {
 	t.Helper()

@@ -101,7 +101,7 @@ func commitThroughDoubts(t *testing.T, seed uint64) {
 	if err != nil || offsets[input] != int64(wantOffset) {
 		t.Errorf("the offset is %d, want %d: %v", offsets[input], wantOffset, err)
 	}
-	time.Sleep(300 * time.Millisecond) // the last late requests
+	proxy.AwaitLate()
 	last := brokertest.NewProducer(t, direct, config)
 	f := brokertest.NewFetcher(t, direct, broker.FetcherConfig{})
 	for i := range want {

@@ -185,6 +185,7 @@ type exprBuilder struct {
 	row      row.Row
 	operands []row.Value
 	op       string
+	numbers  bool // whether literals are numbers in place of booleans
 }
 
 // difference names the difference between a result and that of the original: "" for none, "?" for one that is not meant.
@@ -205,8 +206,7 @@ func (b *exprBuilder) difference(e row.Expr, c seriesCase, got row.Value, err er
 			return ""
 		}
 	}
-	// The original computes with booleans as 0 and 1.
-	if slices.ContainsFunc(b.operands, func(v row.Value) bool { return v.Kind() == row.KindBool }) && b.op != "key" && b.op != "index" {
+	if !b.numbers && b.refusesBoolean(err) && b.withNumbers(c) != "?" {
 		return "booleans are no numbers"
 	}
 	if c.Err == "" && errors.Is(err, row.ErrOverflow) {
@@ -216,6 +216,46 @@ func (b *exprBuilder) difference(e row.Expr, c seriesCase, got row.Value, err er
 		return "Mod does not format text"
 	}
 	return "?"
+}
+
+// refusesBoolean reports whether err is about a boolean operand, or there is no error and one of the operands of In is a boolean, which is
+// no number there.
+func (b *exprBuilder) refusesBoolean(err error) bool {
+	if operand, ok := errors.AsType[*row.OperandError](err); ok {
+		return slices.Contains(operand.Kinds, row.KindBool)
+	}
+	return err == nil && b.op == "isin" && slices.ContainsFunc(b.operands, func(v row.Value) bool { return v.Kind() == row.KindBool })
+}
+
+// withNumbers is difference for the same expression with 0 and 1 for its booleans, which is how the original computes with them.
+func (b *exprBuilder) withNumbers(c seriesCase) string {
+	same := exprBuilder{t: b.t, row: c.Row, numbers: true}
+	for name, v := range c.Row.All() {
+		if v.Kind() == row.KindBool {
+			same.row = same.row.With(name, asNumber(v))
+		}
+	}
+	e := same.build(value(b.t, string(c.Expr)))
+	got, err := e.Eval(b.t.Context(), same.row)
+	return same.difference(e, c, got, err)
+}
+
+func asNumber(v row.Value) row.Value {
+	switch b, err := row.As[bool](v); {
+	case err != nil:
+		return v
+	case b:
+		return row.Of(1)
+	}
+	return row.Of(0)
+}
+
+// literal returns an operand of an expression.
+func (b *exprBuilder) literal(v row.Value) row.Value {
+	if b.numbers {
+		return asNumber(v)
+	}
+	return v
 }
 
 func (b *exprBuilder) build(v row.Value) row.Expr {
@@ -236,7 +276,7 @@ func (b *exprBuilder) build(v row.Value) row.Expr {
 		return row.Col(name)
 	case "lit":
 		b.operands = append(b.operands, list[1])
-		return row.Lit(list[1])
+		return row.Lit(b.literal(list[1]))
 	case "has":
 		var names []string
 		items, _ := row.As[[]row.Value](list[1])
@@ -276,7 +316,7 @@ func (b *exprBuilder) build(v row.Value) row.Expr {
 	if items, err := row.As[[]row.Value](list[2]); err == nil && len(items) > 0 {
 		second = b.build(list[2])
 	} else {
-		second = row.Lit(list[2])
+		second = row.Lit(b.literal(list[2]))
 	}
 	switch op {
 	case "add":

@@ -426,7 +426,13 @@ func (a *App) cacheBytes(partitions map[string]int32) int64 {
 	var stores int64
 	for _, part := range a.plan.Parts {
 		for _, s := range part.Stores {
-			stores += int64(partitions[s.Changelog])
+			n := partitions[s.Changelog]
+			if s.Changelog == "" {
+				for _, source := range part.Sources {
+					n = max(n, partitions[a.plan.Topic(source)])
+				}
+			}
+			stores += int64(n)
 		}
 	}
 	return max(minCacheBytes, a.config.CacheBytes/max(1, stores))

@@ -14,6 +14,8 @@ type CellHandle[S any] struct {
 	codec codec.Codec[S]
 	ttl   int64
 	skew  int64
+	// unlogged says that the store has no changelog.
+	unlogged bool
 }
 
 // CellOption changes a CellHandle while it is made.
@@ -57,6 +59,19 @@ func (h *CellHandle[S]) MaxFutureSkew(skew time.Duration) *CellHandle[S] {
 	return &with
 }
 
+// WithoutChangelog returns a handle of the same store that has no changelog: its state is in the local database of the task and
+// nowhere else. It saves the topic and the writes to it, and costs a wait for the disk with each checkpoint. The state is exact as long as a
+// task comes back to the database that it has left, also after a crash. It is lost, and the store begins empty, if the disk is lost, if
+// the database is damaged, and when another member has processed input of the task meanwhile, as after a rebalance. The log says
+// so each time. It is for state that may be incomplete, such as caches.
+//
+// A store that gets a changelog, or loses it, in a new version of the program begins empty.
+func (h *CellHandle[S]) WithoutChangelog() *CellHandle[S] {
+	without := *h
+	without.unlogged = true
+	return &without
+}
+
 // ttlMillis returns a time to live, or a value that Declare refuses.
 func ttlMillis(ttl time.Duration) int64 {
 	if ttl <= 0 {
@@ -79,7 +94,7 @@ func (h *CellHandle[S]) OpenIn(o *Opener) *Cell[S] {
 		o.fail(errNilHandle)
 		return nil
 	}
-	return open(o, h.name, h.ttl, typename.Codec(h.codec), h, h.Open)
+	return open(o, h.name, h.ttl, typename.Codec(h.codec), h, h.unlogged, h.Open)
 }
 
 // Cell keeps one S for each message key.

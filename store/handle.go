@@ -42,6 +42,8 @@ type Use struct {
 	Handle any
 	// Keeps names the types of the store's content and their codecs, the same in every build.
 	Keeps string
+	// Unlogged says that the store has no changelog.
+	Unlogged bool
 	// Operators is how many use it.
 	Operators int
 }
@@ -72,7 +74,7 @@ var errNilHandle = errors.New("the store is nil")
 func (o *Opener) fail(err error) { o.err = errors.Join(o.err, err) }
 
 // open returns the store of a name, opened if it is not.
-func open[T Keyed](o *Opener, name string, ttl int64, keeps string, handle any, open func(Space) T) T {
+func open[T Keyed](o *Opener, name string, ttl int64, keeps string, handle any, unlogged bool, open func(Space) T) T {
 	if ttl <= 0 {
 		o.fail(fmt.Errorf("store %q: the time to live must be positive", name))
 	}
@@ -92,7 +94,7 @@ func open[T Keyed](o *Opener, name string, ttl int64, keeps string, handle any, 
 		s := open(space)
 		o.Opened(s)
 		i = len(o.uses)
-		o.uses = append(o.uses, &Use{Name: name, Store: s, Handle: handle, Keeps: keeps})
+		o.uses = append(o.uses, &Use{Name: name, Store: s, Handle: handle, Keeps: keeps, Unlogged: unlogged})
 	}
 	u := o.uses[i]
 	if !slices.Contains(o.current, u) {

@@ -18,6 +18,8 @@ type MapHandle[F, S any] struct {
 	states codec.Codec[S]
 	ttl    int64
 	skew   int64
+	// unlogged says that the store has no changelog.
+	unlogged bool
 }
 
 // NewMap declares a store that keeps any number of S for each message key, by fields of type F. Both are encoded with
@@ -57,6 +59,14 @@ func (h *MapHandle[F, S]) MaxFutureSkew(skew time.Duration) *MapHandle[F, S] {
 	return &with
 }
 
+// WithoutChangelog returns a handle of the same store that has no changelog: its state is lost with the machine, and when another
+// member takes over the task. See [CellHandle.WithoutChangelog].
+func (h *MapHandle[F, S]) WithoutChangelog() *MapHandle[F, S] {
+	without := *h
+	without.unlogged = true
+	return &without
+}
+
 // Name returns the name of the store.
 func (h *MapHandle[F, S]) Name() string { return h.name }
 
@@ -74,7 +84,7 @@ func (h *MapHandle[F, S]) OpenIn(o *Opener) *Map[F, S] {
 		o.fail(errNilHandle)
 		return nil
 	}
-	return open(o, h.name, h.ttl, typename.Codec(h.fields)+" => "+typename.Codec(h.states), h, h.Open)
+	return open(o, h.name, h.ttl, typename.Codec(h.fields)+" => "+typename.Codec(h.states), h, h.unlogged, h.Open)
 }
 
 // Map keeps any number of S for each message key, by fields of type F.

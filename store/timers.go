@@ -49,7 +49,7 @@ func (h *TimersHandle) OpenIn(o *Opener) *Timers {
 		o.fail(errNilHandle)
 		return nil
 	}
-	return open(o, h.name, never, "timers", h, h.Open)
+	return open(o, h.name, never, "timers", h, false, h.Open)
 }
 
 // Timers keeps timers by message key, kind and name. They survive restarts.

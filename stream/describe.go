@@ -40,6 +40,10 @@ func (t *Topology) Describe() string {
 			}
 			fmt.Fprintf(&b, "  (%s)\n", n.Site)
 			for _, s := range n.Stores {
+				if changelogs[s] == "" {
+					fmt.Fprintf(&b, "%s    store %s [no changelog: its state is lost with the machine]\n", indent, s)
+					continue
+				}
 				fmt.Fprintf(&b, "%s    store %s [changelog %s]\n", indent, s, changelogs[s])
 			}
 			for _, g := range n.Globals {

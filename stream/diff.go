@@ -39,7 +39,8 @@ const (
 // Change is one thing that an upgrade does.
 type Change struct {
 	Kind ChangeKind `json:"kind"`
-	// Topic is the internal topic: the changelog of a store, or the repartition topic.
+	// Topic is the internal topic: the changelog of a store, or the repartition topic. For a store without a changelog it is the
+	// stream id, a slash and the name of the store.
 	Topic string `json:"topic"`
 	// Note says more for people: the store and stream, and the probable intention.
 	Note string `json:"note"`
@@ -71,6 +72,9 @@ func Diff(before, after Inventory) []Change {
 			for _, n := range now {
 				if n.Name == s.Name && !slices.ContainsFunc(old, func(o owned) bool { return o.Changelog == n.Changelog }) {
 					note += fmt.Sprintf("; stream %q has one of this name, which begins empty", n.stream)
+					if strings.Contains(n.Changelog, "/") {
+						note += " and has no changelog"
+					}
 				}
 			}
 			lost = append(lost, Change{StateOrphaned, s.Changelog, note})
@@ -140,7 +144,11 @@ func others(names ...typed) string {
 func (i Inventory) stores() (all []owned) {
 	for _, s := range i.Streams {
 		for _, store := range s.Stores {
-			all = append(all, owned{store, s.ID})
+			o := owned{store, s.ID}
+			if o.Changelog == "" {
+				o.Changelog = s.ID + "/" + store.Name
+			}
+			all = append(all, o)
 		}
 	}
 	return all

@@ -51,6 +51,9 @@ func (t *Topology) draw() drawing {
 			stores++
 			box := fmt.Sprintf("s%d", stores)
 			boxes[s.Name], d.labels[box] = box, s.Name
+			if s.Changelog == "" {
+				d.labels[box] += " (no changelog)"
+			}
 			p.stores = append(p.stores, box)
 		}
 		for _, n := range part.Nodes {

@@ -36,7 +36,7 @@ type StreamInventory struct {
 // StoreInventory is a store.
 type StoreInventory struct {
 	Name string `json:"name"`
-	// Changelog is the topic that the store is restored from.
+	// Changelog is the topic that the store is restored from. It is empty for a store without a changelog.
 	Changelog string `json:"changelog"`
 	// Operator is the kind of the first operator that uses the store, as Describe names it.
 	Operator string `json:"operator"`

@@ -39,6 +39,9 @@ func declare[K, T any](n *graph.Node, stores store.Handle[T], key codec.Codec[K]
 	for _, u := range uses {
 		n.Stores = append(n.Stores, u.Name)
 		n.Keep(u.Name, typename.Codec(key), u.Keeps)
+		if u.Unlogged {
+			n.WithoutChangelog(u.Name)
+		}
 		if _, ok := u.Store.(*store.Timers); !ok { // which could not tell whom to fire for
 			n.Shared[u.Name] = u.Handle
 			continue

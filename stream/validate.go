@@ -256,7 +256,9 @@ func findCollisions(plan *graph.Plan, add addFinding) {
 			continue
 		}
 		for _, s := range part.Stores {
-			claim(s.Changelog, part, s.Node)
+			if s.Changelog != "" {
+				claim(s.Changelog, part, s.Node)
+			}
 		}
 		for _, n := range part.Nodes {
 			if n.Sink != nil && n.Sink.Repartition != "" {

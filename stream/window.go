@@ -32,6 +32,9 @@ func (w Windowed[K, V]) Aggregate[A, R any](a window.Aggregator[V, A, R]) Aggreg
 	return Aggregated[K, V, R]{lower: func(emission operator.Emission[K, V, R]) Stream[K, window.Result[R]] {
 		declared.Done = true
 		n := &graph.Node{Kind: "window", Detail: d.String(), Stores: []string{d.StoreName()}, Timed: !d.ByCount()}
+		if d.Unlogged() {
+			n.WithoutChangelog(d.StoreName())
+		}
 		if a != nil {
 			n.Keep(d.StoreName(), typename.Codec(s.key), typename.Codec(a.Codec()))
 			meaning := typename.Aggregator(a)

@@ -35,6 +35,7 @@ type Definition struct {
 	skew        time.Duration
 	name        string
 	byPartition bool
+	unlogged    bool
 	onLate      func(Late) bool
 }
 
@@ -121,6 +122,16 @@ func (d Definition) CloseByPartition() Definition {
 	d.byPartition = true
 	return d
 }
+
+// WithoutChangelog keeps the windows in the local database of the task and nowhere else: they are lost with the machine, and when
+// another member takes over the task. store.CellHandle.WithoutChangelog says more.
+func (d Definition) WithoutChangelog() Definition {
+	d.unlogged = true
+	return d
+}
+
+// Unlogged reports whether the store of the windows has no changelog.
+func (d Definition) Unlogged() bool { return d.unlogged }
 
 // OnLate sets a function that is called for each window that a record came too late for. If it returns false the record
 // is not logged; it is counted all the same. It is called by one goroutine per task.

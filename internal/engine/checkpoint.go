@@ -50,6 +50,7 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	for _, t := range changed {
+		t.written.reset()
 		if err := t.settle(w.onError); err != nil {
 			return fmt.Errorf("checkpoint: %w", err)
 		}
@@ -82,7 +83,7 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 			offsets[broker.TopicPartition{Topic: topic, Partition: t.id.Partition}] = offset
 		}
 	}
-	if err := w.commit(ctx, offsets); err != nil {
+	if err := w.commit(ctx, changed, offsets); err != nil {
 		return err
 	}
 	w.aborts, w.refusal = 0, refusal{until: w.refusal.until}
@@ -102,9 +103,12 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 	return nil
 }
 
-// commit is steps 2 and 3 of a checkpoint.
-func (w *Worker) commit(ctx context.Context, offsets map[broker.TopicPartition]int64) error {
+// commit is steps 2 and 3 of a checkpoint. Changes in stores without a changelog are written ahead of the offsets.
+func (w *Worker) commit(ctx context.Context, tasks []*task, offsets map[broker.TopicPartition]int64) error {
 	if w.config.ExactlyOnce {
+		if err := w.writeAhead(tasks); err != nil {
+			return err
+		}
 		if err := w.producer.Commit(ctx, w.group.Member(), offsets); err != nil {
 			return fmt.Errorf("checkpoint: %w", err)
 		}
@@ -112,6 +116,9 @@ func (w *Worker) commit(ctx context.Context, offsets map[broker.TopicPartition]i
 	}
 	if err := w.producer.Flush(ctx); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
+	}
+	if err := w.writeAhead(tasks); err != nil {
+		return err
 	}
 	err := w.group.Commit(ctx, offsets)
 	if errors.Is(err, weir.ErrFenced) {
@@ -242,7 +249,7 @@ func (t *task) flush(batch store.Batch, now int64, which func(taskStore) bool) e
 			return err
 		}
 	}
-	return nil
+	return t.flushUnlogged(batch, which)
 }
 
 // syncInterval is how often checkpoints of one task are made durable at most. It bounds the part of the changelog that is read
@@ -279,6 +286,12 @@ func (w *Worker) commitState(t *task, batch store.Batch) error {
 			return err
 		}
 	}
+	if len(t.unlogged) > 0 {
+		t.kept = w.keptNow(t)
+		if err := setKept(batch, keptRow, t.kept, nil); err != nil {
+			return err
+		}
+	}
 	// Unsynced writes lie in the memory of this process for a while, and a kill takes them.
 	now := w.config.Clock.Now()
 	sync := now.Sub(t.synced) >= syncInterval
@@ -292,6 +305,9 @@ func (w *Worker) commitState(t *task, batch store.Batch) error {
 		t.stores[i].tookBack = false
 		t.stores[i].standing = t.stores[i].flushedStanding
 		t.stores[i].store.Committed()
+	}
+	for i := range t.unlogged {
+		t.unlogged[i].store.Committed()
 	}
 	return nil
 }

@@ -11,6 +11,9 @@ func (t *task) dirtyBytes() int64 {
 	for i := range t.stores {
 		n += t.stores[i].store.DirtyBytes()
 	}
+	for i := range t.unlogged {
+		n += t.unlogged[i].store.DirtyBytes()
+	}
 	return n
 }
 
@@ -18,7 +21,7 @@ func (t *task) dirtyBytes() int64 {
 // and each may change much.
 func (w *Worker) limitDirty(t *task) {
 	t.overLimit, t.untilLook, t.dirtyLimit = false, t.stride, math.MaxInt64
-	if len(t.stores) == 0 {
+	if len(t.stores)+len(t.unlogged) == 0 {
 		t.untilLook = math.MaxInt
 		return
 	}

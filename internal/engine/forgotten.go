@@ -103,7 +103,9 @@ func (w *Worker) countsIn(first *graph.Part) (repartitions, changelogs []string)
 						continue
 					}
 					for _, s := range reader.Stores {
-						changelogs = append(changelogs, s.Changelog)
+						if s.Changelog != "" {
+							changelogs = append(changelogs, s.Changelog)
+						}
 					}
 					visit(reader)
 				}

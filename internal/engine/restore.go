@@ -44,8 +44,11 @@ func (w *Worker) beginRestore(ctx context.Context, t *task) error {
 			t.uncommitted[topic] = true
 		}
 	}
-	if len(t.stores) == 0 {
+	if len(t.stores)+len(t.unlogged) == 0 {
 		return w.start(ctx, t)
+	}
+	if err := t.loadKept(); err != nil {
+		return fmt.Errorf("task %s: %w", t.name, err)
 	}
 	if err := w.lookUpTopicIDs(ctx, t); err != nil {
 		return err
@@ -70,7 +73,7 @@ func (w *Worker) beginRestore(ctx context.Context, t *task) error {
 		return err
 	}
 	for topic, offset := range t.positions {
-		if reflected, ok := t.reflected[topic]; ok && reflected > offset {
+		if reflected, ok := t.reflected[topic]; ok && reflected > offset && len(t.stores) > 0 {
 			log.Warn("state is ahead of the committed offset, which was moved back: records in between count twice",
 				"topic", topic, "committed", offset, "state", reflected)
 		}
@@ -174,11 +177,14 @@ func (w *Worker) applyChangelog(ctx context.Context, t *task, b *broker.Batch) e
 
 // restored is called when all changelogs of the task have been read to their end.
 func (w *Worker) restored(ctx context.Context, t *task) error {
-	if !w.config.ExactlyOnce && !t.owned() {
+	if !w.config.ExactlyOnce && len(t.stores) > 0 && !t.owned() {
 		w.claiming, t.unclaimed = true, true // by the next step, with others
 		return nil
 	}
 	w.place(t)
+	if err := w.settleKept(t); err != nil {
+		return fmt.Errorf("task %s: stores without a changelog: %w", t.name, err)
+	}
 	// The input that the state reflects, for a start without committed offsets.
 	err := t.database.write(func(b store.Batch) error {
 		for topic, offset := range t.positions {

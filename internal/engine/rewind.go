@@ -134,6 +134,9 @@ func (w *Worker) goBack(ctx context.Context, cause error) error {
 		for i := range t.stores {
 			t.stores[i].store.Discard()
 		}
+		for i := range t.unlogged {
+			t.unlogged[i].store.Discard()
+		}
 		for _, f := range t.env.OnRewind {
 			f()
 		}

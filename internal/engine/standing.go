@@ -167,7 +167,7 @@ func (t *task) reflectedTopic(topic string) (id string, err error) {
 		}
 		id = cmp.Or(id, standing.Inputs[topic].ID)
 	}
-	return id, nil
+	return cmp.Or(id, t.kept.Inputs[topic].ID), nil
 }
 
 // place finds the positions of inputs without committed offsets, from the standing of the restored state, and whether its
@@ -209,7 +209,8 @@ func (t *task) formerTopic(topic string) (id string, ok bool) {
 			return id, true
 		}
 	}
-	return "", false
+	id = t.kept.Inputs[topic].ID
+	return id, otherTopic(id, t.topicIDs[topic])
 }
 
 // misplaced returns why the position of an input cannot be relied on, although the topic may have that offset; nil if it can.

@@ -48,8 +48,13 @@ func ordersTaken(t *testing.T, topology *stream.Topology, exactlyOnce bool, d di
 // lastTotals returns the last total of each customer in the output.
 func (c *cluster) lastTotals() map[string]int {
 	c.t.Helper()
+	return c.lastTotalsOf(totals.Name())
+}
+
+func (c *cluster) lastTotalsOf(topic string) map[string]int {
+	c.t.Helper()
 	got := map[string]int{}
-	for _, r := range c.broker.Read(broker.TopicPartition{Topic: totals.Name()}, 0) {
+	for _, r := range c.broker.Read(broker.TopicPartition{Topic: topic}, 0) {
 		var l totalLine
 		if err := json.Unmarshal(r.Value, &l); err != nil {
 			c.t.Fatal(err)

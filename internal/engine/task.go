@@ -47,6 +47,11 @@ type task struct {
 
 	database *database // nil if the part has no stores
 	stores   []taskStore
+	// unlogged are the stores without a changelog. written is what the running checkpoint has changed in them, and kept the input
+	// that they reflect.
+	unlogged []taskStore
+	written  written
+	kept     keptState
 	inputs   map[string]operator.Input // by topic
 	// positions are the next offsets to process, by topic.
 	positions map[string]int64
@@ -216,11 +221,15 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 		if i < 0 {
 			continue // behind a source whose topic has fewer partitions
 		}
-		if err := w.checkFormat(t.database, s); err != nil {
-			return t, err
-		}
 		prefix, err := t.database.prefix(s.Name)
 		if err != nil {
+			return t, err
+		}
+		if s.Changelog == "" {
+			t.unlogged = append(t.unlogged, taskStore{Store: s, store: t.env.Stores[i], opened: i, prefix: prefix})
+			continue
+		}
+		if err := w.checkFormat(t.database, s); err != nil {
 			return t, err
 		}
 		changelog, err := w.outbox.topic(s.Changelog)

@@ -216,7 +216,9 @@ func internalNames(plan *graph.Plan) map[string]bool {
 	internal := map[string]bool{}
 	for _, part := range plan.Parts {
 		for _, s := range part.Stores {
-			internal[s.Changelog] = true
+			if s.Changelog != "" {
+				internal[s.Changelog] = true
+			}
 		}
 		for _, n := range part.Nodes {
 			if n.Sink != nil && n.Sink.Repartition != "" {
@@ -241,7 +243,9 @@ func (p *preparation) look(ctx context.Context, cluster broker.Cluster) error {
 	}
 	for _, part := range p.plan.Parts {
 		for _, s := range part.Stores {
-			names[s.Changelog] = true
+			if s.Changelog != "" {
+				names[s.Changelog] = true
+			}
 		}
 	}
 	for begun := time.Now(); ; {
@@ -394,6 +398,11 @@ func (p *preparation) internalTopics(part *graph.Part) {
 	derived := p.derive(part)
 	p.grownInput(part, derived.Partitions)
 	for _, s := range part.Stores {
+		if s.Changelog == "" {
+			p.warn("store %q, of the operator declared at %s, has no changelog: its state is lost with the disk of the machine, and when another "+
+				"member takes over a task", s.Name, s.Node.Site)
+			continue
+		}
 		spec := broker.TopicSpec{
 			Name: s.Changelog, Partitions: derived.Partitions, Replication: derived.Replication, Config: p.changelogSettings(part),
 		}

@@ -418,7 +418,7 @@ func (w *Worker) sortedTasks() []*task {
 func (w *Worker) Stores(name string) []store.Store {
 	var stores []store.Store
 	for _, t := range w.sortedTasks() {
-		for _, s := range t.stores {
+		for _, s := range slices.Concat(t.stores, t.unlogged) {
 			if s.Name == name {
 				stores = append(stores, s.store)
 			}

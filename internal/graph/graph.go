@@ -75,6 +75,8 @@ type Node struct {
 	Effect bool
 	// Timed says that the operator acts when event time goes on without records: it closes windows, or fires timers.
 	Timed bool
+	// Unlogged are those Stores that have no changelog, by name.
+	Unlogged map[string]bool
 	// Shared are the handles of those Stores that other operators of the part may use too, by name.
 	Shared map[string]any
 
@@ -113,6 +115,14 @@ func (n *Node) Mean(store, meaning string) {
 	f := n.Formats[store]
 	f.Meaning = meaning
 	n.Formats[store] = f
+}
+
+// WithoutChangelog says that a store has no changelog.
+func (n *Node) WithoutChangelog(store string) {
+	if n.Unlogged == nil {
+		n.Unlogged = map[string]bool{}
+	}
+	n.Unlogged[store] = true
 }
 
 // Source is the input of a node.

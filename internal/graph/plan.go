@@ -36,7 +36,7 @@ type Part struct {
 // Store is a store of a part.
 type Store struct {
 	Name string
-	// Changelog is the name of the changelog topic.
+	// Changelog is the name of the changelog topic, empty if the store has none.
 	Changelog string
 	// Node is the first operator that uses the store.
 	Node *Node
@@ -97,9 +97,11 @@ func NewPlan(g *Graph, group string) *Plan {
 				}) {
 					continue
 				}
-				part.Stores = append(part.Stores, Store{
-					Name: s, Node: n, Changelog: fmt.Sprintf("changelog__%s--%s--%s", group, part.StreamID, s),
-				})
+				changelog := fmt.Sprintf("changelog__%s--%s--%s", group, part.StreamID, s)
+				if n.Unlogged[s] {
+					changelog = ""
+				}
+				part.Stores = append(part.Stores, Store{Name: s, Node: n, Changelog: changelog})
 			}
 		}
 	}
@@ -214,7 +216,9 @@ func (p *Plan) SetPrefix(prefix string) {
 	}
 	for _, part := range p.Parts {
 		for i := range part.Stores {
-			part.Stores[i].Changelog = prefix + part.Stores[i].Changelog
+			if s := &part.Stores[i]; s.Changelog != "" {
+				s.Changelog = prefix + s.Changelog
+			}
 		}
 	}
 }

@@ -1,0 +1,282 @@
+package engine_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/broker/simbroker"
+	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/stream"
+)
+
+var windowTotals = stream.NewTopic(windows.Name(), codec.String(), codec.JSON[totalLine]())
+
+var localTotal = total.WithoutChangelog()
+
+// unlogged is customers with a store that has no changelog.
+func unlogged() *stream.Topology {
+	t := stream.NewTopology()
+	t.From(orders).MapStateRecord(localTotal, sumUp).To(totals)
+	return t
+}
+
+// logTo lets the processes of a cluster log into a buffer, which is returned.
+func (c *cluster) logTo() *bytes.Buffer {
+	var log bytes.Buffer
+	c.config.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	return &log
+}
+
+func (c *cluster) oneEach() {
+	for range 5 {
+		c.order("north", 1, 20)
+	}
+}
+
+const beginEmpty = "stores without a changelog begin empty"
+
+func expectTotals(t *testing.T, c *cluster, want int, when string) {
+	t.Helper()
+	if diff := gocmp.Diff(each(want), c.lastTotals()); diff != "" {
+		t.Errorf("totals %s (-want +got):\n%s", when, diff)
+	}
+}
+
+// The state of a store without a changelog is that of all input as long as the disk is kept, at whatever call the process dies, and if
+// the disk loses all that was not synced.
+func TestACrashAtAnyCallKeepsAStoreWithoutAChangelog(t *testing.T) {
+	bothGuarantees(t, func(t *testing.T, exactlyOnce bool) {
+		for at, more := 0, true; more; at++ {
+			c := newCluster(t, unlogged(), 1)
+			c.config.ExactlyOnce = exactlyOnce
+			log := c.logTo()
+			d := newPebbleDisk(t)
+			calls := 0
+			c.onCall = func(simbroker.Op) error {
+				if calls++; calls == at+1 {
+					return errCrash
+				}
+				return nil
+			}
+			var p *process
+			work := func() {
+				for range 4 {
+					var err error
+					if p == nil {
+						p, err = c.start(d, "static")
+					}
+					if err == nil {
+						err = p.run()
+					}
+					if err != nil {
+						if !errors.Is(err, errCrash) {
+							t.Fatal(err)
+						}
+						p = nil
+					}
+					c.clock.Advance(interval)
+				}
+			}
+			for range 3 {
+				c.oneEach()
+				work()
+			}
+			c.oneEach()
+			work()
+			expectTotals(t, c, 4, fmt.Sprintf("after a crash at call %d", at))
+			if exactlyOnce && len(c.broker.Read(broker.TopicPartition{Topic: totals.Name()}, 0)) != 20 {
+				t.Errorf("crash at call %d: not one total for each order", at)
+			}
+			if strings.Contains(log.String(), beginEmpty) {
+				t.Errorf("crash at call %d: %s", at, log)
+			}
+			more = calls > at
+		}
+	})
+}
+
+// Nothing is restored when the disk is lost, or damaged, or has state of other input: the store begins empty, and the log says so.
+func TestAStoreWithoutAChangelogBeginsEmptyIfItsStateDoesNotFit(t *testing.T) {
+	for name, x := range map[string]struct {
+		happens func(c *cluster, d memoryDisk)
+		want    int // after one more order of each customer; 5 if the state is kept
+	}{
+		"nothing happens":   {func(*cluster, memoryDisk) {}, 5},
+		"the disk is lost":  {func(_ *cluster, d memoryDisk) { d.lose() }, 1},
+		"offsets forgotten": {func(c *cluster, _ memoryDisk) { c.broker.Forget(groupName) }, 5},
+		"another member had the task": {func(c *cluster, _ memoryDisk) {
+			c.oneEach()
+			p := c.mustStart(memoryDisk{})
+			c.settle(p)
+			p.mustClose()
+		}, 1},
+		"another member had the task and did nothing": {func(c *cluster, _ memoryDisk) {
+			c.mustStart(memoryDisk{}).mustClose()
+		}, 5},
+		"offsets moved on":   {func(c *cluster, _ memoryDisk) { c.commit(25) }, 1},
+		"offsets moved back": {func(c *cluster, _ memoryDisk) { c.commit(15) }, 2},
+		"the topic was made anew": {func(c *cluster, _ memoryDisk) {
+			c.ordersAnew(0)
+			c.config.LostInput = engine.LostContinue
+		}, 5},
+		"the topic was made anew, offsets forgotten": {func(c *cluster, _ memoryDisk) {
+			c.ordersAnew(0)
+			c.broker.Forget(groupName)
+			c.config.LostInput = engine.LostContinue
+		}, 5},
+		"the topic was made anew, and state is to be emptied": {func(c *cluster, _ memoryDisk) {
+			c.ordersAnew(3)
+			c.config.LostInput = engine.LostReset
+		}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bothGuarantees(t, func(t *testing.T, exactlyOnce bool) {
+				d := memoryDisk{}
+				c, p := ordersTaken(t, unlogged(), exactlyOnce, d)
+				p.mustClose()
+				x.happens(c, d)
+				log := c.logTo()
+				p = c.mustStart(d)
+				c.settle(p)
+				c.oneEach()
+				c.settle(p)
+				p.mustClose()
+				expectTotals(t, c, x.want, "")
+				if emptied := strings.Contains(log.String(), beginEmpty); emptied != (x.want < 5 && c.config.LostInput != engine.LostReset) {
+					t.Errorf("logged:\n%s", log)
+				}
+				c.oneEach()
+				c.settle(c.mustStart(d))
+				expectTotals(t, c, x.want+1, "after another start")
+			})
+		})
+	}
+}
+
+// commit lets another member commit an offset of the orders that it has not reached, and die.
+func (c *cluster) commit(offset int64) {
+	c.t.Helper()
+	p := c.mustStart(memoryDisk{})
+	for int64(c.ids) < offset {
+		c.order("north", 1, 20)
+	}
+	if err := p.group.Commit(context.Background(), map[broker.TopicPartition]int64{{Topic: orders.Name()}: offset}); err != nil {
+		c.t.Fatal(err)
+	}
+	p.abandon()
+}
+
+// replan lets the processes of a cluster run another topology from now on.
+func (c *cluster) replan(topology *stream.Topology) {
+	c.t.Helper()
+	c.plan = graph.NewPlan(topology.Graph(), groupName)
+	var err error
+	c.topics, err = engine.PrepareTopics(context.Background(), c.broker, c.plan, engine.TopicOptions{Logger: c.config.Logger})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// A store that loses its changelog, or gets one, begins empty, and finds nothing of an earlier time later.
+func TestAStoreWithAnotherChangelogBeginsEmpty(t *testing.T) {
+	bothGuarantees(t, func(t *testing.T, exactlyOnce bool) {
+		d := memoryDisk{}
+		c, p := ordersTaken(t, customers(), exactlyOnce, d)
+		p.mustClose()
+		step := func(topology *stream.Topology, want int) {
+			t.Helper()
+			c.replan(topology)
+			for range 2 {
+				c.oneEach()
+				p := c.mustStart(d)
+				c.settle(p)
+				p.mustClose()
+			}
+			expectTotals(t, c, want, "")
+		}
+		step(unlogged(), 2)
+		step(customers(), 4+2) // which the changelog holds: an application refuses it as stale
+		step(unlogged(), 2)
+	})
+}
+
+// There is no topic for the store, and the plan warns.
+func TestAStoreWithoutAChangelogHasNoTopicAndIsToldOf(t *testing.T) {
+	c := newCluster(t, unlogged(), 1)
+	log := c.logTo()
+	c.replan(unlogged())
+	if text := log.String(); !strings.Contains(text, "has no changelog") || !strings.Contains(text, "unlogged_test.go") || !strings.Contains(text, total.Name()) {
+		t.Errorf("logged:\n%s", text)
+	}
+	for topic := range c.topics.Partitions {
+		if topic == "" || strings.HasPrefix(topic, "changelog") {
+			t.Errorf("topic %q", topic)
+		}
+	}
+	if text := unlogged().Describe(); !strings.Contains(text, "no changelog") {
+		t.Errorf("described as\n%s", text)
+	}
+}
+
+// One task has a store of each kind: what is not known to be committed counts in neither or in both.
+func TestStoresWithAndWithoutAChangelogGoTogether(t *testing.T) {
+	both := func() *stream.Topology {
+		t := stream.NewTopology()
+		s := t.From(orders)
+		s.MapStateRecord(total, sumUp).To(totals)
+		s.MapStateRecord(store.NewCell[int]("local").WithoutChangelog(), sumUp).To(windowTotals)
+		return t
+	}
+	bothGuarantees(t, func(t *testing.T, exactlyOnce bool) {
+		for _, after := range []bool{false, true} {
+			c := newCluster(t, both(), 1)
+			c.config.ExactlyOnce = exactlyOnce
+			d := newPebbleDisk(t)
+			p := c.mustStart(d)
+			c.oneEach()
+			c.settle(p)
+			commit := simbroker.OpCommit
+			if exactlyOnce {
+				commit = simbroker.OpEndTransaction
+			}
+			c.onCall = func(op simbroker.Op) error {
+				if op.Kind == commit && op.After == after {
+					return errCrash
+				}
+				return nil
+			}
+			c.oneEach()
+			err := p.run()
+			for range 3 {
+				if err == nil {
+					c.clock.Advance(interval + time.Second)
+					err = p.run()
+				}
+			}
+			if !errors.Is(err, errCrash) {
+				t.Fatal(err)
+			}
+			c.onCall = nil
+			c.oneEach()
+			p = c.mustStart(d)
+			c.settle(p)
+			for _, topic := range []string{totals.Name(), windows.Name()} {
+				if diff := gocmp.Diff(each(3), c.lastTotalsOf(topic)); diff != "" {
+					t.Errorf("%s after a crash at the commit, after it %v (-want +got):\n%s", topic, after, diff)
+				}
+			}
+		}
+	})
+}

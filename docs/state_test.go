@@ -56,6 +56,34 @@ func Example_state() {
 	// <nil>
 }
 
+func Example_storesWithoutAChangelog() {
+	type Payment struct{ Amount int }
+	input := stream.NewTopic("payments", codec.String(), codec.JSON[Payment]())
+	output := stream.NewTopic("first", codec.String(), codec.JSON[Payment]())
+	t := stream.NewTopology()
+	payments := t.From(input)
+
+	seen := store.NewCell[int]("seen").WithoutChangelog()
+
+	first := payments.FilterState(seen, func(c *store.Cell[int], p Payment) bool {
+		n, _ := c.Get()
+		c.Set(n + 1)
+		return n == 0
+	})
+
+	first.To(output)
+	err := testkit.Run(t, func(d *testkit.Driver) {
+		for i := range 3 {
+			d.Input(input).Send("ann", Payment{i}, time.Unix(int64(i), 0))
+		}
+		fmt.Println(d.Output(output).Values())
+	})
+	fmt.Println(err)
+	// Output:
+	// [{0}]
+	// <nil>
+}
+
 type (
 	Reading struct{ Celsius float64 }
 	Alert   struct{ Text string }

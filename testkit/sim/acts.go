@@ -51,6 +51,10 @@ func (w *world) run() {
 		w.finishLive()
 		return
 	}
+	if w.unlogged {
+		w.finishUnlogged()
+		return
+	}
 	want := w.model()
 	w.checkOutput(want)
 	w.checkPartitions()
@@ -114,7 +118,7 @@ func (w *world) chaos() {
 			if w.random.oneIn(f.diskLoss) {
 				w.tracef("the disk of member %d is lost", m.number)
 				m.disk.lose()
-				m.id = ""
+				m.id, w.diskLost = "", true
 			}
 			w.start(m)
 		default:
@@ -179,7 +183,7 @@ func (w *world) deliverLate() {
 func (w *world) compact() {
 	for _, part := range w.plan.Parts {
 		for _, s := range part.Stores {
-			if !w.random.oneIn(2) {
+			if s.Changelog == "" || !w.random.oneIn(2) {
 				continue
 			}
 			if w.unretracted(s.Changelog, w.clock.Now().Add(-w.config.lag)) > 0 {

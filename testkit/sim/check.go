@@ -41,6 +41,7 @@ func (w *world) checkOutcome() {
 
 func (w *world) check() error {
 	outcome := Outcome{ExactlyOnce: w.config.engine.ExactlyOnce, Processed: w.processedBy}
+	outcome.Kept = len(w.members) == 1 && !w.diskLost
 	outcome.InOrder = w.atOnce && w.config.engine.AlignTimeout == 0
 	outcome.Read = func(topic string) [][]Record {
 		partitions := make([][]Record, w.partitions[topic])
@@ -258,6 +259,9 @@ func (w *world) checkReuse(before map[string]*member, spoiled map[string]bool) {
 // hasZombieRecords says whether a changelog of a task has records or claims of an owner behind those of a later one.
 func (w *world) hasZombieRecords(t task) bool {
 	for _, s := range t.part.Stores {
+		if s.Changelog == "" {
+			continue
+		}
 		var owner []byte
 		for _, r := range w.broker.Read(broker.TopicPartition{Topic: s.Changelog, Partition: t.partition}, 0) {
 			for _, h := range r.Headers {

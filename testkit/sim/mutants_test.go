@@ -80,6 +80,7 @@ func short(problem string) string {
 	for _, kind := range []struct{ text, name string }{
 		{"panic:", "panic"},
 		{"independent model", "independent model differs"},
+		{"the count of", "state without a changelog differs"},
 		{"not at rest", "input is not processed"},
 		{"no fault explains it", "unexplained error"},
 		{"opens the database", "database ahead of the offsets"},

@@ -38,7 +38,8 @@ type Simulation struct {
 	Guarantee                    Guarantee
 	Members, Workers, Partitions int
 	// Check, if it is not nil, checks a run when all input is processed, besides the comparison with the
-	// model: its error is a problem of the run.
+	// model: its error is a problem of the run. What comes of a topology with a store without a changelog depends on where its tasks
+	// run, so it is not compared with the model, and Check alone decides.
 	Check func(Outcome) error
 	// Skip, if it is not nil, is the error policy: it says which errors of the topology's functions skip their record. Others end
 	// the process. The model skips the same records, so which ones these are must not depend on chance.
@@ -79,6 +80,8 @@ type Outcome struct {
 	// InOrder says that all input was there from the start: a task with several input topics has processed it in the order
 	// of timestamps, in spite of all faults.
 	InOrder bool
+	// Kept says that there was one member, and that its disk was never lost: also stores without a changelog have kept their state.
+	Kept bool
 	// Read returns the committed records of a topic, by partition and in the order of their offsets.
 	Read func(topic string) [][]Record
 	// Processed returns the records of the tasks that read a topic, of all their inputs, by partition and in the final order

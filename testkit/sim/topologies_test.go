@@ -36,6 +36,7 @@ var topologies = []topologyOf{
 	{name: "global table", build: globalTable, inputs: []string{"orders", "shops"}},
 	{name: "lookup join", build: lookupJoin, inputs: []string{"orders"}},
 	{name: "buffered lookup joins", build: bufferedLookupJoins, inputs: []string{"orders"}},
+	{name: "state without a changelog", build: unlogged, inputs: []string{"orders"}, check: checkUnlogged},
 }
 
 type topologyOf struct {

@@ -33,6 +33,8 @@ type world struct {
 	// reference is the topology of the model.
 	reference *graph.Plan
 	members   []*member
+	// unlogged says that a store has no changelog, diskLost that a disk was lost.
+	unlogged, diskLost bool
 	// current is the routine that runs.
 	current *routine
 	// calm is set when nothing fails any more.
@@ -242,6 +244,10 @@ func (w *world) createTopics() error {
 	}
 	for _, part := range w.plan.Parts {
 		for _, s := range part.Stores {
+			if s.Changelog == "" {
+				w.unlogged = true
+				continue
+			}
 			w.changelogs[s.Changelog] = true
 			if err := w.broker.Configure(s.Changelog, "min.compaction.lag.ms", strconv.FormatInt(w.config.lag.Milliseconds(), 10)); err != nil {
 				return err

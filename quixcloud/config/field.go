@@ -21,7 +21,8 @@ type Field struct {
 }
 
 // JSON makes a column of the first match of a JSONPath expression in JSON content: "$" is all of it, "$.limits.max" a
-// member, "$..id" every id at any depth. Matches are in the order of the text. kind is the type of the configuration; if it
+// member, "$..id" every id at any depth, "$.list[?@.n > 1]" the elements that a filter lets through. Paths are those of RFC 9535
+// without function extensions; "$" may be left out in front of a name. Matches are in the order of the text. kind is the type of the configuration; if it
 // is empty that of the query counts.
 func JSON(column, kind, path string) Field { return Field{column: column, kind: kind, path: path} }
 

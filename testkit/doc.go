@@ -9,7 +9,8 @@
 //
 //	d.Crash(testkit.LoseState) // state is then restored from the changelogs
 //
-// Send returns after the record and all its consequences are processed. Checkpoints happen as they
+// Send returns after the record and all its consequences are processed; [Driver.Together] writes records to several topics
+// before any is read. Checkpoints happen as they
 // do in production: when the clock is moved, when enough has changed, and when the application stops.
 //
 // Global tables are brought up to date before anything else is processed: in production there is no such order.

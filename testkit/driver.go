@@ -63,6 +63,7 @@ type Driver struct {
 	assignment *engine.Assignment
 	closeSinks func(context.Context) []error
 	failed     error
+	together   bool // whether records are only written
 	// screen shows the tables of the topology, by the clock of the test.
 	screen *console.Screen
 }
@@ -246,9 +247,10 @@ func (d *Driver) readGlobals() (read bool, err error) {
 	return read, err
 }
 
-// run works until there is nothing left to do. Global tables are brought up to date before each step of a worker.
+// run works until there is nothing left to do. Global tables are brought up to date before each step of a worker. Within
+// TryTogether it does nothing.
 func (d *Driver) run() error {
-	if d.failed != nil {
+	if d.failed != nil || d.together {
 		return d.failed
 	}
 	defer func() { d.screen.Tick(d.clock.Now()) }()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"syscall"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -55,7 +56,7 @@ func Open(link *sarama.Broker, conf *sarama.Config) error {
 	if err == nil && !connected {
 		err = sarama.ErrNotConnected
 	}
-	if conf.Net.SASL.Enable && errors.Is(err, io.EOF) {
+	if conf.Net.SASL.Enable && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)) {
 		return fmt.Errorf("the connection was closed at the login, which is how some brokers refuse one: %w", err)
 	}
 	return err

@@ -3,13 +3,11 @@ package engine_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"testing"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/internal/broker/simbroker"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
 )
@@ -66,51 +64,16 @@ func TestACrashAtAnyCallLosesNoTimer(t *testing.T) {
 func bellsCrash(t *testing.T, at int, exactlyOnce, lost bool) (more bool, problem string) {
 	c := newCluster(t, bells(), 1)
 	c.config.ExactlyOnce = exactlyOnce
-	d := memoryDisk{}
-	var p *process
-	settle := func() {
-		for range 1000 {
-			var err error
-			if p == nil {
-				if lost {
-					d.lose()
-				}
-				p, err = c.start(d, "static")
-			}
-			if err == nil {
-				err = p.run()
-			}
-			if err == nil {
-				return
-			}
-			if p = nil; !errors.Is(err, errCrash) {
-				t.Fatal(err)
-			}
-		}
-		t.Fatal("the process does not come to rest")
-	}
-	rest := func() {
-		for range 3 {
-			settle()
-			c.clock.Advance(interval)
-			settle()
-		}
-	}
+	x := &revived{cluster: c, disk: memoryDisk{}, lost: lost}
 	c.order("north", 1, 1)
-	rest()
-	calls := 0
-	c.onCall = func(simbroker.Op) error {
-		if calls++; calls == at+1 {
-			return errCrash
-		}
-		return nil
-	}
-	rest()
+	x.rest()
+	calls := x.crashAt(at)
+	x.rest()
 	c.onCall = nil
-	rest()
+	x.rest()
 	c.ids = 0 // the same customer
 	c.order("north", 2, 2)
-	rest()
+	x.rest()
 	rung, count := map[string]int{}, 0
 	for _, r := range c.broker.Read(broker.TopicPartition{Topic: totals.Name()}, 0) {
 		var line totalLine
@@ -120,10 +83,10 @@ func bellsCrash(t *testing.T, at int, exactlyOnce, lost bool) (more bool, proble
 		rung[string(r.Key)]++
 		count = line.Total
 	}
-	p.mustClose()
+	x.process.mustClose()
 	first, second := rung["first"], rung["second"]
 	if first < 1 || second < 1 || count < 2 || exactlyOnce && (first != 1 || second != 1 || count != 2) {
-		return calls > at, fmt.Sprintf("the timers have rung %d and %d times, and %d are counted", first, second, count)
+		return *calls > at, fmt.Sprintf("the timers have rung %d and %d times, and %d are counted", first, second, count)
 	}
-	return calls > at, ""
+	return *calls > at, ""
 }

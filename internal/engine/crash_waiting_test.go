@@ -3,11 +3,9 @@ package engine_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"testing"
 
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/internal/broker/simbroker"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/stream"
 )
@@ -45,50 +43,15 @@ func TestACrashAtAnyCallLosesNoRecordThatWaitsForALookup(t *testing.T) {
 func waitersCrash(t *testing.T, at int, exactlyOnce, lost bool) (more bool, emitted int) {
 	c := newCluster(t, waiters(), 1)
 	c.config.ExactlyOnce = exactlyOnce
-	d := memoryDisk{}
-	var p *process
-	settle := func() {
-		for range 1000 {
-			var err error
-			if p == nil {
-				if lost {
-					d.lose()
-				}
-				p, err = c.start(d, "static")
-			}
-			if err == nil {
-				err = p.run()
-			}
-			if err == nil {
-				return
-			}
-			if p = nil; !errors.Is(err, errCrash) {
-				t.Fatal(err)
-			}
-		}
-		t.Fatal("the process does not come to rest")
-	}
-	rest := func() {
-		for range 3 {
-			settle()
-			c.clock.Advance(interval)
-			settle()
-		}
-	}
-	settle()
+	x := &revived{cluster: c, disk: memoryDisk{}, lost: lost}
+	x.settle()
 	c.order("north", 1, 1)
-	settle()
-	calls := 0
-	c.onCall = func(simbroker.Op) error {
-		if calls++; calls == at+1 {
-			return errCrash
-		}
-		return nil
-	}
-	rest()
-	rest()
+	x.settle()
+	calls := x.crashAt(at)
+	x.rest()
+	x.rest()
 	c.onCall = nil
-	rest()
+	x.rest()
 	for _, r := range c.broker.Read(broker.TopicPartition{Topic: totals.Name()}, 0) {
 		var line totalLine
 		if err := json.Unmarshal(r.Value, &line); err != nil {
@@ -96,5 +59,5 @@ func waitersCrash(t *testing.T, at int, exactlyOnce, lost bool) (more bool, emit
 		}
 		emitted++
 	}
-	return calls > at, emitted
+	return *calls > at, emitted
 }

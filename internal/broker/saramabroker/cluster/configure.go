@@ -79,28 +79,7 @@ func (c *Cluster) PurgeRecords(ctx context.Context, before map[broker.TopicParti
 
 // purge asks the leaders, and returns the partitions that are not purged, with the error of one of them.
 func (c *Cluster) purge(tps []broker.TopicPartition, before map[broker.TopicPartition]int64) ([]broker.TopicPartition, error) {
-	if len(tps) == 0 {
-		return nil, nil
-	}
-	leaders, failures, err := c.leaders(tps)
-	if err != nil {
-		return tps, err
-	}
-	byAddr := make(map[string][]broker.TopicPartition)
-	var missing []broker.TopicPartition
-	var failure error
-	fail := func(tp broker.TopicPartition, err error) {
-		missing = append(missing, tp)
-		failure = fault.Worse(failure, fmt.Errorf("%s: %w", tp, err))
-	}
-	for _, tp := range tps {
-		if leader, ok := leaders[tp]; ok {
-			byAddr[leader.Addr] = append(byAddr[leader.Addr], tp)
-			continue
-		}
-		fail(tp, failures[tp])
-	}
-	for addr, led := range byAddr {
+	return c.askLeaders(tps, func(addr string, led []broker.TopicPartition, fail func(broker.TopicPartition, error)) {
 		request := &sarama.DeleteRecordsRequest{Version: 1, Timeout: purgeTimeout, Topics: map[string]*sarama.DeleteRecordsRequestTopic{}}
 		for _, tp := range led {
 			t := request.Topics[tp.Topic]
@@ -133,6 +112,5 @@ func (c *Cluster) purge(tps []broker.TopicPartition, before map[broker.TopicPart
 				fail(tp, code)
 			}
 		}
-	}
-	return missing, failure
+	})
 }

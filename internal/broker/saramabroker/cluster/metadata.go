@@ -9,6 +9,7 @@ import (
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/conn"
+	"github.com/weirstreams/weir/internal/broker/saramabroker/fault"
 )
 
 // metadata asks for topics. There must be at least one.
@@ -97,6 +98,36 @@ func (c *Cluster) leaders(tps []broker.TopicPartition) (map[broker.TopicPartitio
 		}
 	}
 	return leaders, failures, nil
+}
+
+// askLeaders calls ask for each leader of partitions. It returns the partitions that have no leader, or that ask has called fail for,
+// with the error of one of them.
+func (c *Cluster) askLeaders(
+	tps []broker.TopicPartition, ask func(addr string, led []broker.TopicPartition, fail func(broker.TopicPartition, error)),
+) (missing []broker.TopicPartition, failure error) {
+	if len(tps) == 0 {
+		return nil, nil
+	}
+	leaders, failures, err := c.leaders(tps)
+	if err != nil {
+		return tps, err
+	}
+	fail := func(tp broker.TopicPartition, err error) {
+		missing = append(missing, tp)
+		failure = fault.Worse(failure, fmt.Errorf("%s: %w", tp, err))
+	}
+	byAddr := make(map[string][]broker.TopicPartition)
+	for _, tp := range tps {
+		if leader, ok := leaders[tp]; ok {
+			byAddr[leader.Addr] = append(byAddr[leader.Addr], tp)
+			continue
+		}
+		fail(tp, failures[tp])
+	}
+	for addr, led := range byAddr {
+		ask(addr, led, fail)
+	}
+	return missing, failure
 }
 
 func topicsOf(tps []broker.TopicPartition) []string {

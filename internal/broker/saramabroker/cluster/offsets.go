@@ -29,44 +29,23 @@ func (c *Cluster) Offsets(ctx context.Context, at broker.OffsetAt, tps ...broker
 // listOffsets asks the leaders for offsets, and returns the partitions that it could not find out about, with the
 // error of one of them.
 func (c *Cluster) listOffsets(at broker.OffsetAt, tps []broker.TopicPartition, offsets map[broker.TopicPartition]int64) ([]broker.TopicPartition, error) {
-	if len(tps) == 0 {
-		return nil, nil
-	}
-	leaders, failures, err := c.leaders(tps)
-	if err != nil {
-		return tps, err
-	}
-	byAddr := make(map[string][]broker.TopicPartition)
-	var missing []broker.TopicPartition
-	var failure error
-	for _, tp := range tps {
-		if leader, ok := leaders[tp]; ok {
-			byAddr[leader.Addr] = append(byAddr[leader.Addr], tp)
-			continue
-		}
-		missing = append(missing, tp)
-		failure = fault.Worse(failure, fmt.Errorf("%s: %w", tp, failures[tp]))
-	}
-	for addr, led := range byAddr {
+	return c.askLeaders(tps, func(addr string, led []broker.TopicPartition, fail func(broker.TopicPartition, error)) {
 		var found map[broker.TopicPartition]conn.Offset
 		err := c.at(addr, func(b *sarama.Broker) (err error) {
 			found, err = conn.ListOffsets(b, at, led)
 			return err
 		})
 		for _, tp := range led {
-			result := found[tp]
-			if err != nil {
-				result.Err = err
+			switch result := found[tp]; {
+			case err != nil:
+				fail(tp, err)
+			case result.Err != nil:
+				fail(tp, result.Err)
+			default:
+				offsets[tp] = result.Offset
 			}
-			if result.Err != nil {
-				missing = append(missing, tp)
-				failure = fault.Worse(failure, fmt.Errorf("%s: %w", tp, result.Err))
-				continue
-			}
-			offsets[tp] = result.Offset
 		}
-	}
-	return missing, failure
+	})
 }
 
 // longPending is how often offsets are found to be pending before that is worth a warning, which takes about half a minute.

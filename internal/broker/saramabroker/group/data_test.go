@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/weirstreams/weir/internal/broker"
@@ -23,13 +22,7 @@ import (
 func TestPartitionsThatWereAddedWhileAStaticMemberWasDownAreAssigned(t *testing.T) {
 	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
-	c, err := saramabroker.Open(t.Context(), saramabroker.Config{
-		Brokers: k.Brokers, Tune: func(conf *sarama.Config) { conf.Metadata.RefreshFrequency = time.Second },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
+	c := openWatchful(t, k)
 	topic := k.Topic(t, "grow", 1)
 	cfg := broker.GroupConfig{Group: k.Name("group"), Topics: [][]string{{topic}}, InstanceID: "one", RebalanceTimeout: 20 * time.Second}
 	one := newMemberOf(t, k, c, cfg)
@@ -38,16 +31,7 @@ func TestPartitionsThatWereAddedWhileAStaticMemberWasDownAreAssigned(t *testing.
 	if err := one.Leave(brokertest.Within(t)); err != nil {
 		t.Fatal(err)
 	}
-	conf := sarama.NewConfig()
-	conf.Version = sarama.V3_6_0_0
-	admin, err := sarama.NewClusterAdmin(k.Brokers, conf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer admin.Close()
-	if err := admin.CreatePartitions(topic, 3, nil, false); err != nil {
-		t.Fatal(err)
-	}
+	growTopic(t, k, topic, 3)
 	answered := &atomic.Bool{}
 	if !k.Real() { // a coordinator of Kafka does that by itself
 		k.Cluster().ControlKey(int16(kmsg.JoinGroup), func(r kmsg.Request) (kmsg.Response, error, bool) {

@@ -467,13 +467,7 @@ func TestCommittedOffsetsWaitForTransactions(t *testing.T) {
 func TestNewPartitionsAreAssigned(t *testing.T) {
 	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)
-	c, err := saramabroker.Open(t.Context(), saramabroker.Config{
-		Brokers: k.Brokers, Tune: func(conf *sarama.Config) { conf.Metadata.RefreshFrequency = time.Second },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
+	c := openWatchful(t, k)
 	topic := k.Topic(t, "grow", 1)
 	cfg := broker.GroupConfig{Group: k.Name("group"), Topics: [][]string{{topic}}, InstanceID: "one", RebalanceTimeout: 20 * time.Second}
 	one := newMemberOf(t, k, c, cfg)
@@ -487,16 +481,7 @@ func TestNewPartitionsAreAssigned(t *testing.T) {
 	}
 	cfg.InstanceID = "one"
 	one = newMemberOf(t, k, c, cfg)
-	conf := sarama.NewConfig()
-	conf.Version = sarama.V3_6_0_0
-	admin, err := sarama.NewClusterAdmin(k.Brokers, conf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer admin.Close()
-	if err := admin.CreatePartitions(topic, 4, nil, false); err != nil {
-		t.Fatal(err)
-	}
+	growTopic(t, k, topic, 4)
 	await(
 		func() { one.grow(2) },
 		func() { two.grow(2) },
@@ -643,5 +628,33 @@ func TestAMemberOutlastsACoordinatorThatIsGoneForAMoment(t *testing.T) {
 	}
 	if err := m.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{tp: 1}); err != nil {
 		t.Error(err)
+	}
+}
+
+// openWatchful connects a client that looks at the number of partitions every second.
+func openWatchful(t testing.TB, k *kafkatest.Kafka) broker.Cluster {
+	t.Helper()
+	c, err := saramabroker.Open(t.Context(), saramabroker.Config{
+		Brokers: k.Brokers, Tune: func(conf *sarama.Config) { conf.Metadata.RefreshFrequency = time.Second },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// growTopic gives a topic more partitions.
+func growTopic(t testing.TB, k *kafkatest.Kafka, topic string, partitions int32) {
+	t.Helper()
+	conf := sarama.NewConfig()
+	conf.Version = sarama.V3_6_0_0
+	admin, err := sarama.NewClusterAdmin(k.Brokers, conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	if err := admin.CreatePartitions(topic, partitions, nil, false); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -472,6 +472,7 @@ func TestRecordsWaitForAConfiguration(t *testing.T) {
 // D-J10: a call that ends while it waits says what it waits for, that it is not a record's fault, and the next one
 // waits for the rest of the time only.
 func TestRecordsWaitForLongerThanACall(t *testing.T) {
+	kafkatest.Parallel(t)
 	s := newService(t, 1)
 	s.publish("limits", "dev1", 1, 0, `{"max":1}`)
 	config := s.config()
@@ -529,6 +530,7 @@ func TestOpeningFails(t *testing.T) {
 
 // L-32, D-J8: a cluster that is away shows, stops lookups when that lasts, and is followed again when it is back.
 func TestAClusterThatIsAway(t *testing.T) {
+	kafkatest.Parallel(t)
 	s := newService(t, 1)
 	s.publish("limits", "dev1", 1, 0, `{"max":1}`)
 	proxy := s.kafka.StartProxy(t)

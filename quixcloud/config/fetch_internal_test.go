@@ -12,10 +12,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/weirstreams/weir/internal/kafkatest"
 )
 
 // Whatever has run out of time, the error is not one that the worker takes for the end of the lookup's own time.
 func TestRequestsThatRunOutOfTime(t *testing.T) {
+	kafkatest.Parallel(t)
 	silent, err := net.Listen("tcp", "127.0.0.1:0") // connections are made, and nothing is said
 	if err != nil {
 		t.Fatal(err)

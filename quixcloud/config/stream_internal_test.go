@@ -12,6 +12,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/row"
@@ -184,6 +185,7 @@ func TestAStreamWithDefaultsWhileTheServerHangs(t *testing.T) {
 
 // L-32, D-J8: while the topic is out of reach for too long, the worker waits: no record is lost, whatever the policy says.
 func TestAStreamWhoseTopicIsAway(t *testing.T) {
+	kafkatest.Parallel(t)
 	s := newService(t, 1)
 	s.publish("limits", "dev1", 1, 0, `{"max":1}`)
 	proxy := s.kafka.StartProxy(t)
@@ -236,6 +238,7 @@ func TestAStreamWhoseConfigurationsWereClosed(t *testing.T) {
 // On a broker: an application that is stopped and started goes on, with the configurations of its time. A server that
 // fails for a while costs the records of that while.
 func TestAnApplicationWithConfigurations(t *testing.T) {
+	kafkatest.Parallel(t)
 	s := newService(t, 2)
 	readings := stream.NewTopic(s.kafka.Topic(t, "readings", 2), codec.String(), codec.Int64())
 	judged := stream.NewTopic(s.kafka.Topic(t, "judged", 1), codec.String(), codec.String())

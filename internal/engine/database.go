@@ -22,6 +22,7 @@ const formatVersion = 1
 //	00 'f' <store>  format of the store's rows (JSON of StoreFormat); databases of earlier versions do not have it
 //	00 'i' <topic>  next offset of the input that the state reflects (8 bytes, big endian)
 //	00 'p' <store>  which input the store reflected when that was last said in its changelog, see standing (JSON)
+//	00 'o'          there while a restore goes on that had no committed offsets to compare changes with, see doubt.go
 //	00 'u'          the input that the stores without a changelog reflect, see keptState (uvarint length, JSON)
 //	00 'w'          what the last checkpoint has changed in them, written before its offsets were committed: the input that
 //	                they reflect with it, and the changes, see written
@@ -140,3 +141,6 @@ const (
 
 // standingRow is the kind of rows that hold a standing.
 const standingRow = 'p'
+
+// doubtRow is the kind of the row that says that a restore had no committed offsets.
+const doubtRow = 'o'

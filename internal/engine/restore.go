@@ -19,6 +19,8 @@ type restore struct {
 	// of it.
 	standing standing
 	trusted  bool
+	// doubt says that the database is in doubt until the restore is complete, see doubt.go.
+	doubt bool
 	// entries are the changes that were read and are not written yet.
 	entries store.Entries
 	// position is the next offset to read, end the one to stop at.
@@ -48,6 +50,9 @@ func (w *Worker) beginRestore(ctx context.Context, t *task) error {
 		return w.start(ctx, t)
 	}
 	if err := t.loadKept(); err != nil {
+		return fmt.Errorf("task %s: %w", t.name, err)
+	}
+	if err := t.dropDoubtful(); err != nil {
 		return fmt.Errorf("task %s: %w", t.name, err)
 	}
 	if err := w.lookUpTopicIDs(ctx, t); err != nil {
@@ -112,7 +117,7 @@ func (w *Worker) beginRestore(ctx context.Context, t *task) error {
 		}
 		s.restore = &restore{
 			store: s, position: position, end: ends[tp], filter: filter, skipped: map[string]struct{}{},
-			standing: standing, trusted: len(t.uncommitted) == 0,
+			standing: standing, trusted: len(t.uncommitted) == 0, doubt: w.inDoubt(t),
 		}
 		if position >= ends[tp] {
 			continue
@@ -143,11 +148,7 @@ func (t *task) complete() bool {
 
 // clear deletes all rows of a store.
 func (t *task) clear(s *taskStore) error {
-	return t.database.write(func(b store.Batch) error {
-		return t.database.backend.Scan(s.prefix, s.end(), func(key, _ []byte) (bool, error) {
-			return true, b.Delete(key)
-		})
-	})
+	return t.database.write(func(b store.Batch) error { return t.database.forget(b, s) })
 }
 
 // applyChangelog writes a batch of a changelog to the database.
@@ -194,6 +195,9 @@ func (w *Worker) restored(ctx context.Context, t *task) error {
 			if err := setOffset(b, inputOffset, topic, offset); err != nil {
 				return err
 			}
+		}
+		if w.inDoubt(t) {
+			return b.Delete(metaKey(doubtRow, ""))
 		}
 		return nil
 	})
@@ -313,6 +317,9 @@ func (t *task) write(r *restore, loadRecords int) error {
 	key, value := offsetRow(changelogOffset, r.store.Name, position)
 	r.entries.Set(key, value)
 	r.entries.Set(metaKey('e', r.store.Name), seen[:])
+	if r.doubt {
+		r.entries.Set(metaKey(doubtRow, ""), []byte{1})
+	}
 	standing, err := r.standing.encode()
 	if err != nil {
 		return err

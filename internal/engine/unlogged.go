@@ -188,15 +188,8 @@ func (t *task) loadKept() (err error) {
 	return t.database.write(func(b store.Batch) error {
 		for _, s := range moved {
 			delete(t.kept.Stores, s.Name)
-			if err := s.empty(t.database.backend, func(key, _ []byte) error {
-				return b.Delete(append(slices.Clone(s.prefix), key...))
-			}); err != nil {
+			if err := t.database.forget(b, &s); err != nil {
 				return err
-			}
-			for _, kind := range []byte{changelogOffset, 'e', standingRow} {
-				if err := b.Delete(metaKey(kind, s.Name)); err != nil {
-					return err
-				}
 			}
 		}
 		if len(t.kept.Inputs) == 0 {
@@ -249,9 +242,7 @@ func (w *Worker) settleKept(t *task) error {
 	t.kept = keptState{}
 	return t.database.write(func(b store.Batch) error {
 		for _, s := range t.unlogged {
-			if err := s.empty(t.database.backend, func(key, _ []byte) error {
-				return b.Delete(append(slices.Clone(s.prefix), key...))
-			}); err != nil {
+			if err := t.database.forget(b, &s); err != nil {
 				return err
 			}
 		}

@@ -35,6 +35,10 @@ var kept = []struct {
 	{"as-of join", 2577769126531502080, "a process that had lost a task while restoring never counted what was committed meanwhile", ""},
 	{"sessions", 5511968059049817606, "the check of what a complete database restores did not know of the claim of a zombie", ""},
 	{"windows", 5996829227673319258, "a process that slept through two sessions gave up, and the check of ends did not know why", ""},
+	{
+		"sessions by partition", 1243, "a process that had lost a task took changes of its successor for ones that count, as nothing was committed when its restore began",
+		"keep what was restored before any offset was committed",
+	},
 	{"interval join", 650, "a process that had lost a task wrote state of it before it had committed where the task begins", ""},
 }
 

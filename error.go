@@ -25,6 +25,8 @@ var (
 	ErrCorruptState = errors.New("database is corrupt")
 	// ErrDefinitionChanged says that the state of the version before would be lost or misread by this one.
 	ErrDefinitionChanged = errors.New("definitions differ from those of the stored state")
+	// ErrLocked says that another process uses the state directory.
+	ErrLocked = errors.New("locked")
 	// ErrConfiguration says that a configuration or a topology has mistakes. The error names all of them.
 	ErrConfiguration = errors.New("config")
 )

@@ -78,6 +78,10 @@ type Timer[K any] struct {
 // Time returns the time of the timer. It may have fired later.
 func (t Timer[K]) Time() time.Time { return time.UnixMilli(t.Millis) }
 
+// DefaultMaxFutureSkew is how far the time of a record may be ahead of the clock of the machine, for windows, for states with a
+// time to live, and for timers, unless their definition says otherwise: the time of a record that is further ahead counts as wrong.
+const DefaultMaxFutureSkew = time.Hour
+
 // TimerKind says by which time a timer fires.
 type TimerKind uint8
 

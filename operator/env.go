@@ -8,7 +8,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/raw"
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 )
 
 // Env has the objects that the operators of one task share: the record being processed, the task's stores and its outputs.
@@ -22,7 +22,7 @@ type Env struct {
 	// an error or a panic is reported with the right node.
 	At int
 	// Stores are the stores that the operators have opened.
-	Stores []store.Store
+	Stores []state.Store
 	// Step returns the context of the running step of the worker, for calls that wait: it ends when Context does, and when
 	// partitions have to be given up. If it is nil, that is Context.
 	Step func() context.Context
@@ -74,14 +74,14 @@ type Env struct {
 	Logger *slog.Logger
 
 	// Space returns the part of the task's database that belongs to the named store.
-	Space func(name string) (store.Space, error)
+	Space func(name string) (state.Space, error)
 	// Output returns where records for a topic go.
 	Output func(topic string) (Output, error)
 	// DynamicOutput returns where records go for a topic that the function of a node has named, and the name of that topic on
 	// the cluster. An error is that of the record, unless it is marked by Fatal.
 	DynamicOutput func(node int, topic string, template TopicTemplate) (name string, output Output, err error)
 
-	opener *store.Opener
+	opener *state.Opener
 }
 
 // now returns the time of the clock.
@@ -93,15 +93,15 @@ func (e *Env) now() time.Time {
 }
 
 // stores returns the opener of the stores that operators may share.
-func (e *Env) stores() *store.Opener {
+func (e *Env) stores() *state.Opener {
 	if e.opener == nil {
-		e.opener = &store.Opener{Space: e.Space, Opened: func(s store.Store) { e.Stores = append(e.Stores, s) }}
+		e.opener = &state.Opener{Space: e.Space, Opened: func(s state.Store) { e.Stores = append(e.Stores, s) }}
 	}
 	return e.opener
 }
 
 // openStore opens the store of an operator in the task of e, with a function that gets the store's space.
-func openStore[S store.Store](e *Env, name string, open func(store.Space) S) (opened S, err error) {
+func openStore[S state.Store](e *Env, name string, open func(state.Space) S) (opened S, err error) {
 	space, err := e.Space(name)
 	if err != nil {
 		return opened, fmt.Errorf("open store %q: %w", name, err)

@@ -5,8 +5,8 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/join"
-	"github.com/weirstreams/weir/store"
 )
 
 // Matched is the right record that a left record is joined with.
@@ -21,7 +21,7 @@ type Matched[R any] struct {
 type AsOf[K, V, R, W any] struct {
 	env       *Env
 	node      int
-	right     *store.Timestamped[Held[R]]
+	right     *state.Timestamped[Held[R]]
 	keys      keyEncoder[K]
 	unmatched bool // whether left records without a match are emitted
 	tolerance int64
@@ -39,8 +39,8 @@ func NewAsOf[K, V, R, W any](
 	env *Env, node int, d join.AsOf, key codec.Codec[K], left codec.Codec[V], right codec.Codec[R], unmatched bool,
 	merge func(ctx context.Context, left *weir.Record[K, V], right *Matched[R]) (W, error), next Receiver[K, W],
 ) (*AsOf[K, V, R, W], error) {
-	matches, err := openStore(env, d.StoreName(), func(space store.Space) *store.Timestamped[Held[R]] {
-		return store.OpenTimestamped(space, codec.Codec[Held[R]](heldCodec[R]{right}), store.TimestampedOptions{
+	matches, err := openStore(env, d.StoreName(), func(space state.Space) *state.Timestamped[Held[R]] {
+		return state.OpenTimestamped(space, codec.Codec[Held[R]](heldCodec[R]{right}), state.TimestampedOptions{
 			Grace: d.GraceMillis(), Duplicates: d.Duplicates(),
 		})
 	})
@@ -84,7 +84,7 @@ func (a *AsOf[K, V, R, W]) Receive(r *weir.Record[K, V]) error {
 }
 
 // backward returns the latest right value that is not later than at, if it is near enough.
-func (a *AsOf[K, V, R, W]) backward(at int64) (*store.Timed[Held[R]], error) {
+func (a *AsOf[K, V, R, W]) backward(at int64) (*state.Timed[Held[R]], error) {
 	it, err := a.right.Before(at)
 	if err != nil {
 		return nil, Fatal(err)
@@ -96,7 +96,7 @@ func (a *AsOf[K, V, R, W]) backward(at int64) (*store.Timed[Held[R]], error) {
 }
 
 // emit emits a left record with its match, which may be nil.
-func (a *AsOf[K, V, R, W]) emit(r *weir.Record[K, V], it *store.Timed[Held[R]]) (err error) {
+func (a *AsOf[K, V, R, W]) emit(r *weir.Record[K, V], it *state.Timed[Held[R]]) (err error) {
 	derive(&a.out, r)
 	a.env.Enter(a.node)
 	switch {

@@ -11,9 +11,9 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/operator"
-	"github.com/weirstreams/weir/store"
 )
 
 type discarded struct{ n int }
@@ -21,11 +21,11 @@ type discarded struct{ n int }
 func (d *discarded) Receive(*weir.Record[string, int]) error { d.n++; return nil }
 
 func benchEnv(b *testing.B) *operator.Env {
-	backend := store.NewMemory()
+	backend := state.NewMemory()
 	return &operator.Env{
 		Context: b.Context(), Logger: slog.New(slog.DiscardHandler),
-		Space: func(name string) (store.Space, error) {
-			return store.Space{Name: name, Backend: backend, Prefix: []byte(name), CacheBytes: 4 << 30}, nil
+		Space: func(name string) (state.Space, error) {
+			return state.Space{Name: name, Backend: backend, Prefix: []byte(name), CacheBytes: 4 << 30}, nil
 		},
 	}
 }
@@ -168,7 +168,7 @@ func benchTables(b *testing.B, env *operator.Env, keys []string, out operator.Re
 	var rows [2]*operator.Rows[string, int]
 	for i, name := range []string{"left", "right"} {
 		var err error
-		if rows[i], err = operator.NewRows(env, store.NewCell[int](name), codec.String()); err != nil {
+		if rows[i], err = operator.NewRows(env, state.NewCell[int](name), codec.String()); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -193,7 +193,7 @@ func BenchmarkTables(b *testing.B) {
 	for _, n := range []int{1_000, 1_000_000} {
 		keys, env, changes, results := benchKeys(n), benchEnv(b), &discardedChanges{}, &discarded{}
 		_, right, joined := benchTables(b, env, keys, changes)
-		alone, err := operator.NewRows(env, store.NewCell[int]("alone"), codec.String())
+		alone, err := operator.NewRows(env, state.NewCell[int]("alone"), codec.String())
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -253,7 +253,7 @@ func BenchmarkForeignKeyJoin(b *testing.B) {
 		var rows [2]*operator.Rows[string, int]
 		for i, name := range []string{"left", "right"} {
 			var err error
-			if rows[i], err = operator.NewRows(env, store.NewCell[int](name), codec.String()); err != nil {
+			if rows[i], err = operator.NewRows(env, state.NewCell[int](name), codec.String()); err != nil {
 				b.Fatal(err)
 			}
 		}

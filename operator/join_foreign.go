@@ -3,9 +3,9 @@ package operator
 import (
 	"bytes"
 
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
-	"github.com/weirstreams/weir/store"
 )
 
 // ForeignKeyJoin is the left side of a foreign-key join of tables, as in KIP-213. It subscribes the key of each row to the
@@ -42,7 +42,7 @@ type ForeignKeyView[K, V, R, W any] struct {
 	// Merge must give the same result for the same rows. right is nil for a left row alone.
 	Merge func(left *V, right *R) W
 
-	matches *store.Cell[foreignMatch[V, R]]
+	matches *state.Cell[foreignMatch[V, R]]
 	keys    keyEncoder[K]
 	rows    codec.Codec[R]
 	null    nullRule[W]
@@ -71,7 +71,7 @@ type foreignMatch[V, R any] struct {
 func (v *ForeignKeyView[K, V, R, W]) Open(
 	env *Env, name string, key codec.Codec[K], left codec.Codec[V], right codec.Codec[R],
 ) (err error) {
-	v.matches, err = openStore(env, name, store.NewCell(name, store.WithCodec[foreignMatch[V, R]](foreignMatchCodec[V, R]{left, right})).Open)
+	v.matches, err = openStore(env, name, state.NewCell[foreignMatch[V, R]](name).WithCodec(foreignMatchCodec[V, R]{left, right}).Open)
 	v.keys = newKeyEncoder(key, name)
 	v.rows = right
 	v.null = typeNullRule[W]()

@@ -3,9 +3,9 @@ package operator
 import (
 	"encoding/binary"
 
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
-	"github.com/weirstreams/weir/store"
 )
 
 // ForeignKeyRight is the right side of a foreign-key join: it knows which keys of the left table subscribe to a foreign key,
@@ -24,7 +24,7 @@ type ForeignKeyRight[F, R any] struct {
 	keys          keyEncoder[F]
 	row           codec.Codec[R]
 	rowContext    codec.Context
-	subscriptions *store.Map[[]byte, foreignSubscriber]
+	subscriptions *state.Map[[]byte, foreignSubscriber]
 
 	right  R
 	buffer []byte
@@ -38,7 +38,7 @@ type foreignSubscriber struct {
 
 // Open opens the store of the subscriptions in the task of env. subscriptions is the name of their topic.
 func (j *ForeignKeyRight[F, R]) Open(name, subscriptions string, key codec.Codec[F], row codec.Codec[R]) (err error) {
-	subscribers := store.NewMap[[]byte, foreignSubscriber](name).WithCodecs(codec.Bytes(), foreignSubscriberCodec{})
+	subscribers := state.NewMap[[]byte, foreignSubscriber](name).WithCodecs(codec.Bytes(), foreignSubscriberCodec{})
 	j.subscriptions, err = openStore(j.Env, name, subscribers.Open)
 	j.key, j.keyContext = key, codec.Context{Topic: subscriptions, Part: codec.Key}
 	j.keys = newKeyEncoder(key, subscriptions)

@@ -15,8 +15,8 @@ import (
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/longtest"
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/operator"
-	"github.com/weirstreams/weir/store"
 )
 
 // log is a topic of one partition.
@@ -37,7 +37,7 @@ func (l *log) Append(_ int32, r *broker.Record) error {
 type foreignJoin struct {
 	unmatched              bool
 	cacheBytes             int64
-	backends               [2]store.Backend
+	backends               [2]state.Backend
 	envs                   [2]*operator.Env
 	subscriptions, answers log
 	view                   *operator.ForeignKeyView[string, string, string, string]
@@ -49,17 +49,17 @@ type foreignJoin struct {
 func (j *foreignJoin) open(tb testing.TB) {
 	for i := range j.envs {
 		if j.backends[i] == nil {
-			j.backends[i] = store.NewMemory()
+			j.backends[i] = state.NewMemory()
 		}
 		j.envs[i] = &operator.Env{
 			Context: tb.Context(), Logger: slog.New(slog.DiscardHandler),
-			Space: func(name string) (store.Space, error) {
-				return store.Space{Name: name, Backend: j.backends[i], Prefix: []byte(name + "\x00"), CacheBytes: j.cacheBytes}, nil
+			Space: func(name string) (state.Space, error) {
+				return state.Space{Name: name, Backend: j.backends[i], Prefix: []byte(name + "\x00"), CacheBytes: j.cacheBytes}, nil
 			},
 		}
 	}
 	rows := func(i int, name string) *operator.Rows[string, string] {
-		r, err := operator.NewRows(j.envs[i], store.NewCell[string](name), codec.String())
+		r, err := operator.NewRows(j.envs[i], state.NewCell[string](name), codec.String())
 		if err != nil {
 			tb.Fatal(err)
 		}

@@ -7,8 +7,8 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/join"
-	"github.com/weirstreams/weir/store"
 )
 
 // Interval joins records of two sides with times near each other. It receives the left records; Right receives the
@@ -35,13 +35,13 @@ type Interval[K, V, R, W any] struct {
 
 // side has the kept records of one side of a join.
 type side[V any] struct {
-	store *store.Timestamped[Held[V]]
+	store *state.Timestamped[Held[V]]
 	// before and after are how far the other side's matches may lie.
 	before, after int64
 	// unmatched says whether records without a match are emitted.
 	unmatched bool
 	null      nullRule[V]
-	due       []store.Timed[Held[V]] // scratch
+	due       []state.Timed[Held[V]] // scratch
 }
 
 // NewInterval opens the stores of an interval join in the task of env and returns the operator. merge is called with nil for
@@ -100,8 +100,8 @@ func (j *Interval[K, V, R, W]) emitsLater() (hasDue []func(limit int64) (bool, e
 
 func (s *side[V]) open(env *Env, name string, c codec.Codec[V], grace int64) (err error) {
 	s.null = newNullRule(c)
-	s.store, err = openStore(env, name, func(space store.Space) *store.Timestamped[Held[V]] {
-		return store.OpenTimestamped(space, codec.Codec[Held[V]](heldCodec[V]{c}), store.TimestampedOptions{
+	s.store, err = openStore(env, name, func(space state.Space) *state.Timestamped[Held[V]] {
+		return state.OpenTimestamped(space, codec.Codec[Held[V]](heldCodec[V]{c}), state.TimestampedOptions{
 			Duplicates: true, Index: true, Ahead: grace/4 + 1,
 		})
 	})
@@ -150,7 +150,7 @@ func expire[K, V, R, W, T any](j *Interval[K, V, R, W], s *side[T], limit int64,
 		due := s.due[:0]
 		s.due = nil // in use
 		if j.final && s.unmatched {
-			items, err := s.store.Between(store.NoTime, limit)
+			items, err := s.store.Between(state.NoTime, limit)
 			if err != nil {
 				return Fatal(err)
 			}
@@ -189,7 +189,7 @@ func (j *Interval[K, V, R, W]) emit(key K, at int64, merge func() (W, error)) (e
 
 // Receive implements [Receiver] for left records.
 func (j *Interval[K, V, R, W]) Receive(r *weir.Record[K, V]) error {
-	return receive(j, &j.left, &j.right, r, &j.leftRecord, func(mine *weir.Record[K, V], other *store.Timed[Held[R]]) (W, error) {
+	return receive(j, &j.left, &j.right, r, &j.leftRecord, func(mine *weir.Record[K, V], other *state.Timed[Held[R]]) (W, error) {
 		if other == nil {
 			return j.merge(j.env.Context, mine, nil)
 		}
@@ -206,7 +206,7 @@ type intervalRight[K, V, R, W any] Interval[K, V, R, W]
 // Receive implements [Receiver].
 func (r *intervalRight[K, V, R, W]) Receive(record *weir.Record[K, R]) error {
 	j := (*Interval[K, V, R, W])(r)
-	return receive(j, &j.right, &j.left, record, &j.rightRecord, func(mine *weir.Record[K, R], other *store.Timed[Held[V]]) (W, error) {
+	return receive(j, &j.right, &j.left, record, &j.rightRecord, func(mine *weir.Record[K, R], other *state.Timed[Held[V]]) (W, error) {
 		if other == nil {
 			return j.merge(j.env.Context, nil, mine)
 		}
@@ -224,7 +224,7 @@ func kept[K, V any](key K, at int64, v *Held[V]) weir.Record[K, V] {
 // parts that a kept record has.
 func receive[K, V, R, W, M, O any](
 	j *Interval[K, V, R, W], mine *side[M], others *side[O], r *weir.Record[K, M], record *weir.Record[K, M],
-	merge func(mine *weir.Record[K, M], other *store.Timed[Held[O]]) (W, error),
+	merge func(mine *weir.Record[K, M], other *state.Timed[Held[O]]) (W, error),
 ) error {
 	j.env.Enter(j.node)
 	key, ok, err := j.keys.encode(r.Key, r.KeyNull)

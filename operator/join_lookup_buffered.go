@@ -9,8 +9,8 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/join"
-	"github.com/weirstreams/weir/store"
 )
 
 // BufferedLookup is a [Lookup] that keeps records without a row in a store. They wait for a later record of their key, or
@@ -30,9 +30,9 @@ type BufferedLookup[K, V, Q, R, W any] struct {
 	arrivals *Lookup[K, V, Q, R, W]
 	again    *Lookup[K, V, Q, R, W]
 	// waiting are the records that wait, by key and time of arrival.
-	waiting *store.Timestamped[waiter[V]]
+	waiting *state.Timestamped[waiter[V]]
 	// times are the least event times of the records of each key that wait.
-	times *store.Timestamped[struct{}]
+	times *state.Timestamped[struct{}]
 	round round[K, V]
 	// prepared is the arrived record, counted from 1, that has had its round.
 	prepared int
@@ -88,16 +88,16 @@ func NewBufferedLookup[K, V, Q, R, W any](
 	}
 	b.arrivals.Clone = cloned
 	b.arrivals.before, b.arrivals.handle, b.again.handle = b.prepare, b.arrived, b.found
-	options := store.TimestampedOptions{Duplicates: true, Index: true, Cause: true, Ahead: max(b.wait/4, 10_000)}
+	options := state.TimestampedOptions{Duplicates: true, Index: true, Cause: true, Ahead: max(b.wait/4, 10_000)}
 	var err error
-	b.waiting, err = openStore(env, waiting, func(space store.Space) *store.Timestamped[waiter[V]] {
-		return store.OpenTimestamped(space, codec.Codec[waiter[V]](waiterCodec[V]{heldCodec[V]{value}}), options)
+	b.waiting, err = openStore(env, waiting, func(space state.Space) *state.Timestamped[waiter[V]] {
+		return state.OpenTimestamped(space, codec.Codec[waiter[V]](waiterCodec[V]{heldCodec[V]{value}}), options)
 	})
 	if err != nil {
 		return nil, err
 	}
-	b.times, err = openStore(env, times, func(space store.Space) *store.Timestamped[struct{}] {
-		return store.OpenTimestamped(space, codec.Codec[struct{}](nothing{}), store.TimestampedOptions{Index: true, Ahead: b.wait})
+	b.times, err = openStore(env, times, func(space state.Space) *state.Timestamped[struct{}] {
+		return state.OpenTimestamped(space, codec.Codec[struct{}](nothing{}), state.TimestampedOptions{Index: true, Ahead: b.wait})
 	})
 	if err != nil {
 		return nil, err

@@ -14,9 +14,9 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/operator"
-	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/testkit"
 )
@@ -364,11 +364,11 @@ func TestMistakesOfBufferedLookupsAreFound(t *testing.T) {
 // What waits, or was not handed on yet, may still be emitted: windows behind the join must not close before.
 func TestRecordsThatWaitForALookupHoldBackTheWatermark(t *testing.T) {
 	now := time.UnixMilli(1_000_000)
-	backend := store.NewMemory()
+	backend := state.NewMemory()
 	env := &operator.Env{
 		Context: t.Context(), Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
-		Space: func(name string) (store.Space, error) {
-			return store.Space{Name: name, Backend: backend, Prefix: []byte(name), CacheBytes: 1 << 20}, nil
+		Space: func(name string) (state.Space, error) {
+			return state.Space{Name: name, Backend: backend, Prefix: []byte(name), CacheBytes: 1 << 20}, nil
 		},
 	}
 	configs := &configurations{known: map[string]string{}}

@@ -4,7 +4,7 @@ import (
 	"math"
 
 	"github.com/weirstreams/weir"
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 )
 
 // takeDue moves records of a key into the round, and out of the store: those that came up to a time, and at least the first
@@ -13,7 +13,7 @@ func (b *BufferedLookup[K, V, Q, R, W]) takeDue(key []byte, until int64, atLeast
 	if err := b.waiting.Place(key); err != nil {
 		return Fatal(err)
 	}
-	items, err := b.waiting.Between(store.NoTime, math.MaxInt64)
+	items, err := b.waiting.Between(state.NoTime, math.MaxInt64)
 	if err != nil {
 		return Fatal(err)
 	}
@@ -29,7 +29,7 @@ func (b *BufferedLookup[K, V, Q, R, W]) takeDue(key []byte, until int64, atLeast
 
 // takeAll copies all records of a key into the round. Those that came up to a time wait no longer.
 func (b *BufferedLookup[K, V, Q, R, W]) takeAll(key []byte, until int64) error {
-	items, err := b.waiting.Between(store.NoTime, math.MaxInt64)
+	items, err := b.waiting.Between(state.NoTime, math.MaxInt64)
 	if err != nil {
 		return Fatal(err)
 	}
@@ -49,7 +49,7 @@ func (b *BufferedLookup[K, V, Q, R, W]) takeAll(key []byte, until int64) error {
 }
 
 // add adds records of a key to the round. The wait of the first few is over.
-func (b *BufferedLookup[K, V, Q, R, W]) add(key []byte, items []store.Timed[waiter[V]], last int) error {
+func (b *BufferedLookup[K, V, Q, R, W]) add(key []byte, items []state.Timed[waiter[V]], last int) error {
 	k, null, err := b.decode(key)
 	if err != nil {
 		return err
@@ -122,7 +122,7 @@ func (b *BufferedLookup[K, V, Q, R, W]) removeWaiting(key []byte, chosen func(i 
 	if err := b.waiting.Remove(chosen); err != nil {
 		return Fatal(err)
 	}
-	items, err := b.waiting.Between(store.NoTime, math.MaxInt64)
+	items, err := b.waiting.Between(state.NoTime, math.MaxInt64)
 	if err != nil {
 		return Fatal(err)
 	}

@@ -16,9 +16,9 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/longtest"
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/operator"
-	"github.com/weirstreams/weir/store"
 )
 
 // sided is a record of one side.
@@ -314,7 +314,7 @@ func joinCase(t *testing.T, seed uint64) bool {
 			return j, j.Right(), nil
 		}
 	}
-	backend := store.NewMemory()
+	backend := state.NewMemory()
 	cacheBytes := random.Int64N(3000)
 	var env *operator.Env
 	var got lines
@@ -322,8 +322,8 @@ func joinCase(t *testing.T, seed uint64) bool {
 	open := func() {
 		env = &operator.Env{
 			Context: t.Context(), Logger: slog.New(slog.DiscardHandler),
-			Space: func(name string) (store.Space, error) {
-				return store.Space{Name: name, Backend: backend, Prefix: []byte(name + "\x00"), CacheBytes: cacheBytes}, nil
+			Space: func(name string) (state.Space, error) {
+				return state.Space{Name: name, Backend: backend, Prefix: []byte(name + "\x00"), CacheBytes: cacheBytes}, nil
 			},
 		}
 		var err error

@@ -8,20 +8,20 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/operator"
-	"github.com/weirstreams/weir/store"
 )
 
 // hour sends an hour of event time through a join, a record per second and side, of ten keys in turn. It returns how many rows
 // are left in the database, and the greatest number at any checkpoint.
 func hour(t *testing.T, build func(env *operator.Env) (left, right operator.Receiver[string, int])) (rows, most int) {
 	t.Helper()
-	backend := store.NewMemory()
+	backend := state.NewMemory()
 	env := &operator.Env{
 		Context: t.Context(), Logger: slog.New(slog.DiscardHandler),
-		Space: func(name string) (store.Space, error) {
-			return store.Space{Name: name, Backend: backend, Prefix: []byte(name + "\x00"), CacheBytes: 1 << 20}, nil
+		Space: func(name string) (state.Space, error) {
+			return state.Space{Name: name, Backend: backend, Prefix: []byte(name + "\x00"), CacheBytes: 1 << 20}, nil
 		},
 	}
 	left, right := build(env)

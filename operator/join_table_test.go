@@ -13,8 +13,8 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/longtest"
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/operator"
-	"github.com/weirstreams/weir/store"
 )
 
 // changes keeps what a table emits.
@@ -47,7 +47,7 @@ func tableCase(t *testing.T, seed uint64) bool {
 		}
 		return text + ")"
 	}
-	backend := store.NewMemory()
+	backend := state.NewMemory()
 	var env *operator.Env
 	var got changes
 	var looked lines
@@ -56,14 +56,14 @@ func tableCase(t *testing.T, seed uint64) bool {
 	open := func() {
 		env = &operator.Env{
 			Context: t.Context(), Logger: slog.New(slog.DiscardHandler),
-			Space: func(name string) (store.Space, error) {
-				return store.Space{Name: name, Backend: backend, Prefix: []byte(name + "\x00"), CacheBytes: random.Int64N(2000)}, nil
+			Space: func(name string) (state.Space, error) {
+				return state.Space{Name: name, Backend: backend, Prefix: []byte(name + "\x00"), CacheBytes: random.Int64N(2000)}, nil
 			},
 		}
 		var rows [2]*operator.Rows[string, string]
 		for i, name := range []string{"left", "right"} {
 			var err error
-			if rows[i], err = operator.NewRows(env, store.NewCell[string](name), codec.String()); err != nil {
+			if rows[i], err = operator.NewRows(env, state.NewCell[string](name), codec.String()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -145,7 +145,7 @@ func tableCase(t *testing.T, seed uint64) bool {
 }
 
 // flushTo writes what has changed in stores to a database.
-func flushTo(t *testing.T, backend store.Backend, stores []store.Store) {
+func flushTo(t *testing.T, backend state.Backend, stores []state.Store) {
 	t.Helper()
 	for _, s := range stores {
 		b := backend.NewBatch()

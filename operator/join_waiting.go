@@ -6,8 +6,8 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/join"
-	"github.com/weirstreams/weir/store"
 )
 
 // waiting is the part of an as-of join with left records that wait for a right one that is not earlier.
@@ -16,15 +16,15 @@ type waiting[K, V, R, W any] struct {
 	nearest bool
 	key     codec.Codec[K]
 	// left are the records that wait. Its watermark is the greatest time of both sides.
-	left *store.Timestamped[Held[V]]
+	left *state.Timestamped[Held[V]]
 	null nullRule[V]
-	due  []store.Timed[Held[V]] // scratch
+	due  []state.Timed[Held[V]] // scratch
 	held weir.Record[K, V]      // scratch
 }
 
 func newWaiting[K, V, R, W any](a *AsOf[K, V, R, W], d join.AsOf, key codec.Codec[K], left codec.Codec[V]) (*waiting[K, V, R, W], error) {
-	waiters, err := openStore(a.env, d.WaitingName(), func(space store.Space) *store.Timestamped[Held[V]] {
-		return store.OpenTimestamped(space, codec.Codec[Held[V]](heldCodec[V]{left}), store.TimestampedOptions{
+	waiters, err := openStore(a.env, d.WaitingName(), func(space state.Space) *state.Timestamped[Held[V]] {
+		return state.OpenTimestamped(space, codec.Codec[Held[V]](heldCodec[V]{left}), state.TimestampedOptions{
 			Duplicates: true, Index: true, Ahead: d.ToleranceMillis(),
 		})
 	})
@@ -72,7 +72,7 @@ func (w *waiting[K, V, R, W]) advance(millis int64) (int64, error) {
 
 // release emits the records of a key that wait and are not later than limit. The store of left records is on the key.
 func (w *waiting[K, V, R, W]) release(encoded []byte, limit int64) error {
-	items, err := w.left.Between(store.NoTime, limit)
+	items, err := w.left.Between(state.NoTime, limit)
 	if err != nil {
 		return Fatal(err)
 	}
@@ -112,8 +112,8 @@ func (w *waiting[K, V, R, W]) release(encoded []byte, limit int64) error {
 
 // find returns the match of a left record as far as it is known, and whether a right record that is yet to come may
 // be nearer.
-func (w *waiting[K, V, R, W]) find(at int64) (match *store.Timed[Held[R]], open bool, err error) {
-	var before *store.Timed[Held[R]]
+func (w *waiting[K, V, R, W]) find(at int64) (match *state.Timed[Held[R]], open bool, err error) {
+	var before *state.Timed[Held[R]]
 	if w.nearest {
 		if before, err = w.backward(at); err != nil {
 			return nil, false, err

@@ -11,8 +11,8 @@ import (
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/operator"
-	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/window"
 )
@@ -87,11 +87,11 @@ func lower[W any](
 
 // newEnv returns what the operators of a task share, with a database in memory.
 func newEnv(tb testing.TB) *operator.Env {
-	backend := store.NewMemory()
+	backend := state.NewMemory()
 	return &operator.Env{
 		Context: tb.Context(), Logger: slog.New(slog.DiscardHandler), Origin: weir.Origin{Topic: "in"},
-		Space: func(name string) (store.Space, error) {
-			return store.Space{Name: name, Backend: backend, Prefix: []byte(name), CacheBytes: 1 << 20}, nil
+		Space: func(name string) (state.Space, error) {
+			return state.Space{Name: name, Backend: backend, Prefix: []byte(name), CacheBytes: 1 << 20}, nil
 		},
 		Output: func(string) (operator.Output, error) { return discardedOutput{}, nil },
 		DynamicOutput: func(_ int, topic string, _ operator.TopicTemplate) (string, operator.Output, error) {

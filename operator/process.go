@@ -9,6 +9,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/store"
 )
 
@@ -64,7 +65,7 @@ func (c *processorContext[L, W]) Logger() *slog.Logger { return c.env.Logger }
 type process[K, V, T, L, W any] struct {
 	states[K, T]
 	codec     codec.Codec[K]
-	timers    []*store.Timers
+	timers    []*state.Timers
 	make      func(T) weir.Processor[K, V, L, W]
 	processor weir.Processor[K, V, L, W]
 	context   processorContext[L, W]
@@ -84,7 +85,7 @@ func NewProcess[K, V, T, L, W any](
 	p := &process[K, V, T, L, W]{states: s, codec: key, make: f}
 	p.context = processorContext[L, W]{env: env, next: next, again: p.again}
 	for _, u := range s.uses {
-		if t, ok := u.Store.(*store.Timers); ok {
+		if t, ok := u.Store.(*state.Timers); ok {
 			p.timers = append(p.timers, t)
 		}
 	}
@@ -189,7 +190,7 @@ func (p *process[K, V, T, L, W]) fireEvents(millis int64) error {
 		if err != nil {
 			return Fatal(err)
 		}
-		if reached == store.NoTime {
+		if reached == state.NoTime {
 			continue
 		}
 		if _, err := p.fire(t, weir.EventTime, reached); err != nil {
@@ -200,7 +201,7 @@ func (p *process[K, V, T, L, W]) fireEvents(millis int64) error {
 }
 
 // fire fires the timers that are due, and reports whether there were any.
-func (p *process[K, V, T, L, W]) fire(t *store.Timers, kind weir.TimerKind, limit int64) (fired bool, err error) {
+func (p *process[K, V, T, L, W]) fire(t *state.Timers, kind weir.TimerKind, limit int64) (fired bool, err error) {
 	for {
 		encoded, name, at, ok, err := t.Due(kind, limit)
 		if err != nil || !ok {
@@ -234,11 +235,11 @@ func (p *process[K, V, T, L, W]) idle(millis int64) error {
 		return p.broken
 	}
 	for _, t := range p.timers {
-		reached, err := t.Reach(store.NoTime)
+		reached, err := t.Reach(state.NoTime)
 		if err != nil {
 			return err
 		}
-		if reached == store.NoTime || millis <= reached {
+		if reached == state.NoTime || millis <= reached {
 			continue
 		}
 		fired, err := p.fire(t, weir.EventTime, millis)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/store"
 )
 
@@ -41,14 +42,14 @@ type states[K, T any] struct {
 	env    *Env
 	node   int
 	stores T
-	uses   []*store.Use
+	uses   []*state.Use
 	errs   []interface{ Err() error } // of the stores that keep errors back
 	keys   keyEncoder[K]
 	at     int64
 }
 
 func openStates[K, T any](env *Env, node int, handle store.Handle[T], key codec.Codec[K]) (states[K, T], error) {
-	stores, uses, err := store.OpenStores(env.stores(), handle)
+	stores, uses, err := state.OpenStores(env.stores(), state.Declaration[T](handle))
 	s := states[K, T]{env: env, node: node, stores: stores, uses: uses}
 	if err != nil {
 		return s, err
@@ -105,7 +106,7 @@ func (s *states[K, T]) again() error {
 func (s *states[K, T]) err() error {
 	for _, e := range s.errs {
 		if err := e.Err(); err != nil {
-			if errors.Is(err, store.ErrRead) {
+			if errors.Is(err, state.ErrRead) {
 				return Fatal(err)
 			}
 			return err

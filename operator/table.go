@@ -1,9 +1,9 @@
 package operator
 
 import (
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
-	"github.com/weirstreams/weir/store"
 )
 
 // Change is a change of a row of a table. Old is nil for a new row, New for a deleted one. Their targets are valid
@@ -20,13 +20,13 @@ type View[K, V any] interface {
 
 // Rows keeps the rows of a table.
 type Rows[K, V any] struct {
-	cell *store.Cell[V]
+	cell *state.Cell[V]
 	keys keyEncoder[K]
 	null nullRule[V]
 }
 
 // NewRows opens the store of a table in the task of env.
-func NewRows[K, V any](env *Env, handle *store.CellHandle[V], key codec.Codec[K]) (*Rows[K, V], error) {
+func NewRows[K, V any](env *Env, handle *state.CellHandle[V], key codec.Codec[K]) (*Rows[K, V], error) {
 	cell, err := openStore(env, handle.Name(), handle.Open)
 	if err != nil {
 		return nil, err

@@ -3,7 +3,7 @@ package operator
 import (
 	"math"
 
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 )
 
 // Without records, event time passes through a task from operator to operator: the engine tells each one the time that its
@@ -69,7 +69,7 @@ func leastWaiting(reached, span int64, hasDue func(limit int64) (bool, error), w
 		return reached - span, Fatal(err)
 	}
 	passed, err := watermark()
-	if err != nil || passed == store.NoTime {
+	if err != nil || passed == state.NoTime {
 		return NoWatermark, Fatal(err)
 	}
 	return min(reached, passed) - span, nil

@@ -8,7 +8,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/window"
 )
 
@@ -40,13 +40,13 @@ func NewWindow[K, V, A, R any](
 	if d.NeedsMerge() {
 		w.orderer = window.OrdererOf(aggregator)
 	}
-	options := store.WindowedOptions[A]{Definition: meaning(d, aggregator), Items: w.collector != nil, Ahead: w.size}
+	options := state.WindowedOptions[A]{Definition: meaning(d, aggregator), Items: w.collector != nil, Ahead: w.size}
 	var r Receiver[K, V]
 	var hold func(reached int64) (int64, error)
 	switch d.Kind() {
 	case window.KindTumbling, window.KindHopping:
 		if w.byPartition {
-			options.End = func(o *store.Window[A]) int64 { return o.Start + w.size }
+			options.End = func(o *state.Window[A]) int64 { return o.Start + w.size }
 		}
 		options.MarksItems = true
 		k := &aligned[K, V, A, R]{windows: w}
@@ -64,7 +64,7 @@ func NewWindow[K, V, A, R any](
 	case window.KindSession:
 		w.tolerance = w.size
 		if w.byPartition {
-			options.End = func(o *store.Window[A]) int64 { return o.Latest + 2*w.size + 1 } // see session.isClosed
+			options.End = func(o *state.Window[A]) int64 { return o.Latest + 2*w.size + 1 } // see session.isClosed
 		}
 		k := &session[K, V, A, R]{windows: w}
 		r, hold, w.closer = k, k.hold, k
@@ -79,8 +79,8 @@ func NewWindow[K, V, A, R any](
 		options.StartBucket = 0
 	}
 	var err error
-	w.store, err = openStore(env, d.StoreName(), func(space store.Space) *store.Windowed[A] {
-		return store.OpenWindowed(space, aggregator.Codec(), options)
+	w.store, err = openStore(env, d.StoreName(), func(space state.Space) *state.Windowed[A] {
+		return state.OpenWindowed(space, aggregator.Codec(), options)
 	})
 	if err != nil {
 		return nil, err
@@ -137,7 +137,7 @@ type windows[K, V, A, R any] struct {
 	isSliding   bool
 	byPartition bool                          // whether windows close by the watermark of the partition
 	onLate      func(window.Late) bool        // may be nil
-	store       *store.Windowed[A]            //
+	store       *state.Windowed[A]            //
 	key         codec.Codec[K]                //
 	keys        keyEncoder[K]                 //
 	next        Receiver[K, window.Result[R]] //
@@ -156,11 +156,11 @@ type windows[K, V, A, R any] struct {
 	encoded              []byte // scratch: the key that is decoded
 	// Here, not on the stack: arguments of aggregators escape.
 	first A
-	done  store.Window[A]
+	done  state.Window[A]
 }
 
 // place puts the store on the key of a record. It returns nil if the record has none.
-func (w *windows[K, V, A, R]) place(r *weir.Record[K, V]) (*store.Windows[A], error) {
+func (w *windows[K, V, A, R]) place(r *weir.Record[K, V]) (*state.Windows[A], error) {
 	w.env.Enter(w.node)
 	if !w.pace.loaded {
 		if err := w.loadPace(); err != nil {
@@ -188,7 +188,7 @@ func (w *windows[K, V, A, R]) place(r *weir.Record[K, V]) (*store.Windows[A], er
 }
 
 // reached returns the time that counts for a key, before the record that is being processed.
-func (w *windows[K, V, A, R]) reached(k *store.Windows[A]) (int64, error) {
+func (w *windows[K, V, A, R]) reached(k *state.Windows[A]) (int64, error) {
 	watermark, err := w.store.Watermark()
 	return max(w.pace.bound(k.Latest), watermark), Fatal(err)
 }
@@ -218,7 +218,7 @@ func (w *windows[K, V, A, R]) counts(r *weir.Record[K, V]) bool {
 
 // update adds a record to the window that begins at start, made if there is none. latest is the greatest time that was
 // in it before.
-func (w *windows[K, V, A, R]) update(k *store.Windows[A], r *weir.Record[K, V], start int64) (open *store.Window[A], latest int64) {
+func (w *windows[K, V, A, R]) update(k *state.Windows[A], r *weir.Record[K, V], start int64) (open *state.Window[A], latest int64) {
 	// The aggregator comes first: if it panics, there must be neither a window without records nor a later time.
 	open = k.Find(start)
 	if open != nil {
@@ -234,7 +234,7 @@ func (w *windows[K, V, A, R]) update(k *store.Windows[A], r *weir.Record[K, V], 
 		}
 		open, _ = w.store.Update(start, r.Millis)
 		open.Acc = w.first
-		latest = store.NoTime
+		latest = state.NoTime
 		open.Mark = w.firstItem
 	}
 	open.Records++
@@ -258,7 +258,7 @@ func (w *windows[K, V, A, R]) add(acc *A, r *weir.Record[K, V]) {
 
 // enumerate gives the record that is being processed a number, if the aggregator needs one. Marks of sliding windows and
 // sessions are twice the number of the last record in them, plus markClosed.
-func (w *windows[K, V, A, R]) enumerate(k *store.Windows[A]) {
+func (w *windows[K, V, A, R]) enumerate(k *state.Windows[A]) {
 	if w.orderer == nil {
 		return
 	}

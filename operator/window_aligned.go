@@ -4,7 +4,7 @@ import (
 	"math"
 
 	"github.com/weirstreams/weir"
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/window"
 )
 
@@ -70,7 +70,7 @@ func (w *aligned[K, V, A, R]) Receive(r *weir.Record[K, V]) error {
 }
 
 // addTo adds a record to one window.
-func (w *aligned[K, V, A, R]) addTo(r *weir.Record[K, V], k *store.Windows[A], start int64) error {
+func (w *aligned[K, V, A, R]) addTo(r *weir.Record[K, V], k *state.Windows[A], start int64) error {
 	w.env.Enter(w.node)
 	if w.emission.CloseBefore != nil && w.counts(r) {
 		if err := w.closeBefore(r, k, start); err != nil {
@@ -95,7 +95,7 @@ func (w *aligned[K, V, A, R]) span(start int64) span {
 // closeKey closes the windows of the current key. A closed window is removed before its result is emitted, and the
 // others are still emitted after an error: where the policy is to skip a record that fails, no other result may be lost
 // with it.
-func (w *aligned[K, V, A, R]) closeKey(key K, origin *weir.Origin, k *store.Windows[A], reached int64) error {
+func (w *aligned[K, V, A, R]) closeKey(key K, origin *weir.Origin, k *state.Windows[A], reached int64) error {
 	if len(k.Open) == 0 || k.Open[0].Start+w.size+w.grace > reached {
 		return nil
 	}
@@ -113,7 +113,7 @@ func (w *aligned[K, V, A, R]) closeKey(key K, origin *weir.Origin, k *store.Wind
 }
 
 // closed emits the results of closing the window in done.
-func (w *aligned[K, V, A, R]) closed(key K, origin *weir.Origin, k *store.Windows[A]) error {
+func (w *aligned[K, V, A, R]) closed(key K, origin *weir.Origin, k *state.Windows[A]) error {
 	w.closings++
 	if w.emission.Current || w.done.Records == 0 { // none since a trigger closed it
 		return nil
@@ -126,12 +126,12 @@ func (w *aligned[K, V, A, R]) closePartition(origin *weir.Origin, reached int64)
 }
 
 // closeIdle closes windows because time has passed without records.
-func (w *aligned[K, V, A, R]) closeIdle(key K, k *store.Windows[A], _, reached int64) error {
+func (w *aligned[K, V, A, R]) closeIdle(key K, k *state.Windows[A], _, reached int64) error {
 	return w.closeKey(key, &w.env.Origin, k, reached)
 }
 
 // nextClose returns when the next window of a key closes.
-func (w *aligned[K, V, A, R]) nextClose(k *store.Windows[A], _ int64) int64 {
+func (w *aligned[K, V, A, R]) nextClose(k *state.Windows[A], _ int64) int64 {
 	if len(k.Open) == 0 {
 		return math.MaxInt64
 	}

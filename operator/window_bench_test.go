@@ -10,8 +10,8 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/operator"
-	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/window"
 )
 
@@ -57,11 +57,11 @@ func BenchmarkWindows(b *testing.B) {
 			{"sliding-count", window.SlidingCount(10), true},
 		} {
 			b.Run(fmt.Sprintf("%s/keys=%d", k.name, keys), func(b *testing.B) {
-				backend := store.NewMemory()
+				backend := state.NewMemory()
 				env := &operator.Env{
 					Context: b.Context(), Logger: slog.New(slog.DiscardHandler),
-					Space: func(name string) (store.Space, error) {
-						return store.Space{Name: name, Backend: backend, Prefix: []byte(name), CacheBytes: 4 << 30}, nil
+					Space: func(name string) (state.Space, error) {
+						return state.Space{Name: name, Backend: backend, Prefix: []byte(name), CacheBytes: 4 << 30}, nil
 					},
 				}
 				var end totalOfWindows

@@ -4,14 +4,14 @@ import (
 	"math"
 
 	"github.com/weirstreams/weir"
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 )
 
 const noItem = math.MaxInt64
 
 // closeBefore asks whether a window is to close before a value is added to it. The window stays in the store, without
 // records: so the time of its key is not forgotten.
-func (w *aligned[K, V, A, R]) closeBefore(r *weir.Record[K, V], k *store.Windows[A], start int64) error {
+func (w *aligned[K, V, A, R]) closeBefore(r *weir.Record[K, V], k *state.Windows[A], start int64) error {
 	o := k.Find(start)
 	if o == nil || o.Records == 0 {
 		return nil
@@ -34,7 +34,7 @@ func (w *aligned[K, V, A, R]) closeBefore(r *weir.Record[K, V], k *store.Windows
 }
 
 // closeAfter asks whether a window is to close after a value was added to it.
-func (w *aligned[K, V, A, R]) closeAfter(r *weir.Record[K, V], k *store.Windows[A], o *store.Window[A], s span) error {
+func (w *aligned[K, V, A, R]) closeAfter(r *weir.Record[K, V], k *state.Windows[A], o *state.Window[A], s span) error {
 	w.env.Enter(w.node)
 	if err := w.result(k, o, s.firstItem, s.lastItem); err != nil {
 		return err
@@ -50,14 +50,14 @@ func (w *aligned[K, V, A, R]) closeAfter(r *weir.Record[K, V], k *store.Windows[
 }
 
 // restart empties a window that has just been changed, or is about to be.
-func (w *aligned[K, V, A, R]) restart(o *store.Window[A], firstItem int64) {
+func (w *aligned[K, V, A, R]) restart(o *state.Window[A], firstItem int64) {
 	o.Acc = w.aggregator.Init()
 	o.Records, o.Mark = 0, firstItem
 }
 
 // closeDue closes the windows of all keys that end, with grace, at or before reached. closed is called for each, after it was
 // put into done.
-func (w *windows[K, V, A, R]) closeDue(origin *weir.Origin, reached int64, closed func(K, *weir.Origin, *store.Windows[A]) error) error {
+func (w *windows[K, V, A, R]) closeDue(origin *weir.Origin, reached int64, closed func(K, *weir.Origin, *state.Windows[A]) error) error {
 	var failed error
 	for {
 		k, i, encoded, ok, err := w.store.Due(reached - w.grace)

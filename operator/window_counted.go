@@ -2,7 +2,7 @@ package operator
 
 import (
 	"github.com/weirstreams/weir"
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 )
 
 // counted is the operator for windows by count. A window is stored under the number of its first record, counted from
@@ -68,6 +68,6 @@ func (w *counted[K, V, A, R]) Receive(r *weir.Record[K, V]) error {
 // time ago when the last one comes.
 func (*counted[K, V, A, R]) hold(int64) (int64, error) { return NoWatermark, nil }
 
-func (w *counted[K, V, A, R]) span(o *store.Window[A]) span {
+func (w *counted[K, V, A, R]) span(o *state.Window[A]) span {
 	return span{o.Mark, o.Latest, o.Start, o.Start + o.Records - 1}
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/window"
 )
 
@@ -44,7 +44,7 @@ func millis(n int64) time.Duration {
 }
 
 // result sets out to the result of a window. items are those with from <= at <= to.
-func (w *windows[K, V, A, R]) result(k *store.Windows[A], o *store.Window[A], from, to int64) error {
+func (w *windows[K, V, A, R]) result(k *state.Windows[A], o *state.Window[A], from, to int64) error {
 	if w.collector == nil {
 		w.out.Value.Value = w.aggregator.Result(&o.Acc)
 		return nil
@@ -74,7 +74,7 @@ func (w *windows[K, V, A, R]) send(key K, origin *weir.Origin, start, end int64)
 }
 
 // emit emits the result of a window. start and end are those of the result; items are those from first to last.
-func (w *windows[K, V, A, R]) emit(key K, origin *weir.Origin, k *store.Windows[A], o *store.Window[A], s span) error {
+func (w *windows[K, V, A, R]) emit(key K, origin *weir.Origin, k *state.Windows[A], o *state.Window[A], s span) error {
 	w.env.Enter(w.node)
 	if err := w.result(k, o, s.firstItem, s.lastItem); err != nil {
 		return err
@@ -90,14 +90,14 @@ type span struct {
 
 // early reports whether a window that a record was just added to has a result to emit before it closes. latest is the
 // greatest time in the window before. It may compute the result, to ask about it.
-func (w *windows[K, V, A, R]) early(r *weir.Record[K, V], k *store.Windows[A], o *store.Window[A], s span, latest int64) (bool, error) {
+func (w *windows[K, V, A, R]) early(r *weir.Record[K, V], k *state.Windows[A], o *state.Window[A], s span, latest int64) (bool, error) {
 	e := &w.emission
 	if e.EveryRecords > 0 && o.Records%e.EveryRecords == 0 {
 		return true, nil
 	}
 	if d := e.EveryMillis; d > 0 {
 		before := int64(0)
-		if latest != store.NoTime {
+		if latest != state.NoTime {
 			before = (latest - s.start) / d
 		}
 		if (o.Latest-s.start)/d > before {
@@ -115,7 +115,7 @@ func (w *windows[K, V, A, R]) early(r *weir.Record[K, V], k *store.Windows[A], o
 }
 
 // updated emits the results of a change of a window: at once with Current, and by emitDeferred otherwise.
-func (w *windows[K, V, A, R]) updated(r *weir.Record[K, V], k *store.Windows[A], o *store.Window[A], s span, latest int64) error {
+func (w *windows[K, V, A, R]) updated(r *weir.Record[K, V], k *state.Windows[A], o *state.Window[A], s span, latest int64) error {
 	if w.emission.Current {
 		return w.emit(r.Key, r.Origin, k, o, s)
 	}

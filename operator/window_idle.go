@@ -5,15 +5,15 @@ import (
 	"math"
 
 	"github.com/weirstreams/weir"
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 )
 
 // closer closes the windows of a kind without records.
 type closer[K, A any] interface {
 	// nextClose returns the time at which a window of a key closes that has not closed at reached, or math.MaxInt64.
-	nextClose(k *store.Windows[A], reached int64) int64
+	nextClose(k *state.Windows[A], reached int64) int64
 	// closeIdle closes the windows of the current key that time passes on its way from before to reached.
-	closeIdle(key K, k *store.Windows[A], before, reached int64) error
+	closeIdle(key K, k *state.Windows[A], before, reached int64) error
 	// closePartition closes the windows of all keys up to a time, if they close by partition.
 	closePartition(origin *weir.Origin, reached int64) error
 }
@@ -48,7 +48,7 @@ func (w *windows[K, V, A, R]) advance(millis int64) error {
 	if err != nil {
 		return Fatal(err)
 	}
-	next, err := w.closeInOrder(keys, func(k *store.Windows[A]) (from, to int64) {
+	next, err := w.closeInOrder(keys, func(k *state.Windows[A]) (from, to int64) {
 		return max(watermark, w.pace.bound(k.Latest)), millis
 	}, nil)
 	w.advanced(millis, closings)
@@ -73,7 +73,7 @@ func (w *windows[K, V, A, R]) silent(millis int64) error {
 // a key are closed, and up to which they are to close. next is the time at which the next of them closes; rest, if it is not nil,
 // is told that of each key.
 func (w *windows[K, V, A, R]) closeInOrder(
-	keys []string, span func(*store.Windows[A]) (from, to int64), rest func(key string, k *store.Windows[A], next int64),
+	keys []string, span func(*state.Windows[A]) (from, to int64), rest func(key string, k *state.Windows[A], next int64),
 ) (next int64, failed error) {
 	next = math.MaxInt64
 	var queue closeQueue
@@ -153,13 +153,13 @@ func (w *windows[K, V, A, R]) advanced(millis, closings int64) {
 // oldestOpen returns a time that is not after the start under which a window is stored that is still to give a result, or
 // math.MaxInt64.
 func (w *windows[K, V, A, R]) oldestOpen() (int64, error) {
-	from := int64(store.NoTime)
+	from := int64(state.NoTime)
 	if w.isSliding { // the windows that end before this time are closed, and only kept for others
 		watermark, err := w.store.Watermark()
 		if err != nil {
 			return 0, Fatal(err)
 		}
-		if watermark != store.NoTime {
+		if watermark != state.NoTime {
 			from = watermark - w.grace
 		}
 	}

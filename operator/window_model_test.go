@@ -17,8 +17,8 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/longtest"
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/operator"
-	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/window"
 )
 
@@ -289,7 +289,7 @@ func windowCase(t *testing.T, seed uint64) bool {
 		func(values []int, sum, first, last int) string {
 			return fmt.Sprintf("%v %d %d-%d", values, sum, first, last)
 		})
-	backend := store.NewMemory()
+	backend := state.NewMemory()
 	cacheBytes := random.Int64N(3000)
 	var env *operator.Env
 	var current, final gathered
@@ -297,8 +297,8 @@ func windowCase(t *testing.T, seed uint64) bool {
 	open := func() {
 		env = &operator.Env{
 			Context: t.Context(), Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return time.Unix(1e6, 0) },
-			Space: func(name string) (store.Space, error) {
-				return store.Space{Name: name, Backend: backend, Prefix: []byte(name + "\x00"), CacheBytes: cacheBytes}, nil
+			Space: func(name string) (state.Space, error) {
+				return state.Space{Name: name, Backend: backend, Prefix: []byte(name + "\x00"), CacheBytes: cacheBytes}, nil
 			},
 		}
 		var err error

@@ -3,7 +3,7 @@ package operator
 import (
 	"math"
 
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 )
 
 // Behind a repartition topic that several tasks write, results of a fast task come before older ones of a slow task. There the
@@ -59,7 +59,7 @@ func (w *windows[K, V, A, R]) loadPace() error {
 		return nil
 	}
 	first, paced := w.env.firstPace(w.node)
-	p := windowPace{loaded: true, millis: first, floor: first, latest: store.NoTime, from: math.MinInt64, unlisted: true, closings: w.closings}
+	p := windowPace{loaded: true, millis: first, floor: first, latest: state.NoTime, from: math.MinInt64, unlisted: true, closings: w.closings}
 	if w.closer == nil || w.byPartition {
 		w.pace = p
 		return nil
@@ -69,7 +69,7 @@ func (w *windows[K, V, A, R]) loadPace() error {
 		return Fatal(err)
 	}
 	switch {
-	case paced && stored == store.NoTime: // windows were closed by the times of records
+	case paced && stored == state.NoTime: // windows were closed by the times of records
 		latest, err := w.latestOfKeys()
 		if err != nil {
 			return err
@@ -79,22 +79,22 @@ func (w *windows[K, V, A, R]) loadPace() error {
 		w.store.SetPace(p.floor)
 	case paced:
 		p.floor, p.millis = stored, stored
-	case stored != store.NoTime: // the times of records close windows from now on
+	case stored != state.NoTime: // the times of records close windows from now on
 		p.floor, p.millis = stored, stored
 		w.pace = p
 		if err := w.movePace(noPace); err != nil {
 			return err
 		}
-		w.store.SetPace(store.NoTime)
+		w.store.SetPace(state.NoTime)
 		return nil
 	}
 	w.pace = p
 	return nil
 }
 
-// latestOfKeys returns the greatest time of a record in an open window, or store.NoTime.
+// latestOfKeys returns the greatest time of a record in an open window, or state.NoTime.
 func (w *windows[K, V, A, R]) latestOfKeys() (int64, error) {
-	latest := int64(store.NoTime)
+	latest := int64(state.NoTime)
 	keys, err := w.store.Keys()
 	if err != nil {
 		return latest, Fatal(err)
@@ -146,9 +146,9 @@ func (w *windows[K, V, A, R]) movePace(to int64) error {
 	if err != nil {
 		return Fatal(err)
 	}
-	_, err = w.closeInOrder(keys, func(k *store.Windows[A]) (from, to int64) {
+	_, err = w.closeInOrder(keys, func(k *state.Windows[A]) (from, to int64) {
 		return max(watermark, min(k.Latest, before)), p.bound(k.Latest)
-	}, func(key string, k *store.Windows[A], next int64) {
+	}, func(key string, k *state.Windows[A], next int64) {
 		if next <= k.Latest {
 			p.wait([]byte(key), next)
 		}
@@ -187,7 +187,7 @@ func (w *windows[K, V, A, R]) advancePartition(at int64) {
 }
 
 // keyClosed is called when the windows of the current key, that of the record in process, are closed up to a time.
-func (w *windows[K, V, A, R]) keyClosed(k *store.Windows[A], reached int64) {
+func (w *windows[K, V, A, R]) keyClosed(k *state.Windows[A], reached int64) {
 	if w.pace.millis == noPace {
 		return
 	}

@@ -14,8 +14,8 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/operator"
-	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/testkit"
 	"github.com/weirstreams/weir/window"
@@ -34,19 +34,19 @@ func (k *kept) Receive(r *weir.Record[string, window.Result[int]]) error {
 // direct is an operator without an engine.
 type direct struct {
 	t       *testing.T
-	backend store.Backend
+	backend state.Backend
 	env     *operator.Env
 	out     kept
 	in      operator.Receiver[string, int]
 }
 
-func open[A any](t *testing.T, backend store.Backend, d window.Definition, a window.Aggregator[int, A, int], e operator.Emission[string, int, int]) *direct {
+func open[A any](t *testing.T, backend state.Backend, d window.Definition, a window.Aggregator[int, A, int], e operator.Emission[string, int, int]) *direct {
 	t.Helper()
 	x := &direct{t: t, backend: backend}
 	x.env = &operator.Env{
 		Context: t.Context(), Logger: slog.New(slog.DiscardHandler),
-		Space: func(name string) (store.Space, error) {
-			return store.Space{Name: name, Backend: backend, Prefix: []byte{7}, CacheBytes: 1 << 20}, nil
+		Space: func(name string) (state.Space, error) {
+			return state.Space{Name: name, Backend: backend, Prefix: []byte{7}, CacheBytes: 1 << 20}, nil
 		},
 	}
 	var err error
@@ -92,7 +92,7 @@ func itself(n int) int { return n }
 // W-4, W-5, W-7. A result has the key of the records, the start of its window as its time, no headers, and start, end
 // and value; windows that a record closes come by start.
 func TestResultsHaveTheTimeOfTheirStartAndNoHeaders(t *testing.T) {
-	x := open(t, store.NewMemory(), window.Hopping(10*time.Millisecond, 5*time.Millisecond), window.Sum(itself), operator.Emission[string, int, int]{})
+	x := open(t, state.NewMemory(), window.Hopping(10*time.Millisecond, 5*time.Millisecond), window.Sum(itself), operator.Emission[string, int, int]{})
 	x.send("k", 7, 1)
 	x.env.Origin = weir.Origin{Topic: "in", Partition: 2, Offset: 9}
 	x.send("k", 99, 2)
@@ -133,7 +133,7 @@ func TestAFailingAggregationLeavesWindowsThatWereUpdatedBefore(t *testing.T) {
 
 // W-11. What a reducer returns is the accumulator, whatever it is: there is no value that begins anew.
 func TestAReducerThatReturnsTheZeroValueGoesOn(t *testing.T) {
-	x := open(t, store.NewMemory(), window.Tumbling(10*time.Millisecond),
+	x := open(t, state.NewMemory(), window.Tumbling(10*time.Millisecond),
 		window.Reduce(func(n int) int { return 1000 + n }, func(_, n int) int { return n }), operator.Emission[string, int, int]{Current: true})
 	for i, n := range []int{1, 0, 2} {
 		x.send("k", int64(i), n)
@@ -146,7 +146,7 @@ func TestAReducerThatReturnsTheZeroValueGoesOn(t *testing.T) {
 // W-14. NaN and infinities survive checkpoints and go on.
 func TestFloatsThatAreNoNumbersSurvive(t *testing.T) {
 	floats := []float64{math.NaN(), math.Inf(1), math.Inf(-1)}
-	backend := store.NewMemory()
+	backend := state.NewMemory()
 	text := func(f float64) int { return int(math.Float64bits(f) >> 52) } // sign and exponent
 	sum := window.Combine2(window.Sum(func(i int) float64 { return floats[i%3] }), window.Max(func(i int) float64 { return floats[i%3] }),
 		func(sum, high float64) int { return text(sum)*10_000 + text(high) })
@@ -166,7 +166,7 @@ func TestFloatsThatAreNoNumbersSurvive(t *testing.T) {
 
 // W-15. Sums of integers wrap around, as Go's do.
 func TestSumsOfIntegersWrapAround(t *testing.T) {
-	x := open(t, store.NewMemory(), window.Tumbling(10*time.Millisecond), window.Sum(itself), operator.Emission[string, int, int]{Current: true})
+	x := open(t, state.NewMemory(), window.Tumbling(10*time.Millisecond), window.Sum(itself), operator.Emission[string, int, int]{Current: true})
 	x.send("k", 1, math.MaxInt)
 	x.send("k", 2, 1)
 	if got := x.out.records[1].Value.Value; got != math.MinInt {
@@ -176,7 +176,7 @@ func TestSumsOfIntegersWrapAround(t *testing.T) {
 
 // scans counts the rows that are read by scans.
 type scans struct {
-	store.Backend
+	state.Backend
 	rows int
 }
 
@@ -197,7 +197,7 @@ func TestClosingByPartitionReadsWhatCloses(t *testing.T) {
 	} {
 		rows := map[int]int{}
 		for _, alive := range []int{10, 2000} {
-			backend := &scans{Backend: store.NewMemory()}
+			backend := &scans{Backend: state.NewMemory()}
 			d := d.CloseByPartition().Grace(time.Second)
 			x := open(t, backend, d, window.Sum(itself), operator.Emission[string, int, int]{})
 			x.send("closing", 0, 1)
@@ -233,7 +233,7 @@ func TestNothingIsLeftOfAKeyWithoutWindows(t *testing.T) {
 		{window.Session(10 * time.Millisecond).CloseByPartition(), 1 + 1 + 3},
 		{window.Sliding(10 * time.Millisecond).CloseByPartition(), 1 + 1 + 3},
 	} {
-		backend := store.NewMemory()
+		backend := state.NewMemory()
 		x := open(t, backend, c.d, list, operator.Emission[string, int, int]{})
 		for round := range 3 {
 			for _, key := range []string{"a", "", "b"} {
@@ -265,7 +265,7 @@ func TestTriggersSeeTheRecord(t *testing.T) {
 		seen = append(seen, fmt.Sprintf("%s: %d so far, %s %d at %d, %d headers", name, soFar, r.Key, r.Value, r.Millis, len(r.Headers)))
 	}
 	broken := errors.New("broken")
-	x := open(t, store.NewMemory(), window.Tumbling(100*time.Millisecond), window.Sum(itself), emission{
+	x := open(t, state.NewMemory(), window.Tumbling(100*time.Millisecond), window.Sum(itself), emission{
 		When: func(_ context.Context, soFar int, r *weir.Record[string, int]) (bool, error) {
 			see("when", soFar, r)
 			return false, nil
@@ -313,7 +313,7 @@ func TestTriggersSeeTheRecord(t *testing.T) {
 
 // A record that ends in a panic leaves no result of its own behind, for the next record to emit.
 func TestResultsOfARecordThatPanicsAreNotEmittedLater(t *testing.T) {
-	x := open(t, store.NewMemory(), window.Hopping(20*time.Millisecond, 10*time.Millisecond), window.Sum(itself), operator.Emission[string, int, int]{
+	x := open(t, state.NewMemory(), window.Hopping(20*time.Millisecond, 10*time.Millisecond), window.Sum(itself), operator.Emission[string, int, int]{
 		CloseAfter: func(_ context.Context, soFar int, _ *weir.Record[string, int]) (bool, error) {
 			if soFar == 3 {
 				panic("three")

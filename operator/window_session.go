@@ -4,7 +4,7 @@ import (
 	"math"
 
 	"github.com/weirstreams/weir"
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/window"
 )
 
@@ -63,11 +63,11 @@ func (w *session[K, V, A, R]) Receive(r *weir.Record[K, V]) error {
 	return w.emitDeferred(r, failed)
 }
 
-func spanOf[A any](o *store.Window[A]) span { return span{o.Start, o.Latest, o.Start, o.Latest} }
+func spanOf[A any](o *state.Window[A]) span { return span{o.Start, o.Latest, o.Start, o.Latest} }
 
 // join makes one session of those with the indexes from <= i < to, and adds the record. latest is the time of the last
 // record before.
-func (w *session[K, V, A, R]) join(k *store.Windows[A], r *weir.Record[K, V], from, to int) (o *store.Window[A], latest int64) {
+func (w *session[K, V, A, R]) join(k *state.Windows[A], r *weir.Record[K, V], from, to int) (o *state.Window[A], latest int64) {
 	if from == to || from+1 == to && k.Open[from].Start <= r.Millis {
 		start := r.Millis
 		if from < to {
@@ -106,12 +106,12 @@ func (w *session[K, V, A, R]) join(k *store.Windows[A], r *weir.Record[K, V], fr
 func (w *session[K, V, A, R]) bound(reached int64) int64 { return reached - w.tolerance - w.grace }
 
 // isClosed reports whether a session is out of reach of all records that are not late.
-func (w *session[K, V, A, R]) isClosed(o *store.Window[A], reached int64) bool {
+func (w *session[K, V, A, R]) isClosed(o *state.Window[A], reached int64) bool {
 	return o.Latest+w.size < w.bound(reached)
 }
 
 // closeKey closes the sessions of the current key.
-func (w *session[K, V, A, R]) closeKey(key K, origin *weir.Origin, k *store.Windows[A], reached int64) error {
+func (w *session[K, V, A, R]) closeKey(key K, origin *weir.Origin, k *state.Windows[A], reached int64) error {
 	if len(k.Open) == 0 || !w.isClosed(&k.Open[0], reached) {
 		return nil
 	}
@@ -129,7 +129,7 @@ func (w *session[K, V, A, R]) closeKey(key K, origin *weir.Origin, k *store.Wind
 }
 
 // closed emits the results of closing the session in done.
-func (w *session[K, V, A, R]) closed(key K, origin *weir.Origin, k *store.Windows[A]) error {
+func (w *session[K, V, A, R]) closed(key K, origin *weir.Origin, k *state.Windows[A]) error {
 	w.closings++
 	if w.emission.Current {
 		return nil
@@ -142,12 +142,12 @@ func (w *session[K, V, A, R]) closePartition(origin *weir.Origin, reached int64)
 }
 
 // closeIdle closes sessions because time has passed without records.
-func (w *session[K, V, A, R]) closeIdle(key K, k *store.Windows[A], _, reached int64) error {
+func (w *session[K, V, A, R]) closeIdle(key K, k *state.Windows[A], _, reached int64) error {
 	return w.closeKey(key, &w.env.Origin, k, reached)
 }
 
 // nextClose returns when the next session of a key closes.
-func (w *session[K, V, A, R]) nextClose(k *store.Windows[A], _ int64) int64 {
+func (w *session[K, V, A, R]) nextClose(k *state.Windows[A], _ int64) int64 {
 	if len(k.Open) == 0 {
 		return math.MaxInt64
 	}

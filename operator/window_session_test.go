@@ -9,8 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/operator"
-	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/window"
 )
 
@@ -39,7 +39,7 @@ func TestSessionsDoNotDependOnTheOrderOfArrival(t *testing.T) {
 		if byPartition {
 			d = d.CloseByPartition()
 		}
-		x := open(t, store.NewMemory(), d, window.Sum(itself), operator.Emission[string, int, int]{})
+		x := open(t, state.NewMemory(), d, window.Sum(itself), operator.Emission[string, int, int]{})
 		accepted, reached := map[string][]int64{}, map[string]int64{}
 		now := int64(1000)
 		for range 30 {

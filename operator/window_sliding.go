@@ -5,7 +5,7 @@ import (
 	"sort"
 
 	"github.com/weirstreams/weir"
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/window"
 )
 
@@ -13,7 +13,7 @@ import (
 // records, under that time; a window is made of those that it spans when its result is needed.
 type sliding[K, V, A, R any] struct {
 	*windows[K, V, A, R]
-	sum store.Window[A]
+	sum state.Window[A]
 }
 
 // Receive implements [Receiver].
@@ -71,12 +71,12 @@ func (w *sliding[K, V, A, R]) Receive(r *weir.Record[K, V]) error {
 }
 
 // search returns the index of the first time that is at least millis.
-func (w *sliding[K, V, A, R]) search(k *store.Windows[A], millis int64) int {
+func (w *sliding[K, V, A, R]) search(k *state.Windows[A], millis int64) int {
 	return sort.Search(len(k.Open), func(i int) bool { return k.Open[i].Start >= millis })
 }
 
 // emitAt emits the result of the window that ends at the time with index i.
-func (w *sliding[K, V, A, R]) emitAt(key K, origin *weir.Origin, k *store.Windows[A], i int) error {
+func (w *sliding[K, V, A, R]) emitAt(key K, origin *weir.Origin, k *state.Windows[A], i int) error {
 	w.env.Enter(w.node)
 	end := k.Open[i].Start
 	start := max(0, end-w.size)
@@ -89,10 +89,10 @@ func (w *sliding[K, V, A, R]) emitAt(key K, origin *weir.Origin, k *store.Window
 
 // closeKey closes the windows of the current key that time has passed on its way from before to reached, and drops values that
 // no open window can contain.
-func (w *sliding[K, V, A, R]) closeKey(key K, origin *weir.Origin, k *store.Windows[A], before, reached int64) error {
+func (w *sliding[K, V, A, R]) closeKey(key K, origin *weir.Origin, k *state.Windows[A], before, reached int64) error {
 	open := reached - w.grace
 	var failed error
-	if before == store.NoTime {
+	if before == state.NoTime {
 		before = w.grace // nothing ends before 0
 	}
 	for i := w.search(k, before-w.grace); i < len(k.Open) && k.Open[i].Start < open; i++ {
@@ -119,7 +119,7 @@ func (w *sliding[K, V, A, R]) closeKey(key K, origin *weir.Origin, k *store.Wind
 // slotEnd is when, in terms of the index, there is something to do for a time of a key: first to close the window that
 // ends then, later to forget it. That is one millisecond later than it could be, so that a window which needs the time
 // is closed before.
-func (w *windows[K, V, A, R]) slotEnd(o *store.Window[A]) int64 {
+func (w *windows[K, V, A, R]) slotEnd(o *state.Window[A]) int64 {
 	if o.Mark&markClosed == 0 {
 		return o.Start + 1
 	}
@@ -163,12 +163,12 @@ func (w *sliding[K, V, A, R]) closePartition(origin *weir.Origin, reached int64)
 }
 
 // closeIdle closes windows because time has passed without records.
-func (w *sliding[K, V, A, R]) closeIdle(key K, k *store.Windows[A], before, reached int64) error {
+func (w *sliding[K, V, A, R]) closeIdle(key K, k *state.Windows[A], before, reached int64) error {
 	return w.closeKey(key, &w.env.Origin, k, before, reached)
 }
 
 // nextClose returns when the next window of a key closes.
-func (w *sliding[K, V, A, R]) nextClose(k *store.Windows[A], reached int64) int64 {
+func (w *sliding[K, V, A, R]) nextClose(k *state.Windows[A], reached int64) int64 {
 	if i := w.search(k, reached-w.grace); i < len(k.Open) {
 		return k.Open[i].Start + w.grace + 1
 	}

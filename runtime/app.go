@@ -64,7 +64,7 @@ func New(topology *stream.Topology, config Config) (*App, error) {
 // error. It is a [*weir.ProcessingError] for a record that could not be processed. The causes that a program can test for
 // with errors.Is are weir.ErrUnavailable, weir.ErrUnauthorized, weir.ErrFenced, weir.ErrUnknownTopic, weir.ErrTopicSettings,
 // weir.ErrLostInput, weir.ErrCorruptState, weir.ErrDefinitionChanged, codec.ErrUnavailable and, if another process holds the state
-// directory, store.ErrLocked.
+// directory, weir.ErrLocked.
 func (a *App) Run(ctx context.Context) error {
 	if a.used.Swap(true) {
 		return errors.New("run: an App runs once: make another one")
@@ -347,7 +347,7 @@ func (a *App) checkReachable(cluster broker.Cluster) error {
 
 // startWorkers starts the workers. Those that it returns have to be stopped even if there is an error.
 func (a *App) startWorkers(
-	work context.Context, cluster broker.Cluster, group broker.Group, state *state, tables *globals, topics *engine.Topics, purger *purger,
+	work context.Context, cluster broker.Cluster, group broker.Group, state *databases, tables *globals, topics *engine.Topics, purger *purger,
 	upgrade *upgrade,
 ) ([]*worker, error) {
 	config := engine.Config{

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 )
 
 // clearedPrefix begins the name of a directory that is being deleted. A directory gets it before its files go, so that no crash
@@ -25,7 +25,7 @@ const clearedPrefix = ".cleared-"
 // lost.
 //
 // The application must not run: while a process holds the state directory, ClearState waits for as long as
-// Config.StateLockWait and then returns an error that wraps store.ErrLocked. The identity of the process, by which it ends
+// Config.StateLockWait and then returns an error that wraps weir.ErrLocked. The identity of the process, by which it ends
 // transactions that it has left open, is kept. Without a state directory, or with Config.StateInMemory, ClearState
 // deletes nothing. After an error it may have deleted some of the databases, which it returns.
 func (a *App) ClearState(ctx context.Context) (deleted []string, err error) {
@@ -33,7 +33,7 @@ func (a *App) ClearState(ctx context.Context) (deleted []string, err error) {
 	if _, err := os.Stat(dir); a.config.StateInMemory || errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	lock, err := store.LockDir(ctx, dir, a.config.StateLockWait)
+	lock, err := state.LockDir(ctx, dir, a.config.StateLockWait)
 	if err != nil {
 		return nil, fmt.Errorf("clear state: %w", err)
 	}

@@ -8,8 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/runtime"
-	"github.com/weirstreams/weir/store"
 )
 
 func TestClearedStateIsRestoredFromTheChangelogs(t *testing.T) {
@@ -26,7 +26,7 @@ func TestClearedStateIsRestoredFromTheChangelogs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if deleted, err := other.ClearState(t.Context()); !errors.Is(err, store.ErrLocked) || len(deleted) != 0 {
+	if deleted, err := other.ClearState(t.Context()); !errors.Is(err, weir.ErrLocked) || len(deleted) != 0 {
 		t.Errorf("while it runs: deleted %q, error %v", deleted, err)
 	}
 	app.stop()

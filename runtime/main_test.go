@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/internal/kafkatest"
+	"github.com/weirstreams/weir/internal/state"
 
 	"github.com/weirstreams/weir/runtime"
-	"github.com/weirstreams/weir/store"
 )
 
 func TestMain(m *testing.M) {
@@ -57,7 +57,7 @@ func runChild(text string) int {
 		return 2
 	}
 	if c.LockDir != "" {
-		lock, err := store.LockDir(context.Background(), c.LockDir, 0)
+		lock, err := state.LockDir(context.Background(), c.LockDir, 0)
 		if err != nil {
 			fmt.Println(err)
 			return 2

@@ -19,6 +19,7 @@ import (
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/kafkatest"
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/store"
@@ -264,7 +265,7 @@ func TestAStopDuringTheStartIsNoError(t *testing.T) {
 	p := pipeline{input: k.Topic(t, "in", 1), output: k.Topic(t, "out", 1)}
 	locked := k.config()
 	locked.StateLockWait = time.Hour
-	lock, err := store.LockDir(t.Context(), filepath.Join(locked.StateDir, locked.Group), 0)
+	lock, err := state.LockDir(t.Context(), filepath.Join(locked.StateDir, locked.Group), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -325,7 +326,7 @@ func TestAStateDirectoryThatAnotherProcessHoldsIsAnErrorThatNamesIt(t *testing.T
 	holder := start(t, child{LockDir: dir})
 	holder.awaitReady()
 	err := run(t, p.topology(), config).failure()
-	if !errors.Is(err, store.ErrLocked) {
+	if !errors.Is(err, weir.ErrLocked) {
 		t.Fatalf("got %v, want ErrLocked", err)
 	}
 	for _, want := range []string{dir, "process " + jsonText(holder.Process.Pid)} {

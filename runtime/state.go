@@ -11,12 +11,12 @@ import (
 	"strconv"
 
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 )
 
-// state is the state directory of a process, or its replacement in memory.
-type state struct {
-	open    func(task string) (store.Backend, error)
+// databases is the state directory of a process, or its replacement in memory.
+type databases struct {
+	open    func(task string) (state.Backend, error)
 	destroy func(task string) error
 	// warm returns a partition of each task with a local database.
 	warm  func() []broker.TopicPartition
@@ -37,10 +37,10 @@ type processFile struct {
 const processFileName = "process.json"
 
 // openState takes the state directory.
-func (a *App) openState(ctx context.Context) (*state, error) {
+func (a *App) openState(ctx context.Context) (*databases, error) {
 	if a.config.StateInMemory {
-		return &state{
-			open:     func(string) (store.Backend, error) { return store.NewMemory(), nil },
+		return &databases{
+			open:     func(string) (state.Backend, error) { return state.NewMemory(), nil },
 			destroy:  func(string) error { return nil },
 			warm:     func() []broker.TopicPartition { return nil },
 			close:    func() error { return nil },
@@ -49,18 +49,18 @@ func (a *App) openState(ctx context.Context) (*state, error) {
 		}, nil
 	}
 	dir := filepath.Join(a.config.StateDir, a.plan.Group)
-	lock, err := store.LockDir(ctx, dir, a.config.StateLockWait)
+	lock, err := state.LockDir(ctx, dir, a.config.StateLockWait)
 	if err != nil {
 		return nil, err
 	}
-	s := &state{}
+	s := &databases{}
 	file := filepath.Join(dir, processFileName)
 	if s.process, err = a.readProcessFile(file); err != nil {
 		return nil, errors.Join(err, lock.Unlock())
 	}
-	pebble := store.NewPebble(store.PebbleConfig{Logger: a.config.Logger})
+	pebble := state.NewPebble(state.PebbleConfig{Logger: a.config.Logger})
 	path := func(task string) string { return filepath.Join(dir, filepath.FromSlash(task)) }
-	s.open = func(task string) (store.Backend, error) { return pebble.Open(path(task)) }
+	s.open = func(task string) (state.Backend, error) { return pebble.Open(path(task)) }
 	s.destroy = func(task string) error { return os.RemoveAll(path(task)) }
 	s.warm = func() []broker.TopicPartition { return a.warm(dir) }
 	s.close = func() error { return errors.Join(pebble.Close(), lock.Unlock()) }
@@ -121,7 +121,7 @@ func (a *App) warm(dir string) []broker.TopicPartition {
 }
 
 // transactionalID returns the name of a worker's producer, or nothing if it needs none.
-func (a *App) transactionalID(s *state, worker int) string {
+func (a *App) transactionalID(s *databases, worker int) string {
 	if a.config.Guarantee != ExactlyOnce {
 		return ""
 	}
@@ -129,7 +129,7 @@ func (a *App) transactionalID(s *state, worker int) string {
 }
 
 // fenceFormer ends the transactions of producers that a former run of this process had and this one has not.
-func (a *App) fenceFormer(ctx context.Context, cluster broker.Cluster, s *state) error {
+func (a *App) fenceFormer(ctx context.Context, cluster broker.Cluster, s *databases) error {
 	if a.config.Guarantee != ExactlyOnce {
 		return nil
 	}

@@ -282,7 +282,7 @@ func (p pipeline) topology() *stream.Topology {
 	t.From(stream.NewTopic(p.input, p.key, p.value)).
 		PeekRecord(func(_ context.Context, r weir.Record[int, int]) error { p.seen.add(r.Origin.Offset); return nil }).
 		MapWith(p.f).
-		MapState(store.NewCell("sum", store.WithCodec(p.state)), func(sum *store.Cell[int], n int) total {
+		MapState(store.NewCell[int]("sum").WithCodec(p.state), func(sum *store.Cell[int], n int) total {
 			s, _ := sum.Get()
 			sum.Set(s + n)
 			return total{Number: n, Sum: s + n}

@@ -39,9 +39,9 @@ func ExampleNewCell() {
 }
 
 // A state that is stored in a form of its own.
-func ExampleWithCodec() {
+func ExampleCellHandle_WithCodec() {
 	type Visit struct{ Page, Browser string }
-	last := store.NewCell("last", store.WithCodec(codec.JSON[Visit]()))
+	last := store.NewCell[Visit]("last").WithCodec(codec.JSON[Visit]())
 
 	fmt.Println(last.Name())
 	// Output: last

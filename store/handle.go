@@ -1,110 +1,22 @@
 package store
 
-import (
-	"errors"
-	"fmt"
-	"slices"
-)
+import "github.com/weirstreams/weir/internal/state"
 
-// Handle declares the state of an operator: a [CellHandle], a [MapHandle], or a [Group] of stores. T is the argument of the
-// operator's function.
+// Handle declares the state of an operator: a [CellHandle], a [MapHandle], a [TimersHandle], or a [Group] of stores. T is the
+// argument of the operator's function.
 type Handle[T any] interface {
-	// OpenIn opens the stores in a task, through the Opener.
-	OpenIn(o *Opener) T
+	open(o *state.Opener) T
 }
 
-// Keyed is a store with state that belongs to the key of a record.
-type Keyed interface {
-	Store
-	// Enter puts the store on the key of a record with that event time in milliseconds. Operators call it. The key is
-	// not kept.
-	Enter(key []byte, millis int64) error
-}
+// Opener opens the stores of one operator in a task, for the function of a [Group].
+type Opener struct{ inner *state.Opener }
 
-// Opener opens the stores of one task, each once, however many operators use it.
-type Opener struct {
-	// Space returns the part of the task's database that belongs to a store.
-	Space func(name string) (Space, error)
-	// Opened is told of each store when it is opened.
-	Opened func(Store)
-
-	uses    []*Use
-	current []*Use // of the operator for which stores are opened
-	err     error
-	broken  bool // a store could not be opened
-}
-
-// Use is a store that operators of a task use.
-type Use struct {
-	Name  string
-	Store Keyed
-	// Handle is the declaration of the store: the same for all operators.
-	Handle any
-	// Keeps names the types of the store's content and their codecs, the same in every build.
-	Keeps string
-	// Unlogged says that the store has no changelog.
-	Unlogged bool
-	// Operators is how many use it.
-	Operators int
-}
-
-// Open returns the store of a handle. It is for the function of a [Group].
-func (o *Opener) Open[T any](h Handle[T]) T { return h.OpenIn(o) }
-
-// OpenStores opens the stores of one operator. Operators call it.
-func OpenStores[T any](o *Opener, h Handle[T]) (T, []*Use, error) {
-	o.current, o.err = nil, nil
-	stores := h.OpenIn(o)
-	for _, u := range o.current {
-		u.Operators++
+// Open returns the store of a handle.
+func (o *Opener) Open[T any](h Handle[T]) T {
+	if h == nil {
+		return state.Declaration[T](nil).OpenIn(o.inner)
 	}
-	return stores, o.current, o.err
-}
-
-// Declared returns the stores that a handle stands for.
-func Declared[T any](h Handle[T]) ([]*Use, error) {
-	// The stores are opened in no database, which only their use would need.
-	o := &Opener{Space: func(string) (Space, error) { return Space{}, nil }, Opened: func(Store) {}}
-	_, uses, err := OpenStores(o, h)
-	return uses, err
-}
-
-var errNilHandle = errors.New("the store is nil")
-
-func (o *Opener) fail(err error) { o.err = errors.Join(o.err, err) }
-
-// open returns the store of a name, opened if it is not.
-func open[T Keyed](o *Opener, name string, ttl int64, keeps string, handle any, unlogged bool, open func(Space) T) T {
-	if ttl <= 0 {
-		o.fail(fmt.Errorf("store %q: the time to live must be positive", name))
-	}
-	i := slices.IndexFunc(o.uses, func(u *Use) bool { return u.Name == name })
-	if i < 0 {
-		// A database that has failed is not used any more: its content is unknown.
-		var none T
-		if o.broken {
-			return none
-		}
-		space, err := o.Space(name)
-		if err != nil {
-			o.broken = true
-			o.fail(fmt.Errorf("open store %q: %w", name, err))
-			return none
-		}
-		s := open(space)
-		o.Opened(s)
-		i = len(o.uses)
-		o.uses = append(o.uses, &Use{Name: name, Store: s, Handle: handle, Keeps: keeps, Unlogged: unlogged})
-	}
-	u := o.uses[i]
-	if !slices.Contains(o.current, u) {
-		o.current = append(o.current, u)
-	}
-	s, ok := u.Store.(T)
-	if !ok || u.Handle != handle {
-		o.fail(fmt.Errorf("store %q is declared twice: use one handle", name))
-	}
-	return s
+	return h.open(o.inner)
 }
 
 // Group declares several stores for one operator. open opens each of them and returns the argument of the function, such as
@@ -123,14 +35,20 @@ func Group[T any](open func(*Opener) T) Handle[T] { return group[T](open) }
 
 type group[T any] func(*Opener) T
 
-func (g group[T]) OpenIn(o *Opener) T {
+func (g group[T]) open(o *state.Opener) T {
 	if g == nil {
-		o.fail(errNilHandle)
-		var none T
-		return none
+		return state.Declaration[T](nil).OpenIn(o)
 	}
-	return g(o)
+	return g(&Opener{o})
 }
+
+func (g group[T]) openAny(o *state.Opener) any { return g.open(o) }
 
 // None is for an operator that keeps nothing.
 func None() Handle[struct{}] { return group[struct{}](func(*Opener) struct{} { return struct{}{} }) }
+
+func init() {
+	state.OpenHandle = func(declaration any, o *state.Opener) any {
+		return declaration.(interface{ openAny(o *state.Opener) any }).openAny(o)
+	}
+}

@@ -12,7 +12,7 @@ import (
 // Deduplicate drops records that repeat the key and the id of an earlier record within a time. f returns the id of a
 // value. The time ends with a record of any key in the partition that is at least within later than the first
 // one. The first record is kept, and dropped records do not make the time longer. A record that is more
-// than store.DefaultMaxFutureSkew ahead of the clock does not end the time of others.
+// than weir.DefaultMaxFutureSkew ahead of the clock does not end the time of others.
 //
 // The name is that of the store: renaming it starts from nothing. Ids are told apart as codec.For encodes them. Records
 // with a null key are skipped and counted.

@@ -151,7 +151,7 @@ func TestDiffSeesOtherTypesAndCodecs(t *testing.T) {
 			"states were stream_test.oldState as codec.jsonCodec[stream_test.oldState] and are stream_test.newState as codec.jsonCodec[stream_test.newState]",
 		},
 		"codec of a cell": {
-			mapState(codec.String(), store.NewCell[int]("s")), mapState(codec.String(), store.NewCell("s", store.WithCodec(codec.JSON[int]()))),
+			mapState(codec.String(), store.NewCell[int]("s")), mapState(codec.String(), store.NewCell[int]("s").WithCodec(codec.JSON[int]())),
 			"states were int as codec.intCodec and are int as codec.jsonCodec[int]",
 		},
 		"codec of the keys": {

@@ -42,7 +42,7 @@ func (s Stream[K, V]) Aggregate[A, R any](name string, a window.Aggregator[V, A,
 	if a != nil {
 		c = a.Codec()
 	}
-	cell := store.NewCell(name, store.WithCodec(c))
+	cell := store.NewCell[A](name).WithCodec(c)
 	out := s.stateful("aggregate", cell, s.key, func(env *operator.Env, node int, next operator.Receiver[K, R]) (operator.Receiver[K, V], error) {
 		return operator.NewAggregate(env, node, cell, s.key, a, next)
 	})

@@ -7,6 +7,7 @@ import (
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/internal/typename"
 	"github.com/weirstreams/weir/store"
 )
@@ -34,7 +35,7 @@ func (s Stream[K, V]) stateful[T, L, W any](kind graph.Kind, stores store.Handle
 
 // declare writes down the stores of a node.
 func declare[K, T any](n *graph.Node, stores store.Handle[T], key codec.Codec[K]) error {
-	uses, err := store.Declared(stores)
+	uses, err := state.Declared(state.Declaration[T](stores))
 	n.Shared = map[string]any{}
 	for _, u := range uses {
 		n.Stores = append(n.Stores, u.Name)
@@ -42,7 +43,7 @@ func declare[K, T any](n *graph.Node, stores store.Handle[T], key codec.Codec[K]
 		if u.Unlogged {
 			n.WithoutChangelog(u.Name)
 		}
-		if _, ok := u.Store.(*store.Timers); !ok { // which could not tell whom to fire for
+		if _, ok := u.Store.(*state.Timers); !ok { // which could not tell whom to fire for
 			n.Shared[u.Name] = u.Handle
 			continue
 		}

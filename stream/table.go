@@ -7,7 +7,7 @@ import (
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/typename"
 	"github.com/weirstreams/weir/operator"
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 )
 
 // Table is a place in a topology at which there is one row for each key: the latest value that a stream had for it. It
@@ -39,10 +39,12 @@ func (t *Topology) Table[K, V any](topic Topic[K, V]) Table[K, V] {
 
 // TableOf makes a table of a stream: a record is the new row of its key, and a null value deletes the row. The rows are kept
 // in a store of the given name, encoded with codec.For.
-func TableOf[K, V any](s Stream[K, V], name string) Table[K, V] { return tableOf(s, name, codec.For[V]()) }
+func TableOf[K, V any](s Stream[K, V], name string) Table[K, V] {
+	return tableOf(s, name, codec.For[V]())
+}
 
 func tableOf[K, V any](s Stream[K, V], name string, value codec.Codec[V]) Table[K, V] {
-	handle := store.NewCell(name, store.WithCodec(value))
+	handle := state.NewCell[V](name).WithCodec(value)
 	n := &graph.Node{Kind: "table", Detail: name, Stores: []string{name}}
 	n.Keep(name, typename.Codec(s.key), typename.Codec(value))
 	rows := func(b *graph.Builder) (*operator.Rows[K, V], error) {

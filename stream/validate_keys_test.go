@@ -223,8 +223,10 @@ func TestJoinsOfKeysInDifferentCodecsAreRefused(t *testing.T) {
 	for name, declare := range map[string]func(left, right textStream) textStream{
 		"a join":              func(l, r textStream) textStream { return l.JoinAsOf(r, join.Grace(time.Hour), both) },
 		"a join with a table": func(l, r textStream) textStream { return l.JoinTable(stream.TableOf(r, "t"), both) },
-		"a join of tables":    func(l, r textStream) textStream { return stream.TableOf(l, "l").Join(stream.TableOf(r, "r"), both).Stream() },
-		"state behind Merge":  func(l, r textStream) textStream { return l.Merge(r).Filter(noNothing).MapState(cellHandle, first) },
+		"a join of tables": func(l, r textStream) textStream {
+			return stream.TableOf(l, "l").Join(stream.TableOf(r, "r"), both).Stream()
+		},
+		"state behind Merge": func(l, r textStream) textStream { return l.Merge(r).Filter(noNothing).MapState(cellHandle, first) },
 		"a join with WithKeyCodec": func(l, r textStream) textStream {
 			return l.JoinAsOf(r.WithKeyCodec(codec.String()), join.Grace(time.Hour), both)
 		},

@@ -16,6 +16,7 @@ import (
 	"github.com/weirstreams/weir/internal/console"
 	"github.com/weirstreams/weir/internal/engine"
 	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
@@ -55,7 +56,7 @@ type Driver struct {
 	broker     *simbroker.Broker
 	topics     *engine.Topics
 	partitions map[string]int32 // of topics
-	backends   map[string]store.Backend
+	backends   map[string]state.Backend
 
 	group      broker.Group
 	globals    *engine.Globals
@@ -77,7 +78,7 @@ const (
 // New starts a topology. A mistake in it fails the test. The application is stopped when the test ends.
 func New(tb testing.TB, topology *stream.Topology, config ...Config) *Driver {
 	tb.Helper()
-	d := &Driver{tb: tb, backends: map[string]store.Backend{}}
+	d := &Driver{tb: tb, backends: map[string]state.Backend{}}
 	if len(config) > 0 {
 		d.config = config[0]
 	}
@@ -155,10 +156,10 @@ func (d *Driver) start() {
 			}
 			return engine.Fail
 		},
-		OpenBackend: func(dir string) (store.Backend, error) {
+		OpenBackend: func(dir string) (state.Backend, error) {
 			b := d.backends[dir]
 			if b == nil {
-				b = store.NewMemory()
+				b = state.NewMemory()
 				d.backends[dir] = b
 			}
 			return b, nil
@@ -447,15 +448,15 @@ func (d *Driver) Cell[S, K any](cell *store.CellHandle[S], key K) (S, bool) {
 	}
 	for _, w := range d.workers {
 		for _, s := range w.Stores(cell.Name()) {
-			c, ok := s.(*store.Cell[S])
+			c, ok := s.(*state.Cell[S])
 			if !ok {
 				d.tb.Fatalf("store %q is a %T", cell.Name(), s)
 			}
 			if err := c.Place(encoded); err != nil {
 				d.tb.Fatal(err)
 			}
-			if state, ok := c.Get(); ok {
-				return state, true
+			if value, ok := c.Get(); ok {
+				return value, true
 			}
 		}
 	}

@@ -13,7 +13,7 @@ import (
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/graph"
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 )
 
 // rows is the content of a store, over all partitions.
@@ -37,7 +37,7 @@ func (k *trial) changelog(s graph.Store) rows {
 func (k *trial) database(s graph.Store, stateDir string) rows {
 	k.t.Helper()
 	content := rows{}
-	pebble := store.NewPebble(store.PebbleConfig{Logger: logger(k.t)})
+	pebble := state.NewPebble(state.PebbleConfig{Logger: logger(k.t)})
 	defer pebble.Close()
 	for p := range partitions {
 		path := filepath.Join(stateDir, k.name, k.airports().StreamID, fmt.Sprint(p))
@@ -120,7 +120,7 @@ func (k *trial) checkState(want *reference, stateDir string) {
 	}
 }
 
-// decodeWindow reads a row of a windowed store. See store.Windowed for the layout.
+// decodeWindow reads a row of a windowed store. See state.Windowed for the layout.
 func (k *trial) decodeWindow(row string, value []byte) (airport string, begin int64, h openHour) {
 	k.t.Helper()
 	length, n := binary.Uvarint([]byte(row[1:]))

@@ -11,7 +11,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 )
 
 // Checkpoint makes all processed records count. Operators emit held-back results first, then sinks are flushed.
@@ -63,7 +63,7 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 			return fmt.Errorf("checkpoint: task %s: %w", t.name, err)
 		}
 	}
-	batches := make([]store.Batch, len(changed))
+	batches := make([]state.Batch, len(changed))
 	defer func() {
 		for _, b := range batches {
 			if b != nil {
@@ -134,8 +134,8 @@ func (w *Worker) commit(ctx context.Context, tasks []*task, offsets map[broker.T
 //
 // At least once, changes made by timers carry no input offset, so a restore always applies them, also if the checkpoint is
 // never completed. So their output is acknowledged before their changes of state are, and
-// those before the timers and waiting records that have caused them are deleted (store.Cause). Then it happens again after a crash, and is not lost.
-func (w *Worker) flush(ctx context.Context, tasks []*task, batches []store.Batch) error {
+// those before the timers and waiting records that have caused them are deleted (state.Cause). Then it happens again after a crash, and is not lost.
+func (w *Worker) flush(ctx context.Context, tasks []*task, batches []state.Batch) error {
 	causeless := func(t *task) bool { return !w.config.ExactlyOnce && maps.Equal(t.positions, t.committed) }
 	acknowledged := func() error {
 		err := w.send()
@@ -192,7 +192,7 @@ func (w *Worker) flush(ctx context.Context, tasks []*task, batches []store.Batch
 
 // isCause reports whether the entries of a store cause other changes.
 func isCause(s taskStore) bool {
-	cause, ok := s.store.(store.Cause)
+	cause, ok := s.store.(state.Cause)
 	return ok && cause.WrittenLast()
 }
 
@@ -209,7 +209,7 @@ func (t *task) causes() (opened []int) {
 
 // flush appends the changes in some stores to the changelogs and to the batch. Changelog records carry the time of now, in
 // milliseconds.
-func (t *task) flush(batch store.Batch, now int64, which func(taskStore) bool) error {
+func (t *task) flush(batch state.Batch, now int64, which func(taskStore) bool) error {
 	record := broker.Record{Headers: t.changelogHeaders(t.positions), Millis: now}
 	var key []byte
 	for i := range t.stores {
@@ -257,7 +257,7 @@ func (t *task) flush(batch store.Batch, now int64, which func(taskStore) bool) e
 const syncInterval = time.Second
 
 // commitState writes a task's batch, and the offsets that it reflects, to the database.
-func (w *Worker) commitState(t *task, batch store.Batch) error {
+func (w *Worker) commitState(t *task, batch state.Batch) error {
 	t.changed, t.emptying = false, false
 	t.committed = maps.Clone(t.positions)
 	if batch == nil {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 )
 
 // spyDisk notes commits of its databases in the same list as the calls to the cluster.
@@ -18,20 +18,20 @@ type spyDisk struct {
 	note func(string)
 }
 
-func (d spyDisk) open(dir string) (store.Backend, error) {
+func (d spyDisk) open(dir string) (state.Backend, error) {
 	b, err := d.memoryDisk.open(dir)
 	return spyBackend{b, d.note}, err
 }
 
 type spyBackend struct {
-	store.Backend
+	state.Backend
 	note func(string)
 }
 
-func (b spyBackend) NewBatch() store.Batch { return spyBatch{b.Backend.NewBatch(), b.note} }
+func (b spyBackend) NewBatch() state.Batch { return spyBatch{b.Backend.NewBatch(), b.note} }
 
 type spyBatch struct {
-	store.Batch
+	state.Batch
 	note func(string)
 }
 

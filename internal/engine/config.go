@@ -8,8 +8,8 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/clock"
 	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/operator"
-	"github.com/weirstreams/weir/store"
 )
 
 // OffsetReset says where to begin with a partition that the group has committed no offset for.
@@ -73,7 +73,7 @@ type Config struct {
 	// CacheBytes bounds the cache of one store of one task, beside changed entries.
 	CacheBytes int64
 	// StoreLimits bound how much stores read or write at a time; the zero value means the defaults.
-	StoreLimits store.Limits
+	StoreLimits state.Limits
 	OffsetReset OffsetReset
 	// OnProcessed is told of each record that was processed or skipped. It may be nil.
 	OnProcessed func(weir.Origin)
@@ -102,7 +102,7 @@ type Config struct {
 	// refuses it.
 	OnReformat func(s graph.Store, before, now StoreFormat) error
 	// OpenBackend opens the database of a task; Dir is the relative folder that names it.
-	OpenBackend func(dir string) (store.Backend, error)
+	OpenBackend func(dir string) (state.Backend, error)
 	// DestroyBackend deletes the database of a task that is not open.
 	DestroyBackend func(dir string) error
 	// MaxLoadBytes bounds the bytes that a worker collects, over all stores that it restores, before it writes to databases; 0 means

@@ -6,13 +6,13 @@ import (
 	"fmt"
 
 	"github.com/weirstreams/weir"
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 )
 
 // watchedBackend notes when the database of a task is found to be damaged, by any read: so the worker knows it, also if the error
 // has gone through code of users.
 type watchedBackend struct {
-	store.Backend
+	state.Backend
 	damage error
 }
 
@@ -23,7 +23,7 @@ func (b *watchedBackend) note(err error) error {
 	return err
 }
 
-// Get implements [store.Backend].
+// Get implements [state.Backend].
 func (b *watchedBackend) Get(dst, key []byte) ([]byte, error) {
 	value, err := b.Backend.Get(dst, key)
 	if err != nil {
@@ -32,31 +32,31 @@ func (b *watchedBackend) Get(dst, key []byte) ([]byte, error) {
 	return value, nil
 }
 
-// Scan implements [store.Backend].
+// Scan implements [state.Backend].
 func (b *watchedBackend) Scan(from, to []byte, f func(key, value []byte) (bool, error)) error {
 	return b.note(b.Backend.Scan(from, to, f))
 }
 
-// ScanBack implements [store.Backend].
+// ScanBack implements [state.Backend].
 func (b *watchedBackend) ScanBack(from, to []byte, f func(key, value []byte) (bool, error)) error {
 	return b.note(b.Backend.ScanBack(from, to, f))
 }
 
-// NewBatch implements [store.Backend].
-func (b *watchedBackend) NewBatch() store.Batch { return &watchedBatch{b.Backend.NewBatch(), b} }
+// NewBatch implements [state.Backend].
+func (b *watchedBackend) NewBatch() state.Batch { return &watchedBatch{b.Backend.NewBatch(), b} }
 
-// Load implements [store.Backend].
-func (b *watchedBackend) Load(entries *store.Entries) error { return b.note(b.Backend.Load(entries)) }
+// Load implements [state.Backend].
+func (b *watchedBackend) Load(entries *state.Entries) error { return b.note(b.Backend.Load(entries)) }
 
-// Sync implements [store.Backend].
+// Sync implements [state.Backend].
 func (b *watchedBackend) Sync() error { return b.note(b.Backend.Sync()) }
 
 type watchedBatch struct {
-	store.Batch
+	state.Batch
 	backend *watchedBackend
 }
 
-// Commit implements [store.Batch].
+// Commit implements [state.Batch].
 func (b *watchedBatch) Commit(sync bool) error { return b.backend.note(b.Batch.Commit(sync)) }
 
 // damaged returns how the database of a task was found to be damaged, or nil.

@@ -6,7 +6,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/engine"
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 )
 
 // rottenDisk is a disk on which reads of databases find corrupt blocks, after a number of them, until a database is deleted.
@@ -16,7 +16,7 @@ type rottenDisk struct {
 	deleted int
 }
 
-func (d *rottenDisk) open(dir string) (store.Backend, error) {
+func (d *rottenDisk) open(dir string) (state.Backend, error) {
 	b, err := d.memoryDisk.open(dir)
 	return rottenBackend{b, d}, err
 }
@@ -38,7 +38,7 @@ func (d *rottenDisk) read() error {
 }
 
 type rottenBackend struct {
-	store.Backend
+	state.Backend
 	disk *rottenDisk
 }
 
@@ -141,13 +141,13 @@ type brokenDisk struct {
 	opened int
 }
 
-func (d *brokenDisk) open(dir string) (store.Backend, error) {
+func (d *brokenDisk) open(dir string) (state.Backend, error) {
 	d.opened++
 	b, err := d.memoryDisk.open(dir)
 	return brokenBackend{b}, err
 }
 
-type brokenBackend struct{ store.Backend }
+type brokenBackend struct{ state.Backend }
 
 func (b brokenBackend) Get(dst, key []byte) ([]byte, error) {
 	if key[0] != 0 {

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 )
 
 // formatVersion is the version of the layout below. A database of another version is refused.
@@ -28,7 +28,7 @@ const formatVersion = 1
 //	                they reflect with it, and the changes, see written
 //	<number> <key>  a row of the store with that number (uvarint)
 type database struct {
-	backend store.Backend
+	backend state.Backend
 	watched *watchedBackend // backend
 	numbers map[string]uint64
 	next    uint64
@@ -41,13 +41,13 @@ func metaKey(kind byte, name string) []byte { return append([]byte{0, kind}, nam
 var errFormat = errors.New("state was written by another version of the library")
 
 // openDatabase reads the directory of a database, or writes that of an empty one.
-func openDatabase(opened store.Backend) (*database, error) {
+func openDatabase(opened state.Backend) (*database, error) {
 	backend := &watchedBackend{Backend: opened}
 	d := &database{backend: backend, watched: backend, numbers: map[string]uint64{}, next: 1}
 	value, err := backend.Get(nil, metaKey('v', ""))
 	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return d, d.write(func(b store.Batch) error {
+	case errors.Is(err, state.ErrNotFound):
+		return d, d.write(func(b state.Batch) error {
 			return b.Set(metaKey('v', ""), binary.AppendUvarint(nil, formatVersion))
 		})
 	case err != nil:
@@ -65,7 +65,7 @@ func openDatabase(opened store.Backend) (*database, error) {
 	return d, err
 }
 
-func (d *database) write(f func(store.Batch) error) error {
+func (d *database) write(f func(state.Batch) error) error {
 	b := d.backend.NewBatch()
 	defer b.Close()
 	if err := f(b); err != nil {
@@ -79,7 +79,7 @@ func (d *database) prefix(name string) ([]byte, error) {
 	n, ok := d.numbers[name]
 	if !ok {
 		n = d.next
-		err := d.write(func(b store.Batch) error {
+		err := d.write(func(b state.Batch) error {
 			return b.Set(metaKey('s', name), binary.AppendUvarint(nil, n))
 		})
 		if err != nil {
@@ -94,7 +94,7 @@ func (d *database) prefix(name string) ([]byte, error) {
 // offset reads an offset of the directory, or false if there is none.
 func (d *database) offset(kind byte, name string) (int64, bool, error) {
 	value, err := d.backend.Get(d.scratch[:0], metaKey(kind, name))
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, state.ErrNotFound) {
 		return 0, false, nil
 	}
 	if err != nil {
@@ -108,7 +108,7 @@ func (d *database) offset(kind byte, name string) (int64, bool, error) {
 }
 
 // setOffset writes an offset of the directory.
-func setOffset(b store.Batch, kind byte, name string, offset int64) error {
+func setOffset(b state.Batch, kind byte, name string, offset int64) error {
 	return b.Set(offsetRow(kind, name, offset))
 }
 
@@ -120,7 +120,7 @@ func offsetRow(kind byte, name string, offset int64) (key, value []byte) {
 // epoch reads the epoch of a store, zero if there is none.
 func (d *database) epoch(name string) (e epoch, err error) {
 	value, err := d.backend.Get(d.scratch[:0], metaKey('e', name))
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, state.ErrNotFound) {
 		return e, nil
 	}
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine"
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 )
 
 const stateDir = "repartition.orders.shop/0"
@@ -28,7 +28,7 @@ func ran(t *testing.T) (*cluster, memoryDisk) {
 	return c, d
 }
 
-func setMeta(t *testing.T, b store.Backend, key string, value []byte) {
+func setMeta(t *testing.T, b state.Backend, key string, value []byte) {
 	t.Helper()
 	batch := b.NewBatch()
 	defer batch.Close()
@@ -139,7 +139,7 @@ type damagedDisk struct {
 	damaged bool
 }
 
-func (d *damagedDisk) open(dir string) (store.Backend, error) {
+func (d *damagedDisk) open(dir string) (state.Backend, error) {
 	if d.damaged {
 		return nil, weir.ErrCorruptState
 	}

@@ -3,7 +3,7 @@ package engine
 import (
 	"errors"
 
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 )
 
 // At least once, a restore without committed offsets takes all records of a changelog, see prepareFilter. That is right for the owner of
@@ -17,14 +17,14 @@ func (w *Worker) inDoubt(t *task) bool { return !w.config.ExactlyOnce && len(t.u
 // dropDoubtful deletes the rows and positions of the stores with a changelog if the database is in doubt.
 func (t *task) dropDoubtful() error {
 	_, err := t.database.backend.Get(nil, metaKey(doubtRow, ""))
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, state.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
 	t.env.Logger.Info("state is restored from nothing, as the last restore has ended before it was known which changes count")
-	return t.database.write(func(b store.Batch) error {
+	return t.database.write(func(b state.Batch) error {
 		for i := range t.stores {
 			if err := t.database.forget(b, &t.stores[i]); err != nil {
 				return err
@@ -40,7 +40,7 @@ func (t *task) dropDoubtful() error {
 }
 
 // forget deletes the rows of a store, and its positions in a changelog.
-func (d *database) forget(b store.Batch, s *taskStore) error {
+func (d *database) forget(b state.Batch, s *taskStore) error {
 	err := d.backend.Scan(s.prefix, s.end(), func(key, _ []byte) (bool, error) { return true, b.Delete(key) })
 	for _, kind := range []byte{changelogOffset, 'e', standingRow} {
 		err = errors.Join(err, b.Delete(metaKey(kind, s.Name)))

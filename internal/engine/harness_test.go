@@ -23,6 +23,7 @@ import (
 	"github.com/weirstreams/weir/internal/engine"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/murmur2"
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/window"
@@ -192,18 +193,18 @@ type process struct {
 
 // disk holds the databases of a process.
 type disk interface {
-	open(dir string) (store.Backend, error)
+	open(dir string) (state.Backend, error)
 	destroy(dir string) error
 	// crash loses what a crash of the machine would, and gives up what the process held.
 	crash()
 	lose()
 }
 
-type memoryDisk map[string]store.Backend
+type memoryDisk map[string]state.Backend
 
-func (d memoryDisk) open(dir string) (store.Backend, error) {
+func (d memoryDisk) open(dir string) (state.Backend, error) {
 	if d[dir] == nil {
-		d[dir] = store.NewMemory()
+		d[dir] = state.NewMemory()
 	}
 	return d[dir], nil
 }
@@ -215,8 +216,8 @@ func (d memoryDisk) lose()                    { clear(d) }
 type pebbleDisk struct {
 	t      testing.TB
 	fs     *vfs.MemFS
-	pebble *store.Pebble
-	opened []store.Backend
+	pebble *state.Pebble
+	opened []state.Backend
 }
 
 func newPebbleDisk(t testing.TB) *pebbleDisk {
@@ -227,7 +228,7 @@ func newPebbleDisk(t testing.TB) *pebbleDisk {
 }
 
 func (d *pebbleDisk) start() {
-	d.pebble = store.NewPebble(store.PebbleConfig{FS: d.fs, CacheBytes: 1 << 20, MaxTasks: 8})
+	d.pebble = state.NewPebble(state.PebbleConfig{FS: d.fs, CacheBytes: 1 << 20, MaxTasks: 8})
 }
 
 func (d *pebbleDisk) stop() {
@@ -240,7 +241,7 @@ func (d *pebbleDisk) stop() {
 	}
 }
 
-func (d *pebbleDisk) open(dir string) (store.Backend, error) {
+func (d *pebbleDisk) open(dir string) (state.Backend, error) {
 	b, err := d.pebble.Open("state/" + dir)
 	if err == nil {
 		d.opened = append(d.opened, b)
@@ -611,7 +612,7 @@ func (c *cluster) checkState(ps ...*process) {
 		for _, w := range p.workers {
 			for shop := range f.totals {
 				for _, s := range w.Stores("total") {
-					cell := s.(*store.Cell[int])
+					cell := s.(*state.Cell[int])
 					if err := cell.Place([]byte(shop)); err != nil {
 						c.t.Fatal(err)
 					}
@@ -620,7 +621,7 @@ func (c *cluster) checkState(ps ...*process) {
 					}
 				}
 				for _, s := range w.Stores(windowName) {
-					open, err := s.(*store.Windowed[window.SumState[int]]).Place([]byte(shop))
+					open, err := s.(*state.Windowed[window.SumState[int]]).Place([]byte(shop))
 					if err != nil {
 						c.t.Fatal(err)
 					}

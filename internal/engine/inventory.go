@@ -11,7 +11,7 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/graph"
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 )
 
 // The inventory of a group is kept twice. An internal topic of one partition, compacted, has the whole of it: it outlives the
@@ -134,7 +134,7 @@ func (w *Worker) checkFormat(d *database, s graph.Store) error {
 // format reads the format of a store. It is not known of one that is new.
 func (d *database) format(name string) (f StoreFormat, known bool, err error) {
 	text, err := d.backend.Get(nil, metaKey('f', name))
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, state.ErrNotFound) {
 		return f, false, nil
 	}
 	if err == nil {
@@ -151,5 +151,5 @@ func (d *database) setFormat(name string, f StoreFormat) error {
 	if err != nil {
 		return err
 	}
-	return d.write(func(b store.Batch) error { return b.Set(metaKey('f', name), text) })
+	return d.write(func(b state.Batch) error { return b.Set(metaKey('f', name), text) })
 }

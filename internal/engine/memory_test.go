@@ -11,6 +11,7 @@ import (
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
 )
@@ -32,7 +33,7 @@ func (p shorteningProducer) Send(ctx context.Context, tp broker.TopicPartition, 
 
 // newFileDisk returns a disk that keeps its data in files and not in memory.
 func newFileDisk(t *testing.T) *fileDisk {
-	d := &fileDisk{dir: t.TempDir(), pebble: store.NewPebble(store.PebbleConfig{CacheBytes: 1 << 20, MaxTasks: 1})}
+	d := &fileDisk{dir: t.TempDir(), pebble: state.NewPebble(state.PebbleConfig{CacheBytes: 1 << 20, MaxTasks: 1})}
 	t.Cleanup(func() {
 		if err := d.pebble.Close(); err != nil {
 			t.Error(err)
@@ -44,10 +45,10 @@ func newFileDisk(t *testing.T) *fileDisk {
 // fileDisk is a disk of files. It does not crash.
 type fileDisk struct {
 	dir    string
-	pebble *store.Pebble
+	pebble *state.Pebble
 }
 
-func (d *fileDisk) open(dir string) (store.Backend, error) { return d.pebble.Open(d.dir + "/" + dir) }
+func (d *fileDisk) open(dir string) (state.Backend, error) { return d.pebble.Open(d.dir + "/" + dir) }
 
 func (d *fileDisk) destroy(dir string) error { return vfs.Default.RemoveAll(d.dir + "/" + dir) }
 func (d *fileDisk) crash()                   {}
@@ -72,7 +73,7 @@ func TestLargeStatesTakeNoMoreMemoryThanConfigured(t *testing.T) {
 			var before, peak int64
 			processed := 0
 			topology := stream.NewTopology()
-			topology.From(topicA).MapState(store.NewCell("blob", store.WithCodec(codec.Bytes())), func(c *store.Cell[[]byte], value string) string {
+			topology.From(topicA).MapState(store.NewCell[[]byte]("blob").WithCodec(codec.Bytes()), func(c *store.Cell[[]byte], value string) string {
 				c.Set(bytes.Repeat([]byte(value[:1]), size))
 				if processed++; processed%20 == 0 {
 					peak = max(peak, inUse()-before)

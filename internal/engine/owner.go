@@ -10,7 +10,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 )
 
 // epoch identifies the owner that wrote a record of a changelog. At least once nothing keeps a process that has lost a task, and does
@@ -269,7 +269,7 @@ func (w *Worker) compareEnds(ctx context.Context) error {
 
 // advancePosition moves a store's position in its changelog past the records of the checkpoint, unless other processes have
 // written in between.
-func (s *taskStore) advancePosition(batch store.Batch, last int64, exactlyOnce bool) (alone bool, err error) {
+func (s *taskStore) advancePosition(batch state.Batch, last int64, exactlyOnce bool) (alone bool, err error) {
 	alone = exactlyOnce || last == s.position+s.appended-1
 	s.appended = 0
 	if !alone {

@@ -8,7 +8,7 @@ import (
 	"slices"
 
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 )
 
 // restore reads the changes that a store's database lacks from the store's changelog.
@@ -22,7 +22,7 @@ type restore struct {
 	// doubt says that the database is in doubt until the restore is complete, see doubt.go.
 	doubt bool
 	// entries are the changes that were read and are not written yet.
-	entries store.Entries
+	entries state.Entries
 	// position is the next offset to read, end the one to stop at.
 	position, end int64
 	// skipped are the keys of records that were not applied, as far as no later record was. firstSkipped is the offset
@@ -148,7 +148,7 @@ func (t *task) complete() bool {
 
 // clear deletes all rows of a store.
 func (t *task) clear(s *taskStore) error {
-	return t.database.write(func(b store.Batch) error { return t.database.forget(b, s) })
+	return t.database.write(func(b state.Batch) error { return t.database.forget(b, s) })
 }
 
 // applyChangelog writes a batch of a changelog to the database.
@@ -187,7 +187,7 @@ func (w *Worker) restored(ctx context.Context, t *task) error {
 		return fmt.Errorf("task %s: stores without a changelog: %w", t.name, err)
 	}
 	// The input that the state reflects, for a start without committed offsets.
-	err := t.database.write(func(b store.Batch) error {
+	err := t.database.write(func(b state.Batch) error {
 		for topic, offset := range t.positions {
 			if reflected, ok := t.reflected[topic]; ok && reflected >= offset {
 				continue
@@ -351,7 +351,7 @@ func (t *task) takeBack(r *restore, now int64) error {
 		switch {
 		case err == nil:
 			record.Value = value
-		case errors.Is(err, store.ErrNotFound):
+		case errors.Is(err, state.ErrNotFound):
 			record.Value = nil
 		default:
 			return err

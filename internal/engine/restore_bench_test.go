@@ -9,7 +9,7 @@ import (
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/graph"
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 )
 
 // changelog returns batches of a changelog: n records of 100 bytes, with keys in random order.
@@ -46,8 +46,8 @@ func BenchmarkRestore(b *testing.B) {
 	const records = 1_000_000
 	for _, keys := range []int{100_000, 1_000_000} {
 		batches := changelog(records, keys)
-		open := func() (store.Backend, func()) {
-			p := store.NewPebble(store.PebbleConfig{})
+		open := func() (state.Backend, func()) {
+			p := state.NewPebble(state.PebbleConfig{})
 			d, err := p.Open(b.TempDir())
 			if err != nil {
 				b.Fatal(err)

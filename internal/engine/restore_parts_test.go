@@ -7,8 +7,8 @@ import (
 	"maps"
 	"testing"
 
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/store"
 )
 
 // restoring is a line of the log that says what a restore reads.
@@ -169,7 +169,7 @@ func TestWhatAPartOfARestoreSkippedIsMetAgain(t *testing.T) {
 	d.lose()
 	p = c.mustStart(d)
 	for _, s := range p.workers[0].Stores("total") {
-		cell := s.(*store.Cell[int])
+		cell := s.(*state.Cell[int])
 		if err := cell.Place([]byte("ghost")); err != nil {
 			t.Fatal(err)
 		}

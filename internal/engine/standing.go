@@ -11,7 +11,7 @@ import (
 	"github.com/bytedance/sonic"
 
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 )
 
 // standing is the input that the state of a store reflects: topics, with their ids, and offsets. The group's
@@ -106,7 +106,7 @@ func (r *restore) takeStanding(record *broker.Record, final bool) error {
 // standing reads the standing of a store; one without inputs if there is none.
 func (d *database) standing(name string) (standing, error) {
 	value, err := d.backend.Get(nil, metaKey(standingRow, name))
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, state.ErrNotFound) {
 		return standing{}, nil
 	}
 	if err != nil {
@@ -229,7 +229,7 @@ func (t *task) misplaced(tp broker.TopicPartition, position int64) error {
 
 // flushStanding writes the standing of a store if its changelog does not know the ids of the topics yet. It comes before the
 // changes of the checkpoint.
-func (t *task) flushStanding(s *taskStore, batch store.Batch, now int64) error {
+func (t *task) flushStanding(s *taskStore, batch state.Batch, now int64) error {
 	s.flushedStanding = s.standing
 	if t.state == starting || s.standing.is(t.topicIDs) { // where a task starts the offsets come first: see moved
 		return nil
@@ -294,7 +294,7 @@ func (w *Worker) writeStandings(ctx context.Context, tasks []*task) error {
 		return err
 	}
 	for _, t := range tasks {
-		if err := t.database.write(func(b store.Batch) error { return w.passStandings(t, b) }); err != nil {
+		if err := t.database.write(func(b state.Batch) error { return w.passStandings(t, b) }); err != nil {
 			return err
 		}
 	}
@@ -302,7 +302,7 @@ func (w *Worker) writeStandings(ctx context.Context, tasks []*task) error {
 }
 
 // passStandings moves the positions of a task's stores past the standings that were written to their changelogs.
-func (w *Worker) passStandings(t *task, batch store.Batch) error {
+func (w *Worker) passStandings(t *task, batch state.Batch) error {
 	for i := range t.stores {
 		s := &t.stores[i]
 		tp := broker.TopicPartition{Topic: s.Changelog, Partition: t.id.Partition}

@@ -10,7 +10,7 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/graph"
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 )
 
 // start finds the positions in the input of a task with complete state. It begins to fetch the input unless the positions have
@@ -154,7 +154,7 @@ func (w *Worker) goOnAt(ctx context.Context, t *task, tp broker.TopicPartition, 
 }
 
 // empty deletes all rows of a store, in the batch and in the changelog.
-func (s *taskStore) empty(backend store.Backend, emit func(key, value []byte) error) error {
+func (s *taskStore) empty(backend state.Backend, emit func(key, value []byte) error) error {
 	return backend.Scan(s.prefix, s.end(), func(key, _ []byte) (bool, error) {
 		return true, emit(key[len(s.prefix):], nil)
 	})

@@ -13,8 +13,8 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/operator"
-	"github.com/weirstreams/weir/store"
 )
 
 // TaskID names a task: a part of the topology and a partition of its input.
@@ -121,7 +121,7 @@ type task struct {
 // taskStore is a store of a task with its place in the database and its changelog.
 type taskStore struct {
 	graph.Store
-	store     store.Store
+	store     state.Store
 	opened    int // its position in the operators' list, which begins at the end of the topology
 	prefix    []byte
 	changelog *topicOutput
@@ -181,9 +181,9 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 		Context: ctx, Logger: w.config.Logger.With(slog.String("task", t.name)),
 		Origin: weir.Origin{Partition: id.Partition}, Now: w.config.Clock.Now,
 		Step: func() context.Context { return w.outbox.context }, OnLate: w.config.OnLate,
-		Space: func(name string) (store.Space, error) {
+		Space: func(name string) (state.Space, error) {
 			prefix, err := t.database.prefix(name)
-			return store.Space{
+			return state.Space{
 				Name: name, Backend: t.database.backend, Prefix: prefix, CacheBytes: w.config.CacheBytes, Now: w.config.Clock.Now,
 				Limits: w.config.StoreLimits,
 			}, err
@@ -217,7 +217,7 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 		t.time = w.newEventTime(t)
 	}
 	for _, s := range part.Stores {
-		i := slices.IndexFunc(t.env.Stores, func(o store.Store) bool { return o.Name() == s.Name })
+		i := slices.IndexFunc(t.env.Stores, func(o state.Store) bool { return o.Name() == s.Name })
 		if i < 0 {
 			continue // behind a source whose topic has fewer partitions
 		}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/bytedance/sonic"
 
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 )
 
 // Stores without a changelog have their rows in the database of the task alone. The offsets are committed elsewhere, so a crash comes
@@ -52,7 +52,7 @@ func (c *written) add(key, value []byte) {
 var errTornChanges = errors.New("changes that were written ahead of a commit end in the middle")
 
 // applyTo puts the changes into a batch.
-func (c written) applyTo(batch store.Batch) error {
+func (c written) applyTo(batch state.Batch) error {
 	for len(c) > 0 {
 		n, length := binary.Uvarint(c)
 		if length <= 0 || n == 0 || n > uint64(len(c)-length) {
@@ -80,7 +80,7 @@ func (c written) applyTo(batch store.Batch) error {
 }
 
 // setKept writes a row with what stores hold, and changes behind it.
-func setKept(batch store.Batch, kind byte, kept keptState, changes written) error {
+func setKept(batch state.Batch, kind byte, kept keptState, changes written) error {
 	text, err := sonic.ConfigStd.Marshal(kept)
 	if err != nil {
 		return err
@@ -92,7 +92,7 @@ func setKept(batch store.Batch, kind byte, kept keptState, changes written) erro
 // kept reads a row that setKept wrote; without inputs if there is none.
 func (d *database) kept(kind byte) (kept keptState, changes written, err error) {
 	value, err := d.backend.Get(nil, metaKey(kind, ""))
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, state.ErrNotFound) {
 		return kept, nil, nil
 	}
 	if err != nil {
@@ -119,7 +119,7 @@ func (w *Worker) keptNow(t *task) keptState {
 }
 
 // flushUnlogged puts the changes in stores without a changelog into the batch, and notes them.
-func (t *task) flushUnlogged(batch store.Batch, which func(taskStore) bool) error {
+func (t *task) flushUnlogged(batch state.Batch, which func(taskStore) bool) error {
 	var key []byte
 	for i := range t.unlogged {
 		s := &t.unlogged[i]
@@ -185,7 +185,7 @@ func (t *task) loadKept() (err error) {
 	if len(moved) == 0 {
 		return nil
 	}
-	return t.database.write(func(b store.Batch) error {
+	return t.database.write(func(b state.Batch) error {
 		for _, s := range moved {
 			delete(t.kept.Stores, s.Name)
 			if err := t.database.forget(b, &s); err != nil {
@@ -220,7 +220,7 @@ func (w *Worker) settleKept(t *task) error {
 		// Exactly once, a checkpoint that no record has caused has the offsets of the one before, and it is not known whether it
 		// was committed; otherwise it was acknowledged.
 		t.kept = ahead
-		return t.database.write(func(b store.Batch) error {
+		return t.database.write(func(b state.Batch) error {
 			if err := changes.applyTo(b); err != nil {
 				return err
 			}
@@ -240,7 +240,7 @@ func (w *Worker) settleKept(t *task) error {
 			"stores", slices.Sorted(maps.Keys(now.Stores)), "reflected", t.kept.Inputs, "committed", t.positions)
 	}
 	t.kept = keptState{}
-	return t.database.write(func(b store.Batch) error {
+	return t.database.write(func(b state.Batch) error {
 		for _, s := range t.unlogged {
 			if err := t.database.forget(b, &s); err != nil {
 				return err

@@ -13,7 +13,7 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/graph"
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 )
 
 // Worker runs a set of tasks. It owns a fetcher and a producer, and checkpoints its tasks together.
@@ -415,8 +415,8 @@ func (w *Worker) sortedTasks() []*task {
 }
 
 // Stores returns the stores of a name, one of each task that has it, for tests.
-func (w *Worker) Stores(name string) []store.Store {
-	var stores []store.Store
+func (w *Worker) Stores(name string) []state.Store {
+	var stores []state.Store
 	for _, t := range w.sortedTasks() {
 		for _, s := range slices.Concat(t.stores, t.unlogged) {
 			if s.Name == name {

@@ -26,6 +26,7 @@ var layers = [][]string{
 	{"codec", "internal/kafkatest"},
 	{"internal/raw"},
 	{"internal/typename"},
+	{"internal/state"},
 	{"store"},
 	{"window"},
 	{"row"},

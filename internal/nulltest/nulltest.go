@@ -67,7 +67,7 @@ func nullsAreNotCounted[V any](t *testing.T, f format[V]) {
 		Map(func(r window.Result[int64]) int64 { return r.Value }).To(windows)
 	s.Aggregate("total", window.Count[V]()).To(totals)
 	calls := int64(0)
-	s.Reduce(store.NewCell("last", store.WithCodec(f.codec)), func(_, v V) V { calls++; return v }).Map(func(V) int64 { return calls }).To(reduced)
+	s.Reduce(store.NewCell[V]("last").WithCodec(f.codec), func(_, v V) V { calls++; return v }).Map(func(V) int64 { return calls }).To(reduced)
 	d := testkit.New(t, topology)
 	send(t, d.Input(in), f.value, f.null, "nil", f.value)
 	d.Output(windows).ExpectValues(1, 1)

@@ -10,7 +10,7 @@ import (
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine"
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 )
 
 // checkOutput compares the committed output with the expected output.
@@ -348,7 +348,7 @@ type content struct {
 }
 
 // readStores reads a database. The layout is described in internal/engine/database.go.
-func readStores(b store.Backend) (*content, error) {
+func readStores(b state.Backend) (*content, error) {
 	c := &content{stores: map[string]map[string]string{}, inputs: map[string]int64{}, changelogs: map[string]int64{}}
 	names := map[uint64]string{}
 	err := b.Scan([]byte{0}, nil, func(key, value []byte) (bool, error) {
@@ -378,7 +378,7 @@ func readStores(b store.Backend) (*content, error) {
 }
 
 // checkDatabase checks the disk of a process: it holds a checkpoint that was committed.
-func (w *world) checkDatabase(p *process, dir string, b store.Backend) {
+func (w *world) checkDatabase(p *process, dir string, b state.Backend) {
 	c, err := readStores(b)
 	if err != nil {
 		w.failf("%s opens the database of %s: %v", p.name, dir, err)

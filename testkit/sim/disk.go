@@ -5,12 +5,12 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 )
 
 // disk holds the databases of a member. It outlives processes.
 type disk interface {
-	open(dir string) (store.Backend, error)
+	open(dir string) (state.Backend, error)
 	has(dir string) bool
 	destroy(dir string) error
 	// closed is called when a process has ended in order, crash when it was killed: a part of the unsynced writes is lost,
@@ -28,7 +28,7 @@ type disk interface {
 type memoryDisk struct{ volumes map[string]*volume }
 
 type volume struct {
-	store.Backend
+	state.Backend
 	synced map[string][]byte
 	// pending are the batches since the last sync.
 	pending [][]change
@@ -39,10 +39,10 @@ type change struct{ key, value []byte }
 
 func newMemoryDisk() *memoryDisk { return &memoryDisk{volumes: map[string]*volume{}} }
 
-func (d *memoryDisk) open(dir string) (store.Backend, error) {
+func (d *memoryDisk) open(dir string) (state.Backend, error) {
 	v := d.volumes[dir]
 	if v == nil {
-		v = &volume{Backend: store.NewMemory(), synced: map[string][]byte{}}
+		v = &volume{Backend: state.NewMemory(), synced: map[string][]byte{}}
 		d.volumes[dir] = v
 	}
 	v.sync() // what is found is flushed to tables
@@ -64,7 +64,7 @@ func (d *memoryDisk) crash(r random) {
 		keep := r.IntN(len(v.pending) + 1)
 		v.pending = v.pending[:keep]
 		v.sync()
-		v.Backend = store.NewMemory()
+		v.Backend = state.NewMemory()
 		b := v.Backend.NewBatch()
 		for key, value := range v.synced {
 			_ = b.Set([]byte(key), value) // never fails for a key that is not empty
@@ -91,9 +91,9 @@ func (v *volume) Sync() error {
 	return nil
 }
 
-func (v *volume) NewBatch() store.Batch { return &volumeBatch{Batch: v.Backend.NewBatch(), volume: v} }
+func (v *volume) NewBatch() state.Batch { return &volumeBatch{Batch: v.Backend.NewBatch(), volume: v} }
 
-func (v *volume) Load(entries *store.Entries) error {
+func (v *volume) Load(entries *state.Entries) error {
 	b := v.NewBatch()
 	if err := entries.CopyTo(b); err != nil {
 		return err
@@ -102,7 +102,7 @@ func (v *volume) Load(entries *store.Entries) error {
 }
 
 type volumeBatch struct {
-	store.Batch
+	state.Batch
 	volume  *volume
 	changes []change
 }
@@ -131,7 +131,7 @@ func (b *volumeBatch) Commit(sync bool) error {
 
 // backend is a database as a process sees it: the process can be killed before and after each write.
 type backend struct {
-	store.Backend
+	state.Backend
 	process *process
 }
 
@@ -147,16 +147,16 @@ func (b *backend) around(kind string, do func() error) error {
 
 func (b *backend) Sync() error { return b.around("sync", b.Backend.Sync) }
 
-func (b *backend) Load(entries *store.Entries) error {
+func (b *backend) Load(entries *state.Entries) error {
 	return b.around("load", func() error { return b.Backend.Load(entries) })
 }
 
 func (b *backend) Close() error { return b.around("close", b.Backend.Close) }
 
-func (b *backend) NewBatch() store.Batch { return &batch{Batch: b.Backend.NewBatch(), backend: b} }
+func (b *backend) NewBatch() state.Batch { return &batch{Batch: b.Backend.NewBatch(), backend: b} }
 
 type batch struct {
-	store.Batch
+	state.Batch
 	backend *backend
 }
 

@@ -9,8 +9,8 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/operator"
-	"github.com/weirstreams/weir/store"
 )
 
 // limitSalt keeps all other meanings of a seed.
@@ -20,7 +20,7 @@ const limitSalt = 13
 func (w *world) configureLimits(r random, s *Simulation) {
 	c := &w.config
 	if r.oneIn(2) {
-		c.engine.StoreLimits = store.Limits{
+		c.engine.StoreLimits = state.Limits{
 			SweepRows: pick(r, 0, 1, 3), DueTimers: pick(r, 0, 1, 2, 5), TailValues: pick(r, 0, 1, 2, 6),
 		}
 	}
@@ -81,7 +81,7 @@ func (w *world) sweepRest(t task, name string, rows map[string]string) map[strin
 		return rows
 	}
 	swept := map[string]string{}
-	backend := store.NewMemory()
+	backend := state.NewMemory()
 	write := func(key, value []byte) {
 		batch := backend.NewBatch()
 		defer batch.Close()
@@ -106,8 +106,8 @@ func (w *world) sweepRest(t task, name string, rows map[string]string) map[strin
 	}
 	env := &operator.Env{
 		Context: withSinks(nil), Logger: slog.New(slog.DiscardHandler), Origin: weir.Origin{Partition: t.partition},
-		Space: func(of string) (store.Space, error) {
-			space := store.Space{Name: of, Backend: store.NewMemory(), Prefix: []byte{1}, CacheBytes: 1 << 30, Limits: w.config.engine.StoreLimits}
+		Space: func(of string) (state.Space, error) {
+			space := state.Space{Name: of, Backend: state.NewMemory(), Prefix: []byte{1}, CacheBytes: 1 << 30, Limits: w.config.engine.StoreLimits}
 			if of == name {
 				space.Backend = backend
 			}
@@ -122,7 +122,7 @@ func (w *world) sweepRest(t task, name string, rows map[string]string) map[strin
 		w.failf("sweep %s of %s: %v", name, t.dir, err)
 	}
 	for _, s := range env.Stores {
-		keyed, ok := s.(store.Keyed)
+		keyed, ok := s.(state.Keyed)
 		if s.Name() != name || !ok {
 			continue
 		}

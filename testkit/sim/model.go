@@ -12,8 +12,8 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/operator"
-	"github.com/weirstreams/weir/store"
 )
 
 // expectation is the result of the reference model for the logs of the input topics.
@@ -53,8 +53,8 @@ func (w *world) fold(t task, want *expectation, globals map[*graph.Node]operator
 	var env *operator.Env
 	env = &operator.Env{
 		Context: withSinks(want.writeSink), Logger: slog.New(slog.DiscardHandler), Origin: weir.Origin{Partition: t.partition},
-		Space: func(name string) (store.Space, error) {
-			return store.Space{Name: name, Backend: store.NewMemory(), Prefix: []byte{1}, CacheBytes: 1 << 30}, nil
+		Space: func(name string) (state.Space, error) {
+			return state.Space{Name: name, Backend: state.NewMemory(), Prefix: []byte{1}, CacheBytes: 1 << 30}, nil
 		},
 		Output: func(topic string) (operator.Output, error) {
 			return &modelOutput{topic: topic, partitions: w.partitions[topic], source: &source, unordered: &ringing, env: env, want: want}, nil

@@ -3,14 +3,14 @@ package sim
 import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 )
 
 // pebbleDisk is a file system in memory with Pebble databases. A crash loses unsynced writes.
 type pebbleDisk struct {
 	fs     *vfs.MemFS
-	pebble *store.Pebble
-	opened []store.Backend
+	pebble *state.Pebble
+	opened []state.Backend
 	dirs   map[string]bool
 }
 
@@ -21,7 +21,7 @@ func newPebbleDisk() *pebbleDisk {
 }
 
 func (d *pebbleDisk) start() {
-	d.pebble = store.NewPebble(store.PebbleConfig{FS: d.fs, CacheBytes: 1 << 20, MemTableBytes: 256 << 10, MaxTasks: 32})
+	d.pebble = state.NewPebble(state.PebbleConfig{FS: d.fs, CacheBytes: 1 << 20, MemTableBytes: 256 << 10, MaxTasks: 32})
 }
 
 func (d *pebbleDisk) closed() {
@@ -36,7 +36,7 @@ func (d *pebbleDisk) remove() {
 	_ = d.pebble.Close() // it is in memory
 }
 
-func (d *pebbleDisk) open(dir string) (store.Backend, error) {
+func (d *pebbleDisk) open(dir string) (state.Backend, error) {
 	b, err := d.pebble.Open("state/" + dir)
 	if err == nil {
 		d.opened = append(d.opened, b)

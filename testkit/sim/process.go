@@ -14,7 +14,7 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
 	"github.com/weirstreams/weir/internal/engine"
-	"github.com/weirstreams/weir/store"
+	"github.com/weirstreams/weir/internal/state"
 )
 
 // member is a place in the group: a machine with a disk, on which processes follow each other.
@@ -245,7 +245,7 @@ func (p *process) warm() []broker.TopicPartition {
 	return warm
 }
 
-func (p *process) openBackend(dir string) (store.Backend, error) {
+func (p *process) openBackend(dir string) (state.Backend, error) {
 	if err := p.diskPoint("open", false); err != nil {
 		return nil, err
 	}

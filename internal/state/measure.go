@@ -1,0 +1,210 @@
+package state
+
+import (
+	"reflect"
+	"sync"
+	"unsafe"
+)
+
+// measure returns a function that estimates the memory that a T refers to, beside the T itself, in bytes. It is nil if that is
+// always nothing. The estimate takes a bounded time: of long slices and maps a few elements are looked at, and it does not follow
+// pointers deeper than measureDepth.
+func measure[T any]() func(*T) int {
+	m := measurerOf(reflect.TypeFor[T]())
+	if m == nil {
+		return nil
+	}
+	return func(v *T) int { return m(unsafe.Pointer(v), measureDepth) }
+}
+
+// measurer estimates the memory that the value at p refers to.
+type measurer func(p unsafe.Pointer, depth int) int
+
+const (
+	// measureDepth is how many pointers, slices, maps and interfaces are followed, one behind the other.
+	measureDepth = 6
+	// measureSample is how many elements of a slice or map are looked at.
+	measureSample = 8
+	// mapEntryOverhead is the memory of an entry of a map beside key and element.
+	mapEntryOverhead = 16
+)
+
+var measurers sync.Map // reflect.Type to measurer, nil included
+
+// measurerOf returns the measurer of a type, or nil if values of it refer to nothing.
+func measurerOf(t reflect.Type) measurer {
+	if !refers(t) {
+		return nil
+	}
+	if m, ok := measurers.Load(t); ok {
+		return m.(measurer)
+	}
+	// A type may contain itself: parts are looked up when they are measured.
+	m := newMeasurer(t)
+	measurers.Store(t, m)
+	return m
+}
+
+// refers reports whether values of a type may refer to memory.
+func refers(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.String, reflect.Slice, reflect.Map, reflect.Pointer, reflect.Interface:
+		return true
+	case reflect.Array:
+		return t.Len() > 0 && refers(t.Elem())
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if refers(t.Field(i).Type) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func newMeasurer(t reflect.Type) measurer {
+	switch t.Kind() {
+	case reflect.String:
+		return func(p unsafe.Pointer, _ int) int { return len(*(*string)(p)) }
+	case reflect.Slice:
+		return sliceMeasurer(t)
+	case reflect.Array:
+		return func(p unsafe.Pointer, depth int) int { return elements(t.Elem(), p, t.Len(), depth) }
+	case reflect.Map:
+		return mapMeasurer(t)
+	case reflect.Pointer:
+		size := int(t.Elem().Size())
+		return func(p unsafe.Pointer, depth int) int {
+			to := *(*unsafe.Pointer)(p)
+			if to == nil || depth == 0 {
+				return 0
+			}
+			return size + part(t.Elem(), to, depth-1)
+		}
+	case reflect.Interface:
+		return func(p unsafe.Pointer, depth int) int {
+			v := reflect.NewAt(t, p).Elem().Elem()
+			if !v.IsValid() || depth == 0 {
+				return 0
+			}
+			return boxed(v, (*[2]unsafe.Pointer)(p)[1], depth-1)
+		}
+	default:
+		return structMeasurer(t)
+	}
+}
+
+// part measures a part of a value, of a type that may be one that it is part of.
+func part(t reflect.Type, p unsafe.Pointer, depth int) int {
+	if m := measurerOf(t); m != nil {
+		return m(p, depth)
+	}
+	return 0
+}
+
+func structMeasurer(t reflect.Type) measurer {
+	type field struct {
+		offset  uintptr
+		measure measurer
+	}
+	var fields []field
+	for i := range t.NumField() {
+		if f := t.Field(i); refers(f.Type) {
+			fields = append(fields, field{f.Offset, measurerOf(f.Type)})
+		}
+	}
+	return func(p unsafe.Pointer, depth int) int {
+		n := 0
+		for i := range fields {
+			n += fields[i].measure(unsafe.Add(p, fields[i].offset), depth)
+		}
+		return n
+	}
+}
+
+func sliceMeasurer(t reflect.Type) measurer {
+	size, deep := int(t.Elem().Size()), refers(t.Elem())
+	return func(p unsafe.Pointer, depth int) int {
+		s := (*struct {
+			data     unsafe.Pointer
+			len, cap int
+		})(p)
+		n := s.cap * size
+		if deep && depth > 0 {
+			n += elements(t.Elem(), s.data, s.len, depth-1)
+		}
+		return n
+	}
+}
+
+// elements estimates the memory behind the elements of an array.
+func elements(t reflect.Type, data unsafe.Pointer, n, depth int) int {
+	m := measurerOf(t)
+	if m == nil || n == 0 {
+		return 0
+	}
+	looked := min(n, measureSample)
+	sum := 0
+	for i := range looked {
+		sum += m(unsafe.Add(data, uintptr(i*(n-1)/max(1, looked-1))*t.Size()), depth)
+	}
+	return sum * n / looked
+}
+
+func mapMeasurer(t reflect.Type) measurer {
+	size := int(t.Key().Size()+t.Elem().Size()) + mapEntryOverhead
+	keys, values := refers(t.Key()), refers(t.Elem())
+	return func(p unsafe.Pointer, depth int) int {
+		v := reflect.NewAt(t, p).Elem()
+		n := v.Len()
+		if n == 0 || depth == 0 || !keys && !values {
+			return n * size
+		}
+		key, value := reflect.New(t.Key()), reflect.New(t.Elem())
+		looked, sum := 0, 0
+		for it := v.MapRange(); looked < measureSample && it.Next(); looked++ {
+			if keys {
+				key.Elem().SetIterKey(it)
+				sum += part(t.Key(), key.UnsafePointer(), depth-1)
+			}
+			if values {
+				value.Elem().SetIterValue(it)
+				sum += part(t.Elem(), value.UnsafePointer(), depth-1)
+			}
+		}
+		return n*size + sum*n/max(1, looked)
+	}
+}
+
+// boxed measures the value in an interface. data is its second word: the value itself if that is a pointer, else where it lies.
+func boxed(v reflect.Value, data unsafe.Pointer, depth int) int {
+	t := v.Type()
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Map:
+		return part(t, unsafe.Pointer(&data), depth)
+	case reflect.Chan, reflect.Func, reflect.UnsafePointer:
+		return 0
+	case reflect.Struct, reflect.Array:
+		if t.Size() == unsafe.Sizeof(data) && isPointerShaped(t) {
+			return part(t, unsafe.Pointer(&data), depth)
+		}
+	}
+	return int(t.Size()) + part(t, data, depth)
+}
+
+// isPointerShaped reports whether a struct or array consists of one pointer, which an interface holds directly.
+func isPointerShaped(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Chan, reflect.Func, reflect.UnsafePointer:
+		return true
+	case reflect.Array:
+		return t.Len() == 1 && isPointerShaped(t.Elem())
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if f := t.Field(i).Type; f.Size() > 0 {
+				return isPointerShaped(f) && t.Size() == f.Size()
+			}
+		}
+	}
+	return false
+}

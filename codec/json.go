@@ -35,11 +35,9 @@ func JSON[T any]() Codec[T] {
 		scratch:   &sync.Pool{New: func() any { return new(jsonScratch[T]) }},
 		copyInput: jsonAliases(reflect.TypeFor[T](), map[reflect.Type]bool{}),
 	}
-	switch reflect.TypeFor[T]().Kind() {
-	case reflect.Pointer, reflect.Slice, reflect.Map:
-		return nilableJSON[T]{codec}
-	case reflect.Interface:
-		return interfaceJSON[T]{nilableJSON[T]{codec}}
+	switch kind := reflect.TypeFor[T]().Kind(); kind {
+	case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Interface:
+		return nilableJSON[T]{codec, kind == reflect.Interface}
 	}
 	return codec
 }
@@ -117,20 +115,21 @@ func (j jsonCodec[T]) release(s *jsonScratch[T]) {
 }
 
 // nilableJSON is a jsonCodec for a T that can be nil.
-type nilableJSON[T any] struct{ jsonCodec[T] }
+type nilableJSON[T any] struct {
+	jsonCodec[T]
+	// isInterface says that T is an interface. A nil in it, such as a nil pointer, is null too: it is written as null.
+	isInterface bool
+}
 
 // IsNull reads the first word of v, which is zero exactly if a pointer, slice, map or interface is nil; reflect's IsNil
 // does the same.
-func (nilableJSON[T]) IsNull(v T) bool { return *(*unsafe.Pointer)(unsafe.Pointer(&v)) == nil }
+func (j nilableJSON[T]) IsNull(v T) bool {
+	return *(*unsafe.Pointer)(unsafe.Pointer(&v)) == nil || j.isInterface && holdsNil(reflect.ValueOf(v))
+}
 
-// interfaceJSON is a jsonCodec for an interface. A nil in the interface, such as a nil pointer, is null too: it is written as null.
-type interfaceJSON[T any] struct{ nilableJSON[T] }
-
-func (j interfaceJSON[T]) IsNull(v T) bool {
-	if j.nilableJSON.IsNull(v) {
-		return true
-	}
-	switch inner := reflect.ValueOf(v); inner.Kind() {
+// holdsNil reports whether the value in an interface is nil.
+func holdsNil(inner reflect.Value) bool {
+	switch inner.Kind() {
 	case reflect.Pointer, reflect.Slice, reflect.Map:
 		return inner.IsNil()
 	}

@@ -61,7 +61,7 @@ func states(s stream.Stream[string, trade]) {
 	s.MapState(numbers, func(c *store.Cell[string], t trade) int { return 0 })          // ERROR does not match
 	s.MapState(numbers, func(c *store.Cell[int], q quote) int { return 0 })             // ERROR does not match
 	s.MapState(numbers, func(c *store.Cell[int], t trade) int { c.Set("x"); return 0 }) // ERROR cannot use "x"
-	store.NewCell("c", store.WithCodec[int](codec.String()))                            // ERROR cannot use codec\.String\(\)
+	store.NewCell[int]("c").WithCodec(codec.String()) // ERROR cannot use codec\.String\(\)
 }
 
 func rekeying(s stream.Stream[string, trade]) {

@@ -1,4 +1,4 @@
-// Package raw has the records of Kafka as bytes: the form in which operators take them from the input and hand them to the output.
+// Package raw has the records of Kafka as bytes. Operators read them from the input and write them to the output.
 package raw
 
 import "github.com/weirstreams/weir"

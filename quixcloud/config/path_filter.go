@@ -76,8 +76,8 @@ func (q *subpath) single() bool {
 	return true
 }
 
-// comparison compares two operands, as RFC 9535 has it: what is missing equals what is missing, and only numbers with numbers and
-// texts with texts have an order.
+// comparison compares two operands, by the rules of RFC 9535: two missing values are equal, and only two numbers or two texts have an
+// order.
 type comparison struct {
 	left, right operand
 	operator    string

@@ -37,7 +37,7 @@ func parse(text string) ([]segment, error) {
 
 func (p *pathParser) more() bool { return p.err == nil && p.at < len(p.text) }
 
-// fail notes what is expected at this place.
+// fail notes the token that is expected at this place.
 func (p *pathParser) fail(expected string) {
 	if p.err == nil {
 		p.err = fmt.Errorf("expected %s at byte %d", expected, p.at)
@@ -92,7 +92,7 @@ func (p *pathParser) segments() (segments []segment) {
 	return segments
 }
 
-// member reads what follows a dot.
+// member reads the part after a dot.
 func (p *pathParser) member() selector {
 	if p.take("*") {
 		return all{}

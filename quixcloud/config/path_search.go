@@ -161,7 +161,7 @@ func (c slice) choose(s *search, to []row.Value, from row.Value) []row.Value {
 	return to
 }
 
-// filtered selects what meets a condition.
+// filtered selects the elements that meet a condition.
 type filtered struct{ condition condition }
 
 func (f filtered) choose(s *search, to []row.Value, from row.Value) []row.Value {

@@ -94,7 +94,7 @@ func Send(t testing.TB, p broker.Producer, tp broker.TopicPartition, records ...
 // Now is recent enough for no cluster to delete the records.
 var Now = time.Now().UnixMilli()
 
-// Numbered makes records whose values are first, first+1 and so on.
+// Numbered makes records with the values first, first+1 and so on.
 func Numbered(first, n int) []broker.Record {
 	records := make([]broker.Record, n)
 	for i := range records {

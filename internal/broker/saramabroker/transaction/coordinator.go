@@ -1,6 +1,6 @@
 // Package transaction speaks to the coordinator of a transactional id, and to the coordinator of the group with the offsets of
-// its transactions. It repeats requests after errors that may pass. What the transaction holds, and when it ends, is decided by
-// package produce.
+// its transactions. It repeats requests after errors that may pass. Package produce decides about the partitions of a
+// transaction, and about its end.
 package transaction
 
 import (

@@ -31,6 +31,10 @@ import (
 )
 
 func main() {
+	if err := process.Guard(); err != nil {
+		say("%v", err)
+		os.Exit(1)
+	}
 	status, err := run(os.Args[1:])
 	if err != nil {
 		say("%v", err)

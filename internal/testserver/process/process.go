@@ -4,7 +4,7 @@
 //
 // Each program leads a process group of its own. A signal goes to the whole group, and the rest of the group is killed
 // when its leader ends, so that no grandchild is left over. The system kills the leader if this process dies without
-// stopping it (on Linux only).
+// stopping it (on Linux only). A program that calls [Guard] leaves no grandchildren then either.
 package process
 
 import (
@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -80,6 +81,7 @@ func Start(spec Spec) (*Process, error) {
 	if err := <-started; err != nil {
 		return nil, fmt.Errorf("start %s: %w", strings.Join(spec.Args, " "), err)
 	}
+	tell("+group", strconv.Itoa(cmd.Process.Pid))
 	p := &Process{name: spec.Args[0], group: cmd.Process.Pid, done: make(chan struct{})}
 	go p.wait(cmd)
 	return p, nil

@@ -23,6 +23,7 @@ func (p *Process) wait(cmd *exec.Cmd) {
 	_ = syscall.Kill(-p.group, syscall.SIGKILL) // most groups are empty by now
 	p.err = cmd.Wait()
 	p.reaped = true
+	tell("-group", strconv.Itoa(p.group))
 	p.mu.Unlock()
 	close(p.done)
 }

@@ -4,6 +4,7 @@ package process
 
 import (
 	"os/exec"
+	"strconv"
 	"syscall"
 )
 
@@ -16,6 +17,7 @@ func (p *Process) wait(cmd *exec.Cmd) {
 	p.mu.Lock()
 	_ = syscall.Kill(-p.group, syscall.SIGKILL)
 	p.reaped = true
+	tell("-group", strconv.Itoa(p.group))
 	p.mu.Unlock()
 	close(p.done)
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
@@ -23,6 +24,10 @@ import (
 const roleVariable = "WEIR_TEST_ROLE"
 
 func TestMain(m *testing.M) {
+	if os.Getenv(guardVariable) != "" {
+		stand(os.Stdin)
+		return
+	}
 	switch role := os.Getenv(roleVariable); role {
 	case "":
 		goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/weirstreams/weir/internal/testserver/process.launch"))
@@ -30,16 +35,23 @@ func TestMain(m *testing.M) {
 		fmt.Println("waits")
 		wait()
 	case "ends and leaves a child": // in its own process group
-		start := exec.Command(os.Args[0])
-		start.Env = append(os.Environ(), roleVariable+"=waits")
-		start.Stdout = os.Stdout
-		if err := start.Start(); err != nil {
-			panic(err)
-		}
+		startChild()
 	case "starts a program":
 		if _, err := Start(Spec{Args: os.Args[:1], Env: []string{roleVariable + "=waits"}, Stdout: os.Stdout}); err != nil {
 			panic(err)
 		}
+		wait()
+	case "starts a program that leaves a child":
+		if err := Guard(); err != nil {
+			panic(err)
+		}
+		GuardDirectory(os.Args[1])
+		if _, err := Start(Spec{Args: os.Args[:1], Env: []string{roleVariable + "=starts a child"}, Stdout: os.Stdout}); err != nil {
+			panic(err)
+		}
+		wait()
+	case "starts a child": // in its own process group
+		startChild()
 		wait()
 	case "ignores SIGTERM":
 		signal.Ignore(syscall.SIGTERM)
@@ -49,6 +61,15 @@ func TestMain(m *testing.M) {
 		os.Exit(3)
 	default:
 		panic(role)
+	}
+}
+
+func startChild() {
+	child := exec.Command(os.Args[0])
+	child.Env = append(os.Environ(), roleVariable+"=waits")
+	child.Stdout = os.Stdout
+	if err := child.Start(); err != nil {
+		panic(err)
 	}
 }
 
@@ -134,6 +155,35 @@ func TestAProgramEndsWhenItsParentIsKilled(t *testing.T) {
 	}
 	_ = parent.Wait() // killed
 	out.awaitEnd()
+}
+
+func TestGrandchildrenAndDirectoriesOfAKilledParentAreGone(t *testing.T) {
+	t.Parallel()
+	s, out := spec(t, "starts a program that leaves a child")
+	dir := filepath.Join(t.TempDir(), "dir")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	parent := exec.Command(s.Args[0], dir)
+	parent.Env = append(os.Environ(), s.Env...)
+	parent.Stdout = s.Stdout
+	if err := parent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	out.awaitLine()
+	if err := parent.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = parent.Wait() // killed
+	out.awaitEnd()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the directory is still there")
+		}
+	}
 }
 
 func TestStopEndsOneProgramAndNoOther(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"github.com/weirstreams/weir/internal/testserver/fetch"
+	"github.com/weirstreams/weir/internal/testserver/process"
 )
 
 // session is one call of Run.
@@ -46,7 +47,8 @@ func newSession(o Options) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &session{dir: dir, unlock: unlock, cache: o.Cache, say: o.Say, dead: make(chan struct{})}, nil
+	release := process.GuardDirectory(dir)
+	return &session{dir: dir, unlock: func() { unlock(); release() }, cache: o.Cache, say: o.Say, dead: make(chan struct{})}, nil
 }
 
 // startServers starts all servers side by side. The first failure ends the start of the others.

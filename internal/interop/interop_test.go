@@ -57,11 +57,11 @@ func TestOtherClientsReadWhatWeirWritesAndTheOtherWayRound(t *testing.T) {
 	checkCompatibility(t, registryURL)
 	t.Setenv("WEIR_INTEROP_DESCRIPTORS", descriptors(t))
 
-	topology, formats := topology(t, prefix, registryURL)
+	topology, formats := topology(t, registryURL)
 	createTopics(t, brokers, prefix, append(formats, "keys"))
 	run(t.Context(), t, "write", brokers, registryURL, prefix, formats)
 	app, err := runtime.New(topology, runtime.Config{
-		Brokers: brokers, Group: prefix + "weir", StateInMemory: true, IgnoreSignals: true, CheckpointInterval: time.Second,
+		Brokers: brokers, Prefix: prefix, Group: "weir", StateInMemory: true, IgnoreSignals: true, CheckpointInterval: time.Second,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -80,6 +80,31 @@ func TestOtherClientsReadWhatWeirWritesAndTheOtherWayRound(t *testing.T) {
 		}
 	})
 	run(ctx, t, "read", brokers, registryURL, prefix, formats)
+	checkSubjects(t, registryURL, prefix, formats)
+}
+
+// checkSubjects checks that Weir has registered schemas under the names that the clients use: those of the topics with Config.Prefix.
+func checkSubjects(t *testing.T, registryURL, prefix string, formats []string) {
+	t.Helper()
+	checked := 0
+	for _, f := range formats {
+		if !strings.HasSuffix(f, "-registry") {
+			continue
+		}
+		subject := prefix + "out-" + f + "-value"
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, registryURL+"/subjects/"+subject+"/versions/latest", nil)
+		fatal(t, err)
+		response, err := http.DefaultClient.Do(request)
+		fatal(t, err)
+		response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			t.Errorf("subject %s: %s", subject, response.Status)
+		}
+		checked++
+	}
+	if checked == 0 {
+		t.Error("no format has a subject")
+	}
 }
 
 // checkCompatibility makes the registry refuse schemas that cannot read what is there, which is what the client for Node

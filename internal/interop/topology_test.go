@@ -52,8 +52,9 @@ func through[V any](value codec.Codec[V]) pass {
 	}
 }
 
-// topology returns a topology that passes all formats on, and their names, and the topic of the keys.
-func topology(tb testing.TB, prefix, registryURL string) (*stream.Topology, []string) {
+// topology returns a topology that passes all formats on, and their names, and the topic of the keys. Its topics are named without the
+// prefix of the application.
+func topology(tb testing.TB, registryURL string) (*stream.Topology, []string) {
 	tb.Helper()
 	client, err := registry.NewClient(registry.Config{URLs: secret.URLs(registryURL)})
 	fatal(tb, err)
@@ -93,10 +94,10 @@ func topology(tb testing.TB, prefix, registryURL string) (*stream.Topology, []st
 		"quix-events":         through[quix.Event](quix.Events(quix.Options{})),
 	}
 	t := stream.NewTopology()
-	through(codec.Bytes())(t, prefix+"in-keys", prefix+"out-keys")
+	through(codec.Bytes())(t, "in-keys", "out-keys")
 	names := slices.Sorted(maps.Keys(passes))
 	for _, name := range names {
-		passes[name](t, prefix+"in-"+name, prefix+"out-"+name)
+		passes[name](t, "in-"+name, "out-"+name)
 	}
 	return t, names
 }

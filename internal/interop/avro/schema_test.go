@@ -151,7 +151,7 @@ func (g *generator) record(t reflect.Type, depth int) *node {
 	g.Shuffle(len(n.fields), func(i, j int) { n.fields[i], n.fields[j] = n.fields[j], n.fields[i] })
 	for _, f := range n.fields {
 		if g.one(3) && !f.node.refersBack() && javaReadsDefault(f.node) {
-			f.initial = g.value(first(f.node), 1, true)
+			f.initial = g.value(f.node, 1, true)
 		}
 	}
 	n.recursive = slices.ContainsFunc(n.fields, func(f *field) bool { return f.node.refersBack() })
@@ -177,14 +177,6 @@ func javaReadsDefault(n *node) bool {
 		return !slices.ContainsFunc(n.fields, func(f *field) bool { return !javaReadsDefault(f.node) })
 	}
 	return true
-}
-
-// first returns the type that a default value has: of a union that of its first branch.
-func first(n *node) *node {
-	if n.kind == "union" {
-		return &node{kind: "union", branches: n.branches[:1]}
-	}
-	return n
 }
 
 // of returns a type for values of a Go type.

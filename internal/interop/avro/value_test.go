@@ -93,7 +93,9 @@ func (g *generator) value(n *node, depth int, plain bool) any {
 		return out
 	case "union":
 		branch := g.IntN(len(n.branches))
-		if null := slices.IndexFunc(n.branches, func(b *node) bool { return b.kind == "null" }); depth <= 0 && null >= 0 {
+		if plain {
+			branch = 0 // the only one that a default value has for certain
+		} else if null := slices.IndexFunc(n.branches, func(b *node) bool { return b.kind == "null" }); depth <= 0 && null >= 0 {
 			branch = null
 		}
 		return choice{branch, g.value(n.branches[branch], depth-1, plain)}

@@ -162,17 +162,18 @@ func (s *Timestamped[V]) Put(at int64, v V) (bool, error) {
 		}
 	default:
 		it := Timed[V]{At: at, Value: v, changed: true}
-		s.count(k, &it.Value, 1)
 		if i > 0 && k.items[i-1].At == at {
 			it.number = k.items[i-1].number + 1
 		}
 		if i == len(k.items) {
 			k.items = append(k.items, it)
+			s.count(k, &k.items[i].Value, 1) // in its place: the address of it would put it on the heap
 			s.dropBefore(k, s.watermark(k))
 		} else {
 			k.items = append(k.items, Timed[V]{})
 			copy(k.items[i+1:], k.items[i:])
 			k.items[i] = it
+			s.count(k, &k.items[i].Value, 1)
 		}
 		s.resize(e)
 	}

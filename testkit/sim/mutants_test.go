@@ -81,6 +81,7 @@ func short(problem string) string {
 		{"panic:", "panic"},
 		{"independent model", "independent model differs"},
 		{"the count of", "state without a changelog differs"},
+		{"although the disk was kept", "state without a changelog differs"},
 		{"not at rest", "input is not processed"},
 		{"no fault explains it", "unexplained error"},
 		{"opens the database", "database ahead of the offsets"},

@@ -26,7 +26,7 @@ var kept = []struct {
 	found    string
 	bug      string
 }{
-	{"two repartitions", 343, "output of lost tasks was committed with the next transaction", "commit what lost tasks have written"},
+	{"two repartitions", 515, "output of lost tasks was committed with the next transaction", "commit what lost tasks have written"},
 	{"merged", 123, "stopping failed when the last transaction was fenced", ""},
 	{"sliding", 475, "a worker whose offsets the group refused tried again and again, and let no time pass", "do not rest when the group refuses offsets"},
 	{"windows", 105422, "a process that had lost a task while restoring took back what its successor had committed", ""},

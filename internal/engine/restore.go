@@ -233,6 +233,27 @@ func (w *Worker) restored(ctx context.Context, t *task) error {
 	return nil
 }
 
+// unstarted reports whether a task is restored, and its start was given up in the middle: nothing is read that would begin it again.
+func (t *task) unstarted() bool { return t.state == restoring && len(t.restores) == 0 && !t.unclaimed }
+
+// startRestored starts the tasks with a start that was given up.
+func (w *Worker) startRestored(ctx context.Context) error {
+	if !w.unstarted {
+		return nil
+	}
+	w.unstarted = false
+	for _, t := range w.sortedTasks() {
+		if !t.unstarted() {
+			continue
+		}
+		if err := w.restored(ctx, t); err != nil {
+			w.unstarted = true // if the worker goes on
+			return err
+		}
+	}
+	return nil
+}
+
 // collect takes the records of a batch that count.
 func (r *restore) collect(b *broker.Batch, t *task) error {
 	key := append([]byte(nil), r.store.prefix...)

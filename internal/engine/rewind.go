@@ -140,6 +140,7 @@ func (w *Worker) goBack(ctx context.Context, cause error) error {
 		for _, f := range t.env.OnRewind {
 			f()
 		}
+		w.unstarted = w.unstarted || t.unstarted()
 		if t.state != running {
 			continue
 		}

@@ -51,7 +51,9 @@ type Worker struct {
 	claiming, strangers bool
 	// starting is set while tasks have positions to commit before they process anything.
 	starting bool
-	looked   time.Time
+	// unstarted is set while the start of restored tasks was given up, and is to be tried again.
+	unstarted bool
+	looked    time.Time
 	// comparedIDs is when the worker last compared the ids of topics.
 	comparedIDs time.Time
 	// replaced are the partitions of topics that were made anew while a task read them, until it is committed where the task goes
@@ -271,7 +273,7 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	if w.halted() {
 		return w.stepHalted(ctx, wait)
 	}
-	for _, due := range []func(context.Context) error{w.endRest, w.claimTasks, w.commitStarts, w.lookForStrangers, w.lookForReplaced} {
+	for _, due := range []func(context.Context) error{w.endRest, w.startRestored, w.claimTasks, w.commitStarts, w.lookForStrangers, w.lookForReplaced} {
 		if err := due(ctx); err != nil {
 			return false, err
 		}

@@ -39,6 +39,7 @@ var kept = []struct {
 		"sessions by partition", 1243, "a process that had lost a task took changes of its successor for ones that count, as nothing was committed when its restore began",
 		"keep what was restored before any offset was committed",
 	},
+	{"duplicates", 3473, "a task with a start that was given up, as another one was to go, was never started", ""},
 	{"interval join", 650, "a process that had lost a task wrote state of it before it had committed where the task begins", ""},
 }
 

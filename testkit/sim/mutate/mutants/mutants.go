@@ -1,6 +1,7 @@
 // Package mutants reads the list of deliberate bugs.
 //
-// A bug begins with a line "bug: name". Each of its edits is a line "in: file", the text that is there, a line of "=>", the
+// A bug begins with a line "bug: name". A line "model: same" says that the reference model has the bug too, so that only an
+// independent model finds it. Each of its edits is a line "in: file", the text that is there, a line of "=>", the
 // text that takes its place, and a line of "end". In that text MUTANT is true if the bug is switched on. Lines that begin
 // with # between bugs are comments.
 package mutants
@@ -13,8 +14,9 @@ import (
 
 // Mutant is a bug.
 type Mutant struct {
-	Name  string
-	Edits []Edit
+	Name    string
+	InModel bool // the reference model has it too
+	Edits   []Edit
 }
 
 // Edit is a place of a bug. Old is there once.
@@ -44,6 +46,8 @@ func Read(file string) ([]Mutant, error) {
 			*text += line + "\n"
 		case strings.HasPrefix(line, "bug: "):
 			bugs = append(bugs, Mutant{Name: strings.TrimPrefix(line, "bug: ")})
+		case line == "model: same" && len(bugs) > 0:
+			bugs[len(bugs)-1].InModel = true
 		case strings.HasPrefix(line, "in: ") && len(bugs) > 0:
 			edit = &Edit{File: strings.TrimPrefix(line, "in: ")}
 			text = &edit.Old

@@ -285,6 +285,11 @@ func (w *Worker) commitState(t *task, batch state.Batch) error {
 		if err := setOffset(batch, inputOffset, topic, offset); err != nil {
 			return err
 		}
+		if id := t.topicIDs[topic]; id != "" && !t.idsWritten {
+			if err := batch.Set(metaKey(topicIDRow, topic), []byte(id)); err != nil {
+				return err
+			}
+		}
 	}
 	if len(t.unlogged) > 0 {
 		t.kept = w.keptNow(t)
@@ -301,6 +306,7 @@ func (w *Worker) commitState(t *task, batch state.Batch) error {
 	if sync {
 		t.synced = now
 	}
+	t.idsWritten = true
 	for i := range t.stores {
 		t.stores[i].tookBack = false
 		t.stores[i].standing = t.stores[i].flushedStanding

@@ -21,6 +21,7 @@ const formatVersion = 1
 //	00 'e' <store>  greatest epoch in the store's changelog up to there, see epoch (16 bytes)
 //	00 'f' <store>  format of the store's rows (JSON of StoreFormat); databases of earlier versions do not have it
 //	00 'i' <topic>  next offset of the input that the state reflects (8 bytes, big endian)
+//	00 't' <topic>  id of the topic that this offset belongs to, if it is known
 //	00 'p' <store>  which input the store reflected when that was last said in its changelog, see standing (JSON)
 //	00 'o'          there while a restore goes on that had no committed offsets to compare changes with, see doubt.go
 //	00 'u'          the input that the stores without a changelog reflect, see keptState (uvarint length, JSON)
@@ -132,6 +133,18 @@ func (d *database) epoch(name string) (e epoch, err error) {
 	}
 	return epoch(value), nil
 }
+
+// topicID reads the id of the topic that the offset of an input belongs to; empty if it is not known.
+func (d *database) topicID(topic string) (string, error) {
+	id, err := d.backend.Get(nil, metaKey(topicIDRow, topic))
+	if errors.Is(err, state.ErrNotFound) {
+		return "", nil
+	}
+	return string(id), err
+}
+
+// topicIDRow is the kind of rows that hold the id of an input topic.
+const topicIDRow = 't'
 
 // Kinds of offsets.
 const (

@@ -192,6 +192,11 @@ func (w *Worker) restored(ctx context.Context, t *task) error {
 			if reflected, ok := t.reflected[topic]; ok && reflected >= offset {
 				continue
 			}
+			if id := t.topicIDs[topic]; id != "" && !t.uncommitted[topic] {
+				if err := b.Set(metaKey(topicIDRow, topic), []byte(id)); err != nil {
+					return err
+				}
+			}
 			if err := setOffset(b, inputOffset, topic, offset); err != nil {
 				return err
 			}

@@ -160,6 +160,9 @@ func (w *Worker) prepareFilter(t *task) (processedFilter, error) {
 
 // reflectedTopic returns the id of the input topic that the database reflects, empty if it is not known.
 func (t *task) reflectedTopic(topic string) (id string, err error) {
+	if id, err = t.database.topicID(topic); err != nil {
+		return "", err
+	}
 	for i := range t.stores {
 		standing, err := t.database.standing(t.stores[i].Name)
 		if err != nil {

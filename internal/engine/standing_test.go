@@ -463,3 +463,63 @@ func TestARestoreFindsWhatCameOfAFormerTopic(t *testing.T) {
 		}
 	})
 }
+
+// makeAnew deletes the topic of the orders and makes it anew, with n of them.
+func (c *cluster) makeAnew(n int) {
+	c.t.Helper()
+	c.broker.DeleteTopic(orders.Name())
+	if err := c.broker.CreateTopic(broker.TopicSpec{Name: orders.Name(), Partitions: 1, Replication: -1}); err != nil {
+		c.t.Fatal(err)
+	}
+	for i := range n {
+		c.order("north", 1, int64(i))
+	}
+}
+
+// A position that was committed before anything was processed is that of its topic: another one of the name is read from the start.
+func TestAStartPositionIsNotUsedInATopicThatWasMadeAnew(t *testing.T) {
+	bothGuarantees(t, func(t *testing.T, exactlyOnce bool) {
+		d := memoryDisk{}
+		c := newCluster(t, customers(), 1)
+		c.config.ExactlyOnce = exactlyOnce
+		for i := range 5 {
+			c.order("north", 1, int64(i))
+		}
+		if err := c.broker.DeleteRecords(broker.TopicPartition{Topic: orders.Name()}, 5); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // the second one finds what the first one has committed
+			p := c.mustStart(d)
+			c.settle(p)
+			p.abandon()
+		}
+		c.makeAnew(10)
+		c.broker.Forget(groupName)
+		c.settle(c.mustStart(d))
+		if diff := gocmp.Diff(each(2), c.lastTotals()); diff != "" {
+			t.Errorf("totals (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// A start behind lost input is committed, although there is nothing left to read: the next start does not meet the loss again.
+func TestAStartBehindLostInputIsCommitted(t *testing.T) {
+	bothGuarantees(t, func(t *testing.T, exactlyOnce bool) {
+		d := memoryDisk{}
+		c, p := ordersTaken(t, customers(), exactlyOnce, d)
+		p.mustClose()
+		for i := range 5 {
+			c.order("north", 1, int64(20+i))
+		}
+		if err := c.broker.DeleteRecords(broker.TopicPartition{Topic: orders.Name()}, 25); err != nil {
+			t.Fatal(err)
+		}
+		c.config.LostInput = engine.LostContinue
+		p = c.mustStart(d)
+		c.settle(p)
+		p.mustClose()
+		if got := c.broker.Committed(groupName)[broker.TopicPartition{Topic: orders.Name()}]; got != 25 {
+			t.Errorf("offset %d is committed, want 25", got)
+		}
+	})
+}

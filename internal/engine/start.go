@@ -35,7 +35,9 @@ func (w *Worker) start(ctx context.Context, t *task) error {
 		if err != nil {
 			return fmt.Errorf("task %s: %w", t.name, err)
 		}
-		lost = lost || ok
+		// A position behind lost input is committed even if no record follows: else each start would meet the loss again.
+		before, known := t.positions[tp.Topic]
+		lost = lost || ok || known && position != before
 		t.positions[tp.Topic] = position
 	}
 	t.committed = maps.Clone(t.positions)

@@ -61,6 +61,8 @@ type task struct {
 	purged map[string]int64
 	// topicIDs are the ids of the input topics, by topic, if the task has state.
 	topicIDs map[string]string
+	// idsWritten is set once the database has them.
+	idsWritten bool
 	// reflected are the next offsets that the database reflected when the task was opened, by topic. uncommitted are the topics
 	// without committed offsets, and unsure those of them with a last checkpoint that may be incomplete.
 	reflected           map[string]int64

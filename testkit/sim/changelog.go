@@ -19,7 +19,8 @@ type changelogRecord struct {
 const ownerHeader = "__owner__"
 
 // readChangelog reads the rows in a partition of a changelog as a restore from nothing does (internal/engine/owner.go and
-// changelog.go say how): records behind the claim of a later owner do not count, nor those of uncommitted input.
+// changelog.go say how): records behind the claim of a later owner do not count, nor those of uncommitted input. Those of topics that
+// were made anew since count.
 func (w *world) readChangelog(tp broker.TopicPartition) []changelogRecord {
 	committed := w.broker.Committed(groupName)
 	var rows []changelogRecord
@@ -40,7 +41,10 @@ func (w *world) readChangelog(tp broker.TopicPartition) []changelogRecord {
 					w.failf("%s at offset %d: %v", tp, r.Offset, err)
 				}
 				for topic, offset := range offsets {
-					topic, _, _ = strings.Cut(topic, "@") // topics of the simulation are never made anew
+					topic, id, _ := strings.Cut(topic, "@")
+					if id != "" && id != w.broker.TopicID(topic) {
+						continue // of a topic that was made anew since
+					}
 					input := broker.TopicPartition{Topic: topic, Partition: tp.Partition}
 					row.counts = row.counts && offset < committed[input]
 				}

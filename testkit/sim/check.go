@@ -40,7 +40,7 @@ func (w *world) checkOutcome() {
 }
 
 func (w *world) check() error {
-	outcome := Outcome{ExactlyOnce: w.config.engine.ExactlyOnce, Processed: w.processedBy}
+	outcome := Outcome{ExactlyOnce: w.config.engine.ExactlyOnce, Processed: w.processedBy, Losses: w.lossesOf}
 	outcome.Kept = len(w.members) == 1 && !w.diskLost
 	outcome.InOrder = w.atOnce && w.config.engine.AlignTimeout == 0
 	outcome.Read = func(topic string) [][]Record {
@@ -388,7 +388,7 @@ func (w *world) checkDatabase(p *process, dir string, b state.Backend) {
 	committed := w.broker.Committed(groupName)
 	for _, topic := range slices.Sorted(maps.Keys(c.inputs)) {
 		tp := broker.TopicPartition{Topic: topic, Partition: w.tasks()[i].partition}
-		if c.inputs[topic] > committed[tp] {
+		if c.inputs[topic] > committed[tp] && w.losing.gone[tp] == nil {
 			w.failf("%s opens the database of %s: it reflects %s up to offset %d, and %d is committed", p.name, dir, tp, c.inputs[topic], committed[tp])
 		}
 	}

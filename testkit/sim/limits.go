@@ -16,6 +16,9 @@ import (
 // limitSalt keeps all other meanings of a seed.
 const limitSalt = 13
 
+// lossSalt does so too.
+const lossSalt = 14
+
 // configureLimits makes limits small that are large in production, so that worlds cross them, and partitions many.
 func (w *world) configureLimits(r random, s *Simulation) {
 	c := &w.config

@@ -47,6 +47,8 @@ type process struct {
 	dead bool
 	// stopping asks it to end in order; finish then tells the workers.
 	stopping, finish bool
+	// failsOnLoss is set if the process is to end when input is lost.
+	failsOnLoss bool
 	// handling is set while the process acts on an event of the group.
 	handling bool
 	// err is why it ends on its own.
@@ -135,6 +137,7 @@ func (p *process) fail(err error) {
 func (p *process) connect() error {
 	w := p.world
 	config := w.config.engine
+	p.failsOnLoss = config.LostInput == engine.LostFail
 	config.OpenBackend, config.DestroyBackend, config.Globals = p.openBackend, p.destroyBackend, p.globals
 	config.Purge, config.PurgeInterval = w.purge, time.Second
 	var err error
@@ -314,6 +317,10 @@ func (w *world) judge(p *process, err error) {
 			w.errors++
 			return
 		}
+	}
+	if w.simulation.Loses && p.failsOnLoss && lostInput.MatchString(err.Error()) {
+		w.errors++
+		return
 	}
 	f := &w.config.faults
 	late := p.slept || f.jump+f.freeze+f.stall+f.outage > 0

@@ -29,5 +29,8 @@ func (w *world) readAll(tp broker.TopicPartition) []broker.Record {
 		}
 		records = append(purged[:len(purged):len(purged)], records...)
 	}
+	if gone := w.losing.gone[tp]; len(gone) > 0 {
+		records = append(gone[:len(gone):len(gone)], records...)
+	}
 	return records
 }

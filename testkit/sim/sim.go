@@ -48,6 +48,10 @@ type Simulation struct {
 	// close depends on the clock then, so the output and the state are not compared with the model: Check has to say whether
 	// the output is right, and is asked again, for a while, until it is.
 	Live bool
+	// Loses lets the world lose input: retention deletes records behind the committed offsets, and topics are made anew while no
+	// process runs. The seed chooses Config.OnLostInput. If that says to fail, processes end in the first act, and go on without the
+	// lost input in the second. Check takes the place of the model; topics of the input have all records that they ever held.
+	Loses bool
 	// NoPebble keeps state in memory always, and not in a Pebble database once in 20 runs.
 	NoPebble bool
 	// Trace is called with a line for everything that happens. It may be nil.
@@ -84,6 +88,8 @@ type Outcome struct {
 	Kept bool
 	// Read returns the committed records of a topic, by partition and in the order of their offsets.
 	Read func(topic string) [][]Record
+	// Losses returns which records of a topic may not have been processed, by partition.
+	Losses func(topic string) [][]Loss
 	// Processed returns the records of the tasks that read a topic, of all their inputs, by partition and in the final order
 	// of processing.
 	Processed func(topic string) [][]Processed

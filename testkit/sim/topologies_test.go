@@ -50,6 +50,8 @@ type topologyOf struct {
 	check func(sim.Outcome) error
 	// live says that windows close by the clock.
 	live bool
+	// loses says that input is lost.
+	loses bool
 }
 
 // order has a number of its own, so that no two records are equal.
@@ -218,7 +220,7 @@ func inputs(topics []string) func(*rand.Rand) []sim.Input {
 // simulation returns the simulation of a topology by its place in the list.
 func simulation(i int) *sim.Simulation {
 	t := topologies[i]
-	s := &sim.Simulation{Inputs: inputs(t.inputs), Faults: sim.AllFaults, Check: checkOf(t), Live: t.live}
+	s := &sim.Simulation{Inputs: inputs(t.inputs), Faults: sim.AllFaults, Check: checkOf(t), Live: t.live, Loses: t.loses}
 	s.Topology = t.build(s.Faulty)
 	if t.name == "skipping" {
 		s.Skip = func(err error) bool { return errors.Is(err, errPoison) }

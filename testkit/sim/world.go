@@ -47,6 +47,7 @@ type world struct {
 	dynamic []string
 	// purged are the records that were deleted from repartition topics.
 	purged        map[broker.TopicPartition][]broker.Record
+	losing        losing
 	allPartitions []broker.TopicPartition // sorted
 	changelogs    map[string]bool
 	allTasks      []task
@@ -214,6 +215,7 @@ func (w *world) configure() (members int) {
 		c.engine.LoadRecords = pick(r, 3, 3, 10)
 	}
 	w.configureLimits(newRandom(w.seed^limitSalt), s)
+	w.configureLosses(newRandom(w.seed^lossSalt), s)
 	w.tracef("seed %d: exactly once %v, Pebble %v, %d members, %d workers, %d partitions, %+v", w.seed, exactlyOnce, c.pebble, members, c.workers, c.partitions, c.faults)
 	return members
 }
@@ -310,7 +312,7 @@ func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
 		return true
 	})
 	skipped := h.world.simulation.Skip != nil && r.Message == "record skipped"
-	if r.Level >= slog.LevelError && !skipped {
+	if r.Level >= slog.LevelError && !skipped && !h.world.noteLoss(&r) {
 		h.world.failf("logged: %s", b.String())
 	} else {
 		h.world.tracef("log: %s", b.String())

@@ -23,6 +23,16 @@ func (b *Broker) TopicNames() []string {
 	return slices.Sorted(maps.Keys(b.topics))
 }
 
+// TopicID returns the id of a topic, or nothing if it does not exist.
+func (b *Broker) TopicID(name string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if t := b.topics[name]; t != nil {
+		return t.id
+	}
+	return ""
+}
+
 // Append appends a copy of records to tp, as one batch.
 func (b *Broker) Append(tp broker.TopicPartition, records ...broker.Record) error {
 	return b.locked(func() error {

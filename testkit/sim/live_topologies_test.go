@@ -25,6 +25,7 @@ func init() {
 		liveTopology("sessions before windows", sessionStage(1500*time.Millisecond), tumblingStage(5*time.Second)),
 		liveTopology("windows before sessions, in one task", inOneTask(tumblingStage(500*time.Millisecond)), inOneTask(sessionStage(time.Second)), tumblingStage(8*time.Second)),
 		liveTopology("results held back before windows", suppressedStage(2*time.Second), maxStage(9*time.Second)),
+		liveTopology("results held back before windows of all keys", suppressedStage(500*time.Millisecond), ofOneKey(maxStage(1*time.Second)), ofOneKey(maxStage(8*time.Second))),
 		liveTopology("windows of all keys behind windows", tumblingStage(2*time.Second), ofOneKey(tumblingStage(6*time.Second))),
 		liveTopology("windows of few keys behind sessions", sessionStage(1500*time.Millisecond), ofFewKeys(tumblingStage(time.Second)), ofOneKey(tumblingStage(5*time.Second))),
 		liveTopology("sessions of all keys behind windows", tumblingStage(time.Second), ofOneKey(sessionStage(2*time.Second)), tumblingStage(7*time.Second)),

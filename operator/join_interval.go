@@ -27,6 +27,7 @@ type Interval[K, V, R, W any] struct {
 	final       bool // whether records without a match wait
 	merge       func(ctx context.Context, left *weir.Record[K, V], right *weir.Record[K, R]) (W, error)
 	next        Receiver[K, W]
+	time        pacedTime
 	out         weir.Record[K, W]
 	// Here, not on the stack: arguments of functions escape.
 	leftRecord  weir.Record[K, V]
@@ -53,7 +54,7 @@ func NewInterval[K, V, R, W any](
 	before, after := d.Bounds()
 	j := &Interval[K, V, R, W]{
 		env: env, node: node, keys: newKeyEncoder(key, d.StoreName()), key: key, late: d.GraceMillis(), final: d.Final(),
-		merge: merge, next: next,
+		merge: merge, next: next, time: newPacedTime(env, node),
 		left:  side[V]{before: before, after: after, unmatched: unmatchedLeft},
 		right: side[R]{before: after, after: before, unmatched: unmatchedRight},
 	}
@@ -77,6 +78,10 @@ func NewInterval[K, V, R, W any](
 			}
 		}
 		return nil
+	})
+	j.time.onPace(env, node, func(millis int64) error {
+		_, err := j.advance(millis)
+		return err
 	})
 	for _, hasDue := range j.emitsLater() {
 		env.OnHold(node, func(reached int64) (int64, error) {
@@ -235,7 +240,7 @@ func receive[K, V, R, W, M, O any](
 		j.env.skipNullKey(j.node)
 		return nil
 	}
-	late, failed := j.advance(r.Millis)
+	late, failed := j.advance(j.time.reach(r.Millis))
 	if failed != nil && IsFatal(failed) {
 		return failed
 	}

@@ -15,9 +15,10 @@ type waiting[K, V, R, W any] struct {
 	*AsOf[K, V, R, W]
 	nearest bool
 	key     codec.Codec[K]
-	// left are the records that wait. Its watermark is the greatest time of both sides.
+	// left are the records that wait. Its watermark is the greatest time of both sides, within their pace.
 	left *state.Timestamped[Held[V]]
 	null nullRule[V]
+	time pacedTime
 	due  []state.Timed[Held[V]] // scratch
 	held weir.Record[K, V]      // scratch
 }
@@ -31,7 +32,11 @@ func newWaiting[K, V, R, W any](a *AsOf[K, V, R, W], d join.AsOf, key codec.Code
 	if err != nil {
 		return nil, err
 	}
-	w := &waiting[K, V, R, W]{AsOf: a, nearest: d.Direction() == join.Nearest, key: key, left: waiters, null: newNullRule(left)}
+	w := &waiting[K, V, R, W]{AsOf: a, nearest: d.Direction() == join.Nearest, key: key, left: waiters, null: newNullRule(left), time: newPacedTime(a.env, a.node)}
+	w.time.onPace(a.env, a.node, func(millis int64) error {
+		_, err := w.advance(millis)
+		return err
+	})
 	a.env.OnIdle(a.node, func(millis int64) error {
 		a.env.Enter(a.node)
 		// Not if there is nothing to do: the input may be silent before old records come.
@@ -141,7 +146,7 @@ func (w *waiting[K, V, R, W]) find(at int64) (match *state.Timed[Held[R]], open 
 }
 
 func (w *waiting[K, V, R, W]) receiveLeft(key []byte, r *weir.Record[K, V]) error {
-	reached, err := w.advance(r.Millis)
+	reached, err := w.advance(w.time.reach(r.Millis))
 	if err != nil {
 		return err
 	}
@@ -166,7 +171,7 @@ func (w *waiting[K, V, R, W]) receiveLeft(key []byte, r *weir.Record[K, V]) erro
 
 func (w *waiting[K, V, R, W]) receiveRight(key []byte, r *weir.Record[K, R]) error {
 	// First those that cannot match it any more: they would have been emitted before, had their time come before.
-	_, failed := w.advance(r.Millis)
+	_, failed := w.advance(w.time.reach(r.Millis))
 	if failed != nil && IsFatal(failed) {
 		return failed
 	}

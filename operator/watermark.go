@@ -46,6 +46,33 @@ func (e *Env) OnPace(node int, f func(pace int64) error) {
 	e.Paces = append(e.Paces, Timed[func(int64) error]{node, f})
 }
 
+// pacedTime is the event time of a join: the greatest time of a record, within the pace of the input.
+type pacedTime struct{ pace, latest int64 }
+
+func newPacedTime(env *Env, node int) pacedTime {
+	pace, _ := env.firstPace(node)
+	return pacedTime{pace, state.NoTime}
+}
+
+// reach lets the time go on to that of a record, and returns the time that counts.
+func (t *pacedTime) reach(millis int64) int64 {
+	t.latest = max(t.latest, millis)
+	return min(t.latest, t.pace)
+}
+
+// onPace registers a function that is called with the time that counts, when the pace has moved.
+func (t *pacedTime) onPace(env *Env, node int, advance func(millis int64) error) {
+	env.OnPace(node, func(pace int64) error {
+		t.pace = pace
+		if t.latest == state.NoTime { // since the start, or since the store went back
+			return nil
+		}
+		env.Enter(node)
+		return advance(min(t.latest, t.pace))
+	})
+	env.OnRewind = append(env.OnRewind, func() { *t = newPacedTime(env, node) })
+}
+
 // firstPace returns the pace of the input of a node before anything is known of it.
 func (e *Env) firstPace(node int) (pace int64, paced bool) {
 	if e.Paced == nil || !e.Paced(node) {

@@ -119,6 +119,29 @@ func TestDiffSeesOtherOperatorsAndNumbersOfPartitions(t *testing.T) {
 	}
 }
 
+// A store that loses its changelog loses its content, and one that gets another type without a changelog is seen too.
+func TestDiffSeesThatAStoreHasNoChangelog(t *testing.T) {
+	declare := func(h store.Handle[*store.Cell[string]]) stream.Inventory {
+		t := stream.NewTopology()
+		t.From(in).MapState(h, first)
+		return t.Inventory()
+	}
+	cell := store.NewCell[string]("c")
+	logged, unlogged := declare(cell), declare(cell.WithoutChangelog())
+	changes := stream.Diff(logged, unlogged)
+	if len(changes) != 2 || changes[0].Kind != stream.StateOrphaned || !strings.Contains(changes[0].Note, "has no changelog") ||
+		changes[1].Kind != stream.StateNew || changes[1].Topic != "in/c" || logged.Fingerprint() == unlogged.Fingerprint() {
+		t.Errorf("changes: %v", changes)
+	}
+	if changes := stream.Diff(unlogged, unlogged); len(changes) > 0 {
+		t.Errorf("changes from a topology to itself: %v", changes)
+	}
+	retyped := declare(store.NewCell[string]("c").WithCodec(codec.JSON[string]()).WithoutChangelog())
+	if changes := stream.Diff(unlogged, retyped); len(changes) != 1 || changes[0].Kind != stream.StateRetyped || changes[0].Topic != "in/c" {
+		t.Errorf("changes: %v", changes)
+	}
+}
+
 type (
 	oldState struct{ N int }
 	newState struct{ N int }

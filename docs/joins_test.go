@@ -30,7 +30,7 @@ func Example_joins() {
 	t := stream.NewTopology()
 	trades, quotes := t.From(topic("trades")), t.From(topic("quotes"))
 
-	trades.JoinAsOf(quotes, join.Grace(time.Hour), func(trade, quote string) string {
+	trades.JoinAsOf(quotes, join.AsOf{}.Grace(time.Hour), func(trade, quote string) string {
 		return trade + " at " + quote
 	}).To(results)
 
@@ -43,7 +43,7 @@ func Example_leftJoins() {
 	t := stream.NewTopology()
 	trades, quotes := t.From(topic("trades")), t.From(topic("quotes"))
 
-	d := join.Grace(time.Hour).Tolerance(2 * time.Second)
+	d := join.AsOf{}.Grace(time.Hour).Tolerance(2 * time.Second)
 	trades.LeftJoinAsOf(quotes, d, func(trade string, quote *string) string {
 		return trade + " at " + orNone(quote)
 	}).To(results)
@@ -104,8 +104,8 @@ func Example_mergedRows() {
 	merged := stream.NewTopic("merged", codec.String(), row.JSON())
 	distinct := stream.NewTopic("distinct", codec.String(), row.JSON())
 
-	trades.LeftJoinAsOf(quotes, join.Grace(time.Hour), row.MergeKeepLeft).To(merged)
-	trades.JoinAsOfRecord(quotes, join.Grace(time.Hour).Name("distinct"), mergeDistinct).To(distinct)
+	trades.LeftJoinAsOf(quotes, join.AsOf{}.Grace(time.Hour), row.MergeKeepLeft).To(merged)
+	trades.JoinAsOfRecord(quotes, join.AsOf{}.Grace(time.Hour).Name("distinct"), mergeDistinct).To(distinct)
 }
 
 func mergeDistinct(_ context.Context, trade weir.Record[string, row.Row], quote stream.Matched[row.Row]) (row.Row, error) {
@@ -150,7 +150,7 @@ func Example_lookups() {
 		return p
 	}).To(completed)
 
-	hurried := join.Limit(cached, join.Limits{Timeout: 2 * time.Second, Tries: 5, Patience: 10 * time.Minute})
+	hurried := join.Limit(cached, join.Limits{Timeout: 2 * time.Second, Tries: 5, MaxOutage: 10 * time.Minute})
 
 	_ = hurried
 

@@ -33,12 +33,8 @@ type AsOf struct {
 	hasTolerance bool
 }
 
-// Grace defines an as-of join that keeps right records until a record of the same key is d later. The latest right
-// record of a key is kept for as long as no other comes.
-func Grace(d time.Duration) AsOf { return AsOf{}.Grace(d) }
-
 // Grace sets for how long a right record is kept after the latest one of its key. One that comes when it is older than
-// that is late: it is counted and not kept.
+// that is late: it is counted and not kept. The latest right record of a key is kept for as long as no other comes.
 func (a AsOf) Grace(d time.Duration) AsOf {
 	a.grace, a.graceSet = d, true
 	return a

@@ -58,7 +58,7 @@ type Buffer struct {
 
 // Buffered makes joins of lookup keep each record without a row for a time, in a store of the task that survives restarts. It is
 // looked up again, together with all others of its message key that wait, when a later record of that key finds its row, and a
-// last time when the wait is over, past all caches ([Fresh]). Then it goes the way of records without a row: JoinLookup drops it,
+// last time when the wait is over, past all caches ([BypassCache]). Then it goes the way of records without a row: JoinLookup drops it,
 // and LeftJoinLookup emits it.
 //
 // The wait is measured by the clock of the machine from the arrival of the record, not by event time, and goes on

@@ -82,12 +82,12 @@ func (c *Cache[Q, R]) waits() Limits { return waits(c.lookup) }
 func (c *Cache[Q, R]) buffered() (Buffer, func(*R) bool, bool) { return BufferOf(c.lookup) }
 
 // Lookup implements [Lookup]. The time is taken once for all queries. A query that another call is asking waits for
-// that answer, for up to a second. With a [Fresh] context all queries are asked.
+// that answer, for up to a second. With a [BypassCache] context all queries are asked.
 func (c *Cache[Q, R]) Lookup(ctx context.Context, queries []Q, found []*R) error {
 	if c.ttl < 0 {
 		return c.lookup.Lookup(ctx, queries, found)
 	}
-	fresh := IsFresh(ctx)
+	fresh := BypassesCache(ctx)
 	return c.answer(ctx, queries, found, !fresh, !fresh)
 }
 

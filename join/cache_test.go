@@ -168,7 +168,7 @@ func TestACacheAsksAgainWithAFreshContext(t *testing.T) {
 	n := &numbers{}
 	c := join.Cached(n, join.CacheConfig{})
 	ask(t, c, "n1")
-	if err := c.Lookup(join.Fresh(t.Context()), []string{"n1"}, make([]*int, 1)); err != nil || len(n.asked) != 2 {
+	if err := c.Lookup(join.BypassCache(t.Context()), []string{"n1"}, make([]*int, 1)); err != nil || len(n.asked) != 2 {
 		t.Error(err, n.asked)
 	}
 }
@@ -310,7 +310,7 @@ func BenchmarkCache(b *testing.B) {
 
 func TestLimitsAreThoseOfWhatIsAsked(t *testing.T) {
 	rows := join.LookupFunc[int, string](func(context.Context, []int, []*string) error { return nil })
-	want := join.Limits{Timeout: time.Second, Tries: 7, Patience: time.Minute}
+	want := join.Limits{Timeout: time.Second, Tries: 7, MaxOutage: time.Minute}
 	limited := join.Limit(rows, want)
 	for name, lookup := range map[string]join.Lookup[int, string]{
 		"itself": limited, "cached": join.Cached(limited, join.CacheConfig{}), "with a default": join.WithDefault(limited, ""),

@@ -1,6 +1,6 @@
 // Package join says how streams are joined. Streams themselves are joined by the methods of stream.Stream:
 //
-//	priced := trades.JoinAsOf(quotes, join.Grace(time.Hour), func(t Trade, q Quote) Priced {
+//	priced := trades.JoinAsOf(quotes, join.AsOf{}.Grace(time.Hour), func(t Trade, q Quote) Priced {
 //		return Priced{t, q.Mid()}
 //	})
 //

@@ -51,9 +51,9 @@ func orNone(v *string) string {
 	return *v
 }
 
-func ExampleGrace() {
+func ExampleAsOf_Grace() {
 	show(func(trades, quotes stream.Stream[string, string]) stream.Stream[string, string] {
-		return trades.JoinAsOf(quotes, join.Grace(time.Hour), func(trade, quote string) string {
+		return trades.JoinAsOf(quotes, join.AsOf{}.Grace(time.Hour), func(trade, quote string) string {
 			return trade + " at " + quote
 		})
 	}, trade(0, "100"), quote(1, "9.5"), trade(2, "200"), quote(3, "9.6"), trade(3, "300"))
@@ -65,7 +65,7 @@ func ExampleGrace() {
 // A trade is joined with a quote of the last two seconds, or with none.
 func ExampleAsOf_Tolerance() {
 	show(func(trades, quotes stream.Stream[string, string]) stream.Stream[string, string] {
-		d := join.Grace(time.Hour).Tolerance(2 * time.Second)
+		d := join.AsOf{}.Grace(time.Hour).Tolerance(2 * time.Second)
 		return trades.LeftJoinAsOf(quotes, d, func(trade string, quote *string) string {
 			return trade + " at " + orNone(quote)
 		})
@@ -78,7 +78,7 @@ func ExampleAsOf_Tolerance() {
 // A trade waits for the next quote, for a minute at most.
 func ExampleAsOf_Forward() {
 	show(func(trades, quotes stream.Stream[string, string]) stream.Stream[string, string] {
-		d := join.Grace(time.Hour).Tolerance(time.Minute).Forward()
+		d := join.AsOf{}.Grace(time.Hour).Tolerance(time.Minute).Forward()
 		return trades.JoinAsOf(quotes, d, func(trade, quote string) string { return trade + " before " + quote })
 	}, quote(1, "9.5"), trade(3, "100"), quote(5, "9.6"))
 	// Output:
@@ -87,7 +87,7 @@ func ExampleAsOf_Forward() {
 
 func ExampleAsOf_Nearest() {
 	show(func(trades, quotes stream.Stream[string, string]) stream.Stream[string, string] {
-		d := join.Grace(time.Hour).Tolerance(time.Minute).Nearest()
+		d := join.AsOf{}.Grace(time.Hour).Tolerance(time.Minute).Nearest()
 		return trades.JoinAsOf(quotes, d, func(trade, quote string) string { return trade + " near " + quote })
 	}, quote(1, "9.5"), trade(4, "100"), quote(5, "9.6"))
 	// Output:

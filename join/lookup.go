@@ -49,14 +49,14 @@ type Limits struct {
 	// LookupTimeout.
 	Timeout time.Duration
 	// Tries is how often one query, asked alone, may find no answer in time while others are answered; then that is an
-	// error of its record and goes to the error policy, as a [*StuckError]. Whether others are answered is found out by
-	// asking the one that was answered last again, or the next one, with a [Fresh] context. 0 means LookupTries, less
+	// error of its record and goes to the error policy, as a [*LookupTimeoutError]. Whether others are answered is found out by
+	// asking the one that was answered last again, or the next one, with a [BypassCache] context. 0 means LookupTries, less
 	// than 0 any number.
 	Tries int
-	// Patience is how long the lookup may answer nothing at all; then each record that waits for it goes to the error
-	// policy, as a [*StuckError], after one more call, until there is an answer again. 0 means for ever: no outage loses
+	// MaxOutage is how long the lookup may answer nothing at all; then each record that waits for it goes to the error
+	// policy, as a [*LookupTimeoutError], after one more call, until there is an answer again. 0 means for ever: no outage loses
 	// a record.
-	Patience time.Duration
+	MaxOutage time.Duration
 }
 
 // Limit sets limits for the joins of a lookup, and of the lookups that [Cached] and [WithDefault] make of it. A lookup of another kind
@@ -99,10 +99,10 @@ func LimitsOf[Q, R any](lookup Lookup[Q, R]) Limits {
 	return limits
 }
 
-// StuckError says that a record waits no longer for a lookup: [Limits] forbid it. It wraps the error of the last call.
-type StuckError struct {
+// LookupTimeoutError says that a record waits no longer for a lookup: [Limits] forbid it. It wraps the error of the last call.
+type LookupTimeoutError struct {
 	// Tries is how often the query has found no answer while others did. 0 means that nothing was answered for as long as
-	// Limits.Patience allows.
+	// Limits.MaxOutage allows.
 	Tries int
 	// Waited is how long nothing was answered.
 	Waited time.Duration
@@ -110,24 +110,24 @@ type StuckError struct {
 }
 
 // Error says which limit it was.
-func (e *StuckError) Error() string {
+func (e *LookupTimeoutError) Error() string {
 	if e.Tries > 0 {
 		return fmt.Sprintf("a lookup has not answered this query %d times, while it answers others: %v", e.Tries, e.Err)
 	}
-	return fmt.Sprintf("a lookup has not answered for %v, which is as long as Limits.Patience allows: %v", e.Waited.Round(time.Millisecond), e.Err)
+	return fmt.Sprintf("a lookup has not answered for %v, which is as long as Limits.MaxOutage allows: %v", e.Waited.Round(time.Millisecond), e.Err)
 }
 
 // Unwrap returns Err.
-func (e *StuckError) Unwrap() error { return e.Err }
+func (e *LookupTimeoutError) Unwrap() error { return e.Err }
 
 // fresh is the key of a context.
 type fresh struct{}
 
-// Fresh returns a context for a call that needs the answer of the system itself: caches pass the query on.
-func Fresh(ctx context.Context) context.Context { return context.WithValue(ctx, fresh{}, true) }
+// BypassCache returns a context for a call that needs the answer of the system itself: caches pass the query on.
+func BypassCache(ctx context.Context) context.Context { return context.WithValue(ctx, fresh{}, true) }
 
-// IsFresh reports whether ctx comes of [Fresh].
-func IsFresh(ctx context.Context) bool { return ctx.Value(fresh{}) != nil }
+// BypassesCache reports whether ctx comes of [BypassCache].
+func BypassesCache(ctx context.Context) bool { return ctx.Value(fresh{}) != nil }
 
 // WithDefault returns a lookup that finds row where lookup finds none.
 func WithDefault[Q, R any](lookup Lookup[Q, R], row R) Lookup[Q, R] {

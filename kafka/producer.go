@@ -76,7 +76,7 @@ func (p *Producer) Send[K, V any](ctx context.Context, topic Topic[K, V], record
 		p.partitions[name] = info.Partitions
 	}
 	env := &operator.Env{Context: ctx, Logger: slog.New(slog.DiscardHandler)}
-	sink := operator.NewSink(env, 0, name, topic.KeyCodec(), topic.ValueCodec(), &producerOutput{p, ctx, name})
+	sink := operator.NewTopicWriter(env, 0, name, topic.KeyCodec(), topic.ValueCodec(), &producerOutput{p, ctx, name})
 	for i := range records {
 		if err := sink.Receive(&records[i]); err != nil {
 			return fmt.Errorf("send to topic %q: record %d: %w", name, i, err)

@@ -23,14 +23,14 @@ type Dynamic[K, V any] struct {
 	key      codec.Codec[K]
 	value    codec.Codec[V]
 	template TopicTemplate
-	sinks    map[string]*Sink[K, V]
+	sinks    map[string]*TopicWriter[K, V]
 }
 
 // NewDynamic returns a sink that writes to the topics that topic names, with the given codecs.
 func NewDynamic[K, V any](
 	env *Env, node int, topic func(context.Context, *weir.Record[K, V]) (string, error), key codec.Codec[K], value codec.Codec[V], template TopicTemplate,
 ) *Dynamic[K, V] {
-	return &Dynamic[K, V]{env: env, node: node, topic: topic, key: key, value: value, template: template, sinks: map[string]*Sink[K, V]{}}
+	return &Dynamic[K, V]{env: env, node: node, topic: topic, key: key, value: value, template: template, sinks: map[string]*TopicWriter[K, V]{}}
 }
 
 // Receive implements [Receiver].
@@ -46,7 +46,7 @@ func (d *Dynamic[K, V]) Receive(r *weir.Record[K, V]) error {
 		if err != nil {
 			return err
 		}
-		sink = NewSink(d.env, d.node, topic, d.key, d.value, output)
+		sink = NewTopicWriter(d.env, d.node, topic, d.key, d.value, output)
 		d.sinks[name] = sink
 	}
 	return sink.Receive(r)

@@ -107,9 +107,9 @@ func (c *goldenJoin) topology() *stream.Topology {
 	interval := join.Within(ms(c.Backward), ms(c.Forward)).Grace(ms(c.Grace))
 	switch c.Kind + " " + c.How {
 	case "asof inner":
-		out = left.JoinAsOf(right, join.Grace(ms(c.Grace)), merging[R, R](c.OnMerge))
+		out = left.JoinAsOf(right, join.AsOf{}.Grace(ms(c.Grace)), merging[R, R](c.OnMerge))
 	case "asof left":
-		out = left.LeftJoinAsOf(right, join.Grace(ms(c.Grace)), merging[R, *R](c.OnMerge))
+		out = left.LeftJoinAsOf(right, join.AsOf{}.Grace(ms(c.Grace)), merging[R, *R](c.OnMerge))
 	case "interval inner":
 		out = left.JoinInterval(right, interval, merging[R, R](c.OnMerge))
 	case "interval left":

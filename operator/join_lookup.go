@@ -216,7 +216,7 @@ func (l *Lookup[K, V, Q, R, W]) ask() error {
 	parent := l.env.StepContext()
 	ctx := l.deadline.of(parent)
 	if l.fresh {
-		ctx = join.Fresh(ctx)
+		ctx = join.BypassCache(ctx)
 	}
 	var err error
 	if to-from > 1 {
@@ -292,12 +292,12 @@ func (l *Lookup[K, V, Q, R, W]) wait(alone bool, err error) error {
 	if alone {
 		l.late++
 	}
-	stuck := &join.StuckError{Waited: now.Sub(l.since), Err: err}
+	stuck := &join.LookupTimeoutError{Waited: now.Sub(l.since), Err: err}
 	switch {
 	case alone && l.limits.Tries > 0 && l.late >= l.limits.Tries && l.answersOthers():
 		stuck.Tries = l.late
 		l.since = time.Time{}
-	case l.limits.Patience <= 0 || stuck.Waited < l.limits.Patience:
+	case l.limits.MaxOutage <= 0 || stuck.Waited < l.limits.MaxOutage:
 		return nil
 	}
 	l.giveUp()
@@ -315,7 +315,7 @@ func (l *Lookup[K, V, Q, R, W]) answersOthers() bool {
 		return false
 	}
 	ctx := l.deadline.of(l.env.StepContext())
-	if l.call(join.Fresh(ctx), []Q{query}, make([]*R, 1)) == nil {
+	if l.call(join.BypassCache(ctx), []Q{query}, make([]*R, 1)) == nil {
 		return true
 	}
 	l.deadline.end()

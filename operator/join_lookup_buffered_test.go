@@ -36,7 +36,7 @@ type configurations struct {
 
 func (c *configurations) Lookup(ctx context.Context, queries []string, found []*string) error {
 	c.asked++
-	if join.IsFresh(ctx) {
+	if join.BypassesCache(ctx) {
 		c.fresh++
 	}
 	if c.err != nil {

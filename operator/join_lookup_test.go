@@ -230,7 +230,7 @@ func TestAQueryThatNeverFindsAnAnswerIsGivenUp(t *testing.T) {
 		{[]string{"a", "hole"}, join.Limits{Tries: 1}, []int64{1}, 2},
 		{[]string{"a", "hole"}, join.Limits{Tries: -1}, nil, 100},
 		{[]string{"hole"}, join.Limits{}, nil, 100}, // nothing else was ever answered: this looks like an outage
-		{[]string{"hole"}, join.Limits{Patience: 9 * time.Second}, []int64{0}, 10},
+		{[]string{"hole"}, join.Limits{MaxOutage: 9 * time.Second}, []int64{0}, 10},
 		{[]string{"a", "hole", "hole", "hole", "d"}, join.Limits{}, []int64{1, 2, 3}, 9},
 	} {
 		l := newLimitedLookupTask(t.Context(), false, c.limits)
@@ -240,7 +240,7 @@ func TestAQueryThatNeverFindsAnAnswerIsGivenUp(t *testing.T) {
 			t.Errorf("%v %+v: took %d tries, %v: %s", c.values, c.limits, took, err, diff)
 		}
 		for _, err := range l.failures {
-			if stuck, ok := errors.AsType[*join.StuckError](err); !ok || (stuck.Tries > 0) != (c.limits.Patience == 0) || !errors.Is(err, context.DeadlineExceeded) {
+			if stuck, ok := errors.AsType[*join.LookupTimeoutError](err); !ok || (stuck.Tries > 0) != (c.limits.MaxOutage == 0) || !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("%v: %v", c.values, err)
 			}
 		}
@@ -260,7 +260,7 @@ func TestAnOutageOfALookupLosesNothingUnlessThereIsALimit(t *testing.T) {
 		if failed, took, err := l.settleFor(1000); failed != nil || took != 1000 || err == nil {
 			t.Errorf("%v: %v failed after %d", away, failed, took)
 		}
-		l = newLimitedLookupTask(t.Context(), false, join.Limits{Patience: time.Minute})
+		l = newLimitedLookupTask(t.Context(), false, join.Limits{MaxOutage: time.Minute})
 		l.receive("a", "b")
 		l.err = away
 		if failed, took, err := l.settleFor(1000); len(failed) != 2 || took != 61 || err != nil {

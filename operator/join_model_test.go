@@ -258,7 +258,7 @@ func joinCase(t *testing.T, seed uint64) bool {
 			direction: join.Direction(random.IntN(3)), left: chance(2), duplicates: chance(2), grace: grace,
 			tolerance: math.MaxInt64 / 4, reached: math.MinInt64,
 		}
-		d := join.Grace(ms(grace))
+		d := join.AsOf{}.Grace(ms(grace))
 		if a.direction != join.Backward || chance(2) {
 			a.tolerance = random.Int64N(20)
 			d = d.Tolerance(ms(a.tolerance))

@@ -1,95 +1,46 @@
 package operator
 
 import (
+	"context"
+	"fmt"
+
 	"github.com/weirstreams/weir"
-	"github.com/weirstreams/weir/codec"
-	"github.com/weirstreams/weir/internal/murmur2"
-	"github.com/weirstreams/weir/internal/raw"
+	"github.com/weirstreams/weir/sink"
 )
 
-// Sink encodes records and writes them to a topic. The partition is the one that the Java client would choose for the
-// key; records with a null key go to the partition of the empty key.
-type Sink[K, V any] struct {
-	env          *Env
-	node         int
-	key          codec.Codec[K]
-	value        codec.Codec[V]
-	keyNull      nullRule[K]
-	valueNull    nullRule[V]
-	keyContext   codec.Context
-	valueContext codec.Context
-	output       Output
-	partitions   int32
-	buffer       []byte
-	record       raw.Record
-	write        *Write[K, V] // nil if what comes is what is written
-	out          weir.Record[K, V]
+// Drain is the part of a [sink.Writer] that has nothing to do with the type of the records.
+type Drain interface {
+	Flush(ctx context.Context) error
+	Full() bool
+	Discard()
+	Close() error
 }
 
-// NewSink returns a sink that writes to output, the topic of that name.
-func NewSink[K, V any](env *Env, node int, topic string, key codec.Codec[K], value codec.Codec[V], output Output) *Sink[K, V] {
-	return &Sink[K, V]{
-		env: env, node: node, key: key, value: value, output: output, partitions: output.Partitions(),
-		keyNull: newNullRule(key), valueNull: newNullRule(value),
-		keyContext:   codec.Context{Topic: topic, Part: codec.Key},
-		valueContext: codec.Context{Topic: topic, Part: codec.Value},
-	}
+// TaskDrain is the drain of a node.
+type TaskDrain struct {
+	Drain
+	Node int
+}
+
+// Sink hands records to a writer.
+type Sink[K, V any] struct {
+	env    *Env
+	node   int
+	writer sink.Writer[K, V]
+}
+
+// NewSink returns an operator that hands records to writer, which is flushed before each checkpoint.
+func NewSink[K, V any](env *Env, node int, writer sink.Writer[K, V]) *Sink[K, V] {
+	env.Drains = append(env.Drains, TaskDrain{writer, node})
+	return &Sink[K, V]{env, node, writer}
 }
 
 // Receive implements [Receiver].
-func (s *Sink[K, V]) Receive(r *weir.Record[K, V]) error {
-	s.env.Enter(s.node)
-	partition := int32(-1)
-	var err error
-	if s.write != nil {
-		if r, partition, err = s.override(r); err != nil {
-			return err
-		}
+func (x *Sink[K, V]) Receive(r *weir.Record[K, V]) error {
+	x.env.Enter(x.node)
+	if err := x.writer.Add(x.env.Context, r); err != nil {
+		return fmt.Errorf("add to the sink: %w", err)
 	}
-	out := &s.record
-	// The capacity is cut, so that a codec that appends does not write into the headers of the input.
-	*out = raw.Record{Headers: r.Headers[:len(r.Headers):len(r.Headers)], Millis: r.Millis}
-	buffer := s.buffer[:0]
-	hasKey := !r.KeyNull && !s.keyNull.is(r.Key)
-	if hasKey {
-		s.keyContext.Headers = out.Headers
-		if buffer, err = s.key.Append(buffer, &s.keyContext, r.Key); err != nil {
-			return codecError(codec.Key, true, err)
-		}
-		if s.keyNull.encoded(&s.keyContext, buffer) {
-			hasKey, buffer, s.keyContext.Headers = false, buffer[:0], out.Headers
-		}
-		out.Headers = s.keyContext.Headers
-	}
-	end := len(buffer)
-	hasValue := !r.ValueNull && !s.valueNull.is(r.Value)
-	if hasValue {
-		s.valueContext.Headers = out.Headers
-		if buffer, err = s.value.Append(buffer, &s.valueContext, r.Value); err != nil {
-			return codecError(codec.Value, true, err)
-		}
-		if s.valueNull.encoded(&s.valueContext, buffer[end:]) {
-			hasValue, buffer, s.valueContext.Headers = false, buffer[:end], out.Headers
-		}
-		out.Headers = s.valueContext.Headers
-	}
-	s.buffer = buffer
-	// An empty slice of the buffer is empty and not null, which a nil one would be.
-	if hasKey {
-		out.Key = nonNil(buffer[:end:end])
-	}
-	if hasValue {
-		out.Value = nonNil(buffer[end:])
-	}
-	if partition < 0 {
-		partition = murmur2.Partition(out.Key, s.partitions)
-	}
-	return s.output.Append(partition, out)
-}
-
-func nonNil(b []byte) []byte {
-	if b == nil {
-		return []byte{}
-	}
-	return b
+	x.env.Outputs++
+	return nil
 }

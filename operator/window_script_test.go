@@ -216,7 +216,7 @@ func aggregate[A, R any](s script, a window.Aggregator[int, A, R]) {
 		final = final.EveryTime(time.Duration(s.number(n)) * time.Millisecond)
 	}
 	if n, ok := s.option("when"); ok {
-		final = final.When(func(r R) bool { return size(r) >= s.number(n) })
+		final = final.EmitWhen(func(r R) bool { return size(r) >= s.number(n) })
 	}
 	current.Current().Map(text).To(scriptCurrent)
 	final.Final().Map(text).To(scriptFinal)

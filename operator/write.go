@@ -21,10 +21,10 @@ type Write[K, V any] struct {
 }
 
 // Override makes the sink write something else than it gets.
-func (s *Sink[K, V]) Override(w Write[K, V]) { s.write = &w }
+func (s *TopicWriter[K, V]) Override(w Write[K, V]) { s.write = &w }
 
 // override returns the record to write and its partition, or -1 if that is for the key to say.
-func (s *Sink[K, V]) override(r *weir.Record[K, V]) (*weir.Record[K, V], int32, error) {
+func (s *TopicWriter[K, V]) override(r *weir.Record[K, V]) (*weir.Record[K, V], int32, error) {
 	w := s.write
 	s.out = *r
 	seen := *r

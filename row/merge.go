@@ -14,7 +14,7 @@ type Side interface{ Row | *Row }
 // has. Of a column that both have, the left value counts. It fits all joins of streams and tables of rows, inner, left,
 // right and outer:
 //
-//	trades.LeftJoinAsOf(quotes, join.Grace(time.Hour), row.MergeKeepLeft)
+//	trades.LeftJoinAsOf(quotes, join.AsOf{}.Grace(time.Hour), row.MergeKeepLeft)
 func MergeKeepLeft[L, R Side](left L, right R) Row { return merged(sideRow(right), sideRow(left)) }
 
 // MergeKeepRight is MergeKeepLeft the other way round: the columns of the left side come first, and of a column that both
@@ -24,7 +24,7 @@ func MergeKeepRight[L, R Side](left L, right R) Row { return merged(sideRow(left
 // MergeDistinct is MergeKeepRight for sides that must not have a column in common: a column of both sides is a
 // [*DuplicateColumnsError]. The Record form of each join can return that error, which fails the record:
 //
-//	trades.JoinAsOfRecord(quotes, join.Grace(time.Hour), func(_ context.Context, trade Trade, quote Quote) (row.Row, error) {
+//	trades.JoinAsOfRecord(quotes, join.AsOf{}.Grace(time.Hour), func(_ context.Context, trade Trade, quote Quote) (row.Row, error) {
 //		return row.MergeDistinct(trade.Value, quote.Value)
 //	})
 func MergeDistinct[L, R Side](left L, right R) (Row, error) {

@@ -46,7 +46,7 @@ func pricing(t *stream.Topology) {
 
 func ExampleMergeKeepLeft() {
 	t := stream.NewTopology()
-	t.From(trades).JoinAsOf(t.From(quotes), join.Grace(time.Hour), row.MergeKeepLeft).To(priced)
+	t.From(trades).JoinAsOf(t.From(quotes), join.AsOf{}.Grace(time.Hour), row.MergeKeepLeft).To(priced)
 
 	pricing(t)
 	// Output: {"bid":99,"source":"desk","size":10}
@@ -54,7 +54,7 @@ func ExampleMergeKeepLeft() {
 
 func ExampleMergeKeepRight() {
 	t := stream.NewTopology()
-	t.From(trades).LeftJoinAsOf(t.From(quotes), join.Grace(time.Hour), row.MergeKeepRight).To(priced)
+	t.From(trades).LeftJoinAsOf(t.From(quotes), join.AsOf{}.Grace(time.Hour), row.MergeKeepRight).To(priced)
 
 	pricing(t)
 	// Output: {"source":"feed","size":10,"bid":99}
@@ -62,7 +62,7 @@ func ExampleMergeKeepRight() {
 
 func ExampleMergeDistinct() {
 	t := stream.NewTopology()
-	t.From(trades).JoinAsOfRecord(t.From(quotes), join.Grace(time.Hour), mergeMatch).To(priced)
+	t.From(trades).JoinAsOfRecord(t.From(quotes), join.AsOf{}.Grace(time.Hour), mergeMatch).To(priced)
 
 	pricing(t)
 	// Output: error: both sides of the join have source: rename or drop columns, or merge with MergeKeepLeft or MergeKeepRight
@@ -131,7 +131,7 @@ func TestRowsAreMerged(t *testing.T) {
 func TestMergesFitAllJoins(t *testing.T) {
 	topology := stream.NewTopology()
 	l, r := topology.From(trades), topology.From(quotes)
-	asOf, interval := join.Grace(time.Hour), join.Within(time.Second, time.Second)
+	asOf, interval := join.AsOf{}.Grace(time.Hour), join.Within(time.Second, time.Second)
 	for i, s := range []stream.Stream[string, row.Row]{
 		l.JoinAsOf(r, asOf.Name("a"), row.MergeKeepLeft), l.LeftJoinAsOf(r, asOf.Name("b"), row.MergeKeepRight),
 		l.JoinAsOfRecord(r, asOf.Name("c"), mergeMatch),

@@ -424,7 +424,7 @@ const minCacheBytes = 1 << 20
 // cacheBytes returns the share of CacheBytes of one store of one task, if this process ran all tasks.
 func (a *App) cacheBytes(partitions map[string]int32) int64 {
 	var stores int64
-	for _, part := range a.plan.Parts {
+	for _, part := range a.plan.SubTopologies {
 		for _, s := range part.Stores {
 			n := partitions[s.Changelog]
 			if s.Changelog == "" {

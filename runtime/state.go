@@ -103,7 +103,7 @@ func (a *App) newProcessID() string {
 // warm finds the databases in the state directory.
 func (a *App) warm(dir string) []broker.TopicPartition {
 	var warm []broker.TopicPartition
-	for _, part := range a.plan.Parts {
+	for _, part := range a.plan.SubTopologies {
 		if len(part.Stores) == 0 {
 			continue
 		}

@@ -131,15 +131,15 @@ func TestUpgrades(t *testing.T) {
 			count[int64](p, s, "n")
 		}, nil, false},
 		"kind of a join, from inner to left": {func(p pipe) {
-			p.input().JoinAsOf(p.second(), join.Grace(time.Hour), func(l, _ string) string { return l }).To(p.out)
-		}, func(p pipe) { p.input().LeftJoinAsOf(p.second(), join.Grace(time.Hour), pairUp).To(p.out) }, nil, false},
+			p.input().JoinAsOf(p.second(), join.AsOf{}.Grace(time.Hour), func(l, _ string) string { return l }).To(p.out)
+		}, func(p pipe) { p.input().LeftJoinAsOf(p.second(), join.AsOf{}.Grace(time.Hour), pairUp).To(p.out) }, nil, false},
 		"kind of a join, from as-of to a table": {func(p pipe) {
-			p.input().LeftJoinAsOf(p.second(), join.Grace(time.Hour).Name("j"), pairUp).To(p.out)
+			p.input().LeftJoinAsOf(p.second(), join.AsOf{}.Grace(time.Hour).Name("j"), pairUp).To(p.out)
 		}, func(p pipe) { p.input().LeftJoinTable(stream.TableOf(p.second(), "j"), pairUp).To(p.out) }, []stream.Change{
 			{Kind: stream.StateReused, Topic: "changelog__GROUP--IN--OTHER--j"},
 		}, false},
-		"duplicates of a join": {func(p pipe) { p.input().LeftJoinAsOf(p.second(), join.Grace(time.Hour).Name("j"), pairUp).To(p.out) }, func(p pipe) {
-			p.input().LeftJoinAsOf(p.second(), join.Grace(time.Hour).Name("j").KeepDuplicates(), pairUp).To(p.out)
+		"duplicates of a join": {func(p pipe) { p.input().LeftJoinAsOf(p.second(), join.AsOf{}.Grace(time.Hour).Name("j"), pairUp).To(p.out) }, func(p pipe) {
+			p.input().LeftJoinAsOf(p.second(), join.AsOf{}.Grace(time.Hour).Name("j").KeepDuplicates(), pairUp).To(p.out)
 		}, []stream.Change{{Kind: stream.StateReinterpreted, Topic: "changelog__GROUP--IN--OTHER--j"}}, true},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -16,7 +16,7 @@ const groupPlaceholder = "GROUP"
 func (t *Topology) Describe() string {
 	plan := graph.NewPlan(&t.graph, groupPlaceholder)
 	var b strings.Builder
-	for i, part := range plan.Parts {
+	for i, part := range plan.SubTopologies {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
@@ -58,7 +58,7 @@ func (t *Topology) Describe() string {
 		}
 	}
 	for i, n := range plan.Globals {
-		if i == 0 && len(plan.Parts) > 0 {
+		if i == 0 && len(plan.SubTopologies) > 0 {
 			b.WriteByte('\n')
 		}
 		fmt.Fprintf(&b, "%s  (%s)\n", n, n.Site)

@@ -44,7 +44,7 @@ func (t *Topology) draw() drawing {
 		d.arrows = append(d.arrows, [2]string{topic(plan.Topic(n)), box})
 	}
 	stores := 0
-	for _, part := range plan.Parts {
+	for _, part := range plan.SubTopologies {
 		p := drawnPart{title: part.StreamID}
 		boxes := map[string]string{}
 		for _, s := range part.Stores {

@@ -18,7 +18,7 @@ var (
 	gates  = topic("gates")
 	levels = topic("levels")
 
-	hour     = join.Grace(time.Hour)
+	hour     = join.AsOf{}.Grace(time.Hour)
 	near     = join.Within(time.Second, time.Second)
 	nearOnce = near.Grace(10 * time.Second).UnmatchedWhenFinal() // those without a match come once, when none can come
 )

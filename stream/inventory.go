@@ -62,7 +62,7 @@ type RepartitionInventory struct {
 func (t *Topology) Inventory() Inventory {
 	plan := graph.NewPlan(&t.graph, groupPlaceholder)
 	var inventory Inventory
-	for _, part := range plan.Parts {
+	for _, part := range plan.SubTopologies {
 		s := StreamInventory{ID: part.StreamID}
 		for _, n := range part.Sources {
 			s.Inputs = append(s.Inputs, plan.Topic(n))

@@ -201,7 +201,7 @@ func TestDiffSeesOtherTypesAndCodecs(t *testing.T) {
 		},
 		"nothing": {mapState(codec.String(), store.NewCell[int]("s")), mapState(codec.String(), store.NewCell[int]("s").WithTTL(time.Hour)), ""},
 		"as-of join": {
-			asOf(codec.String(), join.Grace(time.Hour)), asOf(codec.JSON[string](), join.Grace(time.Minute)),
+			asOf(codec.String(), join.AsOf{}.Grace(time.Hour)), asOf(codec.JSON[string](), join.AsOf{}.Grace(time.Minute)),
 			"states were string as codec.stringCodec and are string as codec.jsonCodec[string]",
 		},
 	} {
@@ -294,7 +294,7 @@ func TestAllStoresNameTheirTypes(t *testing.T) {
 	joins := stream.NewTopology()
 	s := joins.From(in)
 	nothing := func(string, *string) string { return "" }
-	s.LeftJoinAsOf(s, join.Grace(time.Hour).Tolerance(time.Second).Nearest(), nothing)
+	s.LeftJoinAsOf(s, join.AsOf{}.Grace(time.Hour).Tolerance(time.Second).Nearest(), nothing)
 	s.LeftJoinInterval(s, join.Within(0, 0), nothing)
 	joins.Table(topic("table")).LeftJoin(stream.TableOf(s, "other"), nothing)
 	topologies["joins"] = joins

@@ -23,12 +23,12 @@ func TestMistakesInJoinsAreFound(t *testing.T) {
 		want  []string
 	}{
 		{"the same right side twice", func(left, right stream.Stream[string, string]) {
-			read(left.JoinAsOf(right, join.Grace(time.Hour), concat))
-			read(left.JoinAsOf(right, join.Grace(time.Hour), concat))
+			read(left.JoinAsOf(right, join.AsOf{}.Grace(time.Hour), concat))
+			read(left.JoinAsOf(right, join.AsOf{}.Grace(time.Hour), concat))
 		}, []string{`the store "join" belongs to the operator declared at stream/join_test.go:26 already: give one of them another name`}},
 		{"with names", func(left, right stream.Stream[string, string]) {
-			read(left.JoinAsOf(right, join.Grace(time.Hour), concat))
-			read(left.JoinAsOf(right, join.Grace(time.Hour).Name("second"), concat))
+			read(left.JoinAsOf(right, join.AsOf{}.Grace(time.Hour), concat))
+			read(left.JoinAsOf(right, join.AsOf{}.Grace(time.Hour).Name("second"), concat))
 		}, nil},
 		{"an interval join twice", func(left, right stream.Stream[string, string]) {
 			read(left.JoinInterval(right, join.Within(0, 0), concat))
@@ -39,20 +39,20 @@ func TestMistakesInJoinsAreFound(t *testing.T) {
 		}},
 		{"a stream of another topology", func(left, right stream.Stream[string, string]) {
 			read(right)
-			read(left.JoinAsOf(other, join.Grace(time.Hour), concat))
+			read(left.JoinAsOf(other, join.AsOf{}.Grace(time.Hour), concat))
 		}, []string{"a stream of another topology cannot be joined"}},
 		{"no function", func(left, right stream.Stream[string, string]) {
-			read(left.JoinAsOf[string, string](right, join.Grace(time.Hour), nil))
+			read(left.JoinAsOf[string, string](right, join.AsOf{}.Grace(time.Hour), nil))
 		}, []string{"the function is nil"}},
 		{"all at once", func(left, right stream.Stream[string, string]) {
-			read(left.JoinAsOf(right, join.Grace(-time.Second).Tolerance(time.Microsecond).RightCodec(codec.Int()), concat))
+			read(left.JoinAsOf(right, join.AsOf{}.Grace(-time.Second).Tolerance(time.Microsecond).RightCodec(codec.Int()), concat))
 		}, []string{
 			"Grace is -1s: it cannot be negative",
 			"Tolerance is 1µs: times are whole milliseconds",
 			"the codec of the right side is a codec.intCodec, which is not one of its values",
 		}},
 		{"forward without tolerance", func(left, right stream.Stream[string, string]) {
-			read(left.JoinAsOf(right, join.Grace(time.Hour).Forward(), concat))
+			read(left.JoinAsOf(right, join.AsOf{}.Grace(time.Hour).Forward(), concat))
 		}, []string{"Forward and Nearest need a Tolerance: it is how long a record waits for a match"}},
 		{"bounds longer than the grace", func(left, right stream.Stream[string, string]) { // D-J6
 			read(left.JoinInterval(right, join.Within(time.Second, time.Minute).Grace(time.Second), concat))
@@ -96,7 +96,7 @@ func TestBranchesOfAStreamCanBeJoined(t *testing.T) {
 	topology := stream.NewTopology()
 	in := topology.From(lines)
 	upper := in.Map(strings.ToUpper)
-	in.Filter(func(v string) bool { return v != "a" }).JoinAsOf(upper, join.Grace(time.Hour), concat).To(words)
+	in.Filter(func(v string) bool { return v != "a" }).JoinAsOf(upper, join.AsOf{}.Grace(time.Hour), concat).To(words)
 	d := testkit.New(t, topology)
 	for i, v := range []string{"a", "b"} {
 		d.Input(lines).Send("k", v, time.Unix(int64(i), 0))

@@ -21,7 +21,7 @@ func (s Stream[K, V]) Sink(name string, to sink.Sink[K, V]) {
 		if err != nil {
 			return nil, graph.ExternalError(n, "open a writer", err)
 		}
-		return operator.Receiver[K, V](operator.NewExternal(b.Env, n.ID, writer)), nil
+		return operator.Receiver[K, V](operator.NewSink(b.Env, n.ID, writer)), nil
 	}
 	s.add(n)
 	if name == "" {

@@ -26,13 +26,13 @@ func lowerSink[K, V any](key codec.Codec[K], value codec.Codec[V]) func(*graph.B
 	}
 }
 
-func newSink[K, V any](b *graph.Builder, n *graph.Node, key codec.Codec[K], value codec.Codec[V]) (*operator.Sink[K, V], error) {
+func newSink[K, V any](b *graph.Builder, n *graph.Node, key codec.Codec[K], value codec.Codec[V]) (*operator.TopicWriter[K, V], error) {
 	topic := b.Topic(n)
 	output, err := b.Env.Output(topic)
 	if err != nil {
 		return nil, err
 	}
-	return operator.NewSink(b.Env, n.ID, topic, key, value, output), nil
+	return operator.NewTopicWriter(b.Env, n.ID, topic, key, value, output), nil
 }
 
 // Merge returns a stream of the records of s and all others, which may be streams that s is made of, or s itself. Records

@@ -79,7 +79,7 @@ func (t *Topology) Validate() error {
 		e.Findings = append(e.Findings, Finding{Problem: "the topology reads no topic: begin with From"})
 	}
 	plan := graph.NewPlan(&t.graph, groupPlaceholder)
-	for _, part := range plan.Parts {
+	for _, part := range plan.SubTopologies {
 		stores, operations := map[string]*graph.Node{}, map[string]*graph.Node{}
 		for _, s := range part.Stores {
 			if err := checkNamePart(s.Name); err != nil {
@@ -122,11 +122,11 @@ func (t *Topology) Validate() error {
 // would have a state of its own.
 func findSharedStores(plan *graph.Plan, add addFinding) {
 	type use struct {
-		part *graph.Part
+		part *graph.SubTopology
 		node *graph.Node
 	}
 	first := map[any]use{} // by handle
-	for _, part := range plan.Parts {
+	for _, part := range plan.SubTopologies {
 		for _, n := range part.Nodes {
 			for _, name := range n.Stores {
 				handle := n.Shared[name]
@@ -198,7 +198,7 @@ func (t *Topology) findCycles(add addFinding) {
 // findRepartitionLoops reports operations with a result that is merged with their own input. The tasks would read the topic
 // that they write, and its name, which is made of those of the topics that they read, would contain itself.
 func findRepartitionLoops(plan *graph.Plan, add addFinding) {
-	writers := func(part *graph.Part) (parts []*graph.Part) { // of the internal topics that a part reads
+	writers := func(part *graph.SubTopology) (parts []*graph.SubTopology) { // of the internal topics that a part reads
 		for _, n := range part.Sources {
 			if w := n.Source.Repartition; w != nil && !n.Source.Attached() {
 				parts = append(parts, plan.PartOf(w))
@@ -206,7 +206,7 @@ func findRepartitionLoops(plan *graph.Plan, add addFinding) {
 		}
 		return parts
 	}
-	for _, part := range plan.Parts {
+	for _, part := range plan.SubTopologies {
 		if !reachable(part, writers)[part] {
 			continue
 		}
@@ -237,8 +237,8 @@ func reachable[N comparable](from N, next func(N) []N) map[N]bool {
 // findCollisions reports streams that would share internal topics. Their ids are names of topics joined by "--", which
 // may be in the names as well.
 func findCollisions(plan *graph.Plan, add addFinding) {
-	owners := map[string]*graph.Part{}
-	claim := func(name string, part *graph.Part, n *graph.Node) bool {
+	owners := map[string]*graph.SubTopology{}
+	claim := func(name string, part *graph.SubTopology, n *graph.Node) bool {
 		if owner := owners[name]; owner != nil && owner != part {
 			add(n, "%q is used by the stream declared at %s as well, because of the \"--\" in a name: give the topic or store another name",
 				name, owner.Nodes[0].Site)
@@ -248,7 +248,7 @@ func findCollisions(plan *graph.Plan, add addFinding) {
 		return true
 	}
 	sameTopic := func(a, b *graph.Node) bool { return plan.Topic(a) == plan.Topic(b) }
-	for _, part := range plan.Parts {
+	for _, part := range plan.SubTopologies {
 		if first := owners[part.StreamID]; first != nil && slices.EqualFunc(first.Sources, part.Sources, sameTopic) {
 			continue // a topic that is read twice, which has been reported
 		}

@@ -106,11 +106,11 @@ var keyUses = map[string]func(t *stream.Topology, s textStream) string{
 	},
 	"TableOf": func(_ *stream.Topology, s textStream) string { stream.TableOf(s, "t").To(out); return line() },
 	"the left side of JoinAsOf": func(t *stream.Topology, s textStream) string {
-		s.JoinAsOf(t.From(topic("right")), join.Grace(time.Hour), both).To(out)
+		s.JoinAsOf(t.From(topic("right")), join.AsOf{}.Grace(time.Hour), both).To(out)
 		return above()
 	},
 	"the right side of JoinAsOf": func(t *stream.Topology, s textStream) string {
-		t.From(topic("left")).JoinAsOf(s, join.Grace(time.Hour), both).To(out)
+		t.From(topic("left")).JoinAsOf(s, join.AsOf{}.Grace(time.Hour), both).To(out)
 		return above()
 	},
 	"the right side of JoinInterval": func(t *stream.Topology, s textStream) string {
@@ -221,14 +221,14 @@ type textTopic = stream.Topic[string, string]
 func TestJoinsOfKeysInDifferentCodecsAreRefused(t *testing.T) {
 	inJSON := stream.NewTopic("json", codec.JSON[string](), codec.String())
 	for name, declare := range map[string]func(left, right textStream) textStream{
-		"a join":              func(l, r textStream) textStream { return l.JoinAsOf(r, join.Grace(time.Hour), both) },
+		"a join":              func(l, r textStream) textStream { return l.JoinAsOf(r, join.AsOf{}.Grace(time.Hour), both) },
 		"a join with a table": func(l, r textStream) textStream { return l.JoinTable(stream.TableOf(r, "t"), both) },
 		"a join of tables": func(l, r textStream) textStream {
 			return stream.TableOf(l, "l").Join(stream.TableOf(r, "r"), both).Stream()
 		},
 		"state behind Merge": func(l, r textStream) textStream { return l.Merge(r).Filter(noNothing).MapState(cellHandle, first) },
 		"a join with WithKeyCodec": func(l, r textStream) textStream {
-			return l.JoinAsOf(r.WithKeyCodec(codec.String()), join.Grace(time.Hour), both)
+			return l.JoinAsOf(r.WithKeyCodec(codec.String()), join.AsOf{}.Grace(time.Hour), both)
 		},
 	} {
 		topology := stream.NewTopology()
@@ -256,7 +256,7 @@ func TestJoinsOfGroupedStreamsInDifferentCodecsAreRefused(t *testing.T) {
 	topology := stream.NewTopology()
 	left := topology.From(in).GroupByKey("l")
 	right := topology.From(stream.NewTopic("json", codec.JSON[string](), codec.String())).GroupByKey("r")
-	left.JoinAsOf(right, join.Grace(time.Hour), both).To(out)
+	left.JoinAsOf(right, join.AsOf{}.Grace(time.Hour), both).To(out)
 	if all := findings(topology); len(all) != 1 || !strings.Contains(all[0].Problem, "equal keys are in different partitions") {
 		t.Errorf("findings: %v", all)
 	}

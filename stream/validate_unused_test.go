@@ -58,10 +58,10 @@ func TestDefinitionsThatDoNothingAreFound(t *testing.T) {
 		"Aggregate":            {func(_ *stream.Topology, s textStream) string { s.Aggregate("a", counting); return line() }, []string{"aggregate a: " + stream1}},
 		"a join": {
 			func(_ *stream.Topology, s textStream) string {
-				s.JoinAsOf(s, join.Grace(time.Hour), both)
+				s.JoinAsOf(s, join.AsOf{}.Grace(time.Hour), both)
 				return above()
 			},
-			[]string{"joinasof " + join.Grace(time.Hour).StoreName() + ": " + stream1},
+			[]string{"joinasof " + join.AsOf{}.Grace(time.Hour).StoreName() + ": " + stream1},
 		},
 		"a table":        {func(t *stream.Topology, _ textStream) string { t.Table(topic("rows")); return line() }, []string{"table table_rows: " + table1}},
 		"a global table": {func(t *stream.Topology, _ textStream) string { t.GlobalTable(topic("rows")); return line() }, []string{"globaltable rows: no join uses this global table"}},

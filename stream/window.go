@@ -112,17 +112,17 @@ func (a Aggregated[K, V, R]) EveryTime(d time.Duration) Aggregated[K, V, R] {
 	return a
 }
 
-// When lets Final emit a result early, too, after each record with which f says so of the result so far.
-func (a Aggregated[K, V, R]) When(f func(soFar R) bool) Aggregated[K, V, R] {
+// EmitWhen lets Final emit a result early, too, after each record with which f says so of the result so far.
+func (a Aggregated[K, V, R]) EmitWhen(f func(soFar R) bool) Aggregated[K, V, R] {
 	a.emission.When = triggerOf[K, V](f)
-	return a.checked("When", f == nil)
+	return a.checked("EmitWhen", f == nil)
 }
 
-// WhenRecord is When with a function that also gets the record: its key, value, time and headers. An error of f is one of
+// EmitWhenRecord is EmitWhen with a function that also gets the record: its key, value, time and headers. An error of f is one of
 // the record. The value of the record stays in the window.
-func (a Aggregated[K, V, R]) WhenRecord(f func(ctx context.Context, soFar R, r weir.Record[K, V]) (bool, error)) Aggregated[K, V, R] {
+func (a Aggregated[K, V, R]) EmitWhenRecord(f func(ctx context.Context, soFar R, r weir.Record[K, V]) (bool, error)) Aggregated[K, V, R] {
 	a.emission.When = recordTriggerOf(f)
-	return a.checked("WhenRecord", f == nil)
+	return a.checked("EmitWhenRecord", f == nil)
 }
 
 // CloseAfter closes a window before its time, after a record with which f says so of the result. Later records of the

@@ -85,9 +85,9 @@ func ExampleAggregated_EveryTime() {
 }
 
 // An alarm is not to wait for the end of the window.
-func ExampleAggregated_When() {
+func ExampleAggregated_EmitWhen() {
 	emitting(minutes, func(a stream.Aggregated[string, int, int]) stream.Stream[string, window.Result[int]] {
-		return a.When(func(soFar int) bool { return soFar > 100 }).Final()
+		return a.EmitWhen(func(soFar int) bool { return soFar > 100 }).Final()
 	}, 60, 70, 1, 4)
 	// Output:
 	// 00:00:
@@ -108,9 +108,9 @@ func ExampleAggregated_CloseAfter() {
 }
 
 // The function sees the record: its key, value, time and headers.
-func ExampleAggregated_WhenRecord() {
+func ExampleAggregated_EmitWhenRecord() {
 	emitting(minutes, func(a stream.Aggregated[string, int, int]) stream.Stream[string, window.Result[int]] {
-		return a.WhenRecord(func(_ context.Context, soFar int, r weir.Record[string, int]) (bool, error) {
+		return a.EmitWhenRecord(func(_ context.Context, soFar int, r weir.Record[string, int]) (bool, error) {
 			return soFar > 100 && r.Value >= 50, nil
 		}).Final()
 	}, 60, 70, 1, 4)

@@ -142,7 +142,7 @@ func TestEachLateRecordIsInTheLogOfTheTest(t *testing.T) {
 		},
 		"as-of joins": {
 			func(t *stream.Topology) {
-				t.From(texts).JoinAsOf(t.From(later), join.Grace(5*time.Millisecond), concat).To(stream.NewTopic("out", codec.String(), codec.String()))
+				t.From(texts).JoinAsOf(t.From(later), join.AsOf{}.Grace(5*time.Millisecond), concat).To(stream.NewTopic("out", codec.String(), codec.String()))
 			},
 			func(d *testkit.Driver) {
 				d.Input(later).Send("k", "in time", at(100))

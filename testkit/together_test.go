@@ -18,7 +18,7 @@ func sides() (left, right stream.Topic[string, string], out stream.Topic[string,
 	left, right = stream.NewTopic("left", codec.String(), codec.String()), stream.NewTopic("right", codec.String(), codec.String())
 	out = stream.NewTopic("out", codec.String(), codec.String())
 	t = stream.NewTopology()
-	t.From(left).LeftJoinAsOf(t.From(right), join.Grace(time.Hour), func(l string, r *string) string {
+	t.From(left).LeftJoinAsOf(t.From(right), join.AsOf{}.Grace(time.Hour), func(l string, r *string) string {
 		if r == nil {
 			return l + " none"
 		}

@@ -61,11 +61,11 @@ func TestValidateFindsWrongWindows(t *testing.T) {
 		{want: "are for tumbling and hopping windows", d: window.Session(second), with: func(a stream.Aggregated[string, int, int]) stream.Aggregated[string, int, int] {
 			return a.CloseAfter(func(int) bool { return true })
 		}},
-		{want: "When: the function is nil", d: window.Tumbling(second), with: func(a stream.Aggregated[string, int, int]) stream.Aggregated[string, int, int] {
-			return a.When(nil)
+		{want: "EmitWhen: the function is nil", d: window.Tumbling(second), with: func(a stream.Aggregated[string, int, int]) stream.Aggregated[string, int, int] {
+			return a.EmitWhen(nil)
 		}},
-		{want: "WhenRecord: the function is nil", d: window.Tumbling(second), with: func(a stream.Aggregated[string, int, int]) stream.Aggregated[string, int, int] {
-			return a.WhenRecord(nil)
+		{want: "EmitWhenRecord: the function is nil", d: window.Tumbling(second), with: func(a stream.Aggregated[string, int, int]) stream.Aggregated[string, int, int] {
+			return a.EmitWhenRecord(nil)
 		}},
 		{want: "CloseAfter: the function is nil", d: window.Tumbling(second), with: func(a stream.Aggregated[string, int, int]) stream.Aggregated[string, int, int] {
 			return a.CloseAfter(nil)

@@ -86,7 +86,7 @@ func (k *trial) member(name string) member {
 func (k *trial) repartition() string { return k.plan.Topic(k.airports().Sources[0]) }
 
 // airports is the part of the topology that has the state.
-func (k *trial) airports() *graph.Part { return k.plan.Parts[1] }
+func (k *trial) airports() *graph.SubTopology { return k.plan.SubTopologies[1] }
 
 func (k *trial) within() context.Context {
 	k.t.Helper()

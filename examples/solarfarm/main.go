@@ -58,7 +58,7 @@ func topology(kept *stream.Collector[string, Enriched]) *stream.Topology {
 	t := stream.NewTopology()
 	weather := t.From(forecasts)
 	t.From(reports).
-		JoinAsOf(weather, join.Grace(24*time.Hour).Tolerance(24*time.Hour), func(r Report, f Forecast) Enriched {
+		JoinAsOf(weather, join.AsOf{}.Grace(24*time.Hour).Tolerance(24*time.Hour), func(r Report, f Forecast) Enriched {
 			return Enriched{r, f, r.Watts / squareMetres / f.Irradiance}
 		}).
 		Collect(kept).

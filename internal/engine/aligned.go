@@ -11,7 +11,7 @@ import (
 
 // aligned reads the inputs of a task that has several in the order of their timestamps: the next record is the one with
 // the smallest timestamp among the first ones that are buffered. If several have it, the right side of a join comes before
-// the left one, see graph.Part.ReadOrder. The next record is not known as long as an input has nothing buffered although
+// the left one, see graph.SubTopology.ReadOrder. The next record is not known as long as an input has nothing buffered although
 // there is more to read of it. Within an input the order stays that of the offsets.
 //
 // Batches stay as they were fetched until they are used up: runs of records are chosen, not single ones.

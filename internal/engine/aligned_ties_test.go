@@ -26,7 +26,7 @@ func TestOfEqualTimesTheRightSideIsReadFirst(t *testing.T) {
 		of   func(left, right text) text
 		want string
 	}{
-		"as of": {func(l, r text) text { return l.LeftJoinAsOf(r, join.Grace(time.Hour), pair) }, "l1r1 l2r2 l4r2"},
+		"as of": {func(l, r text) text { return l.LeftJoinAsOf(r, join.AsOf{}.Grace(time.Hour), pair) }, "l1r1 l2r2 l4r2"},
 		"stream and table": {func(l, r text) text {
 			return l.LeftJoinTable(latest(r, "rows"), pair)
 		}, "l1r1 l2r2 l4r2"},
@@ -38,7 +38,7 @@ func TestOfEqualTimesTheRightSideIsReadFirst(t *testing.T) {
 		}, "r before l1 r before l2"},
 		"as of, behind a concatenation that has the left side first": {func(l, r text) text {
 			both := l.Merge(r).Filter(func(v string) bool { return v[0] == 'l' })
-			return both.LeftJoinAsOf(r, join.Grace(time.Hour), pair)
+			return both.LeftJoinAsOf(r, join.AsOf{}.Grace(time.Hour), pair)
 		}, "l1r1 l2r2 l4r2"},
 	}
 	for name, j := range joins {
@@ -95,12 +95,12 @@ func TestTheOrderOfEqualTimesFollowsFromAllJoins(t *testing.T) {
 	topology := stream.NewTopology()
 	a, b, c := topology.From(topicA), topology.From(topicB), topology.From(third)
 	keep := func(l string, _ *string) string { return l }
-	a.LeftJoinAsOf(b, join.Grace(time.Hour).Name("one"), keep).To(topicOut)
-	b.LeftJoinAsOf(c, join.Grace(time.Hour).Name("two"), keep).To(topicOut)
-	c.LeftJoinAsOf(a, join.Grace(time.Hour).Name("three"), keep).To(topicOut)
+	a.LeftJoinAsOf(b, join.AsOf{}.Grace(time.Hour).Name("one"), keep).To(topicOut)
+	b.LeftJoinAsOf(c, join.AsOf{}.Grace(time.Hour).Name("two"), keep).To(topicOut)
+	c.LeftJoinAsOf(a, join.AsOf{}.Grace(time.Hour).Name("three"), keep).To(topicOut)
 	plan := graph.NewPlan(topology.Graph(), groupName)
 	var got []string
-	for _, n := range plan.Parts[0].ReadOrder() {
+	for _, n := range plan.SubTopologies[0].ReadOrder() {
 		got = append(got, plan.Topic(n))
 	}
 	if want := "[third totals orders]"; fmt.Sprint(got) != want {

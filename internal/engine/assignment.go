@@ -93,7 +93,7 @@ func sortedIDs(tasks map[TaskID][]string) []TaskID {
 func (a *Assignment) tasks(partitions []broker.TopicPartition) map[TaskID][]string {
 	tasks := map[TaskID][]string{}
 	for _, tp := range partitions {
-		for _, part := range a.plan.Parts {
+		for _, part := range a.plan.SubTopologies {
 			for _, n := range part.Sources {
 				if a.plan.Topic(n) == tp.Topic {
 					id := TaskID{part.ID, tp.Partition}

@@ -196,7 +196,7 @@ func timedBehind(g *graph.Graph, n *graph.Node) bool {
 }
 
 // keepsTime reports whether operators of a part have to know their watermarks, because something behind depends on them.
-func (w *Worker) keepsTime(part *graph.Part) bool {
+func (w *Worker) keepsTime(part *graph.SubTopology) bool {
 	return w.config.IdleTimeout > 0 && slices.ContainsFunc(part.Nodes, func(n *graph.Node) bool {
 		return n.Source == nil && n.Sink == nil && timedBehind(w.plan.Graph, n)
 	})

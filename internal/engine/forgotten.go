@@ -81,10 +81,10 @@ func (w *Worker) forgotten(ctx context.Context, t *task, tp broker.TopicPartitio
 
 // countsIn returns the repartition topics that a part writes, and the changelogs of the parts that read them, directly or through
 // others.
-func (w *Worker) countsIn(first *graph.Part) (repartitions, changelogs []string) {
-	seen := map[*graph.Part]bool{}
-	var visit func(part *graph.Part)
-	visit = func(part *graph.Part) {
+func (w *Worker) countsIn(first *graph.SubTopology) (repartitions, changelogs []string) {
+	seen := map[*graph.SubTopology]bool{}
+	var visit func(part *graph.SubTopology)
+	visit = func(part *graph.SubTopology) {
 		if seen[part] {
 			return
 		}
@@ -97,7 +97,7 @@ func (w *Worker) countsIn(first *graph.Part) (repartitions, changelogs []string)
 			if part == first {
 				repartitions = append(repartitions, topic)
 			}
-			for _, reader := range w.plan.Parts {
+			for _, reader := range w.plan.SubTopologies {
 				for _, source := range reader.Sources {
 					if w.plan.Topic(source) != topic || seen[reader] {
 						continue

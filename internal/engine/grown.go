@@ -30,7 +30,7 @@ func (g *grown) Error() string {
 // refuseGrown returns an error if a topic of the input was given more partitions than the state of the part has. A task of
 // such a partition has no changelog.
 func (w *Worker) refuseGrown(ctx context.Context, id TaskID, topics []string) error {
-	part := w.plan.Parts[id.Part]
+	part := w.plan.SubTopologies[id.Part]
 	before, changelogs := w.statePartitions(part)
 	if len(changelogs) == 0 || id.Partition < before {
 		return nil
@@ -49,7 +49,7 @@ func (w *Worker) refuseGrown(ctx context.Context, id TaskID, topics []string) er
 }
 
 // statePartitions returns how many partitions the changelogs of a part have, and their names.
-func (w *Worker) statePartitions(part *graph.Part) (partitions int32, changelogs []string) {
+func (w *Worker) statePartitions(part *graph.SubTopology) (partitions int32, changelogs []string) {
 	for _, s := range part.Stores {
 		if n, ok := w.outbox.known.Partitions[s.Changelog]; ok {
 			partitions = max(partitions, n)
@@ -69,7 +69,7 @@ func sortedTopics(known map[string]broker.TopicInfo) []broker.TopicInfo {
 }
 
 // grownInput checks that the changelogs of a part that exist have as many partitions as its input.
-func (p *preparation) grownInput(part *graph.Part, partitions int32) {
+func (p *preparation) grownInput(part *graph.SubTopology, partitions int32) {
 	byCount := map[int32][]string{}
 	for _, s := range part.Stores {
 		if info, ok := p.known[s.Changelog]; ok && info.Partitions != partitions {

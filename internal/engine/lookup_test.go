@@ -159,7 +159,7 @@ func TestAQueryThatFindsNoAnswerIsSkippedByThePolicy(t *testing.T) {
 	if len(skipped) != 1 || skipped[0].Offset != 2 || !strings.Contains(skipped[0].Error(), "has not answered this query 3 times") {
 		t.Errorf("got %v", skipped)
 	}
-	if stuck, ok := errors.AsType[*join.StuckError](skipped[0]); !ok || stuck.Tries != 3 {
+	if stuck, ok := errors.AsType[*join.LookupTimeoutError](skipped[0]); !ok || stuck.Tries != 3 {
 		t.Errorf("got %v", skipped[0])
 	}
 }

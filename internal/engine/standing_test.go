@@ -273,7 +273,7 @@ func TestStateIsKeptWhenTheChangelogWasCutBehindTheLastTransaction(t *testing.T)
 		d := memoryDisk{}
 		c, p := ordersTaken(t, customers(), exactlyOnce, d)
 		p.mustClose()
-		changelog := broker.TopicPartition{Topic: c.plan.Parts[0].Stores[0].Changelog}
+		changelog := broker.TopicPartition{Topic: c.plan.SubTopologies[0].Stores[0].Changelog}
 		if err := c.broker.DeleteRecords(changelog, -1); err != nil {
 			t.Fatal(err)
 		}
@@ -308,7 +308,7 @@ func TestATaskWritesNothingBeforeItsStartIsCommitted(t *testing.T) {
 		c.config.ExactlyOnce, c.config.CheckpointRecords = exactlyOnce, 1
 		c.write(a0, 10, 12)
 		c.write(b0, 11, 13)
-		changelog := broker.TopicPartition{Topic: c.plan.Parts[0].Stores[0].Changelog}
+		changelog := broker.TopicPartition{Topic: c.plan.SubTopologies[0].Stores[0].Changelog}
 		// A former owner has claimed the task, and another claim comes between the one that the process has seen and its own: so it
 		// has to read the changelog to start.
 		claim := broker.Record{Key: []byte("\x00\xff__weir_owner_of_the_task__\xff\x00"), Value: make([]byte, 16)}

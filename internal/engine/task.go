@@ -39,7 +39,7 @@ const (
 // the stores.
 type task struct {
 	id   TaskID
-	part *graph.Part
+	part *graph.SubTopology
 	plan *graph.Plan
 	env  operator.Env
 	// name is the stream id and the partition, and the folder of the database.
@@ -148,7 +148,7 @@ type taskStore struct {
 }
 
 // taskName returns the stream id and the partition.
-func taskName(part *graph.Part, partition int32) string {
+func taskName(part *graph.SubTopology, partition int32) string {
 	return fmt.Sprintf("%s/%d", part.StreamID, partition)
 }
 
@@ -157,7 +157,7 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 	if err := w.refuseGrown(ctx, id, topics); err != nil {
 		return nil, err
 	}
-	part := w.plan.Parts[id.Part]
+	part := w.plan.SubTopologies[id.Part]
 	t = &task{
 		id: id, part: part, plan: w.plan, name: taskName(part, id.Partition),
 		inputs: map[string]operator.Input{}, positions: map[string]int64{}, ends: map[string]int64{},

@@ -53,7 +53,7 @@ func number(config map[string]string, setting string) (int64, bool) {
 
 // internalSettings returns the settings that a part's internal topics have in common. They take every record that its inputs take,
 // with any time that an operator gives it.
-func (p *preparation) internalSettings(part *graph.Part) map[string]string {
+func (p *preparation) internalSettings(part *graph.SubTopology) map[string]string {
 	settings := map[string]string{}
 	if p.clusterKnows(timestampType) {
 		settings[timestampType] = "CreateTime"
@@ -70,7 +70,7 @@ func (p *preparation) internalSettings(part *graph.Part) map[string]string {
 }
 
 // changelogSettings are those of the changelogs of a part.
-func (p *preparation) changelogSettings(part *graph.Part) map[string]string {
+func (p *preparation) changelogSettings(part *graph.SubTopology) map[string]string {
 	settings := p.internalSettings(part)
 	settings[cleanupPolicy] = "compact"
 	settings[compactionLag] = strconv.FormatInt(changelogLag.Milliseconds(), 10)
@@ -80,7 +80,7 @@ func (p *preparation) changelogSettings(part *graph.Part) map[string]string {
 
 // repartitionSettings are those of the repartition topics that a part writes. Their records are kept until they are processed, and
 // purged then: see purger.
-func (p *preparation) repartitionSettings(part *graph.Part) map[string]string {
+func (p *preparation) repartitionSettings(part *graph.SubTopology) map[string]string {
 	settings := p.internalSettings(part)
 	settings[cleanupPolicy] = "delete"
 	settings[retentionMillis], settings[retentionBytes] = "-1", "-1"
@@ -99,7 +99,7 @@ func (p *preparation) clusterKnows(setting string) bool {
 }
 
 // largestRecord returns max.message.bytes of the internal topics of a part, or 0 for the default of the cluster.
-func (p *preparation) largestRecord(part *graph.Part) int64 {
+func (p *preparation) largestRecord(part *graph.SubTopology) int64 {
 	largest := int64(0)
 	for _, n := range part.Sources {
 		if n.Source.Attached() {

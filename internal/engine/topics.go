@@ -214,7 +214,7 @@ type preparation struct {
 // internalNames returns the names of the internal topics of a plan.
 func internalNames(plan *graph.Plan) map[string]bool {
 	internal := map[string]bool{}
-	for _, part := range plan.Parts {
+	for _, part := range plan.SubTopologies {
 		for _, s := range part.Stores {
 			if s.Changelog != "" {
 				internal[s.Changelog] = true
@@ -241,7 +241,7 @@ func (p *preparation) look(ctx context.Context, cluster broker.Cluster) error {
 			names[name] = true
 		}
 	}
-	for _, part := range p.plan.Parts {
+	for _, part := range p.plan.SubTopologies {
 		for _, s := range part.Stores {
 			if s.Changelog != "" {
 				names[s.Changelog] = true
@@ -344,7 +344,7 @@ func (p *preparation) make(spec broker.TopicSpec) {
 }
 
 // inputsKnown reports whether the inputs of a part, but for those that are attached to it, exist or will.
-func (p *preparation) inputsKnown(part *graph.Part) bool {
+func (p *preparation) inputsKnown(part *graph.SubTopology) bool {
 	for _, n := range part.Sources {
 		if _, ok := p.known[p.plan.Topic(n)]; !ok && !n.Source.Attached() {
 			return false
@@ -355,7 +355,7 @@ func (p *preparation) inputsKnown(part *graph.Part) bool {
 
 // partitions checks that tasks of a part with stores own a partition of every input: records of the same key are in
 // partitions of the same number then, if the producers choose partitions alike.
-func (p *preparation) partitions(part *graph.Part) {
+func (p *preparation) partitions(part *graph.SubTopology) {
 	if len(part.Stores) == 0 || p.equalPartitions(part.Sources) {
 		return
 	}
@@ -394,7 +394,7 @@ func (p *preparation) equalPartitions(sources []*graph.Node) bool {
 }
 
 // internalTopics checks, and makes, the changelogs of a part and the repartition topics that it writes.
-func (p *preparation) internalTopics(part *graph.Part) {
+func (p *preparation) internalTopics(part *graph.SubTopology) {
 	derived := p.derive(part)
 	p.grownInput(part, derived.Partitions)
 	for _, s := range part.Stores {
@@ -433,7 +433,7 @@ func (p *preparation) internalTopics(part *graph.Part) {
 }
 
 // repartitionTopic checks a repartition topic that a part writes, or makes it, and reports whether it is there.
-func (p *preparation) repartitionTopic(n *graph.Node, writer *graph.Part, partitions int32, replication int16) (info broker.TopicInfo, ok bool) {
+func (p *preparation) repartitionTopic(n *graph.Node, writer *graph.SubTopology, partitions int32, replication int16) (info broker.TopicInfo, ok bool) {
 	name, settings := p.plan.Topic(n), p.repartitionSettings(writer)
 	if info, ok = p.known[name]; !ok {
 		p.make(broker.TopicSpec{Name: name, Partitions: partitions, Replication: replication, Config: settings})
@@ -448,7 +448,7 @@ func (p *preparation) repartitionTopic(n *graph.Node, writer *graph.Part, partit
 
 // attachedTopics checks, and makes, the topics that a part reads and that are attached to it. They have the settings of the
 // part that writes them.
-func (p *preparation) attachedTopics(part *graph.Part) {
+func (p *preparation) attachedTopics(part *graph.SubTopology) {
 	for _, n := range part.Sources {
 		if !n.Source.Attached() {
 			continue
@@ -462,7 +462,7 @@ func (p *preparation) attachedTopics(part *graph.Part) {
 
 // derive returns the partitions and replicas of a part's internal topics: the greatest of its inputs, but for those that are attached
 // to the part.
-func (p *preparation) derive(part *graph.Part) broker.TopicInfo {
+func (p *preparation) derive(part *graph.SubTopology) broker.TopicInfo {
 	derived := broker.TopicInfo{Replication: -1}
 	for _, n := range part.Sources {
 		if n.Source.Attached() {
@@ -476,10 +476,10 @@ func (p *preparation) derive(part *graph.Part) broker.TopicInfo {
 }
 
 // upstreamFirst orders the parts so that the one that writes a repartition topic comes before the one that reads it.
-func upstreamFirst(plan *graph.Plan) []*graph.Part {
-	var order []*graph.Part
-	var visit func(part *graph.Part)
-	visit = func(part *graph.Part) {
+func upstreamFirst(plan *graph.Plan) []*graph.SubTopology {
+	var order []*graph.SubTopology
+	var visit func(part *graph.SubTopology)
+	visit = func(part *graph.SubTopology) {
 		if slices.Contains(order, part) {
 			return
 		}
@@ -490,7 +490,7 @@ func upstreamFirst(plan *graph.Plan) []*graph.Part {
 		}
 		order = append(order, part)
 	}
-	for _, part := range plan.Parts {
+	for _, part := range plan.SubTopologies {
 		visit(part)
 	}
 	return order

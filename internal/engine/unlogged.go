@@ -275,7 +275,7 @@ func (w *Worker) fits(t *task, kept, now keptState) bool {
 
 // unloggedStores returns the names of a part's stores without a changelog.
 func (w *Worker) unloggedStores(id TaskID) (names []string) {
-	for _, s := range w.plan.Parts[id.Part].Stores {
+	for _, s := range w.plan.SubTopologies[id.Part].Stores {
 		if s.Changelog == "" {
 			names = append(names, s.Name)
 		}

@@ -6,7 +6,7 @@ import "slices"
 // a join before its left side, and otherwise in the order of declaration. The names of topics do not count. Where two joins
 // contradict each other, as when each of two streams is the right side of a join with the other, the join that was declared
 // first decides.
-func (part *Part) ReadOrder() []*Node {
+func (part *SubTopology) ReadOrder() []*Node {
 	behind := map[*Node][]*Node{} // the sources that a source must precede
 	for _, n := range part.Nodes {
 		for _, right := range n.Parents {

@@ -13,16 +13,16 @@ type Plan struct {
 	// Prefix is the prefix of SetPrefix before the names of topics.
 	Prefix string
 	// Parts are in the order of their first node.
-	Parts []*Part
+	SubTopologies []*SubTopology
 	// Globals are the nodes of the global tables, in the order of declaration.
 	Globals []*Node
 
 	names map[*Node]string
 }
 
-// Part is a sub-topology: nodes that are connected without a topic in between. One task runs it per partition.
-type Part struct {
-	// ID is the index in Plan.Parts.
+// SubTopology is a set of nodes that are connected without a topic in between. One task runs it per partition.
+type SubTopology struct {
+	// ID is the index in Plan.SubTopologies.
 	ID int
 	// StreamID names the part: its input topics, sorted and joined by "--", without those that are attached to it. Internal
 	// topics are in short form.
@@ -51,12 +51,12 @@ func NewPlan(g *Graph, group string) *Plan {
 			p.names[n] = n.Global.Topic
 			continue
 		}
-		p.Parts = append(p.Parts, &Part{ID: len(p.Parts), Nodes: nodes})
+		p.SubTopologies = append(p.SubTopologies, &SubTopology{ID: len(p.SubTopologies), Nodes: nodes})
 	}
 	// A repartition topic is named after the part that writes it, and names the part that reads it: go upstream first.
-	named := map[*Part]bool{}
-	var name func(part *Part)
-	name = func(part *Part) {
+	named := map[*SubTopology]bool{}
+	var name func(part *SubTopology)
+	name = func(part *SubTopology) {
 		if named[part] {
 			return
 		}
@@ -105,10 +105,10 @@ func NewPlan(g *Graph, group string) *Plan {
 			}
 		}
 	}
-	for _, part := range p.Parts {
+	for _, part := range p.SubTopologies {
 		name(part)
 	}
-	for _, part := range p.Parts {
+	for _, part := range p.SubTopologies {
 		for _, n := range part.Sources {
 			if n.Source.Attached() {
 				p.names[n] = p.names[n.Source.Repartition]
@@ -119,7 +119,7 @@ func NewPlan(g *Graph, group string) *Plan {
 	return p
 }
 
-func (p *Plan) sortSources(part *Part) {
+func (p *Plan) sortSources(part *SubTopology) {
 	slices.SortFunc(part.Sources, func(a, b *Node) int { return strings.Compare(p.names[a], p.names[b]) })
 }
 
@@ -137,8 +137,8 @@ func (p *Plan) Topic(n *Node) string { return p.names[n] }
 
 // Units returns, for each part, the topics that it reads: equal partition numbers of them belong to one task.
 func (p *Plan) Units() [][]string {
-	units := make([][]string, len(p.Parts))
-	for i, part := range p.Parts {
+	units := make([][]string, len(p.SubTopologies))
+	for i, part := range p.SubTopologies {
 		for _, n := range part.Sources {
 			units[i] = append(units[i], p.names[n])
 		}
@@ -149,7 +149,7 @@ func (p *Plan) Units() [][]string {
 // InputTopics returns all topics that are read, internal ones included, sorted.
 func (p *Plan) InputTopics() []string {
 	var topics []string
-	for _, part := range p.Parts {
+	for _, part := range p.SubTopologies {
 		for _, n := range part.Sources {
 			topics = append(topics, p.names[n])
 		}
@@ -159,8 +159,8 @@ func (p *Plan) InputTopics() []string {
 }
 
 // PartOf returns the part that a node belongs to, which is not a global table.
-func (p *Plan) PartOf(n *Node) *Part {
-	for _, part := range p.Parts {
+func (p *Plan) PartOf(n *Node) *SubTopology {
+	for _, part := range p.SubTopologies {
 		if slices.Contains(part.Nodes, n) {
 			return part
 		}
@@ -214,7 +214,7 @@ func (p *Plan) SetPrefix(prefix string) {
 			p.names[n] = prefix + name
 		}
 	}
-	for _, part := range p.Parts {
+	for _, part := range p.SubTopologies {
 		for i := range part.Stores {
 			if s := &part.Stores[i]; s.Changelog != "" {
 				s.Changelog = prefix + s.Changelog

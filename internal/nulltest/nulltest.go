@@ -111,7 +111,7 @@ func nullsEndMatches[V any](t *testing.T, f format[V]) {
 	in, left := stream.NewTopic("in", codec.String(), f.codec), stream.NewTopic("left", codec.String(), codec.String())
 	out := stream.NewTopic("out", codec.String(), codec.Bool())
 	topology := stream.NewTopology()
-	topology.From(left).LeftJoinAsOf(topology.From(in), join.Grace(time.Hour), func(_ string, right *V) bool { return right != nil }).To(out)
+	topology.From(left).LeftJoinAsOf(topology.From(in), join.AsOf{}.Grace(time.Hour), func(_ string, right *V) bool { return right != nil }).To(out)
 	d := testkit.New(t, topology)
 	send(t, d.Input(in), f.value)
 	send(t, d.Input(left), "before")

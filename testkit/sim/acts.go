@@ -190,7 +190,7 @@ func (w *world) deliverLate() {
 // compact compacts changelogs. At least once, one is left alone that holds records which do not count, and are older than
 // the compaction lag: they could take the place of older ones that do (see docs/guarantees.md).
 func (w *world) compact() {
-	for _, part := range w.plan.Parts {
+	for _, part := range w.plan.SubTopologies {
 		for _, s := range part.Stores {
 			if s.Changelog == "" || !w.random.oneIn(2) {
 				continue

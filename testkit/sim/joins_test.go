@@ -33,7 +33,7 @@ func pairOf(faulty func() error, l, r *order) order {
 func asOfJoin(faulty func() error) *stream.Topology {
 	t := stream.NewTopology()
 	left, right := t.From(orders), t.From(returns)
-	d := join.Grace(40 * time.Millisecond)
+	d := join.AsOf{}.Grace(40 * time.Millisecond)
 	left.LeftJoinAsOf(right, d, func(l order, r *order) order { return pairOf(faulty, &l, r) }).To(out)
 	left.JoinAsOfRecord(right, d.Name("kept").KeepDuplicates().Tolerance(10*time.Millisecond),
 		func(_ context.Context, l weir.Record[string, order], r stream.Matched[order]) (line, error) {
@@ -45,7 +45,7 @@ func asOfJoin(faulty func() error) *stream.Topology {
 func nearestJoin(faulty func() error) *stream.Topology {
 	t := stream.NewTopology()
 	left, right := t.From(orders), t.From(returns)
-	d := join.Grace(40 * time.Millisecond).Tolerance(8 * time.Millisecond)
+	d := join.AsOf{}.Grace(40 * time.Millisecond).Tolerance(8 * time.Millisecond)
 	left.LeftJoinAsOf(right, d.Nearest(), func(l order, r *order) order { return pairOf(faulty, &l, r) }).To(out)
 	left.JoinAsOf(right, d.Forward().Name("forward"), func(l, r order) line { return line{ID: l.ID*1000 + r.ID} }).To(lines)
 	return t

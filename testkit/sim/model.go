@@ -136,7 +136,7 @@ func (w *world) build(t task, env *operator.Env, globals map[*graph.Node]operato
 		Env: env, Topic: w.reference.Topic, Global: func(n *graph.Node) operator.GlobalTable { return globals[n] },
 	}
 	inputs := map[string]operator.Input{}
-	for _, n := range w.reference.Parts[t.part.ID].Sources {
+	for _, n := range w.reference.SubTopologies[t.part.ID].Sources {
 		topic := w.reference.Topic(n)
 		if !slices.Contains(t.topics, topic) {
 			continue

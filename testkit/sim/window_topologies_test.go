@@ -133,7 +133,7 @@ func earlyResults(faulty func() error) *stream.Topology {
 	in.Window(window.Tumbling(20 * ms).Grace(3 * ms)).Aggregate(listAndSum(faulty)).EveryRecords(3).Final().MapRecord(textOf).To(texts)
 	in.Window(window.Hopping(20*ms, 8*ms)).Aggregate(window.Sum(amount)).EveryTime(5 * ms).Final().MapRecord(textOf).To(moreTexts)
 	in.Window(window.Session(6 * ms).CloseByPartition()).Aggregate(window.Sum(amount)).
-		When(func(sum int) bool { return sum%3 == 0 }).Final().MapRecord(textOf).To(otherTexts)
+		EmitWhen(func(sum int) bool { return sum%3 == 0 }).Final().MapRecord(textOf).To(otherTexts)
 	return t
 }
 

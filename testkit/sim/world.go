@@ -87,7 +87,7 @@ type input struct {
 
 // task is a task of the plan.
 type task struct {
-	part      *graph.Part
+	part      *graph.SubTopology
 	partition int32
 	topics    []string // those that have the partition
 	dir       string
@@ -244,7 +244,7 @@ func (w *world) createTopics() error {
 			w.allPartitions = append(w.allPartitions, broker.TopicPartition{Topic: topic, Partition: n})
 		}
 	}
-	for _, part := range w.plan.Parts {
+	for _, part := range w.plan.SubTopologies {
 		for _, s := range part.Stores {
 			if s.Changelog == "" {
 				w.unlogged = true

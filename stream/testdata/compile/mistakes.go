@@ -109,7 +109,7 @@ func moreStates(s stream.Stream[string, trade]) {
 }
 
 func joins(s stream.Stream[string, trade], q stream.Stream[string, quote], i stream.Stream[int, trade], t *stream.Topology) {
-	asOf, interval := join.Grace(time.Hour), join.Within(time.Second, 0)
+	asOf, interval := join.AsOf{}.Grace(time.Hour), join.Within(time.Second, 0)
 	s.JoinAsOf(q, asOf, func(t trade, q quote) float64 { return t.Price - q.Bid })
 	s.JoinAsOf(i, asOf, func(t, u trade) float64 { return 0 })                                              // ERROR cannot use i|does not match
 	s.JoinAsOf(q, interval, func(t trade, q quote) float64 { return 0 })                                    // ERROR cannot use interval

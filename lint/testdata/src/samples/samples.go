@@ -32,8 +32,8 @@ func definitions() {
 	window.Count[string]()             // want `the result of window.Count is thrown away`
 	topic.WithPartitions(3)            // want `the result of Topic.WithPartitions is thrown away: it returns a changed copy`
 	counts.WithTTL(time.Hour)          // want `the result of CellHandle.WithTTL is thrown away: it returns a changed copy`
-	join.Grace(time.Hour)              // want `the result of join.Grace is thrown away`
-	join.Grace(time.Hour).Name("j")    // want `the result of AsOf.Name is thrown away: it returns a changed copy`
+	join.AsOf{}.Grace(time.Hour)              // want `the result of join.Grace is thrown away`
+	join.AsOf{}.Grace(time.Hour).Name("j")    // want `the result of AsOf.Name is thrown away: it returns a changed copy`
 	codec.JSON[string]()               // want `the result of codec.JSON is thrown away`
 	store.NewCell[int]("more")         // want `the result of store.NewCell is thrown away`
 	defer w.Grace(time.Second)         // want `the result of Definition.Grace is thrown away`
@@ -54,7 +54,7 @@ func streams(t *stream.Topology) {
 	s.Map(same)                                  // want `the result of Stream.Map is thrown away: continue with it`
 	s.Filter(func(string) bool { return true })  // want `the result of Stream.Filter is thrown away`
 	s.MapKey(same).GroupByKey("g")               // want `the result of Stream.GroupByKey is thrown away`
-	s.JoinAsOf(s, join.Grace(time.Hour), concat) // want `the result of Stream.JoinAsOf is thrown away`
+	s.JoinAsOf(s, join.AsOf{}.Grace(time.Hour), concat) // want `the result of Stream.JoinAsOf is thrown away`
 	s.Window(window.Tumbling(time.Minute))       // want `the result of Stream.Window is thrown away: nothing is computed until Final, Current or Suppress`
 	a := s.Window(window.Tumbling(time.Minute)).Aggregate(window.Count[string]())
 	a.EveryRecords(3)            // want `the result of Aggregated.EveryRecords is thrown away: nothing is computed until Final`

@@ -3,9 +3,9 @@ package operator
 import (
 	"bytes"
 
-	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/state"
 )
 
 // ForeignKeyJoin is the left side of a foreign-key join of tables, as in KIP-213. It subscribes the key of each row to the

@@ -3,9 +3,9 @@ package operator
 import (
 	"encoding/binary"
 
-	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/state"
 )
 
 // ForeignKeyRight is the right side of a foreign-key join: it knows which keys of the left table subscribe to a foreign key,

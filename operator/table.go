@@ -1,9 +1,9 @@
 package operator
 
 import (
-	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/state"
 )
 
 // Change is a change of a row of a table. Old is nil for a new row, New for a deleted one. Their targets are valid

@@ -138,7 +138,9 @@ func TestUpgrades(t *testing.T) {
 		}, func(p pipe) { p.input().LeftJoinTable(stream.TableOf(p.second(), "j"), pairUp).To(p.out) }, []stream.Change{
 			{Kind: stream.StateReused, Topic: "changelog__GROUP--IN--OTHER--j"},
 		}, false},
-		"duplicates of a join": {func(p pipe) { p.input().LeftJoinAsOf(p.second(), join.AsOf{}.Grace(time.Hour).Name("j"), pairUp).To(p.out) }, func(p pipe) {
+		"duplicates of a join": {func(p pipe) {
+			p.input().LeftJoinAsOf(p.second(), join.AsOf{}.Grace(time.Hour).Name("j"), pairUp).To(p.out)
+		}, func(p pipe) {
 			p.input().LeftJoinAsOf(p.second(), join.AsOf{}.Grace(time.Hour).Name("j").KeepDuplicates(), pairUp).To(p.out)
 		}, []stream.Change{{Kind: stream.StateReinterpreted, Topic: "changelog__GROUP--IN--OTHER--j"}}, true},
 	} {

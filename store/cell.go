@@ -16,11 +16,15 @@ type CellHandle[S any] struct{ inner *state.CellHandle[S] }
 func NewCell[S any](name string) *CellHandle[S] { return &CellHandle[S]{state.NewCell[S](name)} }
 
 // WithCodec returns a handle of the same store that encodes its states in that way. A nil codec changes nothing.
-func (h *CellHandle[S]) WithCodec(c codec.Codec[S]) *CellHandle[S] { return &CellHandle[S]{h.inner.WithCodec(c)} }
+func (h *CellHandle[S]) WithCodec(c codec.Codec[S]) *CellHandle[S] {
+	return &CellHandle[S]{h.inner.WithCodec(c)}
+}
 
 // WithTTL returns a handle of the same store with states that live for that long in event time after each Set, rounded up to
 // milliseconds. See [Cell.SetFor].
-func (h *CellHandle[S]) WithTTL(ttl time.Duration) *CellHandle[S] { return &CellHandle[S]{h.inner.WithTTL(ttl)} }
+func (h *CellHandle[S]) WithTTL(ttl time.Duration) *CellHandle[S] {
+	return &CellHandle[S]{h.inner.WithTTL(ttl)}
+}
 
 // MaxFutureSkew returns a handle of the same store that takes the time of a record for real only if it is not further ahead
 // of the clock of the machine than that; zero or less means any. The default is weir.DefaultMaxFutureSkew. It matters where

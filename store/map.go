@@ -15,7 +15,9 @@ type MapHandle[F, S any] struct{ inner *state.MapHandle[F, S] }
 // NewMap declares a store that keeps any number of S for each message key, by fields of type F. Both are encoded with
 // codec.For; two fields are different if their encodings are. The name is part of the changelog topic's: renaming a store
 // starts it empty.
-func NewMap[F, S any](name string) *MapHandle[F, S] { return &MapHandle[F, S]{state.NewMap[F, S](name)} }
+func NewMap[F, S any](name string) *MapHandle[F, S] {
+	return &MapHandle[F, S]{state.NewMap[F, S](name)}
+}
 
 // WithCodecs returns a handle of the same store that encodes fields and states in that way. A nil codec changes nothing.
 func (h *MapHandle[F, S]) WithCodecs(fields codec.Codec[F], states codec.Codec[S]) *MapHandle[F, S] {

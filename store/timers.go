@@ -46,4 +46,6 @@ func (t *Timers) Set(kind weir.TimerKind, name string, at time.Time) { t.inner.S
 func (t *Timers) Cancel(kind weir.TimerKind, name string) { t.inner.Cancel(kind, name) }
 
 // Get returns for when the timer of a name is set for the current key, and whether it is.
-func (t *Timers) Get(kind weir.TimerKind, name string) (time.Time, bool) { return t.inner.Get(kind, name) }
+func (t *Timers) Get(kind weir.TimerKind, name string) (time.Time, bool) {
+	return t.inner.Get(kind, name)
+}

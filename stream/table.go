@@ -5,9 +5,9 @@ import (
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/internal/typename"
 	"github.com/weirstreams/weir/operator"
-	"github.com/weirstreams/weir/internal/state"
 )
 
 // Table is a place in a topology at which there is one row for each key: the latest value that a stream had for it. It

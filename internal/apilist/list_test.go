@@ -147,7 +147,9 @@ var word = regexp.MustCompile(`\w+`)
 // mentions returns the words of the documentation, of examples, and of programs.
 func mentions(t *testing.T) map[string]bool {
 	words := map[string]bool{}
-	hidden := func(dir string) bool { return dir != "." && strings.HasPrefix(path.Base(dir), ".") || path.Base(dir) == "build" }
+	hidden := func(dir string) bool {
+		return dir != "." && strings.HasPrefix(path.Base(dir), ".") || path.Base(dir) == "build"
+	}
 	walk(t, hidden, func(file string) {
 		shows := strings.HasPrefix(file, "docs/") || strings.HasPrefix(file, "examples/") || file == "README.md" ||
 			strings.HasSuffix(file, "_test.go") && strings.Contains(path.Base(file), "example")

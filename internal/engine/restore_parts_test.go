@@ -7,8 +7,8 @@ import (
 	"maps"
 	"testing"
 
-	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/state"
 )
 
 // restoring is a line of the log that says what a restore reads.

@@ -7,13 +7,12 @@
 package rootpb
 
 import (
-	reflect "reflect"
-	sync "sync"
-	unsafe "unsafe"
-
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
+	reflect "reflect"
+	sync "sync"
+	unsafe "unsafe"
 )
 
 const (
@@ -425,21 +424,18 @@ func file_root_proto_rawDescGZIP() []byte {
 	return file_root_proto_rawDescData
 }
 
-var (
-	file_root_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-	file_root_proto_msgTypes  = make([]protoimpl.MessageInfo, 6)
-	file_root_proto_goTypes   = []any{
-		Letter(0),                     // 0: weir.test.Letter
-		(*Root)(nil),                  // 1: weir.test.Root
-		(*Nested)(nil),                // 2: weir.test.Nested
-		(*Reading)(nil),               // 3: weir.test.Reading
-		(*Reading_Unit)(nil),          // 4: weir.test.Reading.Unit
-		nil,                           // 5: weir.test.Reading.UnitsEntry
-		(*Reading_Unit_Scale)(nil),    // 6: weir.test.Reading.Unit.Scale
-		(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
-	}
-)
-
+var file_root_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_root_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_root_proto_goTypes = []any{
+	(Letter)(0),                   // 0: weir.test.Letter
+	(*Root)(nil),                  // 1: weir.test.Root
+	(*Nested)(nil),                // 2: weir.test.Nested
+	(*Reading)(nil),               // 3: weir.test.Reading
+	(*Reading_Unit)(nil),          // 4: weir.test.Reading.Unit
+	nil,                           // 5: weir.test.Reading.UnitsEntry
+	(*Reading_Unit_Scale)(nil),    // 6: weir.test.Reading.Unit.Scale
+	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
+}
 var file_root_proto_depIdxs = []int32{
 	0, // 0: weir.test.Root.enum:type_name -> weir.test.Letter
 	2, // 1: weir.test.Root.nested:type_name -> weir.test.Nested

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -194,11 +195,17 @@ func (b *pebbleBackend) wrap(doing string, err error) error {
 		return fmt.Errorf("store %s: %s: %w", b.dir, doing, err)
 	case b.health.guard.failure() != nil:
 		return fmt.Errorf("store %s: %s: %w", b.dir, doing, b.health.guard.failure())
-	case pebble.IsCorruptionError(err):
+	case isCorrupt(err):
 		return fmt.Errorf("store %s: %s: %w: %w", b.dir, doing, weir.ErrCorruptState, err)
 	default:
 		return fmt.Errorf("store %s: %s: %w", b.dir, doing, err)
 	}
+}
+
+// isCorrupt reports whether err says that a file of an open database is damaged. Pebble does not mark the end of a file that is
+// shorter than it was.
+func isCorrupt(err error) bool {
+	return pebble.IsCorruptionError(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 type pebbleBatch struct {

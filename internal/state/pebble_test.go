@@ -456,6 +456,71 @@ func TestDamagedFilesAreErrCorrupt(t *testing.T) {
 	}
 }
 
+// Tables are read when they are needed, and so may be damaged after the database was opened.
+func TestATableThatIsDamagedUnderAnOpenDatabaseIsCorrupt(t *testing.T) {
+	half := func(path string) error {
+		info, err := os.Stat(path)
+		if err != nil {
+			return err
+		}
+		return os.Truncate(path, info.Size()/2)
+	}
+	for name, c := range map[string]struct {
+		damage func(path string) error
+		read   bool // whether a block of each table was read before
+	}{
+		"cut short":              {half, false},
+		"cut short between uses": {half, true},
+		"emptied":                {func(path string) error { return os.Truncate(path, 0) }, false},
+		"missing":                {os.Remove, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			config := state.PebbleConfig{MemTableBytes: 64 << 10}
+			write := state.NewPebble(config)
+			b, err := write.Open(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range 3_000 {
+				commit(t, b, false, fmt.Sprintf("%06d", i), strings.Repeat(fmt.Sprint(i), 50))
+			}
+			if err := errors.Join(b.Close(), write.Close()); err != nil {
+				t.Fatal(err)
+			}
+			b, err = newPebble(t, config).Open(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer b.Close()
+			for i := 0; i < 3_000 && c.read; i += 500 {
+				if _, err := b.Get(nil, fmt.Appendf(nil, "%06d", i)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			files, err := filepath.Glob(filepath.Join(dir, "*.sst"))
+			if err != nil || len(files) == 0 {
+				t.Fatal(files, err)
+			}
+			for _, file := range files {
+				if err := c.damage(file); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for i := 0; i < 3_000 && err == nil; i++ {
+				_, err = b.Get(nil, fmt.Appendf(nil, "%06d", i))
+			}
+			if !errors.Is(err, weir.ErrCorruptState) || !strings.Contains(err.Error(), dir) {
+				t.Errorf("Get = %v, want ErrCorruptState with the directory", err)
+			}
+			err = b.Scan(nil, nil, func(_, _ []byte) (bool, error) { return true, nil })
+			if !errors.Is(err, weir.ErrCorruptState) {
+				t.Errorf("Scan = %v, want ErrCorruptState", err)
+			}
+		})
+	}
+}
+
 func TestACommitThatCannotBeWrittenReturnsItsErrorAndEndsTheDatabase(t *testing.T) {
 	var full bool
 	var mu sync.Mutex

@@ -67,7 +67,7 @@ func TestMutantsAreFound(t *testing.T) {
 		seeds, finding := 0, ""
 		for _, k := range kept { // for what only few seeds find
 			if k.bug == bug.Name && finding == "" {
-				if r := runWith(bug.Name, byName(k.topology), k.seed); len(r.Problems) > 0 {
+				if r := runWith(bug, byName(k.topology), k.seed); len(r.Problems) > 0 {
 					seeds, finding = 1, r.Problems[0]
 				}
 			}

@@ -17,11 +17,13 @@ type Assignment struct {
 	each    func(jobs map[int]func(*Worker) error) error
 	load    []int
 	workers map[TaskID]int
+	// topics are those of the tasks' inputs, sorted.
+	topics map[TaskID][]string
 }
 
 // NewAssignment returns an assignment without tasks for a number of workers.
 func NewAssignment(plan *graph.Plan, workers int, each func(map[int]func(*Worker) error) error) *Assignment {
-	return &Assignment{plan: plan, each: each, load: make([]int, workers), workers: map[TaskID]int{}}
+	return &Assignment{plan: plan, each: each, load: make([]int, workers), workers: map[TaskID]int{}, topics: map[TaskID][]string{}}
 }
 
 // Handle acts on an event of the group and acknowledges it.
@@ -36,6 +38,7 @@ func (a *Assignment) Handle(ctx context.Context, event *broker.GroupEvent) error
 			byWorker[i] = append(byWorker[i], id)
 			a.load[i]--
 			delete(a.workers, id)
+			delete(a.topics, id)
 		}
 	}
 	jobs := map[int]func(*Worker) error{}
@@ -50,12 +53,20 @@ func (a *Assignment) Handle(ctx context.Context, event *broker.GroupEvent) error
 	return a.each(jobs)
 }
 
-// assign gives new tasks to the workers that have fewest.
+// assign gives new tasks to the workers that have fewest. A task that runs, and gets another input, is closed and begins anew with
+// all of them: partitions were added to one of the topics of a part, up to those that another one had before.
 func (a *Assignment) assign(ctx context.Context, partitions []broker.TopicPartition) error {
 	tasks := a.tasks(partitions)
-	byWorker := map[int][]TaskID{}
+	byWorker, again := map[int][]TaskID{}, map[int][]TaskID{}
 	for _, id := range sortedIDs(tasks) {
-		if _, ok := a.workers[id]; ok {
+		had := a.topics[id]
+		a.topics[id] = slices.Compact(slices.Sorted(slices.Values(slices.Concat(had, tasks[id]))))
+		tasks[id] = a.topics[id]
+		if i, ok := a.workers[id]; ok {
+			if len(tasks[id]) > len(had) {
+				again[i] = append(again[i], id)
+				byWorker[i] = append(byWorker[i], id)
+			}
 			continue
 		}
 		i := 0
@@ -71,6 +82,11 @@ func (a *Assignment) assign(ctx context.Context, partitions []broker.TopicPartit
 	jobs := map[int]func(*Worker) error{}
 	for i, ids := range byWorker {
 		jobs[i] = func(w *Worker) error {
+			if len(again[i]) > 0 {
+				if err := w.RemoveTasks(ctx, again[i]); err != nil {
+					return err
+				}
+			}
 			for _, id := range ids {
 				if err := w.AddTask(ctx, id, tasks[id]); err != nil {
 					return err

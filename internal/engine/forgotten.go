@@ -67,7 +67,11 @@ func (w *Worker) forgotten(ctx context.Context, t *task, tp broker.TopicPartitio
 		}
 	}
 	// Afterwards, as another process may begin at this moment, which commits first and writes then.
-	committed, err := w.cluster.CommittedOffsets(ctx, w.plan.Group, w.partitionsOf(tp.Topic)...)
+	partitions, err := w.presentPartitions(ctx, tp)
+	if err != nil {
+		return nil, err
+	}
+	committed, err := w.cluster.CommittedOffsets(ctx, w.plan.Group, partitions...)
 	if err != nil {
 		return nil, fmt.Errorf("committed offsets: %w", err)
 	}
@@ -123,6 +127,21 @@ func (w *Worker) partitionsOf(topics ...string) (tps []broker.TopicPartition) {
 		}
 	}
 	return tps
+}
+
+// presentPartitions returns the partitions of an input topic that one of them belongs to, with those that were added since the worker
+// began.
+func (w *Worker) presentPartitions(ctx context.Context, one broker.TopicPartition) ([]broker.TopicPartition, error) {
+	known, err := w.cluster.Topics(ctx, one.Topic)
+	if err != nil {
+		return nil, fmt.Errorf("look up topic %q: %w", one.Topic, err)
+	}
+	count := max(known[one.Topic].Partitions, one.Partition+1, w.outbox.known.Partitions[one.Topic])
+	partitions := make([]broker.TopicPartition, count)
+	for n := range partitions {
+		partitions[n] = broker.TopicPartition{Topic: one.Topic, Partition: int32(n)}
+	}
+	return partitions, nil
 }
 
 // used reports whether anything was ever written to some topics.

@@ -1,8 +1,13 @@
 package engine_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine"
@@ -67,4 +72,113 @@ func TestPartitionsThatWereAddedToTheInputOfStateAreRefusedAtTheStart(t *testing
 	if want := `topic "orders" has 5 partitions, and the state behind it was made for 2 (changelogs: changelog__g--orders--rows, changelog__g--orders--others)`; !strings.Contains(err.Error(), want) {
 		t.Errorf("the error does not say %q:\n%v", want, err)
 	}
+}
+
+// The tasks of two merged topics run for all partitions of the one with more. Those that the other one gets later belong to tasks that
+// run already: nobody read them before the next rebalance that moved the task.
+func TestPartitionsThatAreAddedToOneOfTwoMergedTopicsAreRead(t *testing.T) {
+	for _, exactlyOnce := range []bool{false, true} {
+		t.Run(fmt.Sprintf("exactly once %v", exactlyOnce), func(t *testing.T) {
+			c := newMerged(t)
+			c.config.ExactlyOnce, c.config.RevokeTimeout = exactlyOnce, time.Minute
+			a1, b1 := broker.TopicPartition{Topic: "orders", Partition: 1}, broker.TopicPartition{Topic: "totals", Partition: 1}
+			p := c.mustStart(memoryDisk{})
+			if err := c.broker.AddPartitions("orders", 2); err != nil {
+				t.Fatal(err)
+			}
+			c.write(a1, 1)
+			p.mustRun()
+			c.write(a1, 2) // is not committed when the other partition comes
+			if err := c.broker.AddPartitions("totals", 2); err != nil {
+				t.Fatal(err)
+			}
+			c.write(b1, 3)
+			p.mustRun()
+			p.mustClose()
+			var got []string
+			for _, r := range c.broker.Read(out0, 0) {
+				got = append(got, string(r.Value))
+			}
+			if diff := gocmp.Diff([]string{"A1", "A2", "B3"}, got); diff != "" {
+				t.Errorf("output (-want +got):\n%s", diff)
+			}
+			committed := c.broker.Committed(groupName)
+			if diff := gocmp.Diff(map[broker.TopicPartition]int64{a1: 2, b1: 1}, map[broker.TopicPartition]int64{a1: committed[a1], b1: committed[b1]}); diff != "" {
+				t.Errorf("committed offsets (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A worker knows the partitions of the time when it began. The offsets of those that were added since count as well when it looks whether
+// the group has forgotten a topic: no other partition may have a committed offset yet.
+func TestPartitionsThatAreAddedOneAfterTheOtherAreNotForgotten(t *testing.T) {
+	c := newCluster(t, pipeline(), 1)
+	c.workers, c.broker.DeliverOnSend = 2, true
+	add := func(count int32) {
+		t.Helper()
+		if err := c.broker.AddPartitions(orders.Name(), count); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write := func(partition int32) {
+		t.Helper()
+		value, err := json.Marshal(order{Shop: "a", Amount: 1})
+		if err == nil {
+			err = c.broker.Append(broker.TopicPartition{Topic: orders.Name(), Partition: partition}, broker.Record{Value: value, Millis: 1})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, err := c.start(memoryDisk{}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// until lets one worker run, and the member hear of its group.
+	until := func(worker int, reached func() bool) {
+		t.Helper()
+		for range 1000 {
+			if reached() {
+				return
+			}
+			err := p.do(func() error {
+				event, err := p.group.Poll(t.Context(), 0)
+				if err == nil && event != nil {
+					err = p.assignment.Handle(t.Context(), event)
+				}
+				if err == nil {
+					_, err = p.workers[worker].Step(t.Context(), 0)
+				}
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.clock.Advance(interval / 10)
+		}
+		t.Fatal("the worker does not come so far")
+	}
+	committed := func(partition int32, offset int64) func() bool {
+		return func() bool {
+			return c.broker.Committed(groupName)[broker.TopicPartition{Topic: orders.Name(), Partition: partition}] == offset
+		}
+	}
+	add(2)
+	for n := range int32(2) {
+		write(n)
+	}
+	until(0, func() bool { return c.broker.End(broker.TopicPartition{Topic: totalChangelog}) > 0 })
+	until(1, committed(1, 1))
+	// As if the first worker were slower, and had claimed its changelogs only: no offset of the first partition is committed.
+	c.broker.Forget(groupName, orders.Name())
+	write(1)
+	until(1, committed(1, 2))
+	if _, ok := c.broker.Committed(groupName)[broker.TopicPartition{Topic: orders.Name()}]; ok {
+		t.Fatal("the first partition has a committed offset, so nothing is shown")
+	}
+	add(3)
+	write(2)
+	until(1, committed(2, 1))
+	until(0, committed(0, 1))
 }

@@ -115,3 +115,44 @@ func TestAReplayOfAChainGivesTheSame(t *testing.T) {
 		t.Errorf("the results add up to %d, want %d", sum, want)
 	}
 }
+
+// A topic that the topology writes and reads again carries no watermarks: there time does not go on without records, so that no
+// result is late. A record closes the windows.
+func TestATopicBetweenWindowsMakesNothingLate(t *testing.T) {
+	between := stream.NewTopic("between", codec.String(), codec.Int())
+	for _, exactlyOnce := range []bool{false, true} {
+		topology := stream.NewTopology()
+		sum := func(s stream.Stream[string, int]) stream.Stream[string, int] {
+			return s.Window(window.Tumbling(5 * time.Minute)).Aggregate(window.Sum(func(n int) int { return n })).Final().
+				Map(func(r window.Result[int]) int { return r.Value })
+		}
+		sum(topology.From(idleInput)).To(between)
+		sum(topology.From(between)).To(chainOutput)
+		d := testkit.New(t, topology, testkit.Config{IdleTimeout: 10 * time.Second, ExactlyOnce: exactlyOnce})
+		in, out := d.Input(idleInput), d.Output(chainOutput)
+		begin := d.Now().Add(-3 * time.Hour)
+		for i := range 30 {
+			in.Send("k", 1, begin.Add(time.Duration(i)*6*time.Minute))
+			d.Advance(100 * time.Millisecond)
+		}
+		for range 20 * 60 {
+			d.Advance(time.Second)
+		}
+		in.Send("k", 1, d.Now())
+		for range 20 * 60 {
+			d.Advance(time.Second)
+		}
+		got := 0
+		for _, n := range out.Values() {
+			got += n
+		}
+		for _, task := range d.Tasks() {
+			if task.Late != 0 {
+				t.Errorf("exactly once %v: %d results are late in %s", exactlyOnce, task.Late, task.Name)
+			}
+		}
+		if got < 29 {
+			t.Errorf("exactly once %v: %d of 30 records are counted in the end", exactlyOnce, got)
+		}
+	}
+}

@@ -15,19 +15,25 @@ import (
 // than weir.DefaultMaxFutureSkew ahead of the clock does not end the time of others.
 //
 // The name is that of the store: renaming it starts from nothing. Ids are told apart as codec.For encodes them. Records
-// with a null key are skipped and counted.
+// with a null key are skipped and counted. A null value has no id: f is not asked, and the record is passed on.
 func (s Stream[K, V]) Deduplicate[D any](name string, within time.Duration, f func(V) D) Stream[K, V] {
-	return s.deduplicate(name, within, func(_ context.Context, r *weir.Record[K, V]) (D, error) { return f(r.Value), nil }).checked(f == nil)
+	return s.deduplicate(name, within, true, func(_ context.Context, r *weir.Record[K, V]) (D, error) { return f(r.Value), nil }).checked(f == nil)
 }
 
-// DeduplicateRecord is Deduplicate with a function of the whole record that can fail.
+// DeduplicateRecord is Deduplicate with a function of the whole record that can fail. It is asked for the id of null values too.
 func (s Stream[K, V]) DeduplicateRecord[D any](name string, within time.Duration, f func(context.Context, weir.Record[K, V]) (D, error)) Stream[K, V] {
-	return s.deduplicate(name, within, func(ctx context.Context, r *weir.Record[K, V]) (D, error) { return f(ctx, *r) }).checked(f == nil)
+	return s.deduplicate(name, within, false, func(ctx context.Context, r *weir.Record[K, V]) (D, error) { return f(ctx, *r) }).checked(f == nil)
 }
 
-func (s Stream[K, V]) deduplicate[D any](name string, within time.Duration, f func(context.Context, *weir.Record[K, V]) (D, error)) Stream[K, V] {
+// deduplicate declares the operator. passNulls says that records with a null value have no id.
+func (s Stream[K, V]) deduplicate[D any](
+	name string, within time.Duration, passNulls bool, f func(context.Context, *weir.Record[K, V]) (D, error),
+) Stream[K, V] {
 	seen := store.NewMap[D, struct{}](name).WithTTL(within)
 	first := func(ctx context.Context, m *store.Map[D, struct{}], r *weir.Record[K, V]) (bool, error) {
+		if passNulls && r.ValueNull {
+			return true, nil
+		}
 		id, err := f(ctx, r)
 		if err != nil || m.Has(id) {
 			return false, err

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/nulltest"
@@ -166,4 +168,28 @@ func checkNilRow[R any](t *testing.T, name string, some, none R) {
 		d.Output(defaults).ExpectValues(false, false, false)
 		d.Output(buffered).ExpectValues(true) // the others wait
 	})
+}
+
+// A null has no id: it is no duplicate of a zero value, nor the other way round.
+func TestANullIsNoDuplicateOfTheZeroValue(t *testing.T) {
+	in, out := stream.NewTopic("in", codec.String(), codec.JSON[int64]()), stream.NewTopic("out", codec.String(), codec.JSON[int64]())
+	raw := stream.NewTopic("in", codec.String(), codec.String())
+	topology := stream.NewTopology()
+	topology.From(in).Deduplicate("seen", time.Hour, func(v int64) int64 { return v }).To(out)
+	d := testkit.New(t, topology)
+	for i, text := range []string{"null", "0", "7", "null", "0"} {
+		d.Input(raw).Send("k", text, time.UnixMilli(int64(i)))
+	}
+	var nulls int
+	var values []int64
+	for _, r := range d.Output(out).Read() {
+		if r.ValueNull {
+			nulls++
+		} else {
+			values = append(values, r.Value)
+		}
+	}
+	if diff := cmp.Diff([]int64{0, 7}, values); diff != "" || nulls != 2 {
+		t.Errorf("%d nulls; values (-want +got):\n%s", nulls, diff)
+	}
 }

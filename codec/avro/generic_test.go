@@ -153,3 +153,17 @@ func TestErrorsNameTheField(t *testing.T) {
 		}
 	}
 }
+
+// A decimal has one byte at least, as in Java.
+func TestADecimalOfNoBytesIsRefused(t *testing.T) {
+	const schema = `{"type":"record","name":"R","fields":[{"name":"v","type":{"type":"bytes","logicalType":"decimal","precision":6,"scale":2}}]}`
+	type price struct {
+		V *big.Rat `avro:"v"`
+	}
+	if v, err := generic(t, schema).Decode(value, []byte{0}); err == nil {
+		t.Errorf("generic: %v", v)
+	}
+	if v, err := typed[price](t, schema).Decode(value, []byte{0}); err == nil {
+		t.Errorf("typed: %v", v)
+	}
+}

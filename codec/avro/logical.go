@@ -36,7 +36,13 @@ func fromPlain(s avro.Schema) change {
 		return func(v any) (any, error) { return time.UnixMicro(integer(v)).UTC(), nil }
 	case avro.Decimal:
 		scale := logical.(*avro.DecimalLogicalSchema).Scale()
-		return func(v any) (any, error) { return decimal(v.([]byte), scale), nil }
+		return func(v any) (any, error) {
+			b := v.([]byte)
+			if len(b) == 0 {
+				return nil, errEmptyDecimal
+			}
+			return decimal(b, scale), nil
+		}
 	}
 	return nil
 }
@@ -168,6 +174,8 @@ func decimalToPlain(s avro.Schema, precision, scale int) change {
 		return out, nil
 	}
 }
+
+var errEmptyDecimal = errors.New("a decimal of no bytes is no number")
 
 var errNilDecimal = errors.New("a nil *big.Rat is no decimal")
 

@@ -15,7 +15,7 @@ import (
 
 // mapped encodes and decodes Go values by way of maps and the generic codec. hamba/avro v2.31.0 has these defects, so the schemas
 // that can meet them go this way: a date before 1970 is a day late, a decimal is cut to its scale and not written in the fewest
-// bytes, a nullable decimal is read over the memory behind a big.Rat, local timestamps depend on the zone of the machine,
+// bytes, a decimal of no bytes reads as 0, a nullable one is read over the memory behind a big.Rat, local timestamps depend on the zone of the machine,
 // default values of long, bytes and times of day are wrong, and schemas that differ are resolved wrongly (see composable).
 type mapped struct {
 	generic  genericCodec // with the names of branches
@@ -35,7 +35,7 @@ func needsMaps(s *schema) (write, read bool) {
 		case avro.Date:
 			write = true
 		case avro.Decimal:
-			write, read = true, read || inUnion
+			write, read = true, read || inUnion || deref(s).Type() == avro.Bytes
 		case avro.LocalTimestampMillis, avro.LocalTimestampMicros:
 			write, read = true, true
 		}

@@ -19,6 +19,9 @@ type eventTime struct {
 	// external are the input topics that are not internal, and reached is the time that they have reached: nothing older is
 	// expected of them.
 	external []string
+	// fed says that the topology writes external input of the task by itself. That is late by as much as the tasks in front are, and no
+	// watermark comes with it, so that time does not go on without records.
+	fed bool
 	reached  int64
 	// ends is where the external input ended at a time, until all of that is processed.
 	ends *inputEnds
@@ -59,6 +62,11 @@ type timeStep struct {
 	// pace is the pace behind the node, and slack how much older
 	// a record may be that keys without state begin with.
 	pace, slack int64
+}
+
+// writes reports whether the topology writes a topic by itself.
+func (w *Worker) writes(topic string) bool {
+	return slices.ContainsFunc(w.plan.Graph.Nodes, func(n *graph.Node) bool { return n.Sink != nil && w.plan.Topic(n) == topic })
 }
 
 // inputEnds are the ends of input partitions at a time, by topic.
@@ -109,6 +117,7 @@ func (w *Worker) newEventTime(t *task) *eventTime {
 			e.sources = append(e.sources, len(e.steps))
 			if s.upstream == nil {
 				e.external = append(e.external, topic)
+				e.fed = e.fed || w.writes(topic)
 			}
 		}
 		index[n] = len(e.steps)

@@ -113,7 +113,7 @@ func (w *Worker) inputEnds(ctx context.Context, tasks []*task) (map[broker.Topic
 func (w *Worker) advanceTask(t *task, now time.Time, all map[broker.TopicPartition]int64) error {
 	e := t.time
 	timeout := w.config.IdleTimeout
-	quiet := now.Sub(e.quiet) >= timeout
+	quiet := now.Sub(e.quiet) >= timeout && !e.fed
 	if len(e.external) > 0 {
 		known := all != nil
 		ends := &inputEnds{at: now, ends: map[string]int64{}}

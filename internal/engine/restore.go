@@ -99,6 +99,10 @@ func (w *Worker) beginRestore(ctx context.Context, t *task) error {
 		switch {
 		case !known:
 			position = earliest[tp]
+			if position > 0 && t.someCommitted() {
+				log.Warn("the changelog does not begin with its first record: if a retention or DeleteRecords has removed others, the restored state lacks them",
+					"store", s.Name, "changelog", tp.Topic, "changelog_earliest", position)
+			}
 		case position > ends[tp]:
 			return fmt.Errorf("store %q reflects the changelog up to offset %d, but %s ends at %d: the topic was made anew "+
 				"or has lost data; delete the state of the task to go on with what the changelog holds", s.Name, position, tp, ends[tp])
@@ -132,6 +136,11 @@ func (w *Worker) beginRestore(ctx context.Context, t *task) error {
 		return w.restored(ctx, t)
 	}
 	return nil
+}
+
+// someCommitted reports whether the group has committed input of the task.
+func (t *task) someCommitted() bool {
+	return len(t.uncommitted) < len(t.positions)
 }
 
 // complete reports whether the database reflects all input that the group has committed, or that nothing is known to be committed

@@ -122,7 +122,7 @@ func (g *group) config() *sarama.Config {
 	conf := g.cluster.ClientConfig(g.conns)
 	conf.Metadata.Retry.Max = coordinatorTries
 	conf.Metadata.Retry.Backoff = coordinatorPause
-	conf.Metadata.RefreshFrequency = min(max(conf.Metadata.RefreshFrequency, time.Second), 3*time.Minute)
+	conf.Metadata.RefreshFrequency = min(max(conf.Metadata.RefreshFrequency, time.Second), 30*time.Second) // in which added partitions are noticed
 	conf.Net.Proxy.Dialer = patientDialer{g.conns, &g.joining, g.cfg.RebalanceTimeout}
 	conf.Consumer.Return.Errors = true
 	conf.Consumer.Group.InstanceId = g.cfg.InstanceID

@@ -21,8 +21,8 @@ type eventTime struct {
 	external []string
 	// fed says that the topology writes external input of the task by itself. That is late by as much as the tasks in front are, and no
 	// watermark comes with it, so that time does not go on without records.
-	fed bool
-	reached  int64
+	fed     bool
+	reached int64
 	// ends is where the external input ended at a time, until all of that is processed.
 	ends *inputEnds
 	// news is set if tasks upstream have promised a later time since time went on last.

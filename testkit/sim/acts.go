@@ -30,6 +30,9 @@ func (w *world) run() {
 	if w.simulation.Loses {
 		w.goOnAfterLosses()
 	}
+	if w.simulation.Grows && !w.endGrowth() {
+		return
+	}
 	if sleeper != nil && !sleeper.dead && w.random.oneIn(2) {
 		w.wakeLast(sleeper)
 	}
@@ -58,7 +61,7 @@ func (w *world) run() {
 		w.finishUnlogged()
 		return
 	}
-	if w.simulation.Loses {
+	if w.simulation.Loses || w.simulation.Grows && w.losing.gone != nil {
 		w.finishLosses()
 		return
 	}
@@ -102,6 +105,8 @@ func (w *world) chaos() {
 		switch {
 		case w.simulation.Loses && w.random.oneIn(oneLossIn):
 			w.loseInput()
+		case w.simulation.Grows && w.random.oneIn(oneGrowthIn):
+			w.growInput()
 		case w.random.oneIn(feedRate):
 			w.feed(w.random.between(1, 8), keep)
 		case w.random.oneIn(f.restart) && m.process != nil:

@@ -130,7 +130,7 @@ func (w *world) lossesOf(topic string) [][]Loss {
 
 // noteLoss takes notice of a message about lost input in the log. It reports whether it is one.
 func (w *world) noteLoss(r *slog.Record) bool {
-	if !w.simulation.Loses || !strings.HasPrefix(r.Message, "input is gone that was not processed") {
+	if w.losing.gone == nil || !strings.HasPrefix(r.Message, "input is gone that was not processed") {
 		return false
 	}
 	if !strings.Contains(r.Message, "state emptied") {

@@ -22,14 +22,14 @@ var (
 )
 
 // runWith runs a seed with a bug. The reference model has it only if the list says so.
-func runWith(bug mutants.Mutant, topology int, seed uint64) *sim.Report {
+func runWith(bug mutants.Mutant, s *sim.Simulation, seed uint64) *sim.Report {
 	sim.SetModelling(func(begins bool) {
 		if mutation.On = bug.Name; begins && !bug.InModel {
 			mutation.On = ""
 		}
 	})
 	mutation.On = bug.Name
-	return simulation(topology).Run(seed)
+	return s.Run(seed)
 }
 
 // Kept seeds still find what they found once.
@@ -46,7 +46,7 @@ func TestKeptSeedsFindTheirBugs(t *testing.T) {
 		i := slices.IndexFunc(bugs, func(bug mutants.Mutant) bool { return bug.Name == k.bug })
 		if i < 0 {
 			t.Errorf("%s, seed %d: there is no bug %q", k.topology, k.seed, k.bug)
-		} else if runWith(bugs[i], byName(k.topology), k.seed).Err() == nil {
+		} else if runWith(bugs[i], simulation(byName(k.topology)), k.seed).Err() == nil {
 			t.Errorf("%s, seed %d: nothing is wrong with the bug %q", k.topology, k.seed, k.bug)
 		}
 	}
@@ -67,14 +67,18 @@ func TestMutantsAreFound(t *testing.T) {
 		seeds, finding := 0, ""
 		for _, k := range kept { // for what only few seeds find
 			if k.bug == bug.Name && finding == "" {
-				if r := runWith(bug, byName(k.topology), k.seed); len(r.Problems) > 0 {
+				if r := runWith(bug, simulation(byName(k.topology)), k.seed); len(r.Problems) > 0 {
 					seeds, finding = 1, r.Problems[0]
 				}
 			}
 		}
 		for seed := uint64(1); finding == "" && seeds < *maxSeeds; seed++ {
 			seeds++
-			if r := runWith(bug, of(seed), seed); len(r.Problems) > 0 {
+			s := simulation(of(seed))
+			if bug.Grows {
+				s = growingSimulation(growing[seed%uint64(len(growing))])
+			}
+			if r := runWith(bug, s, seed); len(r.Problems) > 0 {
 				finding = r.Problems[0]
 			}
 		}
@@ -100,6 +104,8 @@ func short(problem string) string {
 		{"independent model", "independent model differs"},
 		{"the count of", "state without a changelog differs"},
 		{"although the disk was kept", "state without a changelog differs"},
+		{"although its input has grown", "input that has grown is not refused"},
+		{"runs a task of", "input that has grown is not refused"},
 		{"not at rest", "input is not processed"},
 		{"no fault explains it", "unexplained error"},
 		{"opens the database", "database ahead of the offsets"},

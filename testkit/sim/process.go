@@ -118,6 +118,7 @@ func (p *process) supervise(r *routine) error {
 				return err
 			}
 			p.handling = false
+			p.checkAssigned(event)
 		}
 		r.suspend()
 	}
@@ -140,7 +141,10 @@ func (p *process) connect() error {
 	p.failsOnLoss = config.LostInput == engine.LostFail
 	config.OpenBackend, config.DestroyBackend, config.Globals = p.openBackend, p.destroyBackend, p.globals
 	config.Purge, config.PurgeInterval = w.purge, time.Second
-	var err error
+	topics, err := p.prepareTopics()
+	if err != nil {
+		return err
+	}
 	p.group, err = w.broker.NewGroup(broker.GroupConfig{
 		Group: groupName, Topics: w.plan.Units(), InstanceID: p.member.instance, Warm: p.warm,
 		SessionTimeout: w.config.session, RebalanceTimeout: w.config.rebalance,
@@ -168,7 +172,7 @@ func (p *process) connect() error {
 		if c.Producer, err = c.NewProducer(); err != nil {
 			return err
 		}
-		p.startWorker(i, engine.NewWorker(config, w.plan, c, w.topics), f)
+		p.startWorker(i, engine.NewWorker(config, w.plan, c, topics), f)
 	}
 	p.assignment = engine.NewAssignment(w.plan, len(p.workers), p.each)
 	return nil
@@ -319,6 +323,10 @@ func (w *world) judge(p *process, err error) {
 		}
 	}
 	if w.simulation.Loses && p.failsOnLoss && lostInput.MatchString(err.Error()) {
+		w.errors++
+		return
+	}
+	if w.noteRefusal(p, err) {
 		w.errors++
 		return
 	}

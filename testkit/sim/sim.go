@@ -52,6 +52,10 @@ type Simulation struct {
 	// process runs. The seed chooses Config.OnLostInput. If that says to fail, processes end in the first act, and go on without the
 	// lost input in the second. Check takes the place of the model; topics of the input have all records that they ever held.
 	Loses bool
+	// Grows lets the world add partitions to topics of the input, also while static members or all are down. Without state directly behind
+	// them, the topics grow by one or two partitions. With state they grow once, to a multiple, and every process has to end with an
+	// error that says so; then the topics are made anew with the old number of partitions, or all is with the new one.
+	Grows bool
 	// NoPebble keeps state in memory always, and not in a Pebble database once in 20 runs.
 	NoPebble bool
 	// Trace is called with a line for everything that happens. It may be nil.

@@ -48,6 +48,7 @@ type world struct {
 	// purged are the records that were deleted from repartition topics.
 	purged        map[broker.TopicPartition][]broker.Record
 	losing        losing
+	growing       growing
 	allPartitions []broker.TopicPartition // sorted
 	changelogs    map[string]bool
 	allTasks      []task
@@ -141,6 +142,9 @@ func newWorld(s *Simulation, seed uint64) (*world, error) {
 		w.inputs = append(w.inputs, input{in.Topic, in.Records})
 	}
 	w.feedGlobals(inputs)
+	if s.Grows {
+		w.configureGrowth()
+	}
 	for i := range w.inputs {
 		if in := &w.inputs[i]; w.atOnce {
 			w.write(in, len(in.records))
@@ -234,16 +238,11 @@ func (w *world) createTopics() error {
 		}
 	}
 	var err error
-	w.topics, err = engine.PrepareTopics(context.Background(), w.broker, w.plan, engine.TopicOptions{Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
+	if w.topics, err = w.prepareTopics(); err != nil {
 		return err
 	}
 	w.partitions = maps.Clone(w.topics.Partitions)
-	for _, topic := range slices.Sorted(maps.Keys(w.partitions)) {
-		for n := range w.partitions[topic] {
-			w.allPartitions = append(w.allPartitions, broker.TopicPartition{Topic: topic, Partition: n})
-		}
-	}
+	w.findTasks()
 	for _, part := range w.plan.SubTopologies {
 		for _, s := range part.Stores {
 			if s.Changelog == "" {
@@ -255,6 +254,23 @@ func (w *world) createTopics() error {
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+func (w *world) prepareTopics() (*engine.Topics, error) {
+	return engine.PrepareTopics(context.Background(), w.broker, w.plan, engine.TopicOptions{Logger: slog.New(slog.DiscardHandler)})
+}
+
+// findTasks finds the partitions of all topics, and the tasks that read them.
+func (w *world) findTasks() {
+	w.allPartitions, w.allTasks = nil, nil
+	for _, topic := range slices.Sorted(maps.Keys(w.partitions)) {
+		for n := range w.partitions[topic] {
+			w.allPartitions = append(w.allPartitions, broker.TopicPartition{Topic: topic, Partition: n})
+		}
+	}
+	for _, part := range w.plan.SubTopologies {
 		tasks := map[int32]*task{}
 		var count int32
 		for _, n := range part.Sources {
@@ -274,7 +290,6 @@ func (w *world) createTopics() error {
 			w.allTasks = append(w.allTasks, *tasks[p])
 		}
 	}
-	return nil
 }
 
 func (w *world) tasks() []task { return w.allTasks }

@@ -1,7 +1,8 @@
 // Package mutants reads the list of deliberate bugs.
 //
 // A bug begins with a line "bug: name". A line "model: same" says that the reference model has the bug too, so that only an
-// independent model finds it. Each of its edits is a line "in: file", the text that is there, a line of "=>", the
+// independent model finds it. A line "input: grows" says that seeds of the topologies whose input grows are run, and not those of the
+// others. Each of its edits is a line "in: file", the text that is there, a line of "=>", the
 // text that takes its place, and a line of "end". In that text MUTANT is true if the bug is switched on. Lines that begin
 // with # between bugs are comments.
 package mutants
@@ -16,6 +17,7 @@ import (
 type Mutant struct {
 	Name    string
 	InModel bool // the reference model has it too
+	Grows   bool // it needs input that grows
 	Edits   []Edit
 }
 
@@ -48,6 +50,8 @@ func Read(file string) ([]Mutant, error) {
 			bugs = append(bugs, Mutant{Name: strings.TrimPrefix(line, "bug: ")})
 		case line == "model: same" && len(bugs) > 0:
 			bugs[len(bugs)-1].InModel = true
+		case line == "input: grows" && len(bugs) > 0:
+			bugs[len(bugs)-1].Grows = true
 		case strings.HasPrefix(line, "in: ") && len(bugs) > 0:
 			edit = &Edit{File: strings.TrimPrefix(line, "in: ")}
 			text = &edit.Old

@@ -1,0 +1,110 @@
+package sim_test
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/weirstreams/weir/stream"
+	"github.com/weirstreams/weir/testkit/sim"
+)
+
+// growing are topologies with input that is given more partitions. They are not among the others: the seeds of those would mean
+// other topologies.
+var growing = []topologyOf{
+	{name: "grown input", build: stateless, inputs: []string{"orders"}},
+	{name: "grown input of two streams", build: merged, inputs: []string{"orders", "returns"}},
+	{name: "grown input before a repartition", build: groupedSums, inputs: []string{"orders"}},
+	{name: "grown input of state", build: cell, inputs: []string{"orders"}, check: checkGrownState},
+	{name: "grown input of a window", build: shortWindows, inputs: []string{"orders"}},
+}
+
+// groupedSums has its state behind a repartition topic, which does not grow.
+func groupedSums(faulty func() error) *stream.Topology {
+	t := stream.NewTopology()
+	running(t.From(orders).GroupBy("shop", func(o order) string { return o.Shop }), total, faulty).To(lines)
+	return t
+}
+
+func growingSimulation(t topologyOf) *sim.Simulation {
+	s := &sim.Simulation{Inputs: inputs(t.inputs), Faults: sim.AllFaults, Check: t.check, Grows: true}
+	s.Topology = t.build(s.Faulty)
+	return s
+}
+
+// checkGrownState checks the sums of the topology "cell" per key, over all partitions: those of the records in the order of their
+// numbers. It knows nothing of partitions.
+func checkGrownState(o sim.Outcome) error {
+	var all []sim.Record
+	for _, records := range o.Read("orders") {
+		all = append(all, records...)
+	}
+	slices.SortFunc(all, func(a, b sim.Record) int { return cmp.Compare(decodeOrder(a).ID, decodeOrder(b).ID) })
+	totals := map[int]int{}
+	times := map[int]int{}
+	sums := map[string]int{}
+	for i, r := range all {
+		in := decodeOrder(r)
+		if i > 0 && decodeOrder(all[i-1]).ID == in.ID {
+			return fmt.Errorf("record %+v is in the input twice", in)
+		}
+		totals[in.ID] = sums[string(r.Key)] + in.Amount
+		sums[string(r.Key)] = next(sums[string(r.Key)], in)
+	}
+	for p, records := range o.Read("lines") {
+		for _, r := range records {
+			var l line
+			if err := json.Unmarshal(r.Value, &l); err != nil {
+				return err
+			}
+			if want, ok := totals[l.ID]; !ok || l.Total != want {
+				return fmt.Errorf("lines[%d]: the sum of %q with record %d is %d, want %d", p, r.Key, l.ID, l.Total, want)
+			}
+			if times[l.ID]++; times[l.ID] > 1 && o.ExactlyOnce {
+				return fmt.Errorf("lines[%d]: record %d has several results", p, l.ID)
+			}
+		}
+	}
+	for id := range totals {
+		if times[id] == 0 {
+			return fmt.Errorf("record %d has no result", id)
+		}
+	}
+	return nil
+}
+
+// Partitions that are added to the input are read, or all processes end and say why: for seeds that are the same every time, and for
+// fresh ones, each topology for a sixth of -duration.
+func TestInputThatGrows(t *testing.T) {
+	const fixedSeeds = 40
+	for _, topology := range growing {
+		t.Run(topology.name, func(t *testing.T) {
+			run := func(seed uint64) {
+				s := growingSimulation(topology)
+				if *oneSeed != 0 && testing.Verbose() {
+					s.Trace = func(line string) { t.Log(line) }
+				}
+				if err := s.Run(seed).Err(); err != nil {
+					t.Fatalf("%v\nrun it again: go test ./testkit/sim -run 'TestInputThatGrows/%s' -v -seed %d", err, topology.name, seed)
+				}
+			}
+			if *oneSeed != 0 {
+				run(*oneSeed)
+				return
+			}
+			for seed := range uint64(fixedSeeds) {
+				run(seed)
+			}
+			began, runs := time.Now(), 0
+			for seed := rand.Uint64() >> 1; time.Since(began) < *duration/6; seed++ {
+				run(seed)
+				runs++
+			}
+			t.Logf("%d fixed seeds and %d fresh ones", fixedSeeds, runs)
+		})
+	}
+}

@@ -41,7 +41,7 @@ func (w *world) checkOutcome() {
 
 func (w *world) check() error {
 	outcome := Outcome{ExactlyOnce: w.config.engine.ExactlyOnce, Processed: w.processedBy, Losses: w.lossesOf}
-	outcome.Kept = len(w.members) == 1 && !w.diskLost
+	outcome.Kept = len(w.members) == 1 && !w.diskLost && !w.growing.grown
 	outcome.InOrder = w.atOnce && w.config.engine.AlignTimeout == 0
 	outcome.Read = func(topic string) [][]Record {
 		partitions := make([][]Record, w.partitions[topic])

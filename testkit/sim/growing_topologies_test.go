@@ -21,6 +21,15 @@ var growing = []topologyOf{
 	{name: "grown input before a repartition", build: groupedSums, inputs: []string{"orders"}},
 	{name: "grown input of state", build: cell, inputs: []string{"orders"}, check: checkGrownState},
 	{name: "grown input of a window", build: shortWindows, inputs: []string{"orders"}},
+	{name: "grown input of state without a changelog", build: unlogged, inputs: []string{"orders"}, check: checkUnlogged},
+	liveTopology("grown input before windows that close by the clock", behindTopic(tumblingStage(2*time.Second)), tumblingStage(6*time.Second)),
+}
+
+// behindTopic puts a repartition topic in front of a stage, which does not grow.
+func behindTopic(s stage) stage {
+	build := s.build
+	s.build = func(in stream.Stream[string, int]) stream.Stream[string, int] { return build(in.GroupByKey("first")) }
+	return s
 }
 
 // groupedSums has its state behind a repartition topic, which does not grow.
@@ -31,7 +40,7 @@ func groupedSums(faulty func() error) *stream.Topology {
 }
 
 func growingSimulation(t topologyOf) *sim.Simulation {
-	s := &sim.Simulation{Inputs: inputs(t.inputs), Faults: sim.AllFaults, Check: t.check, Grows: true}
+	s := &sim.Simulation{Inputs: inputs(t.inputs), Faults: sim.AllFaults, Check: t.check, Grows: true, Live: t.live}
 	s.Topology = t.build(s.Faulty)
 	return s
 }

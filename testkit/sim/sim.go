@@ -53,7 +53,7 @@ type Simulation struct {
 	// lost input in the second. Check takes the place of the model; topics of the input have all records that they ever held.
 	Loses bool
 	// Grows lets the world add partitions to topics of the input, also while static members or all are down. Without state directly behind
-	// them, the topics grow by one or two partitions. With state they grow once, to a multiple, and every process has to end with an
+	// them, the topics grow by one or two partitions. With state that has a changelog they grow once, to a multiple, and every process has to end with an
 	// error that says so; then the topics are made anew with the old number of partitions, or all is with the new one.
 	Grows bool
 	// NoPebble keeps state in memory always, and not in a Pebble database once in 20 runs.
@@ -88,7 +88,7 @@ type Outcome struct {
 	// InOrder says that all input was there from the start: a task with several input topics has processed it in the order
 	// of timestamps, in spite of all faults.
 	InOrder bool
-	// Kept says that there was one member, and that its disk was never lost: also stores without a changelog have kept their state.
+	// Kept says that there was one member, and that its disk was never lost, and that no input has grown: also stores without a changelog have kept their state.
 	Kept bool
 	// Read returns the committed records of a topic, by partition and in the order of their offsets.
 	Read func(topic string) [][]Record

@@ -212,7 +212,7 @@ func init() {
 			return nil
 		})
 	})
-	add("Deduplicate", "deduplicate ids", passesState, false, false, func(s textStream, p *probe) textStream {
+	add("Deduplicate", "deduplicate ids", passesNulls, false, false, func(s textStream, p *probe) textStream {
 		id := ids()
 		return s.Deduplicate("ids", time.Minute, func(v string) int { p.seeValue(v); return id() })
 	})

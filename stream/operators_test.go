@@ -85,6 +85,7 @@ const (
 	mapsStateTwice               // as mapsTwice, and skips null keys
 	keepsState                   // as keeps, and skips null keys
 	passesState                  // as passes, and skips null keys
+	passesNulls                  // as passesState, and does not ask about null values
 	setsTime                     // the time becomes 77
 	addsHeader                   // adds the header x=y
 	reduces                      // as passesState, drops null values, and does not ask about the first value of a key
@@ -92,14 +93,14 @@ const (
 
 // stateful reports whether records with a null key are skipped.
 func (e effect) stateful() bool {
-	return e == mapsState || e == mapsStateTwice || e == keepsState || e == passesState || e == reduces
+	return e == mapsState || e == mapsStateTwice || e == keepsState || e == passesState || e == passesNulls || e == reduces
 }
 
 // sees returns the values that the function of an operator is called with.
 func (e effect) sees(records []record) (values []string) {
 	before := map[string]bool{}
 	for _, r := range records {
-		if e.stateful() && r.KeyNull {
+		if e.stateful() && r.KeyNull || e == passesNulls && r.ValueNull {
 			continue
 		}
 		if e == reduces {
@@ -193,7 +194,7 @@ func (e effect) apply(records []record) (want []record) {
 			if !r.ValueNull {
 				want = append(want, r)
 			}
-		case passes, passesState:
+		case passes, passesState, passesNulls:
 			want = append(want, r)
 		case setsTime:
 			r.Time = at(77)

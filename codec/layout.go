@@ -164,27 +164,19 @@ func (l layout) decode(c *Context, data []byte, p unsafe.Pointer) (err error) {
 func (l layout) decodePointer(c *Context, data []byte, p unsafe.Pointer) (err error) {
 	switch l &^ pointerLayout {
 	case stringLayout:
-		*(**string)(p), err = decodeNew(stringCodec{}, c, data)
+		*(**string)(p), err = nullable[string]{inner: stringCodec{}}.Decode(c, data)
 	case intLayout:
-		*(**int)(p), err = decodeNew(intCodec{}, c, data)
+		*(**int)(p), err = nullable[int]{inner: intCodec{}}.Decode(c, data)
 	case int32Layout:
-		*(**int32)(p), err = decodeNew(int32Codec{}, c, data)
+		*(**int32)(p), err = nullable[int32]{inner: int32Codec{}}.Decode(c, data)
 	case int64Layout:
-		*(**int64)(p), err = decodeNew(int64Codec{}, c, data)
+		*(**int64)(p), err = nullable[int64]{inner: int64Codec{}}.Decode(c, data)
 	case float32Layout:
-		*(**float32)(p), err = decodeNew(float32Codec{}, c, data)
+		*(**float32)(p), err = nullable[float32]{inner: float32Codec{}}.Decode(c, data)
 	case float64Layout:
-		*(**float64)(p), err = decodeNew(float64Codec{}, c, data)
+		*(**float64)(p), err = nullable[float64]{inner: float64Codec{}}.Decode(c, data)
 	case boolLayout:
-		*(**bool)(p), err = decodeNew(boolCodec{}, c, data)
+		*(**bool)(p), err = nullable[bool]{inner: boolCodec{}}.Decode(c, data)
 	}
 	return err
-}
-
-func decodeNew[T any](inner Codec[T], c *Context, data []byte) (*T, error) {
-	v, err := inner.Decode(c, data)
-	if err != nil {
-		return nil, err
-	}
-	return &v, nil
 }

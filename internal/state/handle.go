@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// Handle declares the state of an operator: a [CellHandle], a [MapHandle], or a [Group] of stores. T is the argument of the
-// operator's function.
+// Handle declares the state of an operator: a [CellHandle], a [MapHandle], a [TimersHandle], or a [Declaration] of package store.
+// T is the argument of the operator's function.
 type Handle[T any] interface {
 	// OpenIn opens the stores in a task, through the Opener.
 	OpenIn(o *Opener) T
@@ -47,9 +47,6 @@ type Use struct {
 	// Operators is how many use it.
 	Operators int
 }
-
-// Open returns the store of a handle. It is for the function of a [Group].
-func (o *Opener) Open[T any](h Handle[T]) T { return h.OpenIn(o) }
 
 // OpenStores opens the stores of one operator. Operators call it.
 func OpenStores[T any](o *Opener, h Handle[T]) (T, []*Use, error) {
@@ -124,31 +121,3 @@ func open[T Keyed](o *Opener, name string, ttl int64, keeps string, handle any, 
 	}
 	return s
 }
-
-// Group declares several stores for one operator. open opens each of them and returns the argument of the function, such as
-// a struct with a field for each:
-//
-//	type ledger struct {
-//		Balance *state.Cell[int]
-//		Recent  *state.Map[string, Payment]
-//	}
-//	ledgers := state.Group(func(o *state.Opener) ledger {
-//		return ledger{Balance: o.Open(balance), Recent: o.Open(recent)}
-//	})
-//
-// open is called once for each task and when the operator is declared, and must do nothing else.
-func Group[T any](open func(*Opener) T) Handle[T] { return group[T](open) }
-
-type group[T any] func(*Opener) T
-
-func (g group[T]) OpenIn(o *Opener) T {
-	if g == nil {
-		o.fail(errNilHandle)
-		var none T
-		return none
-	}
-	return g(o)
-}
-
-// None is for an operator that keeps nothing.
-func None() Handle[struct{}] { return group[struct{}](func(*Opener) struct{} { return struct{}{} }) }

@@ -10,7 +10,7 @@ import (
 
 // Drain is the part of a [sink.Writer] that has nothing to do with the type of the records.
 type Drain interface {
-	Flush(ctx context.Context) error
+	Flush(ctx context.Context, c sink.Checkpoint) error
 	Full() bool
 	Discard()
 	Close() error

@@ -81,7 +81,7 @@ func copyHeaders(headers []weir.Header) []weir.Header {
 	return out
 }
 
-func (w *batchWriter[K, V]) Flush(ctx context.Context) error {
+func (w *batchWriter[K, V]) Flush(ctx context.Context, _ Checkpoint) error {
 	for w.written < len(w.records) {
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)

@@ -48,7 +48,7 @@ func add(tb testing.TB, w sink.Writer[string, int], n int) {
 func TestABatchHoldsWhatWasAddedInOrder(t *testing.T) {
 	var to target
 	w := sink.NewBatchWriter(to.write, sink.BatchOptions{MaxRecords: 2, HoldRecords: 3})
-	if err := w.Flush(t.Context()); err != nil || to.batches != nil {
+	if err := w.Flush(t.Context(), sink.Checkpoint{}); err != nil || to.batches != nil {
 		t.Errorf("an empty writer wrote %v, %v", to.batches, err)
 	}
 	add(t, w, 2)
@@ -61,7 +61,7 @@ func TestABatchHoldsWhatWasAddedInOrder(t *testing.T) {
 		t.Error("not full with 3 of 3 records")
 	}
 	for range 2 { // the second has nothing to do
-		if err := w.Flush(t.Context()); err != nil {
+		if err := w.Flush(t.Context(), sink.Checkpoint{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -83,10 +83,10 @@ func TestABatchThatWasRefusedIsWrittenWithTheNextFlushAndNoOtherIs(t *testing.T)
 		return err
 	}, sink.BatchOptions{MaxRecords: 1})
 	add(t, w, 3)
-	if err := w.Flush(t.Context()); !errors.Is(err, refused) {
+	if err := w.Flush(t.Context(), sink.Checkpoint{}); !errors.Is(err, refused) {
 		t.Fatalf("got %v", err)
 	}
-	if err := w.Flush(t.Context()); err != nil {
+	if err := w.Flush(t.Context(), sink.Checkpoint{}); err != nil {
 		t.Fatal(err)
 	}
 	want := [][]string{{"k0 @0 of 100h0"}, {"k1 @10 of 101h1"}, {"k2 @20 of 102h2"}}
@@ -102,10 +102,10 @@ func TestAFlushEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("partitions are given up")
 	cancel(why)
-	if err := w.Flush(ctx); !errors.Is(err, why) {
+	if err := w.Flush(ctx, sink.Checkpoint{}); !errors.Is(err, why) {
 		t.Errorf("got %v", err)
 	}
-	if err := w.Flush(t.Context()); err != nil || len(to.batches) != 1 {
+	if err := w.Flush(t.Context(), sink.Checkpoint{}); err != nil || len(to.batches) != 1 {
 		t.Errorf("the record is gone: %v, %v", to.batches, err)
 	}
 }

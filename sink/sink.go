@@ -2,22 +2,25 @@ package sink
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/weirstreams/weir"
 )
 
 // Writer writes the records of one task to a sink.
 //
-// All methods are called by the task's goroutine.
+// Two methods of one writer never run at once. Flush may be called by another goroutine than the other methods, and
+// writers of several tasks are flushed at once.
 type Writer[K, V any] interface {
 	// Add takes a record, to write it at once or later. The record, its headers included, is valid until Add returns.
 	// An error is one of the record: it goes to the error policy, as that of any function of the topology.
 	Add(ctx context.Context, r *weir.Record[K, V]) error
 	// Flush returns when everything that was added is written for good. It is called before each checkpoint, and the
 	// offsets of the records are committed only after it has returned nil. After an error that says to try again later
-	// (weir.RetryLaterError) it is called again, for the records that are not written yet; any other error ends the run. ctx ends
-	// when partitions have to be given up.
-	Flush(ctx context.Context) error
+	// (weir.RetryLaterError) it is called again, for the records that are not written yet. After a [RecordErrors] the error policy
+	// decides about each of its records, and if it skips all of them, Flush is called again for the records that are left. Any other
+	// error ends the run. ctx ends when partitions have to be given up.
+	Flush(ctx context.Context, c Checkpoint) error
 	// Full reports whether the writer would like a checkpoint, and its Flush, soon: it holds much in memory.
 	Full() bool
 	// Discard forgets added records that are not written: they are going to be processed again.
@@ -27,7 +30,7 @@ type Writer[K, V any] interface {
 }
 
 // Sink is a place outside of Kafka. One value may be used at several places of a topology: it is connected and closed once,
-// and has a writer per place and task.
+// and has a writer per place and task. A sink that can make work durable before it is visible is a [TwoPhase] too.
 type Sink[K, V any] interface {
 	// Connect is called by App.Run before the first record is read: it opens connections and finds out whether the
 	// target is fit for use. An error ends the run.
@@ -40,8 +43,33 @@ type Sink[K, V any] interface {
 
 // Task names the task of a writer.
 type Task struct {
-	// Sink is the name of the operator.
-	Sink string
+	// Application is the group of the application (Config.Group), with its prefix.
+	Application string
+	// SubTopology names the part of the topology that the task runs, and Sink the operator.
+	SubTopology, Sink string
 	// Partition is that of the input.
 	Partition int32
+	// Logger names the task and the sink in each line. It is never nil.
+	Logger *slog.Logger
+}
+
+// Checkpoint names the checkpoint that a flush belongs to.
+type Checkpoint struct {
+	// ID is greater than that of any checkpoint before in the same Epoch, 1 at least. A checkpoint that is made again after a failure has
+	// another ID.
+	ID int64
+	// Epoch names the owner of the task. Each owner has a greater epoch than those before it, in the order of strings. It has only digits
+	// and letters from a to f.
+	Epoch string
+	// Positions are the parts of the input that the checkpoint covers, sorted by topic. An input without new records since the
+	// checkpoint before has equal From and To.
+	Positions []Position
+}
+
+// Position is a range of offsets in an input partition.
+type Position struct {
+	Topic     string
+	Partition int32
+	// From is the first offset that the checkpoint covers, and To the one behind the last.
+	From, To int64
 }

@@ -17,7 +17,7 @@ func (s Stream[K, V]) Sink(name string, to sink.Sink[K, V]) {
 	}
 	n.External = &graph.External{Sink: to, Connect: to.Connect, Close: to.Close}
 	n.Lower = func(b *graph.Builder, n *graph.Node) (any, error) {
-		writer, err := to.Writer(b.Env.Context, sink.Task{Sink: name, Partition: b.Env.Origin.Partition})
+		writer, err := to.Writer(b.Env.Context, sink.Task{Sink: name, Partition: b.Env.Origin.Partition, Logger: b.Env.Logger.With("sink", name)})
 		if err != nil {
 			return nil, graph.ExternalError(n, "open a writer", err)
 		}

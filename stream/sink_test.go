@@ -48,11 +48,11 @@ func (w outsideWriter) Add(ctx context.Context, r *textRecord) error {
 	return w.Writer.Add(ctx, r)
 }
 
-func (w outsideWriter) Flush(ctx context.Context) error {
+func (w outsideWriter) Flush(ctx context.Context, c sink.Checkpoint) error {
 	if w.outside.flush != nil {
 		return w.outside.flush
 	}
-	return w.Writer.Flush(ctx)
+	return w.Writer.Flush(ctx, c)
 }
 
 func (o *outside) expect(t *testing.T, want ...string) {

@@ -9,12 +9,29 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/operator"
+	"github.com/weirstreams/weir/sink"
 )
 
 // drain flushes the sinks of a task. A flushed sink does not write again if another one fails.
 func (t *task) drain(ctx context.Context) error {
+	if len(t.env.Drains) == 0 {
+		return nil
+	}
+	t.checkpoints++
+	c := sink.Checkpoint{ID: t.checkpoints, Epoch: t.assigned.String()}
+	for _, tp := range t.inputPartitions() {
+		to, known := t.positions[tp.Topic]
+		if !known {
+			continue
+		}
+		from, committed := t.committed[tp.Topic]
+		if !committed {
+			from = to
+		}
+		c.Positions = append(c.Positions, sink.Position{Topic: tp.Topic, Partition: tp.Partition, From: from, To: to})
+	}
 	for _, d := range t.env.Drains {
-		if err := t.drainOne(ctx, d.Node, d.Flush); err != nil {
+		if err := t.drainOne(ctx, d.Node, func(ctx context.Context) error { return d.Flush(ctx, c) }); err != nil {
 			return err
 		}
 	}

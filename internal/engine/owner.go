@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -38,6 +39,9 @@ func newEpoch(term uint32, generation int32, at time.Time) (e epoch) {
 	binary.BigEndian.PutUint64(e[8:], uint64(at.UnixNano()))
 	return e
 }
+
+// String returns the epoch in an order-preserving form.
+func (e epoch) String() string { return hex.EncodeToString(e[:]) }
 
 func (e epoch) term() uint32 { return binary.BigEndian.Uint32(e[:]) }
 

@@ -73,6 +73,8 @@ type task struct {
 	aligned *aligned
 	// emptying is set until the next checkpoint if that is to delete all state.
 	emptying bool
+	// checkpoints counts those that have flushed sinks, made or not.
+	checkpoints int64
 	// changed is set when records were processed since the last checkpoint.
 	changed bool
 	// busy is set when records were processed since the last look at event time.

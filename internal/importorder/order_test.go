@@ -32,7 +32,7 @@ var layers = [][]string{
 	{"row"},
 	{"internal/console"},
 	{"join"},
-	{"sink"},
+	{"sink", "source"},
 	{"operator"},
 	{"internal/graph"},
 	{"internal/broker"},

@@ -14,6 +14,7 @@ import (
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/operator"
+	"github.com/weirstreams/weir/sink"
 )
 
 // expectation is the result of the reference model for the logs of the input topics.
@@ -107,7 +108,7 @@ func (w *world) fold(t task, want *expectation, globals map[*graph.Node]operator
 		}
 	}
 	for _, d := range env.Drains {
-		if err := d.Flush(env.Context); err != nil {
+		if err := d.Flush(env.Context, sink.Checkpoint{ID: 1}); err != nil {
 			return err
 		}
 	}

@@ -62,7 +62,7 @@ func (w *simulatedWriter[K, V]) Add(_ context.Context, r *weir.Record[K, V]) err
 	return nil
 }
 
-func (w *simulatedWriter[K, V]) Flush(context.Context) error {
+func (w *simulatedWriter[K, V]) Flush(context.Context, sink.Checkpoint) error {
 	if w.target == nil || len(w.lines) == 0 {
 		w.lines = nil
 		return nil

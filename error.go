@@ -20,6 +20,9 @@ var (
 	ErrTopicSettings = errors.New("topics")
 	// ErrLostInput says that the next record of a partition is gone, and Config.OnLostInput does not say how to go on.
 	ErrLostInput = errors.New("input is lost")
+	// ErrLostState says that the first records of a changelog are gone, with rows that no local database has, and Config.OnLostInput
+	// does not say how to go on.
+	ErrLostState = errors.New("state is lost")
 	// ErrCorruptState says that the files of a database are damaged or missing. Full disks, missing permissions and other failures
 	// that may pass are not ErrCorruptState.
 	ErrCorruptState = errors.New("database is corrupt")

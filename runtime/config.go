@@ -100,7 +100,8 @@ type Config struct {
 
 	// OnLostInput decides when the next record of a partition is gone: retention has removed it before it was
 	// processed, or the topic was made anew. It also decides when the cluster has forgotten the committed offsets of input that
-	// counts in state, and the state does not tell where to go on. The default is to end Run with an error.
+	// counts in state, and the state does not tell where to go on; and when the first records of a changelog are gone and no local
+	// database has the rows that they have set. The default is to end Run with an error.
 	OnLostInput LostInput
 
 	// BrokerTimeout is how long the whole cluster may be out of reach, at the start and later, before Run and Plan end with an
@@ -206,7 +207,8 @@ const (
 	LostInputFails LostInput = iota
 	// LostInputContinues keeps the state and goes on with the first record that is retained.
 	LostInputContinues
-	// LostInputResets empties the state and goes on with records written from then on.
+	// LostInputResets empties the state and goes on with records written from then on. If only state is lost it goes on at the
+	// committed offsets.
 	LostInputResets
 )
 

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -107,6 +108,11 @@ func TestAStoreThatACutChangelogLeftBehindIsBuiltAnew(t *testing.T) {
 	if err := c.broker.DeleteRecords(totalChangelog0, end-3); err != nil {
 		t.Fatal(err)
 	}
+	setMeta(t, d[stateDir], "\x00i"+repartition, []byte{0, 0, 0, 0, 0, 0, 0, 1})
+	if _, err := c.tryStart(d); !errors.Is(err, weir.ErrLostState) {
+		t.Fatalf("error %v, want lost state", err)
+	}
+	c.config.LostInput = engine.LostContinue
 	p, err := c.tryStart(d)
 	if err != nil {
 		t.Fatal(err)

@@ -99,15 +99,13 @@ func (w *Worker) beginRestore(ctx context.Context, t *task) error {
 		switch {
 		case !known:
 			position = earliest[tp]
-			if position > 0 && t.someCommitted() {
-				log.Warn("the changelog does not begin with its first record: if a retention or DeleteRecords has removed others, the restored state lacks them",
-					"store", s.Name, "changelog", tp.Topic, "changelog_earliest", position)
-			}
+			standing.Lacks = position
 		case position > ends[tp]:
 			return fmt.Errorf("store %q reflects the changelog up to offset %d, but %s ends at %d: the topic was made anew "+
 				"or has lost data; delete the state of the task to go on with what the changelog holds", s.Name, position, tp, ends[tp])
-		case position < earliest[tp] && w.config.ExactlyOnce && t.complete():
-			// The part that was cut off is a marker of a transaction, or is from a time before the state of another process was committed here.
+		case position < earliest[tp] && t.complete():
+			// The part that was cut off is a marker of a transaction, a claim, or is from a time before the state of another process was
+			// committed here.
 			log.Warn("the changelog was cut behind the position of the state, which reflects all committed input and is kept",
 				"store", s.Name, "state", position, "changelog_earliest", earliest[tp])
 			position = earliest[tp]
@@ -118,6 +116,10 @@ func (w *Worker) beginRestore(ctx context.Context, t *task) error {
 				return err
 			}
 			position = earliest[tp]
+			standing.Lacks = position
+		case earliest[tp] > max(standing.Lacks, standing.Accepted):
+			log.Warn("the changelog does not begin with its first record any more: the state is whole in this database only",
+				"store", s.Name, "changelog", tp.Topic, "changelog_earliest", earliest[tp])
 		}
 		s.restore = &restore{
 			store: s, position: position, end: ends[tp], filter: filter, skipped: map[string]struct{}{},
@@ -136,11 +138,6 @@ func (w *Worker) beginRestore(ctx context.Context, t *task) error {
 		return w.restored(ctx, t)
 	}
 	return nil
-}
-
-// someCommitted reports whether the group has committed input of the task.
-func (t *task) someCommitted() bool {
-	return len(t.uncommitted) < len(t.positions)
 }
 
 // complete reports whether the database reflects all input that the group has committed, or that nothing is known to be committed
@@ -192,6 +189,9 @@ func (w *Worker) restored(ctx context.Context, t *task) error {
 		return nil
 	}
 	w.place(t)
+	if err := w.judgeCut(t); err != nil {
+		return fmt.Errorf("task %s: %w", t.name, err)
+	}
 	if err := w.settleKept(t); err != nil {
 		return fmt.Errorf("task %s: stores without a changelog: %w", t.name, err)
 	}

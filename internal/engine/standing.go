@@ -25,6 +25,10 @@ type standing struct {
 	Inputs map[string]inputStanding `json:"inputs"`
 	// Final is set if the offsets are known to be committed, together with everything that the changelog holds up to here.
 	Final bool `json:"final,omitempty"`
+	// Lacks is an offset of the changelog: the records before it are gone, and the state does not reflect them. Accepted is the
+	// greatest such offset that Config.OnLostInput has decided about, see cut.go.
+	Lacks    int64 `json:"lacks,omitempty"`
+	Accepted int64 `json:"accepted,omitempty"`
 }
 
 // inputStanding is one input topic of a standing.
@@ -99,6 +103,7 @@ func (r *restore) takeStanding(record *broker.Record, final bool) error {
 		}
 	}
 	s.Final = s.Final || final
+	s.Lacks, s.Accepted = r.standing.Lacks, max(s.Accepted, r.standing.Accepted)
 	r.standing = s
 	return nil
 }
@@ -234,10 +239,11 @@ func (t *task) misplaced(tp broker.TopicPartition, position int64) error {
 // changes of the checkpoint.
 func (t *task) flushStanding(s *taskStore, batch state.Batch, now int64) error {
 	s.flushedStanding = s.standing
-	if t.state == starting || s.standing.is(t.topicIDs) { // where a task starts the offsets come first: see moved
+	if t.state == starting || s.standing.is(t.topicIDs) && !s.standing.cut() { // where a task starts the offsets come first: see moved
 		return nil
 	}
 	s.flushedStanding = t.standing(t.positions, false)
+	s.flushedStanding.acceptCut(s.standing)
 	if err := t.appendStanding(s, now); err != nil {
 		return err
 	}
@@ -285,6 +291,7 @@ func (w *Worker) writeStandings(ctx context.Context, tasks []*task) error {
 		for i := range t.stores {
 			s := &t.stores[i]
 			s.flushedStanding = t.standing(t.committed, true)
+			s.flushedStanding.acceptCut(s.standing)
 			if err := t.appendStanding(s, w.config.Clock.Now().UnixMilli()); err != nil {
 				return err
 			}

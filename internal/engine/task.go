@@ -75,6 +75,8 @@ type task struct {
 	emptying bool
 	// checkpoints counts those that have flushed sinks, made or not.
 	checkpoints int64
+	// lacking is set while the task starts with state that lacks records of a changelog.
+	lacking bool
 	// changed is set when records were processed since the last checkpoint.
 	changed bool
 	// busy is set when records were processed since the last look at event time.

@@ -12,6 +12,7 @@
 //		"strings"
 //
 //		"github.com/weirstreams/weir/codec"
+//		"github.com/weirstreams/weir/kafka"
 //		"github.com/weirstreams/weir/runtime"
 //		"github.com/weirstreams/weir/store"
 //		"github.com/weirstreams/weir/stream"
@@ -38,7 +39,11 @@
 //	}
 //
 //	func main() {
-//		app, err := runtime.New(topology(), runtime.Config{Brokers: []string{"localhost:9092"}, Group: "word-count", CreateTopics: true})
+//		app, err := runtime.New(topology(), runtime.Config{
+//			Connection: kafka.Connection{Brokers: []string{"localhost:9092"}},
+//			Group:      "word-count",
+//			Topics:     runtime.TopicConfig{Create: true},
+//		})
 //		if err != nil {
 //			log.Fatal(err)
 //		}

@@ -12,15 +12,15 @@ var (
 	ErrUnavailable = errors.New("no broker of the cluster can be reached")
 	// ErrUnauthorized says that the cluster refused access, or that it is not one to be trusted.
 	ErrUnauthorized = errors.New("not authorized")
-	// ErrFenced says that another member or producer has taken over, for instance a second process with the same Config.InstanceID.
+	// ErrFenced says that another member or producer has taken over, for instance a second process with the same Config.Membership.InstanceID.
 	ErrFenced = errors.New("fenced: another member has taken over")
 	// ErrUnknownTopic says that a topic or partition does not exist.
 	ErrUnknownTopic = errors.New("unknown topic or partition")
 	// ErrTopicSettings says that topics on the cluster do not fit the topology.
 	ErrTopicSettings = errors.New("topics")
-	// ErrLostInput says that the next record of a partition is gone, and Config.OnLostInput does not say how to go on.
+	// ErrLostInput says that the next record of a partition is gone, and Config.Topics.OnLostInput does not say how to go on.
 	ErrLostInput = errors.New("input is lost")
-	// ErrLostState says that the first records of a changelog are gone, with rows that no local database has, and Config.OnLostInput
+	// ErrLostState says that the first records of a changelog are gone, with rows that no local database has, and Config.Topics.OnLostInput
 	// does not say how to go on.
 	ErrLostState = errors.New("state is lost")
 	// ErrCorruptState says that the files of a database are damaged or missing. Full disks, missing permissions and other failures

@@ -11,6 +11,7 @@ import (
 	"github.com/IBM/sarama"
 
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/window"
@@ -73,7 +74,8 @@ func runWeir(ctx context.Context, j *job, t *stream.Topology, times int64) (meas
 	}
 	defer os.RemoveAll(state)
 	app, err := runtime.New(t, runtime.Config{
-		Brokers: j.brokers, Group: j.name, StateDir: state, CreateTopics: true, Workers: j.workers,
+		Connection: kafka.Connection{Brokers: j.brokers}, Group: j.name, State: runtime.StateConfig{Dir: state},
+		Topics: runtime.TopicConfig{Create: true}, Workers: j.workers,
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
 	})
 	if err != nil {

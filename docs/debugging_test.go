@@ -33,7 +33,10 @@ func debugging(ctx context.Context, brokers []string, state string) error {
 	t := stream.NewTopology()
 	t.From(lines).Collect(&kept).To(words)
 
-	app, err := runtime.New(t, runtime.Config{Brokers: brokers, Group: name, StateDir: state, CreateTopics: true, IgnoreSignals: true})
+	app, err := runtime.New(t, runtime.Config{
+		Connection: kafka.Connection{Brokers: brokers}, Group: name,
+		State: runtime.StateConfig{Dir: state}, Topics: runtime.TopicConfig{Create: true}, IgnoreSignals: true,
+	})
 	if err != nil {
 		return err
 	}

@@ -9,5 +9,5 @@
 // by it first, or join a stream.GlobalTable, which needs neither. Records with a null key are skipped and counted.
 //
 // A task reads both sides in the order of their timestamps, as far as records are there (see
-// runtime.Config.MaxBufferedRecords), so that a replay gives the results of the live run.
+// runtime.Config.Buffers.MaxRecords), so that a replay gives the results of the live run.
 package join

@@ -67,7 +67,7 @@ const (
 func (c Config) withDefaults() (Config, error) {
 	var problems []error
 	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
-	saramabroker.CheckBrokers(c.Connection.Brokers, problem)
+	saramabroker.CheckBrokers("Connection.Brokers", c.Connection.Brokers, problem)
 	if err := topicname.CheckPart(c.Prefix); err != nil {
 		problem("Prefix %q: %w; it is part of topic names", c.Prefix, err)
 	}

@@ -234,7 +234,7 @@ func readConnection(options map[string]string) (c Connection, unknown, problems 
 	}
 	slices.Sort(unknown)
 	if len(c.Brokers) > 0 { // else they may be given elsewhere
-		saramabroker.CheckBrokers(c.Brokers, func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) })
+		saramabroker.CheckBrokers("Brokers", c.Brokers, func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) })
 	}
 	for _, err := range c.wrongValues() {
 		problems = append(problems, err.Error())

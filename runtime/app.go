@@ -87,7 +87,8 @@ func (a *App) Run(ctx context.Context) error {
 // open connects to the cluster, and waits for it as long as Config.BrokerTimeout allows.
 func (a *App) open(ctx context.Context) (broker.Cluster, error) {
 	cluster, err := saramabroker.Open(ctx, saramabroker.Config{
-		Brokers: a.config.Brokers, ClientID: a.plan.Group, OpenTimeout: a.config.BrokerTimeout, Logger: a.config.Logger, Tune: a.config.tune,
+		Brokers: a.config.Connection.Brokers, ClientID: a.plan.Group, OpenTimeout: a.config.BrokerTimeout,
+		Logger: a.config.Logger, Tune: a.config.tune,
 	})
 	if errors.Is(err, weir.ErrUnavailable) && ctx.Err() == nil {
 		err = fmt.Errorf("no broker has answered within Config.BrokerTimeout (%v): %w", a.config.BrokerTimeout, err)
@@ -97,7 +98,8 @@ func (a *App) open(ctx context.Context) (broker.Cluster, error) {
 
 func (a *App) topicOptions() engine.TopicOptions {
 	return engine.TopicOptions{
-		Create: a.config.CreateTopics, Replication: a.config.Replication, MaxRecordBytes: a.config.MaxRecordBytes, Logger: a.config.Logger,
+		Create: a.config.Topics.Create, Replication: a.config.Topics.Replication, MaxRecordBytes: a.config.Topics.MaxRecordBytes,
+		Logger: a.config.Logger,
 	}
 }
 
@@ -146,8 +148,8 @@ func (a *App) run(ctx context.Context) (err error) {
 	})
 	group, err := patiently(starting, func() (broker.Group, error) {
 		return cluster.NewGroup(broker.GroupConfig{
-			Group: a.plan.Group, Topics: a.plan.Units(), InstanceID: a.config.InstanceID, Warm: state.warm, Fingerprint: a.inventory.Fingerprint(),
-			SessionTimeout: a.config.SessionTimeout, RebalanceTimeout: a.config.RebalanceTimeout,
+			Group: a.plan.Group, Topics: a.plan.Units(), InstanceID: a.config.Membership.InstanceID, Warm: state.warm, Fingerprint: a.inventory.Fingerprint(),
+			SessionTimeout: a.config.Membership.SessionTimeout, RebalanceTimeout: a.config.Membership.RebalanceTimeout,
 		})
 	})
 	if err != nil {
@@ -194,7 +196,7 @@ func (a *App) run(ctx context.Context) (err error) {
 	leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 	defer cancel()
 	if failed := group.Leave(leave); failed != nil { // everything is committed or given up by now, so that is no failure
-		log.Warn("could not leave the group, which waits for the session to end", "timeout", a.config.SessionTimeout, "error", failed)
+		log.Warn("could not leave the group, which waits for the session to end", "timeout", a.config.Membership.SessionTimeout, "error", failed)
 	}
 	if err == nil {
 		log.Info("stopped", "group", a.plan.Group)
@@ -352,18 +354,18 @@ func (a *App) startWorkers(
 ) ([]*worker, error) {
 	config := engine.Config{
 		ExactlyOnce:        a.config.Guarantee == ExactlyOnce,
-		RevokeTimeout:      a.config.RebalanceTimeout / 2,
-		LostInput:          engine.LostInput(a.config.OnLostInput),
-		CheckpointInterval: a.config.CheckpointInterval,
-		CheckpointRecords:  a.config.CheckpointRecords,
-		CheckpointBytes:    a.config.CheckpointBytes,
+		RevokeTimeout:      a.config.Membership.RebalanceTimeout / 2,
+		LostInput:          engine.LostInput(a.config.Topics.OnLostInput),
+		CheckpointInterval: a.config.Checkpoint.Interval,
+		CheckpointRecords:  a.config.Checkpoint.Records,
+		CheckpointBytes:    a.config.Checkpoint.Bytes,
 		CacheBytes:         a.cacheBytes(topics.Partitions),
 		IdleTimeout:        a.config.IdleTimeout,
-		MaxBufferedRecords: a.config.MaxBufferedRecords,
-		MaxBufferedBytes:   a.config.MaxBufferedBytes,
-		AlignTimeout:       a.config.AlignTimeout,
+		MaxBufferedRecords: a.config.Buffers.MaxRecords,
+		MaxBufferedBytes:   a.config.Buffers.MaxBytes,
+		AlignTimeout:       a.config.Buffers.AlignTimeout,
 		CodecTimeout:       a.config.CodecTimeout,
-		OffsetReset:        engine.OffsetReset(a.config.OffsetReset),
+		OffsetReset:        engine.OffsetReset(a.config.Topics.OffsetReset),
 		OnError:            a.onError,
 		Globals:            tables.tables(),
 		OnProcessed:        a.config.OnProcessed,
@@ -371,15 +373,15 @@ func (a *App) startWorkers(
 		OnReformat:         upgrade.reformat,
 		OpenBackend:        state.open,
 		DestroyBackend:     state.destroy,
-		PurgeInterval:      a.config.PurgeInterval,
-		CreateTopics:       a.config.CreateTopics,
-		Replication:        a.config.Replication,
-		Compressed:         a.config.Compression != "" && a.config.Compression != "none",
+		PurgeInterval:      a.config.Topics.PurgeInterval,
+		CreateTopics:       a.config.Topics.Create,
+		Replication:        a.config.Topics.Replication,
+		Compressed:         a.config.Topics.Compression != "" && a.config.Topics.Compression != "none",
 		Linger:             linger,
 		Clock:              clock.System,
 		Logger:             a.config.Logger,
 	}
-	if !a.config.KeepProcessed {
+	if !a.config.Topics.KeepProcessed {
 		config.Purge = purger.add
 	}
 	var workers []*worker
@@ -390,11 +392,11 @@ func (a *App) startWorkers(
 		}
 		newProducer := func() (broker.Producer, error) {
 			return broker.NewFencedProducer(work, cluster, broker.ProducerConfig{
-				Compression:        a.config.Compression,
+				Compression:        a.config.Topics.Compression,
 				DeliveryTimeout:    broker.DeliveryTimeout(a.config.BrokerTimeout),
 				TransactionalID:    a.transactionalID(state, i),
 				Group:              a.plan.Group,
-				TransactionTimeout: a.config.TransactionTimeout,
+				TransactionTimeout: a.config.Checkpoint.TransactionTimeout,
 				OnError:            a.clientErrors.onProducer(),
 			})
 		}
@@ -435,5 +437,5 @@ func (a *App) cacheBytes(partitions map[string]int32) int64 {
 			stores += int64(n)
 		}
 	}
-	return max(minCacheBytes, a.config.CacheBytes/max(1, stores))
+	return max(minCacheBytes, a.config.State.CacheBytes/max(1, stores))
 }

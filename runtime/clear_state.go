@@ -16,7 +16,7 @@ import (
 // leaves a database that lacks some of its files.
 const clearedPrefix = ".cleared-"
 
-// ClearState deletes the databases of the application from Config.StateDir, those of topologies before this one included, and
+// ClearState deletes the databases of the application from Config.State.Dir, those of topologies before this one included, and
 // returns their directories, one per task. They are also logged. It asks no cluster.
 //
 // ClearState is no fresh start: the next Run restores the state from the changelogs, and goes on with the committed offsets. It
@@ -25,15 +25,15 @@ const clearedPrefix = ".cleared-"
 // lost.
 //
 // The application must not run: while a process holds the state directory, ClearState waits for as long as
-// Config.StateLockWait and then returns an error that wraps weir.ErrLocked. The identity of the process, by which it ends
-// transactions that it has left open, is kept. Without a state directory, or with Config.StateInMemory, ClearState
+// Config.State.LockWait and then returns an error that wraps weir.ErrLocked. The identity of the process, by which it ends
+// transactions that it has left open, is kept. Without a state directory, or with Config.State.InMemory, ClearState
 // deletes nothing. After an error it may have deleted some of the databases, which it returns.
 func (a *App) ClearState(ctx context.Context) (deleted []string, err error) {
-	dir := filepath.Join(a.config.StateDir, a.plan.Group)
-	if _, err := os.Stat(dir); a.config.StateInMemory || errors.Is(err, fs.ErrNotExist) {
+	dir := filepath.Join(a.config.State.Dir, a.plan.Group)
+	if _, err := os.Stat(dir); a.config.State.InMemory || errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	lock, err := state.LockDir(ctx, dir, a.config.StateLockWait)
+	lock, err := state.LockDir(ctx, dir, a.config.State.LockWait)
 	if err != nil {
 		return nil, fmt.Errorf("clear state: %w", err)
 	}

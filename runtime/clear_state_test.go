@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/runtime"
 )
 
@@ -16,7 +17,7 @@ func TestClearedStateIsRestoredFromTheChangelogs(t *testing.T) {
 	k := newKafka(t)
 	p := pipeline{input: k.Topic(t, "in", 2), output: k.Topic(t, "out", 1)}
 	config := k.config()
-	config.StateLockWait = 1
+	config.State.LockWait = 1
 	k.write(p.input, 0, numbers(0, 6)...)
 	k.write(p.input, 1, numbers(0, 3)...)
 	app := run(t, p.topology(), config)
@@ -32,7 +33,7 @@ func TestClearedStateIsRestoredFromTheChangelogs(t *testing.T) {
 	app.stop()
 
 	// The rest of a call that was cut off goes too, and is not told again.
-	dir := filepath.Join(config.StateDir, k.group)
+	dir := filepath.Join(config.State.Dir, k.group)
 	if err := os.MkdirAll(filepath.Join(dir, ".cleared-old", "7"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -77,8 +78,8 @@ func TestClearedStateIsRestoredFromTheChangelogs(t *testing.T) {
 func TestClearingStateThatIsNotThereCreatesNothing(t *testing.T) {
 	p := pipeline{input: "in", output: "out"}
 	for _, config := range []runtime.Config{
-		{Brokers: []string{"localhost:1"}, Group: "g", StateDir: filepath.Join(t.TempDir(), "none")},
-		{Brokers: []string{"localhost:1"}, Group: "g", StateDir: filepath.Join(t.TempDir(), "none"), StateInMemory: true},
+		{Connection: kafka.Connection{Brokers: []string{"localhost:1"}}, Group: "g", State: runtime.StateConfig{Dir: filepath.Join(t.TempDir(), "none")}},
+		{Connection: kafka.Connection{Brokers: []string{"localhost:1"}}, Group: "g", State: runtime.StateConfig{Dir: filepath.Join(t.TempDir(), "none"), InMemory: true}},
 	} {
 		app, err := runtime.New(p.topology(), config)
 		if err != nil {
@@ -87,8 +88,8 @@ func TestClearingStateThatIsNotThereCreatesNothing(t *testing.T) {
 		if deleted, err := app.ClearState(t.Context()); err != nil || len(deleted) != 0 {
 			t.Errorf("deleted %q, error %v", deleted, err)
 		}
-		if _, err := os.Stat(config.StateDir); !errors.Is(err, os.ErrNotExist) {
-			t.Errorf("%s: %v", config.StateDir, err)
+		if _, err := os.Stat(config.State.Dir); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: %v", config.State.Dir, err)
 		}
 	}
 }

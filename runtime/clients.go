@@ -18,7 +18,7 @@ func (a *App) Consumer(ctx context.Context, options kafka.ConsumerOptions) (*kaf
 }
 
 // Producer returns a producer with the settings of the App, for writing records outside of the pipeline: see
-// [kafka.NewProducer]. It makes topics of the topology that do not exist first, if Config.CreateTopics is set. Run need not run.
+// [kafka.NewProducer]. It makes topics of the topology that do not exist first, if Config.Topics.Create is set. Run need not run.
 // The caller closes the producer.
 func (a *App) Producer(ctx context.Context, options kafka.ProducerOptions) (*kafka.Producer, error) {
 	cluster, err := a.open(ctx)
@@ -36,14 +36,14 @@ func (a *App) Producer(ctx context.Context, options kafka.ProducerOptions) (*kaf
 // a function that applies all of it.
 func (a *App) client() kafka.Config {
 	return kafka.Config{
-		Connection:         kafka.Connection{Brokers: a.config.Brokers, ClientID: a.plan.Group, Sarama: a.config.tune},
+		Connection:         kafka.Connection{Brokers: a.config.Connection.Brokers, ClientID: a.plan.Group, Sarama: a.config.tune},
 		Prefix:             a.config.Prefix,
 		BrokerTimeout:      a.config.BrokerTimeout,
-		OffsetReset:        a.config.OffsetReset,
-		SessionTimeout:     a.config.SessionTimeout,
-		RebalanceTimeout:   a.config.RebalanceTimeout,
-		Compression:        a.config.Compression,
-		TransactionTimeout: a.config.TransactionTimeout,
+		OffsetReset:        a.config.Topics.OffsetReset,
+		SessionTimeout:     a.config.Membership.SessionTimeout,
+		RebalanceTimeout:   a.config.Membership.RebalanceTimeout,
+		Compression:        a.config.Topics.Compression,
+		TransactionTimeout: a.config.Checkpoint.TransactionTimeout,
 		Logger:             a.config.Logger,
 	}
 }

@@ -16,13 +16,10 @@ import (
 	"github.com/weirstreams/weir/stream"
 )
 
-// Config configures an App. Brokers and Group are required; the zero value of everything else is right for most programs.
+// Config configures an App. Connection.Brokers and Group are required; the zero value of everything else is right for most
+// programs.
 type Config struct {
-	// Brokers are addresses of the cluster, as host:port. Some are enough: the others are learned from them. If it is empty,
-	// Connection.Brokers are used.
-	Brokers []string
-
-	// Connection holds the TLS and SASL settings of the cluster. The default is plain text, without a login.
+	// Connection holds the addresses of the cluster, and its TLS and SASL settings. The default is plain text, without a login.
 	Connection kafka.Connection
 
 	// Group is the consumer group. Apps with the same group share the work. It is part of the names of internal topics
@@ -33,55 +30,26 @@ type Config struct {
 	// of topics in the topology go without it.
 	Prefix string
 
-	// StateDir is the folder under which the state of this process is kept, in a folder of the group's name. The
-	// default is "state" in the working directory. Each process needs its own; the folder should outlive it, so that
-	// a restart need not restore everything.
-	StateDir string
-
-	// StateInMemory keeps state in memory alone. Every start restores all of it from the changelogs.
-	StateInMemory bool
-
-	// StateLockWait is how long to wait for a state directory that another process holds. The default is 10 s.
-	StateLockWait time.Duration
-
 	// Guarantee says how often a record counts. The default is AtLeastOnce.
 	Guarantee Guarantee
-
-	// TransactionTimeout is how long a transaction may stay open, with ExactlyOnce, before the cluster aborts it. If a
-	// process dies, readers of its output topics wait for as long, unless it is started again before. The default is
-	// 1 minute. It must be at least twice CheckpointInterval.
-	TransactionTimeout time.Duration
 
 	// Workers is how many goroutines run tasks. The default is GOMAXPROCS. More than there are tasks are of no use.
 	Workers int
 
-	// CheckpointInterval is the longest time between checkpoints while records come in. It bounds the work that is
-	// repeated after a crash and, with ExactlyOnce, how long output waits to be seen. The default is 5 s, or 1 s with
-	// ExactlyOnce.
-	CheckpointInterval time.Duration
+	// State says where state is kept, and how much memory caches take.
+	State StateConfig
 
-	// CheckpointRecords is the greatest number of records that a worker processes between checkpoints. 0 sets no limit.
-	CheckpointRecords int
+	// Checkpoint says when the App commits its work.
+	Checkpoint CheckpointConfig
 
-	// CheckpointBytes is how much state, in bytes, a worker changes between checkpoints. It bounds memory. The default
-	// is 64 MiB.
-	CheckpointBytes int64
+	// Membership holds the settings of the member in the consumer group.
+	Membership MembershipConfig
 
-	// CacheBytes is the memory for values of state, in bytes, over all tasks; values changed since the last checkpoint
-	// come on top. The default is 256 MiB. As much as 64 MiB more is used for blocks of the databases.
-	CacheBytes int64
+	// Buffers bounds the held records of tasks that read several partitions.
+	Buffers BufferConfig
 
-	// MaxBufferedRecords and MaxBufferedBytes bound the held records of each input of a task that reads several partitions
-	// (joins, merged streams): such a task reads them in the order of timestamps. The defaults are
-	// 10,000 records and 8 MiB. Up to one batch more may be held.
-	MaxBufferedRecords int
-	MaxBufferedBytes   int64
-
-	// AlignTimeout is how long a task that reads several partitions waits for a partition that has more records and delivers
-	// none, for instance because its leader is down. After that time the task goes on without it, and its later records
-	// are processed out of order. 0, the default, waits for as long as it takes. The task never waits for a partition that was
-	// read to its end, or for a deleted topic.
-	AlignTimeout time.Duration
+	// Topics says where the App begins to read topics, and how it makes, writes and purges them.
+	Topics TopicConfig
 
 	// IdleTimeout lets windows close when no records come: when the input of a task has been silent for this long, its event
 	// time moves to the time of the clock less the timeout, and again after each further timeout. Records that
@@ -93,16 +61,6 @@ type Config struct {
 	// while there are records, about one in 100 ms. All processes of a group need the same value. 0, the default, leaves windows open
 	// until a record closes them.
 	IdleTimeout time.Duration
-
-	// OffsetReset says where to begin with a partition that the group has committed no offset for. Internal topics are always
-	// read from their beginning.
-	OffsetReset kafka.OffsetReset
-
-	// OnLostInput decides when the next record of a partition is gone: retention has removed it before it was
-	// processed, or the topic was made anew. It also decides when the cluster has forgotten the committed offsets of input that
-	// counts in state, and the state does not tell where to go on; and when the first records of a changelog are gone and no local
-	// database has the rows that they have set. The default is to end Run with an error.
-	OnLostInput LostInput
 
 	// BrokerTimeout is how long the whole cluster may be out of reach, at the start and later, before Run and Plan end with an
 	// error. Shorter outages are waited for. The default is 2 minutes; a negative value waits for ever.
@@ -137,42 +95,6 @@ type Config struct {
 	// cluster or that of stream.Diff. An accepted change is made once: remove it afterwards, so that it accepts no later one.
 	Accept []stream.Change
 
-	// CreateTopics makes topics of the topology that do not exist. The default is that they are an error. Internal
-	// topics are always made.
-	CreateTopics bool
-
-	// Replication is the number of replicas of topics that CreateTopics makes. The default is that of the cluster.
-	// Internal topics have as many replicas as the topics that they come of.
-	Replication int16
-
-	// PurgeInterval is how often the processed records of repartition topics are deleted: those before the committed offsets. The
-	// default is 30 s.
-	PurgeInterval time.Duration
-
-	// KeepProcessed keeps the processed records of repartition topics, for debugging: the topics grow without limit.
-	KeepProcessed bool
-
-	// MaxRecordBytes is the greatest record, in bytes, that internal topics take: the state of a key, or a record behind a GroupBy. It is the
-	// least max.message.bytes of those topics. The default is the greatest max.message.bytes of the topics that they come of, and
-	// 64 KiB more for another key and headers. A record or a state that is larger is an error of the record that has made it.
-	MaxRecordBytes int
-
-	// Compression of written records: "none", "gzip", "snappy", "lz4" or "zstd". The default is none.
-	Compression string
-
-	// InstanceID makes the membership in the group static: a process that comes back with the same id before its
-	// session has timed out gets its partitions back, and no others move. That holds after a stop as after a crash:
-	// a static member does not leave the group, and its partitions wait for it until SessionTimeout is over. Let that be
-	// longer than a restart takes; when a process is stopped for good, its partitions rest for as long. Of two processes
-	// with the same id the older one ends with an error.
-	InstanceID string
-
-	// SessionTimeout is how long the group waits for a member that is silent. The default is 45 s.
-	SessionTimeout time.Duration
-
-	// RebalanceTimeout is how long a member may take to give up partitions. The default is 5 minutes.
-	RebalanceTimeout time.Duration
-
 	// ShutdownTimeout is how long Run may take to stop: to finish running records, checkpoint, and leave the
 	// group. After that it gives up, and the records since the last checkpoint are processed again. The default
 	// is 30 s.
@@ -186,6 +108,111 @@ type Config struct {
 	Logger *slog.Logger
 
 	tune saramabroker.Tune // applies Connection; set by withDefaults
+}
+
+// StateConfig says where an App keeps its state, and how much memory caches take.
+type StateConfig struct {
+	// Dir is the folder under which the state of this process is kept, in a folder of the group's name. The
+	// default is "state" in the working directory. Each process needs its own; the folder should outlive it, so that
+	// a restart need not restore everything.
+	Dir string
+
+	// InMemory keeps state in memory alone. Every start restores all of it from the changelogs.
+	InMemory bool
+
+	// LockWait is how long to wait for a state directory that another process holds. The default is 10 s.
+	LockWait time.Duration
+
+	// CacheBytes is the memory for values of state, in bytes, over all tasks; values changed since the last checkpoint
+	// come on top. The default is 256 MiB. As much as 64 MiB more is used for blocks of the databases.
+	CacheBytes int64
+}
+
+// CheckpointConfig says when an App commits its work: output, state, and the offsets of the processed records.
+type CheckpointConfig struct {
+	// Interval is the longest time between checkpoints while records come in. It bounds the work that is
+	// repeated after a crash and, with ExactlyOnce, how long output waits to be seen. The default is 5 s, or 1 s with
+	// ExactlyOnce.
+	Interval time.Duration
+
+	// Records is the greatest number of records that a worker processes between checkpoints. 0 sets no limit.
+	Records int
+
+	// Bytes is how much state, in bytes, a worker changes between checkpoints. It bounds memory. The default
+	// is 64 MiB.
+	Bytes int64
+
+	// TransactionTimeout is how long a transaction may stay open, with ExactlyOnce, before the cluster aborts it. If a
+	// process dies, readers of its output topics wait for as long, unless it is started again before. The default is
+	// 1 minute. It must be at least twice Interval.
+	TransactionTimeout time.Duration
+}
+
+// MembershipConfig holds the settings of an App as a member of its consumer group.
+type MembershipConfig struct {
+	// InstanceID makes the membership in the group static: a process that comes back with the same id before its
+	// session has timed out gets its partitions back, and no others move. That holds after a stop as after a crash:
+	// a static member does not leave the group, and its partitions wait for it until SessionTimeout is over. Let that be
+	// longer than a restart takes; when a process is stopped for good, its partitions rest for as long. Of two processes
+	// with the same id the older one ends with an error.
+	InstanceID string
+
+	// SessionTimeout is how long the group waits for a member that is silent. The default is 45 s.
+	SessionTimeout time.Duration
+
+	// RebalanceTimeout is how long a member may take to give up partitions. The default is 5 minutes.
+	RebalanceTimeout time.Duration
+}
+
+// BufferConfig bounds the held records of tasks that read several partitions (joins, merged streams): such a task reads them in the
+// order of timestamps.
+type BufferConfig struct {
+	// MaxRecords and MaxBytes bound the held records of each input of a task. The defaults are 10,000 records and 8 MiB. Up to one
+	// batch more may be held.
+	MaxRecords int
+	MaxBytes   int64
+
+	// AlignTimeout is how long a task that reads several partitions waits for a partition that has more records and delivers
+	// none, for instance because its leader is down. After that time the task goes on without it, and its later records
+	// are processed out of order. 0, the default, waits for as long as it takes. The task never waits for a partition that was
+	// read to its end, or for a deleted topic.
+	AlignTimeout time.Duration
+}
+
+// TopicConfig says where an App begins to read its topics, and how it makes, writes and purges them.
+type TopicConfig struct {
+	// OffsetReset says where to begin with a partition that the group has committed no offset for. Internal topics are always
+	// read from their beginning.
+	OffsetReset kafka.OffsetReset
+
+	// OnLostInput decides when the next record of a partition is gone: retention has removed it before it was
+	// processed, or the topic was made anew. It also decides when the cluster has forgotten the committed offsets of input that
+	// counts in state, and the state does not tell where to go on; and when the first records of a changelog are gone and no local
+	// database has the rows that they have set. The default is to end Run with an error.
+	OnLostInput LostInput
+
+	// Create makes topics of the topology that do not exist. The default is that they are an error. Internal
+	// topics are always made.
+	Create bool
+
+	// Replication is the number of replicas of topics that Create makes. The default is that of the cluster.
+	// Internal topics have as many replicas as the topics that they come of.
+	Replication int16
+
+	// Compression of written records: "none", "gzip", "snappy", "lz4" or "zstd". The default is none.
+	Compression string
+
+	// MaxRecordBytes is the greatest record, in bytes, that internal topics take: the state of a key, or a record behind a GroupBy. It is the
+	// least max.message.bytes of those topics. The default is the greatest max.message.bytes of the topics that they come of, and
+	// 64 KiB more for another key and headers. A record or a state that is larger is an error of the record that has made it.
+	MaxRecordBytes int
+
+	// PurgeInterval is how often the processed records of repartition topics are deleted: those before the committed offsets. The
+	// default is 30 s.
+	PurgeInterval time.Duration
+
+	// KeepProcessed keeps the processed records of repartition topics, for debugging: the topics grow without limit.
+	KeepProcessed bool
 }
 
 // Guarantee says how often a record counts.
@@ -228,10 +255,7 @@ const (
 func (c Config) withDefaults() (Config, error) {
 	var problems []error
 	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
-	if len(c.Brokers) == 0 {
-		c.Brokers = c.Connection.Brokers
-	}
-	saramabroker.CheckBrokers(c.Brokers, problem)
+	saramabroker.CheckBrokers("Connection.Brokers", c.Connection.Brokers, problem)
 	switch {
 	case c.Group == "":
 		problem("Group is empty: give the application a name")
@@ -245,36 +269,36 @@ func (c Config) withDefaults() (Config, error) {
 		name  string
 		value int64
 	}{
-		{"StateLockWait", int64(c.StateLockWait)},
+		{"State.LockWait", int64(c.State.LockWait)},
 		{"Workers", int64(c.Workers)},
-		{"CheckpointInterval", int64(c.CheckpointInterval)},
-		{"CheckpointRecords", int64(c.CheckpointRecords)},
-		{"CheckpointBytes", c.CheckpointBytes},
-		{"CacheBytes", c.CacheBytes},
-		{"Replication", int64(c.Replication)},
-		{"SessionTimeout", int64(c.SessionTimeout)},
-		{"RebalanceTimeout", int64(c.RebalanceTimeout)},
+		{"Checkpoint.Interval", int64(c.Checkpoint.Interval)},
+		{"Checkpoint.Records", int64(c.Checkpoint.Records)},
+		{"Checkpoint.Bytes", c.Checkpoint.Bytes},
+		{"State.CacheBytes", c.State.CacheBytes},
+		{"Topics.Replication", int64(c.Topics.Replication)},
+		{"Membership.SessionTimeout", int64(c.Membership.SessionTimeout)},
+		{"Membership.RebalanceTimeout", int64(c.Membership.RebalanceTimeout)},
 		{"ShutdownTimeout", int64(c.ShutdownTimeout)},
-		{"TransactionTimeout", int64(c.TransactionTimeout)},
+		{"Checkpoint.TransactionTimeout", int64(c.Checkpoint.TransactionTimeout)},
 		{"IdleTimeout", int64(c.IdleTimeout)},
-		{"AlignTimeout", int64(c.AlignTimeout)},
-		{"MaxBufferedRecords", int64(c.MaxBufferedRecords)},
-		{"MaxBufferedBytes", c.MaxBufferedBytes},
-		{"MaxRecordBytes", int64(c.MaxRecordBytes)},
-		{"PurgeInterval", int64(c.PurgeInterval)},
+		{"Buffers.AlignTimeout", int64(c.Buffers.AlignTimeout)},
+		{"Buffers.MaxRecords", int64(c.Buffers.MaxRecords)},
+		{"Buffers.MaxBytes", c.Buffers.MaxBytes},
+		{"Topics.MaxRecordBytes", int64(c.Topics.MaxRecordBytes)},
+		{"Topics.PurgeInterval", int64(c.Topics.PurgeInterval)},
 	} {
 		if field.value < 0 {
 			problem("%s is negative", field.name)
 		}
 	}
-	if c.OffsetReset < kafka.Earliest || c.OffsetReset > kafka.NoReset {
-		problem("OffsetReset: unknown value %d", c.OffsetReset)
+	if c.Topics.OffsetReset < kafka.Earliest || c.Topics.OffsetReset > kafka.NoReset {
+		problem("Topics.OffsetReset: unknown value %d", c.Topics.OffsetReset)
 	}
 	if c.Guarantee < AtLeastOnce || c.Guarantee > ExactlyOnce {
 		problem("Guarantee: unknown value %d", c.Guarantee)
 	}
-	if c.OnLostInput < LostInputFails || c.OnLostInput > LostInputResets {
-		problem("OnLostInput: unknown value %d", c.OnLostInput)
+	if c.Topics.OnLostInput < LostInputFails || c.Topics.OnLostInput > LostInputResets {
+		problem("Topics.OnLostInput: unknown value %d", c.Topics.OnLostInput)
 	}
 	var err error
 	if c.tune, err = c.Connection.Client(); err != nil {
@@ -284,28 +308,28 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Guarantee == ExactlyOnce {
 		interval = time.Second
 	}
-	c.CheckpointInterval = cmp.Or(c.CheckpointInterval, interval)
-	c.TransactionTimeout = cmp.Or(c.TransactionTimeout, time.Minute)
-	if c.Guarantee == ExactlyOnce && c.TransactionTimeout < 2*c.CheckpointInterval {
-		problem("TransactionTimeout (%v) is less than twice CheckpointInterval (%v): the cluster would abort transactions "+
-			"before they are complete", c.TransactionTimeout, c.CheckpointInterval)
+	c.Checkpoint.Interval = cmp.Or(c.Checkpoint.Interval, interval)
+	c.Checkpoint.TransactionTimeout = cmp.Or(c.Checkpoint.TransactionTimeout, time.Minute)
+	if c.Guarantee == ExactlyOnce && c.Checkpoint.TransactionTimeout < 2*c.Checkpoint.Interval {
+		problem("Checkpoint.TransactionTimeout (%v) is less than twice Checkpoint.Interval (%v): the cluster would abort transactions "+
+			"before they are complete", c.Checkpoint.TransactionTimeout, c.Checkpoint.Interval)
 	}
-	if !slices.Contains([]string{"", "none", "gzip", "snappy", "lz4", "zstd"}, c.Compression) {
-		problem("Compression: unknown value %q", c.Compression)
+	if !slices.Contains([]string{"", "none", "gzip", "snappy", "lz4", "zstd"}, c.Topics.Compression) {
+		problem("Topics.Compression: unknown value %q", c.Topics.Compression)
 	}
 	if len(problems) > 0 {
 		return c, fmt.Errorf("%w: %w", weir.ErrConfiguration, errors.Join(problems...))
 	}
-	c.StateDir = cmp.Or(c.StateDir, "state")
-	c.StateLockWait = cmp.Or(c.StateLockWait, 10*time.Second)
+	c.State.Dir = cmp.Or(c.State.Dir, "state")
+	c.State.LockWait = cmp.Or(c.State.LockWait, 10*time.Second)
 	c.Workers = cmp.Or(c.Workers, runtime.GOMAXPROCS(0))
 	c.BrokerTimeout = cmp.Or(c.BrokerTimeout, 2*time.Minute)
 	c.CodecTimeout = cmp.Or(c.CodecTimeout, 2*time.Minute)
-	c.CheckpointBytes = cmp.Or(c.CheckpointBytes, 64<<20)
-	c.CacheBytes = cmp.Or(c.CacheBytes, 256<<20)
-	c.Replication = cmp.Or(c.Replication, -1)
-	c.SessionTimeout = cmp.Or(c.SessionTimeout, 45*time.Second)
-	c.RebalanceTimeout = cmp.Or(c.RebalanceTimeout, 5*time.Minute)
+	c.Checkpoint.Bytes = cmp.Or(c.Checkpoint.Bytes, 64<<20)
+	c.State.CacheBytes = cmp.Or(c.State.CacheBytes, 256<<20)
+	c.Topics.Replication = cmp.Or(c.Topics.Replication, -1)
+	c.Membership.SessionTimeout = cmp.Or(c.Membership.SessionTimeout, 45*time.Second)
+	c.Membership.RebalanceTimeout = cmp.Or(c.Membership.RebalanceTimeout, 5*time.Minute)
 	c.ShutdownTimeout = cmp.Or(c.ShutdownTimeout, 30*time.Second)
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	if c.OnError == nil {

@@ -12,8 +12,9 @@ import (
 
 func TestAnAppDoesNotPrintSecretsOfItsConnection(t *testing.T) {
 	app, err := runtime.New(pipeline{input: "in", output: "out"}.topology(), runtime.Config{
-		Brokers: []string{"localhost:9092"}, Group: "g",
+		Group: "g",
 		Connection: kafka.Connection{
+			Brokers:          []string{"localhost:9092"},
 			SecurityProtocol: "sasl_plaintext", SASL: kafka.SASL{Mechanism: "PLAIN", Username: "u", Password: secret.New("secret-1")},
 		},
 	})
@@ -25,7 +26,7 @@ func TestAnAppDoesNotPrintSecretsOfItsConnection(t *testing.T) {
 
 func TestNewSaysWhatIsWrongWithItsConnection(t *testing.T) {
 	_, err := runtime.New(pipeline{input: "in", output: "out"}.topology(), runtime.Config{
-		Brokers: []string{"localhost:9092"}, Group: "g", Connection: kafka.Connection{SecurityProtocol: "ssl", TLS: kafka.TLS{CALocation: "/no/ca"}},
+		Group: "g", Connection: kafka.Connection{Brokers: []string{"localhost:9092"}, SecurityProtocol: "ssl", TLS: kafka.TLS{CALocation: "/no/ca"}},
 	})
 	if err == nil || !strings.Contains(err.Error(), "CALocation: open /no/ca") {
 		t.Errorf("got %v", err)

@@ -1,6 +1,8 @@
 // Package runtime runs topologies on Kafka.
 //
-//	app, err := runtime.New(Topology(), runtime.Config{Brokers: []string{"localhost:9092"}, Group: "alerts"})
+//	app, err := runtime.New(Topology(), runtime.Config{
+//		Connection: kafka.Connection{Brokers: []string{"localhost:9092"}}, Group: "alerts",
+//	})
 //	if err != nil {
 //		return err
 //	}

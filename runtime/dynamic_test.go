@@ -34,7 +34,7 @@ func TestTopicsThatAFunctionNamesAreCreatedOnTheCluster(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "produce to "+out+"-a: the topic does not exist") {
 			t.Fatalf("got %v", err)
 		}
-		config.CreateTopics = true
+		config.Topics.Create = true
 		app := run(t, dynamic(), config)
 		await(t, "a checkpoint", func() bool { return k.committed(in, 0) == 2 })
 		app.stop()

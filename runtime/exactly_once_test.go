@@ -15,6 +15,7 @@ import (
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/kafkatest"
+	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/runtime"
 )
 
@@ -81,8 +82,8 @@ func TestATransactionThatTakesTooLongIsDoneAgain(t *testing.T) {
 		return n, nil
 	}
 	config, log := k.loggingConfig()
-	config.Guarantee, config.CheckpointRecords = runtime.ExactlyOnce, 0
-	config.CheckpointInterval, config.TransactionTimeout = 2*time.Second, 4*time.Second
+	config.Guarantee, config.Checkpoint.Records = runtime.ExactlyOnce, 0
+	config.Checkpoint.Interval, config.Checkpoint.TransactionTimeout = 2*time.Second, 4*time.Second
 	app := run(t, p.topology(), config)
 	k.write(p.input, 0, numbers(0, unlucky)...)
 	// What was written is on its way before the checkpoint.
@@ -121,7 +122,7 @@ func TestATransactionOfUnknownFateCountsOnce(t *testing.T) {
 			proxy := k.StartProxy(t)
 			p := pipeline{input: k.Topic(t, "in", 1), output: k.Topic(t, "out", 1)}
 			config, log := k.loggingConfig()
-			config.Guarantee, config.CheckpointInterval, config.CheckpointRecords = runtime.ExactlyOnce, 100*time.Millisecond, 0
+			config.Guarantee, config.Checkpoint.Interval, config.Checkpoint.Records = runtime.ExactlyOnce, 100*time.Millisecond, 0
 			config.Connection.Sarama = proxy.Detour().Take
 			app := run(t, p.topology(), config)
 			k.write(p.input, 0, numbers(0, 10)...)
@@ -160,10 +161,10 @@ func TestATransactionOfUnknownFateCountsOnce(t *testing.T) {
 func TestATransactionTimeoutThatIsTooShortIsRefused(t *testing.T) {
 	p := pipeline{input: "in", output: "out"}
 	_, err := runtime.New(p.topology(), runtime.Config{
-		Brokers: []string{"localhost:9092"}, Group: "g", Guarantee: runtime.ExactlyOnce,
-		CheckpointInterval: 2 * time.Second, TransactionTimeout: 3 * time.Second,
+		Connection: kafka.Connection{Brokers: []string{"localhost:9092"}}, Group: "g", Guarantee: runtime.ExactlyOnce,
+		Checkpoint: runtime.CheckpointConfig{Interval: 2 * time.Second, TransactionTimeout: 3 * time.Second},
 	})
-	if err == nil || !strings.Contains(err.Error(), "TransactionTimeout (3s) is less than twice CheckpointInterval (2s)") {
+	if err == nil || !strings.Contains(err.Error(), "Checkpoint.TransactionTimeout (3s) is less than twice Checkpoint.Interval (2s)") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -177,7 +178,7 @@ func TestATransactionalIDThatTheClusterHasForgottenIsRegisteredAnew(t *testing.T
 	}
 	p := pipeline{input: k.Topic(t, "in", 1), output: k.Topic(t, "out", 1)}
 	config, _ := k.loggingConfig()
-	config.Guarantee, config.CheckpointInterval, config.CheckpointRecords = runtime.ExactlyOnce, 100*time.Millisecond, 0
+	config.Guarantee, config.Checkpoint.Interval, config.Checkpoint.Records = runtime.ExactlyOnce, 100*time.Millisecond, 0
 	app := run(t, p.topology(), config)
 	k.write(p.input, 0, numbers(0, 10)...)
 	await(t, "a checkpoint", func() bool { return k.committed(p.input, 0) == 10 })

@@ -41,7 +41,8 @@ func onKafka(f func(ctx context.Context, app *runtime.App) error) {
 		topology := stream.NewTopology()
 		topology.From(rawLines).Map(strings.ToUpper).To(shouted)
 		app, err := runtime.New(topology, runtime.Config{
-			Brokers: cluster.ListenAddrs(), Group: "shouting", StateDir: state, CreateTopics: true, Workers: 1,
+			Connection: kafka.Connection{Brokers: cluster.ListenAddrs()}, Group: "shouting",
+			State: runtime.StateConfig{Dir: state}, Topics: runtime.TopicConfig{Create: true}, Workers: 1,
 			Logger: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {

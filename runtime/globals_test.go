@@ -108,10 +108,10 @@ func TestEachMemberHasAllOfAGlobalTableBeforeItBegins(t *testing.T) {
 		k.write(c.input, p, records...)
 	}
 	config := k.config()
-	config.CheckpointRecords, config.CheckpointInterval = 0, 200*time.Millisecond
+	config.Checkpoint.Records, config.Checkpoint.Interval = 0, 200*time.Millisecond
 	config.Workers = 2
 	first := run(t, c.topology(), config)
-	config.StateDir = t.TempDir()
+	config.State.Dir = t.TempDir()
 	second := run(t, c.topology(), config)
 	var got []broker.Record
 	await(t, "all results", func() bool { got = k.read(c.output); return len(got) >= n })
@@ -142,7 +142,7 @@ func TestAGlobalTableIsReadAgainAfterARestart(t *testing.T) {
 		k := newKafka(t)
 		c := k.newCatalogue(t, 1)
 		config := k.config()
-		config.Guarantee, config.CheckpointInterval = g, 100*time.Millisecond
+		config.Guarantee, config.Checkpoint.Interval = g, 100*time.Millisecond
 		k.writeRows(c, 0, 5, "old ")
 		app := run(t, c.topology(), config)
 		want := map[string]bool{"0 old 0": true, "1 old 1": true, "5 nothing": true}
@@ -301,7 +301,7 @@ func TestTheTopicOfAGlobalTableIsCheckedBeforeAnythingIsRead(t *testing.T) {
 	if plan := planned(t, c.topology(), config); len(plan.Problems) != 1 || !strings.Contains(plan.Problems[0], c.rows) {
 		t.Errorf("plan: %v", plan)
 	}
-	config.CreateTopics = true
+	config.Topics.Create = true
 	plan := planned(t, c.topology(), config)
 	want := []runtime.TopicSettings{{Name: c.rows, Partitions: 5, Replication: -1, Config: map[string]string{"cleanup.policy": "compact"}}}
 	if diff := cmp.Diff(want, plan.Missing); diff != "" {

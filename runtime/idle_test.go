@@ -38,7 +38,7 @@ func TestWindowsBehindWindowsCloseWithoutInput(t *testing.T) {
 			config := k.config()
 			config.Guarantee = guarantee
 			config.IdleTimeout = 300 * time.Millisecond
-			config.CheckpointInterval = 50 * time.Millisecond
+			config.Checkpoint.Interval = 50 * time.Millisecond
 			heard := make(chan weir.Origin, 1000)
 			config.OnProcessed = func(o weir.Origin) { heard <- o }
 			if err := app(t, topology, config).RunUntil(within(t), runtime.Until{Outputs: records}); err != nil {

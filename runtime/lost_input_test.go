@@ -70,7 +70,7 @@ func TestLostInput(t *testing.T) {
 				k := newKafka(t)
 				p := pipeline{input: k.Topic(t, "in", 1), output: k.Topic(t, "out", 1)}
 				config := k.config()
-				config.Guarantee, config.CheckpointInterval = g, 100*time.Millisecond
+				config.Guarantee, config.Checkpoint.Interval = g, 100*time.Millisecond
 				k.write(p.input, 0, numbers(0, 20)...)
 				app := run(t, p.topology(), config)
 				await(t, "everything", func() bool { return k.committed(p.input, 0) == 20 })
@@ -80,7 +80,7 @@ func TestLostInput(t *testing.T) {
 
 				err := run(t, p.topology(), config).failure()
 				var out *broker.OffsetOutOfRangeError
-				if !errors.As(err, &out) || !strings.Contains(err.Error(), "Config.OnLostInput") || !strings.Contains(err.Error(), p.input) {
+				if !errors.As(err, &out) || !strings.Contains(err.Error(), "Config.Topics.OnLostInput") || !strings.Contains(err.Error(), p.input) {
 					t.Fatalf("got %v", err)
 				}
 				if got := k.committed(p.input, 0); got != before {
@@ -88,7 +88,7 @@ func TestLostInput(t *testing.T) {
 				}
 
 				all := append(numbers(0, 20), lost.left...)
-				config.OnLostInput = runtime.LostInputContinues
+				config.Topics.OnLostInput = runtime.LostInputContinues
 				app = run(t, p.topology(), config)
 				await(t, "what is left", func() bool { return k.committed(p.input, 0) == lost.end })
 				app.stop()
@@ -96,7 +96,7 @@ func TestLostInput(t *testing.T) {
 
 				// Once more, with the other way to go on.
 				k.commit(p.input, 0, 1000)
-				config.OnLostInput = runtime.LostInputResets
+				config.Topics.OnLostInput = runtime.LostInputResets
 				app = run(t, p.topology(), config)
 				await(t, "the end", func() bool { return k.committed(p.input, 0) == lost.end })
 				k.write(p.input, 0, numbers(100, 110)...)
@@ -109,7 +109,7 @@ func TestLostInput(t *testing.T) {
 				k.checkTotalsAre(p.output, want)
 
 				// The changelog says the same as the database.
-				config.StateDir = t.TempDir()
+				config.State.Dir = t.TempDir()
 				k.write(p.input, 0, numbers(110, 120)...)
 				app = run(t, p.topology(), config)
 				await(t, "the rest", func() bool { return k.committed(p.input, 0) == lost.end+20 })
@@ -132,7 +132,7 @@ func TestForgottenOffsetsDoNotCountInputTwice(t *testing.T) {
 		k := newKafka(t)
 		p := pipeline{input: k.Topic(t, "in", 1), output: k.Topic(t, "out", 1)}
 		config := k.config()
-		config.Guarantee, config.CheckpointInterval = g, 100*time.Millisecond
+		config.Guarantee, config.Checkpoint.Interval = g, 100*time.Millisecond
 		for round := range 3 {
 			k.write(p.input, 0, numbers(20*round, 20*round+20)...)
 			app := run(t, p.topology(), config)
@@ -142,7 +142,7 @@ func TestForgottenOffsetsDoNotCountInputTwice(t *testing.T) {
 				t.Fatal(err)
 			}
 			if round == 1 {
-				config.StateDir = t.TempDir()
+				config.State.Dir = t.TempDir()
 			}
 		}
 		k.checkTotalsExactly(p.output, numbers(0, 60))
@@ -156,7 +156,7 @@ func TestATopicMadeAnewIsLostInputAlsoIfItHasTheCommittedOffset(t *testing.T) {
 		k := newKafka(t)
 		p := pipeline{input: k.Topic(t, "in", 1), output: k.Topic(t, "out", 1)}
 		config := k.config()
-		config.Guarantee, config.CheckpointInterval = g, 100*time.Millisecond
+		config.Guarantee, config.Checkpoint.Interval = g, 100*time.Millisecond
 		k.write(p.input, 0, numbers(0, 20)...)
 		app := run(t, p.topology(), config)
 		await(t, "everything", func() bool { return k.committed(p.input, 0) == 20 })
@@ -166,10 +166,10 @@ func TestATopicMadeAnewIsLostInputAlsoIfItHasTheCommittedOffset(t *testing.T) {
 		k.write(p.input, 0, numbers(20, 50)...)
 		k.commit(p.input, 0, 20)
 		if err := run(t, p.topology(), config).failure(); err == nil || !strings.Contains(err.Error(), "made anew") ||
-			!strings.Contains(err.Error(), "Config.OnLostInput") {
+			!strings.Contains(err.Error(), "Config.Topics.OnLostInput") {
 			t.Fatalf("got %v", err)
 		}
-		config.OnLostInput = runtime.LostInputContinues
+		config.Topics.OnLostInput = runtime.LostInputContinues
 		app = run(t, p.topology(), config)
 		await(t, "the new topic", func() bool { return k.committed(p.input, 0) == 30 })
 		app.stop()
@@ -181,7 +181,7 @@ func TestATopicMadeAnewIsLostInputAlsoIfItHasTheCommittedOffset(t *testing.T) {
 		app = run(t, p.topology(), config)
 		await(t, "the third topic", func() bool { return k.committed(p.input, 0) == 2 })
 		app.stop()
-		config.StateDir, config.OnLostInput = t.TempDir(), runtime.LostInputFails
+		config.State.Dir, config.Topics.OnLostInput = t.TempDir(), runtime.LostInputFails
 		k.write(p.input, 0, numbers(52, 72)...)
 		app = run(t, p.topology(), config)
 		await(t, "the rest", func() bool { return k.committed(p.input, 0) == 22 })
@@ -197,7 +197,7 @@ func TestATopicMadeAnewUnderARunningApplicationIsLostInput(t *testing.T) {
 		k := newKafka(t)
 		p := pipeline{input: k.Topic(t, "in", 1), output: k.Topic(t, "out", 1)}
 		config := k.config()
-		config.Guarantee, config.CheckpointInterval, config.OnLostInput = g, 100*time.Millisecond, runtime.LostInputContinues
+		config.Guarantee, config.Checkpoint.Interval, config.Topics.OnLostInput = g, 100*time.Millisecond, runtime.LostInputContinues
 		k.write(p.input, 0, numbers(0, 20)...)
 		app := run(t, p.topology(), config)
 		await(t, "everything", func() bool { return k.committed(p.input, 0) == 20 })
@@ -210,7 +210,7 @@ func TestATopicMadeAnewUnderARunningApplicationIsLostInput(t *testing.T) {
 		app.stop()
 		k.checkTotalsExactly(p.output, numbers(0, 52))
 
-		config.StateDir = t.TempDir()
+		config.State.Dir = t.TempDir()
 		k.write(p.input, 0, numbers(52, 72)...)
 		app = run(t, p.topology(), config)
 		await(t, "the rest", func() bool { return k.committed(p.input, 0) == 22 })

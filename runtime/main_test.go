@@ -12,6 +12,7 @@ import (
 
 	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/internal/state"
+	"github.com/weirstreams/weir/kafka"
 
 	"github.com/weirstreams/weir/runtime"
 )
@@ -42,7 +43,7 @@ type child struct {
 // application returns a process that runs a pipeline without checkpoints, but for the last.
 func application(c runtime.Config, p pipeline, records int64) child {
 	return child{
-		Brokers: c.Brokers, Group: c.Group, StateDir: c.StateDir, StateLockWait: c.StateLockWait,
+		Brokers: c.Connection.Brokers, Group: c.Group, StateDir: c.State.Dir, StateLockWait: c.State.LockWait,
 		Input: p.input, Output: p.output, Records: records,
 	}
 }
@@ -68,8 +69,8 @@ func runChild(text string) int {
 		return 0
 	}
 	app, err := runtime.New(pipeline{input: c.Input, output: c.Output}.topology(), runtime.Config{
-		Brokers: c.Brokers, Group: c.Group, StateDir: c.StateDir, StateLockWait: c.StateLockWait,
-		Workers: 1, CheckpointInterval: stayPut, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		Connection: kafka.Connection{Brokers: c.Brokers}, Group: c.Group, State: runtime.StateConfig{Dir: c.StateDir, LockWait: c.StateLockWait},
+		Workers: 1, Checkpoint: runtime.CheckpointConfig{Interval: stayPut}, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	})
 	if err != nil {
 		fmt.Println(err)

@@ -24,8 +24,8 @@ func TestAnOutageThatIsTooLongEndsTheApplication(t *testing.T) {
 				p := pipeline{input: k.Topic(t, "in", 2), output: k.Topic(t, "out", 2)}
 				config := k.config()
 				config.Guarantee, config.Connection.Sarama, config.BrokerTimeout = g, proxy.Detour().Take, 2*time.Second
-				config.CheckpointRecords, config.CheckpointInterval = 0, time.Second
-				config.SessionTimeout = k.SessionTimeout()
+				config.Checkpoint.Records, config.Checkpoint.Interval = 0, time.Second
+				config.Membership.SessionTimeout = k.SessionTimeout()
 				app := run(t, p.topology(), config)
 				k.write(p.input, 0, numbers(0, 20)...)
 				if busy {
@@ -69,7 +69,7 @@ func TestAShortOutageIsSurvivedAndLoggedOnce(t *testing.T) {
 		p := pipeline{input: k.Topic(t, "in", 2), output: k.Topic(t, "out", 2)}
 		config, log := k.loggingConfig()
 		config.Guarantee, config.Connection.Sarama, config.BrokerTimeout = g, proxy.Detour().Take, patience
-		config.CheckpointInterval = 500 * time.Millisecond
+		config.Checkpoint.Interval = 500 * time.Millisecond
 		app := run(t, p.topology(), config)
 		var written int
 		for outage := range 3 {

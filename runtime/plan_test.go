@@ -10,6 +10,7 @@ import (
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/kafkatest"
+	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/stream"
 )
@@ -33,7 +34,7 @@ func TestAPlanSaysWhatRunWouldMakeAndMakesNothing(t *testing.T) {
 	in := k.Topic(t, "in", 3)
 	out := k.Name("out")
 	config := k.config()
-	config.CreateTopics = true
+	config.Topics.Create = true
 	changelog := "changelog__" + k.group + "--" + in + "--sum"
 	for range 2 { // the second finds what the first has found
 		plan := planned(t, pipeline{input: in, output: out}.topology(), config)
@@ -100,7 +101,7 @@ func TestAClusterThatCannotBeAskedIsAnErrorOfThePlan(t *testing.T) {
 	t.Parallel()
 	topology := stream.NewTopology()
 	topology.From(stream.NewTopic("in", codec.String(), codec.String())).Peek(func(string) {})
-	app, err := runtime.New(topology, runtime.Config{Brokers: []string{deadAddress(t)}, Group: "g"})
+	app, err := runtime.New(topology, runtime.Config{Connection: kafka.Connection{Brokers: []string{deadAddress(t)}}, Group: "g"})
 	if err != nil {
 		t.Fatal(err)
 	}

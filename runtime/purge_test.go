@@ -38,7 +38,7 @@ func TestProcessedRecordsOfRepartitionTopicsAreDeleted(t *testing.T) {
 			}
 		}
 		config := k.config()
-		config.Guarantee, config.PurgeInterval = g, time.Millisecond
+		config.Guarantee, config.Topics.PurgeInterval = g, time.Millisecond
 		write(0, 8)
 		app := run(t, grouped(in, out), config)
 		app.await("a task", func(s runtime.Status) bool { return len(s.Tasks) > 0 }) // the topic is there
@@ -93,7 +93,7 @@ func TestOldRecordsOfRepartitionTopicsOutliveTheRetentionOfTheInput(t *testing.T
 		topology.From(stream.NewTopic(in, codec.String(), codec.String())).GroupBy("letter", func(text string) string { return text[:1] }).
 			Peek(func(string) { <-gate }).To(stream.NewTopic(out, codec.String(), codec.String()))
 		config := k.config()
-		config.Guarantee, config.PurgeInterval, config.Workers = g, time.Millisecond, 2
+		config.Guarantee, config.Topics.PurgeInterval, config.Workers = g, time.Millisecond, 2
 		app := run(t, topology, config)
 		await(t, "the input to be processed", func() bool { return k.committed(in, 0) == records })
 		k.Kafka.Cluster().ApplyRetention() // which deletes the input

@@ -173,7 +173,7 @@ func TestTasksGoWithoutACheckpointThatTakesTooLong(t *testing.T) {
 			t.Skip("holds back requests in kfake")
 		}
 		config, log := s.member(g)
-		config.RebalanceTimeout = 20 * time.Second // half of it is for the checkpoint
+		config.Membership.RebalanceTimeout = 20 * time.Second // half of it is for the checkpoint
 		first := run(t, s.p.topology(), config)
 		s.write(20)
 		await(t, "everything", s.allCommitted)
@@ -247,8 +247,8 @@ func TestWorkForPartitionsThatAreGoneDoesNotCount(t *testing.T) {
 		return n, nil
 	}
 	config, log := s.member(runtime.ExactlyOnce)
-	config.RebalanceTimeout = 2 * time.Second
-	config.CheckpointInterval, config.TransactionTimeout = time.Minute, 2*time.Minute
+	config.Membership.RebalanceTimeout = 2 * time.Second
+	config.Checkpoint.Interval, config.Checkpoint.TransactionTimeout = time.Minute, 2*time.Minute
 	hold.close()
 	first := run(t, p.topology(), config)
 	for partition := 1; partition < spreadPartitions; partition++ {
@@ -260,7 +260,7 @@ func TestWorkForPartitionsThatAreGoneDoesNotCount(t *testing.T) {
 	hold.awaitHeld(t)
 
 	config, _ = s.member(runtime.ExactlyOnce)
-	config.RebalanceTimeout = 2 * time.Second
+	config.Membership.RebalanceTimeout = 2 * time.Second
 	second := run(t, s.p.topology(), config)
 	// It does what the first one has done, and not committed.
 	second.await("half of the tasks", half)

@@ -122,7 +122,7 @@ func TestWhatTheClusterRefusesIsAnErrorOfItsInputRecord(t *testing.T) {
 				records := []broker.Record{good(0), good(1), c.bad, good(3), c.bad, good(5)}
 				k.write(in, 0, records...)
 				config := k.config()
-				config.Guarantee, config.Compression, config.CheckpointRecords = g, c.compression, 100
+				config.Guarantee, config.Topics.Compression, config.Checkpoint.Records = g, c.compression, 100
 				var mu sync.Mutex
 				failed := map[int64]int{}
 				config.OnError = func(err *weir.ProcessingError) runtime.ErrorAction {

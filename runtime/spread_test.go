@@ -108,8 +108,8 @@ func (s *spread) checkAtLeastOnce() {
 // member returns the configuration of a member, and its log.
 func (s *spread) member(g runtime.Guarantee) (runtime.Config, *seenLines) {
 	config, log := s.loggingConfig()
-	config.Guarantee, config.CheckpointInterval, config.CheckpointRecords = g, 200*time.Millisecond, 0
-	config.SessionTimeout = cmp.Or(s.session, max(3*time.Second, s.SessionTimeout()))
+	config.Guarantee, config.Checkpoint.Interval, config.Checkpoint.Records = g, 200*time.Millisecond, 0
+	config.Membership.SessionTimeout = cmp.Or(s.session, max(3*time.Second, s.SessionTimeout()))
 	return config, log
 }
 

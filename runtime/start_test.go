@@ -29,40 +29,32 @@ import (
 func TestAllThatIsWrongWithAConfigurationIsSaidAtOnce(t *testing.T) {
 	p := pipeline{input: "in", output: "out"}
 	_, err := runtime.New(p.topology(), runtime.Config{
-		Brokers:            []string{"localhost:9092", "localhost"},
-		Group:              "a/b",
-		StateLockWait:      -1,
-		Workers:            -1,
-		CheckpointInterval: -1,
-		CheckpointRecords:  -1,
-		CheckpointBytes:    -1,
-		CacheBytes:         -1,
-		OffsetReset:        7,
-		Replication:        -1,
-		Compression:        "rar",
-		SessionTimeout:     -1,
-		RebalanceTimeout:   -1,
-		ShutdownTimeout:    -1,
-		MaxRecordBytes:     -1,
-		PurgeInterval:      -1,
+		Connection:      kafka.Connection{Brokers: []string{"localhost:9092", "localhost"}},
+		Group:           "a/b",
+		State:           runtime.StateConfig{LockWait: -1, CacheBytes: -1},
+		Workers:         -1,
+		Checkpoint:      runtime.CheckpointConfig{Interval: -1, Records: -1, Bytes: -1},
+		Topics:          runtime.TopicConfig{OffsetReset: 7, Replication: -1, Compression: "rar", MaxRecordBytes: -1, PurgeInterval: -1},
+		Membership:      runtime.MembershipConfig{SessionTimeout: -1, RebalanceTimeout: -1},
+		ShutdownTimeout: -1,
 	})
 	want := strings.Join([]string{
-		`config: Brokers: address 2 is not host:port`,
+		`config: Connection.Brokers: address 2 is not host:port`,
 		`Group "a/b": the character at 1 is not a letter, digit, '.', '_' or '-'; it is part of topic names`,
-		`StateLockWait is negative`,
+		`State.LockWait is negative`,
 		`Workers is negative`,
-		`CheckpointInterval is negative`,
-		`CheckpointRecords is negative`,
-		`CheckpointBytes is negative`,
-		`CacheBytes is negative`,
-		`Replication is negative`,
-		`SessionTimeout is negative`,
-		`RebalanceTimeout is negative`,
+		`Checkpoint.Interval is negative`,
+		`Checkpoint.Records is negative`,
+		`Checkpoint.Bytes is negative`,
+		`State.CacheBytes is negative`,
+		`Topics.Replication is negative`,
+		`Membership.SessionTimeout is negative`,
+		`Membership.RebalanceTimeout is negative`,
 		`ShutdownTimeout is negative`,
-		`MaxRecordBytes is negative`,
-		`PurgeInterval is negative`,
-		`OffsetReset: unknown value 7`,
-		`Compression: unknown value "rar"`,
+		`Topics.MaxRecordBytes is negative`,
+		`Topics.PurgeInterval is negative`,
+		`Topics.OffsetReset: unknown value 7`,
+		`Topics.Compression: unknown value "rar"`,
 	}, "\n")
 	if err == nil {
 		t.Fatal("the configuration was accepted")
@@ -72,12 +64,12 @@ func TestAllThatIsWrongWithAConfigurationIsSaidAtOnce(t *testing.T) {
 	}
 
 	_, err = runtime.New(p.topology(), runtime.Config{})
-	want = "config: Brokers is empty: give the address of a broker, as host:port\nGroup is empty: give the application a name"
+	want = "config: Connection.Brokers is empty: give the address of a broker, as host:port\nGroup is empty: give the application a name"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	for _, address := range []string{"localhost:", ":", "a:b:c"} {
-		if _, err := runtime.New(p.topology(), runtime.Config{Group: "g", Brokers: []string{address}}); err == nil {
+		if _, err := runtime.New(p.topology(), runtime.Config{Group: "g", Connection: kafka.Connection{Brokers: []string{address}}}); err == nil {
 			t.Errorf("the address %q was accepted", address)
 		}
 	}
@@ -138,7 +130,7 @@ func TestAllTopicsThatDoNotExistAreNamedAtOnce(t *testing.T) {
 		t.Fatal("the application ran")
 	}
 	for topic, file := range map[string]string{in: "support_test.go", out: "support_test.go", second: "start_test.go"} {
-		want := regexp.MustCompile(`topic "` + topic + `", declared at runtime/` + file + `:\d+, does not exist: .*Config.CreateTopics`)
+		want := regexp.MustCompile(`topic "` + topic + `", declared at runtime/` + file + `:\d+, does not exist: .*Config.Topics.Create`)
 		if !want.MatchString(err.Error()) {
 			t.Errorf("the error does not say %s: %v", want, err)
 		}
@@ -157,7 +149,7 @@ func TestTopicsAreCreatedOnRequest(t *testing.T) {
 	k := newKafka(t)
 	p := pipeline{input: k.Name("in"), output: k.Name("out")}
 	config := k.config()
-	config.CreateTopics = true
+	config.Topics.Create = true
 	app := run(t, p.topology(), config)
 	app.await("running", func(s runtime.Status) bool { return s.State == runtime.Running })
 	k.write(p.input, 0, numbers(0, 10)...)
@@ -207,7 +199,7 @@ func TestNoResetNeedsACommittedOffset(t *testing.T) {
 	k := newKafka(t)
 	p := pipeline{input: k.Topic(t, "in", 1), output: k.Topic(t, "out", 1)}
 	config := k.config()
-	config.OffsetReset = kafka.NoReset
+	config.Topics.OffsetReset = kafka.NoReset
 	err := run(t, p.topology(), config).failure()
 	if err == nil || !strings.Contains(err.Error(), k.group) || !strings.Contains(err.Error(), p.input+"[0]") {
 		t.Fatalf("got %v", err)
@@ -232,7 +224,7 @@ func TestABrokerThatIsNotThereIsAnErrorAfterBrokerTimeout(t *testing.T) {
 	dir := t.TempDir()
 	begun := time.Now()
 	err := run(t, p.topology(), runtime.Config{
-		Brokers: []string{address}, Group: "g", StateDir: dir, IgnoreSignals: true, Logger: logger(t), BrokerTimeout: time.Second,
+		Connection: kafka.Connection{Brokers: []string{address}}, Group: "g", State: runtime.StateConfig{Dir: dir}, IgnoreSignals: true, Logger: logger(t), BrokerTimeout: time.Second,
 	}).failure()
 	if !errors.Is(err, weir.ErrUnavailable) || !strings.Contains(err.Error(), address) {
 		t.Errorf("got %v", err)
@@ -249,8 +241,8 @@ func TestAClientConfigurationThatIsWrongIsAnError(t *testing.T) {
 	t.Parallel()
 	p := pipeline{input: "in", output: "out"}
 	err := run(t, p.topology(), runtime.Config{
-		Brokers: []string{deadAddress(t)}, Group: "g", StateDir: t.TempDir(), IgnoreSignals: true, Logger: logger(t),
-		Connection: kafka.Connection{Sarama: func(c *sarama.Config) { c.Net.SASL.Enable = true }},
+		Group: "g", State: runtime.StateConfig{Dir: t.TempDir()}, IgnoreSignals: true, Logger: logger(t),
+		Connection: kafka.Connection{Brokers: []string{deadAddress(t)}, Sarama: func(c *sarama.Config) { c.Net.SASL.Enable = true }},
 	}).failure()
 	var wrong sarama.ConfigurationError
 	if !errors.As(err, &wrong) {
@@ -264,14 +256,14 @@ func TestAStopDuringTheStartIsNoError(t *testing.T) {
 	k := newKafka(t)
 	p := pipeline{input: k.Topic(t, "in", 1), output: k.Topic(t, "out", 1)}
 	locked := k.config()
-	locked.StateLockWait = time.Hour
-	lock, err := state.LockDir(t.Context(), filepath.Join(locked.StateDir, locked.Group), 0)
+	locked.State.LockWait = time.Hour
+	lock, err := state.LockDir(t.Context(), filepath.Join(locked.State.Dir, locked.Group), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer lock.Unlock()
 	dead := k.config()
-	dead.Brokers = []string{deadAddress(t)}
+	dead.Connection.Brokers = []string{deadAddress(t)}
 
 	for name, config := range map[string]runtime.Config{"connecting": dead, "waiting for the state directory": locked} {
 		for how, stop := range map[string]func(context.Context) (context.Context, func()){
@@ -321,8 +313,8 @@ func TestAStateDirectoryThatAnotherProcessHoldsIsAnErrorThatNamesIt(t *testing.T
 	p := pipeline{input: k.Topic(t, "in", 1), output: k.Topic(t, "out", 1)}
 	k.write(p.input, 0, numbers(0, 10)...)
 	config := k.config()
-	config.StateLockWait = 100 * time.Millisecond
-	dir := filepath.Join(config.StateDir, config.Group)
+	config.State.LockWait = 100 * time.Millisecond
+	dir := filepath.Join(config.State.Dir, config.Group)
 	holder := start(t, child{LockDir: dir})
 	holder.awaitReady()
 	err := run(t, p.topology(), config).failure()
@@ -339,7 +331,7 @@ func TestAStateDirectoryThatAnotherProcessHoldsIsAnErrorThatNamesIt(t *testing.T
 	}
 
 	// A process that is waited for may end in any way.
-	config.StateLockWait = patience
+	config.State.LockWait = patience
 	app := run(t, p.topology(), config)
 	if err := holder.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -367,7 +359,7 @@ func TestAStateDirectoryThatCannotBeUsedIsAnErrorThatNamesIt(t *testing.T) {
 				t.Skip("root may write everywhere")
 			}
 			config := k.config()
-			config.StateDir = dir
+			config.State.Dir = dir
 			err := run(t, p.topology(), config).failure()
 			if err == nil || !strings.Contains(err.Error(), "state directory") || !strings.Contains(err.Error(), dir) {
 				t.Fatalf("got %v", err)
@@ -385,7 +377,7 @@ func TestAStateDirectoryThatCannotBeUsedIsAnErrorThatNamesIt(t *testing.T) {
 // Before, Run gave up after 10 seconds, whatever BrokerTimeout said.
 func TestBrokerTimeoutHoldsAtTheStart(t *testing.T) {
 	app, err := runtime.New(pipeline{input: "in", output: "out"}.topology(), runtime.Config{
-		Brokers: []string{"127.0.0.1:1"}, Group: "g", BrokerTimeout: 300 * time.Millisecond, StateInMemory: true, StateDir: t.TempDir(),
+		Connection: kafka.Connection{Brokers: []string{"127.0.0.1:1"}}, Group: "g", BrokerTimeout: 300 * time.Millisecond, State: runtime.StateConfig{InMemory: true, Dir: t.TempDir()},
 		IgnoreSignals: true, Logger: logger(t),
 	})
 	if err != nil {

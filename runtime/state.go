@@ -38,7 +38,7 @@ const processFileName = "process.json"
 
 // openState takes the state directory.
 func (a *App) openState(ctx context.Context) (*databases, error) {
-	if a.config.StateInMemory {
+	if a.config.State.InMemory {
 		return &databases{
 			open:     func(string) (state.Backend, error) { return state.NewMemory(), nil },
 			destroy:  func(string) error { return nil },
@@ -48,8 +48,8 @@ func (a *App) openState(ctx context.Context) (*databases, error) {
 			remember: func() error { return nil },
 		}, nil
 	}
-	dir := filepath.Join(a.config.StateDir, a.plan.Group)
-	lock, err := state.LockDir(ctx, dir, a.config.StateLockWait)
+	dir := filepath.Join(a.config.State.Dir, a.plan.Group)
+	lock, err := state.LockDir(ctx, dir, a.config.State.LockWait)
 	if err != nil {
 		return nil, err
 	}
@@ -94,8 +94,8 @@ func (a *App) readProcessFile(file string) (p processFile, err error) {
 
 // newProcessID names a process that has no name yet.
 func (a *App) newProcessID() string {
-	if a.config.InstanceID != "" {
-		return a.config.InstanceID
+	if a.config.Membership.InstanceID != "" {
+		return a.config.Membership.InstanceID
 	}
 	return rand.Text()[:16]
 }

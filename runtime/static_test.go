@@ -28,12 +28,12 @@ func TestAStaticMemberThatComesBackGetsItsTasksBack(t *testing.T) {
 		t.Parallel()
 		s := newSpread(t)
 		config, _ := s.member(g)
-		config.InstanceID, config.SessionTimeout = "one", time.Minute
+		config.Membership.InstanceID, config.Membership.SessionTimeout = "one", time.Minute
 		first := run(t, s.p.topology(), config)
 		s.write(20)
 		await(t, "everything", s.allCommitted)
 		other, log := s.member(g)
-		other.InstanceID, other.SessionTimeout = "two", time.Minute
+		other.Membership.InstanceID, other.Membership.SessionTimeout = "two", time.Minute
 		second := run(t, s.p.topology(), other)
 		first.await("half of the tasks", half)
 		second.await("half of the tasks", half)
@@ -70,7 +70,7 @@ func TestTheTasksOfAStaticMemberWaitForItsSession(t *testing.T) {
 		t.Parallel()
 		s := newSpread(t)
 		config, _ := s.member(g)
-		config.InstanceID = "one"
+		config.Membership.InstanceID = "one"
 		first := run(t, s.p.topology(), config)
 		s.write(20)
 		await(t, "everything", s.allCommitted)
@@ -82,8 +82,8 @@ func TestTheTasksOfAStaticMemberWaitForItsSession(t *testing.T) {
 		begun := time.Now()
 		s.write(20)
 		second.await("all tasks", func(st runtime.Status) bool { return len(st.Tasks) == spreadPartitions })
-		if took := time.Since(begun); took < config.SessionTimeout/3 { // the last heartbeat may be a third of it old
-			t.Errorf("its tasks went after %v, before its session of %v was over", took, config.SessionTimeout)
+		if took := time.Since(begun); took < config.Membership.SessionTimeout/3 { // the last heartbeat may be a third of it old
+			t.Errorf("its tasks went after %v, before its session of %v was over", took, config.Membership.SessionTimeout)
 		}
 		await(t, "everything", s.allCommitted)
 		second.stop()

@@ -30,7 +30,7 @@ func TestAStopCommitsEverythingThatWasProcessed(t *testing.T) {
 			k := newKafka(t)
 			p := pipeline{input: k.Topic(t, "in", 2), output: k.Topic(t, "out", 2)}
 			config := k.config()
-			config.Workers, config.CheckpointRecords, config.CheckpointInterval = workers, 0, stayPut
+			config.Workers, config.Checkpoint.Records, config.Checkpoint.Interval = workers, 0, stayPut
 			k.write(p.input, 0, numbers(0, 100)...)
 			app := run(t, p.topology(), config)
 			app.awaitProcessed(100)
@@ -110,7 +110,7 @@ func TestAStopThatTakesTooLongIsAnErrorAndCommitsNothing(t *testing.T) {
 	p := pipeline{input: k.Topic(t, "in", 1), output: k.Topic(t, "out", 1)}
 	k.write(p.input, 0, numbers(0, 20)...)
 	config := k.config()
-	config.CheckpointRecords, config.CheckpointInterval = 0, stayPut
+	config.Checkpoint.Records, config.Checkpoint.Interval = 0, stayPut
 	config.ShutdownTimeout = 100 * time.Millisecond
 	reached := make(chan struct{})
 	stuck := p
@@ -151,7 +151,7 @@ func TestAStopWithoutABrokerIsAnError(t *testing.T) {
 	p := pipeline{input: k.Topic(t, "in", 1), output: k.Topic(t, "out", 1)}
 	k.write(p.input, 0, numbers(0, 20)...)
 	config := k.config()
-	config.CheckpointRecords, config.CheckpointInterval = 0, stayPut
+	config.Checkpoint.Records, config.Checkpoint.Interval = 0, stayPut
 	config.ShutdownTimeout = 300 * time.Millisecond
 	app := run(t, p.topology(), config)
 	app.awaitProcessed(20)
@@ -197,7 +197,7 @@ func TestSIGTERMStopsTheProcessAfterACheckpoint(t *testing.T) {
 	p := pipeline{input: k.Topic(t, "in", 1), output: k.Topic(t, "out", 1)}
 	k.write(p.input, 0, numbers(0, 100)...)
 	config := k.config()
-	config.CheckpointRecords, config.CheckpointInterval = 0, stayPut
+	config.Checkpoint.Records, config.Checkpoint.Interval = 0, stayPut
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		before := k.committed(p.input, 0)
 		process := start(t, application(config, p, 100))
@@ -229,8 +229,8 @@ func TestSIGTERMDuringTheStartIsNoError(t *testing.T) {
 	k := newKafka(t)
 	p := pipeline{input: k.Topic(t, "in", 1), output: k.Topic(t, "out", 1)}
 	config := k.config()
-	config.StateLockWait = time.Hour
-	holder := start(t, child{LockDir: config.StateDir + "/" + config.Group})
+	config.State.LockWait = time.Hour
+	holder := start(t, child{LockDir: config.State.Dir + "/" + config.Group})
 	holder.awaitReady()
 	process := start(t, application(config, p, 0)) // ready once it has begun
 	process.awaitReady()

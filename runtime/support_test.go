@@ -23,6 +23,7 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker"
 	"github.com/weirstreams/weir/internal/kafkatest"
+	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
@@ -79,8 +80,9 @@ func logger(t testing.TB) *slog.Logger { return slog.New(slog.NewTextHandler(t.O
 // config returns a configuration that checkpoints every few records.
 func (k *testCluster) config() runtime.Config {
 	return runtime.Config{
-		Brokers: k.Brokers, Group: k.group, StateDir: k.t.TempDir(), Workers: 1, CheckpointRecords: 4,
-		StateLockWait: time.Second, IgnoreSignals: true, Logger: logger(k.t),
+		Connection: kafka.Connection{Brokers: k.Brokers}, Group: k.group, Workers: 1,
+		State: runtime.StateConfig{Dir: k.t.TempDir(), LockWait: time.Second}, Checkpoint: runtime.CheckpointConfig{Records: 4},
+		IgnoreSignals: true, Logger: logger(k.t),
 	}
 }
 

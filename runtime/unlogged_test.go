@@ -33,7 +33,7 @@ func TestAStoreWithoutAChangelogIsLostWithTheMachineAndNotBefore(t *testing.T) {
 			return topology
 		}
 		config := k.config()
-		config.Guarantee, config.CheckpointInterval = g, 100*time.Millisecond
+		config.Guarantee, config.Checkpoint.Interval = g, 100*time.Millisecond
 		process := func(from, to int) (log string) {
 			var b bytes.Buffer
 			config.Logger = slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{Level: slog.LevelWarn}))
@@ -48,7 +48,7 @@ func TestAStoreWithoutAChangelogIsLostWithTheMachineAndNotBefore(t *testing.T) {
 		if !strings.Contains(first, "has no changelog") || strings.Contains(first+second, "begin empty") {
 			t.Errorf("logged %s%s", first, second)
 		}
-		config.StateDir = t.TempDir()
+		config.State.Dir = t.TempDir()
 		if log := process(40, 60); !strings.Contains(log, "begin empty") {
 			t.Errorf("logged %s", log)
 		}

@@ -36,7 +36,7 @@ func TestAnIdleRunHasReadItsOwnTopics(t *testing.T) {
 				declare(topology, topology.From(texts(in)), texts(between)).To(texts(out))
 				config := k.config()
 				config.Guarantee, config.Workers = g, 2
-				config.CheckpointRecords, config.CheckpointInterval, config.TransactionTimeout = 0, 25*time.Second, time.Minute
+				config.Checkpoint.Records, config.Checkpoint.Interval, config.Checkpoint.TransactionTimeout = 0, 25*time.Second, time.Minute
 				if err := app(t, topology, config).RunUntil(within(t), runtime.Until{Idle: 200 * time.Millisecond}); err != nil {
 					t.Fatal(err)
 				}
@@ -59,7 +59,7 @@ func TestOutputsCountWhenTheyCanBeRead(t *testing.T) {
 		key := func(v string) string { return "k" + v }
 		topology.From(texts(in)).GroupBy("once", key).GroupBy("twice", key).To(texts(out))
 		config := k.config()
-		config.Guarantee, config.CheckpointRecords, config.CheckpointInterval = g, 0, 100*time.Millisecond
+		config.Guarantee, config.Checkpoint.Records, config.Checkpoint.Interval = g, 0, 100*time.Millisecond
 		if err := app(t, topology, config).RunUntil(within(t), runtime.Until{Outputs: 5}); err != nil {
 			t.Fatal(err)
 		}

@@ -134,7 +134,7 @@ func TestTheTimeOfAFunctionIsNotIdle(t *testing.T) {
 func TestRunUntilRefusesNegativeConditions(t *testing.T) {
 	topology := stream.NewTopology()
 	topology.From(texts("in")).Peek(func(string) {})
-	a := app(t, topology, runtime.Config{Brokers: []string{"localhost:1"}, Group: "g"})
+	a := app(t, topology, runtime.Config{Connection: kafka.Connection{Brokers: []string{"localhost:1"}}, Group: "g"})
 	for _, until := range []runtime.Until{{Outputs: -1}, {Idle: -1}, {Outputs: -1, Idle: time.Second}} {
 		if err := a.RunUntil(t.Context(), until); err == nil {
 			t.Errorf("%+v is accepted", until)
@@ -203,7 +203,7 @@ func TestProducerAndConsumerWorkOutsideOfAPipeline(t *testing.T) {
 	topology := stream.NewTopology()
 	topology.From(in).Map(strings.ToUpper).To(out)
 	config := k.config()
-	config.CreateTopics = true
+	config.Topics.Create = true
 	a := app(t, topology, config)
 	ctx := within(t)
 

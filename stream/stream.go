@@ -37,7 +37,7 @@ func newSink[K, V any](b *graph.Builder, n *graph.Node, key codec.Codec[K], valu
 
 // Merge returns a stream of the records of s and all others, which may be streams that s is made of, or s itself. Records
 // of one partition keep their order; those of several topics come in the order of their timestamps, as far as they are there
-// (see runtime.Config.AlignTimeout). There is no other order between streams. A record that reaches several of the streams
+// (see runtime.Config.Buffers.AlignTimeout). There is no other order between streams. A record that reaches several of the streams
 // comes several times.
 func (s Stream[K, V]) Merge(others ...Stream[K, V]) Stream[K, V] {
 	parents := []*graph.Node{s.node}

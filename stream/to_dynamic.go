@@ -13,7 +13,7 @@ import (
 // which checks them at the start.
 //
 // With the first record for a topic, each worker asks the cluster for it, which takes the time of a request; further records
-// cost the lookup of the name in a map. A topic that does not exist is created if runtime.Config.CreateTopics is set.
+// cost the lookup of the name in a map. A topic that does not exist is created if runtime.Config.Topics.Create is set.
 // Otherwise, and if the cluster does not create it, the record is a processing error with an weir.ProduceError that
 // names the topic; the cluster is asked again after a second. The number of partitions is that of the first use.
 //

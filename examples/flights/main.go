@@ -20,6 +20,7 @@ import (
 	"github.com/IBM/sarama"
 
 	"github.com/weirstreams/weir/examples/internal/local"
+	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/window"
 )
@@ -64,7 +65,8 @@ func run(ctx context.Context, out io.Writer, brokers, name string, verbose bool)
 	}
 	defer func() { _ = os.RemoveAll(state) }()
 	summary, err := pipeline(ctx, out, name, runtime.Config{
-		Brokers: strings.Split(brokers, ","), Group: name, StateDir: state, CreateTopics: true, Logger: logs,
+		Connection: kafka.Connection{Brokers: strings.Split(brokers, ",")}, Group: name,
+		State: runtime.StateConfig{Dir: state}, Topics: runtime.TopicConfig{Create: true}, Logger: logs,
 	})
 	if err != nil {
 		return err
@@ -96,9 +98,9 @@ func pipeline(ctx context.Context, out io.Writer, name string, config runtime.Co
 	if err != nil {
 		return nil, err
 	}
-	client, err := sarama.NewClient(config.Brokers, clientConfig())
+	client, err := sarama.NewClient(config.Connection.Brokers, clientConfig())
 	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", strings.Join(config.Brokers, ","), err)
+		return nil, fmt.Errorf("connect to %s: %w", strings.Join(config.Connection.Brokers, ","), err)
 	}
 	defer client.Close()
 

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weirstreams/weir/internal/kafkatest"
+	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/testkit"
 	"github.com/weirstreams/weir/window"
@@ -94,7 +95,8 @@ func TestTheExampleAgreesWithALoopOverItsFile(t *testing.T) {
 	k := kafkatest.Start(t)
 	name := k.Name("flights")
 	config := runtime.Config{
-		Brokers: k.Brokers, Group: name, StateDir: t.TempDir(), CreateTopics: true, IgnoreSignals: true, Logger: logger(t),
+		Connection: kafka.Connection{Brokers: k.Brokers}, Group: name,
+		State: runtime.StateConfig{Dir: t.TempDir()}, Topics: runtime.TopicConfig{Create: true}, IgnoreSignals: true, Logger: logger(t),
 	}
 	summary, err := pipeline(t.Context(), io.Discard, name, config)
 	if err != nil {

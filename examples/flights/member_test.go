@@ -20,6 +20,7 @@ import (
 	"github.com/IBM/sarama"
 
 	"github.com/weirstreams/weir/internal/kafkatest"
+	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/runtime"
 )
 
@@ -68,10 +69,11 @@ func runMember(text string) int {
 	logs := slog.New(slog.NewJSONHandler(log, nil))
 	var read, grouped atomic.Int64
 	config := runtime.Config{
-		Brokers: m.Brokers, Group: m.Name, StateDir: m.StateDir, InstanceID: m.InstanceID, Workers: 2,
-		SessionTimeout: m.SessionTimeout, CheckpointInterval: m.CheckpointInterval, Logger: logs,
-		KeepProcessed: true, // the check reads the repartition topic
-		Guarantee:     m.Guarantee, TransactionTimeout: m.TransactionTimeout, RebalanceTimeout: m.RebalanceTimeout,
+		Connection: kafka.Connection{Brokers: m.Brokers}, Group: m.Name, State: runtime.StateConfig{Dir: m.StateDir}, Workers: 2,
+		Membership: runtime.MembershipConfig{InstanceID: m.InstanceID, SessionTimeout: m.SessionTimeout, RebalanceTimeout: m.RebalanceTimeout},
+		Checkpoint: runtime.CheckpointConfig{Interval: m.CheckpointInterval, TransactionTimeout: m.TransactionTimeout}, Logger: logs,
+		Topics:    runtime.TopicConfig{KeepProcessed: true}, // the check reads the repartition topic
+		Guarantee: m.Guarantee,
 	}
 	config.Connection.Sarama = func(c *sarama.Config) {
 		if m.Proxy != "" {

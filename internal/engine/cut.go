@@ -17,7 +17,7 @@ func (s *standing) cut() bool { return s.Lacks > s.Accepted }
 // acceptCut notes that it is decided about the records that the state lacked at an earlier standing.
 func (s *standing) acceptCut(before standing) { s.Accepted = max(before.Accepted, before.Lacks) }
 
-// judgeCut asks Config.OnLostInput about restored state that lacks records of its changelog. It returns an error if that says to fail.
+// judgeCut asks Config.Topics.OnLostInput about restored state that lacks records of its changelog. It returns an error if that says to fail.
 // A group that has committed nothing, and that no state reflects anything of, begins anew: its changelogs were emptied on purpose.
 func (w *Worker) judgeCut(t *task) error {
 	var lost []string
@@ -42,7 +42,7 @@ func (w *Worker) judgeCut(t *task) error {
 		t.emptying = true
 	default:
 		return fmt.Errorf("%w. Start a member with the local database that has them, or write the changelog anew from a copy; else "+
-			"Config.OnLostInput says how to go on: LostInputContinues keeps the rows that are left, LostInputResets empties the state of the "+
+			"Config.Topics.OnLostInput says how to go on: LostInputContinues keeps the rows that are left, LostInputResets empties the state of the "+
 			"task", err)
 	}
 	t.lacking = true

@@ -62,7 +62,7 @@ func TestAChangelogWithoutItsFirstRecordsIsLostState(t *testing.T) {
 						if !errors.Is(err, weir.ErrLostState) {
 							t.Fatalf("error %v, want lost state", err)
 						}
-						for _, says := range []string{changelog.String(), `store "total"`, "offset ", "Config.OnLostInput", "LostInputContinues"} {
+						for _, says := range []string{changelog.String(), `store "total"`, "offset ", "Config.Topics.OnLostInput", "LostInputContinues"} {
 							if !strings.Contains(err.Error(), says) {
 								t.Errorf("error %v does not say %q", err, says)
 							}

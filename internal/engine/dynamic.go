@@ -22,7 +22,7 @@ const (
 )
 
 // dynamicOutput returns the name on the cluster, and the output, of a topic that the function of a node has named. It looks the
-// topic up at first use, and creates it if Config.CreateTopics is set. An error is that of the record, except if the
+// topic up at first use, and creates it if Config.Topics.Create is set. An error is that of the record, except if the
 // cluster could not be asked.
 func (w *Worker) dynamicOutput(t *task, node int, name string, template operator.TopicTemplate) (string, operator.Output, error) {
 	topic := w.plan.Prefix + name
@@ -76,7 +76,7 @@ func (w *Worker) findDynamic(name, topic string, template operator.TopicTemplate
 	return nil
 }
 
-var errDoesNotExist = errors.New("the topic does not exist: create it, or set Config.CreateTopics")
+var errDoesNotExist = errors.New("the topic does not exist: create it, or set Config.Topics.Create")
 
 // checkDynamic returns the mistake in the name of a topic.
 func (w *Worker) checkDynamic(name, topic string) error {

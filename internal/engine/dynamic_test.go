@@ -112,7 +112,7 @@ func TestATopicThatDoesNotExistIsAnErrorOfTheRecordThatNeedsIt(t *testing.T) {
 		c.order("south", 1, begin.UnixMilli())
 		p.mustRun()
 		p.mustClose()
-		missing := "produce to south: the topic does not exist: create it, or set Config.CreateTopics"
+		missing := "produce to south: the topic does not exist: create it, or set Config.Topics.Create"
 		want := []string{
 			"1 " + missing, "2 " + missing,
 			"3 produce to : the name is empty: the function that computes the topic has returned this name",

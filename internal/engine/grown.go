@@ -22,7 +22,7 @@ func (g *grown) Error() string {
 	return fmt.Sprintf("topic %q has %d partitions, and the state behind it was made for %d (changelogs: %s): records of a key "+
 		"would be in another partition than its state. There are two ways out. Keep the state: make the topic anew with %d "+
 		"partitions, write the records to it that were not processed yet, reset the offsets of the group for this topic, and set "+
-		"Config.OnLostInput to LostInputContinues for the next start. Or build the state anew for %d partitions: stop all members, "+
+		"Config.Topics.OnLostInput to LostInputContinues for the next start. Or build the state anew for %d partitions: stop all members, "+
 		"delete the changelogs and repartition topics of the group and the state directories, and reset the offsets of the group; the "+
 		"topic has to be made anew too, with all its records, unless those in their old partitions may count apart from the later ones "+
 		"of their keys",

@@ -82,7 +82,7 @@ func refusedCases() []refusedCase {
 				return nil
 			},
 			bad:   longShop,
-			wants: []string{"mapstate shops", `store "shops": the state of key "scustomer long"`, "2015 bytes", "the limit is 1000", "Config.MaxRecordBytes"}, state: true,
+			wants: []string{"mapstate shops", `store "shops": the state of key "scustomer long"`, "2015 bytes", "the limit is 1000", "Config.Topics.MaxRecordBytes"}, state: true,
 		},
 	}
 }

@@ -136,9 +136,9 @@ func (t *topicOutput) sizeRemedy() string {
 	case t.largest == broker.DefaultMaxRecordBytes:
 		return "Kafka takes no larger request"
 	case t.limits.Internal:
-		return "set Config.MaxRecordBytes or Config.Compression"
+		return "set Config.Topics.MaxRecordBytes or Config.Topics.Compression"
 	default:
-		return "raise max.message.bytes of the topic and start again, or set Config.Compression"
+		return "raise max.message.bytes of the topic and start again, or set Config.Topics.Compression"
 	}
 }
 

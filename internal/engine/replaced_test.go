@@ -46,7 +46,7 @@ func (f *blindFetcher) Poll(ctx context.Context, wait time.Duration) (*broker.Ba
 }
 
 // A topic is made anew while a task reads it: with fewer records than were read, and with more. The records of the new topic are
-// processed from its start, once each, if Config.OnLostInput says so.
+// processed from its start, once each, if Config.Topics.OnLostInput says so.
 func TestATopicThatIsMadeAnewUnderATaskIsLostInput(t *testing.T) {
 	for _, n := range []int{10, 25} {
 		for name, wrap := range map[string]func(broker.Fetcher) broker.Fetcher{"noticed by the fetcher": nil, "noticed by its id": blind} {
@@ -75,7 +75,7 @@ func TestATopicThatIsMadeAnewUnderATaskIsLostInput(t *testing.T) {
 					}
 
 					c, p, d := begin(engine.LostFail)
-					if err := notice(c, p); err == nil || !strings.Contains(err.Error(), "made anew") || !strings.Contains(err.Error(), "Config.OnLostInput") {
+					if err := notice(c, p); err == nil || !strings.Contains(err.Error(), "made anew") || !strings.Contains(err.Error(), "Config.Topics.OnLostInput") {
 						t.Fatalf("error %v does not say what has happened and how to go on", err)
 					}
 					if _, err := c.tryStart(d); err == nil || !strings.Contains(err.Error(), "made anew") {

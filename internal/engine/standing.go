@@ -26,7 +26,7 @@ type standing struct {
 	// Final is set if the offsets are known to be committed, together with everything that the changelog holds up to here.
 	Final bool `json:"final,omitempty"`
 	// Lacks is an offset of the changelog: the records before it are gone, and the state does not reflect them. Accepted is the
-	// greatest such offset that Config.OnLostInput has decided about, see cut.go.
+	// greatest such offset that Config.Topics.OnLostInput has decided about, see cut.go.
 	Lacks    int64 `json:"lacks,omitempty"`
 	Accepted int64 `json:"accepted,omitempty"`
 }

@@ -91,7 +91,7 @@ func TestStateGoesOnWhereItStandsWhenTheCommittedOffsetsAreForgotten(t *testing.
 					c.broker.Forget(groupName)
 					if !exactlyOnce && !inOrder && !kept { // nobody knows whether the output is complete
 						_, err := c.tryStart(d)
-						if err == nil || !strings.Contains(err.Error(), "Config.OnLostInput") || !strings.Contains(err.Error(), "offset 20") {
+						if err == nil || !strings.Contains(err.Error(), "Config.Topics.OnLostInput") || !strings.Contains(err.Error(), "offset 20") {
 							t.Fatalf("error %v does not say what is known", err)
 						}
 						c.config.LostInput = engine.LostContinue
@@ -133,7 +133,7 @@ func TestARestoredDatabaseKnowsWhereItStands(t *testing.T) {
 	})
 }
 
-// State whose next record is gone, or whose topic is another one by now, asks Config.OnLostInput, with committed offsets or
+// State whose next record is gone, or whose topic is another one by now, asks Config.Topics.OnLostInput, with committed offsets or
 // without.
 func TestStateThatCannotGoOnWhereItStandsIsLostInput(t *testing.T) {
 	anew := func(c *cluster) {
@@ -177,7 +177,7 @@ func TestStateThatCannotGoOnWhereItStandsIsLostInput(t *testing.T) {
 					}
 					c, d := start()
 					_, err := c.tryStart(d)
-					if err == nil || !strings.Contains(err.Error(), "Config.OnLostInput") || !strings.Contains(err.Error(), x.says) {
+					if err == nil || !strings.Contains(err.Error(), "Config.Topics.OnLostInput") || !strings.Contains(err.Error(), x.says) {
 						t.Fatalf("error %v does not say %q and how to go on", err, x.says)
 					}
 
@@ -218,7 +218,7 @@ func TestInputThatCountsInALaterPartIsNotReadTwiceWhenItsOffsetsAreForgotten(t *
 		p.mustClose()
 		c.broker.Forget(groupName)
 		_, err := c.tryStart(memoryDisk{})
-		if err == nil || !strings.Contains(err.Error(), "Config.OnLostInput") || !strings.Contains(err.Error(), "orders[0]") {
+		if err == nil || !strings.Contains(err.Error(), "Config.Topics.OnLostInput") || !strings.Contains(err.Error(), "orders[0]") {
 			t.Fatalf("error %v does not name the input and how to go on", err)
 		}
 		c.config.LostInput = engine.LostReset // of a part without state: go on with what comes

@@ -91,7 +91,7 @@ func (w *Worker) firstOffset(ctx context.Context, t *task, tp broker.TopicPartit
 	case w.config.OffsetReset == ResetLatest:
 		return end, nil
 	default:
-		return 0, fmt.Errorf("group %q has committed no offset for %s, and Config.OffsetReset says to fail", w.plan.Group, tp)
+		return 0, fmt.Errorf("group %q has committed no offset for %s, and Config.Topics.OffsetReset says to fail", w.plan.Group, tp)
 	}
 }
 
@@ -134,7 +134,7 @@ func (w *Worker) lostInput(ctx context.Context, t *task, lost error, goOn, end i
 	if _, out := errors.AsType[*broker.OffsetOutOfRangeError](lost); out {
 		lost = fmt.Errorf("%w: retention has removed it, or the topic was made anew", lost)
 	}
-	return 0, fmt.Errorf("%w: the next record of group %q is gone: %w; Config.OnLostInput says how to go on", weir.ErrLostInput, w.plan.Group, lost)
+	return 0, fmt.Errorf("%w: the next record of group %q is gone: %w; Config.Topics.OnLostInput says how to go on", weir.ErrLostInput, w.plan.Group, lost)
 }
 
 // goOnAt goes on with a partition that has lost input at one of two offsets, and commits that.

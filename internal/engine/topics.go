@@ -297,7 +297,7 @@ func (p *preparation) userTopic(n *graph.Node, partitions int32, config map[stri
 		return
 	}
 	if !p.options.Create {
-		p.problem("topic %q, declared at %s, does not exist: create it, or set Config.CreateTopics", name, n.Site)
+		p.problem("topic %q, declared at %s, does not exist: create it, or set Config.Topics.Create", name, n.Site)
 		return
 	}
 	p.make(broker.TopicSpec{

@@ -17,6 +17,7 @@ import (
 
 	"github.com/IBM/sarama"
 
+	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/runtime"
 )
 
@@ -61,7 +62,7 @@ func TestOtherClientsReadWhatWeirWritesAndTheOtherWayRound(t *testing.T) {
 	createTopics(t, brokers, prefix, append(formats, "keys"))
 	run(t.Context(), t, "write", brokers, registryURL, prefix, formats)
 	app, err := runtime.New(topology, runtime.Config{
-		Brokers: brokers, Prefix: prefix, Group: "weir", StateInMemory: true, IgnoreSignals: true, CheckpointInterval: time.Second,
+		Connection: kafka.Connection{Brokers: brokers}, Prefix: prefix, Group: "weir", State: runtime.StateConfig{InMemory: true}, IgnoreSignals: true, Checkpoint: runtime.CheckpointConfig{Interval: time.Second},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -16,13 +16,10 @@ import (
 	"github.com/weirstreams/weir/secret"
 )
 
-// Config says where configurations are and how to get them. Brokers and Topic are required; the zero value of everything
-// else is right for most programs.
+// Config says where configurations are and how to get them. Connection.Brokers and Topic are required; the zero value of
+// everything else is right for most programs.
 type Config struct {
-	// Brokers are addresses of the cluster, as host:port. If it is empty, Connection.Brokers are used.
-	Brokers []string
-
-	// Connection says how to reach and to convince the cluster. By default it is spoken to in plain text.
+	// Connection holds the addresses of the cluster, and its TLS and SASL settings. The default is plain text, without a login.
 	Connection kafka.Connection
 
 	// Topic is the topic of events, by its full name on the cluster. It has to exist. All of its partitions are read, from the
@@ -98,7 +95,7 @@ type Progress struct {
 
 // ConfigFromEnvironment returns a Config from the environment that Quix sets: Token from Quix__Sdk__Token, RetryBase and
 // RetryMax from ENRICH_VERSION_RETRY_BASE_DELAY and ENRICH_VERSION_RETRY_MAX_DELAY, in seconds, and the name of the replica
-// in Connection.ClientID from Quix__Deployment__ReplicaName. Brokers and Topic are left to the caller.
+// in Connection.ClientID from Quix__Deployment__ReplicaName. Connection.Brokers and Topic are left to the caller.
 func ConfigFromEnvironment() (Config, error) {
 	c := Config{Token: secret.New(os.Getenv("Quix__Sdk__Token"))}
 	if replica := os.Getenv("Quix__Deployment__ReplicaName"); replica != "" {
@@ -127,10 +124,7 @@ const clientID = "quixconfig"
 func (c Config) withDefaults() (Config, error) {
 	var problems []error
 	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
-	if len(c.Brokers) == 0 {
-		c.Brokers = c.Connection.Brokers
-	}
-	saramabroker.CheckBrokers(c.Brokers, problem)
+	saramabroker.CheckBrokers("Connection.Brokers", c.Connection.Brokers, problem)
 	if c.Topic == "" {
 		problem("Topic is empty")
 	}

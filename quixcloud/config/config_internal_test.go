@@ -22,6 +22,7 @@ import (
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/join"
+	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/row"
 	"github.com/weirstreams/weir/secret"
 )
@@ -133,7 +134,10 @@ func (s *service) event(what, kind, key string, number, validFrom int64, path, s
 }
 
 func (s *service) config() Config {
-	return Config{Brokers: s.kafka.Brokers, Topic: s.topic, Logger: slog.New(slog.DiscardHandler), refresh: 200 * time.Millisecond}
+	return Config{
+		Connection: kafka.Connection{Brokers: s.kafka.Brokers}, Topic: s.topic, Logger: slog.New(slog.DiscardHandler),
+		refresh: 200 * time.Millisecond,
+	}
 }
 
 func (s *service) open(c Config) *Configurations {
@@ -520,7 +524,7 @@ func TestOpeningFails(t *testing.T) {
 	if _, err := Open(ctx, s.config()); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	_, err := Open(t.Context(), Config{Brokers: []string{"x"}, RetryBase: -1, Fallback: 7})
+	_, err := Open(t.Context(), Config{Connection: kafka.Connection{Brokers: []string{"x"}}, RetryBase: -1, Fallback: 7})
 	for _, want := range []string{"Topic is empty", "not host:port", "RetryBase is negative", "Fallback: unknown value 7"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)

@@ -39,7 +39,7 @@ func Open(ctx context.Context, config Config) (*Configurations, error) {
 		return nil, fmt.Errorf("configurations: %w", err)
 	}
 	cluster, err := saramabroker.Open(ctx, saramabroker.Config{
-		Brokers: config.Brokers, ClientID: config.Connection.ClientID, Logger: config.Logger, Tune: config.tune,
+		Brokers: config.Connection.Brokers, ClientID: config.Connection.ClientID, Logger: config.Logger, Tune: config.tune,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("configurations: %w", err)

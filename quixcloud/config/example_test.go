@@ -15,6 +15,7 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/kafkatest/heldclose"
+	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/quixcloud/config"
 	"github.com/weirstreams/weir/row"
 	"github.com/weirstreams/weir/stream"
@@ -33,7 +34,7 @@ func Example() {
 		readings := stream.NewTopic("readings", codec.String(), codec.JSON[Reading]())
 		alarms := stream.NewTopic("alarms", codec.String(), codec.JSON[Alarm]())
 
-		configurations, err := config.Open(ctx, config.Config{Brokers: brokers, Topic: "configurations"})
+		configurations, err := config.Open(ctx, config.Config{Connection: kafka.Connection{Brokers: brokers}, Topic: "configurations"})
 		if err != nil {
 			return err
 		}

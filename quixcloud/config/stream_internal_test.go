@@ -257,7 +257,8 @@ func TestAnApplicationWithConfigurations(t *testing.T) {
 		judge(topology.From(readings), fields(t, c, JSON("max", "", "$.max"))).Collect(&kept).To(judged)
 		failed := 0
 		app, err := runtime.New(topology, runtime.Config{
-			Brokers: s.kafka.Brokers, Group: group, StateDir: state, Workers: 1, IgnoreSignals: true,
+			Connection: kafka.Connection{Brokers: s.kafka.Brokers}, Group: group,
+			State: runtime.StateConfig{Dir: state}, Workers: 1, IgnoreSignals: true,
 			Logger: slog.New(slog.DiscardHandler),
 			OnError: func(e *weir.ProcessingError) runtime.ErrorAction {
 				if errors.Is(e, ErrTimeout) {

@@ -154,7 +154,7 @@ func (w *world) noteLoss(r *slog.Record) bool {
 }
 
 // lostInput matches the error of a process that was not to go on.
-var lostInput = regexp.MustCompile("the next record of group .* is gone: .*; Config.OnLostInput says how to go on")
+var lostInput = regexp.MustCompile("the next record of group .* is gone: .*; Config.Topics.OnLostInput says how to go on")
 
 // finishLosses is the end of a run where the state may have been emptied, or topics were made anew: the check takes the place of
 // the model.

@@ -49,7 +49,7 @@ type Simulation struct {
 	// the output is right, and is asked again, for a while, until it is.
 	Live bool
 	// Loses lets the world lose input: retention deletes records behind the committed offsets, and topics are made anew while no
-	// process runs. The seed chooses Config.OnLostInput. If that says to fail, processes end in the first act, and go on without the
+	// process runs. The seed chooses Config.Topics.OnLostInput. If that says to fail, processes end in the first act, and go on without the
 	// lost input in the second. Check takes the place of the model; topics of the input have all records that they ever held.
 	Loses bool
 	// Grows lets the world add partitions to topics of the input, also while static members or all are down. Without state directly behind

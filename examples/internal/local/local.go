@@ -37,7 +37,7 @@ func Main(name string, program Program) {
 // Run runs a program on a cluster, or on a broker of its own if brokers is empty, with state in a folder that is removed at
 // the end. On a cluster that others use the names of topics begin with the time, so that every run starts from nothing.
 func Run(ctx context.Context, out io.Writer, name, brokers string, verbose bool, program Program) (err error) {
-	config := runtime.Config{Group: name, CreateTopics: true, Logger: slog.New(slog.DiscardHandler)}
+	config := runtime.Config{Group: name, Topics: runtime.TopicConfig{Create: true}, Logger: slog.New(slog.DiscardHandler)}
 	if verbose {
 		config.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
@@ -47,15 +47,15 @@ func Run(ctx context.Context, out io.Writer, name, brokers string, verbose bool,
 			return err
 		}
 		defer stop()
-		config.Brokers = addresses
+		config.Connection.Brokers = addresses
 	} else {
-		config.Brokers = strings.Split(brokers, ",")
+		config.Connection.Brokers = strings.Split(brokers, ",")
 		config.Prefix = fmt.Sprintf("%d-", time.Now().Unix())
 	}
-	if config.StateDir, err = os.MkdirTemp("", name+"-state-"); err != nil {
+	if config.State.Dir, err = os.MkdirTemp("", name+"-state-"); err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(config.StateDir) }()
+	defer func() { _ = os.RemoveAll(config.State.Dir) }()
 	return program(ctx, out, config)
 }
 

@@ -47,20 +47,20 @@ type Config struct {
 // Tune edits the configuration of the client. It is a name for packages that hand such a function on and do not import the client.
 type Tune = func(*sarama.Config)
 
-// CheckBrokers reports mistakes in addresses that a user has given as Brokers. It does not show the addresses: some
+// CheckBrokers reports mistakes in the addresses of a field, by its name. It does not show the addresses: some
 // contain credentials.
-func CheckBrokers(addresses []string, problem func(format string, args ...any)) {
+func CheckBrokers(field string, addresses []string, problem func(format string, args ...any)) {
 	if len(addresses) == 0 {
-		problem("Brokers is empty: give the address of a broker, as host:port")
+		problem("%s is empty: give the address of a broker, as host:port", field)
 	}
 	for i, a := range addresses {
 		host, port, err := net.SplitHostPort(a)
 		if err != nil || host == "" || strings.ContainsAny(host, "@/") {
-			problem("Brokers: address %d is not host:port", i+1)
+			problem("%s: address %d is not host:port", field, i+1)
 			continue
 		}
 		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
-			problem("Brokers: the port of address %d is not between 1 and 65535", i+1)
+			problem("%s: the port of address %d is not between 1 and 65535", field, i+1)
 		}
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -107,5 +109,79 @@ func TestAFlushEndsWithItsContext(t *testing.T) {
 	}
 	if err := w.Flush(t.Context(), sink.Checkpoint{}); err != nil || len(to.batches) != 1 {
 		t.Errorf("the record is gone: %v, %v", to.batches, err)
+	}
+}
+
+func TestABatchIsBoundedByBytes(t *testing.T) {
+	var to target
+	w := sink.NewBatchWriter(to.write, sink.BatchOptions{MaxBytes: 30, HoldBytes: 70, Size: func(any, any) int { return 7 }}) // and 3 of the header
+	add(t, w, 6)
+	if w.Full() {
+		t.Error("full with 60 of 70 bytes")
+	}
+	add(t, w, 1)
+	if !w.Full() {
+		t.Error("not full with 70 of 70 bytes")
+	}
+	if err := w.Flush(t.Context(), sink.Checkpoint{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := []int{len(to.batches[0]), len(to.batches[1]), len(to.batches[2])}; !cmp.Equal(got, []int{3, 3, 1}) {
+		t.Errorf("batches of %v records", got)
+	}
+	to.batches = nil
+	w = sink.NewBatchWriter(to.write, sink.BatchOptions{MaxBytes: 1, HoldBytes: 1})
+	add(t, w, 2)
+	if err := w.Flush(t.Context(), sink.Checkpoint{}); err != nil || len(to.batches) != 2 {
+		t.Errorf("records that are larger than a batch: %v, %v", to.batches, err)
+	}
+}
+
+func TestABatchIsBoundedByAge(t *testing.T) {
+	var to target
+	now := time.Unix(0, 0)
+	w := sink.NewBatchWriter(to.write, sink.BatchOptions{MaxAge: time.Minute, Now: func() time.Time { return now }})
+	if w.Full() {
+		t.Error("full without a record")
+	}
+	add(t, w, 1)
+	now = now.Add(59 * time.Second)
+	add(t, w, 1)
+	if w.Full() {
+		t.Error("full after 59 seconds")
+	}
+	if now = now.Add(time.Second); !w.Full() {
+		t.Error("not full after a minute")
+	}
+	if err := w.Flush(t.Context(), sink.Checkpoint{}); err != nil || w.Full() {
+		t.Errorf("full after a flush, %v", err)
+	}
+	add(t, w, 1)
+	if w.Full() {
+		t.Error("the age of the records before counts")
+	}
+}
+
+func TestRefusedRecordsAreNamedByTheirOriginAndNotWrittenAgain(t *testing.T) {
+	var to target
+	poison := errors.New("too long for the column")
+	w := sink.NewBatchWriter(to.write, sink.BatchOptions{MaxRecords: 3})
+	add(t, w, 4)
+	to.fail = fmt.Errorf("insert: %w", sink.RecordErrors{{Index: 1, Err: poison}})
+	err := w.Flush(t.Context(), sink.Checkpoint{})
+	refused, ok := errors.AsType[sink.RecordErrors](err)
+	if !ok || len(refused) != 1 || refused[0].Origin != (weir.Origin{Topic: "in", Offset: 101}) || !errors.Is(err, poison) {
+		t.Fatalf("got %+v, %v", refused, err)
+	}
+	if err := w.Flush(t.Context(), sink.Checkpoint{}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([][]string{{"k3 @30 of 103h3"}}, to.batches); diff != "" {
+		t.Errorf("batches after the refusal (-want +got):\n%s", diff)
+	}
+	add(t, w, 1)
+	to.fail = sink.RecordErrors{{Index: 1, Err: poison}}
+	if err := w.Flush(t.Context(), sink.Checkpoint{}); errors.As(err, &refused) || !strings.Contains(err.Error(), "record 1 of a batch of 1 records") {
+		t.Errorf("an index beyond the batch: %v", err)
 	}
 }

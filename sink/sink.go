@@ -3,6 +3,7 @@ package sink
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/weirstreams/weir"
 )
@@ -18,7 +19,7 @@ type Writer[K, V any] interface {
 	// Flush returns when everything that was added is written for good. It is called before each checkpoint, and the
 	// offsets of the records are committed only after it has returned nil. After an error that says to try again later
 	// (weir.RetryLaterError) it is called again, for the records that are not written yet. After a [RecordErrors] the error policy
-	// decides about each of its records, and if it skips all of them, Flush is called again for the records that are left. Any other
+	// (Config.OnError) decides about each of its records, and if it skips all of them, Flush is called again for the records that are left. Any other
 	// error ends the run. ctx ends when partitions have to be given up.
 	Flush(ctx context.Context, c Checkpoint) error
 	// Full reports whether the writer would like a checkpoint, and its Flush, soon: it holds much in memory.
@@ -51,6 +52,8 @@ type Task struct {
 	Partition int32
 	// Logger names the task and the sink in each line. It is never nil.
 	Logger *slog.Logger
+	// Now returns the time of the runtime's clock, which a test may move. It is never nil.
+	Now func() time.Time
 }
 
 // Checkpoint names the checkpoint that a flush belongs to.
@@ -59,10 +62,11 @@ type Checkpoint struct {
 	// another ID.
 	ID int64
 	// Epoch names the owner of the task. Each owner has a greater epoch than those before it, in the order of strings. It has only digits
-	// and letters from a to f.
+	// and letters from a to f. For a [Writer], as the runtime keeps no epoch of it, that order begins anew if the group is deleted.
 	Epoch string
 	// Positions are the parts of the input that the checkpoint covers, sorted by topic. An input without new records since the
-	// checkpoint before has equal From and To.
+	// checkpoint before has equal From and To. Timers and the passing of time can make records although all inputs are so, so
+	// positions alone do not name a checkpoint; Epoch and ID do.
 	Positions []Position
 }
 

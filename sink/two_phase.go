@@ -74,6 +74,9 @@ func (e RecordErrors) Error() string {
 	return b.String()
 }
 
+// Permanent says that another attempt with the same records does not help: see [weir.Retry].
+func (RecordErrors) Permanent() bool { return true }
+
 // Unwrap returns the errors of the records.
 func (e RecordErrors) Unwrap() []error {
 	errs := make([]error, len(e))

@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"time"
+
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/sink"
@@ -17,7 +19,7 @@ func (s Stream[K, V]) Sink(name string, to sink.Sink[K, V]) {
 	}
 	n.External = &graph.External{Sink: to, Connect: to.Connect, Close: to.Close}
 	n.Lower = func(b *graph.Builder, n *graph.Node) (any, error) {
-		writer, err := to.Writer(b.Env.Context, sink.Task{Sink: name, Partition: b.Env.Origin.Partition, Logger: b.Env.Logger.With("sink", name)})
+		writer, err := to.Writer(b.Env.Context, sinkTask(b, name))
 		if err != nil {
 			return nil, graph.ExternalError(n, "open a writer", err)
 		}
@@ -27,4 +29,16 @@ func (s Stream[K, V]) Sink(name string, to sink.Sink[K, V]) {
 	if name == "" {
 		s.topology.graph.Find(n, "the name of the sink is empty")
 	}
+}
+
+// sinkTask names the task that is built, for a sink.
+func sinkTask(b *graph.Builder, name string) sink.Task {
+	task := sink.Task{
+		Application: b.Application, SubTopology: b.SubTopology, Sink: name, Partition: b.Env.Origin.Partition,
+		Logger: b.Env.Logger.With("sink", name), Now: b.Env.Now,
+	}
+	if task.Now == nil {
+		task.Now = time.Now
+	}
+	return task
 }

@@ -203,7 +203,7 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 	if w.observed() {
 		t.observe = w.observe
 	}
-	builder := &graph.Builder{Env: &t.env, Topic: w.plan.Topic}
+	builder := &graph.Builder{Env: &t.env, Application: w.plan.Group, SubTopology: part.StreamID, Topic: w.plan.Topic}
 	if g := w.config.Globals; g != nil {
 		builder.Global = g.Table
 	}

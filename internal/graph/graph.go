@@ -256,6 +256,8 @@ func (n *Node) String() string {
 // Builder builds the operators of one task.
 type Builder struct {
 	Env *operator.Env
+	// Application is the consumer group, and SubTopology the stream id of the task.
+	Application, SubTopology string
 	// Topic returns the name of the topic that a node reads or writes.
 	Topic func(n *Node) string
 	// Global returns the global table of a node. It is nil if there are none.

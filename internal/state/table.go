@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/measure"
 )
 
 // table keeps states by key for Cell and Map: rows that can expire, behind a cache.
@@ -69,7 +70,7 @@ type row[S any] struct {
 func newTable[S any](space Space, name string, c codec.Codec[S], ttl, skew int64) table[S] {
 	nuller, _ := c.(codec.Nuller[S])
 	return table[S]{
-		name: name, codec: c, nuller: nuller, space: space, ttl: ttl, cache: newCache[row[S]](space.CacheBytes), measure: measure[S](), earliest: NoTime,
+		name: name, codec: c, nuller: nuller, space: space, ttl: ttl, cache: newCache[row[S]](space.CacheBytes), measure: measure.Of[S](), earliest: NoTime,
 		context: codec.Context{Topic: name, Part: codec.State}, ahead: horizon{skew: skew, now: space.Now},
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/measure"
 )
 
 // Timestamped keeps values by message key and time: the sides of joins.
@@ -98,7 +99,7 @@ type Timed[V any] struct {
 // OpenTimestamped returns the timestamped store of a task. Operators call it.
 func OpenTimestamped[V any](space Space, c codec.Codec[V], options TimestampedOptions) *Timestamped[V] {
 	s := &Timestamped[V]{
-		name: space.Name, codec: c, space: space, options: options, cache: newCache[Timeline[V]](space.CacheBytes), measure: measure[V](),
+		name: space.Name, codec: c, space: space, options: options, cache: newCache[Timeline[V]](space.CacheBytes), measure: measure.Of[V](),
 		context: codec.Context{Topic: space.Name, Part: codec.State},
 	}
 	if options.Tail == 0 {

@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/measure"
 )
 
 // Windowed keeps accumulators by message key and window start. All open windows of a key are one entry of the cache,
@@ -139,7 +140,7 @@ type Window[A any] struct {
 // OpenWindowed returns the windowed store of a task. Operators call it.
 func OpenWindowed[A any](space Space, c codec.Codec[A], options ...WindowedOptions[A]) *Windowed[A] {
 	s := &Windowed[A]{
-		name: space.Name, codec: c, space: space, cache: newCache[Windows[A]](space.CacheBytes), measure: measure[A](),
+		name: space.Name, codec: c, space: space, cache: newCache[Windows[A]](space.CacheBytes), measure: measure.Of[A](),
 		context: codec.Context{Topic: space.Name, Part: codec.State}, pace: watermark{family: familyPace},
 	}
 	for _, o := range options {

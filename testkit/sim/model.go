@@ -134,7 +134,7 @@ func (w *world) fold(t task, want *expectation, globals map[*graph.Node]operator
 // build makes the operators of a task, and returns its inputs by topic.
 func (w *world) build(t task, env *operator.Env, globals map[*graph.Node]operator.GlobalTable) (map[string]operator.Input, error) {
 	builder := &graph.Builder{
-		Env: env, Topic: w.reference.Topic, Global: func(n *graph.Node) operator.GlobalTable { return globals[n] },
+		Env: env, Application: groupName, SubTopology: t.part.StreamID, Topic: w.reference.Topic, Global: func(n *graph.Node) operator.GlobalTable { return globals[n] },
 	}
 	inputs := map[string]operator.Input{}
 	for _, n := range w.reference.SubTopologies[t.part.ID].Sources {

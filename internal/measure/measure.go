@@ -1,4 +1,5 @@
-package state
+// Package measure estimates how much memory values take.
+package measure
 
 import (
 	"reflect"
@@ -6,10 +7,10 @@ import (
 	"unsafe"
 )
 
-// measure returns a function that estimates the memory that a T refers to, beside the T itself, in bytes. It is nil if that is
+// Of returns a function that estimates the memory that a T refers to, beside the T itself, in bytes. It is nil if that is
 // always nothing. The estimate takes a bounded time: of long slices and maps a few elements are looked at, and it does not follow
 // pointers deeper than measureDepth.
-func measure[T any]() func(*T) int {
+func Of[T any]() func(*T) int {
 	m := measurerOf(reflect.TypeFor[T]())
 	if m == nil {
 		return nil

@@ -53,7 +53,14 @@ func (r Retry) again(ctx context.Context, err error) bool {
 	if _, later := errors.AsType[*RetryLaterError](err); later || ctx.Err() != nil {
 		return false
 	}
-	return r.If == nil || r.If(err)
+	if r.If != nil {
+		return r.If(err)
+	}
+	permanent, ok := errors.AsType[interface {
+		error
+		Permanent() bool
+	}](err)
+	return !ok || !permanent.Permanent()
 }
 
 // waitAfter returns the wait after a number of failures, 1 at least.

@@ -105,3 +105,29 @@ func ExampleRetry_Do() {
 	fmt.Println(attempts, err)
 	// Output: 3 <nil>
 }
+
+// refused is a permanent error, as sink.RecordErrors is.
+type refused struct{ permanent bool }
+
+func (refused) Error() string     { return "refused" }
+func (r refused) Permanent() bool { return r.permanent }
+
+func TestNoAttemptFollowsAPermanentErrorUnlessThePolicySaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, c := range []struct {
+			retry weir.Retry
+			err   error
+			made  int
+		}{
+			{weir.Retry{}, fmt.Errorf("bulk: %w", refused{true}), 1},
+			{weir.Retry{}, refused{false}, 5},
+			{weir.Retry{If: func(error) bool { return true }}, refused{true}, 5},
+		} {
+			made := 0
+			_ = c.retry.Do(t.Context(), func(context.Context) error { made++; return c.err }) // the number of calls tells
+			if made != c.made {
+				t.Errorf("%#v: %d calls, want %d", c.err, made, c.made)
+			}
+		}
+	})
+}

@@ -22,7 +22,9 @@ type Source[K, V any] interface {
 	// start and again now and then. A split that is not returned any more is read to its end nevertheless: it is opened by its ID alone
 	// after a restart. finished reports whether the split with an id was read to its end; it knows the splits of the calling slot, so
 	// splits that depend on each other share their Affinity. It is called once for each slot, by several goroutines at once. An error is
-	// tried again as the retry policy of the source says.
+	// tried again as the retry policy of the source says. Later than the first time, it does not end the run: the splits that are known
+	// are read, and the source is asked again after Options.LookInterval.
+	Splits(ctx context.Context, finished func(id string) bool) ([]Split, error)
 	// Open returns a reader that goes on behind a position, which is nil for a split that was never read. It is called by the goroutine
 	// of the split, and tried again as the retry policy says. ctx ends when Open is to be given up; the reader outlives it.
 	Open(ctx context.Context, task Task, split Split, position []byte) (Reader[K, V], error)

@@ -124,7 +124,7 @@ func (v *ForeignKeyView[K, V, R, W]) result(match *foreignMatch[V, R], left *V) 
 		return row, false
 	}
 	row = v.Merge(left, right)
-	return row, !v.null.is(row)
+	return row, !v.null.is(&row)
 }
 
 // Changes returns the receiver of the changes of the left table. It is called once.

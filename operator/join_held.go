@@ -21,7 +21,7 @@ type Held[V any] struct {
 
 // held returns the value of a record to be kept. A value that is null by its type is kept as a null.
 func held[K, V any](r *weir.Record[K, V], null *nullRule[V]) Held[V] {
-	if r.ValueNull || null.is(r.Value) {
+	if r.ValueNull || null.is(&r.Value) {
 		return Held[V]{Null: true}
 	}
 	return Held[V]{Value: r.Value}

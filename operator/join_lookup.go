@@ -269,7 +269,7 @@ func (l *Lookup[K, V, Q, R, W]) forgetNulls(found []*R) {
 		return
 	}
 	for i, row := range found {
-		if row != nil && l.null.is(*row) {
+		if row != nil && l.null.is(row) {
 			found[i] = nil
 		}
 	}

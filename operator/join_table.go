@@ -103,7 +103,7 @@ func (j *TablesView[K, V, R, W]) merge(l *V, r *R) (row W, ok bool) {
 		j.null = &null
 	}
 	row = j.Merge(l, r)
-	return row, !j.null.is(row)
+	return row, !j.null.is(&row)
 }
 
 // Left returns the receiver of the changes of the left table.

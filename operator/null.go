@@ -25,7 +25,7 @@ func newNullRule[T any](c codec.Codec[T]) (n nullRule[T]) {
 func typeNullRule[T any]() nullRule[T] { return newNullRule(codec.For[T]()) }
 
 // is reports whether a value is null.
-func (n *nullRule[T]) is(v T) bool { return n.nuller != nil && n.nuller.IsNull(v) }
+func (n *nullRule[T]) is(v *T) bool { return n.nuller != nil && n.nuller.IsNull(*v) }
 
 // encoded reports whether encoded data is a null.
 func (n *nullRule[T]) encoded(c *codec.Context, data []byte) bool {
@@ -37,7 +37,7 @@ func (n *nullRule[T]) encoded(c *codec.Context, data []byte) bool {
 func (n *nullRule[T]) decoded(c *codec.Context, data []byte, v *T, err error) bool {
 	switch {
 	case n.encoding != nil && n.encoding.IsNullEncoding(c, data) && (err == nil || !errors.Is(err, codec.ErrUnavailable)):
-	case err == nil && n.is(*v):
+	case err == nil && n.is(v):
 	default:
 		return false
 	}

@@ -33,7 +33,7 @@ func NewReduce[K, V any](
 // Receive implements [Receiver].
 func (m *Reduce[K, V]) Receive(r *weir.Record[K, V]) error {
 	ok, err := m.enter(r.Key, r.KeyNull, r.Millis)
-	if err != nil || !ok || r.ValueNull || m.null.is(r.Value) {
+	if err != nil || !ok || r.ValueNull || m.null.is(&r.Value) {
 		return err
 	}
 	derive(&m.out, r)
@@ -75,7 +75,7 @@ func NewAggregate[K, V, A, R any](
 // Receive implements [Receiver].
 func (m *Aggregate[K, V, A, R]) Receive(r *weir.Record[K, V]) error {
 	ok, err := m.enter(r.Key, r.KeyNull, r.Millis)
-	if err != nil || !ok || !m.takesNull && (r.ValueNull || m.null.is(r.Value)) {
+	if err != nil || !ok || !m.takesNull && (r.ValueNull || m.null.is(&r.Value)) {
 		return err
 	}
 	if m.acc, ok = m.stores.Get(); !ok {

@@ -23,7 +23,7 @@ func newKeyEncoder[K any](c codec.Codec[K], storeName string) keyEncoder[K] {
 
 // encode returns the bytes of a record's key, valid until the next call, or false for a null key.
 func (e *keyEncoder[K]) encode(key K, null bool) ([]byte, bool, error) {
-	if null || e.null.is(key) {
+	if null || e.null.is(&key) {
 		return nil, false, nil
 	}
 	var err error

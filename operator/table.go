@@ -81,7 +81,7 @@ func (t *Table[K, V]) Receive(r *weir.Record[K, V]) error {
 		t.out.Value.Old = &t.old
 	}
 	switch {
-	case !r.ValueNull && !t.Rows.null.is(r.Value):
+	case !r.ValueNull && !t.Rows.null.is(&r.Value):
 		cell.Set(r.Value)
 		t.row = r.Value
 		t.out.Value.New = &t.row

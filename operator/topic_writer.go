@@ -50,7 +50,7 @@ func (s *TopicWriter[K, V]) Receive(r *weir.Record[K, V]) error {
 	// The capacity is cut, so that a codec that appends does not write into the headers of the input.
 	*out = raw.Record{Headers: r.Headers[:len(r.Headers):len(r.Headers)], Millis: r.Millis}
 	buffer := s.buffer[:0]
-	hasKey := !r.KeyNull && !s.keyNull.is(r.Key)
+	hasKey := !r.KeyNull && !s.keyNull.is(&r.Key)
 	if hasKey {
 		s.keyContext.Headers = out.Headers
 		if buffer, err = s.key.Append(buffer, &s.keyContext, r.Key); err != nil {
@@ -62,7 +62,7 @@ func (s *TopicWriter[K, V]) Receive(r *weir.Record[K, V]) error {
 		out.Headers = s.keyContext.Headers
 	}
 	end := len(buffer)
-	hasValue := !r.ValueNull && !s.valueNull.is(r.Value)
+	hasValue := !r.ValueNull && !s.valueNull.is(&r.Value)
 	if hasValue {
 		s.valueContext.Headers = out.Headers
 		if buffer, err = s.value.Append(buffer, &s.valueContext, r.Value); err != nil {

@@ -25,7 +25,7 @@ func (u *Update[K, V]) Receive(r *weir.Record[K, V]) error {
 		null := typeNullRule[V]()
 		u.null = &null
 	}
-	if r.ValueNull || u.null.is(r.Value) {
+	if r.ValueNull || u.null.is(&r.Value) {
 		return u.Next.Receive(r)
 	}
 	u.Env.Enter(u.Node)

@@ -213,7 +213,7 @@ func (w *windows[K, V, A, R]) ahead(at int64) bool {
 
 // counts reports whether the aggregator is to see a record.
 func (w *windows[K, V, A, R]) counts(r *weir.Record[K, V]) bool {
-	return w.takesNull || !r.ValueNull && !w.null.is(r.Value)
+	return w.takesNull || !r.ValueNull && !w.null.is(&r.Value)
 }
 
 // update adds a record to the window that begins at start, made if there is none. latest is the greatest time that was
@@ -226,7 +226,7 @@ func (w *windows[K, V, A, R]) update(k *state.Windows[A], r *weir.Record[K, V], 
 		if w.counts(r) {
 			w.add(&open.Acc, r)
 		}
-		open, _ = w.store.Update(start, r.Millis)
+		w.store.Touch(open, r.Millis)
 	} else {
 		w.first = w.aggregator.Init()
 		if w.counts(r) {

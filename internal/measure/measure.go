@@ -109,13 +109,20 @@ func structMeasurer(t reflect.Type) measurer {
 		measure measurer
 	}
 	var fields []field
+	var texts []uintptr // offsets of strings, which are many, and cheap
 	for i := range t.NumField() {
-		if f := t.Field(i); refers(f.Type) {
+		switch f := t.Field(i); {
+		case f.Type.Kind() == reflect.String:
+			texts = append(texts, f.Offset)
+		case refers(f.Type):
 			fields = append(fields, field{f.Offset, measurerOf(f.Type)})
 		}
 	}
 	return func(p unsafe.Pointer, depth int) int {
 		n := 0
+		for _, offset := range texts {
+			n += len(*(*string)(unsafe.Add(p, offset)))
+		}
 		for i := range fields {
 			n += fields[i].measure(unsafe.Add(p, fields[i].offset), depth)
 		}

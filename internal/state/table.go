@@ -178,23 +178,24 @@ func (t *table[S]) expiry(ttl int64) int64 {
 }
 
 func (t *table[S]) setUntil(e *entry[row[S]], state S, expires int64) {
-	if t.nuller != nil && t.nuller.IsNull(state) {
-		t.remove(e)
-		return
-	}
 	e.value.state, e.value.present, e.value.expires = state, true, expires
+	t.touch(e)
+}
+
+// weigh notes the size of a state that was set. A null state is none.
+func (t *table[S]) weigh(e *entry[row[S]]) {
+	if t.nuller != nil && e.value.present && t.nuller.IsNull(e.value.state) {
+		var none S
+		e.value.state, e.value.present, e.value.expires = none, false, never
+	}
 	if t.measure != nil {
 		t.cache.resize(e, t.size(&e.value, 0))
 	}
-	t.touch(e)
 }
 
 func (t *table[S]) remove(e *entry[row[S]]) {
 	var none S
 	e.value.state, e.value.present, e.value.expires = none, false, never
-	if t.measure != nil {
-		t.cache.resize(e, t.size(&e.value, 0))
-	}
 	t.touch(e)
 }
 
@@ -206,7 +207,11 @@ func (t *table[S]) size(r *row[S], encoded int) int {
 	return encoded + int(unsafe.Sizeof(*r))
 }
 
+// touch marks an entry as changed, after its state was set or removed.
 func (t *table[S]) touch(e *entry[row[S]]) {
+	if t.measure != nil || t.nuller != nil {
+		t.weigh(e)
+	}
 	if t.changed != nil && e.state == clean {
 		t.changed.add(e.key)
 	}

@@ -155,7 +155,9 @@ func (s *Windowed[A]) Name() string { return s.name }
 
 // Place puts the store on a key and returns its windows, which are valid until the next Place. The key is not kept.
 func (s *Windowed[A]) Place(key []byte) (*Windows[A], error) {
-	s.settle()
+	if s.unmeasured != nil {
+		s.settle()
+	}
 	if s.options.StartBucket > 0 && !s.starts.loaded {
 		if err := s.loadStarts(); err != nil {
 			return nil, err
@@ -172,10 +174,28 @@ func (s *Windowed[A]) Place(key []byte) (*Windows[A], error) {
 	return &e.value, nil
 }
 
+// Touch marks a window of the current key as changed by a record with that event time: it does the same as Update for a window that
+// Find has returned.
+func (s *Windowed[A]) Touch(w *Window[A], at int64) {
+	if s.unmeasured != nil && s.unmeasured != w {
+		s.settle()
+	}
+	e := s.current
+	w.Latest = max(w.Latest, at)
+	e.value.Latest = max(e.value.Latest, at)
+	w.changed = true
+	s.cache.touch(e)
+	if s.measure != nil {
+		s.unmeasured = w
+	}
+}
+
 // Update returns the window that begins at start, made if there is none, for the caller to change. at is the event
 // time of the record that changes it. The window is valid until the next call of a method.
 func (s *Windowed[A]) Update(start, at int64) (w *Window[A], isNew bool) {
-	s.settle()
+	if s.unmeasured != nil {
+		s.settle()
+	}
 	e := s.current
 	k := &e.value
 	i := len(k.Open)
@@ -225,7 +245,9 @@ func (s *Windowed[A]) RemoveFirst() Window[A] { return s.Remove(0) }
 
 // Remove removes the window at index i of Open and returns it.
 func (s *Windowed[A]) Remove(i int) Window[A] {
-	s.settle()
+	if s.unmeasured != nil {
+		s.settle()
+	}
 	e := s.current
 	k := &e.value
 	w := k.Open[i]

@@ -67,10 +67,11 @@ func (w *watermark) advance(millis int64) {
 
 // Watermark returns the time that was reached by AdvanceTo, or NoTime. It survives restarts.
 func (s *Windowed[A]) Watermark() (int64, error) {
-	if !s.time.loaded {
-		if err := s.checkDefinition(); err != nil {
-			return 0, err
-		}
+	if s.time.loaded {
+		return s.time.millis, nil
+	}
+	if err := s.checkDefinition(); err != nil {
+		return 0, err
 	}
 	return s.time.read(s.space)
 }

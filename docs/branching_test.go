@@ -40,7 +40,7 @@ func Example_branching() {
 	})
 
 	refunds.To(refunded)
-	err := testkit.Run(t, func(d *testkit.Driver) {
+	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 		for _, amount := range []int{9000, 2000, -5, 7} {
 			d.Input(input).Send("k", Event{amount}, time.Unix(0, 0))
 		}

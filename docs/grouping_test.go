@@ -29,7 +29,7 @@ func Example_grouping() {
 
 	totals.To(sums)
 	perSeller.To(bySeller)
-	err := testkit.Run(t, func(d *testkit.Driver) {
+	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 		d.Input(input).Send("1", Sale{"north", "ann", 3}, time.Unix(0, 0))
 		d.Input(input).Send("2", Sale{"north", "bob", 4}, time.Unix(0, 0))
 		fmt.Println(d.Output(sums).Values(), len(d.Output(bySeller).Read()))

@@ -31,7 +31,7 @@ func Example_processing() {
 		Map(func(q Quote) float64 { return q.Bid })
 
 	prices.To(bids)
-	err := testkit.Run(t, func(d *testkit.Driver) {
+	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 		d.Input(input).Send("1", Quote{"ACME", 101, 5}, time.Unix(0, 0))
 		d.Input(input).Send("2", Quote{"ACME", 0, 6}, time.Unix(0, 0))
 		for _, r := range d.Output(bids).Read() {
@@ -58,7 +58,7 @@ func Example_failing() {
 	})
 
 	parsed.Peek(func(n int) { fmt.Println(n) })
-	err := testkit.Run(t, func(d *testkit.Driver) {
+	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 		d.Input(input).Send("k", "42", time.Unix(0, 0))
 	})
 	fmt.Println(err)

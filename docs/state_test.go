@@ -44,7 +44,7 @@ func Example_state() {
 	})
 
 	statements.To(output)
-	err := testkit.Run(t, func(d *testkit.Driver) {
+	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 		for i, shop := range []string{"mill", "weir", "mill", "weir"} {
 			d.Input(input).Send("ann", Payment{shop, 10}, time.Unix(int64(i)*1500, 0))
 		}
@@ -72,7 +72,7 @@ func Example_storesWithoutAChangelog() {
 	})
 
 	first.To(output)
-	err := testkit.Run(t, func(d *testkit.Driver) {
+	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 		for i := range 3 {
 			d.Input(input).Send("ann", Payment{i}, time.Unix(int64(i), 0))
 		}
@@ -112,7 +112,7 @@ func Example_processors() {
 			return &silence{timers: timers}
 		}).
 		To(alerts)
-	err := testkit.Run(t, func(d *testkit.Driver) {
+	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 		d.Input(input).Send("oven", Reading{200}, time.Unix(0, 0))
 		d.Input(input).Send("fridge", Reading{4}, time.Unix(60, 0))
 		for _, r := range d.Output(alerts).Read() {

@@ -36,7 +36,7 @@ func Example_windows() {
 		fmt.Println(r.Value.Value)
 		return nil
 	})
-	err := testkit.Run(t, func(d *testkit.Driver) {
+	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 		for i := range 4 {
 			d.Input(readings).Send("oven", Reading{float64(i)}, time.Unix(int64(5*i), 0))
 		}

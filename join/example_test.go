@@ -31,7 +31,7 @@ func quote(second int64, value string) event { return event{quotes, second, valu
 func show(build func(trades, quotes stream.Stream[string, string]) stream.Stream[string, string], events ...event) {
 	t := stream.NewTopology()
 	build(t.From(trades), t.From(quotes)).To(out)
-	err := testkit.Run(t, func(d *testkit.Driver) {
+	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 		for _, e := range events {
 			d.Input(e.topic).Send("ACME", e.value, time.Unix(e.second, 0))
 		}
@@ -136,7 +136,7 @@ func ExampleBuffered() {
 		func(gate string, owner *string) string { return gate + " of " + orNone(owner) },
 	).To(out)
 
-	err := testkit.Run(t, func(d *testkit.Driver) {
+	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 		gates := d.Input(in)
 		gates.Send("k", "north", d.Now())
 		gates.Send("k", "south", d.Now())

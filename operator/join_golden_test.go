@@ -126,7 +126,7 @@ func (c *goldenJoin) topology() *stream.Topology {
 // run processes the inputs one by one. between is called after each that ends in a checkpoint.
 func (c *goldenJoin) run(t *testing.T, between func(*testkit.Driver)) (outputs []goldenJoinOutput) {
 	t.Helper()
-	driver := testkit.New(t, c.topology())
+	driver := testkit.New(t, c.topology(), testkit.Config{})
 	inputs := map[string]*testkit.Input[string, row.Row]{"left": driver.Input(goldenLeft), "right": driver.Input(goldenRight)}
 	output := driver.Output(goldenJoined)
 	for i, in := range c.Inputs {

@@ -32,7 +32,7 @@ import (
 // table of the right topic, "tables" the tables of both, and "foreign" those by the part of a left row before the slash.
 func TestJoinScripts(t *testing.T) {
 	runScripts(t, "testdata/join", func(t *testing.T, definition []string) player {
-		return joinPlayer{testkit.New(t, joinTopology(t, definition))}
+		return joinPlayer{testkit.New(t, joinTopology(t, definition), testkit.Config{})}
 	})
 }
 

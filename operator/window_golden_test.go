@@ -264,7 +264,7 @@ func (c *goldenCase) topology(t *testing.T, run *goldenRun) *stream.Topology {
 func (c *goldenCase) run(t *testing.T, between func(*testkit.Driver)) *goldenRun {
 	t.Helper()
 	run := &goldenRun{}
-	driver := testkit.New(t, c.topology(t, run))
+	driver := testkit.New(t, c.topology(t, run), testkit.Config{})
 	input, output := driver.Input(goldenIn), driver.Output(goldenOut)
 	for i, in := range c.Inputs {
 		run.i = i

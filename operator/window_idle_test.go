@@ -124,7 +124,7 @@ func TestARecordForAWindowThatIdlenessClosedIsLate(t *testing.T) {
 
 // W-34. Without a timeout nothing closes.
 func TestIdleWindowsStayOpenByDefault(t *testing.T) {
-	driver := testkit.New(t, idleTopology(window.Tumbling(10*time.Second)))
+	driver := testkit.New(t, idleTopology(window.Tumbling(10*time.Second)), testkit.Config{})
 	driver.Input(idleInput).Send("a", 1, driver.Now())
 	driver.Advance(time.Hour)
 	if results := driver.Output(idleOutput).Read(); len(results) != 0 {
@@ -140,7 +140,7 @@ func TestSuppressKeepsTheLastResult(t *testing.T) {
 			Map(func(r window.Result[int]) string { return fmt.Sprint(r.Value) }).To(idleOutput)
 		return t
 	}
-	driver := testkit.New(t, topology(window.Suppression{Interval: 100 * time.Millisecond, MaxResults: 2}))
+	driver := testkit.New(t, topology(window.Suppression{Interval: 100 * time.Millisecond, MaxResults: 2}), testkit.Config{})
 	in, out := driver.Input(idleInput), driver.Output(idleOutput)
 	send := func(key string, millis int64, want ...string) {
 		t.Helper()
@@ -160,7 +160,7 @@ func TestSuppressKeepsTheLastResult(t *testing.T) {
 	driver.Checkpoint()
 	out.ExpectValues("5")
 
-	failing := testkit.New(t, topology(window.Suppression{Interval: time.Second, MaxResults: 1, WhenFull: window.FullFails}))
+	failing := testkit.New(t, topology(window.Suppression{Interval: time.Second, MaxResults: 1, WhenFull: window.FullFails}), testkit.Config{})
 	in = failing.Input(idleInput)
 	in.Send("a", 1, time.UnixMilli(0))
 	record := testkit.Record[string, int]{Key: "b", Value: 1, Time: time.UnixMilli(0)}

@@ -47,7 +47,7 @@ type windowPlayer struct {
 func newWindowPlayer(t *testing.T, definition []string) player {
 	t.Helper()
 	p := &windowPlayer{}
-	p.d = testkit.New(t, scriptTopology(t, definition, &p.late))
+	p.d = testkit.New(t, scriptTopology(t, definition, &p.late), testkit.Config{})
 	p.input, p.current, p.final = p.d.Input(scriptInput), p.d.Output(scriptCurrent), p.d.Output(scriptFinal)
 	return p
 }

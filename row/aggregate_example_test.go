@@ -20,7 +20,7 @@ func ExampleAggregates() {
 	t.From(in).Window(window.Tumbling(time.Minute)).
 		Aggregate(row.Aggregates(row.CountRows().As("n"), celsius.Mean(), celsius.Max())).
 		Final().Map(row.WithBounds).To(out)
-	err := testkit.Run(t, func(d *testkit.Driver) {
+	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 		for i, text := range []string{`{"celsius":20}`, `{"volt":12}`, `{"celsius":22}`, `{"celsius":null}`} {
 			r, err := row.Parse(text)
 			if err != nil {

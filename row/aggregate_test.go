@@ -119,7 +119,7 @@ func TestAggregatesOfAStreamOfRows(t *testing.T) {
 		Aggregate(row.Aggregates(row.CountRows().As("n"), x.Sum().As("s"), x.Mean().As("m"), x.First().As("f"), x.Latest().As("l"))).
 		Final().Map(row.WithBounds).To(out)
 	rows.Window(window.Tumbling(10 * time.Millisecond).Name("lists")).Aggregate(x.Collect()).Final().To(lists)
-	driver := testkit.New(t, topology)
+	driver := testkit.New(t, topology, testkit.Config{})
 	for _, r := range []struct {
 		at   int64
 		text string

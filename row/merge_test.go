@@ -25,7 +25,7 @@ var (
 
 // pricing sends a trade that comes after a quote, and prints what a join makes of them.
 func pricing(t *stream.Topology) {
-	err := testkit.Run(t, func(d *testkit.Driver) {
+	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 		send := func(topic stream.Topic[string, row.Row], second int64, text string) {
 			r, err := row.Parse(text)
 			if err != nil {

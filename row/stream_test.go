@@ -32,7 +32,7 @@ func through(t *testing.T, declare func(rowStream) rowStream, in ...rowRecord) (
 	t.Helper()
 	topology := stream.NewTopology()
 	declare(topology.From(rowsIn)).To(rowsOut)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	out := d.Output(rowsOut)
 	err := d.Input(rowsIn).TrySendRecords(in...)
 	return out.Read(), err

@@ -24,7 +24,7 @@ type BatchOptions struct {
 	// HoldBytes is the size of the records, by Size, that a task may hold before it asks for a checkpoint. 0 means 64 MiB.
 	HoldBytes int64
 	// MaxAge is how long a record may wait before its task asks for a checkpoint. 0 means until the next checkpoint of the runtime
-	// (Config.CheckpointInterval). It is looked at about once in a second while no records come.
+	// (Config.Checkpoint.Interval). It is looked at about once in a second while no records come.
 	MaxAge time.Duration
 	// Size returns the size of a key and a value in bytes, as the target counts it. nil means an estimate of their memory.
 	Size func(key, value any) int
@@ -65,13 +65,8 @@ func (o BatchOptions) withDefaults() BatchOptions {
 // unless they are processed again. After a [weir.RetryLaterError] it is called again with the same records, later. After
 // a [RecordErrors], with indices of its argument, the error policy (Config.OnError) decides about those records; the others count as written. Any
 // other error ends the run: see [weir.Retry] for calls that are worth another attempt at once.
-func Batch[K, V any](write func(ctx context.Context, records []weir.Record[K, V]) error, options ...BatchOptions) Sink[K, V] {
-	s := &batching[K, V]{write: write}
-	if len(options) > 0 {
-		s.options = options[0]
-	}
-	s.options = s.options.withDefaults()
-	return s
+func Batch[K, V any](write func(ctx context.Context, records []weir.Record[K, V]) error, options BatchOptions) Sink[K, V] {
+	return &batching[K, V]{write: write, options: options.withDefaults()}
 }
 
 type batching[K, V any] struct {

@@ -2,7 +2,7 @@
 //
 //	t.From(Orders).Sink("orders table", sink.Batch(func(ctx context.Context, orders []weir.Record[string, Order]) error {
 //		return insert(ctx, db, orders)
-//	}))
+//	}, sink.BatchOptions{}))
 //
 // Records in a sink count with the checkpoint: each task has a [Writer] of its own, which is flushed before the
 // offsets of its records are committed. After a crash in between, records are written again. So delivery to sinks is at

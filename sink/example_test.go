@@ -16,7 +16,7 @@ var readings = stream.NewTopic("readings", codec.String(), codec.Float64())
 
 // run sends three readings through a topology, and stops it, which makes the last checkpoint.
 func run(t *stream.Topology) {
-	err := testkit.Run(t, func(d *testkit.Driver) {
+	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 		in := d.Input(readings)
 		in.Send("cellar", 12, time.Unix(1, 0))
 		in.Send("attic", 31.5, time.Unix(2, 0))
@@ -37,7 +37,7 @@ func ExampleBatch() {
 	t := stream.NewTopology()
 	t.From(readings).
 		Filter(func(celsius float64) bool { return celsius > 30 }).
-		Sink("hot readings", sink.Batch(insert))
+		Sink("hot readings", sink.Batch(insert, sink.BatchOptions{}))
 
 	run(t)
 	// Output:

@@ -25,7 +25,7 @@ func ExampleNewCell() {
 		}).
 		To(counts)
 
-	err := testkit.Run(t, func(d *testkit.Driver) {
+	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 		for _, page := range []string{"home", "help", "home"} {
 			d.Input(views).Send(page, "view", time.UnixMilli(0))
 		}

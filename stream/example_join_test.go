@@ -28,7 +28,7 @@ type matched = stream.Matched[string]
 // meet sends records of one key to a topology, each written as the second, "gate" or "level", and the value. It prints the
 // results with their times.
 func meet(t *stream.Topology, records ...string) {
-	err := testkit.Run(t, func(d *testkit.Driver) {
+	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 		for _, r := range records {
 			var second int64
 			var side, value string

@@ -40,7 +40,7 @@ func ExampleStream_Update() {
 	t := stream.NewTopology()
 	t.From(trips).Update(func(trip *Trip) { trip.To = strings.ToUpper(trip.To) }).To(out)
 
-	err := testkit.Run(t, func(d *testkit.Driver) {
+	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 		d.Input(trips).Send("k", &Trip{"mill", "weir"}, time.Unix(0, 0))
 		fmt.Println(*d.Output(out).Values()[0])
 	})

@@ -24,7 +24,7 @@ var (
 
 // run feeds lines to a topology, all with the key "k" and one second apart, and prints what it writes to a topic.
 func run[V any](t *stream.Topology, out stream.Topic[string, V], in ...string) {
-	err := testkit.Run(t, func(d *testkit.Driver) {
+	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 		for i, line := range in {
 			d.Input(lines).Send("k", line, time.Unix(int64(i), 0))
 		}

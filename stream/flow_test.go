@@ -21,7 +21,7 @@ func TestEveryBranchSeesEveryRecord(t *testing.T) {
 	s.Filter(func(v string) bool { return len(v) > 3 }).To(long)
 	s.Map(func(v string) int { return len(v) }).To(lengths)
 	s.To(out)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	d.Input(in).Send("k", "weir", at(0))
 	d.Input(in).Send("k", "dam", at(0))
 	d.Output(long).ExpectValues("weir")
@@ -34,7 +34,7 @@ func TestSeveralStreamsWriteOneTopic(t *testing.T) {
 	s := topology.From(in)
 	s.To(out)
 	s.Map(func(v string) string { return v + "!" }).To(out)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	d.Input(in).Send("k", "weir", at(0))
 	d.Output(out).ExpectValues("weir", "weir!")
 }
@@ -44,7 +44,7 @@ func TestMerge(t *testing.T) {
 	t.Run("of two topics takes the records of both", func(t *testing.T) {
 		topology := stream.NewTopology()
 		topology.From(in).Merge(topology.From(other)).To(out)
-		d := testkit.New(t, topology)
+		d := testkit.New(t, topology, testkit.Config{})
 		d.Input(other).Send("k", "a", at(0))
 		d.Input(in).Send("k", "b", at(0))
 		d.Output(out).ExpectValues("a", "b")
@@ -53,7 +53,7 @@ func TestMerge(t *testing.T) {
 		topology := stream.NewTopology()
 		s := topology.From(in)
 		s.Merge(s).To(out)
-		d := testkit.New(t, topology)
+		d := testkit.New(t, topology, testkit.Config{})
 		d.Input(in).Send("k", "a", at(0))
 		d.Input(in).Send("k", "b", at(0))
 		d.Output(out).ExpectValues("a", "a", "b", "b")
@@ -62,7 +62,7 @@ func TestMerge(t *testing.T) {
 		topology := stream.NewTopology()
 		s := topology.From(in)
 		s.Merge(s.Map(func(v string) string { return v + "!" }), s.Filter(func(v string) bool { return v == "a" })).To(out)
-		d := testkit.New(t, topology)
+		d := testkit.New(t, topology, testkit.Config{})
 		d.Input(in).Send("k", "a", at(0))
 		d.Input(in).Send("k", "b", at(0))
 		d.Output(out).ExpectValues("a!", "a", "a", "b!", "b")
@@ -70,7 +70,7 @@ func TestMerge(t *testing.T) {
 	t.Run("of no others is the stream", func(t *testing.T) {
 		topology := stream.NewTopology()
 		topology.From(in).Merge().To(out)
-		d := testkit.New(t, topology)
+		d := testkit.New(t, topology, testkit.Config{})
 		d.Input(in).Send("k", "a", at(0))
 		d.Output(out).ExpectValues("a")
 	})
@@ -83,7 +83,7 @@ func TestTopicBetweenTwoStreams(t *testing.T) {
 	s := topology.From(in)
 	s.To(between)
 	s.Merge(topology.From(between)).To(out)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	d.Input(in).Send("k", "a", at(0))
 	d.Output(out).ExpectValues("a", "a")
 }
@@ -101,7 +101,7 @@ func TestTypesWithANullOfTheirOwnStayNull(t *testing.T) {
 		}).
 		GroupByRecord("g", func(_ context.Context, r weir.Record[*string, []byte]) (*string, error) { return r.Key, nil }).
 		To(sink)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	key := "k"
 	records := []testkit.Record[*string, []byte]{
 		{Key: &key, Value: []byte("v"), Time: at(0)},
@@ -117,7 +117,7 @@ func TestFunctionsOfValuesSeeTheZeroValueForANull(t *testing.T) {
 	topology := stream.NewTopology()
 	ints := stream.NewTopic("ints", codec.String(), codec.Int())
 	topology.From(ints).Map(func(n int) int { return n + 1 }).To(stream.NewTopic("next", codec.String(), codec.Int()))
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	d.Input(ints).Send("k", 4, at(0))
 	d.Input(ints).SendRecords(testkit.Record[string, int]{Key: "k", ValueNull: true, Time: at(0)})
 	d.Output(stream.NewTopic("next", codec.String(), codec.Int())).ExpectValues(5, 1)
@@ -141,7 +141,7 @@ func TestCodecErrorsNameThePartAndTheNode(t *testing.T) {
 		{"value does not encode", eight, eight, "sink copies", weir.CodecError{Part: codec.Value.String(), Encoding: true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			err := testkit.New(t, topology).Input(ints).TrySendBytes(c.key, c.value, at(0))
+			err := testkit.New(t, topology, testkit.Config{}).Input(ints).TrySendBytes(c.key, c.value, at(0))
 			var failed *weir.ProcessingError
 			var codecError *weir.CodecError
 			if !errors.As(err, &failed) || !errors.As(err, &codecError) {
@@ -193,7 +193,7 @@ func TestCellsKeepStateByKey(t *testing.T) {
 		}
 		return before
 	}).To(out)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	input, output := d.Input(in), d.Output(out)
 	for _, r := range []record{{Key: "a", Value: "1"}, {Key: "b", Value: "2"}, {Key: "a", Value: "3"}, {Key: "a", Value: "delete"}, {Key: "a", Value: ""}, {Key: "a", Value: "4"}, {Key: "", Value: "5"}, {Key: "", Value: "6"}} {
 		input.SendRecords(r)
@@ -294,7 +294,7 @@ func TestWindows(t *testing.T) {
 				} else {
 					a.Final().To(sums)
 				}
-				d := testkit.New(t, topology)
+				d := testkit.New(t, topology, testkit.Config{})
 				output := d.Output(sums)
 				var late, nul int64
 				for _, r := range c.input {
@@ -399,7 +399,7 @@ func expectAggregate[A any, R comparable](t *testing.T, name string, a window.Ag
 	topology := stream.NewTopology()
 	topology.From(numbers).Window(window.Tumbling(time.Second)).Aggregate(a).Final().To(results)
 	for _, crash := range []bool{false, true} {
-		d := testkit.New(t, topology)
+		d := testkit.New(t, topology, testkit.Config{})
 		for _, n := range values {
 			d.Input(numbers).Send("k", n, at(0))
 			if crash {

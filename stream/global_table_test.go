@@ -30,7 +30,7 @@ func ExampleStream_JoinGlobal() {
 		func(purchase, product string) string { return purchase + ": " + product },
 	).To(words)
 
-	err := testkit.Run(t, func(d *testkit.Driver) {
+	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 		d.Input(products).Send("p1", "a kettle", time.Unix(0, 0))
 		d.Input(purchases).Send("Ada", "buys p1", time.Unix(1, 0))
 		d.Input(purchases).Send("Alan", "buys p2", time.Unix(2, 0))
@@ -89,7 +89,7 @@ func userOf(page string) string { return page[1:] }
 
 // visit prints what a topology makes of the pages of a user and of nobody.
 func visit(t *stream.Topology) {
-	err := testkit.Run(t, func(d *testkit.Driver) {
+	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 		d.Input(users).Send("7", "Ada", time.Unix(0, 0))
 		d.Input(pages).Send("x", "/7", time.Unix(1, 0))
 		d.Input(pages).Send("x", "/", time.Unix(2, 0))
@@ -223,7 +223,7 @@ func TestErrorsOfGlobalJoinsNameTheRecord(t *testing.T) {
 		for _, value := range []string{"13", "14"} {
 			topology := stream.NewTopology()
 			declare(topology.From(pages), topology.GlobalTable(users)).To(words)
-			d := testkit.New(t, topology)
+			d := testkit.New(t, topology, testkit.Config{})
 			d.Input(users).Send("13", "Ada", time.Unix(0, 0))
 			err := d.Input(pages).TrySendRecords(testkit.Record[string, string]{Key: "k", Value: value})
 			if !errors.Is(err, errUnlucky) || !strings.Contains(err.Error(), "process pages[0] at offset 0: joinglobal-1 (stream/global_table_test.go:") {
@@ -243,7 +243,7 @@ func TestANullKeyFindsNoRow(t *testing.T) {
 		}
 		return &page
 	}, func(page string, user *string) string { return page + orNone(user) }).To(words)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	key := "7"
 	d.Input(named).Send(&key, "Ada", time.Unix(0, 0))
 	d.Input(named).SendRecords(testkit.Record[*string, string]{KeyNull: true, Value: "nobody"})

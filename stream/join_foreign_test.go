@@ -39,7 +39,7 @@ func ExampleTable_JoinForeignKey() {
 		func(b booking, h hotel) string { return b.Guest + " at " + h.Name },
 	).To(stays)
 
-	err := testkit.Run(t, func(d *testkit.Driver) {
+	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 		d.Input(hotels).Send(1, hotel{"Ritz"}, time.Unix(0, 0))
 		d.Input(bookings).Send("a", booking{"Ada", 1}, time.Unix(1, 0))
 		d.Input(bookings).Send("b", booking{"Bob", 1}, time.Unix(2, 0))
@@ -72,7 +72,7 @@ func ExampleTable_LeftJoinForeignKey() {
 		},
 	).To(stays)
 
-	err := testkit.Run(t, func(d *testkit.Driver) {
+	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 		d.Input(bookings).Send("a", booking{"Ada", 0}, time.Unix(1, 0))
 		d.Input(bookings).Send("a", booking{"Ada", 1}, time.Unix(2, 0))
 		d.Input(hotels).Send(1, hotel{"Ritz"}, time.Unix(3, 0))

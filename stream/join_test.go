@@ -84,7 +84,7 @@ func TestAStreamCanBeJoinedWithItself(t *testing.T) {
 	topology := stream.NewTopology()
 	in := topology.From(lines)
 	in.JoinInterval(in, join.Within(time.Second, 0), concat).To(words)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	for i, v := range []string{"a", "b", "c"} {
 		d.Input(lines).Send("k", v, time.Unix(int64(i), 0))
 	}
@@ -97,7 +97,7 @@ func TestBranchesOfAStreamCanBeJoined(t *testing.T) {
 	in := topology.From(lines)
 	upper := in.Map(strings.ToUpper)
 	in.Filter(func(v string) bool { return v != "a" }).JoinAsOf(upper, join.AsOf{}.Grace(time.Hour), concat).To(words)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	for i, v := range []string{"a", "b"} {
 		d.Input(lines).Send("k", v, time.Unix(int64(i), 0))
 	}

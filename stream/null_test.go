@@ -81,7 +81,7 @@ func TestNilOfAFunctionIsNull(t *testing.T) {
 		}
 		return *r.Value, nil
 	}).To(rows)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	for i, v := range []int64{1, 2, 2, 5, 3, 7} {
 		d.Input(in).Send("k", v, nullAt(int64(i)))
 	}
@@ -115,7 +115,7 @@ func TestStateThatIsSetToNullIsDeleted(t *testing.T) {
 		}
 		return had
 	}).To(fields)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	for i, v := range []int64{1, 0, 0, 2} {
 		d.Input(in).Send("k", v, nullAt(int64(i)))
 		d.Restart()
@@ -159,7 +159,7 @@ func checkNilRow[R any](t *testing.T, name string, some, none R) {
 		s.JoinLookup(lookup, query, func(v string, _ R) string { return v }).To(inner)
 		s.LeftJoinLookup(join.Buffered(lookup, time.Minute), query, matched).To(buffered)
 		s.LeftJoinLookup(join.WithDefault(lookup, some), query, func(_ string, r *R) bool { return r == nil || !reflect.DeepEqual(*r, some) }).To(defaults)
-		d := testkit.New(t, topology)
+		d := testkit.New(t, topology, testkit.Config{})
 		for _, v := range []string{"some", "none", "neither"} {
 			d.Input(in).Send(v, v, nullAt(0))
 		}
@@ -176,7 +176,7 @@ func TestANullIsNoDuplicateOfTheZeroValue(t *testing.T) {
 	raw := stream.NewTopic("in", codec.String(), codec.String())
 	topology := stream.NewTopology()
 	topology.From(in).Deduplicate("seen", time.Hour, func(v int64) int64 { return v }).To(out)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	for i, text := range []string{"null", "0", "7", "null", "0"} {
 		d.Input(raw).Send("k", text, time.UnixMilli(int64(i)))
 	}

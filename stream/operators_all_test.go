@@ -93,7 +93,7 @@ func TestOperatorsWithoutAFunctionPassRecordsOn(t *testing.T) {
 			} else {
 				stream.TableOf(s, "rows").Stream().To(out)
 			}
-			d := testkit.New(t, topology)
+			d := testkit.New(t, topology, testkit.Config{})
 			d.Input(in).SendRecords(records...)
 			if declare == nil {
 				records = slices.Delete(records, 2, 3)

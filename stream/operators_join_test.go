@@ -132,7 +132,7 @@ func TestJoinsKeepWhatTheyDoNotChange(t *testing.T) {
 			p := &probe{}
 			topology := stream.NewTopology()
 			o.declare(topology.From(in), topology.From(levels), p).To(out)
-			d := testkit.New(t, topology)
+			d := testkit.New(t, topology, testkit.Config{})
 			d.Input(levels).SendRecords(record{KeyNull: true, Value: "null key", Time: at(1)}, record{Key: "k", Value: "r", Time: at(2)})
 			d.Input(in).SendRecords(
 				record{KeyNull: true, Value: "null key", Time: at(3)},
@@ -185,7 +185,7 @@ func TestAFailureOfAJoinEndsTheApplication(t *testing.T) {
 			t.Run(fmt.Sprint(o.name, "/", how), func(t *testing.T) {
 				topology := stream.NewTopology()
 				o.declare(topology.From(in), topology.From(levels), p).To(out)
-				d := testkit.New(t, topology)
+				d := testkit.New(t, topology, testkit.Config{})
 				d.Input(levels).Send("k", "r", at(1))
 				err := d.Input(in).TrySendRecords(record{Key: "k", Value: "good", Time: at(2)}, record{Key: "k", Value: "bad", Time: at(3)})
 				var failed *weir.ProcessingError

@@ -245,7 +245,7 @@ func TestOperatorsKeepWhatTheyDoNotChange(t *testing.T) {
 			p := &probe{}
 			topology := stream.NewTopology()
 			o.declare(topology.From(in), p).To(out)
-			d := testkit.New(t, topology)
+			d := testkit.New(t, topology, testkit.Config{})
 			d.Input(in).SendRecords(records...)
 			d.Output(out).Expect(o.effect.apply(records)...)
 
@@ -273,7 +273,7 @@ func TestRecordFunctionsSeeTheWholeRecord(t *testing.T) {
 			p := &probe{}
 			topology := stream.NewTopology()
 			o.declare(topology.From(in), p).To(out)
-			input := testkit.New(t, topology).Input(in)
+			input := testkit.New(t, topology, testkit.Config{}).Input(in)
 			input.Send("k", "first", at(1))
 
 			sent := record{Key: "k", ValueNull: true, Time: at(2), Headers: headers}
@@ -319,7 +319,7 @@ func TestFailureEndsTheApplicationAndCommitsNothing(t *testing.T) {
 			t.Run(o.name+"/"+how, func(t *testing.T) {
 				topology := stream.NewTopology()
 				o.declare(topology.From(in), p).To(out)
-				d := testkit.New(t, topology)
+				d := testkit.New(t, topology, testkit.Config{})
 				input := d.Input(in)
 
 				records := []record{{Key: "k", Value: "good"}, {Key: "k", Value: "bad"}, {Key: "k", Value: "never"}}
@@ -388,7 +388,7 @@ func TestProcessingErrorNamesTheLineThatDeclaredTheOperator(t *testing.T) {
 		Filter(func(string) bool { return true }).
 		Map(func(string) string { panic("no") }).
 		To(out)
-	err := testkit.New(t, topology).Input(in).TrySendRecords(record{Key: "k", Value: "v"})
+	err := testkit.New(t, topology, testkit.Config{}).Input(in).TrySendRecords(record{Key: "k", Value: "v"})
 	if want := fmt.Sprintf("process in[0] at offset 0: map-1 (stream/operators_test.go:%d): panic: no", line+3); err == nil || err.Error() != want {
 		t.Errorf("error %v\nwant  %v", err, want)
 	}

@@ -70,7 +70,7 @@ func TestD23Print(t *testing.T) {
 			c.options.To = &printed
 			topology := stream.NewTopology()
 			topology.From(sensors).Print(c.options).To(sensors2)
-			d := testkit.New(t, topology)
+			d := testkit.New(t, topology, testkit.Config{})
 			d.Input(sensors).SendRecords(records...)
 			if diff := cmp.Diff(c.want, printed.String()); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
@@ -86,7 +86,7 @@ func printed[V any](t *testing.T, topic stream.Topic[string, V], v V) string {
 	var out bytes.Buffer
 	topology := stream.NewTopology()
 	topology.From(topic).Print(stream.PrintOptions{OneLine: true, To: &out})
-	testkit.New(t, topology).Input(topic).Send("k", v, at(0))
+	testkit.New(t, topology, testkit.Config{}).Input(topic).Send("k", v, at(0))
 	return strings.TrimSuffix(out.String(), "\n")
 }
 
@@ -133,7 +133,7 @@ func TestLinesOfDifferentTasksAreKeptApart(t *testing.T) {
 	for range 2 {
 		topology := stream.NewTopology()
 		topology.From(in).Print(stream.PrintOptions{OneLine: true, To: &out})
-		d := testkit.New(t, topology)
+		d := testkit.New(t, topology, testkit.Config{})
 		tasks.Go(func() {
 			for i := range 200 {
 				d.Input(in).Send("k", fmt.Sprint(i), at(0))
@@ -151,7 +151,7 @@ func TestD24PrintTable(t *testing.T) {
 	var out bytes.Buffer
 	topology := stream.NewTopology()
 	topology.From(sensors).PrintTable(stream.TableOptions{Size: 2, Title: "Sensors", Timeout: time.Second, To: &out}).To(sensors2)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	input := d.Input(sensors)
 	expect := func(want string) {
 		t.Helper()
@@ -199,7 +199,7 @@ func TestD24ColumnsAndWidths(t *testing.T) {
 	topology.From(sensors).PrintTable(stream.TableOptions{
 		Size: 1, NoMetadata: true, Columns: []string{"b", "a", "none"}, Widths: map[string]int{"a": 5}, To: &out,
 	})
-	testkit.New(t, topology).Input(sensors).Send("k", object(`{"a":"long text","b":1,"c":2}`), at(0))
+	testkit.New(t, topology, testkit.Config{}).Input(sensors).Send("k", object(`{"a":"long text","b":1,"c":2}`), at(0))
 	want := `┌───┬───────┬──────┐
 │ b │ a     │ none │
 ├───┼───────┼──────┤
@@ -255,7 +255,7 @@ func ExampleStream_PrintTable() {
 
 // show feeds lines to a topology that writes no topic.
 func show(t *stream.Topology, in ...string) {
-	err := testkit.Run(t, func(d *testkit.Driver) {
+	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 		for i, line := range in {
 			d.Input(lines).Send("k", line, time.Unix(int64(i), 0))
 		}

@@ -85,7 +85,7 @@ var afterwards = map[string]func(*testkit.Driver){
 func TestTimersInEventTimeFireBeforeTheRecordThatTheyAreDueBy(t *testing.T) {
 	for name, after := range afterwards {
 		t.Run(name, func(t *testing.T) {
-			d := testkit.New(t, scripted("", new([]string)))
+			d := testkit.New(t, scripted("", new([]string)), testkit.Config{})
 			output := d.Output(out)
 			for _, step := range []struct {
 				key, value string
@@ -137,7 +137,7 @@ func TestTimersByTheClockFireWithoutRecordsAndAfterARestart(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			d := testkit.New(t, scripted("", new([]string)))
+			d := testkit.New(t, scripted("", new([]string)), testkit.Config{})
 			output := d.Output(out)
 			d.Input(in).Send("a", "set clock soon 1000", at(5))
 			d.Input(in).Send("b", "set clock late 100000", at(6))
@@ -186,7 +186,7 @@ func TestTimersInEventTimeFireWhenTheInputIsSilent(t *testing.T) {
 }
 
 func TestATimerThatFailsIsAProcessingErrorAndCanBeSkipped(t *testing.T) {
-	d := testkit.New(t, scripted("bad", new([]string)))
+	d := testkit.New(t, scripted("bad", new([]string)), testkit.Config{})
 	d.Input(in).Send("a", "set event bad 100", at(1))
 	err := d.Input(in).TrySendRecords(record{Key: "b", Value: "x", Time: at(100)})
 	if !errors.Is(err, errBad) || !strings.Contains(err.Error(), "process timers") {
@@ -223,7 +223,7 @@ func TestAProcessorThatCannotBeStartedEndsTheApplication(t *testing.T) {
 	} {
 		topology := stream.NewTopology()
 		topology.From(in).Process(store.None(), f).To(out)
-		err := testkit.Run(topology, func(*testkit.Driver) {})
+		err := testkit.Run(topology, testkit.Config{}, func(*testkit.Driver) {})
 		if err == nil || !strings.Contains(err.Error(), "start a processor") {
 			t.Errorf("%s: error %v", name, err)
 		}

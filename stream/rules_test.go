@@ -42,7 +42,7 @@ func trace[V any](t *testing.T, in stream.Topic[string, V], values []V, declare 
 	var noted []string
 	topology := stream.NewTopology()
 	declare(topology.From(in), func(v any) { noted = append(noted, fmt.Sprint(v)) })
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	for _, v := range values {
 		d.Input(in).Send("k", v, at(0))
 	}
@@ -197,7 +197,7 @@ func TestOperatorsOfOneStreamShareAStore(t *testing.T) {
 	topology := stream.NewTopology()
 	s := topology.From(nums)
 	s.MapState(cell, add).Map(func(int) int { return 100 }).MapState(cell, add).To(numsOut)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	d.Input(nums).Send("k", 1, at(0))
 	d.Input(nums).Send("other", 5, at(0))
 	d.Input(nums).Send("k", 2, at(0))
@@ -232,7 +232,7 @@ func TestWhatIsDeclaredRuns(t *testing.T) {
 	s.GroupBy("g", func(v int) int { return v }).MapKey(func(int) string { return "grouped" }).To(numsOut)
 	s.Peek(func(int) { after++ })
 	topology.From(in).Peek(func(string) { foreign++ })
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	d.Input(nums).Send("k", 7, at(0))
 	d.Output(numsOut).Expect(testkit.Record[string, int]{Key: "grouped", Value: 7, Time: at(0)})
 	if unused != 1 || after != 1 || foreign != 0 {
@@ -246,7 +246,7 @@ func TestOnlyDeclaredTopicsAreChosen(t *testing.T) {
 	topology.From(in).ToOneOf(func(_ context.Context, r textRecord) (stream.Topic[string, string], error) {
 		return topic(r.Value), nil
 	}, out)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	err := d.Input(in).TrySendRecords(record{Key: "k", Value: "out"}, record{Key: "k", Value: "elsewhere"})
 	if err == nil || !strings.Contains(err.Error(), "offset 1") || !strings.Contains(err.Error(), "elsewhere") {
 		t.Errorf("error %v", err)
@@ -263,7 +263,7 @@ func TestASinkOfSeveralStreams(t *testing.T) {
 	s := topology.From(nums)
 	s.Sink("as they come", &list)
 	s.MapKey(func(int) string { return "new" }).SetTimestamp(func(int) time.Time { return at(9) }).Sink("changed", &list)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	d.Input(nums).SendRecords(testkit.Record[string, int]{Key: "k", Value: 1, Time: at(5), Headers: []weir.Header{{Key: "h", Value: []byte("x")}}})
 	d.Checkpoint()
 	var got []string
@@ -311,7 +311,7 @@ func TestATimeToLiveSurvivesTheLossOfTheState(t *testing.T) {
 		}
 		return n
 	}).To(numsOut)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	d.Input(nums).Send("k", 1, at(1000))
 	d.Input(nums).Send("old", 1, at(1000))
 	d.Input(nums).Send("k", 2, at(1050))
@@ -333,7 +333,7 @@ func TestStateBelongsToTheKeyThatWasChanged(t *testing.T) {
 			c.Set(n + v)
 			return n + v
 		}).MapKey(func(int) string { return "" }).To(numsOut)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	for i := range 5 {
 		d.Input(nums).Send(fmt.Sprint("key ", i), i, at(0))
 	}
@@ -352,7 +352,7 @@ func TestHeadersAreCopiedForSetHeaders(t *testing.T) {
 		return append(r.Headers, weir.Header{Key: "added"}), nil
 	}).To(numsOut)
 	s.To(stream.NewTopic("same", codec.String(), codec.Int()))
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	headers := []weir.Header{{Key: "a", Value: []byte("1")}, {Key: "a", Value: []byte("2")}}
 	type numRecord = testkit.Record[string, int]
 	d.Input(nums).SendRecords(numRecord{Key: "k", Value: 1, Headers: headers}, numRecord{Key: "k", Value: 2, Headers: headers})
@@ -371,7 +371,7 @@ func TestATimeThatWasSetCountsForWhatFollows(t *testing.T) {
 	s := topology.From(nums)
 	s.SetTimestamp(func(v int) time.Time { return at(int64(v)) }).
 		Deduplicate("seen", 10*time.Millisecond, func(int) int { return 0 }).To(numsOut)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	for _, v := range []int{100, 109, 50, 110, 111} {
 		d.Input(nums).Send("k", v, at(0))
 	}
@@ -430,7 +430,7 @@ func TestGroupsCanBeGroupedAgain(t *testing.T) {
 func TestGroupByKeyKeepsTheRecordAsItIs(t *testing.T) {
 	topology := stream.NewTopology()
 	topology.From(in).GroupByKeyWith(stream.Repartition[string, string]{Name: "g", Partitions: 2}).To(out)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	records := []record{
 		{Value: "null key", KeyNull: true, Time: at(1), Headers: []weir.Header{{Key: "h"}}},
 		{Key: "k", ValueNull: true, Time: at(2)},

@@ -92,7 +92,7 @@ func TestWhatWasNotCheckpointedIsWrittenAgainAfterACrash(t *testing.T) {
 	o := &outside{}
 	topology := stream.NewTopology()
 	topology.From(in).Sink("table", o)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	d.Input(in).Send("a", "1", at(1))
 	d.Crash(testkit.KeepState)
 	d.Checkpoint()
@@ -144,7 +144,7 @@ func TestAStopDoesNotWaitForASinkThatTakesNoMore(t *testing.T) {
 	o := &outside{}
 	topology := stream.NewTopology()
 	topology.From(in).Sink("table", o)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	d.Input(in).Send("a", "1", at(1))
 	o.flush = &weir.RetryLaterError{}
 	d.Restart()
@@ -165,7 +165,7 @@ func TestARecordThatASinkDoesNotAcceptGoesToTheErrorPolicy(t *testing.T) {
 		t.Errorf("%d records skipped", got)
 	}
 
-	d = testkit.New(t, topology)
+	d = testkit.New(t, topology, testkit.Config{})
 	err := d.Input(in).TrySendRecords(record{Key: "a", Value: "bad", Time: at(1)})
 	if err == nil || !strings.Contains(err.Error(), `in[0] at offset 0: external table (`) || !errors.Is(err, o.add) {
 		t.Errorf("got %v", err)

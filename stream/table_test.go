@@ -22,7 +22,7 @@ func ExampleStream_JoinTable() {
 	t := stream.NewTopology()
 	t.From(pages).JoinTable(t.Table(users), func(page, user string) string { return user + " opens " + page }).To(words)
 
-	err := testkit.Run(t, func(d *testkit.Driver) {
+	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 		d.Input(pages).Send("7", "/early", time.Unix(0, 0))
 		d.Input(users).Send("7", "Ada", time.Unix(1, 0))
 		d.Input(pages).Send("7", "/home", time.Unix(2, 0))
@@ -47,7 +47,7 @@ func ExampleTable_LeftJoin() {
 		return user + " in " + *city
 	}).To(words)
 
-	err := testkit.Run(t, func(d *testkit.Driver) {
+	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 		d.Input(users).Send("7", "Ada", time.Unix(0, 0))
 		d.Input(cities).Send("7", "London", time.Unix(1, 0))
 		d.Input(cities).SendRecords(testkit.Record[string, string]{Key: "7", ValueNull: true, Time: time.Unix(2, 0)})
@@ -75,7 +75,7 @@ func TestRowsSurviveRestarts(t *testing.T) {
 		}
 		return click + " " + *user
 	}).To(words)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	d.Input(pages).SendRecords(testkit.Record[string, string]{KeyNull: true, Value: "x"})
 	at := func(i int64) time.Time { return time.Unix(i, 0) }
 	d.Input(users).SendRecords(

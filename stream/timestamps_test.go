@@ -69,7 +69,7 @@ func ExampleTopic_WithTimestamps() {
 			return r.Time().UTC().Format(time.DateTime), nil
 		}).
 		To(words)
-	err := testkit.Run(t, func(d *testkit.Driver) {
+	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 		d.Input(readings).Send("attic", Reading{31.5, time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)}, time.Now())
 		fmt.Println(d.Output(words).Values())
 	})

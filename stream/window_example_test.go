@@ -23,7 +23,7 @@ var (
 func emitting(d window.Definition, emit func(stream.Aggregated[string, int, int]) stream.Stream[string, window.Result[int]], values ...int) {
 	t := stream.NewTopology()
 	emit(t.From(pageClicks).Window(d).Aggregate(total)).To(visits)
-	err := testkit.Run(t, func(d *testkit.Driver) {
+	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 		out := d.Output(visits)
 		for i, n := range values {
 			at := time.Unix(int64(20*i), 0).UTC()

@@ -37,7 +37,7 @@ func counting(from stream.Topic[string, string], d window.Definition) *stream.To
 
 func TestTheClockFollowsTheRecords(t *testing.T) {
 	tb := &logTB{TB: t}
-	d := testkit.New(tb, counting(texts, window.Tumbling(time.Hour)))
+	d := testkit.New(tb, counting(texts, window.Tumbling(time.Hour)), testkit.Config{})
 	now := time.Date(2031, 5, 6, 7, 8, 9, 0, time.UTC)
 	d.Input(texts).Send("k", "a", now)
 	d.Input(texts).Send("k", "b", now.Add(-time.Minute))
@@ -101,7 +101,7 @@ func TestAClockThatTheTestSetsStays(t *testing.T) {
 
 func TestTimesOfABrokenClockAreNotFollowed(t *testing.T) {
 	tb := &logTB{TB: t}
-	d := testkit.New(tb, counting(texts, window.Tumbling(time.Minute)))
+	d := testkit.New(tb, counting(texts, window.Tumbling(time.Minute)), testkit.Config{})
 	d.Input(texts).Send("k", "a", time.Date(2222, 1, 1, 0, 0, 0, 0, time.UTC))
 	if got := d.Now().Year(); got != 2026 {
 		t.Errorf("the clock is in %d", got)
@@ -155,7 +155,7 @@ func TestEachLateRecordIsInTheLogOfTheTest(t *testing.T) {
 			tb := &logTB{TB: t}
 			topology := stream.NewTopology()
 			tc.declare(topology)
-			d := testkit.New(tb, topology)
+			d := testkit.New(tb, topology, testkit.Config{})
 			tc.send(d)
 			var late int64
 			for _, task := range d.Tasks() {
@@ -181,7 +181,7 @@ func concat(l, r string) string { return l + r }
 func TestLateRecordsThatATestAsksForAreNotInItsLog(t *testing.T) {
 	tb := &logTB{TB: t}
 	asked := 0
-	d := testkit.New(tb, counting(texts, window.Tumbling(10*time.Millisecond).OnLate(func(window.Late) bool { asked++; return false })))
+	d := testkit.New(tb, counting(texts, window.Tumbling(10*time.Millisecond).OnLate(func(window.Late) bool { asked++; return false })), testkit.Config{})
 	d.Input(texts).Send("k", "a", time.UnixMilli(25))
 	d.Input(texts).Send("k", "b", time.UnixMilli(5))
 	if asked != 1 || tb.log.Len() > 0 {

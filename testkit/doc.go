@@ -1,7 +1,7 @@
 // Package testkit runs topologies in tests: the real engine, on a broker in memory, with a clock that moves when it is
 // told to. There is no goroutine, no port and no waiting.
 //
-//	d := testkit.New(t, Topology())
+//	d := testkit.New(t, Topology(), testkit.Config{})
 //	trades, alerts := d.Input(Trades), d.Output(Alerts)
 //
 //	trades.Send("ACME", Trade{Price: 101}, time.UnixMilli(0))

@@ -76,12 +76,9 @@ const (
 )
 
 // New starts a topology. A mistake in it fails the test. The application is stopped when the test ends.
-func New(tb testing.TB, topology *stream.Topology, config ...Config) *Driver {
+func New(tb testing.TB, topology *stream.Topology, config Config) *Driver {
 	tb.Helper()
-	d := &Driver{tb: tb, backends: map[string]state.Backend{}}
-	if len(config) > 0 {
-		d.config = config[0]
-	}
+	d := &Driver{tb: tb, config: config, backends: map[string]state.Backend{}}
 	if d.config.Partitions == 0 {
 		d.config.Partitions = 1
 	}

@@ -92,7 +92,7 @@ func TestStateSurvivesRestartAndCrash(t *testing.T) {
 }
 
 func TestCrashProcessesTheRecordsSinceTheLastCheckpointAgain(t *testing.T) {
-	d := testkit.New(t, shops())
+	d := testkit.New(t, shops(), testkit.Config{})
 	in, out := d.Input(sales), d.Output(totals)
 	in.Send("x", sale{"a", 3}, at(100))
 	d.Advance(time.Minute)

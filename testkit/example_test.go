@@ -18,7 +18,7 @@ func ExampleNew() {
 
 	// In a file that ends in _test.go:
 	_ = func(t *testing.T) {
-		d := testkit.New(t, topology)
+		d := testkit.New(t, topology, testkit.Config{})
 		d.Input(celsius).Send("oven", 100, time.UnixMilli(0))
 		d.Output(fahrenheit).ExpectValues(212)
 	}
@@ -30,7 +30,7 @@ func ExampleRun() {
 	topology := stream.NewTopology()
 	topology.From(words).Map(func(w string) int { return len(w) }).To(lengths)
 
-	err := testkit.Run(topology, func(d *testkit.Driver) {
+	err := testkit.Run(topology, testkit.Config{}, func(d *testkit.Driver) {
 		d.Input(words).Send("en", "weir", time.UnixMilli(0))
 		d.Input(words).Send("nl", "stuw", time.UnixMilli(1))
 		fmt.Println(d.Output(lengths).Values())

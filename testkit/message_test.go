@@ -47,7 +47,7 @@ func split() *stream.Topology {
 }
 
 func TestAMessageGivesARecordForEachOfItsValues(t *testing.T) {
-	d := testkit.New(t, split())
+	d := testkit.New(t, split(), testkit.Config{})
 	in, out := d.Input(messages), d.Output(single)
 	kept := []weir.Header{{Key: "trace", Value: []byte("1")}}
 	in.SendRecords(testkit.Record[string, string]{
@@ -64,7 +64,7 @@ func TestAMessageGivesARecordForEachOfItsValues(t *testing.T) {
 }
 
 func TestIgnoredMessagesAreCountedAndPassedOver(t *testing.T) {
-	d := testkit.New(t, split())
+	d := testkit.New(t, split(), testkit.Config{})
 	in, out := d.Input(messages), d.Output(single)
 	in.Send("k", "a\nping", at(1))
 	in.Send("k", "b", at(2))
@@ -84,7 +84,7 @@ func TestNothingOfABrokenMessageIsProcessed(t *testing.T) {
 }
 
 func TestADecodeErrorNamesTopicPartitionOffsetFieldAndReason(t *testing.T) {
-	d := testkit.New(t, split())
+	d := testkit.New(t, split(), testkit.Config{})
 	err := d.Input(messages).TrySendBytes([]byte("k"), []byte("broken"), at(1))
 	for _, want := range []string{"messages[0] at offset 0", "decode value", "as string", "line is broken"} {
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -12,11 +12,11 @@ import (
 
 // Run starts a topology as New does, calls f with it, and stops it. It needs no test: examples and small programs
 // call it. It returns the error that would have failed a test. The Driver of f ends with f.
-func Run(topology *stream.Topology, f func(*Driver), config ...Config) error {
+func Run(topology *stream.Topology, config Config, f func(*Driver)) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	tb := &runTB{ctx: ctx}
-	tb.do(func() { f(New(tb, topology, config...)) })
+	tb.do(func() { f(New(tb, topology, config)) })
 	for len(tb.cleanups) > 0 {
 		last := tb.cleanups[len(tb.cleanups)-1]
 		tb.cleanups = tb.cleanups[:len(tb.cleanups)-1]

@@ -29,7 +29,7 @@ func sides() (left, right stream.Topic[string, string], out stream.Topic[string,
 
 func TestRecordsOfSeveralTopicsAreWrittenTogether(t *testing.T) {
 	left, right, out, topology := sides()
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	at := time.UnixMilli(1000)
 	d.Together(func() { // of equal times the right side comes first
 		d.Input(left).Send("k", "a", at)
@@ -51,7 +51,7 @@ func TestTogetherReturnsTheErrorThatEndsTheApplication(t *testing.T) {
 		}
 		return r.Value, nil
 	}).To(out)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	err := d.TryTogether(func() {
 		for _, v := range []string{"a", "bad", "b"} {
 			if err := d.Input(in).TrySendRecords(testkit.Record[string, string]{Key: "k", Value: v, Time: time.UnixMilli(0)}); err != nil {

@@ -3,6 +3,8 @@ package window
 import (
 	"fmt"
 	"time"
+
+	"github.com/weirstreams/weir"
 )
 
 // Kind is a kind of windows.
@@ -39,21 +41,18 @@ type Definition struct {
 	onLate      func(Late) bool
 }
 
-// DefaultMaxFutureSkew is how far a record's time may be ahead of the clock of the machine. See MaxFutureSkew.
-const DefaultMaxFutureSkew = time.Hour
-
 // Tumbling defines windows of equal size that follow each other without gaps. They are aligned to the Unix epoch: a
 // window of one hour begins at the full hour, UTC. The start of a window belongs to it, its end does not.
 //
 // The size must be a positive, whole number of milliseconds; Topology.Validate reports anything else.
 func Tumbling(size time.Duration) Definition {
-	return Definition{kind: KindTumbling, size: size, step: size, skew: DefaultMaxFutureSkew}
+	return Definition{kind: KindTumbling, size: size, step: size, skew: weir.DefaultMaxFutureSkew}
 }
 
 // Hopping defines windows of equal size that begin a step apart, aligned to the Unix epoch. They overlap: the
 // step must be smaller than the size, and need not divide it. No window begins before the epoch.
 func Hopping(size, step time.Duration) Definition {
-	return Definition{kind: KindHopping, size: size, step: step, skew: DefaultMaxFutureSkew}
+	return Definition{kind: KindHopping, size: size, step: step, skew: weir.DefaultMaxFutureSkew}
 }
 
 // Sliding defines one window for each distinct time T of a key's records: that of the records from T-size to T, both
@@ -63,7 +62,7 @@ func Hopping(size, step time.Duration) Definition {
 // is closed, but others that contain it are not, is counted in those; it is late for its own. A result is computed from
 // one accumulator for each distinct time in the window.
 func Sliding(size time.Duration) Definition {
-	return Definition{kind: KindSliding, size: size, skew: DefaultMaxFutureSkew}
+	return Definition{kind: KindSliding, size: size, skew: weir.DefaultMaxFutureSkew}
 }
 
 // Session defines windows of activity: records of a key that follow each other by at most gap, in the order
@@ -75,7 +74,7 @@ func Sliding(size time.Duration) Definition {
 // can reach it: when stream time is after its last record by more than twice the gap and the grace period. So the order of
 // arrival of records that are not late does not matter.
 func Session(gap time.Duration) Definition {
-	return Definition{kind: KindSession, size: gap, skew: DefaultMaxFutureSkew}
+	return Definition{kind: KindSession, size: gap, skew: weir.DefaultMaxFutureSkew}
 }
 
 // TumblingCount defines windows of count records of a key, at least 2, in the order of processing. A result's start and end are the

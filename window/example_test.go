@@ -24,7 +24,7 @@ func aggregate[A, R any](d window.Definition, a window.Aggregator[Reading, A, R]
 	out := stream.NewTopic("out", codec.String(), codec.JSON[window.Result[R]]())
 	t := stream.NewTopology()
 	t.From(in).Window(d).Aggregate(a).Final().To(out)
-	err := testkit.Run(t, func(d *testkit.Driver) {
+	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 		for i, n := range readings {
 			d.Input(in).Send("boiler", Reading{n}, time.Unix(int64(10*i), 0))
 		}
@@ -162,7 +162,7 @@ func ExampleDefinition_OnLate() {
 	out := stream.NewTopic("out", codec.String(), codec.JSON[window.Result[int64]]())
 	t := stream.NewTopology()
 	t.From(in).Window(d).Aggregate(window.Count[int]()).Final().To(out)
-	err := testkit.Run(t, func(d *testkit.Driver) {
+	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 		d.Input(in).Send("k", 1, time.Unix(100, 0))
 		d.Input(in).Send("k", 2, time.Unix(50, 0))
 	})

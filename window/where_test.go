@@ -69,7 +69,7 @@ func TestSeveralAggregatesOfAFieldThatCanBeMissing(t *testing.T) {
 	} {
 		topology := stream.NewTopology()
 		topology.From(in).Window(c.d).Aggregate(ex11()).Final().To(out)
-		driver := testkit.New(t, topology)
+		driver := testkit.New(t, topology, testkit.Config{})
 		input, output := driver.Input(in), driver.Output(out)
 		var last testkit.Record[string, window.Result[multiple]]
 		for _, r := range []struct {
@@ -115,7 +115,7 @@ func TestWhereCanDoWhatItsAggregatorCan(t *testing.T) {
 	topology := stream.NewTopology()
 	topology.From(numbers).Window(window.TumblingCount(4)).
 		Aggregate(window.Where(func(n int) bool { return n%2 == 1 }, window.Collect[int]())).Final().To(lists)
-	driver := testkit.New(t, topology)
+	driver := testkit.New(t, topology, testkit.Config{})
 	for n := range 4 {
 		driver.Input(numbers).Send("k", n, time.UnixMilli(0))
 	}

@@ -24,7 +24,7 @@ func TestATopologyReadsAndWritesMessagesOfARegistry(t *testing.T) {
 		return &rootpb.Root{Name: r.GetName(), Id: r.GetId() + 1}
 	}).To(out)
 
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	at := time.UnixMilli(1000).UTC()
 	d.Input(in).Send("k", &rootpb.Root{Name: "a", Id: 1}, at)
 	d.Input(in).Send("k", &rootpb.Root{}, at)

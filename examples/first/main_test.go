@@ -12,7 +12,7 @@ import (
 )
 
 func TestWordsAreCounted(t *testing.T) {
-	d := testkit.New(t, topology())
+	d := testkit.New(t, topology(), testkit.Config{})
 	d.Input(lines).Send("", "to be or not to be", time.UnixMilli(0))
 	d.Output(counts).ExpectValues(1, 1, 1, 1, 2, 2)
 }

@@ -158,7 +158,7 @@ func TestTheExampleAgreesWithALoopOverItsFile(t *testing.T) {
 func TestFlightsWithoutOriginOrDateAreDropped(t *testing.T) {
 	topics := NewTopics("flights", 2)
 	var read, grouped int
-	d := testkit.New(t, Topology(topics, func(Flight) { read++ }, func(Flight) { grouped++ }))
+	d := testkit.New(t, Topology(topics, func(Flight) { read++ }, func(Flight) { grouped++ }), testkit.Config{})
 	at := time.Date(2001, 1, 1, 6, 0, 0, 0, time.UTC)
 	flight := func(minutes int, f Flight) testkit.Record[string, Flight] {
 		return testkit.Record[string, Flight]{Key: "CA", Value: f, Time: at.Add(time.Duration(minutes) * time.Minute)}

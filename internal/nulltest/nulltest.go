@@ -68,7 +68,7 @@ func nullsAreNotCounted[V any](t *testing.T, f format[V]) {
 	s.Aggregate("total", window.Count[V]()).To(totals)
 	calls := int64(0)
 	s.Reduce(store.NewCell[V]("last").WithCodec(f.codec), func(_, v V) V { calls++; return v }).Map(func(V) int64 { return calls }).To(reduced)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	send(t, d.Input(in), f.value, f.null, "nil", f.value)
 	d.Output(windows).ExpectValues(1, 1)
 	d.Output(totals).ExpectValues(1, 2)
@@ -86,7 +86,7 @@ func nullsDeleteRows[V any](t *testing.T, f format[V]) {
 	topology.From(stream.NewTopic("asked", codec.String(), codec.String())).
 		LeftJoinGlobal(global, func(key string) string { return key }, func(_ string, row *V) string { return fmt.Sprint(row != nil) }).To(stream.NewTopic("answers", codec.String(), codec.String()))
 	table.To(states)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	send(t, d.Input(stream.NewTopic("global", codec.String(), f.codec)), f.value, f.null)
 	send(t, d.Input(in), f.value, f.null, f.null)
 	var got []bool
@@ -112,7 +112,7 @@ func nullsEndMatches[V any](t *testing.T, f format[V]) {
 	out := stream.NewTopic("out", codec.String(), codec.Bool())
 	topology := stream.NewTopology()
 	topology.From(left).LeftJoinAsOf(topology.From(in), join.AsOf{}.Grace(time.Hour), func(_ string, right *V) bool { return right != nil }).To(out)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	send(t, d.Input(in), f.value)
 	send(t, d.Input(left), "before")
 	send(t, d.Input(in), f.value, f.null)
@@ -136,7 +136,7 @@ func nullsAreWrittenAsNull[V any](t *testing.T, f format[V]) {
 	s.Map(func(V) V { return written }).To(out)
 	same := stream.NewTopic("same", codec.String(), f.codec)
 	s.To(same)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	send(t, d.Input(in), f.null)
 	if r := d.Output(same).Read(); len(r) != 1 || !r[0].ValueNull {
 		t.Errorf("a null that passes through: %+v", r)
@@ -154,7 +154,7 @@ func nullKeysArePassedOver[V any](t *testing.T, f format[V]) {
 	in, out := stream.NewTopic("in", f.codec, codec.String()), stream.NewTopic("out", f.codec, codec.Int64())
 	topology := stream.NewTopology()
 	topology.From(in).Aggregate("total", window.Count[string]()).To(out)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	for _, key := range []string{f.value, f.null, f.value} {
 		if err := d.Input(in).TrySendBytes([]byte(key), []byte("v"), nullAt(0)); err != nil {
 			t.Fatal(err)
@@ -185,7 +185,7 @@ func nullsAreRecordsOfIntervals[V any](t *testing.T, f format[V]) {
 		func(_ context.Context, l, r *weir.Record[string, V]) (side, error) {
 			return side{describe(l), describe(r)}, nil
 		}).To(out)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	send(t, d.Input(left), f.null)
 	d.Restart() // the stores are read again
 	send(t, d.Input(right), f.value)
@@ -204,7 +204,7 @@ func nullsEndForeignMatches[V any](t *testing.T, f format[V]) {
 	topology := stream.NewTopology()
 	topology.Table(left).LeftJoinForeignKey("foreign", topology.Table(right), func(V) (string, bool) { return "k", true },
 		func(_ V, r *V) bool { return r != nil }).To(out)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	output := d.Output(out)
 	var got []string
 	read := func() {

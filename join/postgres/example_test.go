@@ -58,7 +58,7 @@ func ExampleFirst() {
 		},
 	).To(checked)
 
-	err = testkit.Run(t, func(d *testkit.Driver) {
+	err = testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 		d.Input(payments).Send("shop", Payment{Account: 1, Amount: 7}, time.Unix(0, 0))
 		d.Input(payments).Send("shop", Payment{Account: 2, Amount: 2}, time.Unix(1, 0))
 		d.Input(payments).Send("shop", Payment{Account: 3, Amount: 9}, time.Unix(2, 0)) // nobody's

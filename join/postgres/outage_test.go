@@ -174,7 +174,7 @@ func joinVisits(t *testing.T, lookup join.Lookup[int64, string]) *visits {
 		}
 		return fmt.Sprint(id, " is ", *name)
 	}).To(names)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	return &visits{driver: d, in: d.Input(ids), out: d.Output(names)}
 }
 

@@ -191,7 +191,7 @@ func TestAStreamIsJoinedWithATable(t *testing.T) {
 		func(id int64) int64 { return id },
 		func(id int64, p person) string { return fmt.Sprint(id, " is ", p.Name) },
 	).To(names)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	for i := range int64(4) {
 		d.Input(visits).Send("door", i, time.Unix(i, 0))
 	}

@@ -431,7 +431,7 @@ func ExampleFirst() {
 		func(id int64, p person) string { return fmt.Sprint(id, " is ", p.Name) },
 	).To(names)
 
-	err = testkit.Run(t, func(d *testkit.Driver) {
+	err = testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 		d.Input(visits).Send("door", 1, time.Unix(0, 0))
 		d.Input(visits).Send("door", 2, time.Unix(1, 0))
 		d.Input(visits).Send("door", 3, time.Unix(2, 0))

@@ -51,7 +51,7 @@ func Example() {
 			return Alarm{r.Value.Value, limit}, nil
 		}).Filter(func(a Alarm) bool { return a.Value > a.Limit }).To(alarms)
 
-		return testkit.Run(t, func(d *testkit.Driver) {
+		return testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 			d.Input(readings).Send("press", Reading{90}, time.Date(2026, 2, 28, 0, 0, 0, 0, time.UTC))
 			d.Input(readings).Send("press", Reading{90}, time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC))
 			d.Input(readings).Send("lathe", Reading{101}, time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC))

@@ -72,7 +72,7 @@ func TestAStreamWithConfigurations(t *testing.T) {
 	s.publish("limits", "dev1", 2, 103, `{"max":2}`)
 	s.publish("limits", "*", 1, 0, `{"max":9}`)
 	c := s.open(s.config())
-	d := testkit.New(t, judging(fields(t, c, JSON("max", "", "$.max").Default(-1))))
+	d := testkit.New(t, judging(fields(t, c, JSON("max", "", "$.max").Default(-1))), testkit.Config{})
 	in, out := d.Input(readings), d.Output(judged)
 	in.SendRecords(append(five(),
 		testkit.Record[string, int64]{Key: "dev2", Value: 5, Time: time.Unix(1, 0)},
@@ -103,7 +103,7 @@ func TestAStreamWithKeysOfBytes(t *testing.T) {
 	}, func(_ context.Context, r weir.Record[[]byte, int64], limits row.Row) (string, error) {
 		return fmt.Sprint(r.Value, " of ", limits), nil
 	}).To(judged)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	d.Input(readings).Send([]byte("gerät 1"), 7, time.Unix(1, 0))
 	d.Output(judged).ExpectValues(`7 of {"max":1}`)
 }
@@ -119,7 +119,7 @@ func TestAStreamWithContents(t *testing.T) {
 	}, func(_ context.Context, r weir.Record[string, int64], l limits) (string, error) {
 		return fmt.Sprint(r.Value, " of ", l.Max), nil
 	}).To(judged)
-	d := testkit.New(t, topology)
+	d := testkit.New(t, topology, testkit.Config{})
 	d.Input(readings).SendRecords(five()...)
 	d.Output(judged).ExpectValues("2 of 7", "3 of 7", "4 of 7")
 }
@@ -163,7 +163,7 @@ func TestAStreamThatFailsWithAServerThatHangs(t *testing.T) {
 	config.RequestTimeout = 300 * time.Millisecond
 	c := s.open(config)
 	s.hang()
-	d := testkit.New(t, judging(fields(t, c, JSON("max", "", "$.max"))))
+	d := testkit.New(t, judging(fields(t, c, JSON("max", "", "$.max"))), testkit.Config{})
 	err := d.Input(readings).TrySendRecords(five()...)
 	if !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "no answer within 300ms") || !strings.Contains(err.Error(), s.http.URL) {
 		t.Errorf("got %v", err)
@@ -178,7 +178,7 @@ func TestAStreamWithDefaultsWhileTheServerHangs(t *testing.T) {
 	config.RequestTimeout, config.Fallback = 300*time.Millisecond, FallbackDefault
 	c := s.open(config)
 	s.hang()
-	d := testkit.New(t, judging(fields(t, c, JSON("max", "", "$.max").Default(0))))
+	d := testkit.New(t, judging(fields(t, c, JSON("max", "", "$.max").Default(0))), testkit.Config{})
 	d.Input(readings).SendRecords(five()...)
 	d.Output(judged).ExpectValues(judgedFive(0)...)
 }

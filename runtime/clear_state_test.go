@@ -5,19 +5,22 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/runtime"
 )
 
 func TestClearedStateIsRestoredFromTheChangelogs(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	p := pipeline{input: k.Topic(t, "in", 2), output: k.Topic(t, "out", 1)}
 	config := k.config()
-	config.State.LockWait = 1
+	config.State.LockWait, config.Checkpoint.Interval = 1, 100*time.Millisecond
 	k.write(p.input, 0, numbers(0, 6)...)
 	k.write(p.input, 1, numbers(0, 3)...)
 	app := run(t, p.topology(), config)
@@ -76,6 +79,7 @@ func TestClearedStateIsRestoredFromTheChangelogs(t *testing.T) {
 }
 
 func TestClearingStateThatIsNotThereCreatesNothing(t *testing.T) {
+	t.Parallel()
 	p := pipeline{input: "in", output: "out"}
 	for _, config := range []runtime.Config{
 		{Connection: kafka.Connection{Brokers: []string{"localhost:1"}}, Group: "g", State: runtime.StateConfig{Dir: filepath.Join(t.TempDir(), "none")}},

@@ -6,12 +6,14 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/runtime"
 )
 
@@ -56,6 +58,7 @@ func (s *seenErrors) any() bool {
 }
 
 func TestErrorsOfReadingAreTold(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	if k.Real() {
 		t.Skip("kfake gives the errors")
@@ -82,6 +85,7 @@ func TestErrorsOfReadingAreTold(t *testing.T) {
 	})
 	k.write(p.input, 0, numbers(0, 4)...)
 	config := k.config()
+	config.Checkpoint.Interval = 100 * time.Millisecond
 	var read, written seenErrors
 	config.OnConsumerError = func(err runtime.ClientError) { read.add(err); panic("must not matter") }
 	config.OnProducerError = written.add
@@ -111,7 +115,9 @@ func TestErrorsOfReadingAreTold(t *testing.T) {
 }
 
 func TestErrorsOfWritingAreTold(t *testing.T) {
+	kafkatest.Parallel(t)
 	guarantees(t, func(t *testing.T, g runtime.Guarantee) {
+		kafkatest.Parallel(t)
 		k := newKafka(t)
 		if k.Real() {
 			t.Skip("kfake gives the errors")
@@ -135,7 +141,7 @@ func TestErrorsOfWritingAreTold(t *testing.T) {
 			return response, nil, code.Load() != 0 && concerned // a changelog may be in the same request
 		})
 		config := k.config()
-		config.Guarantee = g
+		config.Guarantee, config.Checkpoint.Interval = g, 100*time.Millisecond
 		var written seenErrors
 		config.OnProducerError = written.add
 		app := run(t, p.topology(), config)

@@ -41,6 +41,7 @@ func TestAnOutageOfTheRegistryDelaysRecordsAndLosesNone(t *testing.T) {
 	kafkatest.Parallel(t)
 	for _, guarantee := range []runtime.Guarantee{runtime.AtLeastOnce, runtime.ExactlyOnce} {
 		t.Run(fmt.Sprint(guarantee), func(t *testing.T) {
+			kafkatest.Parallel(t)
 			k := newKafka(t)
 			in, out := k.Topic(t, "in", 1), k.Topic(t, "out", 1)
 			fake := srfake.NewRegistry()
@@ -61,7 +62,7 @@ func TestAnOutageOfTheRegistryDelaysRecordsAndLosesNone(t *testing.T) {
 			t.Cleanup(server.Close)
 
 			config := k.config()
-			config.Guarantee = guarantee
+			config.Guarantee, config.Checkpoint.Interval = guarantee, 200*time.Millisecond
 			config.OnError = func(err *weir.ProcessingError) runtime.ErrorAction {
 				t.Errorf("the policy was asked about: %v", err)
 				return runtime.Skip

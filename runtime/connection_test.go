@@ -11,6 +11,7 @@ import (
 )
 
 func TestAnAppDoesNotPrintSecretsOfItsConnection(t *testing.T) {
+	t.Parallel()
 	app, err := runtime.New(pipeline{input: "in", output: "out"}.topology(), runtime.Config{
 		Group: "g",
 		Connection: kafka.Connection{
@@ -25,6 +26,7 @@ func TestAnAppDoesNotPrintSecretsOfItsConnection(t *testing.T) {
 }
 
 func TestNewSaysWhatIsWrongWithItsConnection(t *testing.T) {
+	t.Parallel()
 	_, err := runtime.New(pipeline{input: "in", output: "out"}.topology(), runtime.Config{
 		Group: "g", Connection: kafka.Connection{Brokers: []string{"localhost:9092"}, SecurityProtocol: "ssl", TLS: kafka.TLS{CALocation: "/no/ca"}},
 	})

@@ -4,16 +4,19 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/stream"
 )
 
 func TestTopicsThatAFunctionNamesAreCreatedOnTheCluster(t *testing.T) {
+	kafkatest.Parallel(t)
 	guarantees(t, func(t *testing.T, g runtime.Guarantee) {
 		t.Parallel()
 		k := newKafka(t)
@@ -28,7 +31,7 @@ func TestTopicsThatAFunctionNamesAreCreatedOnTheCluster(t *testing.T) {
 			return topology
 		}
 		config := k.config()
-		config.Guarantee = g
+		config.Guarantee, config.Checkpoint.Interval = g, 200*time.Millisecond
 		k.write(in, 0, raw("k", "a"), raw("k", "b"))
 		err := run(t, dynamic(), config).failure()
 		if err == nil || !strings.Contains(err.Error(), "produce to "+out+"-a: the topic does not exist") {

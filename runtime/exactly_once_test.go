@@ -159,6 +159,7 @@ func TestATransactionOfUnknownFateCountsOnce(t *testing.T) {
 
 // The cluster would end each transaction before its checkpoint is due.
 func TestATransactionTimeoutThatIsTooShortIsRefused(t *testing.T) {
+	t.Parallel()
 	p := pipeline{input: "in", output: "out"}
 	_, err := runtime.New(p.topology(), runtime.Config{
 		Connection: kafka.Connection{Brokers: []string{"localhost:9092"}}, Group: "g", Guarantee: runtime.ExactlyOnce,

@@ -139,6 +139,7 @@ func TestEachMemberHasAllOfAGlobalTableBeforeItBegins(t *testing.T) {
 func TestAGlobalTableIsReadAgainAfterARestart(t *testing.T) {
 	kafkatest.Parallel(t)
 	guarantees(t, func(t *testing.T, g runtime.Guarantee) {
+		kafkatest.Parallel(t)
 		k := newKafka(t)
 		c := k.newCatalogue(t, 1)
 		config := k.config()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/window"
@@ -16,8 +17,10 @@ import (
 // Windows behind windows close while no input comes, and count everything, in both guarantees. What tasks tell each other about
 // time is neither output nor input, and keeps nobody from stopping.
 func TestWindowsBehindWindowsCloseWithoutInput(t *testing.T) {
+	kafkatest.Parallel(t)
 	for _, guarantee := range []runtime.Guarantee{runtime.AtLeastOnce, runtime.ExactlyOnce} {
 		t.Run(fmt.Sprint(guarantee), func(t *testing.T) {
+			kafkatest.Parallel(t)
 			k := newKafka(t)
 			in, out := k.Topic(t, "in", 2), k.Topic(t, "out", 1)
 			begin := time.Now().Add(-3 * time.Hour).UnixMilli()

@@ -127,6 +127,7 @@ func TestLostInput(t *testing.T) {
 // The group is away for so long that the cluster forgets its offsets: the records do not count twice. In the second round the
 // local state is lost too.
 func TestForgottenOffsetsDoNotCountInputTwice(t *testing.T) {
+	kafkatest.Parallel(t)
 	guarantees(t, func(t *testing.T, g runtime.Guarantee) {
 		t.Parallel()
 		k := newKafka(t)
@@ -151,6 +152,7 @@ func TestForgottenOffsetsDoNotCountInputTwice(t *testing.T) {
 
 // A topic that is made anew while nobody looks, with as many records as the old one had, is another topic.
 func TestATopicMadeAnewIsLostInputAlsoIfItHasTheCommittedOffset(t *testing.T) {
+	kafkatest.Parallel(t)
 	guarantees(t, func(t *testing.T, g runtime.Guarantee) {
 		t.Parallel()
 		k := newKafka(t)
@@ -192,6 +194,7 @@ func TestATopicMadeAnewIsLostInputAlsoIfItHasTheCommittedOffset(t *testing.T) {
 
 // A topic is made anew while the application reads it, with more records than the old one had, and with fewer.
 func TestATopicMadeAnewUnderARunningApplicationIsLostInput(t *testing.T) {
+	kafkatest.Parallel(t)
 	guarantees(t, func(t *testing.T, g runtime.Guarantee) {
 		t.Parallel()
 		k := newKafka(t)

@@ -74,6 +74,7 @@ func TestProcessedRecordsOfRepartitionTopicsAreDeleted(t *testing.T) {
 
 // Records of a repartition topic that are older than the retention of the input stay until they are processed, and are deleted then.
 func TestOldRecordsOfRepartitionTopicsOutliveTheRetentionOfTheInput(t *testing.T) {
+	kafkatest.Parallel(t)
 	guarantees(t, func(t *testing.T, g runtime.Guarantee) {
 		t.Parallel()
 		k := newKafka(t)

@@ -16,6 +16,7 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
@@ -48,6 +49,7 @@ func grouped(in, out string) *stream.Topology {
 
 // What an input takes passes through repartition topics and changelogs as well: times far ahead of the clock, and large records.
 func TestInternalTopicsTakeWhatTheInputTakes(t *testing.T) {
+	kafkatest.Parallel(t)
 	guarantees(t, func(t *testing.T, g runtime.Guarantee) {
 		t.Parallel()
 		k := newKafka(t)
@@ -87,6 +89,7 @@ func TestInternalTopicsTakeWhatTheInputTakes(t *testing.T) {
 
 // The cluster has the last word on a record, and its refusal is an error of the input record, in both guarantees.
 func TestWhatTheClusterRefusesIsAnErrorOfItsInputRecord(t *testing.T) {
+	kafkatest.Parallel(t)
 	incompressible := make([]byte, 5000)
 	_, _ = rand.Read(incompressible)
 	for _, c := range []struct {
@@ -123,6 +126,7 @@ func TestWhatTheClusterRefusesIsAnErrorOfItsInputRecord(t *testing.T) {
 				k.write(in, 0, records...)
 				config := k.config()
 				config.Guarantee, config.Topics.Compression, config.Checkpoint.Records = g, c.compression, 100
+				config.Checkpoint.Interval = 200 * time.Millisecond
 				var mu sync.Mutex
 				failed := map[int64]int{}
 				config.OnError = func(err *weir.ProcessingError) runtime.ErrorAction {
@@ -160,6 +164,7 @@ func TestWhatTheClusterRefusesIsAnErrorOfItsInputRecord(t *testing.T) {
 
 // A topic that is deleted under a running application is in its status within seconds, and in the log.
 func TestAnOutputTopicThatIsDeletedIsSaidAtOnce(t *testing.T) {
+	kafkatest.Parallel(t)
 	guarantees(t, func(t *testing.T, g runtime.Guarantee) {
 		t.Parallel()
 		k := newKafka(t)

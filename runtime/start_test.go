@@ -27,6 +27,7 @@ import (
 )
 
 func TestAllThatIsWrongWithAConfigurationIsSaidAtOnce(t *testing.T) {
+	t.Parallel()
 	p := pipeline{input: "in", output: "out"}
 	_, err := runtime.New(p.topology(), runtime.Config{
 		Connection:      kafka.Connection{Brokers: []string{"localhost:9092", "localhost"}},
@@ -76,6 +77,7 @@ func TestAllThatIsWrongWithAConfigurationIsSaidAtOnce(t *testing.T) {
 }
 
 func TestAnInvalidTopologyIsRefusedBeforeTheConfigurationIsLookedAt(t *testing.T) {
+	t.Parallel()
 	s := stream.NewTopology()
 	in := stream.NewTopic("in", codec.String(), codec.String())
 	s.From(in).To(stream.NewTopic[string, string]("out", nil, nil))
@@ -376,6 +378,7 @@ func TestAStateDirectoryThatCannotBeUsedIsAnErrorThatNamesIt(t *testing.T) {
 
 // Before, Run gave up after 10 seconds, whatever BrokerTimeout said.
 func TestBrokerTimeoutHoldsAtTheStart(t *testing.T) {
+	t.Parallel()
 	app, err := runtime.New(pipeline{input: "in", output: "out"}.topology(), runtime.Config{
 		Connection: kafka.Connection{Brokers: []string{"127.0.0.1:1"}}, Group: "g", BrokerTimeout: 300 * time.Millisecond, State: runtime.StateConfig{InMemory: true, Dir: t.TempDir()},
 		IgnoreSignals: true, Logger: logger(t),

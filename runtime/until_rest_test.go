@@ -6,6 +6,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/stream"
 )
@@ -13,6 +14,7 @@ import (
 // Exactly once, a task sees the records of the task before it only behind the checkpoint of that one. A run that ends when it
 // is idle makes the checkpoints, and reads on.
 func TestAnIdleRunHasReadItsOwnTopics(t *testing.T) {
+	kafkatest.Parallel(t)
 	key := func(v string) string { return "k" + v }
 	for name, declare := range map[string]func(*stream.Topology, stream.Stream[string, string], stream.Topic[string, string]) stream.Stream[string, string]{
 		"one repartition topic": func(_ *stream.Topology, s stream.Stream[string, string], _ stream.Topic[string, string]) stream.Stream[string, string] {
@@ -50,6 +52,7 @@ func TestAnIdleRunHasReadItsOwnTopics(t *testing.T) {
 
 // The limit of outputs is reached when they can be read. Here they are made behind the checkpoints of two other tasks.
 func TestOutputsCountWhenTheyCanBeRead(t *testing.T) {
+	kafkatest.Parallel(t)
 	guarantees(t, func(t *testing.T, g runtime.Guarantee) {
 		t.Parallel()
 		k := newKafka(t)
@@ -71,6 +74,7 @@ func TestOutputsCountWhenTheyCanBeRead(t *testing.T) {
 
 // A broker that answers slowly is not the end of the input.
 func TestARunIsNotIdleBeforeTheEndOfItsInput(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	if k.Real() {
 		t.Skip("holds back requests in kfake")

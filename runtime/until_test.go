@@ -132,6 +132,7 @@ func TestTheTimeOfAFunctionIsNotIdle(t *testing.T) {
 }
 
 func TestRunUntilRefusesNegativeConditions(t *testing.T) {
+	t.Parallel()
 	topology := stream.NewTopology()
 	topology.From(texts("in")).Peek(func(string) {})
 	a := app(t, topology, runtime.Config{Connection: kafka.Connection{Brokers: []string{"localhost:1"}}, Group: "g"})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/store"
@@ -60,6 +61,7 @@ func pairUp(l string, _ *string) string { return l }
 
 // Each upgrade goes on with the state, or is refused with names and a remedy, and goes on if it is accepted.
 func TestUpgrades(t *testing.T) {
+	kafkatest.Parallel(t)
 	const changelog = "changelog__GROUP--IN--"
 	minute := window.Tumbling(time.Minute)
 	for name, c := range map[string]struct {
@@ -208,6 +210,7 @@ func TestUpgrades(t *testing.T) {
 
 // A store that comes back finds what was left of it, which is not up to date.
 func TestAStoreThatComesBackIsRefused(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	in, out := k.Topic(t, "in", 1), k.Topic(t, "out", 1)
 	k.write(in, 0, numbers(0, 5)...)
@@ -239,6 +242,7 @@ func TestAStoreThatComesBackIsRefused(t *testing.T) {
 
 // A repartition topic may change when everything in it was read, and not before.
 func TestARepartitionTopicMayChangeWhenItWasRead(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	in, out := k.Topic(t, "in", 1), k.Topic(t, "out", 1)
 	k.write(in, 0, numbers(0, 5)...)
@@ -263,6 +267,7 @@ func TestARepartitionTopicMayChangeWhenItWasRead(t *testing.T) {
 
 // A number of partitions that a repartition topic cannot get any more is refused by the topic itself.
 func TestAnotherNumberOfPartitionsOfARepartitionTopicIsRefused(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	in, out := k.Topic(t, "in", 1), k.Topic(t, "out", 1)
 	version := func(partitions int32) error {
@@ -280,6 +285,7 @@ func TestAnotherNumberOfPartitionsOfARepartitionTopicIsRefused(t *testing.T) {
 
 // If the topic of the inventory is lost, the database still knows what its rows are.
 func TestTheDatabaseKnowsItsFormatsWithoutTheInventory(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	in, out := k.Topic(t, "in", 1), k.Topic(t, "out", 1)
 	k.write(in, 0, numbers(0, 5)...)
@@ -303,6 +309,7 @@ func TestTheDatabaseKnowsItsFormatsWithoutTheInventory(t *testing.T) {
 
 // Plan shows what an upgrade does, and changes nothing.
 func TestPlanShowsTheChangesOfAnUpgrade(t *testing.T) {
+	kafkatest.Parallel(t)
 	k := newKafka(t)
 	in, out := k.Topic(t, "in", 1), k.Topic(t, "out", 1)
 	version := func(d declaration) *runtime.App {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/longtest"
 	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
@@ -54,14 +55,15 @@ func (d *fileDisk) destroy(dir string) error { return vfs.Default.RemoveAll(d.di
 func (d *fileDisk) crash()                   {}
 func (d *fileDisk) lose()                    {}
 
-// State that changes in one burst of input, 100 MB of it, is checked in each time that CheckpointBytes have changed, and leaves memory
+// State that changes in one burst of input, much more than that, is checked in each time that CheckpointBytes have changed, and leaves memory
 // when it is at rest: a worker takes a small multiple of CheckpointBytes and CacheBytes.
 func TestLargeStatesTakeNoMoreMemoryThanConfigured(t *testing.T) {
 	const (
-		keys, size = 1000, 100_000
-		limit      = 1 << 20  // of CheckpointBytes and CacheBytes
-		allowed    = 16 << 20 // with the memtables of the database
+		size    = 100_000
+		limit   = 1 << 20  // of CheckpointBytes and CacheBytes
+		allowed = 16 << 20 // with the memtables of the database
 	)
+	keys := longtest.Cases(400, 1000)
 	inUse := func() int64 {
 		runtime.GC()
 		var m runtime.MemStats

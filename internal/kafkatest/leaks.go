@@ -27,7 +27,7 @@ func ManyAtOnce() {
 	if given {
 		return
 	}
-	if err := flag.Set("test.parallel", "6"); err != nil {
+	if err := flag.Set("test.parallel", "12"); err != nil {
 		panic(err) // the testing package has no such flag any more
 	}
 }

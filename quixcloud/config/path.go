@@ -52,7 +52,12 @@ func parsePath(text string) (path, error) {
 
 // find returns the matches of the path in content of a size in bytes.
 func (p path) find(content row.Value, size int) ([]row.Value, error) {
-	s := &search{root: content, left: workBase + workPerByte*size}
+	return p.findWithin(content, workBase+workPerByte*size)
+}
+
+// findWithin is find with a budget.
+func (p path) findWithin(content row.Value, work int) ([]row.Value, error) {
+	s := &search{root: content, left: work}
 	found := s.follow([]row.Value{content}, p.segments)
 	if s.left < 0 {
 		return nil, fmt.Errorf("%w: path %q: %w", ErrContent, p.text, errTooMuchWork)

@@ -282,7 +282,7 @@ func TestAnApplicationWithConfigurations(t *testing.T) {
 		if err := errors.Join(err, p.Flush(ctx), p.Close()); err != nil {
 			t.Fatal(err)
 		}
-		if err := app.RunUntil(ctx, runtime.Until{Idle: 2 * time.Second}); err != nil {
+		if err := app.RunUntil(ctx, runtime.Until{Idle: 500 * time.Millisecond}); err != nil {
 			t.Fatal(err)
 		}
 		if got := kept.Values(); !slices.Equal(got, want) || failed != skipped {

@@ -28,6 +28,10 @@ func runWith(bug mutants.Mutant, s *sim.Simulation, seed uint64) *sim.Report {
 			mutation.On = ""
 		}
 	})
+	defer func() {
+		sim.SetModelling(func(bool) {})
+		mutation.On = ""
+	}()
 	mutation.On = bug.Name
 	return s.Run(seed)
 }
@@ -38,7 +42,6 @@ func TestKeptSeedsFindTheirBugs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { mutation.On = "" }()
 	for _, k := range kept {
 		if k.bug == "" {
 			continue
@@ -58,7 +61,6 @@ func TestMutantsAreFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { mutation.On = "" }()
 	lines := []string{"| bug | seeds | what was found first |", "|---|---|---|"}
 	for _, bug := range bugs {
 		if *mutant != "" && bug.Name != *mutant {

@@ -1,0 +1,17 @@
+// Package sinktest checks that a sink keeps the promises of package sink: on its real target, through crashes.
+//
+//	func TestTheSinkKeepsItsPromises(t *testing.T) {
+//		sinktest.Run(t, sinktest.Target[*string, *string]{
+//			New:    func(tb testing.TB, place string) sink.Sink[*string, *string] { return rows.New(address, place) },
+//			Record: func(i sinktest.Item) (key, value *string) { return i.Pointers() },
+//			Read:   func(tb testing.TB, place string) []sinktest.Item { return selectAll(tb, address, place) },
+//		})
+//	}
+//
+// The kit plays the runtime: it makes processes that connect, add records, make checkpoints and die at every point between two calls, and
+// reads back what is visible. A plain sink ([sink.Sink]) must lose nothing, and may repeat records after a crash only. A sink in two
+// phases ([sink.TwoPhase]) must show each record of a committed checkpoint once, and nothing else.
+//
+// Optional fields of [Target] say what the target can do besides: refuse records, push back, fail. A case that needs a field which is
+// not set is skipped, and the log of the test says so.
+package sinktest

@@ -17,6 +17,9 @@ import (
 	"github.com/weirstreams/weir/internal/clock"
 	"github.com/weirstreams/weir/internal/console"
 	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/internal/engine/assignment"
+	"github.com/weirstreams/weir/internal/engine/globaltable"
+	"github.com/weirstreams/weir/internal/engine/provision"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/stream"
 )
@@ -32,7 +35,7 @@ type App struct {
 	// workers is set once, when they run.
 	workers atomic.Pointer[[]*worker]
 	// globals is set once, if there are global tables.
-	globals atomic.Pointer[engine.Globals]
+	globals atomic.Pointer[globaltable.Tables]
 	// idleLimit is how long no record may come, or 0; outputs is nil if any number of them is fine. RunUntil sets both.
 	idleLimit time.Duration
 	outputs   *engine.OutputLimit
@@ -96,8 +99,8 @@ func (a *App) open(ctx context.Context) (broker.Cluster, error) {
 	return cluster, err
 }
 
-func (a *App) topicOptions() engine.TopicOptions {
-	return engine.TopicOptions{
+func (a *App) topicOptions() provision.Options {
+	return provision.Options{
 		Create: a.config.Topics.Create, Replication: a.config.Topics.Replication, MaxRecordBytes: a.config.Topics.MaxRecordBytes,
 		Logger: a.config.Logger,
 	}
@@ -119,7 +122,7 @@ func (a *App) run(ctx context.Context) (err error) {
 	options.Patience = topicPatience
 	upgrade := &upgrade{app: a, cluster: patientCluster{cluster}}
 	options.Review, options.Approved = upgrade.review, upgrade.approved
-	topics, err := engine.PrepareTopics(starting, patientCluster{cluster}, a.plan, options)
+	topics, err := provision.Prepare(starting, patientCluster{cluster}, a.plan, options)
 	if err != nil {
 		return err
 	}
@@ -257,7 +260,7 @@ func (a *App) supervise(
 	tick := time.NewTicker(progressInterval)
 	defer tick.Stop()
 	progress := newProgress(a.config.Logger)
-	assignment := engine.NewAssignment(a.plan, len(workers), func(jobs map[int]func(*engine.Worker) error) error {
+	assignment := assignment.New(a.plan, len(workers), func(jobs map[int]func(*engine.Worker) error) error {
 		return each(workers, jobs)
 	})
 	for ctx.Err() == nil {
@@ -349,7 +352,7 @@ func (a *App) checkReachable(cluster broker.Cluster) error {
 
 // startWorkers starts the workers. Those that it returns have to be stopped even if there is an error.
 func (a *App) startWorkers(
-	work context.Context, cluster broker.Cluster, group broker.Group, state *databases, tables *globals, topics *engine.Topics, purger *purger,
+	work context.Context, cluster broker.Cluster, group broker.Group, state *databases, tables *globals, topics *provision.Topics, purger *purger,
 	upgrade *upgrade,
 ) ([]*worker, error) {
 	config := engine.Config{

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/internal/engine/provision"
 	"github.com/weirstreams/weir/kafka"
 )
 
@@ -25,7 +25,7 @@ func (a *App) Producer(ctx context.Context, options kafka.ProducerOptions) (*kaf
 	if err != nil {
 		return nil, err
 	}
-	_, err = engine.PrepareTopics(ctx, cluster, a.plan, a.topicOptions())
+	_, err = provision.Prepare(ctx, cluster, a.plan, a.topicOptions())
 	if err := errors.Join(err, cluster.Close()); err != nil {
 		return nil, err
 	}

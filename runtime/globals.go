@@ -9,11 +9,12 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/clock"
 	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/internal/engine/globaltable"
 )
 
 // globals is the goroutine that reads global tables. nil is one of an App that has none.
 type globals struct {
-	engine *engine.Globals
+	engine *globaltable.Tables
 	cancel context.CancelFunc
 	loaded chan struct{} // closed when the tables are loaded
 	done   chan struct{} // closed when the goroutine has ended
@@ -31,7 +32,7 @@ func (a *App) startGlobals(ctx context.Context, cluster broker.Cluster, partitio
 		return nil, err
 	}
 	config := engine.Config{OnError: a.onError, Clock: clock.System, Logger: a.config.Logger}
-	e := engine.NewGlobals(config, a.plan, patientCluster{cluster}, fetcher, partitions)
+	e := globaltable.New(config.ForGlobals(), a.plan, patientCluster{cluster}, fetcher, partitions)
 	if err := e.Begin(ctx); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
@@ -81,7 +82,7 @@ func (g *globals) await(ctx context.Context, progress func()) error {
 }
 
 // tables returns the tables for the engine.
-func (g *globals) tables() *engine.Globals {
+func (g *globals) tables() *globaltable.Tables {
 	if g == nil {
 		return nil
 	}

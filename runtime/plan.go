@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/internal/engine/provision"
 	"github.com/weirstreams/weir/stream"
 )
 
@@ -53,7 +53,7 @@ func (a *App) Plan(ctx context.Context) (plan *TopicPlan, err error) {
 	defer a.close("the connection to the cluster", &err, cluster.Close)
 	upgrade, options := &upgrade{app: a, cluster: cluster}, a.topicOptions()
 	options.Review = upgrade.review
-	topics, err := engine.PlanTopics(ctx, cluster, a.plan, options)
+	topics, err := provision.DryRun(ctx, cluster, a.plan, options)
 	if err != nil {
 		return nil, err
 	}

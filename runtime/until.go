@@ -8,6 +8,7 @@ import (
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/internal/engine/offsets"
 )
 
 // Until says when RunUntil stops. If both conditions are set, the first that holds ends the run.
@@ -99,7 +100,7 @@ func (a *App) everythingRead(ctx, work context.Context, cluster broker.Cluster, 
 		}
 		maps.Copy(next, p.Next)
 	}
-	unread, found, err := engine.Unread(ctx, cluster, a.plan, next)
+	unread, found, err := offsets.Unread(ctx, cluster, a.plan, next)
 	switch {
 	case err != nil:
 		a.config.Logger.Debug("cannot tell whether everything was read", "error", err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/internal/engine/inventory"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/stream"
 )
@@ -55,7 +56,7 @@ func (a *App) topicName(topic string) string {
 func (u *upgrade) review(ctx context.Context, exists func(topic string) bool) (problems []string, err error) {
 	a := u.app
 	u.known, u.same, u.changes, u.accepted = false, false, nil, nil // as the topics may be looked at twice
-	text, err := engine.ReadInventory(ctx, u.cluster, a.inventoryTopic())
+	text, err := inventory.Read(ctx, u.cluster, a.inventoryTopic())
 	if err != nil || text == nil {
 		return nil, err
 	}
@@ -212,7 +213,7 @@ func (u *upgrade) approved(ctx context.Context, replication int16) error {
 	if err != nil {
 		return err
 	}
-	if err := engine.WriteInventory(ctx, u.cluster, a.inventoryTopic(), replication, text, time.Now()); err != nil {
+	if err := inventory.Write(ctx, u.cluster, a.inventoryTopic(), replication, text, time.Now()); err != nil {
 		return fmt.Errorf("keep the inventory of the group: %w", err)
 	}
 	return nil

@@ -15,6 +15,9 @@ import (
 	"github.com/weirstreams/weir/internal/clock"
 	"github.com/weirstreams/weir/internal/console"
 	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/internal/engine/assignment"
+	"github.com/weirstreams/weir/internal/engine/globaltable"
+	"github.com/weirstreams/weir/internal/engine/provision"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/operator"
@@ -54,14 +57,14 @@ type Driver struct {
 	plan       *graph.Plan
 	clock      *clock.Virtual
 	broker     *simbroker.Broker
-	topics     *engine.Topics
+	topics     *provision.Topics
 	partitions map[string]int32 // of topics
 	backends   map[string]state.Backend
 
 	group      broker.Group
-	globals    *engine.Globals
+	globals    *globaltable.Tables
 	workers    []*engine.Worker
-	assignment *engine.Assignment
+	assignment *assignment.Assignment
 	closeSinks func(context.Context) []error
 	failed     error
 	together   bool // whether records are only written
@@ -102,7 +105,7 @@ func New(tb testing.TB, topology *stream.Topology, config Config) *Driver {
 	d.broker.DeliverOnSend = true
 	d.createTopics()
 	var err error
-	d.topics, err = engine.PrepareTopics(tb.Context(), d.broker, d.plan, engine.TopicOptions{Logger: slog.New(slog.DiscardHandler)})
+	d.topics, err = provision.Prepare(tb.Context(), d.broker, d.plan, provision.Options{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -201,7 +204,7 @@ func (d *Driver) start() {
 		}
 		d.workers[i] = engine.NewWorker(config, d.plan, c, d.topics)
 	}
-	d.assignment = engine.NewAssignment(d.plan, len(d.workers), func(jobs map[int]func(*engine.Worker) error) error {
+	d.assignment = assignment.New(d.plan, len(d.workers), func(jobs map[int]func(*engine.Worker) error) error {
 		for i, w := range d.workers { // in order, to be deterministic
 			if job := jobs[i]; job != nil {
 				if err := job(w); err != nil {
@@ -227,7 +230,7 @@ func (d *Driver) startGlobals(config *engine.Config) {
 	if err != nil {
 		d.tb.Fatal(err)
 	}
-	d.globals = engine.NewGlobals(*config, d.plan, d.broker, fetcher, d.partitions)
+	d.globals = globaltable.New(config.ForGlobals(), d.plan, d.broker, fetcher, d.partitions)
 	config.Globals = d.globals
 	if err := d.globals.Begin(context.Background()); err != nil {
 		d.tb.Fatal(err)

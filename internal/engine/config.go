@@ -7,6 +7,7 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/clock"
+	"github.com/weirstreams/weir/internal/engine/globaltable"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/operator"
@@ -95,7 +96,7 @@ type Config struct {
 	// OnMerge, if not nil, is told of the records that a task with several inputs has processed.
 	OnMerge func(broker.TopicPartition, []broker.Record)
 	// Globals are the global tables, loaded; nil if the plan has none.
-	Globals *Globals
+	Globals *globaltable.Tables
 	// CodecTimeout is how long a record waits for a system that its codec cannot reach; 0 means not at all, less than 0 for ever.
 	CodecTimeout time.Duration
 	// OnReformat is asked when the rows of a store on disk were written in another format than the topology declares. nil
@@ -139,4 +140,9 @@ func (c *Config) decide(err *weir.ProcessingError) Action {
 		c.Logger.Error("record skipped", "error", err)
 	}
 	return action
+}
+
+// ForGlobals returns the settings of the global tables.
+func (c *Config) ForGlobals() globaltable.Config {
+	return globaltable.Config{Clock: c.Clock, Logger: c.Logger, Skip: func(err *weir.ProcessingError) bool { return c.decide(err) == Skip }}
 }

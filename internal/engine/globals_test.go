@@ -17,13 +17,14 @@ import (
 	"github.com/weirstreams/weir/internal/broker/simbroker"
 	"github.com/weirstreams/weir/internal/clock"
 	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/internal/engine/globaltable"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/stream"
 )
 
 // globalsTest is a global table of numbers by name, and its topic "rows".
 type globalsTest struct {
-	*engine.Globals
+	*globaltable.Tables
 	t      *testing.T
 	clock  *clock.Virtual
 	broker *simbroker.Broker
@@ -72,7 +73,7 @@ func (g *globalsTest) begin(partitions int32) {
 		Logger: slog.New(slog.NewTextHandler(&g.log, nil)),
 	}
 	g.plan = graph.NewPlan(topology.Graph(), groupName)
-	g.Globals = engine.NewGlobals(config, g.plan, g.broker, fetcher, map[string]int32{"rows": partitions})
+	g.Tables = globaltable.New(config.ForGlobals(), g.plan, g.broker, fetcher, map[string]int32{"rows": partitions})
 	g.t.Cleanup(func() { g.Close() })
 	if err := g.Begin(g.t.Context()); err != nil {
 		g.t.Fatal(err)

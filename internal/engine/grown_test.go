@@ -10,7 +10,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/internal/engine/provision"
 	"github.com/weirstreams/weir/stream"
 )
 
@@ -62,7 +62,7 @@ func TestPartitionsThatWereAddedToTheInputOfStateAreRefusedAtTheStart(t *testing
 	if err := c.broker.AddPartitions(orders.Name(), 5); err != nil {
 		t.Fatal(err)
 	}
-	_, err := engine.PrepareTopics(t.Context(), c.broker, c.plan, engine.TopicOptions{Logger: c.config.Logger})
+	_, err := provision.Prepare(t.Context(), c.broker, c.plan, provision.Options{Logger: c.config.Logger})
 	if err == nil {
 		t.Fatal("the topics are accepted")
 	}

@@ -21,6 +21,8 @@ import (
 	"github.com/weirstreams/weir/internal/broker/simbroker"
 	"github.com/weirstreams/weir/internal/clock"
 	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/internal/engine/assignment"
+	"github.com/weirstreams/weir/internal/engine/provision"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/murmur2"
 	"github.com/weirstreams/weir/internal/state"
@@ -100,7 +102,7 @@ type cluster struct {
 	clock      *clock.Virtual
 	broker     *simbroker.Broker
 	plan       *graph.Plan
-	topics     *engine.Topics
+	topics     *provision.Topics
 	partitions map[string]int32 // of topics
 	config     engine.Config
 	workers    int
@@ -147,7 +149,7 @@ func newCluster(t testing.TB, topology *stream.Topology, partitions int32, edit 
 		}
 	}
 	var err error
-	c.topics, err = engine.PrepareTopics(context.Background(), c.broker, c.plan, engine.TopicOptions{Logger: c.config.Logger})
+	c.topics, err = provision.Prepare(context.Background(), c.broker, c.plan, provision.Options{Logger: c.config.Logger})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +187,7 @@ type process struct {
 	cluster    *cluster
 	group      broker.Group
 	workers    []*engine.Worker
-	assignment *engine.Assignment
+	assignment *assignment.Assignment
 	disk       disk
 	// dead is set when a call has failed: nothing that the process does reaches the cluster any more.
 	dead bool
@@ -308,7 +310,7 @@ func (c *cluster) start(d disk, instance string) (p *process, err error) {
 			}
 			p.workers = append(p.workers, engine.NewWorker(config, c.plan, connections, c.topics))
 		}
-		p.assignment = engine.NewAssignment(c.plan, len(p.workers), func(jobs map[int]func(*engine.Worker) error) error {
+		p.assignment = assignment.New(c.plan, len(p.workers), func(jobs map[int]func(*engine.Worker) error) error {
 			for i, w := range p.workers {
 				if job := jobs[i]; job != nil {
 					if err := job(w); err != nil {

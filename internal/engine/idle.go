@@ -8,6 +8,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine/offsets"
 	"github.com/weirstreams/weir/operator"
 )
 
@@ -102,7 +103,7 @@ func (w *Worker) inputEnds(ctx context.Context, tasks []*task) (map[broker.Topic
 	if len(tps) == 0 {
 		return nil, nil
 	}
-	ends, err := offsetsOfExisting(ctx, w.cluster, broker.Latest, tps)
+	ends, err := offsets.OfExisting(ctx, w.cluster, broker.Latest, tps)
 	if errors.Is(err, weir.ErrUnavailable) {
 		return nil, nil // nobody knows whether the input is silent
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/internal/engine/provision"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
 )
@@ -78,7 +79,7 @@ func refusedCases() []refusedCase {
 		{
 			name: "a state that is larger than the changelog takes",
 			configure: func(c *cluster) error {
-				c.topics.Limits[shopsChangelog] = engine.TopicLimits{MaxMessageBytes: 1000, Internal: true}
+				c.topics.Limits[shopsChangelog] = provision.Limits{MaxMessageBytes: 1000, Internal: true}
 				return nil
 			},
 			bad:   longShop,
@@ -253,7 +254,7 @@ func TestARecordWithoutAKeyIsNotSentToACompactedTopic(t *testing.T) {
 	rc := refusedCases()[1]
 	var seen []int64
 	c := refusing(t, false, rc, &seen)
-	c.topics.Limits["totals"] = engine.TopicLimits{Compacted: true}
+	c.topics.Limits["totals"] = provision.Limits{Compacted: true}
 	var failed []string
 	c.config.OnError = func(err *weir.ProcessingError) engine.Action {
 		failed = append(failed, err.Error())

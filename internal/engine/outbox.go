@@ -8,6 +8,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine/provision"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/operator"
 )
@@ -17,7 +18,7 @@ type outbox struct {
 	producer broker.Producer
 	// context is that of the running step: Append may have to wait for the producer.
 	context context.Context
-	known   *Topics // of every topic that is written
+	known   *provision.Topics // of every topic that is written
 	// compressed says that the producer compresses: the cluster alone knows the size of a record then.
 	compressed bool
 	topics     map[string]*topicOutput
@@ -41,7 +42,7 @@ const (
 type topicOutput struct {
 	outbox  *outbox
 	topic   string
-	limits  TopicLimits
+	limits  provision.Limits
 	node    *graph.Node     // the first whose function named the topic, nil if none did
 	largest int             // bytes of a batch of one record
 	buffers []*outputBuffer // by partition, nil until used
@@ -54,7 +55,7 @@ type outputBuffer struct {
 	bytes   int
 }
 
-func newOutbox(producer broker.Producer, topics *Topics, compressed bool) *outbox {
+func newOutbox(producer broker.Producer, topics *provision.Topics, compressed bool) *outbox {
 	return &outbox{producer: producer, known: topics, compressed: compressed, topics: map[string]*topicOutput{}, found: map[string]broker.TopicInfo{}}
 }
 
@@ -70,7 +71,7 @@ func (o *outbox) topic(name string) (*topicOutput, error) {
 		if !ok {
 			return nil, fmt.Errorf("topic %q: %w", name, weir.ErrUnknownTopic)
 		}
-		n, limits = info.Partitions, limitsOf(info)
+		n, limits = info.Partitions, provision.LimitsOf(info)
 	}
 	t := &topicOutput{outbox: o, topic: name, limits: limits, largest: broker.DefaultMaxRecordBytes, buffers: make([]*outputBuffer, n)}
 	if limit := t.limits.MaxMessageBytes; limit > 0 && !o.compressed {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine/offsets"
 	"github.com/weirstreams/weir/internal/state"
 )
 
@@ -140,13 +141,9 @@ func (w *Worker) sendClaims(ctx context.Context, t *task) error {
 
 // confirm asks the group whether this process owns a task, by repeating the committed offsets.
 func (w *Worker) confirm(ctx context.Context, t *task) error {
-	offsets := map[broker.TopicPartition]int64{}
+	repeated := map[broker.TopicPartition]int64{}
 	inputs := t.inputPartitions()
-	ends, err := w.cluster.Offsets(ctx, broker.End, inputs...)
-	if err != nil {
-		return err
-	}
-	earliest, err := w.cluster.Offsets(ctx, broker.Earliest, inputs...)
+	earliest, ends, err := offsets.Bounds(ctx, w.cluster, inputs...)
 	if err != nil {
 		return err
 	}
@@ -159,9 +156,9 @@ func (w *Worker) confirm(ctx context.Context, t *task) error {
 			}
 			t.positions[tp.Topic] = offset
 		}
-		offsets[tp] = offset
+		repeated[tp] = offset
 	}
-	err = w.group.Commit(ctx, offsets)
+	err = w.group.Commit(ctx, repeated)
 	if errors.Is(err, weir.ErrFenced) {
 		return w.forsake(err)
 	}

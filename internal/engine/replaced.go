@@ -10,6 +10,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine/offsets"
 )
 
 // explain adds the meaning of an error of the fetcher, and goes on after one that has a remedy.
@@ -62,11 +63,7 @@ func (w *Worker) explain(ctx context.Context, err error) error {
 // the offset there: one of the former topic would be taken for one of the new topic by the next start.
 func (w *Worker) topicReplaced(ctx context.Context, t *task, replaced *broker.TopicReplacedError) error {
 	tp := replaced.TopicPartition
-	earliest, err := w.cluster.Offsets(ctx, broker.Earliest, tp)
-	if err != nil {
-		return fmt.Errorf("task %s: %w", t.name, err)
-	}
-	ends, err := w.cluster.Offsets(ctx, broker.End, tp)
+	earliest, ends, err := offsets.Bounds(ctx, w.cluster, tp)
 	if err != nil {
 		return fmt.Errorf("task %s: %w", t.name, err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine/offsets"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/state"
 )
@@ -17,11 +18,7 @@ import (
 // to be committed first.
 func (w *Worker) start(ctx context.Context, t *task) error {
 	inputs := t.inputPartitions()
-	ends, err := w.cluster.Offsets(ctx, broker.End, inputs...)
-	if err != nil {
-		return fmt.Errorf("task %s: %w", t.name, err)
-	}
-	earliest, err := w.cluster.Offsets(ctx, broker.Earliest, inputs...)
+	earliest, ends, err := offsets.Bounds(ctx, w.cluster, inputs...)
 	if err != nil {
 		return fmt.Errorf("task %s: %w", t.name, err)
 	}

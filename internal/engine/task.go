@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"runtime/debug"
 	"slices"
 	"time"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine/guard"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/operator"
@@ -400,7 +400,7 @@ func (t *task) judge(err *weir.ProcessingError, onError func(*weir.ProcessingErr
 func (t *task) run(input operator.Input, records []broker.Record) (done int, failure *weir.ProcessingError) {
 	defer func() {
 		if p := recover(); p != nil {
-			failure = panicked(p, t.processingError)
+			failure = guard.Panicked(p, t.processingError)
 		}
 	}()
 	for done = range records {
@@ -423,24 +423,13 @@ func (t *task) run(input operator.Input, records []broker.Record) (done int, fai
 func (t *task) guard(f func() error) (failure *weir.ProcessingError) {
 	defer func() {
 		if p := recover(); p != nil {
-			failure = panicked(p, t.processingError)
+			failure = guard.Panicked(p, t.processingError)
 		}
 	}()
 	if err := f(); err != nil {
 		return t.processingError(err)
 	}
 	return nil
-}
-
-// panicked makes an error, by at, of the value of a panic. It is called where that is recovered from.
-func panicked(p any, at func(error) *weir.ProcessingError) *weir.ProcessingError {
-	err, ok := p.(error)
-	if !ok {
-		err = fmt.Errorf("%v", p)
-	}
-	failure := at(err)
-	failure.Stack = debug.Stack()
-	return failure
 }
 
 func (t *task) processingError(err error) *weir.ProcessingError {

@@ -16,6 +16,7 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
 	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/internal/engine/provision"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
@@ -183,7 +184,7 @@ func (c *cluster) replan(topology *stream.Topology) {
 	c.t.Helper()
 	c.plan = graph.NewPlan(topology.Graph(), groupName)
 	var err error
-	c.topics, err = engine.PrepareTopics(context.Background(), c.broker, c.plan, engine.TopicOptions{Logger: c.config.Logger})
+	c.topics, err = provision.Prepare(context.Background(), c.broker, c.plan, provision.Options{Logger: c.config.Logger})
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine/provision"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/state"
 )
@@ -105,7 +106,7 @@ type Connections struct {
 }
 
 // NewWorker returns a worker without tasks. topics are those of the plan.
-func NewWorker(config Config, plan *graph.Plan, c Connections, topics *Topics) *Worker {
+func NewWorker(config Config, plan *graph.Plan, c Connections, topics *provision.Topics) *Worker {
 	now := config.Clock.Now()
 	config.MaxBufferedRecords = cmp.Or(config.MaxBufferedRecords, defaultBufferedRecords)
 	config.MaxBufferedBytes = cmp.Or(config.MaxBufferedBytes, defaultBufferedBytes)

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/internal/engine/globaltable"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/operator"
 )
@@ -25,7 +25,7 @@ func (p *process) loadGlobals(r *routine) error {
 		return err
 	}
 	f := &fetcher{Fetcher: inner, world: w, slow: map[broker.TopicPartition]time.Time{}, paused: map[broker.TopicPartition]bool{}}
-	g := engine.NewGlobals(w.config.engine, w.plan, w.broker, f, w.partitions)
+	g := globaltable.New(w.config.engine.ForGlobals(), w.plan, w.broker, f, w.partitions)
 	if err := g.Begin(context.Background()); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/internal/engine/provision"
 	"github.com/weirstreams/weir/internal/graph"
 )
 
@@ -82,7 +83,7 @@ func (w *world) growTopic(topic string) {
 }
 
 // prepareTopics checks the topics as a process does at its start.
-func (p *process) prepareTopics() (*engine.Topics, error) {
+func (p *process) prepareTopics() (*provision.Topics, error) {
 	w := p.world
 	if !w.simulation.Grows {
 		return w.topics, nil

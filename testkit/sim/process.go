@@ -14,6 +14,8 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
 	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/internal/engine/assignment"
+	"github.com/weirstreams/weir/internal/engine/globaltable"
 	"github.com/weirstreams/weir/internal/state"
 )
 
@@ -37,9 +39,9 @@ type process struct {
 	group      broker.Group
 	routines   []*routine
 	workers    []*worker
-	assignment *engine.Assignment
+	assignment *assignment.Assignment
 	// globals are the global tables, if there are any, and reader reads them until readEnough is set.
-	globals    *engine.Globals
+	globals    *globaltable.Tables
 	reader     *routine
 	readEnough bool
 
@@ -174,7 +176,7 @@ func (p *process) connect() error {
 		}
 		p.startWorker(i, engine.NewWorker(config, w.plan, c, topics), f)
 	}
-	p.assignment = engine.NewAssignment(w.plan, len(p.workers), p.each)
+	p.assignment = assignment.New(w.plan, len(p.workers), p.each)
 	return nil
 }
 

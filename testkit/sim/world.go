@@ -14,6 +14,7 @@ import (
 	"github.com/weirstreams/weir/internal/broker/simbroker"
 	"github.com/weirstreams/weir/internal/clock"
 	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/internal/engine/provision"
 	"github.com/weirstreams/weir/internal/graph"
 )
 
@@ -41,7 +42,7 @@ type world struct {
 	calm bool
 	down bool
 
-	topics     *engine.Topics
+	topics     *provision.Topics
 	partitions map[string]int32 // of topics
 	// dynamic are the topics that functions of the topology have named.
 	dynamic []string
@@ -258,8 +259,8 @@ func (w *world) createTopics() error {
 	return nil
 }
 
-func (w *world) prepareTopics() (*engine.Topics, error) {
-	return engine.PrepareTopics(context.Background(), w.broker, w.plan, engine.TopicOptions{Logger: slog.New(slog.DiscardHandler)})
+func (w *world) prepareTopics() (*provision.Topics, error) {
+	return provision.Prepare(context.Background(), w.broker, w.plan, provision.Options{Logger: slog.New(slog.DiscardHandler)})
 }
 
 // findTasks finds the partitions of all topics, and the tasks that read them.

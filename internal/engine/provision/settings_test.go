@@ -1,4 +1,4 @@
-package engine_test
+package provision_test
 
 import (
 	"bytes"
@@ -16,7 +16,7 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
 	"github.com/weirstreams/weir/internal/clock"
-	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/internal/engine/provision"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/stream"
 )
@@ -107,8 +107,8 @@ func TestTheConfigurationRaisesTheSizeOfRecordsOfInternalTopics(t *testing.T) {
 		if err := topology.Validate(); err != nil {
 			t.Fatal(err)
 		}
-		_, err := engine.PrepareTopics(t.Context(), b, graph.NewPlan(topology.Graph(), groupName),
-			engine.TopicOptions{MaxRecordBytes: bytes, Logger: slog.New(slog.DiscardHandler)})
+		_, err := provision.Prepare(t.Context(), b, graph.NewPlan(topology.Graph(), groupName),
+			provision.Options{MaxRecordBytes: bytes, Logger: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -158,8 +158,8 @@ func TestInternalTopicsThatWouldLoseRecordsAreMended(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	plan, options := graph.NewPlan(topology.Graph(), groupName), engine.TopicOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))}
-	planned, err := engine.PlanTopics(t.Context(), b, plan, options)
+	plan, options := graph.NewPlan(topology.Graph(), groupName), provision.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	planned, err := provision.DryRun(t.Context(), b, plan, options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +182,7 @@ func TestInternalTopicsThatWouldLoseRecordsAreMended(t *testing.T) {
 	if err != nil || before[subscription].Config["retention.ms"] != "604800000" {
 		t.Fatalf("the plan changed %v (%v)", before, err)
 	}
-	if _, err := engine.PrepareTopics(t.Context(), b, plan, options); err != nil {
+	if _, err := provision.Prepare(t.Context(), b, plan, options); err != nil {
 		t.Fatal(err)
 	}
 	for topic, settings := range want {
@@ -229,7 +229,7 @@ func TestATopicThatCannotBeMendedIsAnErrorIfItLosesRecords(t *testing.T) {
 			if err := topology.Validate(); err != nil {
 				t.Fatal(err)
 			}
-			_, err := engine.PrepareTopics(t.Context(), b, graph.NewPlan(topology.Graph(), groupName), engine.TopicOptions{Logger: slog.New(slog.DiscardHandler)})
+			_, err := provision.Prepare(t.Context(), b, graph.NewPlan(topology.Graph(), groupName), provision.Options{Logger: slog.New(slog.DiscardHandler)})
 			if c.fails != errors.Is(err, refused) || !c.fails && err != nil {
 				t.Errorf("got %v", err)
 			}
@@ -275,7 +275,7 @@ func TestDeclaredSettingsAreComparedWithTheTopic(t *testing.T) {
 					t.Fatal(name, err)
 				}
 			}
-			plan, err := engine.PlanTopics(t.Context(), b, graph.NewPlan(topology.Graph(), groupName), engine.TopicOptions{Logger: slog.New(slog.DiscardHandler)})
+			plan, err := provision.DryRun(t.Context(), b, graph.NewPlan(topology.Graph(), groupName), provision.Options{Logger: slog.New(slog.DiscardHandler)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -288,7 +288,7 @@ func TestDeclaredSettingsAreComparedWithTheTopic(t *testing.T) {
 				}
 				for _, text := range list.want {
 					if !slices.ContainsFunc(list.got, func(s string) bool {
-						return strings.Contains(s, text) && strings.Contains(s, "topic_settings_test.go:")
+						return strings.Contains(s, text) && strings.Contains(s, "settings_test.go:")
 					}) {
 						t.Errorf("%s %q do not say %q", list.what, list.got, text)
 					}

@@ -1,4 +1,5 @@
-package engine
+// Package assignment spreads the tasks of a member of the group over its workers.
+package assignment
 
 import (
 	"cmp"
@@ -7,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine"
 	"github.com/weirstreams/weir/internal/graph"
 )
 
@@ -14,16 +16,16 @@ import (
 type Assignment struct {
 	plan *graph.Plan
 	// each runs a job per worker, all at the same time or one after the other, and returns when all are done.
-	each    func(jobs map[int]func(*Worker) error) error
+	each    func(jobs map[int]func(*engine.Worker) error) error
 	load    []int
-	workers map[TaskID]int
+	workers map[engine.TaskID]int
 	// topics are those of the tasks' inputs, sorted.
-	topics map[TaskID][]string
+	topics map[engine.TaskID][]string
 }
 
-// NewAssignment returns an assignment without tasks for a number of workers.
-func NewAssignment(plan *graph.Plan, workers int, each func(map[int]func(*Worker) error) error) *Assignment {
-	return &Assignment{plan: plan, each: each, load: make([]int, workers), workers: map[TaskID]int{}, topics: map[TaskID][]string{}}
+// New returns an assignment without tasks for a number of workers.
+func New(plan *graph.Plan, workers int, each func(map[int]func(*engine.Worker) error) error) *Assignment {
+	return &Assignment{plan: plan, each: each, load: make([]int, workers), workers: map[engine.TaskID]int{}, topics: map[engine.TaskID][]string{}}
 }
 
 // Handle acts on an event of the group and acknowledges it.
@@ -32,7 +34,7 @@ func (a *Assignment) Handle(ctx context.Context, event *broker.GroupEvent) error
 	if event.Kind == broker.Assigned {
 		return a.assign(ctx, event.Partitions)
 	}
-	byWorker := map[int][]TaskID{}
+	byWorker := map[int][]engine.TaskID{}
 	for _, id := range sortedIDs(a.tasks(event.Partitions)) {
 		if i, ok := a.workers[id]; ok {
 			byWorker[i] = append(byWorker[i], id)
@@ -41,9 +43,9 @@ func (a *Assignment) Handle(ctx context.Context, event *broker.GroupEvent) error
 			delete(a.topics, id)
 		}
 	}
-	jobs := map[int]func(*Worker) error{}
+	jobs := map[int]func(*engine.Worker) error{}
 	for i, ids := range byWorker {
-		jobs[i] = func(w *Worker) error {
+		jobs[i] = func(w *engine.Worker) error {
 			if event.Kind == broker.Lost {
 				return w.DropTasks(ctx, ids)
 			}
@@ -57,7 +59,7 @@ func (a *Assignment) Handle(ctx context.Context, event *broker.GroupEvent) error
 // all of them: partitions were added to one of the topics of a part, up to those that another one had before.
 func (a *Assignment) assign(ctx context.Context, partitions []broker.TopicPartition) error {
 	tasks := a.tasks(partitions)
-	byWorker, again := map[int][]TaskID{}, map[int][]TaskID{}
+	byWorker, again := map[int][]engine.TaskID{}, map[int][]engine.TaskID{}
 	for _, id := range sortedIDs(tasks) {
 		had := a.topics[id]
 		a.topics[id] = slices.Compact(slices.Sorted(slices.Values(slices.Concat(had, tasks[id]))))
@@ -79,9 +81,9 @@ func (a *Assignment) assign(ctx context.Context, partitions []broker.TopicPartit
 		a.load[i]++
 		byWorker[i] = append(byWorker[i], id)
 	}
-	jobs := map[int]func(*Worker) error{}
+	jobs := map[int]func(*engine.Worker) error{}
 	for i, ids := range byWorker {
-		jobs[i] = func(w *Worker) error {
+		jobs[i] = func(w *engine.Worker) error {
 			if len(again[i]) > 0 {
 				if err := w.RemoveTasks(ctx, again[i]); err != nil {
 					return err
@@ -99,20 +101,20 @@ func (a *Assignment) assign(ctx context.Context, partitions []broker.TopicPartit
 }
 
 // sortedIDs returns the keys of tasks in a fixed order, so that a simulation can repeat a run.
-func sortedIDs(tasks map[TaskID][]string) []TaskID {
-	return slices.SortedFunc(maps.Keys(tasks), func(x, y TaskID) int {
+func sortedIDs(tasks map[engine.TaskID][]string) []engine.TaskID {
+	return slices.SortedFunc(maps.Keys(tasks), func(x, y engine.TaskID) int {
 		return cmp.Or(cmp.Compare(x.Part, y.Part), cmp.Compare(x.Partition, y.Partition))
 	})
 }
 
 // tasks groups partitions by the tasks that own them.
-func (a *Assignment) tasks(partitions []broker.TopicPartition) map[TaskID][]string {
-	tasks := map[TaskID][]string{}
+func (a *Assignment) tasks(partitions []broker.TopicPartition) map[engine.TaskID][]string {
+	tasks := map[engine.TaskID][]string{}
 	for _, tp := range partitions {
 		for _, part := range a.plan.SubTopologies {
 			for _, n := range part.Sources {
 				if a.plan.Topic(n) == tp.Topic {
-					id := TaskID{part.ID, tp.Partition}
+					id := engine.TaskID{Part: part.ID, Partition: tp.Partition}
 					tasks[id] = append(tasks[id], tp.Topic)
 				}
 			}

@@ -1,4 +1,4 @@
-package engine_test
+package provision_test
 
 import (
 	"errors"
@@ -14,13 +14,13 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
 	"github.com/weirstreams/weir/internal/clock"
-	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/internal/engine/provision"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
 )
 
-// prepare runs PrepareTopics for a topology on a cluster with the given topics.
+// prepare runs Prepare for a topology on a cluster with the given topics.
 func prepare(t *testing.T, topology *stream.Topology, create bool, exist ...broker.TopicSpec) (*simbroker.Broker, map[string]int32, error) {
 	t.Helper()
 	if err := topology.Validate(); err != nil {
@@ -35,15 +35,15 @@ func prepare(t *testing.T, topology *stream.Topology, create bool, exist ...brok
 			t.Fatal(err)
 		}
 	}
-	topics, err := engine.PrepareTopics(t.Context(), b, graph.NewPlan(topology.Graph(), groupName),
-		engine.TopicOptions{Create: create, Replication: 2, Logger: slog.New(slog.DiscardHandler)})
+	topics, err := provision.Prepare(t.Context(), b, graph.NewPlan(topology.Graph(), groupName),
+		provision.Options{Create: create, Replication: 2, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return b, nil, err
 	}
 	return b, topics.Partitions, nil
 }
 
-func TestPrepareTopicsNamesAllProblemsAtOnce(t *testing.T) {
+func TestPrepareNamesAllProblemsAtOnce(t *testing.T) {
 	userTopics := []broker.TopicSpec{{Name: "orders", Partitions: 3}, {Name: "totals", Partitions: 1}, {Name: "windows", Partitions: 1}}
 	with := func(more ...broker.TopicSpec) []broker.TopicSpec { return append(userTopics[:3:3], more...) }
 	compact := map[string]string{"cleanup.policy": "compact"}
@@ -54,11 +54,11 @@ func TestPrepareTopicsNamesAllProblemsAtOnce(t *testing.T) {
 	}{
 		{"all there", userTopics, nil},
 		{"none there", nil, [][]string{
-			{`"orders"`, "does not exist", "harness_test.go:"},
-			{`"totals"`, "does not exist", "harness_test.go:"},
-			{`"windows"`, "does not exist", "harness_test.go:"},
+			{`"orders"`, "does not exist", "pipeline_test.go:"},
+			{`"totals"`, "does not exist", "pipeline_test.go:"},
+			{`"windows"`, "does not exist", "pipeline_test.go:"},
 		}},
-		{"one missing", userTopics[:2], [][]string{{`"windows"`, "does not exist", "harness_test.go:"}}},
+		{"one missing", userTopics[:2], [][]string{{`"windows"`, "does not exist", "pipeline_test.go:"}}},
 		{"internal topics there", with(
 			broker.TopicSpec{Name: repartition, Partitions: 3}, broker.TopicSpec{Name: totalChangelog, Partitions: 3, Config: compact},
 		), nil},
@@ -86,7 +86,7 @@ func TestPrepareTopicsNamesAllProblemsAtOnce(t *testing.T) {
 				}
 				return
 			}
-			problems, ok := errors.AsType[*engine.TopicError](err)
+			problems, ok := errors.AsType[*provision.Error](err)
 			if !ok {
 				t.Fatalf("error %v, want a TopicError", err)
 			}
@@ -113,7 +113,7 @@ func TestPrepareTopicsNamesAllProblemsAtOnce(t *testing.T) {
 	}
 }
 
-func TestPrepareTopicsMakesTopicsOfTheUserWhenTold(t *testing.T) {
+func TestPrepareMakesTopicsOfTheUserWhenTold(t *testing.T) {
 	topology := stream.NewTopology()
 	topology.From(orders.WithPartitions(4).WithConfig(map[string]string{"retention.ms": "1000"})).
 		To(stream.NewTopic("out", codec.String(), codec.JSON[order]()))
@@ -147,7 +147,7 @@ func TestTopicsOfAStreamWithStateMustHaveEqualNumbersOfPartitions(t *testing.T) 
 	}
 	exist := []broker.TopicSpec{{Name: "orders", Partitions: 3}, {Name: "refunds", Partitions: 2}, {Name: "totals", Partitions: 1}}
 	if _, _, err := prepare(t, build(true), false, exist...); err == nil ||
-		!strings.Contains(err.Error(), `"orders" has 3 (engine/topics_test.go:`) || !strings.Contains(err.Error(), `"refunds" has 2 (engine/topics_test.go:`) {
+		!strings.Contains(err.Error(), `"orders" has 3 (provision/prepare_test.go:`) || !strings.Contains(err.Error(), `"refunds" has 2 (provision/prepare_test.go:`) {
 		t.Errorf("error %v does not name the topics and their partitions", err)
 	}
 	if _, _, err := prepare(t, build(false), false, exist...); err != nil {
@@ -169,11 +169,11 @@ func TestJoinedTopicsMustHaveEqualNumbersOfPartitions(t *testing.T) {
 	_, _, err := prepare(t, topology, false,
 		broker.TopicSpec{Name: "left", Partitions: 4}, broker.TopicSpec{Name: "third", Partitions: 4}, broker.TopicSpec{Name: "fourth", Partitions: 3},
 		broker.TopicSpec{Name: "clicks", Partitions: 2}, broker.TopicSpec{Name: "right", Partitions: 5}, broker.TopicSpec{Name: "far", Partitions: 7})
-	var problems *engine.TopicError
+	var problems *provision.Error
 	if !errors.As(err, &problems) || len(problems.Problems) != 2 {
 		t.Fatalf("got %v", err)
 	}
-	line := regexp.MustCompile(`engine/topics_test.go:\d+`)
+	line := regexp.MustCompile(`provision/prepare_test.go:\d+`)
 	for i, want := range []string{
 		`the topics that meet in jointables-2, declared at LINE, must have equal numbers of partitions: ` +
 			`"left" has 4 (LINE), "third" has 4 (LINE), "fourth" has 3 (LINE);`,

@@ -1,4 +1,4 @@
-package engine
+package provision
 
 import (
 	"context"
@@ -180,37 +180,14 @@ func (p *preparation) configure(ctx context.Context, cluster broker.Cluster) err
 	return nil
 }
 
-// compare notes the settings of a topic of the user that contradict its declaration. A topic that keeps other records than the
-// declaration says is an error: one that is compacted where the declaration is not, or the other way round. Everything else is
-// a warning.
-func (p *preparation) compare(n *graph.Node, info broker.TopicInfo, partitions int32, config map[string]string) {
-	if !p.described[info.Name] {
-		return // it is made, for another declaration
-	}
-	if partitions > 0 && info.Partitions != partitions {
-		p.warn("topic %q, declared at %s, has %d partitions, and %d are declared", info.Name, n.Site, info.Partitions, partitions)
-	}
-	for _, setting := range slices.Sorted(maps.Keys(config)) {
-		have, known := info.Config[setting]
-		if want := config[setting]; !known || have == want {
-			continue
-		} else if setting == cleanupPolicy && isCompact(have) != isCompact(want) {
-			p.problem("topic %q, declared at %s, has cleanup.policy=%s, and %s is declared: other records are kept than the program expects; "+
-				"change the topic or the declaration", info.Name, n.Site, have, want)
-		} else {
-			p.warn("topic %q, declared at %s, has %s=%s, and %s is declared", info.Name, n.Site, setting, have, want)
-		}
-	}
-}
-
 func (p *preparation) warn(format string, args ...any) {
 	if text := fmt.Sprintf(format, args...); !slices.Contains(p.warnings, text) {
 		p.warnings = append(p.warnings, text)
 	}
 }
 
-// TopicLimits bound the records that a topic takes.
-type TopicLimits struct {
+// Limits bound the records that a topic takes.
+type Limits struct {
 	// MaxMessageBytes is max.message.bytes of the topic, or 0 if that is not known.
 	MaxMessageBytes int
 	// Compacted topics take no records without a key.
@@ -222,22 +199,22 @@ type TopicLimits struct {
 // Topics are the topics of a plan, by name.
 type Topics struct {
 	Partitions map[string]int32
-	Limits     map[string]TopicLimits
+	Limits     map[string]Limits
 }
 
 // topics returns the topics as known now.
 func (p *preparation) topics() *Topics {
-	t := &Topics{Partitions: make(map[string]int32, len(p.known)), Limits: make(map[string]TopicLimits, len(p.known))}
+	t := &Topics{Partitions: make(map[string]int32, len(p.known)), Limits: make(map[string]Limits, len(p.known))}
 	for name, info := range p.known {
-		limits := limitsOf(info)
+		limits := LimitsOf(info)
 		limits.Internal = p.internal[name]
 		t.Partitions[name], t.Limits[name] = info.Partitions, limits
 	}
 	return t
 }
 
-// limitsOf returns the limits of a topic that is not internal.
-func limitsOf(info broker.TopicInfo) TopicLimits {
+// LimitsOf returns the limits of a topic that is not internal.
+func LimitsOf(info broker.TopicInfo) Limits {
 	bytes, _ := number(info.Config, maxMessageBytes)
-	return TopicLimits{MaxMessageBytes: int(bytes), Compacted: isCompact(info.Config[cleanupPolicy])}
+	return Limits{MaxMessageBytes: int(bytes), Compacted: isCompact(info.Config[cleanupPolicy])}
 }

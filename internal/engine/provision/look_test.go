@@ -1,4 +1,4 @@
-package engine_test
+package provision_test
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
 	"github.com/weirstreams/weir/internal/clock"
-	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/internal/engine/provision"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/stream"
 )
@@ -53,9 +53,9 @@ func TestATopicThatWasMadeAMomentAgoIsWaitedFor(t *testing.T) {
 			if err := topology.Validate(); err != nil {
 				t.Fatal(err)
 			}
-			_, err := engine.PrepareTopics(t.Context(), &forgetful{Cluster: b, answers: 2}, graph.NewPlan(topology.Graph(), groupName),
-				engine.TopicOptions{Patience: c.patience, Logger: slog.New(slog.DiscardHandler)})
-			if _, missing := errors.AsType[*engine.TopicError](err); missing != c.missing || err != nil && !missing {
+			_, err := provision.Prepare(t.Context(), &forgetful{Cluster: b, answers: 2}, graph.NewPlan(topology.Graph(), groupName),
+				provision.Options{Patience: c.patience, Logger: slog.New(slog.DiscardHandler)})
+			if _, missing := errors.AsType[*provision.Error](err); missing != c.missing || err != nil && !missing {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -78,7 +78,7 @@ func TestNamesOfInternalTopicsThatAreTooLongAreProblems(t *testing.T) {
 		GroupBy(long+long[:40], func(s string) string { return s }).
 		To(stream.NewTopic("out", codec.String(), codec.String()))
 	_, _, err := prepare(t, topology, false, exist...)
-	problems, ok := errors.AsType[*engine.TopicError](err)
+	problems, ok := errors.AsType[*provision.Error](err)
 	if !ok || len(problems.Problems) != 1 || !strings.Contains(err.Error(), "Kafka allows 249") {
 		t.Errorf("got %v", err)
 	}

@@ -1,0 +1,57 @@
+package provision
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/weirstreams/weir/internal/graph"
+)
+
+// GrownError says that a topic has another number of partitions than the state behind it.
+type GrownError struct {
+	Topic       string
+	Now, Before int32
+	Changelogs  []string
+}
+
+// Error names both counts and the two ways out.
+func (g *GrownError) Error() string {
+	return fmt.Sprintf("topic %q has %d partitions, and the state behind it was made for %d (changelogs: %s): records of a key "+
+		"would be in another partition than its state. There are two ways out. Keep the state: make the topic anew with %d "+
+		"partitions, write the records to it that were not processed yet, reset the offsets of the group for this topic, and set "+
+		"Config.Topics.OnLostInput to LostInputContinues for the next start. Or build the state anew for %d partitions: stop all members, "+
+		"delete the changelogs and repartition topics of the group and the state directories, and reset the offsets of the group; the "+
+		"topic has to be made anew too, with all its records, unless those in their old partitions may count apart from the later ones "+
+		"of their keys",
+		g.Topic, g.Now, g.Before, strings.Join(g.Changelogs, ", "), g.Before, g.Now)
+}
+
+// grownInput checks that the changelogs of a part that exist have as many partitions as its input.
+func (p *preparation) grownInput(part *graph.SubTopology, partitions int32) {
+	byCount := map[int32][]string{}
+	for _, s := range part.Stores {
+		if info, ok := p.known[s.Changelog]; ok && info.Partitions != partitions {
+			byCount[info.Partitions] = append(byCount[info.Partitions], s.Changelog)
+		}
+	}
+	for _, n := range part.Sources {
+		topic := p.plan.Topic(n)
+		if n.Source.Attached() || p.known[topic].Partitions != partitions {
+			continue
+		}
+		for _, before := range sortedCounts(byCount) {
+			p.problem("%v", &GrownError{Topic: topic, Now: partitions, Before: before, Changelogs: byCount[before]})
+		}
+		return
+	}
+}
+
+func sortedCounts(byCount map[int32][]string) []int32 {
+	var counts []int32
+	for n := range byCount {
+		counts = append(counts, n)
+	}
+	slices.Sort(counts)
+	return counts
+}

@@ -1,0 +1,88 @@
+package provision
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/graph"
+)
+
+// userTopics checks the topics that the user declared, but for those of global tables.
+func (p *preparation) userTopics() {
+	for _, n := range p.plan.Graph.Nodes {
+		if partitions, config, ok := n.Declared(); ok && n.Global == nil {
+			p.userTopic(n, partitions, config)
+		}
+	}
+}
+
+// userTopic checks one of them, or makes it.
+func (p *preparation) userTopic(n *graph.Node, partitions int32, config map[string]string) {
+	name := p.plan.Topic(n)
+	if info, ok := p.known[name]; ok {
+		p.compare(n, info, partitions, config)
+		return
+	}
+	if !p.options.Create {
+		p.problem("topic %q, declared at %s, does not exist: create it, or set Config.Topics.Create", name, n.Site)
+		return
+	}
+	p.make(broker.TopicSpec{
+		Name: name, Partitions: max(1, partitions), Replication: p.options.Replication, Config: config,
+	})
+}
+
+// globalTopics checks the topics of global tables. One that is made is compacted, unless it is a topic of a stream as well or
+// its declaration says otherwise.
+func (p *preparation) globalTopics() {
+	for _, n := range p.plan.Globals {
+		name := p.plan.Topic(n)
+		if p.internal[name] {
+			p.problem("topic %q of the global table declared at %s is an internal topic of this application: write the stream or table to a topic of its own",
+				name, n.Site)
+			continue
+		}
+		info, ok := p.known[name]
+		if policy, known := info.Config["cleanup.policy"]; ok && known && !strings.Contains(policy, "compact") && info.Config["retention.ms"] != "-1" {
+			p.warn("topic %q of the global table declared at %s has cleanup.policy=%s: rows that were written before its retention are missing "+
+				"after the next start", name, n.Site, policy)
+		}
+		config := maps.Clone(n.Global.Config)
+		if ok {
+			p.compare(n, info, n.Global.Partitions, config)
+			continue
+		}
+		if _, set := config["cleanup.policy"]; !set {
+			if config == nil {
+				config = map[string]string{}
+			}
+			config["cleanup.policy"] = "compact"
+		}
+		p.userTopic(n, n.Global.Partitions, config)
+	}
+}
+
+// compare notes the settings of a topic of the user that contradict its declaration. A topic that keeps other records than the
+// declaration says is an error: one that is compacted where the declaration is not, or the other way round. Everything else is
+// a warning.
+func (p *preparation) compare(n *graph.Node, info broker.TopicInfo, partitions int32, config map[string]string) {
+	if !p.described[info.Name] {
+		return // it is made, for another declaration
+	}
+	if partitions > 0 && info.Partitions != partitions {
+		p.warn("topic %q, declared at %s, has %d partitions, and %d are declared", info.Name, n.Site, info.Partitions, partitions)
+	}
+	for _, setting := range slices.Sorted(maps.Keys(config)) {
+		have, known := info.Config[setting]
+		if want := config[setting]; !known || have == want {
+			continue
+		} else if setting == cleanupPolicy && isCompact(have) != isCompact(want) {
+			p.problem("topic %q, declared at %s, has cleanup.policy=%s, and %s is declared: other records are kept than the program expects; "+
+				"change the topic or the declaration", info.Name, n.Site, have, want)
+		} else {
+			p.warn("topic %q, declared at %s, has %s=%s, and %s is declared", info.Name, n.Site, setting, have, want)
+		}
+	}
+}

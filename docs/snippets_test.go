@@ -35,6 +35,11 @@ func TestSnippetsAreCompiled(t *testing.T) {
 	if err != nil || len(pages) == 0 {
 		t.Fatalf("%d pages, %v", len(pages), err)
 	}
+	connectors, err := filepath.Glob("connectors/*.md")
+	if err != nil || len(connectors) == 0 {
+		t.Fatalf("%d pages of connectors, %v", len(connectors), err)
+	}
+	pages = append(pages, connectors...)
 	for _, page := range pages {
 		text, err := os.ReadFile(page)
 		if err != nil {

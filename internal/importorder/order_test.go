@@ -30,6 +30,8 @@ var layers = [][]string{
 	{"store"},
 	{"window"},
 	{"row"},
+	{"internal/connector"},
+	{"format"},
 	{"internal/console"},
 	{"join"},
 	{"sink", "source"},

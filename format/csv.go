@@ -1,0 +1,460 @@
+package format
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/connector"
+	"github.com/weirstreams/weir/row"
+)
+
+// CSV is a line of cells for each record, with a header:
+//
+//	_timestamp,_key,city,celsius
+//	1722945524540,k1,Ulm,21.5
+//
+// Text stands as it is, everything else as JSON writes it. A file has one set of columns: a record with others begins a new file where the
+// sink can, as that of sink/file, and is refused otherwise.
+type CSV[K, V any] struct {
+	Rows[K, V]
+	Dialect
+	// Columns are the columns of a file, in order, and what they have of a record. nil means [DefaultColumns] for the first two, and
+	// behind them the columns of the row of the first record. Reading, columns are found by their names in the header, and nil
+	// means that those of [DefaultColumns] are key and time, if the file has them, and all others are columns of the row.
+	Columns []Column
+	// NoHeader writes no header, and reads none: then Columns has to name those of the files.
+	NoHeader bool
+	// Kinds says which columns of a row are read as something else than text. Fields of a struct say so themselves.
+	Kinds map[string]row.Kind
+	// MaxRecordBytes is the length of the longest record that is read. 0 means 64 MiB.
+	MaxRecordBytes int
+}
+
+// Column is a column of a CSV file.
+type Column struct {
+	// Name is the one in the header.
+	Name string
+	// Part is what the column has. The zero value is a column of the row with this name.
+	Part Part
+	// Layout, of a PartTime, is a layout of package time, in UTC. Empty means milliseconds since the Unix epoch.
+	Layout string
+	// Field, of a PartField or PartHeader, is the name of the column of the row, or of the header. Empty means Name.
+	Field string
+}
+
+// Part is a part of a record.
+type Part int
+
+const (
+	// PartField is a column of the row of the record. A row without it has null there.
+	PartField Part = iota
+	// PartKey is the key as text.
+	PartKey
+	// PartTime is the time of the record.
+	PartTime
+	// PartValue is the value as JSON.
+	PartValue
+	// PartTopic is the topic of the input record. It is passed over when files are read, as the next two are.
+	PartTopic
+	// PartPartition is the partition of the input record.
+	PartPartition
+	// PartOffset is the offset of the input record.
+	PartOffset
+	// PartHeader is the last header of a name, as text.
+	PartHeader
+)
+
+// DefaultColumns are the columns in front of those of the row.
+func DefaultColumns() []Column {
+	return []Column{{Name: "_timestamp", Part: PartTime}, {Name: "_key", Part: PartKey}}
+}
+
+// RecordColumns are the columns of the whole record: key, value (JSON), timestamp, topic, partition and offset.
+func RecordColumns() []Column {
+	return []Column{
+		{Name: "key", Part: PartKey},
+		{Name: "value", Part: PartValue},
+		{Name: "timestamp", Part: PartTime},
+		{Name: "topic", Part: PartTopic},
+		{Name: "partition", Part: PartPartition},
+		{Name: "offset", Part: PartOffset},
+	}
+}
+
+// Fields returns columns for columns of the row, to be added to others.
+func Fields(names ...string) []Column {
+	columns := make([]Column, len(names))
+	for i, name := range names {
+		columns[i].Name = name
+	}
+	return columns
+}
+
+func (c Column) field() string {
+	if c.Field != "" {
+		return c.Field
+	}
+	return c.Name
+}
+
+// Extension implements [Format]: ".csv", or ".tsv" with tabs.
+func (f CSV[K, V]) Extension() string {
+	if f.Comma == '\t' {
+		return ".tsv"
+	}
+	return ".csv"
+}
+
+// Check implements [Format].
+func (f CSV[K, V]) Check() error {
+	if err := f.Dialect.Check(); err != nil {
+		return err
+	}
+	if f.NoHeader && f.Columns == nil {
+		return errors.New("format.CSV: files without a header need Columns")
+	}
+	if f.Columns != nil && len(f.Columns) == 0 {
+		return errors.New("format.CSV: Columns is empty")
+	}
+	names := map[string]bool{}
+	for _, c := range f.Columns {
+		if names[c.Name] {
+			return fmt.Errorf("format.CSV: two columns %q", c.Name)
+		}
+		names[c.Name] = true
+		if c.Part < PartField || c.Part > PartHeader {
+			return fmt.Errorf("format.CSV: column %q has the unknown part %d", c.Name, int(c.Part))
+		}
+	}
+	return nil
+}
+
+// Header returns the first line of files with given Columns, "" if there is none.
+func (f CSV[K, V]) Header() string {
+	if f.NoHeader || f.Columns == nil {
+		return ""
+	}
+	dialect := f.Dialect.withDefaults()
+	return string(dialect.append(nil, headerCells(f.Columns)))
+}
+
+func headerCells(columns []Column) []cell {
+	cells := make([]cell, len(columns))
+	for i, c := range columns {
+		cells[i].text = c.Name
+	}
+	return cells
+}
+
+// NewEncoder implements [Format].
+func (f CSV[K, V]) NewEncoder(w io.Writer) Encoder[K, V] {
+	f.Rows, f.Dialect = f.Rows.withDefaults(), f.Dialect.withDefaults()
+	e := &csvEncoder[K, V]{format: f, w: w, columns: f.Columns, key: connector.KeyText[K](), value: connector.ValueCodec[V]()}
+	e.needsRow = f.Columns == nil || slices.ContainsFunc(f.Columns, func(c Column) bool { return c.Part == PartField })
+	return e
+}
+
+type csvEncoder[K, V any] struct {
+	format   CSV[K, V]
+	w        io.Writer
+	columns  []Column
+	needsRow bool
+	begun    bool
+	key      func(K) (string, error)
+	value    codec.Codec[V]
+	cells    []cell
+	line     []byte
+}
+
+func (e *csvEncoder[K, V]) Encode(r *weir.Record[K, V]) error {
+	var fields row.Row
+	if e.needsRow {
+		var err error
+		if fields, err = e.format.ToRow(r); err != nil {
+			return err
+		}
+	}
+	columns := e.columns
+	if columns == nil {
+		columns = DefaultColumns()
+		for name := range fields.All() {
+			if name == columns[0].Name || name == columns[1].Name {
+				return fmt.Errorf("column %q: the name is that of the time or the key of the record; set CSV.Columns", name)
+			}
+			columns = append(columns, Column{Name: name})
+		}
+	}
+	if e.format.Columns == nil && e.columns != nil && !fields.IsNil() {
+		// Columns that the file lacks would be lost.
+		for name := range fields.All() {
+			if !slices.ContainsFunc(columns[2:], func(c Column) bool { return c.Name == name }) {
+				return ErrNewFile
+			}
+		}
+	}
+	e.cells = slices.Grow(e.cells[:0], len(columns))[:len(columns)]
+	for i, c := range columns {
+		var err error
+		if e.cells[i], err = e.cell(c, r, fields); err != nil {
+			return fmt.Errorf("column %q: %w", c.Name, err)
+		}
+	}
+	line := e.line[:0]
+	if !e.begun && !e.format.NoHeader {
+		line = e.format.append(line, headerCells(columns))
+	}
+	e.line = e.format.append(line, e.cells)
+	e.columns = columns
+	e.begun = true
+	_, err := e.w.Write(e.line)
+	return err
+}
+
+// cell returns a cell of a record.
+func (e *csvEncoder[K, V]) cell(c Column, r *weir.Record[K, V], fields row.Row) (cell, error) {
+	switch c.Part {
+	case PartKey:
+		if r.KeyNull {
+			return cell{null: true}, nil
+		}
+		text, err := e.key(r.Key)
+		return cell{text: text}, err
+	case PartTime:
+		if c.Layout == "" {
+			return cell{text: strconv.FormatInt(r.Millis, 10)}, nil
+		}
+		return cell{text: r.Time().UTC().Format(c.Layout)}, nil
+	case PartValue:
+		if r.ValueNull {
+			return cell{null: true}, nil
+		}
+		if n, ok := e.value.(codec.Nuller[V]); ok && n.IsNull(r.Value) {
+			return cell{null: true}, nil
+		}
+		data, err := e.value.Append(nil, nil, r.Value)
+		return cell{text: string(data)}, cause(err)
+	case PartTopic:
+		return cell{text: r.Origin.Topic}, nil
+	case PartPartition:
+		return cell{text: strconv.Itoa(int(r.Origin.Partition))}, nil
+	case PartOffset:
+		return cell{text: strconv.FormatInt(r.Origin.Offset, 10)}, nil
+	case PartHeader:
+		for _, h := range slices.Backward(r.Headers) {
+			if h.Key == c.field() {
+				if !utf8.Valid(h.Value) {
+					return cell{}, connector.ErrUTF8
+				}
+				return cell{text: string(h.Value), null: h.Value == nil}, nil
+			}
+		}
+		return cell{null: true}, nil
+	}
+	v, _ := fields.Lookup(c.field())
+	if v.IsNull() {
+		return cell{null: true}, nil
+	}
+	text, err := connector.ValueText(v)
+	return cell{text: text}, err
+}
+
+func (e *csvEncoder[K, V]) Buffered() int64 { return 0 }
+func (e *csvEncoder[K, V]) Close() error    { return nil }
+
+// NewDecoder implements [Format].
+func (f CSV[K, V]) NewDecoder(file File, from Place) (Decoder[K, V], error) {
+	f.Rows, f.Dialect = f.Rows.withDefaults(), f.Dialect.withDefaults()
+	d := &csvDecoder[K, V]{format: f, columns: f.Columns, key: connector.ParseKey[K](), value: connector.ValueCodec[V](), kinds: connector.TextKinds[V]()}
+	for name, kind := range f.Kinds {
+		d.kinds[name] = kind
+	}
+	if !f.NoHeader {
+		first, err := openLines(file, Place{}, f.MaxRecordBytes)
+		if err != nil {
+			return nil, err
+		}
+		err = d.readHeader(first)
+		if err != nil || from == (Place{}) {
+			if err != nil {
+				return nil, errors.Join(err, first.Close())
+			}
+			d.lineReader = first
+			return d, nil
+		}
+		if err := first.Close(); err != nil {
+			return nil, first.fail(true, err)
+		}
+	}
+	lines, err := openLines(file, from, f.MaxRecordBytes)
+	if err != nil {
+		return nil, err
+	}
+	d.lineReader = lines
+	return d, nil
+}
+
+type csvDecoder[K, V any] struct {
+	*lineReader
+	format  CSV[K, V]
+	columns []Column
+	kinds   map[string]row.Kind
+	key     func(string) (K, error)
+	value   codec.Codec[V]
+	cells   []cell
+}
+
+// readHeader finds out what the cells of a file are. An empty file has no header and no records.
+func (d *csvDecoder[K, V]) readHeader(l *lineReader) error {
+	var cells []cell
+	for len(cells) == 0 {
+		l.next(false)
+		var err error
+		cells, err = d.format.cells(l, nil)
+		if errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			if e, ok := errors.AsType[*Error](err); ok {
+				e.Rest = true
+			}
+			return err
+		}
+	}
+	cells[0].text = strings.TrimPrefix(cells[0].text, "\uFEFF") // as Excel writes it
+	known := d.format.Columns
+	if known == nil {
+		known = DefaultColumns()
+	}
+	d.columns = make([]Column, len(cells))
+	seen := map[string]bool{}
+	for i, c := range cells {
+		if seen[c.text] {
+			return l.fail(true, fmt.Errorf("two columns %q", c.text))
+		}
+		seen[c.text] = true
+		d.columns[i] = Column{Name: c.text}
+		if j := slices.IndexFunc(known, func(k Column) bool { return k.Name == c.text }); j >= 0 {
+			d.columns[i] = known[j]
+		}
+	}
+	for _, c := range d.format.Columns {
+		if !seen[c.Name] {
+			return l.fail(true, fmt.Errorf("the file has no column %q; it has %q", c.Name, slices.Sorted(maps.Keys(seen))))
+		}
+	}
+	l.next(false)
+	return nil
+}
+
+func (d *csvDecoder[K, V]) Place() Place { return d.place(true) }
+
+func (d *csvDecoder[K, V]) Decode(r *weir.Record[K, V]) error {
+	for d.next(true); ; d.next(false) {
+		cells, err := d.format.cells(d.lineReader, d.cells)
+		if err != nil {
+			return err
+		}
+		if d.cells = cells; len(cells) == 0 {
+			continue
+		}
+		if err := d.decode(cells, r); err != nil {
+			return d.fail(false, err)
+		}
+		return nil
+	}
+}
+
+func (d *csvDecoder[K, V]) decode(cells []cell, r *weir.Record[K, V]) error {
+	if len(cells) > len(d.columns) {
+		if len(d.columns) == 1 && len(cells) == 2 && cells[0].null && cells[1].null {
+			cells = cells[:1] // a null alone in its line
+		} else {
+			return fmt.Errorf("%d cells, and the file has %d columns", len(cells), len(d.columns))
+		}
+	}
+	var fields []row.Field
+	whole := false // PartValue has set the value
+	for i, c := range d.columns {
+		v := cell{null: true}
+		if i < len(cells) {
+			v = cells[i]
+		}
+		if !v.null && !utf8.ValidString(v.text) {
+			return fmt.Errorf("column %q: %w", c.Name, connector.ErrUTF8)
+		}
+		if c.Part == PartField {
+			value, err := d.field(c, v)
+			if err != nil {
+				return fmt.Errorf("column %q: %w", c.Name, err)
+			}
+			fields = append(fields, row.Field{Name: c.field(), Value: value})
+			continue
+		}
+		whole = whole || c.Part == PartValue
+		if err := d.part(c, v, r); err != nil {
+			return fmt.Errorf("column %q: %w", c.Name, err)
+		}
+	}
+	if whole {
+		return nil
+	}
+	if len(fields) == 0 {
+		return d.format.FromRow(row.Row{}, r)
+	}
+	return d.format.FromRow(row.New(fields...), r)
+}
+
+func (d *csvDecoder[K, V]) field(c Column, v cell) (row.Value, error) {
+	if v.null {
+		return row.Null(), nil
+	}
+	kind, typed := d.kinds[c.field()]
+	if !typed {
+		kind = row.KindString
+	}
+	if kind != row.KindString && v.text == "" {
+		return row.Null(), nil
+	}
+	return connector.ParseValue(v.text, kind)
+}
+
+// part sets a part of the record that is no column of the row.
+func (d *csvDecoder[K, V]) part(c Column, v cell, r *weir.Record[K, V]) (err error) {
+	switch c.Part {
+	case PartKey:
+		if r.KeyNull = v.null; !v.null {
+			r.Key, err = d.key(v.text)
+		}
+	case PartTime:
+		switch {
+		case v.null || v.text == "":
+		case c.Layout == "":
+			if r.Millis, err = strconv.ParseInt(v.text, 10, 64); err != nil {
+				err = fmt.Errorf("%q is no time in milliseconds", v.text)
+			}
+		default:
+			at, failed := time.Parse(c.Layout, v.text)
+			r.Millis, err = at.UnixMilli(), failed
+		}
+	case PartValue:
+		if v.null || codec.IsJSONNull([]byte(v.text)) {
+			r.ValueNull = true
+			return nil
+		}
+		r.Value, err = d.value.Decode(nil, []byte(v.text))
+		err = cause(err)
+	case PartHeader:
+		if !v.null {
+			r.Headers = append(r.Headers, weir.Header{Key: c.field(), Value: []byte(v.text)})
+		}
+	}
+	return err
+}

@@ -144,7 +144,7 @@ func (p *Proxy) copyRequests(l *link) error {
 				p.deliver(frame)
 			} else if arrives {
 				p.wg.Go(func() {
-					time.Sleep(delay)
+					<-time.After(delay)
 					p.deliver(frame)
 					p.change(func() { p.late-- })
 				})

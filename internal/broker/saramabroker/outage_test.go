@@ -35,9 +35,7 @@ func TestAClusterIsUnreachableUntilABrokerAnswers(t *testing.T) {
 			first = since
 			tries++
 			begunFailures := f.Broken.Load()
-			for f.Broken.Load() < begunFailures+3 && ctx.Err() == nil {
-				time.Sleep(time.Millisecond)
-			}
+			brokertest.Await(t, "more failures", func() bool { return f.Broken.Load() >= begunFailures+3 })
 		} else if ok {
 			tries++
 			if !since.Equal(first) {

@@ -147,17 +147,11 @@ func (x *pending) must(err error) {
 // try sends a request until it is answered without an error. Coordinators are about something else at times.
 func (x *pending) try(request func() (sarama.KError, error)) {
 	x.t.Helper()
-	var code sarama.KError
-	for range 500 {
-		var err error
-		code, err = request()
+	brokertest.Await(x.t, "an answer without an error", func() bool {
+		code, err := request()
 		x.must(err)
-		if code == sarama.ErrNoError {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	x.t.Fatal(code)
+		return code == sarama.ErrNoError
+	})
 }
 
 // add adds an offset to the transaction.

@@ -75,8 +75,7 @@ func startChild() {
 
 // wait waits for a signal. A select without cases would be a deadlock.
 func wait() {
-	for {
-		time.Sleep(time.Hour)
+	for range time.Tick(time.Hour) {
 	}
 }
 
@@ -176,11 +175,16 @@ func TestGrandchildrenAndDirectoriesOfAKilledParentAreGone(t *testing.T) {
 	}
 	_ = parent.Wait() // killed
 	out.awaitEnd()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	late := time.After(20 * time.Second)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
 		if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 			return
 		}
-		if time.Now().After(deadline) {
+		select {
+		case <-tick.C:
+		case <-late:
 			t.Fatal("the directory is still there")
 		}
 	}

@@ -63,8 +63,8 @@ func TestMain(m *testing.M) {
 			connection.Close()
 		}
 	case "waits for the end": // of whatever accepts connections at an address
-		for accepts(os.Getenv(args[0])) {
-			time.Sleep(pollInterval)
+		for tick := time.Tick(pollInterval); accepts(os.Getenv(args[0])); {
+			<-tick
 		}
 	case "asks": // for verbs of a server
 		for _, verb := range args[1:] {
@@ -99,8 +99,7 @@ func TestMain(m *testing.M) {
 
 // wait waits for a signal. A select without cases would be a deadlock.
 func wait() {
-	for {
-		time.Sleep(time.Hour)
+	for range time.Tick(time.Hour) {
 	}
 }
 
@@ -258,12 +257,15 @@ func stranger(t *testing.T) string {
 // await waits for a condition.
 func await(t *testing.T, name string, condition func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	late := time.After(time.Minute)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
 	for !condition() {
-		if time.Now().After(deadline) {
+		select {
+		case <-tick.C:
+		case <-late:
 			t.Fatalf("no %s within a minute", name)
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 }
 

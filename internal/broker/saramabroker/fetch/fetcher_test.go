@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -190,13 +191,28 @@ func TestAPartitionIsReadWhileOthersAreWaitedFor(t *testing.T) {
 	idle, other := broker.TopicPartition{Topic: topic, Partition: 0}, broker.TopicPartition{Topic: topic, Partition: 1}
 	p := brokertest.NewProducer(t, c, broker.ProducerConfig{})
 	f := brokertest.NewFetcher(t, c, broker.FetcherConfig{MaxWait: maxWait})
-	// wait has a request for the idle partition alone on its way to the broker, which holds it.
-	waited := 0
+	var asked atomic.Int64 // the offset of the idle partition in the last request that the broker has got
+	if cluster := k.Cluster(); cluster != nil {
+		cluster.ControlKey(int16(kmsg.Fetch), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			cluster.KeepControl()
+			for _, t := range r.(*kmsg.FetchRequest).Topics {
+				for _, p := range t.Partitions {
+					if p.Partition == idle.Partition {
+						asked.Store(p.FetchOffset)
+					}
+				}
+			}
+			return nil, nil, false
+		})
+	}
+	// wait has a request for the idle partition at the broker, which holds it. A real broker does not tell: there the request may be
+	// on its way.
+	waited := int64(0)
 	wait := func() {
-		brokertest.Send(t, p, idle, brokertest.Numbered(waited, 1)...)
+		brokertest.Send(t, p, idle, brokertest.Numbered(int(waited), 1)...)
 		waited++
-		brokertest.ReadTo(t, f, idle, int64(waited))
-		time.Sleep(100 * time.Millisecond)
+		brokertest.ReadTo(t, f, idle, waited)
+		brokertest.Await(t, "a request behind the record", func() bool { return k.Real() || asked.Load() == waited })
 	}
 	f.Start(idle, 0)
 	// Machines are busy at times, so that the best of several is what counts.

@@ -58,8 +58,9 @@ func commitThroughDoubts(t *testing.T, seed uint64) {
 				break
 			}
 			sent[i] = append(sent[i], value)
-			if random.IntN(3) == 0 {
-				time.Sleep(time.Duration(random.IntN(20)) * time.Millisecond)
+			if random.IntN(3) == 0 { // some batches are full, and some go as they are
+				pause := time.After(time.Duration(random.IntN(20)) * time.Millisecond)
+				<-pause
 			}
 		}
 		commit := random.IntN(5) > 0

@@ -22,8 +22,6 @@ var clientUsers = map[string]string{
 	"internal/broker/saramabroker": "the implementation of the boundary",
 	"kafka":                        "logins, and Connection.Sarama",
 	"internal/kafkatest":           "a broker for tests",
-	"examples/internal/local":      "a broker for examples",
-	"examples/flights":             "the programs around the example",
 }
 
 func TestNothingBesideTheBoundaryImportsAKafkaClient(t *testing.T) {

@@ -90,7 +90,7 @@ func (c Config) withDefaults() (Config, error) {
 		problem("Compression: unknown value %q", c.Compression)
 	}
 	var err error
-	if c.tune, err = c.Connection.Client(); err != nil {
+	if c.tune, err = c.Connection.client(); err != nil {
 		problems = append(problems, err)
 	}
 	if len(problems) > 0 {

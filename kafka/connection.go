@@ -13,6 +13,8 @@ import (
 
 	"github.com/IBM/sarama"
 
+	"github.com/weirstreams/weir/internal/broker/saramabroker"
+	"github.com/weirstreams/weir/internal/kafkaclient"
 	"github.com/weirstreams/weir/secret"
 )
 
@@ -193,9 +195,19 @@ func (c *Connection) knownProtocol() bool {
 func (c *Connection) usesSASL() bool { return strings.HasPrefix(c.SecurityProtocol, "sasl") }
 func (c *Connection) usesTLS() bool  { return strings.HasSuffix(c.SecurityProtocol, "ssl") }
 
-// Client returns a function that puts the connection into a configuration of the Kafka client, for a program that makes its own
-// client. Client reads the files, and returns an error that names all missing options, wrong values and bad files.
-func (c Connection) Client() (func(*sarama.Config), error) {
+func init() {
+	kafkaclient.Tune = func(connection any) (saramabroker.Tune, error) { return connection.(Connection).client() }
+}
+
+// Validate returns an error that names all missing options, wrong values and bad files, or nil. It reads the files. The error is a
+// [weir.ErrConfiguration].
+func (c Connection) Validate() error {
+	_, err := c.client()
+	return err
+}
+
+// client returns a function that puts the connection into a configuration of the Kafka client, or the error of Validate.
+func (c Connection) client() (saramabroker.Tune, error) {
 	problems := c.problems()
 	c.normalize()
 	var security *tls.Config

@@ -304,7 +304,7 @@ func TestFilesOfAConnectionThatAreNoUseAreErrors(t *testing.T) {
 		{"no list", kafka.TLS{CRLLocation: file(t, "crl.pem", "x")}, "holds no list"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			_, err := kafka.Connection{SecurityProtocol: "ssl", TLS: tc.tls}.Client()
+			err := kafka.Connection{SecurityProtocol: "ssl", TLS: tc.tls}.Validate()
 			if err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "open") && tc.name != "no password" {
 				t.Errorf("got %v, which does not say %q", err, tc.want)
 			}

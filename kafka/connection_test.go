@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/weirstreams/weir/internal/kafkaclient"
 	"github.com/weirstreams/weir/internal/secrettest"
 	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/secret"
@@ -122,7 +123,7 @@ func TestErrorsOfOptionsDoNotShowValues(t *testing.T) {
 				if option != "security.protocol" {
 					c.SecurityProtocol = protocol
 				}
-				_, err = c.Client()
+				err = c.Validate()
 				if !strings.HasSuffix(option, ".location") { // whose errors name the file
 					secrettest.Absent(t, option, fmt.Sprint(err), "secret-value")
 				}
@@ -144,7 +145,7 @@ func TestErrorsOfATokenEndpointShowNoSecret(t *testing.T) {
 		c := kafka.OAuth{
 			Method: "oidc", ClientID: "id", ClientSecret: secret.New("secret-client"), TokenEndpointURL: secret.NewURL(address),
 		}
-		client, err := kafka.Connection{SecurityProtocol: "sasl_plaintext", SASL: kafka.SASL{Mechanism: "OAUTHBEARER", OAuth: c}}.Client()
+		client, err := kafkaclient.Tune(kafka.Connection{SecurityProtocol: "sasl_plaintext", SASL: kafka.SASL{Mechanism: "OAUTHBEARER", OAuth: c}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -302,7 +303,7 @@ func TestAllThatIsWrongWithAConnectionIsSaidAtOnce(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			_, err := tc.connection.Client()
+			err := tc.connection.Validate()
 			for _, want := range tc.want {
 				if err == nil || !strings.Contains(err.Error(), want) {
 					t.Errorf("%q is not in %v", want, err)
@@ -313,12 +314,12 @@ func TestAllThatIsWrongWithAConnectionIsSaidAtOnce(t *testing.T) {
 }
 
 func TestTheEscapeHatchEditsTheClientLast(t *testing.T) {
-	apply, err := kafka.Connection{SecurityProtocol: "ssl", ClientID: "mine", Sarama: func(c *sarama.Config) {
+	apply, err := kafkaclient.Tune(kafka.Connection{SecurityProtocol: "ssl", ClientID: "mine", Sarama: func(c *sarama.Config) {
 		if !c.Net.TLS.Enable || c.ClientID != "mine" {
 			t.Errorf("the configuration has TLS %v and client id %q before the edit", c.Net.TLS.Enable, c.ClientID)
 		}
 		c.ClientID = "edited"
-	}}.Client()
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -160,7 +160,7 @@ var withoutMeaning = map[string]string{
 // ConnectionFromMap reads librdkafka's options. Dots and underscores in their names are the same. The error names everything
 // that is wrong at once, and no values but the paths of files: options that are unknown or have no meaning here, values that an option
 // does not take, an empty address of a broker, and, if security.protocol uses TLS, files without a usable certificate, key or list.
-// Options that are missing, which the program may set later, are checked by [Connection.Client], [NewConsumer], [NewProducer] and
+// Options that are missing, which the program may set later, are checked by [Connection.Validate], [NewConsumer], [NewProducer] and
 // runtime.New; so are files again.
 func ConnectionFromMap(options map[string]string) (Connection, error) {
 	c, unknown, problems := readConnection(options)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker/saramabroker"
+	"github.com/weirstreams/weir/internal/kafkaclient"
 	"github.com/weirstreams/weir/internal/topicname"
 	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/stream"
@@ -301,7 +302,7 @@ func (c Config) withDefaults() (Config, error) {
 		problem("Topics.OnLostInput: unknown value %d", c.Topics.OnLostInput)
 	}
 	var err error
-	if c.tune, err = c.Connection.Client(); err != nil {
+	if c.tune, err = kafkaclient.Tune(c.Connection); err != nil {
 		problems = append(problems, err)
 	}
 	interval := 5 * time.Second

@@ -10,39 +10,45 @@ import (
 	"github.com/weirstreams/weir/codec"
 )
 
+// DistinctSketch is the accumulator of [CountDistinctApprox]: an estimate of the number of different values.
+type DistinctSketch struct{ registers *hyperloglog.Sketch }
+
 // CountDistinctApprox estimates the number of different values that of returns, by HyperLogLog with 2^14 registers: the
 // standard error is 0.8 %, and it takes at most some 16 KiB for each window.
-func CountDistinctApprox[V any](of func(V) []byte) Aggregator[V, *hyperloglog.Sketch, int64] {
+func CountDistinctApprox[V any](of func(V) []byte) Aggregator[V, DistinctSketch, int64] {
 	return &approx[V]{of}
 }
 
 type approx[V any] struct{ of func(V) []byte }
 
-func (*approx[V]) Init() *hyperloglog.Sketch                    { return hyperloglog.New14() }
-func (a *approx[V]) Add(acc **hyperloglog.Sketch, v V, _ int64) { (*acc).Insert(a.of(v)) }
-func (*approx[V]) Result(acc **hyperloglog.Sketch) int64        { return int64((*acc).Estimate()) }
-func (*approx[V]) Codec() codec.Codec[*hyperloglog.Sketch]      { return approxCodec{} }
-func (a *approx[V]) Validate() error                            { return checkFunctions(a.of == nil) }
+func (*approx[V]) Init() DistinctSketch                    { return DistinctSketch{hyperloglog.New14()} }
+func (a *approx[V]) Add(acc *DistinctSketch, v V, _ int64) { acc.registers.Insert(a.of(v)) }
+func (*approx[V]) Result(acc *DistinctSketch) int64        { return int64(acc.registers.Estimate()) }
+func (*approx[V]) Codec() codec.Codec[DistinctSketch]      { return approxCodec{} }
+func (a *approx[V]) Validate() error                       { return checkFunctions(a.of == nil) }
 
-func (*approx[V]) Merge(dst **hyperloglog.Sketch, src *hyperloglog.Sketch) {
-	if err := (*dst).Merge(src); err != nil {
+func (*approx[V]) Merge(dst *DistinctSketch, src DistinctSketch) {
+	if err := dst.registers.Merge(src.registers); err != nil {
 		panic(err) // sketches of different precision: cannot be
 	}
 }
 
 type approxCodec struct{}
 
-func (approxCodec) Append(dst []byte, _ *codec.Context, s *hyperloglog.Sketch) ([]byte, error) {
-	return s.AppendBinary(dst)
+func (approxCodec) Append(dst []byte, _ *codec.Context, s DistinctSketch) ([]byte, error) {
+	return s.registers.AppendBinary(dst)
 }
 
-func (approxCodec) Decode(_ *codec.Context, data []byte) (*hyperloglog.Sketch, error) {
-	s := hyperloglog.New14()
-	if err := s.UnmarshalBinary(data); err != nil {
-		return nil, fmt.Errorf("sketch of distinct values: %w", err)
+func (approxCodec) Decode(_ *codec.Context, data []byte) (DistinctSketch, error) {
+	s := DistinctSketch{hyperloglog.New14()}
+	if err := s.registers.UnmarshalBinary(data); err != nil {
+		return DistinctSketch{}, fmt.Errorf("sketch of distinct values: %w", err)
 	}
 	return s, nil
 }
+
+// QuantileSketch is the accumulator of [Quantile]: an estimate of the distribution of numbers.
+type QuantileSketch struct{ bins *ddsketch.DDSketch }
 
 // quantileBins bounds the memory of a sketch: 2048 bins on each side of 0.
 const quantileBins = 2048
@@ -50,7 +56,7 @@ const quantileBins = 2048
 // Quantile estimates the value with the given part of all values of of below it, 0.99 for example, by DDSketch: the
 // relative error is at most 1 %. Where values span more than some 17 orders of magnitude, the smallest lose precision.
 // NaN and infinities are left out. The result of a window without values is 0; see [Optional].
-func Quantile[V any, N Number](quantile float64, of func(V) N) Aggregator[V, *ddsketch.DDSketch, float64] {
+func Quantile[V any, N Number](quantile float64, of func(V) N) Aggregator[V, QuantileSketch, float64] {
 	return &quantileOf[V, N]{quantile, of}
 }
 
@@ -59,33 +65,32 @@ type quantileOf[V any, N Number] struct {
 	of       func(V) N
 }
 
-func newQuantileSketch() *ddsketch.DDSketch {
-	s, err := ddsketch.LogCollapsingLowestDenseDDSketch(0.01, quantileBins)
+func (*quantileOf[V, N]) Init() QuantileSketch {
+	bins, err := ddsketch.LogCollapsingLowestDenseDDSketch(0.01, quantileBins)
 	if err != nil {
 		panic(err) // the constants are in range
 	}
-	return s
+	return QuantileSketch{bins}
 }
 
-func (*quantileOf[V, N]) Init() *ddsketch.DDSketch { return newQuantileSketch() }
-func (q *quantileOf[V, N]) Add(acc **ddsketch.DDSketch, v V, _ int64) {
-	_ = (*acc).Add(float64(q.of(v))) // it fails for what the documentation says
+func (q *quantileOf[V, N]) Add(acc *QuantileSketch, v V, _ int64) {
+	_ = acc.bins.Add(float64(q.of(v))) // it fails for the values that the documentation names
 }
 
-func (*quantileOf[V, N]) Merge(dst **ddsketch.DDSketch, src *ddsketch.DDSketch) {
-	if err := (*dst).MergeWith(src); err != nil {
+func (*quantileOf[V, N]) Merge(dst *QuantileSketch, src QuantileSketch) {
+	if err := dst.bins.MergeWith(src.bins); err != nil {
 		panic(err) // sketches of different precision: cannot be
 	}
 }
 
-func (q *quantileOf[V, N]) Result(acc **ddsketch.DDSketch) float64 {
-	if (*acc).IsEmpty() {
+func (q *quantileOf[V, N]) Result(acc *QuantileSketch) float64 {
+	if acc.bins.IsEmpty() {
 		return 0
 	}
-	v, _ := (*acc).GetValueAtQuantile(q.quantile)
+	v, _ := acc.bins.GetValueAtQuantile(q.quantile)
 	return v
 }
-func (*quantileOf[V, N]) Codec() codec.Codec[*ddsketch.DDSketch] { return quantileCodec{} }
+func (*quantileOf[V, N]) Codec() codec.Codec[QuantileSketch] { return quantileCodec{} }
 func (q *quantileOf[V, N]) Validate() error {
 	if !(q.quantile >= 0 && q.quantile <= 1) {
 		return fmt.Errorf("quantile %v: must be between 0 and 1", q.quantile)
@@ -95,16 +100,16 @@ func (q *quantileOf[V, N]) Validate() error {
 
 type quantileCodec struct{}
 
-func (quantileCodec) Append(dst []byte, _ *codec.Context, s *ddsketch.DDSketch) ([]byte, error) {
-	s.Encode(&dst, false)
+func (quantileCodec) Append(dst []byte, _ *codec.Context, s QuantileSketch) ([]byte, error) {
+	s.bins.Encode(&dst, false)
 	return dst, nil
 }
 
-func (quantileCodec) Decode(_ *codec.Context, data []byte) (*ddsketch.DDSketch, error) {
+func (quantileCodec) Decode(_ *codec.Context, data []byte) (QuantileSketch, error) {
 	provider := func() store.Store { return store.NewCollapsingLowestDenseStore(quantileBins) }
-	s, err := ddsketch.DecodeDDSketch(data, provider, nil)
+	bins, err := ddsketch.DecodeDDSketch(data, provider, nil)
 	if err != nil {
-		return nil, fmt.Errorf("sketch of quantiles: %w", err)
+		return QuantileSketch{}, fmt.Errorf("sketch of quantiles: %w", err)
 	}
-	return s, nil
+	return QuantileSketch{bins}, nil
 }

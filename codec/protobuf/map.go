@@ -1,9 +1,9 @@
 package protobuf
 
 import (
-	"github.com/jhump/protoreflect/v2/protoresolve"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/dynamicpb"
 
 	"github.com/weirstreams/weir/codec"
@@ -21,7 +21,13 @@ type MapOptions struct {
 	// IgnoreUnknown leaves out fields that the message does not have when writing; by default they are an error.
 	IgnoreUnknown bool
 	// Resolver finds the types in google.protobuf.Any, and extensions. The default knows those of generated code.
-	Resolver protoresolve.TypeResolver
+	Resolver TypeResolver
+}
+
+// TypeResolver finds types by their names. [protoregistry.Types] is one, and [Types.Resolver] returns one.
+type TypeResolver interface {
+	protoregistry.MessageTypeResolver
+	protoregistry.ExtensionTypeResolver
 }
 
 // MapFormat is a codec of maps in the JSON form of Protobuf, and a [registry.Format]. A nil map is null.

@@ -71,4 +71,4 @@ func (t *Types) Message(name string) (protoreflect.MessageDescriptor, error) {
 }
 
 // Resolver finds types for google.protobuf.Any and extensions; see [MapOptions].
-func (t *Types) Resolver() protoresolve.TypeResolver { return t.registry.AsTypeResolver() }
+func (t *Types) Resolver() TypeResolver { return t.registry.AsTypeResolver() }

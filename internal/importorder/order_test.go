@@ -38,6 +38,7 @@ var layers = [][]string{
 	{"operator"},
 	{"internal/graph"},
 	{"internal/broker"},
+	{"internal/kafkaclient"},
 	{"stream"},
 	{"internal/engine"},
 	{"kafka"},

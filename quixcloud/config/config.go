@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/internal/broker/saramabroker"
+	"github.com/weirstreams/weir/internal/kafkaclient"
 	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/secret"
 )
@@ -149,7 +150,7 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	c.Connection.ClientID = cmp.Or(c.Connection.ClientID, clientID)
 	var err error
-	if c.tune, err = c.Connection.Client(); err != nil {
+	if c.tune, err = kafkaclient.Tune(c.Connection); err != nil {
 		problems = append(problems, err)
 	}
 	if len(problems) > 0 {

@@ -28,8 +28,14 @@ type Env struct {
 	Step func() context.Context
 	// Drains are where records leave for sinks, flushed before each checkpoint in the order of the declaration.
 	Drains []TaskDrain
-	// Buffers are the operators that hold records back. They hold none between two steps, unless one could not be settled.
+	// Buffers are the operators that hold records back. They hold none between two steps, unless one could not be settled or is a Flight.
 	Buffers []Buffer
+	// Flights are those of Buffers that hold records between two steps, and Landing lets them wait until all are handed on. Calls
+	// runs their calls; it is nil for goroutines. Wake wakes the worker, and may be called by any goroutine; it may be nil.
+	Flights []Flight
+	Landing bool
+	Calls   Calls
+	Wake    func()
 	// NullKeys counts records that a stateful operator skipped because their key was null.
 	NullKeys int64
 	// Ignored counts messages that a codec passed over.

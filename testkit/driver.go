@@ -275,6 +275,9 @@ func (d *Driver) run() error {
 				busy = busy || worked
 			}
 		}
+		if !busy && err == nil {
+			busy, err = d.land(ctx)
+		}
 		if !busy && err == nil && d.config.ExactlyOnce {
 			busy, err = d.commit(ctx)
 		}
@@ -284,6 +287,18 @@ func (d *Driver) run() error {
 		}
 	}
 	return nil
+}
+
+// land waits for the calls of asynchronous operators, and reports whether there was one.
+func (d *Driver) land(ctx context.Context) (landed bool, err error) {
+	for _, w := range d.workers {
+		if err == nil {
+			var some bool
+			some, err = w.Land(ctx)
+			landed = landed || some
+		}
+	}
+	return landed, err
 }
 
 // commit checkpoints the workers that have something to check in, and reports whether there was one.

@@ -171,10 +171,11 @@ func (w *Worker) merge(t *task, limit int) (processed int, err error) {
 	w.limitDirty(t)
 	for processed < limit && !t.overLimit && !w.halted() {
 		in, until := t.aligned.choose(false)
-		if in == nil {
+		if in == nil || !w.takes(t, in.Topic) {
 			break
 		}
 		records := in.run(until, limit-processed)
+		t.flying = in.Topic
 		n, failure := t.processRecords(in.operator, in.Topic, records, w.onError)
 		if w.config.OnMerge != nil {
 			w.config.OnMerge(in.TopicPartition, records[:n])

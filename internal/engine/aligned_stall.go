@@ -27,7 +27,7 @@ func (w *Worker) mergeAll(ctx context.Context) (worked bool, err error) {
 		return false, err
 	}
 	for _, t := range w.alignedTasks {
-		if w.halted() || w.due() {
+		if w.halted() || w.due() && !w.waitsForCalls() {
 			return worked, nil // the step makes the checkpoint
 		}
 		began := w.config.Clock.Now()
@@ -71,7 +71,7 @@ func (a *aligned) lostInput() error {
 // ready reports whether a task with several inputs can go on without being told anything new.
 func (w *Worker) ready() bool {
 	for _, t := range w.alignedTasks {
-		if in, _ := t.aligned.choose(true); in != nil {
+		if in, _ := t.aligned.choose(true); in != nil && w.takes(t, in.Topic) {
 			return true
 		}
 	}

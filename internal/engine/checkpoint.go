@@ -49,6 +49,7 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 	if err := w.checkDamage(); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
+	defer w.landing(changed)()
 	for _, t := range changed {
 		t.written.reset()
 		if err := t.settle(w.onError); err != nil {

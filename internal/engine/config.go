@@ -127,6 +127,8 @@ type Config struct {
 	// AfterFunc calls f when d is over, unless stop is called before; nil means that of package time. A simulation has its own
 	// time for RevokeTimeout, and f is called in the middle of calls to the cluster.
 	AfterFunc func(d time.Duration, f func()) (stop func())
+	// Calls runs the calls of asynchronous operators; nil means goroutines.
+	Calls operator.Calls
 	// Linger is how long output may wait for more while there is more to process.
 	Linger time.Duration
 	Clock  clock.Clock

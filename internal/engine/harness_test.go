@@ -84,8 +84,13 @@ func sumUp(_ context.Context, c *store.Cell[int], r weir.Record[string, order]) 
 }
 
 func pipeline() *stream.Topology {
+	return pipelineOf(func(s stream.Stream[string, order]) stream.Stream[string, order] { return s })
+}
+
+// pipelineOf is the pipeline with something that hands on the orders as they are.
+func pipelineOf(first func(stream.Stream[string, order]) stream.Stream[string, order]) *stream.Topology {
 	t := stream.NewTopology()
-	shops := t.From(orders).GroupBy("shop", func(o order) string { return o.Shop })
+	shops := first(t.From(orders)).GroupBy("shop", func(o order) string { return o.Shop })
 	shops.MapStateRecord(total, sumUp).To(totals)
 	shops.Window(window.Tumbling(10 * time.Millisecond)).
 		Aggregate(window.Sum(func(o order) int { return o.Amount })).

@@ -27,7 +27,7 @@ func (w *Worker) advanceIdle(ctx context.Context) error {
 	now := w.config.Clock.Now()
 	var due []*task
 	for _, t := range w.sortedTasks() {
-		if t.state != running || t.time == nil || !t.env.Settled() {
+		if t.state != running || t.time == nil || t.env.Blocked() {
 			continue
 		}
 		if err := t.lookBack(now, timeout); err != nil {

@@ -19,7 +19,7 @@ func TestRandomRunsLoseNothing(t *testing.T) {
 	longtest.Seeds(t, longtest.Cases(60, 300), func(t *testing.T, seed uint64) {
 		if longtest.Repeats() || time.Now().Before(deadline) {
 			runs++
-			randomRun(t, seed)
+			randomRun(t, seed, false)
 		}
 	})
 	t.Logf("%d runs in the time that there was", runs)
@@ -31,10 +31,17 @@ type member struct {
 	p    *process // nil while it is down
 }
 
-func randomRun(t *testing.T, seed uint64) {
+func randomRun(t *testing.T, seed uint64, calls bool) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	chance := func(n int) bool { return random.IntN(n) == 0 }
-	c := newCluster(t, pipeline(), 1+random.Int32N(3))
+	partitions := 1 + random.Int32N(3)
+	topology, held := pipeline(), newHeldCalls(nil)
+	if calls {
+		own := rand.New(rand.NewPCG(seed, 1)) // the others take what they took
+		topology, held = pipelineWithCalls(own.IntN(2) == 0, 1+own.IntN(4)), newHeldCalls(own.IntN)
+	}
+	c := newCluster(t, topology, partitions)
+	c.config.Calls = held
 	c.broker.DeliverOnSend = chance(2)
 	c.broker.MaxBatchRecords = 1 + random.IntN(6)
 	c.workers = 1 + random.IntN(2)
@@ -90,6 +97,9 @@ func randomRun(t *testing.T, seed uint64) {
 	var now int64
 	for range 100 + random.IntN(300) {
 		m := members[random.IntN(len(members))]
+		if calls && held.choose(3) > 0 {
+			held.one()
+		}
 		switch random.IntN(12) {
 		case 0, 1:
 			for range 1 + random.IntN(5) {
@@ -122,6 +132,7 @@ func randomRun(t *testing.T, seed uint64) {
 		for _, m := range members {
 			for range 20 {
 				work(m)
+				held.one()
 			}
 		}
 	}

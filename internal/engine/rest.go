@@ -16,9 +16,10 @@ type Positions struct {
 }
 
 // Settle makes a checkpoint, so that readers of committed records, among them tasks of this application, see everything that
-// the worker has written. A failure that passes, such as a sink that takes no more, is no error.
+// the worker has written. A failure that passes, such as a sink that takes no more, is no error. While calls of asynchronous
+// operators are in flight there is none.
 func (w *Worker) Settle(ctx context.Context) error {
-	if w.resting() || w.heldBack() {
+	if w.resting() || w.heldBack() || w.InFlight() {
 		return nil
 	}
 	defer w.publish()

@@ -38,7 +38,7 @@ func (w *Worker) start(ctx context.Context, t *task) error {
 		t.positions[tp.Topic] = position
 	}
 	t.committed = maps.Clone(t.positions)
-	if len(inputs) > 1 {
+	if len(inputs) > 1 || t.flies() {
 		t.aligned = newAligned(t)
 	}
 	t.state = running // not before: a worker whose job has failed may take another step

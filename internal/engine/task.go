@@ -77,6 +77,8 @@ type task struct {
 	checkpoints int64
 	// lacking is set while the task starts with state that lacks records of a changelog.
 	lacking bool
+	// flying is the topic of the records that were processed last.
+	flying string
 	// changed is set when records were processed since the last checkpoint.
 	changed bool
 	// busy is set when records were processed since the last look at event time.
@@ -187,6 +189,7 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 		Context: ctx, Logger: w.config.Logger.With(slog.String("task", t.name)),
 		Origin: weir.Origin{Partition: id.Partition}, Now: w.config.Clock.Now,
 		Step: func() context.Context { return w.outbox.context }, OnLate: w.config.OnLate,
+		Calls: w.config.Calls, Wake: w.fetcher.Wake, Landing: w.lands(),
 		Space: func(name string) (state.Space, error) {
 			prefix, err := t.database.prefix(name)
 			return state.Space{
@@ -370,7 +373,7 @@ func (t *task) processRecords(
 				break
 			}
 		}
-		if t.overLimit {
+		if t.overLimit || t.env.Buffers != nil && t.env.Full() {
 			break
 		}
 	}
@@ -434,5 +437,9 @@ func (t *task) guard(f func() error) (failure *weir.ProcessingError) {
 
 func (t *task) processingError(err error) *weir.ProcessingError {
 	n := t.plan.Graph.Nodes[t.env.At]
-	return &weir.ProcessingError{Origin: t.env.Origin, Node: n.String(), Site: n.Site, Err: err}
+	failure := &weir.ProcessingError{Origin: t.env.Origin, Node: n.String(), Site: n.Site, Err: err}
+	if p, ok := errors.AsType[*operator.Panic](err); ok { // on another goroutine
+		failure.Err, failure.Stack = p.Err, p.Stack
+	}
+	return failure
 }

@@ -284,7 +284,7 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 			return true, err
 		}
 	}
-	ready := w.ready()
+	ready := w.ready() || w.arrived()
 	if wait = w.waitFor(wait); ready || w.outbox.pending > 0 {
 		wait = 0 // output waits for more only while there is more
 	}
@@ -296,6 +296,12 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 		worked = batch != nil
 		if err := w.take(ctx, batch); err != nil {
 			return worked, err
+		}
+	}
+	if w.arrived() {
+		worked = true
+		if err := w.handOnArrived(); err != nil {
+			return true, err
 		}
 	}
 	switch {
@@ -322,7 +328,7 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	if err == nil && !worked && w.outbox.pending > 0 { // by what no record has caused
 		worked, err = true, w.send()
 	}
-	if err == nil && w.due() {
+	if err == nil && w.due() && !w.waitsForCalls() {
 		err = w.Checkpoint(ctx)
 	}
 	if err == nil {
@@ -349,7 +355,7 @@ func (w *Worker) waitFor(wait time.Duration) time.Duration {
 	if w.records == 0 || w.heldBack() {
 		return max(0, wait)
 	}
-	return max(0, min(wait, w.checkpointed.Add(w.config.CheckpointInterval).Sub(w.config.Clock.Now())))
+	return max(0, w.untilCheckpoint(wait))
 }
 
 func (w *Worker) onError(err *weir.ProcessingError) Action { return w.config.decide(err) }
@@ -368,10 +374,15 @@ func (w *Worker) due() bool {
 	if w.records == 0 {
 		return w.Dirty() && w.intervalOver()
 	}
-	if n := w.checkpointRecords(); n > 0 && w.records >= n {
-		return true
+	return w.intervalOver() || w.pressing()
+}
+
+// pressing reports whether a checkpoint is due before its interval is over.
+func (w *Worker) pressing() bool {
+	if w.records == 0 {
+		return false
 	}
-	if w.intervalOver() {
+	if n := w.checkpointRecords(); n > 0 && w.records >= n {
 		return true
 	}
 	var dirty int64

@@ -1,0 +1,108 @@
+package engine
+
+import (
+	"context"
+	"time"
+)
+
+// Tasks with asynchronous operators have records in flight between two steps. A task waits for them in front of more input when
+// its operators are full, in front of a record of another input, and in front of a checkpoint; the other tasks of the worker go on meanwhile.
+// Such a task keeps fetched batches as one with several inputs does, see aligned.
+
+// flies reports whether a task has asynchronous operators.
+func (t *task) flies() bool { return len(t.env.Flights) > 0 }
+
+// lands reports whether settling a task waits for its calls always: a limit of outputs counts those of each record.
+func (w *Worker) lands() bool { return w.config.Outputs != nil }
+
+// landing makes settling the tasks wait for their calls, until the returned function is called.
+func (w *Worker) landing(tasks []*task) (over func()) {
+	for _, t := range tasks {
+		t.env.Landing = true
+	}
+	return func() {
+		for _, t := range tasks {
+			t.env.Landing = w.lands()
+		}
+	}
+}
+
+// InFlight reports whether records wait for calls of asynchronous operators.
+func (w *Worker) InFlight() bool {
+	for _, t := range w.tasks {
+		if t.env.InFlight() {
+			return true
+		}
+	}
+	return false
+}
+
+// Land waits for all calls in flight and hands on their results. It reports whether there were any that input is not held back for.
+func (w *Worker) Land(ctx context.Context) (landed bool, err error) {
+	if w.heldBack() || !w.InFlight() {
+		return false, nil
+	}
+	w.outbox.context = ctx
+	defer w.publish()
+	tasks := w.sortedTasks()
+	defer w.landing(tasks)()
+	for _, t := range tasks {
+		if err := t.settle(w.onError); err != nil {
+			return true, w.recoverFrom(ctx, err)
+		}
+		w.noteOutputs(t)
+	}
+	return true, nil
+}
+
+// arrived reports whether results of calls can be handed on.
+func (w *Worker) arrived() bool {
+	if w.heldBack() {
+		return false
+	}
+	for _, t := range w.tasks {
+		if t.flies() && t.env.Arrived() {
+			return true
+		}
+	}
+	return false
+}
+
+// handOnArrived hands on the results of calls.
+func (w *Worker) handOnArrived() error {
+	for _, t := range w.alignedTasks {
+		if !t.flies() || !t.env.Arrived() {
+			continue
+		}
+		err := t.settle(w.onError)
+		w.noteOutputs(t)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// waitsForCalls reports whether a checkpoint that is due by the clock is put off, because calls are in flight. One that cannot be put off
+// waits for them, and the worker with it.
+func (w *Worker) waitsForCalls() bool { return !w.pressing() && w.InFlight() }
+
+// takes reports whether a task may process records of a topic now, and not when its calls have ended.
+func (w *Worker) takes(t *task, topic string) bool {
+	if !t.flies() {
+		return true
+	}
+	if t.env.Full() || w.due() {
+		return false
+	}
+	return t.flying == topic || !t.env.InFlight()
+}
+
+// untilCheckpoint cuts a waiting time so that the next checkpoint is not late.
+func (w *Worker) untilCheckpoint(wait time.Duration) time.Duration {
+	left := w.checkpointed.Add(w.config.CheckpointInterval).Sub(w.config.Clock.Now())
+	if left <= 0 && w.waitsForCalls() {
+		return wait // the end of a call wakes the worker
+	}
+	return min(wait, left)
+}

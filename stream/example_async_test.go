@@ -1,0 +1,57 @@
+package stream_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/stream"
+	"github.com/weirstreams/weir/testkit"
+)
+
+// geocode stands for a call of a service.
+func geocode(_ context.Context, city string) (string, error) {
+	if city == "" {
+		return "", fmt.Errorf("no city")
+	}
+	return city + " in " + map[string]string{"ghent": "Belgium", "bern": "Switzerland"}[city], nil
+}
+
+// Up to 16 calls of the service run at a time. The results come in the order of the records.
+func ExampleStream_MapAsync() {
+	t := stream.NewTopology()
+	t.From(lines).
+		MapAsync(geocode, stream.AsyncOptions{Concurrency: 16, Timeout: 2 * time.Second}).
+		To(words)
+
+	run(t, words, "ghent", "bern")
+	// Output:
+	// k ghent in Belgium
+	// k bern in Switzerland
+}
+
+// A request with an effect carries the place of its record, so that the service can tell a repetition.
+func ExampleStream_MapAsyncRecord() {
+	type receipt struct{ Order, Token string }
+	receipts := stream.NewTopic("receipts", codec.String(), codec.JSON[receipt]())
+	charge := func(_ context.Context, r weir.Record[string, string]) (receipt, error) {
+		token := fmt.Sprintf("%s/%d/%d", r.Origin.Topic, r.Origin.Partition, r.Origin.Offset)
+		return receipt{r.Value, token}, nil
+	}
+	t := stream.NewTopology()
+	t.From(lines).
+		MapAsyncRecord(charge, stream.AsyncOptions{Retry: weir.Retry{Attempts: 3}}).
+		To(receipts)
+
+	err := testkit.Run(t, func(d *testkit.Driver) {
+		d.Input(lines).Send("k", "order 7", time.Unix(0, 0))
+		fmt.Println(strings.ToUpper(d.Output(receipts).Values()[0].Order), d.Output(receipts).Values()[0].Token)
+	})
+	fmt.Println(err)
+	// Output:
+	// ORDER 7 lines/0/0
+	// <nil>
+}

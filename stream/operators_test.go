@@ -137,6 +137,12 @@ var operators = []struct {
 	{"MapWith", "map-1", mapsValue, true, false, func(s textStream, p *probe) textStream {
 		return s.MapWith(func(ctx context.Context, v string) (string, error) { return "new", p.tryValue(ctx, v) })
 	}},
+	{"MapAsync", "mapasync-1", mapsValue, true, false, func(s textStream, p *probe) textStream {
+		return s.MapAsync(func(ctx context.Context, v string) (string, error) { return "new", p.tryValue(ctx, v) }, once)
+	}},
+	{"MapAsyncRecord", "mapasync-1", mapsValue, true, true, func(s textStream, p *probe) textStream {
+		return s.MapAsyncRecord(func(ctx context.Context, r textRecord) (string, error) { return "new", p.tryRecord(ctx, r) }, once)
+	}},
 	{"FilterWith", "filter-1", keeps, true, false, func(s textStream, p *probe) textStream {
 		return s.FilterWith(func(ctx context.Context, v string) (bool, error) { return v != "drop", p.tryValue(ctx, v) })
 	}},
@@ -393,3 +399,6 @@ func TestProcessingErrorNamesTheLineThatDeclaredTheOperator(t *testing.T) {
 		t.Errorf("error %v\nwant  %v", err, want)
 	}
 }
+
+// once lets a call be made once.
+var once = stream.AsyncOptions{Concurrency: 1, Retry: weir.Retry{Attempts: 1}}

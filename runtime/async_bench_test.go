@@ -34,7 +34,10 @@ func BenchmarkMapAsync(b *testing.B) {
 		add  func(s stream.Stream[string, string]) stream.Stream[string, string]
 	}{
 		{"MapRecord", 500, func(s stream.Stream[string, string]) stream.Stream[string, string] {
-			return s.MapRecord(func(ctx context.Context, r weir.Record[string, string]) (string, error) { call(ctx); return r.Value, nil })
+			return s.MapRecord(func(ctx context.Context, r weir.Record[string, string]) (string, error) {
+				call(ctx)
+				return r.Value, nil
+			})
 		}},
 		{"MapAsync of 64", 1 << 30, func(s stream.Stream[string, string]) stream.Stream[string, string] {
 			return s.MapAsync(func(ctx context.Context, v string) (string, error) { call(ctx); return v, nil })

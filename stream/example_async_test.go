@@ -46,7 +46,7 @@ func ExampleStream_MapAsyncRecord() {
 		MapAsyncRecord(charge, stream.AsyncOptions{Retry: weir.Retry{Attempts: 3}}).
 		To(receipts)
 
-	err := testkit.Run(t, func(d *testkit.Driver) {
+	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 		d.Input(lines).Send("k", "order 7", time.Unix(0, 0))
 		fmt.Println(strings.ToUpper(d.Output(receipts).Values()[0].Order), d.Output(receipts).Values()[0].Token)
 	})

@@ -21,7 +21,7 @@ const module = "github.com/weirstreams/weir"
 var layers = [][]string{
 	{
 		"secret", "internal/apilist", "internal/backoff", "internal/clock", "internal/clone", "internal/jsontext", "internal/longtest", "internal/measure", "internal/murmur2",
-		"internal/mutation", "internal/secrettest", "internal/testserver", "internal/topicname", "internal/wake",
+		"internal/mutation", "internal/secrettest", "internal/testserver", "internal/testtimes", "internal/topicname", "internal/wake",
 	},
 	{"codec", "internal/kafkatest"},
 	{"internal/raw"},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/kafkatest"
+	"github.com/weirstreams/weir/internal/murmur2"
 	"github.com/weirstreams/weir/kafka"
 )
 
@@ -115,6 +116,63 @@ func TestAClientWaitsForABrokerAsLongAsBrokerTimeoutAllows(t *testing.T) {
 	for _, err := range []error{producer, consumer} {
 		if !errors.Is(err, weir.ErrUnavailable) || !strings.Contains(err.Error(), "Config.BrokerTimeout (50ms)") {
 			t.Errorf("got %v, want unavailable and the option", err)
+		}
+	}
+}
+
+// A partition that is added to a topic that the group knows is read from its beginning, also with OffsetReset Latest.
+func TestAConsumerReadsAddedPartitionsFromTheirBeginning(t *testing.T) {
+	kafkatest.Parallel(t)
+	k := kafkatest.Start(t)
+	ctx := within(t)
+	topic := k.Topic(t, "grows", 1)
+	config := kafka.Config{Connection: kafka.Connection{Brokers: k.Brokers}, Logger: logger(t), OffsetReset: kafka.Latest}
+	write := func(r weir.Record[string, string]) {
+		t.Helper()
+		p, err := kafka.NewProducer(ctx, config, kafka.ProducerOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(p.Send(ctx, texts(topic), r), p.Flush(ctx), p.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// first returns the value of the first record that a member reads. It calls wait as long as there is none.
+	group := k.Name("latest")
+	first := func(wait func()) string {
+		t.Helper()
+		c, err := kafka.NewConsumer(ctx, config, kafka.ConsumerOptions{Group: group, Topics: []string{topic}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for {
+			m, err := c.Poll(ctx, 100*time.Millisecond)
+			switch {
+			case err != nil:
+				t.Fatal(err)
+			case m == nil:
+				wait()
+			default:
+				if err := c.Close(ctx); err != nil {
+					t.Fatal(err)
+				}
+				return string(m.Value)
+			}
+		}
+	}
+	write(text("before the group"))
+	if got := first(func() { write(text("after it")) }); got != "after it" {
+		t.Fatalf("the group began with %q", got)
+	}
+	k.Grow(t, topic, 2)
+	added := text("added")
+	for added.Key = "k"; murmur2.Partition([]byte(added.Key), 2) != 1; {
+		added.Key += "k"
+	}
+	write(added)
+	for got := ""; got != "added"; {
+		if got = first(func() {}); got != "added" && got != "after it" {
+			t.Fatalf("read %q, want the record of the added partition", got)
 		}
 	}
 }

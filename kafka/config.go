@@ -30,7 +30,8 @@ type Config struct {
 	// default is 2 minutes; a negative value waits for ever.
 	BrokerTimeout time.Duration
 
-	// OffsetReset says where a consumer begins with a partition without a committed offset. The default is Earliest.
+	// OffsetReset says where a consumer begins with a partition without a committed offset. The default is Earliest. With Latest, a
+	// partition that was added to a topic after the group has committed offsets of it is read from its beginning.
 	OffsetReset OffsetReset
 
 	// SessionTimeout is how long the group waits for a consumer that is silent. The default is 45 s.

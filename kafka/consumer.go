@@ -2,9 +2,11 @@ package kafka
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -25,9 +27,11 @@ type Consumer struct {
 	reset   OffsetReset
 	manual  bool
 	// next holds the offsets behind the records that Poll has returned and Commit has not committed yet.
-	next  map[broker.TopicPartition]int64
-	batch *broker.Batch
-	at    int
+	next map[broker.TopicPartition]int64
+	// metadata holds the notes of the assigned partitions, which each commit repeats.
+	metadata map[broker.TopicPartition]string
+	batch    *broker.Batch
+	at       int
 }
 
 // ConsumerOptions configure a Consumer.
@@ -67,7 +71,7 @@ func NewConsumer(ctx context.Context, config Config, options ConsumerOptions) (*
 	}
 	c := &Consumer{
 		cluster: cluster, name: config.Prefix + options.Group, prefix: config.Prefix, reset: config.OffsetReset,
-		manual: options.ManualCommit, next: map[broker.TopicPartition]int64{},
+		manual: options.ManualCommit, next: map[broker.TopicPartition]int64{}, metadata: map[broker.TopicPartition]string{},
 	}
 	var units [][]string
 	for _, topic := range options.Topics {
@@ -164,26 +168,49 @@ func (c *Consumer) handle(ctx context.Context, event *broker.GroupEvent) error {
 }
 
 func (c *Consumer) start(ctx context.Context, tps []broker.TopicPartition) error {
-	committed, err := c.cluster.CommittedOffsets(ctx, c.name, tps...)
+	topics := map[string]bool{}
+	for _, tp := range tps {
+		topics[tp.Topic] = true
+	}
+	infos, err := c.cluster.Topics(ctx, slices.Sorted(maps.Keys(topics))...)
 	if err != nil {
 		return err
 	}
-	at := broker.Earliest
-	if c.reset == Latest {
-		at = broker.End
+	all := slices.Clone(tps)
+	for topic := range topics {
+		for n := range infos[topic].Partitions {
+			if tp := (broker.TopicPartition{Topic: topic, Partition: n}); !slices.Contains(tps, tp) {
+				all = append(all, tp)
+			}
+		}
 	}
-	first, err := c.cluster.Offsets(ctx, at, tps...)
+	committed, err := c.cluster.Commits(ctx, c.name, all...)
+	if err != nil {
+		return err
+	}
+	earliest, err := c.cluster.Offsets(ctx, broker.Earliest, tps...)
+	if err != nil {
+		return err
+	}
+	ends, err := c.cluster.Offsets(ctx, broker.End, tps...)
 	if err != nil {
 		return err
 	}
 	for _, tp := range tps {
-		offset, ok := committed[tp]
-		if !ok {
-			if c.reset == NoReset {
-				return fmt.Errorf("group %q has committed no offset of %s", c.name, tp)
-			}
-			offset = first[tp]
+		info := infos[tp.Topic]
+		commit, ok := committed[tp]
+		offset := commit.Offset
+		switch {
+		case ok:
+		case c.reset == NoReset:
+			return fmt.Errorf("group %q has committed no offset of %s", c.name, tp)
+		case c.reset == Latest && !broker.AddedLater(tp, info.ID, committed):
+			offset = ends[tp]
+		default:
+			offset = earliest[tp]
 		}
+		first := broker.DecodeCommitNote(commit.Metadata).FirstPartitions
+		c.metadata[tp] = broker.CommitNote{TopicID: info.ID, FirstPartitions: cmp.Or(first, info.Partitions)}.Encode()
 		c.fetcher.Start(tp, offset)
 	}
 	return nil
@@ -194,7 +221,7 @@ func (c *Consumer) Commit(ctx context.Context) error {
 	if len(c.next) == 0 {
 		return nil
 	}
-	if err := c.group.Commit(ctx, c.next); err != nil {
+	if err := c.group.Commit(ctx, c.next, c.metadata); err != nil {
 		return err // which names the group
 	}
 	clear(c.next)

@@ -134,7 +134,7 @@ func (p *Producer) Commit(ctx context.Context) error {
 	if err := p.handOver(ctx); err != nil {
 		return err
 	}
-	return p.producer.Commit(ctx, broker.GroupMember{}, nil)
+	return p.producer.Commit(ctx, broker.GroupMember{}, nil, nil)
 }
 
 // Abort ends the transaction as if nothing had been sent in it.

@@ -183,7 +183,8 @@ type BufferConfig struct {
 // TopicConfig says where an App begins to read its topics, and how it makes, writes and purges them.
 type TopicConfig struct {
 	// OffsetReset says where to begin with a partition that the group has committed no offset for. Internal topics are always
-	// read from their beginning.
+	// read from their beginning. With Latest, a partition that was added to a topic after the group began is read from its beginning
+	// too: its records came later than the group.
 	OffsetReset kafka.OffsetReset
 
 	// OnLostInput decides when the next record of a partition is gone: retention has removed it before it was
@@ -233,7 +234,7 @@ type LostInput int8
 const (
 	// LostInputFails ends Run with an error.
 	LostInputFails LostInput = iota
-	// LostInputContinues keeps the state and goes on with the first record that is retained.
+	// LostInputContinues keeps the state and goes on with the first record that is retained and was not processed.
 	LostInputContinues
 	// LostInputResets empties the state and goes on with records written from then on. If only state is lost it goes on at the
 	// committed offsets.

@@ -188,7 +188,7 @@ func TestAGlobalTableOfTransactions(t *testing.T) {
 		}
 		switch i {
 		case 0:
-			err = p.Commit(within(t), broker.GroupMember{}, nil)
+			err = p.Commit(within(t), broker.GroupMember{}, nil, nil)
 		case 1:
 			err = p.Abort(within(t))
 		}
@@ -201,7 +201,7 @@ func TestAGlobalTableOfTransactions(t *testing.T) {
 	if got := k.ask(c, 0, 1, 2); !got["1 of 0"] {
 		t.Errorf("got %v", got)
 	}
-	if err := producers[2].Commit(within(t), broker.GroupMember{}, nil); err != nil {
+	if err := producers[2].Commit(within(t), broker.GroupMember{}, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	app.await("the second record", func(s runtime.Status) bool { return s.Globals[0].Records == 2 })

@@ -30,6 +30,10 @@ func (c patientCluster) Offsets(ctx context.Context, at broker.OffsetAt, tps ...
 }
 
 // CommittedOffsets implements broker.Cluster.
+func (c patientCluster) Commits(ctx context.Context, group string, tps ...broker.TopicPartition) (map[broker.TopicPartition]broker.Commit, error) {
+	return patiently(ctx, func() (map[broker.TopicPartition]broker.Commit, error) { return c.Cluster.Commits(ctx, group, tps...) })
+}
+
 func (c patientCluster) CommittedOffsets(ctx context.Context, group string, tps ...broker.TopicPartition) (map[broker.TopicPartition]int64, error) {
 	return patiently(ctx, func() (map[broker.TopicPartition]int64, error) { return c.Cluster.CommittedOffsets(ctx, group, tps...) })
 }

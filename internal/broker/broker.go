@@ -70,6 +70,9 @@ type Cluster interface {
 	// a commit is absent from the result. It waits for offsets of pending transactions to become stable.
 	CommittedOffsets(ctx context.Context, group string, tps ...TopicPartition) (map[TopicPartition]int64, error)
 
+	// Commits is CommittedOffsets with the metadata of the commits.
+	Commits(ctx context.Context, group string, tps ...TopicPartition) (map[TopicPartition]Commit, error)
+
 	// NewFetcher returns a fetcher with connections of its own.
 	NewFetcher(cfg FetcherConfig) (Fetcher, error)
 
@@ -230,10 +233,10 @@ type Producer interface {
 	// together or not at all. member is the sender of the offsets for the group: if it does not own its partitions
 	// any more, the error wraps ErrAborted and ErrFenced. Without a transaction and offsets Commit does nothing. An
 	// error leaves open whether the transaction was committed only if it wraps neither ErrAborted nor ErrFenced; it wraps
-	// ErrUndecided if nothing else is known.
+	// ErrUndecided if nothing else is known. metadata is as in [Group].
 	//
 	// It is an error if there is no TransactionalID.
-	Commit(ctx context.Context, member GroupMember, offsets map[TopicPartition]int64) error
+	Commit(ctx context.Context, member GroupMember, offsets map[TopicPartition]int64, metadata map[TopicPartition]string) error
 
 	// Abort ends the transaction: nothing that was sent in it is ever seen by readers of committed records. Without a
 	// transaction it does nothing.
@@ -281,8 +284,9 @@ type Group interface {
 	Poll(ctx context.Context, wait time.Duration) (*GroupEvent, error)
 
 	// Commit commits the next offsets to read, as the member and generation of now. Any goroutine may call it.
-	// [weir.ErrFenced] says that the member does not own its partitions any more.
-	Commit(ctx context.Context, offsets map[TopicPartition]int64) error
+	// [weir.ErrFenced] says that the member does not own its partitions any more. The cluster keeps the metadata, at most 4,096
+	// bytes for a partition by default, with the offset; a partition without any gets the empty one. metadata may be nil.
+	Commit(ctx context.Context, offsets map[TopicPartition]int64, metadata map[TopicPartition]string) error
 
 	// Member returns the member and generation of now, or the former ones while an event that takes partitions away is
 	// not done: records written for these partitions cannot be committed in a transaction. Any goroutine may call it.

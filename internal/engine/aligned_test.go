@@ -206,7 +206,7 @@ func TestATaskDoesNotWaitForATransactionThatIsOpen(t *testing.T) {
 	}
 	p := c.mustStart(memoryDisk{})
 	c.expectOrder(p, "A10 B11 A30")
-	if err := producer.Commit(t.Context(), broker.GroupMember{}, nil); err != nil {
+	if err := producer.Commit(t.Context(), broker.GroupMember{}, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	c.expectOrder(p, "A10 B11 A30 B12")
@@ -373,7 +373,7 @@ func (c *cluster) inTransaction(commit bool, times ...int64) {
 	}
 	err := p.Send(context.Background(), b0, records)
 	if err == nil && commit {
-		err = p.Commit(context.Background(), broker.GroupMember{}, nil)
+		err = p.Commit(context.Background(), broker.GroupMember{}, nil, nil)
 	} else if err == nil {
 		if err = p.Flush(context.Background()); err == nil {
 			err = p.Abort(context.Background())

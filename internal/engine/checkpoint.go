@@ -110,7 +110,7 @@ func (w *Worker) commit(ctx context.Context, tasks []*task, offsets map[broker.T
 		if err := w.writeAhead(tasks); err != nil {
 			return err
 		}
-		if err := w.producer.Commit(ctx, w.group.Member(), offsets); err != nil {
+		if err := w.producer.Commit(ctx, w.group.Member(), offsets, commitMetadata(tasks...)); err != nil {
 			return fmt.Errorf("checkpoint: %w", err)
 		}
 		return nil
@@ -121,7 +121,7 @@ func (w *Worker) commit(ctx context.Context, tasks []*task, offsets map[broker.T
 	if err := w.writeAhead(tasks); err != nil {
 		return err
 	}
-	err := w.group.Commit(ctx, offsets)
+	err := w.group.Commit(ctx, offsets, commitMetadata(tasks...))
 	if errors.Is(err, weir.ErrFenced) {
 		return w.forsake(err)
 	}

@@ -50,7 +50,9 @@ func (w *Worker) commitStarts(ctx context.Context) error {
 // offsets are committed, and before anything is processed: a standing in front of the offsets of the old topics would make a restore
 // go on at those.
 func (t *task) moved() bool {
-	return slices.ContainsFunc(t.stores, func(s taskStore) bool { return s.standing.cut() || len(s.standing.Inputs) > 0 && !s.standing.is(t.topicIDs) })
+	return slices.ContainsFunc(t.stores, func(s taskStore) bool {
+		return s.standing.cut() || len(s.standing.Inputs) > 0 && !s.standing.is(t.topicIDs)
+	})
 }
 
 // forgotten returns an error that says so if the application has read an input without committed offsets before, and there is

@@ -166,7 +166,7 @@ func TestAGlobalTableHoldsCommittedRecordsOnly(t *testing.T) {
 		}
 		switch i {
 		case 0:
-			err = producers[i].Commit(t.Context(), broker.GroupMember{}, nil)
+			err = producers[i].Commit(t.Context(), broker.GroupMember{}, nil, nil)
 		case 1:
 			err = producers[i].Abort(t.Context())
 		}
@@ -179,7 +179,7 @@ func TestAGlobalTableHoldsCommittedRecordsOnly(t *testing.T) {
 	if !g.Loaded() {
 		t.Errorf("not loaded: %+v", g.Status())
 	}
-	if err := producers[2].Commit(t.Context(), broker.GroupMember{}, nil); err != nil {
+	if err := producers[2].Commit(t.Context(), broker.GroupMember{}, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	g.expect(map[string]int{"k": 2, "own0": 0, "own2": 2})

@@ -18,12 +18,14 @@ type muteProducer struct {
 	mute *bool
 }
 
-func (p muteProducer) Commit(ctx context.Context, member broker.GroupMember, offsets map[broker.TopicPartition]int64) error {
+func (p muteProducer) Commit(
+	ctx context.Context, member broker.GroupMember, offsets map[broker.TopicPartition]int64, metadata map[broker.TopicPartition]string,
+) error {
 	if !*p.mute {
-		return p.Producer.Commit(ctx, member, offsets)
+		return p.Producer.Commit(ctx, member, offsets, metadata)
 	}
 	*p.mute = false
-	if err := p.Producer.Commit(context.WithoutCancel(ctx), member, offsets); err != nil {
+	if err := p.Producer.Commit(context.WithoutCancel(ctx), member, offsets, metadata); err != nil {
 		return err
 	}
 	<-ctx.Done()

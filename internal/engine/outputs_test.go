@@ -16,12 +16,14 @@ type abortingProducer struct {
 	fails *int
 }
 
-func (p abortingProducer) Commit(ctx context.Context, m broker.GroupMember, offsets map[broker.TopicPartition]int64) error {
+func (p abortingProducer) Commit(
+	ctx context.Context, m broker.GroupMember, offsets map[broker.TopicPartition]int64, metadata map[broker.TopicPartition]string,
+) error {
 	if *p.fails > 0 {
 		*p.fails--
 		return fmt.Errorf("%w: by the test", broker.ErrAborted)
 	}
-	return p.Producer.Commit(ctx, m, offsets)
+	return p.Producer.Commit(ctx, m, offsets, metadata)
 }
 
 // Outputs of a transaction that was aborted are made again, and count once.

@@ -34,7 +34,7 @@ func TestATaskThatAnotherMemberHasOvertakenGoesOnBehindIt(t *testing.T) {
 			overtaken := false
 			overtake := func() {
 				overtaken = true
-				if err := p.group.Commit(t.Context(), map[broker.TopicPartition]int64{a0: 6}); err != nil {
+				if err := p.group.Commit(t.Context(), map[broker.TopicPartition]int64{a0: 6}, nil); err != nil {
 					t.Error(err)
 				}
 				if err := c.broker.DeleteRecords(a0, 6); err != nil {

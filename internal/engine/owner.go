@@ -150,6 +150,9 @@ func (w *Worker) confirm(ctx context.Context, t *task) error {
 	w.place(t)
 	for _, tp := range inputs {
 		offset, ok := t.positions[tp.Topic]
+		if t.uncommitted[tp.Topic] {
+			t.metadata[tp.Topic] = t.note(tp.Topic).Encode()
+		}
 		if !ok {
 			if offset, err = w.firstOffset(ctx, t, tp, earliest[tp], ends[tp]); err != nil {
 				return err
@@ -158,7 +161,7 @@ func (w *Worker) confirm(ctx context.Context, t *task) error {
 		}
 		repeated[tp] = offset
 	}
-	err = w.group.Commit(ctx, repeated)
+	err = w.group.Commit(ctx, repeated, commitMetadata(t))
 	if errors.Is(err, weir.ErrFenced) {
 		return w.forsake(err)
 	}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/internal/engine/offsets"
 )
 
 // explain adds the meaning of an error of the fetcher, and goes on after one that has a remedy.
@@ -40,9 +39,6 @@ func (w *Worker) explain(ctx context.Context, err error) error {
 			return nil
 		}
 	}
-	if !outOfRange && t.database == nil {
-		return w.topicReplaced(ctx, t, replaced)
-	}
 	// The records processed so far count, under the old offsets.
 	if err := w.Checkpoint(ctx); err != nil {
 		return err
@@ -53,30 +49,14 @@ func (w *Worker) explain(ctx context.Context, err error) error {
 		}
 	}
 	if replaced == nil {
-		return w.goOnAt(ctx, t, tp, out, out.Earliest, out.End)
+		return w.goOnBehind(ctx, t, out)
 	}
 	w.replaced[tp] = replaced
 	return w.reopen(t)
 }
 
-// topicReplaced finds out where a task without state goes on with a topic that was made anew. The records processed so far count with
-// the offset there: one of the former topic would be taken for one of the new topic by the next start.
-func (w *Worker) topicReplaced(ctx context.Context, t *task, replaced *broker.TopicReplacedError) error {
-	tp := replaced.TopicPartition
-	earliest, ends, err := offsets.Bounds(ctx, w.cluster, tp)
-	if err != nil {
-		return fmt.Errorf("task %s: %w", t.name, err)
-	}
-	return w.goOnAt(ctx, t, tp, fmt.Errorf("%w (if the group still has the committed offset %d, reset it: this part has no state, and so "+
-		"the next start cannot tell that the offset is of the former topic)", replaced, t.committed[tp.Topic]), earliest[tp], ends[tp])
-}
-
-// findReplaced returns an error that says so if an input topic of a task with state is another one than the task began with, and nil
-// otherwise.
+// findReplaced returns an error that says so if an input topic of a task is another one than the task began with, and nil otherwise.
 func (w *Worker) findReplaced(ctx context.Context, t *task, topic string) (*broker.TopicReplacedError, error) {
-	if t.database == nil {
-		return nil, nil
-	}
 	infos, err := w.cluster.Topics(ctx, topic)
 	if err != nil {
 		return nil, fmt.Errorf("task %s: id of topic %q: %w", t.name, topic, err)
@@ -86,7 +66,7 @@ func (w *Worker) findReplaced(ctx context.Context, t *task, topic string) (*brok
 
 // replacedBy returns an error if a topic has another id than the task knows.
 func (t *task) replacedBy(topic, id string) *broker.TopicReplacedError {
-	if !otherTopic(t.topicIDs[topic], id) {
+	if !madeAnew(t.topicIDs[topic], id) {
 		return nil
 	}
 	tp := broker.TopicPartition{Topic: topic, Partition: t.id.Partition}
@@ -105,7 +85,7 @@ func (w *Worker) lookForReplaced(ctx context.Context) error {
 	w.comparedIDs = now
 	topics := map[string]bool{}
 	for _, t := range w.tasks {
-		if t.state == running && t.database != nil {
+		if t.state == running {
 			for topic := range t.inputs {
 				topics[topic] = true
 			}
@@ -122,7 +102,7 @@ func (w *Worker) lookForReplaced(ctx context.Context) error {
 		return fmt.Errorf("ids of the input topics: %w", err)
 	}
 	for _, t := range w.sortedTasks() {
-		if t.state != running || t.database == nil {
+		if t.state != running {
 			continue
 		}
 		for _, tp := range t.inputPartitions() {

@@ -34,19 +34,13 @@ type restore struct {
 
 // beginRestore finds the position of each store and begins to read its changelog from there.
 func (w *Worker) beginRestore(ctx context.Context, t *task) error {
-	committed, err := w.cluster.CommittedOffsets(ctx, w.plan.Group, t.inputPartitions()...)
-	if err != nil {
-		return fmt.Errorf("task %s: %w", t.name, err)
-	}
-	for tp, offset := range committed {
-		t.positions[tp.Topic] = offset
-	}
-	for topic := range t.inputs {
-		if _, ok := committed[broker.TopicPartition{Topic: topic, Partition: t.id.Partition}]; !ok {
-			t.uncommitted[topic] = true
-		}
+	if err := w.loadCommits(ctx, t); err != nil {
+		return err
 	}
 	if len(t.stores)+len(t.unlogged) == 0 {
+		if err := w.lookUpTopicIDs(ctx, t); err != nil {
+			return err
+		}
 		return w.start(ctx, t)
 	}
 	if err := t.loadKept(); err != nil {
@@ -189,6 +183,9 @@ func (w *Worker) restored(ctx context.Context, t *task) error {
 		return nil
 	}
 	w.place(t)
+	for topic := range t.inputs {
+		t.adoptID(topic, t.knownTopic(topic))
+	}
 	if err := w.judgeCut(t); err != nil {
 		return fmt.Errorf("task %s: %w", t.name, err)
 	}

@@ -120,19 +120,6 @@ func (d *database) standing(name string) (standing, error) {
 	return decodeStanding(value)
 }
 
-// lookUpTopicIDs asks the cluster for the ids of the input topics.
-func (w *Worker) lookUpTopicIDs(ctx context.Context, t *task) error {
-	infos, err := w.cluster.Topics(ctx, slices.Sorted(maps.Keys(t.inputs))...)
-	if err != nil {
-		return fmt.Errorf("ids of the input topics: %w", err)
-	}
-	t.topicIDs = map[string]string{}
-	for topic := range t.inputs {
-		t.topicIDs[topic] = infos[topic].ID
-	}
-	return nil
-}
-
 // prepareFilter decides which changelog records belong to work that counts. That follows from the committed offsets. Of topics
 // without any:
 //
@@ -210,22 +197,36 @@ func (s *taskStore) standingNow() standing {
 	return s.standing
 }
 
-// formerTopic returns the id of the topic that the state reflects if the one that has its name now is another one.
+// knownTopic returns the id of the topic that the state reflects or, if the state does not tell, of the one that the committed offset
+// is from; empty if neither tells.
+func (t *task) knownTopic(topic string) string {
+	for i := range t.stores {
+		if id := t.stores[i].standingNow().Inputs[topic].ID; id != "" {
+			return id
+		}
+	}
+	return cmp.Or(t.kept.Inputs[topic].ID, t.notes[topic].TopicID)
+}
+
+// formerTopic returns the id of the topic that the state or the committed offset is from if the one that has its name now is another one.
 func (t *task) formerTopic(topic string) (id string, ok bool) {
 	for i := range t.stores {
-		if id = t.stores[i].standingNow().Inputs[topic].ID; otherTopic(id, t.topicIDs[topic]) {
+		if id = t.stores[i].standingNow().Inputs[topic].ID; madeAnew(id, t.topicIDs[topic]) {
 			return id, true
 		}
 	}
-	id = t.kept.Inputs[topic].ID
-	return id, otherTopic(id, t.topicIDs[topic])
+	if id = t.kept.Inputs[topic].ID; madeAnew(id, t.topicIDs[topic]) {
+		return id, true
+	}
+	id = t.knownTopic(topic)
+	return id, madeAnew(id, t.topicIDs[topic])
 }
 
 // misplaced returns why the position of an input cannot be relied on, although the topic may have that offset; nil if it can.
 func (t *task) misplaced(tp broker.TopicPartition, position int64) error {
 	if former, ok := t.formerTopic(tp.Topic); ok {
-		return fmt.Errorf("%s was deleted and made anew: the state of task %s reflects offset %d of the topic with id %s, "+
-			"and the topic has id %s now", tp, t.name, position, former, t.topicIDs[tp.Topic])
+		return fmt.Errorf("%s was deleted and made anew: task %s has processed the topic with id %s up to offset %d, "+
+			"and the topic has id %s now", tp, t.name, former, position, t.topicIDs[tp.Topic])
 	}
 	if t.unsure[tp.Topic] {
 		return fmt.Errorf("%s has no committed offset, although the task has state: the cluster forgets the offsets of a group that "+

@@ -38,6 +38,7 @@ func (w *Worker) start(ctx context.Context, t *task) error {
 		t.positions[tp.Topic] = position
 	}
 	t.committed = maps.Clone(t.positions)
+	t.noteTopics()
 	if len(inputs) > 1 || t.flies() {
 		t.aligned = newAligned(t)
 	}
@@ -86,6 +87,9 @@ func (w *Worker) firstOffset(ctx context.Context, t *task, tp broker.TopicPartit
 	case w.config.OffsetReset == ResetEarliest, w.internal(t, tp.Topic):
 		return earliest, nil
 	case w.config.OffsetReset == ResetLatest:
+		if later, err := w.addedLater(ctx, t, tp); later || err != nil {
+			return earliest, err
+		}
 		return end, nil
 	default:
 		return 0, fmt.Errorf("group %q has committed no offset for %s, and Config.Topics.OffsetReset says to fail", w.plan.Group, tp)
@@ -128,24 +132,32 @@ func (w *Worker) lostInput(ctx context.Context, t *task, lost error, goOn, end i
 		t.emptying, t.changed = t.database != nil, true
 		return end, nil
 	}
-	if _, out := errors.AsType[*broker.OffsetOutOfRangeError](lost); out {
+	if out, ok := errors.AsType[*broker.OffsetOutOfRangeError](lost); ok && t.truncated(out) == nil {
 		lost = fmt.Errorf("%w: retention has removed it, or the topic was made anew", lost)
 	}
 	return 0, fmt.Errorf("%w: the next record of group %q is gone: %w; Config.Topics.OnLostInput says how to go on", weir.ErrLostInput, w.plan.Group, lost)
 }
 
-// goOnAt goes on with a partition that has lost input at one of two offsets, and commits that.
-func (w *Worker) goOnAt(ctx context.Context, t *task, tp broker.TopicPartition, lost error, goOn, end int64) error {
-	position, err := w.lostInput(ctx, t, lost, goOn, end)
+// goOnBehind goes on with a partition that does not have the next offset, and commits that.
+func (w *Worker) goOnBehind(ctx context.Context, t *task, out *broker.OffsetOutOfRangeError) error {
+	tp, lost, goOn := out.TopicPartition, error(out), out.Earliest
+	truncated := t.truncated(out)
+	if truncated != nil { // everything that is left was processed
+		lost, goOn = truncated, out.End
+	}
+	position, err := w.lostInput(ctx, t, lost, goOn, out.End)
 	if err != nil {
 		return fmt.Errorf("task %s: %w", t.name, err)
 	}
 	emptying := t.emptying
+	if truncated != nil {
+		t.noteTruncated(tp.Topic)
+	}
 	t.positions[tp.Topic], t.changed = position, true
 	if err := w.Checkpoint(ctx); err != nil {
 		return err
 	}
-	if emptying { // the caches hold what is not there any more
+	if emptying || truncated != nil { // the caches hold what is not there any more, or changelogs have to say that the topic is another
 		return w.reopen(t)
 	}
 	w.startInput(t, tp, position)

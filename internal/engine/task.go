@@ -59,8 +59,12 @@ type task struct {
 	committed map[string]int64
 	// purged are the offsets before which records of repartition topics were deleted, by topic.
 	purged map[string]int64
-	// topicIDs are the ids of the input topics, by topic, if the task has state.
-	topicIDs map[string]string
+	// topicIDs are the ids of the input topics, by topic, and topicPartitions their numbers of partitions when the task was opened.
+	topicIDs        map[string]string
+	topicPartitions map[string]int32
+	// notes are those of the offsets that were committed when the task was opened, and metadata is that of the next commits, by topic.
+	notes    map[string]broker.CommitNote
+	metadata map[string]string
 	// idsWritten is set once the database has them.
 	idsWritten bool
 	// reflected are the next offsets that the database reflected when the task was opened, by topic. uncommitted are the topics
@@ -168,6 +172,7 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 		id: id, part: part, plan: w.plan, name: taskName(part, id.Partition),
 		inputs: map[string]operator.Input{}, positions: map[string]int64{}, ends: map[string]int64{},
 		restores: map[string]*restore{}, reflected: map[string]int64{}, uncommitted: map[string]bool{}, unsure: map[string]bool{},
+		topicPartitions: map[string]int32{}, notes: map[string]broker.CommitNote{}, metadata: map[string]string{},
 		narrowing: &w.narrowing,
 		upstreams: map[string]*upstream{}, promised: map[string]*promisedOutput{},
 	}
@@ -250,10 +255,13 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 	return t, nil
 }
 
+// inputTopics returns the topics that the task reads, in a fixed order.
+func (t *task) inputTopics() []string { return slices.Sorted(maps.Keys(t.inputs)) }
+
 // inputPartitions returns the partitions that the task reads, in a fixed order.
 func (t *task) inputPartitions() []broker.TopicPartition {
 	tps := make([]broker.TopicPartition, 0, len(t.inputs))
-	for _, topic := range slices.Sorted(maps.Keys(t.inputs)) {
+	for _, topic := range t.inputTopics() {
 		tps = append(tps, broker.TopicPartition{Topic: topic, Partition: t.id.Partition})
 	}
 	return tps

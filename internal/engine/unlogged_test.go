@@ -173,7 +173,7 @@ func (c *cluster) commit(offset int64) {
 	for int64(c.ids) < offset {
 		c.order("north", 1, 20)
 	}
-	if err := p.group.Commit(context.Background(), map[broker.TopicPartition]int64{{Topic: orders.Name()}: offset}); err != nil {
+	if err := p.group.Commit(context.Background(), map[broker.TopicPartition]int64{{Topic: orders.Name()}: offset}, nil); err != nil {
 		c.t.Fatal(err)
 	}
 	p.abandon()

@@ -109,6 +109,17 @@ func (k *Kafka) admin(t testing.TB) sarama.ClusterAdmin {
 	return admin
 }
 
+// Grow gives a topic more partitions, and waits until they have leaders.
+func (k *Kafka) Grow(t testing.TB, topic string, partitions int32) {
+	t.Helper()
+	admin := k.admin(t)
+	defer admin.Close()
+	if err := admin.CreatePartitions(topic, partitions, nil, false); err != nil {
+		t.Fatal(err)
+	}
+	k.awaitLeaders(t, admin, topic, int(partitions))
+}
+
 // AwaitLeaders waits until each partition of a topic has a leader, after a test has created the topic by itself.
 func (k *Kafka) AwaitLeaders(t testing.TB, topic string, partitions int) {
 	t.Helper()

@@ -161,7 +161,7 @@ func writeOurs(t *testing.T, k *kafkatest.Kafka, c broker.Cluster, topic, group,
 		if transactional {
 			tp, offset := offsetOf(topic, i)
 			end = func(ctx context.Context) error {
-				return p.Commit(ctx, broker.GroupMember{Group: group, Generation: -1}, map[broker.TopicPartition]int64{tp: offset})
+				return p.Commit(ctx, broker.GroupMember{Group: group, Generation: -1}, map[broker.TopicPartition]int64{tp: offset}, nil)
 			}
 			if s.abort { // what is aborted lies in the log if it was written before
 				if err := p.Flush(brokertest.Within(t)); err != nil {

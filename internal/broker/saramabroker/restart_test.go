@@ -64,7 +64,7 @@ func TestARestartOfTheBrokerNeitherLosesNorRepeatsRecords(t *testing.T) {
 				}
 				continue
 			}
-			if err := transactional.Commit(t.Context(), broker.GroupMember{}, nil); err != nil {
+			if err := transactional.Commit(t.Context(), broker.GroupMember{}, nil, nil); err != nil {
 				t.Error(err)
 				return
 			}

@@ -232,7 +232,7 @@ func TestWhatTheBrokerTakesForTooLarge(t *testing.T) {
 				want = append(want, brokertest.Values(brokertest.Numbered(round*n, n))...)
 			}
 			if transactional {
-				if err := p.Commit(brokertest.Within(t), broker.GroupMember{}, nil); err != nil {
+				if err := p.Commit(brokertest.Within(t), broker.GroupMember{}, nil, nil); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -259,7 +259,7 @@ func TestWhatTheBrokerTakesForTooLarge(t *testing.T) {
 				t.Fatal(err)
 			}
 			brokertest.Send(t, p, tp, brokertest.Numbered(2*n, 1)...)
-			if err := p.Commit(brokertest.Within(t), broker.GroupMember{}, nil); err != nil {
+			if err := p.Commit(brokertest.Within(t), broker.GroupMember{}, nil, nil); err != nil {
 				t.Fatal(err)
 			}
 			brokertest.WantCommitted(t, c, tp, append(want, fmt.Sprint(2*n))...)

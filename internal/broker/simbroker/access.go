@@ -69,11 +69,10 @@ func (b *Broker) Committed(group string) map[broker.TopicPartition]int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.tickTransactions()
-	offsets := map[broker.TopicPartition]int64{}
 	if g := b.groups[group]; g != nil {
-		maps.Copy(offsets, g.offsets)
+		return broker.Offsets(g.offsets)
 	}
-	return offsets
+	return map[broker.TopicPartition]int64{}
 }
 
 // Configure changes a setting of a topic.
@@ -131,12 +130,26 @@ func (b *Broker) DeleteRecords(tp broker.TopicPartition, before int64) error {
 	})
 }
 
+// Truncate makes end the end of tp, as the unclean election of a leader does that lacks the records from there on.
+func (b *Broker) Truncate(tp broker.TopicPartition, end int64) error {
+	return b.locked(func() error {
+		p, err := b.partition(tp)
+		if err != nil {
+			return fmt.Errorf("truncate: %w", err)
+		}
+		if err := p.truncate(end); err != nil {
+			return fmt.Errorf("truncate %s: %w", tp, err)
+		}
+		return nil
+	})
+}
+
 // Forget forgets the offsets that a group has committed for some topics, or for all if none is named.
 func (b *Broker) Forget(group string, topics ...string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if g := b.groups[group]; g != nil {
-		maps.DeleteFunc(g.offsets, func(tp broker.TopicPartition, _ int64) bool {
+		maps.DeleteFunc(g.offsets, func(tp broker.TopicPartition, _ broker.Commit) bool {
 			return len(topics) == 0 || slices.Contains(topics, tp.Topic)
 		})
 	}

@@ -150,9 +150,18 @@ func (b *Broker) Offsets(ctx context.Context, at broker.OffsetAt, tps ...broker.
 // While a transaction with offsets of these partitions is open, the call waits, by [Broker.Wait]. If that
 // is nil, the transaction is aborted as if its time were up.
 func (b *Broker) CommittedOffsets(ctx context.Context, group string, tps ...broker.TopicPartition) (map[broker.TopicPartition]int64, error) {
+	commits, err := b.Commits(ctx, group, tps...)
+	if err != nil {
+		return nil, err
+	}
+	return broker.Offsets(commits), nil
+}
+
+// Commits implements [broker.Cluster]. It waits as CommittedOffsets does.
+func (b *Broker) Commits(ctx context.Context, group string, tps ...broker.TopicPartition) (map[broker.TopicPartition]broker.Commit, error) {
 	for {
 		var pending *transactional
-		offsets := make(map[broker.TopicPartition]int64, len(tps))
+		offsets := make(map[broker.TopicPartition]broker.Commit, len(tps))
 		err := b.call(ctx, Op{Kind: OpCommittedOffsets, Group: group}, func() error {
 			for pending = b.pending(group, tps); pending != nil && b.Wait == nil; pending = b.pending(group, tps) {
 				pending.expire()

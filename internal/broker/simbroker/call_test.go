@@ -75,7 +75,7 @@ func TestAHookStrikesBeforeOrAfterTheEffect(t *testing.T) {
 			g := newMember(t, b, broker.GroupConfig{Group: "g", Topics: [][]string{{"a"}}})
 			expect(t, g, "assigned a[0]").Done()
 			failOn(b, simbroker.OpCommit, after)
-			injected(t, g.Commit(ctx, map[broker.TopicPartition]int64{tp("a", 0): 1}))
+			injected(t, g.Commit(ctx, map[broker.TopicPartition]int64{tp("a", 0): 1}, nil))
 			effect("commit", len(b.Committed("g")) == 1)
 
 			failOn(b, simbroker.OpPoll, after)

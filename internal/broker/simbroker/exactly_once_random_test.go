@@ -310,7 +310,7 @@ func (c *copier) copy() error {
 func (c *copier) commit() error {
 	moved := maps.Clone(c.position)
 	maps.DeleteFunc(moved, func(tp broker.TopicPartition, offset int64) bool { return offset == c.committed[tp] })
-	if err := c.producer.Commit(context.Background(), c.group.Member(), moved); err != nil {
+	if err := c.producer.Commit(context.Background(), c.group.Member(), moved, nil); err != nil {
 		return c.rewind(err)
 	}
 	if len(moved) > 0 {

@@ -26,7 +26,7 @@ type group struct {
 	deadline    time.Time
 	// joined counts the members that there ever were.
 	joined  int
-	offsets map[broker.TopicPartition]int64
+	offsets map[broker.TopicPartition]broker.Commit
 }
 
 // member is the coordinator's state of a membership.
@@ -204,7 +204,7 @@ func (g *group) find(name broker.GroupMember) (*member, error) {
 var errNotOwned = errors.New("not assigned to this member")
 
 // checkOffsets says whether the member may commit offsets.
-func (m *member) checkOffsets(offsets map[broker.TopicPartition]int64) error {
+func (m *member) checkOffsets(offsets map[broker.TopicPartition]broker.Commit) error {
 	for _, tp := range sortedPartitions(offsets) {
 		if _, err := m.process.broker.partition(tp); err != nil {
 			return err
@@ -212,8 +212,8 @@ func (m *member) checkOffsets(offsets map[broker.TopicPartition]int64) error {
 		if !slices.Contains(m.process.owned, tp) {
 			return fmt.Errorf("%s: %w", tp, errNotOwned)
 		}
-		if offsets[tp] < 0 {
-			return fmt.Errorf("%s: offset %d is negative", tp, offsets[tp])
+		if offsets[tp].Offset < 0 {
+			return fmt.Errorf("%s: offset %d is negative", tp, offsets[tp].Offset)
 		}
 	}
 	return nil

@@ -154,7 +154,7 @@ func (r *randomRun) commit(m *randomMember) {
 	}
 	r.alive(m)
 	tp := m.owned[r.rand.IntN(len(m.owned))]
-	err := m.Commit(r.t.Context(), at(tp.Topic, tp.Partition, 1))
+	err := m.Commit(r.t.Context(), at(tp.Topic, tp.Partition, 1), nil)
 	switch {
 	case err == nil && r.assigned[tp] != m:
 		r.t.Fatalf("%s: committed by one who lost it", tp)

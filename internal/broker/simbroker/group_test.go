@@ -85,15 +85,15 @@ func TestPartitionsThatStayAreInNoEvent(t *testing.T) {
 	expect(t, two, "")
 	revoked := expect(t, one, "revoked a[2] a[3]")
 	expect(t, two, "") // not before the other has given it up
-	check(t, one.Commit(t.Context(), at("a", 0, 1)))
-	check(t, one.Commit(t.Context(), at("a", 2, 1)))
+	check(t, one.Commit(t.Context(), at("a", 0, 1), nil))
+	check(t, one.Commit(t.Context(), at("a", 2, 1), nil))
 	revoked.Done()
-	check(t, one.Commit(t.Context(), at("a", 0, 2)))
+	check(t, one.Commit(t.Context(), at("a", 0, 2), nil))
 	expect(t, two, "assigned a[2] a[3]").Done()
 	expect(t, one, "")
 
 	check(t, two.Leave(t.Context()))
-	check(t, one.Commit(t.Context(), at("a", 0, 3)))
+	check(t, one.Commit(t.Context(), at("a", 0, 3), nil))
 	expect(t, one, "assigned a[2] a[3]").Done()
 	expect(t, three, "")
 	expect(t, one, "revoked a[2] a[3]").Done()
@@ -120,17 +120,17 @@ func TestWorkGoesOnWhileTheGenerationMoves(t *testing.T) {
 	equal(t, "a member that has not joined", two.Member(), broker.GroupMember{Group: "g"})
 	expect(t, two, "")
 	equal(t, "generation before it took part", one.Member().Generation, int32(1))
-	check(t, one.Commit(t.Context(), at("a", 0, 1)))
+	check(t, one.Commit(t.Context(), at("a", 0, 1), nil))
 	revoked := expect(t, one, "revoked a[1]")
 	equal(t, "generation while it gives up", one.Member().Generation, int32(2))
-	check(t, one.Commit(t.Context(), at("a", 1, 1)))
+	check(t, one.Commit(t.Context(), at("a", 1, 1), nil))
 	revoked.Done()
 	equal(t, "generation when it took part", one.Member().Generation, int32(2))
 	expect(t, two, "assigned a[1]")
 	equal(t, "generation of which it was not told", one.Member().Generation, int32(3))
 	b.SlowGroups = true
 	equal(t, "generation that it was told", one.Member().Generation, int32(2))
-	check(t, one.Commit(t.Context(), at("a", 0, 2)))
+	check(t, one.Commit(t.Context(), at("a", 0, 2), nil))
 	expect(t, one, "")
 	equal(t, "generation after a poll", one.Member().Generation, int32(3))
 }
@@ -159,27 +159,27 @@ func TestATopicCreatedLaterIsAssigned(t *testing.T) {
 func TestOffsetsCanBeCommittedUntilDone(t *testing.T) {
 	b, _ := newBroker(t, map[string]int32{"a": 2})
 	one := member(t, b, "a")
-	fenced(t, one.Commit(t.Context(), at("a", 1, 1)))
+	fenced(t, one.Commit(t.Context(), at("a", 1, 1), nil))
 	assigned := expect(t, one, "assigned a[0] a[1]")
-	check(t, one.Commit(t.Context(), at("a", 1, 1)))
+	check(t, one.Commit(t.Context(), at("a", 1, 1), nil))
 	assigned.Done()
 
 	two := member(t, b, "a")
 	expect(t, two, "")
-	check(t, one.Commit(t.Context(), at("a", 1, 2)))
+	check(t, one.Commit(t.Context(), at("a", 1, 2), nil))
 	revoked := expect(t, one, "revoked a[1]")
-	check(t, one.Commit(t.Context(), at("a", 1, 3)))
+	check(t, one.Commit(t.Context(), at("a", 1, 3), nil))
 	revoked.Done()
 	for _, g := range []broker.Group{one, two} {
-		if err := g.Commit(t.Context(), at("a", 1, 4)); err == nil {
+		if err := g.Commit(t.Context(), at("a", 1, 4), nil); err == nil {
 			t.Fatal("a partition that is on its way was committed")
 		}
 	}
 	expect(t, two, "assigned a[1]").Done()
-	if err := two.Commit(t.Context(), at("a", 0, 5)); err == nil || errors.Is(err, weir.ErrFenced) {
+	if err := two.Commit(t.Context(), at("a", 0, 5), nil); err == nil || errors.Is(err, weir.ErrFenced) {
 		t.Fatalf("commit of a partition of another member: %v", err)
 	}
-	if err := two.Commit(t.Context(), at("absent", 0, 5)); !errors.Is(err, weir.ErrUnknownTopic) {
+	if err := two.Commit(t.Context(), at("absent", 0, 5), nil); !errors.Is(err, weir.ErrUnknownTopic) {
 		t.Fatalf("commit to an unknown topic: %v", err)
 	}
 	equal(t, "committed", b.Committed("g"), at("a", 1, 3))
@@ -226,13 +226,13 @@ func TestASilentMemberLosesItsPartitions(t *testing.T) {
 	expect(t, two, "")
 	clock.Advance(10 * time.Second)
 	expect(t, two, "")
-	check(t, one.Commit(t.Context(), at("a", 0, 1))) // just in time
+	check(t, one.Commit(t.Context(), at("a", 0, 1), nil)) // just in time
 	clock.Advance(10 * time.Second)
 	expect(t, two, "")
 	clock.Advance(time.Millisecond)
 	expect(t, two, "assigned a[0] a[1]").Done()
 
-	fenced(t, one.Commit(t.Context(), at("a", 0, 2)))
+	fenced(t, one.Commit(t.Context(), at("a", 0, 2), nil))
 	lost := expect(t, one, "lost a[0] a[1]")
 	expect(t, one, "")
 	lost.Done()
@@ -253,10 +253,10 @@ func TestAMemberThatDoesNotGiveUpIsExpelled(t *testing.T) {
 		expect(t, one, "") // alive, but busy
 		expect(t, two, "")
 	}
-	check(t, one.Commit(t.Context(), at("a", 0, 1)))
+	check(t, one.Commit(t.Context(), at("a", 0, 1), nil))
 	clock.Advance(5 * time.Second)
 	expect(t, two, "assigned a[0] a[1]").Done()
-	fenced(t, one.Commit(t.Context(), at("a", 0, 2)))
+	fenced(t, one.Commit(t.Context(), at("a", 0, 2), nil))
 	revoked.Done()
 	expect(t, one, "lost a[0]").Done()
 	expect(t, one, "")
@@ -289,7 +289,7 @@ func TestAKilledMemberIsMissedOnlyAfterItsSession(t *testing.T) {
 	if _, err := one.Poll(t.Context(), 0); err == nil {
 		t.Fatal("a killed member polls")
 	}
-	if err := one.Commit(t.Context(), at("a", 0, 1)); err == nil {
+	if err := one.Commit(t.Context(), at("a", 0, 1), nil); err == nil {
 		t.Fatal("a killed member commits")
 	}
 	for range 2 {
@@ -309,7 +309,7 @@ func TestLeavingHandsOverAtOnce(t *testing.T) {
 	check(t, one.Leave(t.Context()))
 	expect(t, two, "assigned a[0]").Done()
 	expect(t, one, "")
-	fenced(t, one.Commit(t.Context(), at("a", 0, 1)))
+	fenced(t, one.Commit(t.Context(), at("a", 0, 1), nil))
 }
 
 func TestAStaticMemberComesBackWithoutARebalance(t *testing.T) {
@@ -332,10 +332,10 @@ func TestAStaticMemberComesBackWithoutARebalance(t *testing.T) {
 	// A second process with the same identity fences the first.
 	twin := static("one")
 	expect(t, twin, "assigned a[0]").Done()
-	fenced(t, again.Commit(t.Context(), at("a", 0, 1)))
+	fenced(t, again.Commit(t.Context(), at("a", 0, 1), nil))
 	_, err := again.Poll(t.Context(), 0)
 	fenced(t, err)
-	check(t, twin.Commit(t.Context(), at("a", 0, 1)))
+	check(t, twin.Commit(t.Context(), at("a", 0, 1), nil))
 
 	check(t, twin.Leave(t.Context()))
 	clock.Advance(6 * time.Second)

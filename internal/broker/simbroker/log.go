@@ -2,6 +2,7 @@ package simbroker
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"time"
@@ -194,6 +195,22 @@ func (p *partition) deleteBefore(offset int64) error {
 		first := &p.batches[0]
 		first.records = slices.DeleteFunc(first.records, func(r broker.Record) bool { return r.Offset < offset })
 	}
+	return nil
+}
+
+// truncate makes end the end of the log, and forgets the producers of records that go.
+func (p *partition) truncate(end int64) error {
+	if end < p.start || end > p.lastStable() {
+		return fmt.Errorf("offset %d is out of range: the partition holds %d to %d", end, p.start, p.lastStable())
+	}
+	p.end = end
+	p.batches = slices.DeleteFunc(p.batches, func(batch logBatch) bool { return batch.first >= end })
+	if n := len(p.batches); n > 0 && p.batches[n-1].last >= end {
+		last := &p.batches[n-1]
+		last.last = end - 1
+		last.records = slices.DeleteFunc(last.records, func(r broker.Record) bool { return r.Offset >= end })
+	}
+	maps.DeleteFunc(p.sources, func(_ int64, last *lastBatch) bool { return last.last >= end })
 	return nil
 }
 

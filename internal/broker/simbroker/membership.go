@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -79,7 +80,7 @@ func (b *Broker) NewGroup(cfg broker.GroupConfig) (broker.Group, error) {
 		m.name = b.client("member")
 		m.group = b.groups[cfg.Group]
 		if m.group == nil {
-			m.group = &group{broker: b, offsets: map[broker.TopicPartition]int64{}}
+			m.group = &group{broker: b, offsets: map[broker.TopicPartition]broker.Commit{}}
 			b.groups[cfg.Group] = m.group
 		}
 		return nil
@@ -236,7 +237,7 @@ func (m *membership) event(kind broker.GroupEventKind, tps []broker.TopicPartiti
 }
 
 // Commit implements [broker.Group]. Unlike Kafka it refuses partitions that the member does not own.
-func (m *membership) Commit(ctx context.Context, offsets map[broker.TopicPartition]int64) error {
+func (m *membership) Commit(ctx context.Context, offsets map[broker.TopicPartition]int64, metadata map[broker.TopicPartition]string) error {
 	m.broker.mu.Lock()
 	gone, by := m.err, m.member
 	m.broker.mu.Unlock()
@@ -250,15 +251,23 @@ func (m *membership) Commit(ctx context.Context, offsets map[broker.TopicPartiti
 			return weir.ErrFenced
 		}
 		by.seen = now
-		if err := by.checkOffsets(offsets); err != nil {
+		noted := commits(offsets, metadata)
+		if err := by.checkOffsets(noted); err != nil {
 			return err
 		}
-		for tp, offset := range offsets {
-			m.group.offsets[tp] = offset
-		}
+		maps.Copy(m.group.offsets, noted)
 		return nil
 	})
 	return m.wrap(OpCommit, err)
+}
+
+// commits joins offsets with their metadata.
+func commits(offsets map[broker.TopicPartition]int64, metadata map[broker.TopicPartition]string) map[broker.TopicPartition]broker.Commit {
+	joined := make(map[broker.TopicPartition]broker.Commit, len(offsets))
+	for tp, offset := range offsets {
+		joined[tp] = broker.Commit{Offset: offset, Metadata: metadata[tp]}
+	}
+	return joined
 }
 
 // Member implements [broker.Group]. A member knows of a new generation at once, unless [Broker.SlowGroups] is set.

@@ -35,7 +35,7 @@ func TestAnOutageMakesCallsFailAndPollsReturnNothing(t *testing.T) {
 	_, fetcher := b.NewFetcher(broker.FetcherConfig{})
 	send(t, p, tp("a", 0), "v")
 	for what, err := range map[string]error{
-		"topics": topics, "fetcher": fetcher, "flush": p.Flush(ctx), "commit": g.Commit(ctx, at("a", 0, 1)),
+		"topics": topics, "fetcher": fetcher, "flush": p.Flush(ctx), "commit": g.Commit(ctx, at("a", 0, 1), nil),
 	} {
 		if !errors.Is(err, weir.ErrUnavailable) {
 			t.Errorf("%s: error is %v", what, err)
@@ -48,7 +48,7 @@ func TestAnOutageMakesCallsFailAndPollsReturnNothing(t *testing.T) {
 		t.Fatal("unreachable after the outage")
 	}
 	expect(t, g, "")
-	check(t, g.Commit(ctx, at("a", 0, 1)))
+	check(t, g.Commit(ctx, at("a", 0, 1), nil))
 	equal(t, "batches", fetch(t, f), []string{"a[0] [0:k=0] 1/1"})
 }
 

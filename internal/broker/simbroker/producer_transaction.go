@@ -13,7 +13,9 @@ import (
 var errNotTransactional = errors.New("the producer has no TransactionalID")
 
 // Commit implements [broker.Producer]. It is made of OpProduce, OpAddOffsets and OpEndTransaction.
-func (p *producer) Commit(ctx context.Context, member broker.GroupMember, offsets map[broker.TopicPartition]int64) error {
+func (p *producer) Commit(
+	ctx context.Context, member broker.GroupMember, offsets map[broker.TopicPartition]int64, metadata map[broker.TopicPartition]string,
+) error {
 	if p.transactional == nil {
 		return fmt.Errorf("commit transaction: %w", errNotTransactional)
 	}
@@ -26,7 +28,7 @@ func (p *producer) Commit(ctx context.Context, member broker.GroupMember, offset
 	}
 	p.begun = true
 	err := p.broker.around(ctx, Op{Kind: OpCommitTransaction, Client: p.name, Group: member.Group}, func() error {
-		return p.commit(ctx, member, offsets)
+		return p.commit(ctx, member, offsets, metadata)
 	})
 	switch {
 	case err == nil || p.err != nil:
@@ -44,7 +46,9 @@ func (p *producer) Commit(ctx context.Context, member broker.GroupMember, offset
 	return nil
 }
 
-func (p *producer) commit(ctx context.Context, member broker.GroupMember, offsets map[broker.TopicPartition]int64) error {
+func (p *producer) commit(
+	ctx context.Context, member broker.GroupMember, offsets map[broker.TopicPartition]int64, metadata map[broker.TopicPartition]string,
+) error {
 	if err := p.deliverAll(ctx); err != nil {
 		return err
 	}
@@ -52,7 +56,7 @@ func (p *producer) commit(ctx context.Context, member broker.GroupMember, offset
 		p.reached = true
 		epoch := p.epoch
 		err := p.broker.call(ctx, Op{Kind: OpAddOffsets, Client: p.name, Group: member.Group}, func() error {
-			return p.transactional.addOffsets(epoch, member, offsets)
+			return p.transactional.addOffsets(epoch, member, commits(offsets, metadata))
 		})
 		switch {
 		case err == nil:

@@ -29,7 +29,7 @@ type transactional struct {
 	// partitions are those that the open transaction has written to, in the order of the first records.
 	partitions []*partition
 	// offsets are those that were added to the open transaction, by group.
-	offsets map[string]map[broker.TopicPartition]int64
+	offsets map[string]map[broker.TopicPartition]broker.Commit
 
 	// committed says how the transaction ended that the producer itself ended last, in epoch ended. It answers
 	// repeated requests after a lost answer.
@@ -94,7 +94,7 @@ func (t *transactional) join(p *partition, first int64) {
 }
 
 // addOffsets adds offsets to the transaction if they come from a member of the group as it is.
-func (t *transactional) addOffsets(epoch int32, from broker.GroupMember, offsets map[broker.TopicPartition]int64) error {
+func (t *transactional) addOffsets(epoch int32, from broker.GroupMember, offsets map[broker.TopicPartition]broker.Commit) error {
 	if err := t.checkEpoch(epoch); err != nil {
 		return err
 	}
@@ -112,10 +112,10 @@ func (t *transactional) addOffsets(epoch int32, from broker.GroupMember, offsets
 	}
 	t.begin()
 	if t.offsets == nil {
-		t.offsets = map[string]map[broker.TopicPartition]int64{}
+		t.offsets = map[string]map[broker.TopicPartition]broker.Commit{}
 	}
 	if t.offsets[from.Group] == nil {
-		t.offsets[from.Group] = map[broker.TopicPartition]int64{}
+		t.offsets[from.Group] = map[broker.TopicPartition]broker.Commit{}
 	}
 	maps.Copy(t.offsets[from.Group], offsets)
 	return nil

@@ -26,7 +26,7 @@ func send(t *testing.T, p broker.Producer, tp broker.TopicPartition, values ...s
 
 func commit(t *testing.T, p broker.Producer) {
 	t.Helper()
-	check(t, p.Commit(t.Context(), broker.GroupMember{}, nil))
+	check(t, p.Commit(t.Context(), broker.GroupMember{}, nil, nil))
 }
 
 func aborted(t *testing.T, err error, fenced bool) {
@@ -137,8 +137,8 @@ func TestANewProducerFencesTheOldOne(t *testing.T) {
 	more := func(p broker.Producer) { send(t, p, tp("a", 0), "zombie") }
 	for _, test := range []use{
 		{"send and flush", func(p broker.Producer) error { more(p); return p.Flush(ctx) }},
-		{"send and commit", func(p broker.Producer) error { more(p); return p.Commit(ctx, broker.GroupMember{}, nil) }},
-		{"commit", func(p broker.Producer) error { return p.Commit(ctx, broker.GroupMember{}, nil) }},
+		{"send and commit", func(p broker.Producer) error { more(p); return p.Commit(ctx, broker.GroupMember{}, nil, nil) }},
+		{"commit", func(p broker.Producer) error { return p.Commit(ctx, broker.GroupMember{}, nil, nil) }},
 		{"abort", func(p broker.Producer) error { return p.Abort(ctx) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -151,7 +151,7 @@ func TestANewProducerFencesTheOldOne(t *testing.T) {
 			equal(t, "end and latest", ends(t, b, tp("a", 0)), [2]int64{2, 2})
 			onlyFenced(t, test.use(old))
 			onlyFenced(t, old.Flush(ctx))
-			onlyFenced(t, old.Commit(ctx, broker.GroupMember{}, nil))
+			onlyFenced(t, old.Commit(ctx, broker.GroupMember{}, nil, nil))
 			onlyFenced(t, old.Abort(ctx))
 			check(t, old.Close())
 			send(t, p, tp("a", 0), "2")
@@ -173,7 +173,7 @@ func TestATransactionThatTakesTooLongIsAborted(t *testing.T) {
 	equal(t, "just in time", ends(t, b, tp("a", 0)), [2]int64{0, 2})
 	clock.Advance(1)
 	equal(t, "too late", ends(t, b, tp("a", 0)), [2]int64{3, 3})
-	onlyFenced(t, p.Commit(t.Context(), broker.GroupMember{}, nil))
+	onlyFenced(t, p.Commit(t.Context(), broker.GroupMember{}, nil, nil))
 	equal(t, "log", contents(b, tp("a", 0)), []string(nil))
 }
 
@@ -190,7 +190,7 @@ func TestCloseAbortsAndKillDoesNot(t *testing.T) {
 	check(t, p.Flush(t.Context()))
 	b.Kill(p)
 	check(t, p.Close())
-	if err := p.Commit(t.Context(), broker.GroupMember{}, nil); err == nil {
+	if err := p.Commit(t.Context(), broker.GroupMember{}, nil, nil); err == nil {
 		t.Fatal("a killed producer commits")
 	}
 	equal(t, "after Kill", ends(t, b, tp("a", 0)), [2]int64{2, 3})
@@ -211,18 +211,18 @@ func TestOffsetsAndRecordsCountTogether(t *testing.T) {
 		}
 		return nil
 	}
-	check(t, p.Commit(ctx, g.Member(), at("in", 0, 1)))
+	check(t, p.Commit(ctx, g.Member(), at("in", 0, 1), nil))
 	equal(t, "offsets before the end", during, map[broker.TopicPartition]int64{})
 	equal(t, "offsets without records", b.Committed("g"), at("in", 0, 1))
 
 	send(t, p, tp("out", 0), "1")
-	check(t, p.Commit(ctx, g.Member(), at("in", 0, 2)))
+	check(t, p.Commit(ctx, g.Member(), at("in", 0, 2), nil))
 	equal(t, "offsets", b.Committed("g"), at("in", 0, 2))
 	equal(t, "records", contents(b, tp("out", 0)), []string{"0:k=1"})
 
 	failOn(b, simbroker.OpEndTransaction, false)
 	send(t, p, tp("out", 0), "2")
-	unknown(t, p.Commit(ctx, g.Member(), at("in", 0, 3)))
+	unknown(t, p.Commit(ctx, g.Member(), at("in", 0, 3), nil))
 	transactional(t, b, "p")
 	equal(t, "offsets of an aborted transaction", b.Committed("g"), at("in", 0, 2))
 	equal(t, "records of an aborted transaction", contents(b, tp("out", 0)), []string{"0:k=1"})
@@ -234,7 +234,7 @@ func TestAMemberThatIsStaleCannotCommitATransaction(t *testing.T) {
 	one, two := member(t, b, "in"), member(t, b, "in")
 	p := transactional(t, b, "p")
 	send(t, p, tp("out", 0), "1")
-	aborted(t, p.Commit(ctx, broker.GroupMember{Group: "absent"}, at("in", 0, 1)), true)
+	aborted(t, p.Commit(ctx, broker.GroupMember{Group: "absent"}, at("in", 0, 1), nil), true)
 	check(t, p.Abort(ctx))
 	expect(t, one, "assigned in[0] in[1]").Done()
 	stale := one.Member()
@@ -242,10 +242,10 @@ func TestAMemberThatIsStaleCannotCommitATransaction(t *testing.T) {
 	refused := func(why string, member broker.GroupMember) {
 		t.Helper()
 		send(t, p, tp("out", 0), why)
-		err := p.Commit(ctx, member, at("in", 0, 1))
+		err := p.Commit(ctx, member, at("in", 0, 1), nil)
 		aborted(t, err, true)
 		aborted(t, p.Flush(ctx), true)
-		aborted(t, p.Commit(ctx, one.Member(), at("in", 0, 1)), true)
+		aborted(t, p.Commit(ctx, one.Member(), at("in", 0, 1), nil), true)
 		check(t, p.Abort(ctx))
 	}
 	refused("unknown member", broker.GroupMember{Group: "g", MemberID: "x", Generation: 1})
@@ -253,10 +253,10 @@ func TestAMemberThatIsStaleCannotCommitATransaction(t *testing.T) {
 	refused("unknown instance", broker.GroupMember{Group: "g", MemberID: stale.MemberID, Generation: 1, InstanceID: "x"})
 
 	expect(t, two, "")
-	check(t, p.Commit(ctx, stale, at("in", 0, 1))) // while the group waits for one
+	check(t, p.Commit(ctx, stale, at("in", 0, 1), nil)) // while the group waits for one
 	expect(t, one, "revoked in[1]").Done()
 	refused("old generation", stale)
-	check(t, p.Commit(ctx, one.Member(), at("in", 0, 2)))
+	check(t, p.Commit(ctx, one.Member(), at("in", 0, 2), nil))
 	expect(t, two, "assigned in[1]").Done()
 
 	last := one.Member()
@@ -272,7 +272,7 @@ func TestAMemberThatIsStaleCannotCommitATransaction(t *testing.T) {
 	expect(t, one, "assigned in[1]").Done()
 
 	// Kafka would take it, and move the offset of somebody else's partition.
-	err := p.Commit(ctx, one.Member(), at("in", 0, 9))
+	err := p.Commit(ctx, one.Member(), at("in", 0, 9), nil)
 	unknown(t, err)
 	equal(t, "offsets", b.Committed("g"), at("in", 0, 2))
 	equal(t, "records", contents(b, tp("out", 0)), []string(nil))
@@ -287,7 +287,7 @@ func TestMarkersMayTakeTheirTime(t *testing.T) {
 	p := transactional(t, b, "p")
 	send(t, p, tp("out", 0), "1")
 	send(t, p, tp("out", 1), "1")
-	check(t, p.Commit(ctx, g.Member(), at("in", 0, 1)))
+	check(t, p.Commit(ctx, g.Member(), at("in", 0, 1), nil))
 	equal(t, "offsets", b.Committed("g"), at("in", 0, 1))
 	equal(t, "without delay", ends(t, b, tp("out", 0)), [2]int64{2, 2})
 	equal(t, "with delay", ends(t, b, tp("out", 1)), [2]int64{0, 1})
@@ -332,18 +332,18 @@ func TestFaultsOfATransactionSayHowItEnded(t *testing.T) {
 			p := transactional(t, b, "p")
 			send(t, p, tp("out", 0), "1")
 			failOn(b, test.kind, test.after)
-			err := p.Commit(ctx, g.Member(), at("in", 0, 1))
+			err := p.Commit(ctx, g.Member(), at("in", 0, 1), nil)
 			injected(t, err)
 			test.want(t, err)
 			if test.usable {
 				check(t, p.Abort(ctx))
 				send(t, p, tp("out", 0), "2")
-				check(t, p.Commit(ctx, g.Member(), at("in", 0, 2)))
+				check(t, p.Commit(ctx, g.Member(), at("in", 0, 2), nil))
 				equal(t, "values", values(b, tp("out", 0)), []string{"2"})
 				equal(t, "offsets", b.Committed("g"), at("in", 0, 2))
 				return
 			}
-			test.want(t, p.Commit(ctx, g.Member(), at("in", 0, 1)))
+			test.want(t, p.Commit(ctx, g.Member(), at("in", 0, 1), nil))
 			test.want(t, p.Abort(ctx))
 			transactional(t, b, "p")
 			equal(t, "committed", len(b.Read(tp("out", 0), 0)) == 1, test.committed)
@@ -385,7 +385,7 @@ func TestWhatIsLostOnTheWayIsSentAgainAndCountsOnce(t *testing.T) {
 				p := transactional(t, b, "p")
 				for i := range 3 {
 					send(t, p, tp("out", 0), fmt.Sprint(i), fmt.Sprint(i)+"+")
-					check(t, p.Commit(ctx, g.Member(), at("in", 0, int64(i+1))))
+					check(t, p.Commit(ctx, g.Member(), at("in", 0, int64(i+1)), nil))
 				}
 				send(t, p, tp("out", 0), "aborted")
 				check(t, p.Flush(ctx))
@@ -412,7 +412,7 @@ func TestAFencedProducerThatLostAnAnswerDoesNotKnow(t *testing.T) {
 		}
 		return nil
 	}
-	unknown(t, p.Commit(t.Context(), broker.GroupMember{}, nil))
+	unknown(t, p.Commit(t.Context(), broker.GroupMember{}, nil, nil))
 	equal(t, "values", values(b, tp("out", 0)), []string{"1"})
 }
 
@@ -442,7 +442,7 @@ func TestALateRequestOfAnEarlierTransactionIsRefused(t *testing.T) {
 		p := transactional(t, b, "p")
 		send(t, p, tp("out", 0), "1")
 		late(b, kind)
-		aborted(t, p.Commit(ctx, g.Member(), at("in", 0, 1)), false)
+		aborted(t, p.Commit(ctx, g.Member(), at("in", 0, 1), nil), false)
 		check(t, p.Abort(ctx))
 		send(t, p, tp("out", 0), "2")
 		check(t, p.Flush(ctx))
@@ -456,7 +456,7 @@ func TestALateRequestOfAnEarlierTransactionIsRefused(t *testing.T) {
 	p := transactional(t, b, "p")
 	send(t, p, tp("out", 0), "1")
 	late(b, simbroker.OpEndTransaction)
-	unknown(t, p.Commit(ctx, broker.GroupMember{}, nil))
+	unknown(t, p.Commit(ctx, broker.GroupMember{}, nil, nil))
 	equal(t, "before it arrives", values(b, tp("out", 0)), []string(nil))
 	b.DeliverLate()
 	equal(t, "when it arrives", values(b, tp("out", 0)), []string{"1"})
@@ -492,7 +492,7 @@ func TestCommittedOffsetsWaitForTransactions(t *testing.T) {
 			b, clock := newBroker(t, map[string]int32{"in": 1, "out": 1})
 			g := member(t, b, "in")
 			expect(t, g, "assigned in[0]").Done()
-			check(t, g.Commit(ctx, at("in", 0, 1)))
+			check(t, g.Commit(ctx, at("in", 0, 1), nil))
 			p := transactional(t, b, "p")
 			send(t, p, tp("out", 0), "1")
 			var offsets map[broker.TopicPartition]int64
@@ -507,7 +507,7 @@ func TestCommittedOffsetsWaitForTransactions(t *testing.T) {
 				}
 				return simbroker.ErrLate
 			}
-			err := p.Commit(ctx, g.Member(), at("in", 0, 2))
+			err := p.Commit(ctx, g.Member(), at("in", 0, 2), nil)
 			if how == "not waited for" {
 				onlyFenced(t, err)
 				equal(t, "offsets", offsets, at("in", 0, 1))
@@ -537,7 +537,7 @@ func TestCommittedOffsetsWaitForTransactions(t *testing.T) {
 func TestOnlyATransactionalProducerCommits(t *testing.T) {
 	b, _ := newBroker(t, nil)
 	p := newProducer(t, b, broker.ProducerConfig{})
-	if err := p.Commit(t.Context(), broker.GroupMember{}, nil); err == nil {
+	if err := p.Commit(t.Context(), broker.GroupMember{}, nil, nil); err == nil {
 		t.Fatal("Commit without a TransactionalID")
 	}
 	if err := p.Abort(t.Context()); err == nil {
@@ -556,7 +556,7 @@ func TestACommitThatRunsOutOfTimeCanBeAborted(t *testing.T) {
 		}
 		return nil
 	}
-	err := p.Commit(ctx, broker.GroupMember{}, nil)
+	err := p.Commit(ctx, broker.GroupMember{}, nil, nil)
 	aborted(t, err, false)
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("error is %v", err)

@@ -53,7 +53,16 @@ const longPending = 35
 
 // CommittedOffsets implements broker.Cluster.
 func (c *Cluster) CommittedOffsets(ctx context.Context, group string, tps ...broker.TopicPartition) (map[broker.TopicPartition]int64, error) {
-	offsets := make(map[broker.TopicPartition]int64, len(tps))
+	commits, err := c.Commits(ctx, group, tps...)
+	if err != nil {
+		return nil, err
+	}
+	return broker.Offsets(commits), nil
+}
+
+// Commits implements broker.Cluster.
+func (c *Cluster) Commits(ctx context.Context, group string, tps ...broker.TopicPartition) (map[broker.TopicPartition]broker.Commit, error) {
+	offsets := make(map[broker.TopicPartition]broker.Commit, len(tps))
 	if len(tps) == 0 {
 		return offsets, nil
 	}
@@ -82,7 +91,7 @@ func (c *Cluster) CommittedOffsets(ctx context.Context, group string, tps ...bro
 }
 
 // fetchOffsets asks the coordinator of a group for offsets. It returns true when one of them is still undecided.
-func (c *Cluster) fetchOffsets(group string, tps []broker.TopicPartition, offsets map[broker.TopicPartition]int64) (unstable bool, err error) {
+func (c *Cluster) fetchOffsets(group string, tps []broker.TopicPartition, offsets map[broker.TopicPartition]broker.Commit) (unstable bool, err error) {
 	addr, err := c.Coordinator(sarama.CoordinatorGroup, group)
 	if err != nil {
 		return false, err
@@ -125,7 +134,7 @@ func (c *Cluster) fetchOffsets(group string, tps []broker.TopicPartition, offset
 		case block.Err != sarama.ErrNoError:
 			return false, fmt.Errorf("%s: %w", tp, block.Err)
 		case block.Offset >= 0:
-			offsets[tp] = block.Offset
+			offsets[tp] = broker.Commit{Offset: block.Offset, Metadata: block.Metadata}
 		}
 	}
 	return false, nil

@@ -102,7 +102,7 @@ func (m *tenant) commit(ctx context.Context, offsets map[broker.TopicPartition]i
 	for tp := range offsets {
 		offsets[tp]++
 	}
-	err := m.Commit(ctx, offsets)
+	err := m.Commit(ctx, offsets, nil)
 	if err == nil && len(offsets) > 0 {
 		m.commits.Add(1)
 	}

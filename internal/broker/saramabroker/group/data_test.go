@@ -31,7 +31,7 @@ func TestPartitionsThatWereAddedWhileAStaticMemberWasDownAreAssigned(t *testing.
 	if err := one.Leave(brokertest.Within(t)); err != nil {
 		t.Fatal(err)
 	}
-	growTopic(t, k, topic, 3)
+	k.Grow(t, topic, 3)
 	answered := &atomic.Bool{}
 	if !k.Real() { // a coordinator of Kafka does that by itself
 		k.Cluster().ControlKey(int16(kmsg.JoinGroup), func(r kmsg.Request) (kmsg.Response, error, bool) {

@@ -192,7 +192,8 @@ func TestARebalanceWaitsForDone(t *testing.T) {
 	}
 	// The member is still one, and its partitions are its own.
 	offsets := map[broker.TopicPartition]int64{{Topic: topic, Partition: 0}: 7, {Topic: topic, Partition: 1}: 9}
-	if err := first.Commit(brokertest.Within(t), offsets); err != nil {
+	noted := broker.TopicPartition{Topic: topic}
+	if err := first.Commit(brokertest.Within(t), offsets, map[broker.TopicPartition]string{noted: "a note"}); err != nil {
 		t.Fatalf("commit before Done: %v", err)
 	}
 	for _, m := range []member{first, second} {
@@ -201,7 +202,7 @@ func TestARebalanceWaitsForDone(t *testing.T) {
 		}
 	}
 	revoked.Done()
-	if err := first.Commit(brokertest.Within(t), offsets); !errors.Is(err, weir.ErrFenced) {
+	if err := first.Commit(brokertest.Within(t), offsets, nil); !errors.Is(err, weir.ErrFenced) {
 		t.Errorf("commit after Done: %v, want %v", err, weir.ErrFenced)
 	}
 	if diff := cmp.Diff(revoked.Partitions, second.until(broker.Assigned, 1)); diff != "" {
@@ -215,6 +216,10 @@ func TestARebalanceWaitsForDone(t *testing.T) {
 	if diff := cmp.Diff(offsets, got); diff != "" {
 		t.Error(diff)
 	}
+	commits, err := c.Commits(brokertest.Within(t), group, noted)
+	if err != nil || commits[noted].Metadata != "a note" {
+		t.Errorf("commits %v, error %v, want the metadata", commits, err)
+	}
 }
 
 func TestACommitOfPartitionsOfAnotherMemberIsFenced(t *testing.T) {
@@ -223,7 +228,7 @@ func TestACommitOfPartitionsOfAnotherMemberIsFenced(t *testing.T) {
 	c := brokertest.Open(t, k)
 	group, topic := k.Name("group"), k.Topic(t, "fenced", 2)
 	first := newMember(t, k, c, group, topic)
-	if err := first.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{{Topic: topic}: 1}); !errors.Is(err, weir.ErrFenced) {
+	if err := first.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{{Topic: topic}: 1}, nil); !errors.Is(err, weir.ErrFenced) {
 		t.Errorf("commit before joining: %v, want %v", err, weir.ErrFenced)
 	}
 	had := first.until(broker.Assigned, 2)
@@ -233,10 +238,10 @@ func TestACommitOfPartitionsOfAnotherMemberIsFenced(t *testing.T) {
 		func() { first.until(broker.Revoked, 1) },
 		func() { others = second.until(broker.Assigned, 1) },
 	)
-	if err := first.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{without(had, others)[0]: 3}); err != nil {
+	if err := first.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{without(had, others)[0]: 3}, nil); err != nil {
 		t.Error(err)
 	}
-	if err := first.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{others[0]: 3}); !errors.Is(err, weir.ErrFenced) {
+	if err := first.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{others[0]: 3}, nil); !errors.Is(err, weir.ErrFenced) {
 		t.Errorf("commit of another's partition: %v, want %v", err, weir.ErrFenced)
 	}
 }
@@ -304,7 +309,7 @@ func TestADeadMemberIsTakenOverFrom(t *testing.T) {
 	)
 	membership.Kill(first.Group)
 	second.until(broker.Assigned, 1)
-	if err := first.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{{Topic: topic}: 1}); err == nil {
+	if err := first.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{{Topic: topic}: 1}, nil); err == nil {
 		t.Error("the dead commit")
 	}
 }
@@ -325,10 +330,10 @@ func TestAMemberThatDoesNotGiveUpItsPartitionsIsFenced(t *testing.T) {
 		t.Fatalf("got %s, want revoked", revoked.Kind)
 	}
 	second.until(broker.Assigned, 1) // which does not wait for the first for ever
-	if err := first.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{revoked.Partitions[0]: 1}); !errors.Is(err, weir.ErrFenced) {
+	if err := first.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{revoked.Partitions[0]: 1}, nil); !errors.Is(err, weir.ErrFenced) {
 		t.Errorf("got %v, want %v", err, weir.ErrFenced)
 	}
-	if err := first.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{without(had, revoked.Partitions)[0]: 1}); err != nil {
+	if err := first.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{without(had, revoked.Partitions)[0]: 1}, nil); err != nil {
 		t.Error(err)
 	}
 	revoked.Done()
@@ -371,7 +376,7 @@ func TestAMemberThatTheGroupForgotLosesItsPartitions(t *testing.T) {
 		if lost.Kind != broker.Lost || len(lost.Partitions) != 2 {
 			t.Errorf("got %s %v, want both partitions lost", lost.Kind, lost.Partitions)
 		}
-		if err := m.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{lost.Partitions[0]: 1}); !errors.Is(err, weir.ErrFenced) {
+		if err := m.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{lost.Partitions[0]: 1}, nil); !errors.Is(err, weir.ErrFenced) {
 			t.Errorf("got %v, want %v", err, weir.ErrFenced)
 		}
 		lost.Done()
@@ -415,7 +420,7 @@ func TestCommitTriesAgainWhatMayPass(t *testing.T) {
 		case kerr.GroupAuthorizationFailed.Code:
 			want = weir.ErrUnauthorized
 		}
-		if err := m.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{tp: int64(i + 1)}); !errors.Is(err, want) {
+		if err := m.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{tp: int64(i + 1)}, nil); !errors.Is(err, want) {
 			t.Errorf("code %d: got %v, want %v", code, err, want)
 		}
 		if want != nil {
@@ -437,7 +442,7 @@ func TestCommittedOffsetsWaitForTransactions(t *testing.T) {
 	group := k.Name("group")
 	m := newMember(t, k, c, group, k.Topic(t, "unstable", 1))
 	tp := m.until(broker.Assigned, 1)[0]
-	if err := m.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{tp: 5}); err != nil {
+	if err := m.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{tp: 5}, nil); err != nil {
 		t.Fatal(err)
 	}
 	unstable := 3
@@ -481,7 +486,7 @@ func TestNewPartitionsAreAssigned(t *testing.T) {
 	}
 	cfg.InstanceID = "one"
 	one = newMemberOf(t, k, c, cfg)
-	growTopic(t, k, topic, 4)
+	k.Grow(t, topic, 4)
 	await(
 		func() { one.grow(2) },
 		func() { two.grow(2) },
@@ -529,7 +534,7 @@ func TestAStaticMemberKeepsItsPartitions(t *testing.T) {
 	if now := again.Member().Generation; now != generation && k.Real() { // kfake assigns anew
 		t.Errorf("the generation went from %d to %d", generation, brokertest.Now)
 	}
-	if err := again.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{had[0]: 2}); err != nil {
+	if err := again.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{had[0]: 2}, nil); err != nil {
 		t.Error(err)
 	}
 	// Another process with the same identity fences this one.
@@ -626,7 +631,7 @@ func TestAMemberOutlastsACoordinatorThatIsGoneForAMoment(t *testing.T) {
 	if event, err := m.Poll(brokertest.Within(t), 200*time.Millisecond); event != nil || err != nil {
 		t.Errorf("got %v, %v", event, err)
 	}
-	if err := m.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{tp: 1}); err != nil {
+	if err := m.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{tp: 1}, nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -642,19 +647,4 @@ func openWatchful(t testing.TB, k *kafkatest.Kafka) broker.Cluster {
 	}
 	t.Cleanup(func() { c.Close() })
 	return c
-}
-
-// growTopic gives a topic more partitions.
-func growTopic(t testing.TB, k *kafkatest.Kafka, topic string, partitions int32) {
-	t.Helper()
-	conf := sarama.NewConfig()
-	conf.Version = sarama.V3_6_0_0
-	admin, err := sarama.NewClusterAdmin(k.Brokers, conf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer admin.Close()
-	if err := admin.CreatePartitions(topic, partitions, nil, false); err != nil {
-		t.Fatal(err)
-	}
 }

@@ -79,7 +79,7 @@ func TestAMemberThatWasAwayForTooLongLosesItsPartitions(t *testing.T) {
 	first.quiet() // as it cannot know
 	before := first.Member()
 	g.cut(false)
-	if err := first.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{had[0]: 1}); !errors.Is(err, weir.ErrFenced) {
+	if err := first.Commit(brokertest.Within(t), map[broker.TopicPartition]int64{had[0]: 1}, nil); !errors.Is(err, weir.ErrFenced) {
 		t.Errorf("got %v, want %v", err, weir.ErrFenced)
 	}
 	lost := first.next()

@@ -10,7 +10,9 @@ import (
 )
 
 // Commit implements broker.Producer.
-func (p *producer) Commit(ctx context.Context, member broker.GroupMember, offsets map[broker.TopicPartition]int64) error {
+func (p *producer) Commit(
+	ctx context.Context, member broker.GroupMember, offsets map[broker.TopicPartition]int64, metadata map[broker.TopicPartition]string,
+) error {
 	t := p.txn
 	if t == nil {
 		return errNotTransactional
@@ -30,7 +32,7 @@ func (p *producer) Commit(ctx context.Context, member broker.GroupMember, offset
 		return nil
 	}
 	if len(offsets) > 0 {
-		if err := t.commitOffsets(ctx, member, offsets); err != nil {
+		if err := t.commitOffsets(ctx, member, offsets, metadata); err != nil {
 			return t.spoil("commit offsets", err)
 		}
 	}
@@ -69,14 +71,16 @@ func (t *openTransaction) succeed(ctx context.Context) {
 }
 
 // commitOffsets adds offsets of a group to the transaction.
-func (t *openTransaction) commitOffsets(ctx context.Context, member broker.GroupMember, offsets map[broker.TopicPartition]int64) error {
+func (t *openTransaction) commitOffsets(
+	ctx context.Context, member broker.GroupMember, offsets map[broker.TopicPartition]int64, metadata map[broker.TopicPartition]string,
+) error {
 	p := t.producer
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
 	p.mu.Lock()
 	t.started = true
 	p.mu.Unlock()
-	return t.coordinator.CommitOffsets(ctx, p.identity, member, offsets, func() {
+	return t.coordinator.CommitOffsets(ctx, p.identity, member, offsets, metadata, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		t.known = true

@@ -102,7 +102,7 @@ func TestTransactionsOutlastLostResponses(t *testing.T) {
 			if round%6 == 5 {
 				return broker.ErrAborted
 			}
-			return p.Commit(brokertest.Within(t), group, map[broker.TopicPartition]int64{input: int64(round)})
+			return p.Commit(brokertest.Within(t), group, map[broker.TopicPartition]int64{input: int64(round)}, nil)
 		}()
 		switch {
 		case err == nil:
@@ -143,7 +143,7 @@ func TestACommitWhoseFateIsUnknownSaysSo(t *testing.T) {
 	f.PerMille.Store(1000)
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	err := p.Commit(ctx, broker.GroupMember{}, nil)
+	err := p.Commit(ctx, broker.GroupMember{}, nil, nil)
 	if err == nil || errors.Is(err, weir.ErrFenced) {
 		t.Errorf("got %v", err)
 	}

@@ -117,7 +117,8 @@ func (c *Coordinator) AddPartitions(ctx context.Context, producer Identity, tps 
 
 // CommitOffsets adds offsets of a group to the transaction. known is called when the coordinator knows of the group.
 func (c *Coordinator) CommitOffsets(
-	ctx context.Context, producer Identity, member broker.GroupMember, offsets map[broker.TopicPartition]int64, known func(),
+	ctx context.Context, producer Identity, member broker.GroupMember, offsets map[broker.TopicPartition]int64,
+	metadata map[broker.TopicPartition]string, known func(),
 ) error {
 	if err := c.addGroup(ctx, producer, member.Group); err != nil {
 		return err
@@ -125,9 +126,11 @@ func (c *Coordinator) CommitOffsets(
 	known()
 	topics := make(map[string][]*sarama.PartitionOffsetMetadata)
 	for tp, offset := range offsets {
-		topics[tp.Topic] = append(topics[tp.Topic], &sarama.PartitionOffsetMetadata{
-			Partition: tp.Partition, Offset: offset, LeaderEpoch: -1,
-		})
+		block := &sarama.PartitionOffsetMetadata{Partition: tp.Partition, Offset: offset, LeaderEpoch: -1}
+		if text, ok := metadata[tp]; ok {
+			block.Metadata = &text
+		}
+		topics[tp.Topic] = append(topics[tp.Topic], block)
 	}
 	c.groups.of(member.Group)
 	_, err := c.ask(ctx, &c.groups, func(b *sarama.Broker) error {

@@ -37,7 +37,7 @@ func TestARequestThatArrivesLateEndsNoOtherTransaction(t *testing.T) {
 			want := []string{"1"}
 			if commit {
 				want = []string{"0", "1"}
-				if err := p.Commit(brokertest.Within(t), broker.GroupMember{}, nil); err != nil {
+				if err := p.Commit(brokertest.Within(t), broker.GroupMember{}, nil, nil); err != nil {
 					t.Fatal(err)
 				}
 			} else if err := p.Abort(brokertest.Within(t)); err != nil {
@@ -66,7 +66,7 @@ func TestARequestThatArrivesLateEndsNoOtherTransaction(t *testing.T) {
 			if response.Err == sarama.ErrNoError || late.Load().Commit != commit {
 				t.Errorf("the late request is answered with %v", response.Err)
 			}
-			if err := p.Commit(brokertest.Within(t), broker.GroupMember{}, nil); err != nil {
+			if err := p.Commit(brokertest.Within(t), broker.GroupMember{}, nil, nil); err != nil {
 				t.Fatal(err)
 			}
 			brokertest.WantCommitted(t, c, tp, want...)

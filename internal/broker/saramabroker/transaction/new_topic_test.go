@@ -51,7 +51,7 @@ func TestTransactionsWaitForCoordinatorsToHearOfATopic(t *testing.T) {
 					if err := p.Send(ctx, tp, brokertest.Numbered(value, 1)); err != nil {
 						return err
 					}
-					return p.Commit(ctx, member, offsets)
+					return p.Commit(ctx, member, offsets, nil)
 				}
 				err := commit(0)
 				if wrong == 1 {

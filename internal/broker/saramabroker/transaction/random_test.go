@@ -65,7 +65,7 @@ func commitThroughDoubts(t *testing.T, seed uint64) {
 		}
 		commit := random.IntN(5) > 0
 		if err == nil && commit {
-			err = p.Commit(brokertest.Within(t), group, map[broker.TopicPartition]int64{input: int64(n)})
+			err = p.Commit(brokertest.Within(t), group, map[broker.TopicPartition]int64{input: int64(n)}, nil)
 		}
 		committed := err == nil && commit
 		switch {
@@ -80,7 +80,7 @@ func commitThroughDoubts(t *testing.T, seed uint64) {
 			ended++
 			p.Close()
 			p = brokertest.NewProducer(t, detour, config)
-			if err := p.Commit(brokertest.Within(t), group, nil); err != nil { // waits until it has its epoch
+			if err := p.Commit(brokertest.Within(t), group, nil, nil); err != nil { // waits until it has its epoch
 				t.Fatal(err)
 			}
 			offsets, err := direct.CommittedOffsets(brokertest.Within(t), group.Group, input)
@@ -109,7 +109,7 @@ func commitThroughDoubts(t *testing.T, seed uint64) {
 		tp := broker.TopicPartition{Topic: topic, Partition: int32(i)}
 		brokertest.Send(t, last, tp, broker.Record{Value: []byte("end"), Millis: brokertest.Now})
 	}
-	if err := last.Commit(brokertest.Within(t), group, nil); err != nil {
+	if err := last.Commit(brokertest.Within(t), group, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	for i := range want {

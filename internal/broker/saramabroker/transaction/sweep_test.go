@@ -55,7 +55,7 @@ func TestATransactionalProducerSweepsItsGroup(t *testing.T) {
 	if err := p.Send(brokertest.Within(t), broker.TopicPartition{Topic: topic}, []broker.Record{{Value: []byte("x"), Millis: 1}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Commit(brokertest.Within(t), broker.GroupMember{}, nil); err != nil {
+	if err := p.Commit(brokertest.Within(t), broker.GroupMember{}, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	mu.Lock()

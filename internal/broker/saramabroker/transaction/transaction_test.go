@@ -3,6 +3,7 @@ package transaction_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -47,7 +48,7 @@ func TestATransactionIsSeenAsAWholeOrNotAtAll(t *testing.T) {
 			continue
 		}
 		want = append(want, brokertest.Values(brokertest.Numbered(round*10, 10))...)
-		err := p.Commit(brokertest.Within(t), broker.GroupMember{Group: group, Generation: -1}, map[broker.TopicPartition]int64{input: int64(round)})
+		err := p.Commit(brokertest.Within(t), broker.GroupMember{Group: group, Generation: -1}, map[broker.TopicPartition]int64{input: int64(round)}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,7 +81,7 @@ func TestOffsetsAloneMakeATransaction(t *testing.T) {
 	group := k.Name("offsets-only")
 	input := broker.TopicPartition{Topic: k.Topic(t, "offsets-only", 1)}
 	p := brokertest.NewProducer(t, c, broker.ProducerConfig{TransactionalID: k.Name("txn")})
-	if err := p.Commit(brokertest.Within(t), broker.GroupMember{Group: group, Generation: -1}, nil); err != nil {
+	if err := p.Commit(brokertest.Within(t), broker.GroupMember{Group: group, Generation: -1}, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.Abort(brokertest.Within(t)); err != nil {
@@ -88,11 +89,13 @@ func TestOffsetsAloneMakeATransaction(t *testing.T) {
 	}
 	for offset := range int64(3) {
 		want := map[broker.TopicPartition]int64{input: offset}
-		if err := p.Commit(brokertest.Within(t), broker.GroupMember{Group: group, Generation: -1}, want); err != nil {
+		text := fmt.Sprintf("note %d", offset)
+		metadata := map[broker.TopicPartition]string{input: text}
+		if err := p.Commit(brokertest.Within(t), broker.GroupMember{Group: group, Generation: -1}, want, metadata); err != nil {
 			t.Fatal(err)
 		}
-		got, err := c.CommittedOffsets(brokertest.Within(t), group, input)
-		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		got, err := c.Commits(brokertest.Within(t), group, input)
+		if diff := cmp.Diff(map[broker.TopicPartition]broker.Commit{input: {Offset: offset, Metadata: text}}, got); diff != "" || err != nil {
 			t.Fatal(diff, err)
 		}
 	}
@@ -105,9 +108,9 @@ func TestAProducerThatWasTakenOverFromIsFenced(t *testing.T) {
 	tp := broker.TopicPartition{Topic: k.Topic(t, "zombie", 1)}
 	group := broker.GroupMember{Group: k.Name("zombie"), Generation: -1}
 	for name, use := range map[string]func(broker.Producer) error{
-		"commit": func(p broker.Producer) error { return p.Commit(brokertest.Within(t), group, nil) },
+		"commit": func(p broker.Producer) error { return p.Commit(brokertest.Within(t), group, nil, nil) },
 		"commit offsets": func(p broker.Producer) error {
-			return p.Commit(brokertest.Within(t), group, map[broker.TopicPartition]int64{tp: 1})
+			return p.Commit(brokertest.Within(t), group, map[broker.TopicPartition]int64{tp: 1}, nil)
 		},
 		"abort": func(p broker.Producer) error { return p.Abort(brokertest.Within(t)) },
 		"send": func(p broker.Producer) error {
@@ -134,7 +137,7 @@ func TestAProducerThatWasTakenOverFromIsFenced(t *testing.T) {
 				t.Errorf("send after that: got %v, want %v", err, weir.ErrFenced)
 			}
 			brokertest.Send(t, heir, tp, brokertest.Numbered(7, 1)...)
-			if err := heir.Commit(brokertest.Within(t), group, nil); err != nil {
+			if err := heir.Commit(brokertest.Within(t), group, nil, nil); err != nil {
 				t.Error(err)
 			}
 		})
@@ -162,7 +165,7 @@ func TestOffsetsOfAMemberThatIsNoneAbortTheTransaction(t *testing.T) {
 		{Group: group, MemberID: "nobody", Generation: 3, InstanceID: "static"},
 	} {
 		brokertest.Send(t, p, tp, brokertest.Numbered(round, 1)...)
-		err := p.Commit(brokertest.Within(t), member, map[broker.TopicPartition]int64{tp: 1})
+		err := p.Commit(brokertest.Within(t), member, map[broker.TopicPartition]int64{tp: 1}, nil)
 		if !errors.Is(err, broker.ErrAborted) || !errors.Is(err, weir.ErrFenced) {
 			t.Fatalf("got %v, want %v and %v", err, broker.ErrAborted, weir.ErrFenced)
 		}
@@ -174,7 +177,7 @@ func TestOffsetsOfAMemberThatIsNoneAbortTheTransaction(t *testing.T) {
 		}
 	}
 	brokertest.Send(t, p, tp, brokertest.Numbered(9, 1)...)
-	if err := p.Commit(brokertest.Within(t), broker.GroupMember{Group: group, Generation: -1}, map[broker.TopicPartition]int64{tp: 1}); err != nil {
+	if err := p.Commit(brokertest.Within(t), broker.GroupMember{Group: group, Generation: -1}, map[broker.TopicPartition]int64{tp: 1}, nil); err != nil {
 		t.Fatal(err)
 	}
 	brokertest.WantCommitted(t, c, tp, "9")
@@ -197,7 +200,7 @@ func TestATransactionThatStaysOpenForTooLongIsFenced(t *testing.T) {
 			break
 		}
 	}
-	if err := p.Commit(brokertest.Within(t), broker.GroupMember{}, nil); !errors.Is(err, weir.ErrFenced) {
+	if err := p.Commit(brokertest.Within(t), broker.GroupMember{}, nil, nil); !errors.Is(err, weir.ErrFenced) {
 		t.Errorf("got %v, want %v", err, weir.ErrFenced)
 	}
 	brokertest.WantCommitted(t, c, tp)
@@ -231,14 +234,14 @@ func TestARefusedRecordAbortsTheTransactionOnly(t *testing.T) {
 	if _, ok := errors.AsType[*broker.DeliveryError](err); !ok || !errors.Is(err, broker.ErrAborted) {
 		t.Fatalf("got %v, want a delivery error and %v", err, broker.ErrAborted)
 	}
-	if err := p.Commit(brokertest.Within(t), broker.GroupMember{}, nil); !errors.Is(err, broker.ErrAborted) {
+	if err := p.Commit(brokertest.Within(t), broker.GroupMember{}, nil, nil); !errors.Is(err, broker.ErrAborted) {
 		t.Fatalf("got %v, want %v", err, broker.ErrAborted)
 	}
 	if err := p.Abort(brokertest.Within(t)); err != nil {
 		t.Fatal(err)
 	}
 	brokertest.Send(t, p, tp, brokertest.Numbered(5, 2)...)
-	if err := p.Commit(brokertest.Within(t), broker.GroupMember{}, nil); err != nil {
+	if err := p.Commit(brokertest.Within(t), broker.GroupMember{}, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	brokertest.WantCommitted(t, c, tp, "5", "6")
@@ -256,14 +259,14 @@ func TestATransactionThatCouldNotFlushInTimeHasToBeAborted(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := p.Commit(ctx, broker.GroupMember{}, nil); !errors.Is(err, broker.ErrAborted) || !errors.Is(err, context.Canceled) {
+	if err := p.Commit(ctx, broker.GroupMember{}, nil, nil); !errors.Is(err, broker.ErrAborted) || !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v, want %v and %v", err, broker.ErrAborted, context.Canceled)
 	}
 	if err := p.Abort(brokertest.Within(t)); err != nil {
 		t.Fatal(err)
 	}
 	brokertest.Send(t, p, tp, brokertest.Numbered(8, 2)...)
-	if err := p.Commit(brokertest.Within(t), broker.GroupMember{}, nil); err != nil {
+	if err := p.Commit(brokertest.Within(t), broker.GroupMember{}, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	brokertest.WantCommitted(t, c, tp, "8", "9")

@@ -12,14 +12,20 @@ import (
 )
 
 // refuseGrown returns an error if a topic of the input was given more partitions than the state of the part has. A task of
-// such a partition has no changelog.
+// such a partition has no changelog. Stores without one were made for the partitions that the worker knew when it began.
 func (w *Worker) refuseGrown(ctx context.Context, id TaskID, topics []string) error {
 	part := w.plan.SubTopologies[id.Part]
 	before, changelogs := w.statePartitions(part)
-	if len(changelogs) == 0 || id.Partition < before {
+	unlogged := w.unloggedStores(id)
+	if len(changelogs) == 0 && len(unlogged) > 0 {
+		for _, topic := range topics {
+			before = max(before, w.outbox.known.Partitions[topic])
+		}
+	}
+	if len(changelogs)+len(unlogged) == 0 || id.Partition < before {
 		return nil
 	}
-	g := &provision.GrownError{Topic: slices.Min(topics), Now: id.Partition + 1, Before: before, Changelogs: changelogs}
+	g := &provision.GrownError{Topic: slices.Min(topics), Now: id.Partition + 1, Before: before, Changelogs: changelogs, Unlogged: unlogged}
 	known, err := w.cluster.Topics(ctx, topics...)
 	if err != nil {
 		return fmt.Errorf("%w (and how many there are cannot be looked up: %w)", g, err)

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -9,8 +10,10 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine/provision"
+	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
 )
 
@@ -37,6 +40,29 @@ func TestPartitionsThatAreAddedToTheInputOfStateAreRefused(t *testing.T) {
 	for _, want := range []string{
 		`task orders/3: topic "orders" has 5 partitions, and the state behind it was made for 2`, "changelog__g--orders--rows",
 		"two ways out", "make the topic anew with 2 partitions", "build the state anew for 5 partitions",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error does not say %q:\n%v", want, err)
+		}
+	}
+}
+
+// State without a changelog is refused in the same way while it runs, and begins empty at the next start.
+func TestPartitionsThatAreAddedToTheInputOfStoresWithoutAChangelogAreRefused(t *testing.T) {
+	topology := stream.NewTopology()
+	topology.From(topicA).MapStateRecord(store.NewCell[int]("count").WithoutChangelog(),
+		func(_ context.Context, c *store.Cell[int], r weir.Record[string, string]) (string, error) {
+			n, _ := c.Get()
+			c.Set(n + 1)
+			return r.Value, nil
+		}).To(topicOut)
+	err := startGrown(t, topology)
+	if err == nil {
+		t.Fatal("the partition is accepted")
+	}
+	for _, want := range []string{
+		`task orders/3: topic "orders" has 5 partitions, and the state behind it was made for 2 (stores without a changelog: count)`,
+		"two ways out", "make the topic anew with 2 partitions", "begin with empty stores for 5 partitions",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %q:\n%v", want, err)

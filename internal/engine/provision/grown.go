@@ -13,10 +13,19 @@ type GrownError struct {
 	Topic       string
 	Now, Before int32
 	Changelogs  []string
+	// Unlogged are the stores without a changelog, if there are no others.
+	Unlogged []string
 }
 
 // Error names both counts and the two ways out.
 func (g *GrownError) Error() string {
+	if len(g.Changelogs) == 0 {
+		return fmt.Sprintf("topic %q has %d partitions, and the state behind it was made for %d (stores without a changelog: %s): records "+
+			"of a key would be in another partition than its state. There are two ways out. Keep the state: make the topic anew with %d "+
+			"partitions, write the records to it that were not processed yet, reset the offsets of the group for this topic, and set "+
+			"Config.Topics.OnLostInput to LostInputContinues for the next start. Or begin with empty stores for %d partitions: start all members "+
+			"again", g.Topic, g.Now, g.Before, strings.Join(g.Unlogged, ", "), g.Before, g.Now)
+	}
 	return fmt.Sprintf("topic %q has %d partitions, and the state behind it was made for %d (changelogs: %s): records of a key "+
 		"would be in another partition than its state. There are two ways out. Keep the state: make the topic anew with %d "+
 		"partitions, write the records to it that were not processed yet, reset the offsets of the group for this topic, and set "+

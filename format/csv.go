@@ -169,7 +169,7 @@ type csvEncoder[K, V any] struct {
 	columns  []Column
 	needsRow bool
 	begun    bool
-	key      func(K) (string, error)
+	key      func(K) (text string, null bool, err error)
 	value    codec.Codec[V]
 	cells    []cell
 	line     []byte
@@ -226,8 +226,8 @@ func (e *csvEncoder[K, V]) cell(c Column, r *weir.Record[K, V], fields row.Row) 
 		if r.KeyNull {
 			return cell{null: true}, nil
 		}
-		text, err := e.key(r.Key)
-		return cell{text: text}, err
+		text, null, err := e.key(r.Key)
+		return cell{text: text, null: null}, err
 	case PartTime:
 		if c.Layout == "" {
 			return cell{text: strconv.FormatInt(r.Millis, 10)}, nil

@@ -63,7 +63,7 @@ func (f JSONLines[K, V]) NewEncoder(w io.Writer) Encoder[K, V] {
 type jsonEncoder[K, V any] struct {
 	format JSONLines[K, V]
 	w      io.Writer
-	key    func(K) (string, error)
+	key    func(K) (text string, null bool, err error)
 	value  codec.Codec[V]
 	rows   codec.Codec[row.Row]
 	line   []byte
@@ -105,18 +105,17 @@ func (e *jsonEncoder[K, V]) Encode(r *weir.Record[K, V]) (err error) {
 func (e *jsonEncoder[K, V]) appendRecord(line []byte, r *weir.Record[K, V]) ([]byte, error) {
 	line = strconv.AppendInt(append(line, `{"_timestamp":`...), r.Millis, 10)
 	line = append(line, `,"_key":`...)
-	if r.KeyNull {
+	key, null, err := e.key(r.Key)
+	switch {
+	case r.KeyNull || null && err == nil:
 		line = append(line, "null"...)
-	} else {
-		key, err := e.key(r.Key)
-		if err == nil {
-			line, err = jsontext.AppendString(line, key)
-		}
-		if err != nil {
-			return line, fmt.Errorf("key: %w", err)
-		}
+	case err == nil:
+		line, err = jsontext.AppendString(line, key)
 	}
-	line, err := e.appendValue(append(line, `,"_value":`...), r)
+	if err != nil {
+		return line, fmt.Errorf("key: %w", err)
+	}
+	line, err = e.appendValue(append(line, `,"_value":`...), r)
 	if err != nil {
 		return line, err
 	}

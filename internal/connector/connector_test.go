@@ -23,8 +23,8 @@ type place struct {
 
 func keyRoundTrip[K any](t *testing.T, key K, want string) {
 	t.Helper()
-	text, err := connector.KeyText[K]()(key)
-	if err != nil || text != want {
+	text, null, err := connector.KeyText[K]()(key)
+	if err != nil || null || text != want {
 		t.Errorf("%#v is %q, %v; want %q", key, text, err, want)
 		return
 	}
@@ -49,16 +49,29 @@ func TestKeysAreTextAndComeBack(t *testing.T) {
 	keyRoundTrip(t, 0.1, "0.1")
 	keyRoundTrip(t, float32(0.1), "0.1")
 	keyRoundTrip(t, true, "true")
+	keyRoundTrip(t, new(int32), "0")
 	keyRoundTrip(t, time.Unix(0, 0).UTC(), "1970-01-01T00:00:00Z")
 	keyRoundTrip(t, place{"Köln", 1}, `{"city":"Köln","n":1}`)
 	keyRoundTrip(t, row.New(row.F("a", 1.0)), `{"a":1.0}`)
 }
 
+func TestNilKeysAreNull(t *testing.T) {
+	if text, null, err := connector.KeyText[*string]()(nil); !null || err != nil {
+		t.Errorf("a nil pointer is %q, %v", text, err)
+	}
+	if text, null, err := connector.KeyText[[]byte]()(nil); !null || err != nil {
+		t.Errorf("nil bytes are %q, %v", text, err)
+	}
+	if _, null, _ := connector.KeyText[[]byte]()([]byte{}); null {
+		t.Error("empty bytes are null")
+	}
+}
+
 func TestKeysThatAreNoTextAreRefused(t *testing.T) {
-	if text, err := connector.KeyText[[]byte]()([]byte{0xff}); err == nil {
+	if text, _, err := connector.KeyText[[]byte]()([]byte{0xff}); err == nil {
 		t.Errorf("bytes are written as %q", text)
 	}
-	if text, err := connector.KeyText[airport]()("\xff"); err == nil {
+	if text, _, err := connector.KeyText[airport]()("\xff"); err == nil {
 		t.Errorf("text is written as %q", text)
 	}
 	if k, err := connector.ParseKey[uint8]()("256"); err == nil {

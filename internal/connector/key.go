@@ -17,8 +17,33 @@ var ErrUTF8 = errors.New("text is not valid UTF-8")
 
 // KeyText returns the function that writes keys of type K as text: text and bytes as they are, which must be UTF-8; numbers and booleans in
 // their shortest decimal form; a type with a MarshalText as that writes it; everything else as compact JSON. The type is looked at once. The
-// function may be called by several goroutines at once. A null key has no text: the caller says what it stands for.
-func KeyText[K any]() func(K) (string, error) {
+// function may be called by several goroutines at once. Pointers are written as their targets. A nil pointer, slice, map or interface is
+// null, which has no text: the caller says what it stands for.
+func KeyText[K any]() func(K) (text string, null bool, err error) {
+	write := keyText[K]()
+	switch t := reflect.TypeFor[K](); t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Interface:
+		return func(k K) (string, bool, error) {
+			if reflect.ValueOf(&k).Elem().IsNil() {
+				return "", true, nil
+			}
+			text, err := write(k)
+			return text, false, err
+		}
+	}
+	if same, ok := any(write).(func(string) (string, error)); ok {
+		return any(func(k string) (string, bool, error) {
+			text, err := same(k)
+			return text, false, err
+		}).(func(K) (string, bool, error))
+	}
+	return func(k K) (string, bool, error) {
+		text, err := write(k)
+		return text, false, err
+	}
+}
+
+func keyText[K any]() func(K) (string, error) {
 	var known any
 	switch any(*new(K)).(type) {
 	case string:
@@ -47,8 +72,11 @@ func KeyText[K any]() func(K) (string, error) {
 			return checkedText(string(text))
 		}
 	}
-	if scalar(t) {
+	switch {
+	case scalar(t):
 		return func(k K) (string, error) { return scalarText(reflect.ValueOf(k)) }
+	case t.Kind() == reflect.Pointer && scalar(t.Elem()):
+		return func(k K) (string, error) { return scalarText(reflect.ValueOf(k).Elem()) }
 	}
 	json := ValueCodec[K]()
 	return func(k K) (string, error) {
@@ -75,9 +103,16 @@ func ParseKey[K any]() func(text string) (K, error) {
 			return k, any(&k).(encoding.TextUnmarshaler).UnmarshalText([]byte(text))
 		}
 	}
-	if scalar(t) {
+	switch {
+	case scalar(t):
 		return func(text string) (k K, err error) {
 			return k, parseScalar(text, reflect.ValueOf(&k).Elem())
+		}
+	case t.Kind() == reflect.Pointer && scalar(t.Elem()):
+		return func(text string) (k K, err error) {
+			target := reflect.New(t.Elem())
+			reflect.ValueOf(&k).Elem().Set(target)
+			return k, parseScalar(text, target.Elem())
 		}
 	}
 	json := ValueCodec[K]()

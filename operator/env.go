@@ -72,6 +72,12 @@ type Env struct {
 	OnRewind []func()
 	// Clocks are the operators that wait for the time of the machine.
 	Clocks []Clock
+	// Feeds are the sources outside of Kafka that the task reads.
+	Feeds []Feed
+	// MayRead is nil if sources are read by goroutines of their own. Else the worker reads them, and asks before each call of Read.
+	MayRead func() bool
+	// Group is the group of the application, with its prefix.
+	Group string
 	// OnClose are called when the task ends, however it ends.
 	OnClose []func() error
 	// Now returns the time of the clock. If it is nil, no record is too far ahead of it.

@@ -39,6 +39,8 @@ type App struct {
 	// idleLimit is how long no record may come, or 0; outputs is nil if any number of them is fine. RunUntil sets both.
 	idleLimit time.Duration
 	outputs   *engine.OutputLimit
+	// untilSources ends the run when all sources are at their ends.
+	untilSources bool
 	// clientErrors is set while Run runs.
 	clientErrors *clientErrors
 	// settling are the jobs that watchLimits has given to workers.

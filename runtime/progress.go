@@ -17,6 +17,8 @@ type progress struct {
 	log *slog.Logger
 	// stalls are the incomplete restores at the last report.
 	stalls map[string]stall
+	// sources are the records of each slot of a source at the last report.
+	sources map[string]int64
 }
 
 // stall is how much was left of something, and how many reports in a row have found it so.
@@ -25,7 +27,7 @@ type stall struct {
 	reports   int
 }
 
-func newProgress(log *slog.Logger) *progress { return &progress{log: log} }
+func newProgress(log *slog.Logger) *progress { return &progress{log: log, sources: map[string]int64{}} }
 
 // report is called once per progressInterval while something is being read.
 func (p *progress) report(s Status) {
@@ -39,6 +41,9 @@ func (p *progress) report(s Status) {
 				p.warn("the topic of a global table", "topic", t.Topic, t.Remaining)
 			}
 		}
+	}
+	for _, src := range s.Sources {
+		p.reportSource(src)
 	}
 	for _, t := range s.Tasks {
 		if t.Restoring {

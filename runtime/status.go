@@ -30,6 +30,8 @@ type Status struct {
 	Tasks []TaskStatus
 	// Globals are the global tables, in the order of their declaration. Each member has all of them.
 	Globals []GlobalStatus
+	// Sources are the slots of sources outside of Kafka that this member reads, ordered by source and slot.
+	Sources []SourceStatus
 	// MissingTopics are topics that this member writes to and that the cluster does not know any more, sorted: they were deleted
 	// while it ran. Their records wait for them to be made again; after 3 minutes, or a minute more than Config.BrokerTimeout if
 	// that is longer, Run ends with an error.
@@ -120,6 +122,9 @@ func (a *App) Status() Status {
 	}
 	for _, w := range *workers {
 		status.MissingTopics = append(status.MissingTopics, w.engine.MissingTopics()...)
+		for _, r := range w.engine.Sources() {
+			status.Sources = append(status.Sources, sourceStatus(r))
+		}
 		for _, t := range w.engine.Status() {
 			s := TaskStatus{
 				Name: t.Name, Restoring: t.Restoring, Restored: t.Restored, RestoredBytes: t.RestoredBytes, Remaining: t.Remaining,
@@ -137,6 +142,9 @@ func (a *App) Status() Status {
 	}
 	slices.Sort(status.MissingTopics)
 	status.MissingTopics = slices.Compact(status.MissingTopics)
+	slices.SortFunc(status.Sources, func(a, b SourceStatus) int {
+		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Slot, b.Slot))
+	})
 	slices.SortFunc(status.Tasks, func(a, b TaskStatus) int { return cmp.Compare(a.Name, b.Name) })
 	return status
 }

@@ -23,6 +23,11 @@ type Until struct {
 	// ends if everything was read: Run makes a checkpoint and compares its positions with the ends of its partitions. If
 	// there is more to read, above all of topics that the topology itself writes, the time begins anew. 0 means for ever.
 	Idle time.Duration
+	// Sources ends the run when all sources outside of Kafka that this member reads have come to their ends, and their records are
+	// processed: each has named its splits, all of them are read to their ends, a checkpoint covers that, and the tasks of this member
+	// have read their partitions to the ends. Sources are shared among the members of the group: a member that reads none goes on. Sources
+	// without an end never end it.
+	Sources bool
 }
 
 // RunUntil is Run that also stops, without an error, when there is enough output or no more input: for programs that
@@ -31,7 +36,7 @@ func (a *App) RunUntil(ctx context.Context, until Until) error {
 	if until.Outputs < 0 || until.Idle < 0 {
 		return errors.New("run: Until.Outputs and Until.Idle must not be negative")
 	}
-	a.idleLimit = until.Idle
+	a.idleLimit, a.untilSources = until.Idle, until.Sources
 	if until.Outputs > 0 {
 		a.outputs = engine.NewOutputLimit(until.Outputs)
 	}
@@ -41,11 +46,14 @@ func (a *App) RunUntil(ctx context.Context, until Until) error {
 // watchLimits calls stop when there is enough output or no more input. It returns then, or when ctx ends.
 func (a *App) watchLimits(ctx, work context.Context, cluster broker.Cluster, workers []*worker, stop func()) {
 	limit := a.idleLimit
-	if limit == 0 && a.outputs == nil {
+	if limit == 0 && a.outputs == nil && !a.untilSources {
 		return
 	}
 	interval := min(limit/10, 100*time.Millisecond)
-	if limit == 0 {
+	switch {
+	case a.untilSources:
+		interval = 50 * time.Millisecond
+	case limit == 0:
 		interval = time.Hour // there is nothing to look for
 	}
 	tick := time.NewTicker(max(time.Millisecond, interval))
@@ -60,6 +68,11 @@ func (a *App) watchLimits(ctx, work context.Context, cluster broker.Cluster, wor
 			stop()
 			return
 		case <-tick.C:
+		}
+		if a.untilSources && a.sourcesDone() && a.everythingRead(ctx, work, cluster, workers) && a.sourcesDone() {
+			a.config.Logger.Info("stopping: all sources are at their ends")
+			stop()
+			return
 		}
 		if limit == 0 {
 			continue

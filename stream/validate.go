@@ -63,9 +63,13 @@ func (t *Topology) Validate() error {
 	add := func(n *graph.Node, format string, args ...any) {
 		e.Findings = append(e.Findings, Finding{Site: n.Site, Node: n.String(), Problem: fmt.Sprintf(format, args...)})
 	}
-	sources := map[string]*graph.Node{}
+	sources, fed := map[string]*graph.Node{}, false
 	for _, n := range t.graph.Nodes {
 		if n.Source == nil || n.Source.Repartition != nil {
+			continue
+		}
+		if n.Source.Slots > 0 {
+			fed = true
 			continue
 		}
 		if first, ok := sources[n.Source.Topic]; ok {
@@ -75,8 +79,9 @@ func (t *Topology) Validate() error {
 		sources[n.Source.Topic] = n
 	}
 	t.findGlobals(add)
-	if len(sources) == 0 {
-		e.Findings = append(e.Findings, Finding{Problem: "the topology reads no topic: begin with From"})
+	t.findSources(add)
+	if len(sources) == 0 && !fed {
+		e.Findings = append(e.Findings, Finding{Problem: "the topology reads no topic: begin with From or FromSource"})
 	}
 	plan := graph.NewPlan(&t.graph, groupPlaceholder)
 	for _, part := range plan.SubTopologies {
@@ -178,7 +183,7 @@ func (t *Topology) findCycles(add addFinding) {
 	}
 	for _, n := range t.graph.Nodes {
 		switch {
-		case n.Source == nil:
+		case n.Source == nil, n.Source.Slots > 0:
 		case n.Source.Repartition != nil:
 			groups[n.Source.Repartition] = n
 		default:

@@ -26,7 +26,7 @@ func (t *Topology) findChangedKeys(add addFinding) {
 			for _, k := range nextKeyed(n) {
 				add(k, "the key is changed at %s (%s), and the records stay in their partitions, %s", n.Site, n, partitionRemedy)
 			}
-		case n.Source != nil && n.Source.Repartition == nil && placed[n.Source.Topic] != nil:
+		case n.Source != nil && n.Source.Repartition == nil && n.Source.Slots == 0 && placed[n.Source.Topic] != nil:
 			for _, k := range nextKeyed(n) {
 				add(k, "topic %q, which is read at %s, is written at %s with Write.Partition, and not by the hash of the key, %s",
 					n.Source.Topic, n.Site, placed[n.Source.Topic].Site, partitionRemedy)

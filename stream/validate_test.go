@@ -43,7 +43,7 @@ func TestValidateFinds(t *testing.T) {
 		want    []finding
 	}{
 		{"an empty topology", func(*stream.Topology) {}, []finding{
-			{"", "the topology reads no topic: begin with From"},
+			{"", "the topology reads no topic: begin with From or FromSource"},
 		}},
 		{"a topic that is read twice", func(t *stream.Topology) { t.From(in).To(out); t.From(in).To(out) }, []finding{
 			{"source in", `topic "in" is read already, by the stream declared at SITE: use that stream again`},

@@ -68,6 +68,7 @@ type Driver struct {
 	closeSinks func(context.Context) []error
 	failed     error
 	together   bool // whether records are only written
+	reads      int  // how many reads of sources are left
 	// screen shows the tables of the topology, by the clock of the test.
 	screen *console.Screen
 }
@@ -166,6 +167,7 @@ func (d *Driver) start() {
 		},
 		DestroyBackend: func(dir string) error { delete(d.backends, dir); return nil },
 		OnLate:         d.logLate,
+		MayRead:        d.mayRead,
 		CreateTopics:   true,
 		Replication:    -1,
 		Partitions:     d.config.Partitions,

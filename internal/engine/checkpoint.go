@@ -93,6 +93,7 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 			return fmt.Errorf("checkpoint: task %s: write state: %w", t.name, err)
 		}
 		w.countOutputs(t)
+		t.feedsCommitted()
 	}
 	if w.uncommitted > 0 { // else it was of what no record has caused
 		w.narrowing.accepted()

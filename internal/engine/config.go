@@ -129,6 +129,9 @@ type Config struct {
 	AfterFunc func(d time.Duration, f func()) (stop func())
 	// Calls runs the calls of asynchronous operators; nil means goroutines.
 	Calls operator.Calls
+	// MayRead is nil if sources outside of Kafka are read by goroutines of their own. Else the worker reads them in its steps, and asks
+	// before each read.
+	MayRead func() bool
 	// Linger is how long output may wait for more while there is more to process.
 	Linger time.Duration
 	Clock  clock.Clock

@@ -54,10 +54,15 @@ func (t *task) drainOne(ctx context.Context, node int, flush func(context.Contex
 	return nil
 }
 
-// full reports whether a sink of the task would like to be flushed.
+// full reports whether a sink of the task would like to be flushed, or a source wants its positions to count.
 func (t *task) full() bool {
 	for _, d := range t.env.Drains {
 		if d.Full() {
+			return true
+		}
+	}
+	for _, f := range t.env.Feeds {
+		if f.Full() {
 			return true
 		}
 	}

@@ -90,8 +90,8 @@ func (w *Worker) checkDynamic(name, topic string) error {
 		return errors.New("the application reads the topic, and its records could come back to it without end: " +
 			"write a topic that is read with To, so that it is checked at the start")
 	}
-	if strings.HasPrefix(name, "changelog__") || strings.HasPrefix(name, "repartition__") {
-		return errors.New("names that begin with changelog__ or repartition__ belong to internal topics")
+	if strings.HasPrefix(name, "changelog__") || strings.HasPrefix(name, "repartition__") || strings.HasPrefix(name, "slots__") {
+		return errors.New("names that begin with changelog__, repartition__ or slots__ belong to internal topics")
 	}
 	return nil
 }

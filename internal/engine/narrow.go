@@ -63,7 +63,7 @@ func (w *Worker) narrow(ctx context.Context, err error) error {
 	n := &w.narrowing
 	switch {
 	case w.uncommitted == 0:
-		return fmt.Errorf("the cluster refuses what no input record has made (a timer, an idle input, or the restore of state): %w", withoutAbort(err))
+		return fmt.Errorf("the cluster refuses what no input record has made (a source outside of Kafka, a timer, an idle input, or the restore of state): %w", withoutAbort(err))
 	case w.uncommitted > 1:
 		if n.limit == 1 {
 			return fmt.Errorf("one of %d input records has made what the cluster refuses: %w", w.uncommitted, withoutAbort(err))

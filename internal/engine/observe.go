@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/weirstreams/weir"
@@ -48,6 +49,8 @@ func (w *Worker) output(t *task, topic string) (operator.Output, error) {
 	}
 	writer := w.repartitions[topic]
 	switch {
+	case isFeed(t.part) && slices.Contains(w.inputs, topic):
+		return out, nil // an internal topic in all but name: its records are no outputs
 	case writer == nil && w.config.Outputs != nil:
 		return countedOutput{out, &t.env.Outputs}, nil
 	case writer != nil && w.config.IdleTimeout > 0 && timedBehind(w.plan.Graph, writer):

@@ -36,7 +36,7 @@ func (w *Worker) Positions() Positions {
 		Settled: !w.Dirty() && !w.resting() && !w.heldBack() && w.held.batch == nil && w.outbox.pending == 0 && len(w.forsaken) == 0,
 	}
 	for _, t := range w.sortedTasks() {
-		p.Settled = p.Settled && t.state == running && !t.unclaimed
+		p.Settled = p.Settled && t.state == running && !t.unclaimed && t.feedsSettled()
 		for _, tp := range t.inputPartitions() {
 			p.Next[tp] = t.positions[tp.Topic]
 		}

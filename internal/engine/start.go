@@ -84,7 +84,7 @@ func (w *Worker) firstOffset(ctx context.Context, t *task, tp broker.TopicPartit
 		return w.lostInput(ctx, t, lost, earliest, end)
 	case ok:
 		return committed, nil // if it is beyond the end the fetcher will tell
-	case w.config.OffsetReset == ResetEarliest, w.internal(t, tp.Topic):
+	case w.config.OffsetReset == ResetEarliest, w.internal(t, tp.Topic), w.fed(t, tp.Topic):
 		return earliest, nil
 	case w.config.OffsetReset == ResetLatest:
 		if later, err := w.addedLater(ctx, t, tp); later || err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/operator"
 )
 
 // TaskStatus is the state of a task.
@@ -40,6 +41,7 @@ type statusBoard struct {
 	mu       sync.Mutex // guards what follows
 	tasks    []TaskStatus
 	producer broker.Producer
+	feeds    []operator.Feed // replaced, never changed
 }
 
 // MissingTopics returns the topics that the worker writes to and that the cluster does not know (any more), sorted. Any goroutine
@@ -64,6 +66,7 @@ func (w *Worker) publish() {
 	for _, t := range w.sortedTasks() {
 		w.status.tasks = append(w.status.tasks, t.status())
 	}
+	w.publishFeeds()
 }
 
 func (t *task) status() TaskStatus {

@@ -194,7 +194,8 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 		Context: ctx, Logger: w.config.Logger.With(slog.String("task", t.name)),
 		Origin: weir.Origin{Partition: id.Partition}, Now: w.config.Clock.Now,
 		Step: func() context.Context { return w.outbox.context }, OnLate: w.config.OnLate,
-		Calls: w.config.Calls, Wake: w.fetcher.Wake, Landing: w.lands(),
+		Calls: w.config.Calls, Wake: w.wakeIfDozing, Landing: w.lands(),
+		Group: w.plan.Group, MayRead: w.config.MayRead,
 		Space: func(name string) (state.Space, error) {
 			prefix, err := t.database.prefix(name)
 			return state.Space{

@@ -91,6 +91,7 @@ type Worker struct {
 	haste haste
 
 	working atomic.Bool // set while records are processed
+	dozing  atomic.Bool // set while the worker may wait for records
 
 	status statusBoard
 }
@@ -206,6 +207,7 @@ func (w *Worker) tasksOf(ids []TaskID) (tasks []*task) {
 }
 
 func (w *Worker) closeTasks(ids []TaskID) error {
+	stopFeeds(w.tasksOf(ids))
 	var failed []error
 	for _, id := range ids {
 		delete(w.forsaken, id)
@@ -284,12 +286,15 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 			return true, err
 		}
 	}
+	w.dozing.Store(true) // before the look at sources and calls, so that none is missed
 	ready := w.ready() || w.arrived()
 	if wait = w.waitFor(wait); ready || w.outbox.pending > 0 {
 		wait = 0 // output waits for more only while there is more
 	}
+	w.dozing.Store(wait > 0)
 	if w.held.batch == nil || w.heldBack() {
 		batch, err := w.poll(ctx, wait)
+		w.dozing.Store(false)
 		if err != nil {
 			return true, w.explain(ctx, err)
 		}
@@ -319,6 +324,11 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 		worked = worked || merged
 	}
 	alone := w.narrowing.searching() && w.uncommitted > 0 // then the checkpoint is that of one record
+	if err == nil && !alone && !w.resting() {
+		var fed bool
+		fed, err = w.takeFeeds()
+		worked = worked || fed
+	}
 	if err == nil && !alone {
 		err = w.advanceIdle(ctx)
 	}
@@ -344,7 +354,7 @@ func (w *Worker) waitFor(wait time.Duration) time.Duration {
 		wait = min(wait, stallCheck)
 	}
 	if !w.heldBack() && !w.resting() { // else timers have to wait too
-		wait = w.untilClock(w.untilPace(wait))
+		wait = w.untilFeeds(w.untilClock(w.untilPace(wait)))
 	}
 	if w.heldBack() {
 		wait = min(wait, w.heldBackUntil.Sub(w.config.Clock.Now()))
@@ -468,6 +478,7 @@ func (w *Worker) Close(ctx context.Context) error {
 func (w *Worker) Abandon() error { return w.abandon(false) }
 
 func (w *Worker) abandon(sync bool) error {
+	stopFeeds(w.sortedTasks())
 	var failed []error
 	for _, t := range w.sortedTasks() {
 		failed = append(failed, w.closeTask(t, sync))

@@ -8,8 +8,11 @@ import (
 	"slices"
 )
 
-// ExternalError says at which sink, declared where, something went wrong.
+// ExternalError says at which sink or source, declared where, something went wrong.
 func ExternalError(n *Node, doing string, err error) error {
+	if n.Source != nil {
+		return fmt.Errorf("source %q (%s): %s: %w", n.Source.Topic, n.Site, doing, err)
+	}
 	return fmt.Errorf("sink %q (%s): %s: %w", n.Detail, n.Site, doing, err)
 }
 
@@ -26,7 +29,7 @@ func (g *Graph) ConnectExternals(ctx context.Context) (closeAll func(ctx context
 		return failed
 	}
 	for _, n := range g.Nodes {
-		if n.External == nil || slices.ContainsFunc(connected, func(o *Node) bool { return same(o.External.Sink, n.External.Sink) }) {
+		if n.External == nil || slices.ContainsFunc(connected, func(o *Node) bool { return Same(o.External.Sink, n.External.Sink) }) {
 			continue
 		}
 		if err := n.External.Connect(ctx); err != nil {
@@ -37,7 +40,7 @@ func (g *Graph) ConnectExternals(ctx context.Context) (closeAll func(ctx context
 	return closeAll, nil
 }
 
-// same reports whether two sinks are one. Values that cannot be compared never are.
-func same(a, b any) bool {
+// Same reports whether two sinks, or two sources, are one. Values that cannot be compared never are.
+func Same(a, b any) bool {
 	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }

@@ -16,6 +16,7 @@ type Kind string
 // Kinds that planning looks at. The others are only shown.
 const (
 	KindSource      Kind = "source"
+	KindFeed        Kind = "fromsource"
 	KindSink        Kind = "sink"
 	KindDynamic     Kind = "todynamic"
 	KindRepartition Kind = "repartition"
@@ -134,6 +135,11 @@ type Source struct {
 	Config     map[string]string
 	// Key names the type and codec of the keys of a topic that is not internal.
 	Key string
+	// Slots is set if the node reads a source outside of Kafka, with that name in Topic: the topic is internal, has so many partitions,
+	// and stays empty. It shares the source among the tasks.
+	Slots int32
+	// Fed says that a source outside of Kafka writes the topic.
+	Fed bool
 	// Repartition is the node that writes the topic, if it is internal.
 	Repartition *Node
 	// Input builds the decoder that feeds next, the receiver from the node's Lower.
@@ -233,7 +239,7 @@ func (g *Graph) Find(n *Node, format string, args ...any) {
 // internal topics.
 func (n *Node) Declared() (partitions int32, config map[string]string, ok bool) {
 	switch {
-	case n.Source != nil && n.Source.Repartition == nil:
+	case n.Source != nil && n.Source.Repartition == nil && n.Source.Slots == 0:
 		return n.Source.Partitions, n.Source.Config, true
 	case n.Sink != nil && n.Sink.Repartition == "":
 		return n.Sink.Partitions, n.Sink.Config, true

@@ -72,6 +72,8 @@ func NewPlan(g *Graph, group string) *Plan {
 			if w := n.Source.Repartition; w != nil {
 				name(p.PartOf(w))
 				p.names[n] = p.names[w]
+			} else if n.Source.Slots > 0 {
+				p.names[n] = fmt.Sprintf("slots__%s--%s", group, n.Source.Topic)
 			} else {
 				p.names[n] = n.Source.Topic
 			}

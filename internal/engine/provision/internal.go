@@ -10,6 +10,7 @@ import (
 // internalNames returns the names of the internal topics of a plan.
 func internalNames(plan *graph.Plan) map[string]bool {
 	internal := map[string]bool{}
+	addSlotNames(plan, internal)
 	for _, part := range plan.SubTopologies {
 		for _, s := range part.Stores {
 			if s.Changelog != "" {

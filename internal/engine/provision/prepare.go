@@ -173,6 +173,7 @@ func prepare(ctx context.Context, cluster broker.Cluster, plan *graph.Plan, opti
 	}
 	p.userTopics()
 	p.globalTopics()
+	p.slotTopics()
 	order := upstreamFirst(plan)
 	for _, part := range order {
 		if p.inputsKnown(part) {

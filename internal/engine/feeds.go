@@ -1,0 +1,159 @@
+package engine
+
+import (
+	"errors"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/operator"
+)
+
+// untilFeeds cuts a waiting time so that records of sources do not wait.
+func (w *Worker) untilFeeds(wait time.Duration) time.Duration {
+	for _, t := range w.tasks {
+		if t.state != running {
+			continue
+		}
+		for _, f := range t.env.Feeds {
+			next := f.Next()
+			if next == math.MaxInt64 {
+				continue
+			}
+			now := w.config.Clock.Now().UnixMilli()
+			if next <= now {
+				return 0
+			}
+			wait = min(wait, time.Duration(min(next-now, wait.Milliseconds()+1))*time.Millisecond)
+		}
+	}
+	return wait
+}
+
+// wakeIfDozing makes the worker look at its sources and calls if it waits. It must not wake it else: the next look at the fetcher would
+// find nothing, again and again while sources have records. Any goroutine may call it.
+func (w *Worker) wakeIfDozing() {
+	if w.dozing.Load() {
+		w.fetcher.Wake()
+	}
+}
+
+// takeFeeds lets the sources of the tasks hand on records, and reports whether there was anything to do.
+func (w *Worker) takeFeeds() (worked bool, err error) {
+	for _, t := range w.sortedTasks() {
+		if t.state != running {
+			continue
+		}
+		for _, f := range t.env.Feeds {
+			if f.Next() > w.config.Clock.Now().UnixMilli() {
+				continue
+			}
+			w.working.Store(true)
+			moved, err := w.takeFeed(t, f)
+			w.working.Store(false)
+			worked = worked || moved
+			if err != nil {
+				return worked, err
+			}
+		}
+	}
+	if worked && w.outbox.pending > 0 && w.config.Clock.Now().Sub(w.lastSend) >= w.config.Linger {
+		err = w.send()
+	}
+	return worked, err
+}
+
+// takeFeed lets one source hand on records. Those that fail are skipped if the policy says so.
+func (w *Worker) takeFeed(t *task, f operator.Feed) (worked bool, err error) {
+	limit := w.room()
+	for err == nil {
+		failure := t.guard(func() error { return f.Take(limit) })
+		if failure == nil {
+			err = f.Err()
+			break
+		}
+		if errors.Is(failure, codec.ErrOutage) {
+			err = failure
+			break
+		}
+		if err = t.judge(failure, w.onError); err == nil {
+			f.Skip()
+		}
+	}
+	records, worked := f.Taken()
+	w.records += records
+	t.processed += int64(records)
+	t.changed = t.changed || records > 0 || t.dirtyBytes() > 0
+	return worked, err
+}
+
+// feedsCommitted tells the sources of a task that their positions count.
+func (t *task) feedsCommitted() {
+	for _, f := range t.env.Feeds {
+		f.Committed()
+	}
+}
+
+// feedsSettled reports whether the sources of a task have handed on all records that they have read.
+func (t *task) feedsSettled() bool {
+	for _, f := range t.env.Feeds {
+		if !f.Settled() {
+			return false
+		}
+	}
+	return true
+}
+
+// stopFeeds tells the readers of some tasks to end, so that they do so at the same time.
+func stopFeeds(tasks []*task) {
+	for _, t := range tasks {
+		for _, f := range t.env.Feeds {
+			f.Stop()
+		}
+	}
+}
+
+// Sources returns the state of the sources of the worker's tasks. Any goroutine may call it.
+func (w *Worker) Sources() (reports []operator.FeedReport) {
+	w.status.mu.Lock()
+	feeds := w.status.feeds
+	w.status.mu.Unlock()
+	for _, f := range feeds {
+		reports = append(reports, f.Report())
+	}
+	return reports
+}
+
+// publishFeeds notes the sources of the tasks on the status board, whose lock is held.
+func (w *Worker) publishFeeds() {
+	n := 0
+	for _, t := range w.sortedTasks() {
+		n += len(t.env.Feeds)
+	}
+	if n == 0 && len(w.status.feeds) == 0 {
+		return
+	}
+	feeds := make([]operator.Feed, 0, n)
+	for _, t := range w.sortedTasks() {
+		feeds = append(feeds, t.env.Feeds...)
+	}
+	w.status.feeds = feeds
+}
+
+// isFeed reports whether a part reads a source outside of Kafka.
+func isFeed(part *graph.SubTopology) bool {
+	return slices.ContainsFunc(part.Sources, func(n *graph.Node) bool { return n.Source.Slots > 0 })
+}
+
+// fed reports whether the topic of an input is written by a source of the application: then it is read from its beginning, whatever
+// Config.OffsetReset says, or records would be lost that are written before the task begins.
+func (w *Worker) fed(t *task, topic string) bool {
+	for _, n := range t.part.Sources {
+		if w.plan.Topic(n) == topic && (n.Source.Slots > 0 || n.Source.Fed) {
+			return true
+		}
+	}
+	return false
+}

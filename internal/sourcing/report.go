@@ -1,0 +1,104 @@
+package sourcing
+
+import (
+	"slices"
+	"time"
+
+	"github.com/weirstreams/weir/operator"
+)
+
+// splitReport is the progress of a split as the worker sees it.
+type splitReport struct {
+	id             string
+	records, bytes int64
+	position       []byte
+	behind         int64
+	at             time.Time
+}
+
+// took notes a batch.
+func (r *splitReport) took(records int, bytes int64, position []byte, behind int64, now time.Time) {
+	r.records += int64(records)
+	r.bytes += bytes
+	r.position, r.behind = position, behind
+	if records > 0 {
+		r.at = now
+	}
+}
+
+// publishInterval is how often the report is made anew at most.
+const publishInterval = 200 * time.Millisecond
+
+// publish makes the report for other goroutines.
+func (s *Slot[K, V]) publish() {
+	now := s.task.Now()
+	_, finished, failures := s.looking.status()
+	done := s.looked && len(s.open) == 0 && len(s.waiting) == 0
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !done && s.report.Done == done && now.Sub(s.rate.published) < publishInterval && s.report.Looked == s.looked {
+		return
+	}
+	s.rate.published = now
+	s.report.Looked, s.report.Done, s.report.Finished, s.report.Waiting = s.looked, done, finished, len(s.waiting)
+	s.report.Splits = make([]operator.SplitReport, 0, len(s.open))
+	for _, r := range s.open {
+		failing, _, failedCalls := r.status()
+		failures += failedCalls
+		split := operator.SplitReport{
+			ID: r.report.id, Records: r.report.records, Bytes: r.report.bytes, Position: r.report.position, Behind: r.report.behind, At: r.report.at,
+			Ended: r.endTaken,
+		}
+		if failing != nil {
+			split.Failing = failing.Error()
+		}
+		s.report.Splits = append(s.report.Splits, split)
+	}
+	s.report.Failures = failures
+}
+
+// Report implements [operator.Feed].
+func (s *Slot[K, V]) Report() operator.FeedReport {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.report
+	r.Splits = slices.Clone(r.Splits)
+	r.PerSecond = s.rate.perSecond(s.task.Now(), r.Records)
+	return r
+}
+
+// meter measures the rate of a count over the last seconds.
+type meter struct {
+	published time.Time
+	marks     [2]mark // the beginning of the window, and a later mark that follows it
+}
+
+type mark struct {
+	at    time.Time
+	count int64
+}
+
+// window is the time over which a rate is measured.
+const window = 5 * time.Second
+
+// add notes a count.
+func (m *meter) add(now time.Time, count int64) {
+	switch {
+	case m.marks[0].at.IsZero():
+		m.marks = [2]mark{{now, 0}, {now, 0}}
+	case now.Sub(m.marks[1].at) >= window:
+		m.marks[0], m.marks[1] = m.marks[1], mark{now, count}
+	}
+}
+
+// perSecond returns the rate between the beginning of the window and now.
+func (m *meter) perSecond(now time.Time, count int64) float64 {
+	if m.marks[0].at.IsZero() {
+		return 0
+	}
+	from := m.marks[0]
+	if now.Sub(m.marks[1].at) >= window {
+		from = m.marks[1]
+	}
+	return float64(count-from.count) / max(1, now.Sub(from.at).Seconds())
+}

@@ -172,7 +172,7 @@ func (a *Async[K, V, W]) Settle() error {
 	}
 }
 
-// handOn hands on the records with results whose turn has come.
+// handOn hands on the results that no earlier record holds back.
 func (a *Async[K, V, W]) handOn() error {
 	a.calls.look()
 	defer a.tidy()

@@ -54,6 +54,7 @@ func (w *world) fold(t task, want *expectation, globals map[*graph.Node]operator
 	var env *operator.Env
 	env = &operator.Env{
 		Context: withSinks(want.writeSink), Logger: slog.New(slog.DiscardHandler), Origin: weir.Origin{Partition: t.partition},
+		Landing: true, Calls: &calls{choose: firstCall},
 		Space: func(name string) (state.Space, error) {
 			return state.Space{Name: name, Backend: state.NewMemory(), Prefix: []byte{1}, CacheBytes: 1 << 30}, nil
 		},

@@ -80,6 +80,9 @@ func TestMutantsAreFound(t *testing.T) {
 			if bug.Grows {
 				s = growingSimulation(growing[seed%uint64(len(growing))])
 			}
+			if bug.Calls {
+				s = callingSimulation(calling[seed%uint64(len(calling))])
+			}
 			if r := runWith(bug, s, seed); len(r.Problems) > 0 {
 				finding = r.Problems[0]
 			}

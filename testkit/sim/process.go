@@ -44,6 +44,9 @@ type process struct {
 	globals    *globaltable.Tables
 	reader     *routine
 	readEnough bool
+	// calls are those of asynchronous operators, nil if the topology has none, and caller lets them return.
+	calls  *calls
+	caller *routine
 
 	// dead is set when the process was killed: it can do nothing any more.
 	dead bool
@@ -97,7 +100,7 @@ func (p *process) main(r *routine) {
 	p.fail(err)
 	p.finish = true
 	r.wait(func() bool {
-		return slices.ContainsFunc(p.workers, func(w *worker) bool { return !w.done })
+		return slices.ContainsFunc(p.workers, func(w *worker) bool { return !w.done }) || p.caller != nil && !p.caller.done
 	})
 	if p.group != nil && (p.err == nil || p.world.random.oneIn(2)) {
 		p.fail(p.group.Leave(context.Background()))
@@ -143,6 +146,9 @@ func (p *process) connect() error {
 	p.failsOnLoss = config.LostInput == engine.LostFail
 	config.OpenBackend, config.DestroyBackend, config.Globals = p.openBackend, p.destroyBackend, p.globals
 	config.Purge, config.PurgeInterval = w.purge, time.Second
+	if p.spawnCalls(); p.calls != nil {
+		config.Calls = p.calls
+	}
 	topics, err := p.prepareTopics()
 	if err != nil {
 		return err

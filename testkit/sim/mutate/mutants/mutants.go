@@ -2,7 +2,7 @@
 //
 // A bug begins with a line "bug: name". A line "model: same" says that the reference model has the bug too, so that only an
 // independent model finds it. A line "input: grows" says that seeds of the topologies whose input grows are run, and not those of the
-// others. Each of its edits is a line "in: file", the text that is there, a line of "=>", the
+// others, and a line "input: calls" does the same for topologies with asynchronous calls. Each of its edits is a line "in: file", the text that is there, a line of "=>", the
 // text that takes its place, and a line of "end". In that text MUTANT is true if the bug is switched on. Lines that begin
 // with # between bugs are comments.
 package mutants
@@ -18,6 +18,7 @@ type Mutant struct {
 	Name    string
 	InModel bool // the reference model has it too
 	Grows   bool // it needs input that grows
+	Calls   bool // it needs asynchronous calls
 	Edits   []Edit
 }
 
@@ -52,6 +53,8 @@ func Read(file string) ([]Mutant, error) {
 			bugs[len(bugs)-1].InModel = true
 		case line == "input: grows" && len(bugs) > 0:
 			bugs[len(bugs)-1].Grows = true
+		case line == "input: calls" && len(bugs) > 0:
+			bugs[len(bugs)-1].Calls = true
 		case strings.HasPrefix(line, "in: ") && len(bugs) > 0:
 			edit = &Edit{File: strings.TrimPrefix(line, "in: ")}
 			text = &edit.Old

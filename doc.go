@@ -57,7 +57,7 @@
 // Declaring a topology:
 //
 //   - stream: topics, streams and their operators.
-//   - window: definitions of windows, and aggregators.
+//   - window: definitions of windows, and aggregators; window/sketch: aggregators that estimate.
 //   - join: definitions of joins, and lookups.
 //   - store: stores for the operators that keep state.
 //   - row: records without a Go type, and expressions over their columns.

@@ -8,7 +8,7 @@ import (
 	"github.com/weirstreams/weir/codec"
 )
 
-// CountDistinct counts the different values that of returns, exactly: each is kept. CountDistinctApprox takes less room.
+// CountDistinct counts the different values that of returns, exactly: each is kept. The estimate of package window/sketch takes less room.
 func CountDistinct[V any, T comparable](of func(V) T) Aggregator[V, map[T]struct{}, int64] {
 	return &distinct[V, T]{of, distinctCodec[T]{codec.For[T]()}}
 }

@@ -237,19 +237,6 @@ func ExampleCountDistinct() {
 	// Output: 00:00:00 2
 }
 
-func ExampleCountDistinctApprox() {
-	text := func(r Reading) []byte { return fmt.Append(nil, r.Celsius) }
-	aggregate(window.Tumbling(30*time.Second), window.CountDistinctApprox(text), 20, 22, 20, 23)
-	// Output: 00:00:00 2
-}
-
-func ExampleQuantile() {
-	atMost1PercentOff := window.Combine2(window.Quantile(0.5, celsius), window.Count[Reading](),
-		func(median float64, n int64) bool { return median > 20.7 && median < 21.3 })
-	aggregate(window.Tumbling(30*time.Second), atMost1PercentOff, 20, 22, 21, 23)
-	// Output: 00:00:00 true
-}
-
 func ExampleTopN() {
 	aggregate(window.Tumbling(30*time.Second), window.TopN(2, celsius, cmp.Compare[int]), 20, 22, 21, 23)
 	// Output: 00:00:00 [22 21]

@@ -20,18 +20,16 @@ func AccumulatorName(aggregator any) string {
 
 func kindOf[N any]() string { return reflect.TypeFor[N]().Kind().String() }
 
-func (count[V]) AccumulatorName() string          { return "count" }
-func (*sum[V, N]) AccumulatorName() string        { return "sum " + kindOf[N]() }
-func (*mean[V, N]) AccumulatorName() string       { return "mean" }
-func (*deviation[V, N]) AccumulatorName() string  { return "deviation" }
-func (e *extreme[V, T]) AccumulatorName() string  { return e.name + " " + kindOf[T]() + ", layout 2" }
-func (p *pick[V, T]) AccumulatorName() string     { return p.name }
-func (*collect[V, T]) AccumulatorName() string    { return "collect" }
-func (*distinct[V, T]) AccumulatorName() string   { return "distinct" }
-func (*approx[V]) AccumulatorName() string        { return "approximate distinct" }
-func (*quantileOf[V, N]) AccumulatorName() string { return "quantile" }
-func (t *top[V, T]) AccumulatorName() string      { return fmt.Sprint("top ", t.n) }
-func (*reduce[V, A]) AccumulatorName() string     { return "reduce" }
+func (count[V]) AccumulatorName() string         { return "count" }
+func (*sum[V, N]) AccumulatorName() string       { return "sum " + kindOf[N]() }
+func (*mean[V, N]) AccumulatorName() string      { return "mean" }
+func (*deviation[V, N]) AccumulatorName() string { return "deviation" }
+func (e *extreme[V, T]) AccumulatorName() string { return e.name + " " + kindOf[T]() + ", layout 2" }
+func (p *pick[V, T]) AccumulatorName() string    { return p.name }
+func (*collect[V, T]) AccumulatorName() string   { return "collect" }
+func (*distinct[V, T]) AccumulatorName() string  { return "distinct" }
+func (t *top[V, T]) AccumulatorName() string     { return fmt.Sprint("top ", t.n) }
+func (*reduce[V, A]) AccumulatorName() string    { return "reduce" }
 func (c *combined[V, A1, R1, A2, R2, R]) AccumulatorName() string {
 	return "(" + AccumulatorName(c.a) + ", " + AccumulatorName(c.b) + ")"
 }

@@ -53,7 +53,44 @@ func checkConsumers(root string, modules []*goModule, version string, out io.Wri
 	if err != nil {
 		return err
 	}
-	return report(out, "quick start", binary)
+	if err := report(out, "quick start", binary); err != nil {
+		return err
+	}
+	small, err := weigh(binary)
+	if err != nil {
+		return err
+	}
+	return quickstartBound.check(small)
+}
+
+// weight is the number of modules that a program links, and its size in bytes.
+type weight struct{ modules, bytes int }
+
+// quickstartBound is the most that the quick start may weigh. It was 66 modules and 47.8 MB before the examples and the
+// aggregators that estimate went to modules and packages of their own.
+var quickstartBound = weight{modules: 60, bytes: 44_000_000}
+
+// check returns an error for a program that is heavier.
+func (bound weight) check(w weight) error {
+	if w.modules > bound.modules || w.bytes > bound.bytes {
+		return fmt.Errorf("the quick start links %d modules and has %.1f MB, more than %d and %.1f MB: every user pays for that; "+
+			"find the cause with go version -m and go mod why, and move the dependency to a package or module that only its users import, or raise quickstartBound with a reason",
+			w.modules, float64(w.bytes)/1e6, bound.modules, float64(bound.bytes)/1e6)
+	}
+	return nil
+}
+
+// weigh returns the weight of a program.
+func weigh(binary string) (weight, error) {
+	file, err := os.Stat(binary)
+	if err != nil {
+		return weight{}, err
+	}
+	linked, err := command(filepath.Dir(binary), nil, "go", "version", "-m", binary)
+	if err != nil {
+		return weight{}, err
+	}
+	return weight{strings.Count(linked, "\n\tdep\t"), int(file.Size())}, nil
 }
 
 // consumerEnvironment gives a consumer a module cache of its own, because the versions are built anew at each check. Modules
@@ -119,14 +156,10 @@ func buildConsumer(work, name, program, requires string, environment []string) (
 
 // report prints the size of a program and the number of modules that are linked into it.
 func report(out io.Writer, name, binary string) error {
-	file, err := os.Stat(binary)
+	w, err := weigh(binary)
 	if err != nil {
 		return err
 	}
-	linked, err := command(filepath.Dir(binary), nil, "go", "version", "-m", binary)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "%-60s %3d modules linked, %.1f MB\n", name, strings.Count(linked, "\n\tdep\t"), float64(file.Size())/1e6)
+	fmt.Fprintf(out, "%-60s %3d modules linked, %.1f MB\n", name, w.modules, float64(w.bytes)/1e6)
 	return nil
 }

@@ -118,3 +118,33 @@ func TestTheModulesOfTheRepositoryRequireOneReleasedVersion(t *testing.T) {
 		t.Errorf("version %q, %v", version, err)
 	}
 }
+
+func TestAQuickStartThatIsTooHeavyIsRefused(t *testing.T) {
+	bound := weight{modules: 60, bytes: 1_000_000}
+	for _, c := range []struct {
+		weight weight
+		heavy  bool
+	}{
+		{weight{60, 1_000_000}, false},
+		{weight{61, 1_000_000}, true},
+		{weight{60, 1_000_001}, true},
+	} {
+		if err := bound.check(c.weight); (err != nil) != c.heavy {
+			t.Errorf("%+v: %v", c.weight, err)
+		}
+	}
+}
+
+func TestAProgramIsWeighed(t *testing.T) {
+	binary, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := weigh(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.modules != 1 || w.bytes < 1_000_000 { // golang.org/x/mod
+		t.Errorf("got %+v", w)
+	}
+}

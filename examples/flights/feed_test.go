@@ -108,5 +108,5 @@ func (k *trial) append(p broker.Producer, batch [partitions][]broker.Record) err
 			return err
 		}
 	}
-	return p.Commit(ctx, broker.GroupMember{}, nil)
+	return p.Commit(ctx, broker.GroupMember{}, nil, nil)
 }

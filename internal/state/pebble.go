@@ -16,6 +16,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/filelock"
 )
 
 // PebbleConfig configures the shared parts of the Pebble databases of one process. The zero value is right for most programs.
@@ -252,7 +253,7 @@ func isHeld(err error) bool {
 		return false
 	}
 	errno, ok := errors.AsType[syscall.Errno](err)
-	return !ok || errno == syscall.EAGAIN || isLockConflict(errno)
+	return !ok || errno == syscall.EAGAIN || filelock.IsConflict(errno)
 }
 
 // isDamage reports whether err of pebble.Open means that the files of the database are damaged.

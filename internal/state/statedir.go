@@ -14,6 +14,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/filelock"
 )
 
 // lockFileName is the file in a state directory with the lock of the directory. It is never deleted: a process that
@@ -114,7 +115,7 @@ func tryLockDir(dir string) (*DirLock, error) {
 	if err != nil {
 		return nil, err
 	}
-	ok, err := tryLockFile(file)
+	ok, err := filelock.TryLock(file)
 	if err != nil || !ok {
 		return nil, errors.Join(err, file.Close())
 	}

@@ -235,7 +235,7 @@ func (w *writer[K, V]) nameOf(p *part[K, V], c sink.Checkpoint) string {
 }
 
 func (w *writer[K, V]) Commit(ctx context.Context, token []byte) error {
-	work, found, err := w.area.Find(token)
+	work, found, err := w.area.Find(token, func(first string) (bool, error) { return exists(filepath.Join(w.sink.dir, filepath.FromSlash(first))) })
 	if err != nil {
 		return w.failed("commit", err)
 	}

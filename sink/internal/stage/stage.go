@@ -38,8 +38,8 @@ const (
 
 // Area is the folder of a task. It is used by its writer.
 type Area struct {
-	base, dir, name string
-	epoch           string
+	dir, name string
+	epoch     string
 	// committed are the folders of checkpoints that were committed, partial those of preparations that failed.
 	committed, partial []string
 }
@@ -52,8 +52,17 @@ func Open(base string, task sink.Task) (*Area, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sink %q: %w", task.Sink, err)
 	}
-	a := &Area{base: base, name: name, dir: filepath.Join(base, Root, folder)}
+	a := &Area{name: name, dir: filepath.Join(base, Root, folder)}
 	return a, MakeDirs(a.dir)
+}
+
+// Name tells the task from others that write to the directory.
+func (a *Area) Name() string { return filepath.Base(a.dir) }
+
+// WorkOf returns the name of the work of a token.
+func WorkOf(tokenData []byte) (string, error) {
+	t, err := parse(tokenData)
+	return t.Work, err
 }
 
 // Unique returns a short text that names a checkpoint of the task among all checkpoints of all tasks.
@@ -163,6 +172,10 @@ func writeDurable(path string, names []string) error {
 	if err != nil {
 		return err
 	}
+	return writeSynced(path, data)
+}
+
+func writeSynced(path string, data []byte) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
@@ -172,6 +185,17 @@ func writeDurable(path string, names []string) error {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())
+}
+
+// Replace writes a small file in place of another one, which is there in full until then.
+func Replace(path string, data []byte) error {
+	if err := writeSynced(path+".new", data); err != nil {
+		return err
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return err
+	}
+	return SyncDir(filepath.Dir(path))
 }
 
 // Work is the prepared work of a token.
@@ -188,8 +212,9 @@ func (w *Work) Path(i int) string { return filepath.Join(w.Dir, fmt.Sprint(i)) }
 var ErrElsewhere = errors.New("the prepared files are gone: if another machine has prepared them, give all members of the group one directory, " +
 	"on a file system that they share; if somebody has deleted them, their records are lost")
 
-// Find returns the work of a token. found is false for one that was committed so long ago that its folder is gone.
-func (a *Area) Find(tokenData []byte) (w Work, found bool, err error) {
+// Find returns the work of a token. found is false for one whose folder is gone: visible says that it was committed long ago, for the name of
+// its first file.
+func (a *Area) Find(tokenData []byte, visible func(first string) (bool, error)) (w Work, found bool, err error) {
 	t, err := parse(tokenData)
 	if err != nil {
 		return w, false, err
@@ -197,8 +222,8 @@ func (a *Area) Find(tokenData []byte) (w Work, found bool, err error) {
 	w.Dir = filepath.Join(a.dir, t.Work)
 	data, err := os.ReadFile(filepath.Join(w.Dir, manifest))
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, err := os.Lstat(filepath.Join(a.base, filepath.FromSlash(t.First))); err == nil {
-			return w, false, nil
+		if done, err := visible(t.First); err != nil || done {
+			return w, false, err
 		}
 		return w, false, fmt.Errorf("%s, %d files, the first of them for %s: %w", w.Dir, t.Files, t.First, ErrElsewhere)
 	}

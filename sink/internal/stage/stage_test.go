@@ -43,7 +43,7 @@ func TestAFileOnADiskThatFailsKeepsItsContent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, found, err := a.Find(token)
+	w, found, err := a.Find(token, nil)
 	if err != nil || !found {
 		t.Fatal(found, err)
 	}

@@ -1,4 +1,4 @@
-package state
+package filelock
 
 import (
 	"errors"
@@ -8,11 +8,11 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// tryLockFile takes the exclusive lock of file, which ends when file is closed. It returns false when the lock is held.
+// TryLock takes the exclusive lock of file, which ends when file is closed. It returns false when the lock is held.
 //
 // On Windows a lock keeps others from reading the locked bytes. It covers a byte far behind the content; the content names
 // the holder.
-func tryLockFile(file *os.File) (bool, error) {
+func TryLock(file *os.File) (bool, error) {
 	region := windows.Overlapped{OffsetHigh: 1 << 30}
 	err := windows.LockFileEx(windows.Handle(file.Fd()),
 		windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &region)
@@ -22,7 +22,7 @@ func tryLockFile(file *os.File) (bool, error) {
 	return err == nil, os.NewSyscallError("LockFileEx", err)
 }
 
-// isLockConflict reports whether errno of opening a file that is open exclusively means just that.
-func isLockConflict(errno syscall.Errno) bool {
+// IsConflict reports whether errno of opening a file that is open exclusively means just that.
+func IsConflict(errno syscall.Errno) bool {
 	return errno == windows.ERROR_SHARING_VIOLATION || errno == windows.ERROR_LOCK_VIOLATION
 }

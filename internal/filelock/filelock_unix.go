@@ -1,6 +1,6 @@
 //go:build unix
 
-package state
+package filelock
 
 import (
 	"errors"
@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tryLockFile takes the exclusive lock of file, which ends when file is closed. It returns false when the lock is held.
-func tryLockFile(file *os.File) (bool, error) {
+// TryLock takes the exclusive lock of file, which ends when file is closed. It returns false when the lock is held.
+func TryLock(file *os.File) (bool, error) {
 	for {
 		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		switch {
@@ -26,7 +26,7 @@ func tryLockFile(file *os.File) (bool, error) {
 	}
 }
 
-// isLockConflict reports whether errno of a lock that was not waited for means that it is held. POSIX allows two.
-func isLockConflict(errno syscall.Errno) bool {
+// IsConflict reports whether errno of a lock that was not waited for means that it is held. POSIX allows two.
+func IsConflict(errno syscall.Errno) bool {
 	return errno == unix.EAGAIN || errno == unix.EACCES
 }

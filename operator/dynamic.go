@@ -42,7 +42,7 @@ func (d *Dynamic[K, V]) Receive(r *weir.Record[K, V]) error {
 	}
 	sink := d.sinks[name]
 	if sink == nil {
-		topic, output, err := d.env.DynamicOutput(d.node, name, d.template)
+		topic, output, err := d.env.DynamicOutput(d.env.StepContext(), d.node, name, d.template)
 		if err != nil {
 			return err
 		}

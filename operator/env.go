@@ -91,7 +91,7 @@ type Env struct {
 	Output func(topic string) (Output, error)
 	// DynamicOutput returns where records go for a topic that the function of a node has named, and the name of that topic on
 	// the cluster. An error is that of the record, unless it is marked by Fatal.
-	DynamicOutput func(node int, topic string, template TopicTemplate) (name string, output Output, err error)
+	DynamicOutput func(ctx context.Context, node int, topic string, template TopicTemplate) (name string, output Output, err error)
 
 	opener *state.Opener
 }

@@ -94,7 +94,7 @@ func newEnv(tb testing.TB) *operator.Env {
 			return state.Space{Name: name, Backend: backend, Prefix: []byte(name), CacheBytes: 1 << 20}, nil
 		},
 		Output: func(string) (operator.Output, error) { return discardedOutput{}, nil },
-		DynamicOutput: func(_ int, topic string, _ operator.TopicTemplate) (string, operator.Output, error) {
+		DynamicOutput: func(_ context.Context, _ int, topic string, _ operator.TopicTemplate) (string, operator.Output, error) {
 			return topic, discardedOutput{}, nil
 		},
 	}

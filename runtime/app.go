@@ -19,6 +19,7 @@ import (
 	"github.com/weirstreams/weir/internal/engine"
 	"github.com/weirstreams/weir/internal/engine/assignment"
 	"github.com/weirstreams/weir/internal/engine/globaltable"
+	"github.com/weirstreams/weir/internal/engine/outbox"
 	"github.com/weirstreams/weir/internal/engine/provision"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/stream"
@@ -38,7 +39,7 @@ type App struct {
 	globals atomic.Pointer[globaltable.Tables]
 	// idleLimit is how long no record may come, or 0; outputs is nil if any number of them is fine. RunUntil sets both.
 	idleLimit time.Duration
-	outputs   *engine.OutputLimit
+	outputs   *outbox.Limit
 	// untilSources ends the run when all sources are at their ends.
 	untilSources bool
 	// clientErrors is set while Run runs.

@@ -9,6 +9,7 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine"
 	"github.com/weirstreams/weir/internal/engine/offsets"
+	"github.com/weirstreams/weir/internal/engine/outbox"
 )
 
 // Until says when RunUntil stops. If both conditions are set, the first that holds ends the run.
@@ -38,7 +39,7 @@ func (a *App) RunUntil(ctx context.Context, until Until) error {
 	}
 	a.idleLimit, a.untilSources = until.Idle, until.Sources
 	if until.Outputs > 0 {
-		a.outputs = engine.NewOutputLimit(until.Outputs)
+		a.outputs = outbox.NewLimit(until.Outputs)
 	}
 	return a.Run(ctx)
 }

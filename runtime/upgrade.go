@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/internal/engine/database"
 	"github.com/weirstreams/weir/internal/engine/inventory"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/stream"
@@ -226,8 +226,8 @@ func keeps(inventory stream.Inventory) bool {
 
 // reformat is asked when the rows of a store on disk were written in another format. If the group has an inventory, the
 // change was reviewed; otherwise the inventory was lost, and it has to be accepted here.
-func (u *upgrade) reformat(s graph.Store, before, now engine.StoreFormat) error {
-	stores := func(f engine.StoreFormat) stream.Inventory {
+func (u *upgrade) reformat(s graph.Store, before, now database.Format) error {
+	stores := func(f database.Format) stream.Inventory {
 		return stream.Inventory{Streams: []stream.StreamInventory{{Stores: []stream.StoreInventory{{
 			Name: s.Name, Changelog: s.Changelog, Operator: f.Operator, Key: f.Key, State: f.State, Meaning: f.Meaning,
 		}}}}}

@@ -43,7 +43,7 @@ func (w *Worker) mergeAll(ctx context.Context) (worked bool, err error) {
 		}
 	}
 	if worked && w.config.Clock.Now().Sub(w.lastSend) >= w.config.Linger {
-		if err := w.send(); err != nil {
+		if err := w.send(ctx); err != nil {
 			return true, err
 		}
 	}

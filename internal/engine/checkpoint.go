@@ -11,6 +11,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine/database"
 	"github.com/weirstreams/weir/internal/state"
 )
 
@@ -34,7 +35,7 @@ import (
 // errForsaken says that the group has given the partitions away: the tasks are closed, nothing since the last checkpoint
 // counts, and the worker can go on with new tasks. After any other error the worker has to be rewound, or is lost.
 func (w *Worker) Checkpoint(ctx context.Context) error {
-	w.outbox.context = ctx
+	w.running = ctx
 	var changed []*task
 	for _, t := range w.sortedTasks() {
 		if t.changed {
@@ -51,7 +52,7 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 	}
 	defer w.landing(changed)()
 	for _, t := range changed {
-		t.written.reset()
+		t.written.Reset()
 		if err := t.settle(w.onError); err != nil {
 			return fmt.Errorf("checkpoint: %w", err)
 		}
@@ -75,7 +76,7 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 	if err := w.flush(ctx, changed, batches); err != nil {
 		return err
 	}
-	if err := w.send(); err != nil {
+	if err := w.send(ctx); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	offsets := map[broker.TopicPartition]int64{}
@@ -140,7 +141,7 @@ func (w *Worker) commit(ctx context.Context, tasks []*task, offsets map[broker.T
 func (w *Worker) flush(ctx context.Context, tasks []*task, batches []state.Batch) error {
 	causeless := func(t *task) bool { return !w.config.ExactlyOnce && maps.Equal(t.positions, t.committed) }
 	acknowledged := func() error {
-		err := w.send()
+		err := w.send(ctx)
 		if err == nil {
 			err = w.producer.Flush(ctx)
 		}
@@ -159,7 +160,7 @@ func (w *Worker) flush(ctx context.Context, tasks []*task, batches []state.Batch
 		if t.database == nil {
 			continue
 		}
-		batches[i] = t.database.backend.NewBatch()
+		batches[i] = t.database.Backend.NewBatch()
 		all := !causeless(t)
 		if err := t.flush(batches[i], now, func(s taskStore) bool { return all || !isCause(s) }); err != nil {
 			return fmt.Errorf("checkpoint: task %s: %w", t.name, err)
@@ -243,7 +244,7 @@ func (t *task) flush(batch state.Batch, now int64, which func(taskStore) bool) e
 			return err
 		}
 		if t.emptying {
-			if err := s.empty(t.database.backend, emit); err != nil {
+			if err := s.empty(t.database.Backend, emit); err != nil {
 				return err
 			}
 		}
@@ -284,18 +285,18 @@ func (w *Worker) commitState(t *task, batch state.Batch) error {
 		}
 	}
 	for topic, offset := range t.positions {
-		if err := setOffset(batch, inputOffset, topic, offset); err != nil {
+		if err := database.SetOffset(batch, database.InputOffset, topic, offset); err != nil {
 			return err
 		}
 		if id := t.topicIDs[topic]; id != "" && !t.idsWritten {
-			if err := batch.Set(metaKey(topicIDRow, topic), []byte(id)); err != nil {
+			if err := batch.Set(database.MetaKey(database.TopicIDRow, topic), []byte(id)); err != nil {
 				return err
 			}
 		}
 	}
 	if len(t.unlogged) > 0 {
 		t.kept = w.keptNow(t)
-		if err := setKept(batch, keptRow, t.kept, nil); err != nil {
+		if err := database.SetKept(batch, database.KeptRow, t.kept, nil); err != nil {
 			return err
 		}
 	}

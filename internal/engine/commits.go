@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine/changelog"
 )
 
 // Each committed offset carries a note, broker.CommitNote: the id of the topic, and its number of partitions at the first commit. So a
@@ -73,7 +74,7 @@ func splitID(id string) (base string, truncated int) {
 }
 
 // madeAnew reports whether ids are known to be those of two topics, which had the same name one after the other.
-func madeAnew(a, b string) bool { return otherTopic(broker.BaseTopicID(a), broker.BaseTopicID(b)) }
+func madeAnew(a, b string) bool { return changelog.OtherTopic(broker.BaseTopicID(a), broker.BaseTopicID(b)) }
 
 // note returns the note of the next commit of an input.
 func (t *task) note(topic string) broker.CommitNote {

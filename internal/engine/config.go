@@ -7,7 +7,9 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/clock"
+	"github.com/weirstreams/weir/internal/engine/database"
 	"github.com/weirstreams/weir/internal/engine/globaltable"
+	"github.com/weirstreams/weir/internal/engine/outbox"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/operator"
@@ -79,7 +81,7 @@ type Config struct {
 	// OnProcessed is told of each record that was processed or skipped. It may be nil.
 	OnProcessed func(weir.Origin)
 	// Outputs, if not nil, is told of outputs and says when they are enough.
-	Outputs *OutputLimit
+	Outputs *outbox.Limit
 	// OnLate is shown records that operators do not use because of their times. It may be nil.
 	OnLate func(operator.LateRecord)
 	// OnError decides about records that could not be processed.
@@ -101,7 +103,7 @@ type Config struct {
 	CodecTimeout time.Duration
 	// OnReformat is asked when the rows of a store on disk were written in another format than the topology declares. nil
 	// refuses it.
-	OnReformat func(s graph.Store, before, now StoreFormat) error
+	OnReformat func(s graph.Store, before, now database.Format) error
 	// OpenBackend opens the database of a task; Dir is the relative folder that names it.
 	OpenBackend func(dir string) (state.Backend, error)
 	// DestroyBackend deletes the database of a task that is not open.

@@ -11,12 +11,6 @@ import (
 // that DeleteRecords or a retention has removed records. A database that has read them before is whole; a restore without one lacks the
 // rows that were not written again since.
 
-// cut reports whether the state lacks records of the changelog, and nobody has decided about it.
-func (s *standing) cut() bool { return s.Lacks > s.Accepted }
-
-// acceptCut notes that it is decided about the records that the state lacked at an earlier standing.
-func (s *standing) acceptCut(before standing) { s.Accepted = max(before.Accepted, before.Lacks) }
-
 // judgeCut asks Config.Topics.OnLostInput about restored state that lacks records of its changelog. It returns an error if that says to fail.
 // A group that has committed nothing, and that no state reflects anything of, begins anew: its changelogs were emptied on purpose.
 func (w *Worker) judgeCut(t *task) error {
@@ -25,7 +19,7 @@ func (w *Worker) judgeCut(t *task) error {
 	for i := range t.stores {
 		s := &t.stores[i]
 		used = used || len(s.standingNow().Inputs) > 0
-		if now := s.standingNow(); now.cut() {
+		if now := s.standingNow(); now.Cut() {
 			lost = append(lost, fmt.Sprintf("changelog %s[%d] of store %q begins at offset %d", s.Changelog, t.id.Partition, s.Name, now.Lacks))
 		}
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 
+	"github.com/weirstreams/weir/internal/engine/database"
 	"github.com/weirstreams/weir/internal/state"
 )
 
@@ -16,7 +17,7 @@ func (w *Worker) inDoubt(t *task) bool { return !w.config.ExactlyOnce && len(t.u
 
 // dropDoubtful deletes the rows and positions of the stores with a changelog if the database is in doubt.
 func (t *task) dropDoubtful() error {
-	_, err := t.database.backend.Get(nil, metaKey(doubtRow, ""))
+	_, err := t.database.Backend.Get(nil, database.MetaKey(database.DoubtRow, ""))
 	if errors.Is(err, state.ErrNotFound) {
 		return nil
 	}
@@ -24,26 +25,17 @@ func (t *task) dropDoubtful() error {
 		return err
 	}
 	t.env.Logger.Info("state is restored from nothing, as the last restore has ended before it was known which changes count")
-	return t.database.write(func(b state.Batch) error {
+	return t.database.Write(func(b state.Batch) error {
 		for i := range t.stores {
-			if err := t.database.forget(b, &t.stores[i]); err != nil {
+			if err := t.database.Forget(b, t.stores[i].Name, t.stores[i].prefix); err != nil {
 				return err
 			}
 		}
 		for topic := range t.inputs {
-			if err := b.Delete(metaKey(inputOffset, topic)); err != nil {
+			if err := b.Delete(database.MetaKey(database.InputOffset, topic)); err != nil {
 				return err
 			}
 		}
-		return b.Delete(metaKey(doubtRow, ""))
+		return b.Delete(database.MetaKey(database.DoubtRow, ""))
 	})
-}
-
-// forget deletes the rows of a store, and its positions in a changelog.
-func (d *database) forget(b state.Batch, s *taskStore) error {
-	err := d.backend.Scan(s.prefix, s.end(), func(key, _ []byte) (bool, error) { return true, b.Delete(key) })
-	for _, kind := range []byte{changelogOffset, 'e', standingRow} {
-		err = errors.Join(err, b.Delete(metaKey(kind, s.Name)))
-	}
-	return err
 }

@@ -119,7 +119,7 @@ func TestATopicThatDoesNotExistIsAnErrorOfTheRecordThatNeedsIt(t *testing.T) {
 			"4 produce to a/b: the character at 1 is not a letter, digit, '.', '_' or '-': the function that computes the topic has returned this name",
 			"5 produce to orders: the application reads the topic, and its records could come back to it without end: " +
 				"write a topic that is read with To, so that it is checked at the start",
-			"6 produce to " + repartition + ": names that begin with changelog__ or repartition__ belong to internal topics",
+			"6 produce to " + repartition + ": names that begin with changelog__, repartition__ or slots__ belong to internal topics",
 		}
 		if diff := gocmp.Diff(want, failed); diff != "" {
 			t.Errorf("errors (-want +got):\n%s", diff)

@@ -155,7 +155,7 @@ func (w *Worker) upstreamTasks(sink *graph.Node) int32 {
 		}
 		seen[at] = true
 		if at.Source != nil {
-			n = max(n, w.outbox.known.Partitions[w.plan.Topic(at)])
+			n = max(n, w.topics.Partitions[w.plan.Topic(at)])
 		}
 		for _, p := range at.Parents {
 			visit(p)

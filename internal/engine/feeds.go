@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"math"
 	"slices"
@@ -41,7 +42,7 @@ func (w *Worker) wakeIfDozing() {
 }
 
 // takeFeeds lets the sources of the tasks hand on records, and reports whether there was anything to do.
-func (w *Worker) takeFeeds() (worked bool, err error) {
+func (w *Worker) takeFeeds(ctx context.Context) (worked bool, err error) {
 	for _, t := range w.sortedTasks() {
 		if t.state != running {
 			continue
@@ -59,8 +60,8 @@ func (w *Worker) takeFeeds() (worked bool, err error) {
 			}
 		}
 	}
-	if worked && w.outbox.pending > 0 && w.config.Clock.Now().Sub(w.lastSend) >= w.config.Linger {
-		err = w.send()
+	if worked && w.outbox.Pending() > 0 && w.config.Clock.Now().Sub(w.lastSend) >= w.config.Linger {
+		err = w.send(ctx)
 	}
 	return worked, err
 }

@@ -42,7 +42,7 @@ func (w *Worker) Land(ctx context.Context) (landed bool, err error) {
 	if w.heldBack() || !w.InFlight() {
 		return false, nil
 	}
-	w.outbox.context = ctx
+	w.running = ctx
 	defer w.publish()
 	tasks := w.sortedTasks()
 	defer w.landing(tasks)()

@@ -51,7 +51,7 @@ func (w *Worker) commitStarts(ctx context.Context) error {
 // go on at those.
 func (t *task) moved() bool {
 	return slices.ContainsFunc(t.stores, func(s taskStore) bool {
-		return s.standing.cut() || len(s.standing.Inputs) > 0 && !s.standing.is(t.topicIDs)
+		return s.standing.Cut() || len(s.standing.Inputs) > 0 && !s.standing.Is(t.topicIDs)
 	})
 }
 
@@ -124,7 +124,7 @@ func (w *Worker) countsIn(first *graph.SubTopology) (repartitions, changelogs []
 
 func (w *Worker) partitionsOf(topics ...string) (tps []broker.TopicPartition) {
 	for _, topic := range topics {
-		for n := range w.outbox.known.Partitions[topic] {
+		for n := range w.topics.Partitions[topic] {
 			tps = append(tps, broker.TopicPartition{Topic: topic, Partition: n})
 		}
 	}
@@ -138,7 +138,7 @@ func (w *Worker) presentPartitions(ctx context.Context, one broker.TopicPartitio
 	if err != nil {
 		return nil, fmt.Errorf("look up topic %q: %w", one.Topic, err)
 	}
-	count := max(known[one.Topic].Partitions, one.Partition+1, w.outbox.known.Partitions[one.Topic])
+	count := max(known[one.Topic].Partitions, one.Partition+1, w.topics.Partitions[one.Topic])
 	partitions := make([]broker.TopicPartition, count)
 	for n := range partitions {
 		partitions[n] = broker.TopicPartition{Topic: one.Topic, Partition: int32(n)}

@@ -19,7 +19,7 @@ func (w *Worker) refuseGrown(ctx context.Context, id TaskID, topics []string) er
 	unlogged := w.unloggedStores(id)
 	if len(changelogs) == 0 && len(unlogged) > 0 {
 		for _, topic := range topics {
-			before = max(before, w.outbox.known.Partitions[topic])
+			before = max(before, w.topics.Partitions[topic])
 		}
 	}
 	if len(changelogs)+len(unlogged) == 0 || id.Partition < before {
@@ -41,7 +41,7 @@ func (w *Worker) refuseGrown(ctx context.Context, id TaskID, topics []string) er
 // statePartitions returns how many partitions the changelogs of a part have, and their names.
 func (w *Worker) statePartitions(part *graph.SubTopology) (partitions int32, changelogs []string) {
 	for _, s := range part.Stores {
-		if n, ok := w.outbox.known.Partitions[s.Changelog]; ok {
+		if n, ok := w.topics.Partitions[s.Changelog]; ok {
 			partitions = max(partitions, n)
 			changelogs = append(changelogs, s.Changelog)
 		}

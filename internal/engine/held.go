@@ -50,7 +50,7 @@ func (w *Worker) take(ctx context.Context, batch *broker.Batch) error {
 }
 
 // processHeld processes some records of the batch that is held.
-func (w *Worker) processHeld() error {
+func (w *Worker) processHeld(ctx context.Context) error {
 	h := &w.held
 	w.working.Store(true)
 	defer w.working.Store(false)
@@ -77,7 +77,7 @@ func (w *Worker) processHeld() error {
 		return err
 	}
 	if now.Sub(w.lastSend) >= w.config.Linger {
-		return w.send()
+		return w.send(ctx)
 	}
 	return nil
 }

@@ -128,8 +128,8 @@ func (w *Worker) blame(t *task, err error) *weir.ProcessingError {
 			return failure
 		}
 	}
-	if out := w.outbox.topics[d.Topic]; out != nil && out.node != nil {
-		failure.Node, failure.Site = out.node.String(), out.node.Site
+	if n := w.outbox.NodeOf(d.Topic); n != nil {
+		failure.Node, failure.Site = n.String(), n.Site
 	}
 	return failure
 }

@@ -3,12 +3,10 @@ package engine
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/operator"
 )
 
 // observed reports whether somebody wants to hear of each record.
@@ -28,38 +26,6 @@ func (w *Worker) observe(t *task, r *broker.Record) (enough bool, err error) {
 		})
 	}
 	return w.halted(), nil
-}
-
-// countedOutput counts the records written to a topic.
-type countedOutput struct {
-	operator.Output
-	count *int64
-}
-
-func (o countedOutput) Append(partition int32, r *broker.Record) error {
-	*o.count++
-	return o.Output.Append(partition, r)
-}
-
-// output returns where the records of a task for a topic go.
-func (w *Worker) output(t *task, topic string) (operator.Output, error) {
-	out, err := w.outbox.topic(topic)
-	if err != nil {
-		return out, err
-	}
-	writer := w.repartitions[topic]
-	switch {
-	case isFeed(t.part) && slices.Contains(w.inputs, topic):
-		return out, nil // an internal topic in all but name: its records are no outputs
-	case writer == nil && w.config.Outputs != nil:
-		return countedOutput{out, &t.env.Outputs}, nil
-	case writer != nil && w.config.IdleTimeout > 0 && timedBehind(w.plan.Graph, writer):
-		now := func() int64 { return w.config.Clock.Now().UnixMilli() }
-		t.promised[topic] = newPromisedOutput(out, t, w.upstreamTasks(writer), now, w.config.IdleTimeout.Milliseconds())
-		return t.promised[topic], nil
-	default:
-		return out, nil
-	}
 }
 
 // Working reports whether the worker is processing records right now. Any goroutine may call it.

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/internal/engine/outbox"
 	"github.com/weirstreams/weir/stream"
 )
 
@@ -31,7 +31,7 @@ func TestOutputsOfAnAbortedTransactionDoNotCount(t *testing.T) {
 	topology := stream.NewTopology()
 	topology.From(topicA).To(topicOut)
 	c := newCluster(t, topology, 1)
-	c.config.ExactlyOnce, c.config.Outputs = true, engine.NewOutputLimit(3)
+	c.config.ExactlyOnce, c.config.Outputs = true, outbox.NewLimit(3)
 	fails := 2
 	c.wrap = func(p broker.Producer) broker.Producer { return abortingProducer{p, &fails} }
 	c.write(a0, 1, 2, 3, 4, 5)

@@ -3,69 +3,17 @@ package engine
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine/changelog"
+	"github.com/weirstreams/weir/internal/engine/database"
 	"github.com/weirstreams/weir/internal/engine/offsets"
 	"github.com/weirstreams/weir/internal/state"
 )
-
-// epoch identifies the owner that wrote a record of a changelog. At least once nothing keeps a process that has lost a task, and does
-// not know it, from appending to the task's changelogs. So each owner begins with a claim: a record with its epoch, which
-// is greater than that of all owners before. Then it restores the state, up to its claim. Records behind the claim with
-// a lesser epoch do not count.
-//
-//	term        4 bytes  how often the group has begun anew to count generations
-//	generation  4 bytes  of the group, when the task was assigned
-//	stamp       8 bytes  the time of that in nanoseconds: a static member can take another's place within a generation
-//
-// Exactly once, transactions do the same. Their records have no epoch, and all of them count.
-type epoch [16]byte
-
-const (
-	// ownerHeader is the header of a changelog record that holds an epoch.
-	ownerHeader = "__owner__"
-	// claimKey is the key of claims. It is in no store but by an accident that we rule out.
-	claimKey = "\x00\xff__weir_owner_of_the_task__\xff\x00"
-)
-
-func newEpoch(term uint32, generation int32, at time.Time) (e epoch) {
-	binary.BigEndian.PutUint32(e[:], term)
-	binary.BigEndian.PutUint32(e[4:], uint32(generation))
-	binary.BigEndian.PutUint64(e[8:], uint64(at.UnixNano()))
-	return e
-}
-
-// String returns the epoch in an order-preserving form.
-func (e epoch) String() string { return hex.EncodeToString(e[:]) }
-
-func (e epoch) term() uint32 { return binary.BigEndian.Uint32(e[:]) }
-
-// withTerm returns the epoch of the same owner in another term.
-func (e epoch) withTerm(term uint32) epoch {
-	binary.BigEndian.PutUint32(e[:], term)
-	return e
-}
-
-func (e epoch) before(other epoch) bool { return bytes.Compare(e[:], other[:]) < 0 }
-
-// epochOf returns the epoch of a changelog record; zero, which is before all others, if it has none.
-func epochOf(r *broker.Record) (e epoch, err error) {
-	for i := range r.Headers {
-		if h := &r.Headers[i]; h.Key == ownerHeader {
-			if len(h.Value) != len(e) {
-				return e, fmt.Errorf("header %s: %d bytes, want %d", ownerHeader, len(h.Value), len(e))
-			}
-			copy(e[:], h.Value)
-		}
-	}
-	return e, nil
-}
 
 // claimTasks makes this process the owner of those tasks that are restored up to the former ends of the changelogs. Records since
 // then lie before the claim, and are restored too.
@@ -96,7 +44,7 @@ func (w *Worker) claimTasks(ctx context.Context) (err error) {
 			return fmt.Errorf("task %s: claim: %w", t.name, err)
 		}
 	}
-	if err := w.send(); err != nil {
+	if err := w.send(ctx); err != nil {
 		return fmt.Errorf("claim: %w", err)
 	}
 	if err := w.producer.Flush(ctx); err != nil {
@@ -112,23 +60,23 @@ func (w *Worker) claimTasks(ctx context.Context) (err error) {
 
 // sendClaims chooses the epoch of a task, and appends a claim to each changelog.
 func (w *Worker) sendClaims(ctx context.Context, t *task) error {
-	var last epoch
+	var last changelog.Epoch
 	for i := range t.stores {
-		if s := &t.stores[i]; last.before(s.seen) {
+		if s := &t.stores[i]; last.Before(s.seen) {
 			last = s.seen
 		}
 	}
-	t.epoch = t.assigned.withTerm(last.term())
-	if !last.before(t.epoch) {
+	t.epoch = t.assigned.WithTerm(last.Term())
+	if !last.Before(t.epoch) {
 		// Either somebody owns the task by now, or this is an owner that begins anew, or the group has.
 		if err := w.confirm(ctx, t); err != nil {
 			return err
 		}
-		t.epoch = t.assigned.withTerm(last.term() + 1)
+		t.epoch = t.assigned.WithTerm(last.Term() + 1)
 	}
 	t.claimed, t.unclaimed = true, false
 	claim := broker.Record{
-		Key: []byte(claimKey), Value: t.epoch[:], Headers: []header{{Key: ownerHeader, Value: t.epoch[:]}},
+		Key: []byte(changelog.ClaimKey), Value: t.epoch[:], Headers: []weir.Header{{Key: changelog.OwnerHeader, Value: t.epoch[:]}},
 		Millis: w.config.Clock.Now().UnixMilli(),
 	}
 	for i := range t.stores {
@@ -199,7 +147,7 @@ func (w *Worker) restoreToClaims(ctx context.Context, t *task) error {
 // now, or they have lost it and been late; then it is claimed again, if the group says so.
 func (t *task) owned() bool {
 	for i := range t.stores {
-		if t.epoch.before(t.stores[i].seen) {
+		if t.epoch.Before(t.stores[i].seen) {
 			t.claimed = false
 		}
 	}
@@ -281,18 +229,18 @@ func (s *taskStore) advancePosition(batch state.Batch, last int64, exactlyOnce b
 	}
 	s.position = last + 1
 	if s.tookBack { // the epoch in the database belongs to the position before
-		if err := batch.Set(metaKey('e', s.Name), s.seen[:]); err != nil {
+		if err := batch.Set(database.MetaKey(database.EpochRow, s.Name), s.seen[:]); err != nil {
 			return true, err
 		}
 	}
-	return true, setOffset(batch, changelogOffset, s.Name, s.position)
+	return true, database.SetOffset(batch, database.ChangelogOffset, s.Name, s.position)
 }
 
 // changelogHeaders returns the headers of the records of one checkpoint.
-func (t *task) changelogHeaders(positions map[string]int64) []header {
-	headers := encodeProcessed(positions, t.topicIDs)
-	if t.epoch != (epoch{}) {
-		headers = append(headers, header{Key: ownerHeader, Value: bytes.Clone(t.epoch[:])})
+func (t *task) changelogHeaders(positions map[string]int64) []weir.Header {
+	headers := changelog.EncodeProcessed(positions, t.topicIDs)
+	if t.epoch != (changelog.Epoch{}) {
+		headers = append(headers, weir.Header{Key: changelog.OwnerHeader, Value: bytes.Clone(t.epoch[:])})
 	}
 	return headers
 }

@@ -20,7 +20,7 @@ func (w *Worker) purge() {
 	var before map[broker.TopicPartition]int64
 	for _, t := range w.sortedTasks() {
 		for topic, offset := range t.committed {
-			if !w.outbox.known.Limits[topic].Internal || offset <= t.purged[topic] {
+			if !w.topics.Limits[topic].Internal || offset <= t.purged[topic] {
 				continue
 			}
 			if before == nil {

@@ -33,7 +33,7 @@ func (w *Worker) Settle(ctx context.Context) error {
 func (w *Worker) Positions() Positions {
 	p := Positions{
 		Next:    map[broker.TopicPartition]int64{},
-		Settled: !w.Dirty() && !w.resting() && !w.heldBack() && w.held.batch == nil && w.outbox.pending == 0 && len(w.forsaken) == 0,
+		Settled: !w.Dirty() && !w.resting() && !w.heldBack() && w.held.batch == nil && w.outbox.Pending() == 0 && len(w.forsaken) == 0,
 	}
 	for _, t := range w.sortedTasks() {
 		p.Settled = p.Settled && t.state == running && !t.unclaimed && t.feedsSettled()

@@ -8,16 +8,18 @@ import (
 	"slices"
 
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine/changelog"
+	"github.com/weirstreams/weir/internal/engine/database"
 	"github.com/weirstreams/weir/internal/state"
 )
 
 // restore reads the changes that a store's database lacks from the store's changelog.
 type restore struct {
 	store  *taskStore
-	filter processedFilter
+	filter changelog.Filter
 	// standing is the input that the store reflects by the collected records. trusted says that committed offsets decided about all
 	// of it.
-	standing standing
+	standing changelog.Standing
 	trusted  bool
 	// doubt says that the database is in doubt until the restore is complete, see doubt.go.
 	doubt bool
@@ -29,7 +31,7 @@ type restore struct {
 	// of the first, and seenThere the greatest epoch up to it.
 	skipped      map[string]struct{}
 	firstSkipped int64
-	seenThere    epoch
+	seenThere    changelog.Epoch
 }
 
 // beginRestore finds the position of each store and begins to read its changelog from there.
@@ -79,14 +81,14 @@ func (w *Worker) beginRestore(ctx context.Context, t *task) error {
 	}
 	for i := range t.stores {
 		s, tp := &t.stores[i], changelogs[i]
-		position, known, err := t.database.offset(changelogOffset, s.Name)
+		position, known, err := t.database.Offset(database.ChangelogOffset, s.Name)
 		if err != nil {
 			return err
 		}
-		if s.seen, err = t.database.epoch(s.Name); err != nil {
+		if s.seen, err = t.database.Epoch(s.Name); err != nil {
 			return err
 		}
-		standing, err := t.database.standing(s.Name)
+		standing, err := t.database.Standing(s.Name)
 		if err != nil {
 			return err
 		}
@@ -148,7 +150,7 @@ func (t *task) complete() bool {
 
 // clear deletes all rows of a store.
 func (t *task) clear(s *taskStore) error {
-	return t.database.write(func(b state.Batch) error { return t.database.forget(b, s) })
+	return t.database.Write(func(b state.Batch) error { return t.database.Forget(b, s.Name, s.prefix) })
 }
 
 // applyChangelog writes a batch of a changelog to the database.
@@ -193,22 +195,22 @@ func (w *Worker) restored(ctx context.Context, t *task) error {
 		return fmt.Errorf("task %s: stores without a changelog: %w", t.name, err)
 	}
 	// The input that the state reflects, for a start without committed offsets.
-	err := t.database.write(func(b state.Batch) error {
+	err := t.database.Write(func(b state.Batch) error {
 		for topic, offset := range t.positions {
 			if reflected, ok := t.reflected[topic]; ok && reflected >= offset {
 				continue
 			}
 			if id := t.topicIDs[topic]; id != "" && !t.uncommitted[topic] {
-				if err := b.Set(metaKey(topicIDRow, topic), []byte(id)); err != nil {
+				if err := b.Set(database.MetaKey(database.TopicIDRow, topic), []byte(id)); err != nil {
 					return err
 				}
 			}
-			if err := setOffset(b, inputOffset, topic, offset); err != nil {
+			if err := database.SetOffset(b, database.InputOffset, topic, offset); err != nil {
 				return err
 			}
 		}
 		if w.inDoubt(t) {
-			return b.Delete(metaKey(doubtRow, ""))
+			return b.Delete(database.MetaKey(database.DoubtRow, ""))
 		}
 		return nil
 	})
@@ -217,7 +219,7 @@ func (w *Worker) restored(ctx context.Context, t *task) error {
 	}
 	if t.restored > 0 {
 		// So that a process that is killed soon, again and again, gets on.
-		if err := t.database.backend.Sync(); err != nil {
+		if err := t.database.Backend.Sync(); err != nil {
 			return fmt.Errorf("task %s: make restored state durable: %w", t.name, err)
 		}
 		t.env.Logger.Info("state restored", "records", t.restored, "bytes", t.restoredBytes,
@@ -273,19 +275,19 @@ func (r *restore) collect(b *broker.Batch, t *task) error {
 		if record.Offset >= r.end {
 			break // written by nobody we know: tasks write their changelogs alone, and this one does not run yet
 		}
-		e, err := epochOf(record)
+		e, err := changelog.EpochOf(record)
 		if err != nil {
 			return fmt.Errorf("%s at offset %d: %w", b.TopicPartition, record.Offset, err)
 		}
-		known := e != (epoch{})
-		stale := known && e.before(r.store.seen)
+		known := e != (changelog.Epoch{})
+		stale := known && e.Before(r.store.seen)
 		if known && !stale {
 			r.store.seen = e
 		}
 		switch string(record.Key) {
-		case claimKey:
+		case changelog.ClaimKey:
 			continue
-		case standingKey:
+		case changelog.StandingKey:
 			if !stale {
 				if err := r.takeStanding(record, r.trusted || !known); err != nil {
 					return fmt.Errorf("%s at offset %d: %w", b.TopicPartition, record.Offset, err)
@@ -293,7 +295,7 @@ func (r *restore) collect(b *broker.Batch, t *task) error {
 			}
 			continue
 		}
-		ok, err := r.filter.accepts(record)
+		ok, err := r.filter.Accepts(record)
 		if err != nil {
 			return fmt.Errorf("%s at offset %d: %w", b.TopicPartition, record.Offset, err)
 		}
@@ -304,10 +306,10 @@ func (r *restore) collect(b *broker.Batch, t *task) error {
 			r.skipped[string(record.Key)] = struct{}{}
 			continue
 		}
-		if r.filter.fresh {
-			r.filter.fresh = false
-			for topic, in := range r.filter.processed {
-				r.standing.reach(topic, in)
+		if r.filter.Fresh {
+			r.filter.Fresh = false
+			for topic, in := range r.filter.Processed {
+				r.standing.Reach(topic, in)
 			}
 			r.standing.Final = r.trusted || !known
 		}
@@ -346,21 +348,21 @@ func (t *task) write(r *restore, loadRecords int) error {
 		// have been skipped only because it was not known here that their owner had committed them.
 		position, seen = r.firstSkipped, r.seenThere
 	}
-	key, value := offsetRow(changelogOffset, r.store.Name, position)
+	key, value := database.OffsetRow(database.ChangelogOffset, r.store.Name, position)
 	r.entries.Set(key, value)
-	r.entries.Set(metaKey('e', r.store.Name), seen[:])
+	r.entries.Set(database.MetaKey(database.EpochRow, r.store.Name), seen[:])
 	if r.doubt {
-		r.entries.Set(metaKey(doubtRow, ""), []byte{1})
+		r.entries.Set(database.MetaKey(database.DoubtRow, ""), []byte{1})
 	}
-	standing, err := r.standing.encode()
+	standing, err := r.standing.Encode()
 	if err != nil {
 		return err
 	}
-	r.entries.Set(metaKey(standingRow, r.store.Name), standing)
+	r.entries.Set(database.MetaKey(database.StandingRow, r.store.Name), standing)
 	if r.entries.Len() >= loadRecords {
-		return t.database.backend.Load(&r.entries)
+		return t.database.Backend.Load(&r.entries)
 	}
-	return t.database.write(r.entries.CopyTo)
+	return t.database.Write(r.entries.CopyTo)
 }
 
 // takeBack appends to the changelog the database's values of the rows that skipped records changed. Otherwise those
@@ -371,7 +373,7 @@ func (t *task) write(r *restore, loadRecords int) error {
 func (t *task) takeBack(r *restore, now int64) error {
 	// The task may go on with another topic of the same name, and the offset there is committed next.
 	reflected := map[string]int64{}
-	for topic, committed := range r.filter.committed {
+	for topic, committed := range r.filter.Committed {
 		reflected[topic] = min(committed, t.positions[topic])
 	}
 	record := broker.Record{Headers: t.changelogHeaders(reflected), Millis: now}
@@ -379,7 +381,7 @@ func (t *task) takeBack(r *restore, now int64) error {
 	for _, key := range slices.Sorted(maps.Keys(r.skipped)) {
 		row = append(append(row[:0], r.store.prefix...), key...)
 		var err error
-		value, err = t.database.backend.Get(value[:0], row)
+		value, err = t.database.Backend.Get(value[:0], row)
 		switch {
 		case err == nil:
 			record.Value = value

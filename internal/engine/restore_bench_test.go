@@ -8,14 +8,16 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine/changelog"
+	"github.com/weirstreams/weir/internal/engine/database"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/state"
 )
 
-// changelog returns batches of a changelog: n records of 100 bytes, with keys in random order.
-func changelog(n, keys int) []*broker.Batch {
+// changelogBatches returns batches of a changelog: n records of 100 bytes, with keys in random order.
+func changelogBatches(n, keys int) []*broker.Batch {
 	random := rand.New(rand.NewPCG(1, 2))
-	headers := encodeProcessed(map[string]int64{"input": 1000}, map[string]string{"input": "4MJnUxK0TQGwQ3mLwFz2Vg"})
+	headers := changelog.EncodeProcessed(map[string]int64{"input": 1000}, map[string]string{"input": "4MJnUxK0TQGwQ3mLwFz2Vg"})
 	var batches []*broker.Batch
 	const size = 5000
 	for from := 0; from < n; from += size {
@@ -45,7 +47,7 @@ func cpu() time.Duration {
 func BenchmarkRestore(b *testing.B) {
 	const records = 1_000_000
 	for _, keys := range []int{100_000, 1_000_000} {
-		batches := changelog(records, keys)
+		batches := changelogBatches(records, keys)
 		open := func() (state.Backend, func()) {
 			p := state.NewPebble(state.PebbleConfig{})
 			d, err := p.Open(b.TempDir())
@@ -87,18 +89,18 @@ func BenchmarkRestore(b *testing.B) {
 			begin := cpu()
 			for b.Loop() {
 				d, closeAll := open()
-				database, err := openDatabase(d)
+				database, err := database.Open(d)
 				if err != nil {
 					b.Fatal(err)
 				}
-				prefix, err := database.prefix("store")
+				prefix, err := database.Prefix("store")
 				if err != nil {
 					b.Fatal(err)
 				}
 				t := &task{database: database}
 				r := &restore{
 					store: &taskStore{Store: graph.Store{Name: "store"}, prefix: prefix}, end: records,
-					filter: processedFilter{committed: map[string]int64{"input": 1000}}, skipped: map[string]struct{}{},
+					filter: changelog.Filter{Committed: map[string]int64{"input": 1000}}, skipped: map[string]struct{}{},
 				}
 				for _, batch := range batches {
 					if err := r.collect(batch, t); err != nil {

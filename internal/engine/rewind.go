@@ -29,7 +29,7 @@ func (w *Worker) forsake(cause error) error {
 		w.forsaken[t.id] = true
 		failed = append(failed, w.closeTask(t, true))
 	}
-	w.outbox.drop()
+	w.outbox.Drop()
 	w.publish()
 	if err := errors.Join(failed...); err != nil {
 		return err
@@ -84,7 +84,7 @@ func (w *Worker) startOver(ctx context.Context, cause error) error {
 		return err
 	}
 	w.config.Logger.Warn("going back to what is committed", "cause", cause)
-	w.outbox.drop()
+	w.outbox.Drop()
 	if w.config.ExactlyOnce {
 		if err := w.abort(ctx, cause); err != nil {
 			return err
@@ -111,7 +111,7 @@ func (w *Worker) rewind(ctx context.Context, cause error) error {
 // goBack is rewind for a cause that others count.
 func (w *Worker) goBack(ctx context.Context, cause error) error {
 	w.config.Logger.Warn("going back to the last checkpoint", "cause", cause)
-	w.outbox.drop()
+	w.outbox.Drop()
 	w.letGo()
 	w.goOn()
 	if w.config.ExactlyOnce {
@@ -208,7 +208,8 @@ func (w *Worker) replaceProducer() error {
 	if err != nil {
 		return fmt.Errorf("replace a producer: %w", err)
 	}
-	w.producer, w.outbox.producer = producer, producer
+	w.producer = producer
+	w.outbox.Use(producer)
 	w.status.mu.Lock()
 	w.status.producer = producer
 	w.status.mu.Unlock()

@@ -3,101 +3,42 @@ package engine
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
-	"github.com/bytedance/sonic"
-
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine/changelog"
+	"github.com/weirstreams/weir/internal/engine/database"
 	"github.com/weirstreams/weir/internal/state"
 )
 
-// standing is the input that the state of a store reflects: topics, with their ids, and offsets. The group's
-// committed offsets say the same while they exist. The cluster forgets them when a group is away for longer than
-// offsets.retention.minutes, or when a topic is deleted, and they do not tell two topics of one name apart.
-//
-// A standing is a record of each changelog, under standingKey: with the first checkpoint over topics with new ids and, at least
-// once, after the last checkpoint of a task that is closed in order. It is a row of the database too.
-type standing struct {
-	// Inputs are the input topics of the task, by name.
-	Inputs map[string]inputStanding `json:"inputs"`
-	// Final is set if the offsets are known to be committed, together with everything that the changelog holds up to here.
-	Final bool `json:"final,omitempty"`
-	// Lacks is an offset of the changelog: the records before it are gone, and the state does not reflect them. Accepted is the
-	// greatest such offset that Config.Topics.OnLostInput has decided about, see cut.go.
-	Lacks    int64 `json:"lacks,omitempty"`
-	Accepted int64 `json:"accepted,omitempty"`
-}
-
-// inputStanding is one input topic of a standing.
-type inputStanding struct {
-	// ID is the id of the topic, empty if the cluster has none.
-	ID string `json:"id,omitempty"`
-	// Next is the offset of the next record that the state does not reflect.
-	Next int64 `json:"next"`
-}
-
-// standingKey is the key of the records that hold a standing. It is in no store but by an accident that we rule out.
-const standingKey = "\x00\xff__weir_standing_of_the_task__\xff\x00"
-
 // standing returns where the state of the task stands at some positions.
-func (t *task) standing(positions map[string]int64, final bool) standing {
-	s := standing{Inputs: map[string]inputStanding{}, Final: final}
+func (t *task) standing(positions map[string]int64, final bool) changelog.Standing {
+	s := changelog.Standing{Inputs: map[string]changelog.Input{}, Final: final}
 	for topic, next := range positions {
-		s.Inputs[topic] = inputStanding{ID: t.topicIDs[topic], Next: next}
+		s.Inputs[topic] = changelog.Input{ID: t.topicIDs[topic], Next: next}
 	}
 	return s
-}
-
-func (s standing) encode() ([]byte, error) { return sonic.ConfigStd.Marshal(s) }
-
-func decodeStanding(value []byte) (s standing, err error) {
-	if err := sonic.ConfigStd.Unmarshal(value, &s); err != nil {
-		return s, fmt.Errorf("standing of a store: %w", err)
-	}
-	return s, nil
-}
-
-// reach notes that the state reflects an input up to an offset. Of two topics of one name the later one counts, which comes later in
-// the changelog as well.
-func (s *standing) reach(topic string, now inputStanding) {
-	if s.Inputs == nil {
-		s.Inputs = map[string]inputStanding{}
-	}
-	if in, ok := s.Inputs[topic]; ok && !otherTopic(in.ID, now.ID) {
-		now.ID, now.Next = cmp.Or(now.ID, in.ID), max(now.Next, in.Next)
-	}
-	s.Inputs[topic] = now
-}
-
-// is reports whether a standing is of topics with these ids.
-func (s *standing) is(ids map[string]string) bool {
-	for topic, id := range ids {
-		if in, ok := s.Inputs[topic]; !ok || in.ID != id {
-			return false
-		}
-	}
-	return true
 }
 
 // takeStanding takes a record with a standing into account, unless it is of a checkpoint that does not count. final says that
 // its offsets are known to be committed, independent of the record.
 func (r *restore) takeStanding(record *broker.Record, final bool) error {
-	s, err := decodeStanding(record.Value)
+	s, err := changelog.DecodeStanding(record.Value)
 	if err != nil {
 		return err
 	}
 	if !s.Final {
 		for topic, in := range s.Inputs {
-			if next, ok := r.filter.committed[topic]; ok && in.Next > next && !otherTopic(in.ID, r.filter.ids[topic]) {
+			if next, ok := r.filter.Committed[topic]; ok && in.Next > next && !changelog.OtherTopic(in.ID, r.filter.IDs[topic]) {
 				return nil // of a checkpoint that does not count
 			}
 		}
 	}
 	for topic, in := range r.standing.Inputs {
-		if now, ok := s.Inputs[topic]; ok && !otherTopic(now.ID, in.ID) {
+		if now, ok := s.Inputs[topic]; ok && !changelog.OtherTopic(now.ID, in.ID) {
 			now.Next = max(now.Next, in.Next)
 			s.Inputs[topic] = now
 		}
@@ -106,18 +47,6 @@ func (r *restore) takeStanding(record *broker.Record, final bool) error {
 	s.Lacks, s.Accepted = r.standing.Lacks, max(s.Accepted, r.standing.Accepted)
 	r.standing = s
 	return nil
-}
-
-// standing reads the standing of a store; one without inputs if there is none.
-func (d *database) standing(name string) (standing, error) {
-	value, err := d.backend.Get(nil, metaKey(standingRow, name))
-	if errors.Is(err, state.ErrNotFound) {
-		return standing{}, nil
-	}
-	if err != nil {
-		return standing{}, err
-	}
-	return decodeStanding(value)
 }
 
 // prepareFilter decides which changelog records belong to work that counts. That follows from the committed offsets. Of topics
@@ -129,10 +58,10 @@ func (d *database) standing(name string) (standing, error) {
 //   - Otherwise all records count, and the last standing tells whether the offsets that they carry were committed.
 //
 // Changes by input of topics that do not exist any more count always.
-func (w *Worker) prepareFilter(t *task) (processedFilter, error) {
-	filter := processedFilter{committed: maps.Clone(t.positions), ids: t.topicIDs, open: true}
+func (w *Worker) prepareFilter(t *task) (changelog.Filter, error) {
+	filter := changelog.Filter{Committed: maps.Clone(t.positions), IDs: t.topicIDs, Open: true}
 	for topic := range t.inputs {
-		reflected, ok, err := t.database.offset(inputOffset, topic)
+		reflected, ok, err := t.database.Offset(database.InputOffset, topic)
 		if err != nil {
 			return filter, err
 		}
@@ -140,23 +69,23 @@ func (w *Worker) prepareFilter(t *task) (processedFilter, error) {
 		if err != nil {
 			return filter, err
 		}
-		if ok && !otherTopic(of, t.topicIDs[topic]) {
+		if ok && !changelog.OtherTopic(of, t.topicIDs[topic]) {
 			t.reflected[topic] = reflected
 		}
 	}
 	if len(t.uncommitted) == len(t.inputs) && !w.config.ExactlyOnce && len(t.reflected) > 0 {
-		filter.committed, filter.open = maps.Clone(t.reflected), false
+		filter.Committed, filter.Open = maps.Clone(t.reflected), false
 	}
 	return filter, nil
 }
 
 // reflectedTopic returns the id of the input topic that the database reflects, empty if it is not known.
 func (t *task) reflectedTopic(topic string) (id string, err error) {
-	if id, err = t.database.topicID(topic); err != nil {
+	if id, err = t.database.TopicID(topic); err != nil {
 		return "", err
 	}
 	for i := range t.stores {
-		standing, err := t.database.standing(t.stores[i].Name)
+		standing, err := t.database.Standing(t.stores[i].Name)
 		if err != nil {
 			return "", err
 		}
@@ -190,7 +119,7 @@ func (w *Worker) place(t *task) {
 }
 
 // standingNow returns the standing of a store, also while it is restored.
-func (s *taskStore) standingNow() standing {
+func (s *taskStore) standingNow() changelog.Standing {
 	if s.restore != nil {
 		return s.restore.standing
 	}
@@ -240,31 +169,31 @@ func (t *task) misplaced(tp broker.TopicPartition, position int64) error {
 // changes of the checkpoint.
 func (t *task) flushStanding(s *taskStore, batch state.Batch, now int64) error {
 	s.flushedStanding = s.standing
-	if t.state == starting || s.standing.is(t.topicIDs) && !s.standing.cut() { // where a task starts the offsets come first: see moved
+	if t.state == starting || s.standing.Is(t.topicIDs) && !s.standing.Cut() { // where a task starts the offsets come first: see moved
 		return nil
 	}
 	s.flushedStanding = t.standing(t.positions, false)
-	s.flushedStanding.acceptCut(s.standing)
+	s.flushedStanding.AcceptCut(s.standing)
 	if err := t.appendStanding(s, now); err != nil {
 		return err
 	}
 	s.flushed = true
-	value, err := s.flushedStanding.encode()
+	value, err := s.flushedStanding.Encode()
 	if err != nil {
 		return err
 	}
-	return batch.Set(metaKey(standingRow, s.Name), value)
+	return batch.Set(database.MetaKey(database.StandingRow, s.Name), value)
 }
 
 // appendStanding appends the flushed standing of a store to its changelog. It has no header with offsets: its own decide.
 func (t *task) appendStanding(s *taskStore, now int64) error {
-	value, err := s.flushedStanding.encode()
+	value, err := s.flushedStanding.Encode()
 	if err != nil {
 		return err
 	}
-	record := broker.Record{Key: []byte(standingKey), Value: value, Millis: now}
-	if t.epoch != (epoch{}) {
-		record.Headers = []header{{Key: ownerHeader, Value: t.epoch[:]}}
+	record := broker.Record{Key: []byte(changelog.StandingKey), Value: value, Millis: now}
+	if t.epoch != (changelog.Epoch{}) {
+		record.Headers = []weir.Header{{Key: changelog.OwnerHeader, Value: t.epoch[:]}}
 	}
 	s.appended++
 	return s.changelog.Append(t.id.Partition, &record)
@@ -292,20 +221,20 @@ func (w *Worker) writeStandings(ctx context.Context, tasks []*task) error {
 		for i := range t.stores {
 			s := &t.stores[i]
 			s.flushedStanding = t.standing(t.committed, true)
-			s.flushedStanding.acceptCut(s.standing)
+			s.flushedStanding.AcceptCut(s.standing)
 			if err := t.appendStanding(s, w.config.Clock.Now().UnixMilli()); err != nil {
 				return err
 			}
 		}
 	}
-	if err := w.send(); err != nil {
+	if err := w.send(ctx); err != nil {
 		return err
 	}
 	if err := w.producer.Flush(ctx); err != nil {
 		return err
 	}
 	for _, t := range tasks {
-		if err := t.database.write(func(b state.Batch) error { return w.passStandings(t, b) }); err != nil {
+		if err := t.database.Write(func(b state.Batch) error { return w.passStandings(t, b) }); err != nil {
 			return err
 		}
 	}

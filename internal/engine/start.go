@@ -9,6 +9,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine/database"
 	"github.com/weirstreams/weir/internal/engine/offsets"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/state"
@@ -166,14 +167,7 @@ func (w *Worker) goOnBehind(ctx context.Context, t *task, out *broker.OffsetOutO
 
 // empty deletes all rows of a store, in the batch and in the changelog.
 func (s *taskStore) empty(backend state.Backend, emit func(key, value []byte) error) error {
-	return backend.Scan(s.prefix, s.end(), func(key, _ []byte) (bool, error) {
+	return backend.Scan(s.prefix, database.EndOf(s.prefix), func(key, _ []byte) (bool, error) {
 		return true, emit(key[len(s.prefix):], nil)
 	})
-}
-
-// end returns the first key after those of the store.
-func (s *taskStore) end() []byte {
-	to := append([]byte(nil), s.prefix...)
-	to[len(to)-1]++ // the last byte of a number is below 0x80
-	return to
 }

@@ -11,7 +11,10 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine/changelog"
+	"github.com/weirstreams/weir/internal/engine/database"
 	"github.com/weirstreams/weir/internal/engine/guard"
+	"github.com/weirstreams/weir/internal/engine/outbox"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/operator"
@@ -45,13 +48,13 @@ type task struct {
 	// name is the stream id and the partition, and the folder of the database.
 	name string
 
-	database *database // nil if the part has no stores
+	database *database.DB // nil if the part has no stores
 	stores   []taskStore
 	// unlogged are the stores without a changelog. written is what the running checkpoint has changed in them, and kept the input
 	// that they reflect.
 	unlogged []taskStore
-	written  written
-	kept     keptState
+	written  database.Changes
+	kept     database.Kept
 	inputs   map[string]operator.Input // by topic
 	// positions are the next offsets to process, by topic.
 	positions map[string]int64
@@ -107,7 +110,7 @@ type task struct {
 	observe func(t *task, r *broker.Record) (enough bool, err error)
 
 	// assigned is the epoch in which the task was assigned, but for the term; epoch is that of the claim, and zero before.
-	assigned, epoch epoch
+	assigned, epoch changelog.Epoch
 	// unclaimed is set while the task waits to be claimed, claimed while our claim has the newest epoch seen so far.
 	unclaimed, claimed bool
 	// strangers is set when others have written to the changelogs.
@@ -136,16 +139,16 @@ type taskStore struct {
 	store     state.Store
 	opened    int // its position in the operators' list, which begins at the end of the topology
 	prefix    []byte
-	changelog *topicOutput
+	changelog *outbox.Topic
 	// seen is the greatest epoch in the changelog.
-	seen epoch
+	seen changelog.Epoch
 	// position is the next offset of the changelog if nobody else writes, and appended how many records were written from
 	// there on.
 	position, appended int64
 	// standing is the last one that the changelog holds.
-	standing standing
+	standing changelog.Standing
 	// flushedStanding is the one that it holds when the running checkpoint is complete.
-	flushedStanding standing
+	flushedStanding changelog.Standing
 	// restore is nil while the task runs.
 	restore *restore
 	// flushed is set if the running checkpoint wrote to the changelog.
@@ -193,20 +196,20 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 	t.env = operator.Env{
 		Context: ctx, Logger: w.config.Logger.With(slog.String("task", t.name)),
 		Origin: weir.Origin{Partition: id.Partition}, Now: w.config.Clock.Now,
-		Step: func() context.Context { return w.outbox.context }, OnLate: w.config.OnLate,
+		Step: w.runningContext, OnLate: w.config.OnLate,
 		Calls: w.config.Calls, Wake: w.wakeIfDozing, Landing: w.lands(),
 		Group: w.plan.Group, MayRead: w.config.MayRead,
 		Space: func(name string) (state.Space, error) {
-			prefix, err := t.database.prefix(name)
+			prefix, err := t.database.Prefix(name)
 			return state.Space{
-				Name: name, Backend: t.database.backend, Prefix: prefix, CacheBytes: w.config.CacheBytes, Now: w.config.Clock.Now,
+				Name: name, Backend: t.database.Backend, Prefix: prefix, CacheBytes: w.config.CacheBytes, Now: w.config.Clock.Now,
 				Limits: w.config.StoreLimits,
 			}, err
 		},
 		Output:    func(topic string) (operator.Output, error) { return w.output(t, topic) },
 		KeepsTime: w.keepsTime(part), LeastMillis: absent, Paced: w.paced(),
-		DynamicOutput: func(node int, topic string, template operator.TopicTemplate) (string, operator.Output, error) {
-			return w.dynamicOutput(t, node, topic, template)
+		DynamicOutput: func(ctx context.Context, node int, topic string, template operator.TopicTemplate) (string, operator.Output, error) {
+			return w.dynamicOutput(ctx, t, node, topic, template)
 		},
 	}
 	if w.observed() {
@@ -236,7 +239,7 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 		if i < 0 {
 			continue // behind a source whose topic has fewer partitions
 		}
-		prefix, err := t.database.prefix(s.Name)
+		prefix, err := t.database.Prefix(s.Name)
 		if err != nil {
 			return t, err
 		}
@@ -244,10 +247,10 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 			t.unlogged = append(t.unlogged, taskStore{Store: s, store: t.env.Stores[i], opened: i, prefix: prefix})
 			continue
 		}
-		if err := w.checkFormat(t.database, s); err != nil {
+		if err := t.database.CheckFormat(s, w.config.OnReformat); err != nil {
 			return t, err
 		}
-		changelog, err := w.outbox.topic(s.Changelog)
+		changelog, err := w.outbox.Topic(s.Changelog)
 		if err != nil {
 			return t, err
 		}
@@ -269,7 +272,7 @@ func (t *task) inputPartitions() []broker.TopicPartition {
 }
 
 // openState opens the database of a task. A damaged one is deleted: the changelogs hold its content.
-func (w *Worker) openState(id TaskID, name string) (*database, error) {
+func (w *Worker) openState(id TaskID, name string) (*database.DB, error) {
 	d, err := w.tryOpenState(name)
 	if errors.Is(err, weir.ErrCorruptState) {
 		if err := w.dropDamaged(id, name, err); err != nil {
@@ -280,12 +283,12 @@ func (w *Worker) openState(id TaskID, name string) (*database, error) {
 	return d, err
 }
 
-func (w *Worker) tryOpenState(name string) (*database, error) {
+func (w *Worker) tryOpenState(name string) (*database.DB, error) {
 	backend, err := w.config.OpenBackend(name)
 	if err != nil {
 		return nil, err
 	}
-	d, err := openDatabase(backend)
+	d, err := database.Open(backend)
 	if err != nil {
 		return nil, errors.Join(err, backend.Close())
 	}
@@ -302,7 +305,7 @@ func (t *task) close(sync bool) error {
 	if t.database == nil {
 		return err
 	}
-	backend := t.database.backend
+	backend := t.database.Backend
 	t.database = nil
 	if sync {
 		err = errors.Join(err, backend.Sync())

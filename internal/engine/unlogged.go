@@ -1,14 +1,13 @@
 package engine
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
-	"github.com/bytedance/sonic"
-
+	"github.com/weirstreams/weir/internal/engine/changelog"
+	"github.com/weirstreams/weir/internal/engine/database"
 	"github.com/weirstreams/weir/internal/state"
 )
 
@@ -18,102 +17,14 @@ import (
 // committed offsets say which of the two states is the right one: with the changes, or without them. If they fit to neither, somebody
 // else has processed input of the task, and the stores begin empty.
 
-// keptState says what the stores without a changelog of a task hold.
-type keptState struct {
-	// Inputs are the input topics of the task, by name.
-	Inputs map[string]inputStanding `json:"inputs"`
-	// Partitions are the numbers of partitions of the topics: with others, keys belong to other tasks.
-	Partitions map[string]int32 `json:"partitions"`
-	// Stores are the formats of the stores by name.
-	Stores map[string]StoreFormat `json:"stores"`
-}
-
-// Rows of the database.
-const (
-	keptRow  = 'u'
-	aheadRow = 'w'
-)
-
-// written are the changes of a checkpoint in stores without a changelog: for each the length of the row's key, the key, one more than
-// the length of the value, and the value; or 0 for a deletion. Lengths are uvarints.
-type written []byte
-
-func (c *written) reset() { *c = (*c)[:0] }
-
-func (c *written) add(key, value []byte) {
-	*c = append(binary.AppendUvarint(*c, uint64(len(key))), key...)
-	if value == nil {
-		*c = binary.AppendUvarint(*c, 0)
-		return
-	}
-	*c = append(binary.AppendUvarint(*c, uint64(len(value))+1), value...)
-}
-
-var errTornChanges = errors.New("changes that were written ahead of a commit end in the middle")
-
-// applyTo puts the changes into a batch.
-func (c written) applyTo(batch state.Batch) error {
-	for len(c) > 0 {
-		n, length := binary.Uvarint(c)
-		if length <= 0 || n == 0 || n > uint64(len(c)-length) {
-			return errTornChanges
-		}
-		key := c[length:][:n]
-		c = c[length:][n:]
-		n, length = binary.Uvarint(c)
-		if length <= 0 || n > uint64(len(c)-length)+1 {
-			return errTornChanges
-		}
-		c = c[length:]
-		if n == 0 {
-			if err := batch.Delete(key); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := batch.Set(key, c[:n-1]); err != nil {
-			return err
-		}
-		c = c[n-1:]
-	}
-	return nil
-}
-
-// setKept writes a row with what stores hold, and changes behind it.
-func setKept(batch state.Batch, kind byte, kept keptState, changes written) error {
-	text, err := sonic.ConfigStd.Marshal(kept)
-	if err != nil {
-		return err
-	}
-	value := append(binary.AppendUvarint(nil, uint64(len(text))), text...)
-	return batch.Set(metaKey(kind, ""), append(value, changes...))
-}
-
-// kept reads a row that setKept wrote; without inputs if there is none.
-func (d *database) kept(kind byte) (kept keptState, changes written, err error) {
-	value, err := d.backend.Get(nil, metaKey(kind, ""))
-	if errors.Is(err, state.ErrNotFound) {
-		return kept, nil, nil
-	}
-	if err != nil {
-		return kept, nil, err
-	}
-	n, length := binary.Uvarint(value)
-	if length <= 0 || n > uint64(len(value)-length) {
-		return kept, nil, errTornChanges
-	}
-	err = sonic.ConfigStd.Unmarshal(value[length:][:n], &kept)
-	return kept, value[length:][n:], err
-}
-
 // keptNow returns what the stores without a changelog hold at the positions of a task.
-func (w *Worker) keptNow(t *task) keptState {
-	kept := keptState{Inputs: t.standing(t.positions, false).Inputs, Partitions: map[string]int32{}, Stores: map[string]StoreFormat{}}
+func (w *Worker) keptNow(t *task) database.Kept {
+	kept := database.Kept{Inputs: t.standing(t.positions, false).Inputs, Partitions: map[string]int32{}, Stores: map[string]database.Format{}}
 	for topic := range t.inputs {
-		kept.Partitions[topic] = w.outbox.known.Partitions[topic]
+		kept.Partitions[topic] = w.topics.Partitions[topic]
 	}
 	for _, s := range t.unlogged {
-		kept.Stores[s.Name] = formatOf(s.Store)
+		kept.Stores[s.Name] = database.FormatOf(s.Store)
 	}
 	return kept
 }
@@ -128,14 +39,14 @@ func (t *task) flushUnlogged(batch state.Batch, which func(taskStore) bool) erro
 		}
 		emit := func(k, v []byte) error {
 			key = append(append(key[:0], s.prefix...), k...)
-			t.written.add(key, v)
+			t.written.Add(key, v)
 			if v == nil {
 				return batch.Delete(key)
 			}
 			return batch.Set(key, v)
 		}
 		if t.emptying {
-			if err := s.empty(t.database.backend, emit); err != nil {
+			if err := s.empty(t.database.Backend, emit); err != nil {
 				return err
 			}
 		}
@@ -152,8 +63,8 @@ func (w *Worker) writeAhead(tasks []*task) error {
 		if len(t.unlogged) == 0 {
 			continue
 		}
-		batch := t.database.backend.NewBatch()
-		err := setKept(batch, aheadRow, w.keptNow(t), t.written)
+		batch := t.database.Backend.NewBatch()
+		err := database.SetKept(batch, database.AheadRow, w.keptNow(t), t.written)
 		if err == nil {
 			err = batch.Commit(true)
 		}
@@ -167,7 +78,7 @@ func (w *Worker) writeAhead(tasks []*task) error {
 // loadKept reads what the stores without a changelog hold. Stores that had a changelog in another version of the program, or have
 // one now, begin with no rows.
 func (t *task) loadKept() (err error) {
-	t.kept, _, err = t.database.kept(keptRow)
+	t.kept, _, err = t.database.Kept(database.KeptRow)
 	if err != nil {
 		return err
 	}
@@ -185,17 +96,17 @@ func (t *task) loadKept() (err error) {
 	if len(moved) == 0 {
 		return nil
 	}
-	return t.database.write(func(b state.Batch) error {
+	return t.database.Write(func(b state.Batch) error {
 		for _, s := range moved {
 			delete(t.kept.Stores, s.Name)
-			if err := t.database.forget(b, &s); err != nil {
+			if err := t.database.Forget(b, s.Name, s.prefix); err != nil {
 				return err
 			}
 		}
 		if len(t.kept.Inputs) == 0 {
 			return nil
 		}
-		return setKept(b, keptRow, t.kept, nil)
+		return database.SetKept(b, database.KeptRow, t.kept, nil)
 	})
 }
 
@@ -205,7 +116,7 @@ func (w *Worker) settleKept(t *task) error {
 	if len(t.unlogged) == 0 {
 		return nil
 	}
-	ahead, changes, err := t.database.kept(aheadRow)
+	ahead, changes, err := t.database.Kept(database.AheadRow)
 	if err != nil {
 		return err
 	}
@@ -220,11 +131,11 @@ func (w *Worker) settleKept(t *task) error {
 		// Exactly once, a checkpoint that no record has caused has the offsets of the one before, and it is not known whether it
 		// was committed; otherwise it was acknowledged.
 		t.kept = ahead
-		return t.database.write(func(b state.Batch) error {
-			if err := changes.applyTo(b); err != nil {
+		return t.database.Write(func(b state.Batch) error {
+			if err := changes.ApplyTo(b); err != nil {
 				return err
 			}
-			return setKept(b, keptRow, t.kept, nil)
+			return database.SetKept(b, database.KeptRow, t.kept, nil)
 		})
 	case w.fits(t, t.kept, now):
 		return nil
@@ -239,20 +150,20 @@ func (w *Worker) settleKept(t *task) error {
 		t.env.Logger.Warn("stores without a changelog begin empty: "+reason,
 			"stores", slices.Sorted(maps.Keys(now.Stores)), "reflected", t.kept.Inputs, "committed", t.positions)
 	}
-	t.kept = keptState{}
-	return t.database.write(func(b state.Batch) error {
+	t.kept = database.Kept{}
+	return t.database.Write(func(b state.Batch) error {
 		for _, s := range t.unlogged {
-			if err := t.database.forget(b, &s); err != nil {
+			if err := t.database.Forget(b, s.Name, s.prefix); err != nil {
 				return err
 			}
 		}
-		return errors.Join(b.Delete(metaKey(keptRow, "")), b.Delete(metaKey(aheadRow, "")))
+		return errors.Join(b.Delete(database.MetaKey(database.KeptRow, "")), b.Delete(database.MetaKey(database.AheadRow, "")))
 	})
 }
 
 // fits reports whether stores hold what reflects the input up to the positions of a task. Input of a topic that was made anew fits: where
 // that goes on is decided later.
-func (w *Worker) fits(t *task, kept, now keptState) bool {
+func (w *Worker) fits(t *task, kept, now database.Kept) bool {
 	if len(kept.Inputs) == 0 || !maps.Equal(kept.Partitions, now.Partitions) {
 		return false
 	}
@@ -265,7 +176,7 @@ func (w *Worker) fits(t *task, kept, now keptState) bool {
 		position, known := t.positions[topic]
 		in, ok := kept.Inputs[topic]
 		switch {
-		case !known && ok && otherTopic(in.ID, t.topicIDs[topic]):
+		case !known && ok && changelog.OtherTopic(in.ID, t.topicIDs[topic]):
 		case known != ok || known && position != in.Next:
 			return false
 		}

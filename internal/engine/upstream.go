@@ -1,6 +1,10 @@
 package engine
 
-import "time"
+import (
+	"time"
+
+	"github.com/weirstreams/weir/internal/engine/changelog"
+)
 
 // upstream is the state of the tasks that write one of the task's inputs, an internal topic. Nothing of it is stored: the
 // tasks speak again within a timeout.
@@ -15,7 +19,7 @@ func newUpstream(tasks int32) *upstream { return &upstream{tasks: make([]upstrea
 
 // upstreamTask is the last watermark of a task upstream.
 type upstreamTask struct {
-	owner  epoch
+	owner  changelog.Epoch
 	heard  time.Time // zero if it has said nothing
 	millis int64
 	pace   int64
@@ -51,7 +55,7 @@ func (u *upstream) hear(m *watermark, now time.Time, timeout time.Duration) {
 		u.tasks = append(u.tasks, upstreamTask{})
 	}
 	t := &u.tasks[m.partition]
-	if m.owner.before(t.owner) && now.Sub(t.heard) <= silentOwner*timeout {
+	if m.owner.Before(t.owner) && now.Sub(t.heard) <= silentOwner*timeout {
 		return
 	}
 	*t = upstreamTask{owner: m.owner, heard: now, millis: m.millis, pace: m.pace}

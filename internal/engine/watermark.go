@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine/changelog"
 	"github.com/weirstreams/weir/operator"
 )
 
@@ -24,7 +26,7 @@ import (
 //	pace        varint   milliseconds, see pace.go, or operator.NoWatermark: it is not known
 type watermark struct {
 	partition, tasks int32
-	owner            epoch
+	owner            changelog.Epoch
 	millis, pace     int64
 }
 
@@ -51,7 +53,7 @@ func (m *watermark) record(now int64) *broker.Record {
 	value = append(value, m.owner[:]...)
 	value = binary.AppendVarint(value, m.millis)
 	value = binary.AppendVarint(value, m.pace)
-	return &broker.Record{Key: []byte(watermarkKey), Value: value, Headers: []header{{Key: watermarkHeader, Value: []byte{}}}, Millis: now}
+	return &broker.Record{Key: []byte(watermarkKey), Value: value, Headers: []weir.Header{{Key: watermarkHeader, Value: []byte{}}}, Millis: now}
 }
 
 var errWatermark = errors.New("watermark record is damaged, or of another version of the library")

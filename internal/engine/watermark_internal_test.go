@@ -6,13 +6,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine/changelog"
 )
 
 func TestWatermarkRecordsAreReadAsTheyWereWritten(t *testing.T) {
 	for _, want := range []watermark{
 		{},
-		{partition: 3, tasks: 7, owner: newEpoch(1, 2, time.UnixMilli(3)), millis: 1_700_000_000_000},
+		{partition: 3, tasks: 7, owner: changelog.NewEpoch(1, 2, time.UnixMilli(3)), millis: 1_700_000_000_000},
 		{partition: 300, tasks: 301, millis: noWatermark},
 		{tasks: 1, millis: -5},
 	} {
@@ -33,8 +35,8 @@ func TestWatermarkRecordsAreReadAsTheyWereWritten(t *testing.T) {
 	for _, r := range []broker.Record{
 		{},
 		{Key: []byte(watermarkKey)},
-		{Headers: []header{{Key: watermarkHeader}}},
-		{Key: []byte(watermarkKey), Headers: []header{{Key: watermarkHeader}, {Key: "more"}}},
+		{Headers: []weir.Header{{Key: watermarkHeader}}},
+		{Key: []byte(watermarkKey), Headers: []weir.Header{{Key: watermarkHeader}, {Key: "more"}}},
 	} {
 		if IsWatermark(&r) {
 			t.Errorf("%+v is taken for a watermark", r)
@@ -43,7 +45,7 @@ func TestWatermarkRecordsAreReadAsTheyWereWritten(t *testing.T) {
 }
 
 func FuzzReadWatermark(f *testing.F) {
-	m := watermark{partition: 3, tasks: 7, owner: newEpoch(1, 2, time.UnixMilli(3)), millis: 5}
+	m := watermark{partition: 3, tasks: 7, owner: changelog.NewEpoch(1, 2, time.UnixMilli(3)), millis: 5}
 	f.Add(m.record(0).Value)
 	f.Add([]byte{watermarkVersion, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, value []byte) {
@@ -58,10 +60,10 @@ func FuzzReadWatermark(f *testing.F) {
 func TestUpstreamTasksSpeakForThemselves(t *testing.T) {
 	const timeout = time.Minute
 	now := time.UnixMilli(1_000_000)
-	first, second := newEpoch(0, 1, now), newEpoch(0, 2, now)
+	first, second := changelog.NewEpoch(0, 1, now), changelog.NewEpoch(0, 2, now)
 	u := newUpstream(2)
 	offset := int64(0)
-	say := func(partition int32, owner epoch, millis, want int64) {
+	say := func(partition int32, owner changelog.Epoch, millis, want int64) {
 		t.Helper()
 		u.pending = append(u.pending, pendingWatermark{offset, watermark{partition: partition, tasks: 2, owner: owner, millis: millis}})
 		before := u.watermark()

@@ -12,6 +12,8 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine/changelog"
+	"github.com/weirstreams/weir/internal/engine/outbox"
 	"github.com/weirstreams/weir/internal/engine/provision"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/state"
@@ -28,11 +30,12 @@ type Worker struct {
 	fetcher  broker.Fetcher
 	producer broker.Producer
 	group    broker.Group
-	outbox   *outbox
-	// inputs are the topics that the application reads. unknown are topics that functions have named and the cluster does not
-	// know, with the time to ask for them again.
-	inputs  []string
-	unknown map[string]time.Time
+	outbox   *outbox.Outbox
+	dynamic  *outbox.Dynamic
+	// topics are those of the plan.
+	topics *provision.Topics
+	// running is the context of the call that is under way, for code that operators call without one: see runningContext.
+	running context.Context
 
 	newProducer func() (broker.Producer, error)
 
@@ -115,14 +118,20 @@ func NewWorker(config Config, plan *graph.Plan, c Connections, topics *provision
 	config.MinLoadBytes = cmp.Or(config.MinLoadBytes, defaultMinLoadBytes)
 	config.PurgeInterval = cmp.Or(config.PurgeInterval, purgeInterval)
 	config.LoadRecords = cmp.Or(config.LoadRecords, defaultLoadRecords)
-	return &Worker{
+	w := &Worker{
 		config: config, plan: plan, cluster: c.Cluster, fetcher: c.Fetcher, producer: c.Producer, group: c.Group,
-		newProducer: c.NewProducer, outbox: newOutbox(c.Producer, topics, config.Compressed),
-		inputs: plan.InputTopics(), unknown: map[string]time.Time{}, replaced: map[broker.TopicPartition]error{},
-		tasks: map[TaskID]*task{}, rebuilt: map[TaskID]int64{}, forsaken: map[TaskID]bool{}, route: map[broker.TopicPartition]*task{}, pace: firstPace,
+		newProducer: c.NewProducer, topics: topics,
+		replaced: map[broker.TopicPartition]error{},
+		tasks:    map[TaskID]*task{}, rebuilt: map[TaskID]int64{}, forsaken: map[TaskID]bool{}, route: map[broker.TopicPartition]*task{}, pace: firstPace,
 		repartitions: repartitions(plan),
 		checkpointed: now, lastSend: now, looked: now, comparedIDs: now, lastPurge: now, status: statusBoard{producer: c.Producer},
 	}
+	w.outbox = outbox.New(c.Producer, topics, config.Compressed, w.runningContext)
+	w.dynamic = &outbox.Dynamic{
+		Outbox: w.outbox, Cluster: c.Cluster, Prefix: plan.Prefix, Inputs: plan.InputTopics(), Create: config.CreateTopics,
+		Partitions: config.Partitions, Replication: config.Replication, Clock: config.Clock, Logger: config.Logger,
+	}
+	return w
 }
 
 // AddTask opens a task that owns a partition of the given topics, and begins to restore its state. Its functions are
@@ -135,11 +144,11 @@ func (w *Worker) AddTask(ctx context.Context, id TaskID, topics []string) error 
 	for _, topic := range topics {
 		delete(w.replaced, broker.TopicPartition{Topic: topic, Partition: id.Partition}) // another member may have gone on with it
 	}
-	return w.openWhole(ctx, id, topics, newEpoch(0, w.group.Member().Generation, w.config.Clock.Now()))
+	return w.openWhole(ctx, id, topics, changelog.NewEpoch(0, w.group.Member().Generation, w.config.Clock.Now()))
 }
 
 // openRestoring opens a task that was assigned in an epoch (its term does not matter), and begins its restore.
-func (w *Worker) openRestoring(ctx context.Context, id TaskID, topics []string, assigned epoch) error {
+func (w *Worker) openRestoring(ctx context.Context, id TaskID, topics []string, assigned changelog.Epoch) error {
 	t, err := w.openTask(ctx, id, topics)
 	if err != nil {
 		return err
@@ -272,7 +281,7 @@ func (w *Worker) Step(ctx context.Context, wait time.Duration) (worked bool, err
 }
 
 func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err error) {
-	w.outbox.context = ctx
+	w.running = ctx
 	if w.halted() {
 		return w.stepHalted(ctx, wait)
 	}
@@ -288,7 +297,7 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	}
 	w.dozing.Store(true) // before the look at sources and calls, so that none is missed
 	ready := w.ready() || w.arrived()
-	if wait = w.waitFor(wait); ready || w.outbox.pending > 0 {
+	if wait = w.waitFor(wait); ready || w.outbox.Pending() > 0 {
 		wait = 0 // output waits for more only while there is more
 	}
 	w.dozing.Store(wait > 0)
@@ -314,9 +323,9 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 		return worked, w.tryAgain(ctx)
 	case w.held.batch != nil:
 		worked = true
-		err = w.processHeld()
+		err = w.processHeld(ctx)
 	case !worked && !ready:
-		err = w.send()
+		err = w.send(ctx)
 	}
 	if err == nil {
 		var merged bool
@@ -326,7 +335,7 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	alone := w.narrowing.searching() && w.uncommitted > 0 // then the checkpoint is that of one record
 	if err == nil && !alone && !w.resting() {
 		var fed bool
-		fed, err = w.takeFeeds()
+		fed, err = w.takeFeeds(ctx)
 		worked = worked || fed
 	}
 	if err == nil && !alone {
@@ -335,8 +344,8 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	if err == nil && !alone && !w.resting() {
 		err = w.ringClocks()
 	}
-	if err == nil && !worked && w.outbox.pending > 0 { // by what no record has caused
-		worked, err = true, w.send()
+	if err == nil && !worked && w.outbox.Pending() > 0 { // by what no record has caused
+		worked, err = true, w.send(ctx)
 	}
 	if err == nil && w.due() && !w.waitsForCalls() {
 		err = w.Checkpoint(ctx)
@@ -370,10 +379,14 @@ func (w *Worker) waitFor(wait time.Duration) time.Duration {
 
 func (w *Worker) onError(err *weir.ProcessingError) Action { return w.config.decide(err) }
 
+// runningContext returns the context of the call that is under way. Operators and outputs ask for it: a call of theirs comes in the
+// middle of one of the worker's, and has no context of its own.
+func (w *Worker) runningContext() context.Context { return w.running }
+
 // send hands written records to the producer.
-func (w *Worker) send() error {
+func (w *Worker) send(ctx context.Context) error {
 	w.lastSend = w.config.Clock.Now()
-	return w.outbox.sendAll()
+	return w.outbox.SendAll(ctx)
 }
 
 // due reports whether it is time for a checkpoint.
@@ -483,7 +496,7 @@ func (w *Worker) abandon(sync bool) error {
 	for _, t := range w.sortedTasks() {
 		failed = append(failed, w.closeTask(t, sync))
 	}
-	w.outbox.drop()
+	w.outbox.Drop()
 	w.haste.close()
 	failed = append(failed, w.fetcher.Close(), w.producer.Close())
 	w.publish()

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"slices"
 	"time"
@@ -117,7 +118,7 @@ func (w *world) sweepRest(t task, name string, rows map[string]string) map[strin
 			return space, nil
 		},
 		Output: func(topic string) (operator.Output, error) { return nowhere(w.partitions[topic]), nil },
-		DynamicOutput: func(_ int, topic string, _ operator.TopicTemplate) (string, operator.Output, error) {
+		DynamicOutput: func(_ context.Context, _ int, topic string, _ operator.TopicTemplate) (string, operator.Output, error) {
 			return topic, nowhere(w.partitions[topic]), nil
 		},
 	}

@@ -61,7 +61,7 @@ func (w *world) fold(t task, want *expectation, globals map[*graph.Node]operator
 		Output: func(topic string) (operator.Output, error) {
 			return &modelOutput{topic: topic, partitions: w.partitions[topic], source: &source, unordered: &ringing, env: env, want: want}, nil
 		},
-		DynamicOutput: func(_ int, topic string, _ operator.TopicTemplate) (string, operator.Output, error) {
+		DynamicOutput: func(_ context.Context, _ int, topic string, _ operator.TopicTemplate) (string, operator.Output, error) {
 			if w.partitions[topic] == 0 {
 				return topic, nil, fmt.Errorf("topic %q was not created", topic)
 			}

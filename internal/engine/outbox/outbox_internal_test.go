@@ -1,10 +1,10 @@
-package engine
+package outbox
 
 import "testing"
 
 // The first bytes that a buffer copies may be empty ones, when it has no memory yet.
 func TestCopiesOfEmptyBytesAreNotNil(t *testing.T) {
-	var b outputBuffer
+	var b buffer
 	for range 2 {
 		if got := b.copy([]byte{}); got == nil || len(got) != 0 {
 			t.Errorf("got %#v of empty bytes", got)

@@ -1,4 +1,6 @@
-package engine
+// Package changelog defines the records of changelogs beside the rows of stores: epochs of owners, headers with the input that a
+// record comes of, and standings.
+package changelog
 
 import (
 	"fmt"
@@ -11,16 +13,14 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 )
 
-type header = weir.Header
-
 // processedHeader is the header of a changelog record that says which input it comes of: a JSON object of the input
 // topics and the offset of the last record of each that had been processed. The partition is that of the changelog. A topic is
 // written as name@id if the cluster tells its id: offsets of a topic that was deleted do not compare with those of the topic that has
 // its name now.
 const processedHeader = "__processed_tp_offsets__"
 
-// encodeProcessed returns the headers of the changelog records of one checkpoint. ids are those of the topics.
-func encodeProcessed(positions map[string]int64, ids map[string]string) []header {
+// EncodeProcessed returns the headers of the changelog records of one checkpoint. ids are those of the topics.
+func EncodeProcessed(positions map[string]int64, ids map[string]string) []weir.Header {
 	topics := make([]string, 0, len(positions))
 	for topic, next := range positions {
 		if next > 0 {
@@ -43,30 +43,30 @@ func encodeProcessed(positions map[string]int64, ids map[string]string) []header
 		fmt.Fprintf(&b, `":%d`, positions[topic]-1)
 	}
 	b.WriteByte('}')
-	return []header{{Key: processedHeader, Value: []byte(b.String())}}
+	return []weir.Header{{Key: processedHeader, Value: []byte(b.String())}}
 }
 
-// processedFilter decides which changelog records belong to work that was committed.
-type processedFilter struct {
-	committed map[string]int64 // next offset by input topic; absent if nothing was committed
-	// ids are those of the topics, empty where the cluster does not tell.
-	ids map[string]string
-	// open lets records of input count that is absent from committed.
-	open bool
+// Filter decides which changelog records belong to work that was committed.
+type Filter struct {
+	Committed map[string]int64 // next offset by input topic; absent if nothing was committed
+	// IDs are those of the topics, empty where the cluster does not tell.
+	IDs map[string]string
+	// Open lets records of input count that is absent from committed.
+	Open bool
 	// last is the last checked header, with its result: all records of a checkpoint have the same.
 	last      string
 	apply     bool
-	processed map[string]inputStanding
-	fresh     bool // set when last changes; whoever has seen it takes it back
+	Processed map[string]Input
+	Fresh     bool // set when last changes; whoever has seen it takes it back
 }
 
-// accepts reports whether a changelog record reflects committed input only. Records of a checkpoint without
+// Accepts reports whether a changelog record reflects committed input only. Records of a checkpoint without
 // committed offsets are not applied: their input is processed again.
 //
 // Input of a topic that does not exist any more counts always. Nobody can process it again, and the committed offset may be one of the
 // topic that has the name now.
-func (f *processedFilter) accepts(r *broker.Record) (bool, error) {
-	i := slices.IndexFunc(r.Headers, func(h header) bool { return h.Key == processedHeader })
+func (f *Filter) Accepts(r *broker.Record) (bool, error) {
+	i := slices.IndexFunc(r.Headers, func(h weir.Header) bool { return h.Key == processedHeader })
 	if i < 0 {
 		return true, nil
 	}
@@ -78,21 +78,21 @@ func (f *processedFilter) accepts(r *broker.Record) (bool, error) {
 	if err := sonic.ConfigDefault.Unmarshal(value, &offsets); err != nil {
 		return false, fmt.Errorf("header %s: %w", processedHeader, err)
 	}
-	f.processed = make(map[string]inputStanding, len(offsets))
+	f.Processed = make(map[string]Input, len(offsets))
 	apply := true
 	for input, offset := range offsets {
 		topic, id, _ := strings.Cut(input, "@")
-		f.processed[topic] = inputStanding{ID: id, Next: offset + 1}
-		if otherTopic(id, f.ids[topic]) {
+		f.Processed[topic] = Input{ID: id, Next: offset + 1}
+		if OtherTopic(id, f.IDs[topic]) {
 			continue
 		}
-		if committed, ok := f.committed[topic]; ok && offset >= committed || !ok && !f.open {
+		if committed, ok := f.Committed[topic]; ok && offset >= committed || !ok && !f.Open {
 			apply = false
 		}
 	}
-	f.last, f.apply, f.fresh = string(value), apply, true
+	f.last, f.apply, f.Fresh = string(value), apply, true
 	return apply, nil
 }
 
-// otherTopic reports whether ids are known to be those of two topics, which had the same name one after the other.
-func otherTopic(a, b string) bool { return a != "" && b != "" && a != b }
+// OtherTopic reports whether ids are known to be those of two topics, which had the same name one after the other.
+func OtherTopic(a, b string) bool { return a != "" && b != "" && a != b }

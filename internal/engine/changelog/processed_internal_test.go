@@ -1,8 +1,9 @@
-package engine
+package changelog
 
 import (
 	"testing"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 )
 
@@ -35,13 +36,13 @@ func TestOnlyRecordsOfCommittedInputAreApplied(t *testing.T) {
 		{"two topics with an unknown id now", map[string]int64{"b": 3}, `{"b@x":3}`, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f := processedFilter{committed: c.committed, ids: map[string]string{"t": "now"}}
-			r := &broker.Record{Headers: []header{{Key: "other", Value: []byte("x")}}}
+			f := Filter{Committed: c.committed, IDs: map[string]string{"t": "now"}}
+			r := &broker.Record{Headers: []weir.Header{{Key: "other", Value: []byte("x")}}}
 			if c.header != none {
-				r.Headers = append(r.Headers, header{Key: processedHeader, Value: []byte(c.header)})
+				r.Headers = append(r.Headers, weir.Header{Key: processedHeader, Value: []byte(c.header)})
 			}
 			for range 2 { // the second answer is remembered
-				if got, err := f.accepts(r); err != nil || got != c.want {
+				if got, err := f.Accepts(r); err != nil || got != c.want {
 					t.Errorf("accepts = %v, %v; want %v", got, err, c.want)
 				}
 			}
@@ -50,16 +51,16 @@ func TestOnlyRecordsOfCommittedInputAreApplied(t *testing.T) {
 }
 
 func TestAHeaderThatDoesNotParseIsAnError(t *testing.T) {
-	f := processedFilter{}
-	r := &broker.Record{Headers: []header{{Key: processedHeader, Value: []byte(`{"t":`)}}}
-	if _, err := f.accepts(r); err == nil {
+	f := Filter{}
+	r := &broker.Record{Headers: []weir.Header{{Key: processedHeader, Value: []byte(`{"t":`)}}}
+	if _, err := f.Accepts(r); err == nil {
 		t.Error("accepted")
 	}
 }
 
 // K-30, EX-51.
 func TestTheHeaderHoldsTheLastProcessedOffsets(t *testing.T) {
-	got := encodeProcessed(map[string]int64{"orders": 42, "a": 1, "nothing-yet": 0}, map[string]string{"orders": "id", "nothing-yet": "other"})
+	got := EncodeProcessed(map[string]int64{"orders": 42, "a": 1, "nothing-yet": 0}, map[string]string{"orders": "id", "nothing-yet": "other"})
 	if len(got) != 1 || got[0].Key != "__processed_tp_offsets__" || string(got[0].Value) != `{"a":0,"orders@id":41}` {
 		t.Errorf("headers %s", got)
 	}

@@ -1,4 +1,4 @@
-package engine
+package database
 
 import (
 	"encoding/json"
@@ -10,22 +10,24 @@ import (
 	"github.com/weirstreams/weir/internal/state"
 )
 
-// StoreFormat names the operator, types and codecs by which the rows of a store in a database were written.
-type StoreFormat struct {
+// Format names the operator, types and codecs by which the rows of a store in a database were written.
+type Format struct {
 	Operator string `json:"operator"`
 	Key      string `json:"key,omitempty"`
 	State    string `json:"state,omitempty"`
 	Meaning  string `json:"meaning,omitempty"`
 }
 
-func formatOf(s graph.Store) StoreFormat {
+// FormatOf returns the format of a store as the topology declares it.
+func FormatOf(s graph.Store) Format {
 	f := s.Node.Formats[s.Name]
-	return StoreFormat{Operator: string(s.Node.Kind), Key: f.Key, State: f.State, Meaning: f.Meaning}
+	return Format{Operator: string(s.Node.Kind), Key: f.Key, State: f.State, Meaning: f.Meaning}
 }
 
-// checkFormat compares the format of a store with the one that its rows in the database were written in.
-func (w *Worker) checkFormat(d *database, s graph.Store) error {
-	now := formatOf(s)
+// CheckFormat compares the format of a store with the one that its rows in the database were written in. Another one is
+// refused, or accepted by onReformat if that is not nil and returns no error.
+func (d *DB) CheckFormat(s graph.Store, onReformat func(s graph.Store, before, now Format) error) error {
+	now := FormatOf(s)
 	before, known, err := d.format(s.Name)
 	if err != nil {
 		return err
@@ -34,10 +36,10 @@ func (w *Worker) checkFormat(d *database, s graph.Store) error {
 		return nil
 	}
 	if known {
-		if w.config.OnReformat == nil {
+		if onReformat == nil {
 			return fmt.Errorf("store %q: %w: its rows on disk were written as %+v, and the topology declares %+v", s.Name, weir.ErrDefinitionChanged, before, now)
 		}
-		if err := w.config.OnReformat(s, before, now); err != nil {
+		if err := onReformat(s, before, now); err != nil {
 			return err
 		}
 	}
@@ -45,8 +47,8 @@ func (w *Worker) checkFormat(d *database, s graph.Store) error {
 }
 
 // format reads the format of a store. It is not known of one that is new.
-func (d *database) format(name string) (f StoreFormat, known bool, err error) {
-	text, err := d.backend.Get(nil, metaKey('f', name))
+func (d *DB) format(name string) (f Format, known bool, err error) {
+	text, err := d.Backend.Get(nil, MetaKey('f', name))
 	if errors.Is(err, state.ErrNotFound) {
 		return f, false, nil
 	}
@@ -59,10 +61,10 @@ func (d *database) format(name string) (f StoreFormat, known bool, err error) {
 	return f, true, nil
 }
 
-func (d *database) setFormat(name string, f StoreFormat) error {
+func (d *DB) setFormat(name string, f Format) error {
 	text, err := json.Marshal(f)
 	if err != nil {
 		return err
 	}
-	return d.write(func(b state.Batch) error { return b.Set(metaKey('f', name), text) })
+	return d.Write(func(b state.Batch) error { return b.Set(MetaKey('f', name), text) })
 }

@@ -1,4 +1,5 @@
-package engine
+// Package outbox collects the output of the tasks of a worker, and hands it to a producer in batches.
+package outbox
 
 import (
 	"context"
@@ -13,20 +14,20 @@ import (
 	"github.com/weirstreams/weir/operator"
 )
 
-// outbox collects the output records of a worker's tasks, by partition, and hands them to the producer in batches.
-type outbox struct {
+// Outbox collects the output records of a worker's tasks, by partition, and hands them to the producer in batches.
+type Outbox struct {
 	producer broker.Producer
-	// context is that of the running step: Append may have to wait for the producer.
-	context context.Context
-	known   *provision.Topics // of every topic that is written
+	// step returns the context of the running step: Append may have to wait for the producer.
+	step  func() context.Context
+	known *provision.Topics // of every topic that is written
 	// compressed says that the producer compresses: the cluster alone knows the size of a record then.
 	compressed bool
-	topics     map[string]*topicOutput
+	topics     map[string]*Topic
 	// found are the topics that are not part of the plan: functions have named them for records.
 	found   map[string]broker.TopicInfo
-	buffers []*outputBuffer // all, in the order of first use
-	pending int             // records in all buffers
-	sent    int64           // records handed to the producer, ever
+	buffers []*buffer // all, in the order of first use
+	pending int       // records in all buffers
+	sent    int64     // records handed to the producer, ever
 }
 
 const (
@@ -38,29 +39,30 @@ const (
 	arenaBytes = 64 << 10
 )
 
-// topicOutput is an operator.Output.
-type topicOutput struct {
-	outbox  *outbox
+// Topic is an operator.Output.
+type Topic struct {
+	outbox  *Outbox
 	topic   string
 	limits  provision.Limits
-	node    *graph.Node     // the first whose function named the topic, nil if none did
-	largest int             // bytes of a batch of one record
-	buffers []*outputBuffer // by partition, nil until used
+	node    *graph.Node // the first whose function named the topic, nil if none did
+	largest int         // bytes of a batch of one record
+	buffers []*buffer   // by partition, nil until used
 }
 
-type outputBuffer struct {
+type buffer struct {
 	tp      broker.TopicPartition
 	records []broker.Record
 	arena   []byte // what is left of the block in use
 	bytes   int
 }
 
-func newOutbox(producer broker.Producer, topics *provision.Topics, compressed bool) *outbox {
-	return &outbox{producer: producer, known: topics, compressed: compressed, topics: map[string]*topicOutput{}, found: map[string]broker.TopicInfo{}}
+// New returns an empty outbox. topics are those of the plan, and step returns the context of the running step.
+func New(producer broker.Producer, topics *provision.Topics, compressed bool, step func() context.Context) *Outbox {
+	return &Outbox{producer: producer, known: topics, compressed: compressed, step: step, topics: map[string]*Topic{}, found: map[string]broker.TopicInfo{}}
 }
 
-// topic returns the output of a topic.
-func (o *outbox) topic(name string) (*topicOutput, error) {
+// Topic returns the output of a topic.
+func (o *Outbox) Topic(name string) (*Topic, error) {
 	if t := o.topics[name]; t != nil {
 		return t, nil
 	}
@@ -73,7 +75,7 @@ func (o *outbox) topic(name string) (*topicOutput, error) {
 		}
 		n, limits = info.Partitions, provision.LimitsOf(info)
 	}
-	t := &topicOutput{outbox: o, topic: name, limits: limits, largest: broker.DefaultMaxRecordBytes, buffers: make([]*outputBuffer, n)}
+	t := &Topic{outbox: o, topic: name, limits: limits, largest: broker.DefaultMaxRecordBytes, buffers: make([]*buffer, n)}
 	if limit := t.limits.MaxMessageBytes; limit > 0 && !o.compressed {
 		t.largest = min(t.largest, limit)
 	}
@@ -82,17 +84,17 @@ func (o *outbox) topic(name string) (*topicOutput, error) {
 }
 
 // Partitions implements operator.Output.
-func (t *topicOutput) Partitions() int32 { return int32(len(t.buffers)) }
+func (t *Topic) Partitions() int32 { return int32(len(t.buffers)) }
 
 // Append implements operator.Output. Defects of the record itself are found here, while its input record is
 // known: the producer would fail as a whole, and the application with it, again after every restart.
-func (t *topicOutput) Append(partition int32, r *broker.Record) error {
+func (t *Topic) Append(partition int32, r *broker.Record) error {
 	if err := t.check(r); err != nil {
 		return &weir.ProduceError{Topic: t.topic, Partition: partition, Err: err}
 	}
 	b := t.buffers[partition]
 	if b == nil {
-		b = &outputBuffer{tp: broker.TopicPartition{Topic: t.topic, Partition: partition}}
+		b = &buffer{tp: broker.TopicPartition{Topic: t.topic, Partition: partition}}
 		t.buffers[partition] = b
 		t.outbox.buffers = append(t.outbox.buffers, b)
 	}
@@ -105,14 +107,14 @@ func (t *topicOutput) Append(partition int32, r *broker.Record) error {
 	b.bytes += len(r.Key) + len(r.Value)
 	t.outbox.pending++
 	if len(b.records) >= sendRecords || b.bytes >= sendBytes {
-		return operator.Fatal(t.outbox.send(b))
+		return operator.Fatal(t.outbox.send(t.outbox.step(), b))
 	}
 	return nil
 }
 
 // check returns the reason for which the topic does not take a record, by its settings when Run began. The cluster has the
 // last word, for instance on timestamps: see narrowing.
-func (t *topicOutput) check(r *broker.Record) error {
+func (t *Topic) check(r *broker.Record) error {
 	size := batchOverhead + recordOverhead + len(r.Key) + len(r.Value)
 	for i := range r.Headers {
 		size += headerOverhead + len(r.Headers[i].Key) + len(r.Headers[i].Value)
@@ -132,7 +134,7 @@ func (t *topicOutput) check(r *broker.Record) error {
 }
 
 // sizeRemedy says how larger records can be written.
-func (t *topicOutput) sizeRemedy() string {
+func (t *Topic) sizeRemedy() string {
 	switch {
 	case t.largest == broker.DefaultMaxRecordBytes:
 		return "Kafka takes no larger request"
@@ -167,7 +169,7 @@ func encodedSize(r *broker.Record) int {
 }
 
 // copy puts data into the arena. Nil stays nil, and empty stays empty.
-func (b *outputBuffer) copy(data []byte) []byte {
+func (b *buffer) copy(data []byte) []byte {
 	if data == nil {
 		return nil
 	}
@@ -180,34 +182,34 @@ func (b *outputBuffer) copy(data []byte) []byte {
 }
 
 // copyHeaders copies the slice and the values: both may lie in a fetch buffer.
-func (b *outputBuffer) copyHeaders(headers []header) []header {
+func (b *buffer) copyHeaders(headers []weir.Header) []weir.Header {
 	if len(headers) == 0 {
 		return nil
 	}
-	out := make([]header, len(headers))
+	out := make([]weir.Header, len(headers))
 	for i, h := range headers {
-		out[i] = header{Key: h.Key, Value: b.copy(h.Value)}
+		out[i] = weir.Header{Key: h.Key, Value: b.copy(h.Value)}
 	}
 	return out
 }
 
 // send hands the records of one partition to the producer, which owns them from then on.
-func (o *outbox) send(b *outputBuffer) error {
+func (o *Outbox) send(ctx context.Context, b *buffer) error {
 	records := b.records
 	o.pending -= len(records)
 	o.sent += int64(len(records))
 	b.records, b.bytes = make([]broker.Record, 0, len(records)), 0
-	return o.producer.Send(o.context, b.tp, records)
+	return o.producer.Send(ctx, b.tp, records)
 }
 
-// sendAll hands over everything.
-func (o *outbox) sendAll() error {
+// SendAll hands over everything.
+func (o *Outbox) SendAll(ctx context.Context) error {
 	if o.pending == 0 {
 		return nil
 	}
 	for _, b := range o.buffers {
 		if len(b.records) > 0 {
-			if err := o.send(b); err != nil {
+			if err := o.send(ctx, b); err != nil {
 				return err
 			}
 		}
@@ -215,8 +217,22 @@ func (o *outbox) sendAll() error {
 	return nil
 }
 
-// drop forgets everything that has not been handed over.
-func (o *outbox) drop() {
+// Use lets another producer take the place of one that was closed.
+func (o *Outbox) Use(producer broker.Producer) { o.producer = producer }
+
+// Pending returns the number of records that were not handed over yet.
+func (o *Outbox) Pending() int { return o.pending }
+
+// NodeOf returns the first node whose function named a topic, nil if none did.
+func (o *Outbox) NodeOf(topic string) *graph.Node {
+	if t := o.topics[topic]; t != nil {
+		return t.node
+	}
+	return nil
+}
+
+// Drop forgets everything that has not been handed over.
+func (o *Outbox) Drop() {
 	for _, b := range o.buffers {
 		b.records, b.bytes = nil, 0
 	}

@@ -32,6 +32,8 @@ const childVariable = "WEIR_TEST_CHILD"
 type child struct {
 	// LockDir is a state directory to hold until the input ends.
 	LockDir string
+	// Source is an application with a source, which runs until its sources are at their ends, or until it is killed.
+	Source *sourceChild
 	// Otherwise it is an application that runs until it is told to stop. It says so when it has processed Records.
 	Brokers         []string
 	Group, StateDir string
@@ -56,6 +58,9 @@ func runChild(text string) int {
 	if err := json.Unmarshal([]byte(text), &c); err != nil {
 		fmt.Println(err)
 		return 2
+	}
+	if c.Source != nil {
+		return c.Source.run()
 	}
 	if c.LockDir != "" {
 		lock, err := state.LockDir(context.Background(), c.LockDir, 0)

@@ -288,4 +288,3 @@ func TestAChangedNumberOfSlotsIsRefused(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
-

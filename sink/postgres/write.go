@@ -1,0 +1,313 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/weirstreams/weir/row"
+	"github.com/weirstreams/weir/sink"
+)
+
+// write writes lines to their tables in one transaction. Lines that the database refuses are left out, and are in the
+// sink.RecordErrors that it returns then.
+func (d *database[K, V]) write(ctx context.Context, lines []line) error {
+	err := d.transact(ctx, lines, d.insert)
+	if changedTable(err) {
+		d.tables.forget()
+		err = d.transact(ctx, lines, d.insert)
+	}
+	return err
+}
+
+// transact lets put write each group of lines, in one transaction.
+func (d *database[K, V]) transact(ctx context.Context, lines []line, put func(context.Context, pgx.Tx, string, *table, []line) error) error {
+	groups := byTable(lines)
+	tables := make([]*table, len(groups))
+	var refused sink.RecordErrors
+	for i := range groups {
+		g := &groups[i]
+		t, err := d.ensure(ctx, g.table, g.lines)
+		if err != nil {
+			return err
+		}
+		tables[i] = t
+		if d.options.FixedTables {
+			refused = append(refused, g.dropUnknown(t)...)
+		}
+	}
+	err := pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error {
+		for i, g := range groups {
+			err := put(ctx, tx, g.table, tables[i], g.lines)
+			if err == nil {
+				continue
+			}
+			if !ofRecord(err) {
+				return err
+			}
+			return errSift
+		}
+		return nil
+	})
+	if errors.Is(err, errSift) {
+		err = pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error {
+			for i, g := range groups {
+				bad, err := d.sift(ctx, tx, g, tables[i], put)
+				if err != nil {
+					return err
+				}
+				refused = append(refused, bad...)
+			}
+			return nil
+		})
+	}
+	if err != nil {
+		return err
+	}
+	if len(refused) > 0 {
+		return refused
+	}
+	return nil
+}
+
+// errSift says that the database has refused some line of a batch.
+var errSift = errors.New("some row is refused")
+
+// dropUnknown takes the lines with columns that the table lacks out of the group.
+func (g *group) dropUnknown(t *table) (refused sink.RecordErrors) {
+	n := 0
+	for i := range g.lines {
+		var err error
+		for _, c := range g.lines[i].columns {
+			if t.types[c] == "" {
+				err = fmt.Errorf("table %q, column %q: %w", g.table, c, errUnknownColumn)
+				break
+			}
+		}
+		if err != nil {
+			refused = append(refused, sink.RecordError{Index: g.index[i], Err: err})
+			continue
+		}
+		g.lines[n], g.index[n] = g.lines[i], g.index[i]
+		n++
+	}
+	g.lines, g.index = g.lines[:n], g.index[:n]
+	return refused
+}
+
+// sift writes the lines of a group that the database takes, and returns the errors of the others. It halves what is refused, each half under a
+// savepoint.
+func (d *database[K, V]) sift(
+	ctx context.Context, tx pgx.Tx, g group, t *table, put func(context.Context, pgx.Tx, string, *table, []line) error,
+) (refused sink.RecordErrors, err error) {
+	if len(g.lines) == 0 {
+		return nil, nil
+	}
+	err = pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error { return put(ctx, tx, g.table, t, g.lines) })
+	switch {
+	case err == nil:
+		return nil, nil
+	case !ofRecord(err):
+		return nil, err
+	case len(g.lines) == 1:
+		return sink.RecordErrors{{Index: g.index[0], Err: explain(fmt.Errorf("table %s: %w", d.full(g.table), err))}}, nil
+	}
+	half := len(g.lines) / 2
+	for _, part := range []group{{g.table, g.lines[:half], g.index[:half]}, {g.table, g.lines[half:], g.index[half:]}} {
+		bad, err := d.sift(ctx, tx, part, t, put)
+		if err != nil {
+			return nil, err
+		}
+		refused = append(refused, bad...)
+	}
+	return refused, nil
+}
+
+// explain adds the detail of the server, such as the key that exists, and a remedy.
+func explain(err error) error {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok {
+		return err
+	}
+	if e.Detail != "" {
+		err = fmt.Errorf("%w: %s", err, e.Detail)
+	}
+	if e.Code == "23505" {
+		err = fmt.Errorf("%w (with Options.Mode Upsert or InsertNew that is no error)", err)
+	}
+	return err
+}
+
+// insert writes lines into their table.
+func (d *database[K, V]) insert(ctx context.Context, tx pgx.Tx, name string, t *table, lines []line) error {
+	if d.options.Mode == Upsert {
+		lines = lastOfKeys(lines)
+		kept := make([]line, 0, len(lines))
+		var removed []string
+		for i := range lines {
+			if !lines[i].removed {
+				kept = append(kept, lines[i])
+				continue
+			}
+			key, err := row.As[string](lines[i].values[0])
+			if err != nil {
+				return err
+			}
+			removed = append(removed, key)
+		}
+		if len(removed) > 0 {
+			statement := fmt.Sprintf("DELETE FROM %s WHERE %s = ANY($1::text[]::%s[])", d.full(name), quote(d.options.KeyColumn), t.types[d.options.KeyColumn])
+			if _, err := tx.Exec(ctx, statement, removed); err != nil {
+				return err
+			}
+		}
+		lines = kept
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	columns := columnsOf(lines)
+	source, args, err := unnest(t, columns, lines)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, "INSERT INTO "+d.full(name)+" ("+quoteAll(columns)+") "+source+d.onConflict(columns), args...)
+	return err
+}
+
+// onConflict returns the end of an INSERT.
+func (d *database[K, V]) onConflict(columns []string) string {
+	switch d.options.Mode {
+	case InsertNew:
+		return " ON CONFLICT DO NOTHING"
+	case Upsert:
+		var set []string
+		for _, c := range columns {
+			if !contains(d.options.Key, c) {
+				set = append(set, quote(c)+" = EXCLUDED."+quote(c))
+			}
+		}
+		if len(set) == 0 {
+			return " ON CONFLICT (" + quoteAll(d.options.Key) + ") DO NOTHING"
+		}
+		return " ON CONFLICT (" + quoteAll(d.options.Key) + ") DO UPDATE SET " + strings.Join(set, ", ")
+	}
+	return ""
+}
+
+func contains(names []string, name string) bool {
+	for _, n := range names {
+		if n == name {
+			return true
+		}
+	}
+	return false
+}
+
+// unnest returns a SELECT of lines from arrays, one for each column, and the arrays. The server casts to the types of the table.
+func unnest(t *table, columns []string, lines []line) (source string, args []any, err error) {
+	selected, arrays, names := make([]string, len(columns)), make([]string, len(columns)), make([]string, len(columns))
+	for i, c := range columns {
+		array, kind, err := arrayOf(c, t.types[c], lines)
+		if err != nil {
+			return "", nil, err
+		}
+		names[i] = fmt.Sprintf("c%d", i)
+		arrays[i] = fmt.Sprintf("$%d::%s[]", i+1, kind)
+		selected[i] = fmt.Sprintf("u.c%d::%s", i, t.types[c])
+		args = append(args, array)
+	}
+	return "SELECT " + strings.Join(selected, ", ") + " FROM unnest(" + strings.Join(arrays, ", ") + ") AS u(" + strings.Join(names, ", ") + ")", args, nil
+}
+
+// arrayOf returns the values of a column, and the type of the array: that of the values if they have one, and text otherwise.
+func arrayOf(name, columnType string, lines []line) (array any, kind string, err error) {
+	values := make([]row.Value, len(lines))
+	var kinds [256]bool
+	for i := range lines {
+		for j, c := range lines[i].columns {
+			if c == name {
+				values[i] = lines[i].values[j]
+				kinds[values[i].Kind()] = true
+				break
+			}
+		}
+	}
+	document := columnType == "json" || columnType == "jsonb"
+	only := func(k row.Kind) bool {
+		for other, is := range kinds {
+			if is && row.Kind(other) != k && row.Kind(other) != row.KindNull {
+				return false
+			}
+		}
+		return kinds[k]
+	}
+	switch {
+	case document:
+	case only(row.KindInt):
+		array, err = typed[int64](values)
+		return array, "bigint", err
+	case only(row.KindFloat):
+		array, err = typed[float64](values)
+		return array, "double precision", err
+	case only(row.KindBool):
+		array, err = typed[bool](values)
+		return array, "boolean", err
+	}
+	texts := make([]*string, len(values))
+	for i, v := range values {
+		if v.IsNull() {
+			continue
+		}
+		text, err := textOf(v, document)
+		if err != nil {
+			return nil, "", fmt.Errorf("column %q: %w", name, err)
+		}
+		texts[i] = &text
+	}
+	return texts, "text", nil
+}
+
+func typed[T row.Scalar](values []row.Value) ([]*T, error) {
+	array, room := make([]*T, len(values)), make([]T, len(values))
+	for i, v := range values {
+		if v.IsNull() {
+			continue
+		}
+		x, err := row.As[T](v)
+		if err != nil {
+			return nil, err
+		}
+		room[i] = x
+		array[i] = &room[i]
+	}
+	return array, nil
+}
+
+// textOf returns a value as the server reads it: text as it is outside of documents, everything else as JSON.
+func textOf(v row.Value, document bool) (string, error) {
+	if !document {
+		switch v.Kind() {
+		case row.KindString:
+			return row.As[string](v)
+		case row.KindFloat: // NaN and the infinities have no JSON
+			f, err := row.As[float64](v)
+			if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+				return strings.TrimPrefix(fmt.Sprint(f), "+"), err
+			}
+		}
+	}
+	data, err := v.MarshalJSON()
+	return string(data), err
+}
+
+// duplicateOf says that somebody else has made the same schema or table at the same time.
+func duplicateOf(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (e.Code == "42P06" || e.Code == "42P07" || e.Code == "23505")
+}

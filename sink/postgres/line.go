@@ -53,11 +53,13 @@ func (d *database[K, V]) line(r *weir.Record[K, V]) (l line, err error) {
 		l.columns, l.values = append(l.columns, column), append(l.values, v)
 	}
 	if o.KeyColumn != NoColumn && !r.KeyNull {
-		key, err := d.keyText(r.Key)
+		key, null, err := d.keyText(r.Key)
 		if err != nil {
 			return l, fmt.Errorf("key of the record: %w", err)
 		}
-		set(o.KeyColumn, row.String(key))
+		if !null {
+			set(o.KeyColumn, row.String(key))
+		}
 	}
 	if o.TimeColumn != NoColumn {
 		set(o.TimeColumn, row.String(r.Time().UTC().Format(time.RFC3339Nano)))
@@ -110,18 +112,20 @@ func checkColumn(name string) error {
 	return checkName(name)
 }
 
-// lastOfKeys drops all but the last line of each key.
-func lastOfKeys(lines []line) []line {
-	last := make(map[[2]string]int, len(lines))
+// oneOfKeys drops all but one line of each key: the last, or the first.
+func oneOfKeys(lines []line, last bool) []line {
+	chosen := make(map[string]int, len(lines))
 	for i := range lines {
-		last[[2]string{lines[i].table, lines[i].key}] = i
+		if _, found := chosen[lines[i].key]; last || !found {
+			chosen[lines[i].key] = i
+		}
 	}
-	if len(last) == len(lines) {
+	if len(chosen) == len(lines) {
 		return lines
 	}
-	kept := make([]line, 0, len(last))
+	kept := make([]line, 0, len(chosen))
 	for i := range lines {
-		if last[[2]string{lines[i].table, lines[i].key}] == i {
+		if chosen[lines[i].key] == i {
 			kept = append(kept, lines[i])
 		}
 	}

@@ -19,8 +19,8 @@ type Mode int
 const (
 	// Insert adds every row. A row that violates a constraint of the table is refused.
 	Insert Mode = iota
-	// Upsert replaces the row that has the same Options.Key. Of several rows with one key in a checkpoint the last one counts. It also
-	// makes a plain sink idempotent.
+	// Upsert replaces the row that has the same Options.Key: its other columns become null if the new row lacks them, unless they have a default or
+	// must not be null, which keep their value. Of several rows with one key the last one counts. It also makes a plain sink idempotent.
 	Upsert
 	// InsertNew keeps the row that is in the table, whichever of its unique constraints the new row violates.
 	InsertNew

@@ -32,7 +32,7 @@ func NewExactlyOnce[K, V any](o Options[K, V]) sink.TwoPhase[K, V] {
 type database[K, V any] struct {
 	options Options[K, V]
 	wrong   error // with the options
-	keyText func(K) (string, error)
+	keyText func(K) (text string, null bool, err error)
 	toRow   func(V) (row.Row, error)
 	pool    *pgxpool.Pool
 	tables  tables

@@ -272,16 +272,23 @@ func (w *preparing[K, V]) Commit(ctx context.Context, data []byte) error {
 }
 
 // move moves the rows of a checkpoint into their table.
-func (w *preparing[K, V]) move(ctx context.Context, tx pgx.Tx, t token, s stagedTable) error {
+func (w *preparing[K, V]) move(ctx context.Context, tx pgx.Tx, of token, s stagedTable) error {
 	d := w.database
-	staging, args := d.full(stagingOf(s.Name)), []any{w.task, t.Epoch, t.Checkpoint}
+	staging, args := d.full(stagingOf(s.Name)), []any{w.task, of.Epoch, of.Checkpoint}
 	const those = " WHERE weir_task = $1 AND weir_epoch = $2 AND weir_checkpoint = $3"
-	columns, order := quoteAll(s.Columns), " ORDER BY "+orderColumn
-	from := "SELECT " + columns + " FROM " + staging + those + " AND NOT " + removedColumn + order
+	t, err := d.ensure(ctx, s.Name, nil)
+	if err != nil {
+		return err
+	}
+	from := staging + those
+	key := quoteAll(d.options.Key)
+	first := "SELECT DISTINCT ON (" + key + ") * FROM " + staging + those + " ORDER BY " + key + ", " + orderColumn
+	if d.options.Mode == InsertNew && key != "" {
+		from = "(" + first + ") AS first WHERE true"
+	}
 	if d.options.Mode == Upsert {
-		key := quoteAll(d.options.Key)
-		last := "SELECT DISTINCT ON (" + key + ") * FROM " + staging + those + " ORDER BY " + key + ", " + orderColumn + " DESC"
-		from = "SELECT " + columns + " FROM (" + last + ") AS last WHERE NOT " + removedColumn + order
+		last := first + " DESC"
+		from = "(" + last + ") AS last WHERE true"
 		var equal []string
 		for _, c := range d.options.Key {
 			equal = append(equal, "target."+quote(c)+" = last."+quote(c))
@@ -291,9 +298,62 @@ func (w *preparing[K, V]) move(ctx context.Context, tx pgx.Tx, t token, s staged
 			return err
 		}
 	}
-	if _, err := tx.Exec(ctx, "INSERT INTO "+d.full(s.Name)+" ("+columns+") "+from+d.onConflict(s.Columns), args...); err != nil {
+	patterns, err := w.patterns(ctx, tx, t, s, "FROM "+from, args)
+	if err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, "DELETE FROM "+staging+those, args...)
+	for _, p := range patterns {
+		columns := quoteAll(p.columns)
+		_, err := tx.Exec(ctx, "INSERT INTO "+d.full(s.Name)+" ("+columns+") SELECT "+columns+" FROM "+from+" AND NOT "+removedColumn+p.condition+
+			" ORDER BY "+orderColumn+d.onConflict(t, p.columns), args...)
+		if err != nil {
+			return err
+		}
+	}
+	_, err = tx.Exec(ctx, "DELETE FROM "+staging+those, args...)
 	return err
+}
+
+// pattern is a set of rows that have values in the same managed columns.
+type pattern struct {
+	columns   []string
+	condition string
+}
+
+// patterns divides prepared rows by the managed columns that have values, as byManaged does. Most tables have no such columns.
+func (w *preparing[K, V]) patterns(ctx context.Context, tx pgx.Tx, t *table, s stagedTable, from string, args []any) ([]pattern, error) {
+	var managed, plain, present []string
+	for _, c := range s.Columns {
+		if t.managed[c] && !slices.Contains(w.database.options.Key, c) {
+			managed = append(managed, c)
+			present = append(present, quote(c)+" IS NOT NULL")
+		} else {
+			plain = append(plain, c)
+		}
+	}
+	if len(managed) == 0 {
+		return []pattern{{columns: s.Columns}}, nil
+	}
+	rows, err := tx.Query(ctx, "SELECT DISTINCT ARRAY["+strings.Join(present, ", ")+"] "+from+" AND NOT "+removedColumn, args...)
+	if err != nil {
+		return nil, err
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowTo[[]bool])
+	if err != nil {
+		return nil, err
+	}
+	var patterns []pattern
+	for _, has := range found {
+		p := pattern{columns: slices.Clone(plain)}
+		for i, c := range managed {
+			if has[i] {
+				p.columns = append(p.columns, c)
+				p.condition += " AND " + quote(c) + " IS NOT NULL"
+			} else {
+				p.condition += " AND " + quote(c) + " IS NULL"
+			}
+		}
+		patterns = append(patterns, p)
+	}
+	return patterns, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -145,8 +146,11 @@ func explain(err error) error {
 
 // insert writes lines into their table.
 func (d *database[K, V]) insert(ctx context.Context, tx pgx.Tx, name string, t *table, lines []line) error {
+	if d.options.Mode == InsertNew && len(d.options.Key) > 0 {
+		lines = oneOfKeys(lines, false)
+	}
 	if d.options.Mode == Upsert {
-		lines = lastOfKeys(lines)
+		lines = oneOfKeys(lines, true)
 		kept := make([]line, 0, len(lines))
 		var removed []string
 		for i := range lines {
@@ -168,28 +172,58 @@ func (d *database[K, V]) insert(ctx context.Context, tx pgx.Tx, name string, t *
 		}
 		lines = kept
 	}
-	if len(lines) == 0 {
-		return nil
+	for _, part := range byManaged(t, lines) {
+		columns := columnsOf(part)
+		source, args, err := unnest(t, columns, part)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "INSERT INTO "+d.full(name)+" ("+quoteAll(columns)+") "+source+d.onConflict(t, columns), args...); err != nil {
+			return err
+		}
 	}
-	columns := columnsOf(lines)
-	source, args, err := unnest(t, columns, lines)
-	if err != nil {
-		return err
-	}
-	_, err = tx.Exec(ctx, "INSERT INTO "+d.full(name)+" ("+quoteAll(columns)+") "+source+d.onConflict(columns), args...)
-	return err
+	return nil
 }
 
-// onConflict returns the end of an INSERT.
-func (d *database[K, V]) onConflict(columns []string) string {
+// byManaged divides lines by the managed columns that they have: a NULL would take the place of the default of a column.
+func byManaged(t *table, lines []line) (parts [][]line) {
+	at := map[string]int{}
+	var has []string
+	for i := range lines {
+		has = has[:0]
+		for _, c := range lines[i].columns {
+			if t.managed[c] {
+				has = append(has, c)
+			}
+		}
+		slices.Sort(has)
+		pattern := strings.Join(has, "\x00")
+		n, ok := at[pattern]
+		if !ok {
+			n = len(parts)
+			at[pattern] = n
+			parts = append(parts, nil)
+		}
+		parts[n] = append(parts[n], lines[i])
+	}
+	return parts
+}
+
+// onConflict returns the end of an INSERT into columns of a table. A row that is replaced does not keep the plain columns that the new one lacks.
+func (d *database[K, V]) onConflict(t *table, columns []string) string {
 	switch d.options.Mode {
 	case InsertNew:
 		return " ON CONFLICT DO NOTHING"
 	case Upsert:
 		var set []string
 		for _, c := range columns {
-			if !contains(d.options.Key, c) {
+			if !slices.Contains(d.options.Key, c) {
 				set = append(set, quote(c)+" = EXCLUDED."+quote(c))
+			}
+		}
+		for _, c := range t.plain {
+			if !slices.Contains(d.options.Key, c) && !slices.Contains(columns, c) {
+				set = append(set, quote(c)+" = NULL")
 			}
 		}
 		if len(set) == 0 {
@@ -198,15 +232,6 @@ func (d *database[K, V]) onConflict(columns []string) string {
 		return " ON CONFLICT (" + quoteAll(d.options.Key) + ") DO UPDATE SET " + strings.Join(set, ", ")
 	}
 	return ""
-}
-
-func contains(names []string, name string) bool {
-	for _, n := range names {
-		if n == name {
-			return true
-		}
-	}
-	return false
 }
 
 // unnest returns a SELECT of lines from arrays, one for each column, and the arrays. The server casts to the types of the table.

@@ -13,7 +13,7 @@ import (
 	"github.com/weirstreams/weir/sink"
 )
 
-// Mode says what a sink does with a row when the table has one with the same key already.
+// Mode is the treatment of a row with a key that the table has already.
 type Mode int
 
 const (
@@ -29,13 +29,12 @@ const (
 // NoColumn leaves a column of the metadata out.
 const NoColumn = "-"
 
-// The defaults of Options.
 const (
-	DefaultSchema      = "public"
-	DefaultKeyColumn   = "__key"
-	DefaultTimeColumn  = "timestamp"
-	DefaultTimeout     = 30 * time.Second
-	DefaultConnections = 8
+	defaultSchema      = "public"
+	defaultKeyColumn   = "__key"
+	defaultTimeColumn  = "timestamp"
+	defaultTimeout     = 30 * time.Second
+	defaultConnections = 8
 )
 
 // Options configure a sink of records with keys of type K and values of type V. URL is needed, and so is one of Table and TableOf.
@@ -43,7 +42,7 @@ type Options[K, V any] struct {
 	// URL is the address of the database ("postgres://weir@db.example/shop"), or settings as libpq has them
 	// ("host=db.example user=weir"). Errors and logs do not show its password.
 	URL string
-	// Schema has the tables. Empty means DefaultSchema.
+	// Schema has the tables. Empty means "public".
 	Schema string
 	// Table is the table of all records. Names are as the database has them: they are quoted, so that case matters.
 	Table string
@@ -52,12 +51,12 @@ type Options[K, V any] struct {
 	// Row makes the columns of a record. nil takes the value: a row.Row as it is, structs and maps by their JSON names, and any other value as
 	// one column "value". A nil row is a null value. An error is one of the record.
 	Row func(r *weir.Record[K, V]) (row.Row, error)
-	// Mode says what happens to rows with a key that the table has. The zero value is Insert.
+	// Mode is the treatment of rows with a key that the table has. The zero value is Insert.
 	Mode Mode
 	// Key are the columns of the primary key. A table that the sink makes gets this key, and so does a table without one. Upsert needs it.
 	// If it is the column of the record key alone, Upsert removes the row of a record with a null value.
 	Key []string
-	// KeyColumn has the key of the record as text, and TimeColumn its time. Empty means DefaultKeyColumn and DefaultTimeColumn, and
+	// KeyColumn has the key of the record as text, and TimeColumn its time. Empty means "__key" and "timestamp", and
 	// NoColumn means that there is no such column.
 	KeyColumn, TimeColumn string
 	// Types are the types of columns that the sink makes, by column, as SQL writes them ("numeric(12,2)", "timestamptz"). The package documentation
@@ -66,10 +65,10 @@ type Options[K, V any] struct {
 	// FixedTables says that the sink makes neither schemas nor tables nor columns. A record with a column that its table lacks is refused.
 	FixedTables bool
 
-	// ConnectTimeout bounds the time to make a connection, and Timeout that of a statement; the server gives up after it too. 0 means
-	// DefaultTimeout, unless the URL has connect_timeout or statement_timeout.
+	// ConnectTimeout bounds the time to make a connection, and Timeout that of a statement; the server gives up after it too. 0 means 30 s,
+	// unless the URL has connect_timeout or statement_timeout.
 	ConnectTimeout, Timeout time.Duration
-	// Connections is the greatest number of connections that are open at a time. 0 means DefaultConnections.
+	// Connections is the greatest number of connections that are open at a time. 0 means 8.
 	Connections int
 	// Batch bounds the records of one transaction, and those in memory.
 	Batch sink.BatchOptions
@@ -91,8 +90,8 @@ func (o *Options[K, V]) check() error {
 	if (o.Table == "") == (o.TableOf == nil) {
 		bad("one of Table and TableOf is needed")
 	}
-	o.Schema = or(o.Schema, DefaultSchema)
-	o.KeyColumn, o.TimeColumn = or(o.KeyColumn, DefaultKeyColumn), or(o.TimeColumn, DefaultTimeColumn)
+	o.Schema = or(o.Schema, defaultSchema)
+	o.KeyColumn, o.TimeColumn = or(o.KeyColumn, defaultKeyColumn), or(o.TimeColumn, defaultTimeColumn)
 	o.Key = slices.Clone(o.Key)
 	switch {
 	case o.Mode < Insert || o.Mode > InsertNew:

@@ -57,7 +57,7 @@ func (d *database[K, V]) Connect(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("PostgreSQL sink: %w: %w", weir.ErrConfiguration, err)
 	}
-	c.MaxConns = int32(DefaultConnections)
+	c.MaxConns = int32(defaultConnections)
 	if o.Connections > 0 {
 		c.MaxConns = int32(min(o.Connections, 10_000))
 	}
@@ -65,13 +65,13 @@ func (d *database[K, V]) Connect(ctx context.Context) error {
 		c.ConnConfig.ConnectTimeout = o.ConnectTimeout
 	}
 	if c.ConnConfig.ConnectTimeout == 0 {
-		c.ConnConfig.ConnectTimeout = DefaultTimeout
+		c.ConnConfig.ConnectTimeout = defaultTimeout
 	}
 	parameters := c.ConnConfig.RuntimeParams
 	if _, set := parameters["statement_timeout"]; o.Timeout > 0 || !set && !strings.Contains(parameters["options"], "statement_timeout") {
 		timeout := o.Timeout
 		if timeout == 0 {
-			timeout = DefaultTimeout
+			timeout = defaultTimeout
 		}
 		parameters["statement_timeout"] = strconv.FormatInt(max(1, timeout.Milliseconds()), 10)
 	}

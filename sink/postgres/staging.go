@@ -87,7 +87,9 @@ type stagedTable struct {
 }
 
 // Add implements [sink.TwoPhaseWriter].
-func (w *preparing[K, V]) Add(ctx context.Context, r *weir.Record[K, V]) error { return w.held.Add(ctx, r) }
+func (w *preparing[K, V]) Add(ctx context.Context, r *weir.Record[K, V]) error {
+	return w.held.Add(ctx, r)
+}
 
 // Full implements [sink.TwoPhaseWriter].
 func (w *preparing[K, V]) Full() bool { return w.held.Full() }

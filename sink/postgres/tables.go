@@ -63,7 +63,7 @@ func (d *database[K, V]) full(table string) string {
 	return pgx.Identifier{d.options.Schema, table}.Sanitize()
 }
 
-// prepareTables makes the schema and the one table, or says what is missing.
+// prepareTables makes the schema and the one table, or names the missing thing.
 func (d *database[K, V]) prepareTables(ctx context.Context) error {
 	o := &d.options
 	var schema, may bool

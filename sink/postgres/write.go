@@ -101,7 +101,7 @@ func (g *group) dropUnknown(t *table) (refused sink.RecordErrors) {
 	return refused
 }
 
-// sift writes the lines of a group that the database takes, and returns the errors of the others. It halves what is refused, each half under a
+// sift writes the lines of a group that the database takes, and returns the errors of the others. It halves a refused group, each half under a
 // savepoint.
 func (d *database[K, V]) sift(
 	ctx context.Context, tx pgx.Tx, g group, t *table, put func(context.Context, pgx.Tx, string, *table, []line) error,

@@ -92,9 +92,7 @@ type written struct {
 // What this package and the client's own producers write is the same on the broker, and what this package's fetcher
 // and the client's consumer group read of either is the same as well.
 func TestProducersAndConsumersAgreeWithTheClients(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	c := brokertest.Open(t, k)
+	k, c := brokertest.Start(t)
 	for _, compression := range []string{"none", "gzip", "snappy", "lz4", "zstd"} {
 		for _, transactional := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, transactional %t", compression, transactional), func(t *testing.T) {

@@ -56,9 +56,7 @@ func TestAClusterIsUnreachableUntilABrokerAnswers(t *testing.T) {
 }
 
 func TestTheEndWaitsForTransactionsAndTheLatestOffsetDoesNot(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	c := brokertest.Open(t, k)
+	k, c := brokertest.Start(t)
 	tp := broker.TopicPartition{Topic: k.Topic(t, "latest", 1)}
 	p := brokertest.NewProducer(t, c, broker.ProducerConfig{TransactionalID: k.Name("latest")})
 	brokertest.Send(t, p, tp, brokertest.Numbered(0, 5)...)

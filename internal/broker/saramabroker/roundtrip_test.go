@@ -58,9 +58,7 @@ func TestRecordsComeBackAsTheyWereSent(t *testing.T) {
 }
 
 func TestEveryPartitionIsRead(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	c := brokertest.Open(t, k)
+	k, c := brokertest.Start(t)
 	topic := k.Topic(t, "many", 16)
 	p := brokertest.NewProducer(t, c, broker.ProducerConfig{})
 	f := brokertest.NewFetcher(t, c, broker.FetcherConfig{})
@@ -88,9 +86,7 @@ func TestEveryPartitionIsRead(t *testing.T) {
 }
 
 func TestOffsetsOfAPartition(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	c := brokertest.Open(t, k)
+	k, c := brokertest.Start(t)
 	topic := k.Topic(t, "offsets", 2)
 	empty, full := broker.TopicPartition{Topic: topic, Partition: 0}, broker.TopicPartition{Topic: topic, Partition: 1}
 	brokertest.Send(t, brokertest.NewProducer(t, c, broker.ProducerConfig{}), full, brokertest.Numbered(0, 7)...)

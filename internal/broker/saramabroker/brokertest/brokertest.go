@@ -19,6 +19,25 @@ import (
 // Patience is how long a test waits for a condition.
 const Patience = 90 * time.Second
 
+// Start lets a test run beside others, and gives it a cluster and a client of that.
+func Start(t *testing.T) (*kafkatest.Kafka, broker.Cluster) {
+	t.Helper()
+	kafkatest.Parallel(t)
+	k := kafkatest.Start(t)
+	return k, Open(t, k)
+}
+
+// StartFake is Start for tests that take kfake. On a real cluster they are skipped, with the reason.
+func StartFake(t *testing.T, reason string) (*kafkatest.Kafka, broker.Cluster) {
+	t.Helper()
+	kafkatest.Parallel(t)
+	k := kafkatest.Start(t)
+	if k.Real() {
+		t.Skip(reason)
+	}
+	return k, Open(t, k)
+}
+
 // Open connects to the broker of a test, until the test ends.
 func Open(t testing.TB, k *kafkatest.Kafka) broker.Cluster {
 	t.Helper()

@@ -5,13 +5,10 @@ import (
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/brokertest"
-	"github.com/weirstreams/weir/internal/kafkatest"
 )
 
 func TestTopicsAreCreatedAndDescribed(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	c := brokertest.Open(t, k)
+	k, c := brokertest.Start(t)
 	a, b := k.Name("admin-a"), k.Name("admin-b")
 	specs := []broker.TopicSpec{
 		{Name: a, Partitions: 3, Replication: -1, Config: map[string]string{"cleanup.policy": "compact", "retention.ms": "12345000"}},

@@ -69,9 +69,7 @@ func (x transactions) abort() {
 }
 
 func TestPositionsMovePastTransactionMarkersAndAbortedRecords(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	c := brokertest.Open(t, k)
+	k, c := brokertest.Start(t)
 	tp := broker.TopicPartition{Topic: k.Topic(t, "tx", 1)}
 	f := brokertest.NewFetcher(t, c, broker.FetcherConfig{})
 	f.Start(tp, 0)
@@ -107,9 +105,7 @@ func TestPositionsMovePastTransactionMarkersAndAbortedRecords(t *testing.T) {
 }
 
 func TestRecordsOfAnOpenTransactionAreHeldBack(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	c := brokertest.Open(t, k)
+	k, c := brokertest.Start(t)
 	tp := broker.TopicPartition{Topic: k.Topic(t, "open", 1)}
 	brokertest.Send(t, brokertest.NewProducer(t, c, broker.ProducerConfig{}), tp, brokertest.Numbered(0, 2)...)
 	x := newTransactions(t, k, tp)
@@ -130,9 +126,7 @@ func TestRecordsOfAnOpenTransactionAreHeldBack(t *testing.T) {
 }
 
 func TestStartMovesTheReaderAndStopEndsIt(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	c := brokertest.Open(t, k)
+	k, c := brokertest.Start(t)
 	topic := k.Topic(t, "seek", 2)
 	zero, one := broker.TopicPartition{Topic: topic, Partition: 0}, broker.TopicPartition{Topic: topic, Partition: 1}
 	p := brokertest.NewProducer(t, c, broker.ProducerConfig{})
@@ -158,9 +152,7 @@ func TestStartMovesTheReaderAndStopEndsIt(t *testing.T) {
 }
 
 func TestAPausedPartitionKeepsItsPosition(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	c := brokertest.Open(t, k)
+	k, c := brokertest.Start(t)
 	topic := k.Topic(t, "pause", 2)
 	zero, one := broker.TopicPartition{Topic: topic, Partition: 0}, broker.TopicPartition{Topic: topic, Partition: 1}
 	p := brokertest.NewProducer(t, c, broker.ProducerConfig{})
@@ -264,9 +256,7 @@ func TestWakeEndsAPoll(t *testing.T) {
 }
 
 func TestAnOffsetOutOfRangeStopsItsPartitionOnly(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	c := brokertest.Open(t, k)
+	k, c := brokertest.Start(t)
 	topic := k.Topic(t, "range", 2)
 	zero, one := broker.TopicPartition{Topic: topic, Partition: 0}, broker.TopicPartition{Topic: topic, Partition: 1}
 	p := brokertest.NewProducer(t, c, broker.ProducerConfig{})
@@ -289,9 +279,7 @@ func TestAnOffsetOutOfRangeStopsItsPartitionOnly(t *testing.T) {
 }
 
 func TestLargeRecordsAreRead(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	c := brokertest.Open(t, k)
+	k, c := brokertest.Start(t)
 	topic := k.Topic(t, "large", 3)
 	p := brokertest.NewProducer(t, c, broker.ProducerConfig{})
 	f := brokertest.NewFetcher(t, c, broker.FetcherConfig{BufferBytes: 100_000}) // less than a record
@@ -318,9 +306,7 @@ func TestLargeRecordsAreRead(t *testing.T) {
 }
 
 func TestOnePartitionThatIsNotPolledDoesNotStopTheOthers(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	c := brokertest.Open(t, k)
+	k, c := brokertest.Start(t)
 	topic := k.Topic(t, "bound", 2)
 	zero, one := broker.TopicPartition{Topic: topic, Partition: 0}, broker.TopicPartition{Topic: topic, Partition: 1}
 	p := brokertest.NewProducer(t, c, broker.ProducerConfig{})
@@ -401,12 +387,7 @@ func TestTheFetcherFollowsLeadersAndOutlastsConnections(t *testing.T) {
 }
 
 func TestPositionsMovePastCompactedRecords(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	if k.Real() {
-		t.Skip("compacts at once, which takes kfake")
-	}
-	c := brokertest.Open(t, k)
+	k, c := brokertest.StartFake(t, "compacts at once, which takes kfake")
 	topic := k.Name("compact")
 	err := c.CreateTopics(brokertest.Within(t), broker.TopicSpec{
 		Name: topic, Partitions: 1, Replication: -1,

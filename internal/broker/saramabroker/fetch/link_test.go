@@ -168,12 +168,7 @@ func serveSet(k *kafkatest.Kafka, sets map[int64][]byte, end int64) {
 }
 
 func TestMessagesFromBeforeKafka011AreRead(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	if k.Real() {
-		t.Skip("serves old messages, which takes kfake")
-	}
-	c := brokertest.Open(t, k)
+	k, c := brokertest.StartFake(t, "serves old messages, which takes kfake")
 	tp := broker.TopicPartition{Topic: k.Topic(t, "old", 1)}
 	finish := func(b []byte) []byte {
 		binary.BigEndian.PutUint32(b[8:], uint32(len(b)-12))
@@ -197,12 +192,7 @@ func TestMessagesFromBeforeKafka011AreRead(t *testing.T) {
 }
 
 func TestABatchThatStaysCorruptEndsItsPartitionWithAnError(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	if k.Real() {
-		t.Skip("serves corrupt batches, which takes kfake")
-	}
-	c := brokertest.Open(t, k)
+	k, c := brokertest.StartFake(t, "serves corrupt batches, which takes kfake")
 	tp := broker.TopicPartition{Topic: k.Topic(t, "corrupt", 1)}
 	bad := make([]byte, 100)
 	binary.BigEndian.PutUint32(bad[8:], 88)

@@ -9,16 +9,10 @@ import (
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/brokertest"
-	"github.com/weirstreams/weir/internal/kafkatest"
 )
 
 func TestAFetcherIsClosedWhileABrokerIsSilent(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	if k.Real() {
-		t.Skip("leaves requests without an answer, which takes kfake")
-	}
-	c := brokertest.Open(t, k)
+	k, c := brokertest.StartFake(t, "leaves requests without an answer, which takes kfake")
 	f := brokertest.NewFetcher(t, c, broker.FetcherConfig{})
 	asked := make(chan struct{})
 	k.Cluster().ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) {
@@ -38,12 +32,7 @@ func TestAFetcherIsClosedWhileABrokerIsSilent(t *testing.T) {
 }
 
 func TestAFetcherDoesNotAskAgainAndAgain(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	if k.Real() {
-		t.Skip("counts requests, which takes kfake")
-	}
-	c := brokertest.Open(t, k)
+	k, c := brokertest.StartFake(t, "counts requests, which takes kfake")
 	topic := k.Topic(t, "idle", 3)
 	p := brokertest.NewProducer(t, c, broker.ProducerConfig{})
 	f := brokertest.NewFetcher(t, c, broker.FetcherConfig{MaxWait: 100 * time.Millisecond})

@@ -212,9 +212,7 @@ func tenancy(k *kafkatest.Kafka, topics ...[]string) broker.GroupConfig {
 }
 
 func TestNoPartitionHasTwoOwnersWhileMembersComeAndGo(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	c := brokertest.Open(t, k)
+	k, c := brokertest.Start(t)
 	r := rand.New(rand.NewPCG(longtest.Seed(t), 0))
 	cfg := tenancy(k, []string{k.Topic(t, "a", 6), k.Topic(t, "b", 6)}, []string{k.Topic(t, "c", 5)})
 	const partitions = 17
@@ -256,9 +254,7 @@ func TestNoPartitionHasTwoOwnersWhileMembersComeAndGo(t *testing.T) {
 }
 
 func TestMembersThatJoinAtOnceShareEvenly(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	c := brokertest.Open(t, k)
+	k, c := brokertest.Start(t)
 	cfg := tenancy(k, []string{k.Topic(t, "at-once", 12)})
 	l := newLedger(t)
 	first := l.tenant("first", c, cfg)
@@ -274,9 +270,7 @@ func TestMembersThatJoinAtOnceShareEvenly(t *testing.T) {
 }
 
 func TestMembersOfTwoVersionsShareWhatBothKnow(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	c := brokertest.Open(t, k)
+	k, c := brokertest.Start(t)
 	a, b, d := k.Topic(t, "both", 4), k.Topic(t, "before", 2), k.Topic(t, "after", 3)
 	before := tenancy(k, []string{a}, []string{b})
 	after := before
@@ -295,9 +289,7 @@ func TestMembersOfTwoVersionsShareWhatBothKnow(t *testing.T) {
 }
 
 func TestPartitionsGoWhereTheirStateIs(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	c := brokertest.Open(t, k)
+	k, c := brokertest.Start(t)
 	topic := k.Topic(t, "warm", 6)
 	cfg := tenancy(k, []string{topic})
 	l := newLedger(t)
@@ -326,9 +318,7 @@ func TestPartitionsGoWhereTheirStateIs(t *testing.T) {
 }
 
 func TestPartitionsThatStayAreReadThroughoutARebalance(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	c := brokertest.Open(t, k)
+	k, c := brokertest.Start(t)
 	topic := k.Topic(t, "stay", 4)
 	cfg := tenancy(k, []string{topic})
 	l := newLedger(t)

@@ -33,12 +33,7 @@ func answerOnce(k *kafkatest.Kafka, m broker.GroupMember) (answered *atomic.Bool
 }
 
 func TestWhatAMemberForgotToGiveUpIsAssignedAfterTheRebalanceTimeout(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	if k.Real() {
-		t.Skip("answers a join, which takes kfake")
-	}
-	c := brokertest.Open(t, k)
+	k, c := brokertest.StartFake(t, "answers a join, which takes kfake")
 	cfg := broker.GroupConfig{
 		Group: k.Name("group"), Topics: [][]string{{k.Topic(t, "topic", 2)}}, RebalanceTimeout: 5 * time.Second,
 	}

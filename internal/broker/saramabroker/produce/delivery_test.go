@@ -20,9 +20,7 @@ import (
 )
 
 func TestAFailedDeliveryFailsTheProducer(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	c := brokertest.Open(t, k)
+	k, c := brokertest.Start(t)
 	topic := k.Topic(t, "fail", 1)
 	good := broker.TopicPartition{Topic: topic}
 	cases := map[string]struct {
@@ -91,12 +89,7 @@ func TestTheProducerOutlastsFaults(t *testing.T) {
 }
 
 func TestDeliveryEndsWithItsTimeout(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	if k.Real() {
-		t.Skip("drops requests, which takes kfake")
-	}
-	c := brokertest.Open(t, k)
+	k, c := brokertest.StartFake(t, "drops requests, which takes kfake")
 	tp := broker.TopicPartition{Topic: k.Topic(t, "timeout", 1)}
 	for name, response := range map[string]func(*kmsg.ProduceRequest) (kmsg.Response, error){
 		"connections drop": func(*kmsg.ProduceRequest) (kmsg.Response, error) { return nil, errors.New("dropped") },
@@ -146,12 +139,7 @@ func TestDeliveryEndsWithItsTimeout(t *testing.T) {
 }
 
 func TestSendWaitsForRoom(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	if k.Real() {
-		t.Skip("holds requests back, which takes kfake")
-	}
-	c := brokertest.Open(t, k)
+	k, c := brokertest.StartFake(t, "holds requests back, which takes kfake")
 	tp := broker.TopicPartition{Topic: k.Topic(t, "room", 1)}
 	p := brokertest.NewProducer(t, c, broker.ProducerConfig{BufferBytes: 10_000})
 	brokertest.Send(t, p, tp, brokertest.Numbered(0, 1)...)
@@ -233,12 +221,7 @@ func TestAProducerThatGetsNoIDIsClosed(t *testing.T) {
 }
 
 func TestASendThatIsGivenUpFailsTheProducer(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	if k.Real() {
-		t.Skip("leaves requests without an answer, which takes kfake")
-	}
-	c := brokertest.Open(t, k)
+	k, c := brokertest.StartFake(t, "leaves requests without an answer, which takes kfake")
 	tp := broker.TopicPartition{Topic: k.Topic(t, "givenup", 1)}
 	p := brokertest.NewProducer(t, c, broker.ProducerConfig{})
 	brokertest.Send(t, p, tp, brokertest.Numbered(0, 1)...)

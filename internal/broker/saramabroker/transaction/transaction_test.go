@@ -13,13 +13,10 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/brokertest"
-	"github.com/weirstreams/weir/internal/kafkatest"
 )
 
 func TestATransactionIsSeenAsAWholeOrNotAtAll(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	c := brokertest.Open(t, k)
+	k, c := brokertest.Start(t)
 	topic := k.Topic(t, "txn", 3)
 	group := k.Name("txn-group")
 	input := broker.TopicPartition{Topic: k.Topic(t, "txn-input", 1)}
@@ -75,9 +72,7 @@ func TestATransactionIsSeenAsAWholeOrNotAtAll(t *testing.T) {
 }
 
 func TestOffsetsAloneMakeATransaction(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	c := brokertest.Open(t, k)
+	k, c := brokertest.Start(t)
 	group := k.Name("offsets-only")
 	input := broker.TopicPartition{Topic: k.Topic(t, "offsets-only", 1)}
 	p := brokertest.NewProducer(t, c, broker.ProducerConfig{TransactionalID: k.Name("txn")})
@@ -102,9 +97,7 @@ func TestOffsetsAloneMakeATransaction(t *testing.T) {
 }
 
 func TestAProducerThatWasTakenOverFromIsFenced(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	c := brokertest.Open(t, k)
+	k, c := brokertest.Start(t)
 	tp := broker.TopicPartition{Topic: k.Topic(t, "zombie", 1)}
 	group := broker.GroupMember{Group: k.Name("zombie"), Generation: -1}
 	for name, use := range map[string]func(broker.Producer) error{
@@ -154,9 +147,7 @@ func TestAProducerThatWasTakenOverFromIsFenced(t *testing.T) {
 }
 
 func TestOffsetsOfAMemberThatIsNoneAbortTheTransaction(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	c := brokertest.Open(t, k)
+	k, c := brokertest.Start(t)
 	tp := broker.TopicPartition{Topic: k.Topic(t, "stale", 1)}
 	p := brokertest.NewProducer(t, c, broker.ProducerConfig{TransactionalID: k.Name("stale")})
 	group := k.Name("stale")
@@ -184,9 +175,7 @@ func TestOffsetsOfAMemberThatIsNoneAbortTheTransaction(t *testing.T) {
 }
 
 func TestATransactionThatStaysOpenForTooLongIsFenced(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	c := brokertest.Open(t, k)
+	k, c := brokertest.Start(t)
 	tp := broker.TopicPartition{Topic: k.Topic(t, "slow", 1)}
 	p := brokertest.NewProducer(t, c, broker.ProducerConfig{TransactionalID: k.Name("slow"), TransactionTimeout: 200 * time.Millisecond})
 	brokertest.Send(t, p, tp, brokertest.Numbered(0, 3)...)
@@ -207,9 +196,7 @@ func TestATransactionThatStaysOpenForTooLongIsFenced(t *testing.T) {
 }
 
 func TestCloseAbortsAnOpenTransaction(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	c := brokertest.Open(t, k)
+	k, c := brokertest.Start(t)
 	tp := broker.TopicPartition{Topic: k.Topic(t, "close", 1)}
 	p := brokertest.NewProducer(t, c, broker.ProducerConfig{TransactionalID: k.Name("close")})
 	brokertest.Send(t, p, tp, brokertest.Numbered(0, 3)...)
@@ -221,9 +208,7 @@ func TestCloseAbortsAnOpenTransaction(t *testing.T) {
 }
 
 func TestARefusedRecordAbortsTheTransactionOnly(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	c := brokertest.Open(t, k)
+	k, c := brokertest.Start(t)
 	tp := broker.TopicPartition{Topic: k.Topic(t, "refused", 1)}
 	p := brokertest.NewProducer(t, c, broker.ProducerConfig{TransactionalID: k.Name("refused")})
 	brokertest.Send(t, p, tp, brokertest.Numbered(0, 3)...)
@@ -248,9 +233,7 @@ func TestARefusedRecordAbortsTheTransactionOnly(t *testing.T) {
 }
 
 func TestATransactionThatCouldNotFlushInTimeHasToBeAborted(t *testing.T) {
-	kafkatest.Parallel(t)
-	k := kafkatest.Start(t)
-	c := brokertest.Open(t, k)
+	k, c := brokertest.Start(t)
 	tp := broker.TopicPartition{Topic: k.Topic(t, "canceled", 1)}
 	p := brokertest.NewProducer(t, c, broker.ProducerConfig{TransactionalID: k.Name("canceled")})
 	brokertest.Send(t, p, tp, brokertest.Numbered(0, 3)...)

@@ -20,6 +20,12 @@ func (h *TimersHandle) MaxFutureSkew(skew time.Duration) *TimersHandle {
 	return &TimersHandle{h.inner.MaxFutureSkew(skew)}
 }
 
+// WithoutChangelog returns a handle of the same store that has no changelog: its timers are lost with the machine, and when another
+// member takes over the task, and never fire then. See [CellHandle.WithoutChangelog].
+func (h *TimersHandle) WithoutChangelog() *TimersHandle {
+	return &TimersHandle{h.inner.WithoutChangelog()}
+}
+
 // Name returns the name of the store.
 func (h *TimersHandle) Name() string { return h.inner.Name() }
 

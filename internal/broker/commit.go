@@ -31,6 +31,9 @@ type CommitNote struct {
 	// FirstPartitions is the number of partitions that the topic had when the group committed the partition for the first time, or 0
 	// if it is not known: partitions from this number on were added later.
 	FirstPartitions int32 `json:"first_partitions,omitempty"`
+	// Checkpoint is the number of the checkpoint that committed the offset, if the task has stores without a changelog: it tells whether
+	// a checkpoint that moved no offset was committed.
+	Checkpoint int64 `json:"checkpoint,omitempty"`
 }
 
 // writtenNote is a CommitNote with the mark that tells it from the metadata of others.

@@ -201,9 +201,11 @@ func isCause(s taskStore) bool {
 
 // causes returns the causes among the stores, in the order of their opening: from the end of the topology on.
 func (t *task) causes() (opened []int) {
-	for _, s := range t.stores {
-		if isCause(s) {
-			opened = append(opened, s.opened)
+	for _, stores := range [][]taskStore{t.stores, t.unlogged} {
+		for _, s := range stores {
+			if isCause(s) {
+				opened = append(opened, s.opened)
+			}
 		}
 	}
 	slices.Sort(opened)

@@ -30,6 +30,7 @@ func (w *Worker) loadCommits(ctx context.Context, t *task) error {
 			continue
 		}
 		t.positions[topic], t.metadata[topic], t.notes[topic] = c.Offset, c.Metadata, broker.DecodeCommitNote(c.Metadata)
+		t.checkpoint = max(t.checkpoint, t.notes[topic].Checkpoint)
 	}
 	return nil
 }
@@ -82,7 +83,9 @@ func (t *task) note(topic string) broker.CommitNote {
 	if madeAnew(note.TopicID, t.topicIDs[topic]) {
 		note = broker.CommitNote{}
 	}
-	return broker.CommitNote{TopicID: t.topicIDs[topic], FirstPartitions: cmp.Or(note.FirstPartitions, t.topicPartitions[topic])}
+	return broker.CommitNote{
+		TopicID: cmp.Or(t.renamed[topic], t.topicIDs[topic]), FirstPartitions: cmp.Or(note.FirstPartitions, t.topicPartitions[topic]), Checkpoint: t.checkpoint,
+	}
 }
 
 // noteTopics sets the metadata of commits to come. Before the positions are found it stays that of the offsets that were committed.
@@ -117,10 +120,9 @@ func (t *task) truncated(out *broker.OffsetOutOfRangeError) error {
 
 // noteTruncated makes the next checkpoint commit that an input was truncated.
 func (t *task) noteTruncated(topic string) {
-	note := t.note(topic)
-	base, times := splitID(note.TopicID)
-	note.TopicID = fmt.Sprintf("%s+%d", base, times+1)
-	t.metadata[topic] = note.Encode()
+	base, times := splitID(t.topicIDs[topic])
+	t.renamed = map[string]string{topic: fmt.Sprintf("%s+%d", base, times+1)}
+	t.noteTopics()
 }
 
 // commitMetadata returns the metadata of the commits of tasks.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/weirstreams/weir"
@@ -37,11 +38,18 @@ func (b *bell) OnTimer(_ context.Context, t weir.Timer[string]) error {
 	return b.Forward(weir.Record[string, totalLine]{Key: t.Name})
 }
 
-func bells() *stream.Topology {
+func bells(unlogged bool) *stream.Topology {
 	timers, count := store.NewTimers("timers"), store.NewCell[int]("count")
+	if unlogged {
+		timers = timers.WithoutChangelog()
+	}
 	t := stream.NewTopology()
-	t.From(orders).Process(store.Group(func(o *store.Opener) bell { return bell{timers: o.Open(timers), count: o.Open(count)} }),
-		func(b bell) weir.Processor[string, order, string, totalLine] { return &b }).To(totals)
+	rung := t.From(orders).Process(store.Group(func(o *store.Opener) bell { return bell{timers: o.Open(timers), count: o.Open(count)} }),
+		func(b bell) weir.Processor[string, order, string, totalLine] { return &b })
+	if unlogged {
+		rung.WithoutChangelog()
+	}
+	rung.To(totals)
 	return t
 }
 
@@ -52,7 +60,7 @@ func TestACrashAtAnyCallLosesNoTimer(t *testing.T) {
 		for _, lost := range []bool{false, true} {
 			for at, more := 0, true; more; at++ {
 				var problem string
-				if more, problem = bellsCrash(t, at, exactlyOnce, lost); problem != "" {
+				if more, problem = bellsCrash(t, at, exactlyOnce, lost, false); problem != "" {
 					t.Errorf("exactly once %v, disk lost %v, crash at call %d: %s", exactlyOnce, lost, at, problem)
 				}
 			}
@@ -60,9 +68,21 @@ func TestACrashAtAnyCallLosesNoTimer(t *testing.T) {
 	}
 }
 
+// The same is true of timers without a changelog as long as the disk comes back.
+func TestACrashAtAnyCallLosesNoTimerWithoutAChangelog(t *testing.T) {
+	for _, exactlyOnce := range []bool{false, true} {
+		for at, more := 0, true; more; at++ {
+			var problem string
+			if more, problem = bellsCrash(t, at, exactlyOnce, false, true); problem != "" {
+				t.Errorf("exactly once %v, crash at call %d: %s", exactlyOnce, at, problem)
+			}
+		}
+	}
+}
+
 // bellsCrash reports false if there are not so many calls.
-func bellsCrash(t *testing.T, at int, exactlyOnce, lost bool) (more bool, problem string) {
-	c := newCluster(t, bells(), 1)
+func bellsCrash(t *testing.T, at int, exactlyOnce, lost, unlogged bool) (more bool, problem string) {
+	c := newCluster(t, bells(unlogged), 1)
 	c.config.ExactlyOnce = exactlyOnce
 	x := &revived{cluster: c, disk: memoryDisk{}, lost: lost}
 	c.order("north", 1, 1)
@@ -89,4 +109,48 @@ func bellsCrash(t *testing.T, at int, exactlyOnce, lost bool) (more bool, proble
 		return *calls > at, fmt.Sprintf("the timers have rung %d and %d times, and %d are counted", first, second, count)
 	}
 	return *calls > at, ""
+}
+
+// A timer without a changelog that has rung while no record came is gone from the database too.
+func TestATimerWithoutAChangelogRingsOnce(t *testing.T) {
+	bothGuarantees(t, func(t *testing.T, exactlyOnce bool) {
+		c := newCluster(t, bells(true), 1)
+		c.config.ExactlyOnce = exactlyOnce
+		d := memoryDisk{}
+		p := c.mustStart(d)
+		c.order("north", 1, 1)
+		for range 3 {
+			c.settle(p)
+			p.mustClose()
+			p = c.mustStart(d)
+		}
+		if n := len(c.broker.Read(broker.TopicPartition{Topic: totals.Name()}, 0)); n != 2 {
+			t.Errorf("the timers have rung %d times, want 2", n)
+		}
+	})
+}
+
+// Another member may have changed a store without a changelog and no offset: the state of before does not fit then.
+func TestAStoreWithoutAChangelogBeginsEmptyAfterTimersOfAnotherMember(t *testing.T) {
+	bothGuarantees(t, func(t *testing.T, exactlyOnce bool) {
+		timers, count := store.NewTimers("timers"), store.NewCell[int]("count").WithoutChangelog()
+		topology := stream.NewTopology()
+		topology.From(orders).Process(store.Group(func(o *store.Opener) bell { return bell{timers: o.Open(timers), count: o.Open(count)} }),
+			func(b bell) weir.Processor[string, order, string, totalLine] { return &b }).To(totals)
+		c := newCluster(t, topology, 1)
+		c.config.ExactlyOnce = exactlyOnce
+		d := memoryDisk{}
+		p := c.mustStart(d)
+		c.order("north", 1, 1)
+		p.mustRun()
+		p.mustClose()
+		other := c.mustStart(memoryDisk{})
+		c.settle(other) // which rings
+		other.mustClose()
+		log := c.logTo()
+		c.mustStart(d).mustClose()
+		if !strings.Contains(log.String(), beginEmpty) {
+			t.Errorf("logged:\n%s", log)
+		}
+	})
 }

@@ -11,15 +11,19 @@ import (
 )
 
 // waiters has an order wait for two rows that never come, in two stores of one task.
-func waiters() *stream.Topology {
+func waiters(unlogged bool) *stream.Topology {
 	none := join.LookupFunc[int, int](func(context.Context, []int, []*int) error { return nil })
 	amount := func(o order) int { return o.Amount }
 	same := func(o order, _ *int) order { return o }
 	wait := 2 * interval
 	t := stream.NewTopology()
-	t.From(orders).
-		LeftJoinLookup(join.Buffered(none, wait).Name("first"), amount, same).
-		LeftJoinLookup(join.Buffered(none, wait).Name("second"), amount, same).
+	first := t.From(orders).LeftJoinLookup(join.Buffered(none, wait).Name("first"), amount, same)
+	second := first.LeftJoinLookup(join.Buffered(none, wait).Name("second"), amount, same)
+	if unlogged {
+		first.WithoutChangelog()
+		second.WithoutChangelog()
+	}
+	second.
 		Map(func(o order) totalLine { return totalLine{Total: o.Amount} }).
 		To(totals)
 	return t
@@ -31,7 +35,7 @@ func TestACrashAtAnyCallLosesNoRecordThatWaitsForALookup(t *testing.T) {
 		for _, lost := range []bool{false, true} {
 			for at, more := 0, true; more; at++ {
 				var n int
-				if more, n = waitersCrash(t, at, exactlyOnce, lost); n == 0 || exactlyOnce && n != 1 {
+				if more, n = waitersCrash(t, at, exactlyOnce, lost, false); n == 0 || exactlyOnce && n != 1 {
 					t.Errorf("exactly once %v, disk lost %v, crash at call %d: the record was emitted %d times", exactlyOnce, lost, at, n)
 				}
 			}
@@ -39,9 +43,21 @@ func TestACrashAtAnyCallLosesNoRecordThatWaitsForALookup(t *testing.T) {
 	}
 }
 
+// The same is true of waiting records without a changelog as long as the disk comes back.
+func TestACrashAtAnyCallLosesNoRecordThatWaitsWithoutAChangelog(t *testing.T) {
+	for _, exactlyOnce := range []bool{false, true} {
+		for at, more := 0, true; more; at++ {
+			var n int
+			if more, n = waitersCrash(t, at, exactlyOnce, false, true); n == 0 || exactlyOnce && n != 1 {
+				t.Errorf("exactly once %v, crash at call %d: the record was emitted %d times", exactlyOnce, at, n)
+			}
+		}
+	}
+}
+
 // waitersCrash returns how often the record was emitted, and reports false if there are not so many calls.
-func waitersCrash(t *testing.T, at int, exactlyOnce, lost bool) (more bool, emitted int) {
-	c := newCluster(t, waiters(), 1)
+func waitersCrash(t *testing.T, at int, exactlyOnce, lost, unlogged bool) (more bool, emitted int) {
+	c := newCluster(t, waiters(unlogged), 1)
 	c.config.ExactlyOnce = exactlyOnce
 	x := &revived{cluster: c, disk: memoryDisk{}, lost: lost}
 	x.settle()

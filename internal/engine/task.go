@@ -68,6 +68,10 @@ type task struct {
 	// notes are those of the offsets that were committed when the task was opened, and metadata is that of the next commits, by topic.
 	notes    map[string]broker.CommitNote
 	metadata map[string]string
+	// renamed are the ids of topics that were truncated, until the task is opened anew.
+	renamed map[string]string
+	// checkpoint is the number of the last checkpoint with changes in stores without a changelog that was begun.
+	checkpoint int64
 	// idsWritten is set once the database has them.
 	idsWritten bool
 	// reflected are the next offsets that the database reflected when the task was opened, by topic. uncommitted are the topics

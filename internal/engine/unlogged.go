@@ -17,9 +17,11 @@ import (
 // committed offsets say which of the two states is the right one: with the changes, or without them. If they fit to neither, somebody
 // else has processed input of the task, and the stores begin empty.
 
-// keptNow returns what the stores without a changelog hold at the positions of a task.
+// keptNow returns the contents of the stores without a changelog at the positions of a task.
 func (w *Worker) keptNow(t *task) database.Kept {
-	kept := database.Kept{Inputs: t.standing(t.positions, false).Inputs, Partitions: map[string]int32{}, Stores: map[string]database.Format{}}
+	kept := database.Kept{
+		Inputs: t.standing(t.positions, false).Inputs, Partitions: map[string]int32{}, Stores: map[string]database.Format{}, Checkpoint: t.checkpoint,
+	}
 	for topic := range t.inputs {
 		kept.Partitions[topic] = w.topics.Partitions[topic]
 	}
@@ -63,6 +65,8 @@ func (w *Worker) writeAhead(tasks []*task) error {
 		if len(t.unlogged) == 0 {
 			continue
 		}
+		t.checkpoint++
+		t.noteTopics()
 		batch := t.database.Backend.NewBatch()
 		err := database.SetKept(batch, database.AheadRow, w.keptNow(t), t.written)
 		if err == nil {
@@ -126,10 +130,13 @@ func (w *Worker) settleKept(t *task) error {
 		}
 	}
 	now := w.keptNow(t)
+	committed := t.checkpoint // 0 if the commit is of another program
+	t.checkpoint = max(committed, ahead.Checkpoint, t.kept.Checkpoint)
+	// A checkpoint that no record has caused has the offsets of the one before. At least once it was acknowledged before it was written
+	// ahead; exactly once the number tells whether it was committed.
+	decided := !w.config.ExactlyOnce || !maps.Equal(ahead.Inputs, t.kept.Inputs) || committed > 0 && committed == ahead.Checkpoint
 	switch {
-	case w.fits(t, ahead, now) && (!w.config.ExactlyOnce || !maps.Equal(ahead.Inputs, t.kept.Inputs)):
-		// Exactly once, a checkpoint that no record has caused has the offsets of the one before, and it is not known whether it
-		// was committed; otherwise it was acknowledged.
+	case w.fits(t, ahead, now) && decided && committed <= ahead.Checkpoint:
 		t.kept = ahead
 		return t.database.Write(func(b state.Batch) error {
 			if err := changes.ApplyTo(b); err != nil {
@@ -137,7 +144,7 @@ func (w *Worker) settleKept(t *task) error {
 			}
 			return database.SetKept(b, database.KeptRow, t.kept, nil)
 		})
-	case w.fits(t, t.kept, now):
+	case w.fits(t, t.kept, now) && committed <= t.kept.Checkpoint:
 		return nil
 	}
 	reason := "the database has none of their state"

@@ -12,14 +12,17 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
 	"github.com/weirstreams/weir/internal/engine"
 	"github.com/weirstreams/weir/internal/engine/provision"
 	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
+	"github.com/weirstreams/weir/window"
 )
 
 var windowTotals = stream.NewTopic(windows.Name(), codec.String(), codec.JSON[totalLine]())
@@ -55,57 +58,169 @@ func expectTotals(t *testing.T, c *cluster, want int, when string) {
 	}
 }
 
-// The state of a store without a changelog is that of all input as long as the disk is kept, at whatever call the process dies, and if
-// the disk loses all that was not synced.
-func TestACrashAtAnyCallKeepsAStoreWithoutAChangelog(t *testing.T) {
-	bothGuarantees(t, func(t *testing.T, exactlyOnce bool) {
-		for at, more := 0, true; more; at++ {
-			c := newCluster(t, unlogged(), 1)
-			c.config.ExactlyOnce = exactlyOnce
-			log := c.logTo()
-			d := newPebbleDisk(t)
-			calls := 0
-			c.onCall = func(simbroker.Op) error {
-				if calls++; calls == at+1 {
-					return errCrash
-				}
-				return nil
+// unloggedKinds are topologies with each kind of operator that keeps state, without a changelog. Each writes totals that are the greater
+// the more of the state is there; want is the total after a number of orders of each customer.
+func unloggedKinds() map[string]struct {
+	topology *stream.Topology
+	want     func(rounds int) int
+} {
+	type kind = struct {
+		topology *stream.Topology
+		want     func(rounds int) int
+	}
+	line := func(key string, total int) totalLine { return totalLine{Shop: key, Total: total} }
+	lines := func(s stream.Stream[string, order]) stream.Stream[string, totalLine] {
+		return s.MapRecord(func(_ context.Context, r weir.Record[string, order]) (totalLine, error) {
+			return line(r.Key, r.Value.Amount), nil
+		})
+	}
+	known := func(s stream.Stream[string, totalLine], right stream.Stream[string, totalLine], join func(
+		l, r stream.Stream[string, totalLine], f func(totalLine, *totalLine) totalLine) stream.Stream[string, totalLine],
+	) stream.Stream[string, totalLine] {
+		return join(s, right, func(l totalLine, r *totalLine) totalLine {
+			if r == nil {
+				return line(l.Shop, 0)
 			}
-			var p *process
-			work := func() {
-				for range 4 {
-					var err error
-					if p == nil {
-						p, err = c.start(d, "static")
-					}
-					if err == nil {
-						err = p.run()
-					}
-					if err != nil {
-						if !errors.Is(err, errCrash) {
-							t.Fatal(err)
-						}
-						p = nil
-					}
-					c.clock.Advance(interval)
-				}
-			}
-			for range 3 {
-				c.oneEach()
-				work()
-			}
-			c.oneEach()
-			work()
-			expectTotals(t, c, 4, fmt.Sprintf("after a crash at call %d", at))
-			if exactlyOnce && len(c.broker.Read(broker.TopicPartition{Topic: totals.Name()}, 0)) != 20 {
-				t.Errorf("crash at call %d: not one total for each order", at)
-			}
-			if strings.Contains(log.String(), beginEmpty) {
-				t.Errorf("crash at call %d: %s", at, log)
-			}
-			more = calls > at
-		}
+			return *r
+		})
+	}
+	each, once := func(rounds int) int { return rounds }, func(int) int { return 1 }
+	first := func(o order) bool { return o.ID < 5 }
+	kinds := map[string]kind{"cell": {unlogged(), each}}
+	add := func(name string, want func(int) int, f func(s stream.Stream[string, order]) stream.Stream[string, totalLine]) {
+		t := stream.NewTopology()
+		f(t.From(orders)).To(totals)
+		kinds[name] = kind{t, want}
+	}
+	add("reduce", each, func(s stream.Stream[string, order]) stream.Stream[string, totalLine] {
+		return lines(s).Reduce(store.NewCell[totalLine]("sum"), func(a, b totalLine) totalLine { return line(a.Shop, a.Total+b.Total) }).WithoutChangelog()
 	})
+	add("aggregate", each, func(s stream.Stream[string, order]) stream.Stream[string, totalLine] {
+		return s.Aggregate("count", window.Count[order]()).WithoutChangelog().MapRecord(
+			func(_ context.Context, r weir.Record[string, int64]) (totalLine, error) {
+				return line(r.Key, int(r.Value)), nil
+			})
+	})
+	add("deduplicate", once, func(s stream.Stream[string, order]) stream.Stream[string, totalLine] {
+		return s.Deduplicate("seen", time.Hour, func(order) int { return 0 }).WithoutChangelog().MapStateRecord(total, sumUp)
+	})
+	add("table", once, func(s stream.Stream[string, order]) stream.Stream[string, totalLine] {
+		return known(lines(s), lines(s.Filter(first)), func(l, r stream.Stream[string, totalLine], f func(totalLine, *totalLine) totalLine) stream.Stream[string, totalLine] {
+			return l.LeftJoinTable(stream.TableOf(r, "rows").WithoutChangelog(), f)
+		})
+	})
+	add("as-of join", once, func(s stream.Stream[string, order]) stream.Stream[string, totalLine] {
+		return known(lines(s), lines(s.Filter(first)), func(l, r stream.Stream[string, totalLine], f func(totalLine, *totalLine) totalLine) stream.Stream[string, totalLine] {
+			return l.LeftJoinAsOf(r, join.AsOf{}, f).WithoutChangelog()
+		})
+	})
+	add("interval join", once, func(s stream.Stream[string, order]) stream.Stream[string, totalLine] {
+		return known(lines(s), lines(s.Filter(first)), func(l, r stream.Stream[string, totalLine], f func(totalLine, *totalLine) totalLine) stream.Stream[string, totalLine] {
+			return l.LeftJoinInterval(r, join.Within(time.Minute, time.Minute).Grace(time.Hour), f).WithoutChangelog()
+		})
+	})
+	add("window", each, func(s stream.Stream[string, order]) stream.Stream[string, totalLine] {
+		return s.Window(window.Tumbling(time.Hour)).Aggregate(window.Count[order]()).Current().WithoutChangelog().MapRecord(
+			func(_ context.Context, r weir.Record[string, window.Result[int64]]) (totalLine, error) {
+				return line(r.Key, int(r.Value.Value)), nil
+			})
+	})
+	return kinds
+}
+
+// The state of stores without a changelog is that of all input as long as the disk is kept, at whatever call the process dies, and if
+// the disk loses all that was not synced.
+func TestACrashAtAnyCallKeepsStoresWithoutAChangelog(t *testing.T) {
+	for name, kind := range unloggedKinds() {
+		t.Run(name, func(t *testing.T) {
+			bothGuarantees(t, func(t *testing.T, exactlyOnce bool) {
+				stride := 1
+				if name != "cell" {
+					stride = 3 // the commits are the same for all kinds
+				}
+				for at, more := 0, true; more; at += stride {
+					more = crashUnlogged(t, kind.topology, kind.want(4), exactlyOnce, at)
+				}
+			})
+		})
+	}
+}
+
+// crashUnlogged lets a process crash at a call between four rounds of orders. It reports false if there are not so many calls.
+func crashUnlogged(t *testing.T, topology *stream.Topology, want int, exactlyOnce bool, at int) (more bool) {
+	t.Helper()
+	c := newCluster(t, topology, 1)
+	c.config.ExactlyOnce = exactlyOnce
+	log := c.logTo()
+	d := newPebbleDisk(t)
+	calls := 0
+	c.onCall = func(simbroker.Op) error {
+		if calls++; calls == at+1 {
+			return errCrash
+		}
+		return nil
+	}
+	var p *process
+	work := func() {
+		for range 4 {
+			var err error
+			if p == nil {
+				p, err = c.start(d, "static")
+			}
+			if err == nil {
+				err = p.run()
+			}
+			if err != nil {
+				if !errors.Is(err, errCrash) {
+					t.Fatal(err)
+				}
+				p = nil
+			}
+			c.clock.Advance(interval)
+		}
+	}
+	for range 4 {
+		c.oneEach()
+		work()
+	}
+	expectTotals(t, c, want, fmt.Sprintf("after a crash at call %d", at))
+	if exactlyOnce && want == 4 && len(c.broker.Read(broker.TopicPartition{Topic: totals.Name()}, 0)) != 20 {
+		t.Errorf("crash at call %d: not one total for each order", at)
+	}
+	if strings.Contains(log.String(), beginEmpty) {
+		t.Errorf("crash at call %d: %s", at, log)
+	}
+	return calls > at
+}
+
+// When the disk is lost the stores of each kind begin empty, and the log says so; no kind has a changelog.
+func TestStoresOfEachKindBeginEmptyWithoutTheirDisk(t *testing.T) {
+	for name, kind := range unloggedKinds() {
+		t.Run(name, func(t *testing.T) {
+			d := memoryDisk{}
+			c, p := ordersTaken(t, kind.topology, true, d)
+			p.mustClose()
+			for topic := range c.topics.Partitions {
+				if strings.HasPrefix(topic, "changelog") && name != "deduplicate" { // which counts in another store
+					t.Errorf("topic %q", topic)
+				}
+			}
+			d.lose()
+			log := c.logTo()
+			p = c.mustStart(d)
+			c.oneEach()
+			c.settle(p)
+			want := map[string]int{"deduplicate": 2, "table": 0, "as-of join": 0, "interval join": 0}
+			total, ok := want[name]
+			if !ok {
+				total = 1
+			}
+			expectTotals(t, c, total, "")
+			if !strings.Contains(log.String(), beginEmpty) {
+				t.Errorf("logged:\n%s", log)
+			}
+		})
+	}
 }
 
 // Nothing is restored when the disk is lost, or damaged, or has state of other input: the store begins empty, and the log says so.

@@ -94,9 +94,13 @@ func NewPlan(g *Graph, group string) *Plan {
 				}
 			}
 			for _, s := range n.Stores {
-				if n.Shared[s] != nil && slices.ContainsFunc(part.Stores, func(o Store) bool {
-					return o.Name == s && o.Node.Shared[s] == n.Shared[s]
-				}) {
+				shared := slices.IndexFunc(part.Stores, func(o Store) bool {
+					return n.Shared[s] != nil && o.Name == s && o.Node.Shared[s] == n.Shared[s]
+				})
+				if shared >= 0 {
+					if n.Unlogged[s] { // each of the operators can say so
+						part.Stores[shared].Changelog = ""
+					}
 					continue
 				}
 				changelog := fmt.Sprintf("changelog__%s--%s--%s", group, part.StreamID, s)

@@ -13,8 +13,9 @@ import (
 
 // TimersHandle declares [Timers]. It is immutable and may be used by several topologies, and by one operator of each.
 type TimersHandle struct {
-	name string
-	skew int64
+	name     string
+	skew     int64
+	unlogged bool
 }
 
 // NewTimers declares a store of timers, for Stream.Process. The name is part of the changelog topic's: renaming the store
@@ -29,6 +30,13 @@ func (h *TimersHandle) MaxFutureSkew(skew time.Duration) *TimersHandle {
 	with := *h
 	with.skew = max(0, skew.Milliseconds())
 	return &with
+}
+
+// WithoutChangelog returns a handle of the same store that has no changelog. See [CellHandle.WithoutChangelog].
+func (h *TimersHandle) WithoutChangelog() *TimersHandle {
+	without := *h
+	without.unlogged = true
+	return &without
 }
 
 // Name returns the name of the store.
@@ -49,7 +57,7 @@ func (h *TimersHandle) OpenIn(o *Opener) *Timers {
 		o.fail(errNilHandle)
 		return nil
 	}
-	return open(o, h.name, never, "timers", h, false, h.Open)
+	return open(o, h.name, never, "timers", h, h.unlogged, h.Open)
 }
 
 // Timers keeps timers by message key, kind and name. They survive restarts.

@@ -16,6 +16,8 @@ type Kept struct {
 	Inputs map[string]changelog.Input `json:"inputs"`
 	// Partitions are the numbers of partitions of the topics: with others, keys belong to other tasks.
 	Partitions map[string]int32 `json:"partitions"`
+	// Checkpoint is the number of the checkpoint, which is in the metadata of the commit too. 0 is that of an earlier version.
+	Checkpoint int64 `json:"checkpoint,omitempty"`
 	// Stores are the formats of the stores by name.
 	Stores map[string]Format `json:"stores"`
 }

@@ -63,12 +63,12 @@ func checkConsumers(root string, modules []*goModule, version string, out io.Wri
 	return quickstartBound.check(small)
 }
 
-// weight is the number of modules that a program links, and its size in bytes.
+// weight is the number of modules that a program links, Weir included, and its size in bytes.
 type weight struct{ modules, bytes int }
 
 // quickstartBound is the most that the quick start may weigh. It was 66 modules and 47.8 MB before the examples and the
 // aggregators that estimate went to modules and packages of their own.
-var quickstartBound = weight{modules: 60, bytes: 44_000_000}
+var quickstartBound = weight{modules: 61, bytes: 44_000_000}
 
 // check returns an error for a program that is heavier.
 func (bound weight) check(w weight) error {

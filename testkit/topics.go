@@ -11,7 +11,7 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/internal/engine/eventtime"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/murmur2"
 	"github.com/weirstreams/weir/stream"
@@ -170,7 +170,7 @@ func (o *Output[K, V]) Read() []Record[K, V] {
 		tp := broker.TopicPartition{Topic: o.topic.Name(), Partition: int32(p)}
 		for _, r := range o.driver.broker.Read(tp, o.offsets[p]) {
 			o.offsets[p] = r.Offset + 1
-			if engine.IsWatermark(&r) {
+			if eventtime.IsWatermark(&r) {
 				continue // of a repartition topic, written by the engine for itself
 			}
 			keys := decode(o.driver, o.topic.Name(), codec.Key, o.topic.KeyCodec(), r.Headers, r.Key)

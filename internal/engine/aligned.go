@@ -224,7 +224,7 @@ func (w *Worker) startInput(t *task, tp broker.TopicPartition, position int64) {
 // resetInput drops the held batches of an input that is to be read from position on.
 func (w *Worker) resetInput(t *task, tp broker.TopicPartition, position int64) {
 	if u := t.upstreams[tp.Topic]; u != nil {
-		u.pending = u.pending[:0] // they are read again
+		u.Pending = u.Pending[:0] // they are read again
 	}
 	if t.aligned != nil {
 		in := t.aligned.input(tp.Topic)

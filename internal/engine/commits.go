@@ -75,7 +75,9 @@ func splitID(id string) (base string, truncated int) {
 }
 
 // madeAnew reports whether ids are known to be those of two topics, which had the same name one after the other.
-func madeAnew(a, b string) bool { return changelog.OtherTopic(broker.BaseTopicID(a), broker.BaseTopicID(b)) }
+func madeAnew(a, b string) bool {
+	return changelog.OtherTopic(broker.BaseTopicID(a), broker.BaseTopicID(b))
+}
 
 // note returns the note of the next commit of an input.
 func (t *task) note(topic string) broker.CommitNote {

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine/eventtime"
 	"github.com/weirstreams/weir/internal/engine/offsets"
-	"github.com/weirstreams/weir/operator"
+	"github.com/weirstreams/weir/internal/graph"
 )
 
 // advanceIdle lets the event time of tasks go on after their input was silent for Config.IdleTimeout, and sends the watermarks
@@ -30,12 +32,12 @@ func (w *Worker) advanceIdle(ctx context.Context) error {
 		if t.state != running || t.time == nil || t.env.Blocked() {
 			continue
 		}
-		if err := t.lookBack(now, timeout); err != nil {
+		if err := t.time.LookBack(now, t.tookRecords()); err != nil {
 			return err
 		}
-		if t.time.due(now, timeout) {
+		if t.time.Due(now) {
 			due = append(due, t)
-		} else if err := t.keepPace(now); err != nil {
+		} else if err := t.time.KeepPace(now); err != nil {
 			return err
 		}
 	}
@@ -47,50 +49,11 @@ func (w *Worker) advanceIdle(ctx context.Context) error {
 		return fmt.Errorf("look for the ends of silent input: %w", err)
 	}
 	for _, t := range due {
-		if err := w.advanceTask(t, now, ends); err != nil {
+		if err := t.time.Advance(now, ends); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// lookBack takes note of the records processed since the last step.
-func (t *task) lookBack(now time.Time, timeout time.Duration) error {
-	e := t.time
-	if e.quiet.IsZero() {
-		e.quiet, e.turned = now, now
-	}
-	if t.busy {
-		t.busy, e.quiet, e.paceStale = false, now, true
-		e.current = min(e.current, t.env.LeastMillis)
-		t.env.LeastMillis = absent
-	}
-	for _, i := range e.sources {
-		s := &e.steps[i]
-		u := s.upstream
-		if u == nil || len(u.pending) == 0 {
-			continue
-		}
-		before := u.pace()
-		if u.pass(t.positions[s.topic], now, timeout) {
-			reached := u.watermark()
-			if u.pace() != before {
-				e.paceMoved, e.paceStale = true, true
-			}
-			e.news = e.news || reached != noWatermark && (s.used == noWatermark || reached-s.used >= timeout.Milliseconds()/newsPerTimeout)
-		}
-	}
-	return e.withdraw()
-}
-
-// newsPerTimeout is how often, at most, promises of tasks upstream let time go on within a timeout.
-const newsPerTimeout = 4
-
-// due reports whether event time may go on: after a timeout without records, after each further timeout, and when tasks
-// upstream promise more then. Tasks behind get watermarks also while there are records.
-func (e *eventTime) due(now time.Time, timeout time.Duration) bool {
-	since := func(t time.Time) bool { return now.Sub(t) >= timeout }
-	return since(e.quiet) && (since(e.quietTurned) || e.quietTurned.Before(e.quiet) || e.news) || e.promises && since(e.turned)
 }
 
 // inputEnds returns where the external input of tasks ends, or nil if the cluster does not say. Records of transactions that
@@ -98,7 +61,7 @@ func (e *eventTime) due(now time.Time, timeout time.Duration) bool {
 func (w *Worker) inputEnds(ctx context.Context, tasks []*task) (map[broker.TopicPartition]int64, error) {
 	var tps []broker.TopicPartition
 	for _, t := range tasks {
-		tps = append(tps, t.externalInput()...)
+		tps = append(tps, t.time.ExternalInput()...)
 	}
 	if len(tps) == 0 {
 		return nil, nil
@@ -110,108 +73,101 @@ func (w *Worker) inputEnds(ctx context.Context, tasks []*task) (map[broker.Topic
 	return ends, err
 }
 
-// advanceTask ends a round of a task.
-func (w *Worker) advanceTask(t *task, now time.Time, all map[broker.TopicPartition]int64) error {
-	e := t.time
-	timeout := w.config.IdleTimeout
-	quiet := now.Sub(e.quiet) >= timeout && !e.fed
-	if len(e.external) > 0 {
-		known := all != nil
-		ends := &inputEnds{at: now, ends: map[string]int64{}}
-		for _, tp := range t.externalInput() {
-			ends.ends[tp.Topic] = all[tp] // 0 of a topic that was deleted: nothing more comes
-		}
-		if known {
-			e.asked = ends.ends
-		}
-		if quiet && !(known && t.passed(ends)) {
-			quiet, e.quiet = false, now // there is something to come
-		}
-		t.reach(ends, known, quiet, timeout)
+// untilPace cuts a waiting time so that the paces of tasks are written in time.
+func (w *Worker) untilPace(wait time.Duration) time.Duration {
+	if w.config.IdleTimeout <= 0 {
+		return wait
 	}
-	if now.Sub(e.turned) >= timeout || quiet {
-		e.turned = now
-		t.env.Round++
-		e.last, e.current = e.current, absent
-		e.turnGreatest()
-	}
-	if quiet {
-		e.quietTurned = now
-	}
-	e.news, e.paceMoved, e.paceStale = false, false, false
-	err := t.call(func() error {
-		if err := t.passPace(); err != nil {
-			return err
-		}
-		if err := t.passTime(quiet); err != nil {
-			return err
-		}
-		return t.passPace() // which silent keys do not hold back any more
-	})
-	if err == nil {
-		var wrote bool
-		if wrote, err = e.promise(); wrote {
-			t.changed, e.paceWritten = true, now // so that it is flushed, and a transaction ends
+	now := w.config.Clock.Now()
+	for _, t := range w.tasks {
+		if t.state == running && t.time != nil {
+			wait = t.time.UntilPace(wait, now)
 		}
 	}
-	t.changed = t.changed || t.dirtyBytes() > 0 || !t.env.Settled()
-	return err
+	return wait
 }
 
-// passed reports whether the task has processed its external input up to ends.
-func (t *task) passed(ends *inputEnds) bool {
-	for topic, end := range ends.ends {
-		if t.positions[topic] < end {
-			return false
-		}
-	}
-	return true
-}
-
-// reach moves the time that the external input has reached. While records come it does not pass the least of the recent ones:
-// where old ones are written again, more of them follow.
-func (t *task) reach(ends *inputEnds, known, quiet bool, timeout time.Duration) {
-	e := t.time
-	to := e.reached
-	switch {
-	case known && t.passed(ends):
-		to, e.ends = max(to, ends.at.Add(-timeout).UnixMilli()), nil
-	case e.ends != nil && t.passed(e.ends):
-		to, e.ends = max(to, e.ends.at.Add(-timeout).UnixMilli()), nil
-	}
-	if known && e.ends == nil && !t.passed(ends) {
-		e.ends = ends
-	}
-	if recent := min(e.current, e.last); !quiet && recent != absent {
-		// A record that comes within the timeout after its time is not older than this.
-		recent = min(recent, e.recentOfAll()-timeout.Milliseconds())
-		if to == noWatermark {
-			to = recent
-		}
-		to = min(to, recent)
-	}
-	e.reached = to
-}
-
-// beforeCheckpoint lets the operators emit held-back results.
-func (t *task) beforeCheckpoint() error {
-	return t.call(func() error {
-		for i := len(t.env.BeforeCheckpoint) - 1; i >= 0; i-- {
-			if err := t.env.BeforeCheckpoint[i](); err != nil {
-				return err
-			}
-			if err := t.env.Settle(); err != nil {
-				return err
-			}
-		}
+// paced returns a function that reports whether the input of a node, by its number, comes through a repartition topic.
+func (w *Worker) paced() func(node int) bool {
+	if w.config.IdleTimeout <= 0 {
 		return nil
+	}
+	return func(node int) bool { return eventtime.BehindRepartition(w.plan.Graph.Nodes[node]) }
+}
+
+// upstreamTasks returns how many tasks write a repartition topic: those with a partition of an input that leads to it.
+func (w *Worker) upstreamTasks(sink *graph.Node) int32 {
+	var n int32
+	seen := map[*graph.Node]bool{}
+	var visit func(*graph.Node)
+	visit = func(at *graph.Node) {
+		if seen[at] {
+			return
+		}
+		seen[at] = true
+		if at.Source != nil {
+			n = max(n, w.topics.Partitions[w.plan.Topic(at)])
+		}
+		for _, p := range at.Parents {
+			visit(p)
+		}
+	}
+	visit(sink)
+	return n
+}
+
+// repartitions returns the nodes that write internal topics, by topic.
+func repartitions(plan *graph.Plan) map[string]*graph.Node {
+	all := map[string]*graph.Node{}
+	for _, n := range plan.Graph.Nodes {
+		if n.Sink != nil && n.Sink.Repartition != "" {
+			all[plan.Topic(n)] = n
+		}
+	}
+	return all
+}
+
+// keepsTime reports whether operators of a part have to know their watermarks, because something behind depends on them.
+func (w *Worker) keepsTime(part *graph.SubTopology) bool {
+	return w.config.IdleTimeout > 0 && slices.ContainsFunc(part.Nodes, func(n *graph.Node) bool {
+		return n.Source == nil && n.Sink == nil && eventtime.TimedBehind(w.plan.Graph, n)
 	})
 }
 
-// call runs code of operators outside of the processing of a record. No policy can skip an error there.
-func (t *task) call(f func() error) error {
-	if failure := t.guard(func() error { return operator.Fatal(f()) }); failure != nil {
-		return failure
-	}
-	return nil
+// newEventTime returns the event time of a task, or nil if nothing in the task or behind it depends on that.
+func (w *Worker) newEventTime(t *task) *eventtime.Time {
+	return eventtime.New(w.plan, t.part, t.id.Partition, w.config.IdleTimeout, &t.env, taskInput{t}, t.upstreams, t.promised)
+}
+
+// taskInput is an eventTask.
+type taskInput struct{ *task }
+
+// Reads implements eventtime.Task.
+func (t taskInput) Reads(topic string) bool { return t.inputs[topic] != nil }
+
+// Position implements eventtime.Task.
+func (t taskInput) Position(topic string) int64 { return t.positions[topic] }
+
+// End implements eventtime.Task.
+func (t taskInput) End(topic string) (offset int64, known bool) {
+	offset, known = t.ends[topic]
+	return offset, known
+}
+
+// Call implements eventtime.Task.
+func (t taskInput) Call(f func() error) error { return t.call(f) }
+
+// Touch implements eventtime.Task.
+func (t taskInput) Touch() { t.changed = true }
+
+// TouchIfChanged implements eventtime.Task.
+func (t taskInput) TouchIfChanged() {
+	t.changed = t.changed || t.dirtyBytes() > 0 || !t.env.Settled()
+}
+
+// tookRecords reports whether the task has processed records since the last call.
+func (t *task) tookRecords() bool {
+	busy := t.busy
+	t.busy = false
+	return busy
 }

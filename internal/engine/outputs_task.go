@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 
+	"github.com/weirstreams/weir/internal/engine/changelog"
+	"github.com/weirstreams/weir/internal/engine/eventtime"
 	"github.com/weirstreams/weir/internal/engine/outbox"
 	"github.com/weirstreams/weir/operator"
 )
@@ -50,9 +52,9 @@ func (w *Worker) output(t *task, topic string) (operator.Output, error) {
 		return out, nil // an internal topic in all but name: its records are no outputs
 	case writer == nil && w.config.Outputs != nil:
 		return outbox.Counting(out, &t.env.Outputs), nil
-	case writer != nil && w.config.IdleTimeout > 0 && timedBehind(w.plan.Graph, writer):
+	case writer != nil && w.config.IdleTimeout > 0 && eventtime.TimedBehind(w.plan.Graph, writer):
 		now := func() int64 { return w.config.Clock.Now().UnixMilli() }
-		t.promised[topic] = newPromisedOutput(out, t, w.upstreamTasks(writer), now, w.config.IdleTimeout.Milliseconds())
+		t.promised[topic] = eventtime.NewOutput(out, t.id.Partition, func() changelog.Epoch { return t.assigned }, w.upstreamTasks(writer), now, w.config.IdleTimeout.Milliseconds())
 		return t.promised[topic], nil
 	default:
 		return out, nil

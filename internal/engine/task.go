@@ -13,6 +13,7 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine/changelog"
 	"github.com/weirstreams/weir/internal/engine/database"
+	"github.com/weirstreams/weir/internal/engine/eventtime"
 	"github.com/weirstreams/weir/internal/engine/guard"
 	"github.com/weirstreams/weir/internal/engine/outbox"
 	"github.com/weirstreams/weir/internal/graph"
@@ -95,11 +96,11 @@ type task struct {
 	// busy is set when records were processed since the last look at event time.
 	busy bool
 	// time lets event time go on without records; nil if it never does, or nothing depends on it.
-	time *eventTime
+	time *eventtime.Time
 	// upstreams are the internal input topics with the states of the tasks that write them; promised are the repartition
 	// topics that the task writes, if something behind them depends on event time that goes on without records.
-	upstreams map[string]*upstream
-	promised  map[string]*promisedOutput
+	upstreams map[string]*eventtime.Upstream
+	promised  map[string]*eventtime.Output
 	// synced is when a checkpoint was made durable last; zero if none was.
 	synced time.Time
 	// dirtyLimit is how many bytes of the task's state may change before it processes no more records until the next
@@ -181,7 +182,7 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 		restores: map[string]*restore{}, reflected: map[string]int64{}, uncommitted: map[string]bool{}, unsure: map[string]bool{},
 		topicPartitions: map[string]int32{}, notes: map[string]broker.CommitNote{}, metadata: map[string]string{},
 		narrowing: &w.narrowing,
-		upstreams: map[string]*upstream{}, promised: map[string]*promisedOutput{},
+		upstreams: map[string]*eventtime.Upstream{}, promised: map[string]*eventtime.Output{},
 	}
 	defer func() {
 		if err != nil {
@@ -211,7 +212,7 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 			}, err
 		},
 		Output:    func(topic string) (operator.Output, error) { return w.output(t, topic) },
-		KeepsTime: w.keepsTime(part), LeastMillis: absent, Paced: w.paced(),
+		KeepsTime: w.keepsTime(part), LeastMillis: eventtime.Absent, Paced: w.paced(),
 		DynamicOutput: func(ctx context.Context, node int, topic string, template operator.TopicTemplate) (string, operator.Output, error) {
 			return w.dynamicOutput(ctx, t, node, topic, template)
 		},
@@ -232,7 +233,7 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 			return t, err
 		}
 		if writer := n.Source.Repartition; writer != nil {
-			t.upstreams[topic] = newUpstream(w.upstreamTasks(writer))
+			t.upstreams[topic] = eventtime.NewUpstream(w.upstreamTasks(writer))
 		}
 	}
 	if w.config.IdleTimeout > 0 {
@@ -345,9 +346,9 @@ func (t *task) processRecords(
 	t.env.Origin.Topic = topic
 	leastMillis, greatestMillis := t.env.LeastMillis, t.env.StreamMillis
 	if t.time != nil {
-		t.env.StreamMillis = noWatermark
+		t.env.StreamMillis = eventtime.NoWatermark
 		defer func() {
-			t.time.noteGreatest(topic, t.env.StreamMillis)
+			t.time.NoteGreatest(topic, t.env.StreamMillis)
 			t.env.StreamMillis = max(greatestMillis, t.env.StreamMillis)
 		}()
 	}

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/internal/engine/eventtime"
 	"github.com/weirstreams/weir/internal/state"
 )
 
@@ -47,7 +47,7 @@ func (w *world) check() error {
 		partitions := make([][]Record, w.partitions[topic])
 		for n := range partitions {
 			for _, r := range w.readAll(broker.TopicPartition{Topic: topic, Partition: int32(n)}) {
-				if !engine.IsWatermark(&r) {
+				if !eventtime.IsWatermark(&r) {
 					partitions[n] = append(partitions[n], Record{Key: r.Key, Value: r.Value, Headers: r.Headers, Millis: r.Millis})
 				}
 			}

@@ -2,7 +2,7 @@ package sim
 
 import (
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/internal/engine"
+	"github.com/weirstreams/weir/internal/engine/eventtime"
 )
 
 // liveRounds is how many timeouts the windows of a live topology have to close in, however many are behind each other.
@@ -70,7 +70,7 @@ func (w *world) onlyWatermarks(tp broker.TopicPartition, from int64) bool {
 		return false
 	}
 	for _, r := range w.broker.Read(tp, from) {
-		if !engine.IsWatermark(&r) {
+		if !eventtime.IsWatermark(&r) {
 			return false
 		}
 	}

@@ -1,4 +1,4 @@
-package engine
+package eventtime
 
 import (
 	"time"
@@ -6,16 +6,16 @@ import (
 	"github.com/weirstreams/weir/internal/engine/changelog"
 )
 
-// upstream is the state of the tasks that write one of the task's inputs, an internal topic. Nothing of it is stored: the
+// Upstream is the state of the tasks that write one of the task's inputs, an internal topic. Nothing of it is stored: the
 // tasks speak again within a timeout.
-type upstream struct {
+type Upstream struct {
 	// tasks are those tasks, by their partition.
 	tasks []upstreamTask
-	// pending are watermarks that were read, and do not count before everything in front of them was processed.
-	pending []pendingWatermark
+	// Pending are watermarks that were read, and do not count before everything in front of them was processed.
+	Pending []pendingWatermark
 }
 
-func newUpstream(tasks int32) *upstream { return &upstream{tasks: make([]upstreamTask, tasks)} }
+func NewUpstream(tasks int32) *Upstream { return &Upstream{tasks: make([]upstreamTask, tasks)} }
 
 // upstreamTask is the last watermark of a task upstream.
 type upstreamTask struct {
@@ -35,22 +35,22 @@ type pendingWatermark struct {
 const silentOwner = 3
 
 // pass lets those watermarks count that lie before a position, and reports whether there were any.
-func (u *upstream) pass(position int64, now time.Time, timeout time.Duration) (passed bool) {
+func (u *Upstream) pass(position int64, now time.Time, timeout time.Duration) (passed bool) {
 	n := 0
-	for n < len(u.pending) && u.pending[n].offset < position {
-		u.hear(&u.pending[n].watermark, now, timeout)
+	for n < len(u.Pending) && u.Pending[n].offset < position {
+		u.hear(&u.Pending[n].watermark, now, timeout)
 		n++
 	}
 	if n == 0 {
 		return false
 	}
-	u.pending = append(u.pending[:0], u.pending[n:]...)
+	u.Pending = append(u.Pending[:0], u.Pending[n:]...)
 	return true
 }
 
 // hear notes the watermark of a task, unless its owner is known to have lost it. The last word of an owner counts, not the
 // greatest: its input may have gone silent before old records came.
-func (u *upstream) hear(m *watermark, now time.Time, timeout time.Duration) {
+func (u *Upstream) hear(m *watermark, now time.Time, timeout time.Duration) {
 	for int(max(m.tasks, m.partition+1)) > len(u.tasks) { // partitions were added
 		u.tasks = append(u.tasks, upstreamTask{})
 	}
@@ -62,11 +62,11 @@ func (u *upstream) hear(m *watermark, now time.Time, timeout time.Duration) {
 }
 
 // watermark returns the least time that may still come: none as long as a task has said nothing.
-func (u *upstream) watermark() int64 {
-	reached := int64(absent)
+func (u *Upstream) watermark() int64 {
+	reached := int64(Absent)
 	for i := range u.tasks {
 		if u.tasks[i].heard.IsZero() {
-			return noWatermark
+			return NoWatermark
 		}
 		reached = least(reached, u.tasks[i].millis)
 	}
@@ -75,22 +75,22 @@ func (u *upstream) watermark() int64 {
 
 // pace returns how far all tasks have come: nothing is known as long as one has said nothing. A task that is about to say less
 // has not come further: the records behind that are older.
-func (u *upstream) pace() int64 {
-	come := int64(absent)
+func (u *Upstream) pace() int64 {
+	come := int64(Absent)
 	for i := range u.tasks {
 		if u.tasks[i].heard.IsZero() {
-			return noWatermark
+			return NoWatermark
 		}
 		come = least(come, u.tasks[i].pace)
 	}
-	for i := range u.pending {
-		come = least(come, u.pending[i].pace)
+	for i := range u.Pending {
+		come = least(come, u.Pending[i].pace)
 	}
 	return come
 }
 
-// forget drops the watermarks: the input is read again from an earlier position.
-func (u *upstream) forget() {
+// Forget drops the watermarks: the input is read again from an earlier position.
+func (u *Upstream) Forget() {
 	clear(u.tasks)
-	u.pending = u.pending[:0]
+	u.Pending = u.Pending[:0]
 }

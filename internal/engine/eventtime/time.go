@@ -1,4 +1,6 @@
-package engine
+// Package eventtime keeps the event time of a task: watermarks and paces of the tasks in front, their way through the operators, and
+// the watermarks for the tasks behind. It decides nothing about when a round ends: the worker asks Due, and calls Advance.
+package eventtime
 
 import (
 	"slices"
@@ -6,11 +8,12 @@ import (
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/operator"
 )
 
-// eventTime lets the event time of a task go on without records. Time comes in through the sources, and passes through the
+// Time lets the event time of a task go on without records. Time comes in through the sources, and passes through the
 // operators to the repartition topics that the task writes: see passTime.
-type eventTime struct {
+type Time struct {
 	// steps are the nodes of the task, parents first. sources are the indexes of those that read a topic.
 	steps   []timeStep
 	sources []int
@@ -40,6 +43,24 @@ type eventTime struct {
 	paceWritten time.Time
 	interval    time.Duration
 	timeout     time.Duration
+
+	env       *operator.Env
+	task      Task
+	partition int32
+}
+
+// Task is the task that event time belongs to.
+type Task interface {
+	// Reads reports whether a topic is an input of the task.
+	Reads(topic string) bool
+	// Position returns the next offset to process of an input, End its end as last seen.
+	Position(topic string) int64
+	End(topic string) (offset int64, known bool)
+	// Call runs code of operators, which returns errors and panics. The policy for records that fail does not apply to them.
+	Call(f func() error) error
+	// Touch notes that the task has something to check in, TouchIfChanged that it has if operators have changed state.
+	Touch()
+	TouchIfChanged()
 }
 
 // timeStep is a node on the way of event time.
@@ -53,8 +74,8 @@ type timeStep struct {
 	holds []func(reached int64) (int64, error)
 	// topic is that of a source of the task, upstream the state of its writers if it is internal.
 	topic    string
-	upstream *upstream
-	output   *promisedOutput // nil if the node writes no repartition topic that needs to know
+	upstream *Upstream
+	output   *Output // nil if the node writes no repartition topic that needs to know
 	// used is the time of the source when time went on last, out the watermark behind the node.
 	used, out int64
 	// greatest are the greatest times of a record of an external source, in this round and the one before.
@@ -65,59 +86,57 @@ type timeStep struct {
 }
 
 // writes reports whether the topology writes a topic by itself.
-func (w *Worker) writes(topic string) bool {
-	return slices.ContainsFunc(w.plan.Graph.Nodes, func(n *graph.Node) bool { return n.Sink != nil && w.plan.Topic(n) == topic })
+func writes(plan *graph.Plan, topic string) bool {
+	return slices.ContainsFunc(plan.Graph.Nodes, func(n *graph.Node) bool { return n.Sink != nil && plan.Topic(n) == topic })
 }
 
-// inputEnds are the ends of input partitions at a time, by topic.
-type inputEnds struct {
-	at   time.Time
-	ends map[string]int64
-}
-
-// newEventTime returns the event time of a task, or nil if nothing in the task or behind it depends on that.
-func (w *Worker) newEventTime(t *task) *eventTime {
-	e := &eventTime{timeout: w.config.IdleTimeout}
+// New returns the event time of the task of a part and a partition, or nil if nothing in the task or behind it depends on
+// that. timeout is Config.IdleTimeout. upstreams are the internal inputs of the task, and promised its repartition topics, by topic.
+func New(
+	plan *graph.Plan, part *graph.SubTopology, partition int32, timeout time.Duration, env *operator.Env, task Task,
+	upstreams map[string]*Upstream, promised map[string]*Output,
+) *Time {
+	e := &Time{timeout: timeout, env: env, task: task, partition: partition}
 	index := map[*graph.Node]int{}
 	needed := false
-	for _, n := range t.part.Nodes {
+	for _, n := range part.Nodes {
 		s := timeStep{node: n}
 		for _, p := range n.Parents {
 			s.parents = append(s.parents, index[p])
 		}
-		for _, f := range t.env.Idle {
+		for _, f := range env.Idle {
 			if f.Node == n.ID {
 				s.idle = append(s.idle, f.F)
 				needed = true
 			}
 		}
-		for _, f := range t.env.Paces {
-			if f.Node == n.ID && t.env.Paced(n.ID) {
+		for _, f := range env.Paces {
+			if f.Node == n.ID && env.Paced(n.ID) {
 				s.paces = append(s.paces, f.F)
 			}
 		}
-		if timedBehind(w.plan.Graph, n) {
-			for _, f := range t.env.Silent {
+		if TimedBehind(plan.Graph, n) {
+			for _, f := range env.Silent {
 				if f.Node == n.ID {
 					s.silent = append(s.silent, f.F)
 				}
 			}
-			for _, f := range t.env.Holds {
+			for _, f := range env.Holds {
 				if f.Node == n.ID {
 					s.holds = append(s.holds, f.F)
 				}
 			}
 		}
 		if n.Sink != nil {
-			s.output = t.promised[w.plan.Topic(n)]
+			s.output = promised[plan.Topic(n)]
 			e.promises = e.promises || s.output != nil
 		}
-		if topic := w.plan.Topic(n); n.Source != nil && t.inputs[topic] != nil {
-			s.topic, s.upstream = topic, t.upstreams[topic]
+		if topic := plan.Topic(n); n.Source != nil && task.Reads(topic) {
+			s.topic, s.upstream = topic, upstreams[topic]
 			e.sources = append(e.sources, len(e.steps))
 			if s.upstream == nil {
 				e.external = append(e.external, topic)
-				e.fed = e.fed || w.writes(topic)
+				e.fed = e.fed || writes(plan, topic)
 			}
 		}
 		index[n] = len(e.steps)
@@ -127,92 +146,31 @@ func (w *Worker) newEventTime(t *task) *eventTime {
 		return nil
 	}
 	e.mixed = len(e.external) > 0 && len(e.external) < len(e.sources)
-	e.forget()
-	e.interval = e.paceInterval(w.config.IdleTimeout)
+	e.Forget()
+	e.interval = e.paceInterval(timeout)
 	return e
 }
 
-// forget is called when the task goes back to its last checkpoint.
-func (e *eventTime) forget() {
+// inputEnds are the ends of input partitions at a time, by topic.
+type inputEnds struct {
+	at   time.Time
+	ends map[string]int64
+}
+
+// Forget is called when the task goes back to its last checkpoint.
+func (e *Time) Forget() {
 	for i := range e.steps {
 		s := &e.steps[i]
-		s.used, s.out, s.pace, s.greatest = noWatermark, noWatermark, noWatermark, [2]int64{noWatermark, noWatermark}
+		s.used, s.out, s.pace, s.greatest = NoWatermark, NoWatermark, NoWatermark, [2]int64{NoWatermark, NoWatermark}
 	}
 	e.paceMoved, e.paceStale = false, false
-	e.reached, e.ends, e.news = noWatermark, nil, false
+	e.reached, e.ends, e.news = NoWatermark, nil, false
 	e.quiet = time.Time{}
-	e.current, e.last = absent, absent
-}
-
-// upstreamTasks returns how many tasks write a repartition topic: those with a partition of an input that leads to it.
-func (w *Worker) upstreamTasks(sink *graph.Node) int32 {
-	var n int32
-	seen := map[*graph.Node]bool{}
-	var visit func(*graph.Node)
-	visit = func(at *graph.Node) {
-		if seen[at] {
-			return
-		}
-		seen[at] = true
-		if at.Source != nil {
-			n = max(n, w.topics.Partitions[w.plan.Topic(at)])
-		}
-		for _, p := range at.Parents {
-			visit(p)
-		}
-	}
-	visit(sink)
-	return n
-}
-
-// repartitions returns the nodes that write internal topics, by topic.
-func repartitions(plan *graph.Plan) map[string]*graph.Node {
-	all := map[string]*graph.Node{}
-	for _, n := range plan.Graph.Nodes {
-		if n.Sink != nil && n.Sink.Repartition != "" {
-			all[plan.Topic(n)] = n
-		}
-	}
-	return all
-}
-
-// timedBehind reports whether an operator behind n, also behind repartition topics, acts when event time goes on without
-// records.
-func timedBehind(g *graph.Graph, n *graph.Node) bool {
-	seen := map[*graph.Node]bool{}
-	var behind func(*graph.Node) bool
-	behind = func(n *graph.Node) bool {
-		if seen[n] {
-			return false
-		}
-		seen[n] = true
-		for _, next := range n.Children {
-			if next.Timed || behind(next) {
-				return true
-			}
-		}
-		if n.Sink == nil {
-			return false
-		}
-		for _, reader := range g.Nodes {
-			if reader.Source != nil && reader.Source.Repartition == n && behind(reader) {
-				return true
-			}
-		}
-		return false
-	}
-	return behind(n)
-}
-
-// keepsTime reports whether operators of a part have to know their watermarks, because something behind depends on them.
-func (w *Worker) keepsTime(part *graph.SubTopology) bool {
-	return w.config.IdleTimeout > 0 && slices.ContainsFunc(part.Nodes, func(n *graph.Node) bool {
-		return n.Source == nil && n.Sink == nil && timedBehind(w.plan.Graph, n)
-	})
+	e.current, e.last = Absent, Absent
 }
 
 // reachedBy returns the time that the input of a source has reached.
-func (e *eventTime) reachedBy(s *timeStep) int64 {
+func (e *Time) reachedBy(s *timeStep) int64 {
 	if s.upstream != nil {
 		return s.upstream.watermark()
 	}
@@ -222,12 +180,11 @@ func (e *eventTime) reachedBy(s *timeStep) int64 {
 // passTime lets event time pass through the operators, from the sources on. Each is told the time that its input has reached,
 // if no records come or for keys without records, and asked for the time that its output has reached then. Watermarks for repartition topics come
 // behind the results.
-func (t *task) passTime(quiet bool) error {
-	e := t.time
-	t.env.Quiet = quiet
+func (e *Time) passTime(quiet bool) error {
+	e.env.Quiet = quiet
 	for i := range e.steps {
 		s := &e.steps[i]
-		reached := int64(absent)
+		reached := int64(Absent)
 		for _, p := range s.parents {
 			reached = least(reached, e.steps[p].out)
 		}
@@ -236,20 +193,15 @@ func (t *task) passTime(quiet bool) error {
 			s.used = reached
 		}
 		s.out = reached
-		if reached == noWatermark || reached == absent {
+		if reached == NoWatermark || reached == Absent {
 			continue
 		}
 		told := s.silent
 		if quiet {
 			told = s.idle
 		}
-		for _, f := range told {
-			if err := f(reached); err != nil {
-				return err
-			}
-			if err := t.env.Settle(); err != nil { // before those behind are told
-				return err
-			}
+		if err := e.tell(told, reached); err != nil {
+			return err
 		}
 		for _, f := range s.holds {
 			holds, err := f(reached)
@@ -262,11 +214,24 @@ func (t *task) passTime(quiet bool) error {
 	return nil
 }
 
+// tell tells an operator a time. It hands on its held-back records before those behind are told.
+func (e *Time) tell(operator []func(int64) error, at int64) error {
+	for _, f := range operator {
+		if err := f(at); err != nil {
+			return err
+		}
+		if err := e.env.Settle(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // promise writes the times that were reached to the repartition topics.
-func (e *eventTime) promise() (wrote bool, err error) {
+func (e *Time) promise() (wrote bool, err error) {
 	for i := range e.steps {
 		s := &e.steps[i]
-		if s.output == nil || s.out == absent {
+		if s.output == nil || s.out == Absent {
 			continue
 		}
 		some, err := s.output.promise(s.out, s.pace)
@@ -279,7 +244,7 @@ func (e *eventTime) promise() (wrote bool, err error) {
 }
 
 // withdraw takes back promises if older records have come than the promises allow.
-func (e *eventTime) withdraw() error {
+func (e *Time) withdraw() error {
 	old := false
 	for _, i := range e.sources {
 		s := &e.steps[i]
@@ -287,8 +252,8 @@ func (e *eventTime) withdraw() error {
 		if s.upstream == nil {
 			reached = least(reached, e.current)
 		}
-		if s.used != noWatermark && reached < s.used {
-			old, s.used = true, noWatermark
+		if s.used != NoWatermark && reached < s.used {
+			old, s.used = true, NoWatermark
 		}
 	}
 	if !old {
@@ -304,25 +269,11 @@ func (e *eventTime) withdraw() error {
 	return nil
 }
 
-// forgetTime is called when the task goes back to its last checkpoint.
-func (t *task) forgetTime() {
-	for _, u := range t.upstreams {
-		u.forget()
-	}
-	for _, o := range t.promised {
-		o.forget()
-	}
-	if t.time != nil {
-		t.time.forget()
-		t.env.LeastMillis = absent
-	}
-}
-
-// externalInput returns the partitions of the input that is not internal.
-func (t *task) externalInput() []broker.TopicPartition {
-	tps := make([]broker.TopicPartition, len(t.time.external))
-	for i, topic := range t.time.external {
-		tps[i] = broker.TopicPartition{Topic: topic, Partition: t.id.Partition}
+// ExternalInput returns the partitions of the input that is not internal.
+func (e *Time) ExternalInput() []broker.TopicPartition {
+	tps := make([]broker.TopicPartition, len(e.external))
+	for i, topic := range e.external {
+		tps[i] = broker.TopicPartition{Topic: topic, Partition: e.partition}
 	}
 	return tps
 }

@@ -1,9 +1,8 @@
-package engine
+package eventtime
 
 import (
 	"time"
 
-	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/operator"
 )
 
@@ -23,7 +22,7 @@ const (
 )
 
 // paceInterval returns the time between two records with the pace of a task.
-func (e *eventTime) paceInterval(timeout time.Duration) time.Duration {
+func (e *Time) paceInterval(timeout time.Duration) time.Duration {
 	partitions := 0
 	for i := range e.steps {
 		if o := e.steps[i].output; o != nil {
@@ -33,28 +32,8 @@ func (e *eventTime) paceInterval(timeout time.Duration) time.Duration {
 	return min(timeout/pacesPerTimeout, max(shortestPace, time.Duration(partitions)*pacePerPartition))
 }
 
-// paced returns a function that reports whether the input of a node, by its number, comes through a repartition topic.
-func (w *Worker) paced() func(node int) bool {
-	if w.config.IdleTimeout <= 0 {
-		return nil
-	}
-	return func(node int) bool { return behindRepartition(w.plan.Graph.Nodes[node]) }
-}
-
-func behindRepartition(n *graph.Node) bool {
-	if n.Source != nil && n.Source.Repartition != nil {
-		return true
-	}
-	for _, p := range n.Parents {
-		if behindRepartition(p) {
-			return true
-		}
-	}
-	return false
-}
-
-// noteGreatest notes the greatest time of a batch of records.
-func (e *eventTime) noteGreatest(topic string, millis int64) {
+// NoteGreatest notes the greatest time of a batch of records.
+func (e *Time) NoteGreatest(topic string, millis int64) {
 	for _, i := range e.sources {
 		if s := &e.steps[i]; s.topic == topic {
 			s.greatest[0] = max(s.greatest[0], millis)
@@ -66,8 +45,8 @@ func (e *eventTime) noteGreatest(topic string, millis int64) {
 func (s *timeStep) recent() int64 { return max(s.greatest[0], s.greatest[1]) }
 
 // recentOfAll returns that of all external input.
-func (e *eventTime) recentOfAll() int64 {
-	greatest := int64(noWatermark)
+func (e *Time) recentOfAll() int64 {
+	greatest := int64(NoWatermark)
 	for _, i := range e.sources {
 		if s := &e.steps[i]; s.upstream == nil {
 			greatest = max(greatest, s.recent())
@@ -77,65 +56,58 @@ func (e *eventTime) recentOfAll() int64 {
 }
 
 // turnGreatest begins a round.
-func (e *eventTime) turnGreatest() {
+func (e *Time) turnGreatest() {
 	for _, i := range e.sources {
 		s := &e.steps[i]
-		s.greatest = [2]int64{noWatermark, s.greatest[0]}
+		s.greatest = [2]int64{NoWatermark, s.greatest[0]}
 	}
 }
 
 // comeTo returns the pace of the input of a source. An external topic that is read to its end, as far as is known, holds no other
 // back.
-func (t *task) comeTo(s *timeStep) int64 {
-	e := t.time
+func (e *Time) comeTo(s *timeStep) int64 {
 	if s.upstream != nil {
 		return s.upstream.pace()
 	}
 	greatest := s.recent()
-	if end, known := t.knownEnd(s.topic); known && t.positions[s.topic] >= end {
+	if end, known := e.knownEnd(s.topic); known && e.task.Position(s.topic) >= end {
 		greatest = e.recentOfAll()
 	}
 	return max(greatest, min(e.reached, e.current, e.last))
 }
 
 // knownEnd returns the end of an external input topic, as far as it is known.
-func (t *task) knownEnd(topic string) (end int64, known bool) {
-	end, known = t.ends[topic]
-	if asked, ok := t.time.asked[topic]; ok {
+func (e *Time) knownEnd(topic string) (end int64, known bool) {
+	end, known = e.task.End(topic)
+	if asked, ok := e.asked[topic]; ok {
 		end, known = max(end, asked), true
 	}
 	return end, known
 }
 
-// passPace lets the pace of the input pass through the operators, from the sources on.
-func (t *task) passPace() error {
-	e := t.time
-	t.env.Quiet = false
+// PassPace lets the pace of the input pass through the operators, from the sources on.
+func (e *Time) PassPace() error {
+	e.env.Quiet = false
 	for i := range e.steps {
 		s := &e.steps[i]
-		come, slack := int64(absent), int64(0)
+		come, slack := int64(Absent), int64(0)
 		for _, p := range s.parents {
 			come, slack = least(come, e.steps[p].pace), max(slack, e.steps[p].slack)
 		}
 		if s.topic != "" {
-			if come = t.comeTo(s); s.upstream == nil {
+			if come = e.comeTo(s); s.upstream == nil {
 				// Keys without records so far may begin with a record that is as old as this, and open a window there.
 				slack = e.timeout.Milliseconds()
 			}
 		}
 		s.pace, s.slack = come, slack
-		if come == absent {
+		if come == Absent {
 			continue
 		}
-		for _, f := range s.paces {
-			if err := f(max(come, operator.UnknownPace)); err != nil {
-				return err
-			}
-			if err := t.env.Settle(); err != nil { // before those behind are told
-				return err
-			}
+		if err := e.tell(s.paces, max(come, operator.UnknownPace)); err != nil {
+			return err
 		}
-		if come == noWatermark {
+		if come == NoWatermark {
 			continue
 		}
 		for _, f := range s.holds {
@@ -143,7 +115,7 @@ func (t *task) passPace() error {
 			if err != nil {
 				return err
 			}
-			if holds != noWatermark { // else nobody can wait for it
+			if holds != NoWatermark { // else nobody can wait for it
 				s.pace = min(s.pace, holds)
 			}
 			s.slack = 0
@@ -152,32 +124,30 @@ func (t *task) passPace() error {
 	return nil
 }
 
-// keepPace passes the pace on if it has moved, and writes it to the repartition topics if that was not done lately.
-func (t *task) keepPace(now time.Time) error {
-	e := t.time
+// KeepPace passes the pace on if it has moved, and writes it to the repartition topics if that was not done lately.
+func (e *Time) KeepPace(now time.Time) error {
 	due := (e.promises || e.mixed) && now.Sub(e.paceWritten) >= e.interval
 	if !e.paceMoved && !(e.paceStale && due) {
 		return nil
 	}
 	e.paceMoved = false
-	err := t.call(t.passPace)
+	err := e.task.Call(e.PassPace)
 	if err == nil && due {
-		err = t.writePace(now)
+		err = e.writePace(now)
 	}
-	t.changed = t.changed || t.dirtyBytes() > 0 || !t.env.Settled()
+	e.task.TouchIfChanged()
 	return err
 }
 
 // writePace writes the pace to the repartition topics where it is another one than was written last.
-func (t *task) writePace(now time.Time) error {
-	e := t.time
+func (e *Time) writePace(now time.Time) error {
 	e.paceStale = false
 	if !e.promises {
 		e.paceWritten = now
 	}
 	for i := range e.steps {
 		s := &e.steps[i]
-		if s.output == nil || s.pace == noWatermark || s.pace == absent {
+		if s.output == nil || s.pace == NoWatermark || s.pace == Absent {
 			continue
 		}
 		wrote, err := s.output.keep(s.pace)
@@ -185,22 +155,17 @@ func (t *task) writePace(now time.Time) error {
 			return err
 		}
 		if wrote {
-			t.changed, e.paceWritten = true, now
+			e.task.Touch()
+			e.paceWritten = now
 		}
 	}
 	return nil
 }
 
-// untilPace cuts a waiting time so that the paces of tasks are written in time.
-func (w *Worker) untilPace(wait time.Duration) time.Duration {
-	if w.config.IdleTimeout <= 0 {
-		return wait
-	}
-	now := w.config.Clock.Now()
-	for _, t := range w.tasks {
-		if e := t.time; t.state == running && e != nil && e.paceStale && (e.promises || e.mixed) {
-			wait = min(wait, e.paceWritten.Add(e.interval).Sub(now))
-		}
+// UntilPace cuts a waiting time so that the pace is written in time.
+func (e *Time) UntilPace(wait time.Duration, now time.Time) time.Duration {
+	if e.paceStale && (e.promises || e.mixed) {
+		wait = min(wait, e.paceWritten.Add(e.interval).Sub(now))
 	}
 	return wait
 }

@@ -1,4 +1,4 @@
-package engine
+package eventtime
 
 import (
 	"testing"
@@ -15,7 +15,7 @@ func TestWatermarkRecordsAreReadAsTheyWereWritten(t *testing.T) {
 	for _, want := range []watermark{
 		{},
 		{partition: 3, tasks: 7, owner: changelog.NewEpoch(1, 2, time.UnixMilli(3)), millis: 1_700_000_000_000},
-		{partition: 300, tasks: 301, millis: noWatermark},
+		{partition: 300, tasks: 301, millis: NoWatermark},
 		{tasks: 1, millis: -5},
 	} {
 		r := want.record(17)
@@ -61,11 +61,11 @@ func TestUpstreamTasksSpeakForThemselves(t *testing.T) {
 	const timeout = time.Minute
 	now := time.UnixMilli(1_000_000)
 	first, second := changelog.NewEpoch(0, 1, now), changelog.NewEpoch(0, 2, now)
-	u := newUpstream(2)
+	u := NewUpstream(2)
 	offset := int64(0)
 	say := func(partition int32, owner changelog.Epoch, millis, want int64) {
 		t.Helper()
-		u.pending = append(u.pending, pendingWatermark{offset, watermark{partition: partition, tasks: 2, owner: owner, millis: millis}})
+		u.Pending = append(u.Pending, pendingWatermark{offset, watermark{partition: partition, tasks: 2, owner: owner, millis: millis}})
 		before := u.watermark()
 		if u.pass(offset, now, timeout) || u.watermark() != before {
 			t.Errorf("a watermark counts before the records in front of it were processed")
@@ -78,22 +78,22 @@ func TestUpstreamTasksSpeakForThemselves(t *testing.T) {
 			t.Errorf("%d is reached, want %d", got, want)
 		}
 	}
-	say(0, first, 100, noWatermark) // the other has not spoken
+	say(0, first, 100, NoWatermark) // the other has not spoken
 	say(1, first, 50, 50)
 	say(1, first, 200, 100)
 	say(0, first, 70, 70) // old records have come
 	say(0, second, 60, 60)
 	say(0, first, 900, 60) // a zombie
-	say(0, second, noWatermark, noWatermark)
+	say(0, second, NoWatermark, NoWatermark)
 	say(0, second, 150, 150)
 	now = now.Add(silentOwner * timeout)
 	say(0, first, 900, 150)
 	now = now.Add(time.Millisecond)
 	say(0, first, 180, 180)  // the group counts from 1 again
 	say(2, second, 170, 170) // partitions were added
-	say(1, second, noWatermark, noWatermark)
-	u.forget()
-	if got := u.watermark(); got != noWatermark {
+	say(1, second, NoWatermark, NoWatermark)
+	u.Forget()
+	if got := u.watermark(); got != NoWatermark {
 		t.Errorf("%d is reached after going back", got)
 	}
 }

@@ -1,4 +1,4 @@
-package engine
+package eventtime
 
 import (
 	"encoding/binary"
@@ -34,8 +34,8 @@ const (
 	watermarkHeader  = "__watermark__"
 	watermarkKey     = "\x00\xff__weir_watermark__\xff\x00"
 	watermarkVersion = 2
-	// noWatermark says that records of any time may come.
-	noWatermark = operator.NoWatermark
+	// NoWatermark says that records of any time may come.
+	NoWatermark = operator.NoWatermark
 	// maxUpstreamTasks bounds the memory that a damaged record makes a reader allocate.
 	maxUpstreamTasks = 1 << 20
 )
@@ -88,12 +88,9 @@ func readWatermark(value []byte) (m watermark, err error) {
 	return m, nil
 }
 
-// takeOutWatermarks takes the watermark records out of a batch of a task's input.
-func (t *task) takeOutWatermarks(b *broker.Batch) error {
-	u, internal := t.upstreams[b.Topic]
-	if !internal {
-		return nil
-	}
+// TakeOut takes the watermark records out of a batch of the input, and reports whether they lower the pace. timed says whether something
+// of the task waits for time.
+func (u *Upstream) TakeOut(b *broker.Batch, timed bool) (lower bool, err error) {
 	before := u.pace()
 	kept := -1 // none was taken out so far
 	for i := range b.Records {
@@ -108,31 +105,28 @@ func (t *task) takeOutWatermarks(b *broker.Batch) error {
 		if kept < 0 {
 			kept = i
 		}
-		if t.time == nil {
+		if !timed {
 			continue // nothing of the task waits for time
 		}
 		m, err := readWatermark(r.Value)
 		if err != nil {
-			return fmt.Errorf("task %s: %s at offset %d: %w", t.name, b.TopicPartition, r.Offset, err)
+			return false, fmt.Errorf("%s at offset %d: %w", b.TopicPartition, r.Offset, err)
 		}
-		u.pending = append(u.pending, pendingWatermark{r.Offset, m})
+		u.Pending = append(u.Pending, pendingWatermark{r.Offset, m})
 	}
 	if kept >= 0 {
 		b.Records = b.Records[:kept]
 	}
-	if u.pace() < before {
-		return t.call(t.passPace)
-	}
-	return nil
+	return u.pace() < before, nil
 }
 
 // least returns the lesser of two times that may be missing.
 func least(a, b int64) int64 {
-	if a == noWatermark || b == noWatermark {
-		return noWatermark
+	if a == NoWatermark || b == NoWatermark {
+		return NoWatermark
 	}
 	return min(a, b)
 }
 
-// absent is the watermark of an input that a task does not have: nothing comes of it.
-const absent = math.MaxInt64
+// Absent is the watermark of an input that a task does not have: nothing comes of it.
+const Absent = math.MaxInt64

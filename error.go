@@ -18,6 +18,11 @@ var (
 	ErrUnknownTopic = errors.New("unknown topic or partition")
 	// ErrTopicSettings says that topics on the cluster do not fit the topology.
 	ErrTopicSettings = errors.New("topics")
+	// ErrNoOffset says that a group has committed no offset of a partition, and the offset reset says to fail (kafka.NoReset).
+	ErrNoOffset = errors.New("no committed offset")
+	// ErrUndecided says that it is not known whether a transaction was committed. The producer is of no more use; a new one with the same
+	// transactional id decides it.
+	ErrUndecided = errors.New("it is not known whether the transaction was committed")
 	// ErrLostInput says that the next record of a partition is gone, and Config.Topics.OnLostInput does not say how to go on.
 	ErrLostInput = errors.New("input is lost")
 	// ErrLostState says that the first records of a changelog are gone, with rows that no local database has, and Config.Topics.OnLostInput

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/IBM/sarama"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weirstreams/weir"
@@ -79,8 +80,90 @@ func TestNoResetIsAnErrorOfAConsumerWithoutCommittedOffsets(t *testing.T) {
 	topic, group := k.Topic(t, "in", 1), k.Name("group")
 	config := kafka.Config{Connection: kafka.Connection{Brokers: k.Brokers}, Logger: logger(t), OffsetReset: kafka.NoReset}
 	_, err := read(t, config, kafka.ConsumerOptions{Topics: []string{topic}, Group: group}, 1)
-	if err == nil || !strings.Contains(err.Error(), group) || !strings.Contains(err.Error(), topic) {
+	if !errors.Is(err, weir.ErrNoOffset) || !strings.Contains(err.Error(), group) || !strings.Contains(err.Error(), topic) {
 		t.Errorf("got %v, which does not name group and topic", err)
+	}
+}
+
+func admin(t *testing.T, k *kafkatest.Kafka) sarama.ClusterAdmin {
+	t.Helper()
+	config := sarama.NewConfig()
+	config.Version = sarama.V2_8_0_0
+	a, err := sarama.NewClusterAdmin(k.Brokers, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = a.Close() })
+	return a
+}
+
+func TestARecordThatTheClusterRefusesIsAProduceError(t *testing.T) {
+	kafkatest.Parallel(t)
+	k := kafkatest.Start(t)
+	topic := k.Name("small")
+	err := admin(t, k).CreateTopic(topic, &sarama.TopicDetail{
+		NumPartitions: 1, ReplicationFactor: 1, ConfigEntries: map[string]*string{"max.message.bytes": new("1000")},
+	}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.AwaitLeaders(t, topic, 1)
+	config := kafka.Config{Connection: kafka.Connection{Brokers: k.Brokers}, Logger: logger(t)}
+	p, err := kafka.NewProducer(within(t), config, kafka.ProducerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = errors.Join(p.Send(within(t), texts(topic), text(strings.Repeat("x", 2000))), p.Flush(within(t)))
+	if refused, ok := errors.AsType[*weir.ProduceError](err); !ok || refused.Topic != topic || refused.Partition != 0 {
+		t.Errorf("got %v, want a ProduceError of the topic", err)
+	}
+	_ = p.Close()
+}
+
+func TestAConsumerSaysThatItsInputIsLost(t *testing.T) {
+	kafkatest.Parallel(t)
+	k := kafkatest.Start(t)
+	topic, group := k.Topic(t, "in", 1), k.Name("group")
+	config := kafka.Config{Connection: kafka.Connection{Brokers: k.Brokers}, Logger: logger(t)}
+	send := func(values ...string) {
+		p, err := kafka.NewProducer(within(t), config, kafka.ProducerOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range values {
+			err = errors.Join(err, p.Send(within(t), texts(topic), text(v)))
+		}
+		if err := errors.Join(err, p.Flush(within(t)), p.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	options := kafka.ConsumerOptions{Topics: []string{topic}, Group: group}
+	send("one", "two", "three")
+	if _, err := read(t, config, options, 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := admin(t, k).DeleteRecords(topic, map[int32]int64{0: 3}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := read(t, config, options, 1); !errors.Is(err, weir.ErrLostInput) {
+		t.Errorf("got %v, want lost input", err)
+	}
+}
+
+func TestATransactionNeedsATransactionalID(t *testing.T) {
+	kafkatest.Parallel(t)
+	k := kafkatest.Start(t)
+	p, err := kafka.NewProducer(within(t), kafka.Config{Connection: kafka.Connection{Brokers: k.Brokers}, Logger: logger(t)}, kafka.ProducerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range []error{p.Commit(within(t)), p.Abort(within(t))} {
+		if !errors.Is(err, weir.ErrConfiguration) {
+			t.Errorf("got %v, want a mistake of the configuration", err)
+		}
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -57,6 +57,8 @@ type Message struct {
 
 // NewConsumer connects to the cluster and returns a consumer. In partitions without a committed offset of the group it begins at
 // Config.OffsetReset. It waits for a broker, as long as Config.BrokerTimeout allows. The caller closes the consumer.
+//
+// The error wraps weir.ErrConfiguration, weir.ErrUnavailable or weir.ErrUnauthorized, or is the cause of the end of ctx.
 func NewConsumer(ctx context.Context, config Config, options ConsumerOptions) (*Consumer, error) {
 	if len(options.Topics) == 0 || options.Group == "" {
 		return nil, fmt.Errorf("consumer: %w: give ConsumerOptions.Topics and ConsumerOptions.Group", weir.ErrConfiguration)
@@ -91,6 +93,10 @@ func NewConsumer(ctx context.Context, config Config, options ConsumerOptions) (*
 
 // Poll returns the next record of any partition that the group has assigned to this member, or nil if none has come within
 // wait.
+//
+// The error wraps weir.ErrUnknownTopic, weir.ErrLostInput if the next record was removed or its topic was made anew, weir.ErrNoOffset with
+// [NoReset], weir.ErrUnauthorized, or weir.ErrUnavailable if a request of the group found no broker; or it is the cause of the end of ctx. While
+// the brokers of a partition are away Poll returns nil, nil.
 func (c *Consumer) Poll(ctx context.Context, wait time.Duration) (*Message, error) {
 	for deadline := time.Now().Add(wait); ; {
 		if event, err := c.group.Poll(ctx, 0); err != nil {
@@ -106,7 +112,7 @@ func (c *Consumer) Poll(ctx context.Context, wait time.Duration) (*Message, erro
 		left := time.Until(deadline)
 		batch, err := c.fetcher.Poll(ctx, max(0, min(left, 100*time.Millisecond)))
 		if err != nil {
-			return nil, err
+			return nil, lostInput(err)
 		}
 		c.batch, c.at = batch, 0
 		if m := c.take(); m != nil {
@@ -116,6 +122,16 @@ func (c *Consumer) Poll(ctx context.Context, wait time.Duration) (*Message, erro
 			return nil, context.Cause(ctx)
 		}
 	}
+}
+
+// lostInput marks the error of a fetcher if the next record of a partition is gone.
+func lostInput(err error) error {
+	_, removed := errors.AsType[*broker.OffsetOutOfRangeError](err)
+	_, replaced := errors.AsType[*broker.TopicReplacedError](err)
+	if removed || replaced {
+		return fmt.Errorf("%w: %w", weir.ErrLostInput, err)
+	}
+	return err
 }
 
 // take returns the next record of the batch at hand.
@@ -203,7 +219,7 @@ func (c *Consumer) start(ctx context.Context, tps []broker.TopicPartition) error
 		switch {
 		case ok:
 		case c.reset == NoReset:
-			return fmt.Errorf("group %q has committed no offset of %s", c.name, tp)
+			return fmt.Errorf("%w of group %q for %s, and Config.OffsetReset says to fail", weir.ErrNoOffset, c.name, tp)
 		case c.reset == Latest && !broker.AddedLater(tp, info.ID, committed):
 			offset = ends[tp]
 		default:
@@ -216,7 +232,8 @@ func (c *Consumer) start(ctx context.Context, tps []broker.TopicPartition) error
 	return nil
 }
 
-// Commit commits the offsets behind all records that Poll has returned.
+// Commit commits the offsets behind all records that Poll has returned. The error wraps weir.ErrFenced if the group has given the
+// partitions to another member, weir.ErrUnavailable or weir.ErrUnauthorized, or is the cause of the end of ctx.
 func (c *Consumer) Commit(ctx context.Context) error {
 	if len(c.next) == 0 {
 		return nil
@@ -228,7 +245,8 @@ func (c *Consumer) Commit(ctx context.Context) error {
 	return nil
 }
 
-// Close commits, unless that is left to the caller, leaves the group and closes the connections.
+// Close commits, unless that is left to the caller, leaves the group and closes the connections. The errors are those of
+// [Consumer.Commit].
 func (c *Consumer) Close(ctx context.Context) error {
 	var err error
 	if !c.manual {
@@ -241,7 +259,9 @@ func (c *Consumer) Close(ctx context.Context) error {
 	return errors.Join(err, c.group.Leave(ctx), c.fetcher.Close(), c.cluster.Close())
 }
 
-// Decode turns a message of a topic into a typed record. The record shares the headers of the message.
+// Decode turns a message of a topic into a typed record. The record shares the headers of the message. The error is that of
+// the codec: it wraps codec.ErrIgnore for a message that the codec passes over, and codec.ErrUnavailable or codec.ErrOutage if the codec needs a
+// registry that refuses or does not answer.
 func Decode[K, V any](topic Topic[K, V], m *Message) (weir.Record[K, V], error) {
 	r := weir.Record[K, V]{
 		Millis: m.Time.UnixMilli(), Headers: m.Headers, Origin: &m.Origin,

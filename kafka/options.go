@@ -161,7 +161,7 @@ var withoutMeaning = map[string]string{
 // that is wrong at once, and no values but the paths of files: options that are unknown or have no meaning here, values that an option
 // does not take, an empty address of a broker, and, if security.protocol uses TLS, files without a usable certificate, key or list.
 // Options that are missing, which the program may set later, are checked by [Connection.Validate], [NewConsumer], [NewProducer] and
-// runtime.New; so are files again.
+// runtime.New; so are files again. The error is a weir.ErrConfiguration.
 func ConnectionFromMap(options map[string]string) (Connection, error) {
 	c, unknown, problems := readConnection(options)
 	for _, name := range unknown {
@@ -171,7 +171,7 @@ func ConnectionFromMap(options map[string]string) (Connection, error) {
 }
 
 // ConnectionFromMapIgnoring is ConnectionFromMap for maps that hold other options of a client as well: it returns the names of
-// those that it has left alone, sorted.
+// those that it has left alone, sorted. The error is a weir.ErrConfiguration.
 func ConnectionFromMapIgnoring(options map[string]string) (c Connection, ignored []string, err error) {
 	c, ignored, problems := readConnection(options)
 	return c, ignored, wrongConnection(problems)
@@ -193,7 +193,8 @@ func (e *connectionError) Error() string { return "connection: " + e.problems }
 func (e *connectionError) Unwrap() error { return weir.ErrConfiguration }
 
 // ConnectionFromEnvironment reads options from environment variables: with the prefix "KAFKA_", KAFKA_SASL_USERNAME is
-// sasl.username. Other variables with the prefix are left alone, as container platforms set some of their own.
+// sasl.username. Other variables with the prefix are left alone, as container platforms set some of their own. The error is a
+// weir.ErrConfiguration.
 func ConnectionFromEnvironment(prefix string) (Connection, error) {
 	options := map[string]string{}
 	for _, variable := range os.Environ() {

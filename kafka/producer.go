@@ -34,6 +34,8 @@ type ProducerOptions struct {
 
 // NewProducer connects to the cluster and returns a producer. It waits for a broker, as long as Config.BrokerTimeout allows, and
 // with a TransactionalID until the transaction that another producer with the id has left open has ended. The caller closes it.
+//
+// The error wraps weir.ErrConfiguration, weir.ErrUnavailable or weir.ErrUnauthorized, or is the cause of the end of ctx.
 func NewProducer(ctx context.Context, config Config, options ProducerOptions) (*Producer, error) {
 	config, err := config.withDefaults()
 	if err != nil {
@@ -62,6 +64,9 @@ const producerBatch = 1000
 // Send encodes records and takes them over; Flush or Commit waits until they are acknowledged. The partition is that of the
 // key, as for Stream.To. The Origin of a record does not count. A record that does not encode is an error, and is not sent;
 // those before it are.
+//
+// The error wraps weir.ErrUnknownTopic, a [*weir.CodecError] for a record that does not encode, with codec.ErrUnavailable or codec.ErrOutage if
+// its codec needs a registry that refuses or does not answer, or one of the errors of [Producer.Flush], for these or for earlier records.
 func (p *Producer) Send[K, V any](ctx context.Context, topic Topic[K, V], records ...weir.Record[K, V]) error {
 	name := p.prefix + topic.Name()
 	if p.partitions[name] == 0 {
@@ -111,41 +116,57 @@ func (p *Producer) handOver(ctx context.Context) error {
 	for tp, records := range p.pending {
 		delete(p.pending, tp)
 		if err := p.producer.Send(ctx, tp, records); err != nil {
-			return err
+			return refused(err)
 		}
 	}
 	p.count = 0
 	return nil
 }
 
+// refused makes a [*weir.ProduceError] of the error of a delivery if the cluster does not take a record.
+func refused(err error) error {
+	if d, ok := errors.AsType[*broker.DeliveryError](err); ok && errors.Is(err, broker.ErrRefused) {
+		return &weir.ProduceError{Topic: d.Topic, Partition: d.Partition, Err: d.Err}
+	}
+	return err
+}
+
 // Flush waits until all records that were sent are acknowledged. After an error some of them may not be written.
+//
+// The error wraps a [*weir.ProduceError] for a record that the cluster refuses, weir.ErrUnavailable, weir.ErrUnauthorized, weir.ErrUnknownTopic if a
+// topic was deleted, or weir.ErrFenced if another producer has the TransactionalID now; or it is the cause of the end of ctx. A transaction can
+// only be aborted after an error.
 func (p *Producer) Flush(ctx context.Context) error {
 	if err := p.handOver(ctx); err != nil {
 		return err
 	}
-	return p.producer.Flush(ctx)
+	return refused(p.producer.Flush(ctx))
 }
 
-// Commit flushes and ends the transaction, so that readers see its records.
+// Commit flushes and ends the transaction, so that readers see its records. The error wraps weir.ErrConfiguration if the producer has no
+// TransactionalID, weir.ErrUndecided if the cluster has not said whether the transaction was committed, or one of the errors of
+// [Producer.Flush].
 func (p *Producer) Commit(ctx context.Context) error {
 	if !p.transactional {
-		return errors.New("commit: the producer has no TransactionalID")
+		return fmt.Errorf("commit: %w: the producer has no TransactionalID", weir.ErrConfiguration)
 	}
 	if err := p.handOver(ctx); err != nil {
 		return err
 	}
-	return p.producer.Commit(ctx, broker.GroupMember{}, nil, nil)
+	return refused(p.producer.Commit(ctx, broker.GroupMember{}, nil, nil))
 }
 
-// Abort ends the transaction as if nothing had been sent in it.
+// Abort ends the transaction as if nothing had been sent in it. The error wraps weir.ErrConfiguration if the producer has no TransactionalID,
+// weir.ErrFenced if another producer has it now, weir.ErrUnavailable or weir.ErrUnauthorized, or is the cause of the end of ctx.
 func (p *Producer) Abort(ctx context.Context) error {
 	if !p.transactional {
-		return errors.New("abort: the producer has no TransactionalID")
+		return fmt.Errorf("abort: %w: the producer has no TransactionalID", weir.ErrConfiguration)
 	}
 	clear(p.pending)
 	p.count = 0
 	return p.producer.Abort(ctx)
 }
 
-// Close closes the connections. Records that were not flushed may be lost; an open transaction is aborted.
+// Close closes the connections. Records that were not flushed may be lost; an open transaction is aborted. The error wraps
+// weir.ErrUnavailable if the abort finds no broker.
 func (p *Producer) Close() error { return errors.Join(p.producer.Close(), p.cluster.Close()) }

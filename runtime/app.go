@@ -69,7 +69,7 @@ func New(topology *stream.Topology, config Config) (*App, error) {
 // It returns nil if it was stopped, and otherwise the one error that ended it. Nothing since the last checkpoint counts after an
 // error. It is a [*weir.ProcessingError] for a record that could not be processed. The causes that a program can test for
 // with errors.Is are weir.ErrUnavailable, weir.ErrUnauthorized, weir.ErrFenced, weir.ErrUnknownTopic, weir.ErrTopicSettings,
-// weir.ErrLostInput, weir.ErrCorruptState, weir.ErrDefinitionChanged, codec.ErrUnavailable and, if another process holds the state
+// weir.ErrLostInput, weir.ErrLostState, weir.ErrNoOffset, weir.ErrCorruptState, weir.ErrDefinitionChanged, codec.ErrUnavailable and, if another process holds the state
 // directory, weir.ErrLocked.
 func (a *App) Run(ctx context.Context) error {
 	if a.used.Swap(true) {

@@ -3,23 +3,28 @@ package runtime
 import (
 	"context"
 	"errors"
+	"fmt"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/engine/provision"
 	"github.com/weirstreams/weir/kafka"
 )
 
 // Consumer returns a consumer with the settings of the App, for reading topics outside of the pipeline: see [kafka.NewConsumer].
-// Its group must differ from Config.Group. Run need not run. The caller closes the consumer.
+// Its group must differ from Config.Group. Run need not run. The caller closes the consumer. The errors are those of
+// [kafka.NewConsumer]; a wrong group is a weir.ErrConfiguration.
 func (a *App) Consumer(ctx context.Context, options kafka.ConsumerOptions) (*kafka.Consumer, error) {
 	if options.Group == a.config.Group {
-		return nil, errors.New("consumer: ConsumerOptions.Group is the group of the App, whose members share the partitions: give another group")
+		return nil, fmt.Errorf("consumer: %w: ConsumerOptions.Group is the group of the App, which shares its partitions among its members: give another group",
+			weir.ErrConfiguration)
 	}
 	return kafka.NewConsumer(ctx, a.client(), options)
 }
 
 // Producer returns a producer with the settings of the App, for writing records outside of the pipeline: see
 // [kafka.NewProducer]. It makes topics of the topology that do not exist first, if Config.Topics.Create is set. Run need not run.
-// The caller closes the producer.
+// The caller closes the producer. The errors are those of [kafka.NewProducer], and weir.ErrTopicSettings or weir.ErrUnknownTopic if topics of
+// the topology are missing or do not fit.
 func (a *App) Producer(ctx context.Context, options kafka.ProducerOptions) (*kafka.Producer, error) {
 	cluster, err := a.open(ctx)
 	if err != nil {

@@ -44,7 +44,7 @@ type TopicSettings struct {
 var shownConfig = []string{"cleanup.policy", "retention.bytes", "retention.ms"}
 
 // Plan lists the topics that Run would find and make on the cluster, and all problems there. It changes nothing, and joins no group. An
-// error says that the cluster cannot be asked: weir.ErrUnavailable or weir.ErrUnauthorized.
+// error says that the cluster cannot be asked: it wraps weir.ErrUnavailable or weir.ErrUnauthorized, or is the cause of the end of ctx.
 func (a *App) Plan(ctx context.Context) (plan *TopicPlan, err error) {
 	cluster, err := a.open(ctx)
 	if err != nil {

@@ -2,10 +2,11 @@ package runtime
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"maps"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine"
 	"github.com/weirstreams/weir/internal/engine/offsets"
@@ -32,10 +33,10 @@ type Until struct {
 }
 
 // RunUntil is Run that also stops, without an error, when there is enough output or no more input: for programs that
-// process existing records, for debugging and for tests.
+// process existing records, for debugging and for tests. The errors are those of Run, and weir.ErrConfiguration if a limit is negative.
 func (a *App) RunUntil(ctx context.Context, until Until) error {
 	if until.Outputs < 0 || until.Idle < 0 {
-		return errors.New("run: Until.Outputs and Until.Idle must not be negative")
+		return fmt.Errorf("run: %w: Until.Outputs and Until.Idle must not be negative", weir.ErrConfiguration)
 	}
 	a.idleLimit, a.untilSources = until.Idle, until.Sources
 	if until.Outputs > 0 {

@@ -342,3 +342,16 @@ func TestATransactionalProducerWritesAllOrNothing(t *testing.T) {
 		t.Errorf("sent to nowhere: %v", err)
 	}
 }
+
+func TestMisuseOfAnAppIsAnErrorOfItsConfiguration(t *testing.T) {
+	p := pipeline{input: "in", output: "out"}
+	a := app(t, p.topology(), runtime.Config{Connection: kafka.Connection{Brokers: []string{"localhost:1"}}, Group: "g"})
+	_, ofItsGroup := a.Consumer(t.Context(), kafka.ConsumerOptions{Topics: []string{"in"}, Group: "g"})
+	for name, err := range map[string]error{
+		"negative limit": a.RunUntil(t.Context(), runtime.Until{Outputs: -1}), "consumer of the group": ofItsGroup,
+	} {
+		if !errors.Is(err, weir.ErrConfiguration) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}

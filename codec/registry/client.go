@@ -37,7 +37,8 @@ type Registered struct {
 }
 
 // Register registers a schema, and those that it refers to before it, and returns its id. A schema that is there already
-// is found. With normalize the registry does not take two ways to write the same schema for two schemas.
+// is found. With normalize the registry does not take two ways to write the same schema for two schemas. The errors are those of
+// [Client.Lookup].
 func (c *Client) Register(ctx context.Context, subject string, s Schema, normalize bool, references SubjectOfReference) (int, error) {
 	wire, err := c.resolve(ctx, s, normalize, references, true)
 	if err != nil {
@@ -55,7 +56,7 @@ func (c *Client) Register(ctx context.Context, subject string, s Schema, normali
 	return id, nil
 }
 
-// Lookup returns the id and version of a schema under a subject.
+// Lookup returns the id and version of a schema under a subject. The error is an [*Error], or the cause of the end of ctx.
 func (c *Client) Lookup(ctx context.Context, subject string, s Schema, normalize bool, references SubjectOfReference) (Registered, error) {
 	wire, err := c.resolve(ctx, s, normalize, references, false)
 	if err != nil {
@@ -76,12 +77,13 @@ func (c *Client) lookup(ctx context.Context, subject string, wire sr.Schema, nor
 	return registered(found), nil
 }
 
-// Latest returns the latest version under a subject, with the schemas that it refers to.
+// Latest returns the latest version under a subject, with the schemas that it refers to. The errors are those of [Client.Lookup].
 func (c *Client) Latest(ctx context.Context, subject string) (Registered, error) {
 	return c.Version(ctx, subject, -1)
 }
 
-// Version returns a version under a subject, with the schemas that it refers to. Version -1 is the latest.
+// Version returns a version under a subject, with the schemas that it refers to. Version -1 is the latest. The
+// errors are those of [Client.Lookup].
 func (c *Client) Version(ctx context.Context, subject string, version int) (Registered, error) {
 	return c.version(ctx, subject, version, map[string]*Schema{})
 }
@@ -100,7 +102,7 @@ func (c *Client) version(ctx context.Context, subject string, version int, known
 }
 
 // ByID returns the schema of an id, with those that it refers to. subject says where it is used, for registries with
-// several contexts, and may be empty.
+// several contexts, and may be empty. The errors are those of [Client.Lookup].
 func (c *Client) ByID(ctx context.Context, id int, subject string) (Schema, error) {
 	if subject != "" {
 		ctx = sr.WithParams(ctx, sr.Subject(subject))
@@ -117,7 +119,7 @@ func (c *Client) ByID(ctx context.Context, id int, subject string) (Schema, erro
 	return s, c.fetchReferences(ctx, &s, map[string]*Schema{})
 }
 
-// ByGUID returns the schema of a GUID, with those that it refers to.
+// ByGUID returns the schema of a GUID, with those that it refers to. The errors are those of [Client.Lookup].
 func (c *Client) ByGUID(ctx context.Context, guid GUID) (Schema, error) {
 	var found sr.SubjectSchema
 	err := c.retry(ctx, func() (err error) {

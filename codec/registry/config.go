@@ -15,6 +15,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/sr"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/secret"
 )
 
@@ -66,15 +67,16 @@ func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
 // MarshalText implements [encoding.TextMarshaler]: it returns String, which cannot be read back.
 func (c Config) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
-// NewClient checks a configuration, reads its files and returns a client. It does not talk to the registry yet.
+// NewClient checks a configuration, reads its files and returns a client. It does not talk to the registry yet. The error is a
+// weir.ErrConfiguration.
 func NewClient(config Config) (*Client, error) {
 	c := &Client{config: config}
 	options, err := c.options()
 	if err != nil {
-		return nil, fmt.Errorf("schema registry: %w", err)
+		return nil, fmt.Errorf("schema registry: %w: %w", weir.ErrConfiguration, err)
 	}
 	if c.http, err = sr.NewClient(options...); err != nil {
-		return nil, fmt.Errorf("schema registry: %w", err)
+		return nil, fmt.Errorf("schema registry: %w: %w", weir.ErrConfiguration, err)
 	}
 	return c, nil
 }

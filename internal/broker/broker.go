@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/internal/raw"
+
+	"github.com/weirstreams/weir"
 )
 
 // TopicPartition names one partition of one topic.
@@ -327,7 +329,7 @@ var (
 	ErrAborted = errors.New("the transaction has to be aborted")
 	// ErrUndecided says that it is not known whether a transaction was committed. The producer is of no more use; one that
 	// takes its place decides it.
-	ErrUndecided = errors.New("it is not known whether the transaction was committed")
+	ErrUndecided = weir.ErrUndecided
 	// ErrRefused says that the cluster does not take a record, and never will: it is larger than max.message.bytes of the
 	// topic, it has no key and the topic is compacted, or its time is outside of the limits of the topic.
 	ErrRefused = errors.New("the cluster refuses the record")

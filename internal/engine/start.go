@@ -93,7 +93,7 @@ func (w *Worker) firstOffset(ctx context.Context, t *task, tp broker.TopicPartit
 		}
 		return end, nil
 	default:
-		return 0, fmt.Errorf("group %q has committed no offset for %s, and Config.Topics.OffsetReset says to fail", w.plan.Group, tp)
+		return 0, fmt.Errorf("%w of group %q for %s, and Config.Topics.OffsetReset says to fail", weir.ErrNoOffset, w.plan.Group, tp)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker/saramabroker"
 	"github.com/weirstreams/weir/internal/kafkaclient"
 	"github.com/weirstreams/weir/kafka"
@@ -97,6 +98,7 @@ type Progress struct {
 // ConfigFromEnvironment returns a Config from the environment that Quix sets: Token from Quix__Sdk__Token, RetryBase and
 // RetryMax from ENRICH_VERSION_RETRY_BASE_DELAY and ENRICH_VERSION_RETRY_MAX_DELAY, in seconds, and the name of the replica
 // in Connection.ClientID from Quix__Deployment__ReplicaName. Connection.Brokers and Topic are left to the caller.
+// The error is a weir.ErrConfiguration.
 func ConfigFromEnvironment() (Config, error) {
 	c := Config{Token: secret.New(os.Getenv("Quix__Sdk__Token"))}
 	if replica := os.Getenv("Quix__Deployment__ReplicaName"); replica != "" {
@@ -111,7 +113,7 @@ func ConfigFromEnvironment() (Config, error) {
 		}
 		seconds, err := strconv.ParseInt(text, 10, 32)
 		if err != nil || seconds <= 0 {
-			return c, fmt.Errorf("environment: %s is %q: want a number of seconds", name, text)
+			return c, fmt.Errorf("%w: environment: %s is %q: want a number of seconds", weir.ErrConfiguration, name, text)
 		}
 		*to = time.Duration(seconds) * time.Second
 	}
@@ -154,7 +156,7 @@ func (c Config) withDefaults() (Config, error) {
 		problems = append(problems, err)
 	}
 	if len(problems) > 0 {
-		return c, fmt.Errorf("config: %w", errors.Join(problems...))
+		return c, fmt.Errorf("%w: %w", weir.ErrConfiguration, errors.Join(problems...))
 	}
 	c.RequestTimeout = cmp.Or(c.RequestTimeout, 5*time.Second)
 	c.MaxContentBytes = cmp.Or(c.MaxContentBytes, 16<<20)

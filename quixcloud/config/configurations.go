@@ -31,8 +31,8 @@ type Configurations struct {
 // Open reads the events of the topic up to where it ends now, and starts a goroutine that follows it until Close. Contents are
 // not fetched yet.
 //
-// It returns an error if ctx ends before, if the topic does not exist or cannot be read, or if no broker answers: within ten
-// seconds at first, within Config.BrokerTimeout while records are read.
+// The error wraps weir.ErrConfiguration, weir.ErrUnknownTopic if the topic does not exist, weir.ErrUnauthorized, or weir.ErrUnavailable if no
+// broker answers: within ten seconds at first, within Config.BrokerTimeout while records are read; or it is the cause of the end of ctx.
 func Open(ctx context.Context, config Config) (*Configurations, error) {
 	config, err := config.withDefaults()
 	if err != nil {

@@ -184,7 +184,8 @@ func (l *ContentLookup[T]) Default(v T) *ContentLookup[T] {
 	return &ContentLookup[T]{configurations: l.configurations, codec: l.codec, fill: &v}
 }
 
-// Lookup implements join.Lookup.
+// Lookup implements join.Lookup. The error wraps [ErrContent], [ErrClosed], [ErrStale] within a weir.RetryLaterError, or a [*FetchError]
+// unless Config.Fallback says otherwise.
 func (l *ContentLookup[T]) Lookup(ctx context.Context, queries []Query, found []*T) error {
 	needs := make([]need, len(queries))
 	for i := range queries {

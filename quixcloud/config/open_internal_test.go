@@ -30,7 +30,7 @@ func TestOpeningFails(t *testing.T) {
 	}
 	_, err := Open(t.Context(), Config{Connection: kafka.Connection{Brokers: []string{"x"}}, RetryBase: -1, Fallback: 7})
 	for _, want := range []string{"Topic is empty", "not host:port", "RetryBase is negative", "Fallback: unknown value 7"} {
-		if err == nil || !strings.Contains(err.Error(), want) {
+		if !errors.Is(err, weir.ErrConfiguration) || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}

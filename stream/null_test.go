@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"reflect"
-	"strconv"
 	"testing"
 	"time"
 
@@ -12,7 +11,6 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
-	"github.com/weirstreams/weir/internal/nulltest"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/row"
 	"github.com/weirstreams/weir/store"
@@ -21,41 +19,9 @@ import (
 	"github.com/weirstreams/weir/window"
 )
 
-// dash is a format of integers, written as text, in which "-" says null. Its type cannot hold a null.
-type dash struct{}
-
-func (dash) Append(dst []byte, _ *codec.Context, v int64) ([]byte, error) {
-	if v == noNumber {
-		return append(dst, '-'), nil
-	}
-	return strconv.AppendInt(dst, v, 10), nil
-}
-
-func (dash) Decode(_ *codec.Context, data []byte) (int64, error) {
-	return strconv.ParseInt(string(data), 10, 64) // which fails for "-"
-}
-
-func (dash) IsNullEncoding(_ *codec.Context, data []byte) bool { return string(data) == "-" }
-
-// noNumber is a number that dash writes as a null.
-const noNumber = -1 << 63
-
-// A null is a null, whatever the format and whatever the operator.
-func TestNullOfAFormatIsNullEverywhere(t *testing.T) {
-	nulltest.Check(t, "JSON of a pointer", codec.JSON[*int64](), "7", "null", nil)
-	nulltest.Check(t, "JSON of an integer", codec.JSON[int64](), "7", " null\n", nil)
-	nulltest.Check(t, "JSON of a struct", codec.JSON[struct{ A int }](), `{"A":1}`, "null", nil)
-	nulltest.Check(t, "JSON of anything", codec.JSON[any](), `{"a":1}`, "null", nil)
-	nulltest.Check(t, "JSON of a map", codec.JSON[map[string]int](), `{"a":1}`, "null", nil)
-	nulltest.Check(t, "rows", row.JSON(), `{"a":1}`, "null", nil)
-	nulltest.Check(t, "values of rows", codec.JSON[row.Value](), `{"a":1}`, "null", nil)
-	nulltest.Check(t, "nullable", codec.Nullable(codec.JSON[int64]()), "7", "null", nil)
-	nulltest.Check(t, "a format of my own", dash{}, "7", "-", func() int64 { return noNumber })
-}
-
-// Nulls that functions return count as nulls in what follows, too.
 func nullAt(ms int64) time.Time { return time.UnixMilli(1_700_000_000_000 + ms).UTC() }
 
+// Nulls that functions return count as nulls for the next operators, too.
 func TestNilOfAFunctionIsNull(t *testing.T) {
 	in := stream.NewTopic("in", codec.String(), codec.Int64())
 	counts, rows, updated := stream.NewTopic("counts", codec.String(), codec.Int64()), stream.NewTopic("rows", codec.String(), codec.String()),

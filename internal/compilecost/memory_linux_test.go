@@ -1,0 +1,66 @@
+package compilecost
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	_ "github.com/weirstreams/weir/stream" // so that a cached result counts for these sources alone
+	_ "github.com/weirstreams/weir/testkit"
+)
+
+// memoryBudget is the most memory, in bytes, that the compiler may take for a package of tests.
+const memoryBudget = 800 << 20
+
+// Packages of tests that use many types instantiate the library for each of them, and a machine compiles several at once.
+func TestPackagesOfTestsCompileInLittleMemory(t *testing.T) {
+	for _, pkg := range []string{"stream"} {
+		t.Run(pkg, func(t *testing.T) {
+			peak := compile(t, filepath.Join("..", "..", pkg))
+			t.Logf("%d MiB of at most %d MiB", peak>>20, memoryBudget>>20)
+			if peak > memoryBudget || peak < 50<<20 {
+				t.Errorf("the compiler takes %d MiB for the tests of %s: want 50 to %d MiB. Share types between tests, or move tests that use types of "+
+					"their own to a package beside it", peak>>20, pkg, memoryBudget>>20)
+			}
+		})
+	}
+}
+
+// compile compiles the external tests of the package in a folder, and returns the peak of the compiler's memory in bytes.
+func compile(t *testing.T, dir string) int64 {
+	t.Helper()
+	goCommand := func(args ...string) string {
+		command := exec.CommandContext(t.Context(), "go", args...)
+		command.Dir, command.Stderr = dir, os.Stderr
+		out, err := command.Output()
+		if err != nil {
+			t.Fatalf("go %s: %v", strings.Join(args[:2], " "), err)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	names := goCommand("list", "-f", `{{range .TestGoFiles}}internal{{end}}{{range .XTestGoFiles}}{{.}} {{end}}`, ".")
+	if names == "" || strings.Contains(names, "internal") {
+		t.Fatalf("want external tests alone in %s, got %q", dir, names)
+	}
+	for name := range strings.FieldsSeq(names) { // a cached result of this test counts for these files alone
+		if _, err := os.ReadFile(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	imports := strings.Fields(goCommand("list", "-f", `{{join .XTestImports " "}}`, "."))
+	packages := goCommand(append([]string{"list", "-deps", "-export", "-f", "{{if .Export}}packagefile {{.ImportPath}}={{.Export}}{{end}}"}, imports...)...)
+	config := filepath.Join(t.TempDir(), "importcfg")
+	if err := os.WriteFile(config, []byte(packages+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := exec.CommandContext(t.Context(), goCommand("tool", "-n", "compile"),
+		append([]string{"-p", "tests", "-importcfg", config, "-pack", "-o", filepath.Join(t.TempDir(), "tests.a")}, strings.Fields(names)...)...)
+	run.Dir = dir
+	if out, err := run.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return run.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10 // it is in KiB
+}

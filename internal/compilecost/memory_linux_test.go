@@ -13,7 +13,7 @@ import (
 )
 
 // memoryBudget is the most memory, in bytes, that the compiler may take for a package of tests.
-const memoryBudget = 800 << 20
+const memoryBudget = 2400 << 20
 
 // Packages of tests that use many types instantiate the library for each of them, and a machine compiles several at once.
 func TestPackagesOfTestsCompileInLittleMemory(t *testing.T) {

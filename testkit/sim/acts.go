@@ -61,7 +61,7 @@ func (w *world) run() {
 		w.finishUnlogged()
 		return
 	}
-	if w.simulation.Loses || w.simulation.Grows && w.losing.gone != nil {
+	if hasSources(w.plan.Graph) || w.simulation.Loses || w.simulation.Grows && w.losing.gone != nil {
 		w.finishLosses()
 		return
 	}
@@ -353,7 +353,7 @@ func (w *world) settled() bool {
 			return false
 		}
 	}
-	return !w.readingGlobals() && running == len(w.allTasks) && len(w.behind()) == 0 && (w.simulation.Live || len(w.pending()) == 0)
+	return w.sourcesDone() && !w.readingGlobals() && running == len(w.allTasks) && len(w.behind()) == 0 && (w.simulation.Live || len(w.pending()) == 0)
 }
 
 // stopAll stops all processes in order.

@@ -83,6 +83,9 @@ func TestMutantsAreFound(t *testing.T) {
 			if bug.Calls {
 				s = callingSimulation(calling[seed%uint64(len(calling))])
 			}
+			if bug.Sources {
+				s = sourcedSimulation(sourcedTopologies[seed%uint64(len(sourcedTopologies))])
+			}
 			if r := runWith(bug, s, seed); len(r.Problems) > 0 {
 				finding = r.Problems[0]
 			}
@@ -107,6 +110,9 @@ func short(problem string) string {
 	for _, kind := range []struct{ text, name string }{
 		{"panic:", "panic"},
 		{"independent model", "independent model differs"},
+		{"of split-", "records of a source differ"},
+		{"records were counted", "records of a source differ"},
+		{"is acknowledged, and", "records of a source differ"},
 		{"the count of", "state without a changelog differs"},
 		{"although the disk was kept", "state without a changelog differs"},
 		{"although its input has grown", "input that has grown is not refused"},

@@ -119,7 +119,7 @@ func (p *process) supervise(r *routine) error {
 			r.worked = true
 			p.world.tracef("%s: %s %v", p.name, event.Kind, event.Partitions)
 			p.handling = true
-			if err := p.assignment.Handle(withSinks(p.world.writeSink), event); err != nil {
+			if err := p.assignment.Handle(withSources(withSinks(p.world.writeSink), p.world), event); err != nil {
 				return err
 			}
 			p.handling = false
@@ -145,6 +145,7 @@ func (p *process) connect() error {
 	config := w.config.engine
 	p.failsOnLoss = config.LostInput == engine.LostFail
 	config.OpenBackend, config.DestroyBackend, config.Globals = p.openBackend, p.destroyBackend, p.globals
+	config.MayRead = w.mayRead
 	config.Purge, config.PurgeInterval = w.purge, time.Second
 	if p.spawnCalls(); p.calls != nil {
 		config.Calls = p.calls

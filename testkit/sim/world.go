@@ -74,6 +74,8 @@ type world struct {
 
 	inputs   []input
 	problems []string
+	// acknowledged has how many records of each queue are acknowledged.
+	acknowledged map[string]int
 	// sinks has the records of sinks.
 	sinks map[sinkPlace][]string
 
@@ -113,8 +115,8 @@ func newWorld(s *Simulation, seed uint64) (*world, error) {
 		simulation: s, seed: seed, random: newRandom(seed), trace: s.Trace,
 		clock:      clock.NewVirtual(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)),
 		changelogs: map[string]bool{}, purged: map[broker.TopicPartition][]broker.Record{}, ordered: map[string]bool{}, order: map[string][]place{}, leaderless: map[broker.TopicPartition]time.Time{},
-		sinks: map[sinkPlace][]string{},
-		plan:  graph.NewPlan(s.Topology.Graph(), groupName),
+		sinks: map[sinkPlace][]string{}, acknowledged: map[string]int{},
+		plan: graph.NewPlan(s.Topology.Graph(), groupName),
 	}
 	w.reference = w.plan
 	if s.Reference != nil {

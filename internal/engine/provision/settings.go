@@ -106,7 +106,7 @@ func (p *preparation) largestRecord(part *graph.SubTopology) int64 {
 			continue
 		}
 		bytes, ok := number(p.known[p.plan.Topic(n)].Config, maxMessageBytes)
-		if ok && n.Source.Repartition == nil && p.options.MaxRecordBytes == 0 {
+		if ok && n.Source.Repartition == nil && n.Source.Slots == 0 && p.options.MaxRecordBytes == 0 {
 			bytes += recordHeadroom
 		}
 		largest = max(largest, bytes)

@@ -382,6 +382,7 @@ func (d *csvDecoder[K, V]) decode(cells []cell, r *weir.Record[K, V]) error {
 	}
 	var fields []row.Field
 	whole := false // PartValue has set the value
+	r.KeyNull = true
 	for i, c := range d.columns {
 		v := cell{null: true}
 		if i < len(cells) {

@@ -61,7 +61,7 @@ func TestCSVComesBack(t *testing.T) {
 			weir.Record[int, reading]{KeyNull: true, Value: reading{`\N`, nil, 0, at, []string{}}})
 		checkRoundTrip(t, format.CSV[string, float64]{Dialect: dialect}, weir.Record[string, float64]{Key: "", Value: 0.5}, weir.Record[string, float64]{KeyNull: true, Value: 2})
 		checkRoundTrip(t, format.CSV[string, *string]{Dialect: dialect, Columns: format.Fields("value")},
-			weir.Record[string, *string]{Value: pointer("")}, weir.Record[string, *string]{Value: pointer("x\n")})
+			weir.Record[string, *string]{Value: pointer(""), KeyNull: true}, weir.Record[string, *string]{Value: pointer("x\n"), KeyNull: true})
 		checkRoundTrip(t, format.CSV[string, row.Row]{Dialect: dialect, NoHeader: true, Columns: append(format.Fields("a", "b"),
 			format.Column{Name: "k", Part: format.PartKey}, format.Column{Name: "at", Part: format.PartTime, Layout: time.RFC3339Nano},
 			format.Column{Name: "h", Part: format.PartHeader, Field: "trace"})},
@@ -74,7 +74,7 @@ func TestCSVComesBack(t *testing.T) {
 // A line with one null would be empty, and empty lines are passed over.
 func TestANullAloneInItsLineIsARecord(t *testing.T) {
 	f := format.CSV[string, row.Row]{Columns: format.Fields("a")}
-	checkRoundTrip(t, f, weir.Record[string, row.Row]{Value: parse(t, `{"a":null}`)}, weir.Record[string, row.Row]{Value: parse(t, `{"a":"x"}`)})
+	checkRoundTrip(t, f, weir.Record[string, row.Row]{Value: parse(t, `{"a":null}`), KeyNull: true}, weir.Record[string, row.Row]{Value: parse(t, `{"a":"x"}`), KeyNull: true})
 }
 
 func TestCSVOfOtherProgramsIsRead(t *testing.T) {

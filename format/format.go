@@ -1,8 +1,10 @@
 package format
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 
 	"github.com/weirstreams/weir"
 )
@@ -90,3 +92,6 @@ func (e *Error) Error() string {
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// Permanent reports whether another attempt is of no use: unless the system could not read the file.
+func (e *Error) Permanent() bool { return !errors.As(e.Err, new(*fs.PathError)) }

@@ -204,6 +204,7 @@ func (d *jsonDecoder[K, V]) Decode(r *weir.Record[K, V]) error {
 			continue
 		}
 		if d.plain {
+			r.KeyNull = true
 			err = d.decodeValue(line, r)
 		} else {
 			err = d.decodeRecord(line, r)

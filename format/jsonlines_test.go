@@ -39,7 +39,7 @@ func TestJSONLinesComeBack(t *testing.T) {
 		weir.Record[string, row.Row]{Key: "", Value: parse(t, `{}`)})
 	checkRoundTrip(t, format.JSONLines[int, map[string]int]{}, weir.Record[int, map[string]int]{Key: 7, Value: map[string]int{"a": 1}})
 	checkRoundTrip(t, format.JSONLines[bool, []byte]{}, weir.Record[bool, []byte]{Key: true, Value: []byte{0, 1}})
-	checkRoundTrip(t, format.JSONLines[string, float64]{Plain: true}, weir.Record[string, float64]{Value: 2}, weir.Record[string, float64]{Value: 0.1})
+	checkRoundTrip(t, format.JSONLines[string, float64]{Plain: true}, weir.Record[string, float64]{Value: 2, KeyNull: true}, weir.Record[string, float64]{Value: 0.1, KeyNull: true})
 	checkRoundTrip(t, format.JSONLines[string, string]{})
 }
 

@@ -1,0 +1,73 @@
+package file
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+
+	"github.com/weirstreams/weir/format"
+)
+
+// disk is a file on the disk. It implements format.File.
+type disk struct {
+	*os.File
+	path        string
+	compression format.Compression
+	opened      fs.FileInfo
+}
+
+func openDisk(path string) (*disk, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &disk{File: f, path: path, compression: format.CompressionOf(path), opened: info}, nil
+}
+
+func (d *disk) Name() string { return d.path }
+func (d *disk) Size() int64  { return d.opened.Size() }
+
+func (d *disk) Open(offset int64) (io.ReadCloser, error) {
+	gone := func(n int64) error {
+		return fmt.Errorf("the file ends at byte %d, before byte %d, up to which it was read: %w", n, offset, format.ErrChanged)
+	}
+	if d.compression == format.Uncompressed {
+		if offset > d.Size() {
+			return nil, gone(d.Size())
+		}
+		return io.NopCloser(io.NewSectionReader(d.File, offset, math.MaxInt64-offset)), nil
+	}
+	if d.Size() == 0 && offset == 0 {
+		return io.NopCloser(io.NewSectionReader(d.File, 0, 0)), nil
+	}
+	content, err := d.compression.NewReader(io.NewSectionReader(d.File, 0, math.MaxInt64))
+	if err != nil {
+		return nil, err
+	}
+	if n, err := io.CopyN(io.Discard, content, offset); err != nil {
+		if errors.Is(err, io.EOF) {
+			err = gone(n)
+		}
+		return nil, errors.Join(err, content.Close())
+	}
+	return content, nil
+}
+
+// unchanged fails if the file is not the one any more that was opened.
+func (d *disk) unchanged() error {
+	info, err := d.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size() != d.opened.Size() || !info.ModTime().Equal(d.opened.ModTime()) {
+		return fmt.Errorf("the file had %d bytes at first, and has %d now: %w", d.opened.Size(), info.Size(), format.ErrChanged)
+	}
+	return nil
+}

@@ -1,0 +1,353 @@
+package file
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/format"
+	"github.com/weirstreams/weir/source"
+)
+
+// position is a place in the sequence of files.
+type position struct {
+	// File is the one that is read, or the last one that was read to its end.
+	File string `json:"file"`
+	// Done says that File was read to its end.
+	Done bool `json:"done,omitempty"`
+	// Place is the one in File.
+	Place format.Place `json:"place"`
+}
+
+// reader reads the files of a split one after the other.
+type reader[K, V any] struct {
+	source *Source[K, V]
+	task   source.Task
+	// part are the files of the split.
+	part part
+	// watched says that new files may come.
+	watched  bool
+	position position
+	// queue are the files behind the position, in order. passed are those before, of a watched split: a new file among them would be missed.
+	queue  []entry
+	passed map[string]bool
+	// file is open, with its decoder. size is the stored size of it.
+	file    *disk
+	decoder format.Decoder[K, V]
+	// held is a record that waits for its time, and lies behind position.
+	held  *weir.Record[K, V]
+	due   time.Time
+	clock pace
+}
+
+// begin lists the files, and finds the one of the position.
+func (r *reader[K, V]) begin() error {
+	found, err := r.source.list(r.task.Now(), r.part)
+	if err != nil {
+		return err
+	}
+	if r.watched {
+		r.passed = map[string]bool{}
+	}
+	r.clock = pace{speed: r.source.options.Speed, most: r.source.options.MaxWait}
+	return r.take(found)
+}
+
+// take puts the files behind the position into the queue.
+func (r *reader[K, V]) take(found []entry) error {
+	r.queue = r.queue[:0]
+	for _, f := range found {
+		order := compare(f.name, r.position.File)
+		switch {
+		case r.position.File == "" || order > 0 || order == 0 && !r.position.Done:
+			r.queue = append(r.queue, f)
+		case r.watched:
+			r.passed[f.name] = true
+		}
+	}
+	if r.position.File != "" && !r.position.Done && (len(r.queue) == 0 || r.queue[0].name != r.position.File) {
+		return fmt.Errorf("file %s, which was read up to record %d, is gone: %w", r.source.pathOf(r.position.File), r.position.Place.Records, fs.ErrNotExist)
+	}
+	return nil
+}
+
+// look lists the files again, for new ones.
+func (r *reader[K, V]) look() error {
+	found, err := r.source.list(r.task.Now(), r.part)
+	if err != nil {
+		return err
+	}
+	for _, f := range found {
+		if r.position.File != "" && compare(f.name, r.position.File) < 0 && !r.passed[f.name] {
+			return fmt.Errorf("file %s has come after %s was read, and its name is before that one: it would be passed over. Name new files in order, "+
+				"or read them with the order file.Independent", r.source.pathOf(f.name), r.source.pathOf(r.position.File))
+		}
+	}
+	return r.take(found)
+}
+
+// errWait ends a batch before its next record has come.
+type errWait struct{ time.Duration }
+
+func (e errWait) Error() string { return "wait" }
+
+func (r *reader[K, V]) Read(ctx context.Context, into *source.Batch[K, V]) error {
+	before := r.position
+	bytes, err := r.fill(ctx, into)
+	wait, waits := errors.AsType[errWait](err)
+	if err != nil && !waits && !errors.Is(err, io.EOF) {
+		return err
+	}
+	into.Bytes, into.Behind = bytes, r.behind()
+	if r.position != before {
+		data, marshalErr := json.Marshal(r.position)
+		if marshalErr != nil {
+			return marshalErr
+		}
+		into.Position = data
+	}
+	if waits {
+		return &weir.RetryLaterError{RetryAfter: wait.Duration}
+	}
+	return err
+}
+
+// fill appends records until the batch is full, everything is read, or the next one has to wait.
+func (r *reader[K, V]) fill(ctx context.Context, into *source.Batch[K, V]) (bytes int64, err error) {
+	o := &r.source.options
+	for len(into.Records) < o.BatchRecords && bytes < batchBytes {
+		if ctx.Err() != nil {
+			return bytes, context.Cause(ctx)
+		}
+		if r.decoder == nil {
+			if err := r.next(); err != nil {
+				return bytes, err
+			}
+		}
+		record := r.held
+		if record == nil {
+			into.Records = append(into.Records, weir.Record[K, V]{})
+			record = &into.Records[len(into.Records)-1]
+			again, err := r.decode(record)
+			if err != nil || again {
+				into.Records = into.Records[:len(into.Records)-1]
+			}
+			if err != nil {
+				return bytes, err
+			}
+			if again {
+				continue
+			}
+			if o.Speed > 0 {
+				r.due = r.clock.due(r.task.Now(), record.Millis)
+			}
+		}
+		if o.Speed > 0 {
+			if wait := r.due.Sub(r.task.Now()); wait > shortestWait {
+				if r.held == nil {
+					copied := *record
+					r.held = &copied
+					into.Records = into.Records[:len(into.Records)-1]
+				}
+				return bytes, errWait{wait}
+			}
+		}
+		if r.held != nil {
+			into.Records = append(into.Records, *r.held)
+			r.held = nil
+		}
+		place := r.decoder.Place()
+		bytes += place.Bytes - r.position.Place.Bytes
+		r.position.Place = place
+	}
+	return bytes, nil
+}
+
+// next opens the next file.
+func (r *reader[K, V]) next() error {
+	if len(r.queue) == 0 && r.watched {
+		if err := r.look(); err != nil {
+			return fmt.Errorf("source/file: %w", err)
+		}
+		if len(r.queue) == 0 {
+			return errWait{r.source.options.WatchInterval}
+		}
+	}
+	if len(r.queue) == 0 {
+		return io.EOF
+	}
+	f := r.queue[0]
+	if f.name != r.position.File {
+		if r.passed != nil && r.position.File != "" {
+			r.passed[r.position.File] = true
+		}
+		r.position = position{File: f.name}
+	}
+	file, err := openDisk(r.source.pathOf(f.name))
+	if err != nil {
+		return fmt.Errorf("source/file: %w", err)
+	}
+	decoder, err := r.source.options.Format.NewDecoder(file, r.position.Place)
+	if err != nil {
+		return errors.Join(r.refuse(err, file.Close))
+	}
+	r.file, r.decoder = file, decoder
+	return nil
+}
+
+// decode reads the next record of the file. again says that there is none, and that the next one may be read: of the next file, or behind a record
+// that was passed over.
+func (r *reader[K, V]) decode(into *weir.Record[K, V]) (again bool, err error) {
+	err = r.decoder.Decode(into)
+	if errors.Is(err, io.EOF) {
+		if err := r.file.unchanged(); err != nil {
+			place := r.decoder.Place()
+			err = &format.Error{File: r.file.Name(), Line: lineOf(place), Record: place.Records + 1, Rest: true, Err: err}
+			return true, r.refuse(err, r.close)
+		}
+		return true, r.finish(r.close)
+	}
+	if err == nil {
+		err = r.complete(into)
+	}
+	if err == nil {
+		return false, nil
+	}
+	if e, ok := errors.AsType[*format.Error](err); ok && e.Rest {
+		return true, r.refuse(err, r.close)
+	}
+	return true, r.refuse(err, nil)
+}
+
+// lineOf returns the line behind a place, 0 for formats without lines.
+func lineOf(p format.Place) int64 {
+	if p.Lines == 0 {
+		return 0
+	}
+	return p.Lines + 1
+}
+
+// complete sets key and time by the functions of the options.
+func (r *reader[K, V]) complete(into *weir.Record[K, V]) (err error) {
+	o := &r.source.options
+	if o.Key != nil {
+		into.KeyNull = false
+		if into.Key, err = o.Key(into.Value); err != nil {
+			err = fmt.Errorf("key: %w", err)
+		}
+	}
+	if o.Time != nil && err == nil {
+		var at time.Time
+		if at, err = o.Time(into.Value); err != nil {
+			err = fmt.Errorf("time: %w", err)
+		}
+		into.SetTime(at)
+	}
+	if err != nil {
+		place := r.decoder.Place()
+		return &format.Error{File: r.file.Name(), Line: place.Lines, Record: place.Records, Err: err}
+	}
+	return nil
+}
+
+// refuse asks the policy about an error. closing, if it is not nil, ends the file: the rest of it is passed over.
+func (r *reader[K, V]) refuse(err error, closing func() error) error {
+	e, ok := errors.AsType[*format.Error](err)
+	if !ok || r.source.options.OnError == nil {
+		if closing != nil {
+			err = errors.Join(err, closing())
+		}
+		return fmt.Errorf("source/file: %w", err)
+	}
+	if refused := r.source.options.OnError(e); refused != nil {
+		if closing != nil {
+			refused = errors.Join(refused, closing())
+		}
+		return fmt.Errorf("source/file: %w", refused)
+	}
+	if closing == nil {
+		return nil
+	}
+	return r.finish(closing)
+}
+
+// finish ends the file that is first in the queue.
+func (r *reader[K, V]) finish(closing func() error) error {
+	if r.decoder != nil {
+		r.position.Place = r.decoder.Place()
+	}
+	r.position.Done = true
+	r.queue = slices.Delete(r.queue, 0, 1)
+	if err := closing(); err != nil {
+		return fmt.Errorf("source/file: close %s: %w", r.source.pathOf(r.position.File), err)
+	}
+	return nil
+}
+
+// close closes the file that is open.
+func (r *reader[K, V]) close() error {
+	err := errors.Join(r.decoder.Close(), r.file.Close())
+	r.file, r.decoder = nil, nil
+	return err
+}
+
+// behind returns the number of stored bytes that are left, about.
+func (r *reader[K, V]) behind() (n int64) {
+	for i, f := range r.queue {
+		if n += f.size; i == 0 && r.file != nil && r.file.compression == format.Uncompressed {
+			n -= min(f.size, r.position.Place.Bytes)
+		}
+	}
+	return n
+}
+
+func (r *reader[K, V]) Acknowledge(context.Context, []byte) error { return nil }
+
+func (r *reader[K, V]) Close() error {
+	if r.decoder == nil {
+		return nil
+	}
+	return r.close()
+}
+
+// pace finds out when a record is due in a replay.
+type pace struct {
+	speed float64
+	most  time.Duration
+	begun bool
+	last  int64     // the time of the last record
+	at    time.Time // when it was due
+}
+
+const (
+	// shortestWait is the longest wait that is left out.
+	shortestWait = 10 * time.Millisecond
+	// mostLate is how far a replay that was held up may be behind before it goes on from there, and does not catch up.
+	mostLate = time.Second
+)
+
+// due returns when a record with that time is due.
+func (p *pace) due(now time.Time, millis int64) time.Time {
+	var gap time.Duration
+	if p.begun && millis > p.last {
+		exact := float64(millis-p.last) / p.speed * float64(time.Millisecond)
+		gap = time.Duration(min(exact, float64(math.MaxInt64/2)))
+		if p.most > 0 {
+			gap = min(gap, p.most)
+		}
+	}
+	if !p.begun || p.at.Add(gap).Before(now.Add(-mostLate)) {
+		p.at = now
+	} else {
+		p.at = p.at.Add(gap)
+	}
+	p.begun, p.last = true, millis
+	return p.at
+}

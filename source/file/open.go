@@ -57,7 +57,15 @@ func (d *disk) Open(offset int64) (io.ReadCloser, error) {
 		}
 		return nil, errors.Join(err, content.Close())
 	}
-	return content, nil
+	return decompressed{content}, nil
+}
+
+// decompressed is content that was read: the end of the decompression has nothing to tell that a read has not told.
+type decompressed struct{ io.ReadCloser }
+
+func (d decompressed) Close() error {
+	_ = d.ReadCloser.Close()
+	return nil
 }
 
 // unchanged fails if the file is not the one any more that was opened.

@@ -29,6 +29,8 @@ type Options[K, V any] struct {
 	// at all. A record whose time is before that of its predecessor does not wait. MaxWait bounds each wait; 0 does not bound it.
 	Speed   float64
 	MaxWait time.Duration
+	// Delay is the wait between two records, whatever their times are. It cannot be set together with Speed.
+	Delay time.Duration
 	// Watch goes on with new files when all are read. Without it the source ends.
 	Watch bool
 	// WatchInterval is how often a reader that has read everything looks for new files. 0 means 1 s.
@@ -80,8 +82,11 @@ func (o Options[K, V]) check() error {
 	if o.Order < OneSequence || o.Order > Independent {
 		errs = append(errs, fmt.Errorf("unknown order %d", int(o.Order)))
 	}
-	if !(o.Speed >= 0) || o.MaxWait < 0 || o.WatchInterval < 0 || o.MinAge < 0 || o.BatchRecords < 0 {
-		errs = append(errs, errors.New("Speed, MaxWait, WatchInterval, MinAge and BatchRecords must not be negative"))
+	if o.Speed > 0 && o.Delay > 0 {
+		errs = append(errs, errors.New("set Speed or Delay, not both"))
+	}
+	if !(o.Speed >= 0) || o.MaxWait < 0 || o.Delay < 0 || o.WatchInterval < 0 || o.MinAge < 0 || o.BatchRecords < 0 {
+		errs = append(errs, errors.New("Speed, MaxWait, Delay, WatchInterval, MinAge and BatchRecords must not be negative"))
 	}
 	if o.MinAge > 0 && !o.Watch && o.Order != Independent {
 		errs = append(errs, errors.New("MinAge needs Watch: files that are too young at the end would never be read"))

@@ -56,7 +56,7 @@ func (r *reader[K, V]) begin() error {
 	if r.watched {
 		r.passed = map[string]bool{}
 	}
-	r.clock = pace{speed: r.source.options.Speed, most: r.source.options.MaxWait}
+	r.clock = pace{speed: r.source.options.Speed, most: r.source.options.MaxWait, delay: r.source.options.Delay}
 	return r.take(found)
 }
 
@@ -122,6 +122,7 @@ func (r *reader[K, V]) Read(ctx context.Context, into *source.Batch[K, V]) error
 // fill appends records until the batch is full, everything is read, or the next one has to wait.
 func (r *reader[K, V]) fill(ctx context.Context, into *source.Batch[K, V]) (bytes int64, err error) {
 	o := &r.source.options
+	paced := o.Speed > 0 || o.Delay > 0
 	for len(into.Records) < o.BatchRecords && bytes < batchBytes {
 		if ctx.Err() != nil {
 			return bytes, context.Cause(ctx)
@@ -130,6 +131,7 @@ func (r *reader[K, V]) fill(ctx context.Context, into *source.Batch[K, V]) (byte
 			if err := r.next(); err != nil {
 				return bytes, err
 			}
+			continue // the file may have been passed over
 		}
 		record := r.held
 		if record == nil {
@@ -145,11 +147,11 @@ func (r *reader[K, V]) fill(ctx context.Context, into *source.Batch[K, V]) (byte
 			if again {
 				continue
 			}
-			if o.Speed > 0 {
+			if paced {
 				r.due = r.clock.due(r.task.Now(), record.Millis)
 			}
 		}
-		if o.Speed > 0 {
+		if paced {
 			if wait := r.due.Sub(r.task.Now()); wait > shortestWait {
 				if r.held == nil {
 					copied := *record
@@ -321,6 +323,7 @@ func (r *reader[K, V]) Close() error {
 type pace struct {
 	speed float64
 	most  time.Duration
+	delay time.Duration
 	begun bool
 	last  int64     // the time of the last record
 	at    time.Time // when it was due
@@ -336,7 +339,10 @@ const (
 // due returns when a record with that time is due.
 func (p *pace) due(now time.Time, millis int64) time.Time {
 	var gap time.Duration
-	if p.begun && millis > p.last {
+	switch {
+	case p.begun && p.delay > 0:
+		gap = p.delay
+	case p.begun && millis > p.last:
 		exact := float64(millis-p.last) / p.speed * float64(time.Millisecond)
 		gap = time.Duration(min(exact, float64(math.MaxInt64/2)))
 		if p.most > 0 {

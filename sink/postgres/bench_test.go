@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/secret"
 	"github.com/weirstreams/weir/sink"
 	"github.com/weirstreams/weir/sink/postgres"
 )
@@ -90,7 +91,7 @@ func BenchmarkSink(b *testing.B) {
 		flush(id + 1)
 	}
 	options := func(s string) postgres.Options[string, reading] {
-		return postgres.Options[string, reading]{URL: server, Schema: s, Table: "t", Batch: sink.BatchOptions{MaxRecords: checkpoint}}
+		return postgres.Options[string, reading]{URL: secret.New(server), Schema: s, Table: "t", Batch: sink.BatchOptions{MaxRecords: checkpoint}}
 	}
 	b.Run("sink", func(b *testing.B) {
 		s, _ := table(b)

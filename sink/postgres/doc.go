@@ -13,6 +13,7 @@
 //		"github.com/weirstreams/weir/codec"
 //		"github.com/weirstreams/weir/kafka"
 //		"github.com/weirstreams/weir/runtime"
+//		"github.com/weirstreams/weir/secret"
 //		"github.com/weirstreams/weir/sink/postgres"
 //		"github.com/weirstreams/weir/stream"
 //	)
@@ -28,7 +29,7 @@
 //		t := stream.NewTopology()
 //		prices := stream.NewTopic("prices", codec.String(), codec.JSON[Price]())
 //		t.From(prices).Sink("price table", postgres.NewExactlyOnce(postgres.Options[string, Price]{
-//			URL: os.Getenv("DATABASE_URL"), Table: "prices", Mode: postgres.Upsert, Key: []string{"product"},
+//			URL: secret.New(os.Getenv("DATABASE_URL")), Table: "prices", Mode: postgres.Upsert, Key: []string{"product"},
 //		}))
 //		app, err := runtime.New(t, runtime.Config{
 //			Group: "prices-to-postgres", Connection: kafka.Connection{Brokers: []string{"localhost:9092"}},

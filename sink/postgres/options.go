@@ -10,6 +10,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/row"
+	"github.com/weirstreams/weir/secret"
 	"github.com/weirstreams/weir/sink"
 )
 
@@ -41,7 +42,7 @@ const (
 type Options[K, V any] struct {
 	// URL is the address of the database ("postgres://weir@db.example/shop"), or settings as libpq has them
 	// ("host=db.example user=weir"). Errors and logs do not show its password.
-	URL string
+	URL secret.String
 	// Schema has the tables. Empty means "public".
 	Schema string
 	// Table is the table of all records. Names are as the database has them: they are quoted, so that case matters.
@@ -84,7 +85,7 @@ var typeName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_ .]*(\([0-9]+(, ?[0-9]+)
 func (o *Options[K, V]) check() error {
 	var wrong []error
 	bad := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
-	if o.URL == "" {
+	if o.URL.Reveal() == "" {
 		bad("URL is empty")
 	}
 	if (o.Table == "") == (o.TableOf == nil) {

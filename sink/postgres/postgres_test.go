@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/secret"
 	"github.com/weirstreams/weir/sink"
 	"github.com/weirstreams/weir/sink/postgres"
 	"github.com/weirstreams/weir/sink/sinktest"
@@ -97,10 +98,10 @@ var quickly = weir.Retry{Attempts: 2, FirstWait: time.Millisecond}
 // kit returns the target for a sink of a mode.
 func kit(t *testing.T, mode postgres.Mode, make func(postgres.Options[*string, *string]) sink.Sink[*string, *string]) sinktest.Target[*string, *string] {
 	name, through := schema(t), newRelay(t)
-	secret := "s3cret-of-the-sink"
+	password := "s3cret-of-the-sink"
 	options := func(place string) postgres.Options[*string, *string] {
 		o := postgres.Options[*string, *string]{
-			URL: address(t, through.address(), "statement_timeout", "2000"), Schema: name, Table: place, Mode: mode,
+			URL: secret.New(address(t, through.address(), "statement_timeout", "2000")), Schema: name, Table: place, Mode: mode,
 			Retry: quickly, ConnectTimeout: 5 * time.Second,
 		}
 		if mode != postgres.Insert {
@@ -164,10 +165,10 @@ func kit(t *testing.T, mode postgres.Mode, make func(postgres.Options[*string, *
 			}
 			return n
 		},
-		Secrets: []string{secret},
+		Secrets: []string{password},
 		Unreachable: func(testing.TB) sink.Sink[*string, *string] {
 			o := options("nowhere")
-			o.URL, o.ConnectTimeout = "postgres://weir:"+secret+"@127.0.0.1:1/nowhere", time.Second
+			o.URL, o.ConnectTimeout = secret.New("postgres://weir:"+password+"@127.0.0.1:1/nowhere"), time.Second
 			return make(o)
 		},
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/row"
+	"github.com/weirstreams/weir/secret"
 	"github.com/weirstreams/weir/sink"
 	"github.com/weirstreams/weir/sink/postgres"
 )
@@ -43,7 +44,7 @@ func (p pair) record(tb testing.TB) *weir.Record[[]byte, row.Row] {
 // open connects a plain sink, and returns the writer of a task.
 func open(tb testing.TB, o rows) sink.Writer[[]byte, row.Row] {
 	tb.Helper()
-	o.URL, o.Retry = server, quickly
+	o.URL, o.Retry = secret.New(server), quickly
 	s := postgres.New(o)
 	if err := s.Connect(tb.Context()); err != nil {
 		tb.Fatal(err)
@@ -177,10 +178,10 @@ func TestConnectSaysWhatIsMissing(t *testing.T) {
 		"has the primary key (id)":                {Schema: s, Table: "keyed", Key: []string{"other"}, Mode: postgres.Upsert},
 		"does not exist, and Options.FixedTables": {Schema: s, Table: "t", FixedTables: true},
 		"schema \"" + s + "x\" does not exist":    {Schema: s + "x", Table: "t", FixedTables: true},
-		"may not use schema":                      {Schema: s, Table: "keyed", URL: "role"},
+		"may not use schema":                      {Schema: s, Table: "keyed", URL: secret.New("role")},
 	} {
-		if o.URL = server; strings.HasPrefix(want, "may not") {
-			o.URL = address(t, "", "options", "-c role="+role)
+		if o.URL = secret.New(server); strings.HasPrefix(want, "may not") {
+			o.URL = secret.New(address(t, "", "options", "-c role="+role))
 		}
 		err := postgres.New(o).Connect(t.Context())
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -205,7 +206,7 @@ func TestRowsInTwoPhasesAreWrittenInTheirOrder(t *testing.T) {
 	one, two := schema(t), schema(t)
 	options := func(s string) rows {
 		return rows{
-			URL: server, Retry: quickly, Schema: s, Mode: postgres.Upsert, Key: []string{"__key"}, Batch: sink.BatchOptions{MaxRecords: 3},
+			URL: secret.New(server), Retry: quickly, Schema: s, Mode: postgres.Upsert, Key: []string{"__key"}, Batch: sink.BatchOptions{MaxRecords: 3},
 			TableOf: func(r *weir.Record[[]byte, row.Row]) (string, error) { return "t" + string(r.Key[:1]), nil },
 		}
 	}
@@ -244,7 +245,7 @@ func TestDefaultsOfColumnsDoNotDependOnTheOtherRowsOfABatch(t *testing.T) {
 			must(tb, write(tb, open(tb, rows{Schema: s, Table: "t", Mode: postgres.Upsert, Key: []string{"id"}, KeyColumn: postgres.NoColumn, TimeColumn: postgres.NoColumn}), pairs...))
 		},
 		"two phases": func(tb testing.TB, s string, pairs ...pair) {
-			both := postgres.NewExactlyOnce(rows{URL: server, Schema: s, Table: "t", Mode: postgres.Upsert, Key: []string{"id"}, KeyColumn: postgres.NoColumn, TimeColumn: postgres.NoColumn})
+			both := postgres.NewExactlyOnce(rows{URL: secret.New(server), Schema: s, Table: "t", Mode: postgres.Upsert, Key: []string{"id"}, KeyColumn: postgres.NoColumn, TimeColumn: postgres.NoColumn})
 			must(tb, both.Connect(tb.Context()))
 			defer both.Close(context.Background())
 			w, err := both.TwoPhaseWriter(tb.Context(), sink.Task{Sink: "s"})

@@ -53,7 +53,7 @@ func (d *database[K, V]) Connect(ctx context.Context) error {
 		return fmt.Errorf("PostgreSQL sink: %w: %w", weir.ErrConfiguration, d.wrong)
 	}
 	o := &d.options
-	c, err := pgxpool.ParseConfig(o.URL)
+	c, err := pgxpool.ParseConfig(o.URL.Reveal())
 	if err != nil {
 		return fmt.Errorf("PostgreSQL sink: %w: %w", weir.ErrConfiguration, err)
 	}

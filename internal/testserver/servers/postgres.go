@@ -54,7 +54,8 @@ var Postgres = server.Server{
 		}
 		_, err = i.Start(ctx, server.Command{Name: "postgres", User: owner, Stop: syscall.SIGQUIT, Args: []string{
 			filepath.Join(programs, "postgres"), "-D", data, "-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1",
-			"-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "max_connections=20",
+			"-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "max_connections=40",
+			"-c", "wal_level=logical", "-c", "max_wal_senders=20", "-c", "max_replication_slots=40",
 		}}, server.Prints("ready to accept connections"))
 		if err != nil {
 			return err

@@ -1,9 +1,11 @@
 package stream
 
 import (
+	"strings"
 	"time"
 
 	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/internal/topicname"
 	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/sink"
 )
@@ -18,6 +20,14 @@ func (s Stream[K, V]) Sink(name string, to sink.Sink[K, V]) {
 		return
 	}
 	n.External = &graph.External{Sink: to, Connect: to.Connect, Close: to.Close}
+	if phases, ok := to.(sink.TwoPhase[K, V]); ok {
+		declarePhases(n, name, phases)
+		s.add(n)
+		if name == "" {
+			s.topology.graph.Find(n, "the name of the sink is empty")
+		}
+		return
+	}
 	n.Lower = func(b *graph.Builder, n *graph.Node) (any, error) {
 		writer, err := to.Writer(b.Env.Context, sinkTask(b, name))
 		if err != nil {
@@ -29,6 +39,35 @@ func (s Stream[K, V]) Sink(name string, to sink.Sink[K, V]) {
 	if name == "" {
 		s.topology.graph.Find(n, "the name of the sink is empty")
 	}
+}
+
+// declarePhases declares the store of a sink in two phases, and how its operator is made.
+func declarePhases[K, V any](n *graph.Node, name string, to sink.TwoPhase[K, V]) {
+	store := tokenStore(name)
+	n.Stores = []string{store}
+	n.Keep(store, "checkpoint", "token")
+	n.Lower = func(b *graph.Builder, n *graph.Node) (any, error) {
+		writer, err := to.TwoPhaseWriter(b.Env.Context, sinkTask(b, name))
+		if err != nil {
+			return nil, graph.ExternalError(n, "open a writer", err)
+		}
+		x, err := operator.NewTwoPhaseSink(b.Env, n.ID, store, writer)
+		if err != nil {
+			return nil, err
+		}
+		return operator.Receiver[K, V](x), nil
+	}
+}
+
+// tokenStore returns the name of the store of a sink in two phases: that of the sink, with underscores in place of characters that no name
+// of a topic has.
+func tokenStore(name string) string {
+	return "sink_" + strings.Map(func(r rune) rune {
+		if topicname.CheckPart(string(r)) != nil {
+			return '_'
+		}
+		return r
+	}, name)
 }
 
 // sinkTask names the task that is built, for a sink.

@@ -9,7 +9,9 @@ const partitionRemedy = "so that the state of one key may be in several tasks: c
 	"a key are in one partition by construction, AssumePartitioned"
 
 // keyed reports whether a node relies on it that all records of a key come to one task.
-func keyed(n *graph.Node) bool { return n.Keyed || len(n.Stores) > 0 }
+func keyed(n *graph.Node) bool {
+	return n.Keyed || len(n.Stores) > 0 && n.External == nil // the store of a sink has nothing of keys
+}
 
 // findChangedKeys reports operators with state, windows, tables and joins that get records outside of the partitions of their
 // keys: an operator before them has changed the key, or the topology has chosen the partitions of the topic.

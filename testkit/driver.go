@@ -169,6 +169,7 @@ func (d *Driver) start() {
 		OnLate:         d.logLate,
 		MayRead:        d.mayRead,
 		CreateTopics:   true,
+		Sequential:     true,
 		Replication:    -1,
 		Partitions:     d.config.Partitions,
 		Clock:          d.clock,

@@ -50,6 +50,9 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 	if err := w.checkDamage(); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
+	if err := w.awaitCommits(ctx, changed); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
 	defer w.landing(changed)()
 	for _, t := range changed {
 		t.written.Reset()
@@ -60,10 +63,8 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 			return fmt.Errorf("checkpoint: %w", err)
 		}
 	}
-	for _, t := range changed {
-		if err := t.drain(ctx); err != nil {
-			return fmt.Errorf("checkpoint: task %s: %w", t.name, err)
-		}
+	if err := w.drain(ctx, changed); err != nil {
+		return err
 	}
 	batches := make([]state.Batch, len(changed))
 	defer func() {
@@ -103,7 +104,7 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 	w.forgetSkips()
 	w.endOutages()
 	w.endHoldBack()
-	return nil
+	return w.commitPrepared(ctx)
 }
 
 // commit is steps 2 and 3 of a checkpoint. Changes in stores without a changelog are written ahead of the offsets.
@@ -245,7 +246,7 @@ func (t *task) flush(batch state.Batch, now int64, which func(taskStore) bool) e
 		if err := t.flushStanding(s, batch, now); err != nil {
 			return err
 		}
-		if t.emptying {
+		if _, ok := s.store.(*state.Tokens); t.emptying && !ok { // committed checkpoints of sinks count
 			if err := s.empty(t.database.Backend, emit); err != nil {
 				return err
 			}

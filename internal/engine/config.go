@@ -134,6 +134,10 @@ type Config struct {
 	// MayRead is nil if sources outside of Kafka are read by goroutines of their own. Else the worker reads them in its steps, and asks
 	// before each read.
 	MayRead func() bool
+	// Sequential keeps all work of sinks on the goroutine of the worker, for tests and simulations. CommitLater, if it is not nil, is
+	// then asked whether prepared work is to be committed by a later step.
+	Sequential  bool
+	CommitLater func() bool
 	// Linger is how long output may wait for more while there is more to process.
 	Linger time.Duration
 	Clock  clock.Clock

@@ -3,56 +3,11 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
-	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/operator"
-	"github.com/weirstreams/weir/sink"
 )
-
-// drain flushes the sinks of a task. A flushed sink does not write again if another one fails.
-func (t *task) drain(ctx context.Context) error {
-	if len(t.env.Drains) == 0 {
-		return nil
-	}
-	t.checkpoints++
-	c := sink.Checkpoint{ID: t.checkpoints, Epoch: t.assigned.String()}
-	for _, tp := range t.inputPartitions() {
-		to, known := t.positions[tp.Topic]
-		if !known {
-			continue
-		}
-		from, committed := t.committed[tp.Topic]
-		if !committed {
-			from = to
-		}
-		c.Positions = append(c.Positions, sink.Position{Topic: tp.Topic, Partition: tp.Partition, From: from, To: to})
-	}
-	for _, d := range t.env.Drains {
-		if err := t.drainOne(ctx, d.Node, func(ctx context.Context) error { return d.Flush(ctx, c) }); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (t *task) drainOne(ctx context.Context, node int, flush func(context.Context) error) (failure error) {
-	n := t.plan.Graph.Nodes[node]
-	defer func() {
-		if p := recover(); p != nil {
-			failure = graph.ExternalError(n, "flush", fmt.Errorf("panic: %v", p))
-		}
-	}()
-	if err := flush(ctx); err != nil {
-		if e, ok := errors.AsType[*weir.RetryLaterError](err); ok {
-			err = &operator.UnsettledError{RetryLaterError: weir.RetryLaterError{RetryAfter: e.RetryAfter, Err: err}}
-		}
-		return graph.ExternalError(n, "flush", err)
-	}
-	return nil
-}
 
 // full reports whether a sink of the task would like to be flushed, or a source wants its positions to count.
 func (t *task) full() bool {

@@ -20,10 +20,14 @@ func (w *Worker) commitStarts(ctx context.Context) error {
 	for _, t := range w.sortedTasks() {
 		if t.state == starting {
 			t.changed = true
+			t.announceSinkEpoch()
 			starts = append(starts, t)
 		}
 	}
 	if err := w.Checkpoint(ctx); err != nil {
+		return err
+	}
+	if err := w.recoverSinks(ctx, starts); err != nil {
 		return err
 	}
 	w.starting = false
@@ -41,7 +45,7 @@ func (w *Worker) commitStarts(ctx context.Context) error {
 		}
 	}
 	if !moved {
-		return nil
+		return w.commitPrepared(ctx)
 	}
 	return w.Checkpoint(ctx)
 }

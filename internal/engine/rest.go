@@ -11,7 +11,7 @@ type Positions struct {
 	// Next are the next offsets to read of all inputs of the worker's tasks.
 	Next map[broker.TopicPartition]int64
 	// Settled is set if a checkpoint covers everything that was read, and nothing waits in the worker: no restore, no held
-	// records, no outage.
+	// records, no outage, no work of a sink that is prepared and not visible.
 	Settled bool
 }
 
@@ -33,7 +33,7 @@ func (w *Worker) Settle(ctx context.Context) error {
 func (w *Worker) Positions() Positions {
 	p := Positions{
 		Next:    map[broker.TopicPartition]int64{},
-		Settled: !w.Dirty() && !w.resting() && !w.heldBack() && w.held.batch == nil && w.outbox.Pending() == 0 && len(w.forsaken) == 0,
+		Settled: !w.Dirty() && w.Visible() && !w.resting() && !w.heldBack() && w.held.batch == nil && w.outbox.Pending() == 0 && len(w.forsaken) == 0,
 	}
 	for _, t := range w.sortedTasks() {
 		p.Settled = p.Settled && t.state == running && !t.unclaimed && t.feedsSettled()

@@ -228,6 +228,9 @@ func (w *Worker) restored(ctx context.Context, t *task) error {
 	for i := range t.stores {
 		t.stores[i].position = t.stores[i].restore.position
 	}
+	if err := t.chooseSinkEpoch(); err != nil {
+		return fmt.Errorf("task %s: %w", t.name, err)
+	}
 	if err := w.start(ctx, t); err != nil {
 		return err
 	}

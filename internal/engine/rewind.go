@@ -122,13 +122,14 @@ func (w *Worker) goBack(ctx context.Context, cause error) error {
 	w.records, w.uncommitted = 0, 0
 	for _, t := range w.sortedTasks() {
 		// At least once the changelogs may hold changes that do not count, and these have to be taken back.
-		if t.mending() || !w.config.ExactlyOnce && t.changed && len(t.stores) > 0 {
+		// Work that a sink has prepared since does not count: the sink removes it when the task is opened.
+		if t.mending() || t.prepared() || !w.config.ExactlyOnce && t.changed && len(t.stores) > 0 {
 			if err := w.reopen(t); err != nil {
 				return err
 			}
 			continue
 		}
-		t.changed = false
+		t.changed = t.committedTokens()
 		w.dropOutputs(t)
 		t.discard()
 		for i := range t.stores {

@@ -85,8 +85,8 @@ type task struct {
 	aligned *aligned
 	// emptying is set until the next checkpoint if that is to delete all state.
 	emptying bool
-	// checkpoints counts those that have flushed sinks, made or not.
-	checkpoints int64
+	// phases is nil if the task has no sink in two phases.
+	phases *phases
 	// lacking is set while the task starts with state that lacks records of a changelog.
 	lacking bool
 	// flying is the topic of the records that were processed last.
@@ -236,6 +236,7 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 			t.upstreams[topic] = eventtime.NewUpstream(w.upstreamTasks(writer))
 		}
 	}
+	w.openPhases(t)
 	if w.config.IdleTimeout > 0 {
 		t.time = w.newEventTime(t)
 	}
@@ -302,6 +303,7 @@ func (w *Worker) tryOpenState(name string) (*database.DB, error) {
 
 // close closes the operators and the database. With sync everything that was committed is made durable first.
 func (t *task) close(sync bool) error {
+	t.stopCommits()
 	err := t.closeDrains()
 	for _, f := range t.env.OnClose {
 		err = errors.Join(err, t.call(f))

@@ -53,6 +53,11 @@ type Worker struct {
 	// claiming is set while tasks wait to be claimed, strangers while tasks are to be opened anew because others have
 	// written to their changelogs. looked is when the worker last looked for such.
 	claiming, strangers bool
+	// checkpointID is that of the last checkpoint that has flushed sinks, made or not. inPhases is set if tasks have had sinks in
+	// two phases; commitSlots bounds how many of these tasks commit at once.
+	checkpointID int64
+	inPhases     bool
+	commitSlots  chan struct{}
 	// starting is set while tasks have positions to commit before they process anything.
 	starting bool
 	// unstarted is set while the start of restored tasks was given up, and is to be tried again.
@@ -123,7 +128,7 @@ func NewWorker(config Config, plan *graph.Plan, c Connections, topics *provision
 		newProducer: c.NewProducer, topics: topics,
 		replaced: map[broker.TopicPartition]error{},
 		tasks:    map[TaskID]*task{}, rebuilt: map[TaskID]int64{}, forsaken: map[TaskID]bool{}, route: map[broker.TopicPartition]*task{}, pace: firstPace,
-		repartitions: repartitions(plan),
+		repartitions: repartitions(plan), commitSlots: make(chan struct{}, maxFlushes),
 		checkpointed: now, lastSend: now, looked: now, comparedIDs: now, lastPurge: now, status: statusBoard{producer: c.Producer},
 	}
 	w.outbox = outbox.New(c.Producer, topics, config.Compressed, w.runningContext)
@@ -168,6 +173,9 @@ func (w *Worker) RemoveTasks(ctx context.Context, ids []TaskID) error {
 	bounded, cancel := w.withRevokeTimeout(ctx)
 	defer cancel()
 	err := w.Checkpoint(bounded)
+	if err == nil {
+		err = w.finishCommits(bounded, w.tasksOf(ids))
+	}
 	if err == nil {
 		w.closeStandings(bounded, w.tasksOf(ids))
 	}
@@ -285,7 +293,7 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	if w.halted() {
 		return w.stepHalted(ctx, wait)
 	}
-	for _, due := range []func(context.Context) error{w.endRest, w.startRestored, w.claimTasks, w.commitStarts, w.lookForStrangers, w.lookForReplaced} {
+	for _, due := range []func(context.Context) error{w.endRest, w.startRestored, w.claimTasks, w.commitStarts, w.commitPrepared, w.lookForStrangers, w.lookForReplaced} {
 		if err := due(ctx); err != nil {
 			return false, err
 		}
@@ -470,7 +478,11 @@ func (w *Worker) Close(ctx context.Context) error {
 	if isRefused(err) {
 		err = w.searchOn(ctx, err)
 	}
-	if err == nil {
+	whole := err == nil
+	if whole {
+		whole, err = w.finishLastCommits(ctx)
+	}
+	if whole {
 		w.closeStandings(ctx, w.sortedTasks())
 	}
 	switch {

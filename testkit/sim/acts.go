@@ -343,6 +343,9 @@ func (w *world) settled() bool {
 				}
 				running++
 			}
+			if !worker.engine.Visible() {
+				return false
+			}
 			if worker.engine.Dirty() && !w.simulation.Live { // what no record has caused comes again and again
 				return false
 			}

@@ -109,7 +109,7 @@ func (w *world) sweepRest(t task, name string, rows map[string]string) map[strin
 		write([]byte(key), append([]byte{}, value...))
 	}
 	env := &operator.Env{
-		Context: withSinks(nil), Logger: slog.New(slog.DiscardHandler), Origin: weir.Origin{Partition: t.partition},
+		Context: withSinks(nil, nil), Logger: slog.New(slog.DiscardHandler), Origin: weir.Origin{Partition: t.partition},
 		Space: func(of string) (state.Space, error) {
 			space := state.Space{Name: of, Backend: state.NewMemory(), Prefix: []byte{1}, CacheBytes: 1 << 30, Limits: w.config.engine.StoreLimits}
 			if of == name {

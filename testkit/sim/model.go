@@ -53,7 +53,7 @@ func (w *world) fold(t task, want *expectation, globals map[*graph.Node]operator
 	source, ringing := "", false
 	var env *operator.Env
 	env = &operator.Env{
-		Context: withSinks(want.writeSink), Logger: slog.New(slog.DiscardHandler), Origin: weir.Origin{Partition: t.partition},
+		Context: withSinks(want.writeSink, want), Logger: slog.New(slog.DiscardHandler), Origin: weir.Origin{Partition: t.partition},
 		Landing: true, Calls: &calls{choose: firstCall},
 		Space: func(name string) (state.Space, error) {
 			return state.Space{Name: name, Backend: state.NewMemory(), Prefix: []byte{1}, CacheBytes: 1 << 30}, nil
@@ -112,9 +112,18 @@ func (w *world) fold(t task, want *expectation, globals map[*graph.Node]operator
 		if err := d.Flush(env.Context, sink.Checkpoint{ID: 1}); err != nil {
 			return err
 		}
+		if d.Phases == nil {
+			continue
+		}
+		if err := d.Tokens.Flush(func(_, token []byte) error { return d.Phases.Commit(env.Context, token) }); err != nil {
+			return err
+		}
 	}
 	want.state[t.dir] = map[string]map[string]string{}
 	for _, s := range env.Stores {
+		if _, ok := s.(*state.Tokens); ok {
+			continue
+		}
 		rows := map[string]string{}
 		want.state[t.dir][s.Name()] = rows
 		err := s.Flush(func(key, value []byte) error {

@@ -86,6 +86,9 @@ func TestMutantsAreFound(t *testing.T) {
 			if bug.Sources {
 				s = sourcedSimulation(sourcedTopologies[seed%uint64(len(sourcedTopologies))])
 			}
+			if bug.Phases {
+				s, _ = phasedSimulation(seed)
+			}
 			if r := runWith(bug, s, seed); len(r.Problems) > 0 {
 				finding = r.Problems[0]
 			}

@@ -119,7 +119,7 @@ func (p *process) supervise(r *routine) error {
 			r.worked = true
 			p.world.tracef("%s: %s %v", p.name, event.Kind, event.Partitions)
 			p.handling = true
-			if err := p.assignment.Handle(withSources(withSinks(p.world.writeSink), p.world), event); err != nil {
+			if err := p.assignment.Handle(withSources(withSinks(p.world.writeSink, p.world), p.world), event); err != nil {
 				return err
 			}
 			p.handling = false

@@ -17,11 +17,19 @@ func NewSink[K, V any](describe func(r *weir.Record[K, V]) string) sink.Sink[K, 
 	if describe == nil {
 		describe = func(r *weir.Record[K, V]) string { return fmt.Sprintf("%+v: %+v @%d", r.Key, r.Value, r.Millis) }
 	}
-	return simulatedSink[K, V]{describe}
+	return simulatedSink[K, V]{describe: describe}
+}
+
+// NewIdempotentSink returns a sink as NewSink does, with a target that takes equal lines once. Each has to be there once.
+func NewIdempotentSink[K, V any](describe func(r *weir.Record[K, V]) string) sink.Sink[K, V] {
+	s := NewSink(describe).(simulatedSink[K, V])
+	s.idempotent = true
+	return s
 }
 
 type simulatedSink[K, V any] struct {
-	describe func(r *weir.Record[K, V]) string
+	describe   func(r *weir.Record[K, V]) string
+	idempotent bool
 }
 
 func (simulatedSink[K, V]) Connect(context.Context) error { return nil }
@@ -30,13 +38,15 @@ func (simulatedSink[K, V]) Close(context.Context) error   { return nil }
 // Writer finds the world, or the model, in the context of the task.
 func (s simulatedSink[K, V]) Writer(ctx context.Context, task sink.Task) (sink.Writer[K, V], error) {
 	target, _ := ctx.Value(sinkTargetKey{}).(sinkTarget)
-	return &simulatedWriter[K, V]{describe: s.describe, place: sinkPlace{task.Sink, task.Partition}, target: target}, nil
+	return &simulatedWriter[K, V]{describe: s.describe, place: sinkPlace{task.Sink, task.Partition, s.idempotent}, target: target}, nil
 }
 
 // sinkPlace is where a task writes in a sink.
 type sinkPlace struct {
 	sink      string
 	partition int32
+	// idempotent says that the target takes equal lines once.
+	idempotent bool
 }
 
 // sinkTarget is the outside world, or the model of it. It returns how many lines it has taken.
@@ -44,9 +54,9 @@ type sinkTarget func(at sinkPlace, lines []string) (taken int, err error)
 
 type sinkTargetKey struct{}
 
-// withSinks returns a context that makes the sinks of a topology write to target.
-func withSinks(target sinkTarget) context.Context {
-	return context.WithValue(context.Background(), sinkTargetKey{}, target)
+// withSinks returns a context that makes the sinks of a topology write to target and, those in two phases, to phases.
+func withSinks(target sinkTarget, phases phasesTarget) context.Context {
+	return context.WithValue(context.WithValue(context.Background(), sinkTargetKey{}, target), phasesTargetKey{}, phases)
 }
 
 // simulatedWriter holds lines until they are flushed.
@@ -86,7 +96,7 @@ func (w *world) writeSink(at sinkPlace, lines []string) (taken int, err error) {
 	w.count("sink", at.sink, false)
 	some := func() int {
 		n := w.random.IntN(len(lines) + 1)
-		w.sinks[at] = append(w.sinks[at], lines[:n]...)
+		w.takeLines(at, lines[:n])
 		return n
 	}
 	f := &w.config.faults
@@ -113,12 +123,21 @@ func (w *world) writeSink(at sinkPlace, lines []string) (taken int, err error) {
 		w.tracef("%s: sink %q takes %d of %d lines, and then no more for %v", p.name, at.sink, n, len(lines), pressure.RetryAfter)
 		return n, fmt.Errorf("simulated: %w", pressure)
 	}
-	w.sinks[at] = append(w.sinks[at], lines...)
+	w.takeLines(at, lines)
 	return len(lines), nil
 }
 
+// takeLines adds lines to a sink.
+func (w *world) takeLines(at sinkPlace, lines []string) {
+	for _, line := range lines {
+		if !at.idempotent || !slices.Contains(w.sinks[at], line) {
+			w.sinks[at] = append(w.sinks[at], line)
+		}
+	}
+}
+
 // checkSinks compares the records of sinks with the expected ones: everything, nothing else, and, apart from
-// repetitions, in order. Repetitions are allowed, with either guarantee.
+// repetitions, in order. Repetitions are allowed, with either guarantee, but for sinks in two phases and idempotent ones.
 func (w *world) checkSinks(want *expectation) {
 	places := map[sinkPlace]bool{}
 	for at := range want.sinks {
@@ -127,10 +146,15 @@ func (w *world) checkSinks(want *expectation) {
 	for at := range w.sinks {
 		places[at] = true
 	}
+	phased := w.phasedSinks()
 	for _, at := range slices.SortedFunc(maps.Keys(places), func(a, b sinkPlace) int {
 		return slices.Compare([]string{a.sink, fmt.Sprint(a.partition)}, []string{b.sink, fmt.Sprint(b.partition)})
 	}) {
-		if problem := compareSink(w.sinks[at], want.sinks[at], len(w.ordered) > 0); problem != "" {
+		problem := compareSink(w.sinks[at], want.sinks[at], len(w.ordered) > 0)
+		if problem == "" && (at.idempotent || phased[at.sink] && w.config.engine.ExactlyOnce) {
+			problem = compareOnce(w.sinks[at], want.sinks[at])
+		}
+		if problem != "" {
 			w.failf("output: sink %q, partition %d: %s", at.sink, at.partition, problem)
 		}
 	}

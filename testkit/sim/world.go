@@ -76,8 +76,9 @@ type world struct {
 	problems []string
 	// acknowledged has how many records of each queue are acknowledged.
 	acknowledged map[string]int
-	// sinks has the records of sinks.
-	sinks map[sinkPlace][]string
+	// sinks has the records of sinks, and prepared the work of those in two phases, by token.
+	sinks    map[sinkPlace][]string
+	prepared map[string]*preparedWork
 
 	steps, processes, crashes, errors int
 	digest                            uint64
@@ -115,7 +116,7 @@ func newWorld(s *Simulation, seed uint64) (*world, error) {
 		simulation: s, seed: seed, random: newRandom(seed), trace: s.Trace,
 		clock:      clock.NewVirtual(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)),
 		changelogs: map[string]bool{}, purged: map[broker.TopicPartition][]broker.Record{}, ordered: map[string]bool{}, order: map[string][]place{}, leaderless: map[broker.TopicPartition]time.Time{},
-		sinks: map[sinkPlace][]string{}, acknowledged: map[string]int{},
+		sinks: map[sinkPlace][]string{}, prepared: map[string]*preparedWork{}, acknowledged: map[string]int{},
 		plan: graph.NewPlan(s.Topology.Graph(), groupName),
 	}
 	w.reference = w.plan
@@ -172,6 +173,9 @@ func newWorld(s *Simulation, seed uint64) (*world, error) {
 // partialSalt leaves the kept seeds of this package's tests as they were found.
 const partialSalt = 12
 
+// commitSalt is that of the commits of sinks in two phases that wait for a later step.
+const commitSalt = 14
+
 // configure lets the seed choose all open settings of the simulation.
 func (w *world) configure() (members int) {
 	r, s := w.random, w.simulation
@@ -208,7 +212,7 @@ func (w *world) configure() (members int) {
 		CodecTimeout: -1, CheckpointRecords: pick(r, 0, 0, 1, 3, 10), CheckpointBytes: pick[int64](r, 64<<20, 64<<20, 500),
 		CacheBytes: pick[int64](r, 1<<20, 1<<20, 0), Linger: pick(r, 0, 50*time.Millisecond),
 		MaxBufferedRecords: pick(r, 0, 0, 1, 5), MaxBufferedBytes: pick[int64](r, 0, 0, 200),
-		Clock: w.clock, Logger: slog.New(&logHandler{w}), CreateTopics: true, Replication: -1, Partitions: int32(c.partitions),
+		Clock: w.clock, Logger: slog.New(&logHandler{w}), CreateTopics: true, Sequential: true, Replication: -1, Partitions: int32(c.partitions),
 	}
 	if s.Faults&Membership != 0 && r.oneIn(8) {
 		c.engine.RevokeTimeout = -1 // no checkpoint is ever made in time
@@ -223,6 +227,8 @@ func (w *world) configure() (members int) {
 	}
 	w.configureLimits(newRandom(w.seed^limitSalt), s)
 	w.configureLosses(newRandom(w.seed^lossSalt), s)
+	later := newRandom(w.seed ^ commitSalt)
+	c.engine.CommitLater = func() bool { return !w.calm && later.oneIn(2) }
 	w.tracef("seed %d: exactly once %v, Pebble %v, %d members, %d workers, %d partitions, %+v", w.seed, exactlyOnce, c.pebble, members, c.workers, c.partitions, c.faults)
 	return members
 }

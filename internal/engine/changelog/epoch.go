@@ -49,6 +49,15 @@ func (e Epoch) Before(other Epoch) bool { return bytes.Compare(e[:], other[:]) <
 // String returns the epoch in an order-preserving form.
 func (e Epoch) String() string { return hex.EncodeToString(e[:]) }
 
+// ParseEpoch reads the text that String returns.
+func ParseEpoch(text string) (e Epoch, err error) {
+	decoded, err := hex.DecodeString(text)
+	if err != nil || len(decoded) != len(e) {
+		return e, fmt.Errorf("%q is not an epoch", text)
+	}
+	return Epoch(decoded), nil
+}
+
 // EpochOf returns the epoch of a changelog record; zero, which is before all others, if it has none.
 func EpochOf(r *broker.Record) (e Epoch, err error) {
 	for i := range r.Headers {

@@ -20,7 +20,8 @@ func TestClearedStateIsRestoredFromTheChangelogs(t *testing.T) {
 	k := newKafka(t)
 	p := pipeline{input: k.Topic(t, "in", 2), output: k.Topic(t, "out", 1)}
 	config := k.config()
-	config.State.LockWait, config.Checkpoint.Interval = 1, 100*time.Millisecond
+	// A process that another test starts holds the lock too, for the moment between fork and exec.
+	config.State.LockWait, config.Checkpoint.Interval = 2*time.Second, 100*time.Millisecond
 	k.write(p.input, 0, numbers(0, 6)...)
 	k.write(p.input, 1, numbers(0, 3)...)
 	app := run(t, p.topology(), config)

@@ -173,7 +173,7 @@ func TestTasksGoWithoutACheckpointThatTakesTooLong(t *testing.T) {
 			t.Skip("holds back requests in kfake")
 		}
 		config, log := s.member(g)
-		config.Membership.RebalanceTimeout = 12 * time.Second // half of it is for the checkpoint
+		config.Membership.RebalanceTimeout = 20 * time.Second // half of it is for the checkpoint
 		first := run(t, s.p.topology(), config)
 		s.write(20)
 		await(t, "everything", s.allCommitted)

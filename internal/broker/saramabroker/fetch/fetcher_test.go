@@ -236,6 +236,35 @@ func TestAPartitionIsReadWhileOthersAreWaitedFor(t *testing.T) {
 	}
 }
 
+// Close ends a look-up of leaders that the cluster does not answer, and leaves no goroutine that repeats it.
+func TestCloseEndsALookUpOfLeaders(t *testing.T) {
+	k, c := brokertest.StartFake(t, "holds back requests in kfake")
+	topic := k.Topic(t, "held", 1)
+	held, release := make(chan struct{}), make(chan struct{})
+	defer close(release)
+	k.Cluster().ControlKey(int16(kmsg.Metadata), func(kmsg.Request) (kmsg.Response, error, bool) {
+		close(held)
+		k.Cluster().SleepControl(func() { <-release })
+		return nil, nil, false
+	})
+	f, err := c.NewFetcher(broker.FetcherConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Start(broker.TopicPartition{Topic: topic}, 0)
+	<-held
+	closed := make(chan error, 1)
+	go func() { closed <- f.Close() }()
+	select {
+	case err := <-closed:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(brokertest.Patience):
+		t.Fatal("Close does not return")
+	}
+}
+
 func TestWakeEndsAPoll(t *testing.T) {
 	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)

@@ -19,7 +19,7 @@ func (f *fetcher) findLeaders() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	outage := conn.NewOutage(f.log, "find partition leaders")
-	for {
+	for f.ctx.Err() == nil { // a look-up that Close has ended leaves its partitions without a leader
 		due, wait := f.withoutLeader()
 		if len(due) > 0 {
 			f.lookUp(due, &outage)
@@ -30,10 +30,6 @@ func (f *fetcher) findLeaders() {
 		case <-f.leaderless:
 		case <-timer.C:
 		case <-f.ctx.Done():
-			return
-		}
-		if f.ctx.Err() != nil {
-			return
 		}
 	}
 }

@@ -21,10 +21,21 @@ var calling = []topologyOf{
 	{name: "calls of a service that is away", build: callsOfAwayService, inputs: []string{"orders"}},
 	{name: "calls in front of a join", build: callsInFrontOfJoin, inputs: []string{"orders", "returns"}},
 	{name: "calls in front of a sink", build: callsInFrontOfSink, inputs: []string{"orders"}},
+	liveTopology("calls around windows that close by the clock", betweenCalls(tumblingStage(2*time.Second)), betweenCalls(tumblingStage(6*time.Second))),
+	liveTopology("calls between windows of one task", betweenCalls(tumblingStage(500*time.Millisecond)), inOneTask(sessionStage(time.Second)), tumblingStage(8*time.Second)),
+}
+
+// betweenCalls puts calls in front of a stage and behind it.
+func betweenCalls(s stage) stage {
+	build, call := s.build, asked[int](func() error { return nil })
+	s.build = func(in stream.Stream[string, int]) stream.Stream[string, int] {
+		return build(in.MapAsync(call, atATime(3))).MapAsync(call, atATime(2))
+	}
+	return s
 }
 
 func callingSimulation(t topologyOf) *sim.Simulation {
-	s := &sim.Simulation{Inputs: inputs(t.inputs), Faults: sim.AllFaults}
+	s := &sim.Simulation{Inputs: inputs(t.inputs), Faults: sim.AllFaults, Check: t.check, Live: t.live}
 	s.Topology = t.build(s.Faulty)
 	return s
 }

@@ -43,6 +43,9 @@ func TestMistakesDoNotCompile(t *testing.T) {
 			if pattern := want[line]; pattern == nil || !pattern.MatchString(e.Msg) {
 				t.Errorf("line %d: %s\nwant %v", line, e.Msg, pattern)
 			}
+			if strings.Contains(e.Msg, "github.com/") {
+				t.Errorf("line %d: the error names a type with the path of its package: %s", line, e.Msg)
+			}
 			delete(want, line)
 		},
 	}

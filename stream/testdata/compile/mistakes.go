@@ -61,7 +61,7 @@ func states(s stream.Stream[string, trade]) {
 	s.MapState(numbers, func(c *store.Cell[string], t trade) int { return 0 })          // ERROR does not match
 	s.MapState(numbers, func(c *store.Cell[int], q quote) int { return 0 })             // ERROR does not match
 	s.MapState(numbers, func(c *store.Cell[int], t trade) int { c.Set("x"); return 0 }) // ERROR cannot use "x"
-	store.NewCell[int]("c").WithCodec(codec.String()) // ERROR cannot use codec\.String\(\)
+	store.NewCell[int]("c").WithCodec(codec.String())                                   // ERROR cannot use codec\.String\(\)
 }
 
 func rekeying(s stream.Stream[string, trade]) {
@@ -95,11 +95,11 @@ func branches(s stream.Stream[string, trade], q stream.Stream[string, quote]) {
 
 func moreStates(s stream.Stream[string, trade]) {
 	s.Reduce(store.NewCell[trade]("c"), func(soFar, next trade) trade { return next })
-	s.Reduce(numbers, func(soFar, next trade) trade { return next })                   // ERROR cannot use numbers
-	s.Reduce(store.NewCell[trade]("c"), func(soFar, next trade) int { return 0 })      // ERROR does not satisfy
-	s.Aggregate("a", window.Sum(bid))                                                  // ERROR does not match
-	s.FilterState(numbers, func(c *store.Map[int, int], t trade) bool { return true }) // ERROR does not match
-	s.FlatMapState(numbers, func(c *store.Cell[int], t trade) trade { return t })      // ERROR does not match
+	s.Reduce(numbers, func(soFar, next trade) trade { return next })                                                            // ERROR cannot use numbers
+	s.Reduce(store.NewCell[trade]("c"), func(soFar, next trade) int { return 0 })                                               // ERROR does not satisfy
+	s.Aggregate("a", window.Sum(bid))                                                                                           // ERROR does not match
+	s.FilterState(numbers, func(c *store.Map[int, int], t trade) bool { return true })                                          // ERROR does not match
+	s.FlatMapState(numbers, func(c *store.Cell[int], t trade) trade { return t })                                               // ERROR does not match
 	s.ProcessState(numbers, func(_ context.Context, c *store.Cell[int], t trade, emit func(weir.Record[string, trade])) error { // ERROR does not match
 		return nil
 	})
@@ -139,4 +139,17 @@ func windows(s stream.Stream[string, trade]) {
 	w.Map(price)                                           // ERROR w\.Map undefined
 	window.Sum(func(t trade) string { return "" })         // ERROR string does not satisfy window\.Number
 	s.Window(time.Second)                                  // ERROR cannot use time\.Second
+}
+
+// The errors name the types that are at odds by their short names. Package and type parameters appear once for each type.
+func readable(s stream.Stream[string, trade]) {
+	two := func(n int64, sum float64) float64 { return sum }
+	window.Combine2(window.Count[trade](), window.Sum(price), two)
+	window.Combine2(window.Count[trade](), window.Sum(price), func(a, b int) int { return a })                            // ERROR ^in call to window\.Combine2, type func\(a int, b int\) int of \(func\(a, b int\) int literal\) does not match inferred type func\(int64, float64\) R for func\(R1, R2\) R$
+	window.Combine2(window.Count[trade](), window.Sum(bid), two)                                                          // ERROR ^in call to window\.Combine2, type window\.Aggregator\[quote, window\.SumState\[float64\], float64\] of window\.Sum\(bid\) does not match inferred type window\.Aggregator\[trade, window\.SumState\[float64\], R2\] for window\.Aggregator\[V, A2, R2\]$
+	window.Combine2(window.Count[trade], window.Sum(price), two)                                                          // ERROR ^in call to window\.Combine2, type func\(\) window\.Aggregator\[trade, int64, int64\] of window\.Count\[trade\] does not match window\.Aggregator\[V, A1, R1\] \(cannot infer V, A1, R1, A2, R2, and R\)$
+	s.MapState(numbers, func(c store.Cell[int], t trade) int { return 0 })                                                // ERROR ^in call to s\.MapState, type func\(c store\.Cell\[int\], t trade\) int of \(func\(c store\.Cell\[int\], t trade\) int literal\) does not match inferred type func\(\*store\.Cell\[int\], trade\) W for func\(T, trade\) W$
+	s.MapState(*numbers, func(c *store.Cell[int], t trade) int { return 0 })                                              // ERROR ^in call to s\.MapState, type store\.CellHandle\[int\] of \*numbers does not match store\.Handle\[T\] \(cannot infer T and W\)$
+	s.MapState("numbers", func(c *store.Cell[int], t trade) int { return 0 })                                             // ERROR ^cannot use "numbers" \(constant of type string\) as store\.Handle\[\*store\.Cell\[int\]\] value in argument to s\.MapState: string does not implement store\.Handle\[\*store\.Cell\[int\]\] \(missing method open\)$
+	s.MapStateRecord(numbers, func(_ context.Context, c *store.Cell[int], r weir.Record[string, trade]) int { return 0 }) // ERROR does not match inferred type func\(context\.Context, \*store\.Cell\[int\], weir\.Record\[string, trade\]\) \(W, error\) for func\(context\.Context, T, weir\.Record\[string, trade\]\) \(W, error\)$
 }

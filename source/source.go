@@ -1,8 +1,13 @@
 // Package source is how records of an outside system get into a topic of the application.
 //
-// A [Source] is divided into splits, such as files or shards. The group shares them among its members: each split is read
-// by one process at a time. The position in each split is part of the state of the application, and committed with the records that
-// were written, in one transaction if the application runs exactly once.
+//	t.FromSource(source.FromSeq(measured), stream.SourceTopic[string, float64]("weather")).Map(toFahrenheit).To(output)
+//
+// [FromSeq], [Ticker] and [Func] make sources of functions; packages below this one read systems. A [Source] is divided into splits, such
+// as files or shards. The group shares them among its members: each split is read by one process at a time. The position in each split is
+// part of the state of the application, and committed with the records that were written, in one transaction if the application runs
+// exactly once.
+//
+// docs/sources.md explains how to write a source, and package sourcetest checks that it keeps its promises.
 package source
 
 import (

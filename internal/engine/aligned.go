@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"math"
 	"time"
 
@@ -27,7 +26,7 @@ type aligned struct {
 type alignedInput struct {
 	broker.TopicPartition
 	operator operator.Input
-	held     []bufferedBatch
+	buffered []bufferedBatch
 	from     int // the next record of the first batch
 	records  int // that are held and not processed
 	bytes    int64
@@ -76,33 +75,33 @@ func (a *aligned) input(topic string) *alignedInput {
 
 // start drops the held batches: the input is read from position on. Its known end stays.
 func (in *alignedInput) start(position int64) {
-	for _, b := range in.held {
+	for _, b := range in.buffered {
 		b.Release()
 	}
-	clear(in.held)
-	in.held = in.held[:0]
+	clear(in.buffered)
+	in.buffered = in.buffered[:0]
 	in.from, in.records, in.bytes = 0, 0, 0
 	in.next = position
 	in.fresh, in.lost = false, nil
 }
 
-// hold takes a batch. It reports whether that moves the position of the task by itself: nothing is held, and the batch
+// buffer takes a batch. It reports whether that moves the position of the task by itself: nothing is held, and the batch
 // has no records.
-func (in *alignedInput) hold(b *broker.Batch) bool {
+func (in *alignedInput) buffer(b *broker.Batch) bool {
 	in.next, in.end, in.gone = b.NextOffset, b.EndOffset, false
 	if len(b.Records) > 0 {
 		var bytes int64
 		for i := range b.Records {
 			bytes += int64(len(b.Records[i].Key) + len(b.Records[i].Value))
 		}
-		in.held = append(in.held, bufferedBatch{b, bytes, b.NextOffset})
+		in.buffered = append(in.buffered, bufferedBatch{b, bytes, b.NextOffset})
 		in.records += len(b.Records)
 		in.bytes += bytes
 		return false
 	}
 	b.Release()
-	if n := len(in.held); n > 0 {
-		in.held[n-1].next = in.next
+	if n := len(in.buffered); n > 0 {
+		in.buffered[n-1].next = in.next
 		return false
 	}
 	return true
@@ -112,14 +111,14 @@ func (in *alignedInput) hold(b *broker.Batch) bool {
 func (in *alignedInput) idle() bool { return (in.next >= in.end || in.gone) && in.lost == nil }
 
 // head returns the timestamp of the first record that is held.
-func (in *alignedInput) head() int64 { return in.held[0].Records[in.from].Millis }
+func (in *alignedInput) head() int64 { return in.buffered[0].Records[in.from].Millis }
 
 // choose returns the input with the next record, and the timestamp up to which its records come next. It returns nil if that
 // is not known, or there is no record. stale says whether an input counts as read to its end although the fetcher was not asked since.
 func (a *aligned) choose(stale bool) (next *alignedInput, until int64) {
 	first, second := int64(math.MaxInt64), int64(math.MaxInt64)
 	for _, in := range a.inputs {
-		if len(in.held) == 0 {
+		if len(in.buffered) == 0 {
 			if !in.fresh && !stale || !in.idle() {
 				return nil, 0
 			}
@@ -139,7 +138,7 @@ func (a *aligned) choose(stale bool) (next *alignedInput, until int64) {
 
 // run returns the records of the first batch that are next, at most limit of them.
 func (in *alignedInput) run(until int64, limit int) []broker.Record {
-	records := in.held[0].Records[in.from:]
+	records := in.buffered[0].Records[in.from:]
 	n := 1
 	for limit = min(limit, len(records)); n < limit && records[n].Millis <= until; n++ {
 	}
@@ -148,7 +147,7 @@ func (in *alignedInput) run(until int64, limit int) []broker.Record {
 
 // done notes that n records of the first batch were processed, and returns the offset of the next.
 func (in *alignedInput) done(n int) int64 {
-	first := &in.held[0]
+	first := &in.buffered[0]
 	in.from += n
 	in.records -= n
 	if in.from < len(first.Records) {
@@ -157,11 +156,11 @@ func (in *alignedInput) done(n int) int64 {
 	position := first.next
 	in.bytes -= first.bytes
 	first.Release()
-	copy(in.held, in.held[1:])
-	in.held[len(in.held)-1] = bufferedBatch{}
-	in.held = in.held[:len(in.held)-1]
+	copy(in.buffered, in.buffered[1:])
+	in.buffered[len(in.buffered)-1] = bufferedBatch{}
+	in.buffered = in.buffered[:len(in.buffered)-1]
 	in.from = 0
-	in.fresh = len(in.held) > 0
+	in.fresh = len(in.buffered) > 0
 	return position
 }
 
@@ -215,72 +214,12 @@ func (w *Worker) flow(in *alignedInput) {
 	}
 }
 
-// startInput begins to read an input of a running task.
-func (w *Worker) startInput(t *task, tp broker.TopicPartition, position int64) {
-	w.resetInput(t, tp, position)
-	w.fetcher.Start(tp, position)
-}
-
-// resetInput drops the held batches of an input that is to be read from position on.
-func (w *Worker) resetInput(t *task, tp broker.TopicPartition, position int64) {
-	if u := t.upstreams[tp.Topic]; u != nil {
-		u.Pending = u.Pending[:0] // they are read again
-	}
-	if t.aligned != nil {
-		in := t.aligned.input(tp.Topic)
-		in.start(position)
-		in.since = w.polls
-		in.end = max(in.end, t.ends[tp.Topic])
-		w.flow(in)
-	}
-}
-
-// hold keeps a batch until its records are next.
-func (w *Worker) hold(t *task, b *broker.Batch) {
+// buffer keeps a batch until its records are next.
+func (w *Worker) buffer(t *task, b *broker.Batch) {
 	in := t.aligned.input(b.Topic)
 	t.ends[b.Topic] = b.EndOffset
-	if in.hold(b) && in.next != t.positions[in.Topic] {
+	if in.buffer(b) && in.next != t.positions[in.Topic] {
 		t.positions[in.Topic], t.changed = in.next, true
 	}
 	w.flow(in)
-}
-
-// poll asks the fetcher.
-func (w *Worker) poll(ctx context.Context, wait time.Duration) (*broker.Batch, error) {
-	w.polls++
-	batch, err := w.fetcher.Poll(ctx, wait)
-	if batch == nil && err == nil {
-		w.quiet = w.polls
-	}
-	return batch, err
-}
-
-// look drains every batch that the fetcher has already received, so that no buffered record overtakes an earlier one.
-// Every partition has its turn; later batches wait for the next look. It ends early when it meets a batch of a
-// task with one input, which is processed first, and goes on with the next step.
-func (w *Worker) look(ctx context.Context) error {
-	for range len(w.route) {
-		if w.held.batch != nil {
-			break
-		}
-		batch, err := w.poll(ctx, 0)
-		if err != nil {
-			if err := w.explain(ctx, err); err != nil {
-				return err
-			}
-			continue
-		}
-		if batch == nil {
-			break
-		}
-		if err := w.take(ctx, batch); err != nil {
-			return err
-		}
-	}
-	for _, t := range w.alignedTasks {
-		for _, in := range t.aligned.inputs {
-			in.fresh = in.fresh || w.quiet > in.since || w.polls-in.since >= len(w.route)
-		}
-	}
-	return nil
 }

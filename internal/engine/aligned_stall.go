@@ -61,7 +61,7 @@ func (w *Worker) mergeAll(ctx context.Context) (worked bool, err error) {
 // lostInput returns the error that the fetcher reported for an input without held batches.
 func (a *aligned) lostInput() error {
 	for _, in := range a.inputs {
-		if in.lost != nil && len(in.held) == 0 {
+		if in.lost != nil && len(in.buffered) == 0 {
 			return in.lost
 		}
 	}
@@ -133,7 +133,7 @@ func (a *aligned) waitingFor() (waiting []*alignedInput) {
 	holding := false
 	for _, in := range a.inputs {
 		switch {
-		case len(in.held) > 0:
+		case len(in.buffered) > 0:
 			holding = true
 		case !in.idle():
 			waiting = append(waiting, in)

@@ -32,7 +32,7 @@ import (
 // An error that isBackpressure says that a sink takes no more, or that a lookup cannot be asked: nothing is lost, and the
 // checkpoint can be made later.
 //
-// errForsaken says that the group has given the partitions away: the tasks are closed, nothing since the last checkpoint
+// errTasksLost says that the group has given the partitions away: the tasks are closed, nothing since the last checkpoint
 // counts, and the worker can go on with new tasks. After any other error the worker has to be rewound, or is lost.
 func (w *Worker) Checkpoint(ctx context.Context) error {
 	w.running = ctx
@@ -89,7 +89,7 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 	if err := w.commit(ctx, changed, offsets); err != nil {
 		return err
 	}
-	w.aborts, w.refusal = 0, refusal{until: w.refusal.until}
+	w.membership.accepted()
 	for i, t := range changed {
 		if err := w.commitState(t, batches[i]); err != nil {
 			return fmt.Errorf("checkpoint: task %s: write state: %w", t.name, err)
@@ -103,7 +103,7 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 	w.uncommitted = 0
 	w.forgetSkips()
 	w.endOutages()
-	w.endHoldBack()
+	w.gate.checkpointed()
 	return w.commitPrepared(ctx)
 }
 
@@ -126,7 +126,7 @@ func (w *Worker) commit(ctx context.Context, tasks []*task, offsets map[broker.T
 	}
 	err := w.group.Commit(ctx, offsets, commitMetadata(tasks...))
 	if errors.Is(err, weir.ErrFenced) {
-		return w.forsake(err)
+		return w.loseTasks(err)
 	}
 	if err != nil {
 		return fmt.Errorf("checkpoint: %w", err)

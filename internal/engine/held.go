@@ -7,9 +7,9 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 )
 
-// heldBatch is a batch of a task's input that is being processed, a few records at a time: checkpoints and the jobs of a
+// batchInWork is a batch of a task's input that is being processed, a few records at a time: checkpoints and the jobs of a
 // rebalance come between two steps, and do not wait for the rest of the batch.
-type heldBatch struct {
+type batchInWork struct {
 	batch *broker.Batch // nil if there is none
 	task  *task
 	from  int // the first record that was not processed
@@ -42,16 +42,16 @@ func (w *Worker) take(ctx context.Context, batch *broker.Batch) error {
 		return err
 	}
 	if t.aligned != nil {
-		w.hold(t, batch)
+		w.buffer(t, batch)
 	} else {
-		w.held = heldBatch{batch: batch, task: t}
+		w.current = batchInWork{batch: batch, task: t}
 	}
 	return nil
 }
 
 // processHeld processes some records of the batch that is held.
 func (w *Worker) processHeld(ctx context.Context) error {
-	h := &w.held
+	h := &w.current
 	w.working.Store(true)
 	defer w.working.Store(false)
 	began := w.config.Clock.Now()
@@ -84,10 +84,10 @@ func (w *Worker) processHeld(ctx context.Context) error {
 
 // letGo gives the memory of the batch back, processed or not.
 func (w *Worker) letGo() {
-	if w.held.batch != nil {
-		w.held.batch.Release()
+	if w.current.batch != nil {
+		w.current.batch.Release()
 	}
-	w.held = heldBatch{}
+	w.current = batchInWork{}
 }
 
 // room returns how many records may be processed before the next look at other work.

@@ -35,7 +35,7 @@ func (w *Worker) waitOut(ctx context.Context, err error) error {
 		at = place{broker.TopicPartition{Topic: failed.Topic, Partition: failed.Partition}, failed.Offset}
 	}
 	now := w.config.Clock.Now()
-	since, waits := w.outages[at]
+	since, waits := w.gate.outages[at]
 	if !waits {
 		since = now
 	}
@@ -46,10 +46,10 @@ func (w *Worker) waitOut(ctx context.Context, err error) error {
 	if limit > 0 && waited >= limit {
 		return fmt.Errorf("tried for %v, which is as long as Config.CodecTimeout allows: %w", waited.Round(time.Millisecond), err)
 	}
-	if w.outages == nil {
-		w.outages = outages{}
+	if w.gate.outages == nil {
+		w.gate.outages = outages{}
 	}
-	w.outages[at] = since
+	w.gate.outages[at] = since
 	if err := w.goBack(ctx, fmt.Errorf("%w: %w", broker.ErrAborted, err)); err != nil {
 		return err
 	}
@@ -63,12 +63,12 @@ func (w *Worker) waitOut(ctx context.Context, err error) error {
 
 // endOutages forgets records that are processed by now, or that belong to closed tasks.
 func (w *Worker) endOutages() {
-	for at, since := range w.outages {
+	for at, since := range w.gate.outages {
 		t := w.taskOf(at.TopicPartition)
 		if t != nil && t.positions[at.Topic] <= at.offset {
 			continue
 		}
-		delete(w.outages, at)
+		delete(w.gate.outages, at)
 		if t != nil {
 			w.config.Logger.Info("codecs can go on", "topic", at.Topic, "partition", at.Partition, "offset", at.offset,
 				"after", w.config.Clock.Now().Sub(since).Round(time.Millisecond))

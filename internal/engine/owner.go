@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,9 +9,7 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine/changelog"
-	"github.com/weirstreams/weir/internal/engine/database"
 	"github.com/weirstreams/weir/internal/engine/offsets"
-	"github.com/weirstreams/weir/internal/state"
 )
 
 // claimTasks makes this process the owner of those tasks that are restored up to the former ends of the changelogs. Records since
@@ -111,7 +108,7 @@ func (w *Worker) confirm(ctx context.Context, t *task) error {
 	}
 	err = w.group.Commit(ctx, repeated, commitMetadata(t))
 	if errors.Is(err, weir.ErrFenced) {
-		return w.forsake(err)
+		return w.loseTasks(err)
 	}
 	return err
 }
@@ -217,30 +214,4 @@ func (w *Worker) compareEnds(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// advancePosition moves a store's position in its changelog past the records of the checkpoint, unless other processes have
-// written in between.
-func (s *taskStore) advancePosition(batch state.Batch, last int64, exactlyOnce bool) (alone bool, err error) {
-	alone = exactlyOnce || last == s.position+s.appended-1
-	s.appended = 0
-	if !alone {
-		return false, nil // so that the next restore meets them
-	}
-	s.position = last + 1
-	if s.tookBack { // the epoch in the database belongs to the position before
-		if err := batch.Set(database.MetaKey(database.EpochRow, s.Name), s.seen[:]); err != nil {
-			return true, err
-		}
-	}
-	return true, database.SetOffset(batch, database.ChangelogOffset, s.Name, s.position)
-}
-
-// changelogHeaders returns the headers of the records of one checkpoint.
-func (t *task) changelogHeaders(positions map[string]int64) []weir.Header {
-	headers := changelog.EncodeProcessed(positions, t.topicIDs)
-	if t.epoch != (changelog.Epoch{}) {
-		headers = append(headers, weir.Header{Key: changelog.OwnerHeader, Value: bytes.Clone(t.epoch[:])})
-	}
-	return headers
 }

@@ -33,7 +33,7 @@ func (w *Worker) explain(ctx context.Context, err error) error {
 		return fmt.Errorf("task %s: restore: %w: the changelog was changed while it was read; start again", t.name, err)
 	}
 	if t.aligned != nil {
-		if in := t.aligned.input(tp.Topic); len(in.held) > 0 {
+		if in := t.aligned.input(tp.Topic); len(in.buffered) > 0 {
 			in.lost = err // what was read before it comes first
 			w.fetcher.Stop(tp)
 			return nil
@@ -79,7 +79,7 @@ const replacedInterval = time.Minute
 // lookForReplaced finds input topics that were made anew so fast that the fetcher has not noticed it.
 func (w *Worker) lookForReplaced(ctx context.Context) error {
 	now := w.config.Clock.Now()
-	if now.Sub(w.comparedIDs) < replacedInterval || w.resting() || w.heldBack() || w.held.batch != nil {
+	if now.Sub(w.comparedIDs) < replacedInterval || w.resting() || w.heldBack() || w.current.batch != nil {
 		return nil
 	}
 	w.comparedIDs = now

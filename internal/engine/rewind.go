@@ -6,51 +6,16 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 )
 
-// errForsaken says that the group has given the partitions of a worker to others, and that the tasks are closed.
-var errForsaken = errors.New("the group has given the partitions to others")
-
-// forsakenPatience is how long the event may take that says so.
-const forsakenPatience = time.Minute
-
-// maxAborts is how many transactions in a row may be aborted before that is an error.
-const maxAborts = 20
-
-// forsake closes all tasks because the group has given them to others. It will say so in an event of its own.
-func (w *Worker) forsake(cause error) error {
-	w.forsakenSince = w.config.Clock.Now()
-	var failed []error
-	for _, t := range w.sortedTasks() {
-		w.forsaken[t.id] = true
-		failed = append(failed, w.closeTask(t, true))
-	}
-	w.outbox.Drop()
-	w.publish()
-	if err := errors.Join(failed...); err != nil {
-		return err
-	}
-	return fmt.Errorf("checkpoint: %w: %w", errForsaken, cause)
-}
-
-// checkForsaken returns an error if tasks were closed because the group had taken them away, and it never said so. The
-// process must not idle as if it were alive.
-func (w *Worker) checkForsaken() error {
-	if len(w.forsaken) > 0 && w.config.Clock.Now().Sub(w.forsakenSince) > forsakenPatience {
-		return fmt.Errorf("%d tasks were refused by the group, which has not taken them away within %v", len(w.forsaken), forsakenPatience)
-	}
-	return nil
-}
-
 // recoverFrom goes on after an error where that is possible: the partitions are gone, or a transaction cannot be
 // committed. It returns the error otherwise.
 func (w *Worker) recoverFrom(ctx context.Context, err error) error {
 	switch {
-	case errors.Is(err, errForsaken):
+	case errors.Is(err, errTasksLost):
 		w.config.Logger.Warn("partitions are gone", "error", err)
 		return nil
 	case isBackpressure(err):
@@ -80,7 +45,7 @@ func (w *Worker) recoverFrom(ctx context.Context, err error) error {
 // startOver opens all tasks anew when it is not known whether the last checkpoint counts. The cluster knows: a new producer
 // ends an open transaction of the old one, and the committed offsets can be read when that is done.
 func (w *Worker) startOver(ctx context.Context, cause error) error {
-	if err := w.countAbort(cause); err != nil {
+	if err := w.membership.countAbort(cause, w.group.Member()); err != nil {
 		return err
 	}
 	w.config.Logger.Warn("going back to what is committed", "cause", cause)
@@ -102,7 +67,7 @@ func (w *Worker) startOver(ctx context.Context, cause error) error {
 // rewind goes back to the last checkpoint: records processed since then do not count. Dirty state in memory is
 // dropped, the databases are as they should be, and the input is read again.
 func (w *Worker) rewind(ctx context.Context, cause error) error {
-	if err := w.countAbort(cause); err != nil {
+	if err := w.membership.countAbort(cause, w.group.Member()); err != nil {
 		return err
 	}
 	return w.goBack(ctx, cause)
@@ -150,17 +115,6 @@ func (w *Worker) goBack(ctx context.Context, cause error) error {
 		if err := w.fetchInput(ctx, t); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// countAbort returns an error if going back has been of no use for too long.
-func (w *Worker) countAbort(cause error) error {
-	if errors.Is(cause, broker.ErrAborted) && errors.Is(cause, weir.ErrFenced) { // by the group
-		return w.refused(cause)
-	}
-	if w.aborts++; w.aborts > maxAborts {
-		return fmt.Errorf("%d checkpoints in a row have failed: %w", maxAborts, cause)
 	}
 	return nil
 }

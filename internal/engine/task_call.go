@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine/eventtime"
 	"github.com/weirstreams/weir/operator"
@@ -58,5 +60,31 @@ func (t *task) forgetTime() {
 	if t.time != nil {
 		t.time.Forget()
 		t.env.LeastMillis = eventtime.Absent
+	}
+}
+
+// settle lets the operators hand on held-back records: at the end of each run of records, so that records of other inputs
+// do not overtake it. Records that fail are skipped if the policy says so. After an error that isBackpressure the rest is
+// held still.
+func (t *task) settle(onError func(*weir.ProcessingError) Action) error {
+	if t.env.Settled() {
+		return nil
+	}
+	origin := t.env.Origin
+	defer func() { t.env.Origin = origin }()
+	for {
+		failure := t.guard(t.env.Settle)
+		if failure == nil {
+			return nil
+		}
+		if isBackpressure(failure) {
+			return failure
+		}
+		if ctx := t.env.StepContext(); ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := t.judge(failure, onError); err != nil {
+			return err
+		}
 	}
 }

@@ -43,13 +43,8 @@ type Worker struct {
 	// rebuilt counts the databases that were deleted because they were damaged.
 	rebuilt map[TaskID]int64
 	// sorted is the result of sortedTasks, or nil after a change of tasks.
-	sorted []*task
-	// forsaken are tasks that were closed because the group had taken them away. An event has to say so in time.
-	forsaken      map[TaskID]bool
-	forsakenSince time.Time
-	// aborts counts the transactions in a row that had to be aborted, without those with offsets that the group refused.
-	aborts  int
-	refusal refusal
+	sorted     []*task
+	membership membership
 	// claiming is set while tasks wait to be claimed, strangers while tasks are to be opened anew because others have
 	// written to their changelogs. looked is when the worker last looked for such.
 	claiming, strangers bool
@@ -68,14 +63,9 @@ type Worker struct {
 	// replaced are the partitions of topics that were made anew while a task read them, until it is committed where the task goes
 	// on with the new topic.
 	replaced map[broker.TopicPartition]error
-	// held is the batch that is being processed.
-	held heldBatch
-	// heldBackUntil is set while a sink takes no more, a lookup is unavailable, or a codec cannot reach a system that it needs: input is
-	// not processed until then.
-	heldBackUntil time.Time
-	// heldBackSince is when that began, zero after a checkpoint, heldBackWarned when the log said so last.
-	heldBackSince, heldBackWarned time.Time
-	outages                       outages
+	// current is the batch that is being processed.
+	current batchInWork
+	gate    inputGate
 	// polls counts the calls of the fetcher, quiet is the count of the last that brought nothing.
 	polls, quiet int
 	// pace is how many records are processed in one step.
@@ -127,7 +117,7 @@ func NewWorker(config Config, plan *graph.Plan, c Connections, topics *provision
 		config: config, plan: plan, cluster: c.Cluster, fetcher: c.Fetcher, producer: c.Producer, group: c.Group,
 		newProducer: c.NewProducer, topics: topics,
 		replaced: map[broker.TopicPartition]error{},
-		tasks:    map[TaskID]*task{}, rebuilt: map[TaskID]int64{}, forsaken: map[TaskID]bool{}, route: map[broker.TopicPartition]*task{}, pace: firstPace,
+		tasks:    map[TaskID]*task{}, rebuilt: map[TaskID]int64{}, gate: inputGate{clock: config.Clock, logger: config.Logger}, membership: membership{clock: config.Clock, lost: map[TaskID]bool{}}, route: map[broker.TopicPartition]*task{}, pace: firstPace,
 		repartitions: repartitions(plan), commitSlots: make(chan struct{}, maxFlushes),
 		checkpointed: now, lastSend: now, looked: now, comparedIDs: now, lastPurge: now, status: statusBoard{producer: c.Producer},
 	}
@@ -145,7 +135,7 @@ func (w *Worker) AddTask(ctx context.Context, id TaskID, topics []string) error 
 	if w.tasks[id] != nil {
 		return nil
 	}
-	delete(w.forsaken, id)
+	delete(w.membership.lost, id)
 	for _, topic := range topics {
 		delete(w.replaced, broker.TopicPartition{Topic: topic, Partition: id.Partition}) // another member may have gone on with it
 	}
@@ -183,11 +173,11 @@ func (w *Worker) RemoveTasks(ctx context.Context, ids []TaskID) error {
 		return closed
 	}
 	switch {
-	case err == nil, errors.Is(err, errForsaken):
+	case err == nil, errors.Is(err, errTasksLost):
 		return nil
 	case isBackpressure(err):
 		w.config.Logger.Warn("partitions given up without a checkpoint, because a sink takes no more or a lookup is unavailable", "error", err)
-		w.heldBackSince = time.Time{}
+		w.gate.forget()
 		return w.goBack(ctx, err) // which may happen any number of times
 	case bounded.Err() != nil && ctx.Err() == nil:
 		w.config.Logger.Warn("partitions given up without a checkpoint, which took too long", "timeout", w.config.RevokeTimeout)
@@ -227,7 +217,7 @@ func (w *Worker) closeTasks(ids []TaskID) error {
 	stopFeeds(w.tasksOf(ids))
 	var failed []error
 	for _, id := range ids {
-		delete(w.forsaken, id)
+		delete(w.membership.lost, id)
 		if t := w.tasks[id]; t != nil {
 			failed = append(failed, w.closeTask(t, true))
 		}
@@ -237,7 +227,7 @@ func (w *Worker) closeTasks(ids []TaskID) error {
 }
 
 func (w *Worker) closeTask(t *task, sync bool) error {
-	if w.held.task == t {
+	if w.current.task == t {
 		w.letGo()
 	}
 	for tp, owner := range w.route {
@@ -277,7 +267,7 @@ func (w *Worker) Step(ctx context.Context, wait time.Duration) (worked bool, err
 	w.publish()
 	switch {
 	case err == nil:
-		return worked, w.checkForsaken()
+		return worked, w.membership.check()
 	case ctx.Err() != nil:
 		return worked, context.Cause(ctx)
 	case hurried:
@@ -309,7 +299,7 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 		wait = 0 // output waits for more only while there is more
 	}
 	w.dozing.Store(wait > 0)
-	if w.held.batch == nil || w.heldBack() {
+	if w.current.batch == nil || w.heldBack() {
 		batch, err := w.poll(ctx, wait)
 		w.dozing.Store(false)
 		if err != nil {
@@ -329,7 +319,7 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	switch {
 	case w.heldBack():
 		return worked, w.tryAgain(ctx)
-	case w.held.batch != nil:
+	case w.current.batch != nil:
 		worked = true
 		err = w.processHeld(ctx)
 	case !worked && !ready:
@@ -373,12 +363,7 @@ func (w *Worker) waitFor(wait time.Duration) time.Duration {
 	if !w.heldBack() && !w.resting() { // else timers have to wait too
 		wait = w.untilFeeds(w.untilClock(w.untilPace(wait)))
 	}
-	if w.heldBack() {
-		wait = min(wait, w.heldBackUntil.Sub(w.config.Clock.Now()))
-	}
-	if w.resting() {
-		wait = min(wait, w.refusal.until.Sub(w.config.Clock.Now()))
-	}
+	wait = w.membership.untilRested(w.gate.untilDue(wait))
 	if w.records == 0 || w.heldBack() {
 		return max(0, wait)
 	}
@@ -489,7 +474,7 @@ func (w *Worker) Close(ctx context.Context) error {
 	case w.checkDamage() != nil:
 		w.config.Logger.Warn("the last checkpoint was not made, because state is damaged; what it held is processed again by the next owner", "error", err)
 		err = nil
-	case isBackpressure(err), isOutage(err), errors.Is(err, errForsaken), errors.Is(err, broker.ErrAborted), errors.Is(err, weir.ErrFenced):
+	case isBackpressure(err), isOutage(err), errors.Is(err, errTasksLost), errors.Is(err, broker.ErrAborted), errors.Is(err, weir.ErrFenced):
 		w.config.Logger.Warn("the last checkpoint was not made; what it held is processed again by the next owner", "error", err)
 		err = nil
 	case errors.Is(err, broker.ErrUndecided):

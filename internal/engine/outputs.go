@@ -2,8 +2,12 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"time"
 
+	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine/changelog"
 	"github.com/weirstreams/weir/internal/engine/eventtime"
 	"github.com/weirstreams/weir/internal/engine/outbox"
@@ -76,4 +80,51 @@ func (w *Worker) dynamicOutput(
 		w.dynamic.Found(topic, w.plan.Graph.Nodes[node])
 	}
 	return topic, out, err
+}
+
+// observed reports whether somebody wants to hear of each record.
+func (w *Worker) observed() bool { return w.config.OnProcessed != nil || w.config.Outputs != nil }
+
+// observe tells of a record that was processed or skipped, and whether to process no more.
+func (w *Worker) observe(t *task, r *broker.Record) (enough bool, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("OnProcessed: panic: %v", p)
+		}
+	}()
+	w.noteOutputs(t)
+	if f := w.config.OnProcessed; f != nil {
+		f(weir.Origin{
+			Topic: t.env.Origin.Topic, Partition: t.id.Partition, Offset: r.Offset, Size: len(r.Value), LeaderEpoch: r.LeaderEpoch,
+		})
+	}
+	return w.halted(), nil
+}
+
+// haltedWait is how long a worker that has had enough waits before it looks for jobs, which do not wake it.
+const haltedWait = 10 * time.Millisecond
+
+// stepHalted makes a checkpoint, as enough outputs were made, or waits. It processes nothing.
+func (w *Worker) stepHalted(ctx context.Context, wait time.Duration) (worked bool, err error) {
+	switch {
+	case w.heldBack():
+		if err := w.tryAgain(ctx); err != nil {
+			return true, err
+		}
+	case w.Dirty() && !w.resting():
+		return true, w.Checkpoint(ctx)
+	}
+	return false, w.pause(ctx, wait)
+}
+
+// pause waits without processing anything.
+func (w *Worker) pause(ctx context.Context, wait time.Duration) error {
+	timer := time.NewTimer(min(wait, haltedWait))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }

@@ -57,8 +57,9 @@ type Buffer struct {
 }
 
 // Buffered makes joins of lookup keep each record without a row for a time, in a store of the task that survives restarts. It is
-// looked up again, together with all others of its message key that wait, when a later record of that key finds its row, and a
-// last time when the wait is over, past all caches ([BypassCache]). Then it goes the way of records without a row: JoinLookup drops it,
+// looked up again, together with all others of its message key that wait, when a later record of that key finds its row, when the
+// lookup tells that rows have changed ([Changing], as the lookups of configurations do), and a last time when the wait is over; the last two
+// past all caches ([BypassCache]). Then it goes the way of records without a row: JoinLookup drops it,
 // and LeftJoinLookup emits it.
 //
 // The wait is measured by the clock of the machine from the arrival of the record, not by event time, and goes on
@@ -105,6 +106,8 @@ func (b BufferedLookup[Q, R]) Lookup(ctx context.Context, queries []Q, found []*
 }
 
 func (b BufferedLookup[Q, R]) waits() Limits { return waits(b.lookup) }
+
+func (b BufferedLookup[Q, R]) changes() func() int64 { return ChangesOf(b.lookup) }
 
 func (b BufferedLookup[Q, R]) buffered() (Buffer, func(*R) bool, bool) {
 	buffer := b.buffer

@@ -79,6 +79,8 @@ func Cached[Q comparable, R any](lookup Lookup[Q, R], config CacheConfig) *Cache
 
 func (c *Cache[Q, R]) waits() Limits { return waits(c.lookup) }
 
+func (c *Cache[Q, R]) changes() func() int64 { return ChangesOf(c.lookup) }
+
 func (c *Cache[Q, R]) buffered() (Buffer, func(*R) bool, bool) { return BufferOf(c.lookup) }
 
 // Lookup implements [Lookup]. The time is taken once for all queries. A query that another call is asking waits for

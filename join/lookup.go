@@ -43,6 +43,25 @@ func (f LookupFunc[Q, R]) Lookup(ctx context.Context, queries []Q, found []*R) e
 	return f(ctx, queries, found)
 }
 
+// Changing is a [Lookup] that can tell when rows have come or changed. Records that wait in [Buffered] are looked up again then, past all caches,
+// within a second or two.
+type Changing interface {
+	// Changes returns a number that differs after each change. The goroutines of the workers call it often: it must not block.
+	Changes() int64
+}
+
+// ChangesOf returns the Changes of a lookup that [Buffered], [Cached], [Limit] and [WithDefault] may be around, or nil if it cannot tell.
+func ChangesOf[Q, R any](lookup Lookup[Q, R]) func() int64 {
+	switch l := lookup.(type) {
+	case interface{ changes() func() int64 }:
+		return l.changes()
+	case Changing:
+		return l.Changes
+	default:
+		return nil
+	}
+}
+
 // Limits say how long a join waits for its lookup. [Limit] sets them. The zero value has the defaults.
 type Limits struct {
 	// Timeout is how long one call may take, or up to a quarter more, unless the lookup itself gives up earlier. 0 means
@@ -76,6 +95,8 @@ func (l limited[Q, R]) Lookup(ctx context.Context, queries []Q, found []*R) erro
 }
 
 func (l limited[Q, R]) waits() Limits { return l.limits }
+
+func (l limited[Q, R]) changes() func() int64 { return ChangesOf(l.lookup) }
 
 func (l limited[Q, R]) buffered() (Buffer, func(*R) bool, bool) { return BufferOf(l.lookup) }
 
@@ -155,5 +176,7 @@ func (d *withDefault[Q, R]) Lookup(ctx context.Context, queries []Q, found []*R)
 }
 
 func (d *withDefault[Q, R]) waits() Limits { return waits(d.lookup) }
+
+func (d *withDefault[Q, R]) changes() func() int64 { return ChangesOf(d.lookup) }
 
 func (d *withDefault[Q, R]) buffered() (Buffer, func(*R) bool, bool) { return BufferOf(d.lookup) }

@@ -39,6 +39,7 @@ type BufferedLookup[K, V, Q, R, W any] struct {
 	storeKey []byte // scratch: what kind of key, and the key
 	timesKey []byte // scratch
 	overflow overflowWarning
+	sweep    sweep
 }
 
 // round is the records that are being looked up again.
@@ -50,6 +51,8 @@ type round[K, V any] struct {
 	// queried is how many items were handed to the lookup; asked are the positions of those that have a query.
 	queried int
 	asked   []int
+	// fresh says that caches do not count.
+	fresh bool
 	// kept says that those that still have no row stay in the store, at the key, and which.
 	kept bool
 	key  []byte
@@ -88,6 +91,7 @@ func NewBufferedLookup[K, V, Q, R, W any](
 	}
 	b.arrivals.Clone = cloned
 	b.arrivals.before, b.arrivals.handle, b.again.handle = b.prepare, b.arrived, b.found
+	b.sweep.changes = join.ChangesOf(lookup)
 	options := state.TimestampedOptions{Duplicates: true, Index: true, Cause: true, Ahead: max(b.wait/4, 10_000)}
 	var err error
 	b.waiting, err = openStore(env, waiting, func(space state.Space) *state.Timestamped[waiter[V]] {
@@ -153,13 +157,19 @@ func (b *BufferedLookup[K, V, Q, R, W]) Next() int64 {
 		return math.MaxInt64 // they go first
 	}
 	next := b.waiting.NextDue()
+	if b.sweep.active {
+		return math.MinInt64
+	}
+	if b.sweep.changed() {
+		return b.sweep.next
+	}
 	if next > math.MaxInt64-b.wait {
 		return math.MaxInt64
 	}
 	return next + b.wait
 }
 
-// Ring implements [Clock]. It begins a round of records whose wait is over.
+// Ring implements [Clock]. It begins a round of records whose wait is over, or of one key after a change of the lookup.
 func (b *BufferedLookup[K, V, Q, R, W]) Ring(now int64) error {
 	b.env.Enter(b.node)
 	if b.Held() > 0 {
@@ -167,14 +177,20 @@ func (b *BufferedLookup[K, V, Q, R, W]) Ring(now int64) error {
 	}
 	for len(b.round.items) < maxLookupBatch {
 		encoded, ok, err := b.waiting.Due(now - b.wait)
-		if err != nil || !ok {
+		if err != nil {
 			return Fatal(err)
+		}
+		if !ok {
+			break
 		}
 		if err := b.takeDue([]byte(encoded), now-b.wait, 0); err != nil {
 			return err
 		}
 	}
-	return nil
+	if b.round.active {
+		return nil
+	}
+	return b.sweepOn(now)
 }
 
 // hold returns the event time before which the operator emits nothing any more when its input has reached a time.

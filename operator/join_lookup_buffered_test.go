@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,7 +33,11 @@ type configurations struct {
 	err   error // of the next calls
 	asked int
 	fresh int // the calls that caches would pass on
+	// changed is the number of changes that it tells of.
+	changed int64
 }
+
+func (c *configurations) Changes() int64 { return c.changed }
 
 func (c *configurations) Lookup(ctx context.Context, queries []string, found []*string) error {
 	c.asked++
@@ -108,6 +113,20 @@ func (b *buffered) expect(want ...string) {
 			b.tb.Errorf("%q has headers %v", r.Value, r.Headers)
 		}
 	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		b.tb.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// expectAnyOrder is expect for keys in any order.
+func (b *buffered) expectAnyOrder(want ...string) {
+	b.tb.Helper()
+	var got []string
+	for _, r := range b.out.Read() {
+		got = append(got, r.Key+": "+r.Value)
+	}
+	slices.Sort(got)
+	slices.Sort(want)
 	if diff := cmp.Diff(want, got); diff != "" {
 		b.tb.Errorf("(-want +got):\n%s", diff)
 	}

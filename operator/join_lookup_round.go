@@ -68,7 +68,7 @@ func (b *BufferedLookup[K, V, Q, R, W]) runRound() error {
 	for r.queried < len(r.items) {
 		it := &r.items[r.queried]
 		r.queried++
-		b.again.fresh = b.again.fresh || it.last
+		b.again.fresh = b.again.fresh || it.last || r.fresh
 		b.env.Origin = it.waiter.origin(b.env.Origin.Partition)
 		err := b.again.Receive(&weir.Record[K, V]{
 			Key: it.key, KeyNull: it.keyNull, Value: it.waiter.Value, ValueNull: it.waiter.Null, Millis: it.waiter.Millis,

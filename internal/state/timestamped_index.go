@@ -84,6 +84,37 @@ func (s *Timestamped[V]) Due(limit int64) (key string, ok bool, err error) {
 	}
 }
 
+// NextKey places the store on the key that comes next after a time and a key, in the order of first values and then of keys, and returns it
+// with the time of its first value, unless that is after limit. It brings that part of the index into memory.
+func (s *Timestamped[V]) NextKey(at int64, key string, limit int64) (nextAt int64, next string, ok bool, err error) {
+	for limit > s.firsts.horizon { // piece by piece, as few keys are needed at a time
+		if found, ok := s.firsts.after(at, key); ok && found.end <= s.firsts.horizon {
+			break
+		}
+		to := limit
+		if s.firsts.horizon != NoTime {
+			to = min(limit, s.firsts.horizon+s.options.Ahead)
+		}
+		if err := s.firsts.read(s.space, to); err != nil {
+			return 0, "", false, err
+		}
+	}
+	for {
+		found, ok := s.firsts.after(at, key)
+		if !ok || found.end > limit {
+			return 0, "", false, nil
+		}
+		s.due = append(s.due[:0], found.key...)
+		if err := s.Place(s.due); err != nil {
+			return 0, "", false, err
+		}
+		if k := &s.current.value; k.indexed && k.first == found.end {
+			return found.end, found.key, true, nil
+		}
+		s.firsts.remove(found)
+	}
+}
+
 // HasDue reports whether Due has anything to return.
 func (s *Timestamped[V]) HasDue(limit int64) (bool, error) {
 	_, ok, err := s.Due(limit)

@@ -100,6 +100,15 @@ func (x *endIndex) first(space Space, limit, ahead int64) (endEntry, bool, error
 	return first, found && first.end <= limit, nil
 }
 
+// after returns the first entry behind those of a time and a key.
+func (x *endIndex) after(end int64, key string) (found endEntry, ok bool) {
+	x.tree.Ascend(endEntry{end: end, key: key, start: math.MaxInt64}, func(e endEntry) bool {
+		found, ok = e, true
+		return false
+	})
+	return found, ok
+}
+
 // read reads the index up to a new horizon.
 func (x *endIndex) read(space Space, horizon int64) error {
 	from := append(append([]byte(nil), space.Prefix...), familyEnd)

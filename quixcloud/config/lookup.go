@@ -104,6 +104,9 @@ func (g *fieldGroup) defaults() (fill *columns, without string) {
 	return &columns{fields: made, row: row.New(made...)}, ""
 }
 
+// Changes implements join.Changing: it counts the events of the topic that counted.
+func (l *fieldLookup) Changes() int64 { return l.configurations.table.Load().total.Load() }
+
 // Lookup implements join.Lookup.
 func (l *fieldLookup) Lookup(ctx context.Context, queries []Query, found []*row.Row) error {
 	needs := make([]need, 0, len(queries)*len(l.groups))
@@ -183,6 +186,10 @@ type ContentLookup[T any] struct {
 func (l *ContentLookup[T]) Default(v T) *ContentLookup[T] {
 	return &ContentLookup[T]{configurations: l.configurations, codec: l.codec, fill: &v}
 }
+
+// Changes implements join.Changing: it counts the events of the topic that counted, so that records that wait for a configuration in
+// join.Buffered are released when it arrives.
+func (l *ContentLookup[T]) Changes() int64 { return l.configurations.table.Load().total.Load() }
 
 // Lookup implements join.Lookup. The error wraps [ErrContent], [ErrClosed], [ErrStale] within a weir.RetryLaterError, or a [*FetchError]
 // unless Config.Fallback says otherwise.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sort"
 	"sync"
+	"sync/atomic"
 )
 
 // table is the state of the topic.
@@ -20,11 +21,15 @@ type table struct {
 	configurations map[id]*configuration
 	versions       int
 	changes        int           // how many there were
+	total          *atomic.Int64 // how many there were in this table and those before it
 	changed        chan struct{} // closed with the next one, if anybody waits for it
 }
 
 func newTable(old *table) *table {
-	t := &table{configurations: map[id]*configuration{}}
+	t := &table{configurations: map[id]*configuration{}, total: new(atomic.Int64)}
+	if old != nil {
+		t.total = old.total
+	}
 	if old != nil {
 		t.old = old.contents()
 	}
@@ -91,6 +96,7 @@ func (t *table) apply(e event) (dropped *content, err error) {
 // wake wakes waiting lookups. t.mu is held.
 func (t *table) wake() {
 	t.changes++
+	t.total.Add(1)
 	if t.changed != nil {
 		close(t.changed)
 		t.changed = nil

@@ -157,7 +157,7 @@ func headerCells(columns []Column) []cell {
 
 // NewEncoder implements [Format].
 func (f CSV[K, V]) NewEncoder(w io.Writer) Encoder[K, V] {
-	f.Rows, f.Dialect = f.Rows.withDefaults(), f.Dialect.withDefaults()
+	f.Rows, f.Dialect = f.Rows.WithDefaults(), f.Dialect.withDefaults()
 	e := &csvEncoder[K, V]{format: f, w: w, columns: f.Columns, key: connector.KeyText[K](), value: connector.ValueCodec[V]()}
 	e.needsRow = f.Columns == nil || slices.ContainsFunc(f.Columns, func(c Column) bool { return c.Part == PartField })
 	return e
@@ -272,7 +272,7 @@ func (e *csvEncoder[K, V]) Close() error    { return nil }
 
 // NewDecoder implements [Format].
 func (f CSV[K, V]) NewDecoder(file File, from Place) (Decoder[K, V], error) {
-	f.Rows, f.Dialect = f.Rows.withDefaults(), f.Dialect.withDefaults()
+	f.Rows, f.Dialect = f.Rows.WithDefaults(), f.Dialect.withDefaults()
 	d := &csvDecoder[K, V]{format: f, columns: f.Columns, key: connector.ParseKey[K](), value: connector.ValueCodec[V](), kinds: connector.TextKinds[V]()}
 	for name, kind := range f.Kinds {
 		d.kinds[name] = kind

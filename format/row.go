@@ -16,8 +16,8 @@ type Rows[K, V any] struct {
 	FromRow func(columns row.Row, r *weir.Record[K, V]) error
 }
 
-// withDefaults sets functions that are missing.
-func (c Rows[K, V]) withDefaults() Rows[K, V] {
+// WithDefaults sets the functions that are missing.
+func (c Rows[K, V]) WithDefaults() Rows[K, V] {
 	if c.ToRow == nil {
 		convert := connector.ToRow[V]()
 		c.ToRow = func(r *weir.Record[K, V]) (row.Row, error) {

@@ -203,7 +203,7 @@ func (s *Slot[K, V]) begin() error {
 	return nil
 }
 
-// collect takes over what goroutines have found: splits, which are opened, and failures.
+// collect takes over the splits and the failures that goroutines have found, and opens splits.
 func (s *Slot[K, V]) collect() {
 	if failed, _, _ := s.looking.status(); failed != nil {
 		s.err = failed

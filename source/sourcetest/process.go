@@ -47,7 +47,7 @@ func (p *process[K, V]) close() error {
 	return nil
 }
 
-// splits returns the splits, none of which is at its end.
+// splits returns the splits of a source that takes none for finished.
 func (p *process[K, V]) splits() ([]source.Split, error) {
 	splits, err := p.from.Splits(p.bench.tb.Context(), func(string) bool { return false })
 	if err != nil {

@@ -136,7 +136,7 @@ func (p *process[K, V]) someSteps(split source.Split, n int) (r source.Reader[K,
 	return r, steps, nil
 }
 
-// moves lets two processes read the splits one after the other, the first of which is still there.
+// moves lets two processes read the splits one after the other, while both exist.
 func moves[K, V any](b *bench[K, V]) error { return b.handOver(true) }
 
 // byID is moves for splits that a source opens by their IDs alone.

@@ -1,0 +1,233 @@
+package sourcing_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/sourcing"
+	"github.com/weirstreams/weir/internal/state"
+	"github.com/weirstreams/weir/operator"
+	"github.com/weirstreams/weir/source"
+)
+
+// endless is a source of one split that never waits. It counts the records that were read.
+type endless struct {
+	read   atomic.Int64
+	acks   atomic.Int64
+	closed atomic.Bool
+	hang   chan struct{} // Read waits for it, and for nothing else, if it is not nil
+	looks  atomic.Int64
+	fail   func(look int64) error // of Splits
+}
+
+func (s *endless) Connect(context.Context) error { return nil }
+func (s *endless) Splits(context.Context, func(string) bool) ([]source.Split, error) {
+	if n := s.looks.Add(1); s.fail != nil {
+		if err := s.fail(n); err != nil {
+			return nil, err
+		}
+	}
+	return []source.Split{{ID: "a"}}, nil
+}
+
+// endlessSource hides the Close of the reader.
+type endlessSource struct{ *endless }
+
+func (s endlessSource) Close(context.Context) error { return nil }
+func (s endlessSource) Open(context.Context, source.Task, source.Split, []byte) (source.Reader[string, string], error) {
+	return endlessReader{s.endless}, nil
+}
+
+type endlessReader struct{ *endless }
+
+func (r endlessReader) Read(_ context.Context, into *source.Batch[string, string]) error {
+	if r.hang != nil {
+		<-r.hang
+	}
+	for range 10 {
+		into.Records = append(into.Records, weir.Record[string, string]{Value: "v"})
+	}
+	into.Bytes = 100
+	into.Position = fmt.Append(nil, r.read.Add(10))
+	return nil
+}
+
+func (r endlessReader) Acknowledge(context.Context, []byte) error {
+	r.acks.Add(1)
+	return errors.New("the system does not answer")
+}
+
+func (r endlessReader) Close() error {
+	r.closed.Store(true)
+	return nil
+}
+
+// taker counts records.
+type taker struct{ n int }
+
+func (t *taker) Receive(*weir.Record[string, string]) error { t.n++; return nil }
+
+// logged collects the log.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(line)
+}
+
+func (l *logged) contains(text string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Contains(l.text.String(), text)
+}
+
+func newSlot(t *testing.T, s *endless, options source.Options) (env *operator.Env, slot *sourcing.Slot[string, string], out *taker, log *logged) {
+	t.Helper()
+	log, out = new(logged), new(taker)
+	env = &operator.Env{Context: t.Context(), Logger: slog.New(slog.NewTextHandler(log, nil)), Now: time.Now}
+	env.Space = func(name string) (state.Space, error) {
+		return state.Space{Name: name, Backend: state.NewMemory(), Prefix: []byte{1}}, nil
+	}
+	options.Name, options.Slots = "s", 1
+	slot, err := sourcing.New(env, 0, "slots", endlessSource{s}, options, out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return env, slot, out, log
+}
+
+// closeAll ends the slot as its task does.
+func closeAll(t *testing.T, env *operator.Env) {
+	t.Helper()
+	for _, f := range env.OnClose {
+		if err := f(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// take takes until nothing moves.
+func take(t *testing.T, slot *sourcing.Slot[string, string], limit int) {
+	t.Helper()
+	if err := slot.Take(limit); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Wait()
+}
+
+func TestAReaderWaitsWhileItsQueueIsFull(t *testing.T) {
+	for name, options := range map[string]source.Options{"records": {QueueRecords: 50}, "bytes": {QueueBytes: 500}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &endless{}
+				env, slot, out, _ := newSlot(t, s, options)
+				take(t, slot, 10) // begins
+				take(t, slot, 0)  // opens
+				if n := s.read.Load(); n != 50 {
+					t.Errorf("%d records were read, and 50 is the bound", n)
+				}
+				take(t, slot, 10)
+				if n := s.read.Load(); out.n != 10 || n != 60 {
+					t.Errorf("%d records were taken, and %d read", out.n, n)
+				}
+				closeAll(t, env)
+				if !s.closed.Load() {
+					t.Error("the reader is not closed")
+				}
+			})
+		})
+	}
+}
+
+func TestAnAcknowledgementComesOnceBehindTheCommitAndItsFailureIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &endless{}
+		env, slot, _, log := newSlot(t, s, source.Options{QueueRecords: 20})
+		take(t, slot, 0)
+		take(t, slot, 0)
+		take(t, slot, 10)
+		if n := s.acks.Load(); n != 0 {
+			t.Errorf("%d acknowledgements before the commit", n)
+		}
+		for _, store := range env.Stores {
+			if err := store.Flush(func(_, _ []byte) error { return nil }); err != nil {
+				t.Fatal(err)
+			}
+			store.Committed()
+		}
+		slot.Committed()
+		synctest.Wait()
+		slot.Committed() // nothing new
+		synctest.Wait()
+		if n := s.acks.Load(); n != 1 || !log.contains("could not be acknowledged") {
+			t.Errorf("%d acknowledgements; the log: %s", n, log.text.String())
+		}
+		closeAll(t, env)
+	})
+}
+
+func TestAReaderThatHangsIsLeftBehindAfterTheTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &endless{hang: make(chan struct{})}
+		env, slot, _, log := newSlot(t, s, source.Options{CloseTimeout: 3 * time.Second})
+		take(t, slot, 0)
+		take(t, slot, 0)
+		began := time.Now()
+		closeAll(t, env)
+		if took := time.Since(began); took != 3*time.Second || !log.contains("was left behind") {
+			t.Errorf("closed in %v; the log: %s", took, log.text.String())
+		}
+		close(s.hang)
+		synctest.Wait()
+		if !s.closed.Load() {
+			t.Error("the reader was not closed when it had come back")
+		}
+	})
+}
+
+func TestOnlyTheFirstLookForSplitsEndsTheRun(t *testing.T) {
+	for name, c := range map[string]struct {
+		fails func(look int64) bool
+		ends  bool
+	}{
+		"at the start": {func(int64) bool { return true }, true},
+		"later":        {func(look int64) bool { return look > 1 }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &endless{fail: func(look int64) error {
+					if c.fails(look) {
+						return errors.New("access denied")
+					}
+					return nil
+				}}
+				env, slot, _, log := newSlot(t, s, source.Options{QueueRecords: 10, LookInterval: time.Minute, Retry: weir.Retry{Attempts: 2}})
+				take(t, slot, 0)
+				time.Sleep(3 * time.Minute)
+				synctest.Wait()
+				take(t, slot, 0)
+				failed, ok := errors.AsType[*source.Error](slot.Err())
+				if ok != c.ends || ok && (failed.Attempts != 2 || failed.Doing != "look for splits") {
+					t.Errorf("%v", slot.Err())
+				}
+				if !c.ends && !log.contains("the splits of a source are not known") {
+					t.Errorf("the log: %s", log.text.String())
+				}
+				closeAll(t, env)
+			})
+		})
+	}
+}

@@ -148,3 +148,26 @@ func TestAProgramIsWeighed(t *testing.T) {
 		t.Errorf("got %+v", w)
 	}
 }
+
+func TestEveryModuleIsInTheWorkspaceAndGetsUpdates(t *testing.T) {
+	root := filepath.Join("..", "..")
+	modules, err := findModules(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, prefixes := range map[string][]string{"go.work": {"\t./", "\t."}, ".github/dependabot.yml": {"      - /", "      - /"}} {
+		text, err := os.ReadFile(filepath.Join(root, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range modules {
+			line := prefixes[0] + m.folder
+			if m.folder == "" {
+				line = prefixes[1]
+			}
+			if !strings.Contains(string(text), "\n"+line+"\n") {
+				t.Errorf("%s does not name the module in folder %q", file, m.folder)
+			}
+		}
+	}
+}

@@ -56,6 +56,7 @@ func (w *Worker) pauseInput(paused bool) {
 	for _, t := range w.sortedTasks() {
 		for _, tp := range t.inputPartitions() {
 			switch {
+			case paused && t.state != running: // it is not fetched yet, and might stay paused
 			case paused:
 				w.fetcher.Pause(tp)
 			case t.aligned == nil || !t.aligned.input(tp.Topic).paused:

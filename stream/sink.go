@@ -11,7 +11,7 @@ import (
 )
 
 // Sink hands the stream to a sink outside of Kafka. name names it in errors, logs and Describe. Delivery is at least
-// once: see package sink. Records with null keys and null values are handed on like others.
+// once, or exactly once for a [sink.TwoPhase] under that guarantee, which has a store for its tokens: see package sink. Records with null keys and null values are handed on like others.
 func (s Stream[K, V]) Sink(name string, to sink.Sink[K, V]) {
 	n := &graph.Node{Kind: graph.KindExternal, Detail: name, Effect: true}
 	if to == nil {

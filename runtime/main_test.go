@@ -34,6 +34,8 @@ type child struct {
 	LockDir string
 	// Source is an application with a source, which runs until its sources are at their ends, or until it is killed.
 	Source *sourceChild
+	// HTTP is an application that sends a topic to a service until it is killed.
+	HTTP *httpChild
 	// Otherwise it is an application that runs until it is told to stop. It says so when it has processed Records.
 	Brokers         []string
 	Group, StateDir string
@@ -58,6 +60,9 @@ func runChild(text string) int {
 	if err := json.Unmarshal([]byte(text), &c); err != nil {
 		fmt.Println(err)
 		return 2
+	}
+	if c.HTTP != nil {
+		return c.HTTP.run()
 	}
 	if c.Source != nil {
 		return c.Source.run()

@@ -51,9 +51,6 @@ func (o Options[K, V]) withDefaults() Options[K, V] {
 	if o.Format == nil {
 		o.Format = format.JSONLines[K, V]{}
 	}
-	if o.Folder == nil {
-		o.Folder = byPartition[K, V]
-	}
 	if o.MaxFileBytes == 0 {
 		o.MaxFileBytes = defaultMaxFileBytes
 	}

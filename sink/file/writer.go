@@ -125,7 +125,14 @@ func (w *writer[K, V]) now() time.Time {
 
 // folderOf returns the folder of a record as a path.
 func (w *writer[K, V]) folderOf(r *weir.Record[K, V]) (string, error) {
-	folders, err := w.sink.options.Folder(r)
+	folder := w.sink.options.Folder
+	if folder == nil {
+		if w.last != nil && w.last.topic == r.Origin.Topic && w.last.partition == r.Origin.Partition {
+			return w.last.folder, nil
+		}
+		folder = byPartition[K, V]
+	}
+	folders, err := folder(r)
 	if err != nil {
 		return "", err
 	}

@@ -112,9 +112,20 @@ func (p *process) checkAssigned(event *broker.GroupEvent) {
 // grownInput matches the error of a process that must not go on with more partitions.
 var grownInput = regexp.MustCompile(`topic "([^"]+)" has (\d+) partitions, and the state behind it was made for (\d+) \(changelogs: [^)]+\).* There are two ways out\. `)
 
+// grownUnlogged matches the error of a process that is given an added partition in front of stores without a changelog. The next one begins with
+// empty stores.
+var grownUnlogged = regexp.MustCompile(`topic "([^"]+)" has (\d+) partitions, and the state behind it was made for (\d+) \(stores without a changelog: [^)]+\)`)
+
 // noteRefusal takes notice of the end of a process because of added partitions. It reports whether the error is right.
 func (w *world) noteRefusal(p *process, err error) bool {
-	if !w.simulation.Grows || !w.growing.grown || !w.refuses() {
+	if !w.simulation.Grows || !w.growing.grown {
+		return false
+	}
+	if said := grownUnlogged.FindStringSubmatch(err.Error()); said != nil && !w.refuses() {
+		had, _ := strconv.Atoi(said[3]) // digits
+		return said[2] == strconv.Itoa(int(w.partitions[said[1]])) && had >= int(w.growing.before[said[1]]) && had < int(w.partitions[said[1]])
+	}
+	if !w.refuses() {
 		return false
 	}
 	said := grownInput.FindStringSubmatch(err.Error())

@@ -196,7 +196,7 @@ func (w *world) phasedSinks() map[string]bool {
 }
 
 // holdsTokens reports whether the store of a node is that of a sink in two phases, which the model does not know.
-func holdsTokens(n *graph.Node) bool { return n.External != nil && len(n.Stores) > 0 }
+func holdsTokens(n *graph.Node) bool { return n.Kind == graph.KindExternal && len(n.Stores) > 0 }
 
 // compareOnce describes the first line that is not there as often as the model has it.
 func compareOnce(got, want []string) string {

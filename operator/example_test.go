@@ -22,7 +22,9 @@ func Example() {
 	env := &operator.Env{Context: context.Background()}
 	length := &operator.Map[string, string, int]{Env: env, Node: 3, F: func(s string) int { return len(s) }, Next: printer{}}
 	rekey := &operator.Rekey[string, string, string]{
-		Env: env, Node: 2, F: func(_ context.Context, r *weir.Record[string, string]) (string, error) { return strings.ToUpper(r.Key), nil }, Next: length,
+		Env: env, Node: 2, F: func(_ context.Context, r *weir.Record[string, string]) (string, error) {
+			return strings.ToUpper(r.Key), nil
+		}, Next: length,
 	}
 	filter := &operator.Filter[string, string]{Env: env, Node: 1, F: func(s string) bool { return s != "" }, Next: rekey}
 	for _, text := range []string{"one", "", "three"} {

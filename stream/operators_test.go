@@ -137,10 +137,10 @@ var operators = []struct {
 	{"MapWith", "map-1", mapsValue, true, false, func(s textStream, p *probe) textStream {
 		return s.MapWith(func(ctx context.Context, v string) (string, error) { return "new", p.tryValue(ctx, v) })
 	}},
-	{"MapAsync", "mapasync-1", mapsValue, true, false, func(s textStream, p *probe) textStream {
+	{"MapAsync", "mapasync 1 at a time", mapsValue, true, false, func(s textStream, p *probe) textStream {
 		return s.MapAsync(func(ctx context.Context, v string) (string, error) { return "new", p.tryValue(ctx, v) }, once)
 	}},
-	{"MapAsyncRecord", "mapasync-1", mapsValue, true, true, func(s textStream, p *probe) textStream {
+	{"MapAsyncRecord", "mapasync 1 at a time", mapsValue, true, true, func(s textStream, p *probe) textStream {
 		return s.MapAsyncRecord(func(ctx context.Context, r textRecord) (string, error) { return "new", p.tryRecord(ctx, r) }, once)
 	}},
 	{"FilterWith", "filter-1", keeps, true, false, func(s textStream, p *probe) textStream {

@@ -41,7 +41,7 @@ func ExampleTopology_FromSource() {
 
 func ExampleTopology_FromSourceWith() {
 	t := stream.NewTopology()
-	t.FromSourceWith(source.Options{Name: "river-gauges", RecordsPerSecond: 1000, LookInterval: time.Minute}, gauges(), levels).
+	t.FromSourceWith(source.Options{Name: "river-gauges", LookInterval: time.Minute}, gauges(), levels).
 		Peek(func(level string) { fmt.Println(level) })
 
 	readAll(t)

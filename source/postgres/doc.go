@@ -31,7 +31,7 @@
 //		rows := postgres.New(postgres.Options[int64, Customer]{
 //			URL: secret.New(os.Getenv("DATABASE_URL")), Tables: []string{"customers"}, Slot: "weir_customers",
 //		})
-//		t.FromSource(rows, customers).Print()
+//		t.FromSource(rows, customers).Print(stream.PrintOptions{})
 //		app, err := runtime.New(t, runtime.Config{
 //			Group: "customers", Connection: kafka.Connection{Brokers: []string{"localhost:9092"}},
 //			Guarantee: runtime.ExactlyOnce,

@@ -20,16 +20,18 @@ type TopicWriter[K, V any] struct {
 	valueContext codec.Context
 	output       Output
 	partitions   int32
-	buffer       []byte
-	record       raw.Record
-	write        *Write[K, V] // nil if what comes is what is written
-	out          weir.Record[K, V]
+	// partition is the one that the next record goes to, or -1 if that is for the key to say.
+	partition int32
+	buffer    []byte
+	record    raw.Record
+	write     *Write[K, V] // nil if what comes is what is written
+	out       weir.Record[K, V]
 }
 
 // NewTopicWriter returns a sink that writes to output, the topic of that name.
 func NewTopicWriter[K, V any](env *Env, node int, topic string, key codec.Codec[K], value codec.Codec[V], output Output) *TopicWriter[K, V] {
 	return &TopicWriter[K, V]{
-		env: env, node: node, key: key, value: value, output: output, partitions: output.Partitions(),
+		env: env, node: node, key: key, value: value, output: output, partitions: output.Partitions(), partition: -1,
 		keyNull: newNullRule(key), valueNull: newNullRule(value),
 		keyContext:   codec.Context{Topic: topic, Part: codec.Key},
 		valueContext: codec.Context{Topic: topic, Part: codec.Value},
@@ -39,7 +41,7 @@ func NewTopicWriter[K, V any](env *Env, node int, topic string, key codec.Codec[
 // Receive implements [Receiver].
 func (s *TopicWriter[K, V]) Receive(r *weir.Record[K, V]) error {
 	s.env.Enter(s.node)
-	partition := int32(-1)
+	partition := s.partition
 	var err error
 	if s.write != nil {
 		if r, partition, err = s.override(r); err != nil {
@@ -86,6 +88,16 @@ func (s *TopicWriter[K, V]) Receive(r *weir.Record[K, V]) error {
 	}
 	return s.output.Append(partition, out)
 }
+
+// ReceiveIn is Receive for a record that belongs in a partition, whatever its key is.
+func (s *TopicWriter[K, V]) ReceiveIn(partition int32, r *weir.Record[K, V]) error {
+	s.partition = partition
+	defer func() { s.partition = -1 }()
+	return s.Receive(r)
+}
+
+// Partitions returns the number of partitions of the topic.
+func (s *TopicWriter[K, V]) Partitions() int32 { return s.partitions }
 
 func nonNil(b []byte) []byte {
 	if b == nil {

@@ -79,12 +79,23 @@ type Batch[K, V any] struct {
 	// Behind is how many records, or bytes as the system counts, are left in the system behind Position, or -1 if that is not known. It is
 	// shown in the status.
 	Behind int64
+
+	// partition is one more than the argument of ToPartition, or 0.
+	partition int32
 }
+
+// ToPartition makes the records of the batch go to a partition of the topic, and not to those of their keys. Sources that call it are
+// [Partitioned].
+func (b *Batch[K, V]) ToPartition(partition int32) { b.partition = partition + 1 }
+
+// Partition returns the argument of ToPartition, or false.
+func (b *Batch[K, V]) Partition() (partition int32, ok bool) { return b.partition - 1, b.partition > 0 }
 
 // Reset empties the batch and keeps its memory.
 func (b *Batch[K, V]) Reset() {
 	clear(b.Records)
 	b.Records, b.Position, b.Bytes, b.Behind = b.Records[:0], nil, 0, -1
+	b.partition = 0
 }
 
 // Task names the slot that a split is read in.
@@ -105,4 +116,12 @@ type Task struct {
 type Slotted interface {
 	// Slots returns the greatest number of slots that can be of use: 1 for a source that cannot be divided.
 	Slots() int32
+}
+
+// Partitioned is implemented by sources that choose the partitions of their records, by [Batch.ToPartition]. All records of a key have to go to one
+// partition, if the topology that reads the topic has state by key.
+type Partitioned interface {
+	// Partitions returns how many partitions the source writes to, or 0 if records go to the partitions of their keys. It is called after
+	// Connect. A topic with less ends the run.
+	Partitions() int32
 }

@@ -68,6 +68,10 @@ type Cluster interface {
 	// Offsets looks up offsets of partitions. An unknown topic or partition is an [weir.ErrUnknownTopic].
 	Offsets(ctx context.Context, at OffsetAt, tps ...TopicPartition) (map[TopicPartition]int64, error)
 
+	// OffsetsAtTime looks up the first offsets whose records have that time, in Unix milliseconds, or a later one. A partition without such
+	// records is absent from the result. An unknown topic or partition is an [weir.ErrUnknownTopic].
+	OffsetsAtTime(ctx context.Context, millis int64, tps ...TopicPartition) (map[TopicPartition]int64, error)
+
 	// CommittedOffsets returns the offsets that a group has committed: the next offset to read. A partition without
 	// a commit is absent from the result. It waits for offsets of pending transactions to become stable.
 	CommittedOffsets(ctx context.Context, group string, tps ...TopicPartition) (map[TopicPartition]int64, error)

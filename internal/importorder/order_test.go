@@ -42,7 +42,7 @@ var layers = [][]string{
 	{"stream"},
 	{"internal/engine"},
 	{"kafka"},
-	{"runtime", "testkit", "quixcloud"},
+	{"runtime", "testkit", "quixcloud", "sink/kafka", "source/kafka"},
 	{"examples", "internal/compilecost", "internal/nulltest"},
 	{"docs"},
 }

@@ -145,6 +145,27 @@ func (b *Broker) Offsets(ctx context.Context, at broker.OffsetAt, tps ...broker.
 	return offsets, nil
 }
 
+// OffsetsAtTime implements [broker.Cluster].
+func (b *Broker) OffsetsAtTime(ctx context.Context, millis int64, tps ...broker.TopicPartition) (map[broker.TopicPartition]int64, error) {
+	offsets := make(map[broker.TopicPartition]int64, len(tps))
+	err := b.call(ctx, Op{Kind: OpOffsets}, func() error {
+		for _, tp := range tps {
+			p, err := b.partition(tp)
+			if err != nil {
+				return fmt.Errorf("look up offset: %w", err)
+			}
+			if offset, ok := p.since(millis); ok {
+				offsets[tp] = offset
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return offsets, nil
+}
+
 // CommittedOffsets implements [broker.Cluster].
 //
 // While a transaction with offsets of these partitions is open, the call waits, by [Broker.Wait]. If that

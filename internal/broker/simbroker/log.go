@@ -178,6 +178,21 @@ func (p *partition) read(offset int64, limit int) (records []broker.Record, next
 	return records, max(stable, offset)
 }
 
+// since returns the offset of the first record with a time of millis or later, or false.
+func (p *partition) since(millis int64) (offset int64, ok bool) {
+	for _, batch := range p.batches {
+		if batch.control {
+			continue
+		}
+		for _, record := range batch.records {
+			if record.Offset >= p.start && record.Millis >= millis {
+				return record.Offset, true
+			}
+		}
+	}
+	return 0, false
+}
+
 // deleteBefore moves the start of the log to offset; -1 stands for the end.
 func (p *partition) deleteBefore(offset int64) error {
 	if offset == -1 {

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"github.com/IBM/sarama"
 
@@ -13,11 +14,30 @@ import (
 
 // Offsets implements broker.Cluster.
 func (c *Cluster) Offsets(ctx context.Context, at broker.OffsetAt, tps ...broker.TopicPartition) (map[broker.TopicPartition]int64, error) {
+	return c.lookUp(ctx, tps, func(b *sarama.Broker, led []broker.TopicPartition) (map[broker.TopicPartition]conn.Offset, error) {
+		return conn.ListOffsets(b, at, led)
+	})
+}
+
+// OffsetsAtTime implements broker.Cluster.
+func (c *Cluster) OffsetsAtTime(ctx context.Context, millis int64, tps ...broker.TopicPartition) (map[broker.TopicPartition]int64, error) {
+	offsets, err := c.lookUp(ctx, tps, func(b *sarama.Broker, led []broker.TopicPartition) (map[broker.TopicPartition]conn.Offset, error) {
+		return conn.ListOffsetsAtTime(b, millis, led)
+	})
+	maps.DeleteFunc(offsets, func(_ broker.TopicPartition, offset int64) bool { return offset < 0 })
+	return offsets, err
+}
+
+// ask is a request to a broker about the offsets of partitions that it leads.
+type ask func(b *sarama.Broker, led []broker.TopicPartition) (map[broker.TopicPartition]conn.Offset, error)
+
+// lookUp asks the leaders of partitions until all have answered.
+func (c *Cluster) lookUp(ctx context.Context, tps []broker.TopicPartition, request ask) (map[broker.TopicPartition]int64, error) {
 	offsets := make(map[broker.TopicPartition]int64, len(tps))
 	missing := tps
 	err := c.persist(ctx, func() error {
 		var err error
-		missing, err = c.listOffsets(at, missing, offsets)
+		missing, err = c.listOffsets(request, missing, offsets)
 		return err
 	})
 	if err != nil {
@@ -28,11 +48,11 @@ func (c *Cluster) Offsets(ctx context.Context, at broker.OffsetAt, tps ...broker
 
 // listOffsets asks the leaders for offsets, and returns the partitions that it could not find out about, with the
 // error of one of them.
-func (c *Cluster) listOffsets(at broker.OffsetAt, tps []broker.TopicPartition, offsets map[broker.TopicPartition]int64) ([]broker.TopicPartition, error) {
+func (c *Cluster) listOffsets(request ask, tps []broker.TopicPartition, offsets map[broker.TopicPartition]int64) ([]broker.TopicPartition, error) {
 	return c.askLeaders(tps, func(addr string, led []broker.TopicPartition, fail func(broker.TopicPartition, error)) {
 		var found map[broker.TopicPartition]conn.Offset
 		err := c.at(addr, func(b *sarama.Broker) (err error) {
-			found, err = conn.ListOffsets(b, at, led)
+			found, err = request(b, led)
 			return err
 		})
 		for _, tp := range led {

@@ -23,6 +23,16 @@ func ListOffsets(b *sarama.Broker, at broker.OffsetAt, tps []broker.TopicPartiti
 		request.IsolationLevel = sarama.ReadCommitted // with which "newest" means the last stable offset
 	case broker.Latest:
 	}
+	return listOffsets(b, request, time, tps)
+}
+
+// ListOffsetsAtTime asks a broker for the first offsets of partitions whose records have that time, in Unix milliseconds, or a later one. They are
+// -1 where there is no such record.
+func ListOffsetsAtTime(b *sarama.Broker, millis int64, tps []broker.TopicPartition) (map[broker.TopicPartition]Offset, error) {
+	return listOffsets(b, sarama.NewOffsetRequest(Version), millis, tps)
+}
+
+func listOffsets(b *sarama.Broker, request *sarama.OffsetRequest, time int64, tps []broker.TopicPartition) (map[broker.TopicPartition]Offset, error) {
 	for _, tp := range tps {
 		request.AddBlock(tp.Topic, tp.Partition, time, 1)
 	}

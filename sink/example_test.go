@@ -58,3 +58,19 @@ func ExampleList() {
 	// attic 31.5
 	// attic 32
 }
+
+func ExampleWithCallbacks() {
+	var hot sink.List[string, float64]
+	t := stream.NewTopology()
+	t.From(readings).Sink("hot readings", sink.WithCallbacks(&hot, sink.Callbacks[string]{
+		Connected:   func() { fmt.Println("connected") },
+		SilentAfter: time.Minute,
+		Silent: func(_ context.Context, sensor string) error {
+			fmt.Println(sensor, "is silent")
+			return nil
+		},
+	}))
+
+	run(t)
+	// Output: connected
+}

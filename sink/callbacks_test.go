@@ -1,0 +1,162 @@
+package sink_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/sink"
+)
+
+// connecting is a sink that may not connect, in two phases if it is asked to be.
+type connecting struct {
+	sink.List[string, int]
+	err error
+}
+
+func (c *connecting) Connect(context.Context) error { return c.err }
+
+type connectingTwice struct{ connecting }
+
+func (c *connectingTwice) TwoPhaseWriter(context.Context, sink.Task) (sink.TwoPhaseWriter[string, int], error) {
+	return nopTwoPhase{}, nil
+}
+
+type nopTwoPhase struct{}
+
+func (nopTwoPhase) Add(context.Context, *weir.Record[string, int]) error             { return nil }
+func (nopTwoPhase) Full() bool                                                       { return false }
+func (nopTwoPhase) Discard()                                                         {}
+func (nopTwoPhase) Close() error                                                     { return nil }
+func (nopTwoPhase) Recover(context.Context, string, [][]byte) error                  { return nil }
+func (nopTwoPhase) Prepare(context.Context, sink.Checkpoint) (token []byte, _ error) { return nil, nil }
+func (nopTwoPhase) Commit(context.Context, []byte) error                             { return nil }
+
+func TestCallbacksAreToldOfConnections(t *testing.T) {
+	refused, other := errors.New("refused"), errors.New("other")
+	for _, c := range []struct{ err, answer, want error }{{nil, nil, nil}, {refused, other, other}, {refused, nil, nil}} {
+		var told []string
+		s := sink.WithCallbacks(&connecting{err: c.err}, sink.Callbacks[string]{
+			Connected:     func() { told = append(told, "connected") },
+			ConnectFailed: func(err error) error { told = append(told, err.Error()); return c.answer },
+		})
+		if err := s.Connect(t.Context()); !errors.Is(err, c.want) || (err == nil) != (c.want == nil) {
+			t.Errorf("%v is %v, want %v", c.err, err, c.want)
+		}
+		if want := map[bool]string{true: "connected", false: "refused"}[c.err == nil]; len(told) != 1 || told[0] != want {
+			t.Errorf("told %q, want %q", told, want)
+		}
+		if _, ok := s.(sink.TwoPhase[string, int]); ok {
+			t.Error("a plain sink is one in two phases")
+		}
+	}
+	if _, ok := sink.WithCallbacks(sink.Sink[string, int](&connectingTwice{}), sink.Callbacks[string]{}).(sink.TwoPhase[string, int]); !ok {
+		t.Error("a sink in two phases is a plain one")
+	}
+	for _, c := range []sink.Callbacks[string]{{SilentAfter: time.Second}, {Silent: func(context.Context, string) error { return nil }}} {
+		if err := sink.WithCallbacks(&connecting{}, c).Connect(t.Context()); !errors.Is(err, weir.ErrConfiguration) {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
+// listen returns the function that adds a record of a key to a sink of the kind, and the calls for silent keys, by the seconds since the start.
+func listen(t *testing.T, twoPhase bool, silent func(key string) error) (add func(key string), closeWriter func() error) {
+	callbacks := sink.Callbacks[string]{SilentAfter: 6 * time.Second, Silent: func(_ context.Context, key string) error { return silent(key) }}
+	record := func(key string) *weir.Record[string, int] {
+		return &weir.Record[string, int]{Key: key, KeyNull: key == "", Origin: &weir.Origin{}}
+	}
+	if twoPhase {
+		s := sink.WithCallbacks(sink.Sink[string, int](&connectingTwice{}), callbacks).(sink.TwoPhase[string, int])
+		w, err := s.TwoPhaseWriter(t.Context(), sink.Task{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return func(key string) { _ = w.Add(t.Context(), record(key)) }, w.Close
+	}
+	w, err := sink.WithCallbacks(&connecting{}, callbacks).Writer(t.Context(), sink.Task{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(key string) { _ = w.Add(t.Context(), record(key)) }, w.Close
+}
+
+func TestSilentKeysAreToldOnceForEachSilence(t *testing.T) {
+	for _, twoPhase := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			began := time.Now()
+			var mu sync.Mutex // guards calls, failing and add
+			var calls []string
+			var failing bool
+			var add func(string)
+			var closeWriter func() error
+			mu.Lock()
+			add, closeWriter = listen(t, twoPhase, func(key string) error {
+				mu.Lock()
+				defer mu.Unlock()
+				calls = append(calls, fmt.Sprint(key, " ", time.Since(began)))
+				if key == "busy" && len(calls) < 4 { // a record comes during the call
+					add("busy")
+				}
+				if failing {
+					return errors.New("not now")
+				}
+				return nil
+			})
+			mu.Unlock()
+			taken := func(fails bool) (all []string) {
+				mu.Lock()
+				defer mu.Unlock()
+				all, calls, failing = calls, nil, fails
+				return all
+			}
+			expect := func(want ...string) {
+				t.Helper()
+				synctest.Wait()
+				if diff := cmp.Diff(want, taken(false)); diff != "" {
+					t.Errorf("two phases: %v: calls (-want +got):\n%s", twoPhase, diff)
+				}
+			}
+			add("s1")
+			add("") // null
+			time.Sleep(4 * time.Second)
+			add("s2")
+			time.Sleep(1999 * time.Millisecond)
+			expect()
+			time.Sleep(time.Millisecond)
+			expect("s1 6s") // the bound is included
+			add("s1")
+			time.Sleep(20 * time.Second)
+			expect("s2 10s", "s1 12s")
+			add("busy")
+			time.Sleep(30 * time.Second)
+			expect("busy 32s", "busy 38s", "busy 44s", "busy 50s")
+			taken(true)
+			add("bad")
+			time.Sleep(7500 * time.Millisecond)
+			expect("bad 1m2s", "bad 1m3s")
+			time.Sleep(30 * time.Second)
+			expect("bad 1m4s")
+			taken(true)
+			add("worse")
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if failed := taken(false); len(failed) < 11 || len(failed) > 13 { // from 6 to 18 s, once in a second; then it is forgotten
+				t.Errorf("calls for a key, when all fail: %v", failed)
+			}
+			add("closed")
+			if err := closeWriter(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+			expect()
+		})
+	}
+}

@@ -240,9 +240,13 @@ func TestAPartitionIsReadWhileOthersAreWaitedFor(t *testing.T) {
 func TestCloseEndsALookUpOfLeaders(t *testing.T) {
 	k, c := brokertest.StartFake(t, "holds back requests in kfake")
 	topic := k.Topic(t, "held", 1)
-	held, release := make(chan struct{}), make(chan struct{})
-	defer close(release)
+	held, release, returned := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	defer func() { // before the cluster is closed, which waits for nobody
+		close(release)
+		<-returned
+	}()
 	k.Cluster().ControlKey(int16(kmsg.Metadata), func(kmsg.Request) (kmsg.Response, error, bool) {
+		defer close(returned)
 		close(held)
 		k.Cluster().SleepControl(func() { <-release })
 		return nil, nil, false

@@ -44,8 +44,12 @@ func (s *TopicWriter[K, V]) Receive(r *weir.Record[K, V]) error {
 	partition := s.partition
 	var err error
 	if s.write != nil {
-		if r, partition, err = s.override(r); err != nil {
+		var chosen int32
+		if r, chosen, err = s.override(r); err != nil {
 			return err
+		}
+		if chosen >= 0 {
+			partition = chosen
 		}
 	}
 	out := &s.record

@@ -1,6 +1,7 @@
 package kafka_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -62,7 +63,7 @@ func BenchmarkSink(b *testing.B) {
 				}
 			}
 		}
-		if err := to.Close(b.Context()); err != nil {
+		if err := errors.Join(w.Close(), to.Close(b.Context())); err != nil {
 			b.Fatal(err)
 		}
 	})

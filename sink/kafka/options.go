@@ -35,11 +35,9 @@ type Options[K, V any] struct {
 	HoldBytes   int64
 	// MaxAge is how long a record may wait before its task asks for a checkpoint. 0 means until the next checkpoint of the runtime.
 	MaxAge time.Duration
-	// Producers is how many producers, with connections of their own, the tasks of a process share. As many flushes run at a time. 0 means 4.
-	Producers int
-	// Timeout is how long Connect tries to reach a broker, and a flush to get records acknowledged. 0 means 30 s.
+	// Timeout is how long Connect tries to reach a broker, and a flush waits for acknowledgements before input is held back. 0 means 30 s.
 	Timeout time.Duration
-	// OutageWait is how long input is held back when a flush has found the cluster away. 0 means 5 s.
+	// OutageWait is how long input is held back before the flush waits again. 0 means 5 s.
 	OutageWait time.Duration
 	// Logger gets outages of the cluster. nil means slog.Default.
 	Logger *slog.Logger
@@ -65,7 +63,6 @@ const (
 const (
 	defaultHoldRecords = 10_000
 	defaultHoldBytes   = 64 << 20
-	defaultProducers   = 4
 	defaultTimeout     = 30 * time.Second
 	defaultOutageWait  = 5 * time.Second
 )
@@ -80,7 +77,6 @@ func or[T int | int64 | time.Duration](v, standard T) T {
 
 func (o Options[K, V]) withDefaults() Options[K, V] {
 	o.HoldRecords, o.HoldBytes = or(o.HoldRecords, defaultHoldRecords), or(o.HoldBytes, defaultHoldBytes)
-	o.Producers = or(o.Producers, defaultProducers)
 	o.Timeout, o.OutageWait = or(o.Timeout, defaultTimeout), or(o.OutageWait, defaultOutageWait)
 	if o.Logger == nil {
 		o.Logger = slog.Default()

@@ -31,8 +31,6 @@ type Sink[K, V any] struct {
 	partitions int32
 	compacted  bool
 	maxBytes   int // of a record that is not compressed
-	// producers holds Options.Producers values. nil is a producer that is yet to be made.
-	producers chan broker.Producer
 }
 
 var _ sink.Sink[int, int] = (*Sink[int, int])(nil)
@@ -65,10 +63,6 @@ func (s *Sink[K, V]) Connect(ctx context.Context) error {
 		return errors.Join(fmt.Errorf("sink/kafka: %v: %w", s, err), cluster.Close())
 	}
 	s.cluster = cluster
-	s.producers = make(chan broker.Producer, s.options.Producers)
-	for range s.options.Producers {
-		s.producers <- nil
-	}
 	return nil
 }
 
@@ -115,42 +109,4 @@ func (s *Sink[K, V]) Writer(_ context.Context, task sink.Task) (sink.Writer[K, V
 }
 
 // Close implements [sink.Sink].
-func (s *Sink[K, V]) Close(context.Context) error {
-	var errs []error
-	for range s.options.Producers {
-		if p := <-s.producers; p != nil {
-			errs = append(errs, p.Close())
-		}
-	}
-	return errors.Join(append(errs, s.cluster.Close())...)
-}
-
-// withProducer calls f with a producer that nothing else uses. A producer that has failed is not used again: its records that are not
-// acknowledged are given up.
-func (s *Sink[K, V]) withProducer(ctx context.Context, f func(broker.Producer) error) (err error) {
-	var p broker.Producer
-	select {
-	case p = <-s.producers:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	defer func() { s.producers <- p }()
-	if p == nil {
-		if p, err = s.cluster.NewProducer(broker.ProducerConfig{Compression: s.options.Compression, DeliveryTimeout: s.options.Timeout}); err != nil {
-			p = nil
-			return err
-		}
-	}
-	failed := true
-	defer func() {
-		if failed { // also after a panic
-			err = errors.Join(err, p.Close())
-			p = nil
-		}
-	}()
-	if err := f(p); err != nil {
-		return err
-	}
-	failed = false
-	return nil
-}
+func (s *Sink[K, V]) Close(context.Context) error { return s.cluster.Close() }

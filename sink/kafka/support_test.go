@@ -110,6 +110,11 @@ func writerOf(t testing.TB, to sink.Sink[*string, *string], partition int32) sin
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	return w
 }
 

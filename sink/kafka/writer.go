@@ -3,7 +3,6 @@ package kafka
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -20,6 +19,7 @@ import (
 type item struct {
 	partition int32
 	record    broker.Record
+	size      int
 	origin    weir.Origin
 }
 
@@ -37,6 +37,9 @@ type writer[K, V any] struct {
 	since time.Time // when the first item was added
 	// written is how many items are through.
 	written int
+	// producer is nil before the first flush, and after a failure. inFlight items behind the written ones were handed to it.
+	producer broker.Producer
+	inFlight int
 	// limit bounds the next attempts, up to the item until, after a refusal: they find the record that the cluster refuses.
 	limit, until int
 }
@@ -112,7 +115,7 @@ func (w *writer[K, V]) Append(partition int32, r *broker.Record) error {
 	for i := range kept.Headers {
 		kept.Headers[i].Value = bytes.Clone(kept.Headers[i].Value)
 	}
-	w.items = append(w.items, item{partition, kept, w.origin})
+	w.items = append(w.items, item{partition, kept, size, w.origin})
 	w.bytes += int64(size)
 	return nil
 }
@@ -139,6 +142,9 @@ func (w *writer[K, V]) Full() bool {
 
 // Discard implements [sink.Writer].
 func (w *writer[K, V]) Discard() {
+	if w.inFlight > 0 {
+		_ = w.drop() // a producer without transactions has no error of closing
+	}
 	clear(w.items)
 	w.items, w.bytes, w.written, w.limit, w.until = w.items[:0], 0, 0, 0, 0
 }
@@ -147,70 +153,5 @@ func (w *writer[K, V]) Discard() {
 func (w *writer[K, V]) Close() error {
 	w.Discard()
 	w.items = nil
-	return nil
-}
-
-// Flush implements [sink.Writer].
-func (w *writer[K, V]) Flush(ctx context.Context, _ sink.Checkpoint) error {
-	for w.written < len(w.items) {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		n := len(w.items) - w.written
-		if w.limit > 0 {
-			n = min(n, w.limit)
-		}
-		err := w.send(ctx, w.items[w.written:w.written+n])
-		refused := errors.Is(err, broker.ErrRefused) && ctx.Err() == nil
-		switch {
-		case refused && n > 1: // smaller attempts tell which record is the cause
-			w.limit, w.until = n/2, max(w.until, w.written+n)
-			continue
-		case refused:
-			at := w.items[w.written]
-			w.advance(n)
-			return sink.RecordErrors{{Origin: at.origin, Err: &weir.ProduceError{Topic: w.sink.topic.Name(), Partition: at.partition, Err: err}}}
-		case err != nil:
-			return w.failed(ctx, n, err)
-		}
-		w.advance(n)
-	}
-	w.Discard()
-	return nil
-}
-
-// advance counts items as written, or refused.
-func (w *writer[K, V]) advance(n int) {
-	w.written += n
-	w.limit *= 2
-	if w.written >= w.until {
-		w.limit, w.until = 0, 0
-	}
-}
-
-// failed returns the error of Flush for one of the cluster.
-func (w *writer[K, V]) failed(ctx context.Context, n int, err error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	if errors.Is(err, weir.ErrUnavailable) {
-		err = &weir.RetryLaterError{RetryAfter: w.sink.options.OutageWait, Err: err}
-	}
-	return fmt.Errorf("write %d records to %v: %w", n, w.sink, err)
-}
-
-// send writes items, and waits until all in-sync replicas have them.
-func (w *writer[K, V]) send(ctx context.Context, items []item) error {
-	byPartition := map[int32][]broker.Record{}
-	for i := range items {
-		byPartition[items[i].partition] = append(byPartition[items[i].partition], items[i].record)
-	}
-	return w.sink.withProducer(ctx, func(p broker.Producer) error {
-		for partition, records := range byPartition {
-			if err := p.Send(ctx, broker.TopicPartition{Topic: w.sink.topic.Name(), Partition: partition}, records); err != nil {
-				return err
-			}
-		}
-		return p.Flush(ctx)
-	})
+	return w.drop()
 }

@@ -36,6 +36,8 @@ type child struct {
 	Source *sourceChild
 	// HTTP is an application that sends a topic to a service until it is killed.
 	HTTP *httpChild
+	// Kafka is an application that copies a topic of another cluster until it is killed.
+	Kafka *kafkaChild
 	// Otherwise it is an application that runs until it is told to stop. It says so when it has processed Records.
 	Brokers         []string
 	Group, StateDir string
@@ -60,6 +62,9 @@ func runChild(text string) int {
 	if err := json.Unmarshal([]byte(text), &c); err != nil {
 		fmt.Println(err)
 		return 2
+	}
+	if c.Kafka != nil {
+		return c.Kafka.run()
 	}
 	if c.HTTP != nil {
 		return c.HTTP.run()

@@ -114,3 +114,25 @@ func TestDeleteRecordsMovesTheStart(t *testing.T) {
 		t.Fatalf("unknown topic: %v", err)
 	}
 }
+
+func TestOffsetsAreFoundByTime(t *testing.T) {
+	b, _ := newBroker(t, map[string]int32{"orders": 2})
+	orders := tp("orders", 0)
+	for _, millis := range []int64{10, 30, 20} {
+		check(t, b.Append(orders, broker.Record{Key: []byte("k"), Millis: millis}))
+	}
+	for millis, want := range map[int64]map[broker.TopicPartition]int64{
+		5: {orders: 0}, 10: {orders: 0}, 11: {orders: 1}, 30: {orders: 1}, 31: {},
+	} {
+		got, err := b.OffsetsAtTime(t.Context(), millis, orders, tp("orders", 1))
+		check(t, err)
+		equal(t, "offsets", got, want)
+	}
+	check(t, b.DeleteRecords(orders, 2))
+	got, err := b.OffsetsAtTime(t.Context(), 5, orders)
+	check(t, err)
+	equal(t, "offsets after records were deleted", got, map[broker.TopicPartition]int64{orders: 2})
+	if _, err := b.OffsetsAtTime(t.Context(), 5, tp("orders", 2)); !errors.Is(err, weir.ErrUnknownTopic) {
+		t.Errorf("error is %v", err)
+	}
+}

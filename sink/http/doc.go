@@ -35,5 +35,5 @@
 //	}
 //
 // Requests are made before each checkpoint, so delivery is at least once. Each request has an idempotency key that a repetition of it
-// has too: a service that knows such keys takes each request once. See docs/connectors/http.md.
+// has too: a service that knows such keys takes each request once, and few records twice after a crash. See docs/connectors/http.md.
 package http

@@ -236,13 +236,13 @@ func TestAnAnswerNamesTheRefusedRecords(t *testing.T) {
 		return refused, nil
 	}
 	w := opened(t, http.New(server.URL, o))
-	add(t, w, 10, "a", "b", "c", "d")
-	err := w.Flush(t.Context(), checkpoint(1, 10, 14))
+	add(t, w, 9, "a", "b", "c", "d")
+	err := w.Flush(t.Context(), checkpoint(1, 9, 13))
 	refused, ok := errors.AsType[sink.RecordErrors](err)
-	if !ok || len(refused) != 1 || refused[0].Origin.Offset != 11 || refused[0].Err.Error() != "no such customer" {
+	if !ok || len(refused) != 1 || refused[0].Origin.Offset != 10 || refused[0].Err.Error() != "no such customer" {
 		t.Fatalf("got %v", err)
 	}
-	if err := w.Flush(t.Context(), checkpoint(1, 10, 14)); err != nil || requests != 2 {
+	if err := w.Flush(t.Context(), checkpoint(1, 9, 13)); err != nil || requests != 2 {
 		t.Errorf("%d requests, %v", requests, err)
 	}
 }

@@ -42,7 +42,8 @@ type Options[K, V any] struct {
 	// Gzip compresses bodies. The service has to understand Content-Encoding.
 	Gzip bool
 
-	// MaxRecords is the greatest number of records in a request. 0 means 500.
+	// MaxRecords is the greatest number of records in a request. Requests end where offsets are multiples of it, so that they are the same after a
+	// crash; some are smaller therefore. 0 means 500.
 	MaxRecords int
 	// MaxBytes bounds the items of a request, before compression. A single item may be larger. 0 means 1 MiB.
 	MaxBytes int

@@ -120,6 +120,14 @@ func (s *service) values(path string) (values []string) {
 // hangUp ends the connection in the middle of nothing.
 func hangUp(nethttp.ResponseWriter, *nethttp.Request) bool { panic(nethttp.ErrAbortHandler) }
 
+// takenWithoutAnswer takes a request, and ends the connection.
+func takenWithoutAnswer(s *service) func(nethttp.ResponseWriter, *nethttp.Request) bool {
+	return func(_ nethttp.ResponseWriter, r *nethttp.Request) bool {
+		s.take(httptest.NewRecorder(), r)
+		panic(nethttp.ErrAbortHandler)
+	}
+}
+
 func status(code int, headers ...string) func(w nethttp.ResponseWriter, r *nethttp.Request) bool {
 	return func(w nethttp.ResponseWriter, r *nethttp.Request) bool {
 		for i := 0; i+1 < len(headers); i += 2 {

@@ -21,9 +21,13 @@ type writer[K, V any] struct {
 	origins []weir.Origin
 	bytes   int64
 	since   time.Time // when the first item was added
-	// written is how many items are through, request the number of the next request, and first the checkpoint of the first request.
-	written, request int
-	first            *sink.Checkpoint
+	// written is how many items are through, and begun how many the request has that failed without a refusal, or 0.
+	written, begun int
+	// first is the checkpoint of the first request of the items, and covered the input of the last checkpoint.
+	first   *sink.Checkpoint
+	covered []sink.Position
+	// taken counts the successful requests by their names, since the input has begun where it does.
+	taken map[name]int
 	// limit bounds requests up to the item until, after a refusal: it finds the records that the service refuses.
 	limit, until int
 	gzip         *gzip.Writer // nil before its first use
@@ -53,9 +57,14 @@ func (w *writer[K, V]) Full() bool {
 
 // Discard implements [sink.Writer].
 func (w *writer[K, V]) Discard() {
+	w.forgetItems()
+	clear(w.taken) // the same requests are going to be made again
+}
+
+func (w *writer[K, V]) forgetItems() {
 	clear(w.items)
 	w.items, w.origins, w.bytes = w.items[:0], w.origins[:0], 0
-	w.written, w.request, w.first = 0, 0, nil
+	w.written, w.begun, w.first = 0, 0, nil
 	w.limit, w.until = 0, 0
 }
 
@@ -70,18 +79,26 @@ func (w *writer[K, V]) Close() error {
 func (w *writer[K, V]) Flush(ctx context.Context, c sink.Checkpoint) error {
 	if w.first == nil {
 		w.first = &c
+		if !sameInput(w.covered, c.Positions) {
+			clear(w.taken)
+		}
 	}
+	w.covered = c.Positions
 	for w.written < len(w.items) {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		n := w.fitting()
-		err := w.send(ctx, w.items[w.written:w.written+n])
+		n := w.begun // the service may have taken it
+		if n == 0 {
+			n = w.fitting()
+		}
+		w.begun = n
+		request, err := w.send(ctx, w.items[w.written:w.written+n])
 		wrong, isWrong := errors.AsType[*wrongRequest](err)
 		refused, isRefused := errors.AsType[sink.RecordErrors](err)
 		switch {
 		case isWrong && n > 1: // smaller requests tell which record is the cause
-			w.limit, w.until = n/2, max(w.until, w.written+n)
+			w.limit, w.until, w.begun = n/2, max(w.until, w.written+n), 0
 			continue
 		case isWrong:
 			refused, isRefused = sink.RecordErrors{{Index: 0, Err: wrong.error}}, true
@@ -92,7 +109,8 @@ func (w *writer[K, V]) Flush(ctx context.Context, c sink.Checkpoint) error {
 			refused[i].Origin = w.origins[w.written+refused[i].Index]
 		}
 		w.written += n
-		w.request++
+		w.begun = 0
+		w.count(request)
 		if w.limit > 0 {
 			w.limit *= 2
 		}
@@ -103,41 +121,27 @@ func (w *writer[K, V]) Flush(ctx context.Context, c sink.Checkpoint) error {
 			return refused
 		}
 	}
-	w.Discard()
+	w.forgetItems()
 	return nil
 }
 
-// fitting returns the number of items of the next request: at least one.
-func (w *writer[K, V]) fitting() int {
-	o := &w.sink.options
-	left := w.items[w.written:min(len(w.items), w.written+o.MaxRecords)]
-	if w.limit > 0 && len(left) > w.limit {
-		left = left[:w.limit]
-	}
-	bytes := 0
-	for i, item := range left {
-		if bytes += len(item); i > 0 && bytes > o.MaxBytes {
-			return i
-		}
-	}
-	return len(left)
-}
-
-// send makes the request with some items, and makes it again as Options.Retry says.
-func (w *writer[K, V]) send(ctx context.Context, items [][]byte) error {
+// send makes the request with some items, and makes it again as Options.Retry says. It returns the request's name.
+func (w *writer[K, V]) send(ctx context.Context, items [][]byte) (name, error) {
 	s := w.sink
 	body, err := s.options.body(items)
 	if err != nil {
-		return fmt.Errorf("make the body of a request to %s: %w", s.address, err)
+		return name{}, fmt.Errorf("make the body of a request to %s: %w", s.address, err)
 	}
 	key := ""
+	var request name
 	if s.options.IdempotencyHeader != noKeyHeader {
-		key = w.key(body)
+		request = w.name(body)
+		key = w.key(request)
 	}
 	encoding := ""
 	if s.options.Gzip {
 		if body, err = w.compress(body); err != nil {
-			return fmt.Errorf("compress a request to %s: %w", s.address, err)
+			return name{}, fmt.Errorf("compress a request to %s: %w", s.address, err)
 		}
 		encoding = "gzip"
 	}
@@ -146,14 +150,14 @@ func (w *writer[K, V]) send(ctx context.Context, items [][]byte) error {
 	err = retry.Do(ctx, func(ctx context.Context) error { return s.post(ctx, body, key, encoding, len(items)) })
 	switch {
 	case err == nil:
-		return nil
+		return request, nil
 	case ctx.Err() != nil:
-		return fmt.Errorf("send %d records to %s: %w", len(items), s.address, err)
+		return request, fmt.Errorf("send %d records to %s: %w", len(items), s.address, err)
 	}
 	if outage, ok := errors.AsType[*transient](err); ok {
 		err = &weir.RetryLaterError{RetryAfter: s.options.OutageWait, Err: fmt.Errorf("%w (last error: %w)", errAttempts, outage.error)}
 	}
-	return fmt.Errorf("send %d records to %s: %w", len(items), s.address, err)
+	return request, fmt.Errorf("send %d records to %s: %w", len(items), s.address, err)
 }
 
 var errAttempts = errors.New("all attempts of Options.Retry have failed")

@@ -66,7 +66,8 @@ type Checkpoint struct {
 	Epoch string
 	// Positions are the parts of the input that the checkpoint covers, sorted by topic. An input without new records since the
 	// checkpoint before has equal From and To. Timers and the passing of time can make records although all inputs are so, so
-	// positions alone do not name a checkpoint; Epoch and ID do.
+	// positions alone do not name a checkpoint; Epoch and ID do. A checkpoint after a crash begins where the last completed one ends, and its
+	// To may be less than that of a checkpoint that was flushed before the crash, or greater.
 	Positions []Position
 }
 

@@ -80,7 +80,7 @@ func TestRecordsGoToThePartitionsOfTheirKeysOnRequest(t *testing.T) {
 	k := newCluster(t)
 	from, to := k.Topic(t, "from", 4), k.Topic(t, "to", 1)
 	for p := range int32(4) {
-		k.send(t, from, p, record("k", fmt.Sprint(p), 5))
+		k.send(t, from, p, record("k", fmt.Sprint(p), brokertest.Now-60_000))
 	}
 	o := options{Connection: k.connection(), StopAtEnd: true, ByKey: true, ArrivalTime: true}
 	began := time.Now().UnixMilli()
@@ -106,23 +106,23 @@ func TestACopyGoesOnBehindItsPositionAndFindsNewPartitions(t *testing.T) {
 	there, here := newCluster(t), newCluster(t)
 	from, to := there.Topic(t, "there", 1), here.Topic(t, "here", 2)
 	group, dir := here.Name("copy"), t.TempDir()
-	there.send(t, from, 0, record("k", "before", 1))
+	there.send(t, from, 0, record("k", "before", brokertest.Now))
 	start := func() *copying {
 		s := sourcekafka.New(raw(from), options{Connection: there.connection(), Start: sourcekafka.Latest()})
 		return run(t, here.app(t, group, dir, s, to, source.Options{LookInterval: 50 * time.Millisecond}))
 	}
 	first := start()
 	brokertest.Await(t, "the partition has a position", func() bool { return strings.Contains(positions(first.app)["0"], `"offset":1`) })
-	there.send(t, from, 0, record("k", "a", 1))
+	there.send(t, from, 0, record("k", "a", brokertest.Now))
 	there.Grow(t, from, 2)
 	there.producer = brokertest.NewProducer(t, there.client, broker.ProducerConfig{}) // the other knows the topic with one partition
-	there.send(t, from, 1, record("k", "b", 1))                                       // maybe before the source has found the partition
+	there.send(t, from, 1, record("k", "b", brokertest.Now))                                       // maybe before the source has found the partition
 	brokertest.Await(t, "the records are copied", func() bool { return len(here.read(t, to)) == 2 })
 	if err := first.stop(); err != nil {
 		t.Fatal(err)
 	}
-	there.send(t, from, 0, record("k", "c", 1)) // while nobody reads
-	there.send(t, from, 1, record("k", "d", 1))
+	there.send(t, from, 0, record("k", "c", brokertest.Now)) // while nobody reads
+	there.send(t, from, 1, record("k", "d", brokertest.Now))
 	second := start()
 	brokertest.Await(t, "the rest is copied", func() bool { return len(here.read(t, to)) == 4 })
 	if err := second.stop(); err != nil {
@@ -144,20 +144,17 @@ func TestTheTailThatHoldsNoRecordsIsCommittedAndOnlyCommittedRecordsAreCopied(t 
 		func() error { return p.Commit(ctx, broker.GroupMember{}, nil, nil) },
 		func() error { return errors.Join(p.Flush(ctx), p.Abort(ctx)) },
 	} {
-		if err := p.Send(ctx, tp, []broker.Record{record("k", "v", 1)}); err != nil {
+		if err := p.Send(ctx, tp, []broker.Record{record("k", "v", brokertest.Now)}); err != nil {
 			t.Fatal(err)
 		}
 		if err := end(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	ends, err := there.client.Offsets(ctx, broker.Latest, tp)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if ends[tp] != 4 { // two records, and two markers
-		t.Fatalf("the end is %d", ends[tp])
-	}
+	brokertest.Await(t, "there are two records and two markers", func() bool {
+		ends, err := there.client.Offsets(ctx, broker.Latest, tp)
+		return err == nil && ends[tp] == 4
+	})
 	c := run(t, here.app(t, here.Name("copy"), t.TempDir(), sourcekafka.New(raw(from), options{Connection: there.connection()}), to, source.Options{}))
 	brokertest.Await(t, "the position is behind the markers", func() bool { return strings.Contains(positions(c.app)["0"], `"offset":4`) })
 	for _, slot := range c.app.Status().Sources {
@@ -179,9 +176,10 @@ func TestACopyBeginsAtATime(t *testing.T) {
 	kafkatest.Parallel(t)
 	k := newCluster(t)
 	from, to := k.Topic(t, "from", 2), k.Topic(t, "to", 2)
-	k.send(t, from, 0, record("k", "old", 1_000), record("k", "new", 2_000), record("k", "newer", 3_000))
-	k.send(t, from, 1, record("k", "old", 1_000)) // nothing from that time on
-	o := options{Connection: k.connection(), Start: sourcekafka.At(time.UnixMilli(2_000)), StopAtEnd: true}
+	at := brokertest.Now - 60_000
+	k.send(t, from, 0, record("k", "old", at-1000), record("k", "new", at), record("k", "newer", at+1000))
+	k.send(t, from, 1, record("k", "old", at-1000)) // nothing from that time on
+	o := options{Connection: k.connection(), Start: sourcekafka.At(time.UnixMilli(at)), StopAtEnd: true}
 	app := k.app(t, k.Name("copy"), t.TempDir(), sourcekafka.New(raw(from), o), to, source.Options{})
 	if err := app.RunUntil(brokertest.Within(t), runtime.Until{Sources: true}); err != nil {
 		t.Fatal(err)
@@ -230,13 +228,13 @@ func TestRecordsThatAreGoneEndTheRunOrAreSkipped(t *testing.T) {
 			start := func() *runtime.App {
 				return here.app(t, group, dir, sourcekafka.New(raw(from), options{Connection: there.connection(), OnLost: lost}), to, source.Options{})
 			}
-			there.send(t, from, 0, record("k", "a", 1))
+			there.send(t, from, 0, record("k", "a", brokertest.Now))
 			first := run(t, start())
 			brokertest.Await(t, "the record is copied", func() bool { return len(here.read(t, to)) == 1 })
 			if err := first.stop(); err != nil {
 				t.Fatal(err)
 			}
-			there.send(t, from, 0, record("k", "b", 1), record("k", "c", 1))
+			there.send(t, from, 0, record("k", "b", brokertest.Now), record("k", "c", brokertest.Now))
 			if err := there.client.PurgeRecords(ctx, map[broker.TopicPartition]int64{{Topic: from}: 2}); err != nil {
 				t.Fatal(err)
 			}

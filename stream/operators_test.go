@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,14 +36,26 @@ type (
 func at(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
 
 // probe is the user's function in the topologies of these tests. It notes what it is given, and fails if it was told to.
+//
+// MapAsync calls it on other goroutines.
 type probe struct {
+	mu     sync.Mutex // guards values and last
 	values []string
 	last   textRecord
 	fail   error // returned for the value "bad"
 	panics any   // panicked with for the value "bad", or when the function cannot return an error
 }
 
+// forget makes the probe as new.
+func (p *probe) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.values, p.last, p.fail, p.panics = nil, textRecord{}, nil, nil
+}
+
 func (p *probe) try(r textRecord) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.values = append(p.values, r.Value)
 	p.last = r
 	p.last.Headers = nil // what it points to is valid during the call only
@@ -355,7 +368,7 @@ func TestFailureEndsTheApplicationAndCommitsNothing(t *testing.T) {
 				}
 
 				// Nothing was committed: all come again.
-				*p = probe{}
+				p.forget()
 				d.Crash(testkit.KeepState)
 				input.Send("k", "more", at(0))
 				if diff := cmp.Diff(o.effect.sees(append(records, record{Key: "k", Value: "more"})), p.values); diff != "" {

@@ -24,11 +24,10 @@ import (
 
 // service is the outside system of these tests. What it does with a record depends on the record alone, but for how long it takes.
 type service struct {
-	random         *rand.Rand // under the lock of running
-	lock           chan struct{}
-	running, most  atomic.Int64
-	attempts       map[int64]int
-	limit, timeout int64
+	random        *rand.Rand // under the lock of running
+	lock          chan struct{}
+	running, most atomic.Int64
+	attempts      map[int64]int
 }
 
 const (

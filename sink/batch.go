@@ -118,7 +118,7 @@ func (w *batchWriter[K, V]) Add(_ context.Context, r *weir.Record[K, V]) error {
 
 // size returns the size of a record, headers included.
 func (w *batchWriter[K, V]) size(r *weir.Record[K, V]) int {
-	n := 0
+	var n int
 	if w.options.Size != nil {
 		n = w.options.Size(r.Key, r.Value)
 	} else {

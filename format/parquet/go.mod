@@ -7,7 +7,7 @@ toolchain go1.27.4
 require (
 	github.com/google/go-cmp v0.7.0
 	github.com/parquet-go/parquet-go v0.32.0
-	github.com/weirstreams/weir v0.0.0-00010101000000-000000000000
+	github.com/weirstreams/weir v0.1.0
 )
 
 require (

@@ -3,6 +3,7 @@ package connector
 import (
 	"encoding"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -107,7 +108,7 @@ func ParseValue(text string, kind row.Kind) (row.Value, error) {
 	case row.KindFloat:
 		f, err := strconv.ParseFloat(text, 64)
 		if err != nil {
-			return bad(err.(*strconv.NumError).Err)
+			return bad(errors.Unwrap(err)) // of a strconv.NumError, without the text
 		}
 		return row.Float(f), nil
 	}

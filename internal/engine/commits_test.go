@@ -214,7 +214,7 @@ func TestAfterATruncationNothingCountsTwiceAndStateStays(t *testing.T) {
 						}
 						return c, p, d, p.run()
 					}
-					c, _, _, err := truncated(engine.LostFail)
+					_, _, _, err := truncated(engine.LostFail)
 					if !errors.Is(err, weir.ErrLostInput) || !strings.Contains(err.Error(), "last records") || strings.Contains(err.Error(), "made anew") {
 						t.Fatalf("error %v does not say what is lost", err)
 					}

@@ -158,9 +158,9 @@ func (l *looking[K, V]) finish(id string) {
 	l.finished[id] = true
 }
 
-// status returns the error that ends the looking, the number of splits at their ends, and the number of calls that have failed.
-func (l *looking[K, V]) status() (failed error, finished int, failedCalls int64) {
+// status returns the number of splits at their ends, the number of calls that have failed, and the error that ends the looking.
+func (l *looking[K, V]) status() (finished int, failedCalls int64, failed error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.failed, len(l.finished), l.failedCalls
+	return len(l.finished), l.failedCalls, l.failed
 }

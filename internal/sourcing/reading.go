@@ -330,12 +330,12 @@ func (r *reading[K, V]) stop() {
 	r.cancel()
 }
 
-// status returns the error of the last call, if it is to be made again, the error that ends the reading, and the number of calls that
-// have failed.
-func (r *reading[K, V]) status() (failing, failed error, failedCalls int64) {
+// status returns the number of calls that have failed, the error of the last call, if it is to be made again, and the error that ends the
+// reading.
+func (r *reading[K, V]) status() (failedCalls int64, failing, failed error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.failing, r.failed, r.failedCalls
+	return r.failedCalls, r.failing, r.failed
 }
 
 // guarded calls code of the source, and returns its error or panic.

@@ -32,7 +32,7 @@ const publishInterval = 200 * time.Millisecond
 // publish makes the report for other goroutines.
 func (s *Slot[K, V]) publish() {
 	now := s.task.Now()
-	_, finished, failures := s.looking.status()
+	finished, failures, _ := s.looking.status()
 	done := s.looked && len(s.open) == 0 && len(s.waiting) == 0
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -43,7 +43,7 @@ func (s *Slot[K, V]) publish() {
 	s.report.Looked, s.report.Done, s.report.Finished, s.report.Waiting = s.looked, done, finished, len(s.waiting)
 	s.report.Splits = make([]operator.SplitReport, 0, len(s.open))
 	for _, r := range s.open {
-		failing, _, failedCalls := r.status()
+		failedCalls, failing, _ := r.status()
 		failures += failedCalls
 		split := operator.SplitReport{
 			ID: r.report.id, Records: r.report.records, Bytes: r.report.bytes, Position: r.report.position, Behind: r.report.behind, At: r.report.at,

@@ -208,12 +208,12 @@ func (s *Slot[K, V]) begin() error {
 
 // collect takes over the splits and the failures that goroutines have found, and opens splits.
 func (s *Slot[K, V]) collect() {
-	if failed, _, _ := s.looking.status(); failed != nil {
+	if _, _, failed := s.looking.status(); failed != nil {
 		s.err = failed
 		return
 	}
 	for _, r := range s.open {
-		if _, failed, _ := r.status(); failed != nil {
+		if _, _, failed := r.status(); failed != nil {
 			s.err = failed
 			return
 		}

@@ -44,7 +44,7 @@ type endlessSource struct{ *endless }
 
 func (s endlessSource) Close(context.Context) error { return nil }
 func (s endlessSource) Open(context.Context, source.Task, source.Split, []byte) (source.Reader[string, string], error) {
-	return endlessReader{s.endless}, nil
+	return endlessReader(s), nil
 }
 
 type endlessReader struct{ *endless }

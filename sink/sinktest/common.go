@@ -263,7 +263,7 @@ func refused[K, V any](b *bench[K, V]) error {
 		return fmt.Errorf("a refused record makes no RecordErrors: %w", errors.Join(err, errors.New("(the result of the checkpoint)")))
 	}
 	if len(poison) != 1 || poison[0].Origin.Offset != at {
-		return fmt.Errorf("the record at offset %d is refused, and RecordErrors has %+v", at, poison)
+		return fmt.Errorf("the record at offset %d is refused, and RecordErrors has others: %w", at, poison)
 	}
 	if err := p.checkpoint(); err != nil { // without the record, which the policy has skipped
 		return fmt.Errorf("after the refused record was skipped: %w", err)

@@ -250,7 +250,7 @@ func (w *phasesWriter) Commit(ctx context.Context, token []byte) error {
 // target returns the target of a test with such a sink.
 func target(f faults, phases bool) Target[*string, *string] {
 	m := newMemory()
-	make := func(m *memory, place string) sink.Sink[*string, *string] {
+	create := func(m *memory, place string) sink.Sink[*string, *string] {
 		s := toMemory{to: m, place: place, secret: "hunter2", faults: f}
 		if phases {
 			return &inPhases{s}
@@ -264,7 +264,7 @@ func target(f faults, phases bool) Target[*string, *string] {
 		}
 	}
 	return Target[*string, *string]{
-		New:    func(_ testing.TB, place string) sink.Sink[*string, *string] { return make(m, place) },
+		New:    func(_ testing.TB, place string) sink.Sink[*string, *string] { return create(m, place) },
 		Record: func(i Item) (key, value *string) { return i.Pointers() },
 		Read: func(_ testing.TB, place string) []Item {
 			m.mu.Lock()
@@ -281,7 +281,7 @@ func target(f faults, phases bool) Target[*string, *string] {
 			}
 			return n
 		},
-		Secrets: []string{"hunter2"}, Unreachable: func(testing.TB) sink.Sink[*string, *string] { return make(nil, "") },
+		Secrets: []string{"hunter2"}, Unreachable: func(testing.TB) sink.Sink[*string, *string] { return create(nil, "") },
 	}
 }
 

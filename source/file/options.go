@@ -86,7 +86,7 @@ func (o Options[K, V]) check() error {
 		errs = append(errs, errors.New("set Speed or Delay, not both"))
 	}
 	if !(o.Speed >= 0) || o.MaxWait < 0 || o.Delay < 0 || o.WatchInterval < 0 || o.MinAge < 0 || o.BatchRecords < 0 {
-		errs = append(errs, errors.New("Speed, MaxWait, Delay, WatchInterval, MinAge and BatchRecords must not be negative"))
+		errs = append(errs, errors.New("options Speed, MaxWait, Delay, WatchInterval, MinAge and BatchRecords must not be negative"))
 	}
 	if o.MinAge > 0 && !o.Watch && o.Order != Independent {
 		errs = append(errs, errors.New("MinAge needs Watch: files that are too young at the end would never be read"))

@@ -116,7 +116,7 @@ func TestACopyGoesOnBehindItsPositionAndFindsNewPartitions(t *testing.T) {
 	there.send(t, from, 0, record("k", "a", brokertest.Now))
 	there.Grow(t, from, 2)
 	there.producer = brokertest.NewProducer(t, there.client, broker.ProducerConfig{}) // the other knows the topic with one partition
-	there.send(t, from, 1, record("k", "b", brokertest.Now))                                       // maybe before the source has found the partition
+	there.send(t, from, 1, record("k", "b", brokertest.Now))                          // maybe before the source has found the partition
 	brokertest.Await(t, "the records are copied", func() bool { return len(here.read(t, to)) == 2 })
 	if err := first.stop(); err != nil {
 		t.Fatal(err)

@@ -190,7 +190,7 @@ func regular[K, V any](b *bench[K, V]) error {
 				return nil
 			}
 			if ctx.Err() != nil {
-				return errors.New("Read waits for records for ever: it has to return now and then, so that Acknowledge can be called")
+				return errors.New("a Read waits for records for ever: it has to return now and then, so that Acknowledge can be called")
 			}
 			if len(batch.Records) == 0 {
 				empty++

@@ -3,7 +3,6 @@ package sim_test
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -114,31 +113,9 @@ func callsInFrontOfSink(faulty func() error) *stream.Topology {
 // Results of calls that return in any order are those of the reference model: for seeds that are the same every time, and for fresh
 // ones, each topology for a sixth of -duration.
 func TestCallsThatReturnAtAnyTime(t *testing.T) {
-	const fixedSeeds = 40
 	for _, topology := range calling {
 		t.Run(topology.name, func(t *testing.T) {
-			run := func(seed uint64) {
-				s := callingSimulation(topology)
-				if *oneSeed != 0 && testing.Verbose() {
-					s.Trace = func(line string) { t.Log(line) }
-				}
-				if err := s.Run(seed).Err(); err != nil {
-					t.Fatalf("%v\nrun it again: go test ./testkit/sim -run 'TestCallsThatReturnAtAnyTime/%s' -v -seed %d", err, topology.name, seed)
-				}
-			}
-			if *oneSeed != 0 {
-				run(*oneSeed)
-				return
-			}
-			for seed := range uint64(fixedSeeds) {
-				run(seed)
-			}
-			began, runs := time.Now(), 0
-			for seed := rand.Uint64() >> 1; time.Since(began) < *duration/6; seed++ {
-				run(seed)
-				runs++
-			}
-			t.Logf("%d fixed seeds and %d fresh ones", fixedSeeds, runs)
+			runSeeds(t, func(uint64) (*sim.Simulation, string) { return callingSimulation(topology), topology.name }, 40, *duration/6)
 		})
 	}
 }

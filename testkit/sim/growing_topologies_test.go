@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -89,31 +88,9 @@ func checkGrownState(o sim.Outcome) error {
 // Partitions that are added to the input are read, or all processes end and say why: for seeds that are the same every time, and for
 // fresh ones, each topology for a sixth of -duration.
 func TestInputThatGrows(t *testing.T) {
-	const fixedSeeds = 40
 	for _, topology := range growing {
 		t.Run(topology.name, func(t *testing.T) {
-			run := func(seed uint64) {
-				s := growingSimulation(topology)
-				if *oneSeed != 0 && testing.Verbose() {
-					s.Trace = func(line string) { t.Log(line) }
-				}
-				if err := s.Run(seed).Err(); err != nil {
-					t.Fatalf("%v\nrun it again: go test ./testkit/sim -run 'TestInputThatGrows/%s' -v -seed %d", err, topology.name, seed)
-				}
-			}
-			if *oneSeed != 0 {
-				run(*oneSeed)
-				return
-			}
-			for seed := range uint64(fixedSeeds) {
-				run(seed)
-			}
-			began, runs := time.Now(), 0
-			for seed := rand.Uint64() >> 1; time.Since(began) < *duration/6; seed++ {
-				run(seed)
-				runs++
-			}
-			t.Logf("%d fixed seeds and %d fresh ones", fixedSeeds, runs)
+			runSeeds(t, func(uint64) (*sim.Simulation, string) { return growingSimulation(topology), topology.name }, 40, *duration/6)
 		})
 	}
 }

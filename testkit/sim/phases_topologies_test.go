@@ -1,7 +1,6 @@
 package sim_test
 
 import (
-	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -58,29 +57,8 @@ func phasedSimulation(seed uint64) (*sim.Simulation, topologyOf) {
 // A sink in two phases shows each record once, exactly once: for seeds that are the same every time, and for fresh ones, for a
 // third of -duration.
 func TestSinksInTwoPhases(t *testing.T) {
-	run := func(seed uint64) {
+	runSeeds(t, func(seed uint64) (*sim.Simulation, string) {
 		s, topology := phasedSimulation(seed)
-		if *oneSeed != 0 && testing.Verbose() {
-			s.Trace = func(line string) { t.Log(line) }
-		}
-		if err := s.Run(seed).Err(); err != nil {
-			t.Fatalf("%s: %v\nrun it again: go test ./testkit/sim -run TestSinksInTwoPhases -v -seed %d", topology.name, err, seed)
-		}
-	}
-	if *oneSeed != 0 {
-		run(*oneSeed)
-		return
-	}
-	for seed := range *fixed {
-		run(seed)
-	}
-	first := *from
-	if first == 0 {
-		first = rand.Uint64() >> 1
-	}
-	began, seed := time.Now(), first
-	for ; time.Since(began) < *duration/3; seed++ {
-		run(seed)
-	}
-	t.Logf("%d fixed seeds and %d fresh ones in %v", *fixed, seed-first, time.Since(began).Round(time.Millisecond))
+		return s, topology.name
+	}, *fixed, *duration/3)
 }

@@ -57,6 +57,38 @@ func byName(name string) int {
 	panic("no topology " + name)
 }
 
+// runSeeds runs simulations, which are made anew for each seed and returned with the name of the topology: for -seed, or for seeds that are the
+// same every time and, as long as fresh says, for others, from -from on.
+func runSeeds(t *testing.T, simulation func(seed uint64) (s *sim.Simulation, topology string), fixedSeeds uint64, fresh time.Duration) {
+	t.Helper()
+	run := func(seed uint64) {
+		t.Helper()
+		s, topology := simulation(seed)
+		if *oneSeed != 0 && testing.Verbose() {
+			s.Trace = func(line string) { t.Log(line) }
+		}
+		if err := s.Run(seed).Err(); err != nil {
+			t.Fatalf("%s: %v\nrun it again: go test ./testkit/sim -run '%s' -v -seed %d", topology, err, t.Name(), seed)
+		}
+	}
+	if *oneSeed != 0 {
+		run(*oneSeed)
+		return
+	}
+	for seed := range fixedSeeds {
+		run(seed)
+	}
+	first := *from
+	if first == 0 {
+		first = rand.Uint64() >> 1
+	}
+	began, seed := time.Now(), first
+	for ; time.Since(began) < fresh; seed++ {
+		run(seed)
+	}
+	t.Logf("%d fixed seeds and %d fresh ones in %v", fixedSeeds, seed-first, time.Since(began).Round(time.Millisecond))
+}
+
 // A run of one seed: go test ./testkit/sim -run TestSeed -seed N -v
 func TestSeed(t *testing.T) {
 	if *oneSeed == 0 {

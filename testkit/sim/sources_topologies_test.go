@@ -86,31 +86,9 @@ func (s sourced) check(o sim.Outcome) error {
 
 // Whatever goes wrong, sources are read as the guarantee says: for seeds that are the same every time, and for fresh ones.
 func TestSourcesUnderFaults(t *testing.T) {
-	const fixedSeeds = 60
 	for _, topology := range sourcedTopologies {
 		t.Run(topology.name, func(t *testing.T) {
-			run := func(seed uint64) {
-				s := sourcedSimulation(topology)
-				if *oneSeed != 0 && testing.Verbose() {
-					s.Trace = func(line string) { t.Log(line) }
-				}
-				if err := s.Run(seed).Err(); err != nil {
-					t.Fatalf("%v\nrun it again: go test ./testkit/sim -run 'TestSourcesUnderFaults/%s' -v -seed %d", err, topology.name, seed)
-				}
-			}
-			if *oneSeed != 0 {
-				run(*oneSeed)
-				return
-			}
-			for seed := range uint64(fixedSeeds) {
-				run(seed)
-			}
-			began, runs := time.Now(), 0
-			for seed := rand.Uint64() >> 1; time.Since(began) < *duration/3; seed++ {
-				run(seed)
-				runs++
-			}
-			t.Logf("%d fixed seeds and %d fresh ones", fixedSeeds, runs)
+			runSeeds(t, func(uint64) (*sim.Simulation, string) { return sourcedSimulation(topology), topology.name }, 60, *duration/3)
 		})
 	}
 }

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -91,8 +92,8 @@ func (o *Options[K, V]) check() error {
 	if (o.Table == "") == (o.TableOf == nil) {
 		bad("one of Table and TableOf is needed")
 	}
-	o.Schema = or(o.Schema, defaultSchema)
-	o.KeyColumn, o.TimeColumn = or(o.KeyColumn, defaultKeyColumn), or(o.TimeColumn, defaultTimeColumn)
+	o.Schema = cmp.Or(o.Schema, defaultSchema)
+	o.KeyColumn, o.TimeColumn = cmp.Or(o.KeyColumn, defaultKeyColumn), cmp.Or(o.TimeColumn, defaultTimeColumn)
 	o.Key = slices.Clone(o.Key)
 	switch {
 	case o.Mode < Insert || o.Mode > InsertNew:
@@ -119,13 +120,6 @@ func (o *Options[K, V]) check() error {
 		bad("ConnectTimeout, Timeout and Connections must not be negative")
 	}
 	return errors.Join(wrong...)
-}
-
-func or(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return text
 }
 
 // maxName is the longest name of PostgreSQL in bytes. It cuts longer ones without an error.

@@ -96,7 +96,7 @@ func address(tb testing.TB, host string, parameters ...string) string {
 var quickly = weir.Retry{Attempts: 2, FirstWait: time.Millisecond}
 
 // kit returns the target for a sink of a mode.
-func kit(t *testing.T, mode postgres.Mode, make func(postgres.Options[*string, *string]) sink.Sink[*string, *string]) sinktest.Target[*string, *string] {
+func kit(t *testing.T, mode postgres.Mode, create func(postgres.Options[*string, *string]) sink.Sink[*string, *string]) sinktest.Target[*string, *string] {
 	name, through := schema(t), newRelay(t)
 	password := "s3cret-of-the-sink"
 	options := func(place string) postgres.Options[*string, *string] {
@@ -110,7 +110,7 @@ func kit(t *testing.T, mode postgres.Mode, make func(postgres.Options[*string, *
 		return o
 	}
 	return sinktest.Target[*string, *string]{
-		New:    func(_ testing.TB, place string) sink.Sink[*string, *string] { return make(options(place)) },
+		New:    func(_ testing.TB, place string) sink.Sink[*string, *string] { return create(options(place)) },
 		Record: func(i sinktest.Item) (key, value *string) { return i.Pointers() },
 		Read: func(tb testing.TB, place string) (items []sinktest.Item) {
 			if len(query(tb, "SELECT 1 FROM pg_tables WHERE schemaname = $1 AND tablename = $2", name, place)) == 0 {
@@ -169,7 +169,7 @@ func kit(t *testing.T, mode postgres.Mode, make func(postgres.Options[*string, *
 		Unreachable: func(testing.TB) sink.Sink[*string, *string] {
 			o := options("nowhere")
 			o.URL, o.ConnectTimeout = secret.New("postgres://weir:"+password+"@127.0.0.1:1/nowhere"), time.Second
-			return make(o)
+			return create(o)
 		},
 	}
 }

@@ -104,6 +104,11 @@ func (d *database[K, V]) Close(context.Context) error {
 
 // Writer implements [sink.Sink].
 func (d *database[K, V]) Writer(_ context.Context, task sink.Task) (sink.Writer[K, V], error) {
+	return d.newWriter(task, "write rows", d.write), nil
+}
+
+// newWriter returns a writer that hands batches to put.
+func (d *database[K, V]) newWriter(task sink.Task, doing string, put func(context.Context, []line) error) *writer[K, V] {
 	o := d.options.Batch
 	if task.Now != nil {
 		o.Now = task.Now
@@ -113,8 +118,8 @@ func (d *database[K, V]) Writer(_ context.Context, task sink.Task) (sink.Writer[
 		for i := range records {
 			lines[i] = records[i].Value
 		}
-		return d.call(ctx, "write rows", func(ctx context.Context) error { return d.write(ctx, lines) })
-	}, o)}, nil
+		return d.call(ctx, doing, func(ctx context.Context) error { return put(ctx, lines) })
+	}, o)}
 }
 
 // writer converts records when they are added, so that an error of one goes to the error policy with its record.

@@ -39,24 +39,9 @@ func stagingOf(table string) string {
 type twoPhase[K, V any] struct{ *database[K, V] }
 
 // TwoPhaseWriter implements [sink.TwoPhase].
-func (d *twoPhase[K, V]) TwoPhaseWriter(ctx context.Context, task sink.Task) (sink.TwoPhaseWriter[K, V], error) {
+func (d *twoPhase[K, V]) TwoPhaseWriter(_ context.Context, task sink.Task) (sink.TwoPhaseWriter[K, V], error) {
 	w := &preparing[K, V]{database: d.database, task: strings.Join([]string{task.Application, task.SubTopology, task.Sink, fmt.Sprint(task.Partition)}, "\x1f")}
-	plain, err := d.Writer(ctx, task)
-	if err != nil {
-		return nil, err
-	}
-	w.held = plain.(*writer[K, V])
-	o := d.options.Batch
-	if task.Now != nil {
-		o.Now = task.Now
-	}
-	w.held.Writer = sink.NewBatchWriter(func(ctx context.Context, records []weir.Record[struct{}, line]) error {
-		lines := make([]line, len(records))
-		for i := range records {
-			lines[i] = records[i].Value
-		}
-		return d.call(ctx, "prepare rows", func(ctx context.Context) error { return w.stage(ctx, lines) })
-	}, o)
+	w.held = d.newWriter(task, "prepare rows", w.stage)
 	return w, nil
 }
 
@@ -175,7 +160,7 @@ func (d *database[K, V]) defineStaging(ctx context.Context, g group) error {
 func (w *preparing[K, V]) insert(ctx context.Context, tx pgx.Tx, name string, t *table, lines []line) error {
 	d := w.database
 	columns := columnsOf(lines)
-	source, args, err := unnest(t, columns, lines)
+	a, err := arraysOf(t, columns, lines)
 	if err != nil {
 		return err
 	}
@@ -184,12 +169,10 @@ func (w *preparing[K, V]) insert(ctx context.Context, tx pgx.Tx, name string, t 
 		w.order++
 		orders[i], removed[i] = w.order, lines[i].removed
 	}
-	n := len(args)
-	args = append(args, w.task, w.checkpoint.Epoch, w.checkpoint.ID, orders, removed)
-	head, tail, _ := strings.Cut(source, " FROM unnest(")
-	arrays, names, _ := strings.Cut(tail, ") AS u(")
-	statement := fmt.Sprintf("INSERT INTO %s (%s, %s) %s, $%d, $%d, $%d::bigint, u.o, u.r FROM unnest(%s, $%d::bigint[], $%d::boolean[]) AS u(%s, o, r)",
-		d.full(stagingOf(name)), quoteAll(columns), strings.Join(stagingColumns, ", "), head, n+1, n+2, n+3, arrays, n+4, n+5, strings.TrimSuffix(names, ")"))
+	n := len(a.args)
+	args := append(a.args, w.task, w.checkpoint.Epoch, w.checkpoint.ID, orders, removed)
+	statement := fmt.Sprintf("INSERT INTO %s (%s, %s) SELECT %s, $%d, $%d, $%d::bigint, u.o, u.r FROM unnest(%s, $%d::bigint[], $%d::boolean[]) AS u(%s, o, r)",
+		d.full(stagingOf(name)), quoteAll(columns), strings.Join(stagingColumns, ", "), a.selected, n+1, n+2, n+3, a.arrays, n+4, n+5, a.names)
 	if _, err := tx.Exec(ctx, statement, args...); err != nil {
 		return err
 	}

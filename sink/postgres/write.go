@@ -174,11 +174,12 @@ func (d *database[K, V]) insert(ctx context.Context, tx pgx.Tx, name string, t *
 	}
 	for _, part := range byManaged(t, lines) {
 		columns := columnsOf(part)
-		source, args, err := unnest(t, columns, part)
+		a, err := arraysOf(t, columns, part)
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, "INSERT INTO "+d.full(name)+" ("+quoteAll(columns)+") "+source+d.onConflict(t, columns), args...); err != nil {
+		statement := "INSERT INTO " + d.full(name) + " (" + quoteAll(columns) + ") SELECT " + a.selected + " FROM unnest(" + a.arrays + ") AS u(" + a.names + ")"
+		if _, err := tx.Exec(ctx, statement+d.onConflict(t, columns), a.args...); err != nil {
 			return err
 		}
 	}
@@ -234,20 +235,27 @@ func (d *database[K, V]) onConflict(t *table, columns []string) string {
 	return ""
 }
 
-// unnest returns a SELECT of lines from arrays, one for each column, and the arrays. The server casts to the types of the table.
-func unnest(t *table, columns []string, lines []line) (source string, args []any, err error) {
-	selected, arrays, names := make([]string, len(columns)), make([]string, len(columns)), make([]string, len(columns))
+// arrays are lines as one array for each column: the parts of SELECT selected FROM unnest(arrays) AS u(names). The server casts to the types of
+// the table.
+type arrays struct {
+	selected, arrays, names string
+	args                    []any
+}
+
+func arraysOf(t *table, columns []string, lines []line) (a arrays, err error) {
+	selected, parameters, names := make([]string, len(columns)), make([]string, len(columns)), make([]string, len(columns))
 	for i, c := range columns {
 		array, kind, err := arrayOf(c, t.types[c], lines)
 		if err != nil {
-			return "", nil, err
+			return a, err
 		}
 		names[i] = fmt.Sprintf("c%d", i)
-		arrays[i] = fmt.Sprintf("$%d::%s[]", i+1, kind)
+		parameters[i] = fmt.Sprintf("$%d::%s[]", i+1, kind)
 		selected[i] = fmt.Sprintf("u.c%d::%s", i, t.types[c])
-		args = append(args, array)
+		a.args = append(a.args, array)
 	}
-	return "SELECT " + strings.Join(selected, ", ") + " FROM unnest(" + strings.Join(arrays, ", ") + ") AS u(" + strings.Join(names, ", ") + ")", args, nil
+	a.selected, a.arrays, a.names = strings.Join(selected, ", "), strings.Join(parameters, ", "), strings.Join(names, ", ")
+	return a, nil
 }
 
 // arrayOf returns the values of a column, and the type of the array: that of the values if they have one, and text otherwise.

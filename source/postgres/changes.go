@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pglogrepl"
@@ -118,6 +119,7 @@ func (r *reader[K, V]) reached(lsn uint64) {
 	r.at.LSN, r.at.Begun, r.at.Changes = max(r.at.LSN, lsn), 0, 0
 	if r.settled > 0 && r.at.LSN >= r.settled {
 		clear(r.at.Ranges)
+		clear(r.snapshots)
 		r.settled = 0
 	}
 }
@@ -137,7 +139,7 @@ func (r *reader[K, V]) settle(ctx context.Context) error {
 	}
 	for _, spans := range r.at.Ranges {
 		for _, s := range spans {
-			shown, err := parseSnapshot(s.Snapshot)
+			shown, err := r.parsed(s.Snapshot)
 			if err != nil {
 				return err
 			}
@@ -205,20 +207,16 @@ func (r *reader[K, V]) change(ctx context.Context, op Op, id uint32, oldType uin
 	}
 	t := r.database.tables[i]
 	c := Change{Op: op, Schema: t.schema, Table: t.name, Time: s.begin.CommitTime, LSN: uint64(s.begin.FinalLSN), Transaction: s.begin.Xid}
-	var key []string
+	var oldKey []string
 	var err error
 	if before != nil {
-		if c.Before, _, err = r.tuple(t, relation, before, nil, oldType == pglogrepl.UpdateMessageTupleTypeKey); err != nil {
+		if c.Before, oldKey, err = r.tuple(t, relation, before, nil, oldType == pglogrepl.UpdateMessageTupleTypeKey); err != nil {
 			return err
 		}
 	}
+	key := oldKey
 	if after != nil {
 		if c.After, key, err = r.tuple(t, relation, after, before, false); err != nil {
-			return err
-		}
-	} else if before != nil {
-		_, key, err = r.tuple(t, relation, before, nil, false)
-		if err != nil {
 			return err
 		}
 	}
@@ -232,30 +230,18 @@ func (r *reader[K, V]) change(ctx context.Context, op Op, id uint32, oldType uin
 		}
 	}
 	if spans := r.at.Ranges[full]; len(spans) > 0 && op != Truncate {
-		return r.unseen(ctx, t, spans, c, key, before, relation, into)
+		return r.unseen(ctx, t, spans, c, oldKey, key, into)
 	}
 	return r.emit(c, into)
 }
 
-// unseen emits the parts of a change that the snapshots of their rows do not show.
-func (r *reader[K, V]) unseen(
-	ctx context.Context, t *table, spans []span, c Change, key []string, before *pglogrepl.TupleData, relation *pglogrepl.RelationMessage, into *source.Batch[K, V],
-) error {
+// unseen emits the parts of a change that the snapshots of their rows do not show. oldKey is the key before, or nil if the log does not have it.
+func (r *reader[K, V]) unseen(ctx context.Context, t *table, spans []span, c Change, oldKey, key []string, into *source.Batch[K, V]) error {
 	seen, err := r.seen(ctx, t, spans, key)
 	if err != nil {
 		return err
 	}
-	if c.Op != Update || before == nil {
-		if seen {
-			return nil
-		}
-		return r.emit(c, into)
-	}
-	_, oldKey, err := r.tuple(t, relation, before, nil, true)
-	if err != nil {
-		return err
-	}
-	if slices.Equal(key, oldKey) {
+	if c.Op != Update || oldKey == nil || slices.Equal(key, oldKey) {
 		if seen {
 			return nil
 		}
@@ -298,9 +284,9 @@ func (r *reader[K, V]) seen(ctx context.Context, t *table, spans []span, key []s
 				args = append(args, []byte(s.From[i]))
 				bound = append(bound, fmt.Sprintf("$%d::%s", len(args), kind))
 			}
-			bounds = append(bounds, fmt.Sprintf("((%s) > (%s))::int", join(marks), join(bound)))
+			bounds = append(bounds, fmt.Sprintf("((%s) > (%s))::int", strings.Join(marks, ", "), strings.Join(bound, ", ")))
 		}
-		result := r.queries.PgConn().ExecParams(ctx, "SELECT "+joinWith(bounds, " + "), args, nil, nil, nil).Read()
+		result := r.queries.PgConn().ExecParams(ctx, "SELECT "+strings.Join(bounds, " + "), args, nil, nil, nil).Read()
 		if result.Err != nil {
 			return false, fmt.Errorf("compare keys of table %s: %w", t, result.Err)
 		}
@@ -308,8 +294,24 @@ func (r *reader[K, V]) seen(ctx context.Context, t *table, spans []span, key []s
 			return false, err
 		}
 	}
-	s, err := parseSnapshot(spans[of].Snapshot)
+	s, err := r.parsed(spans[of].Snapshot)
 	return err == nil && s.visible(r.stream.begin.Xid), err
+}
+
+// parsed returns a snapshot of the position, which decides about many changes.
+func (r *reader[K, V]) parsed(text string) (*snapshot, error) {
+	if s := r.snapshots[text]; s != nil {
+		return s, nil
+	}
+	s, err := parseSnapshot(text)
+	if err != nil {
+		return nil, err
+	}
+	if r.snapshots == nil {
+		r.snapshots = map[string]*snapshot{}
+	}
+	r.snapshots[text] = &s
+	return &s, nil
 }
 
 // tuple makes a row of the values of a change, and returns the text of its key. A large value that an update has not changed is that of the row
@@ -347,16 +349,4 @@ func (r *reader[K, V]) tuple(t *table, relation *pglogrepl.RelationMessage, data
 		fields = append(fields, row.F(column.Name, v))
 	}
 	return row.New(fields...), key, nil
-}
-
-func join(parts []string) string { return joinWith(parts, ", ") }
-
-func joinWith(parts []string, by string) (all string) {
-	for i, p := range parts {
-		if i > 0 {
-			all += by
-		}
-		all += p
-	}
-	return all
 }

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -134,7 +135,7 @@ func (p *process[K, V]) open() {
 			return
 		}
 		var later *weir.RetryLaterError
-		if !asError(err, &later) {
+		if !errors.As(err, &later) {
 			break
 		}
 		exec(p.tb, connect(p.tb), "SELECT pg_sleep(0.05)")
@@ -285,7 +286,7 @@ func TestASlotThatIsGoneIsLostInput(t *testing.T) {
 	p.close()
 	exec(t, db, "SELECT pg_drop_replication_slot($1)", s)
 	_, err := p.source.Open(t.Context(), source.Task{Now: time.Now, Logger: slog.Default()}, source.Split{}, p.at)
-	if err == nil || !strings.Contains(err.Error(), "changes since the last commit") || !isLost(err) {
+	if err == nil || !strings.Contains(err.Error(), "changes since the last commit") || !errors.Is(err, weir.ErrLostInput) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -2,7 +2,6 @@ package postgres_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -15,10 +14,6 @@ import (
 	"github.com/weirstreams/weir/row"
 	"github.com/weirstreams/weir/source/postgres"
 )
-
-func asError[E error](err error, target *E) bool { return errors.As(err, target) }
-
-func isLost(err error) bool { return errors.Is(err, weir.ErrLostInput) }
 
 // TestEachChangeIsReadOnceWhateverTheSnapshotsAndRestarts lets several clients change two tables, also by transactions that are rolled back or stay open for
 // long, and by rows that move to other keys, while a reader reads and is started again at each of its positions. Each change must follow from the state

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/jackc/pglogrepl"
@@ -26,6 +27,8 @@ type reader[K, V any] struct {
 	// inSnapshot is set while the transaction of the snapshot is open. time is when it began.
 	inSnapshot bool
 	time       time.Time
+	// snapshots are those of the position, by their text.
+	snapshots map[string]*snapshot
 	// settled is the position in the log behind which no transaction follows that a snapshot decides about; 0 while that is not known. looked is
 	// when the reader last asked.
 	settled uint64
@@ -129,16 +132,7 @@ func (r *reader[K, V]) start(ctx context.Context) error {
 	return fmt.Errorf("read slot %q: %w", d.options.Slot, err)
 }
 
-func quoteLiteral(text string) string {
-	quoted := []byte{'\''}
-	for i := range len(text) {
-		if text[i] == '\'' {
-			quoted = append(quoted, '\'')
-		}
-		quoted = append(quoted, text[i])
-	}
-	return string(append(quoted, '\''))
-}
+func quoteLiteral(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
 
 // Read implements [source.Reader].
 func (r *reader[K, V]) Read(ctx context.Context, into *source.Batch[K, V]) (err error) {

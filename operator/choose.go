@@ -3,7 +3,6 @@ package operator
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/weirstreams/weir"
@@ -26,7 +25,17 @@ func (c *Choose[K, V]) Receive(r *weir.Record[K, V]) error {
 	}
 	next, ok := c.Next[name]
 	if !ok {
-		return fmt.Errorf("topic %q is not among those that were declared: %q", name, slices.Sorted(maps.Keys(c.Next)))
+		declared := make([]string, 0, len(c.Next))
+		for name := range c.Next {
+			declared = append(declared, name)
+		}
+		return undeclared(name, declared)
 	}
 	return next.Receive(r)
+}
+
+// undeclared is the error of a chosen topic that was not declared. It is not generic, so that sorting is compiled once.
+func undeclared(name string, declared []string) error {
+	slices.Sort(declared)
+	return fmt.Errorf("topic %q is not among those that were declared: %q", name, declared)
 }

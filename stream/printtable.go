@@ -46,11 +46,7 @@ func (s Stream[K, V]) PrintTable(o TableOptions) Stream[K, V] {
 		o.To = os.Stdout
 	}
 	inspectKey, inspect := console.Inspector[K](), console.Inspector[V]()
-	table := console.NewTable(console.Config{
-		Size: cmp.Or(o.Size, 5), Title: o.Title, Metadata: !o.NoMetadata, Timeout: cmp.Or(o.Timeout, 5*time.Second),
-		Live: !o.Plain && console.IsTerminal(o.To), Refresh: cmp.Or(o.Refresh, 500*time.Millisecond),
-		Columns: slices.Clone(o.Columns), Widths: o.Widths, To: o.To,
-	})
+	table := o.table()
 	out := s.watch("table", o.Title, func(_ context.Context, r *weir.Record[K, V]) error {
 		table.Add(keyOf(r, inspectKey), r.Time(), valueOf(r, inspect))
 		return nil
@@ -64,4 +60,13 @@ func (s Stream[K, V]) PrintTable(o TableOptions) Stream[K, V] {
 		g.Find(out.node, "Size, Timeout and Refresh of the table must not be negative")
 	}
 	return out
+}
+
+// table makes the table. It is not generic, so that it is compiled once.
+func (o TableOptions) table() *console.Table {
+	return console.NewTable(console.Config{
+		Size: cmp.Or(o.Size, 5), Title: o.Title, Metadata: !o.NoMetadata, Timeout: cmp.Or(o.Timeout, 5*time.Second),
+		Live: !o.Plain && console.IsTerminal(o.To), Refresh: cmp.Or(o.Refresh, 500*time.Millisecond),
+		Columns: slices.Clone(o.Columns), Widths: o.Widths, To: o.To,
+	})
 }

@@ -15,7 +15,6 @@ package postgres
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"net"
@@ -27,6 +26,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 
+	"github.com/weirstreams/weir/internal/connector/sqlstate"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/join/sqllookup"
 )
@@ -88,26 +88,13 @@ func Open(ctx context.Context, url string, config Config) (*DB, error) {
 	}}, nil
 }
 
-// unavailable says that an error passes: no connection, or a server that cannot answer now. The codes are those of the
-// PostgreSQL manual, appendix A.
+// unavailable says that an error passes: no connection, a server that cannot answer now.
 func unavailable(err error) bool {
-	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
-		switch {
-		case e.Code == "57014", // query_canceled: the statement timeout
-			e.Code == "40001", e.Code == "40P01", // serialization_failure, deadlock_detected
-			strings.HasPrefix(e.Code, "08"),   // connection exception
-			strings.HasPrefix(e.Code, "53"),   // insufficient resources
-			strings.HasPrefix(e.Code, "57P0"): // shutdown, crash, starting
-			return true
-		}
-		return false
+	if passes, answered := sqlstate.Passes(err); answered {
+		return passes
 	}
-	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
-		return true
-	}
-	_, network := errors.AsType[net.Error](err)
-	return network || pgconn.Timeout(err) || pgconn.SafeToRetry(err) || strings.Contains(err.Error(), "unexpected EOF") ||
-		errors.Is(err, sql.ErrConnDone) || errors.Is(err, net.ErrClosed)
+	_, connecting := errors.AsType[*pgconn.ConnectError](err)
+	return connecting || pgconn.Timeout(err) || pgconn.SafeToRetry(err) || sqlstate.Disconnected(err)
 }
 
 // stale says that a connection has refused a statement that it had prepared: types have changed since, or a pooler between has

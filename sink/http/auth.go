@@ -2,101 +2,25 @@ package http
 
 import (
 	"context"
-	"encoding/base64"
-	"errors"
-	"net/http"
-	"strings"
 
+	"github.com/weirstreams/weir/internal/connector/web"
 	"github.com/weirstreams/weir/secret"
 )
 
 // Auth holds the credentials of requests. The zero value has none.
-type Auth struct {
-	header string
-	value  secret.String
-	// shown are the parts of value that must not be in errors.
-	hidden []secret.String
-	token  func(context.Context) (secret.String, error)
-}
+type Auth struct{ credentials web.Auth }
 
 // Bearer sends a token in the header Authorization.
-func Bearer(token secret.String) Auth {
-	return Auth{header: "Authorization", value: secret.New("Bearer " + token.Reveal()), hidden: []secret.String{token}}
-}
+func Bearer(token secret.String) Auth { return Auth{web.Bearer(token)} }
 
 // BearerFunc is Bearer with a token that expires: the function is asked before each request, by several goroutines at once. It should
 // keep the token until it expires.
 func BearerFunc(token func(ctx context.Context) (secret.String, error)) Auth {
-	return Auth{header: "Authorization", token: token}
+	return Auth{web.BearerFunc(token)}
 }
 
 // Basic sends a user and a password in the header Authorization.
-func Basic(user string, password secret.String) Auth {
-	encoded := base64.StdEncoding.EncodeToString([]byte(user + ":" + password.Reveal()))
-	return Auth{header: "Authorization", value: secret.New("Basic " + encoded), hidden: []secret.String{password, secret.New(encoded)}}
-}
+func Basic(user string, password secret.String) Auth { return Auth{web.Basic(user, password)} }
 
 // Header sends a secret in a header of its own, such as X-Api-Key.
-func Header(name string, value secret.String) Auth {
-	return Auth{header: http.CanonicalHeaderKey(name), value: value, hidden: []secret.String{value}}
-}
-
-// isZero reports whether nothing is proved.
-func (a *Auth) isZero() bool { return a.header == "" }
-
-// check returns the mistakes of a.
-func (a *Auth) check() error {
-	switch {
-	case a.isZero():
-		return nil
-	case !validName(a.header):
-		return errors.New("the header of Auth has no valid name")
-	case a.token == nil && (len(a.hidden) == 0 || a.hidden[0].IsZero()):
-		return errors.New("the secret of Auth is empty: is the variable or file that should hold it set?")
-	case !validValue(a.value.Reveal()):
-		return errors.New("the secret of Auth has characters that no header may have, such as the end of a line")
-	}
-	return nil
-}
-
-// sign sets the header of a request, and returns the secrets in it.
-func (a *Auth) sign(ctx context.Context, r *http.Request) ([]secret.String, error) {
-	if a.token == nil {
-		if !a.isZero() {
-			r.Header.Set(a.header, a.value.Reveal())
-		}
-		return a.hidden, nil
-	}
-	token, err := a.token(ctx)
-	if err != nil {
-		return nil, err
-	}
-	signed := Bearer(token)
-	if err := signed.check(); err != nil {
-		return nil, err
-	}
-	r.Header.Set(signed.header, signed.value.Reveal())
-	return signed.hidden, nil
-}
-
-// redact replaces secrets in a text.
-func redact(text string, hidden []secret.String) string {
-	for _, s := range hidden {
-		if !s.IsZero() {
-			text = strings.ReplaceAll(text, s.Reveal(), secret.Mask)
-		}
-	}
-	return text
-}
-
-// validName reports whether a text may be the name of a header.
-func validName(name string) bool {
-	return name != "" && !strings.ContainsFunc(name, func(c rune) bool {
-		return c <= ' ' || c >= 0x7f || strings.ContainsRune(`()<>@,;:\"/[]?={}`, c)
-	})
-}
-
-// validValue reports whether a text may be the value of a header.
-func validValue(value string) bool {
-	return !strings.ContainsFunc(value, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f })
-}
+func Header(name string, value secret.String) Auth { return Auth{web.Header(name, value)} }

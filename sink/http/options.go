@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/connector"
 	"github.com/weirstreams/weir/secret"
 	"github.com/weirstreams/weir/sink"
 )
@@ -97,14 +98,6 @@ const (
 	noKeyHeader        = "-"
 )
 
-// or returns v if it is positive, and a default otherwise.
-func or[T int | int64 | time.Duration](v, standard T) T {
-	if v <= 0 {
-		return standard
-	}
-	return v
-}
-
 func (o Options[K, V]) withDefaults() Options[K, V] {
 	if o.Method == "" {
 		o.Method = http.MethodPost
@@ -121,9 +114,9 @@ func (o Options[K, V]) withDefaults() Options[K, V] {
 	if o.IdempotencyHeader == "" {
 		o.IdempotencyHeader = defaultKeyHeader
 	}
-	o.MaxRecords, o.MaxBytes = or(o.MaxRecords, defaultMaxRecords), or(o.MaxBytes, defaultMaxBytes)
-	o.HoldRecords, o.HoldBytes = or(o.HoldRecords, defaultHoldRecords), or(o.HoldBytes, defaultHoldBytes)
-	o.Timeout, o.OutageWait = or(o.Timeout, defaultTimeout), or(o.OutageWait, defaultOutageWait)
+	o.MaxRecords, o.MaxBytes = connector.Or(o.MaxRecords, defaultMaxRecords), connector.Or(o.MaxBytes, defaultMaxBytes)
+	o.HoldRecords, o.HoldBytes = connector.Or(o.HoldRecords, defaultHoldRecords), connector.Or(o.HoldBytes, defaultHoldBytes)
+	o.Timeout, o.OutageWait = connector.Or(o.Timeout, defaultTimeout), connector.Or(o.OutageWait, defaultOutageWait)
 	return o
 }
 

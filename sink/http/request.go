@@ -9,12 +9,11 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/weirstreams/weir"
-	"github.com/weirstreams/weir/secret"
+	"github.com/weirstreams/weir/internal/connector/web"
 )
 
 // StatusError says that the service has answered with a status that is no success.
@@ -62,13 +61,8 @@ func again(user func(error) bool) func(error) bool {
 	}
 }
 
-const (
-	maxAnswer = 1 << 20
-	// shownAnswer is the length of the part of an answer that an error shows.
-	shownAnswer = 300
-	// longestWait bounds the time that a service can ask for.
-	longestWait = time.Hour
-)
+// maxAnswer is how much of an answer is read.
+const maxAnswer = 1 << 20
 
 // post makes one attempt of a request with records.
 func (s *Sink[K, V]) post(ctx context.Context, body []byte, key, encoding string, records int) error {
@@ -111,7 +105,7 @@ func (s *Sink[K, V]) post(ctx context.Context, body []byte, key, encoding string
 
 // exchange makes a request, and returns its answer and the error that its status stands for.
 func (s *Sink[K, V]) exchange(r *http.Request) (Answer, error) {
-	hidden, err := s.options.Auth.sign(r.Context(), r)
+	hidden, err := s.options.Auth.credentials.Sign(r.Context(), r.Header)
 	if err != nil {
 		return Answer{}, &transient{fmt.Errorf("get a token: %w", err)}
 	}
@@ -122,7 +116,7 @@ func (s *Sink[K, V]) exchange(r *http.Request) (Answer, error) {
 	defer response.Body.Close()
 	body, readErr := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	answer := Answer{Status: response.StatusCode, Header: response.Header, Body: body}
-	status := &StatusError{Status: response.StatusCode, Text: shown(body, hidden)}
+	status := &StatusError{Status: response.StatusCode, Text: web.Shown(body, hidden)}
 	switch code := response.StatusCode; {
 	case code >= 200 && code < 300:
 		if readErr != nil && s.options.Refused != nil { // the answer may name records
@@ -130,7 +124,7 @@ func (s *Sink[K, V]) exchange(r *http.Request) (Answer, error) {
 		}
 		return answer, nil
 	case code == http.StatusTooManyRequests, code == http.StatusServiceUnavailable:
-		return answer, &weir.RetryLaterError{RetryAfter: retryAfter(response.Header, time.Now()), Err: status}
+		return answer, &weir.RetryLaterError{RetryAfter: web.RetryAfter(response.Header, time.Now()), Err: status}
 	case code == http.StatusRequestTimeout, code >= 500:
 		return answer, &transient{status}
 	case code == http.StatusBadRequest, code == http.StatusRequestEntityTooLarge, code == http.StatusUnprocessableEntity:
@@ -155,29 +149,4 @@ func (s *Sink[K, V]) failed(ctx context.Context, err error) error {
 		return fmt.Errorf("%w; set Options.TLS to trust another authority", certificate)
 	}
 	return &transient{err}
-}
-
-// shown returns the beginning of an answer, in one line.
-func shown(body []byte, hidden []secret.String) string {
-	text := redact(string(body), hidden) // before it is cut: a cut secret would be found no more
-	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "?")), " ")
-	if len(text) > shownAnswer {
-		text = strings.ToValidUTF8(text[:shownAnswer], "") + "..."
-	}
-	return text
-}
-
-// retryAfter returns the time that an answer asks for, or 0 if it names none.
-func retryAfter(header http.Header, now time.Time) time.Duration {
-	value := header.Get("Retry-After")
-	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
-		if seconds > int64(longestWait/time.Second) {
-			return longestWait
-		}
-		return max(0, time.Duration(seconds)*time.Second)
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return min(longestWait, max(0, at.Sub(now)))
-	}
-	return 0
 }

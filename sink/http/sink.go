@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/connector/web"
 	"github.com/weirstreams/weir/secret"
 	"github.com/weirstreams/weir/sink"
 )
@@ -93,15 +94,15 @@ func (s *Sink[K, V]) check() (*url.URL, error) {
 	}
 	for name, values := range s.options.Headers {
 		for _, value := range values {
-			if !validName(name) || !validValue(value) {
+			if !web.ValidName(name) || !web.ValidValue(value) {
 				bad("the header %q of Options.Headers is not valid", name)
 			}
 		}
 	}
-	if name := s.options.IdempotencyHeader; name != noKeyHeader && !validName(name) {
+	if name := s.options.IdempotencyHeader; name != noKeyHeader && !web.ValidName(name) {
 		bad("Options.IdempotencyHeader %q is no name of a header", name)
 	}
-	if err := s.options.Auth.check(); err != nil {
+	if err := s.options.Auth.credentials.Check(); err != nil {
 		found = append(found, err)
 	}
 	if s.options.Health != "" {
@@ -109,13 +110,13 @@ func (s *Sink[K, V]) check() (*url.URL, error) {
 		switch {
 		case err != nil:
 			bad("Options.Health: %w", err)
-		case target != nil && health.Host != target.Host && !s.options.Auth.isZero():
+		case target != nil && health.Host != target.Host && !s.options.Auth.credentials.IsZero():
 			bad("Options.Health is on %s, and Auth is for %s", health.Host, target.Host)
 		case target != nil && health.Scheme == "http" && target.Scheme == "https":
 			bad("Options.Health has no TLS, and the address has")
 		}
 	}
-	if target != nil && target.Scheme == "http" && !s.options.Auth.isZero() && !s.options.Insecure && !isLocal(target.Hostname()) {
+	if target != nil && target.Scheme == "http" && !s.options.Auth.credentials.IsZero() && !s.options.Insecure && !web.IsLocal(target.Hostname()) {
 		bad("Auth would go to %s without TLS, where others can read it: use https, or set Options.Insecure", s.address)
 	}
 	return target, errors.Join(found...)
@@ -135,12 +136,6 @@ func parse(address secret.URL) (*url.URL, error) {
 	return parsed, nil
 }
 
-// isLocal reports whether a host is the machine itself.
-func isLocal(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
 // dial opens a connection to the service, or to the proxy, and closes it.
 func (s *Sink[K, V]) dial(ctx context.Context, dialer *net.Dialer, target *url.URL) error {
 	if !s.options.Proxy.IsZero() {
@@ -148,13 +143,13 @@ func (s *Sink[K, V]) dial(ctx context.Context, dialer *net.Dialer, target *url.U
 		if err != nil {
 			return errors.New("the address of the proxy is malformed")
 		}
-		connection, err := dialer.DialContext(ctx, "tcp", withPort(proxy))
+		connection, err := dialer.DialContext(ctx, "tcp", web.WithPort(proxy))
 		if err != nil {
 			return &transient{fmt.Errorf("proxy %s: %w", s.options.Proxy, err)}
 		}
 		return connection.Close()
 	}
-	connection, err := dialer.DialContext(ctx, "tcp", withPort(target))
+	connection, err := dialer.DialContext(ctx, "tcp", web.WithPort(target))
 	if err != nil {
 		return &transient{err}
 	}
@@ -170,15 +165,6 @@ func (s *Sink[K, V]) dial(ctx context.Context, dialer *net.Dialer, target *url.U
 		config.ServerName = target.Hostname()
 	}
 	return tls.Client(connection, config).HandshakeContext(ctx)
-}
-
-// withPort returns host and port of an address.
-func withPort(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443", "socks5": "1080"}[u.Scheme]
-	}
-	return net.JoinHostPort(u.Hostname(), port)
 }
 
 // askHealth asks Options.Health.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/internal/broker/saramabroker"
+	"github.com/weirstreams/weir/internal/connector"
 	"github.com/weirstreams/weir/kafka"
 )
 
@@ -67,17 +68,9 @@ const (
 	defaultOutageWait  = 5 * time.Second
 )
 
-// or returns v if it is positive, and a default otherwise.
-func or[T int | int64 | time.Duration](v, standard T) T {
-	if v <= 0 {
-		return standard
-	}
-	return v
-}
-
 func (o Options[K, V]) withDefaults() Options[K, V] {
-	o.HoldRecords, o.HoldBytes = or(o.HoldRecords, defaultHoldRecords), or(o.HoldBytes, defaultHoldBytes)
-	o.Timeout, o.OutageWait = or(o.Timeout, defaultTimeout), or(o.OutageWait, defaultOutageWait)
+	o.HoldRecords, o.HoldBytes = connector.Or(o.HoldRecords, defaultHoldRecords), connector.Or(o.HoldBytes, defaultHoldBytes)
+	o.Timeout, o.OutageWait = connector.Or(o.Timeout, defaultTimeout), connector.Or(o.OutageWait, defaultOutageWait)
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}

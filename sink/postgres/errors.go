@@ -2,33 +2,20 @@ package postgres
 
 import (
 	"errors"
-	"net"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/weirstreams/weir/internal/connector/sqlstate"
 )
 
-// unavailable says that an error passes: no connection, a server that cannot answer now, a deadlock. The codes are those of the PostgreSQL
-// manual, appendix A.
+// unavailable says that an error passes: no connection, a server that cannot answer now, a deadlock.
 func unavailable(err error) bool {
-	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
-		switch {
-		case e.Code == "57014", // query_canceled: the statement timeout
-			e.Code == "40001", e.Code == "40P01", // serialization_failure, deadlock_detected
-			e.Code == "55P03",                 // lock_not_available
-			strings.HasPrefix(e.Code, "08"),   // connection exception
-			strings.HasPrefix(e.Code, "53"),   // insufficient resources
-			strings.HasPrefix(e.Code, "57P0"): // shutdown, crash, starting
-			return true
-		}
-		return false
+	if passes, answered := sqlstate.Passes(err); answered {
+		return passes
 	}
-	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
-		return true
-	}
-	_, network := errors.AsType[net.Error](err)
-	return network || pgconn.Timeout(err) || pgconn.SafeToRetry(err) || strings.Contains(err.Error(), "unexpected EOF") ||
-		strings.Contains(err.Error(), "conn closed") || errors.Is(err, net.ErrClosed)
+	_, connecting := errors.AsType[*pgconn.ConnectError](err)
+	return connecting || pgconn.Timeout(err) || pgconn.SafeToRetry(err) || sqlstate.Disconnected(err)
 }
 
 // ofRecord says that an error may be that of one row: a value that does not fit its column, or a constraint.

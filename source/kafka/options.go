@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/internal/broker/saramabroker"
+	"github.com/weirstreams/weir/internal/connector"
 	"github.com/weirstreams/weir/kafka"
 )
 
@@ -79,12 +80,7 @@ const (
 )
 
 func (o Options[K, V]) withDefaults() Options[K, V] {
-	if o.BufferBytes <= 0 {
-		o.BufferBytes = defaultBuffer
-	}
-	if o.Timeout <= 0 {
-		o.Timeout = defaultTimeout
-	}
+	o.BufferBytes, o.Timeout = connector.Or(o.BufferBytes, defaultBuffer), connector.Or(o.Timeout, defaultTimeout)
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}

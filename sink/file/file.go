@@ -6,19 +6,20 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/weirstreams/weir/internal/filesink"
 	"github.com/weirstreams/weir/sink"
 	"github.com/weirstreams/weir/sink/internal/stage"
 )
 
 // New returns a sink that writes files below a directory, which is made if it is missing.
 func New[K, V any](dir string, options Options[K, V]) *Sink[K, V] {
-	return &Sink[K, V]{dir: dir, options: options.withDefaults()}
+	return &Sink[K, V]{dir: dir, options: filesink.Options[K, V](options).WithDefaults()}
 }
 
 // Sink writes files. It is a sink.TwoPhase.
 type Sink[K, V any] struct {
 	dir     string
-	options Options[K, V]
+	options filesink.Options[K, V]
 }
 
 var _ sink.TwoPhase[string, any] = (*Sink[string, any])(nil)
@@ -28,7 +29,7 @@ func (s *Sink[K, V]) Connect(context.Context) error {
 	if s.dir == "" {
 		return errors.New("sink/file: the directory is missing")
 	}
-	if err := s.options.check(); err != nil {
+	if err := s.options.Check(); err != nil {
 		return fmt.Errorf("sink/file: directory %s: %w", s.dir, err)
 	}
 	if err := stage.Probe(s.dir); err != nil {

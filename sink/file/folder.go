@@ -1,21 +1,16 @@
 package file
 
 import (
-	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/connector"
+	"github.com/weirstreams/weir/internal/filesink"
 )
 
 // Hive returns a folder as Hive, Spark, DuckDB and others read columns from: column=value. Characters that could be taken for a path or
 // for another column are written as %XX, and the empty value is __HIVE_DEFAULT_PARTITION__, which stands for null.
-func Hive(column, value string) string { return column + hivePair + value }
-
-// hivePair stands between column and value until the folder is made. It cannot be in text from data without being escaped.
-const hivePair = "\x00=\x00"
+func Hive(column, value string) string { return filesink.Pair(column, value) }
 
 // ByKey puts the records of each key into a folder of their own: column=key.
 func ByKey[K, V any](column string) func(*weir.Record[K, V]) ([]string, error) {
@@ -65,38 +60,3 @@ func ByColumns[K, V any](columns ...string) func(*weir.Record[K, V]) ([]string, 
 		return folders, nil
 	}
 }
-
-func byPartition[K, V any](r *weir.Record[K, V]) ([]string, error) {
-	return []string{r.Origin.Topic, strconv.Itoa(int(r.Origin.Partition))}, nil
-}
-
-// pathOf returns a folder as a path with slashes.
-func pathOf(folders []string) (string, error) {
-	var b strings.Builder
-	for i, f := range folders {
-		column, value, pair := strings.Cut(f, hivePair)
-		var part string
-		var err error
-		if pair {
-			part, err = connector.PairSegment(column, value)
-		} else {
-			part, err = connector.Segment(f)
-		}
-		if err != nil {
-			return "", err
-		}
-		if i > 0 {
-			b.WriteByte('/')
-		}
-		b.WriteString(part)
-	}
-	if b.Len() > maxFolder {
-		return "", errFolder
-	}
-	return b.String(), nil
-}
-
-// maxFolder leaves room for the directory and the name of the file in the longest path that systems take.
-const maxFolder = 2048
-
-var errFolder = errors.New("the folder of the record has a name that is too long")

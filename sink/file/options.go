@@ -1,14 +1,10 @@
 package file
 
 import (
-	"errors"
-	"fmt"
-	"slices"
 	"time"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/format"
-	"github.com/weirstreams/weir/internal/connector"
 )
 
 // Options are the settings of [New]. The zero value writes JSON lines into a folder per topic and partition.
@@ -39,38 +35,4 @@ type Options[K, V any] struct {
 	HoldBytes int64
 	// MaxAge is how long a record may wait before its task asks for a checkpoint. 0 means until the next checkpoint of the runtime.
 	MaxAge time.Duration
-}
-
-const (
-	defaultMaxFileBytes = 128 << 20
-	defaultOpenFiles    = 64
-	defaultHoldBytes    = 64 << 20
-)
-
-func (o Options[K, V]) withDefaults() Options[K, V] {
-	if o.Format == nil {
-		o.Format = format.JSONLines[K, V]{}
-	}
-	if o.MaxFileBytes == 0 {
-		o.MaxFileBytes = defaultMaxFileBytes
-	}
-	if o.OpenFiles == 0 {
-		o.OpenFiles = defaultOpenFiles
-	}
-	if o.HoldBytes == 0 {
-		o.HoldBytes = defaultHoldBytes
-	}
-	return o
-}
-
-func (o Options[K, V]) check() error {
-	var errs []error
-	errs = append(errs, o.Format.Check(), o.Compression.Check())
-	if o.MaxFileBytes < 0 || o.MaxFileRecords < 0 || o.OpenFiles < 0 || o.HoldBytes < 0 || o.MaxAge < 0 {
-		errs = append(errs, errors.New("MaxFileBytes, MaxFileRecords, OpenFiles, HoldBytes and MaxAge must not be negative"))
-	}
-	if s, err := connector.Segment("x" + o.Suffix); err != nil || s != "x"+o.Suffix {
-		errs = append(errs, fmt.Errorf("suffix %q has characters that names of files cannot have", o.Suffix))
-	}
-	return errors.Join(slices.DeleteFunc(errs, func(err error) bool { return err == nil })...)
 }

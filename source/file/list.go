@@ -1,36 +1,37 @@
 package file
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/weirstreams/weir/internal/filesource"
 )
 
-// entry is a file of the source. Its name is the path below the folder, with slashes.
-type entry struct {
-	name string
-	size int64
+// folder is the folder that is read, or a single file. It implements filesource.Files.
+type folder struct {
+	path, pattern string
+	minAge        time.Duration
+	// single says that path is a file. Connect finds it out.
+	single bool
 }
 
-// part is a part of the files: those that lie in a folder, a single one, or all.
-type part struct{ folder, file string }
-
-// list returns files of the source in order.
-func (s *Source[K, V]) list(now time.Time, of part) (found []entry, err error) {
+// List returns files in order.
+func (s *folder) List(_ context.Context, now time.Time, of filesource.Part) (found []filesource.Entry, err error) {
 	add := func(name string) error {
-		info, err := os.Stat(s.pathOf(name)) // the target of a link
+		info, err := os.Stat(s.PathOf(name)) // the target of a link
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // removed meanwhile
 			return nil
 		case err != nil:
 			return err
-		case info.Mode().IsRegular() && (s.options.MinAge == 0 || now.Sub(info.ModTime()) >= s.options.MinAge):
-			found = append(found, entry{name, info.Size()})
+		case info.Mode().IsRegular() && (s.minAge == 0 || now.Sub(info.ModTime()) >= s.minAge):
+			found = append(found, filesource.Entry{Name: name, Size: info.Size()})
 		}
 		return nil
 	}
@@ -38,18 +39,18 @@ func (s *Source[K, V]) list(now time.Time, of part) (found []entry, err error) {
 	case s.single:
 		err = add(filepath.Base(s.path))
 		return found, err
-	case of.file != "":
-		err = add(of.file)
+	case of.File != "":
+		err = add(of.File)
 		return found, err
 	}
-	root := filepath.Join(s.path, filepath.FromSlash(of.folder))
+	root := filepath.Join(s.path, filepath.FromSlash(of.Folder))
 	err = filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && file != s.path: // removed meanwhile
 			return nil
 		case err != nil:
 			return err
-		case file != root && (strings.HasPrefix(d.Name(), ".") || strings.HasPrefix(d.Name(), "_") || d.IsDir() && of.folder != ""):
+		case file != root && (filesource.Hidden(d.Name()) || d.IsDir() && of.Folder != ""):
 			if d.IsDir() {
 				return fs.SkipDir
 			}
@@ -61,7 +62,7 @@ func (s *Source[K, V]) list(now time.Time, of part) (found []entry, err error) {
 		if err != nil {
 			return err
 		}
-		if name := filepath.ToSlash(relative); s.options.matches(name) {
+		if name := filepath.ToSlash(relative); filesource.Matches(s.pattern, name) {
 			return add(name)
 		}
 		return nil
@@ -69,16 +70,20 @@ func (s *Source[K, V]) list(now time.Time, of part) (found []entry, err error) {
 	return found, err
 }
 
-// pathOf returns the path of a file of the source.
-func (s *Source[K, V]) pathOf(name string) string {
+// PathOf returns the path of a file of the source.
+func (s *folder) PathOf(name string) string {
 	if s.single {
 		return s.path
 	}
 	return filepath.Join(s.path, filepath.FromSlash(name))
 }
 
-// compare orders names as a walk through the folders does.
-func compare(a, b string) int { return slices.Compare(strings.Split(a, "/"), strings.Split(b, "/")) }
+// Compare orders names as a walk through the folders does.
+func (s *folder) Compare(a, b string) int {
+	return slices.Compare(strings.Split(a, "/"), strings.Split(b, "/"))
+}
 
-// folderOf returns the folder of a file, "." for those that lie in none.
-func folderOf(name string) string { return path.Dir(name) }
+// Open opens a file.
+func (s *folder) Open(_ context.Context, name string) (filesource.File, error) {
+	return openDisk(s.PathOf(name))
+}

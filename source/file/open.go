@@ -1,6 +1,7 @@
 package file
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +12,7 @@ import (
 	"github.com/weirstreams/weir/format"
 )
 
-// disk is a file on the disk. It implements format.File.
+// disk is a file on the disk. It implements filesource.File.
 type disk struct {
 	*os.File
 	path        string
@@ -33,6 +34,11 @@ func openDisk(path string) (*disk, error) {
 
 func (d *disk) Name() string { return d.path }
 func (d *disk) Size() int64  { return d.opened.Size() }
+
+// Use has no use for the context: a disk answers.
+func (d *disk) Use(context.Context)             {}
+func (d *disk) Version() string                 { return "" }
+func (d *disk) Compression() format.Compression { return d.compression }
 
 func (d *disk) Open(offset int64) (io.ReadCloser, error) {
 	gone := func(n int64) error {
@@ -68,8 +74,8 @@ func (d decompressed) Close() error {
 	return nil
 }
 
-// unchanged fails if the file is not the one any more that was opened.
-func (d *disk) unchanged() error {
+// Unchanged fails if the file is not the one any more that was opened.
+func (d *disk) Unchanged() error {
 	info, err := d.Stat()
 	if err != nil {
 		return err

@@ -1,14 +1,10 @@
 package file
 
 import (
-	"errors"
-	"fmt"
-	"path"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/weirstreams/weir/format"
+	"github.com/weirstreams/weir/internal/filesource"
 )
 
 // Options are the settings of [New]. The zero value reads all files below a folder as JSON lines with keys and times, as sink/file
@@ -45,80 +41,15 @@ type Options[K, V any] struct {
 	BatchRecords int
 }
 
-// Order says how files are divided among readers.
-type Order int
+// Order says which files are read one after the other, and which at the same time: [OneSequence], [ByFolder] or [Independent].
+type Order = filesource.Order
 
 const (
 	// OneSequence reads all files one after the other, in the order of their paths: names in one folder by bytes, a folder at the place of its
 	// name. New files of a watched folder have to come behind those that were read.
-	OneSequence Order = iota
+	OneSequence = filesource.OneSequence
 	// ByFolder reads the files of each folder one after the other, and several folders at the same time.
-	ByFolder
+	ByFolder = filesource.ByFolder
 	// Independent reads each file for itself. New files may have any name. The state has an entry for each file that was read.
-	Independent
+	Independent = filesource.Independent
 )
-
-const (
-	defaultWatchInterval = time.Second
-	defaultBatchRecords  = 1000
-	batchBytes           = 1 << 20
-)
-
-func (o Options[K, V]) withDefaults() Options[K, V] {
-	if o.Format == nil {
-		o.Format = format.JSONLines[K, V]{}
-	}
-	if o.WatchInterval == 0 {
-		o.WatchInterval = defaultWatchInterval
-	}
-	if o.BatchRecords == 0 {
-		o.BatchRecords = defaultBatchRecords
-	}
-	return o
-}
-
-func (o Options[K, V]) check() error {
-	errs := []error{o.Format.Check()}
-	if o.Order < OneSequence || o.Order > Independent {
-		errs = append(errs, fmt.Errorf("unknown order %d", int(o.Order)))
-	}
-	if o.Speed > 0 && o.Delay > 0 {
-		errs = append(errs, errors.New("set Speed or Delay, not both"))
-	}
-	if !(o.Speed >= 0) || o.MaxWait < 0 || o.Delay < 0 || o.WatchInterval < 0 || o.MinAge < 0 || o.BatchRecords < 0 {
-		errs = append(errs, errors.New("options Speed, MaxWait, Delay, WatchInterval, MinAge and BatchRecords must not be negative"))
-	}
-	if o.MinAge > 0 && !o.Watch && o.Order != Independent {
-		errs = append(errs, errors.New("MinAge needs Watch: files that are too young at the end would never be read"))
-	}
-	if _, err := path.Match(o.Pattern, ""); err != nil {
-		errs = append(errs, fmt.Errorf("pattern %q: %w", o.Pattern, err))
-	}
-	return errors.Join(slices.DeleteFunc(errs, func(err error) bool { return err == nil })...)
-}
-
-// matches reports whether a path fits the pattern.
-func (o *Options[K, V]) matches(name string) bool {
-	return o.Pattern == "" || match(strings.Split(o.Pattern, "/"), strings.Split(name, "/"))
-}
-
-func match(pattern, name []string) bool {
-	for len(pattern) > 0 {
-		if pattern[0] == "**" {
-			for i := range len(name) + 1 {
-				if match(pattern[1:], name[i:]) {
-					return true
-				}
-			}
-			return false
-		}
-		if len(name) == 0 {
-			return false
-		}
-		if ok, err := path.Match(pattern[0], name[0]); err != nil || !ok {
-			return false
-		}
-		pattern, name = pattern[1:], name[1:]
-	}
-	return len(name) == 0
-}

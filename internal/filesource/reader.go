@@ -1,4 +1,4 @@
-package file
+package filesource
 
 import (
 	"context"
@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"slices"
 	"time"
 
@@ -24,6 +23,8 @@ type position struct {
 	Done bool `json:"done,omitempty"`
 	// Place is the one in File.
 	Place format.Place `json:"place"`
+	// Version is that of File, where files have one.
+	Version string `json:"version,omitempty"`
 }
 
 // reader reads the files of a split one after the other.
@@ -31,15 +32,15 @@ type reader[K, V any] struct {
 	source *Source[K, V]
 	task   source.Task
 	// part are the files of the split.
-	part part
+	part Part
 	// watched says that new files may come.
 	watched  bool
 	position position
 	// queue are the files behind the position, in order. passed are those before, of a watched split: a new file among them would be missed.
-	queue  []entry
+	queue  []Entry
 	passed map[string]bool
 	// file is open, with its decoder. size is the stored size of it.
-	file    *disk
+	file    File
 	decoder format.Decoder[K, V]
 	// held is a record that waits for its time, and lies behind position.
 	held  *weir.Record[K, V]
@@ -48,46 +49,46 @@ type reader[K, V any] struct {
 }
 
 // begin lists the files, and finds the one of the position.
-func (r *reader[K, V]) begin() error {
-	found, err := r.source.list(r.task.Now(), r.part)
+func (r *reader[K, V]) begin(ctx context.Context) error {
+	found, err := r.source.Files.List(ctx, r.task.Now(), r.part)
 	if err != nil {
 		return err
 	}
 	if r.watched {
 		r.passed = map[string]bool{}
 	}
-	r.clock = pace{speed: r.source.options.Speed, most: r.source.options.MaxWait, delay: r.source.options.Delay}
+	r.clock = pace{speed: r.source.Options.Speed, most: r.source.Options.MaxWait, delay: r.source.Options.Delay}
 	return r.take(found)
 }
 
 // take puts the files behind the position into the queue.
-func (r *reader[K, V]) take(found []entry) error {
+func (r *reader[K, V]) take(found []Entry) error {
 	r.queue = r.queue[:0]
 	for _, f := range found {
-		order := compare(f.name, r.position.File)
+		order := r.source.Files.Compare(f.Name, r.position.File)
 		switch {
 		case r.position.File == "" || order > 0 || order == 0 && !r.position.Done:
 			r.queue = append(r.queue, f)
 		case r.watched:
-			r.passed[f.name] = true
+			r.passed[f.Name] = true
 		}
 	}
-	if r.position.File != "" && !r.position.Done && (len(r.queue) == 0 || r.queue[0].name != r.position.File) {
-		return fmt.Errorf("file %s, which was read up to record %d, is gone: %w", r.source.pathOf(r.position.File), r.position.Place.Records, fs.ErrNotExist)
+	if r.position.File != "" && !r.position.Done && (len(r.queue) == 0 || r.queue[0].Name != r.position.File) {
+		return fmt.Errorf("file %s, which was read up to record %d, is gone: %w", r.source.Files.PathOf(r.position.File), r.position.Place.Records, fs.ErrNotExist)
 	}
 	return nil
 }
 
 // look lists the files again, for new ones.
-func (r *reader[K, V]) look() error {
-	found, err := r.source.list(r.task.Now(), r.part)
+func (r *reader[K, V]) look(ctx context.Context) error {
+	found, err := r.source.Files.List(ctx, r.task.Now(), r.part)
 	if err != nil {
 		return err
 	}
 	for _, f := range found {
-		if r.position.File != "" && compare(f.name, r.position.File) < 0 && !r.passed[f.name] {
+		if r.position.File != "" && r.source.Files.Compare(f.Name, r.position.File) < 0 && !r.passed[f.Name] {
 			return fmt.Errorf("file %s has come after %s was read, and its name is before that one: it would be passed over. Name new files in order, "+
-				"or read them with the order file.Independent", r.source.pathOf(f.name), r.source.pathOf(r.position.File))
+				"or read them with the order Independent", r.source.Files.PathOf(f.Name), r.source.Files.PathOf(r.position.File))
 		}
 	}
 	return r.take(found)
@@ -99,6 +100,9 @@ type errWait struct{ time.Duration }
 func (e errWait) Error() string { return "wait" }
 
 func (r *reader[K, V]) Read(ctx context.Context, into *source.Batch[K, V]) error {
+	if r.file != nil {
+		r.file.Use(ctx)
+	}
 	before := r.position
 	bytes, err := r.fill(ctx, into)
 	wait, waits := errors.AsType[errWait](err)
@@ -121,14 +125,14 @@ func (r *reader[K, V]) Read(ctx context.Context, into *source.Batch[K, V]) error
 
 // fill appends records until the batch is full, everything is read, or the next one has to wait.
 func (r *reader[K, V]) fill(ctx context.Context, into *source.Batch[K, V]) (bytes int64, err error) {
-	o := &r.source.options
+	o := &r.source.Options
 	paced := o.Speed > 0 || o.Delay > 0
 	for len(into.Records) < o.BatchRecords && bytes < batchBytes {
 		if ctx.Err() != nil {
 			return bytes, context.Cause(ctx)
 		}
 		if r.decoder == nil {
-			if err := r.next(); err != nil {
+			if err := r.next(ctx); err != nil {
 				return bytes, err
 			}
 			continue // the file may have been passed over
@@ -173,30 +177,36 @@ func (r *reader[K, V]) fill(ctx context.Context, into *source.Batch[K, V]) (byte
 }
 
 // next opens the next file.
-func (r *reader[K, V]) next() error {
+func (r *reader[K, V]) next(ctx context.Context) error {
 	if len(r.queue) == 0 && r.watched {
-		if err := r.look(); err != nil {
-			return fmt.Errorf("source/file: %w", err)
+		if err := r.look(ctx); err != nil {
+			return fmt.Errorf("%s: %w", r.source.Name, err)
 		}
 		if len(r.queue) == 0 {
-			return errWait{r.source.options.WatchInterval}
+			return errWait{r.source.Options.WatchInterval}
 		}
 	}
 	if len(r.queue) == 0 {
 		return io.EOF
 	}
 	f := r.queue[0]
-	if f.name != r.position.File {
+	if f.Name != r.position.File {
 		if r.passed != nil && r.position.File != "" {
 			r.passed[r.position.File] = true
 		}
-		r.position = position{File: f.name}
+		r.position = position{File: f.Name}
 	}
-	file, err := openDisk(r.source.pathOf(f.name))
+	file, err := r.source.Files.Open(ctx, f.Name)
 	if err != nil {
-		return fmt.Errorf("source/file: %w", err)
+		return fmt.Errorf("%s: %w", r.source.Name, err)
 	}
-	decoder, err := r.source.options.Format.NewDecoder(file, r.position.Place)
+	if r.position.Version != "" && r.position.Version != file.Version() {
+		err := fmt.Errorf("version %s was read up to here, and version %s is there now: %w", r.position.Version, file.Version(), format.ErrChanged)
+		err = &format.Error{File: file.Name(), Line: lineOf(r.position.Place), Record: r.position.Place.Records + 1, Rest: true, Err: err}
+		return errors.Join(r.refuse(err, file.Close))
+	}
+	r.position.Version = file.Version()
+	decoder, err := r.source.Options.Format.NewDecoder(file, r.position.Place)
 	if err != nil {
 		return errors.Join(r.refuse(err, file.Close))
 	}
@@ -209,7 +219,7 @@ func (r *reader[K, V]) next() error {
 func (r *reader[K, V]) decode(into *weir.Record[K, V]) (again bool, err error) {
 	err = r.decoder.Decode(into)
 	if errors.Is(err, io.EOF) {
-		if err := r.file.unchanged(); err != nil {
+		if err := r.file.Unchanged(); err != nil {
 			place := r.decoder.Place()
 			err = &format.Error{File: r.file.Name(), Line: lineOf(place), Record: place.Records + 1, Rest: true, Err: err}
 			return true, r.refuse(err, r.close)
@@ -238,7 +248,7 @@ func lineOf(p format.Place) int64 {
 
 // complete sets key and time by the functions of the options.
 func (r *reader[K, V]) complete(into *weir.Record[K, V]) (err error) {
-	o := &r.source.options
+	o := &r.source.Options
 	if o.Key != nil {
 		into.KeyNull = false
 		if into.Key, err = o.Key(into.Value); err != nil {
@@ -262,17 +272,17 @@ func (r *reader[K, V]) complete(into *weir.Record[K, V]) (err error) {
 // refuse asks the policy about an error. closing, if it is not nil, ends the file: the rest of it is passed over.
 func (r *reader[K, V]) refuse(err error, closing func() error) error {
 	e, ok := errors.AsType[*format.Error](err)
-	if !ok || r.source.options.OnError == nil {
+	if !ok || r.source.Options.OnError == nil {
 		if closing != nil {
 			err = errors.Join(err, closing())
 		}
-		return fmt.Errorf("source/file: %w", err)
+		return fmt.Errorf("%s: %w", r.source.Name, err)
 	}
-	if refused := r.source.options.OnError(e); refused != nil {
+	if refused := r.source.Options.OnError(e); refused != nil {
 		if closing != nil {
 			refused = errors.Join(refused, closing())
 		}
-		return fmt.Errorf("source/file: %w", refused)
+		return fmt.Errorf("%s: %w", r.source.Name, refused)
 	}
 	if closing == nil {
 		return nil
@@ -288,7 +298,7 @@ func (r *reader[K, V]) finish(closing func() error) error {
 	r.position.Done = true
 	r.queue = slices.Delete(r.queue, 0, 1)
 	if err := closing(); err != nil {
-		return fmt.Errorf("source/file: close %s: %w", r.source.pathOf(r.position.File), err)
+		return fmt.Errorf("%s: close %s: %w", r.source.Name, r.source.Files.PathOf(r.position.File), err)
 	}
 	return nil
 }
@@ -303,8 +313,8 @@ func (r *reader[K, V]) close() error {
 // behind returns the number of stored bytes that are left, about.
 func (r *reader[K, V]) behind() (n int64) {
 	for i, f := range r.queue {
-		if n += f.size; i == 0 && r.file != nil && r.file.compression == format.Uncompressed {
-			n -= min(f.size, r.position.Place.Bytes)
+		if n += f.Size; i == 0 && r.file != nil && r.file.Compression() == format.Uncompressed {
+			n -= min(f.Size, r.position.Place.Bytes)
 		}
 	}
 	return n
@@ -317,43 +327,4 @@ func (r *reader[K, V]) Close() error {
 		return nil
 	}
 	return r.close()
-}
-
-// pace finds out when a record is due in a replay.
-type pace struct {
-	speed float64
-	most  time.Duration
-	delay time.Duration
-	begun bool
-	last  int64     // the time of the last record
-	at    time.Time // when it was due
-}
-
-const (
-	// shortestWait is the longest wait that is left out.
-	shortestWait = 10 * time.Millisecond
-	// mostLate is how far a replay that was held up may be behind before it goes on from there, and does not catch up.
-	mostLate = time.Second
-)
-
-// due returns when a record with that time is due.
-func (p *pace) due(now time.Time, millis int64) time.Time {
-	var gap time.Duration
-	switch {
-	case p.begun && p.delay > 0:
-		gap = p.delay
-	case p.begun && millis > p.last:
-		exact := float64(millis-p.last) / p.speed * float64(time.Millisecond)
-		gap = time.Duration(min(exact, float64(math.MaxInt64/2)))
-		if p.most > 0 {
-			gap = min(gap, p.most)
-		}
-	}
-	if !p.begun || p.at.Add(gap).Before(now.Add(-mostLate)) {
-		p.at = now
-	} else {
-		p.at = p.at.Add(gap)
-	}
-	p.begun, p.last = true, millis
-	return p.at
 }

@@ -1,0 +1,62 @@
+package filesink
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/format"
+	"github.com/weirstreams/weir/internal/connector"
+)
+
+// Options are those of sink/file, which documents them.
+type Options[K, V any] struct {
+	Format         format.Format[K, V]
+	Compression    format.Compression
+	Folder         func(r *weir.Record[K, V]) ([]string, error)
+	Suffix         string
+	Replace        bool
+	MaxFileBytes   int64
+	MaxFileRecords int
+	OpenFiles      int
+	HoldBytes      int64
+	MaxAge         time.Duration
+}
+
+const (
+	defaultMaxFileBytes = 128 << 20
+	defaultOpenFiles    = 64
+	defaultHoldBytes    = 64 << 20
+)
+
+// WithDefaults sets the fields that are left out.
+func (o Options[K, V]) WithDefaults() Options[K, V] {
+	if o.Format == nil {
+		o.Format = format.JSONLines[K, V]{}
+	}
+	if o.MaxFileBytes == 0 {
+		o.MaxFileBytes = defaultMaxFileBytes
+	}
+	if o.OpenFiles == 0 {
+		o.OpenFiles = defaultOpenFiles
+	}
+	if o.HoldBytes == 0 {
+		o.HoldBytes = defaultHoldBytes
+	}
+	return o
+}
+
+// Check returns everything that is wrong with options that have their defaults.
+func (o Options[K, V]) Check() error {
+	var errs []error
+	errs = append(errs, o.Format.Check(), o.Compression.Check())
+	if o.MaxFileBytes < 0 || o.MaxFileRecords < 0 || o.OpenFiles < 0 || o.HoldBytes < 0 || o.MaxAge < 0 {
+		errs = append(errs, errors.New("MaxFileBytes, MaxFileRecords, OpenFiles, HoldBytes and MaxAge must not be negative"))
+	}
+	if s, err := connector.Segment("x" + o.Suffix); err != nil || s != "x"+o.Suffix {
+		errs = append(errs, fmt.Errorf("suffix %q has characters that names of files cannot have", o.Suffix))
+	}
+	return errors.Join(slices.DeleteFunc(errs, func(err error) bool { return err == nil })...)
+}

@@ -29,7 +29,7 @@ import (
 // Exactly once, output, changelog records and offsets belong to one transaction, and 2 and 3 are its commit. A crash
 // before it leaves nothing that anybody can see.
 //
-// An error that isBackpressure says that a sink takes no more, or that a lookup cannot be asked: nothing is lost, and the
+// An error that gate.IsPressure says that a sink takes no more, or that a lookup cannot be asked: nothing is lost, and the
 // checkpoint can be made later.
 //
 // errTasksLost says that the group has given the partitions away: the tasks are closed, nothing since the last checkpoint
@@ -98,12 +98,12 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 		t.feedsCommitted()
 	}
 	if w.uncommitted > 0 { // else it was of what no record has caused
-		w.narrowing.accepted()
+		w.search.Accepted()
 	}
 	w.uncommitted = 0
 	w.forgetSkips()
 	w.endOutages()
-	w.gate.checkpointed()
+	w.gate.Checkpointed()
 	return w.commitPrepared(ctx)
 }
 

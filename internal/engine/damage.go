@@ -30,7 +30,7 @@ func (w *Worker) checkDamage() error {
 // dropDamaged deletes the database of a closed task, and counts it.
 func (w *Worker) dropDamaged(id TaskID, name string, damage error) error {
 	w.config.Logger.Error("state is damaged; it is deleted and restored from the changelogs", "task", name, "error", damage)
-	if lost := w.unloggedStores(id); len(lost) > 0 {
+	if lost := w.plan.SubTopologies[id.Part].UnloggedStores(); len(lost) > 0 {
 		w.config.Logger.Error("stores without a changelog begin empty, because the database is damaged", "task", name, "stores", lost)
 	}
 	w.rebuilt[id]++

@@ -7,7 +7,7 @@ import (
 
 // Tasks with asynchronous operators have records in flight between two steps. A task waits for them in front of more input when
 // its operators are full, in front of a record of another input, and in front of a checkpoint; the other tasks of the worker go on meanwhile.
-// Such a task keeps fetched batches as one with several inputs does, see aligned.
+// Such a task keeps fetched batches as one with several inputs does, see package aligned.
 
 // flies reports whether a task has asynchronous operators.
 func (t *task) flies() bool { return len(t.env.Flights) > 0 }

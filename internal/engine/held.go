@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine/gate"
 )
 
 // batchInWork is a batch of a task's input that is being processed, a few records at a time: checkpoints and the jobs of a
@@ -61,9 +62,9 @@ func (w *Worker) processHeld(ctx context.Context) error {
 	w.records += done
 	w.uncommitted += done
 	if h.from > 0 {
-		w.narrowing.last = place{h.batch.TopicPartition, h.batch.Records[h.from-1].Offset}
+		w.search.Processed(h.batch.TopicPartition, h.batch.Records[h.from-1].Offset)
 	}
-	if err != nil && !isBackpressure(err) {
+	if err != nil && !gate.IsPressure(err) {
 		w.countFailed(err, h.batch.TopicPartition, h.batch.Records[h.from:])
 		return err
 	}

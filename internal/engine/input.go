@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
 )
@@ -44,11 +45,7 @@ func (w *Worker) resetInput(t *task, tp broker.TopicPartition, position int64) {
 		u.Pending = u.Pending[:0] // they are read again
 	}
 	if t.aligned != nil {
-		in := t.aligned.input(tp.Topic)
-		in.start(position)
-		in.since = w.polls
-		in.end = max(in.end, t.ends[tp.Topic])
-		w.flow(in)
+		t.aligned.Start(tp.Topic, position, t.ends[tp.Topic], w.polls)
 	}
 }
 
@@ -59,9 +56,47 @@ func (w *Worker) pauseInput(paused bool) {
 			case paused && t.state != running: // it is not fetched yet, and might stay paused
 			case paused:
 				w.fetcher.Pause(tp)
-			case t.aligned == nil || !t.aligned.input(tp.Topic).paused:
+			case t.aligned == nil || !t.aligned.Paused(tp.Topic):
 				w.fetcher.Resume(tp)
 			}
 		}
 	}
+}
+
+// poll asks the fetcher.
+func (w *Worker) poll(ctx context.Context, wait time.Duration) (*broker.Batch, error) {
+	w.polls++
+	batch, err := w.fetcher.Poll(ctx, wait)
+	if batch == nil && err == nil {
+		w.quiet = w.polls
+	}
+	return batch, err
+}
+
+// look drains every batch that the fetcher has already received, so that no buffered record overtakes an earlier one.
+// Every partition has its turn; later batches wait for the next look. It ends early when it meets a batch of a
+// task with one input, which is processed first, and goes on with the next step.
+func (w *Worker) look(ctx context.Context) error {
+	for range len(w.route) {
+		if w.current.batch != nil {
+			break
+		}
+		batch, err := w.poll(ctx, 0)
+		if err != nil {
+			if err := w.explain(ctx, err); err != nil {
+				return err
+			}
+			continue
+		}
+		if batch == nil {
+			break
+		}
+		if err := w.take(ctx, batch); err != nil {
+			return err
+		}
+	}
+	for _, t := range w.alignedTasks {
+		t.aligned.Polled(w.polls, w.quiet, len(w.route))
+	}
+	return nil
 }

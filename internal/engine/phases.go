@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/internal/engine/changelog"
+	"github.com/weirstreams/weir/internal/engine/gate"
 	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/operator"
 )
@@ -32,7 +33,7 @@ type phases struct {
 	running bool
 	results chan commitResult
 	cancel  context.CancelFunc
-	// until is when the target can be asked again, because of an error that isBackpressure. It is zero if it need not wait.
+	// until is when the target can be asked again, because of an error that gate.IsPressure. It is zero if it need not wait.
 	until    time.Time
 	pressure error
 }
@@ -290,7 +291,7 @@ func (t *task) commitTokens(ctx context.Context, work []waitingTokens) (result c
 		}
 	}
 	for _, err := range failed {
-		if !isBackpressure(err) {
+		if !gate.IsPressure(err) {
 			result.err = err
 			return result
 		}
@@ -312,7 +313,7 @@ func (w *Worker) takeCommitResult(t *task, result commitResult) error {
 		d.tokens.Remove(d.key)
 		t.changed = true
 	}
-	if wait, ok := pressure(result.err); ok {
+	if wait, ok := gate.Pressure(result.err); ok {
 		p.until, p.pressure = w.config.Clock.Now().Add(wait), result.err
 		t.env.Logger.Warn("a sink cannot make a checkpoint visible now; it is tried again", "wait", wait, "error", result.err)
 		return nil
@@ -324,7 +325,7 @@ func (w *Worker) takeCommitResult(t *task, result commitResult) error {
 }
 
 // awaitCommits waits until the work of the checkpoints before is visible. If a target has asked for time the error is one that
-// isBackpressure.
+// gate.IsPressure.
 func (w *Worker) awaitCommits(ctx context.Context, tasks []*task) error {
 	for _, t := range tasks {
 		if !t.inPhases() || !t.phases.recovered {
@@ -374,7 +375,7 @@ func (w *Worker) finishCommits(ctx context.Context, tasks []*task) error {
 		}
 		switch err := w.awaitCommitsOf(ctx, t); {
 		case err == nil:
-		case isBackpressure(err), ctx.Err() != nil:
+		case gate.IsPressure(err), ctx.Err() != nil:
 			t.env.Logger.Warn("the last checkpoint of the task is not visible in a sink yet; its next owner sees to that", "error", err)
 		default:
 			return err
@@ -390,7 +391,7 @@ func (w *Worker) finishCommits(ctx context.Context, tasks []*task) error {
 // finishLastCommits is finishCommits for all tasks of a worker that is closed. It takes no longer than RevokeTimeout. whole is
 // false if a checkpoint was given up in the middle.
 func (w *Worker) finishLastCommits(ctx context.Context) (whole bool, err error) {
-	bounded, cancel := w.withRevokeTimeout(ctx)
+	bounded, cancel := w.hurry.Bound(ctx)
 	defer cancel()
 	err = w.finishCommits(bounded, w.sortedTasks())
 	if err != nil && bounded.Err() != nil && ctx.Err() == nil {

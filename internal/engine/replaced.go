@@ -33,8 +33,7 @@ func (w *Worker) explain(ctx context.Context, err error) error {
 		return fmt.Errorf("task %s: restore: %w: the changelog was changed while it was read; start again", t.name, err)
 	}
 	if t.aligned != nil {
-		if in := t.aligned.input(tp.Topic); len(in.buffered) > 0 {
-			in.lost = err // what was read before it comes first
+		if t.aligned.Lose(tp.Topic, err) { // the records that were read before it come first
 			w.fetcher.Stop(tp)
 			return nil
 		}

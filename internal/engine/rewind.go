@@ -9,6 +9,8 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine/gate"
+	"github.com/weirstreams/weir/internal/engine/refused"
 )
 
 // recoverFrom goes on after an error where that is possible: the partitions are gone, or a transaction cannot be
@@ -18,16 +20,16 @@ func (w *Worker) recoverFrom(ctx context.Context, err error) error {
 	case errors.Is(err, errTasksLost):
 		w.config.Logger.Warn("partitions are gone", "error", err)
 		return nil
-	case isBackpressure(err):
+	case gate.IsPressure(err):
 		w.holdBack(err)
 		return nil
-	case isOutage(err):
+	case gate.IsOutage(err):
 		return w.waitOut(ctx, err)
 	case errors.As(err, new(*overtakenError)):
 		overtaken, _ := errors.AsType[*overtakenError](err)
 		w.config.Logger.Warn("opening a task anew", "cause", err)
 		return w.reopen(overtaken.task)
-	case isRefused(err):
+	case refused.Is(err):
 		return w.narrow(ctx, err)
 	case w.checkDamage() != nil:
 		return w.heal(ctx, err)
@@ -71,6 +73,21 @@ func (w *Worker) rewind(ctx context.Context, cause error) error {
 		return err
 	}
 	return w.goBack(ctx, cause)
+}
+
+// giveUp goes back to the last checkpoint after one that took too long. It does not do so for a transaction of unknown
+// fate.
+func (w *Worker) giveUp(ctx context.Context, cause error) error {
+	if errors.Is(cause, broker.ErrUndecided) {
+		return w.startOver(ctx, cause)
+	}
+	if !w.config.ExactlyOnce {
+		// Records in the producer, changelog records among them, must not follow when the tasks belong to another member.
+		if err := w.replaceProducer(); err != nil {
+			return fmt.Errorf("%w (after: %w)", err, cause)
+		}
+	}
+	return w.rewind(ctx, cause)
 }
 
 // goBack is rewind for a cause that others count.

@@ -41,7 +41,7 @@ func (w *Worker) start(ctx context.Context, t *task) error {
 	t.committed = maps.Clone(t.positions)
 	t.noteTopics()
 	if len(inputs) > 1 || t.flies() {
-		t.aligned = newAligned(t)
+		t.aligned = w.newMerge(t)
 	}
 	t.state = running // not before: a worker whose job has failed may take another step
 	w.alignedTasks = slices.DeleteFunc(slices.Clone(w.sortedTasks()), func(t *task) bool { return t.aligned == nil })

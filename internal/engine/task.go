@@ -11,11 +11,14 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine/aligned"
 	"github.com/weirstreams/weir/internal/engine/changelog"
 	"github.com/weirstreams/weir/internal/engine/database"
 	"github.com/weirstreams/weir/internal/engine/eventtime"
+	"github.com/weirstreams/weir/internal/engine/gate"
 	"github.com/weirstreams/weir/internal/engine/guard"
 	"github.com/weirstreams/weir/internal/engine/outbox"
+	"github.com/weirstreams/weir/internal/engine/refused"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/operator"
@@ -82,7 +85,7 @@ type task struct {
 	// ends are the ends of the input partitions as last seen, by topic.
 	ends map[string]int64
 	// aligned is nil if there are not several inputs, or the task does not run yet.
-	aligned *aligned
+	aligned *aligned.Merge
 	// emptying is set until the next checkpoint if that is to delete all state.
 	emptying bool
 	// phases is nil if the task has no sink in two phases.
@@ -128,8 +131,8 @@ type task struct {
 	restoredBytes int64
 	restoreBegan  time.Time
 
-	// narrowing is that of the worker: it knows which records are skipped before they are processed.
-	narrowing *narrowing
+	// search is that of the worker: it knows which records are skipped before they are processed.
+	search *refused.Search
 
 	// outputs are those since the last checkpoint, if there is an OutputLimit.
 	outputs   int64
@@ -172,16 +175,16 @@ func taskName(part *graph.SubTopology, partition int32) string {
 
 // openTask opens the database of a task and builds its operators. The task is neither restored nor fetching yet.
 func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *task, err error) {
-	if err := w.refuseGrown(ctx, id, topics); err != nil {
-		return nil, err
-	}
 	part := w.plan.SubTopologies[id.Part]
+	if err := w.topics.RefuseAdded(ctx, w.cluster, part, id.Partition, topics); err != nil {
+		return nil, fmt.Errorf("task %s: %w", taskName(part, id.Partition), err)
+	}
 	t = &task{
 		id: id, part: part, plan: w.plan, name: taskName(part, id.Partition),
 		inputs: map[string]operator.Input{}, positions: map[string]int64{}, ends: map[string]int64{},
 		restores: map[string]*restore{}, reflected: map[string]int64{}, uncommitted: map[string]bool{}, unsure: map[string]bool{},
 		topicPartitions: map[string]int32{}, notes: map[string]broker.CommitNote{}, metadata: map[string]string{},
-		narrowing: &w.narrowing,
+		search:    &w.search,
 		upstreams: map[string]*eventtime.Upstream{}, promised: map[string]*eventtime.Output{},
 	}
 	defer func() {
@@ -328,7 +331,7 @@ func (t *task) close(sync bool) error {
 func (t *task) process(b *broker.Batch, from, limit int, onError func(*weir.ProcessingError) Action) (int, error) {
 	to := min(len(b.Records), from+limit)
 	n, err := t.processRecords(t.inputs[b.Topic], b.Topic, b.Records[from:to], onError)
-	if err != nil && !isBackpressure(err) {
+	if err != nil && !gate.IsPressure(err) {
 		return n, err
 	}
 	t.positions[b.Topic], t.changed = b.NextOffset, true
@@ -340,7 +343,7 @@ func (t *task) process(b *broker.Batch, from, limit int, onError func(*weir.Proc
 }
 
 // processRecords runs records of one topic through the operators, and returns their number: fewer than there are if
-// the observer has seen enough, if so much state has changed that a checkpoint is due, or with an error. After one that isBackpressure these count, and their rest is held by
+// the observer has seen enough, if so much state has changed that a checkpoint is due, or with an error. After one that gate.IsPressure these count, and their rest is held by
 // buffers.
 func (t *task) processRecords(
 	input operator.Input, topic string, records []broker.Record, onError func(*weir.ProcessingError) Action,
@@ -362,9 +365,9 @@ func (t *task) processRecords(
 			end = i + 1
 		}
 		skip := false
-		if len(t.narrowing.skips) > 0 {
+		if t.search.Skipping() {
 			var before int
-			before, skip = t.narrowing.next(broker.TopicPartition{Topic: topic, Partition: t.id.Partition}, records[i:end])
+			before, skip = t.search.Next(broker.TopicPartition{Topic: topic, Partition: t.id.Partition}, records[i:end])
 			end = i + before
 		}
 		if skip {
@@ -380,7 +383,7 @@ func (t *task) processRecords(
 				i++
 			}
 		}
-		if unsettled = t.settle(onError); unsettled != nil && !isBackpressure(unsettled) {
+		if unsettled = t.settle(onError); unsettled != nil && !gate.IsPressure(unsettled) {
 			return i, unsettled
 		}
 		if t.observe != nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine/eventtime"
+	"github.com/weirstreams/weir/internal/engine/gate"
 	"github.com/weirstreams/weir/operator"
 )
 
@@ -64,7 +65,7 @@ func (t *task) forgetTime() {
 }
 
 // settle lets the operators hand on held-back records: at the end of each run of records, so that records of other inputs
-// do not overtake it. Records that fail are skipped if the policy says so. After an error that isBackpressure the rest is
+// do not overtake it. Records that fail are skipped if the policy says so. After an error that gate.IsPressure the rest is
 // held still.
 func (t *task) settle(onError func(*weir.ProcessingError) Action) error {
 	if t.env.Settled() {
@@ -77,7 +78,7 @@ func (t *task) settle(onError func(*weir.ProcessingError) Action) error {
 		if failure == nil {
 			return nil
 		}
-		if isBackpressure(failure) {
+		if gate.IsPressure(failure) {
 			return failure
 		}
 		if ctx := t.env.StepContext(); ctx.Err() != nil {

@@ -190,13 +190,3 @@ func (w *Worker) fits(t *task, kept, now database.Kept) bool {
 	}
 	return true
 }
-
-// unloggedStores returns the names of a part's stores without a changelog.
-func (w *Worker) unloggedStores(id TaskID) (names []string) {
-	for _, s := range w.plan.SubTopologies[id.Part].Stores {
-		if s.Changelog == "" {
-			names = append(names, s.Name)
-		}
-	}
-	return names
-}

@@ -13,8 +13,11 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine/changelog"
+	"github.com/weirstreams/weir/internal/engine/gate"
+	"github.com/weirstreams/weir/internal/engine/hurry"
 	"github.com/weirstreams/weir/internal/engine/outbox"
 	"github.com/weirstreams/weir/internal/engine/provision"
+	"github.com/weirstreams/weir/internal/engine/refused"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/state"
 )
@@ -65,7 +68,7 @@ type Worker struct {
 	replaced map[broker.TopicPartition]error
 	// current is the batch that is being processed.
 	current batchInWork
-	gate    inputGate
+	gate    *gate.Gate
 	// polls counts the calls of the fetcher, quiet is the count of the last that brought nothing.
 	polls, quiet int
 	// pace is how many records are processed in one step.
@@ -79,14 +82,14 @@ type Worker struct {
 
 	checkpointed time.Time // when the last checkpoint ended, or when there was nothing to check in
 	records      int       // processed since then
-	// uncommitted are the records processed since the last checkpoint that succeeded. narrowing seeks the one with output that
+	// uncommitted are the records processed since the last checkpoint that succeeded. search seeks the one with output that
 	// the cluster refuses.
 	uncommitted int
-	narrowing   narrowing
+	search      refused.Search
 	lastSend    time.Time
 	lastPurge   time.Time
 
-	haste haste
+	hurry *hurry.Limit
 
 	working atomic.Bool // set while records are processed
 	dozing  atomic.Bool // set while the worker may wait for records
@@ -117,7 +120,7 @@ func NewWorker(config Config, plan *graph.Plan, c Connections, topics *provision
 		config: config, plan: plan, cluster: c.Cluster, fetcher: c.Fetcher, producer: c.Producer, group: c.Group,
 		newProducer: c.NewProducer, topics: topics,
 		replaced: map[broker.TopicPartition]error{},
-		tasks:    map[TaskID]*task{}, rebuilt: map[TaskID]int64{}, gate: inputGate{clock: config.Clock, logger: config.Logger}, membership: membership{clock: config.Clock, lost: map[TaskID]bool{}}, route: map[broker.TopicPartition]*task{}, pace: firstPace,
+		tasks:    map[TaskID]*task{}, rebuilt: map[TaskID]int64{}, gate: gate.New(config.Clock, config.Logger), hurry: hurry.NewLimit(config.RevokeTimeout, config.AfterFunc), membership: membership{clock: config.Clock, lost: map[TaskID]bool{}}, route: map[broker.TopicPartition]*task{}, pace: firstPace,
 		repartitions: repartitions(plan), commitSlots: make(chan struct{}, maxFlushes),
 		checkpointed: now, lastSend: now, looked: now, comparedIDs: now, lastPurge: now, status: statusBoard{producer: c.Producer},
 	}
@@ -160,7 +163,7 @@ func (w *Worker) openRestoring(ctx context.Context, id TaskID, topics []string, 
 // RemoveTasks checkpoints the worker and closes tasks. A checkpoint that cannot be made in time, or is refused, is given
 // up: the tasks go without it, and the others go back to the checkpoint before.
 func (w *Worker) RemoveTasks(ctx context.Context, ids []TaskID) error {
-	bounded, cancel := w.withRevokeTimeout(ctx)
+	bounded, cancel := w.hurry.Bound(ctx)
 	defer cancel()
 	err := w.Checkpoint(bounded)
 	if err == nil {
@@ -175,9 +178,9 @@ func (w *Worker) RemoveTasks(ctx context.Context, ids []TaskID) error {
 	switch {
 	case err == nil, errors.Is(err, errTasksLost):
 		return nil
-	case isBackpressure(err):
+	case gate.IsPressure(err):
 		w.config.Logger.Warn("partitions given up without a checkpoint, because a sink takes no more or a lookup is unavailable", "error", err)
-		w.gate.forget()
+		w.gate.Forget()
 		return w.goBack(ctx, err) // which may happen any number of times
 	case bounded.Err() != nil && ctx.Err() == nil:
 		w.config.Logger.Warn("partitions given up without a checkpoint, which took too long", "timeout", w.config.RevokeTimeout)
@@ -240,9 +243,7 @@ func (w *Worker) closeTask(t *task, sync bool) error {
 	delete(w.tasks, t.id)
 	w.sorted = nil
 	if t.aligned != nil {
-		for _, in := range t.aligned.inputs {
-			in.start(0)
-		}
+		t.aligned.Release()
 		w.alignedTasks = slices.DeleteFunc(w.alignedTasks, func(o *task) bool { return o == t })
 	}
 	damage := t.damaged()
@@ -259,11 +260,11 @@ func (w *Worker) closeTask(t *task, sync bool) error {
 // Step does one piece of work, or waits for at most wait for some to come: it processes some records, and checkpoints if
 // it is time. It reports whether it has processed anything. Fetcher.Wake ends the waiting.
 func (w *Worker) Step(ctx context.Context, wait time.Duration) (worked bool, err error) {
-	worked, err = w.step(w.haste.begin(ctx), wait)
+	worked, err = w.step(w.hurry.Begin(ctx), wait)
 	if damage := w.checkDamage(); err == nil {
 		err = damage
 	}
-	hurried := w.haste.end(err)
+	hurried := w.hurry.End(err)
 	w.publish()
 	switch {
 	case err == nil:
@@ -288,13 +289,13 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 			return false, err
 		}
 	}
-	if w.narrowing.searching() && w.uncommitted == 0 && w.Dirty() {
+	if w.search.Single() && w.uncommitted == 0 && w.Dirty() {
 		if err := w.Checkpoint(ctx); err != nil { // what no record has caused
 			return true, err
 		}
 	}
 	w.dozing.Store(true) // before the look at sources and calls, so that none is missed
-	ready := w.ready() || w.arrived()
+	ready := w.mergeReady() || w.arrived()
 	if wait = w.waitFor(wait); ready || w.outbox.Pending() > 0 {
 		wait = 0 // output waits for more only while there is more
 	}
@@ -330,7 +331,7 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 		merged, err = w.mergeAll(ctx)
 		worked = worked || merged
 	}
-	alone := w.narrowing.searching() && w.uncommitted > 0 // then the checkpoint is that of one record
+	alone := w.search.Single() && w.uncommitted > 0 // then the checkpoint is that of one record
 	if err == nil && !alone && !w.resting() {
 		var fed bool
 		fed, err = w.takeFeeds(ctx)
@@ -357,13 +358,11 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 // waitFor cuts a waiting time so that neither the next checkpoint, nor the end of a rest, nor a timer is late, and nobody waits
 // for an input in vain.
 func (w *Worker) waitFor(wait time.Duration) time.Duration {
-	if len(w.alignedTasks) > 0 {
-		wait = min(wait, stallCheck)
-	}
+	wait = w.untilStall(wait)
 	if !w.heldBack() && !w.resting() { // else timers have to wait too
 		wait = w.untilFeeds(w.untilClock(w.untilPace(wait)))
 	}
-	wait = w.membership.untilRested(w.gate.untilDue(wait))
+	wait = w.membership.untilRested(w.gate.UntilDue(wait))
 	if w.records == 0 || w.heldBack() {
 		return max(0, wait)
 	}
@@ -413,7 +412,7 @@ func (w *Worker) pressing() bool {
 
 // checkpointRecords returns the greatest number of records between checkpoints; 0 means any number.
 func (w *Worker) checkpointRecords() int {
-	usual, limit := w.config.CheckpointRecords, w.narrowing.limit
+	usual, limit := w.config.CheckpointRecords, w.search.Limit()
 	if usual == 0 || limit == 0 {
 		return max(usual, limit)
 	}
@@ -460,7 +459,7 @@ func (w *Worker) Stores(name string) []state.Store {
 // Close checkpoints, closes all tasks and the connections.
 func (w *Worker) Close(ctx context.Context) error {
 	err := w.Checkpoint(ctx)
-	if isRefused(err) {
+	if refused.Is(err) {
 		err = w.searchOn(ctx, err)
 	}
 	whole := err == nil
@@ -474,7 +473,7 @@ func (w *Worker) Close(ctx context.Context) error {
 	case w.checkDamage() != nil:
 		w.config.Logger.Warn("the last checkpoint was not made, because state is damaged; what it held is processed again by the next owner", "error", err)
 		err = nil
-	case isBackpressure(err), isOutage(err), errors.Is(err, errTasksLost), errors.Is(err, broker.ErrAborted), errors.Is(err, weir.ErrFenced):
+	case gate.IsPressure(err), gate.IsOutage(err), errors.Is(err, errTasksLost), errors.Is(err, broker.ErrAborted), errors.Is(err, weir.ErrFenced):
 		w.config.Logger.Warn("the last checkpoint was not made; what it held is processed again by the next owner", "error", err)
 		err = nil
 	case errors.Is(err, broker.ErrUndecided):
@@ -483,6 +482,11 @@ func (w *Worker) Close(ctx context.Context) error {
 	}
 	return errors.Join(err, w.abandon(true))
 }
+
+// Hurry bounds the step that is under way, for a job that waits for its end: if the step still waits for the cluster when
+// RevokeTimeout is over it gives up and goes back to the last checkpoint. The returned function is called when the step has
+// ended. Any goroutine may call Hurry.
+func (w *Worker) Hurry() (ended func()) { return w.hurry.Hurry() }
 
 // Abandon closes everything without a checkpoint.
 func (w *Worker) Abandon() error { return w.abandon(false) }
@@ -494,7 +498,7 @@ func (w *Worker) abandon(sync bool) error {
 		failed = append(failed, w.closeTask(t, sync))
 	}
 	w.outbox.Drop()
-	w.haste.close()
+	w.hurry.Close()
 	failed = append(failed, w.fetcher.Close(), w.producer.Close())
 	w.publish()
 	return errors.Join(failed...)

@@ -42,6 +42,16 @@ type Store struct {
 	Node *Node
 }
 
+// UnloggedStores returns the names of the part's stores without a changelog.
+func (part *SubTopology) UnloggedStores() (names []string) {
+	for _, s := range part.Stores {
+		if s.Changelog == "" {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
+
 // NewPlan cuts a topology into parts and names the internal topics for a consumer group. The topology has been validated.
 func NewPlan(g *Graph, group string) *Plan {
 	p := &Plan{Graph: g, Group: group, names: map[*Node]string{}}

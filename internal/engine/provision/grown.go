@@ -1,10 +1,13 @@
 package provision
 
 import (
+	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
+	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/graph"
 )
 
@@ -63,4 +66,41 @@ func sortedCounts(byCount map[int32][]string) []int32 {
 	}
 	slices.Sort(counts)
 	return counts
+}
+
+// RefuseAdded returns a *GrownError if a topic of the input was given more partitions than the state of the part has. A task of
+// such a partition has no changelog. Stores without one were made for the partitions that were known at the start.
+func (t *Topics) RefuseAdded(ctx context.Context, cluster broker.Cluster, part *graph.SubTopology, partition int32, topics []string) error {
+	before, changelogs := t.statePartitions(part)
+	unlogged := part.UnloggedStores()
+	if len(changelogs) == 0 && len(unlogged) > 0 {
+		for _, topic := range topics {
+			before = max(before, t.Partitions[topic])
+		}
+	}
+	if len(changelogs)+len(unlogged) == 0 || partition < before {
+		return nil
+	}
+	g := &GrownError{Topic: slices.Min(topics), Now: partition + 1, Before: before, Changelogs: changelogs, Unlogged: unlogged}
+	known, err := cluster.Topics(ctx, topics...)
+	if err != nil {
+		return fmt.Errorf("%w (and how many there are cannot be looked up: %w)", g, err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(known)) {
+		if info := known[name]; info.Partitions > g.Now || info.Name == g.Topic {
+			g.Topic, g.Now = info.Name, max(g.Now, info.Partitions)
+		}
+	}
+	return g
+}
+
+// statePartitions returns how many partitions the changelogs of a part have, and their names.
+func (t *Topics) statePartitions(part *graph.SubTopology) (partitions int32, changelogs []string) {
+	for _, s := range part.Stores {
+		if n, ok := t.Partitions[s.Changelog]; ok {
+			partitions = max(partitions, n)
+			changelogs = append(changelogs, s.Changelog)
+		}
+	}
+	return partitions, changelogs
 }

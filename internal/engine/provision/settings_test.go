@@ -297,3 +297,57 @@ func TestDeclaredSettingsAreComparedWithTheTopic(t *testing.T) {
 		})
 	}
 }
+
+// A topic that is read and written, or read twice, has each problem once, with all places that declare it.
+func TestAProblemOfATopicThatIsDeclaredTwiceIsNamedOnce(t *testing.T) {
+	table := stream.NewTopic("table", codec.String(), codec.String()).WithConfig(map[string]string{"cleanup.policy": "compact"})
+	topology := stream.NewTopology()
+	rows := topology.GlobalTable(table)
+	moved := topology.From(orders.WithPartitions(2))
+	moved.JoinGlobal(rows, func(o order) string { return o.Shop }, func(o order, _ string) order { return o }).Peek(func(order) {})
+	topology.From(table).Map(func(shop string) order { return order{Shop: shop} }).To(orders.WithPartitions(2))
+	if err := topology.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name     string
+		exist    []broker.TopicSpec
+		problems []string
+		warnings []string
+	}{
+		{"missing", nil, []string{`topic "orders"`, `topic "table"`}, nil},
+		{"other settings", []broker.TopicSpec{{Name: "orders", Partitions: 1}, {Name: "table", Partitions: 1, Config: map[string]string{"cleanup.policy": "delete"}}},
+			[]string{`topic "table"`}, []string{"has 1 partitions, and 2 are declared"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := simbroker.New(clock.NewVirtual(time.Unix(0, 0)))
+			for _, spec := range c.exist {
+				spec.Replication = -1
+				if err := b.CreateTopic(spec); err != nil {
+					t.Fatal(err)
+				}
+			}
+			plan, err := provision.DryRun(t.Context(), b, graph.NewPlan(topology.Graph(), groupName), provision.Options{Logger: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(plan.Problems) != len(c.problems) {
+				t.Fatalf("problems %q, want those of %q", plan.Problems, c.problems)
+			}
+			for i, want := range c.problems {
+				if !strings.Contains(plan.Problems[i], want) || strings.Count(plan.Problems[i], "settings_test.go:") != 2 {
+					t.Errorf("problem %q, want one of %q with two places", plan.Problems[i], want)
+				}
+			}
+			declared := slices.DeleteFunc(plan.Warnings, func(w string) bool { return !strings.Contains(w, "declared, has") && !strings.Contains(w, "are declared") })
+			if len(declared) != len(c.warnings) {
+				t.Fatalf("warnings %q, want those of %q", plan.Warnings, c.warnings)
+			}
+			for i, want := range c.warnings {
+				if !strings.Contains(declared[i], want) || strings.Count(declared[i], "settings_test.go:") != 2 {
+					t.Errorf("warning %q, want one of %q with two places", declared[i], want)
+				}
+			}
+		})
+	}
+}

@@ -26,12 +26,33 @@ func (p *preparation) userTopic(n *graph.Node, partitions int32, config map[stri
 		return
 	}
 	if !p.options.Create {
-		p.problem("topic %q, declared at %s, does not exist: create it, or set Config.Topics.Create", name, n.Site)
+		if at, first := p.declaredAt(n, func(*graph.Node) bool { return true }); first {
+			p.problem("topic %q, declared at %s, does not exist: create it, or set Config.Topics.Create", name, at)
+		}
 		return
 	}
 	p.make(broker.TopicSpec{
 		Name: name, Partitions: max(1, partitions), Replication: p.options.Replication, Config: config,
 	})
+}
+
+// declaredAt names the places where the topic of a node is declared, as far as same accepts the node there: a topic may be read and
+// written, and has one problem all the same. first is false if an earlier node is one of them.
+func (p *preparation) declaredAt(n *graph.Node, same func(*graph.Node) bool) (at string, first bool) {
+	var sites []string
+	first = true
+	passed := false
+	for _, other := range p.plan.Graph.Nodes {
+		passed = passed || other == n
+		if _, _, ok := other.Declared(); !ok || p.plan.Topic(other) != p.plan.Topic(n) || !same(other) {
+			continue
+		}
+		first = first && passed
+		if !slices.Contains(sites, other.Site) {
+			sites = append(sites, other.Site)
+		}
+	}
+	return strings.Join(sites, " and "), first
 }
 
 // globalTopics checks the topics of global tables. One that is made is compacted, unless it is a topic of a stream as well or
@@ -72,17 +93,32 @@ func (p *preparation) compare(n *graph.Node, info broker.TopicInfo, partitions i
 		return // it is made, for another declaration
 	}
 	if partitions > 0 && info.Partitions != partitions {
-		p.warn("topic %q, declared at %s, has %d partitions, and %d are declared", info.Name, n.Site, info.Partitions, partitions)
+		at, first := p.declaredAt(n, func(o *graph.Node) bool {
+			declared, _, _ := o.Declared()
+			return declared == partitions
+		})
+		if first {
+			p.warn("topic %q, declared at %s, has %d partitions, and %d are declared", info.Name, at, info.Partitions, partitions)
+		}
 	}
 	for _, setting := range slices.Sorted(maps.Keys(config)) {
 		have, known := info.Config[setting]
-		if want := config[setting]; !known || have == want {
+		want := config[setting]
+		if !known || have == want {
 			continue
-		} else if setting == cleanupPolicy && isCompact(have) != isCompact(want) {
+		}
+		at, first := p.declaredAt(n, func(o *graph.Node) bool {
+			_, declared, _ := o.Declared()
+			value, ok := declared[setting]
+			return ok && value == want
+		})
+		switch {
+		case !first:
+		case setting == cleanupPolicy && isCompact(have) != isCompact(want):
 			p.problem("topic %q, declared at %s, has cleanup.policy=%s, and %s is declared: other records are kept than the program expects; "+
-				"change the topic or the declaration", info.Name, n.Site, have, want)
-		} else {
-			p.warn("topic %q, declared at %s, has %s=%s, and %s is declared", info.Name, n.Site, setting, have, want)
+				"change the topic or the declaration", info.Name, at, have, want)
+		default:
+			p.warn("topic %q, declared at %s, has %s=%s, and %s is declared", info.Name, at, setting, have, want)
 		}
 	}
 }

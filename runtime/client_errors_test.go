@@ -3,6 +3,7 @@ package runtime_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -123,7 +124,7 @@ func TestErrorsOfWritingAreTold(t *testing.T) {
 			t.Skip("kfake gives the errors")
 		}
 		p := pipeline{input: k.Topic(t, "in", 1), output: k.Topic(t, "out", 1)}
-		var code atomic.Int32
+		var code, tries atomic.Int32
 		cluster := k.Kafka.Cluster()
 		cluster.ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) {
 			cluster.KeepControl()
@@ -137,6 +138,9 @@ func TestErrorsOfWritingAreTold(t *testing.T) {
 				}
 				response.Topics = append(response.Topics, topic)
 				concerned = concerned || t.Topic == p.output
+			}
+			if concerned && code.Load() == int32(sarama.ErrTopicAuthorizationFailed) {
+				tries.Add(1)
 			}
 			return response, nil, code.Load() != 0 && concerned // a changelog may be in the same request
 		})
@@ -159,8 +163,12 @@ func TestErrorsOfWritingAreTold(t *testing.T) {
 		written.mu.Unlock()
 		code.Store(int32(sarama.ErrTopicAuthorizationFailed))
 		k.write(p.input, 0, numbers(4, 5)...)
-		if err := app.failure(); !errors.Is(err, weir.ErrUnauthorized) {
-			t.Errorf("got %v", err)
+		err := app.failure()
+		if !errors.Is(err, weir.ErrUnauthorized) || !strings.Contains(err.Error(), "(runtime/support_test.go:") {
+			t.Errorf("got %v, want %v of an operator", err, weir.ErrUnauthorized)
+		}
+		if n := tries.Load(); n != 1 {
+			t.Errorf("%d tries to write without permission, want 1", n)
 		}
 		places := written.places(t, weir.ErrUnauthorized)
 		if len(places) == 0 || places[0] != (seen{places[0].Topic, 0, runtime.NoOffset, false}) {

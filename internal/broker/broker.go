@@ -337,6 +337,10 @@ var (
 	// ErrRefused says that the cluster does not take a record, and never will: it is larger than max.message.bytes of the
 	// topic, it has no key and the topic is compacted, or its time is outside of the limits of the topic.
 	ErrRefused = errors.New("the cluster refuses the record")
+	// ErrHopeless says that another try would fail in the same way, and that no record is to blame: the settings of the topic or of the
+	// cluster do not allow the request, or a topic was missing for the whole of DeliveryTimeout. A missing permission is
+	// [weir.ErrUnauthorized] instead.
+	ErrHopeless = errors.New("another try would fail in the same way")
 )
 
 // OffsetOutOfRangeError says that a fetcher was started at an offset that the partition does not have.

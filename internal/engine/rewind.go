@@ -33,6 +33,8 @@ func (w *Worker) recoverFrom(ctx context.Context, err error) error {
 		return w.narrow(ctx, err)
 	case w.checkDamage() != nil:
 		return w.heal(ctx, err)
+	case refused.IsHopeless(err):
+		return refused.Hopeless(err, w.plan, w.outbox.NodeOf)
 	case !w.config.ExactlyOnce:
 		return err
 	case errors.Is(err, broker.ErrAborted), errors.Is(err, weir.ErrFenced):

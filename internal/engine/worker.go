@@ -473,6 +473,8 @@ func (w *Worker) Close(ctx context.Context) error {
 	case w.checkDamage() != nil:
 		w.config.Logger.Warn("the last checkpoint was not made, because state is damaged; what it held is processed again by the next owner", "error", err)
 		err = nil
+	case refused.IsHopeless(err):
+		err = refused.Hopeless(err, w.plan, w.outbox.NodeOf)
 	case gate.IsPressure(err), gate.IsOutage(err), errors.Is(err, errTasksLost), errors.Is(err, broker.ErrAborted), errors.Is(err, weir.ErrFenced):
 		w.config.Logger.Warn("the last checkpoint was not made; what it held is processed again by the next owner", "error", err)
 		err = nil

@@ -16,14 +16,14 @@ func Is(err error) bool {
 	return ok && errors.Is(d, broker.ErrRefused)
 }
 
-// WithoutAbort returns the part of a refusal that does not say that a transaction has to be aborted, which is over by then.
+// WithoutAbort returns the part of an error that does not say that a transaction has to be aborted, which is over by then.
 func WithoutAbort(err error) error {
 	for errors.Is(err, broker.ErrAborted) {
 		inner := err
 		switch wrapped := err.(type) { //nolint:errorlint // it takes the chain apart
 		case interface{ Unwrap() []error }:
 			for _, e := range wrapped.Unwrap() {
-				if errors.Is(e, broker.ErrRefused) {
+				if !errors.Is(e, broker.ErrAborted) {
 					inner = e
 				}
 			}

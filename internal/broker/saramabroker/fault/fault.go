@@ -51,7 +51,7 @@ func Translate(err error) error {
 func IsBoundary(err error) bool {
 	return errors.Is(err, weir.ErrUnavailable) || errors.Is(err, weir.ErrUnknownTopic) ||
 		errors.Is(err, weir.ErrFenced) || errors.Is(err, weir.ErrUnauthorized) || errors.Is(err, broker.ErrAborted) ||
-		errors.Is(err, broker.ErrRefused)
+		errors.Is(err, broker.ErrRefused) || errors.Is(err, broker.ErrHopeless)
 }
 
 // CodeOf returns the error code of the protocol that lies in err. "No error" is not one.
@@ -70,6 +70,10 @@ func SentinelOf(code sarama.KError) error {
 		return weir.ErrUnknownTopic
 	case sarama.ErrMessageSizeTooLarge, sarama.ErrMessageSetSizeTooLarge, sarama.ErrInvalidTimestamp, sarama.ErrInvalidRecord:
 		return broker.ErrRefused
+	case sarama.ErrInvalidTopic, sarama.ErrUnsupportedForMessageFormat, sarama.ErrUnsupportedCompressionType, sarama.ErrPolicyViolation,
+		sarama.ErrInvalidRequiredAcks, sarama.ErrInvalidRequest, sarama.ErrUnsupportedVersion, sarama.ErrSecurityDisabled,
+		sarama.ErrOffsetMetadataTooLarge, sarama.ErrInvalidCommitOffsetSize, sarama.ErrInvalidTransactionTimeout:
+		return broker.ErrHopeless
 	case sarama.ErrTopicAuthorizationFailed, sarama.ErrGroupAuthorizationFailed, sarama.ErrClusterAuthorizationFailed,
 		sarama.ErrTransactionalIDAuthorizationFailed, sarama.ErrSASLAuthenticationFailed, sarama.ErrUnsupportedSASLMechanism:
 		return weir.ErrUnauthorized

@@ -9,6 +9,7 @@ import (
 	"github.com/IBM/sarama"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/fault"
 )
 
@@ -153,7 +154,7 @@ func (p *producer) expire(q *queue) {
 	err := fmt.Errorf("%w: not acknowledged within %s", weir.ErrUnavailable, p.timeout)
 	switch {
 	case errors.Is(fault.Translate(q.lastErr), weir.ErrUnknownTopic):
-		err = fmt.Errorf("not acknowledged within %s: %w", p.timeout, fault.Translate(q.lastErr))
+		err = fmt.Errorf("not acknowledged within %s: %w: %w", p.timeout, broker.ErrHopeless, fault.Translate(q.lastErr))
 	case q.lastErr != nil:
 		err = fmt.Errorf("%w: %w", err, q.lastErr)
 	case !p.identified && p.lastErr != nil:

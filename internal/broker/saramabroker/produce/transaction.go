@@ -102,7 +102,7 @@ func (t *openTransaction) spoil(what string, err error) error {
 		code == sarama.ErrOffsetMetadataTooLarge, code == sarama.ErrInvalidCommitOffsetSize,
 		code == sarama.ErrUnknownTopicOrPartition, code == sarama.ErrRebalanceInProgress, code == fault.ErrTransactionAbortable,
 		fault.IsRetriable(err), !isCode:
-		t.doom(fmt.Errorf("%s of transaction %q: %w: %w", what, t.id, broker.ErrAborted, fault.Translate(err)))
+		t.doom(fmt.Errorf("%w: %s of transaction %q: %w", broker.ErrAborted, what, t.id, fault.Translate(err)))
 	default:
 		p.end(fmt.Errorf("%s of transaction %q: %w", what, t.id, fault.Translate(err)))
 	}

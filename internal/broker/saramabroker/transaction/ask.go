@@ -3,11 +3,14 @@ package transaction
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/IBM/sarama"
 
 	"github.com/weirstreams/weir/internal/backoff"
+	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/fault"
 )
 
@@ -75,16 +78,19 @@ func (c *Coordinator) await(ctx context.Context, l *link, request func(*sarama.B
 	}
 }
 
-// worstOf returns the error of those of partitions that another try helps least against, or nil.
-func worstOf(topics map[string][]*sarama.PartitionError) error {
-	var failure error
-	for _, partitions := range topics {
-		for _, p := range partitions {
-			// The others were not attempted because of one that has its own error.
-			if err := fault.Code(p.Err); err != nil && p.Err != sarama.ErrOperationNotAttempted {
-				failure = fault.Worse(failure, err)
+// worstOf returns the error of those of partitions that another try helps least against, and its partition. The error is nil if none
+// has one.
+func worstOf(topics map[string][]*sarama.PartitionError) (tp broker.TopicPartition, failure error) {
+	for _, topic := range slices.Sorted(maps.Keys(topics)) {
+		for _, p := range topics[topic] {
+			err := fault.Code(p.Err)
+			if err == nil || p.Err == sarama.ErrOperationNotAttempted { // because of another partition, which has its own error
+				continue
+			}
+			if worst := fault.Worse(failure, err); failure == nil || worst != failure { //nolint:errorlint // the same value
+				tp, failure = broker.TopicPartition{Topic: topic, Partition: p.Partition}, worst
 			}
 		}
 	}
-	return failure
+	return tp, failure
 }

@@ -110,7 +110,10 @@ func (c *Coordinator) AddPartitions(ctx context.Context, producer Identity, tps 
 			return err
 		}
 		answered(r.Errors)
-		return worstOf(r.Errors)
+		if tp, err := worstOf(r.Errors); err != nil {
+			return &broker.DeliveryError{TopicPartition: tp, Err: fault.Translate(err)}
+		}
+		return nil
 	})
 	return err
 }
@@ -121,7 +124,7 @@ func (c *Coordinator) CommitOffsets(
 	metadata map[broker.TopicPartition]string, known func(),
 ) error {
 	if err := c.addGroup(ctx, producer, member.Group); err != nil {
-		return err
+		return fmt.Errorf("group %q: %w", member.Group, err)
 	}
 	known()
 	topics := make(map[string][]*sarama.PartitionOffsetMetadata)
@@ -145,9 +148,15 @@ func (c *Coordinator) CommitOffsets(
 		if err != nil {
 			return err
 		}
-		return worstOf(r.Topics)
+		if tp, err := worstOf(r.Topics); err != nil {
+			return fmt.Errorf("offset of %s: %w", tp, err)
+		}
+		return nil
 	})
-	return err
+	if err != nil {
+		return fmt.Errorf("group %q: %w", member.Group, err)
+	}
+	return nil
 }
 
 // addGroup makes the offsets of a group part of the transaction.

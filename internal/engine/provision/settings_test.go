@@ -316,8 +316,12 @@ func TestAProblemOfATopicThatIsDeclaredTwiceIsNamedOnce(t *testing.T) {
 		warnings []string
 	}{
 		{"missing", nil, []string{`topic "orders"`, `topic "table"`}, nil},
-		{"other settings", []broker.TopicSpec{{Name: "orders", Partitions: 1}, {Name: "table", Partitions: 1, Config: map[string]string{"cleanup.policy": "delete"}}},
-			[]string{`topic "table"`}, []string{"has 1 partitions, and 2 are declared"}},
+		{
+			"other settings",
+			[]broker.TopicSpec{{Name: "orders", Partitions: 1}, {Name: "table", Partitions: 1, Config: map[string]string{"cleanup.policy": "delete"}}},
+			[]string{`topic "table"`},
+			[]string{"has 1 partitions, and 2 are declared"},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := simbroker.New(clock.NewVirtual(time.Unix(0, 0)))
@@ -339,7 +343,9 @@ func TestAProblemOfATopicThatIsDeclaredTwiceIsNamedOnce(t *testing.T) {
 					t.Errorf("problem %q, want one of %q with two places", plan.Problems[i], want)
 				}
 			}
-			declared := slices.DeleteFunc(plan.Warnings, func(w string) bool { return !strings.Contains(w, "declared, has") && !strings.Contains(w, "are declared") })
+			declared := slices.DeleteFunc(plan.Warnings, func(w string) bool {
+				return !strings.Contains(w, "declared, has") && !strings.Contains(w, "are declared")
+			})
 			if len(declared) != len(c.warnings) {
 				t.Fatalf("warnings %q, want those of %q", plan.Warnings, c.warnings)
 			}

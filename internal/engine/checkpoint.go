@@ -63,7 +63,7 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 			return fmt.Errorf("checkpoint: %w", err)
 		}
 	}
-	if err := w.drain(ctx, changed); err != nil {
+	if err := w.flushSinks(ctx, changed); err != nil {
 		return err
 	}
 	batches := make([]state.Batch, len(changed))

@@ -90,6 +90,16 @@ func (w *Worker) takeFeed(t *task, f operator.Feed) (worked bool, err error) {
 	return worked, err
 }
 
+// feedsFull reports whether a source of a task wants its positions to count.
+func (t *task) feedsFull() bool {
+	for _, f := range t.env.Feeds {
+		if f.Full() {
+			return true
+		}
+	}
+	return false
+}
+
 // feedsCommitted tells the sources of a task that their positions count.
 func (t *task) feedsCommitted() {
 	for _, f := range t.env.Feeds {

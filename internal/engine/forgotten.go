@@ -20,7 +20,7 @@ func (w *Worker) commitStarts(ctx context.Context) error {
 	for _, t := range w.sortedTasks() {
 		if t.state == starting {
 			t.changed = true
-			t.announceSinkEpoch()
+			t.sinks.AnnounceEpoch()
 			starts = append(starts, t)
 		}
 	}

@@ -107,15 +107,18 @@ func (w *Worker) goBack(ctx context.Context, cause error) error {
 	for _, t := range w.sortedTasks() {
 		// At least once the changelogs may hold changes that do not count, and these have to be taken back.
 		// Work that a sink has prepared since does not count: the sink removes it when the task is opened.
-		if t.mending() || t.prepared() || !w.config.ExactlyOnce && t.changed && len(t.stores) > 0 {
+		if t.mending() || t.sinks.Prepared() || !w.config.ExactlyOnce && t.changed && len(t.stores) > 0 {
 			if err := w.reopen(t); err != nil {
 				return err
 			}
 			continue
 		}
-		t.changed = t.committedTokens()
+		t.changed = t.sinks.Committed()
 		w.dropOutputs(t)
-		t.discard()
+		for _, b := range t.env.Buffers {
+			b.Discard()
+		}
+		t.sinks.Discard()
 		for i := range t.stores {
 			t.stores[i].store.Discard()
 		}

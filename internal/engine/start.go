@@ -45,7 +45,7 @@ func (w *Worker) start(ctx context.Context, t *task) error {
 	}
 	t.state = running // not before: a worker whose job has failed may take another step
 	w.alignedTasks = slices.DeleteFunc(slices.Clone(w.sortedTasks()), func(t *task) bool { return t.aligned == nil })
-	if len(t.uncommitted) > 0 || lost || t.lacking || t.inPhases() {
+	if len(t.uncommitted) > 0 || lost || t.lacking || t.sinks.InPhases() {
 		t.state, w.starting = starting, true // a restore may end in the middle of a step, which must not go on with the task
 		return nil
 	}

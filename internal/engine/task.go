@@ -19,6 +19,7 @@ import (
 	"github.com/weirstreams/weir/internal/engine/guard"
 	"github.com/weirstreams/weir/internal/engine/outbox"
 	"github.com/weirstreams/weir/internal/engine/refused"
+	"github.com/weirstreams/weir/internal/engine/sinks"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/operator"
@@ -88,8 +89,7 @@ type task struct {
 	aligned *aligned.Merge
 	// emptying is set until the next checkpoint if that is to delete all state.
 	emptying bool
-	// phases is nil if the task has no sink in two phases.
-	phases *phases
+	sinks    *sinks.Task
 	// lacking is set while the task starts with state that lacks records of a changelog.
 	lacking bool
 	// flying is the topic of the records that were processed last.
@@ -187,6 +187,7 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 		search:    &w.search,
 		upstreams: map[string]*eventtime.Upstream{}, promised: map[string]*eventtime.Output{},
 	}
+	t.sinks = sinks.NewTask(t.name, w.plan.Graph, &t.env, func() { t.changed = true })
 	defer func() {
 		if err != nil {
 			damage := t.damaged()
@@ -239,7 +240,7 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 			t.upstreams[topic] = eventtime.NewUpstream(w.upstreamTasks(writer))
 		}
 	}
-	w.openPhases(t)
+	t.sinks.Open()
 	if w.config.IdleTimeout > 0 {
 		t.time = w.newEventTime(t)
 	}
@@ -306,8 +307,7 @@ func (w *Worker) tryOpenState(name string) (*database.DB, error) {
 
 // close closes the operators and the database. With sync everything that was committed is made durable first.
 func (t *task) close(sync bool) error {
-	t.stopCommits()
-	err := t.closeDrains()
+	err := t.sinks.Close()
 	for _, f := range t.env.OnClose {
 		err = errors.Join(err, t.call(f))
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/weirstreams/weir/internal/engine/outbox"
 	"github.com/weirstreams/weir/internal/engine/provision"
 	"github.com/weirstreams/weir/internal/engine/refused"
+	"github.com/weirstreams/weir/internal/engine/sinks"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/state"
 )
@@ -51,11 +52,7 @@ type Worker struct {
 	// claiming is set while tasks wait to be claimed, strangers while tasks are to be opened anew because others have
 	// written to their changelogs. looked is when the worker last looked for such.
 	claiming, strangers bool
-	// checkpointID is that of the last checkpoint that has flushed sinks, made or not. inPhases is set if tasks have had sinks in
-	// two phases; commitSlots bounds how many of these tasks commit at once.
-	checkpointID int64
-	inPhases     bool
-	commitSlots  chan struct{}
+	sinks               *sinks.Committer
 	// starting is set while tasks have positions to commit before they process anything.
 	starting bool
 	// unstarted is set while the start of restored tasks was given up, and is to be tried again.
@@ -121,7 +118,7 @@ func NewWorker(config Config, plan *graph.Plan, c Connections, topics *provision
 		newProducer: c.NewProducer, topics: topics,
 		replaced: map[broker.TopicPartition]error{},
 		tasks:    map[TaskID]*task{}, rebuilt: map[TaskID]int64{}, gate: gate.New(config.Clock, config.Logger), hurry: hurry.NewLimit(config.RevokeTimeout, config.AfterFunc), membership: membership{clock: config.Clock, lost: map[TaskID]bool{}}, route: map[broker.TopicPartition]*task{}, pace: firstPace,
-		repartitions: repartitions(plan), commitSlots: make(chan struct{}, maxFlushes),
+		repartitions: repartitions(plan), sinks: sinks.NewCommitter(sinks.Config{Clock: config.Clock, Sequential: config.Sequential, Later: config.CommitLater}),
 		checkpointed: now, lastSend: now, looked: now, comparedIDs: now, lastPurge: now, status: statusBoard{producer: c.Producer},
 	}
 	w.outbox = outbox.New(c.Producer, topics, config.Compressed, w.runningContext)
@@ -402,7 +399,7 @@ func (w *Worker) pressing() bool {
 	}
 	var dirty int64
 	for _, t := range w.tasks {
-		if t.full() {
+		if t.sinks.Full() || t.feedsFull() {
 			return true
 		}
 		dirty += t.dirtyBytes()

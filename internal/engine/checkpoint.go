@@ -1,17 +1,14 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"time"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/internal/engine/database"
+	"github.com/weirstreams/weir/internal/engine/stores"
 	"github.com/weirstreams/weir/internal/state"
 )
 
@@ -55,7 +52,6 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 	}
 	defer w.landing(changed)()
 	for _, t := range changed {
-		t.written.Reset()
 		if err := t.settle(w.onError); err != nil {
 			return fmt.Errorf("checkpoint: %w", err)
 		}
@@ -82,16 +78,20 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 	}
 	offsets := map[broker.TopicPartition]int64{}
 	for _, t := range changed {
-		for topic, offset := range t.positions {
-			offsets[broker.TopicPartition{Topic: topic, Partition: t.id.Partition}] = offset
-		}
+		t.input.Committing(offsets)
 	}
 	if err := w.commit(ctx, changed, offsets); err != nil {
 		return err
 	}
 	w.membership.accepted()
 	for i, t := range changed {
-		if err := w.commitState(t, batches[i]); err != nil {
+		t.changed = false
+		t.input.Checkpointed()
+		alone, err := t.stores.Commit(batches[i], w.producer)
+		if !alone {
+			t.strangers, w.strangers = true, true
+		}
+		if err != nil {
 			return fmt.Errorf("checkpoint: task %s: write state: %w", t.name, err)
 		}
 		w.countOutputs(t)
@@ -110,7 +110,7 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 // commit is steps 2 and 3 of a checkpoint. Changes in stores without a changelog are written ahead of the offsets.
 func (w *Worker) commit(ctx context.Context, tasks []*task, offsets map[broker.TopicPartition]int64) error {
 	if w.config.ExactlyOnce {
-		if err := w.writeAhead(tasks); err != nil {
+		if err := writeAhead(tasks); err != nil {
 			return err
 		}
 		if err := w.producer.Commit(ctx, w.group.Member(), offsets, commitMetadata(tasks...)); err != nil {
@@ -121,7 +121,7 @@ func (w *Worker) commit(ctx context.Context, tasks []*task, offsets map[broker.T
 	if err := w.producer.Flush(ctx); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
-	if err := w.writeAhead(tasks); err != nil {
+	if err := writeAhead(tasks); err != nil {
 		return err
 	}
 	err := w.group.Commit(ctx, offsets, commitMetadata(tasks...))
@@ -140,7 +140,7 @@ func (w *Worker) commit(ctx context.Context, tasks []*task, offsets map[broker.T
 // never completed. So their output is acknowledged before their changes of state are, and
 // those before the timers and waiting records that have caused them are deleted (state.Cause). Then it happens again after a crash, and is not lost.
 func (w *Worker) flush(ctx context.Context, tasks []*task, batches []state.Batch) error {
-	causeless := func(t *task) bool { return !w.config.ExactlyOnce && maps.Equal(t.positions, t.committed) }
+	causeless := func(t *task) bool { return !w.config.ExactlyOnce && t.input.Untouched() }
 	acknowledged := func() error {
 		err := w.send(ctx)
 		if err == nil {
@@ -158,23 +158,25 @@ func (w *Worker) flush(ctx context.Context, tasks []*task, batches []state.Batch
 		}
 	}
 	for i, t := range tasks {
-		if t.database == nil {
+		if batches[i] = t.stores.Begin(); batches[i] == nil {
 			continue
 		}
-		batches[i] = t.database.Backend.NewBatch()
-		all := !causeless(t)
-		if err := t.flush(batches[i], now, func(s taskStore) bool { return all || !isCause(s) }); err != nil {
-			return fmt.Errorf("checkpoint: task %s: %w", t.name, err)
+		which := stores.AllButCauses
+		if !causeless(t) {
+			which = stores.All
+		}
+		if err := t.flush(batches[i], now, which); err != nil {
+			return err
 		}
 	}
-	// Then the causes, those that come last in the topology first: a cause may have changed the next one.
+	// Then the causes.
 	for level := 0; ; level++ {
 		begun := false
 		for i, t := range tasks {
 			if !causeless(t) || batches[i] == nil {
 				continue
 			}
-			causes := t.causes()
+			causes := t.stores.Causes()
 			if level >= len(causes) {
 				continue
 			}
@@ -184,8 +186,8 @@ func (w *Worker) flush(ctx context.Context, tasks []*task, batches []state.Batch
 					return err
 				}
 			}
-			if err := t.flush(batches[i], now, func(s taskStore) bool { return s.opened == causes[level] }); err != nil {
-				return fmt.Errorf("checkpoint: task %s: %w", t.name, err)
+			if err := t.flush(batches[i], now, causes[level]); err != nil {
+				return err
 			}
 		}
 		if !begun {
@@ -194,132 +196,30 @@ func (w *Worker) flush(ctx context.Context, tasks []*task, batches []state.Batch
 	}
 }
 
-// isCause reports whether the entries of a store cause other changes.
-func isCause(s taskStore) bool {
-	cause, ok := s.store.(state.Cause)
-	return ok && cause.WrittenLast()
-}
-
-// causes returns the causes among the stores, in the order of their opening: from the end of the topology on.
-func (t *task) causes() (opened []int) {
-	for _, stores := range [][]taskStore{t.stores, t.unlogged} {
-		for _, s := range stores {
-			if isCause(s) {
-				opened = append(opened, s.opened)
-			}
-		}
-	}
-	slices.Sort(opened)
-	return opened
-}
-
 // flush appends the changes in some stores to the changelogs and to the batch. Changelog records carry the time of now, in
 // milliseconds.
-func (t *task) flush(batch state.Batch, now int64, which func(taskStore) bool) error {
-	record := broker.Record{Headers: t.changelogHeaders(t.positions), Millis: now}
-	var key []byte
-	for i := range t.stores {
-		s := &t.stores[i]
-		if !which(*s) {
-			continue
-		}
-		s.flushed, s.largest = false, 0
-		emit := func(k, v []byte) error {
-			s.flushed = true
-			s.appended++
-			record.Key, record.Value = k, v
-			if n := len(k) + len(v); n > s.largest {
-				s.largest, s.largestKey = n, append(s.largestKey[:0], k...)
-			}
-			if err := s.changelog.Append(t.id.Partition, &record); err != nil {
-				if refused, ok := errors.AsType[*weir.ProduceError](err); ok {
-					err = &weir.StateError{Store: s.Name, Key: bytes.Clone(k), Size: len(k) + len(v), Err: refused}
-				}
-				return err
-			}
-			key = append(append(key[:0], s.prefix...), k...)
-			if v == nil {
-				return batch.Delete(key)
-			}
-			return batch.Set(key, v)
-		}
-		if err := t.flushStanding(s, batch, now); err != nil {
-			return err
-		}
-		if _, ok := s.store.(*state.Tokens); t.emptying && !ok { // committed checkpoints of sinks count
-			if err := s.empty(t.database.Backend, emit); err != nil {
-				return err
-			}
-		}
-		if err := s.store.Flush(emit); err != nil {
-			return err
-		}
-	}
-	return t.flushUnlogged(batch, which)
-}
-
-// syncInterval is how often checkpoints of one task are made durable at most. It bounds the part of the changelog that is read
-// after a crash, and the time spent on waiting for the disk where checkpoints are frequent.
-const syncInterval = time.Second
-
-// commitState writes a task's batch, and the offsets that it reflects, to the database.
-func (w *Worker) commitState(t *task, batch state.Batch) error {
-	t.changed, t.emptying = false, false
-	t.committed = maps.Clone(t.positions)
-	if batch == nil {
-		return nil
-	}
-	for i := range t.stores {
-		s := &t.stores[i]
-		if !s.flushed && !s.tookBack {
-			continue
-		}
-		tp := broker.TopicPartition{Topic: s.Changelog, Partition: t.id.Partition}
-		last, ok := w.producer.LastOffset(tp)
-		if !ok {
-			return fmt.Errorf("%s: records were acknowledged without an offset", tp)
-		}
-		alone, err := s.advancePosition(batch, last, w.config.ExactlyOnce)
-		if err != nil {
-			return err
-		}
-		if !alone {
-			t.strangers, w.strangers = true, true
-		}
-	}
-	for topic, offset := range t.positions {
-		if err := database.SetOffset(batch, database.InputOffset, topic, offset); err != nil {
-			return err
-		}
-		if id := t.topicIDs[topic]; id != "" && !t.idsWritten {
-			if err := batch.Set(database.MetaKey(database.TopicIDRow, topic), []byte(id)); err != nil {
-				return err
-			}
-		}
-	}
-	if len(t.unlogged) > 0 {
-		t.kept = w.keptNow(t)
-		if err := database.SetKept(batch, database.KeptRow, t.kept, nil); err != nil {
-			return err
-		}
-	}
-	// Unsynced writes lie in the memory of this process for a while, and a kill takes them.
-	now := w.config.Clock.Now()
-	sync := now.Sub(t.synced) >= syncInterval
-	if err := batch.Commit(sync); err != nil {
-		return err
-	}
-	if sync {
-		t.synced = now
-	}
-	t.idsWritten = true
-	for i := range t.stores {
-		t.stores[i].tookBack = false
-		t.stores[i].standing = t.stores[i].flushedStanding
-		t.stores[i].store.Committed()
-	}
-	for i := range t.unlogged {
-		t.unlogged[i].store.Committed()
+func (t *task) flush(batch state.Batch, now int64, which func(*stores.Store) bool) error {
+	if err := t.stores.Flush(batch, stores.Flush{Millis: now, Starting: t.state == starting, Which: which}); err != nil {
+		return fmt.Errorf("checkpoint: task %s: %w", t.name, err)
 	}
 	return nil
+}
+
+// writeAhead makes the changes of a checkpoint in stores without a changelog durable, before its offsets are committed.
+func writeAhead(tasks []*task) error {
+	for _, t := range tasks {
+		if err := t.stores.WriteAhead(); err != nil {
+			return fmt.Errorf("checkpoint: task %s: write state: %w", t.name, err)
+		}
+	}
+	return nil
+}
+
+// commitMetadata returns the metadata of the commits of tasks.
+func commitMetadata(tasks ...*task) map[broker.TopicPartition]string {
+	metadata := map[broker.TopicPartition]string{}
+	for _, t := range tasks {
+		t.input.Metadata(metadata)
+	}
+	return metadata
 }

@@ -39,7 +39,7 @@ func (w *Worker) ringClocks() error {
 			if err == nil {
 				err = t.settle(w.onError)
 			}
-			t.changed = t.changed || t.dirtyBytes() > 0 || !t.env.Settled()
+			t.changed = t.changed || t.stores.DirtyBytes() > 0 || !t.env.Settled()
 			if err != nil {
 				return err
 			}

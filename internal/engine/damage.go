@@ -9,18 +9,30 @@ import (
 	"github.com/weirstreams/weir/internal/engine/changelog"
 )
 
-// damaged returns how the database of a task was found to be damaged, or nil.
-func (t *task) damaged() error {
-	if t.database == nil {
-		return nil
+// openState opens the database of a task. A damaged one is deleted: the changelogs hold its content.
+func (w *Worker) openState(t *task) error {
+	err := w.tryOpenState(t)
+	if errors.Is(err, weir.ErrCorruptState) {
+		if err := w.dropDamaged(t.id, t.name, err); err != nil {
+			return err
+		}
+		err = w.tryOpenState(t)
 	}
-	return t.database.Damage()
+	return err
+}
+
+func (w *Worker) tryOpenState(t *task) error {
+	backend, err := w.config.OpenBackend(t.name)
+	if err != nil {
+		return err
+	}
+	return t.stores.Open(backend)
 }
 
 // checkDamage returns an error if the database of a task was found to be damaged: no checkpoint may count data that was read from it.
 func (w *Worker) checkDamage() error {
 	for _, t := range w.tasks {
-		if err := t.damaged(); err != nil {
+		if err := t.stores.Damage(); err != nil {
 			return fmt.Errorf("task %s: %w", t.name, err)
 		}
 	}
@@ -50,7 +62,7 @@ func (w *Worker) openWhole(ctx context.Context, id TaskID, topics []string, assi
 	err := w.openRestoring(ctx, id, topics, assigned)
 	switch t := w.tasks[id]; {
 	case t == nil && errors.Is(err, weir.ErrCorruptState): // openTask has deleted the database
-	case t == nil || t.damaged() == nil:
+	case t == nil || t.stores.Damage() == nil:
 		return err
 	default:
 		if err := w.closeTask(t, false); err != nil {

@@ -86,7 +86,7 @@ func (w *Worker) takeFeed(t *task, f operator.Feed) (worked bool, err error) {
 	records, worked := f.Taken()
 	w.records += records
 	t.processed += int64(records)
-	t.changed = t.changed || records > 0 || t.dirtyBytes() > 0
+	t.changed = t.changed || records > 0 || t.stores.DirtyBytes() > 0
 	return worked, err
 }
 

@@ -108,3 +108,16 @@ func (w *Worker) adjustPace(done int, took time.Duration) {
 		w.pace = min(maxPace, 2*w.pace)
 	}
 }
+
+// limitDirty lets a task change state until that of all tasks of the worker comes to CheckpointBytes.
+func (w *Worker) limitDirty(t *task) {
+	others := int64(0)
+	if t.stores.Any() {
+		for _, o := range w.tasks {
+			if o != t {
+				others += o.stores.DirtyBytes()
+			}
+		}
+	}
+	t.stores.Limit(w.config.CheckpointBytes - others)
+}

@@ -79,6 +79,6 @@ func (w *Worker) endOutages() {
 		if t == nil {
 			return 0, false
 		}
-		return t.positions[tp.Topic], true
+		return t.input.Next[tp.Topic], true
 	})
 }

@@ -146,11 +146,11 @@ type taskInput struct{ *task }
 func (t taskInput) Reads(topic string) bool { return t.inputs[topic] != nil }
 
 // Position implements eventtime.Task.
-func (t taskInput) Position(topic string) int64 { return t.positions[topic] }
+func (t taskInput) Position(topic string) int64 { return t.input.Next[topic] }
 
 // End implements eventtime.Task.
 func (t taskInput) End(topic string) (offset int64, known bool) {
-	offset, known = t.ends[topic]
+	offset, known = t.input.Ends[topic]
 	return offset, known
 }
 
@@ -162,7 +162,7 @@ func (t taskInput) Touch() { t.changed = true }
 
 // TouchIfChanged implements eventtime.Task.
 func (t taskInput) TouchIfChanged() {
-	t.changed = t.changed || t.dirtyBytes() > 0 || !t.env.Settled()
+	t.changed = t.changed || t.stores.DirtyBytes() > 0 || !t.env.Settled()
 }
 
 // tookRecords reports whether the task has processed records since the last call.

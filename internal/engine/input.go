@@ -9,23 +9,23 @@ import (
 
 // fetchInput begins to fetch the input of a task at its positions, unless tasks rest.
 func (w *Worker) fetchInput(ctx context.Context, t *task) error {
-	for _, tp := range t.inputPartitions() {
-		w.resetInput(t, tp, t.positions[tp.Topic])
+	for _, tp := range t.input.Partitions() {
+		w.resetInput(t, tp, t.input.Next[tp.Topic])
 	}
 	if w.resting() {
-		for _, tp := range t.inputPartitions() {
+		for _, tp := range t.input.Partitions() {
 			w.fetcher.Stop(tp)
 		}
 		return nil
 	}
-	if t.emptying {
+	if t.stores.Emptying() {
 		if _, err := w.TryCheckpoint(ctx); err != nil {
 			return err
 		}
 	}
-	for _, tp := range t.inputPartitions() {
+	for _, tp := range t.input.Partitions() {
 		w.route[tp] = t
-		w.fetcher.Start(tp, t.positions[tp.Topic])
+		w.fetcher.Start(tp, t.input.Next[tp.Topic])
 		if w.heldBack() {
 			w.fetcher.Pause(tp)
 		}
@@ -45,13 +45,13 @@ func (w *Worker) resetInput(t *task, tp broker.TopicPartition, position int64) {
 		u.Pending = u.Pending[:0] // they are read again
 	}
 	if t.aligned != nil {
-		t.aligned.Start(tp.Topic, position, t.ends[tp.Topic], w.polls)
+		t.aligned.Start(tp.Topic, position, t.input.Ends[tp.Topic], w.polls)
 	}
 }
 
 func (w *Worker) pauseInput(paused bool) {
 	for _, t := range w.sortedTasks() {
-		for _, tp := range t.inputPartitions() {
+		for _, tp := range t.input.Partitions() {
 			switch {
 			case paused && t.state != running: // it is not fetched yet, and might stay paused
 			case paused:

@@ -25,9 +25,9 @@ func (w *Worker) newMerge(t *task) *aligned.Merge {
 		MaxRecords: w.config.MaxBufferedRecords, MaxBytes: w.config.MaxBufferedBytes, Timeout: w.config.AlignTimeout,
 		Ended: func(topic string, end int64, gone bool) {
 			if gone {
-				end = t.positions[topic]
+				end = t.input.Next[topic]
 			}
-			t.ends[topic] = end
+			t.input.Ends[topic] = end
 		},
 	}, inputs)
 }
@@ -76,7 +76,7 @@ func (w *Worker) mergeAll(ctx context.Context) (worked bool, err error) {
 // how many were processed.
 func (w *Worker) merge(t *task, limit int) (processed int, err error) {
 	w.limitDirty(t)
-	for processed < limit && !t.overLimit && !w.halted() {
+	for processed < limit && !t.stores.Over() && !w.halted() {
 		in, until := t.aligned.Choose(false)
 		if in == nil || !w.takes(t, in.Topic) {
 			break
@@ -96,7 +96,7 @@ func (w *Worker) merge(t *task, limit int) (processed int, err error) {
 			w.countFailed(failure, in.TopicPartition, records[n:])
 			return processed, failure
 		}
-		t.positions[in.Topic] = t.aligned.Done(in, n, w.polls)
+		t.input.Next[in.Topic] = t.aligned.Done(in, n, w.polls)
 		if failure != nil {
 			return processed, failure
 		}
@@ -128,8 +128,8 @@ func (w *Worker) untilStall(wait time.Duration) time.Duration {
 // buffer keeps a batch until its records are next.
 func (w *Worker) buffer(t *task, b *broker.Batch) {
 	topic := b.Topic
-	t.ends[topic] = b.EndOffset
-	if position, moved := t.aligned.Buffer(b); moved && position != t.positions[topic] {
-		t.positions[topic], t.changed = position, true
+	t.input.Ends[topic] = b.EndOffset
+	if position, moved := t.aligned.Buffer(b); moved && position != t.input.Next[topic] {
+		t.input.Next[topic], t.changed = position, true
 	}
 }

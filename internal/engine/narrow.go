@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -75,12 +74,11 @@ func (w *Worker) blame(t *task, err error) *weir.ProcessingError {
 		return failure
 	}
 	d, _ := errors.AsType[*broker.DeliveryError](err)
-	for i := range t.stores {
-		if s := &t.stores[i]; s.Changelog == d.Topic {
-			failure.Node, failure.Site = s.Node.String(), s.Node.Site
-			failure.Err = &weir.StateError{Store: s.Name, Key: bytes.Clone(s.largestKey), Size: s.largest, Err: refused.WithoutAbort(d.Err)}
-			return failure
-		}
+	if s := t.stores.OfChangelog(d.Topic); s != nil {
+		key, size := s.Largest()
+		failure.Node, failure.Site = s.Node.String(), s.Node.Site
+		failure.Err = &weir.StateError{Store: s.Name, Key: key, Size: size, Err: refused.WithoutAbort(d.Err)}
+		return failure
 	}
 	failure.Err = &weir.ProduceError{Topic: d.Topic, Partition: d.Partition, Err: refused.WithoutAbort(d.Err)}
 	for _, n := range t.part.Nodes {
@@ -134,6 +132,6 @@ const searchWait = time.Second
 func (w *Worker) forgetSkips() {
 	w.search.Forget(func(at offsets.Place) bool {
 		t := w.taskOf(at.TopicPartition)
-		return t == nil || t.committed[at.Topic] > at.Offset
+		return t == nil || t.input.Committed[at.Topic] > at.Offset
 	})
 }

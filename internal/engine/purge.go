@@ -17,21 +17,10 @@ func (w *Worker) purge() {
 		return
 	}
 	w.lastPurge = now
-	var before map[broker.TopicPartition]int64
+	before := map[broker.TopicPartition]int64{}
+	internal := func(topic string) bool { return w.topics.Limits[topic].Internal }
 	for _, t := range w.sortedTasks() {
-		for topic, offset := range t.committed {
-			if !w.topics.Limits[topic].Internal || offset <= t.purged[topic] {
-				continue
-			}
-			if before == nil {
-				before = map[broker.TopicPartition]int64{}
-			}
-			if t.purged == nil {
-				t.purged = map[string]int64{}
-			}
-			before[broker.TopicPartition{Topic: topic, Partition: t.id.Partition}] = offset
-			t.purged[topic] = offset
-		}
+		t.input.Purgeable(internal, before)
 	}
 	if len(before) > 0 {
 		w.config.Purge(before)

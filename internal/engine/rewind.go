@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
@@ -107,7 +105,7 @@ func (w *Worker) goBack(ctx context.Context, cause error) error {
 	for _, t := range w.sortedTasks() {
 		// At least once the changelogs may hold changes that do not count, and these have to be taken back.
 		// Work that a sink has prepared since does not count: the sink removes it when the task is opened.
-		if t.mending() || t.sinks.Prepared() || !w.config.ExactlyOnce && t.changed && len(t.stores) > 0 {
+		if t.stores.Mending() || t.sinks.Prepared() || !w.config.ExactlyOnce && t.changed && t.stores.Logged() {
 			if err := w.reopen(t); err != nil {
 				return err
 			}
@@ -119,12 +117,7 @@ func (w *Worker) goBack(ctx context.Context, cause error) error {
 			b.Discard()
 		}
 		t.sinks.Discard()
-		for i := range t.stores {
-			t.stores[i].store.Discard()
-		}
-		for i := range t.unlogged {
-			t.unlogged[i].store.Discard()
-		}
+		t.stores.Discard()
 		for _, f := range t.env.OnRewind {
 			f()
 		}
@@ -132,7 +125,7 @@ func (w *Worker) goBack(ctx context.Context, cause error) error {
 		if t.state != running {
 			continue
 		}
-		t.positions = maps.Clone(t.committed)
+		t.input.Rewind()
 		t.forgetTime()
 		if err := w.fetchInput(ctx, t); err != nil {
 			return err
@@ -141,20 +134,9 @@ func (w *Worker) goBack(ctx context.Context, cause error) error {
 	return nil
 }
 
-// mending reports whether the next checkpoint of a task has to do more than to write changes: work that the restore
-// has begun would be lost with it.
-func (t *task) mending() bool {
-	for i := range t.stores {
-		if t.stores[i].tookBack {
-			return true
-		}
-	}
-	return t.emptying
-}
-
 // reopen opens a task anew, from its last checkpoint.
 func (w *Worker) reopen(t *task) error {
-	topics := slices.Sorted(maps.Keys(t.inputs))
+	topics := t.input.Topics()
 	if err := w.closeTask(t, false); err != nil {
 		return err
 	}

@@ -31,12 +31,12 @@ func (w *Worker) flushSinks(ctx context.Context, tasks []*task) error {
 
 // coveredPositions returns the input that the next checkpoint covers.
 func (t *task) coveredPositions() (positions []sink.Position) {
-	for _, tp := range t.inputPartitions() {
-		to, known := t.positions[tp.Topic]
+	for _, tp := range t.input.Partitions() {
+		to, known := t.input.Next[tp.Topic]
 		if !known {
 			continue
 		}
-		from, committed := t.committed[tp.Topic]
+		from, committed := t.input.Committed[tp.Topic]
 		if !committed || from > to { // the topic was made anew
 			from = to
 		}
@@ -50,8 +50,8 @@ func (t *task) sinkEpoch() string {
 	switch {
 	case t.sinks.InPhases():
 		return t.sinks.Epoch()
-	case t.epoch != changelog.Epoch{}:
-		return t.epoch.String()
+	case t.stores.Epoch() != changelog.Epoch{}:
+		return t.stores.Epoch().String()
 	default:
 		return t.assigned.String()
 	}
@@ -59,16 +59,10 @@ func (t *task) sinkEpoch() string {
 
 // chooseSinkEpoch chooses the epoch of a restored task for sinks in two phases.
 func (t *task) chooseSinkEpoch() error {
-	if t.epoch != (changelog.Epoch{}) {
-		return t.sinks.ChooseEpoch(t.epoch, nil)
+	if epoch := t.stores.Epoch(); epoch != (changelog.Epoch{}) {
+		return t.sinks.ChooseEpoch(epoch, nil)
 	}
-	var former []changelog.Epoch // claims of the time when the application ran at least once
-	for i := range t.stores {
-		if seen := t.stores[i].seen; seen != (changelog.Epoch{}) {
-			former = append(former, seen)
-		}
-	}
-	return t.sinks.ChooseEpoch(t.assigned, former)
+	return t.sinks.ChooseEpoch(t.assigned, t.stores.Seen()) // claims of the time when the application ran at least once
 }
 
 // recoverSinks lets the sinks of tasks remove work that does not count.

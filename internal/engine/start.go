@@ -2,30 +2,26 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/internal/engine/database"
 	"github.com/weirstreams/weir/internal/engine/offsets"
 	"github.com/weirstreams/weir/internal/graph"
-	"github.com/weirstreams/weir/internal/state"
 )
 
 // start finds the positions in the input of a task with complete state. It begins to fetch the input unless the positions have
 // to be committed first.
 func (w *Worker) start(ctx context.Context, t *task) error {
-	inputs := t.inputPartitions()
+	inputs := t.input.Partitions()
 	earliest, ends, err := offsets.Bounds(ctx, w.cluster, inputs...)
 	if err != nil {
 		return fmt.Errorf("task %s: %w", t.name, err)
 	}
 	lost := false
 	for _, tp := range inputs {
-		t.ends[tp.Topic] = ends[tp]
+		t.input.Ends[tp.Topic] = ends[tp]
 		position, ok, err := w.lostPosition(ctx, t, tp, earliest[tp], ends[tp])
 		if err == nil && !ok {
 			position, err = w.firstOffset(ctx, t, tp, earliest[tp], ends[tp])
@@ -34,22 +30,63 @@ func (w *Worker) start(ctx context.Context, t *task) error {
 			return fmt.Errorf("task %s: %w", t.name, err)
 		}
 		// A position behind lost input is committed even if no record follows: else each start would meet the loss again.
-		before, known := t.positions[tp.Topic]
+		before, known := t.input.Next[tp.Topic]
 		lost = lost || ok || known && position != before
-		t.positions[tp.Topic] = position
+		t.input.Next[tp.Topic] = position
 	}
-	t.committed = maps.Clone(t.positions)
-	t.noteTopics()
+	t.input.Checkpointed()
+	t.input.NoteAll()
 	if len(inputs) > 1 || t.flies() {
 		t.aligned = w.newMerge(t)
 	}
 	t.state = running // not before: a worker whose job has failed may take another step
 	w.alignedTasks = slices.DeleteFunc(slices.Clone(w.sortedTasks()), func(t *task) bool { return t.aligned == nil })
-	if len(t.uncommitted) > 0 || lost || t.lacking || t.sinks.InPhases() {
+	if len(t.input.Uncommitted) > 0 || lost || t.lacking || t.sinks.InPhases() {
 		t.state, w.starting = starting, true // a restore may end in the middle of a step, which must not go on with the task
 		return nil
 	}
 	return w.fetchInput(ctx, t)
+}
+
+// commitStarts makes a checkpoint of the start positions of tasks with inputs that had no committed offsets. Only then are their
+// inputs fetched: a task that the group has given to another member finds that out here, before it has written records that its
+// successor meets. From then on the group has offsets for each topic that it has read, until the cluster forgets them.
+func (w *Worker) commitStarts(ctx context.Context) error {
+	if !w.starting || w.resting() || w.heldBack() {
+		return nil
+	}
+	var starts []*task
+	for _, t := range w.sortedTasks() {
+		if t.state == starting {
+			t.changed = true
+			t.sinks.AnnounceEpoch()
+			starts = append(starts, t)
+		}
+	}
+	if err := w.Checkpoint(ctx); err != nil {
+		return err
+	}
+	if err := w.recoverSinks(ctx, starts); err != nil {
+		return err
+	}
+	w.starting = false
+	moved := false
+	for _, t := range starts {
+		t.state = running
+		for _, tp := range t.input.Partitions() {
+			delete(w.replaced, tp)
+		}
+		if err := w.fetchInput(ctx, t); err != nil {
+			return err
+		}
+		if t.stores.Moved() {
+			t.changed, moved = true, true
+		}
+	}
+	if !moved {
+		return w.commitPrepared(ctx)
+	}
+	return w.Checkpoint(ctx)
 }
 
 // lostPosition returns the start of an input with a lost position: the topic is another one than the state reflects, or
@@ -57,19 +94,19 @@ func (w *Worker) start(ctx context.Context, t *task) error {
 func (w *Worker) lostPosition(
 	ctx context.Context, t *task, tp broker.TopicPartition, earliest, end int64,
 ) (position int64, ok bool, err error) {
-	position, known := t.positions[tp.Topic]
-	lost := t.misplaced(tp, position)
+	position, known := t.input.Next[tp.Topic]
+	lost := t.input.Misplaced(tp, position)
 	if lost == nil {
 		lost = w.replaced[tp]
 	}
 	if lost == nil && !known {
-		lost, err = w.forgotten(ctx, t, tp)
+		lost, err = w.history.Forgotten(ctx, t.part, tp)
 	}
 	if lost == nil || err != nil {
 		return 0, false, err
 	}
 	goOn := earliest
-	if _, former := t.formerTopic(tp.Topic); t.unsure[tp.Topic] && !former && w.replaced[tp] == nil {
+	if _, former := t.input.FormerID(tp.Topic); t.input.Unsure[tp.Topic] && !former && w.replaced[tp] == nil {
 		goOn = max(earliest, position)
 	}
 	position, err = w.lostInput(ctx, t, lost, goOn, end)
@@ -78,7 +115,7 @@ func (w *Worker) lostPosition(
 
 // firstOffset returns where to begin with a partition of the input.
 func (w *Worker) firstOffset(ctx context.Context, t *task, tp broker.TopicPartition, earliest, end int64) (int64, error) {
-	committed, ok := t.positions[tp.Topic]
+	committed, ok := t.input.Next[tp.Topic]
 	switch {
 	case ok && committed < earliest:
 		lost := &broker.OffsetOutOfRangeError{TopicPartition: tp, Offset: committed, Earliest: earliest, End: end}
@@ -104,70 +141,11 @@ func (w *Worker) internal(t *task, topic string) bool {
 	})
 }
 
-// overtakenError says that the group has committed later offsets of a task than the task has: another member had it meanwhile, and
-// the records that it has processed may be purged. The task is opened anew from the committed offsets.
-type overtakenError struct{ task *task }
-
-func (e *overtakenError) Error() string {
-	return fmt.Sprintf("task %s: another member has processed its input meanwhile", e.task.name)
-}
-
-// lostInput returns where to go on when the next record of a partition is gone, or not known: at one of two offsets. It may return
-// an *overtakenError.
-func (w *Worker) lostInput(ctx context.Context, t *task, lost error, goOn, end int64) (int64, error) {
-	if out, ok := errors.AsType[*broker.OffsetOutOfRangeError](lost); ok {
-		committed, err := w.cluster.CommittedOffsets(ctx, w.plan.Group, out.TopicPartition)
-		if err != nil {
-			return 0, fmt.Errorf("committed offsets: %w", err)
-		}
-		if committed[out.TopicPartition] > out.Offset {
-			return 0, &overtakenError{t}
-		}
-	}
-	switch w.config.LostInput {
-	case LostContinue:
-		t.env.Logger.Error("input is gone that was not processed; going on with what is left, state kept", "error", lost, "offset", goOn)
-		return goOn, nil
-	case LostReset:
-		t.env.Logger.Error("input is gone that was not processed; going on with what comes next, state emptied", "error", lost)
-		t.emptying, t.changed = t.database != nil, true
-		return end, nil
-	}
-	if out, ok := errors.AsType[*broker.OffsetOutOfRangeError](lost); ok && t.truncated(out) == nil {
-		lost = fmt.Errorf("%w: retention has removed it, or the topic was made anew", lost)
-	}
-	return 0, fmt.Errorf("%w: the next record of group %q is gone: %w; Config.Topics.OnLostInput says how to go on", weir.ErrLostInput, w.plan.Group, lost)
-}
-
-// goOnBehind goes on with a partition that does not have the next offset, and commits that.
-func (w *Worker) goOnBehind(ctx context.Context, t *task, out *broker.OffsetOutOfRangeError) error {
-	tp, lost, goOn := out.TopicPartition, error(out), out.Earliest
-	truncated := t.truncated(out)
-	if truncated != nil { // everything that is left was processed
-		lost, goOn = truncated, out.End
-	}
-	position, err := w.lostInput(ctx, t, lost, goOn, out.End)
+// addedLater reports whether a partition was added to its topic after the group has committed offsets of others.
+func (w *Worker) addedLater(ctx context.Context, t *task, tp broker.TopicPartition) (bool, error) {
+	partitions, err := w.history.PresentPartitions(ctx, tp)
 	if err != nil {
-		return fmt.Errorf("task %s: %w", t.name, err)
+		return false, err
 	}
-	emptying := t.emptying
-	if truncated != nil {
-		t.noteTruncated(tp.Topic)
-	}
-	t.positions[tp.Topic], t.changed = position, true
-	if err := w.Checkpoint(ctx); err != nil {
-		return err
-	}
-	if emptying || truncated != nil { // the caches hold what is not there any more, or changelogs have to say that the topic is another
-		return w.reopen(t)
-	}
-	w.startInput(t, tp, position)
-	return nil
-}
-
-// empty deletes all rows of a store, in the batch and in the changelog.
-func (s *taskStore) empty(backend state.Backend, emit func(key, value []byte) error) error {
-	return backend.Scan(s.prefix, database.EndOf(s.prefix), func(key, _ []byte) (bool, error) {
-		return true, emit(key[len(s.prefix):], nil)
-	})
+	return t.input.AddedLater(ctx, w.cluster, w.plan.Group, tp.Topic, partitions)
 }

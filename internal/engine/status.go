@@ -71,19 +71,14 @@ func (w *Worker) publish() {
 }
 
 func (t *task) status() TaskStatus {
-	s := TaskStatus{
-		ID: t.id, Name: t.name, Restoring: t.state == restoring, Restored: t.restored,
-		RestoredBytes: t.restoredBytes, RestoreBegan: t.restoreBegan,
+	restored := t.stores.Restored()
+	return TaskStatus{
+		ID: t.id, Name: t.name, Restoring: t.state == restoring,
+		Restored: restored.Records, RestoredBytes: restored.Bytes, RestoreBegan: restored.Began, Remaining: t.stores.Remaining(),
+		Lag:       t.input.Lag(),
 		Processed: t.processed, Skipped: t.skipped, Ignored: t.env.Ignored, Late: t.env.Late, NullKeys: t.env.NullKeys,
 		Rebuilt: t.rebuilt, StreamMillis: t.env.StreamMillis,
 	}
-	for _, r := range t.restores {
-		s.Remaining += r.end - r.position
-	}
-	for topic, end := range t.ends {
-		s.Lag += max(0, end-t.positions[topic])
-	}
-	return s
 }
 
 // Status returns the status of the worker's tasks, ordered by id. Any goroutine may call it.
@@ -110,8 +105,8 @@ func (w *Worker) Positions() Positions {
 	}
 	for _, t := range w.sortedTasks() {
 		p.Settled = p.Settled && t.state == running && !t.unclaimed && t.feedsSettled()
-		for _, tp := range t.inputPartitions() {
-			p.Next[tp] = t.positions[tp.Topic]
+		for _, tp := range t.input.Partitions() {
+			p.Next[tp] = t.input.Next[tp.Topic]
 		}
 	}
 	return p

@@ -5,21 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
-	"time"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine/aligned"
 	"github.com/weirstreams/weir/internal/engine/changelog"
-	"github.com/weirstreams/weir/internal/engine/database"
 	"github.com/weirstreams/weir/internal/engine/eventtime"
 	"github.com/weirstreams/weir/internal/engine/gate"
 	"github.com/weirstreams/weir/internal/engine/guard"
-	"github.com/weirstreams/weir/internal/engine/outbox"
+	"github.com/weirstreams/weir/internal/engine/progress"
 	"github.com/weirstreams/weir/internal/engine/refused"
 	"github.com/weirstreams/weir/internal/engine/sinks"
+	"github.com/weirstreams/weir/internal/engine/stores"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/operator"
@@ -53,43 +51,13 @@ type task struct {
 	// name is the stream id and the partition, and the folder of the database.
 	name string
 
-	database *database.DB // nil if the part has no stores
-	stores   []taskStore
-	// unlogged are the stores without a changelog. written is what the running checkpoint has changed in them, and kept the input
-	// that they reflect.
-	unlogged []taskStore
-	written  database.Changes
-	kept     database.Kept
-	inputs   map[string]operator.Input // by topic
-	// positions are the next offsets to process, by topic.
-	positions map[string]int64
-	// committed are the positions of the last checkpoint.
-	committed map[string]int64
-	// purged are the offsets before which records of repartition topics were deleted, by topic.
-	purged map[string]int64
-	// topicIDs are the ids of the input topics, by topic, and topicPartitions their numbers of partitions when the task was opened.
-	topicIDs        map[string]string
-	topicPartitions map[string]int32
-	// notes are those of the offsets that were committed when the task was opened, and metadata is that of the next commits, by topic.
-	notes    map[string]broker.CommitNote
-	metadata map[string]string
-	// renamed are the ids of topics that were truncated, until the task is opened anew.
-	renamed map[string]string
-	// checkpoint is the number of the last checkpoint with changes in stores without a changelog that was begun.
-	checkpoint int64
-	// idsWritten is set once the database has them.
-	idsWritten bool
-	// reflected are the next offsets that the database reflected when the task was opened, by topic. uncommitted are the topics
-	// without committed offsets, and unsure those of them with a last checkpoint that may be incomplete.
-	reflected           map[string]int64
-	uncommitted, unsure map[string]bool
-	// ends are the ends of the input partitions as last seen, by topic.
-	ends map[string]int64
+	// stores are the state of the task, and input is its progress.
+	stores *stores.Set
+	input  *progress.Input
+	inputs map[string]operator.Input // by topic
 	// aligned is nil if there are not several inputs, or the task does not run yet.
 	aligned *aligned.Merge
-	// emptying is set until the next checkpoint if that is to delete all state.
-	emptying bool
-	sinks    *sinks.Task
+	sinks   *sinks.Task
 	// lacking is set while the task starts with state that lacks records of a changelog.
 	lacking bool
 	// flying is the topic of the records that were processed last.
@@ -104,32 +72,17 @@ type task struct {
 	// topics that the task writes, if something behind them depends on event time that goes on without records.
 	upstreams map[string]*eventtime.Upstream
 	promised  map[string]*eventtime.Output
-	// synced is when a checkpoint was made durable last; zero if none was.
-	synced time.Time
-	// dirtyLimit is how many bytes of the task's state may change before it processes no more records until the next
-	// checkpoint. overLimit is set when it has come to that.
-	dirtyLimit int64
-	overLimit  bool
-	// stride is how many records the task processes between two looks at dirtyBytes, untilLook the number left, and dirtySeen
-	// the result of the last look.
-	stride, untilLook int
-	dirtySeen         int64
 	// observe, if it is not nil, is told of each record, and says whether to stop after it.
 	observe func(t *task, r *broker.Record) (enough bool, err error)
 
-	// assigned is the epoch in which the task was assigned, but for the term; epoch is that of the claim, and zero before.
-	assigned, epoch changelog.Epoch
-	// unclaimed is set while the task waits to be claimed, claimed while our claim has the newest epoch seen so far.
-	unclaimed, claimed bool
+	// assigned is the epoch in which the task was assigned, but for the term.
+	assigned changelog.Epoch
+	// unclaimed is set while the task waits to be claimed.
+	unclaimed bool
 	// strangers is set when others have written to the changelogs.
 	strangers bool
 
-	state    taskState
-	restores map[string]*restore // by changelog topic, those that are not done
-	restored int64               // changelog records applied
-	// restoredBytes is the sum of their keys and values, restoreBegan when the first was asked for.
-	restoredBytes int64
-	restoreBegan  time.Time
+	state taskState
 
 	// search is that of the worker: it knows which records are skipped before they are processed.
 	search *refused.Search
@@ -139,33 +92,6 @@ type task struct {
 	processed int64 // records, since the task was opened
 	skipped   int64 // records that failed, and the policy was to skip
 	rebuilt   int64 // times that the worker has deleted the task's database because it was damaged
-}
-
-// taskStore is a store of a task with its place in the database and its changelog.
-type taskStore struct {
-	graph.Store
-	store     state.Store
-	opened    int // its position in the operators' list, which begins at the end of the topology
-	prefix    []byte
-	changelog *outbox.Topic
-	// seen is the greatest epoch in the changelog.
-	seen changelog.Epoch
-	// position is the next offset of the changelog if nobody else writes, and appended how many records were written from
-	// there on.
-	position, appended int64
-	// standing is the last one that the changelog holds.
-	standing changelog.Standing
-	// flushedStanding is the one that it holds when the running checkpoint is complete.
-	flushedStanding changelog.Standing
-	// restore is nil while the task runs.
-	restore *restore
-	// flushed is set if the running checkpoint wrote to the changelog.
-	flushed bool
-	// largest is the size of the largest change of the running checkpoint, key and value, and largestKey its key.
-	largest    int
-	largestKey []byte
-	// tookBack is set from the end of the restore to the next checkpoint if the restore wrote to the changelog.
-	tookBack bool
 }
 
 // taskName returns the stream id and the partition.
@@ -181,16 +107,19 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 	}
 	t = &task{
 		id: id, part: part, plan: w.plan, name: taskName(part, id.Partition),
-		inputs: map[string]operator.Input{}, positions: map[string]int64{}, ends: map[string]int64{},
-		restores: map[string]*restore{}, reflected: map[string]int64{}, uncommitted: map[string]bool{}, unsure: map[string]bool{},
-		topicPartitions: map[string]int32{}, notes: map[string]broker.CommitNote{}, metadata: map[string]string{},
+		inputs:    map[string]operator.Input{},
 		search:    &w.search,
 		upstreams: map[string]*eventtime.Upstream{}, promised: map[string]*eventtime.Output{},
 	}
+	logger := w.config.Logger.With(slog.String("task", t.name))
+	t.stores = stores.New(stores.Config{
+		Task: t.name, Partition: id.Partition, ExactlyOnce: w.config.ExactlyOnce, Partitions: w.topics.Partitions, Clock: w.config.Clock, Logger: logger,
+	})
+	t.input = t.stores.Input
 	t.sinks = sinks.NewTask(t.name, w.plan.Graph, &t.env, func() { t.changed = true })
 	defer func() {
 		if err != nil {
-			damage := t.damaged()
+			damage := t.stores.Damage()
 			err = errors.Join(fmt.Errorf("task %s: %w", t.name, err), t.close(false))
 			if damage != nil {
 				err = errors.Join(err, w.dropDamaged(id, t.name, damage))
@@ -198,20 +127,20 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 		}
 	}()
 	if len(part.Stores) > 0 {
-		if t.database, err = w.openState(id, t.name); err != nil {
+		if err = w.openState(t); err != nil {
 			return t, err
 		}
 	}
 	t.env = operator.Env{
-		Context: ctx, Logger: w.config.Logger.With(slog.String("task", t.name)),
+		Context: ctx, Logger: logger,
 		Origin: weir.Origin{Partition: id.Partition}, Now: w.config.Clock.Now,
 		Step: w.runningContext, OnLate: w.config.OnLate,
 		Calls: w.config.Calls, Wake: w.wakeIfDozing, Landing: w.lands(),
 		Group: w.plan.Group, MayRead: w.config.MayRead,
 		Space: func(name string) (state.Space, error) {
-			prefix, err := t.database.Prefix(name)
+			backend, prefix, err := t.stores.Space(name)
 			return state.Space{
-				Name: name, Backend: t.database.Backend, Prefix: prefix, CacheBytes: w.config.CacheBytes, Now: w.config.Clock.Now,
+				Name: name, Backend: backend, Prefix: prefix, CacheBytes: w.config.CacheBytes, Now: w.config.Clock.Now,
 				Limits: w.config.StoreLimits,
 			}, err
 		},
@@ -236,6 +165,7 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 		if t.inputs[topic], err = builder.Input(n); err != nil {
 			return t, err
 		}
+		t.input.Add(topic)
 		if writer := n.Source.Repartition; writer != nil {
 			t.upstreams[topic] = eventtime.NewUpstream(w.upstreamTasks(writer))
 		}
@@ -249,60 +179,11 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 		if i < 0 {
 			continue // behind a source whose topic has fewer partitions
 		}
-		prefix, err := t.database.Prefix(s.Name)
-		if err != nil {
+		if err := t.stores.Add(s, t.env.Stores[i], i, w.outbox, w.config.OnReformat); err != nil {
 			return t, err
 		}
-		if s.Changelog == "" {
-			t.unlogged = append(t.unlogged, taskStore{Store: s, store: t.env.Stores[i], opened: i, prefix: prefix})
-			continue
-		}
-		if err := t.database.CheckFormat(s, w.config.OnReformat); err != nil {
-			return t, err
-		}
-		changelog, err := w.outbox.Topic(s.Changelog)
-		if err != nil {
-			return t, err
-		}
-		t.stores = append(t.stores, taskStore{Store: s, store: t.env.Stores[i], opened: i, prefix: prefix, changelog: changelog})
 	}
 	return t, nil
-}
-
-// inputTopics returns the topics that the task reads, in a fixed order.
-func (t *task) inputTopics() []string { return slices.Sorted(maps.Keys(t.inputs)) }
-
-// inputPartitions returns the partitions that the task reads, in a fixed order.
-func (t *task) inputPartitions() []broker.TopicPartition {
-	tps := make([]broker.TopicPartition, 0, len(t.inputs))
-	for _, topic := range t.inputTopics() {
-		tps = append(tps, broker.TopicPartition{Topic: topic, Partition: t.id.Partition})
-	}
-	return tps
-}
-
-// openState opens the database of a task. A damaged one is deleted: the changelogs hold its content.
-func (w *Worker) openState(id TaskID, name string) (*database.DB, error) {
-	d, err := w.tryOpenState(name)
-	if errors.Is(err, weir.ErrCorruptState) {
-		if err := w.dropDamaged(id, name, err); err != nil {
-			return nil, err
-		}
-		d, err = w.tryOpenState(name)
-	}
-	return d, err
-}
-
-func (w *Worker) tryOpenState(name string) (*database.DB, error) {
-	backend, err := w.config.OpenBackend(name)
-	if err != nil {
-		return nil, err
-	}
-	d, err := database.Open(backend)
-	if err != nil {
-		return nil, errors.Join(err, backend.Close())
-	}
-	return d, nil
 }
 
 // close closes the operators and the database. With sync everything that was committed is made durable first.
@@ -312,15 +193,7 @@ func (t *task) close(sync bool) error {
 		err = errors.Join(err, t.call(f))
 	}
 	t.env.OnClose = nil
-	if t.database == nil {
-		return err
-	}
-	backend := t.database.Backend
-	t.database = nil
-	if sync {
-		err = errors.Join(err, backend.Sync())
-	}
-	if err = errors.Join(err, backend.Close()); err != nil {
+	if err = errors.Join(err, t.stores.Close(sync)); err != nil {
 		return fmt.Errorf("task %s: close: %w", t.name, err)
 	}
 	return nil
@@ -334,11 +207,11 @@ func (t *task) process(b *broker.Batch, from, limit int, onError func(*weir.Proc
 	if err != nil && !gate.IsPressure(err) {
 		return n, err
 	}
-	t.positions[b.Topic], t.changed = b.NextOffset, true
+	t.input.Next[b.Topic], t.changed = b.NextOffset, true
 	if from+n < len(b.Records) {
-		t.positions[b.Topic] = b.Records[from+n].Offset
+		t.input.Next[b.Topic] = b.Records[from+n].Offset
 	}
-	t.ends[b.Topic] = b.EndOffset
+	t.input.Ends[b.Topic] = b.EndOffset
 	return n, err
 }
 
@@ -395,7 +268,7 @@ func (t *task) processRecords(
 				break
 			}
 		}
-		if t.overLimit || t.env.Buffers != nil && t.env.Full() {
+		if t.stores.Over() || t.env.Buffers != nil && t.env.Full() {
 			break
 		}
 	}
@@ -414,7 +287,7 @@ func (t *task) judge(err *weir.ProcessingError, onError func(*weir.ProcessingErr
 	if ctx := t.env.Context; ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if operator.IsFatal(err) || t.damaged() != nil || onError(err) != Skip {
+	if operator.IsFatal(err) || t.stores.Damage() != nil || onError(err) != Skip {
 		return err
 	}
 	t.skipped++
@@ -437,7 +310,7 @@ func (t *task) run(input operator.Input, records []broker.Record) (done int, fai
 		if t.env.Buffers != nil && t.env.Full() {
 			return done + 1, nil
 		}
-		if t.untilLook--; t.untilLook <= 0 && t.lookAtDirty() {
+		if t.stores.Processed() {
 			return done + 1, nil
 		}
 	}

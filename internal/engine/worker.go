@@ -16,6 +16,7 @@ import (
 	"github.com/weirstreams/weir/internal/engine/gate"
 	"github.com/weirstreams/weir/internal/engine/hurry"
 	"github.com/weirstreams/weir/internal/engine/outbox"
+	"github.com/weirstreams/weir/internal/engine/progress"
 	"github.com/weirstreams/weir/internal/engine/provision"
 	"github.com/weirstreams/weir/internal/engine/refused"
 	"github.com/weirstreams/weir/internal/engine/sinks"
@@ -37,7 +38,8 @@ type Worker struct {
 	outbox   *outbox.Outbox
 	dynamic  *outbox.Dynamic
 	// topics are those of the plan.
-	topics *provision.Topics
+	topics  *provision.Topics
+	history *progress.History
 	// running is the context of the call that is under way, for code that operators call without one: see runningContext.
 	running context.Context
 
@@ -115,7 +117,7 @@ func NewWorker(config Config, plan *graph.Plan, c Connections, topics *provision
 	config.LoadRecords = cmp.Or(config.LoadRecords, defaultLoadRecords)
 	w := &Worker{
 		config: config, plan: plan, cluster: c.Cluster, fetcher: c.Fetcher, producer: c.Producer, group: c.Group,
-		newProducer: c.NewProducer, topics: topics,
+		newProducer: c.NewProducer, topics: topics, history: &progress.History{Cluster: c.Cluster, Plan: plan, Partitions: topics.Partitions},
 		replaced: map[broker.TopicPartition]error{},
 		tasks:    map[TaskID]*task{}, rebuilt: map[TaskID]int64{}, gate: gate.New(config.Clock, config.Logger), hurry: hurry.NewLimit(config.RevokeTimeout, config.AfterFunc), membership: membership{clock: config.Clock, lost: map[TaskID]bool{}}, route: map[broker.TopicPartition]*task{}, pace: firstPace,
 		repartitions: repartitions(plan), sinks: sinks.NewCommitter(sinks.Config{Clock: config.Clock, Sequential: config.Sequential, Later: config.CommitLater}),
@@ -243,7 +245,7 @@ func (w *Worker) closeTask(t *task, sync bool) error {
 		t.aligned.Release()
 		w.alignedTasks = slices.DeleteFunc(w.alignedTasks, func(o *task) bool { return o == t })
 	}
-	damage := t.damaged()
+	damage := t.stores.Damage()
 	err := t.close(sync && damage == nil)
 	if damage == nil {
 		return err
@@ -402,7 +404,7 @@ func (w *Worker) pressing() bool {
 		if t.sinks.Full() || t.feedsFull() {
 			return true
 		}
-		dirty += t.dirtyBytes()
+		dirty += t.stores.DirtyBytes()
 	}
 	return dirty >= w.config.CheckpointBytes
 }
@@ -444,10 +446,8 @@ func (w *Worker) sortedTasks() []*task {
 func (w *Worker) Stores(name string) []state.Store {
 	var stores []state.Store
 	for _, t := range w.sortedTasks() {
-		for _, s := range slices.Concat(t.stores, t.unlogged) {
-			if s.Name == name {
-				stores = append(stores, s.store)
-			}
+		if s, ok := t.stores.Named(name); ok {
+			stores = append(stores, s)
 		}
 	}
 	return stores

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/weirstreams/weir"
@@ -31,8 +32,9 @@ func (w *Worker) claimTasks(ctx context.Context) (err error) {
 		}
 		w.claiming = true // if the worker goes on
 		for _, t := range claiming {
-			if t.state == restoring && len(t.restores) == 0 {
-				t.unclaimed, t.claimed = true, false
+			if t.state == restoring && t.stores.Restores() == 0 {
+				t.unclaimed = true
+				t.stores.DropClaim()
 			}
 		}
 	}()
@@ -58,51 +60,42 @@ func (w *Worker) claimTasks(ctx context.Context) (err error) {
 // sendClaims chooses the epoch of a task, and appends a claim to each changelog.
 func (w *Worker) sendClaims(ctx context.Context, t *task) error {
 	var last changelog.Epoch
-	for i := range t.stores {
-		if s := &t.stores[i]; last.Before(s.seen) {
-			last = s.seen
+	for _, seen := range t.stores.Seen() {
+		if last.Before(seen) {
+			last = seen
 		}
 	}
-	t.epoch = t.assigned.WithTerm(last.Term())
-	if !last.Before(t.epoch) {
+	epoch := t.assigned.WithTerm(last.Term())
+	if !last.Before(epoch) {
 		// Either somebody owns the task by now, or this is an owner that begins anew, or the group has.
 		if err := w.confirm(ctx, t); err != nil {
 			return err
 		}
-		t.epoch = t.assigned.WithTerm(last.Term() + 1)
+		epoch = t.assigned.WithTerm(last.Term() + 1)
 	}
-	t.claimed, t.unclaimed = true, false
-	claim := broker.Record{
-		Key: []byte(changelog.ClaimKey), Value: t.epoch[:], Headers: []weir.Header{{Key: changelog.OwnerHeader, Value: t.epoch[:]}},
-		Millis: w.config.Clock.Now().UnixMilli(),
-	}
-	for i := range t.stores {
-		if err := t.stores[i].changelog.Append(t.id.Partition, &claim); err != nil {
-			return err
-		}
-	}
-	return nil
+	t.unclaimed = false
+	return t.stores.Claim(epoch)
 }
 
 // confirm asks the group whether this process owns a task, by repeating the committed offsets.
 func (w *Worker) confirm(ctx context.Context, t *task) error {
 	repeated := map[broker.TopicPartition]int64{}
-	inputs := t.inputPartitions()
+	inputs := t.input.Partitions()
 	earliest, ends, err := offsets.Bounds(ctx, w.cluster, inputs...)
 	if err != nil {
 		return err
 	}
-	w.place(t)
+	t.input.Place(t.stores.Standings(), w.config.ExactlyOnce)
 	for _, tp := range inputs {
-		offset, ok := t.positions[tp.Topic]
-		if t.uncommitted[tp.Topic] {
-			t.metadata[tp.Topic] = t.note(tp.Topic).Encode()
+		offset, ok := t.input.Next[tp.Topic]
+		if t.input.Uncommitted[tp.Topic] {
+			t.input.Note(tp.Topic)
 		}
 		if !ok {
 			if offset, err = w.firstOffset(ctx, t, tp, earliest[tp], ends[tp]); err != nil {
 				return err
 			}
-			t.positions[tp.Topic] = offset
+			t.input.Next[tp.Topic] = offset
 		}
 		repeated[tp] = offset
 	}
@@ -115,40 +108,15 @@ func (w *Worker) confirm(ctx context.Context, t *task) error {
 
 // restoreToClaims goes on with the restore up to the claims of a task.
 func (w *Worker) restoreToClaims(ctx context.Context, t *task) error {
-	for i := range t.stores {
-		s := &t.stores[i]
-		tp := broker.TopicPartition{Topic: s.Changelog, Partition: t.id.Partition}
-		offset, ok := w.producer.LastOffset(tp)
-		if !ok {
-			return fmt.Errorf("%s: records were acknowledged without an offset", tp)
-		}
-		r := s.restore
-		if r.end = offset + 1; r.position < offset {
-			t.restores[tp.Topic] = r
-			w.route[tp] = t
-			w.fetcher.Start(tp, r.position)
-			continue
-		}
-		s.seen, r.position = t.epoch, r.end
-		if err := t.write(r, w.config.LoadRecords); err != nil {
-			return err
-		}
+	fetches, err := t.stores.RestoreToClaims(w.producer, w.config.LoadRecords)
+	w.fetchChangelogs(t, fetches)
+	if err != nil {
+		return err
 	}
-	if len(t.restores) == 0 {
+	if t.stores.Restores() == 0 {
 		return w.restored(ctx, t)
 	}
 	return nil
-}
-
-// owned reports whether a task is claimed, and nobody has claimed it since. If somebody has, either the task is theirs by
-// now, or they have lost it and been late; then it is claimed again, if the group says so.
-func (t *task) owned() bool {
-	for i := range t.stores {
-		if t.epoch.Before(t.stores[i].seen) {
-			t.claimed = false
-		}
-	}
-	return t.claimed
 }
 
 // strangersInterval is how often the changelogs of tasks that write nothing are compared with their known ends.
@@ -192,9 +160,7 @@ func (w *Worker) compareEnds(ctx context.Context) error {
 			continue
 		}
 		idle = append(idle, t)
-		for i := range t.stores {
-			changelogs = append(changelogs, broker.TopicPartition{Topic: t.stores[i].Changelog, Partition: t.id.Partition})
-		}
+		changelogs = append(changelogs, t.stores.Changelogs()...)
 	}
 	if len(changelogs) == 0 {
 		return nil
@@ -207,10 +173,45 @@ func (w *Worker) compareEnds(ctx context.Context) error {
 		return fmt.Errorf("changelogs: %w", err)
 	}
 	for _, t := range idle {
-		for i := range t.stores {
-			if s := &t.stores[i]; ends[broker.TopicPartition{Topic: s.Changelog, Partition: t.id.Partition}] > s.position {
-				t.strangers, w.strangers = true, true
-			}
+		if t.stores.Exceeded(ends) {
+			t.strangers, w.strangers = true, true
+		}
+	}
+	return nil
+}
+
+// closeStandings writes, at least once, that the offsets of tasks are committed which are about to be closed in order. Without it
+// a restore that finds no committed offsets cannot tell. A failure is worth a warning only.
+func (w *Worker) closeStandings(ctx context.Context, tasks []*task) {
+	if w.config.ExactlyOnce {
+		return
+	}
+	tasks = slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool {
+		return t.state != running || !t.stores.Logged() || t.strangers
+	})
+	if len(tasks) == 0 {
+		return
+	}
+	if err := w.writeStandings(ctx, tasks); err != nil {
+		w.config.Logger.Warn("could not note in the changelogs that tasks were closed in order", "error", err)
+	}
+}
+
+func (w *Worker) writeStandings(ctx context.Context, tasks []*task) error {
+	for _, t := range tasks {
+		if err := t.stores.AppendLast(w.config.Clock.Now().UnixMilli()); err != nil {
+			return err
+		}
+	}
+	if err := w.send(ctx); err != nil {
+		return err
+	}
+	if err := w.producer.Flush(ctx); err != nil {
+		return err
+	}
+	for _, t := range tasks {
+		if err := t.stores.PassLast(w.producer); err != nil {
+			return err
 		}
 	}
 	return nil

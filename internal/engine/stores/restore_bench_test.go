@@ -1,4 +1,4 @@
-package engine
+package stores
 
 import (
 	"encoding/binary"
@@ -97,17 +97,17 @@ func BenchmarkRestore(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				t := &task{database: database}
 				r := &restore{
-					store: &taskStore{Store: graph.Store{Name: "store"}, prefix: prefix}, end: records,
+					store: &Store{Store: graph.Store{Name: "store"}, prefix: prefix}, end: records,
 					filter: changelog.Filter{Committed: map[string]int64{"input": 1000}}, skipped: map[string]struct{}{},
 				}
+				var restored Restored
 				for _, batch := range batches {
-					if err := r.collect(batch, t); err != nil {
+					if err := r.collect(batch, &restored); err != nil {
 						b.Fatal(err)
 					}
-					if r.position >= r.end || r.entries.Bytes() >= defaultMaxLoadBytes/2 {
-						if err := t.write(r, defaultLoadRecords); err != nil {
+					if r.position >= r.end || r.entries.Bytes() >= 32<<20 {
+						if err := r.write(database, 5000); err != nil {
 							b.Fatal(err)
 						}
 					}

@@ -1,4 +1,4 @@
-package engine
+package stores
 
 import (
 	"errors"
@@ -24,20 +24,19 @@ func TestARestoreWithoutCommittedOffsetsLeavesItsDatabaseInDoubt(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := taskStore{Store: graph.Store{Name: "store"}, prefix: prefix}
-			task := &task{database: d, stores: []taskStore{s}}
-			task.env.Logger = slog.New(slog.DiscardHandler)
-			r := &restore{store: &task.stores[0], end: 10, position: 3, filter: changelog.Filter{}, skipped: map[string]struct{}{}, doubt: doubt}
+			set := New(Config{Task: "task", Logger: slog.New(slog.DiscardHandler)})
+			set.db, set.logged = d, []Store{{Store: graph.Store{Name: "store"}, prefix: prefix}}
+			r := &restore{store: &set.logged[0], end: 10, position: 3, filter: changelog.Filter{}, skipped: map[string]struct{}{}, doubt: doubt}
 			row := append(append([]byte(nil), prefix...), "key"...)
 			r.entries.Set(row, []byte("value"))
 			least := 1000
 			if asTable {
 				least = 1
 			}
-			if err := task.write(r, least); err != nil {
+			if err := r.write(d, least); err != nil {
 				t.Fatal(err)
 			}
-			if err := task.dropDoubtful(); err != nil { // as the next opening does
+			if err := set.dropDoubtful(); err != nil { // as the next opening does
 				t.Fatal(err)
 			}
 			_, err = backend.Get(nil, row)
@@ -45,7 +44,7 @@ func TestARestoreWithoutCommittedOffsetsLeavesItsDatabaseInDoubt(t *testing.T) {
 			if gone := errors.Is(err, state.ErrNotFound); gone != doubt || known == doubt || offsetErr != nil {
 				t.Errorf("in doubt: %v, as a table: %v: the row is gone: %v, the position is there: %v, %v", doubt, asTable, gone, known, offsetErr)
 			}
-			if err := task.dropDoubtful(); err != nil {
+			if err := set.dropDoubtful(); err != nil {
 				t.Fatal(err)
 			}
 			if err := d.Backend.Close(); err != nil {

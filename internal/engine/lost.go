@@ -60,16 +60,7 @@ func (w *Worker) findReplaced(ctx context.Context, t *task, topic string) (*brok
 	if err != nil {
 		return nil, fmt.Errorf("task %s: id of topic %q: %w", t.name, topic, err)
 	}
-	return t.replacedBy(topic, infos[topic].ID), nil
-}
-
-// replacedBy returns an error if a topic has another id than the task knows.
-func (t *task) replacedBy(topic, id string) *broker.TopicReplacedError {
-	if !madeAnew(t.topicIDs[topic], id) {
-		return nil
-	}
-	tp := broker.TopicPartition{Topic: topic, Partition: t.id.Partition}
-	return &broker.TopicReplacedError{TopicPartition: tp, Former: t.topicIDs[topic], ID: id}
+	return t.input.ReplacedBy(topic, infos[topic].ID), nil
 }
 
 // replacedInterval is how often the ids of the topics that tasks read are compared with those that the cluster knows.
@@ -104,12 +95,74 @@ func (w *Worker) lookForReplaced(ctx context.Context) error {
 		if t.state != running {
 			continue
 		}
-		for _, tp := range t.inputPartitions() {
-			if replaced := t.replacedBy(tp.Topic, infos[tp.Topic].ID); replaced != nil {
+		for _, tp := range t.input.Partitions() {
+			if replaced := t.input.ReplacedBy(tp.Topic, infos[tp.Topic].ID); replaced != nil {
 				w.comparedIDs = time.Time{} // so that the next step finds other tasks with it
 				return w.explain(ctx, replaced)
 			}
 		}
 	}
+	return nil
+}
+
+// overtakenError says that the group has committed later offsets of a task than the task has: another member had it meanwhile, and
+// the records that it has processed may be purged. The task is opened anew from the committed offsets.
+type overtakenError struct{ task *task }
+
+func (e *overtakenError) Error() string {
+	return fmt.Sprintf("task %s: another member has processed its input meanwhile", e.task.name)
+}
+
+// lostInput returns where to go on when the next record of a partition is gone, or not known: at one of two offsets. It may return
+// an *overtakenError.
+func (w *Worker) lostInput(ctx context.Context, t *task, lost error, goOn, end int64) (int64, error) {
+	if out, ok := errors.AsType[*broker.OffsetOutOfRangeError](lost); ok {
+		committed, err := w.cluster.CommittedOffsets(ctx, w.plan.Group, out.TopicPartition)
+		if err != nil {
+			return 0, fmt.Errorf("committed offsets: %w", err)
+		}
+		if committed[out.TopicPartition] > out.Offset {
+			return 0, &overtakenError{t}
+		}
+	}
+	switch w.config.LostInput {
+	case LostContinue:
+		t.env.Logger.Error("input is gone that was not processed; going on with what is left, state kept", "error", lost, "offset", goOn)
+		return goOn, nil
+	case LostReset:
+		t.env.Logger.Error("input is gone that was not processed; going on with what comes next, state emptied", "error", lost)
+		t.stores.Empty()
+		t.changed = true
+		return end, nil
+	}
+	if out, ok := errors.AsType[*broker.OffsetOutOfRangeError](lost); ok && t.input.Truncated(out) == nil {
+		lost = fmt.Errorf("%w: retention has removed it, or the topic was made anew", lost)
+	}
+	return 0, fmt.Errorf("%w: the next record of group %q is gone: %w; Config.Topics.OnLostInput says how to go on", weir.ErrLostInput, w.plan.Group, lost)
+}
+
+// goOnBehind goes on with a partition that does not have the next offset, and commits that.
+func (w *Worker) goOnBehind(ctx context.Context, t *task, out *broker.OffsetOutOfRangeError) error {
+	tp, lost, goOn := out.TopicPartition, error(out), out.Earliest
+	truncated := t.input.Truncated(out)
+	if truncated != nil { // everything that is left was processed
+		lost, goOn = truncated, out.End
+	}
+	position, err := w.lostInput(ctx, t, lost, goOn, out.End)
+	if err != nil {
+		return fmt.Errorf("task %s: %w", t.name, err)
+	}
+	emptying := t.stores.Emptying()
+	if truncated != nil {
+		t.input.NoteTruncated(tp.Topic)
+	}
+	t.input.Next[tp.Topic], t.changed = position, true
+	if err := w.Checkpoint(ctx); err != nil {
+		return err
+	}
+	if emptying || truncated != nil { // the caches hold what is not there any more, or changelogs have to say that the topic is another
+		return w.reopen(t)
+	}
+	w.startInput(t, tp, position)
 	return nil
 }

@@ -6,6 +6,8 @@ toolchain go1.27.4
 
 replace github.com/weirstreams/weir => ../
 
+replace github.com/weirstreams/weir/source/websocket => ../source/websocket
+
 require (
 	github.com/IBM/sarama v1.61.1
 	github.com/coder/websocket v1.8.15
@@ -13,6 +15,7 @@ require (
 	github.com/jedib0t/go-pretty/v6 v6.8.3
 	github.com/twmb/franz-go/pkg/kfake v0.0.0-20260918054303-01f206a7e32c
 	github.com/weirstreams/weir v0.1.0
+	github.com/weirstreams/weir/source/websocket v0.1.0
 )
 
 require (

@@ -74,6 +74,9 @@ func (r *funcReader[K, V]) run(ctx context.Context, read func(context.Context, [
 	err := guard(func() error {
 		return read(ctx, position, func(record weir.Record[K, V], position []byte) error { return r.emit(ctx, record, position) })
 	})
+	if err == io.EOF { //nolint:errorlint // Read must not return this one
+		err = fmt.Errorf("the function has ended with %w, and has to return nil at the end of the data", err)
+	}
 	r.mu.Lock()
 	r.err = err
 	r.mu.Unlock()

@@ -24,7 +24,7 @@ type Options struct {
 	QueueBytes   int64
 	// RecordsPerSecond is how many records the source reads per second, over all slots, which have equal shares. 0 means any number.
 	RecordsPerSecond float64
-	// Retry says how often Splits, Open and Read are tried again.
+	// Retry says how often Splits, Open and Read are tried again. The zero value means 5 attempts, unless the source is Retrying and knows better.
 	Retry weir.Retry
 	// LookInterval is how often the source is asked for new splits. 0 means 30 s, less than 0 only at the start.
 	LookInterval time.Duration

@@ -52,7 +52,7 @@ type Reader[K, V any] interface {
 	// Read waits for records, and appends some to the batch, with the position behind them. A batch counts as a whole, so it should hold
 	// some hundred records, or some thousand small ones. The memory of its records is not used again by the reader.
 	//
-	// Read returns io.EOF, with or without last records, at the end of a split that has one. It may return nil without records, for
+	// Read returns io.EOF itself, with or without last records, at the end of a split that has one; an error that wraps it is a failure. It may return nil without records, for
 	// instance to report a new position. A reader with positions to acknowledge returns so at least once a second: Acknowledge
 	// is called between two calls of Read.
 	//
@@ -124,4 +124,10 @@ type Partitioned interface {
 	// Partitions returns how many partitions the source writes to, or 0 if records go to the partitions of their keys. It is called after
 	// Connect. A topic with less ends the run.
 	Partitions() int32
+}
+
+// Retrying is implemented by sources that know how often their calls should be made again, such as those that open lost connections again.
+type Retrying interface {
+	// Retry returns the policy that counts if Options.Retry is the zero value.
+	Retry() weir.Retry
 }

@@ -6,21 +6,22 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"time"
 
-	"github.com/coder/websocket"
+	coder "github.com/coder/websocket"
 	"github.com/coder/websocket/wsjson"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/examples/internal/local"
-	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/runtime"
+	"github.com/weirstreams/weir/source"
+	"github.com/weirstreams/weir/source/websocket"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
 )
@@ -47,10 +48,28 @@ var (
 	last = store.NewCell[float64]("last")
 )
 
+// prices is the source: it subscribes to all products, and ends when the server closes the connection.
+func prices(url string) *websocket.Source[string, Ticker] {
+	return websocket.New(url, websocket.Options[string, Ticker]{
+		Subscribe:   websocket.SendTexts(`{"op":"subscribe","channel":"tickers"}`),
+		StopAtClose: true,
+		Decode: func(m websocket.Message, into *source.Batch[string, Ticker]) error {
+			var t Ticker
+			if err := json.Unmarshal(m.Data, &t); err != nil {
+				return err
+			}
+			r := weir.Record[string, Ticker]{Key: t.Product, Value: t}
+			r.SetTime(t.Time)
+			into.Records = append(into.Records, r)
+			return nil
+		},
+	})
+}
+
 // topology writes a spread when it has changed. The key is the product.
-func topology(out io.Writer) *stream.Topology {
+func topology(url string, out io.Writer) *stream.Topology {
 	t := stream.NewTopology()
-	t.From(tickers).
+	t.FromSource(prices(url), tickers).
 		Filter(func(t Ticker) bool { return t.Ask >= t.Bid }). // a crossed market is an error of the server
 		MapState(last, func(c *store.Cell[float64], t Ticker) *Spread {
 			spread := t.Ask - t.Bid
@@ -67,38 +86,8 @@ func topology(out io.Writer) *stream.Topology {
 	return t
 }
 
-// read copies the messages of a websocket to the topic of tickers, until the server closes it.
-func read(ctx context.Context, app *runtime.App, url string) (n int, err error) {
-	connection, response, err := websocket.Dial(ctx, url, nil)
-	if err != nil {
-		return 0, fmt.Errorf("connect to %s: %w", url, err)
-	}
-	if response != nil && response.Body != nil {
-		defer response.Body.Close()
-	}
-	defer func() { _ = connection.CloseNow() }()
-	producer, err := app.Producer(ctx, kafka.ProducerOptions{})
-	if err != nil {
-		return 0, err
-	}
-	for {
-		var t Ticker
-		err := wsjson.Read(ctx, connection, &t)
-		if websocket.CloseStatus(err) == websocket.StatusNormalClosure {
-			return n, errors.Join(producer.Flush(ctx), producer.Close())
-		}
-		if err == nil {
-			err = producer.Send(ctx, tickers, weir.Record[string, Ticker]{Key: t.Product, Value: t, Millis: t.Time.UnixMilli()})
-		}
-		if err != nil {
-			return n, errors.Join(err, producer.Close())
-		}
-		n++
-	}
-}
-
-// prices are the messages of the server.
-var prices = []Ticker{
+// messages are those of the server.
+var messages = []Ticker{
 	{Product: "WATER-EUR", Bid: 2, Ask: 2.5},
 	{Product: "STEEL-EUR", Bid: 700, Ask: 702},
 	{Product: "WATER-EUR", Bid: 2.25, Ask: 2.75},
@@ -114,18 +103,21 @@ func serve(ctx context.Context) (url string, stop func() error, err error) {
 		return "", nil, err
 	}
 	server := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		connection, err := websocket.Accept(w, r, nil)
+		connection, err := coder.Accept(w, r, nil)
 		if err != nil {
 			return // it has answered
 		}
 		defer func() { _ = connection.CloseNow() }()
-		for _, t := range prices {
+		if _, _, err := connection.Read(r.Context()); err != nil { // the subscription; or the connection was a test of the address
+			return
+		}
+		for _, t := range messages {
 			t.Time = time.Now()
 			if err := wsjson.Write(r.Context(), connection, t); err != nil {
 				return
 			}
 		}
-		_ = connection.Close(websocket.StatusNormalClosure, "that is all")
+		_ = connection.Close(coder.StatusNormalClosure, "that is all")
 	})}
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(listener) }()
@@ -144,30 +136,11 @@ func program(ctx context.Context, out io.Writer, config runtime.Config) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	app, err := runtime.New(topology(out), config)
+	app, err := runtime.New(topology(url, out), config)
 	if err != nil {
 		return err
 	}
-	// Both run at the same time: one goroutine feeds the topic, the other processes it.
-	type result struct {
-		n   int
-		err error
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	source := make(chan result, 1)
-	go func() {
-		n, err := read(ctx, app, url)
-		if err != nil {
-			cancel(err)
-		}
-		source <- result{n, err}
-	}()
-	err = app.RunUntil(ctx, runtime.Until{Idle: 2 * time.Second})
-	cancel(nil)
-	r := <-source
-	fmt.Fprintf(out, "%d messages came over a websocket\n", r.n)
-	return errors.Join(err, r.err)
+	return app.RunUntil(ctx, runtime.Until{Sources: true})
 }
 
 func main() { local.Main("websocket", program) }

@@ -14,5 +14,4 @@ const want = `{"value":{"product":"WATER-EUR","spread":0.5}}
 {"value":{"product":"STEEL-EUR","spread":2}}
 {"value":{"product":"WATER-EUR","spread":0.25}}
 {"value":{"product":"STEEL-EUR","spread":3}}
-6 messages came over a websocket
 `

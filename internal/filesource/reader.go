@@ -106,7 +106,7 @@ func (r *reader[K, V]) Read(ctx context.Context, into *source.Batch[K, V]) error
 	before := r.position
 	bytes, err := r.fill(ctx, into)
 	wait, waits := errors.AsType[errWait](err)
-	if err != nil && !waits && !errors.Is(err, io.EOF) {
+	if err != nil && !waits && err != io.EOF { //nolint:errorlint // a record may fail with an error that wraps it
 		return err
 	}
 	into.Bytes, into.Behind = bytes, r.behind()
@@ -218,7 +218,7 @@ func (r *reader[K, V]) next(ctx context.Context) error {
 // that was passed over.
 func (r *reader[K, V]) decode(into *weir.Record[K, V]) (again bool, err error) {
 	err = r.decoder.Decode(into)
-	if errors.Is(err, io.EOF) {
+	if err == io.EOF { //nolint:errorlint // a record may fail with an error that wraps it
 		if err := r.file.Unchanged(); err != nil {
 			place := r.decoder.Place()
 			err = &format.Error{File: r.file.Name(), Line: lineOf(place), Record: place.Records + 1, Rest: true, Err: err}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/raw"
 	"github.com/weirstreams/weir/source"
 )
@@ -25,12 +26,20 @@ func WithDefaults(options source.Options, from any) source.Options {
 			options.Slots = max(1, min(defaultSlots, s.Slots()))
 		}
 	}
+	if s, ok := from.(source.Retrying); ok && isZero(options.Retry) {
+		options.Retry = s.Retry()
+	}
 	options.OpenSplits = cmp.Or(options.OpenSplits, defaultOpenSplits)
 	options.QueueRecords = cmp.Or(options.QueueRecords, defaultQueueRecords)
 	options.QueueBytes = cmp.Or(options.QueueBytes, defaultQueueBytes)
 	options.LookInterval = cmp.Or(options.LookInterval, defaultLookInterval)
 	options.CloseTimeout = cmp.Or(options.CloseTimeout, defaultCloseTimeout)
 	return options
+}
+
+// isZero reports whether nothing of a policy is set.
+func isZero(r weir.Retry) bool {
+	return r.Attempts == 0 && r.FirstWait == 0 && r.MaxWait == 0 && r.If == nil
 }
 
 // NoInput is the input of the internal topic of a source, which has no records: other programs must not write there.

@@ -144,7 +144,7 @@ func (r *reading[K, V]) read(ctx context.Context) (wait time.Duration) {
 	batch := r.emptyBatch()
 	err := guarded(func() error { return r.reader.Read(ctx, batch) })
 	later, isLater := errors.AsType[*weir.RetryLaterError](err)
-	end := errors.Is(err, io.EOF) && !isLater
+	end := err == io.EOF //nolint:errorlint // an error that wraps it is one of a connection, or of a record
 	switch {
 	case err == nil, end, isLater:
 	case ctx.Err() != nil:

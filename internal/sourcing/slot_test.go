@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -27,6 +28,7 @@ type endless struct {
 	hang   chan struct{} // Read waits for it, and for nothing else, if it is not nil
 	looks  atomic.Int64
 	fail   func(look int64) error // of Splits
+	broken func() error           // of Read
 }
 
 func (s *endless) Connect(context.Context) error { return nil }
@@ -50,6 +52,11 @@ func (s endlessSource) Open(context.Context, source.Task, source.Split, []byte) 
 type endlessReader struct{ *endless }
 
 func (r endlessReader) Read(_ context.Context, into *source.Batch[string, string]) error {
+	if r.broken != nil {
+		if err := r.broken(); err != nil {
+			return err
+		}
+	}
 	if r.hang != nil {
 		<-r.hang
 	}
@@ -229,5 +236,45 @@ func TestOnlyTheFirstLookForSplitsEndsTheRun(t *testing.T) {
 				closeAll(t, env)
 			})
 		})
+	}
+}
+
+// persistent is a source that says how often it is tried again.
+type persistent struct{ endlessSource }
+
+func (persistent) Retry() weir.Retry { return weir.Retry{Attempts: 7, FirstWait: time.Second} }
+
+func TestAnErrorThatWrapsTheEndIsAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		failures := 3
+		s := &endless{broken: func() error {
+			if failures--; failures >= 0 {
+				return fmt.Errorf("the connection is lost: %w", io.EOF)
+			}
+			return nil
+		}}
+		env, slot, out, _ := newSlot(t, s, source.Options{QueueRecords: 10, LookInterval: -1})
+		take(t, slot, 0)
+		take(t, slot, 0)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		take(t, slot, 10)
+		if out.n != 10 || slot.Err() != nil || failures >= 0 {
+			t.Errorf("%d records came, the error is %v, and %d failures are left", out.n, slot.Err(), failures)
+		}
+		closeAll(t, env)
+	})
+}
+
+func TestASourceKnowsHowOftenItIsTriedAgain(t *testing.T) {
+	own := weir.Retry{Attempts: 2}
+	for _, c := range []struct {
+		from  any
+		given weir.Retry
+		want  int
+	}{{persistent{}, weir.Retry{}, 7}, {persistent{}, own, 2}, {endlessSource{}, weir.Retry{}, 0}} {
+		if got := sourcing.WithDefaults(source.Options{Retry: c.given}, c.from).Retry.Attempts; got != c.want {
+			t.Errorf("%T with %d attempts: got %d, want %d", c.from, c.given.Attempts, got, c.want)
+		}
 	}
 }

@@ -95,7 +95,7 @@ func (b *bench[K, V]) read(r source.Reader[K, V], position []byte) (s step[K, V]
 		batch := source.Batch[K, V]{Behind: -1}
 		err := r.Read(ctx, &batch)
 		later, isLater := errors.AsType[*weir.RetryLaterError](err)
-		s.end = errors.Is(err, io.EOF)
+		s.end = err == io.EOF //nolint:errorlint // as the runtime takes it
 		switch {
 		case err == nil, s.end, isLater:
 		case ctx.Err() != nil && !b.Bounded:

@@ -29,7 +29,7 @@ import (
 // An error that gate.IsPressure says that a sink takes no more, or that a lookup cannot be asked: nothing is lost, and the
 // checkpoint can be made later.
 //
-// errTasksLost says that the group has given the partitions away: the tasks are closed, nothing since the last checkpoint
+// membership.ErrTasksLost says that the group has given the partitions away: the tasks are closed, nothing since the last checkpoint
 // counts, and the worker can go on with new tasks. After any other error the worker has to be rewound, or is lost.
 func (w *Worker) Checkpoint(ctx context.Context) error {
 	w.running = ctx
@@ -83,7 +83,7 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 	if err := w.commit(ctx, changed, offsets); err != nil {
 		return err
 	}
-	w.membership.accepted()
+	w.membership.Accepted()
 	for i, t := range changed {
 		t.changed = false
 		t.input.Checkpointed()

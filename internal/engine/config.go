@@ -58,6 +58,9 @@ const (
 	defaultMaxLoadBytes = 64 << 20
 	defaultMinLoadBytes = 1 << 20
 	defaultLoadRecords  = 5000 // BenchmarkRestore
+
+	// defaultPurgeInterval is how often Kafka Streams purges (repartition.purge.interval.ms).
+	defaultPurgeInterval = 30 * time.Second
 )
 
 // Config configures workers. All fields must be set except the guarantee and fields that say that they may be nil or zero.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/weirstreams/weir"
-	"github.com/weirstreams/weir/internal/engine/changelog"
 )
 
 // openState opens the database of a task. A damaged one is deleted: the changelogs hold its content.
@@ -54,20 +53,4 @@ func (w *Worker) dropDamaged(id TaskID, name string, damage error) error {
 func (w *Worker) heal(ctx context.Context, cause error) error {
 	w.goOn()
 	return w.startOver(ctx, cause)
-}
-
-// openWhole opens a task that was assigned in an epoch (its term does not matter), and begins its restore. A database that is
-// found to be damaged meanwhile is deleted, once.
-func (w *Worker) openWhole(ctx context.Context, id TaskID, topics []string, assigned changelog.Epoch) error {
-	err := w.openRestoring(ctx, id, topics, assigned)
-	switch t := w.tasks[id]; {
-	case t == nil && errors.Is(err, weir.ErrCorruptState): // openTask has deleted the database
-	case t == nil || t.stores.Damage() == nil:
-		return err
-	default:
-		if err := w.closeTask(t, false); err != nil {
-			return err
-		}
-	}
-	return w.openRestoring(ctx, id, topics, assigned)
 }

@@ -58,7 +58,7 @@ func (w *Worker) output(t *task, topic string) (operator.Output, error) {
 		return outbox.Counting(out, &t.env.Outputs), nil
 	case writer != nil && w.config.IdleTimeout > 0 && eventtime.TimedBehind(w.plan.Graph, writer):
 		now := func() int64 { return w.config.Clock.Now().UnixMilli() }
-		t.promised[topic] = eventtime.NewOutput(out, t.id.Partition, func() changelog.Epoch { return t.assigned }, w.upstreamTasks(writer), now, w.config.IdleTimeout.Milliseconds())
+		t.promised[topic] = eventtime.NewOutput(out, t.id.Partition, func() changelog.Epoch { return t.assigned }, eventtime.UpstreamTasks(w.plan, w.topics.Partitions, writer), now, w.config.IdleTimeout.Milliseconds())
 		return t.promised[topic], nil
 	default:
 		return out, nil

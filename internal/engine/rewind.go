@@ -8,6 +8,7 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine/gate"
+	"github.com/weirstreams/weir/internal/engine/membership"
 	"github.com/weirstreams/weir/internal/engine/refused"
 )
 
@@ -15,7 +16,7 @@ import (
 // committed. It returns the error otherwise.
 func (w *Worker) recoverFrom(ctx context.Context, err error) error {
 	switch {
-	case errors.Is(err, errTasksLost):
+	case errors.Is(err, membership.ErrTasksLost):
 		w.config.Logger.Warn("partitions are gone", "error", err)
 		return nil
 	case gate.IsPressure(err):
@@ -47,7 +48,7 @@ func (w *Worker) recoverFrom(ctx context.Context, err error) error {
 // startOver opens all tasks anew when it is not known whether the last checkpoint counts. The cluster knows: a new producer
 // ends an open transaction of the old one, and the committed offsets can be read when that is done.
 func (w *Worker) startOver(ctx context.Context, cause error) error {
-	if err := w.membership.countAbort(cause, w.group.Member()); err != nil {
+	if err := w.membership.CountAbort(cause, w.group.Member()); err != nil {
 		return err
 	}
 	w.config.Logger.Warn("going back to what is committed", "cause", cause)
@@ -69,7 +70,7 @@ func (w *Worker) startOver(ctx context.Context, cause error) error {
 // rewind goes back to the last checkpoint: records processed since then do not count. Dirty state in memory is
 // dropped, the databases are as they should be, and the input is read again.
 func (w *Worker) rewind(ctx context.Context, cause error) error {
-	if err := w.membership.countAbort(cause, w.group.Member()); err != nil {
+	if err := w.membership.CountAbort(cause, w.group.Member()); err != nil {
 		return err
 	}
 	return w.goBack(ctx, cause)

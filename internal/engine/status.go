@@ -101,7 +101,7 @@ type Positions struct {
 func (w *Worker) Positions() Positions {
 	p := Positions{
 		Next:    map[broker.TopicPartition]int64{},
-		Settled: !w.Dirty() && w.Visible() && !w.resting() && !w.heldBack() && w.current.batch == nil && w.outbox.Pending() == 0 && len(w.membership.lost) == 0,
+		Settled: !w.Dirty() && w.Visible() && !w.resting() && !w.heldBack() && w.current.batch == nil && w.outbox.Pending() == 0 && !w.membership.Waits(),
 	}
 	for _, t := range w.sortedTasks() {
 		p.Settled = p.Settled && t.state == running && !t.unclaimed && t.feedsSettled()

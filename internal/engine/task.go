@@ -167,7 +167,7 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 		}
 		t.input.Add(topic)
 		if writer := n.Source.Repartition; writer != nil {
-			t.upstreams[topic] = eventtime.NewUpstream(w.upstreamTasks(writer))
+			t.upstreams[topic] = eventtime.NewUpstream(eventtime.UpstreamTasks(w.plan, w.topics.Partitions, writer))
 		}
 	}
 	t.sinks.Open()

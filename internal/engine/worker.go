@@ -4,17 +4,15 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"maps"
-	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/internal/engine/changelog"
+	"github.com/weirstreams/weir/internal/engine/eventtime"
 	"github.com/weirstreams/weir/internal/engine/gate"
 	"github.com/weirstreams/weir/internal/engine/hurry"
+	"github.com/weirstreams/weir/internal/engine/membership"
 	"github.com/weirstreams/weir/internal/engine/outbox"
 	"github.com/weirstreams/weir/internal/engine/progress"
 	"github.com/weirstreams/weir/internal/engine/provision"
@@ -50,7 +48,7 @@ type Worker struct {
 	rebuilt map[TaskID]int64
 	// sorted is the result of sortedTasks, or nil after a change of tasks.
 	sorted     []*task
-	membership membership
+	membership *membership.Watch
 	// claiming is set while tasks wait to be claimed, strangers while tasks are to be opened anew because others have
 	// written to their changelogs. looked is when the worker last looked for such.
 	claiming, strangers bool
@@ -86,7 +84,7 @@ type Worker struct {
 	uncommitted int
 	search      refused.Search
 	lastSend    time.Time
-	lastPurge   time.Time
+	purger      progress.Purger
 
 	hurry *hurry.Limit
 
@@ -113,15 +111,19 @@ func NewWorker(config Config, plan *graph.Plan, c Connections, topics *provision
 	config.MaxBufferedBytes = cmp.Or(config.MaxBufferedBytes, defaultBufferedBytes)
 	config.MaxLoadBytes = cmp.Or(config.MaxLoadBytes, defaultMaxLoadBytes)
 	config.MinLoadBytes = cmp.Or(config.MinLoadBytes, defaultMinLoadBytes)
-	config.PurgeInterval = cmp.Or(config.PurgeInterval, purgeInterval)
+	config.PurgeInterval = cmp.Or(config.PurgeInterval, defaultPurgeInterval)
 	config.LoadRecords = cmp.Or(config.LoadRecords, defaultLoadRecords)
 	w := &Worker{
 		config: config, plan: plan, cluster: c.Cluster, fetcher: c.Fetcher, producer: c.Producer, group: c.Group,
 		newProducer: c.NewProducer, topics: topics, history: &progress.History{Cluster: c.Cluster, Plan: plan, Partitions: topics.Partitions},
 		replaced: map[broker.TopicPartition]error{},
-		tasks:    map[TaskID]*task{}, rebuilt: map[TaskID]int64{}, gate: gate.New(config.Clock, config.Logger), hurry: hurry.NewLimit(config.RevokeTimeout, config.AfterFunc), membership: membership{clock: config.Clock, lost: map[TaskID]bool{}}, route: map[broker.TopicPartition]*task{}, pace: firstPace,
-		repartitions: repartitions(plan), sinks: sinks.NewCommitter(sinks.Config{Clock: config.Clock, Sequential: config.Sequential, Later: config.CommitLater}),
-		checkpointed: now, lastSend: now, looked: now, comparedIDs: now, lastPurge: now, status: statusBoard{producer: c.Producer},
+		tasks:    map[TaskID]*task{}, rebuilt: map[TaskID]int64{}, gate: gate.New(config.Clock, config.Logger), hurry: hurry.NewLimit(config.RevokeTimeout, config.AfterFunc), membership: membership.New(config.Clock), route: map[broker.TopicPartition]*task{}, pace: firstPace,
+		repartitions: eventtime.Repartitions(plan), sinks: sinks.NewCommitter(sinks.Config{Clock: config.Clock, Sequential: config.Sequential, Later: config.CommitLater}),
+		checkpointed: now, lastSend: now, looked: now, comparedIDs: now, status: statusBoard{producer: c.Producer},
+	}
+	w.purger = progress.Purger{
+		Clock: config.Clock, Interval: config.PurgeInterval, Purge: config.Purge, Last: now,
+		Internal: func(topic string) bool { return topics.Limits[topic].Internal },
 	}
 	w.outbox = outbox.New(c.Producer, topics, config.Compressed, w.runningContext)
 	w.dynamic = &outbox.Dynamic{
@@ -129,131 +131,6 @@ func NewWorker(config Config, plan *graph.Plan, c Connections, topics *provision
 		Partitions: config.Partitions, Replication: config.Replication, Clock: config.Clock, Logger: config.Logger,
 	}
 	return w
-}
-
-// AddTask opens a task that owns a partition of the given topics, and begins to restore its state. Its functions are
-// given ctx.
-func (w *Worker) AddTask(ctx context.Context, id TaskID, topics []string) error {
-	if w.tasks[id] != nil {
-		return nil
-	}
-	delete(w.membership.lost, id)
-	for _, topic := range topics {
-		delete(w.replaced, broker.TopicPartition{Topic: topic, Partition: id.Partition}) // another member may have gone on with it
-	}
-	return w.openWhole(ctx, id, topics, changelog.NewEpoch(0, w.group.Member().Generation, w.config.Clock.Now()))
-}
-
-// openRestoring opens a task that was assigned in an epoch (its term does not matter), and begins its restore.
-func (w *Worker) openRestoring(ctx context.Context, id TaskID, topics []string, assigned changelog.Epoch) error {
-	t, err := w.openTask(ctx, id, topics)
-	if err != nil {
-		return err
-	}
-	w.tasks[id], t.assigned, t.rebuilt, w.sorted = t, assigned, w.rebuilt[id], nil
-	defer w.publish()
-	err = w.beginRestore(ctx, t)
-	if errors.As(err, new(*overtakenError)) {
-		return w.reopen(t)
-	}
-	return err
-}
-
-// RemoveTasks checkpoints the worker and closes tasks. A checkpoint that cannot be made in time, or is refused, is given
-// up: the tasks go without it, and the others go back to the checkpoint before.
-func (w *Worker) RemoveTasks(ctx context.Context, ids []TaskID) error {
-	bounded, cancel := w.hurry.Bound(ctx)
-	defer cancel()
-	err := w.Checkpoint(bounded)
-	if err == nil {
-		err = w.finishCommits(bounded, w.tasksOf(ids))
-	}
-	if err == nil {
-		w.closeStandings(bounded, w.tasksOf(ids))
-	}
-	if closed := w.closeTasks(ids); closed != nil {
-		return closed
-	}
-	switch {
-	case err == nil, errors.Is(err, errTasksLost):
-		return nil
-	case gate.IsPressure(err):
-		w.config.Logger.Warn("partitions given up without a checkpoint, because a sink takes no more or a lookup is unavailable", "error", err)
-		w.gate.Forget()
-		return w.goBack(ctx, err) // which may happen any number of times
-	case bounded.Err() != nil && ctx.Err() == nil:
-		w.config.Logger.Warn("partitions given up without a checkpoint, which took too long", "timeout", w.config.RevokeTimeout)
-		return w.giveUp(ctx, err)
-	default:
-		return w.recoverFrom(ctx, err)
-	}
-}
-
-// DropTasks closes tasks without a checkpoint: they belong to another member. Exactly once, their output is part
-// of the worker's transaction, so the other tasks go back to the checkpoint before.
-func (w *Worker) DropTasks(ctx context.Context, ids []TaskID) error {
-	uncommitted := slices.ContainsFunc(ids, func(id TaskID) bool {
-		t := w.tasks[id]
-		return t != nil && t.changed
-	})
-	if err := w.closeTasks(ids); err != nil {
-		return err
-	}
-	if uncommitted && w.config.ExactlyOnce {
-		return w.rewind(ctx, fmt.Errorf("partitions were lost: %w", broker.ErrAborted))
-	}
-	return nil
-}
-
-// tasksOf returns the tasks with these ids that are open.
-func (w *Worker) tasksOf(ids []TaskID) (tasks []*task) {
-	for _, id := range ids {
-		if t := w.tasks[id]; t != nil {
-			tasks = append(tasks, t)
-		}
-	}
-	return tasks
-}
-
-func (w *Worker) closeTasks(ids []TaskID) error {
-	stopFeeds(w.tasksOf(ids))
-	var failed []error
-	for _, id := range ids {
-		delete(w.membership.lost, id)
-		if t := w.tasks[id]; t != nil {
-			failed = append(failed, w.closeTask(t, true))
-		}
-	}
-	w.publish()
-	return errors.Join(failed...)
-}
-
-func (w *Worker) closeTask(t *task, sync bool) error {
-	if w.current.task == t {
-		w.letGo()
-	}
-	for tp, owner := range w.route {
-		if owner == t {
-			w.fetcher.Stop(tp)
-			delete(w.route, tp)
-		}
-	}
-	w.dropOutputs(t)
-	delete(w.tasks, t.id)
-	w.sorted = nil
-	if t.aligned != nil {
-		t.aligned.Release()
-		w.alignedTasks = slices.DeleteFunc(w.alignedTasks, func(o *task) bool { return o == t })
-	}
-	damage := t.stores.Damage()
-	err := t.close(sync && damage == nil)
-	if damage == nil {
-		return err
-	}
-	if err != nil {
-		w.config.Logger.Warn("closing a damaged database failed", "task", t.name, "error", err)
-	}
-	return w.dropDamaged(t.id, t.name, damage)
 }
 
 // Step does one piece of work, or waits for at most wait for some to come: it processes some records, and checkpoints if
@@ -267,7 +144,7 @@ func (w *Worker) Step(ctx context.Context, wait time.Duration) (worked bool, err
 	w.publish()
 	switch {
 	case err == nil:
-		return worked, w.membership.check()
+		return worked, w.membership.Check()
 	case ctx.Err() != nil:
 		return worked, context.Cause(ctx)
 	case hurried:
@@ -348,8 +225,8 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	if err == nil && w.due() && !w.waitsForCalls() {
 		err = w.Checkpoint(ctx)
 	}
-	if err == nil {
-		w.purge()
+	if err == nil && w.purger.Due() {
+		w.purger.Run(w.inputs())
 	}
 	return worked, err
 }
@@ -361,7 +238,7 @@ func (w *Worker) waitFor(wait time.Duration) time.Duration {
 	if !w.heldBack() && !w.resting() { // else timers have to wait too
 		wait = w.untilFeeds(w.untilClock(w.untilPace(wait)))
 	}
-	wait = w.membership.untilRested(w.gate.UntilDue(wait))
+	wait = w.membership.UntilRested(w.gate.UntilDue(wait))
 	if w.records == 0 || w.heldBack() {
 		return max(0, wait)
 	}
@@ -432,16 +309,6 @@ func (w *Worker) Dirty() bool {
 	return false
 }
 
-// sortedTasks returns the tasks in a fixed order, in a slice that must not be changed. It stays as it is when tasks come or go.
-func (w *Worker) sortedTasks() []*task {
-	if w.sorted == nil {
-		w.sorted = slices.SortedFunc(maps.Values(w.tasks), func(a, b *task) int {
-			return cmp.Or(cmp.Compare(a.id.Part, b.id.Part), cmp.Compare(a.id.Partition, b.id.Partition))
-		})
-	}
-	return w.sorted
-}
-
 // Stores returns the stores of a name, one of each task that has it, for tests.
 func (w *Worker) Stores(name string) []state.Store {
 	var stores []state.Store
@@ -472,7 +339,7 @@ func (w *Worker) Close(ctx context.Context) error {
 		err = nil
 	case refused.IsHopeless(err):
 		err = refused.Hopeless(err, w.plan, w.outbox.NodeOf)
-	case gate.IsPressure(err), gate.IsOutage(err), errors.Is(err, errTasksLost), errors.Is(err, broker.ErrAborted), errors.Is(err, weir.ErrFenced):
+	case gate.IsPressure(err), gate.IsOutage(err), errors.Is(err, membership.ErrTasksLost), errors.Is(err, broker.ErrAborted), errors.Is(err, weir.ErrFenced):
 		w.config.Logger.Warn("the last checkpoint was not made; what it held is processed again by the next owner", "error", err)
 		err = nil
 	case errors.Is(err, broker.ErrUndecided):

@@ -30,6 +30,7 @@ func TimedBehind(g *graph.Graph, n *graph.Node) bool {
 	return behind(n)
 }
 
+// BehindRepartition reports whether the input of a node comes through a repartition topic.
 func BehindRepartition(n *graph.Node) bool {
 	if n.Source != nil && n.Source.Repartition != nil {
 		return true
@@ -40,4 +41,37 @@ func BehindRepartition(n *graph.Node) bool {
 		}
 	}
 	return false
+}
+
+// UpstreamTasks returns how many tasks write a repartition topic: those with a partition of an input that leads to it. partitions are the
+// numbers of partitions of topics.
+func UpstreamTasks(plan *graph.Plan, partitions map[string]int32, sink *graph.Node) int32 {
+	var n int32
+	seen := map[*graph.Node]bool{}
+	var visit func(*graph.Node)
+	visit = func(at *graph.Node) {
+		if seen[at] {
+			return
+		}
+		seen[at] = true
+		if at.Source != nil {
+			n = max(n, partitions[plan.Topic(at)])
+		}
+		for _, p := range at.Parents {
+			visit(p)
+		}
+	}
+	visit(sink)
+	return n
+}
+
+// Repartitions returns the nodes that write internal topics, by topic.
+func Repartitions(plan *graph.Plan) map[string]*graph.Node {
+	all := map[string]*graph.Node{}
+	for _, n := range plan.Graph.Nodes {
+		if n.Sink != nil && n.Sink.Repartition != "" {
+			all[plan.Topic(n)] = n
+		}
+	}
+	return all
 }

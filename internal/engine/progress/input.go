@@ -131,9 +131,9 @@ func (in *Input) Lag() (lag int64) {
 	return lag
 }
 
-// Purgeable adds to offsets those of topics, as the function says, that were committed since the last call: records before them can be
+// purgeable adds to offsets those of topics, as the function says, that were committed since the last call: records before them can be
 // deleted.
-func (in *Input) Purgeable(internal func(topic string) bool, offsets map[broker.TopicPartition]int64) {
+func (in *Input) purgeable(internal func(topic string) bool, offsets map[broker.TopicPartition]int64) {
 	for topic, offset := range in.Committed {
 		if !internal(topic) || offset <= in.purged[topic] {
 			continue

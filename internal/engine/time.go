@@ -95,38 +95,6 @@ func (w *Worker) paced() func(node int) bool {
 	return func(node int) bool { return eventtime.BehindRepartition(w.plan.Graph.Nodes[node]) }
 }
 
-// upstreamTasks returns how many tasks write a repartition topic: those with a partition of an input that leads to it.
-func (w *Worker) upstreamTasks(sink *graph.Node) int32 {
-	var n int32
-	seen := map[*graph.Node]bool{}
-	var visit func(*graph.Node)
-	visit = func(at *graph.Node) {
-		if seen[at] {
-			return
-		}
-		seen[at] = true
-		if at.Source != nil {
-			n = max(n, w.topics.Partitions[w.plan.Topic(at)])
-		}
-		for _, p := range at.Parents {
-			visit(p)
-		}
-	}
-	visit(sink)
-	return n
-}
-
-// repartitions returns the nodes that write internal topics, by topic.
-func repartitions(plan *graph.Plan) map[string]*graph.Node {
-	all := map[string]*graph.Node{}
-	for _, n := range plan.Graph.Nodes {
-		if n.Sink != nil && n.Sink.Repartition != "" {
-			all[plan.Topic(n)] = n
-		}
-	}
-	return all
-}
-
 // keepsTime reports whether operators of a part have to know their watermarks, because something behind depends on them.
 func (w *Worker) keepsTime(part *graph.SubTopology) bool {
 	return w.config.IdleTimeout > 0 && slices.ContainsFunc(part.Nodes, func(n *graph.Node) bool {
@@ -170,4 +138,50 @@ func (t *task) tookRecords() bool {
 	busy := t.busy
 	t.busy = false
 	return busy
+}
+
+// untilClock cuts a waiting time so that clock timers are not late.
+func (w *Worker) untilClock(wait time.Duration) time.Duration {
+	for _, t := range w.tasks {
+		if t.state != running {
+			continue
+		}
+		for _, c := range t.env.Clocks {
+			now := w.config.Clock.Now().UnixMilli()
+			switch next := c.Next(); {
+			case next <= now:
+				return 0
+			case next-now < wait.Milliseconds():
+				wait = time.Duration(next-now) * time.Millisecond
+			}
+		}
+	}
+	return wait
+}
+
+// ringClocks lets operators do due work by the time of the machine.
+func (w *Worker) ringClocks() error {
+	if w.resting() {
+		return nil
+	}
+	for _, t := range w.sortedTasks() {
+		if t.state != running {
+			continue
+		}
+		for _, c := range t.env.Clocks {
+			now := w.config.Clock.Now().UnixMilli()
+			if c.Next() > now {
+				continue
+			}
+			err := t.call(func() error { return c.Ring(now) })
+			if err == nil {
+				err = t.settle(w.onError)
+			}
+			t.changed = t.changed || t.stores.DirtyBytes() > 0 || !t.env.Settled()
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

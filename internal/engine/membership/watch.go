@@ -1,7 +1,7 @@
-package engine
+// Package membership watches whether the group still takes the work of a worker.
+package membership
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -12,24 +12,27 @@ import (
 	"github.com/weirstreams/weir/internal/clock"
 )
 
-// membership is the worker's view of its membership in the group. It owns the tasks that the group has taken away without an event so far,
+// Watch is the worker's view of its membership in the group. It owns the tasks that the group has taken away without an event so far,
 // the refusals of offsets, and the number of failed checkpoints in a row. The worker tells it of each commit, asks it in each step
 // whether tasks rest, and closes or opens tasks by itself. Only the goroutine of the worker calls its methods.
 //
 // It promises an error in the end: if no event follows the loss of tasks within lostPatience, if the group refuses offsets for longer than
 // refusalPatience, or after maxAborts failed checkpoints in a row.
-type membership struct {
+type Watch struct {
 	clock clock.Clock
 	// lost are tasks that were closed because the group had taken them away, since the time of lostSince. An event has to say so in time.
-	lost      map[TaskID]bool
+	lost      map[string]bool
 	lostSince time.Time
 	// aborts counts the transactions in a row that had to be aborted, without those with offsets that the group refused.
 	aborts  int
 	refusal refusal
 }
 
-// errTasksLost says that the group has given the partitions of a worker to others, and that the tasks are closed.
-var errTasksLost = errors.New("the group has given the partitions to others")
+// New returns the watch of a worker.
+func New(clock clock.Clock) *Watch { return &Watch{clock: clock, lost: map[string]bool{}} }
+
+// ErrTasksLost says that the group has given the partitions of a worker to others, and that the tasks are closed.
+var ErrTasksLost = errors.New("the group has given the partitions to others")
 
 // lostPatience is how long the event may take that says so.
 const lostPatience = time.Minute
@@ -57,23 +60,29 @@ const (
 // rests has how long tasks rest after a number of refusals.
 var rests = backoff.Policy{Base: 100 * time.Millisecond, Max: 5 * time.Second}
 
-// lose notes a task that the group has taken away.
-func (m *membership) lose(id TaskID) { m.lost[id], m.lostSince = true, m.clock.Now() }
+// Lose notes a task, by its name, that the group has taken away. Its partitions go without an event so far.
+func (m *Watch) Lose(task string) { m.lost[task], m.lostSince = true, m.clock.Now() }
 
-// check returns an error if tasks were closed because the group had taken them away, and it never said so. The process must not idle as
+// Settle notes that an event has said what becomes of a task.
+func (m *Watch) Settle(task string) { delete(m.lost, task) }
+
+// Waits reports whether an event has to say that tasks were taken away.
+func (m *Watch) Waits() bool { return len(m.lost) > 0 }
+
+// Check returns an error if tasks were closed because the group had taken them away, and it never said so. The process must not idle as
 // if it were alive.
-func (m *membership) check() error {
+func (m *Watch) Check() error {
 	if len(m.lost) > 0 && m.clock.Now().Sub(m.lostSince) > lostPatience {
 		return fmt.Errorf("%d tasks were refused by the group, which has not taken them away within %v", len(m.lost), lostPatience)
 	}
 	return nil
 }
 
-// accepted notes that the group has accepted offsets.
-func (m *membership) accepted() { m.aborts, m.refusal = 0, refusal{until: m.refusal.until} }
+// Accepted notes that the group has accepted offsets.
+func (m *Watch) Accepted() { m.aborts, m.refusal = 0, refusal{until: m.refusal.until} }
 
-// countAbort notes that the worker goes back, as the member that it is. It returns an error if going back has been of no use for too long.
-func (m *membership) countAbort(cause error, member broker.GroupMember) error {
+// CountAbort notes that the worker goes back, as the member that it is. It returns an error if going back has been of no use for too long.
+func (m *Watch) CountAbort(cause error, member broker.GroupMember) error {
 	if errors.Is(cause, broker.ErrAborted) && errors.Is(cause, weir.ErrFenced) { // by the group
 		return m.refused(cause, member)
 	}
@@ -84,7 +93,7 @@ func (m *membership) countAbort(cause error, member broker.GroupMember) error {
 }
 
 // refused notes that the group has refused the offsets of a member. It returns an error if it has done so for too long.
-func (m *membership) refused(cause error, member broker.GroupMember) error {
+func (m *Watch) refused(cause error, member broker.GroupMember) error {
 	r, now := &m.refusal, m.clock.Now()
 	if r.since.IsZero() {
 		r.since = now
@@ -98,57 +107,23 @@ func (m *membership) refused(cause error, member broker.GroupMember) error {
 	return nil
 }
 
-// rests reports whether tasks rest.
-func (m *membership) rests() bool { return !m.refusal.until.IsZero() }
+// Rests reports whether tasks rest: the group refuses their offsets.
+func (m *Watch) Rests() bool { return !m.refusal.until.IsZero() }
 
-// untilRested cuts a waiting time so that the end of a rest is not late.
-func (m *membership) untilRested(wait time.Duration) time.Duration {
-	if m.rests() {
+// UntilRested cuts a waiting time so that the end of a rest is not late.
+func (m *Watch) UntilRested(wait time.Duration) time.Duration {
+	if m.Rests() {
 		wait = min(wait, m.refusal.until.Sub(m.clock.Now()))
 	}
 	return wait
 }
 
-// rested reports whether a rest is over: the group knows the process by another name or generation, or it is time to try again.
-func (m *membership) rested(member broker.GroupMember) bool {
+// Rested reports whether a rest is over: the group knows the process by another name or generation, or it is time to try again.
+func (m *Watch) Rested(member broker.GroupMember) bool {
 	r := &m.refusal
 	if r.until.IsZero() || m.clock.Now().Before(r.until) && member == r.member {
 		return false
 	}
 	r.until = time.Time{}
 	return true
-}
-
-// loseTasks closes all tasks because the group has given them to others. It will say so in an event of its own.
-func (w *Worker) loseTasks(cause error) error {
-	var failed []error
-	for _, t := range w.sortedTasks() {
-		w.membership.lose(t.id)
-		failed = append(failed, w.closeTask(t, true))
-	}
-	w.outbox.Drop()
-	w.publish()
-	if err := errors.Join(failed...); err != nil {
-		return err
-	}
-	return fmt.Errorf("checkpoint: %w: %w", errTasksLost, cause)
-}
-
-// resting reports whether tasks rest.
-func (w *Worker) resting() bool { return w.membership.rests() }
-
-// endRest lets tasks go on that rest, when the group knows the process by another name or generation, or when it is time
-// to try again.
-func (w *Worker) endRest(ctx context.Context) error {
-	if !w.membership.rested(w.group.Member()) {
-		return nil
-	}
-	for _, t := range w.sortedTasks() {
-		if t.state == running {
-			if err := w.fetchInput(ctx, t); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

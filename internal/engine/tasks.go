@@ -1,0 +1,211 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine/changelog"
+	"github.com/weirstreams/weir/internal/engine/gate"
+	"github.com/weirstreams/weir/internal/engine/membership"
+	"github.com/weirstreams/weir/internal/engine/progress"
+)
+
+// AddTask opens a task that owns a partition of the given topics, and begins to restore its state. Its functions are
+// given ctx.
+func (w *Worker) AddTask(ctx context.Context, id TaskID, topics []string) error {
+	if w.tasks[id] != nil {
+		return nil
+	}
+	w.membership.Settle(taskName(w.plan.SubTopologies[id.Part], id.Partition))
+	for _, topic := range topics {
+		delete(w.replaced, broker.TopicPartition{Topic: topic, Partition: id.Partition}) // another member may have gone on with it
+	}
+	return w.openWhole(ctx, id, topics, changelog.NewEpoch(0, w.group.Member().Generation, w.config.Clock.Now()))
+}
+
+// openWhole opens a task that was assigned in an epoch (its term does not matter), and begins its restore. A database that is
+// found to be damaged meanwhile is deleted, once.
+func (w *Worker) openWhole(ctx context.Context, id TaskID, topics []string, assigned changelog.Epoch) error {
+	err := w.openRestoring(ctx, id, topics, assigned)
+	switch t := w.tasks[id]; {
+	case t == nil && errors.Is(err, weir.ErrCorruptState): // openTask has deleted the database
+	case t == nil || t.stores.Damage() == nil:
+		return err
+	default:
+		if err := w.closeTask(t, false); err != nil {
+			return err
+		}
+	}
+	return w.openRestoring(ctx, id, topics, assigned)
+}
+
+// openRestoring opens a task that was assigned in an epoch (its term does not matter), and begins its restore.
+func (w *Worker) openRestoring(ctx context.Context, id TaskID, topics []string, assigned changelog.Epoch) error {
+	t, err := w.openTask(ctx, id, topics)
+	if err != nil {
+		return err
+	}
+	w.tasks[id], t.assigned, t.rebuilt, w.sorted = t, assigned, w.rebuilt[id], nil
+	defer w.publish()
+	err = w.beginRestore(ctx, t)
+	if errors.As(err, new(*overtakenError)) {
+		return w.reopen(t)
+	}
+	return err
+}
+
+// RemoveTasks checkpoints the worker and closes tasks. A checkpoint that cannot be made in time, or is refused, is given
+// up: the tasks go without it, and the others go back to the checkpoint before.
+func (w *Worker) RemoveTasks(ctx context.Context, ids []TaskID) error {
+	bounded, cancel := w.hurry.Bound(ctx)
+	defer cancel()
+	err := w.Checkpoint(bounded)
+	if err == nil {
+		err = w.finishCommits(bounded, w.tasksOf(ids))
+	}
+	if err == nil {
+		w.closeStandings(bounded, w.tasksOf(ids))
+	}
+	if closed := w.closeTasks(ids); closed != nil {
+		return closed
+	}
+	switch {
+	case err == nil, errors.Is(err, membership.ErrTasksLost):
+		return nil
+	case gate.IsPressure(err):
+		w.config.Logger.Warn("partitions given up without a checkpoint, because a sink takes no more or a lookup is unavailable", "error", err)
+		w.gate.Forget()
+		return w.goBack(ctx, err) // which may happen any number of times
+	case bounded.Err() != nil && ctx.Err() == nil:
+		w.config.Logger.Warn("partitions given up without a checkpoint, which took too long", "timeout", w.config.RevokeTimeout)
+		return w.giveUp(ctx, err)
+	default:
+		return w.recoverFrom(ctx, err)
+	}
+}
+
+// DropTasks closes tasks without a checkpoint: they belong to another member. Exactly once, their output is part
+// of the worker's transaction, so the other tasks go back to the checkpoint before.
+func (w *Worker) DropTasks(ctx context.Context, ids []TaskID) error {
+	uncommitted := slices.ContainsFunc(ids, func(id TaskID) bool {
+		t := w.tasks[id]
+		return t != nil && t.changed
+	})
+	if err := w.closeTasks(ids); err != nil {
+		return err
+	}
+	if uncommitted && w.config.ExactlyOnce {
+		return w.rewind(ctx, fmt.Errorf("partitions were lost: %w", broker.ErrAborted))
+	}
+	return nil
+}
+
+// tasksOf returns the tasks with these ids that are open.
+func (w *Worker) tasksOf(ids []TaskID) (tasks []*task) {
+	for _, id := range ids {
+		if t := w.tasks[id]; t != nil {
+			tasks = append(tasks, t)
+		}
+	}
+	return tasks
+}
+
+func (w *Worker) closeTasks(ids []TaskID) error {
+	stopFeeds(w.tasksOf(ids))
+	var failed []error
+	for _, id := range ids {
+		w.membership.Settle(taskName(w.plan.SubTopologies[id.Part], id.Partition))
+		if t := w.tasks[id]; t != nil {
+			failed = append(failed, w.closeTask(t, true))
+		}
+	}
+	w.publish()
+	return errors.Join(failed...)
+}
+
+func (w *Worker) closeTask(t *task, sync bool) error {
+	if w.current.task == t {
+		w.letGo()
+	}
+	for tp, owner := range w.route {
+		if owner == t {
+			w.fetcher.Stop(tp)
+			delete(w.route, tp)
+		}
+	}
+	w.dropOutputs(t)
+	delete(w.tasks, t.id)
+	w.sorted = nil
+	if t.aligned != nil {
+		t.aligned.Release()
+		w.alignedTasks = slices.DeleteFunc(w.alignedTasks, func(o *task) bool { return o == t })
+	}
+	damage := t.stores.Damage()
+	err := t.close(sync && damage == nil)
+	if damage == nil {
+		return err
+	}
+	if err != nil {
+		w.config.Logger.Warn("closing a damaged database failed", "task", t.name, "error", err)
+	}
+	return w.dropDamaged(t.id, t.name, damage)
+}
+
+// loseTasks closes all tasks because the group has given them to others. It will say so in an event of its own.
+func (w *Worker) loseTasks(cause error) error {
+	var failed []error
+	for _, t := range w.sortedTasks() {
+		w.membership.Lose(t.name)
+		failed = append(failed, w.closeTask(t, true))
+	}
+	w.outbox.Drop()
+	w.publish()
+	if err := errors.Join(failed...); err != nil {
+		return err
+	}
+	return fmt.Errorf("checkpoint: %w: %w", membership.ErrTasksLost, cause)
+}
+
+// resting reports whether tasks rest.
+func (w *Worker) resting() bool { return w.membership.Rests() }
+
+// endRest lets tasks go on that rest, when the group knows the process by another name or generation, or when it is time
+// to try again.
+func (w *Worker) endRest(ctx context.Context) error {
+	if !w.membership.Rested(w.group.Member()) {
+		return nil
+	}
+	for _, t := range w.sortedTasks() {
+		if t.state == running {
+			if err := w.fetchInput(ctx, t); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// sortedTasks returns the tasks in a fixed order, in a slice that must not be changed. It stays as it is when tasks come or go.
+func (w *Worker) sortedTasks() []*task {
+	if w.sorted == nil {
+		w.sorted = slices.SortedFunc(maps.Values(w.tasks), func(a, b *task) int {
+			return cmp.Or(cmp.Compare(a.id.Part, b.id.Part), cmp.Compare(a.id.Partition, b.id.Partition))
+		})
+	}
+	return w.sorted
+}
+
+// inputs returns the progress of the tasks in a fixed order.
+func (w *Worker) inputs() []*progress.Input {
+	var inputs []*progress.Input
+	for _, t := range w.sortedTasks() {
+		inputs = append(inputs, t.input)
+	}
+	return inputs
+}

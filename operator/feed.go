@@ -1,9 +1,9 @@
 package operator
 
-import "time"
+import "github.com/weirstreams/weir/source"
 
 // Feed brings records into a task from a system outside of Kafka. The engine runs it between the records of topics. All methods but
-// Report are called by the goroutine of the worker.
+// Status are called by the goroutine of the worker.
 type Feed interface {
 	// Node is the number of the node.
 	Node() int
@@ -27,42 +27,6 @@ type Feed interface {
 	Committed()
 	// Stop tells the readers to end, and does not wait for them. Env.OnClose does.
 	Stop()
-	// Report returns the state of the source in this task. Any goroutine may call it.
-	Report() FeedReport
-}
-
-// FeedReport is the state of a source in one task.
-type FeedReport struct {
-	// Source is the name of the source, and Slot the partition of the task.
-	Source string
-	Slot   int32
-	// Looked says that the source has named its splits, and Done that all of them are at their ends, and committed.
-	Looked, Done bool
-	// Finished is how many splits were read to their ends, and Waiting how many are not open yet.
-	Finished, Waiting int
-	// Records and Bytes were handed on since the task was opened.
-	Records, Bytes int64
-	// PerSecond is the rate of records in the last seconds.
-	PerSecond float64
-	// Failures counts calls that have failed and were made again, and acknowledgements that have failed.
-	Failures int64
-	// Splits are the open splits, in the order of opening.
-	Splits []SplitReport
-}
-
-// SplitReport is the state of an open split.
-type SplitReport struct {
-	ID string
-	// Records and Bytes were handed on since it was opened.
-	Records, Bytes int64
-	// Position is the one behind the last record.
-	Position []byte
-	// Behind is how much is left, in records or bytes, or -1 if that is not known.
-	Behind int64
-	// At is when the last records came, zero if none have.
-	At time.Time
-	// Ended says that the split is at its end, and not committed yet.
-	Ended bool
-	// Failing is the error of the last call if it is to be made again.
-	Failing string
+	// Status returns the state of the source in this task. Any goroutine may call it.
+	Status() source.Status
 }

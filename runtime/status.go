@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"github.com/weirstreams/weir/source"
 )
 
 // State is where an App stands.
@@ -31,7 +33,7 @@ type Status struct {
 	// Globals are the global tables, in the order of their declaration. Each member has all of them.
 	Globals []GlobalStatus
 	// Sources are the slots of sources outside of Kafka that this member reads, ordered by source and slot.
-	Sources []SourceStatus
+	Sources []source.Status
 	// MissingTopics are topics that this member writes to and that the cluster does not know any more, sorted: they were deleted
 	// while it ran. Their records wait for them to be made again; after 3 minutes, or a minute more than Config.BrokerTimeout if
 	// that is longer, Run ends with an error.
@@ -122,9 +124,7 @@ func (a *App) Status() Status {
 	}
 	for _, w := range *workers {
 		status.MissingTopics = append(status.MissingTopics, w.engine.MissingTopics()...)
-		for _, r := range w.engine.Sources() {
-			status.Sources = append(status.Sources, sourceStatus(r))
-		}
+		status.Sources = append(status.Sources, w.engine.Sources()...)
 		for _, t := range w.engine.Status() {
 			s := TaskStatus{
 				Name: t.Name, Restoring: t.Restoring, Restored: t.Restored, RestoredBytes: t.RestoredBytes, Remaining: t.Remaining,
@@ -142,7 +142,7 @@ func (a *App) Status() Status {
 	}
 	slices.Sort(status.MissingTopics)
 	status.MissingTopics = slices.Compact(status.MissingTopics)
-	slices.SortFunc(status.Sources, func(a, b SourceStatus) int {
+	slices.SortFunc(status.Sources, func(a, b source.Status) int {
 		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Slot, b.Slot))
 	})
 	slices.SortFunc(status.Tasks, func(a, b TaskStatus) int { return cmp.Compare(a.Name, b.Name) })

@@ -10,6 +10,7 @@ import (
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/operator"
+	"github.com/weirstreams/weir/source"
 )
 
 // untilFeeds cuts a waiting time so that records of sources do not wait.
@@ -127,14 +128,14 @@ func stopFeeds(tasks []*task) {
 }
 
 // Sources returns the state of the sources of the worker's tasks. Any goroutine may call it.
-func (w *Worker) Sources() (reports []operator.FeedReport) {
+func (w *Worker) Sources() (states []source.Status) {
 	w.status.mu.Lock()
 	feeds := w.status.feeds
 	w.status.mu.Unlock()
 	for _, f := range feeds {
-		reports = append(reports, f.Report())
+		states = append(states, f.Status())
 	}
-	return reports
+	return states
 }
 
 // publishFeeds notes the sources of the tasks on the status board, whose lock is held.

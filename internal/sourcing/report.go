@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/weirstreams/weir/operator"
+	"github.com/weirstreams/weir/source"
 )
 
 // splitReport is the progress of a split as the worker sees it.
@@ -41,12 +41,12 @@ func (s *Slot[K, V]) publish() {
 	}
 	s.rate.published = now
 	s.report.Looked, s.report.Done, s.report.Finished, s.report.Waiting = s.looked, done, finished, len(s.waiting)
-	s.report.Splits = make([]operator.SplitReport, 0, len(s.open))
+	s.report.Splits = make([]source.SplitStatus, 0, len(s.open))
 	for _, r := range s.open {
 		failedCalls, failing, _ := r.status()
 		failures += failedCalls
-		split := operator.SplitReport{
-			ID: r.report.id, Records: r.report.records, Bytes: r.report.bytes, Position: r.report.position, Behind: r.report.behind, At: r.report.at,
+		split := source.SplitStatus{
+			ID: r.report.id, Records: r.report.records, Bytes: r.report.bytes, Position: r.report.position, Behind: r.report.behind, LastRecord: r.report.at,
 			Ended: r.endTaken,
 		}
 		if failing != nil {
@@ -55,10 +55,22 @@ func (s *Slot[K, V]) publish() {
 		s.report.Splits = append(s.report.Splits, split)
 	}
 	s.report.Failures = failures
+	s.report.Behind = behind(s.report.Splits)
 }
 
-// Report implements [operator.Feed].
-func (s *Slot[K, V]) Report() operator.FeedReport {
+// behind returns how much is left in splits, or -1 if it is not known of one of them.
+func behind(splits []source.SplitStatus) (left int64) {
+	for _, split := range splits {
+		if split.Behind < 0 {
+			return -1
+		}
+		left += split.Behind
+	}
+	return left
+}
+
+// Status implements [operator.Feed].
+func (s *Slot[K, V]) Status() source.Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := s.report

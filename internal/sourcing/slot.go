@@ -66,7 +66,7 @@ type Slot[K, V any] struct {
 	owed time.Time
 
 	mu     sync.Mutex // guards report
-	report operator.FeedReport
+	report source.Status
 	rate   meter
 }
 
@@ -90,7 +90,7 @@ func New[K, V any](
 	if s.task.Now == nil {
 		s.task.Now = time.Now
 	}
-	s.report = operator.FeedReport{Source: options.Name, Slot: s.task.Slot}
+	s.report = source.Status{Source: options.Name, Slot: s.task.Slot}
 	s.looking = &looking[K, V]{slot: s, finished: map[string]bool{}}
 	ctx := env.Context
 	if s.inline() {

@@ -83,6 +83,42 @@ func PythonPackages(name, requirements string) Source {
 	}
 }
 
+// DebianPackages are packages of the Debian release of this machine, unpacked and not installed, so that no rights are needed. Packages that they depend on
+// have to be named too, unless each Debian has them. apt compares them with the signed lists of the release, whose security updates replace a
+// version by the next one: they are not pinned.
+func DebianPackages(name string, packages ...string) Source {
+	return Source{
+		Name: name, Unpinned: true, definition: "debian " + strings.Join(packages, " "),
+		Fill: func(ctx context.Context, files, work string) error {
+			const software = "apt (of Debian or Ubuntu)"
+			get := append([]string{"apt-get", "download"}, packages...)
+			if err := run(ctx, work, software, get...); err != nil { // the lists of the machine are missing, or of versions that are gone
+				lists := filepath.Join(work, "lists")
+				if err := os.MkdirAll(filepath.Join(lists, "partial"), 0o755); err != nil {
+					return err
+				}
+				own := []string{"apt-get", "-o", "Dir::State::lists=" + lists, "-o", "APT::Sandbox::User="}
+				if updated := run(ctx, work, software, append(own, "update")...); updated != nil {
+					return errors.Join(err, updated)
+				}
+				if err := run(ctx, work, software, append(own, get[1:]...)...); err != nil {
+					return err
+				}
+			}
+			archives, err := filepath.Glob(filepath.Join(work, "*.deb"))
+			if err != nil || len(archives) < len(packages) {
+				return errors.Join(fmt.Errorf("%d archives for the packages %v", len(archives), packages), err)
+			}
+			for _, archive := range archives {
+				if err := run(ctx, work, "dpkg", "dpkg-deb", "--extract", archive, files); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}
+
 func maven(ctx context.Context, work string, args ...string) error {
 	return run(ctx, work, "Maven 3.8 or newer (Debian: maven)", append([]string{"mvn", "-q", "-B"}, args...)...)
 }

@@ -60,6 +60,10 @@ var (
 			return os.Remove(jar)
 		})
 
+	redisPrograms     = fetch.DebianPackages("redis", "redis-server", "redis-tools", "libjemalloc2", "liblzf1")
+	mosquittoPrograms = fetch.DebianPackages("mosquitto", "mosquitto", "libmosquitto1", "libcjson1", "libdlt2", "libwrap0", "libwebsockets17",
+		"libev4", "libuv1")
+
 	javaClient   = fetch.JarsOf("interop-java", javaClientSums, clientLists+"pom.xml")
 	nodeClient   = fetch.NodeModules("interop-node", clientLists)
 	pythonClient = fetch.PythonPackages("interop-python", clientLists+"requirements.txt")

@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func (p pipeline) topic() kafka.Topic[string, int] {
+func (p pipeline) topic() stream.Topic[string, int] {
 	return stream.NewTopic(p.Group+"-numbers", codec.String(), codec.JSON[int]()).WithPartitions(3)
 }
 

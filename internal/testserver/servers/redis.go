@@ -121,7 +121,7 @@ func redisCluster(ctx context.Context, i *server.Instance, program string, env [
 		}
 	}
 	for _, port := range ports {
-		for !clusterReady(port) {
+		for !clusterReady(ctx, port) {
 			select {
 			case <-ctx.Done():
 				return "", context.Cause(ctx)
@@ -133,8 +133,9 @@ func redisCluster(ctx context.Context, i *server.Instance, program string, env [
 }
 
 // clusterReady reports whether a node knows an owner of each slot.
-func clusterReady(port int) bool {
-	connection, err := net.DialTimeout("tcp", server.Address(port), time.Second)
+func clusterReady(ctx context.Context, port int) bool {
+	dialer := net.Dialer{Timeout: time.Second}
+	connection, err := dialer.DialContext(ctx, "tcp", server.Address(port))
 	if err != nil {
 		return false
 	}

@@ -3,13 +3,15 @@ package weir
 import "fmt"
 
 // ProcessingError says that a record could not be processed: it did not decode or encode, a function given to an operator returned
-// an error or panicked, or the cluster does not take a record or a state that it has made. Config.OnError decides about it.
+// an error or panicked, or the cluster does not take a record or a state that it has made. Config.Errors decides about it.
 type ProcessingError struct {
 	// Origin is the input record.
 	Origin
 	// Node is the operator, as Topology.Describe names it, and Site the line that declared it.
 	Node, Site string
-	// Err is the cause: a *CodecError, a *ProduceError, a *StateError, the error of the function, or the value of its panic.
+	// Stage is the stage of processing.
+	Stage Stage
+	// Err is the cause: a *CodecError, a *ProduceError, a *StateError, a *DroppedError, the error of the function, or the value of its panic.
 	Err error
 	// Stack is the stack of a panic, else nil.
 	Stack []byte

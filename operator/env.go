@@ -45,6 +45,8 @@ type Env struct {
 	// OnLate is shown each record that Late counts and that no function of the topology was told of. It is for the test kit, and
 	// may be nil.
 	OnLate func(LateRecord)
+	// OnDrop, if it is not nil, is told of records that operators leave out without an error. Its error, which is marked by Fatal, ends the run.
+	OnDrop func(DroppedRecord) error
 	// Outputs counts the records that came to the end of the topology. The engine resets it.
 	Outputs int64
 	// StreamMillis is the greatest event time of a record that the task has read.
@@ -152,11 +154,12 @@ func (e *Env) StepContext() context.Context {
 // Enter notes that the code of node runs from here on.
 func (e *Env) Enter(node int) { e.At = node }
 
-// skipNullKey counts a record that a stateful operator cannot place.
-func (e *Env) skipNullKey(node int) {
+// skipNullKey counts a record that a stateful operator cannot place. An error ends the run.
+func (e *Env) skipNullKey(node int) error {
 	e.NullKeys++
 	if e.NullKeys == 1 {
 		e.Logger.Warn("record with a null key skipped by a stateful operator; further ones are only counted",
 			"node", node, "topic", e.Origin.Topic, "partition", e.Origin.Partition, "offset", e.Origin.Offset)
 	}
+	return e.drop(node, weir.DropNullKey, "", nil)
 }

@@ -76,6 +76,7 @@ func (w *globalWriter[K, V]) Receive(r *weir.Record[K, V]) error {
 			w.env.Logger.Warn("record with a null key skipped by a global table; further ones are only counted",
 				"topic", w.env.Origin.Topic, "partition", w.env.Origin.Partition, "offset", w.env.Origin.Offset)
 		}
+		return w.env.drop(w.node, weir.DropNullKey, "", nil)
 	case r.ValueNull:
 		w.rows.delete(key)
 	default:

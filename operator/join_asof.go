@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/weirstreams/weir"
@@ -67,8 +68,7 @@ func (a *AsOf[K, V, R, W]) Receive(r *weir.Record[K, V]) error {
 		return err
 	}
 	if !ok {
-		a.env.skipNullKey(a.node)
-		return nil
+		return a.env.skipNullKey(a.node)
 	}
 	if a.waiting != nil {
 		return a.waiting.receiveLeft(key, r)
@@ -127,8 +127,7 @@ func (a *asOfRight[K, V, R, W]) Receive(r *weir.Record[K, R]) error {
 		return err
 	}
 	if !ok {
-		a.env.skipNullKey(a.node)
-		return nil
+		return a.env.skipNullKey(a.node)
 	}
 	if a.waiting != nil {
 		return a.waiting.receiveRight(key, r)
@@ -144,7 +143,8 @@ func (a *AsOf[K, V, R, W]) keep(key []byte, r *weir.Record[K, R]) (kept bool, er
 	}
 	kept, err = a.right.Put(r.Millis, held(r, &a.null))
 	if !kept {
-		skipLate(a.env, a.node, a.right.Name(), "it is older than the grace of the join allows: later records of its key have come", r)
+		dropped := skipLate(a.env, a.node, a.right.Name(), "it is older than the grace of the join allows: later records of its key have come", r)
+		return false, cmp.Or(Fatal(err), dropped)
 	}
 	return kept, Fatal(err)
 }

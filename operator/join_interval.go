@@ -237,8 +237,7 @@ func receive[K, V, R, W, M, O any](
 		return err
 	}
 	if !ok {
-		j.env.skipNullKey(j.node)
-		return nil
+		return j.env.skipNullKey(j.node)
 	}
 	late, failed := j.advance(j.time.reach(r.Millis))
 	if failed != nil && IsFatal(failed) {
@@ -253,7 +252,13 @@ func receive[K, V, R, W, M, O any](
 	}
 	// The record is kept before anything is emitted: if that fails, and the policy is to skip, it counts all the same.
 	if r.Millis < late {
-		skipLate(j.env, j.node, mine.store.Name(), fmt.Sprintf("it is older than the grace of the join allows: records before %d ms are not kept any more", late), r)
+		reason := fmt.Sprintf("it is older than the grace of the join allows: records before %d ms are not kept any more", late)
+		countLate(j.env, j.node, mine.store.Name(), reason, r)
+		if len(matches) == 0 && !mine.unmatched { // else it is of use all the same
+			if err := j.env.drop(j.node, weir.DropLate, reason, r.Origin); err != nil {
+				return err
+			}
+		}
 	} else {
 		if err := mine.store.Place(key); err != nil {
 			return Fatal(err)

@@ -237,7 +237,7 @@ func TestABufferedLookupJoinBoundsTheRecordsOfAKey(t *testing.T) {
 		join.FailNewest:   {"k: x/0=X", "k: x/1=X", "k: x/3=X"},
 	} {
 		t.Run(policy.String(), func(t *testing.T) {
-			b := newBuffered(t, true, func(b bufferedText) bufferedText { return b.MaxPerKey(2, policy) }, testkit.Config{SkipFailed: true})
+			b := newBuffered(t, true, func(b bufferedText) bufferedText { return b.MaxPerKey(2, policy) }, testkit.Config{Errors: weir.ErrorPolicy{Action: weir.Skip}})
 			b.send("k", "x/0", "x/1")
 			b.Restart()
 			b.send("k", "x/2")
@@ -343,7 +343,7 @@ func TestARecordThatFailsWhenItIsReleasedGoesToTheErrorPolicyAlone(t *testing.T)
 			}
 			return v
 		}).To(bufferOut)
-	d := testkit.New(t, topology, testkit.Config{SkipFailed: true, Start: time.UnixMilli(1_000_000)})
+	d := testkit.New(t, topology, testkit.Config{Errors: weir.ErrorPolicy{Action: weir.Skip}, Start: time.UnixMilli(1_000_000)})
 	for _, v := range []string{"a1", "a!", "a2", "b1", "b!", "b2"} {
 		d.Input(bufferIn).Send("k", v, d.Now())
 	}

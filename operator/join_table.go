@@ -25,8 +25,7 @@ type TableJoin[K, V, T, W any] struct {
 func (j *TableJoin[K, V, T, W]) Receive(r *weir.Record[K, V]) (err error) {
 	j.Env.Enter(j.Node)
 	if r.KeyNull {
-		j.Env.skipNullKey(j.Node)
-		return nil
+		return j.Env.skipNullKey(j.Node)
 	}
 	var ok bool
 	if j.row, ok, err = j.Table.Row(r.Key); err != nil {

@@ -153,8 +153,7 @@ func (p *process[K, V, T, L, W]) Receive(r *weir.Record[K, V]) error {
 		return Fatal(p.broken)
 	}
 	if r.KeyNull || p.keys.null.is(&r.Key) {
-		p.env.skipNullKey(p.node)
-		return nil
+		return p.env.skipNullKey(p.node)
 	}
 	p.latest = r.Millis
 	if err := p.fireEvents(r.Millis); err != nil {

@@ -16,6 +16,12 @@ type Input interface {
 	Process(r *raw.Record) error
 }
 
+// Decoder is an [Input] that can decode a record for somebody who looks at it.
+type Decoder interface {
+	// Decode returns the key and the value of a record, nil for a null. It changes nothing.
+	Decode(r *raw.Record) (key, value any, err error)
+}
+
 // Source decodes the records of a topic.
 type Source[K, V any] struct {
 	env          *Env
@@ -86,6 +92,31 @@ func (s *Source[K, V]) Process(r *raw.Record) error {
 	return s.emit()
 }
 
+// Decode implements [Decoder]. The values of a message that holds several are a slice.
+func (s *Source[K, V]) Decode(r *raw.Record) (key, value any, err error) {
+	if r.Key != nil {
+		in := s.keyContext
+		in.Headers = r.Headers
+		if key, err = s.key.Decode(&in, r.Key); err != nil {
+			return nil, nil, codecError(codec.Key, false, err)
+		}
+	}
+	if r.Value == nil {
+		return key, nil, nil
+	}
+	in := s.valueContext
+	in.Headers = r.Headers
+	if s.split != nil {
+		value, err = s.split.Split(nil, &in, r.Value)
+	} else {
+		value, err = s.value.Decode(&in, r.Value)
+	}
+	if err != nil {
+		return key, nil, codecError(codec.Value, false, err)
+	}
+	return key, value, nil
+}
+
 // emit hands on the record, at its time.
 func (s *Source[K, V]) emit() error {
 	if s.at != nil {
@@ -146,7 +177,7 @@ func (s *Source[K, V]) withoutFormat(headers []weir.Header) []weir.Header {
 func (s *Source[K, V]) failed(part codec.Part, err error) error {
 	if errors.Is(err, codec.ErrIgnore) {
 		s.env.Ignored++
-		return nil
+		return s.env.drop(s.node, weir.DropIgnored, err.Error(), nil)
 	}
 	return codecError(part, false, err)
 }

@@ -73,8 +73,7 @@ func (s *states[K, T]) enter(k K, null bool, millis int64) (bool, error) {
 		return false, err
 	}
 	if !ok {
-		s.env.skipNullKey(s.node)
-		return false, nil
+		return false, s.env.skipNullKey(s.node)
 	}
 	s.at = millis
 	return true, s.place(key)

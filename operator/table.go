@@ -68,8 +68,7 @@ func (t *Table[K, V]) Receive(r *weir.Record[K, V]) error {
 		return err
 	}
 	if !ok {
-		t.Env.skipNullKey(t.Node)
-		return nil
+		return t.Env.skipNullKey(t.Node)
 	}
 	cell := t.Rows.cell
 	if err := cell.Place(key); err != nil {

@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strconv"
@@ -172,8 +173,7 @@ func (w *windows[K, V, A, R]) place(r *weir.Record[K, V]) (*state.Windows[A], er
 		return nil, err
 	}
 	if !ok {
-		w.env.skipNullKey(w.node)
-		return nil, nil
+		return nil, w.env.skipNullKey(w.node)
 	}
 	if len(w.deferred) > 0 {
 		w.forgetDeferred()
@@ -197,11 +197,16 @@ func (w *windows[K, V, A, R]) reached(k *state.Windows[A]) (int64, error) {
 func (w *windows[K, V, A, R]) reject(r *weir.Record[K, V], start, end int64) (bool, error) {
 	switch at := r.Millis; {
 	case at < 0:
-		return true, w.late(r, window.BeforeEpoch, start, end, 0)
+		return true, cmp.Or(w.late(r, window.BeforeEpoch, start, end, 0), w.drop(r, weir.DropLate))
 	case at > maxMillis || at > w.horizon && w.ahead(at):
-		return true, w.late(r, window.InFuture, start, end, 0)
+		return true, cmp.Or(w.late(r, window.InFuture, start, end, 0), w.drop(r, weir.DropFuture))
 	}
 	return false, nil
+}
+
+// drop is called for a record that no window takes, after late.
+func (w *windows[K, V, A, R]) drop(r *weir.Record[K, V], reason weir.DropReason) error {
+	return w.env.drop(w.node, reason, "", r.Origin)
 }
 
 // ahead looks at the clock and reports whether a time is too far ahead of it. It is asked seldom: a time that was not too far
@@ -288,7 +293,8 @@ func (w *windows[K, V, A, R]) collect(r *weir.Record[K, V], at int64) error {
 // late counts a record that a window does not take, and tells the program. reached is the time that closed the window.
 func (w *windows[K, V, A, R]) late(r *weir.Record[K, V], reason window.LateReason, start, end, reached int64) error {
 	if w.onLate == nil && w.env.OnLate != nil {
-		skipLate(w.env, w.node, w.store.Name(), w.why(reason, r.Millis, start, end, reached), r)
+		w.env.Late++
+		w.env.OnLate(lateRecord(w.node, w.store.Name(), w.why(reason, r.Millis, start, end, reached), r))
 		return nil
 	}
 	w.env.Late++

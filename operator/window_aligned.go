@@ -55,6 +55,9 @@ func (w *aligned[K, V, A, R]) Receive(r *weir.Record[K, V]) error {
 			failed = err
 		}
 	}
+	if last+w.size+w.grace <= reached && failed == nil {
+		failed = w.drop(r, weir.DropLate)
+	}
 	if w.byPartition {
 		w.advancePartition(at)
 		err = w.closePartition(r.Origin, reached)

@@ -121,7 +121,7 @@ func TestAFailingAggregationLeavesWindowsThatWereUpdatedBefore(t *testing.T) {
 	topology := stream.NewTopology()
 	topology.From(in).Window(window.Hopping(10*time.Millisecond, 5*time.Millisecond).Grace(5 * time.Millisecond)).Aggregate(sum).Final().
 		Map(func(r window.Result[int]) string { return fmt.Sprint(r.StartMillis, "=", r.Value) }).To(out)
-	d := testkit.New(t, topology, testkit.Config{SkipFailed: true})
+	d := testkit.New(t, topology, testkit.Config{Errors: weir.ErrorPolicy{Action: weir.Skip}})
 	for _, r := range []struct {
 		at int64
 		n  int

@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"cmp"
 	"math"
 
 	"github.com/weirstreams/weir"
@@ -32,7 +33,7 @@ func (w *session[K, V, A, R]) Receive(r *weir.Record[K, V]) error {
 	}
 	reached = max(reached, w.pace.bound(at))
 	if at < w.bound(reached) {
-		return w.late(r, window.Closed, at, at, reached)
+		return cmp.Or(w.late(r, window.Closed, at, at, reached), w.drop(r, weir.DropLate))
 	}
 	// The sessions that the record belongs to, or joins.
 	from := 0

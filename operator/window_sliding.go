@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"cmp"
 	"math"
 	"sort"
 
@@ -34,7 +35,7 @@ func (w *sliding[K, V, A, R]) Receive(r *weir.Record[K, V]) error {
 	reached := max(before, w.pace.bound(at))
 	open := reached - w.grace // the first end of a window that is open
 	if at < open-w.size {
-		return w.late(r, window.Closed, own, at, reached)
+		return cmp.Or(w.late(r, window.Closed, own, at, reached), w.drop(r, weir.DropLate))
 	}
 	if err := w.collect(r, at); err != nil {
 		return err

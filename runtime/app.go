@@ -21,6 +21,7 @@ import (
 	"github.com/weirstreams/weir/internal/engine/globaltable"
 	"github.com/weirstreams/weir/internal/engine/outbox"
 	"github.com/weirstreams/weir/internal/engine/provision"
+	"github.com/weirstreams/weir/internal/errorpolicy"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/stream"
 )
@@ -60,6 +61,9 @@ func New(topology *stream.Topology, config Config) (*App, error) {
 	}
 	plan := graph.NewPlan(topology.Graph(), config.Group)
 	plan.SetPrefix(config.Prefix)
+	if errorpolicy.WritesLetters(config.Errors) {
+		plan.DeadLetters = config.Prefix + errorpolicy.Topic(config.Errors, config.Group)
+	}
 	return &App{config: config, plan: plan, inventory: topology.Inventory()}, nil
 }
 
@@ -105,7 +109,7 @@ func (a *App) open(ctx context.Context) (broker.Cluster, error) {
 func (a *App) topicOptions() provision.Options {
 	return provision.Options{
 		Create: a.config.Topics.Create, Replication: a.config.Topics.Replication, MaxRecordBytes: a.config.Topics.MaxRecordBytes,
-		Logger: a.config.Logger,
+		DeadLetters: a.config.Errors.DeadLetters, Logger: a.config.Logger,
 	}
 }
 
@@ -372,7 +376,7 @@ func (a *App) startWorkers(
 		AlignTimeout:       a.config.Buffers.AlignTimeout,
 		CodecTimeout:       a.config.CodecTimeout,
 		OffsetReset:        engine.OffsetReset(a.config.Topics.OffsetReset),
-		OnError:            a.onError,
+		Errors:             a.config.Errors,
 		Globals:            tables.tables(),
 		OnProcessed:        a.config.OnProcessed,
 		Outputs:            a.outputs,
@@ -416,11 +420,6 @@ func (a *App) startWorkers(
 		workers = append(workers, startWorker(work, w, fetcher.Wake))
 	}
 	return workers, nil
-}
-
-// onError asks the user to decide about a record.
-func (a *App) onError(err *weir.ProcessingError) engine.Action {
-	return engine.Action(a.config.OnError(err))
 }
 
 // linger is how long output waits for more while there is more to process.

@@ -18,7 +18,7 @@ type ClientError struct {
 	// Err is the error. errors.As finds the error of the Kafka client.
 	Err error
 	// Retrying says that Run goes on to try, and that nothing is lost so far. If it is false, Config.Topics.OnLostInput decides about a
-	// consumer error with an Offset that does not exist any more, Config.OnError about a record that the cluster refuses,
+	// consumer error with an Offset that does not exist any more, Config.Errors about a record that the cluster refuses,
 	// and with ExactlyOnce Run goes back to its last checkpoint for as long as that helps. Any other error ends Run.
 	Retrying bool
 }

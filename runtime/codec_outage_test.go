@@ -63,9 +63,9 @@ func TestAnOutageOfTheRegistryDelaysRecordsAndLosesNone(t *testing.T) {
 
 			config := k.config()
 			config.Guarantee, config.Checkpoint.Interval = guarantee, 200*time.Millisecond
-			config.OnError = func(err *weir.ProcessingError) runtime.ErrorAction {
+			config.Errors.Decide = func(err *weir.FailedRecord) weir.ErrorAction {
 				t.Errorf("the policy was asked about: %v", err)
-				return runtime.Skip
+				return weir.Skip
 			}
 			r := run(t, weighing(t, server.URL, in, out), config)
 			for i := range 6 {

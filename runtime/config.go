@@ -11,6 +11,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker/saramabroker"
+	"github.com/weirstreams/weir/internal/errorpolicy"
 	"github.com/weirstreams/weir/internal/kafkaclient"
 	"github.com/weirstreams/weir/internal/topicname"
 	"github.com/weirstreams/weir/kafka"
@@ -69,14 +70,14 @@ type Config struct {
 
 	// CodecTimeout is how long a record may wait for a system that its codec cannot reach, such as a schema registry, before Run ends
 	// with an error that wraps codec.ErrOutage. Shorter outages are waited for: the worker goes back to its last checkpoint,
-	// holds its input back, and tries again after 0.5 to 10 s. OnError is not asked, as the record is good. The default is
+	// holds its input back, and tries again after 0.5 to 10 s. Errors is not asked, as the record is good. The default is
 	// 2 minutes; a negative value waits for ever.
 	CodecTimeout time.Duration
 
-	// OnError decides about a record that cannot be processed: it does not decode or encode, a function of the topology
-	// returned an error or panicked, or the cluster does not take a record or a state that it has made. It is called by the goroutine that runs the task, or
-	// the one that reads global tables; they may call it at the same time. nil means Fail for every error.
-	OnError func(*weir.ProcessingError) ErrorAction
+	// Errors decides about a record that cannot be processed: it does not decode or encode, a function of the topology
+	// returned an error or panicked, or the cluster does not take a record or a state that it has made. The zero value ends Run with the first
+	// error; weir.ErrorPolicy{Action: weir.DeadLetter} goes on, and writes such records to a topic of their own.
+	Errors weir.ErrorPolicy
 
 	// OnConsumerError and OnProducerError are told of errors that Run meets while it reads a partition or writes to one: of each
 	// error that cannot be cured by trying again, and of those that have come several times in a row (ClientError.Retrying). They
@@ -241,18 +242,6 @@ const (
 	LostInputResets
 )
 
-// ErrorAction decides about a record that cannot be processed.
-type ErrorAction int8
-
-const (
-	// Fail ends Run with the error. The offset of the record is not committed: the next start meets it again.
-	Fail ErrorAction = iota
-	// Skip counts and logs the record and goes on with the next. Changes and output of the record before it failed
-	// are kept, unless the cluster refused its output: then the work since the last checkpoint is done again
-	// without the record.
-	Skip
-)
-
 // withDefaults returns the configuration with all defaults filled in, or everything that is wrong with it.
 func (c Config) withDefaults() (Config, error) {
 	var problems []error
@@ -302,6 +291,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Topics.OnLostInput < LostInputFails || c.Topics.OnLostInput > LostInputResets {
 		problem("Topics.OnLostInput: unknown value %d", c.Topics.OnLostInput)
 	}
+	errorpolicy.Check("Errors", c.Errors, problem)
 	var err error
 	if c.tune, err = kafkaclient.Tune(c.Connection); err != nil {
 		problems = append(problems, err)
@@ -334,8 +324,5 @@ func (c Config) withDefaults() (Config, error) {
 	c.Membership.RebalanceTimeout = cmp.Or(c.Membership.RebalanceTimeout, 5*time.Minute)
 	c.ShutdownTimeout = cmp.Or(c.ShutdownTimeout, 30*time.Second)
 	c.Logger = cmp.Or(c.Logger, slog.Default())
-	if c.OnError == nil {
-		c.OnError = func(*weir.ProcessingError) ErrorAction { return Fail }
-	}
 	return c, nil
 }

@@ -31,14 +31,15 @@ func (a *App) startGlobals(ctx context.Context, cluster broker.Cluster, partitio
 	if err != nil {
 		return nil, err
 	}
-	config := engine.Config{OnError: a.onError, Clock: clock.System, Logger: a.config.Logger}
-	e := globaltable.New(config.ForGlobals(), a.plan, patientCluster{cluster}, fetcher, partitions)
+	config := engine.Config{Errors: a.config.Errors, Clock: clock.System, Logger: a.config.Logger}
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	e := globaltable.New(config.ForGlobals(a.plan, a.globalLetters(work, cluster)), a.plan, patientCluster{cluster}, fetcher, partitions)
 	if err := e.Begin(ctx); err != nil {
+		cancel()
 		return nil, errors.Join(err, e.Close())
 	}
 	a.globals.Store(e)
 	g := &globals{engine: e, loaded: make(chan struct{}), done: make(chan struct{})}
-	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	g.cancel = cancel
 	go func() {
 		defer close(g.done)
@@ -46,6 +47,29 @@ func (a *App) startGlobals(ctx context.Context, cluster broker.Cluster, partitio
 	}()
 	progress := newProgress(a.config.Logger)
 	return g, g.await(ctx, func() { progress.report(a.Status()) })
+}
+
+// globalLetters returns the writer of the dead letters of global tables, or nil if there is no topic for them. All processes of the group share
+// its transactional id.
+func (a *App) globalLetters(ctx context.Context, cluster broker.Cluster) globaltable.LetterWriter {
+	if a.plan.DeadLetters == "" {
+		return nil
+	}
+	exactlyOnce := a.config.Guarantee == ExactlyOnce
+	return &globaltable.Letters{
+		Topic: a.plan.DeadLetters, Group: a.plan.Group, Spring: a.config.Errors.DeadLetters.SpringHeaders, Cluster: patientCluster{cluster},
+		Transactional: exactlyOnce, Clock: clock.System,
+		NewProducer: func() (broker.Producer, error) {
+			config := broker.ProducerConfig{
+				Compression: a.config.Topics.Compression, DeliveryTimeout: broker.DeliveryTimeout(a.config.BrokerTimeout),
+				TransactionTimeout: a.config.Checkpoint.TransactionTimeout, OnError: a.clientErrors.onProducer(),
+			}
+			if exactlyOnce {
+				config.TransactionalID = a.plan.Group + "-global-deadletters"
+			}
+			return broker.NewFencedProducer(ctx, cluster, config)
+		},
+	}
 }
 
 func (g *globals) loop(ctx context.Context) error {

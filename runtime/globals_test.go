@@ -268,7 +268,7 @@ func TestRowsThatDoNotDecodeGoToTheErrorPolicy(t *testing.T) {
 	if !errors.As(err, &failed) || failed.Topic != c.rows || failed.Partition != 1 || failed.Offset != 1 || failed.Node != "globaltable "+c.rows {
 		t.Fatalf("got %v", err)
 	}
-	config.OnError = func(*weir.ProcessingError) runtime.ErrorAction { return runtime.Skip }
+	config.Errors.Decide = func(_ *weir.FailedRecord) weir.ErrorAction { return weir.Skip }
 	app := run(t, c.topology(), config)
 	if diff := cmp.Diff(map[string]bool{"1 one": true, "2 nothing": true}, k.ask(c, 0, 1, 3)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -279,7 +279,7 @@ func TestRowsThatDoNotDecodeGoToTheErrorPolicy(t *testing.T) {
 	app.stop()
 
 	// A record that comes later ends an application that runs.
-	config.OnError = nil
+	config.Errors = weir.ErrorPolicy{}
 	c.rows = k.Topic(t, "rows", 3)
 	app = run(t, c.topology(), config)
 	app.await("an empty table", globalRows(0))

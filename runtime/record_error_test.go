@@ -15,7 +15,6 @@ import (
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/kafkatest"
-	"github.com/weirstreams/weir/runtime"
 )
 
 var errUnlucky = errors.New("this number brings bad luck")
@@ -250,9 +249,9 @@ func TestABadRecordCanBeSkipped(t *testing.T) {
 
 			var failed []int64
 			config := k.config()
-			config.OnError = func(err *weir.ProcessingError) runtime.ErrorAction {
+			config.Errors.Decide = func(err *weir.FailedRecord) weir.ErrorAction {
 				failed = append(failed, err.Offset) // one partition, so one goroutine
-				return runtime.Skip
+				return weir.Skip
 			}
 			app := run(t, p.topology(), config)
 			app.awaitProcessed(all)
@@ -291,9 +290,9 @@ func TestStateThatDoesNotEncodeEndsTheApplicationAndLosesNothing(t *testing.T) {
 		return nil, nil
 	}}
 	config := k.config()
-	config.OnError = func(*weir.ProcessingError) runtime.ErrorAction {
+	config.Errors.Decide = func(_ *weir.FailedRecord) weir.ErrorAction {
 		t.Error("the policy was asked")
-		return runtime.Skip
+		return weir.Skip
 	}
 	err := run(t, broken.topology(), config).failure()
 	if !errors.Is(err, errUnlucky) || !strings.Contains(err.Error(), p.input+`/0: store "sum": encode the state of key "`) {

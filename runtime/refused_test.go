@@ -129,7 +129,7 @@ func TestWhatTheClusterRefusesIsAnErrorOfItsInputRecord(t *testing.T) {
 				config.Checkpoint.Interval = 200 * time.Millisecond
 				var mu sync.Mutex
 				failed := map[int64]int{}
-				config.OnError = func(err *weir.ProcessingError) runtime.ErrorAction {
+				config.Errors.Decide = func(err *weir.FailedRecord) weir.ErrorAction {
 					mu.Lock()
 					defer mu.Unlock()
 					failed[err.Offset]++
@@ -137,7 +137,7 @@ func TestWhatTheClusterRefusesIsAnErrorOfItsInputRecord(t *testing.T) {
 					if !errors.As(err, &refused) || refused.Topic != out || !strings.Contains(err.Error(), "sink "+out) {
 						t.Errorf("got %v", err)
 					}
-					return runtime.Skip
+					return weir.Skip
 				}
 				topology := stream.NewTopology()
 				topology.From(stream.NewTopic(in, codec.String(), codec.String())).To(stream.NewTopic(out, codec.String(), codec.String()))

@@ -65,8 +65,10 @@ type TaskStatus struct {
 	RestoreRate float64
 	RestoreLeft time.Duration
 	// Processed is the number of records that were read from the input, and Skipped how many of them could not be
-	// processed and were skipped.
+	// processed, and were skipped or written as dead letters.
 	Processed, Skipped int64
+	// DeadLetters is the number of dead letters, those of records that an operator has dropped included.
+	DeadLetters int64
 	// Ignored is the number of those that a codec passed over: see codec.ErrIgnore.
 	Ignored int64
 	// Late is the number of records that came after their window had closed, NullKeys of those that a stateful operator
@@ -99,6 +101,8 @@ type GlobalStatus struct {
 	// Skipped is the number of records that could not be decoded and were skipped, Ignored of those that a codec passed over,
 	// NullKeys of those without a key.
 	Skipped, Ignored, NullKeys int64
+	// DeadLetters is the number of records with dead letters, which are among the others.
+	DeadLetters int64
 	// Lag is the number of offsets between the position and the last seen end of the topic.
 	Lag int64
 }
@@ -110,7 +114,7 @@ func (a *App) Status() Status {
 		for _, t := range globals.Status() {
 			s := GlobalStatus{
 				Topic: t.Topic, Loading: t.Loading, Rows: t.Rows, Records: t.Records, Bytes: t.Bytes, Remaining: t.Remaining,
-				Skipped: t.Skipped, Ignored: t.Ignored, NullKeys: t.NullKeys, Lag: t.Lag,
+				Skipped: t.Skipped, DeadLetters: t.DeadLetters, Ignored: t.Ignored, NullKeys: t.NullKeys, Lag: t.Lag,
 			}
 			if t.Loading {
 				s.LoadRate, s.LoadLeft = pace(t.Records, t.Remaining, t.Began)
@@ -128,7 +132,7 @@ func (a *App) Status() Status {
 		for _, t := range w.engine.Status() {
 			s := TaskStatus{
 				Name: t.Name, Restoring: t.Restoring, Restored: t.Restored, RestoredBytes: t.RestoredBytes, Remaining: t.Remaining,
-				Processed: t.Processed, Skipped: t.Skipped, Ignored: t.Ignored, Late: t.Late, NullKeys: t.NullKeys, Lag: t.Lag,
+				Processed: t.Processed, Skipped: t.Skipped, DeadLetters: t.DeadLetters, Ignored: t.Ignored, Late: t.Late, NullKeys: t.NullKeys, Lag: t.Lag,
 				Rebuilt: t.Rebuilt,
 			}
 			if t.Restoring {

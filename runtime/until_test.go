@@ -170,7 +170,7 @@ func TestOnProcessedHearsOfEachRecord(t *testing.T) {
 		}
 		heard = append(heard, strconv.FormatInt(o.Offset, 10))
 	}
-	config.OnError = func(*weir.ProcessingError) runtime.ErrorAction { return runtime.Skip }
+	config.Errors.Decide = func(_ *weir.FailedRecord) weir.ErrorAction { return weir.Skip }
 	if err := app(t, topology, config).RunUntil(within(t), runtime.Until{Outputs: 4}); err != nil {
 		t.Fatal(err)
 	}

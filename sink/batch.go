@@ -63,7 +63,7 @@ func (o BatchOptions) withDefaults() BatchOptions {
 //
 // write is called by the goroutines of several tasks at once. When it has returned nil, its records are not handed to it again
 // unless they are processed again. After a [weir.RetryLaterError] it is called again with the same records, later. After
-// a [RecordErrors], with indices of its argument, the error policy (Config.OnError) decides about those records; the others count as written. Any
+// a [RecordErrors], with indices of its argument, the error policy (Config.Errors) decides about those records; the others count as written. Any
 // other error ends the run: see [weir.Retry] for calls that are worth another attempt at once.
 func Batch[K, V any](write func(ctx context.Context, records []weir.Record[K, V]) error, options BatchOptions) Sink[K, V] {
 	return &batching[K, V]{write: write, options: options.withDefaults()}

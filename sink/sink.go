@@ -19,7 +19,7 @@ type Writer[K, V any] interface {
 	// Flush returns when everything that was added is written for good. It is called before each checkpoint, and the
 	// offsets of the records are committed only after it has returned nil. After an error that says to try again later
 	// (weir.RetryLaterError) it is called again, for the records that are not written yet. After a [RecordErrors] the error policy
-	// (Config.OnError) decides about each of its records, and if it skips all of them, Flush is called again for the records that are left. Any other
+	// (Config.Errors) decides about each of its records, and if it skips all of them, Flush is called again for the records that are left. Any other
 	// error ends the run. ctx ends when partitions have to be given up.
 	Flush(ctx context.Context, c Checkpoint) error
 	// Full reports whether the writer would like a checkpoint, and its Flush, soon: it holds much in memory.

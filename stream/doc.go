@@ -19,7 +19,7 @@
 //
 // Most operators have two forms. The short form, such as [Stream.Map], takes a function of the value. The Record form, such
 // as [Stream.MapRecord], takes a function of the whole [weir.Record] that is given a context and may return an error. An error or
-// a panic is a processing error of the record, which goes to runtime.Config.OnError. The context ends when the task must stop
+// a panic is a processing error of the record, which goes to runtime.Config.Errors. The context ends when the task must stop
 // its work.
 //
 // Functions are called by one goroutine per task, that is per partition of the input, in the order of offsets. Tasks of

@@ -156,7 +156,7 @@ func TestCodecErrorsNameThePartAndTheNode(t *testing.T) {
 		})
 	}
 	t.Run("skipped", func(t *testing.T) {
-		d := testkit.New(t, topology, testkit.Config{SkipFailed: true})
+		d := testkit.New(t, topology, testkit.Config{Errors: weir.ErrorPolicy{Action: weir.Skip}})
 		if err := d.Input(ints).TrySendBytes([]byte("x"), nil, at(0)); err != nil {
 			t.Fatal(err)
 		}
@@ -216,7 +216,7 @@ func TestStateSetBeforeAFailureStays(t *testing.T) {
 		}
 		return before, nil
 	}).To(out)
-	d := testkit.New(t, topology, testkit.Config{SkipFailed: true})
+	d := testkit.New(t, topology, testkit.Config{Errors: weir.ErrorPolicy{Action: weir.Skip}})
 	d.Input(in).SendRecords(record{Key: "k", Value: "good"}, record{Key: "k", Value: "bad"}, record{Key: "k", Value: "good"})
 	d.Output(out).ExpectValues("", "bad")
 }
@@ -337,7 +337,7 @@ func TestRecordThatTheAggregatorFailsForLeavesNoTrace(t *testing.T) {
 		})).
 		Final().
 		To(sums)
-	d := testkit.New(t, topology, testkit.Config{SkipFailed: true})
+	d := testkit.New(t, topology, testkit.Config{Errors: weir.ErrorPolicy{Action: weir.Skip}})
 	d.Input(amounts).SendRecords(
 		pay("a", 1, 1),
 		pay("a", 50, -1),
@@ -366,7 +366,7 @@ func TestResultThatFailsIsSkippedAlone(t *testing.T) {
 			return nil
 		}).
 		To(sums)
-	d := testkit.New(t, topology, testkit.Config{SkipFailed: true})
+	d := testkit.New(t, topology, testkit.Config{Errors: weir.ErrorPolicy{Action: weir.Skip}})
 	d.Input(amounts).SendRecords(pay("a", 1, 1), pay("a", 11, 2), pay("a", 21, 4), pay("a", 500, 8), pay("a", 501, 8))
 	d.Output(sums).Expect(sumOf("a", 0, 1), sumOf("a", 20, 4))
 	if n := d.Tasks()[0].Skipped; n != 1 {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/testkit"
@@ -125,7 +126,7 @@ func TestLookupJoins(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			topology := stream.NewTopology()
 			declare(topology.From(pages), capitals).To(words)
-			d := testkit.New(t, topology, testkit.Config{SkipFailed: true})
+			d := testkit.New(t, topology, testkit.Config{Errors: weir.ErrorPolicy{Action: weir.Skip}})
 			in := d.Input(pages)
 			in.SendRecords(
 				record{Key: "k", Value: "a", Time: time.UnixMilli(5)}, record{KeyNull: true, Value: "b", Time: time.UnixMilli(6)},

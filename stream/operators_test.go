@@ -385,7 +385,7 @@ func TestSkippedFailuresAreCounted(t *testing.T) {
 			p := &probe{panics: errBad}
 			topology := stream.NewTopology()
 			o.declare(topology.From(in), p).To(out)
-			d := testkit.New(t, topology, testkit.Config{SkipFailed: true})
+			d := testkit.New(t, topology, testkit.Config{Errors: weir.ErrorPolicy{Action: weir.Skip}})
 			records := []record{{Key: "k", Value: "good", Time: at(0)}, {Key: "k", Value: "bad", Time: at(0)}, {Key: "k", Value: "better", Time: at(0)}}
 			d.Input(in).SendRecords(records...)
 			d.Output(out).Expect(o.effect.apply([]record{records[0], records[2]})...)

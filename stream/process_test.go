@@ -192,7 +192,7 @@ func TestATimerThatFailsIsAProcessingErrorAndCanBeSkipped(t *testing.T) {
 	if !errors.Is(err, errBad) || !strings.Contains(err.Error(), "process timers") {
 		t.Errorf("error %v", err)
 	}
-	d = testkit.New(t, scripted("bad", new([]string)), testkit.Config{SkipFailed: true})
+	d = testkit.New(t, scripted("bad", new([]string)), testkit.Config{Errors: weir.ErrorPolicy{Action: weir.Skip}})
 	output := d.Output(out)
 	d.Input(in).Send("a", "set event bad 100", at(1))
 	d.Input(in).Send("b", "skipped", at(100))

@@ -289,7 +289,7 @@ func TestAnErrorEndsTheRecordWhereItIs(t *testing.T) {
 		}
 	}).Peek(note("second"))
 	s.Peek(note("third"))
-	d := testkit.New(t, topology, testkit.Config{SkipFailed: true})
+	d := testkit.New(t, topology, testkit.Config{Errors: weir.ErrorPolicy{Action: weir.Skip}})
 	for v := range 4 {
 		d.Input(nums).Send("k", v, at(0))
 	}

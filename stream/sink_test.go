@@ -157,7 +157,7 @@ func TestARecordThatASinkDoesNotAcceptGoesToTheErrorPolicy(t *testing.T) {
 	o := &outside{add: errors.New("no such column")}
 	topology := stream.NewTopology()
 	topology.From(in).Sink("table", o)
-	d := testkit.New(t, topology, testkit.Config{SkipFailed: true})
+	d := testkit.New(t, topology, testkit.Config{Errors: weir.ErrorPolicy{Action: weir.Skip}})
 	d.Input(in).SendRecords(record{Key: "a", Value: "bad", Time: at(1)}, record{Key: "a", Value: "good", Time: at(2)})
 	d.Checkpoint()
 	o.expect(t, "table/0 a=good @2 null false false")

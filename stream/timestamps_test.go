@@ -35,7 +35,7 @@ func TestTheTimeOfARecordIsWhatItsTopicSays(t *testing.T) {
 	s := topology.From(events)
 	s.To(stream.NewTopic("copy", codec.String(), codec.JSON[stamped]()))
 	s.Window(window.Tumbling(10 * time.Millisecond)).Aggregate(window.Count[stamped]()).Final().To(counts)
-	d := testkit.New(t, topology, testkit.Config{SkipFailed: true})
+	d := testkit.New(t, topology, testkit.Config{Errors: weir.ErrorPolicy{Action: weir.Skip}})
 	for i, millis := range []int64{1, 2, -1, 15} {
 		d.Input(events).Send("k", stamped{Millis: millis}, at(1_000_000+int64(i)))
 	}

@@ -67,7 +67,7 @@ func TestTheClockFollowsTimesThatValuesHold(t *testing.T) {
 		}
 		return at
 	})
-	d := testkit.New(t, counting(timed, window.Tumbling(time.Hour)), testkit.Config{SkipFailed: true})
+	d := testkit.New(t, counting(timed, window.Tumbling(time.Hour)), testkit.Config{Errors: weir.ErrorPolicy{Action: weir.Skip}})
 	d.Input(timed).Send("k", at.Format(time.RFC3339), time.UnixMilli(0))
 	d.Input(timed).Send("k", "not a time", time.UnixMilli(0))
 	if got := d.Now(); !got.Equal(at) {

@@ -18,6 +18,7 @@ import (
 	"github.com/weirstreams/weir/internal/engine/assignment"
 	"github.com/weirstreams/weir/internal/engine/globaltable"
 	"github.com/weirstreams/weir/internal/engine/provision"
+	"github.com/weirstreams/weir/internal/errorpolicy"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/operator"
@@ -45,8 +46,9 @@ type Config struct {
 	ExactlyOnce bool
 	// IdleTimeout is that of runtime.Config: Advance lets windows close.
 	IdleTimeout time.Duration
-	// SkipFailed goes on after records that cannot be processed. The default is to end with an error.
-	SkipFailed bool
+	// Errors decides about records that cannot be processed, as in runtime.Config. The default is to end with an error. Dead letters
+	// are read with Driver.DeadLetters.
+	Errors weir.ErrorPolicy
 }
 
 // Driver runs one topology. It is used by one goroutine, that of the test.
@@ -99,14 +101,18 @@ func New(tb testing.TB, topology *stream.Topology, config Config) *Driver {
 	if err := topology.Validate(); err != nil {
 		tb.Fatal(err)
 	}
+	errorpolicy.Check("Config.Errors", config.Errors, tb.Fatalf)
 	d.plan = graph.NewPlan(topology.Graph(), groupName)
+	if errorpolicy.WritesLetters(config.Errors) {
+		d.plan.DeadLetters = errorpolicy.Topic(config.Errors, groupName)
+	}
 	d.clock = clock.NewVirtual(d.config.Start)
 	d.screen = console.NewScreen(d.plan.Graph.Tables)
 	d.broker = simbroker.New(d.clock)
 	d.broker.DeliverOnSend = true
 	d.createTopics()
 	var err error
-	d.topics, err = provision.Prepare(tb.Context(), d.broker, d.plan, provision.Options{Logger: slog.New(slog.DiscardHandler)})
+	d.topics, err = provision.Prepare(tb.Context(), d.broker, d.plan, provision.Options{DeadLetters: config.Errors.DeadLetters, Replication: -1, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -151,12 +157,7 @@ func (d *Driver) start() {
 		CheckpointBytes:    64 << 20,
 		CacheBytes:         1 << 20,
 		IdleTimeout:        d.config.IdleTimeout,
-		OnError: func(*weir.ProcessingError) engine.Action {
-			if d.config.SkipFailed {
-				return engine.Skip
-			}
-			return engine.Fail
-		},
+		Errors:             d.config.Errors,
 		OpenBackend: func(dir string) (state.Backend, error) {
 			b := d.backends[dir]
 			if b == nil {
@@ -233,13 +234,24 @@ func (d *Driver) startGlobals(config *engine.Config) {
 	if err != nil {
 		d.tb.Fatal(err)
 	}
-	d.globals = globaltable.New(config.ForGlobals(), d.plan, d.broker, fetcher, d.partitions)
+	d.globals = globaltable.New(config.ForGlobals(d.plan, d.globalLetters()), d.plan, d.broker, fetcher, d.partitions)
 	config.Globals = d.globals
 	if err := d.globals.Begin(context.Background()); err != nil {
 		d.tb.Fatal(err)
 	}
 	if _, err := d.readGlobals(); err != nil {
 		d.tb.Fatal(err)
+	}
+}
+
+// globalLetters returns the writer of the dead letters of global tables, or nil if there is no topic for them.
+func (d *Driver) globalLetters() globaltable.LetterWriter {
+	if d.plan.DeadLetters == "" {
+		return nil
+	}
+	return &globaltable.Letters{
+		Topic: d.plan.DeadLetters, Group: groupName, Spring: d.config.Errors.DeadLetters.SpringHeaders, Cluster: d.broker, Clock: d.clock,
+		NewProducer: func() (broker.Producer, error) { return d.broker.NewProducer(broker.ProducerConfig{}) },
 	}
 }
 

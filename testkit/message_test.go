@@ -76,7 +76,7 @@ func TestIgnoredMessagesAreCountedAndPassedOver(t *testing.T) {
 }
 
 func TestNothingOfABrokenMessageIsProcessed(t *testing.T) {
-	d := testkit.New(t, split(), testkit.Config{SkipFailed: true})
+	d := testkit.New(t, split(), testkit.Config{Errors: weir.ErrorPolicy{Action: weir.Skip}})
 	in, out := d.Input(messages), d.Output(single)
 	in.Send("k", "a\nbroken", at(1))
 	in.Send("k", "b", at(2))
@@ -94,7 +94,7 @@ func TestADecodeErrorNamesTopicPartitionOffsetFieldAndReason(t *testing.T) {
 }
 
 func TestAnErrorThatIsNotTheRecordsFaultIsNotSkipped(t *testing.T) {
-	d := testkit.New(t, split(), testkit.Config{SkipFailed: true})
+	d := testkit.New(t, split(), testkit.Config{Errors: weir.ErrorPolicy{Action: weir.Skip}})
 	err := d.Input(messages).TrySendBytes([]byte("k"), []byte("down"), at(1))
 	if !errors.Is(err, codec.ErrUnavailable) {
 		t.Errorf("got %v, want an error that wraps ErrUnavailable", err)

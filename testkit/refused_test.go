@@ -32,7 +32,7 @@ func TestTopicsRefuseWhatTheirSettingsDoNotTake(t *testing.T) {
 					topology.From(in).To(out)
 					return topology
 				}
-				d := testkit.New(t, topology(), testkit.Config{Start: start, ExactlyOnce: exactlyOnce, SkipFailed: true})
+				d := testkit.New(t, topology(), testkit.Config{Start: start, ExactlyOnce: exactlyOnce, Errors: weir.ErrorPolicy{Action: weir.Skip}})
 				input, output := d.Input(in), d.Output(out)
 				input.Send("k", "a", start)
 				input.Send("k", c.text, c.at)

@@ -160,7 +160,11 @@ func TestARecordOfASourceThatCannotBeEncodedGoesToTheErrorPolicy(t *testing.T) {
 			topology := stream.NewTopology()
 			topic := stream.NewTopic("texts", codec.String(), codec.JSON[any]())
 			topology.AddSource(source.FromSeq(slices.Values([]weir.Record[string, any]{{Key: "a", Value: 1}, {Key: "b", Value: func() {}}, {Key: "c", Value: 3}})), topic)
-			d := testkit.New(t, topology, testkit.Config{SkipFailed: skip})
+			var errs weir.ErrorPolicy
+			if skip {
+				errs.Action = weir.Skip
+			}
+			d := testkit.New(t, topology, testkit.Config{Errors: errs})
 			out := d.Output(topic)
 			_, err := d.TryReadSources(10)
 			if skip {

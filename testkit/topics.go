@@ -30,6 +30,15 @@ func (d *Driver) Input[K, V any](topic stream.Topic[K, V]) *Input[K, V] {
 	return &Input[K, V]{d, topic, d.topicPartitions(topic.Name())}
 }
 
+// DeadLetters returns a reader for the topic of dead letters. The test fails if the policy of the driver writes none.
+func (d *Driver) DeadLetters() *Output[[]byte, []byte] {
+	d.tb.Helper()
+	if d.plan.DeadLetters == "" {
+		d.tb.Fatal("the policy writes no dead letters: set Config.Errors")
+	}
+	return d.Output(stream.NewTopic(d.plan.DeadLetters, codec.Bytes(), codec.Bytes()))
+}
+
 func (d *Driver) topicPartitions(name string) int32 {
 	d.tb.Helper()
 	n, ok := d.partitions[name]

@@ -77,7 +77,7 @@ func (r reading[T]) check(data []byte) ([]byte, error) {
 		}
 	}
 	return nil, fmt.Errorf("%v name %s of the schema that it was written with, want %s: read the topic with a format of that message, "+
-		"or skip the record by Config.OnError", path, named, r.want)
+		"or skip the record by Config.Errors", path, named, r.want)
 }
 
 func isPath(path []int, is []int64) bool {

@@ -52,7 +52,7 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 	}
 	defer w.landing(changed)()
 	for _, t := range changed {
-		if err := t.settle(w.onError); err != nil {
+		if err := t.settle(); err != nil {
 			return fmt.Errorf("checkpoint: %w", err)
 		}
 		if err := t.beforeCheckpoint(); err != nil {
@@ -61,6 +61,9 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 	}
 	if err := w.flushSinks(ctx, changed); err != nil {
 		return err
+	}
+	if err := w.failures.letters.check(); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
 	}
 	batches := make([]state.Batch, len(changed))
 	defer func() {
@@ -100,9 +103,14 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 	if w.uncommitted > 0 { // else it was of what no record has caused
 		w.search.Accepted()
 	}
+	w.failures.letters.committed()
 	w.uncommitted = 0
 	w.forgetSkips()
 	w.endOutages()
+	w.endAttempts()
+	if err := w.failures.reread.close(); err != nil {
+		w.config.Logger.Warn("closing a fetcher failed", "error", err)
+	}
 	w.gate.Checkpointed()
 	return w.commitPrepared(ctx)
 }

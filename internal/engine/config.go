@@ -10,6 +10,7 @@ import (
 	"github.com/weirstreams/weir/internal/engine/database"
 	"github.com/weirstreams/weir/internal/engine/globaltable"
 	"github.com/weirstreams/weir/internal/engine/outbox"
+	"github.com/weirstreams/weir/internal/errorpolicy"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/operator"
@@ -25,17 +26,6 @@ const (
 	ResetLatest
 	// ResetFail is an error.
 	ResetFail
-)
-
-// Action decides about a record that could not be processed.
-type Action int8
-
-const (
-	// Fail ends the run; nothing since the last checkpoint counts.
-	Fail Action = iota
-	// Skip counts the record and goes on with the next. Changes of state and output that the record made before it
-	// failed are kept.
-	Skip
 )
 
 // LostInput chooses the action when the input between the committed offset and the first retained one is gone, or when the
@@ -87,8 +77,8 @@ type Config struct {
 	Outputs *outbox.Limit
 	// OnLate is shown records that operators do not use because of their times. It may be nil.
 	OnLate func(operator.LateRecord)
-	// OnError decides about records that could not be processed.
-	OnError func(*weir.ProcessingError) Action
+	// Errors decides about records that could not be processed. It has no mistakes (errorpolicy.Check).
+	Errors weir.ErrorPolicy
 	// IdleTimeout is how long the input of a task must be silent until its event time goes on; 0 means for ever.
 	IdleTimeout time.Duration
 	// MaxBufferedRecords and MaxBufferedBytes are how much of one input of a task with several is held until its time has
@@ -147,16 +137,7 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// decide returns the action for a record that could not be processed, and logs a skipped record.
-func (c *Config) decide(err *weir.ProcessingError) Action {
-	action := c.OnError(err)
-	if action == Skip {
-		c.Logger.Error("record skipped", "error", err)
-	}
-	return action
-}
-
-// ForGlobals returns the settings of the global tables.
-func (c *Config) ForGlobals() globaltable.Config {
-	return globaltable.Config{Clock: c.Clock, Logger: c.Logger, Skip: func(err *weir.ProcessingError) bool { return c.decide(err) == Skip }}
+// ForGlobals returns the settings of the global tables of a plan. letters is nil if the policy has no topic of dead letters.
+func (c *Config) ForGlobals(plan *graph.Plan, letters globaltable.LetterWriter) globaltable.Config {
+	return globaltable.Config{Clock: c.Clock, Logger: c.Logger, Policy: errorpolicy.New(c.Errors, plan.Prefix), Letters: letters}
 }

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/weirstreams/weir"
-	"github.com/weirstreams/weir/internal/engine"
 	"github.com/weirstreams/weir/internal/state"
 )
 
@@ -72,7 +71,7 @@ func TestACorruptBlockThatAnyReadFindsIsHealed(t *testing.T) {
 			d := &rottenDisk{memoryDisk: memoryDisk{}, left: -1}
 			c := newCluster(t, pipeline(), 1)
 			c.config.ExactlyOnce, c.config.CacheBytes = exactlyOnce, 1 // so that states are read again
-			c.config.OnError = func(*weir.ProcessingError) engine.Action { return engine.Skip }
+			c.config.Errors.Decide = func(_ *weir.FailedRecord) weir.ErrorAction { return weir.Skip }
 			p := c.mustStart(d)
 			for i := range 9 {
 				c.order(string(rune('a'+i%3)), 1, int64(5*i))

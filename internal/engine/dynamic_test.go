@@ -13,7 +13,6 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
-	"github.com/weirstreams/weir/internal/engine"
 	"github.com/weirstreams/weir/stream"
 )
 
@@ -81,13 +80,13 @@ func TestATopicThatDoesNotExistIsAnErrorOfTheRecordThatNeedsIt(t *testing.T) {
 			t.Fatal(err)
 		}
 		var failed []string
-		c.config.OnError = func(err *weir.ProcessingError) engine.Action {
+		c.config.Errors.Decide = func(err *weir.FailedRecord) weir.ErrorAction {
 			var produce *weir.ProduceError
 			if !errors.As(err, &produce) || err.Node != "todynamic-1" || !strings.Contains(err.Site, "dynamic_test.go:") {
 				t.Errorf("error %v", err)
 			}
 			failed = append(failed, fmt.Sprintf("%d %s", err.Offset, err.Err))
-			return engine.Skip
+			return weir.Skip
 		}
 		p := c.mustStart(memoryDisk{})
 		lookups := 0
@@ -119,7 +118,7 @@ func TestATopicThatDoesNotExistIsAnErrorOfTheRecordThatNeedsIt(t *testing.T) {
 			"4 produce to a/b: the character at 1 is not a letter, digit, '.', '_' or '-': the function that computes the topic has returned this name",
 			"5 produce to orders: the application reads the topic, and its records could come back to it without end: " +
 				"write a topic that is read with To, so that it is checked at the start",
-			"6 produce to " + repartition + ": names that begin with changelog__, repartition__ or slots__ belong to internal topics",
+			"6 produce to " + repartition + ": names that begin with changelog__, repartition__, slots__ or deadletters__ belong to internal topics",
 		}
 		if diff := gocmp.Diff(want, failed); diff != "" {
 			t.Errorf("errors (-want +got):\n%s", diff)
@@ -156,9 +155,9 @@ func TestARecordThatTheClusterRefusesIsBlamedOnTheNodeThatNamedItsTopic(t *testi
 
 func TestNoTopicIsUnknownWhileTheClusterCannotBeAsked(t *testing.T) {
 	c := byShop(t, false)
-	c.config.OnError = func(err *weir.ProcessingError) engine.Action {
+	c.config.Errors.Decide = func(err *weir.FailedRecord) weir.ErrorAction {
 		t.Errorf("the policy was asked about %v", err)
-		return engine.Skip
+		return weir.Skip
 	}
 	p := c.mustStart(memoryDisk{})
 	c.onCall = func(op simbroker.Op) error {

@@ -80,7 +80,7 @@ func (w *Worker) takeFeed(t *task, f operator.Feed) (worked bool, err error) {
 			err = failure
 			break
 		}
-		if err = t.judge(failure, w.onError); err == nil {
+		if err = t.judge(failure); err == nil {
 			f.Skip()
 		}
 	}

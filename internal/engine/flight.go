@@ -47,7 +47,7 @@ func (w *Worker) Land(ctx context.Context) (landed bool, err error) {
 	tasks := w.sortedTasks()
 	defer w.landing(tasks)()
 	for _, t := range tasks {
-		if err := t.settle(w.onError); err != nil {
+		if err := t.settle(); err != nil {
 			return true, w.recoverFrom(ctx, err)
 		}
 		w.noteOutputs(t)
@@ -74,7 +74,7 @@ func (w *Worker) handOnArrived() error {
 		if !t.flies() || !t.env.Arrived() {
 			continue
 		}
-		err := t.settle(w.onError)
+		err := t.settle()
 		w.noteOutputs(t)
 		if err != nil {
 			return err

@@ -173,9 +173,9 @@ func TestAFailedCallIsSkippedByThePolicyWithItsPanic(t *testing.T) {
 	}), 1)
 	c.config.Calls = newHeldCalls(lastCall)
 	var skipped []*weir.ProcessingError
-	c.config.OnError = func(err *weir.ProcessingError) engine.Action {
-		skipped = append(skipped, err)
-		return engine.Skip
+	c.config.Errors.Decide = func(err *weir.FailedRecord) weir.ErrorAction {
+		skipped = append(skipped, err.ProcessingError)
+		return weir.Skip
 	}
 	for i := range 8 {
 		c.order("north", i, int64(i))

@@ -12,7 +12,6 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/internal/engine"
 	"github.com/weirstreams/weir/sink"
 	"github.com/weirstreams/weir/stream"
 )
@@ -108,14 +107,14 @@ func TestRefusedRecordsGoToTheErrorPolicyOneByOne(t *testing.T) {
 		}}
 		c := newCluster(t, sinkPipeline(to), 1)
 		var offsets []int64
-		c.config.OnError = func(err *weir.ProcessingError) engine.Action {
+		c.config.Errors.Decide = func(err *weir.FailedRecord) weir.ErrorAction {
 			if !errors.Is(err, poison) || !strings.Contains(err.Node, "outside") || !strings.Contains(err.Site, "flush_test.go") {
 				t.Errorf("the policy is asked about %v", err)
 			}
 			if offsets = append(offsets, err.Offset); skip {
-				return engine.Skip
+				return weir.Skip
 			}
-			return engine.Fail
+			return weir.Fail
 		}
 		p := c.mustStart(memoryDisk{})
 		p.mustRun()

@@ -30,7 +30,7 @@ type globalsTest struct {
 	broker *simbroker.Broker
 	plan   *graph.Plan
 	log    bytes.Buffer
-	action engine.Action
+	action weir.ErrorAction
 }
 
 func newGlobals(t *testing.T, partitions int32) *globalsTest {
@@ -69,11 +69,11 @@ func (g *globalsTest) begin(partitions int32) {
 		g.t.Fatal(err)
 	}
 	config := engine.Config{
-		OnError: func(*weir.ProcessingError) engine.Action { return g.action }, Clock: g.clock,
+		Errors: weir.ErrorPolicy{Action: g.action}, Clock: g.clock,
 		Logger: slog.New(slog.NewTextHandler(&g.log, nil)),
 	}
 	g.plan = graph.NewPlan(topology.Graph(), groupName)
-	g.Tables = globaltable.New(config.ForGlobals(), g.plan, g.broker, fetcher, map[string]int32{"rows": partitions})
+	g.Tables = globaltable.New(config.ForGlobals(g.plan, nil), g.plan, g.broker, fetcher, map[string]int32{"rows": partitions})
 	g.t.Cleanup(func() { g.Close() })
 	if err := g.Begin(g.t.Context()); err != nil {
 		g.t.Fatal(err)
@@ -294,7 +294,7 @@ func TestRecordsOfAGlobalTableThatDoNotDecode(t *testing.T) {
 	}
 
 	skipping := newGlobals(t, 1)
-	skipping.action = engine.Skip
+	skipping.action = weir.Skip
 	skipping.write(0, row("a", "1"), row("b", "{"), row("a", "oops"), broker.Record{Value: []byte("5")}, row("c", "3"))
 	skipping.begin(1)
 	skipping.expect(map[string]int{"a": 1, "c": 3})
@@ -331,7 +331,7 @@ func (c oddCodec) Split(dst []int, ctx *codec.Context, data []byte) ([]int, erro
 // The last of the values of a message is the row, and what a codec passes over is none.
 func TestGlobalTablesWithCodecsThatDoMore(t *testing.T) {
 	g := newGlobals(t, 1)
-	g.action = engine.Skip
+	g.action = weir.Skip
 	g.write(0, row("a", "1 2 3"), row("b", "4"), row("b", "ignore"), row("a", "panic"), row("c", "5"))
 	g.begin(1)
 	g.expect(map[string]int{"a": 3, "b": 4, "c": 5})

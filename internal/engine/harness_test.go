@@ -133,8 +133,7 @@ func newCluster(t testing.TB, topology *stream.Topology, partitions int32, edit 
 		t: t, clock: virtual, broker: simbroker.New(virtual), plan: graph.NewPlan(topology.Graph(), groupName), workers: 1,
 		config: engine.Config{
 			CheckpointInterval: interval, CheckpointBytes: 64 << 20, CacheBytes: 1 << 20,
-			OnError: func(*weir.ProcessingError) engine.Action { return engine.Fail },
-			Clock:   virtual, Logger: slog.New(slog.DiscardHandler),
+			Clock: virtual, Logger: slog.New(slog.DiscardHandler),
 		},
 	}
 	for _, name := range []string{orders.Name(), totals.Name(), windows.Name()} {

@@ -57,7 +57,7 @@ func (w *Worker) processHeld(ctx context.Context) error {
 	defer w.working.Store(false)
 	began := w.config.Clock.Now()
 	w.limitDirty(h.task)
-	done, err := h.task.process(h.batch, h.from, w.room(), w.onError)
+	done, err := h.task.process(h.batch, h.from, w.room())
 	h.from += done
 	w.records += done
 	w.uncommitted += done
@@ -111,6 +111,7 @@ func (w *Worker) adjustPace(done int, took time.Duration) {
 
 // limitDirty lets a task change state until that of all tasks of the worker comes to CheckpointBytes.
 func (w *Worker) limitDirty(t *task) {
+	t.parted = false
 	others := int64(0)
 	if t.stores.Any() {
 		for _, o := range w.tasks {

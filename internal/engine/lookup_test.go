@@ -13,7 +13,6 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/internal/engine"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
@@ -140,9 +139,9 @@ func TestAQueryThatFindsNoAnswerIsSkippedByThePolicy(t *testing.T) {
 		return nil
 	}), join.CacheConfig{})), 1)
 	var skipped []*weir.ProcessingError
-	c.config.OnError = func(err *weir.ProcessingError) engine.Action {
-		skipped = append(skipped, err)
-		return engine.Skip
+	c.config.Errors.Decide = func(err *weir.FailedRecord) weir.ErrorAction {
+		skipped = append(skipped, err.ProcessingError)
+		return weir.Skip
 	}
 	for i, shop := range []string{"a", "b", "hole", "c"} {
 		c.order(shop, i, int64(i))

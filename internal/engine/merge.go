@@ -83,7 +83,7 @@ func (w *Worker) merge(t *task, limit int) (processed int, err error) {
 		}
 		records := in.Run(until, limit-processed)
 		t.flying = in.Topic
-		n, failure := t.processRecords(in.Operator, in.Topic, records, w.onError)
+		n, failure := t.processRecords(in.Operator, in.Topic, records)
 		if w.config.OnMerge != nil {
 			w.config.OnMerge(in.TopicPartition, records[:n])
 		}

@@ -16,6 +16,9 @@ import (
 // error if the search is over and the policy does not skip the record, or if no record has caused the error.
 func (w *Worker) narrow(ctx context.Context, err error) error {
 	n := &w.search
+	if err := w.failures.letters.refused(err); err != nil {
+		return err
+	}
 	switch {
 	case w.uncommitted == 0:
 		return fmt.Errorf("the cluster refuses what no input record has made (a source outside of Kafka, a timer, an idle input, or the restore of state): %w", refused.WithoutAbort(err))
@@ -35,10 +38,18 @@ func (w *Worker) narrow(ctx context.Context, err error) error {
 		if n.SkipsLast() { // it was left out already
 			return failure
 		}
-		if w.config.decide(failure) != Skip {
-			return failure
+		again, err := w.refuse(t, failure)
+		if err != nil {
+			return err
 		}
-		n.SkipLast()
+		if again != nil {
+			if !w.config.ExactlyOnce {
+				if err := w.replaceProducer(); err != nil {
+					return fmt.Errorf("%w (after: %w)", err, failure)
+				}
+			}
+			return w.tryRecordAgain(ctx, again)
+		}
 	}
 	if !w.config.ExactlyOnce {
 		if failed := w.replaceProducer(); failed != nil {
@@ -62,7 +73,7 @@ func (w *Worker) taskOf(tp broker.TopicPartition) *task {
 func (w *Worker) blame(t *task, err error) *weir.ProcessingError {
 	at := w.search.Last()
 	failure := &weir.ProcessingError{
-		Origin: weir.Origin{Topic: at.Topic, Partition: at.Partition, Offset: at.Offset}, Node: "sink", Err: refused.WithoutAbort(err),
+		Origin: weir.Origin{Topic: at.Topic, Partition: at.Partition, Offset: at.Offset}, Node: "sink", Stage: weir.StageProduce, Err: refused.WithoutAbort(err),
 	}
 	if state, ok := errors.AsType[*weir.StateError](err); ok {
 		failure.Err = state
@@ -132,6 +143,10 @@ const searchWait = time.Second
 func (w *Worker) forgetSkips() {
 	w.search.Forget(func(at offsets.Place) bool {
 		t := w.taskOf(at.TopicPartition)
-		return t == nil || t.input.Committed[at.Topic] > at.Offset
+		committed := t == nil || t.input.Committed[at.Topic] > at.Offset
+		if committed {
+			delete(w.failures.left, at)
+		}
+		return committed
 	})
 }

@@ -14,7 +14,6 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/internal/engine"
 	"github.com/weirstreams/weir/internal/engine/provision"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
@@ -162,10 +161,10 @@ func TestARecordThatTheClusterRefusesCanBeSkipped(t *testing.T) {
 		var seen []int64
 		c := refusing(t, exactlyOnce, rc, &seen)
 		var failed []int64
-		c.config.OnError = func(err *weir.ProcessingError) engine.Action {
+		c.config.Errors.Decide = func(err *weir.FailedRecord) weir.ErrorAction {
 			failed = append(failed, err.Offset)
-			checkRefusal(t, err, rc, err.Offset)
-			return engine.Skip
+			checkRefusal(t, err.ProcessingError, rc, err.Offset)
+			return weir.Skip
 		}
 		const records = 100
 		bad := []int64{0, 37, 38, 99}
@@ -256,9 +255,9 @@ func TestARecordWithoutAKeyIsNotSentToACompactedTopic(t *testing.T) {
 	c := refusing(t, false, rc, &seen)
 	c.topics.Limits["totals"] = provision.Limits{Compacted: true}
 	var failed []string
-	c.config.OnError = func(err *weir.ProcessingError) engine.Action {
+	c.config.Errors.Decide = func(err *weir.FailedRecord) weir.ErrorAction {
 		failed = append(failed, err.Error())
-		return engine.Skip
+		return weir.Skip
 	}
 	c.order("north", 1, begin.UnixMilli())
 	rc.bad(c)

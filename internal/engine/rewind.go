@@ -15,6 +15,7 @@ import (
 // recoverFrom goes on after an error where that is possible: the partitions are gone, or a transaction cannot be
 // committed. It returns the error otherwise.
 func (w *Worker) recoverFrom(ctx context.Context, err error) error {
+	again, isAgain := errors.AsType[*tryAgainError](err)
 	switch {
 	case errors.Is(err, membership.ErrTasksLost):
 		w.config.Logger.Warn("partitions are gone", "error", err)
@@ -24,6 +25,8 @@ func (w *Worker) recoverFrom(ctx context.Context, err error) error {
 		return nil
 	case gate.IsOutage(err):
 		return w.waitOut(ctx, err)
+	case isAgain:
+		return w.tryRecordAgain(ctx, again)
 	case errors.As(err, new(*overtakenError)):
 		overtaken, _ := errors.AsType[*overtakenError](err)
 		w.config.Logger.Warn("opening a task anew", "cause", err)
@@ -95,6 +98,7 @@ func (w *Worker) giveUp(ctx context.Context, cause error) error {
 func (w *Worker) goBack(ctx context.Context, cause error) error {
 	w.config.Logger.Warn("going back to the last checkpoint", "cause", cause)
 	w.outbox.Drop()
+	w.failures.letters.rewound()
 	w.letGo()
 	w.goOn()
 	if w.config.ExactlyOnce {
@@ -119,6 +123,7 @@ func (w *Worker) goBack(ctx context.Context, cause error) error {
 		}
 		t.sinks.Discard()
 		t.stores.Discard()
+		t.dropped = droppedPlace{}
 		for _, f := range t.env.OnRewind {
 			f()
 		}

@@ -20,7 +20,7 @@ func (w *Worker) flushSinks(ctx context.Context, tasks []*task) error {
 		}
 		flushes = append(flushes, sinks.Flush{
 			Task: t.sinks, Epoch: t.sinkEpoch(), Positions: t.coveredPositions(),
-			Judge: func(err *weir.ProcessingError) error { return t.judge(err, w.onError) },
+			Judge: func(err *weir.ProcessingError) error { return t.judge(err) },
 		})
 	}
 	if err := w.sinks.Flush(ctx, flushes); err != nil {

@@ -25,6 +25,8 @@ type TaskStatus struct {
 	// Processed is the number of input records since the task was opened, Skipped how many of them failed and were
 	// skipped.
 	Processed, Skipped int64
+	// DeadLetters is how many dead letters were written. Those of records that failed are among Skipped.
+	DeadLetters int64
 	// Ignored is the number of those that a codec passed over.
 	Ignored int64
 	// Late and NullKeys count records that a stateful operator could not use.
@@ -76,7 +78,7 @@ func (t *task) status() TaskStatus {
 		ID: t.id, Name: t.name, Restoring: t.state == restoring,
 		Restored: restored.Records, RestoredBytes: restored.Bytes, RestoreBegan: restored.Began, Remaining: t.stores.Remaining(),
 		Lag:       t.input.Lag(),
-		Processed: t.processed, Skipped: t.skipped, Ignored: t.env.Ignored, Late: t.env.Late, NullKeys: t.env.NullKeys,
+		Processed: t.processed, Skipped: t.skipped, DeadLetters: t.letters, Ignored: t.env.Ignored, Late: t.env.Late, NullKeys: t.env.NullKeys,
 		Rebuilt: t.rebuilt, StreamMillis: t.env.StreamMillis,
 	}
 }

@@ -86,11 +86,21 @@ type task struct {
 
 	// search is that of the worker: it knows which records are skipped before they are processed.
 	search *refused.Search
+	// failures is that of the worker: it decides about records that fail.
+	failures *failures
+	// work are the records that are being processed.
+	work workBatch
+	// parted is set if the next record is one that is tried again: a checkpoint is made before it.
+	parted bool
+	// dropped is the record with a dead letter that was dropped last, and outside is set while code of operators runs beside records.
+	dropped droppedPlace
+	outside bool
 
 	// outputs are those since the last checkpoint, if there is an OutputLimit.
 	outputs   int64
 	processed int64 // records, since the task was opened
-	skipped   int64 // records that failed, and the policy was to skip
+	skipped   int64 // records that failed, and the policy was to skip them or to write them as dead letters
+	letters   int64 // dead letters
 	rebuilt   int64 // times that the worker has deleted the task's database because it was damaged
 }
 
@@ -109,6 +119,7 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 		id: id, part: part, plan: w.plan, name: taskName(part, id.Partition),
 		inputs:    map[string]operator.Input{},
 		search:    &w.search,
+		failures:  &w.failures,
 		upstreams: map[string]*eventtime.Upstream{}, promised: map[string]*eventtime.Output{},
 	}
 	logger := w.config.Logger.With(slog.String("task", t.name))
@@ -149,6 +160,9 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 		DynamicOutput: func(ctx context.Context, node int, topic string, template operator.TopicTemplate) (string, operator.Output, error) {
 			return w.dynamicOutput(ctx, t, node, topic, template)
 		},
+	}
+	if w.failures.policy.WatchesDrops() {
+		t.env.OnDrop = t.drop
 	}
 	if w.observed() {
 		t.observe = w.observe
@@ -200,10 +214,10 @@ func (t *task) close(sync bool) error {
 }
 
 // process runs records of a batch through the operators, at most limit of them, and returns how many it has done.
-// Records that fail are done too if the policy is to skip them.
-func (t *task) process(b *broker.Batch, from, limit int, onError func(*weir.ProcessingError) Action) (int, error) {
+// Records that fail are done too if the policy is not to fail.
+func (t *task) process(b *broker.Batch, from, limit int) (int, error) {
 	to := min(len(b.Records), from+limit)
-	n, err := t.processRecords(t.inputs[b.Topic], b.Topic, b.Records[from:to], onError)
+	n, err := t.processRecords(t.inputs[b.Topic], b.Topic, b.Records[from:to])
 	if err != nil && !gate.IsPressure(err) {
 		return n, err
 	}
@@ -218,10 +232,10 @@ func (t *task) process(b *broker.Batch, from, limit int, onError func(*weir.Proc
 // processRecords runs records of one topic through the operators, and returns their number: fewer than there are if
 // the observer has seen enough, if so much state has changed that a checkpoint is due, or with an error. After one that gate.IsPressure these count, and their rest is held by
 // buffers.
-func (t *task) processRecords(
-	input operator.Input, topic string, records []broker.Record, onError func(*weir.ProcessingError) Action,
-) (int, error) {
+func (t *task) processRecords(input operator.Input, topic string, records []broker.Record) (int, error) {
 	t.env.Origin.Topic = topic
+	t.work = workBatch{topic, records}
+	defer func() { t.work = workBatch{} }()
 	leastMillis, greatestMillis := t.env.LeastMillis, t.env.StreamMillis
 	if t.time != nil {
 		t.env.StreamMillis = eventtime.NoWatermark
@@ -237,26 +251,34 @@ func (t *task) processRecords(
 		if t.observe != nil {
 			end = i + 1
 		}
+		tp := broker.TopicPartition{Topic: topic, Partition: t.id.Partition}
 		skip := false
 		if t.search.Skipping() {
 			var before int
-			before, skip = t.search.Next(broker.TopicPartition{Topic: topic, Partition: t.id.Partition}, records[i:end])
+			before, skip = t.search.Next(tp, records[i:end])
+			end = i + before
+		}
+		if len(t.failures.attempts) > 0 && !skip {
+			before := t.failures.untilAgain(tp, records[i:end])
+			t.parted = i+before < end
 			end = i + before
 		}
 		if skip {
-			t.skipped++
+			if err := t.leaveOut(tp, &records[i]); err != nil {
+				return i, err
+			}
 			i++
 		} else {
 			done, err := t.run(input, records[i:end])
 			i += done
 			if err != nil {
-				if err := t.judge(err, onError); err != nil {
+				if err := t.judge(err); err != nil {
 					return i, err
 				}
 				i++
 			}
 		}
-		if unsettled = t.settle(onError); unsettled != nil && !gate.IsPressure(unsettled) {
+		if unsettled = t.settle(); unsettled != nil && !gate.IsPressure(unsettled) {
 			return i, unsettled
 		}
 		if t.observe != nil {
@@ -268,7 +290,7 @@ func (t *task) processRecords(
 				break
 			}
 		}
-		if t.stores.Over() || t.env.Buffers != nil && t.env.Full() {
+		if t.stores.Over() || t.parted || t.env.Buffers != nil && t.env.Full() {
 			break
 		}
 	}
@@ -280,18 +302,6 @@ func (t *task) processRecords(
 		t.env.LeastMillis = leastMillis // which is that of external input
 	}
 	return i, unsettled
-}
-
-// judge returns nil if the policy skips the failed record.
-func (t *task) judge(err *weir.ProcessingError, onError func(*weir.ProcessingError) Action) error {
-	if ctx := t.env.Context; ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	if operator.IsFatal(err) || t.stores.Damage() != nil || onError(err) != Skip {
-		return err
-	}
-	t.skipped++
-	return nil
 }
 
 // run processes records until one fails, or a buffer is full, and returns how many it has done.
@@ -331,8 +341,7 @@ func (t *task) guard(f func() error) (failure *weir.ProcessingError) {
 }
 
 func (t *task) processingError(err error) *weir.ProcessingError {
-	n := t.plan.Graph.Nodes[t.env.At]
-	failure := &weir.ProcessingError{Origin: t.env.Origin, Node: n.String(), Site: n.Site, Err: err}
+	failure := t.plan.Graph.Nodes[t.env.At].Failure(t.env.Origin, err)
 	if p, ok := errors.AsType[*operator.Panic](err); ok { // on another goroutine
 		failure.Err, failure.Stack = p.Err, p.Stack
 	}

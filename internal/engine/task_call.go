@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine/eventtime"
 	"github.com/weirstreams/weir/internal/engine/gate"
@@ -28,6 +27,8 @@ func (t *task) beforeCheckpoint() error {
 
 // call runs code of operators outside of the processing of a record. No policy can skip an error there.
 func (t *task) call(f func() error) error {
+	t.outside = true
+	defer func() { t.outside = false }()
 	if failure := t.guard(func() error { return operator.Fatal(f()) }); failure != nil {
 		return failure
 	}
@@ -67,7 +68,7 @@ func (t *task) forgetTime() {
 // settle lets the operators hand on held-back records: at the end of each run of records, so that records of other inputs
 // do not overtake it. Records that fail are skipped if the policy says so. After an error that gate.IsPressure the rest is
 // held still.
-func (t *task) settle(onError func(*weir.ProcessingError) Action) error {
+func (t *task) settle() error {
 	if t.env.Settled() {
 		return nil
 	}
@@ -84,7 +85,7 @@ func (t *task) settle(onError func(*weir.ProcessingError) Action) error {
 		if ctx := t.env.StepContext(); ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err := t.judge(failure, onError); err != nil {
+		if err := t.judge(failure); err != nil {
 			return err
 		}
 	}

@@ -175,7 +175,7 @@ func (w *Worker) ringClocks() error {
 			}
 			err := t.call(func() error { return c.Ring(now) })
 			if err == nil {
-				err = t.settle(w.onError)
+				err = t.settle()
 			}
 			t.changed = t.changed || t.stores.DirtyBytes() > 0 || !t.env.Settled()
 			if err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/weirstreams/weir/internal/engine/provision"
 	"github.com/weirstreams/weir/internal/engine/refused"
 	"github.com/weirstreams/weir/internal/engine/sinks"
+	"github.com/weirstreams/weir/internal/errorpolicy"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/state"
 )
@@ -83,6 +84,7 @@ type Worker struct {
 	// the cluster refuses.
 	uncommitted int
 	search      refused.Search
+	failures    failures
 	lastSend    time.Time
 	purger      progress.Purger
 
@@ -126,8 +128,13 @@ func NewWorker(config Config, plan *graph.Plan, c Connections, topics *provision
 		Internal: func(topic string) bool { return topics.Limits[topic].Internal },
 	}
 	w.outbox = outbox.New(c.Producer, topics, config.Compressed, w.runningContext)
+	w.failures = failures{
+		policy: errorpolicy.New(config.Errors, plan.Prefix), logger: config.Logger,
+		reread: reReader{newFetcher: func() (broker.Fetcher, error) { return c.Cluster.NewFetcher(broker.FetcherConfig{}) }},
+	}
+	w.failures.letters = newLetterWriter(w)
 	w.dynamic = &outbox.Dynamic{
-		Outbox: w.outbox, Cluster: c.Cluster, Prefix: plan.Prefix, Inputs: plan.InputTopics(), Create: config.CreateTopics,
+		Outbox: w.outbox, Cluster: c.Cluster, Prefix: plan.Prefix, Inputs: plan.InputTopics(), DeadLetters: plan.DeadLetters, Create: config.CreateTopics,
 		Partitions: config.Partitions, Replication: config.Replication, Clock: config.Clock, Logger: config.Logger,
 	}
 	return w
@@ -245,8 +252,6 @@ func (w *Worker) waitFor(wait time.Duration) time.Duration {
 	return max(0, w.untilCheckpoint(wait))
 }
 
-func (w *Worker) onError(err *weir.ProcessingError) Action { return w.config.decide(err) }
-
 // runningContext returns the context of the call that is under way. Operators and outputs ask for it: a call of theirs comes in the
 // middle of one of the worker's, and has no context of its own.
 func (w *Worker) runningContext() context.Context { return w.running }
@@ -278,7 +283,7 @@ func (w *Worker) pressing() bool {
 	}
 	var dirty int64
 	for _, t := range w.tasks {
-		if t.sinks.Full() || t.feedsFull() {
+		if t.sinks.Full() || t.feedsFull() || t.parted {
 			return true
 		}
 		dirty += t.stores.DirtyBytes()
@@ -339,7 +344,7 @@ func (w *Worker) Close(ctx context.Context) error {
 		err = nil
 	case refused.IsHopeless(err):
 		err = refused.Hopeless(err, w.plan, w.outbox.NodeOf)
-	case gate.IsPressure(err), gate.IsOutage(err), errors.Is(err, membership.ErrTasksLost), errors.Is(err, broker.ErrAborted), errors.Is(err, weir.ErrFenced):
+	case gate.IsPressure(err), gate.IsOutage(err), isTryAgain(err), errors.Is(err, membership.ErrTasksLost), errors.Is(err, broker.ErrAborted), errors.Is(err, weir.ErrFenced):
 		w.config.Logger.Warn("the last checkpoint was not made; what it held is processed again by the next owner", "error", err)
 		err = nil
 	case errors.Is(err, broker.ErrUndecided):
@@ -365,7 +370,7 @@ func (w *Worker) abandon(sync bool) error {
 	}
 	w.outbox.Drop()
 	w.hurry.Close()
-	failed = append(failed, w.fetcher.Close(), w.producer.Close())
+	failed = append(failed, w.failures.reread.close(), w.fetcher.Close(), w.producer.Close())
 	w.publish()
 	return errors.Join(failed...)
 }

@@ -22,6 +22,7 @@ const (
 	KindRepartition Kind = "repartition"
 	KindExternal    Kind = "external"
 	KindGlobal      Kind = "globaltable"
+	KindLookup      Kind = "joinlookup"
 )
 
 // Graph is a topology.

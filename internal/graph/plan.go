@@ -12,6 +12,8 @@ type Plan struct {
 	Group string
 	// Prefix is the prefix of SetPrefix before the names of topics.
 	Prefix string
+	// DeadLetters is the name of the topic of dead letters on the cluster, empty if there is none.
+	DeadLetters string
 	// Parts are in the order of their first node.
 	SubTopologies []*SubTopology
 	// Globals are the nodes of the global tables, in the order of declaration.

@@ -25,7 +25,7 @@ var layers = [][]string{
 	},
 	{"codec", "internal/kafkatest"},
 	{"internal/raw"},
-	{"internal/typename"},
+	{"internal/errorpolicy", "internal/letter", "internal/typename"},
 	{"internal/state"},
 	{"store"},
 	{"window"},

@@ -139,7 +139,7 @@ func TestAStreamWhoseServerHangs(t *testing.T) {
 	s.hang()
 	requests := s.asked()
 
-	d := testkit.New(t, judging(limit), testkit.Config{SkipFailed: true})
+	d := testkit.New(t, judging(limit), testkit.Config{Errors: weir.ErrorPolicy{Action: weir.Skip}})
 	in, out := d.Input(readings), d.Output(judged)
 	in.SendRecords(append(five(), testkit.Record[string, int64]{Key: "dev2", Value: 5, Time: time.Unix(200, 0)})...)
 	out.ExpectValues(`5 of {"max":2}`)
@@ -193,7 +193,7 @@ func TestAStreamWhoseTopicIsAway(t *testing.T) {
 	config.BrokerTimeout, config.Connection.Sarama = time.Second, proxy.Detour().Take
 	c := s.open(config)
 	limit := fields(t, c, JSON("max", "", "$.max"))
-	d := testkit.New(t, judging(limit), testkit.Config{SkipFailed: true})
+	d := testkit.New(t, judging(limit), testkit.Config{Errors: weir.ErrorPolicy{Action: weir.Skip}})
 	in, out := d.Input(readings), d.Output(judged)
 	proxy.Block(true)
 	await(t, "lookups to fail", func() bool { _, err := try(t, limit, query("dev1", 1)); return errors.Is(err, ErrStale) })
@@ -224,7 +224,7 @@ func TestAStreamWhoseConfigurationsWereClosed(t *testing.T) {
 		}),
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := testkit.New(t, judging(limit), testkit.Config{SkipFailed: true})
+			d := testkit.New(t, judging(limit), testkit.Config{Errors: weir.ErrorPolicy{Action: weir.Skip}})
 			if err := c.Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -260,12 +260,12 @@ func TestAnApplicationWithConfigurations(t *testing.T) {
 			Connection: kafka.Connection{Brokers: s.kafka.Brokers}, Group: group,
 			State: runtime.StateConfig{Dir: state}, Workers: 1, IgnoreSignals: true,
 			Logger: slog.New(slog.DiscardHandler),
-			OnError: func(e *weir.ProcessingError) runtime.ErrorAction {
+			Errors: weir.ErrorPolicy{Decide: func(e *weir.FailedRecord) weir.ErrorAction {
 				if errors.Is(e, ErrTimeout) {
 					failed++
 				}
-				return runtime.Skip
-			},
+				return weir.Skip
+			}},
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -141,7 +141,7 @@ func (r *reader[K, V]) decodeRecord(from *broker.Record, memory *memory, into *s
 type undecodable struct{ error }
 
 func (e *undecodable) Error() string {
-	return e.error.Error() + "; copy the bytes with codec.Bytes, and decode them in the topology, where Config.OnError may skip the record"
+	return e.error.Error() + "; copy the bytes with codec.Bytes, and decode them in the topology, where Config.Errors may skip the record"
 }
 func (e *undecodable) Unwrap() error   { return e.error }
 func (e *undecodable) Permanent() bool { return true }

@@ -25,7 +25,7 @@ func (p *process) loadGlobals(r *routine) error {
 		return err
 	}
 	f := &fetcher{Fetcher: inner, world: w, slow: map[broker.TopicPartition]time.Time{}, paused: map[broker.TopicPartition]bool{}}
-	g := globaltable.New(w.config.engine.ForGlobals(), w.plan, w.broker, f, w.partitions)
+	g := globaltable.New(w.config.engine.ForGlobals(w.plan, nil), w.plan, w.broker, f, w.partitions)
 	if err := g.Begin(context.Background()); err != nil {
 		return err
 	}

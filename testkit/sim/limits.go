@@ -9,7 +9,6 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/internal/engine"
 	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/operator"
 )
@@ -41,12 +40,12 @@ func (w *world) configureLimits(r random, s *Simulation) {
 	if s.Faults&Membership != 0 && c.engine.RevokeTimeout > 0 && r.oneIn(4) {
 		w.partialCheckpoints(r)
 	}
-	c.engine.OnError = func(err *weir.ProcessingError) engine.Action {
-		if s.Skip != nil && s.Skip(err) {
-			return engine.Skip
+	c.engine.Errors = weir.ErrorPolicy{Decide: func(f *weir.FailedRecord) weir.ErrorAction {
+		if s.Skip != nil && s.Skip(f.ProcessingError) {
+			return weir.Skip
 		}
-		return engine.Fail
-	}
+		return weir.Fail
+	}}
 }
 
 // partialCheckpoints lets checkpoints before a rebalance be cut off at any call to the cluster, and steps that tasks which are to

@@ -17,6 +17,8 @@ type Status struct {
 	// Records is how many records were read, Bytes the size of their keys and values, and Remaining roughly how many are left
 	// until the table is loaded.
 	Records, Bytes, Remaining int64
+	// DeadLetters is how many of the skipped records have dead letters.
+	DeadLetters int64
 	// Skipped is how many records failed and were skipped, Ignored those that a codec passed over, NullKeys those without a key.
 	Skipped, Ignored, NullKeys int64
 	// Lag is the number of offsets between the position and the last seen end of the topic.
@@ -37,7 +39,7 @@ func (g *Tables) publish() {
 	for _, t := range g.tables {
 		s := Status{
 			Topic: t.topic, Loading: !t.loaded, Began: t.began, Rows: int64(t.rows.Len()), Records: t.records, Bytes: t.bytes,
-			Remaining: t.remaining(), Skipped: t.skipped, Ignored: t.env.Ignored, NullKeys: t.env.NullKeys,
+			Remaining: t.remaining(), Skipped: t.skipped, DeadLetters: t.letters, Ignored: t.env.Ignored, NullKeys: t.env.NullKeys,
 		}
 		for _, p := range t.partitions {
 			s.Lag += max(0, p.end-p.position)

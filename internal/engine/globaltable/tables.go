@@ -14,6 +14,7 @@ import (
 	"github.com/weirstreams/weir/internal/clock"
 	"github.com/weirstreams/weir/internal/engine/guard"
 	"github.com/weirstreams/weir/internal/engine/offsets"
+	"github.com/weirstreams/weir/internal/errorpolicy"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/operator"
 )
@@ -22,8 +23,10 @@ import (
 type Config struct {
 	Clock  clock.Clock
 	Logger *slog.Logger
-	// Skip decides about a record that could not be made a row: true passes over it, and false ends Step with its error.
-	Skip func(*weir.ProcessingError) bool
+	// Policy decides about records that could not be made rows.
+	Policy *errorpolicy.Policy
+	// Letters writes dead letters. nil means that the policy has no topic for them.
+	Letters LetterWriter
 }
 
 // Tables keeps the global tables of a process: it reads all partitions of their topics, committed records only, and the tasks
@@ -60,8 +63,12 @@ type table struct {
 	loaded     bool
 	gone       bool // the topic, as the log has said
 
-	began                   time.Time
-	records, bytes, skipped int64
+	// batch are the records that are being made rows, and context is that of the step.
+	batch   []broker.Record
+	context context.Context
+
+	began                            time.Time
+	records, bytes, skipped, letters int64
 }
 
 type partition struct {
@@ -78,6 +85,9 @@ func New(config Config, plan *graph.Plan, cluster broker.Cluster, fetcher broker
 		t := &table{node: n, topic: topic, rows: n.Global.New(), partitions: make([]partition, partitions[topic])}
 		t.log = config.Logger.With(slog.String("global_table", topic))
 		t.env = operator.Env{Logger: t.log, Now: config.Clock.Now, Origin: weir.Origin{Topic: topic}}
+		if config.Policy.WatchesDrops() {
+			t.env.OnDrop = func(d operator.DroppedRecord) error { return g.drop(t, d) }
+		}
 		t.input = t.rows.Input(&t.env, n.ID, topic)
 		g.tables = append(g.tables, t)
 	}
@@ -139,7 +149,7 @@ func (g *Tables) Step(ctx context.Context, wait time.Duration) (worked bool, err
 	}
 	if batch != nil {
 		defer batch.Release()
-		return true, g.apply(batch)
+		return true, g.apply(ctx, batch)
 	}
 	if now := g.config.Clock.Now(); !g.Loaded() && now.Sub(g.heard) >= endCheck {
 		g.heard = now
@@ -156,21 +166,30 @@ func (g *Tables) tableOf(topic string) *table {
 }
 
 // apply makes rows of the records of a batch.
-func (g *Tables) apply(b *broker.Batch) error {
+func (g *Tables) apply(ctx context.Context, b *broker.Batch) error {
 	g.heard = g.config.Clock.Now()
 	t := g.tableOf(b.Topic)
 	t.env.Origin.Partition = b.Partition
-	for from := 0; from < len(b.Records); {
+	defer func() { t.batch, t.context = nil, nil }()
+	for from, attempt := 0, 1; from < len(b.Records); {
+		t.batch, t.context = b.Records[from:], ctx
 		done, failure := g.process(t, b.Records[from:])
-		from += done
+		if done > 0 {
+			from, attempt = from+done, 1
+		}
 		if failure == nil {
 			break
 		}
-		if operator.IsFatal(failure.Err) || !g.config.Skip(failure) {
-			return failure
+		again, err := g.judge(ctx, t, &b.Records[from], failure, attempt)
+		if err != nil {
+			return err
+		}
+		if again {
+			attempt++
+			continue
 		}
 		t.skipped++
-		from++
+		from, attempt = from+1, 1
 	}
 	t.records += int64(len(b.Records))
 	for i := range b.Records {
@@ -184,9 +203,7 @@ func (g *Tables) apply(b *broker.Batch) error {
 
 // process makes rows of records until one fails, and returns how many it has done.
 func (g *Tables) process(t *table, records []broker.Record) (done int, failure *weir.ProcessingError) {
-	wrong := func(err error) *weir.ProcessingError {
-		return &weir.ProcessingError{Origin: t.env.Origin, Node: t.node.String(), Site: t.node.Site, Err: err}
-	}
+	wrong := func(err error) *weir.ProcessingError { return t.node.Failure(t.env.Origin, err) }
 	defer func() {
 		if p := recover(); p != nil {
 			failure = guard.Panicked(p, wrong)
@@ -232,4 +249,10 @@ func (t *table) failed(err error) error {
 }
 
 // Close ends reading. The tables stay.
-func (g *Tables) Close() error { return g.fetcher.Close() }
+func (g *Tables) Close() error {
+	err := g.fetcher.Close()
+	if g.config.Letters != nil {
+		err = errors.Join(err, g.config.Letters.Close())
+	}
+	return err
+}

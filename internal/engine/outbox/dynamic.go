@@ -33,6 +33,8 @@ type Dynamic struct {
 	// Prefix is that of all topics. inputs are the topics that the application reads.
 	Prefix string
 	Inputs []string
+	// DeadLetters is the topic of dead letters, empty if there is none.
+	DeadLetters string
 	// Create makes topics that do not exist, with so many partitions, 0 meaning 1, and replicas, unless their template says otherwise.
 	Create      bool
 	Partitions  int32
@@ -108,8 +110,9 @@ func (d *Dynamic) check(name, topic string) error {
 		return errors.New("the application reads the topic, and its records could come back to it without end: " +
 			"write a topic that is read with To, so that it is checked at the start")
 	}
-	if strings.HasPrefix(name, "changelog__") || strings.HasPrefix(name, "repartition__") || strings.HasPrefix(name, "slots__") {
-		return errors.New("names that begin with changelog__, repartition__ or slots__ belong to internal topics")
+	if strings.HasPrefix(name, "changelog__") || strings.HasPrefix(name, "repartition__") || strings.HasPrefix(name, "slots__") ||
+		strings.HasPrefix(name, "deadletters__") || topic == d.DeadLetters {
+		return errors.New("names that begin with changelog__, repartition__, slots__ or deadletters__ belong to internal topics")
 	}
 	return nil
 }

@@ -11,6 +11,9 @@ import (
 func internalNames(plan *graph.Plan) map[string]bool {
 	internal := map[string]bool{}
 	addSlotNames(plan, internal)
+	if plan.DeadLetters != "" {
+		internal[plan.DeadLetters] = true
+	}
 	for _, part := range plan.SubTopologies {
 		for _, s := range part.Stores {
 			if s.Changelog != "" {

@@ -13,6 +13,9 @@ import (
 // look asks the cluster about all topics of the plan.
 func (p *preparation) look(ctx context.Context, cluster broker.Cluster) error {
 	names := map[string]bool{}
+	if p.plan.DeadLetters != "" {
+		names[p.plan.DeadLetters] = true
+	}
 	for _, n := range p.plan.Graph.Nodes {
 		if name := p.plan.Topic(n); name != "" {
 			names[name] = true

@@ -28,6 +28,8 @@ type Options struct {
 	Patience time.Duration
 	// MaxRecordBytes is the least max.message.bytes of internal topics. 0 means that of their inputs and 64 KiB more.
 	MaxRecordBytes int
+	// DeadLetters describes the topic of dead letters, graph.Plan.DeadLetters.
+	DeadLetters weir.DeadLetterOptions
 	// Review, if not nil, adds to the problems that are found. exists says whether a topic is there.
 	Review func(ctx context.Context, exists func(topic string) bool) (problems []string, err error)
 	// Approved, if not nil, is called when there are no problems, before topics are made. replication is the greatest of
@@ -186,6 +188,7 @@ func prepare(ctx context.Context, cluster broker.Cluster, plan *graph.Plan, opti
 	for _, part := range order {
 		p.partitions(part)
 	}
+	p.deadLetters()
 	if options.Review != nil {
 		problems, err := options.Review(ctx, func(topic string) bool {
 			_, known := p.known[topic]

@@ -111,8 +111,7 @@ func (f Flush) judge(refused *refusedRecords) error {
 	n := f.Task.graph.Nodes[refused.node]
 	for i := range refused.records {
 		r := &refused.records[i]
-		failure := &weir.ProcessingError{Origin: r.Origin, Node: n.String(), Site: n.Site, Err: fmt.Errorf("the target of the sink refuses the record: %w", r.Err)}
-		if err := f.Judge(failure); err != nil {
+		if err := f.Judge(n.Failure(r.Origin, fmt.Errorf("the target of the sink refuses the record: %w", r.Err))); err != nil {
 			return err
 		}
 	}

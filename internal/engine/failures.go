@@ -1,0 +1,218 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine/offsets"
+	"github.com/weirstreams/weir/internal/errorpolicy"
+	"github.com/weirstreams/weir/operator"
+)
+
+// failures decides about the records of a worker that cannot be processed, by the policy: it skips them, writes them as dead letters, or has
+// them tried again. It owns the numbers of attempts. Only the goroutine of the worker calls its methods.
+type failures struct {
+	policy  *errorpolicy.Policy
+	logger  *slog.Logger
+	letters *letterWriter // nil if there is no topic for them
+	reread  reReader
+	// attempts are the records that are tried again. It is empty as a rule.
+	attempts map[offsets.Place]attempts
+	// left are the records that are left out because the cluster refuses their output or their state, until their offsets are committed.
+	left map[offsets.Place]leftOut
+}
+
+// leftOut is a record that is left out.
+type leftOut struct {
+	failure *weir.ProcessingError
+	attempt int
+	// letter says that the record is written as a dead letter in its place.
+	letter bool
+}
+
+// attempts is how often a record has failed that is tried again.
+type attempts struct {
+	failed int
+	// held is set if the offset of the record was committed when it failed: it waited in a store. last is the time of its last failure.
+	held bool
+	last time.Time
+}
+
+// tryAgainError says that the worker has to go back to its last checkpoint, because a record is to be tried again after a wait.
+type tryAgainError struct {
+	at      offsets.Place
+	attempt int
+	held    bool
+	wait    time.Duration
+	err     error
+}
+
+func (e *tryAgainError) Error() string {
+	return fmt.Sprintf("attempt %d to process %s at offset %d has failed, the next comes after %v: %v", e.attempt, e.at.TopicPartition, e.at.Offset, e.wait, e.err)
+}
+func (e *tryAgainError) Unwrap() error { return e.err }
+
+// isTryAgain reports whether a record is to be tried again.
+func isTryAgain(err error) bool { return errors.As(err, new(*tryAgainError)) }
+
+// judge asks the policy about a record that has failed, and does what it says. nil means that the worker goes on with the next record.
+func (t *task) judge(failure *weir.ProcessingError) error {
+	if ctx := t.env.Context; ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if operator.IsFatal(failure) || t.stores.Damage() != nil {
+		return failure
+	}
+	f := t.failures
+	at := offsets.Place{TopicPartition: broker.TopicPartition{Topic: failure.Topic, Partition: failure.Partition}, Offset: failure.Offset}
+	attempt := f.attempts[at].failed + 1
+	record := func() (*broker.Record, error) { return t.inputRecord(failure.Origin) }
+	decision := f.policy.Decide(t.failedRecord(failure, attempt, record), false)
+	switch decision.Action {
+	case weir.Skip:
+		f.logger.Error("record skipped", "error", failure)
+	case weir.DeadLetter:
+		r, err := record()
+		if err != nil {
+			return f.without(failure, at, attempt, err)
+		}
+		if err := f.letters.write(t, r, failure, attempt); err != nil {
+			return err
+		}
+		f.logger.Error("record written as a dead letter", "error", failure)
+	case weir.TryAgain:
+		if isFeed(t.part) {
+			return fmt.Errorf("a record of a source outside of Kafka cannot be tried again: %w", failure)
+		}
+		return &tryAgainError{at: at, attempt: attempt, held: t.input.Committed[at.Topic] > at.Offset, wait: decision.Wait, err: failure}
+	default:
+		return failure
+	}
+	t.handled(at)
+	return nil
+}
+
+// handled counts a record that has failed and that the worker goes on after.
+func (t *task) handled(at offsets.Place) {
+	t.skipped++
+	delete(t.failures.attempts, at)
+}
+
+// without returns the error of a record that cannot be written as a dead letter because its bytes cannot be read.
+func (f *failures) without(failure *weir.ProcessingError, at offsets.Place, attempt int, err error) error {
+	if _, gone := errors.AsType[*goneError](err); gone {
+		return operator.Fatal(fmt.Errorf("write a dead letter: %w (the record has failed: %v)", err, failure)) //nolint:errorlint // it is not the cause
+	}
+	// The cluster does not answer: the attempt does not count.
+	return &tryAgainError{at: at, attempt: attempt - 1, wait: rereadWait, err: fmt.Errorf("read the record again for a dead letter: %w (the record has failed: %v)", err, failure)} //nolint:errorlint // as above
+}
+
+// failedRecord returns a record for the policy. record returns its bytes.
+func (t *task) failedRecord(failure *weir.ProcessingError, attempt int, record func() (*broker.Record, error)) *weir.FailedRecord {
+	raw := func() (weir.Record[[]byte, []byte], error) {
+		r, err := record()
+		if err != nil {
+			return weir.Record[[]byte, []byte]{}, err
+		}
+		origin := failure.Origin
+		return weir.Record[[]byte, []byte]{
+			Key: r.Key, Value: r.Value, Millis: r.Millis, Headers: r.Headers, Origin: &origin, KeyNull: r.Key == nil, ValueNull: r.Value == nil,
+		}, nil
+	}
+	var decode func(weir.Record[[]byte, []byte]) (key, value any, err error)
+	if d, ok := t.inputs[failure.Topic].(operator.Decoder); ok {
+		decode = func(r weir.Record[[]byte, []byte]) (key, value any, err error) {
+			return d.Decode(&broker.Record{Key: r.Key, Value: r.Value, Headers: r.Headers, Millis: r.Millis})
+		}
+	}
+	return weir.NewFailedRecord(failure, attempt, raw, decode)
+}
+
+// tryRecordAgain goes back to the last checkpoint, and holds the input back until a record is tried again.
+func (w *Worker) tryRecordAgain(ctx context.Context, e *tryAgainError) error {
+	w.failures.note(e, w.config.Clock.Now())
+	if err := w.goBack(ctx, fmt.Errorf("%w: %w", broker.ErrAborted, e)); err != nil {
+		return err
+	}
+	w.holdBackFor(e.wait, e)
+	return nil
+}
+
+// note counts an attempt that has failed.
+func (f *failures) note(e *tryAgainError, now time.Time) {
+	if f.attempts == nil {
+		f.attempts = map[offsets.Place]attempts{}
+	}
+	f.attempts[e.at] = attempts{failed: e.attempt, held: e.held, last: now}
+}
+
+// heldAttempts is how long the attempts of a record that waits in a store are remembered: nothing tells that it was processed.
+const heldAttempts = time.Hour
+
+// endAttempts forgets records that are processed by now, or that belong to closed tasks.
+func (w *Worker) endAttempts() {
+	for at, a := range w.failures.attempts {
+		t := w.taskOf(at.TopicPartition)
+		processed := t != nil && !a.held && t.input.Committed[at.Topic] > at.Offset
+		if t == nil || processed || a.held && w.config.Clock.Now().Sub(a.last) > heldAttempts {
+			delete(w.failures.attempts, at)
+		}
+	}
+}
+
+// untilAgain returns how many of some records of a partition come before one that is tried again: it is to be the first after a checkpoint, so
+// that an attempt repeats nothing else.
+func (f *failures) untilAgain(tp broker.TopicPartition, records []broker.Record) int {
+	for i := range records {
+		if _, again := f.attempts[offsets.Place{TopicPartition: tp, Offset: records[i].Offset}]; again && i > 0 {
+			return i
+		}
+	}
+	return len(records)
+}
+
+// leaveOut passes over a record that was refused, and writes its dead letter if the policy says so.
+func (t *task) leaveOut(tp broker.TopicPartition, r *broker.Record) error {
+	if left := t.failures.left[offsets.Place{TopicPartition: tp, Offset: r.Offset}]; left.letter {
+		failure := *left.failure
+		failure.Size, failure.LeaderEpoch = len(r.Value), r.LeaderEpoch
+		if err := t.failures.letters.write(t, r, &failure, left.attempt); err != nil {
+			return err
+		}
+	}
+	t.skipped++
+	return nil
+}
+
+// refuse asks the policy about the record whose output or state the cluster refuses, the one that was processed last, and leaves it out when
+// the work is done again. again is not nil if it is to be tried again in spite of the refusal.
+func (w *Worker) refuse(t *task, failure *weir.ProcessingError) (again *tryAgainError, err error) {
+	f, at := &w.failures, w.search.Last()
+	attempt := f.attempts[at].failed + 1
+	decision := f.policy.Decide(t.failedRecord(failure, attempt, func() (*broker.Record, error) { return t.inputRecord(failure.Origin) }), true)
+	switch decision.Action {
+	case weir.Skip:
+		f.logger.Error("record skipped", "error", failure)
+	case weir.DeadLetter:
+		if f.letters == nil {
+			return nil, fmt.Errorf("%w (the record has failed: %v)", errNoLetters, failure) //nolint:errorlint // it is not the cause
+		}
+		f.logger.Error("record written as a dead letter", "error", failure)
+	case weir.TryAgain:
+		return &tryAgainError{at: at, attempt: attempt, wait: decision.Wait, err: failure}, nil
+	default:
+		return nil, failure
+	}
+	if f.left == nil {
+		f.left = map[offsets.Place]leftOut{}
+	}
+	f.left[at] = leftOut{failure: failure, attempt: attempt, letter: decision.Action == weir.DeadLetter}
+	delete(f.attempts, at)
+	w.search.SkipLast()
+	return nil, nil
+}

@@ -65,8 +65,8 @@ func (l *letterWriter) write(t *task, r *broker.Record, failure *weir.Processing
 
 // tooMany returns the error of a share of letters that is too great.
 func (l *letterWriter) tooMany() error {
-	return fmt.Errorf("%w: %v records have become dead letters, which is more than ErrorPolicy.DeadLetters.MaxShare allows; mend the cause, and start again. The last error is: %v", //nolint:errorlint // it is not the cause
-		weir.ErrTooManyLetters, &l.breaker, l.last)
+	return fmt.Errorf("%w: %v records have become dead letters, which is more than ErrorPolicy.DeadLetters.MaxShare allows; mend the cause, and start again. The last error is: %s",
+		weir.ErrTooManyLetters, &l.breaker, l.last.Error())
 }
 
 // check returns an error if too great a share of the records of a checkpoint have become letters. It is called when none of them is committed.

@@ -37,7 +37,7 @@ func meet(t *stream.Topology, records ...string) {
 			if side == "level" {
 				to = levels
 			}
-			d.Input(to).SendRecords(record{Key: "k", Value: value, ValueNull: value == "", Time: time.Unix(second, 0)})
+			d.Input(to).SendRecords(testkit.Record[string, string]{Key: "k", Value: value, ValueNull: value == "", Time: time.Unix(second, 0)})
 		}
 		for _, r := range d.Output(words).Read() {
 			if r.ValueNull {

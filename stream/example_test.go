@@ -22,6 +22,11 @@ var (
 	numbers = stream.NewTopic("numbers", codec.String(), codec.Int())
 )
 
+// topic declares a topic of text.
+func topic(name string) stream.Topic[string, string] {
+	return stream.NewTopic(name, codec.String(), codec.String())
+}
+
 // run feeds lines to a topology, all with the key "k" and one second apart, and prints what it writes to a topic.
 func run[V any](t *stream.Topology, out stream.Topic[string, V], in ...string) {
 	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {

@@ -105,7 +105,7 @@ func checksOutput(file *ast.File, f *ast.FuncDecl) bool {
 // Every operator is in the tables of what all operators must do, and among the benchmarks.
 func TestEveryOperatorIsInTheTables(t *testing.T) {
 	// Measured elsewhere: windows and joins have benchmarks of their own, PrintWith and GroupByWith are what these call, and
-	// what Collect keeps grows with each record. MapAsync is measured by the calls that it makes at a time (async_bench_test.go). What a sink gets is tested in sink_test.go, and joins with what is not a stream
+	// what Collect keeps grows with each record. MapAsync is measured by the calls that it makes at a time (async_bench_test.go). What a sink gets is tested in internal/operatortest/sink_test.go, and joins with what is not a stream
 	// or a table of the task where they are.
 	notMeasured := regexp.MustCompile(`Join|^MapAsync|^WithoutChangelog$|^(Try)?GroupBy(Record)?$|^(GroupByKey|Print|Collect|Sink|Window)$`)
 	notInTables := regexp.MustCompile(`^(Print|Sink|Window|WithoutChangelog)$|Join(Lookup|Global)`)
@@ -113,14 +113,11 @@ func TestEveryOperatorIsInTheTables(t *testing.T) {
 		files []string
 		not   *regexp.Regexp
 	}{
-		{[]string{"operators_test.go", "operators_all_test.go", "operators_join_test.go"}, notInTables},
-		{[]string{"each_bench_test.go", "each_all_bench_test.go", "each_records_bench_test.go"}, notMeasured},
+		{inFolder(filepath.Join("internal", "operatortest"), "operators_test.go", "operators_all_test.go", "operators_join_test.go"), notInTables},
+		{inFolder(filepath.Join("..", "operator"), "each_bench_test.go", "each_all_bench_test.go", "each_records_bench_test.go"), notMeasured},
 	} {
 		var text strings.Builder
 		for _, name := range table.files {
-			if strings.HasPrefix(name, "each") {
-				name = filepath.Join("..", "operator", name)
-			}
 			data, err := os.ReadFile(name)
 			if err != nil {
 				t.Fatal(err)
@@ -134,6 +131,14 @@ func TestEveryOperatorIsInTheTables(t *testing.T) {
 			}
 		}
 	}
+}
+
+// inFolder returns the paths of files.
+func inFolder(folder string, names ...string) (paths []string) {
+	for _, name := range names {
+		paths = append(paths, filepath.Join(folder, name))
+	}
+	return paths
 }
 
 // exported returns the exported functions and methods of the package, as names of examples.

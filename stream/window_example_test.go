@@ -14,13 +14,13 @@ import (
 
 var (
 	pageClicks = stream.NewTopic("pageClicks", codec.String(), codec.Int())
-	visits     = stream.NewTopic("visits", codec.String(), codec.JSON[window.Result[int]]())
+	visits     = stream.NewTopic("visits", codec.String(), codec.JSON[window.Result[int64]]())
 	minutes    = window.Tumbling(time.Minute)
-	total      = window.Sum(func(n int) int { return n })
+	total      = window.Sum(func(n int) int64 { return int64(n) })
 )
 
 // emitting sends pageClicks on a page, one every 20 seconds, and prints which results each of them brings.
-func emitting(d window.Definition, emit func(stream.Aggregated[string, int, int]) stream.Stream[string, window.Result[int]], values ...int) {
+func emitting(d window.Definition, emit func(stream.Aggregated[string, int, int64]) stream.Stream[string, window.Result[int64]], values ...int) {
 	t := stream.NewTopology()
 	emit(t.From(pageClicks).Window(d).Aggregate(total)).To(visits)
 	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
@@ -41,7 +41,7 @@ func emitting(d window.Definition, emit func(stream.Aggregated[string, int, int]
 }
 
 func ExampleAggregated_Final() {
-	emitting(minutes, stream.Aggregated[string, int, int].Final, 1, 2, 3, 4)
+	emitting(minutes, stream.Aggregated[string, int, int64].Final, 1, 2, 3, 4)
 	// Output:
 	// 00:00:
 	// 00:20:
@@ -51,7 +51,7 @@ func ExampleAggregated_Final() {
 
 // Of the results of a window, which change with every click, one is sent every 40 seconds.
 func ExampleAggregated_Suppress() {
-	emitting(minutes, func(a stream.Aggregated[string, int, int]) stream.Stream[string, window.Result[int]] {
+	emitting(minutes, func(a stream.Aggregated[string, int, int64]) stream.Stream[string, window.Result[int64]] {
 		return a.Suppress(window.Suppression{Interval: 40 * time.Second})
 	}, 1, 2, 3, 4, 5)
 	// Output:
@@ -63,7 +63,7 @@ func ExampleAggregated_Suppress() {
 }
 
 func ExampleAggregated_EveryRecords() {
-	emitting(minutes, func(a stream.Aggregated[string, int, int]) stream.Stream[string, window.Result[int]] {
+	emitting(minutes, func(a stream.Aggregated[string, int, int64]) stream.Stream[string, window.Result[int64]] {
 		return a.EveryRecords(2).Final()
 	}, 1, 2, 3, 4)
 	// Output:
@@ -74,7 +74,7 @@ func ExampleAggregated_EveryRecords() {
 }
 
 func ExampleAggregated_EveryTime() {
-	emitting(minutes, func(a stream.Aggregated[string, int, int]) stream.Stream[string, window.Result[int]] {
+	emitting(minutes, func(a stream.Aggregated[string, int, int64]) stream.Stream[string, window.Result[int64]] {
 		return a.EveryTime(30 * time.Second).Final()
 	}, 1, 2, 3, 4)
 	// Output:
@@ -86,8 +86,8 @@ func ExampleAggregated_EveryTime() {
 
 // An alarm is not to wait for the end of the window.
 func ExampleAggregated_EmitWhen() {
-	emitting(minutes, func(a stream.Aggregated[string, int, int]) stream.Stream[string, window.Result[int]] {
-		return a.EmitWhen(func(soFar int) bool { return soFar > 100 }).Final()
+	emitting(minutes, func(a stream.Aggregated[string, int, int64]) stream.Stream[string, window.Result[int64]] {
+		return a.EmitWhen(func(soFar int64) bool { return soFar > 100 }).Final()
 	}, 60, 70, 1, 4)
 	// Output:
 	// 00:00:
@@ -97,8 +97,8 @@ func ExampleAggregated_EmitWhen() {
 }
 
 func ExampleAggregated_CloseAfter() {
-	emitting(minutes, func(a stream.Aggregated[string, int, int]) stream.Stream[string, window.Result[int]] {
-		return a.CloseAfter(func(soFar int) bool { return soFar > 100 }).Final()
+	emitting(minutes, func(a stream.Aggregated[string, int, int64]) stream.Stream[string, window.Result[int64]] {
+		return a.CloseAfter(func(soFar int64) bool { return soFar > 100 }).Final()
 	}, 60, 70, 1, 4)
 	// Output:
 	// 00:00:
@@ -109,8 +109,8 @@ func ExampleAggregated_CloseAfter() {
 
 // The function sees the record: its key, value, time and headers.
 func ExampleAggregated_EmitWhenRecord() {
-	emitting(minutes, func(a stream.Aggregated[string, int, int]) stream.Stream[string, window.Result[int]] {
-		return a.EmitWhenRecord(func(_ context.Context, soFar int, r weir.Record[string, int]) (bool, error) {
+	emitting(minutes, func(a stream.Aggregated[string, int, int64]) stream.Stream[string, window.Result[int64]] {
+		return a.EmitWhenRecord(func(_ context.Context, soFar int64, r weir.Record[string, int]) (bool, error) {
 			return soFar > 100 && r.Value >= 50, nil
 		}).Final()
 	}, 60, 70, 1, 4)
@@ -123,8 +123,8 @@ func ExampleAggregated_EmitWhenRecord() {
 
 // No batch is greater than 100.
 func ExampleAggregated_CloseBefore() {
-	emitting(minutes, func(a stream.Aggregated[string, int, int]) stream.Stream[string, window.Result[int]] {
-		return a.CloseBefore(func(soFar, next int) bool { return soFar+next > 100 }).Final()
+	emitting(minutes, func(a stream.Aggregated[string, int, int64]) stream.Stream[string, window.Result[int64]] {
+		return a.CloseBefore(func(soFar int64, next int) bool { return int(soFar)+next > 100 }).Final()
 	}, 60, 70, 1, 4)
 	// Output:
 	// 00:00:
@@ -135,8 +135,8 @@ func ExampleAggregated_CloseBefore() {
 
 // The function sees the record: its key, value, time and headers.
 func ExampleAggregated_CloseAfterRecord() {
-	emitting(minutes, func(a stream.Aggregated[string, int, int]) stream.Stream[string, window.Result[int]] {
-		return a.CloseAfterRecord(func(_ context.Context, soFar int, r weir.Record[string, int]) (bool, error) {
+	emitting(minutes, func(a stream.Aggregated[string, int, int64]) stream.Stream[string, window.Result[int64]] {
+		return a.CloseAfterRecord(func(_ context.Context, soFar int64, r weir.Record[string, int]) (bool, error) {
 			return soFar > 1 && r.Time().Second() == 20, nil
 		}).Final()
 	}, 60, 70, 1, 4)
@@ -149,8 +149,8 @@ func ExampleAggregated_CloseAfterRecord() {
 
 // Every great value begins a batch.
 func ExampleAggregated_CloseBeforeRecord() {
-	emitting(minutes, func(a stream.Aggregated[string, int, int]) stream.Stream[string, window.Result[int]] {
-		return a.CloseBeforeRecord(func(_ context.Context, _ int, next weir.Record[string, int]) (bool, error) {
+	emitting(minutes, func(a stream.Aggregated[string, int, int64]) stream.Stream[string, window.Result[int64]] {
+		return a.CloseBeforeRecord(func(_ context.Context, _ int64, next weir.Record[string, int]) (bool, error) {
 			return next.Value >= 50, nil
 		}).Final()
 	}, 60, 70, 1, 4)

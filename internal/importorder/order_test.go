@@ -46,7 +46,7 @@ var layers = [][]string{
 	{"internal/engine"},
 	{"kafka"},
 	{"runtime", "testkit", "quixcloud", "sink/kafka", "source/kafka"},
-	{"examples", "internal/compilecost", "internal/nulltest"},
+	{"examples", "internal/compilecost", "internal/nulltest", "stream/internal/streamtest"},
 	{"docs"},
 }
 

@@ -1,0 +1,61 @@
+package definitiontest_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/source"
+	"github.com/weirstreams/weir/stream"
+)
+
+var levels = topic("levels")
+
+// gauges is a source without records.
+func gauges() source.Source[string, string] {
+	return source.FromSeq(func(func(weir.Record[string, string]) bool) {})
+}
+
+func TestMistakesOfSourcesAreFound(t *testing.T) {
+	other := stream.SourceTopic[string, string]("other")
+	for want, declare := range map[string]func(t *stream.Topology){
+		"the source is nil": func(t *stream.Topology) { t.AddSource[string, string](nil, levels) },
+		`topic "` + levels.Name() + `" is written by another source already, declared at definitiontest/source_test.go:`: func(t *stream.Topology) {
+			t.AddSource(gauges(), levels)
+			t.AddSourceWith(source.Options{Name: "second"}, gauges(), levels)
+		},
+		`another source has the name "one" already`: func(t *stream.Topology) {
+			t.AddSourceWith(source.Options{Name: "one"}, gauges(), levels)
+			t.AddSourceWith(source.Options{Name: "one"}, gauges(), other)
+		},
+		"this source is read already": func(t *stream.Topology) {
+			same := &sharedSource{gauges()}
+			t.AddSource[string, string](same, levels)
+			t.AddSource[string, string](same, other)
+		},
+		"name of the source": func(t *stream.Topology) {
+			t.AddSourceWith(source.Options{Name: "a/b"}, gauges(), levels)
+		},
+		"source.Options.Slots is -1": func(t *stream.Topology) {
+			t.AddSourceWith(source.Options{Slots: -1}, gauges(), levels)
+		},
+		"source.Options.RecordsPerSecond is -2": func(t *stream.Topology) {
+			t.AddSourceWith(source.Options{RecordsPerSecond: -2}, gauges(), levels)
+		},
+	} {
+		topology := stream.NewTopology()
+		declare(topology)
+		if err := topology.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+	topology := stream.NewTopology()
+	topology.AddSource(gauges(), levels)
+	topology.FromSource(gauges(), other).Print(stream.PrintOptions{})
+	if err := topology.Validate(); err != nil {
+		t.Errorf("two sources without a mistake: %v", err)
+	}
+}
+
+// sharedSource is a source that can be compared with others.
+type sharedSource struct{ source.Source[string, string] }

@@ -1,0 +1,20 @@
+package operatortest_test
+
+import "github.com/weirstreams/weir/stream/internal/streamtest"
+
+type (
+	textStream = streamtest.TextStream
+	textRecord = streamtest.TextRecord
+	textCell   = streamtest.TextCell
+	record     = streamtest.TextMessage
+)
+
+var (
+	in         = streamtest.In
+	out        = streamtest.Out
+	at         = streamtest.At
+	topic      = streamtest.Topic
+	cellHandle = streamtest.Cell
+	nums       = streamtest.Nums
+	numsOut    = streamtest.NumsOut
+)

@@ -240,10 +240,9 @@ func (g *gathered) Receive(r *weir.Record[string, window.Result[string]]) error 
 	return nil
 }
 
-// windowCase runs random records through random windows, which are flushed and opened anew at random times, and compares
-// with the model.
-func windowCase(t *testing.T, seed uint64) bool {
-	random := rand.New(rand.NewPCG(seed, 0))
+// randomWindows returns windows of a random kind, and what they are to do.
+func randomWindows(t *testing.T, random *rand.Rand) (*windowModel, window.Definition) {
+	t.Helper()
 	m := &windowModel{
 		kind: window.Kind(random.IntN(7)), size: 1 + random.Int64N(20), grace: random.Int64N(15) * random.Int64N(2),
 		count: 2 + random.Int64N(4), byPartition: random.IntN(2) == 0, keys: map[string]*modelKey{}, reached: -1 << 40,
@@ -283,12 +282,53 @@ func windowCase(t *testing.T, seed uint64) bool {
 	if err := d.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	// Kept values, an accumulator, and two that depend on the order of processing.
+	return m, d
+}
+
+// modelWindows opens windows that keep values, and have an accumulator and two that depend on the order of processing.
+func modelWindows(
+	t *testing.T, env *operator.Env, node int, d window.Definition, emission operator.Emission[string, int, string], next operator.Receiver[string, window.Result[string]],
+) operator.Receiver[string, int] {
+	t.Helper()
 	of := func(n int) int { return n }
 	aggregator := window.Combine4(window.Collect[int](), window.Sum(of), window.First(of), window.Last(of),
 		func(values []int, sum, first, last int) string {
 			return fmt.Sprintf("%v %d %d-%d", values, sum, first, last)
 		})
+	r, err := operator.NewWindow(env, node, d, aggregator, emission, codec.String(), next)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// flushStores is a checkpoint.
+func flushStores(t *testing.T, env *operator.Env, backend state.Backend) {
+	t.Helper()
+	for _, s := range env.Stores {
+		b := backend.NewBatch()
+		err := s.Flush(func(key, value []byte) error {
+			key = append([]byte(s.Name()+"\x00"), key...)
+			if value == nil {
+				return b.Delete(key)
+			}
+			return b.Set(key, value)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Commit(false); err != nil {
+			t.Fatal(err)
+		}
+		s.Committed()
+	}
+}
+
+// windowCase runs random records through random windows, which are flushed and opened anew at random times, and compares
+// with the model.
+func windowCase(t *testing.T, seed uint64) bool {
+	random := rand.New(rand.NewPCG(seed, 0))
+	m, d := randomWindows(t, random)
 	backend := state.NewMemory()
 	cacheBytes := random.Int64N(3000)
 	var env *operator.Env
@@ -301,35 +341,10 @@ func windowCase(t *testing.T, seed uint64) bool {
 				return state.Space{Name: name, Backend: backend, Prefix: []byte(name + "\x00"), CacheBytes: cacheBytes}, nil
 			},
 		}
-		var err error
-		toCurrent, err = operator.NewWindow(env, 0, d.Name("c"), aggregator, operator.Emission[string, int, string]{Current: true}, codec.String(), &current)
-		if err != nil {
-			t.Fatal(err)
-		}
-		toFinal, err = operator.NewWindow(env, 1, d.Name("f"), aggregator, operator.Emission[string, int, string]{}, codec.String(), &final)
-		if err != nil {
-			t.Fatal(err)
-		}
+		toCurrent = modelWindows(t, env, 0, d.Name("c"), operator.Emission[string, int, string]{Current: true}, &current)
+		toFinal = modelWindows(t, env, 1, d.Name("f"), operator.Emission[string, int, string]{}, &final)
 	}
-	checkpoint := func() {
-		for _, s := range env.Stores {
-			b := backend.NewBatch()
-			err := s.Flush(func(key, value []byte) error {
-				key = append([]byte(s.Name()+"\x00"), key...)
-				if value == nil {
-					return b.Delete(key)
-				}
-				return b.Set(key, value)
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := b.Commit(false); err != nil {
-				t.Fatal(err)
-			}
-			s.Committed()
-		}
-	}
+	checkpoint := func() { flushStores(t, env, backend) }
 	open()
 	var log strings.Builder
 	fmt.Fprintf(&log, "seed %d: %s\n", seed, d)

@@ -269,10 +269,11 @@ func (r *reader[K, V]) complete(into *weir.Record[K, V]) (err error) {
 	return nil
 }
 
-// refuse asks the policy about an error. closing, if it is not nil, ends the file: the rest of it is passed over.
+// refuse asks the policy about an error. closing, if it is not nil, ends the file: the rest of it is passed over. The policy is not asked
+// about a file that could not be read for now: nothing is known about its content.
 func (r *reader[K, V]) refuse(err error, closing func() error) error {
 	e, ok := errors.AsType[*format.Error](err)
-	if !ok || r.source.Options.OnError == nil {
+	if !ok || !e.Permanent() || r.source.Options.OnError == nil {
 		if closing != nil {
 			err = errors.Join(err, closing())
 		}

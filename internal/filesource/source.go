@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"path"
 	"strings"
 	"time"
 
@@ -33,8 +32,35 @@ type Entry struct {
 	Size int64
 }
 
-// Part is a part of the files: those that lie in a folder, "." for the folder of the source itself; or one; or all.
-type Part struct{ Folder, File string }
+// Part is a part of the files.
+type Part struct {
+	Kind Kind
+	// Name is that of the file or folder.
+	Name string
+}
+
+// Kind says which files a part has.
+type Kind int
+
+const (
+	// All are the files of all folders.
+	All Kind = iota
+	// InFolder are those that lie in a folder, Root for those in none.
+	InFolder
+	// Single is one file.
+	Single
+)
+
+// Root is the folder of files that lie in none.
+const Root = "."
+
+// FolderOf returns the folder that a file lies in. A name with two slashes in a row has a folder of its own.
+func FolderOf(name string) string {
+	if i := strings.LastIndexByte(name, '/'); i >= 0 {
+		return name[:i]
+	}
+	return Root
+}
 
 // File is an open file.
 type File interface {
@@ -86,7 +112,7 @@ func (s *Source[K, V]) Splits(ctx context.Context) (splits []source.Split, err e
 	for _, f := range found {
 		id := theFile + f.Name
 		if s.Options.Order == ByFolder {
-			id = inFolder + path.Dir(f.Name)
+			id = inFolder + FolderOf(f.Name)
 		}
 		if !seen[id] {
 			seen[id] = true
@@ -103,10 +129,10 @@ func (s *Source[K, V]) Open(ctx context.Context, task source.Task, split source.
 	case split.ID == allFiles:
 		r.watched = s.Options.Watch
 	case strings.HasPrefix(split.ID, inFolder):
-		r.part.Folder = strings.TrimPrefix(split.ID, inFolder)
+		r.part = Part{InFolder, strings.TrimPrefix(split.ID, inFolder)}
 		r.watched = s.Options.Watch
 	case strings.HasPrefix(split.ID, theFile):
-		r.part.File = strings.TrimPrefix(split.ID, theFile)
+		r.part = Part{Single, strings.TrimPrefix(split.ID, theFile)}
 	default:
 		return nil, fmt.Errorf("%s: split %q is not one of this source", s.Name, split.ID)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/format"
+	"github.com/weirstreams/weir/internal/filesink"
 	"github.com/weirstreams/weir/row"
 	"github.com/weirstreams/weir/sink"
 	"github.com/weirstreams/weir/sink/internal/stage"
@@ -87,7 +88,7 @@ func (s *Sink[K, V]) Writer(ctx context.Context, task sink.Task) (sink.Writer[K,
 	if err != nil {
 		return nil, err
 	}
-	return stage.Plain(ctx, w)
+	return filesink.Plain(ctx, w)
 }
 
 // TwoPhaseWriter implements sink.TwoPhase.
@@ -161,17 +162,17 @@ func (w *writer[K, V]) Prepare(ctx context.Context, c sink.Checkpoint) ([]byte, 
 }
 
 func (w *writer[K, V]) Commit(ctx context.Context, token []byte) error {
-	name, err := stage.WorkOf(token)
+	parsed, err := filesink.ParseToken(token)
 	if err != nil {
 		return w.failed("commit", err)
 	}
 	t := &w.sink.target
 	err = t.locked(ctx, func() error {
-		work, found, err := w.area.Find(token, func(string) (bool, error) { return t.has(w.area.Name(), name) })
+		work, found, err := w.area.Find(token, func(string) (bool, error) { return t.has(w.area.Name(), parsed.Work) })
 		if err != nil || !found {
 			return err
 		}
-		if err := t.append(w.area.Name(), name, work.Path(0)); err != nil {
+		if err := t.append(w.area.Name(), parsed.Work, work.Path(0)); err != nil {
 			return err
 		}
 		if err := os.Remove(work.Path(0)); err != nil && !errors.Is(err, fs.ErrNotExist) {

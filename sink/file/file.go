@@ -47,7 +47,7 @@ func (s *Sink[K, V]) Writer(ctx context.Context, task sink.Task) (sink.Writer[K,
 	if err != nil {
 		return nil, err
 	}
-	return stage.Plain(ctx, w)
+	return filesink.Plain(ctx, w)
 }
 
 // TwoPhaseWriter implements sink.TwoPhase.

@@ -39,18 +39,18 @@ func (s *folder) List(_ context.Context, now time.Time, of filesource.Part) (fou
 	case s.single:
 		err = add(filepath.Base(s.path))
 		return found, err
-	case of.File != "":
-		err = add(of.File)
+	case of.Kind == filesource.Single:
+		err = add(of.Name)
 		return found, err
 	}
-	root := filepath.Join(s.path, filepath.FromSlash(of.Folder))
+	root := filepath.Join(s.path, filepath.FromSlash(of.Name))
 	err = filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && file != s.path: // removed meanwhile
 			return nil
 		case err != nil:
 			return err
-		case file != root && (filesource.Hidden(d.Name()) || d.IsDir() && of.Folder != ""):
+		case file != root && (filesource.Hidden(d.Name()) || d.IsDir() && of.Kind == filesource.InFolder):
 			if d.IsDir() {
 				return fs.SkipDir
 			}

@@ -12,8 +12,6 @@ package stage
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,6 +22,7 @@ import (
 	"strings"
 
 	"github.com/weirstreams/weir/internal/connector"
+	"github.com/weirstreams/weir/internal/filesink"
 	"github.com/weirstreams/weir/sink"
 )
 
@@ -38,45 +37,35 @@ const (
 
 // Area is the folder of a task. It is used by its writer.
 type Area struct {
-	dir, name string
-	epoch     string
+	task  sink.Task
+	dir   string
+	epoch string
 	// committed are the folders of checkpoints that were committed, partial those of preparations that failed.
 	committed, partial []string
 }
 
 // Open returns the area of a task below a directory.
 func Open(base string, task sink.Task) (*Area, error) {
-	name := strings.Join([]string{task.Application, task.SubTopology, task.Sink}, "\x00")
-	sum := sha256.Sum256([]byte(name))
-	folder, err := connector.Segment(fmt.Sprintf("%.100s-%d-%s", task.Sink, task.Partition, hex.EncodeToString(sum[:6])))
+	folder, err := connector.Segment(fmt.Sprintf("%.100s-%d-%s", task.Sink, task.Partition, filesink.Digest(filesink.Identity(task))))
 	if err != nil {
 		return nil, fmt.Errorf("sink %q: %w", task.Sink, err)
 	}
-	a := &Area{name: name, dir: filepath.Join(base, Root, folder)}
+	a := &Area{task: task, dir: filepath.Join(base, Root, folder)}
 	return a, MakeDirs(a.dir)
 }
 
 // Name tells the task from others that write to the directory.
 func (a *Area) Name() string { return filepath.Base(a.dir) }
 
-// WorkOf returns the name of the work of a token.
-func WorkOf(tokenData []byte) (string, error) {
-	t, err := parse(tokenData)
-	return t.Work, err
-}
-
 // Unique returns a short text that names a checkpoint of the task among all checkpoints of all tasks.
-func (a *Area) Unique(c sink.Checkpoint) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%s\x00%d", a.name, a.dir, c.Epoch, c.ID))
-	return hex.EncodeToString(sum[:6])
-}
+func (a *Area) Unique(c sink.Checkpoint) string { return filesink.Unique(a.task, a.dir, c) }
 
 // Recover removes the work of the task that belongs to no token and to no later owner.
 func (a *Area) Recover(epoch string, tokens [][]byte) error {
 	a.epoch = epoch
 	keep := map[string]bool{}
 	for _, t := range tokens {
-		token, err := parse(t)
+		token, err := filesink.ParseToken(t)
 		if err != nil {
 			return err
 		}
@@ -100,25 +89,7 @@ func (a *Area) Recover(epoch string, tokens [][]byte) error {
 
 // ownerOf returns the epoch in the name of a file or folder.
 func ownerOf(name string) (epoch string, isWork bool) {
-	epoch, _, isWork = strings.Cut(strings.TrimPrefix(name, openFile), "-")
-	return epoch, isWork
-}
-
-func workOf(epoch string, id int64) string { return fmt.Sprintf("%s-%019d", epoch, id) }
-
-// token is what a commit needs.
-type token struct {
-	// Work is the folder, and First the name that its first file gets.
-	Work  string `json:"work"`
-	First string `json:"first"`
-	Files int    `json:"files"`
-}
-
-func parse(data []byte) (t token, err error) {
-	if err := json.Unmarshal(data, &t); err != nil || t.Work == "" || t.Work != filepath.Base(t.Work) {
-		return t, fmt.Errorf("token %q is not one of this sink (%w)", data, err)
-	}
-	return t, nil
+	return filesink.OwnerOf(strings.TrimPrefix(name, openFile))
 }
 
 // Target is a file with the name that a commit gives it, below the directory, with slashes.
@@ -132,13 +103,13 @@ func (a *Area) Prepare(ctx context.Context, c sink.Checkpoint, files []Target) (
 	if len(files) == 0 {
 		return nil, nil
 	}
-	work := workOf(c.Epoch, c.ID)
+	work := filesink.WorkOf(c)
 	dir := filepath.Join(a.dir, work)
 	a.partial = append(a.partial, work)
 	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
-	t := token{Work: work, First: files[0].Name, Files: len(files)}
+	t := filesink.Token{Work: work, First: files[0].Name, Files: len(files)}
 	names := make([]string, len(files))
 	for i, f := range files {
 		if err := ctx.Err(); err != nil {
@@ -215,7 +186,7 @@ var ErrElsewhere = errors.New("the prepared files are gone: if another machine h
 // Find returns the work of a token. found is false for one whose folder is gone: visible says that it was committed long ago, for the name of
 // its first file.
 func (a *Area) Find(tokenData []byte, visible func(first string) (bool, error)) (w Work, found bool, err error) {
-	t, err := parse(tokenData)
+	t, err := filesink.ParseToken(tokenData)
 	if err != nil {
 		return w, false, err
 	}

@@ -37,6 +37,9 @@ func checkConsumers(root string, modules []*goModule, version string, out io.Wri
 		if err != nil {
 			return err
 		}
+		if len(packages) == 0 { // it is built with the modules that require it
+			continue
+		}
 		program := "package main\n\nimport (\n"
 		for _, p := range packages {
 			program += fmt.Sprintf("\t_ %q\n", p)

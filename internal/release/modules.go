@@ -21,8 +21,14 @@ type goModule struct {
 	requires []string
 }
 
+// shared are modules below internal that public ones require, and that are published for these.
+var shared = []string{"internal/objects"}
+
 // public reports whether programs outside of the repository may require the module.
 func (m *goModule) public() bool {
+	if slices.Contains(shared, m.folder) {
+		return true
+	}
 	for _, private := range []string{"bench", "examples", "internal"} {
 		if m.folder == private || strings.HasPrefix(m.folder, private+"/") {
 			return false

@@ -64,6 +64,9 @@ var (
 	mosquittoPrograms = fetch.DebianPackages("mosquitto", "mosquitto", "libmosquitto1", "libcjson1", "libdlt2", "libwrap0", "libwebsockets17",
 		"libev4", "libuv1")
 
+	// The hash of the only file is in the list.
+	seaweedProgram = fetch.PythonPackages("seaweedfs", "internal/testserver/servers/lists/seaweedfs/requirements.txt")
+
 	javaClient   = fetch.JarsOf("interop-java", javaClientSums, clientLists+"pom.xml")
 	nodeClient   = fetch.NodeModules("interop-node", clientLists)
 	pythonClient = fetch.PythonPackages("interop-python", clientLists+"requirements.txt")

@@ -76,6 +76,10 @@ type Env struct {
 	Clocks []Clock
 	// Feeds are the sources outside of Kafka that the task reads.
 	Feeds []Feed
+	// AfterFed, if it is not nil, is called behind each record that a source hands on, and LeftOut are records that the error policy skips: a source passes over
+	// the next record of the split that equals one that is not Passed.
+	AfterFed func(FedRecord) error
+	LeftOut  []*FedRecord
 	// MayRead is nil if sources are read by goroutines of their own. Else the worker reads them, and asks before each call of Read.
 	MayRead func() bool
 	// Group is the group of the application, with its prefix.

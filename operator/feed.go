@@ -1,6 +1,9 @@
 package operator
 
-import "github.com/weirstreams/weir/source"
+import (
+	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/source"
+)
 
 // Feed brings records into a task from a system outside of Kafka. The engine runs it between the records of topics. All methods but
 // Status are called by the goroutine of the worker.
@@ -29,4 +32,18 @@ type Feed interface {
 	Stop()
 	// Status returns the state of the source in this task. Any goroutine may call it.
 	Status() source.Status
+}
+
+// FedRecord is a record of a source, for the search for one that the cluster refuses; see [Env.AfterFed].
+type FedRecord struct {
+	// Split is the ID of its split, and Record the weir.Record, as the source has it.
+	Split  string
+	Record any
+	// Place names the source, the split and the position before the batch of the record, for errors.
+	Place  string
+	Origin weir.Origin
+	// Ahead is how many records of the split lie between the last checkpoint and the end of the record.
+	Ahead int
+	// Passed says that it was left out since the last checkpoint, or that the split has gone on without it.
+	Passed bool
 }

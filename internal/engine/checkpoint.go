@@ -105,6 +105,7 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 	}
 	w.failures.letters.committed()
 	w.uncommitted = 0
+	w.trace.checkpointed()
 	w.forgetSkips()
 	w.endOutages()
 	w.endAttempts()

@@ -53,7 +53,7 @@ func (w *Worker) takeFeeds(ctx context.Context) (worked bool, err error) {
 				continue
 			}
 			w.working.Store(true)
-			moved, err := w.takeFeed(t, f)
+			moved, err := w.takeFeed(ctx, t, f)
 			w.working.Store(false)
 			worked = worked || moved
 			if err != nil {
@@ -68,10 +68,24 @@ func (w *Worker) takeFeeds(ctx context.Context) (worked bool, err error) {
 }
 
 // takeFeed lets one source hand on records. Those that fail are skipped if the policy says so.
-func (w *Worker) takeFeed(t *task, f operator.Feed) (worked bool, err error) {
+func (w *Worker) takeFeed(ctx context.Context, t *task, f operator.Feed) (worked bool, err error) {
 	limit := w.room()
+	t.env.LeftOut = w.trace.leftOut[t.id]
+	var untaken error // by the cluster
+	if w.trace.left > 0 {
+		if err := w.acknowledged(ctx); err != nil { // so that a refusal behind a record is that of the record
+			return true, err
+		}
+		limit = 1 // a batch then, as batches count as a whole
+		t.env.AfterFed = func(r operator.FedRecord) error { untaken = w.awaitFed(ctx, t, r); return untaken }
+		defer func() { t.env.AfterFed = nil }()
+	}
 	for err == nil {
 		failure := t.guard(func() error { return f.Take(limit) })
+		if untaken != nil {
+			err = untaken
+			break
+		}
 		if failure == nil {
 			err = f.Err()
 			break
@@ -86,6 +100,7 @@ func (w *Worker) takeFeed(t *task, f operator.Feed) (worked bool, err error) {
 	}
 	records, worked := f.Taken()
 	w.records += records
+	w.trace.took(records)
 	t.processed += int64(records)
 	t.changed = t.changed || records > 0 || t.stores.DirtyBytes() > 0
 	return worked, err

@@ -20,8 +20,13 @@ func (w *Worker) narrow(ctx context.Context, err error) error {
 		return err
 	}
 	switch {
+	case w.trace.suspect != nil:
+		if failure := w.judgeFed(err); failure != nil {
+			return failure
+		}
+	case w.seekFed(err):
 	case w.uncommitted == 0:
-		return fmt.Errorf("the cluster refuses what no input record has made (a source outside of Kafka, a timer, an idle input, or the restore of state): %w", refused.WithoutAbort(err))
+		return fmt.Errorf("the cluster refuses what no input record has made (a timer, an idle input, or the restore of state): %w", refused.WithoutAbort(err))
 	case w.uncommitted > 1:
 		if n.Single() {
 			return fmt.Errorf("one of %d input records has made what the cluster refuses: %w", w.uncommitted, refused.WithoutAbort(err))
@@ -123,7 +128,7 @@ func (w *Worker) searchOn(ctx context.Context, refusal error) error {
 		if err := w.narrow(ctx, err); err != nil {
 			return err
 		}
-		for w.search.Limit() > 0 || w.uncommitted > 0 {
+		for w.search.Limit() > 0 || w.uncommitted > 0 || w.trace.left > 0 && w.trace.fed == 0 {
 			worked, err := w.Step(ctx, searchWait)
 			if err != nil {
 				return err

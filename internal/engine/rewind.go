@@ -62,6 +62,7 @@ func (w *Worker) startOver(ctx context.Context, cause error) error {
 		}
 	}
 	w.records, w.uncommitted = 0, 0
+	w.trace.wentBack()
 	for _, t := range w.sortedTasks() {
 		if err := w.reopen(t); err != nil {
 			return err
@@ -107,6 +108,7 @@ func (w *Worker) goBack(ctx context.Context, cause error) error {
 		}
 	}
 	w.records, w.uncommitted = 0, 0
+	w.trace.wentBack()
 	for _, t := range w.sortedTasks() {
 		// At least once the changelogs may hold changes that do not count, and these have to be taken back.
 		// Work that a sink has prepared since does not count: the sink removes it when the task is opened.

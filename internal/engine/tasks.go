@@ -121,6 +121,7 @@ func (w *Worker) closeTasks(ids []TaskID) error {
 	var failed []error
 	for _, id := range ids {
 		w.membership.Settle(taskName(w.plan.SubTopologies[id.Part], id.Partition))
+		delete(w.trace.leftOut, id)
 		if t := w.tasks[id]; t != nil {
 			failed = append(failed, w.closeTask(t, true))
 		}

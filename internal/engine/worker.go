@@ -85,6 +85,7 @@ type Worker struct {
 	uncommitted int
 	search      refused.Search
 	failures    failures
+	trace       feedTrace
 	lastSend    time.Time
 	purger      progress.Purger
 
@@ -278,7 +279,7 @@ func (w *Worker) pressing() bool {
 	if w.records == 0 {
 		return false
 	}
-	if n := w.checkpointRecords(); n > 0 && w.records >= n {
+	if n := w.checkpointRecords(); n > 0 && w.records >= n || w.trace.left > 0 && w.trace.fed > 0 {
 		return true
 	}
 	var dirty int64

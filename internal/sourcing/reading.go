@@ -63,7 +63,9 @@ type reading[K, V any] struct {
 
 	// moved is set from when records were handed on until they are committed, and endTaken if the end was.
 	moved, endTaken bool
-	report          splitReport
+	// handed is how many records were handed on in whole batches since the last checkpoint.
+	handed int
+	report splitReport
 }
 
 func newReading[K, V any](s *Slot[K, V], split source.Split, position []byte, after <-chan struct{}) *reading[K, V] {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -299,6 +300,10 @@ func (s *Slot[K, V]) handOn() error {
 	records := s.current.batch.Records
 	for ; s.at < len(records); s.at++ {
 		s.moved = true
+		if len(s.env.LeftOut) > 0 && s.leavesOut(&records[s.at]) {
+			s.taken++
+			continue
+		}
 		s.env.Enter(s.node)
 		s.env.Origin.Topic, s.env.Origin.Offset, s.env.Origin.Size, s.env.Origin.LeaderEpoch = s.topic, -1, 0, 0
 		s.out = records[s.at]
@@ -309,9 +314,36 @@ func (s *Slot[K, V]) handOn() error {
 		if err := s.write(); err != nil {
 			return fmt.Errorf("source %q: split %q: %w", s.options.Name, s.of.split.ID, err)
 		}
+		if s.env.AfterFed != nil {
+			if err := s.env.AfterFed(s.fed()); err != nil {
+				return err
+			}
+		}
 		s.taken++
 	}
 	return nil
+}
+
+// fed describes the record that was handed on.
+func (s *Slot[K, V]) fed() operator.FedRecord {
+	place := fmt.Sprintf("source %q: split %q: record %d from the start of the split on", s.options.Name, s.of.split.ID, s.at+1)
+	if row, ok := s.store.get(s.of.split.ID); ok && row.position != nil {
+		place = fmt.Sprintf("source %q: split %q: record %d behind position %q", s.options.Name, s.of.split.ID, s.at+1, row.position)
+	}
+	return operator.FedRecord{
+		Split: s.of.split.ID, Record: s.current.batch.Records[s.at], Place: place, Origin: s.env.Origin, Ahead: s.of.handed + s.at + 1,
+	}
+}
+
+// leavesOut reports whether a record is one that the error policy skips.
+func (s *Slot[K, V]) leavesOut(r *weir.Record[K, V]) bool {
+	for _, left := range s.env.LeftOut {
+		if !left.Passed && left.Split == s.of.split.ID && reflect.DeepEqual(left.Record, *r) {
+			left.Passed = true
+			return true
+		}
+	}
+	return false
 }
 
 // write writes a record to the partition that its batch names, or that of its key.
@@ -384,6 +416,7 @@ func (s *Slot[K, V]) complete() {
 		s.openWaiting()
 	}
 	n := len(batch.Records)
+	r.handed += n
 	now := s.task.Now()
 	if rate := s.options.RecordsPerSecond / float64(s.slots); rate > 0 {
 		if s.owed.Before(now) {
@@ -404,7 +437,13 @@ func (s *Slot[K, V]) complete() {
 func (s *Slot[K, V]) Committed() {
 	byID := make(map[string]*reading[K, V], len(s.open))
 	for _, r := range s.open {
-		r.moved = false
+		for _, left := range s.env.LeftOut {
+			if left.Split == r.split.ID {
+				left.Ahead -= r.handed
+				left.Passed = left.Passed || left.Ahead <= 0
+			}
+		}
+		r.moved, r.handed = false, 0
 		byID[r.split.ID] = r
 	}
 	s.store.takeCommitted(func(split string, row row) {

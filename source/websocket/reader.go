@@ -142,7 +142,7 @@ func (r *reader[K, V]) Read(ctx context.Context, into *source.Batch[K, V]) error
 				into.Records, into.Position = into.Records[:records], position
 				return nil
 			}
-			return &permanent{fmt.Errorf("source/websocket: decode a message of %s, of %d bytes: %w; take the bytes and decode them in the topology, where Config.OnError may skip the record",
+			return &permanent{fmt.Errorf("source/websocket: decode a message of %s, of %d bytes: %w; take the bytes and decode them in the topology, where Config.Errors may skip the record",
 				r.source.address, len(m.Data), err)}
 		}
 		into.Bytes += int64(len(m.Data))

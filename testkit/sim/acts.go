@@ -187,7 +187,7 @@ func (w *world) deliverLate() {
 	w.tracef("late requests arrive")
 	w.broker.DeliverLate()
 	if len(w.ordered) > 0 {
-		w.attributeCommits(w.late)
+		w.attributeCommits(w.late, true)
 	}
 	w.late = nil
 }

@@ -40,7 +40,7 @@ func (w *world) checkOutcome() {
 }
 
 func (w *world) check() error {
-	outcome := Outcome{ExactlyOnce: w.config.engine.ExactlyOnce, Processed: w.processedBy, Losses: w.lossesOf}
+	outcome := Outcome{ExactlyOnce: w.config.engine.ExactlyOnce, Processed: w.processedBy, Losses: w.lossesOf, Promises: w.promises}
 	outcome.Kept = len(w.members) == 1 && !w.diskLost && !w.growing.grown
 	outcome.InOrder = w.atOnce && w.config.engine.AlignTimeout == 0
 	outcome.Read = func(topic string) [][]Record {
@@ -64,13 +64,13 @@ func (w *world) processedBy(topic string) [][]Processed {
 		if !slices.Contains(t.topics, topic) {
 			continue
 		}
-		places, records := w.processed(t)
+		places, records, positions := w.processed(t)
 		task := make([]Processed, len(places))
 		for i, p := range places {
 			r := records[p]
 			task[i] = Processed{
 				Record: Record{Key: r.Key, Value: r.Value, Headers: r.Headers, Millis: r.Millis},
-				Topic:  p.tp.Topic, Partition: p.tp.Partition, Offset: p.offset,
+				Topic:  p.tp.Topic, Partition: p.tp.Partition, Offset: p.offset, Position: positions[p],
 			}
 		}
 		tasks = append(tasks, task)

@@ -21,18 +21,29 @@ type fetcher struct {
 	paused map[broker.TopicPartition]bool
 	// given are the records that tasks with several inputs were given, as far as the offset behind them was not committed
 	// yet.
-	given []place
+	given []given
 }
 
-// place is where an input record lies.
+// given is a record that a task was given. stopped is set when its partition was stopped since: only a commit that arrives late covers it.
+type given struct {
+	place
+	stopped bool
+}
+
+// place is where an input record lies. remade counts how often its topic was made anew before.
 type place struct {
 	tp     broker.TopicPartition
+	remade int
 	offset int64
 }
 
 // Start implements [broker.Fetcher].
 func (f *fetcher) Start(tp broker.TopicPartition, offset int64) {
-	f.forget(tp, offset)
+	from := offset
+	if f.world.simulation.Loses { // nothing in front of a loss was processed and not committed
+		from = 0
+	}
+	f.forget(tp, from)
 	f.Fetcher.Start(tp, offset)
 	if !f.world.calm && f.world.random.oneIn(f.world.config.faults.slow) {
 		f.slow[tp] = f.world.clock.Now().Add(f.world.random.upTo(20 * time.Second))
@@ -45,6 +56,9 @@ func (f *fetcher) Stop(tp broker.TopicPartition) {
 	if _, ok := f.slow[tp]; ok {
 		delete(f.slow, tp)
 		f.Fetcher.Resume(tp)
+	}
+	for i := range f.given { // the offset behind a loss may be committed before the partition is started there
+		f.given[i].stopped = f.given[i].stopped || f.given[i].tp == tp
 	}
 	delete(f.paused, tp)
 	f.Fetcher.Stop(tp)
@@ -65,7 +79,7 @@ func (f *fetcher) Resume(tp broker.TopicPartition) {
 }
 
 func (f *fetcher) forget(tp broker.TopicPartition, from int64) {
-	f.given = slices.DeleteFunc(f.given, func(p place) bool { return p.tp == tp && p.offset >= from })
+	f.given = slices.DeleteFunc(f.given, func(p given) bool { return p.tp == tp && p.offset >= from })
 }
 
 // Poll implements [broker.Fetcher].
@@ -85,7 +99,7 @@ func (f *fetcher) Poll(ctx context.Context, wait time.Duration) (*broker.Batch, 
 func (f *fetcher) note(tp broker.TopicPartition, records []broker.Record) {
 	if f.world.ordered[tp.Topic] {
 		for i := range records {
-			f.given = append(f.given, place{tp, records[i].Offset})
+			f.given = append(f.given, given{place: place{tp, f.world.losing.remade[tp.Topic], records[i].Offset}})
 		}
 	}
 }
@@ -96,12 +110,12 @@ func (w *world) noteCommits(op simbroker.Op) {
 		w.tracef("%s: %s %v", op.Kind, op.Client, w.broker.Committed(groupName))
 	}
 	if len(w.ordered) > 0 && (op.Kind == simbroker.OpCommit || op.Kind == simbroker.OpEndTransaction) {
-		w.attributeCommits([]*routine{w.current})
+		w.attributeCommits([]*routine{w.current}, false)
 	}
 }
 
-// attributeCommits finds the new committed offsets, and the routine that committed them.
-func (w *world) attributeCommits(candidates []*routine) {
+// attributeCommits finds the new committed offsets, and the routine that committed them, now or by a request that has come late.
+func (w *world) attributeCommits(candidates []*routine, late bool) {
 	committed := w.broker.Committed(groupName)
 	for _, t := range w.tasks() {
 		if !w.ordered[t.topics[0]] {
@@ -124,10 +138,10 @@ func (w *world) attributeCommits(candidates []*routine) {
 				continue
 			}
 			var covered []place
-			f.given = slices.DeleteFunc(f.given, func(p place) bool {
+			f.given = slices.DeleteFunc(f.given, func(p given) bool {
 				end, ok := to[p.tp]
-				if ok && p.offset >= from[p.tp] && p.offset < end {
-					covered = append(covered, p)
+				if ok && p.offset >= from[p.tp] && p.offset < end && (late || !p.stopped || !w.simulation.Loses) {
+					covered = append(covered, p.place)
 				}
 				return ok && p.offset < end
 			})

@@ -1,8 +1,11 @@
 package sim
 
 import (
+	"fmt"
+
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine/eventtime"
+	"github.com/weirstreams/weir/internal/graph"
 )
 
 // liveRounds is how many timeouts the windows of a live topology have to close in, however many are behind each other.
@@ -78,4 +81,46 @@ func (w *world) onlyWatermarks(tp broker.TopicPartition, from int64) bool {
 		}
 	}
 	return true
+}
+
+// promises checks the records of repartition topics against the watermarks in front of them. The task that has written a record is
+// that of the partition of its key.
+func (w *world) promises() error {
+	for _, n := range w.plan.Graph.Nodes {
+		if n.Sink == nil || n.Sink.Repartition == "" {
+			continue
+		}
+		writers := w.writersOf(n)
+		topic := w.plan.Topic(n)
+		for p := range w.partitions[topic] {
+			tp := broker.TopicPartition{Topic: topic, Partition: p}
+			promised := map[int32]int64{}
+			for _, r := range w.readAll(tp) {
+				if eventtime.IsWatermark(&r) {
+					task, millis, err := eventtime.Promised(&r)
+					if err != nil {
+						return fmt.Errorf("%s at offset %d: %w", tp, r.Offset, err)
+					}
+					promised[task] = millis
+					continue
+				}
+				task := partitionOf(r.Key, writers)
+				if millis, ok := promised[task]; ok && r.Millis < millis {
+					return fmt.Errorf("%s at offset %d: a record of %d, and task %d has promised %d", tp, r.Offset, r.Millis, task, millis)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// writersOf returns the number of tasks that write a repartition topic.
+func (w *world) writersOf(n *graph.Node) (tasks int32) {
+	if n.Source != nil {
+		return w.partitions[w.plan.Topic(n)]
+	}
+	for _, p := range n.Parents {
+		tasks = max(tasks, w.writersOf(p))
+	}
+	return tasks
 }

@@ -157,32 +157,24 @@ func liveTopology(name string, stages ...stage) topologyOf {
 			}).To(counts)
 			return t
 		},
-		check: func(o sim.Outcome) error { return checkLive(o, stages) },
+		check: func(o sim.Outcome) error { return checkLive(o, stages, func(string) bool { return true }) },
 	}
 }
 
-// checkLive compares the results of the last stage with what the input comes to. At least once, results may be there again,
-// and count what was there again; all have to be there.
-func checkLive(o sim.Outcome, stages []stage) error {
+// checkLive compares the results of the last stage with what the input comes to, of the keys that are asked for. At least once,
+// results may be there again, and count what was there again; all have to be there.
+func checkLive(o sim.Outcome, stages []stage, asked func(key string) bool) error {
 	input := map[string][]liveResult{}
 	for _, partition := range o.Read("orders") {
 		for _, r := range partition {
-			input[string(r.Key)] = append(input[string(r.Key)], liveResult{r.Millis, 1})
+			if key := string(r.Key); asked(key) {
+				input[key] = append(input[key], liveResult{r.Millis, 1})
+			}
 		}
 	}
-	got := map[string]map[int64][]int{}
-	for _, partition := range o.Read("counts") {
-		for _, r := range partition {
-			var at int64
-			var value int
-			if _, err := fmt.Sscanf(string(r.Value), "%d %d", &at, &value); err != nil {
-				return err
-			}
-			if got[string(r.Key)] == nil {
-				got[string(r.Key)] = map[int64][]int{}
-			}
-			got[string(r.Key)][at] = append(got[string(r.Key)][at], value)
-		}
+	got, err := liveResults(o)
+	if err != nil {
+		return err
 	}
 	for _, stage := range stages {
 		grouped := map[string][]liveResult{}
@@ -198,6 +190,11 @@ func checkLive(o sim.Outcome, stages []stage) error {
 		}
 		input = grouped
 	}
+	if o.ExactlyOnce && !slices.ContainsFunc(stages, func(s stage) bool { return s.regroup != nil }) {
+		if err := o.Promises(); err != nil {
+			return err
+		}
+	}
 	for key, results := range input {
 		for _, want := range results {
 			values := got[key][want.at]
@@ -211,4 +208,24 @@ func checkLive(o sim.Outcome, stages []stage) error {
 		}
 	}
 	return nil
+}
+
+// liveResults returns the results of the last stage, by key and by the start of their window.
+func liveResults(o sim.Outcome) (map[string]map[int64][]int, error) {
+	got := map[string]map[int64][]int{}
+	for _, partition := range o.Read("counts") {
+		for _, r := range partition {
+			var at int64
+			var value int
+			if _, err := fmt.Sscanf(string(r.Value), "%d %d", &at, &value); err != nil {
+				return nil, err
+			}
+			key := string(r.Key)
+			if got[key] == nil {
+				got[key] = map[int64][]int{}
+			}
+			got[key][at] = append(got[key][at], value)
+		}
+	}
+	return got, nil
 }

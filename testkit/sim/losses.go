@@ -30,6 +30,9 @@ type losing struct {
 	// gone are the records of topics that were made anew since.
 	gone map[broker.TopicPartition][]broker.Record
 	may  map[broker.TopicPartition][]Loss
+	// remade counts how often topics were made anew, and ends has the ends of their partitions each time.
+	remade map[string]int
+	ends   map[broker.TopicPartition][]int
 }
 
 // configureLosses lets the seed choose the policy.
@@ -37,7 +40,10 @@ func (w *world) configureLosses(r random, s *Simulation) {
 	if !s.Loses {
 		return
 	}
-	w.losing = losing{map[broker.TopicPartition][]broker.Record{}, map[broker.TopicPartition][]Loss{}}
+	w.losing = losing{
+		gone: map[broker.TopicPartition][]broker.Record{}, may: map[broker.TopicPartition][]Loss{},
+		remade: map[string]int{}, ends: map[broker.TopicPartition][]int{},
+	}
 	w.atOnce = false
 	w.config.engine.LostInput = pick(r, engine.LostFail, engine.LostContinue, engine.LostReset)
 }
@@ -91,8 +97,11 @@ func (w *world) makeAnew(topic string) {
 		tp := broker.TopicPartition{Topic: topic, Partition: p}
 		w.mayLose(tp, w.broker.Committed(groupName)[tp], w.broker.End(tp), false)
 		w.losing.gone[tp] = w.readAll(tp)
+		w.losing.ends[tp] = append(w.losing.ends[tp], len(w.losing.gone[tp]))
 		delete(w.purged, tp)
+		delete(w.committed, tp)
 	}
+	w.losing.remade[topic]++
 	w.broker.DeleteTopic(topic)
 	w.broker.Forget(groupName, topic)
 	if err := w.broker.CreateTopic(broker.TopicSpec{Name: topic, Partitions: w.partitions[topic], Replication: -1}); err != nil {
@@ -117,6 +126,16 @@ func (w *world) goOnAfterLosses() {
 		}
 		w.losing.may[tp] = slices.DeleteFunc(losses, func(l Loss) bool { return l.From >= l.To })
 	}
+}
+
+// remadeBefore returns how often a topic was made anew before the record at a position of what readAll returns was written.
+func (w *world) remadeBefore(tp broker.TopicPartition, position int) int {
+	for n, end := range w.losing.ends[tp] {
+		if position < end {
+			return n
+		}
+	}
+	return w.losing.remade[tp.Topic]
 }
 
 // lossesOf returns the records of a topic that were possibly not processed.

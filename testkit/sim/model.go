@@ -76,7 +76,7 @@ func (w *world) fold(t task, want *expectation, globals map[*graph.Node]operator
 	if err != nil {
 		return err
 	}
-	places, records := w.processed(t)
+	places, records, _ := w.processed(t)
 	ordered := w.ordered[t.topics[0]]
 	if len(places) != len(records) {
 		return fmt.Errorf("%d records of the input, %d were processed according to the commits", len(records), len(places))
@@ -160,20 +160,21 @@ func (w *world) build(t task, env *operator.Env, globals map[*graph.Node]operato
 	return inputs, nil
 }
 
-// processed returns the input of a task, and the order of its processing.
-func (w *world) processed(t task) (order []place, records map[place]*broker.Record) {
-	records = map[place]*broker.Record{}
+// processed returns the input of a task, the order of its processing, and the positions of the records in their partitions.
+func (w *world) processed(t task) (order []place, records map[place]*broker.Record, positions map[place]int) {
+	records, positions = map[place]*broker.Record{}, map[place]int{}
 	for _, topic := range t.topics {
 		tp := broker.TopicPartition{Topic: topic, Partition: t.partition}
-		for _, r := range w.readAll(tp) {
-			records[place{tp, r.Offset}] = &r
-			order = append(order, place{tp, r.Offset})
+		for i, r := range w.readAll(tp) {
+			at := place{tp, w.remadeBefore(tp, i), r.Offset}
+			records[at], positions[at] = &r, i
+			order = append(order, at)
 		}
 	}
 	if w.ordered[t.topics[0]] {
 		order = w.order[t.dir]
 	}
-	return order, records
+	return order, records, positions
 }
 
 // writeSink is the model of the outside world.
@@ -208,7 +209,7 @@ func (o *modelOutput) Append(partition int32, r *broker.Record) error {
 	}
 	o.want.output[tp][source] = append(o.want.output[tp][source], line)
 	from := o.env.Origin
-	o.want.origin[tp.String()+line] = place{broker.TopicPartition{Topic: from.Topic, Partition: from.Partition}, from.Offset}
+	o.want.origin[tp.String()+line] = place{tp: broker.TopicPartition{Topic: from.Topic, Partition: from.Partition}, offset: from.Offset}
 	return nil
 }
 

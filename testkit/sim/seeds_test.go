@@ -43,6 +43,10 @@ var kept = []struct {
 	{"lookup join", 94, "records that waited for a lookup were committed", "commit records that wait for a lookup"},
 	{"duplicates", 3473, "a task with a start that was given up, as another one was to go, was never started", ""},
 	{"interval join", 650, "a process that had lost a task wrote state of it before it had committed where the task begins", ""},
+	{"results held back before windows of all keys", 39, "results that were held back came behind a watermark that had passed them", "promise a time without regard to results that are held back"},
+	{"results held back before windows of all keys", 132, "results that were held back came behind a watermark that had passed them", "promise a time without regard to results that are held back"},
+	{"old records amid those of now", 488, "a watermark was taken back in a transaction that was aborted, and not once more", "take for said after a rewind the watermarks that were dropped with it"},
+	{"old records amid those of now", 10371, "a watermark was taken back in a transaction that was aborted, and not once more", "take for said after a rewind the watermarks that were dropped with it"},
 }
 
 // of returns the topology that a seed runs.

@@ -46,7 +46,8 @@ type Simulation struct {
 	Skip func(error) bool
 	// Live sets Config.IdleTimeout, and gives each record of the input the time of the clock when it is written. When windows
 	// close depends on the clock then, so the output and the state are not compared with the model: Check has to say whether
-	// the output is right, and is asked again, for a while, until it is.
+	// the output is right, and is asked again, for a while, until it is. A record with a negative Millis is old: the
+	// world chooses by how much. Old records that follow each other are written at once, and have one time.
 	Live bool
 	// Loses lets the world lose input: retention deletes records behind the committed offsets, and topics are made anew while no
 	// process runs. The seed chooses Config.Topics.OnLostInput. If that says to fail, processes end in the first act, and go on without the
@@ -94,6 +95,9 @@ type Outcome struct {
 	Read func(topic string) [][]Record
 	// Losses returns which records of a topic may not have been processed, by partition.
 	Losses func(topic string) [][]Loss
+	// Promises checks, of a live topology whose records keep their keys, that no task has written a record to a repartition topic
+	// that is older than it has promised there. It takes ExactlyOnce: otherwise the same is written by several.
+	Promises func() error
 	// Processed returns the records of the tasks that read a topic, of all their inputs, by partition and in the final order
 	// of processing.
 	Processed func(topic string) [][]Processed
@@ -105,6 +109,8 @@ type Processed struct {
 	Topic     string
 	Partition int32
 	Offset    int64
+	// Position is the place of the record in the records of its partition that Outcome.Read returns.
+	Position int
 }
 
 // Report is the result of a run.

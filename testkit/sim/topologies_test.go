@@ -43,6 +43,8 @@ type topologyOf struct {
 	name   string
 	build  func(faulty func() error) *stream.Topology
 	inputs []string
+	// make makes the records of the input, if it is not nil; otherwise there are orders in all topics.
+	make func(*rand.Rand) []sim.Input
 	// reference is the topology without suppression, and suppressed are the topics where that shows.
 	reference  func(faulty func() error) *stream.Topology
 	suppressed []string
@@ -222,6 +224,9 @@ func simulation(i int) *sim.Simulation {
 	t := topologies[i]
 	s := &sim.Simulation{Inputs: inputs(t.inputs), Faults: sim.AllFaults, Check: checkOf(t), Live: t.live, Loses: t.loses}
 	s.Topology = t.build(s.Faulty)
+	if t.make != nil {
+		s.Inputs = t.make
+	}
 	if t.name == "skipping" {
 		s.Skip = func(err error) bool { return errors.Is(err, errPoison) }
 	}

@@ -390,18 +390,28 @@ func (w *world) feed(n int, keep func(in *input) int) bool {
 	return true
 }
 
-// write writes the next n records of an input.
+// write writes the next n records of an input. Old records that follow each other are written at once, and have one time.
 func (w *world) write(in *input, n int) {
-	for range n {
+	var age time.Duration // of the old records that are written
+	for old := false; len(in.records) > 0 && (n > 0 || old && w.isOld(&in.records[0])); n-- {
 		r := in.records[0]
 		in.records = in.records[1:]
 		tp := broker.TopicPartition{Topic: in.topic, Partition: partitionOf(r.Key, w.partitions[in.topic])}
 		record := broker.Record{Key: r.Key, Value: r.Value, Headers: r.Headers, Millis: r.Millis}
 		if w.simulation.Live {
-			record.Millis = w.clock.Now().UnixMilli()
+			before := old
+			if old = w.isOld(&r); old && !before {
+				age = w.random.upTo(3 * (w.config.engine.IdleTimeout + w.config.session))
+			} else if !old {
+				age = 0
+			}
+			record.Millis = w.clock.Now().Add(-age).UnixMilli()
 		}
 		if err := w.broker.Append(tp, record); err != nil {
 			w.failf("input: %v", err)
 		}
 	}
 }
+
+// isOld reports whether a record is to be older than the clock when it is written; see Simulation.Live.
+func (w *world) isOld(r *Record) bool { return w.simulation.Live && r.Millis < 0 }

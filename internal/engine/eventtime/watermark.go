@@ -88,6 +88,13 @@ func readWatermark(value []byte) (m watermark, err error) {
 	return m, nil
 }
 
+// Promised returns the content of a watermark record: the partition of the task that has written it, and the time before which it
+// writes no record any more, or NoWatermark.
+func Promised(r *broker.Record) (partition int32, millis int64, err error) {
+	m, err := readWatermark(r.Value)
+	return m.partition, m.millis, err
+}
+
 // TakeOut takes the watermark records out of a batch of the input, and reports whether they lower the pace. timed says whether something
 // of the task waits for time.
 func (u *Upstream) TakeOut(b *broker.Batch, timed bool) (lower bool, err error) {

@@ -85,7 +85,7 @@ func (w *Worker) judgeFed(refusal error) error {
 	case weir.Skip:
 		w.failures.logger.Error("record skipped", "error", failure)
 	case weir.DeadLetter:
-		_, err := record() // the error says that there is none
+		_, err := record()                                                                     // the error says that there is none
 		return fmt.Errorf("write a dead letter: %w (the record has failed: %v)", err, failure) //nolint:errorlint // it is not the cause
 	case weir.TryAgain:
 		return fmt.Errorf("a record of a source outside of Kafka cannot be tried again: %w", failure)

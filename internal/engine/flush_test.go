@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/weirstreams/weir"
@@ -90,6 +91,39 @@ func TestTheSinksOfAllTasksAreFlushedAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.mustClose()
+}
+
+// The time is that of a bubble: 32 flushes of 200 ms one after the other would take 6.4 s.
+func TestSinksOf200msIn32TasksStopAWorkerFor300msAtMost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const tasks, flush, most = 32, 200 * time.Millisecond, 300 * time.Millisecond
+		flushes := make(chan struct{}, 2*tasks)
+		slow := time.Duration(0)
+		c := newCluster(t, sinkPipeline(&outside{flush: func(sink.Checkpoint) error {
+			time.Sleep(slow)
+			flushes <- struct{}{}
+			return nil
+		}}), tasks)
+		p := c.mustStart(memoryDisk{})
+		p.mustRun()
+		for n := range int32(tasks) {
+			if err := c.broker.Append(broker.TopicPartition{Topic: orders.Name(), Partition: n}, broker.Record{Key: []byte("k"), Value: []byte("{}")}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.mustRun()
+		before := len(flushes)
+		slow = flush
+		began := time.Now()
+		if err := p.workers[0].Checkpoint(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took < flush || took > most || len(flushes)-before != tasks {
+			t.Errorf("a checkpoint with %d flushes of %v has stopped the worker for %v, and %v is the limit", len(flushes)-before, flush, took, most)
+		}
+		slow = 0
+		p.mustClose()
+	})
 }
 
 func TestRefusedRecordsGoToTheErrorPolicyOneByOne(t *testing.T) {

@@ -45,4 +45,4 @@ func checkDuration(what string, d time.Duration) error {
 // maxDuration keeps arithmetic on times from overflowing.
 const maxDuration = 100 * 365 * 24 * time.Hour
 
-var errNoTolerance = errors.New("Forward and Nearest need a Tolerance: it is how long a record waits for a match")
+var errNoTolerance = errors.New("Forward and Nearest need a Tolerance: it is how long a record waits for a match; or set Wait, which bounds it by the clock")

@@ -26,18 +26,20 @@ type AsOf[K, V, R, W any] struct {
 	keys      keyEncoder[K]
 	unmatched bool // whether left records without a match are emitted
 	tolerance int64
+	direction join.Direction
 	merge     func(ctx context.Context, left *weir.Record[K, V], right *Matched[R]) (W, error)
 	next      Receiver[K, W]
 	out       weir.Record[K, W]
 	match     Matched[R]
 	null      nullRule[R]
-	waiting   *waiting[K, V, R, W] // nil if matches are looked for backward
+	waiting   *waiting[K, V, R, W]  // nil unless left records wait by event time
+	buffered  *buffered[K, V, R, W] // nil unless left records wait by the clock
 }
 
 // NewAsOf opens the stores of an as-of join in the task of env and returns the operator. merge is called with nil for a
-// left record without a match if unmatched is set.
+// left record without a match if unmatched is set. cloned, if not nil, copies left values that may change while they are held.
 func NewAsOf[K, V, R, W any](
-	env *Env, node int, d join.AsOf, key codec.Codec[K], left codec.Codec[V], right codec.Codec[R], unmatched bool,
+	env *Env, node int, d join.AsOf, key codec.Codec[K], left codec.Codec[V], right codec.Codec[R], unmatched bool, cloned func(V) V,
 	merge func(ctx context.Context, left *weir.Record[K, V], right *Matched[R]) (W, error), next Receiver[K, W],
 ) (*AsOf[K, V, R, W], error) {
 	matches, err := openStore(env, d.StoreName(), func(space state.Space) *state.Timestamped[Held[R]] {
@@ -50,9 +52,14 @@ func NewAsOf[K, V, R, W any](
 	}
 	a := &AsOf[K, V, R, W]{
 		env: env, node: node, keys: newKeyEncoder(key, d.StoreName()), unmatched: unmatched,
-		tolerance: d.ToleranceMillis(), merge: merge, next: next, right: matches, null: newNullRule(right),
+		tolerance: d.ToleranceMillis(), direction: d.Direction(), merge: merge, next: next, right: matches, null: newNullRule(right),
 	}
-	if d.Direction() != join.Backward {
+	switch {
+	case d.WaitMillis() > 0:
+		if a.buffered, err = newBuffered(a, d, key, left, cloned); err != nil {
+			return nil, err
+		}
+	case d.Direction() != join.Backward:
 		if a.waiting, err = newWaiting(a, d, key, left); err != nil {
 			return nil, err
 		}
@@ -73,6 +80,9 @@ func (a *AsOf[K, V, R, W]) Receive(r *weir.Record[K, V]) error {
 	if a.waiting != nil {
 		return a.waiting.receiveLeft(key, r)
 	}
+	if a.buffered != nil {
+		return a.buffered.receiveLeft(key, r)
+	}
 	if err := a.right.Place(key); err != nil {
 		return Fatal(err)
 	}
@@ -81,6 +91,36 @@ func (a *AsOf[K, V, R, W]) Receive(r *weir.Record[K, V]) error {
 		return err
 	}
 	return a.emit(r, it)
+}
+
+// find returns the match of a left record as far as it is known, and whether a right record that is yet to come may
+// be nearer.
+func (a *AsOf[K, V, R, W]) find(at int64) (match *state.Timed[Held[R]], open bool, err error) {
+	var before *state.Timed[Held[R]]
+	if a.direction != join.Forward {
+		if before, err = a.backward(at); err != nil {
+			return nil, false, err
+		}
+		if a.direction == join.Backward || before != nil && before.At == at {
+			return before, false, nil
+		}
+	}
+	after, err := a.right.After(at)
+	if err != nil {
+		return nil, false, Fatal(err)
+	}
+	if after != nil && (after.Value.Null || after.At-at > a.tolerance) {
+		// A null says that there is no value from its time on: nothing later matches.
+		return before, false, nil
+	}
+	switch {
+	case after == nil:
+		return before, true, nil
+	case before != nil && at-before.At <= after.At-at:
+		return before, false, nil
+	default:
+		return after, false, nil
+	}
 }
 
 // backward returns the latest right value that is not later than at, if it is near enough.
@@ -131,6 +171,9 @@ func (a *asOfRight[K, V, R, W]) Receive(r *weir.Record[K, R]) error {
 	}
 	if a.waiting != nil {
 		return a.waiting.receiveRight(key, r)
+	}
+	if a.buffered != nil {
+		return a.buffered.receiveRight(key, r)
 	}
 	_, err = (*AsOf[K, V, R, W])(a).keep(key, r)
 	return err

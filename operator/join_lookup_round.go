@@ -24,7 +24,7 @@ func (b *BufferedLookup[K, V, Q, R, W]) takeDue(key []byte, until int64, atLeast
 	if err := b.add(key, items[:n], n); err != nil {
 		return err
 	}
-	return b.removeWaiting(key, func(i int) bool { return i < n })
+	return b.remove(key, func(i int) bool { return i < n })
 }
 
 // takeAll copies all records of a key into the round. Those that came up to a time wait no longer.
@@ -83,7 +83,7 @@ func (b *BufferedLookup[K, V, Q, R, W]) runRound() error {
 		return err
 	}
 	if r.kept {
-		if err := b.removeWaiting(r.key, func(i int) bool { return !r.stay[i] }); err != nil {
+		if err := b.remove(r.key, func(i int) bool { return !r.stay[i] }); err != nil {
 			return err
 		}
 	}
@@ -111,37 +111,4 @@ func (b *BufferedLookup[K, V, Q, R, W]) endRound() {
 	clear(r.items)
 	*r = round[K, V]{items: r.items[:0], asked: r.asked[:0], stay: r.stay[:0], key: r.key[:0]}
 	b.again.fresh = false
-}
-
-// removeWaiting removes records of a key that are chosen by their positions, and counts the rest.
-func (b *BufferedLookup[K, V, Q, R, W]) removeWaiting(key []byte, chosen func(i int) bool) error {
-	b.timesKey = append(b.timesKey[:0], key...)
-	if err := b.waiting.Place(b.timesKey); err != nil {
-		return Fatal(err)
-	}
-	if err := b.waiting.Remove(chosen); err != nil {
-		return Fatal(err)
-	}
-	items, err := b.waiting.Between(state.NoTime, math.MaxInt64)
-	if err != nil {
-		return Fatal(err)
-	}
-	if err := b.times.Place(b.timesKey); err != nil {
-		return Fatal(err)
-	}
-	if len(items) == 0 {
-		return Fatal(b.times.Remove(func(int) bool { return true }))
-	}
-	if last := &items[len(items)-1]; last.Value.Number != len(items) {
-		last.Value.Number = len(items)
-		b.waiting.Changed(last)
-	}
-	least := int64(math.MaxInt64)
-	for i := range items {
-		least = min(least, items[i].Value.Millis)
-	}
-	if first, ok := b.times.First(); ok && first == least {
-		return nil
-	}
-	return b.setLeast(least)
 }

@@ -27,12 +27,19 @@ import (
 //	  deleted at 20                 a null: the row is not there any more
 //	  late                          the record was not kept
 //	  null key                      the record was skipped
+//	  failed                        the record was skipped after an error
+//
+// The line "clock 5s" moves the clock.
 //
 // A result for another key than the record's is shown with that key. The definition "streamtable" joins the left stream with the
 // table of the right topic, "tables" the tables of both, and "foreign" those by the part of a left row before the slash.
 func TestJoinScripts(t *testing.T) {
 	runScripts(t, "testdata/join", func(t *testing.T, definition []string) player {
-		return joinPlayer{testkit.New(t, joinTopology(t, definition), testkit.Config{})}
+		config := testkit.Config{SkipFailed: true}
+		if slices.Contains(definition, "wait") {
+			config.Start = time.UnixMilli(1_000_000) // event times do not move the clock then
+		}
+		return joinPlayer{testkit.New(t, joinTopology(t, definition), config)}
 	})
 }
 
@@ -48,6 +55,12 @@ func (p joinPlayer) driver() *testkit.Driver { return p.d }
 
 func (p joinPlayer) play(t *testing.T, fields []string) (lines []string) {
 	t.Helper()
+	output := p.d.Output(joinOut)
+	output.Read()
+	if fields[0] == "clock" {
+		p.d.Advance(scriptDuration(t, fields[1]))
+		return joinResults(output, "")
+	}
 	if len(fields) != 4 {
 		t.Fatalf("record %q: want side, key, time and value", fields)
 	}
@@ -60,15 +73,29 @@ func (p joinPlayer) play(t *testing.T, fields []string) (lines []string) {
 		topic = joinRight
 	}
 	before := counts(p.d)
-	output := p.d.Output(joinOut)
-	output.Read()
 	p.d.Input(topic).SendRecords(r)
+	lines = joinResults(output, r.Key)
+	after := counts(p.d)
+	if after.Late != before.Late {
+		lines = append(lines, "late")
+	}
+	if after.NullKeys != before.NullKeys {
+		lines = append(lines, "null key")
+	}
+	if after.Skipped != before.Skipped {
+		lines = append(lines, "failed")
+	}
+	return lines
+}
+
+// joinResults returns the results that were not read yet. The key is shown of those that have another key.
+func joinResults(output *testkit.Output[string, string], key string) (lines []string) {
 	for _, result := range output.Read() {
 		line := result.Value
 		if result.ValueNull {
 			line = "deleted"
 		}
-		if result.Key != r.Key {
+		if result.Key != key {
 			line = result.Key + ": " + line
 		}
 		line += fmt.Sprintf(" at %d", result.Time.UnixMilli())
@@ -76,13 +103,6 @@ func (p joinPlayer) play(t *testing.T, fields []string) (lines []string) {
 			line += fmt.Sprintf(" %s=%s", h.Key, h.Value)
 		}
 		lines = append(lines, line)
-	}
-	after := counts(p.d)
-	if after.Late != before.Late {
-		lines = append(lines, "late")
-	}
-	if after.NullKeys != before.NullKeys {
-		lines = append(lines, "null key")
 	}
 	return lines
 }
@@ -136,6 +156,14 @@ func joinTopology(t *testing.T, fields []string) *stream.Topology {
 		}
 		if has("duplicates") {
 			d = d.KeepDuplicates()
+		}
+		if has("wait") {
+			d = d.Wait(duration("wait"))
+		}
+		for name, policy := range map[string]join.Overflow{"settle": join.SettleOldest, "drop": join.DropNewest, "fail": join.FailNewest} {
+			if has(name) {
+				d = d.MaxPerKey(2, policy)
+			}
 		}
 		if has("left") {
 			out = left.LeftJoinAsOf(right, d, func(l string, r *string) string { return pair(&l, r) })

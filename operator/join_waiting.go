@@ -13,8 +13,7 @@ import (
 // waiting is the part of an as-of join with left records that wait for a right one that is not earlier.
 type waiting[K, V, R, W any] struct {
 	*AsOf[K, V, R, W]
-	nearest bool
-	key     codec.Codec[K]
+	key codec.Codec[K]
 	// left are the records that wait. Its watermark is the greatest time of both sides, within their pace.
 	left *state.Timestamped[Held[V]]
 	null nullRule[V]
@@ -32,7 +31,7 @@ func newWaiting[K, V, R, W any](a *AsOf[K, V, R, W], d join.AsOf, key codec.Code
 	if err != nil {
 		return nil, err
 	}
-	w := &waiting[K, V, R, W]{AsOf: a, nearest: d.Direction() == join.Nearest, key: key, left: waiters, null: newNullRule(left), time: newPacedTime(a.env, a.node)}
+	w := &waiting[K, V, R, W]{AsOf: a, key: key, left: waiters, null: newNullRule(left), time: newPacedTime(a.env, a.node)}
 	w.time.onPace(a.env, a.node, func(millis int64) error {
 		_, err := w.advance(millis)
 		return err
@@ -113,36 +112,6 @@ func (w *waiting[K, V, R, W]) release(encoded []byte, limit int64) error {
 	clear(due)
 	w.due = due[:0]
 	return failed
-}
-
-// find returns the match of a left record as far as it is known, and whether a right record that is yet to come may
-// be nearer.
-func (w *waiting[K, V, R, W]) find(at int64) (match *state.Timed[Held[R]], open bool, err error) {
-	var before *state.Timed[Held[R]]
-	if w.nearest {
-		if before, err = w.backward(at); err != nil {
-			return nil, false, err
-		}
-		if before != nil && before.At == at {
-			return before, false, nil
-		}
-	}
-	after, err := w.right.After(at)
-	if err != nil {
-		return nil, false, Fatal(err)
-	}
-	if after != nil && (after.Value.Null || after.At-at > w.tolerance) {
-		// A null says that there is no value from its time on: nothing later matches.
-		return before, false, nil
-	}
-	switch {
-	case after == nil:
-		return before, true, nil
-	case before != nil && at-before.At <= after.At-at:
-		return before, false, nil
-	default:
-		return after, false, nil
-	}
 }
 
 func (w *waiting[K, V, R, W]) receiveLeft(key []byte, r *weir.Record[K, V]) error {

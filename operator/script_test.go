@@ -80,6 +80,7 @@ func counts(d *testkit.Driver) (sum testkit.Task) {
 	for _, task := range d.Tasks() {
 		sum.Late += task.Late
 		sum.NullKeys += task.NullKeys
+		sum.Skipped += task.Skipped
 	}
 	return sum
 }

@@ -68,8 +68,14 @@ func (s Stream[K, V]) joinAsOf[R, W any](
 		n.Stores = append(n.Stores, waiting)
 		n.Keep(waiting, typename.Codec(s.key), typename.Codec(leftCodec))
 	}
+	if waiting, times := d.BufferNames(); waiting != "" {
+		n.Stores = append(n.Stores, waiting, times)
+		n.Keep(waiting, typename.Codec(s.key), typename.Codec(leftCodec))
+		n.Keep(times, typename.Codec(s.key), "time")
+	}
+	copied := cloneHeld[V](s.node)
 	out := joined(s, right, n, func(env *operator.Env, node int, next operator.Receiver[K, W]) (operator.Receiver[K, V], error) {
-		return operator.NewAsOf(env, node, d, s.key, leftCodec, rightCodec, unmatched, merge, next)
+		return operator.NewAsOf(env, node, d, s.key, leftCodec, rightCodec, unmatched, copied, merge, next)
 	})
 	findAll(s.topology, n, errors.Join(d.Validate(), err))
 	return out

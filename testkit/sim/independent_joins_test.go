@@ -159,6 +159,104 @@ func checkNearestJoin(o sim.Outcome) error {
 	}.fold)
 }
 
+// waitingModel joins each left record with the latest right record of its key that is not after it or, if nearest is set, with the one that is
+// nearest. One without a match waits for one, and so does one that a later right record may be nearer to. All that waits in the end is
+// emitted as it is. If most records of a key wait, the one that came first makes room.
+type waitingModel struct {
+	nearest          bool
+	grace, tolerance int64
+	most             int
+	emit             func(l input, r *input) (line string, ok bool)
+}
+
+// match returns the best of some right records of the key, and whether a later one may be nearer.
+func (m waitingModel) match(l input, rights []input) (best *input, later bool) {
+	latest := int64(-1 << 40)
+	for _, r := range rights {
+		if r.key == l.key {
+			latest = max(latest, r.at)
+		}
+	}
+	for _, r := range rights {
+		distance := max(l.at-r.at, r.at-l.at)
+		if r.key != l.key || r.at < latest-m.grace || distance > m.tolerance || !m.nearest && r.at > l.at {
+			continue
+		}
+		if best == nil {
+			best = &r
+			continue
+		}
+		was := max(l.at-best.at, best.at-l.at)
+		if distance < was || distance == was && r.at <= l.at {
+			best = &r
+		}
+	}
+	return best, m.nearest && latest < l.at
+}
+
+func (m waitingModel) fold(records []input) (lines []string) {
+	var rights, waiting []input
+	out := func(l input) {
+		best, _ := m.match(l, rights)
+		if line, ok := m.emit(l, best); ok {
+			lines = append(lines, line)
+		}
+	}
+	waits := func(l input) bool {
+		best, later := m.match(l, rights)
+		return best == nil || later
+	}
+	for _, r := range records {
+		switch {
+		case r.Topic == "orders" && waits(r):
+			of := slices.DeleteFunc(slices.Clone(waiting), func(l input) bool { return l.key != r.key })
+			if len(of) == m.most {
+				out(of[0])
+				i := slices.IndexFunc(waiting, func(l input) bool { return l.key == r.key })
+				waiting = slices.Delete(waiting, i, i+1)
+			}
+			waiting = append(waiting, r)
+		case r.Topic == "orders":
+			out(r)
+		default:
+			rights = slices.DeleteFunc(rights, func(other input) bool { return other.key == r.key && other.at == r.at })
+			rights = append(rights, r) // of those that are too old match takes none
+			waiting = slices.DeleteFunc(waiting, func(l input) bool {
+				if l.key != r.key || waits(l) {
+					return false
+				}
+				out(l)
+				return true
+			})
+		}
+	}
+	for _, l := range waiting {
+		out(l)
+	}
+	return lines
+}
+
+func checkWaitingAsOfJoins(o sim.Outcome) error {
+	for topic, m := range map[string]waitingModel{
+		"out": {grace: 40, tolerance: 10, most: unlimited, emit: leftOrder},
+		"lines": {nearest: true, grace: 40, tolerance: unlimited, most: 3, emit: func(l input, r *input) (string, bool) {
+			if r == nil {
+				return "", false
+			}
+			return output(l.key, line{ID: 1000*l.ID + r.ID}, l.at), true
+		}},
+	} {
+		var want []string
+		for _, task := range inputsOf(o, "orders") {
+			want = append(want, m.fold(task)...)
+		}
+		if err := compareSets(o, topic, want, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // intervalModel joins each record with all records of the other side whose right time is from before its left time to after it. Each
 // is kept until no record that is not late can match it: until the time that was reached is later by more than the grace period and
 // the greater bound. Records that are later than the grace period are joined, and not kept. final says that records without a partner come when they are not kept any more, else they come at once.

@@ -71,10 +71,11 @@ var independent = map[string]func(sim.Outcome) error{
 		"more_texts":  {kind: counted, count: 5, every: 2, result: idsAndSum},
 		"other_texts": {kind: counted, count: 3, every: 1, current: true, result: lastAmount},
 	}),
-	"as-of join":    bothChecks(checkOrder("returns", "orders"), checkAsOfJoin),
-	"nearest join":  bothChecks(checkOrder("returns", "orders"), checkNearestJoin),
-	"interval join": checkIntervalJoin,
-	"self join":     checkSelfJoin,
+	"as-of join":               bothChecks(checkOrder("returns", "orders"), checkAsOfJoin),
+	"nearest join":             bothChecks(checkOrder("returns", "orders"), checkNearestJoin),
+	"as-of joins by the clock": bothChecks(checkOrder("returns", "orders"), checkWaitingAsOfJoins),
+	"interval join":            checkIntervalJoin,
+	"self join":                checkSelfJoin,
 	"cell": func(o sim.Outcome) error {
 		return checkRunning(o, "orders", "lines", false, unchanged)
 	},

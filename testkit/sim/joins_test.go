@@ -51,6 +51,17 @@ func nearestJoin(faulty func() error) *stream.Topology {
 	return t
 }
 
+// waitingAsOfJoins have records that wait by the clock, for longer than the world goes on, so that the results do not depend on the time.
+func waitingAsOfJoins(faulty func() error) *stream.Topology {
+	t := stream.NewTopology()
+	left, right := t.From(orders), t.From(returns)
+	d := join.AsOf{}.Grace(40 * time.Millisecond).Wait(6 * time.Hour)
+	joined := left.LeftJoinAsOf(right, d.Tolerance(10*time.Millisecond), func(l order, r *order) order { return pairOf(faulty, &l, r) })
+	joined.To(out)
+	left.JoinAsOf(right, d.Nearest().Name("nearest").MaxPerKey(3, join.SettleOldest), func(l, r order) line { return line{ID: l.ID*1000 + r.ID} }).To(lines)
+	return t
+}
+
 func intervalJoin(faulty func() error) *stream.Topology {
 	t := stream.NewTopology()
 	left := t.From(orders).GroupBy("shop", func(o order) string { return o.Shop })

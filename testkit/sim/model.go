@@ -69,7 +69,7 @@ func (w *world) fold(t task, want *expectation, globals map[*graph.Node]operator
 			return topic, output, err
 		},
 	}
-	if slices.ContainsFunc(w.reference.Graph.Nodes, func(n *graph.Node) bool { return n.Kind == "joinlookup" && n.Stores != nil }) {
+	if slices.ContainsFunc(w.reference.Graph.Nodes, waitsByTheClock) {
 		env.Now = func() time.Time { return w.clock.Now().Add(-clockAhead) } // so that all that waits is due in the end
 	}
 	inputs, err := w.build(t, env, globals)
@@ -139,6 +139,11 @@ func (w *world) fold(t task, want *expectation, globals map[*graph.Node]operator
 		}
 	}
 	return nil
+}
+
+// waitsByTheClock reports whether records wait in an operator until a time of the clock.
+func waitsByTheClock(n *graph.Node) bool {
+	return n.Kind == "joinlookup" && n.Stores != nil || n.Kind == "joinasof" && len(n.Stores) == 3
 }
 
 // build makes the operators of a task, and returns its inputs by topic.

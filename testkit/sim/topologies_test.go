@@ -35,6 +35,7 @@ var topologies = []topologyOf{
 	{name: "foreign-key join of one table", build: foreignKeySelfJoin, inputs: []string{"orders"}, check: checkForeignKeySelfJoin},
 	{name: "global table", build: globalTable, inputs: []string{"orders", "shops"}},
 	{name: "lookup join", build: lookupJoin, inputs: []string{"orders"}},
+	{name: "as-of joins by the clock", build: waitingAsOfJoins, inputs: []string{"orders", "returns"}},
 	{name: "buffered lookup joins", build: bufferedLookupJoins, inputs: []string{"orders"}},
 	{name: "state without a changelog", build: unlogged, inputs: []string{"orders"}, check: checkUnlogged},
 }

@@ -123,7 +123,7 @@ func newWorld(s *Simulation, seed uint64) (*world, error) {
 	if s.Reference != nil {
 		w.reference = graph.NewPlan(s.Reference.Graph(), groupName)
 	}
-	w.clocked = slices.ContainsFunc(w.plan.Graph.Nodes, func(n *graph.Node) bool { return n.Kind == "process" || n.Kind == "joinlookup" && n.Stores != nil })
+	w.clocked = slices.ContainsFunc(w.plan.Graph.Nodes, func(n *graph.Node) bool { return n.Kind == "process" || waitsByTheClock(n) })
 	w.broker = simbroker.New(w.clock)
 	members := w.configure()
 	if err := w.createTopics(); err != nil {

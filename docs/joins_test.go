@@ -53,7 +53,7 @@ func Example_asOfWait() {
 	t := stream.NewTopology()
 	trades, quotes := t.From(topic("trades")), t.From(topic("quotes"))
 
-	d := join.AsOf{}.Wait(30 * time.Second).MaxPerKey(1000, join.SettleOldest)
+	d := join.AsOf{}.Wait(30*time.Second).MaxPerKey(1000, join.SettleOldest)
 	trades.LeftJoinAsOf(quotes, d, func(trade string, quote *string) string {
 		return trade + " at " + orNone(quote)
 	}).To(results)

@@ -76,6 +76,14 @@ func ExampleAsOf_Tolerance() {
 }
 
 // A trade waits for the next quote, for a minute at most.
+// The records that wait lie in stores with the name of the join.
+func ExampleAsOf_Wait() {
+	d := join.AsOf{}.Name("priced").Wait(30*time.Second).MaxPerKey(1000, join.SettleOldest)
+	waiting, times := d.BufferNames()
+	fmt.Println(waiting, times, d.WaitMillis(), d.Max(), d.Overflow())
+	// Output: priced_buffer priced_buffer_times 30000 1000 SettleOldest
+}
+
 func ExampleAsOf_Forward() {
 	show(func(trades, quotes stream.Stream[string, string]) stream.Stream[string, string] {
 		d := join.AsOf{}.Grace(time.Hour).Tolerance(time.Minute).Forward()

@@ -286,7 +286,7 @@ func TestARecordThatFailsAfterItsWaitGoesToTheErrorPolicyAlone(t *testing.T) {
 		}
 		return l
 	}).To(joinOut)
-	d := testkit.New(t, topology, testkit.Config{SkipFailed: true, Start: time.UnixMilli(1_000_000)})
+	d := testkit.New(t, topology, testkit.Config{Errors: weir.ErrorPolicy{Action: weir.Skip}, Start: time.UnixMilli(1_000_000)})
 	for i, v := range []string{"a1", "a!", "a2"} {
 		d.Input(joinLeft).Send("a", v, time.UnixMilli(int64(10+i)))
 		d.Input(joinLeft).Send("b", strings.Replace(v, "a", "b", 1), time.UnixMilli(int64(10+i)))

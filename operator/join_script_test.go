@@ -35,7 +35,7 @@ import (
 // table of the right topic, "tables" the tables of both, and "foreign" those by the part of a left row before the slash.
 func TestJoinScripts(t *testing.T) {
 	runScripts(t, "testdata/join", func(t *testing.T, definition []string) player {
-		config := testkit.Config{SkipFailed: true}
+		config := testkit.Config{Errors: weir.ErrorPolicy{Action: weir.Skip}}
 		if slices.Contains(definition, "wait") {
 			config.Start = time.UnixMilli(1_000_000) // event times do not move the clock then
 		}

@@ -34,17 +34,17 @@ import (
 func (w *Worker) Checkpoint(ctx context.Context) error {
 	w.running = ctx
 	var changed []*task
-	for _, t := range w.sortedTasks() {
+	for _, t := range w.tasks.all() {
 		if t.changed {
 			changed = append(changed, t)
 		}
 	}
-	defer func() { w.records, w.checkpointed = 0, w.config.Clock.Now() }()
+	defer w.schedule.Ended()
 	if len(changed) == 0 {
-		w.uncommitted = 0
+		w.schedule.Made()
 		return nil
 	}
-	if err := w.checkDamage(); err != nil {
+	if err := w.tasks.damage(); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	if err := w.awaitCommits(ctx, changed); err != nil {
@@ -100,11 +100,11 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 		w.countOutputs(t)
 		t.feedsCommitted()
 	}
-	if w.uncommitted > 0 { // else it was of what no record has caused
+	if w.schedule.Uncommitted() > 0 { // else it was of what no record has caused
 		w.search.Accepted()
 	}
 	w.failures.letters.committed()
-	w.uncommitted = 0
+	w.schedule.Made()
 	w.trace.checkpointed()
 	w.forgetSkips()
 	w.endOutages()

@@ -21,7 +21,7 @@ func (w *Worker) claimTasks(ctx context.Context) (err error) {
 	}
 	w.claiming = false
 	var claiming []*task
-	for _, t := range w.sortedTasks() {
+	for _, t := range w.tasks.all() {
 		if t.unclaimed {
 			claiming = append(claiming, t)
 		}
@@ -134,7 +134,7 @@ func (w *Worker) lookForStrangers(ctx context.Context) error {
 	if !w.strangers || w.heldBack() {
 		return nil
 	}
-	for _, t := range w.sortedTasks() {
+	for _, t := range w.tasks.all() {
 		if t.state == running && t.strangers {
 			w.config.Logger.Warn("another process has written to the changelogs of a task; that is taken back", "task", t.name)
 			if t.changed {
@@ -155,7 +155,7 @@ func (w *Worker) lookForStrangers(ctx context.Context) error {
 func (w *Worker) compareEnds(ctx context.Context) error {
 	var idle []*task
 	var changelogs []broker.TopicPartition
-	for _, t := range w.sortedTasks() {
+	for _, t := range w.tasks.all() {
 		if t.state != running || t.changed {
 			continue
 		}

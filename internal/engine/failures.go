@@ -157,7 +157,7 @@ const heldAttempts = time.Hour
 // endAttempts forgets records that are processed by now, or that belong to closed tasks.
 func (w *Worker) endAttempts() {
 	for at, a := range w.failures.attempts {
-		t := w.taskOf(at.TopicPartition)
+		t := w.tasks.reading(at.TopicPartition)
 		processed := t != nil && !a.held && t.input.Committed[at.Topic] > at.Offset
 		if t == nil || processed || a.held && w.config.Clock.Now().Sub(a.last) > heldAttempts {
 			delete(w.failures.attempts, at)

@@ -60,7 +60,7 @@ func (w *Worker) seekFed(refusal error) bool {
 
 // fedBySource reports whether a task of the worker writes a topic with the records of a source.
 func (w *Worker) fedBySource(topic string) bool {
-	for _, t := range w.tasks {
+	for _, t := range w.tasks.byID {
 		if len(t.env.Feeds) == 0 {
 			continue
 		}

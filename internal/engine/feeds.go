@@ -13,27 +13,6 @@ import (
 	"github.com/weirstreams/weir/source"
 )
 
-// untilFeeds cuts a waiting time so that records of sources do not wait.
-func (w *Worker) untilFeeds(wait time.Duration) time.Duration {
-	for _, t := range w.tasks {
-		if t.state != running {
-			continue
-		}
-		for _, f := range t.env.Feeds {
-			next := f.Next()
-			if next == math.MaxInt64 {
-				continue
-			}
-			now := w.config.Clock.Now().UnixMilli()
-			if next <= now {
-				return 0
-			}
-			wait = min(wait, time.Duration(min(next-now, wait.Milliseconds()+1))*time.Millisecond)
-		}
-	}
-	return wait
-}
-
 // wakeIfDozing makes the worker look at its sources and calls if it waits. It must not wake it else: the next look at the fetcher would
 // find nothing, again and again while sources have records. Any goroutine may call it.
 func (w *Worker) wakeIfDozing() {
@@ -44,7 +23,7 @@ func (w *Worker) wakeIfDozing() {
 
 // takeFeeds lets the sources of the tasks hand on records, and reports whether there was anything to do.
 func (w *Worker) takeFeeds(ctx context.Context) (worked bool, err error) {
-	for _, t := range w.sortedTasks() {
+	for _, t := range w.tasks.all() {
 		if t.state != running {
 			continue
 		}
@@ -69,7 +48,7 @@ func (w *Worker) takeFeeds(ctx context.Context) (worked bool, err error) {
 
 // takeFeed lets one source hand on records. Those that fail are skipped if the policy says so.
 func (w *Worker) takeFeed(ctx context.Context, t *task, f operator.Feed) (worked bool, err error) {
-	limit := w.room()
+	limit := w.schedule.Room(w.search.Limit())
 	t.env.LeftOut = w.trace.leftOut[t.id]
 	var untaken error // by the cluster
 	if w.trace.left > 0 {
@@ -99,7 +78,7 @@ func (w *Worker) takeFeed(ctx context.Context, t *task, f operator.Feed) (worked
 		}
 	}
 	records, worked := f.Taken()
-	w.records += records
+	w.schedule.Took(records)
 	w.trace.took(records)
 	t.processed += int64(records)
 	t.changed = t.changed || records > 0 || t.stores.DirtyBytes() > 0
@@ -156,14 +135,14 @@ func (w *Worker) Sources() (states []source.Status) {
 // publishFeeds notes the sources of the tasks on the status board, whose lock is held.
 func (w *Worker) publishFeeds() {
 	n := 0
-	for _, t := range w.sortedTasks() {
+	for _, t := range w.tasks.all() {
 		n += len(t.env.Feeds)
 	}
 	if n == 0 && len(w.status.feeds) == 0 {
 		return
 	}
 	feeds := make([]operator.Feed, 0, n)
-	for _, t := range w.sortedTasks() {
+	for _, t := range w.tasks.all() {
 		feeds = append(feeds, t.env.Feeds...)
 	}
 	w.status.feeds = feeds

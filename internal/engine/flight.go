@@ -28,14 +28,10 @@ func (w *Worker) landing(tasks []*task) (over func()) {
 }
 
 // InFlight reports whether records wait for calls of asynchronous operators.
-func (w *Worker) InFlight() bool {
-	for _, t := range w.tasks {
-		if t.env.InFlight() {
-			return true
-		}
-	}
-	return false
-}
+func (w *Worker) InFlight() bool { return w.tasks.inFlight() }
+
+// arrived reports whether results of calls can be handed on.
+func (w *Worker) arrived() bool { return !w.heldBack() && w.tasks.arrived() }
 
 // Land waits for all calls in flight and hands on their results. It reports whether there were any that input is not held back for.
 func (w *Worker) Land(ctx context.Context) (landed bool, err error) {
@@ -44,7 +40,7 @@ func (w *Worker) Land(ctx context.Context) (landed bool, err error) {
 	}
 	w.running = ctx
 	defer w.publish()
-	tasks := w.sortedTasks()
+	tasks := w.tasks.all()
 	defer w.landing(tasks)()
 	for _, t := range tasks {
 		if err := t.settle(); err != nil {
@@ -55,22 +51,9 @@ func (w *Worker) Land(ctx context.Context) (landed bool, err error) {
 	return true, nil
 }
 
-// arrived reports whether results of calls can be handed on.
-func (w *Worker) arrived() bool {
-	if w.heldBack() {
-		return false
-	}
-	for _, t := range w.tasks {
-		if t.flies() && t.env.Arrived() {
-			return true
-		}
-	}
-	return false
-}
-
 // handOnArrived hands on the results of calls.
 func (w *Worker) handOnArrived() error {
-	for _, t := range w.alignedTasks {
+	for _, t := range w.tasks.merging {
 		if !t.flies() || !t.env.Arrived() {
 			continue
 		}
@@ -100,7 +83,7 @@ func (w *Worker) takes(t *task, topic string) bool {
 
 // untilCheckpoint cuts a waiting time so that the next checkpoint is not late.
 func (w *Worker) untilCheckpoint(wait time.Duration) time.Duration {
-	left := w.checkpointed.Add(w.config.CheckpointInterval).Sub(w.config.Clock.Now())
+	left := w.schedule.Left()
 	if left <= 0 && w.waitsForCalls() {
 		return wait // the end of a call wakes the worker
 	}

@@ -16,14 +16,6 @@ type batchInWork struct {
 	from  int // the first record that was not processed
 }
 
-const (
-	// firstPace is how many records a step takes until it is known how long they take, maxPace how many at most.
-	firstPace = 16
-	maxPace   = 1000
-	// stepTime is how long a step should take at most. One record is the least, however slow a function is.
-	stepTime = 50 * time.Millisecond
-)
-
 // take accepts a fetched batch, nil included: input is held, records of a changelog are applied.
 func (w *Worker) take(ctx context.Context, batch *broker.Batch) error {
 	if batch == nil {
@@ -57,10 +49,10 @@ func (w *Worker) processHeld(ctx context.Context) error {
 	defer w.working.Store(false)
 	began := w.config.Clock.Now()
 	w.limitDirty(h.task)
-	done, err := h.task.process(h.batch, h.from, w.room())
+	done, err := h.task.process(h.batch, h.from, w.schedule.Room(w.search.Limit()))
 	h.from += done
-	w.records += done
-	w.uncommitted += done
+	w.schedule.Took(done)
+	w.schedule.Processed(done)
 	if h.from > 0 {
 		w.search.Processed(h.batch.TopicPartition, h.batch.Records[h.from-1].Offset)
 	}
@@ -69,7 +61,7 @@ func (w *Worker) processHeld(ctx context.Context) error {
 		return err
 	}
 	now := w.config.Clock.Now()
-	w.adjustPace(done, now.Sub(began))
+	w.schedule.Adjust(done, now.Sub(began))
 	if h.from < len(h.batch.Records) {
 		return err
 	}
@@ -91,30 +83,12 @@ func (w *Worker) letGo() {
 	w.current = batchInWork{}
 }
 
-// room returns how many records may be processed before the next look at other work.
-func (w *Worker) room() int {
-	if n := w.checkpointRecords(); n > 0 {
-		return min(w.pace, max(1, n-w.records))
-	}
-	return w.pace
-}
-
-// adjustPace keeps steps short where functions are slow, and large where they are not.
-func (w *Worker) adjustPace(done int, took time.Duration) {
-	switch {
-	case took > stepTime:
-		w.pace = max(1, w.pace/2)
-	case done == w.pace && took < stepTime/4:
-		w.pace = min(maxPace, 2*w.pace)
-	}
-}
-
 // limitDirty lets a task change state until that of all tasks of the worker comes to CheckpointBytes.
 func (w *Worker) limitDirty(t *task) {
 	t.parted = false
 	others := int64(0)
 	if t.stores.Any() {
-		for _, o := range w.tasks {
+		for _, o := range w.tasks.byID {
 			if o != t {
 				others += o.stores.DirtyBytes()
 			}

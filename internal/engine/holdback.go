@@ -75,7 +75,7 @@ func (w *Worker) waitOut(ctx context.Context, err error) error {
 // endOutages forgets records that have waited for a codec and are processed by now.
 func (w *Worker) endOutages() {
 	w.gate.EndOutages(func(tp broker.TopicPartition) (next int64, reads bool) {
-		t := w.taskOf(tp)
+		t := w.tasks.reading(tp)
 		if t == nil {
 			return 0, false
 		}

@@ -50,7 +50,7 @@ func (w *Worker) resetInput(t *task, tp broker.TopicPartition, position int64) {
 }
 
 func (w *Worker) pauseInput(paused bool) {
-	for _, t := range w.sortedTasks() {
+	for _, t := range w.tasks.all() {
 		for _, tp := range t.input.Partitions() {
 			switch {
 			case paused && t.state != running: // it is not fetched yet, and might stay paused
@@ -95,7 +95,7 @@ func (w *Worker) look(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, t := range w.alignedTasks {
+	for _, t := range w.tasks.merging {
 		t.aligned.Polled(w.polls, w.quiet, len(w.route))
 	}
 	return nil

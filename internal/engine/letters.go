@@ -41,7 +41,7 @@ func newLetterWriter(w *Worker) *letterWriter {
 	return &letterWriter{
 		topic: w.plan.DeadLetters, outbox: w.outbox, sender: letter.Sender{Group: w.plan.Group, Spring: options.SpringHeaders}, clock: w.config.Clock,
 		breaker:     errorpolicy.Breaker{MaxShare: cmp.Or(options.MaxShare, errorpolicy.DefaultMaxShare)},
-		uncommitted: func() int { return w.uncommitted },
+		uncommitted: func() int { return w.schedule.Uncommitted() },
 	}
 }
 

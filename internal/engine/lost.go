@@ -74,7 +74,7 @@ func (w *Worker) lookForReplaced(ctx context.Context) error {
 	}
 	w.comparedIDs = now
 	topics := map[string]bool{}
-	for _, t := range w.tasks {
+	for _, t := range w.tasks.byID {
 		if t.state == running {
 			for topic := range t.inputs {
 				topics[topic] = true
@@ -91,7 +91,7 @@ func (w *Worker) lookForReplaced(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("ids of the input topics: %w", err)
 	}
-	for _, t := range w.sortedTasks() {
+	for _, t := range w.tasks.all() {
 		if t.state != running {
 			continue
 		}

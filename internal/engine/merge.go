@@ -34,25 +34,25 @@ func (w *Worker) newMerge(t *task) *aligned.Merge {
 
 // mergeAll lets the tasks with several inputs process their next records, and reports whether there was anything.
 func (w *Worker) mergeAll(ctx context.Context) (worked bool, err error) {
-	if len(w.alignedTasks) == 0 {
+	if len(w.tasks.merging) == 0 {
 		return false, nil
 	}
 	if err := w.look(ctx); err != nil {
 		return false, err
 	}
-	for _, t := range w.alignedTasks {
+	for _, t := range w.tasks.merging {
 		if w.halted() || w.due() && !w.waitsForCalls() {
 			return worked, nil // the step makes the checkpoint
 		}
 		began := w.config.Clock.Now()
-		n, err := w.merge(t, w.room())
+		n, err := w.merge(t, w.schedule.Room(w.search.Limit()))
 		worked = worked || n > 0
-		w.records += n
+		w.schedule.Took(n)
 		if err != nil {
 			return worked, err
 		}
 		if n > 0 {
-			w.adjustPace(n, w.config.Clock.Now().Sub(began))
+			w.schedule.Adjust(n, w.config.Clock.Now().Sub(began))
 			t.aligned.Moved()
 		}
 	}
@@ -61,7 +61,7 @@ func (w *Worker) mergeAll(ctx context.Context) (worked bool, err error) {
 			return true, err
 		}
 	}
-	for _, t := range w.alignedTasks {
+	for _, t := range w.tasks.merging {
 		if lost := t.aligned.Lost(); lost != nil {
 			return true, w.explain(ctx, lost) // which may open tasks anew
 		}
@@ -88,7 +88,7 @@ func (w *Worker) merge(t *task, limit int) (processed int, err error) {
 			w.config.OnMerge(in.TopicPartition, records[:n])
 		}
 		processed += n
-		w.uncommitted += n
+		w.schedule.Processed(n)
 		if n > 0 {
 			w.search.Processed(in.TopicPartition, records[n-1].Offset)
 		}
@@ -109,7 +109,7 @@ func (w *Worker) merge(t *task, limit int) (processed int, err error) {
 
 // mergeReady reports whether a task with several inputs can go on without being told anything new.
 func (w *Worker) mergeReady() bool {
-	for _, t := range w.alignedTasks {
+	for _, t := range w.tasks.merging {
 		if in, _ := t.aligned.Choose(true); in != nil && w.takes(t, in.Topic) {
 			return true
 		}
@@ -119,7 +119,7 @@ func (w *Worker) mergeReady() bool {
 
 // untilStall cuts a waiting time so that no task waits for an input in vain.
 func (w *Worker) untilStall(wait time.Duration) time.Duration {
-	if len(w.alignedTasks) > 0 {
+	if len(w.tasks.merging) > 0 {
 		wait = min(wait, aligned.StallCheck)
 	}
 	return wait

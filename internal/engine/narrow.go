@@ -25,17 +25,17 @@ func (w *Worker) narrow(ctx context.Context, err error) error {
 			return failure
 		}
 	case w.seekFed(err):
-	case w.uncommitted == 0:
+	case w.schedule.Uncommitted() == 0:
 		return fmt.Errorf("the cluster refuses what no input record has made (a timer, an idle input, or the restore of state): %w", refused.WithoutAbort(err))
-	case w.uncommitted > 1:
+	case w.schedule.Uncommitted() > 1:
 		if n.Single() {
-			return fmt.Errorf("one of %d input records has made what the cluster refuses: %w", w.uncommitted, refused.WithoutAbort(err))
+			return fmt.Errorf("one of %d input records has made what the cluster refuses: %w", w.schedule.Uncommitted(), refused.WithoutAbort(err))
 		}
-		n.Halve(w.uncommitted)
+		n.Halve(w.schedule.Uncommitted())
 		w.config.Logger.Warn("the cluster refuses a record; looking for the input record that has made it",
-			"records", w.uncommitted, "error", err)
+			"records", w.schedule.Uncommitted(), "error", err)
 	default:
-		t := w.taskOf(n.Last().TopicPartition)
+		t := w.tasks.reading(n.Last().TopicPartition)
 		if t == nil {
 			break // it is gone, and its next owner finds out
 		}
@@ -62,16 +62,6 @@ func (w *Worker) narrow(ctx context.Context, err error) error {
 		}
 	}
 	return w.goBack(ctx, fmt.Errorf("%w: %w", broker.ErrAborted, err))
-}
-
-// taskOf returns the task that has a partition for its input, or nil.
-func (w *Worker) taskOf(tp broker.TopicPartition) *task {
-	for _, t := range w.tasks {
-		if _, reads := t.inputs[tp.Topic]; reads && t.id.Partition == tp.Partition {
-			return t
-		}
-	}
-	return nil
 }
 
 // blame makes the error of the record that was processed last.
@@ -113,7 +103,7 @@ func (w *Worker) blame(t *task, err error) *weir.ProcessingError {
 func (w *Worker) countFailed(err error, tp broker.TopicPartition, records []broker.Record) {
 	failed, ok := errors.AsType[*weir.ProcessingError](err)
 	if ok && len(records) > 0 && failed.Topic == tp.Topic && failed.Offset == records[0].Offset {
-		w.uncommitted++
+		w.schedule.Processed(1)
 		w.search.Processed(tp, failed.Offset)
 	}
 }
@@ -128,7 +118,7 @@ func (w *Worker) searchOn(ctx context.Context, refusal error) error {
 		if err := w.narrow(ctx, err); err != nil {
 			return err
 		}
-		for w.search.Limit() > 0 || w.uncommitted > 0 || w.trace.left > 0 && w.trace.fed == 0 {
+		for w.search.Limit() > 0 || w.schedule.Uncommitted() > 0 || w.trace.left > 0 && w.trace.fed == 0 {
 			worked, err := w.Step(ctx, searchWait)
 			if err != nil {
 				return err
@@ -147,7 +137,7 @@ const searchWait = time.Second
 // forgetSkips forgets records with committed offsets.
 func (w *Worker) forgetSkips() {
 	w.search.Forget(func(at offsets.Place) bool {
-		t := w.taskOf(at.TopicPartition)
+		t := w.tasks.reading(at.TopicPartition)
 		committed := t == nil || t.input.Committed[at.Topic] > at.Offset
 		if committed {
 			delete(w.failures.left, at)

@@ -65,7 +65,7 @@ func (w *Worker) applyChangelog(ctx context.Context, t *task, b *broker.Batch) e
 // loadBytes returns how much to collect for one store.
 func (w *Worker) loadBytes() int {
 	restores := 1
-	for _, t := range w.tasks {
+	for _, t := range w.tasks.byID {
 		restores += t.stores.Restores()
 	}
 	return max(w.config.MinLoadBytes, w.config.MaxLoadBytes/restores)
@@ -135,7 +135,7 @@ func (w *Worker) startRestored(ctx context.Context) error {
 		return nil
 	}
 	w.unstarted = false
-	for _, t := range w.sortedTasks() {
+	for _, t := range w.tasks.all() {
 		if !t.unstarted() {
 			continue
 		}

@@ -33,7 +33,7 @@ func (w *Worker) recoverFrom(ctx context.Context, err error) error {
 		return w.reopen(overtaken.task)
 	case refused.Is(err):
 		return w.narrow(ctx, err)
-	case w.checkDamage() != nil:
+	case w.tasks.damage() != nil:
 		return w.heal(ctx, err)
 	case refused.IsHopeless(err):
 		return refused.Hopeless(err, w.plan, w.outbox.NodeOf)
@@ -61,14 +61,21 @@ func (w *Worker) startOver(ctx context.Context, cause error) error {
 			return err
 		}
 	}
-	w.records, w.uncommitted = 0, 0
+	w.schedule.Rewound()
 	w.trace.wentBack()
-	for _, t := range w.sortedTasks() {
+	for _, t := range w.tasks.all() {
 		if err := w.reopen(t); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// heal goes on after the database of a task was found to be damaged: all tasks go back to the last checkpoint, and the damaged ones
+// restore their state from the changelogs.
+func (w *Worker) heal(ctx context.Context, cause error) error {
+	w.goOn()
+	return w.startOver(ctx, cause)
 }
 
 // rewind goes back to the last checkpoint: records processed since then do not count. Dirty state in memory is
@@ -107,9 +114,9 @@ func (w *Worker) goBack(ctx context.Context, cause error) error {
 			return err
 		}
 	}
-	w.records, w.uncommitted = 0, 0
+	w.schedule.Rewound()
 	w.trace.wentBack()
-	for _, t := range w.sortedTasks() {
+	for _, t := range w.tasks.all() {
 		// At least once the changelogs may hold changes that do not count, and these have to be taken back.
 		// Work that a sink has prepared since does not count: the sink removes it when the task is opened.
 		if t.stores.Mending() || t.sinks.Prepared() || !w.config.ExactlyOnce && t.changed && t.stores.Logged() {

@@ -76,7 +76,7 @@ func (w *Worker) recoverSinks(ctx context.Context, tasks []*task) error {
 
 // commitPrepared commits the work that checkpoints have prepared, beside the processing of records.
 func (w *Worker) commitPrepared(ctx context.Context) error {
-	for _, t := range w.sortedTasks() {
+	for _, t := range w.tasks.all() {
 		if err := w.sinks.Commit(ctx, t.sinks); err != nil {
 			return err
 		}
@@ -95,14 +95,7 @@ func (w *Worker) awaitCommits(ctx context.Context, tasks []*task) error {
 }
 
 // Visible reports whether the sinks of all tasks have committed everything that checkpoints have prepared.
-func (w *Worker) Visible() bool {
-	for _, t := range w.tasks {
-		if !t.sinks.Visible() {
-			return false
-		}
-	}
-	return true
-}
+func (w *Worker) Visible() bool { return w.tasks.visible() }
 
 // finishCommits makes everything visible that tasks have prepared, before they are closed in order, and then a checkpoint that
 // removes the tokens. Tokens that cannot be committed in time stay in the state: the next owner commits them.
@@ -132,7 +125,7 @@ func (w *Worker) finishCommits(ctx context.Context, tasks []*task) error {
 func (w *Worker) finishLastCommits(ctx context.Context) (whole bool, err error) {
 	bounded, cancel := w.hurry.Bound(ctx)
 	defer cancel()
-	err = w.finishCommits(bounded, w.sortedTasks())
+	err = w.finishCommits(bounded, w.tasks.all())
 	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
 		w.config.Logger.Warn("the tokens of committed work stay in the state, as there was no time for another checkpoint", "error", err)
 		return false, nil

@@ -40,7 +40,7 @@ func (w *Worker) start(ctx context.Context, t *task) error {
 		t.aligned = w.newMerge(t)
 	}
 	t.state = running // not before: a worker whose job has failed may take another step
-	w.alignedTasks = slices.DeleteFunc(slices.Clone(w.sortedTasks()), func(t *task) bool { return t.aligned == nil })
+	w.tasks.mergeAnew()
 	if len(t.input.Uncommitted) > 0 || lost || t.lacking || t.sinks.InPhases() {
 		t.state, w.starting = starting, true // a restore may end in the middle of a step, which must not go on with the task
 		return nil
@@ -56,7 +56,7 @@ func (w *Worker) commitStarts(ctx context.Context) error {
 		return nil
 	}
 	var starts []*task
-	for _, t := range w.sortedTasks() {
+	for _, t := range w.tasks.all() {
 		if t.state == starting {
 			t.changed = true
 			t.sinks.AnnounceEpoch()

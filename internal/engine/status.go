@@ -66,7 +66,7 @@ func (w *Worker) publish() {
 	w.status.mu.Lock()
 	defer w.status.mu.Unlock()
 	w.status.tasks = w.status.tasks[:0]
-	for _, t := range w.sortedTasks() {
+	for _, t := range w.tasks.all() {
 		w.status.tasks = append(w.status.tasks, t.status())
 	}
 	w.publishFeeds()
@@ -105,7 +105,7 @@ func (w *Worker) Positions() Positions {
 		Next:    map[broker.TopicPartition]int64{},
 		Settled: !w.Dirty() && w.Visible() && !w.resting() && !w.heldBack() && w.current.batch == nil && w.outbox.Pending() == 0 && !w.membership.Waits(),
 	}
-	for _, t := range w.sortedTasks() {
+	for _, t := range w.tasks.all() {
 		p.Settled = p.Settled && t.state == running && !t.unclaimed && t.feedsSettled()
 		for _, tp := range t.input.Partitions() {
 			p.Next[tp] = t.input.Next[tp.Topic]

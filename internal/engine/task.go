@@ -200,6 +200,26 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 	return t, nil
 }
 
+// openState opens the database of a task. A damaged one is deleted: the changelogs hold its content.
+func (w *Worker) openState(t *task) error {
+	err := w.tryOpenState(t)
+	if errors.Is(err, weir.ErrCorruptState) {
+		if err := w.dropDamaged(t.id, t.name, err); err != nil {
+			return err
+		}
+		err = w.tryOpenState(t)
+	}
+	return err
+}
+
+func (w *Worker) tryOpenState(t *task) error {
+	backend, err := w.config.OpenBackend(t.name)
+	if err != nil {
+		return err
+	}
+	return t.stores.Open(backend)
+}
+
 // close closes the operators and the database. With sync everything that was committed is made durable first.
 func (t *task) close(sync bool) error {
 	err := t.sinks.Close()

@@ -19,7 +19,7 @@ import (
 // AddTask opens a task that owns a partition of the given topics, and begins to restore its state. Its functions are
 // given ctx.
 func (w *Worker) AddTask(ctx context.Context, id TaskID, topics []string) error {
-	if w.tasks[id] != nil {
+	if w.tasks.byID[id] != nil {
 		return nil
 	}
 	w.membership.Settle(taskName(w.plan.SubTopologies[id.Part], id.Partition))
@@ -33,7 +33,7 @@ func (w *Worker) AddTask(ctx context.Context, id TaskID, topics []string) error 
 // found to be damaged meanwhile is deleted, once.
 func (w *Worker) openWhole(ctx context.Context, id TaskID, topics []string, assigned changelog.Epoch) error {
 	err := w.openRestoring(ctx, id, topics, assigned)
-	switch t := w.tasks[id]; {
+	switch t := w.tasks.byID[id]; {
 	case t == nil && errors.Is(err, weir.ErrCorruptState): // openTask has deleted the database
 	case t == nil || t.stores.Damage() == nil:
 		return err
@@ -51,7 +51,8 @@ func (w *Worker) openRestoring(ctx context.Context, id TaskID, topics []string, 
 	if err != nil {
 		return err
 	}
-	w.tasks[id], t.assigned, t.rebuilt, w.sorted = t, assigned, w.rebuilt[id], nil
+	t.assigned, t.rebuilt = assigned, w.rebuilt[id]
+	w.tasks.add(t)
 	defer w.publish()
 	err = w.beginRestore(ctx, t)
 	if errors.As(err, new(*overtakenError)) {
@@ -67,10 +68,10 @@ func (w *Worker) RemoveTasks(ctx context.Context, ids []TaskID) error {
 	defer cancel()
 	err := w.Checkpoint(bounded)
 	if err == nil {
-		err = w.finishCommits(bounded, w.tasksOf(ids))
+		err = w.finishCommits(bounded, w.tasks.of(ids))
 	}
 	if err == nil {
-		w.closeStandings(bounded, w.tasksOf(ids))
+		w.closeStandings(bounded, w.tasks.of(ids))
 	}
 	if closed := w.closeTasks(ids); closed != nil {
 		return closed
@@ -94,7 +95,7 @@ func (w *Worker) RemoveTasks(ctx context.Context, ids []TaskID) error {
 // of the worker's transaction, so the other tasks go back to the checkpoint before.
 func (w *Worker) DropTasks(ctx context.Context, ids []TaskID) error {
 	uncommitted := slices.ContainsFunc(ids, func(id TaskID) bool {
-		t := w.tasks[id]
+		t := w.tasks.byID[id]
 		return t != nil && t.changed
 	})
 	if err := w.closeTasks(ids); err != nil {
@@ -106,23 +107,13 @@ func (w *Worker) DropTasks(ctx context.Context, ids []TaskID) error {
 	return nil
 }
 
-// tasksOf returns the tasks with these ids that are open.
-func (w *Worker) tasksOf(ids []TaskID) (tasks []*task) {
-	for _, id := range ids {
-		if t := w.tasks[id]; t != nil {
-			tasks = append(tasks, t)
-		}
-	}
-	return tasks
-}
-
 func (w *Worker) closeTasks(ids []TaskID) error {
-	stopFeeds(w.tasksOf(ids))
+	stopFeeds(w.tasks.of(ids))
 	var failed []error
 	for _, id := range ids {
 		w.membership.Settle(taskName(w.plan.SubTopologies[id.Part], id.Partition))
 		delete(w.trace.leftOut, id)
-		if t := w.tasks[id]; t != nil {
+		if t := w.tasks.byID[id]; t != nil {
 			failed = append(failed, w.closeTask(t, true))
 		}
 	}
@@ -141,11 +132,9 @@ func (w *Worker) closeTask(t *task, sync bool) error {
 		}
 	}
 	w.dropOutputs(t)
-	delete(w.tasks, t.id)
-	w.sorted = nil
+	w.tasks.remove(t)
 	if t.aligned != nil {
 		t.aligned.Release()
-		w.alignedTasks = slices.DeleteFunc(w.alignedTasks, func(o *task) bool { return o == t })
 	}
 	damage := t.stores.Damage()
 	err := t.close(sync && damage == nil)
@@ -158,10 +147,20 @@ func (w *Worker) closeTask(t *task, sync bool) error {
 	return w.dropDamaged(t.id, t.name, damage)
 }
 
+// dropDamaged deletes the database of a closed task, and counts it.
+func (w *Worker) dropDamaged(id TaskID, name string, damage error) error {
+	w.config.Logger.Error("state is damaged; it is deleted and restored from the changelogs", "task", name, "error", damage)
+	if lost := w.plan.SubTopologies[id.Part].UnloggedStores(); len(lost) > 0 {
+		w.config.Logger.Error("stores without a changelog begin empty, because the database is damaged", "task", name, "stores", lost)
+	}
+	w.rebuilt[id]++
+	return w.config.DestroyBackend(name)
+}
+
 // loseTasks closes all tasks because the group has given them to others. It will say so in an event of its own.
 func (w *Worker) loseTasks(cause error) error {
 	var failed []error
-	for _, t := range w.sortedTasks() {
+	for _, t := range w.tasks.all() {
 		w.membership.Lose(t.name)
 		failed = append(failed, w.closeTask(t, true))
 	}
@@ -182,7 +181,7 @@ func (w *Worker) endRest(ctx context.Context) error {
 	if !w.membership.Rested(w.group.Member()) {
 		return nil
 	}
-	for _, t := range w.sortedTasks() {
+	for _, t := range w.tasks.all() {
 		if t.state == running {
 			if err := w.fetchInput(ctx, t); err != nil {
 				return err
@@ -190,23 +189,4 @@ func (w *Worker) endRest(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// sortedTasks returns the tasks in a fixed order, in a slice that must not be changed. It stays as it is when tasks come or go.
-func (w *Worker) sortedTasks() []*task {
-	if w.sorted == nil {
-		w.sorted = slices.SortedFunc(maps.Values(w.tasks), func(a, b *task) int {
-			return cmp.Or(cmp.Compare(a.id.Part, b.id.Part), cmp.Compare(a.id.Partition, b.id.Partition))
-		})
-	}
-	return w.sorted
-}
-
-// inputs returns the progress of the tasks in a fixed order.
-func (w *Worker) inputs() []*progress.Input {
-	var inputs []*progress.Input
-	for _, t := range w.sortedTasks() {
-		inputs = append(inputs, t.input)
-	}
-	return inputs
 }

@@ -28,7 +28,7 @@ func (w *Worker) advanceIdle(ctx context.Context) error {
 	}
 	now := w.config.Clock.Now()
 	var due []*task
-	for _, t := range w.sortedTasks() {
+	for _, t := range w.tasks.all() {
 		if t.state != running || t.time == nil || t.env.Blocked() {
 			continue
 		}
@@ -71,20 +71,6 @@ func (w *Worker) inputEnds(ctx context.Context, tasks []*task) (map[broker.Topic
 		return nil, nil // nobody knows whether the input is silent
 	}
 	return ends, err
-}
-
-// untilPace cuts a waiting time so that the paces of tasks are written in time.
-func (w *Worker) untilPace(wait time.Duration) time.Duration {
-	if w.config.IdleTimeout <= 0 {
-		return wait
-	}
-	now := w.config.Clock.Now()
-	for _, t := range w.tasks {
-		if t.state == running && t.time != nil {
-			wait = t.time.UntilPace(wait, now)
-		}
-	}
-	return wait
 }
 
 // paced returns a function that reports whether the input of a node, by its number, comes through a repartition topic.
@@ -140,31 +126,12 @@ func (t *task) tookRecords() bool {
 	return busy
 }
 
-// untilClock cuts a waiting time so that clock timers are not late.
-func (w *Worker) untilClock(wait time.Duration) time.Duration {
-	for _, t := range w.tasks {
-		if t.state != running {
-			continue
-		}
-		for _, c := range t.env.Clocks {
-			now := w.config.Clock.Now().UnixMilli()
-			switch next := c.Next(); {
-			case next <= now:
-				return 0
-			case next-now < wait.Milliseconds():
-				wait = time.Duration(next-now) * time.Millisecond
-			}
-		}
-	}
-	return wait
-}
-
 // ringClocks lets operators do due work by the time of the machine.
 func (w *Worker) ringClocks() error {
 	if w.resting() {
 		return nil
 	}
-	for _, t := range w.sortedTasks() {
+	for _, t := range w.tasks.all() {
 		if t.state != running {
 			continue
 		}

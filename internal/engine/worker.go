@@ -44,11 +44,9 @@ type Worker struct {
 
 	newProducer func() (broker.Producer, error)
 
-	tasks map[TaskID]*task
+	tasks taskSet
 	// rebuilt counts the databases that were deleted because they were damaged.
 	rebuilt map[TaskID]int64
-	// sorted is the result of sortedTasks, or nil after a change of tasks.
-	sorted     []*task
 	membership *membership.Watch
 	// claiming is set while tasks wait to be claimed, strangers while tasks are to be opened anew because others have
 	// written to their changelogs. looked is when the worker last looked for such.
@@ -69,20 +67,13 @@ type Worker struct {
 	gate    *gate.Gate
 	// polls counts the calls of the fetcher, quiet is the count of the last that brought nothing.
 	polls, quiet int
-	// pace is how many records are processed in one step.
-	pace int
 	// route maps fetched partitions to their tasks: inputs of running tasks and changelogs of others.
 	route map[broker.TopicPartition]*task
 	// repartitions are the nodes that write internal topics, by topic.
 	repartitions map[string]*graph.Node
-	// alignedTasks are the running tasks with several inputs, in a fixed order.
-	alignedTasks []*task
 
-	checkpointed time.Time // when the last checkpoint ended, or when there was nothing to check in
-	records      int       // processed since then
-	// uncommitted are the records processed since the last checkpoint that succeeded. search seeks the one with output that
-	// the cluster refuses.
-	uncommitted int
+	schedule *schedule.Schedule
+	// search seeks the record with output that the cluster refuses.
 	search      refused.Search
 	failures    failures
 	trace       feedTrace
@@ -120,9 +111,9 @@ func NewWorker(config Config, plan *graph.Plan, c Connections, topics *provision
 		config: config, plan: plan, cluster: c.Cluster, fetcher: c.Fetcher, producer: c.Producer, group: c.Group,
 		newProducer: c.NewProducer, topics: topics, history: &progress.History{Cluster: c.Cluster, Plan: plan, Partitions: topics.Partitions},
 		replaced: map[broker.TopicPartition]error{},
-		tasks:    map[TaskID]*task{}, rebuilt: map[TaskID]int64{}, gate: gate.New(config.Clock, config.Logger), hurry: hurry.NewLimit(config.RevokeTimeout, config.AfterFunc), membership: membership.New(config.Clock), route: map[broker.TopicPartition]*task{}, pace: firstPace,
+		tasks: taskSet{byID: map[TaskID]*task{}}, rebuilt: map[TaskID]int64{}, gate: gate.New(config.Clock, config.Logger), hurry: hurry.NewLimit(config.RevokeTimeout, config.AfterFunc), membership: membership.New(config.Clock), route: map[broker.TopicPartition]*task{},
 		repartitions: eventtime.Repartitions(plan), sinks: sinks.NewCommitter(sinks.Config{Clock: config.Clock, Sequential: config.Sequential, Later: config.CommitLater}),
-		checkpointed: now, lastSend: now, looked: now, comparedIDs: now, status: statusBoard{producer: c.Producer},
+		schedule: schedule.New(config.Clock, config.CheckpointInterval, config.CheckpointRecords), lastSend: now, looked: now, comparedIDs: now, status: statusBoard{producer: c.Producer},
 	}
 	w.purger = progress.Purger{
 		Clock: config.Clock, Interval: config.PurgeInterval, Purge: config.Purge, Last: now,
@@ -145,7 +136,7 @@ func NewWorker(config Config, plan *graph.Plan, c Connections, topics *provision
 // it is time. It reports whether it has processed anything. Fetcher.Wake ends the waiting.
 func (w *Worker) Step(ctx context.Context, wait time.Duration) (worked bool, err error) {
 	worked, err = w.step(w.hurry.Begin(ctx), wait)
-	if damage := w.checkDamage(); err == nil {
+	if damage := w.tasks.damage(); err == nil {
 		err = damage
 	}
 	hurried := w.hurry.End(err)
@@ -173,7 +164,7 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 			return false, err
 		}
 	}
-	if w.search.Single() && w.uncommitted == 0 && w.Dirty() {
+	if w.search.Single() && w.schedule.Uncommitted() == 0 && w.Dirty() {
 		if err := w.Checkpoint(ctx); err != nil { // what no record has caused
 			return true, err
 		}
@@ -215,7 +206,7 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 		merged, err = w.mergeAll(ctx)
 		worked = worked || merged
 	}
-	alone := w.search.Single() && w.uncommitted > 0 // then the checkpoint is that of one record
+	alone := w.search.Single() && w.schedule.Uncommitted() > 0 // then the checkpoint is that of one record
 	if err == nil && !alone && !w.resting() {
 		var fed bool
 		fed, err = w.takeFeeds(ctx)
@@ -234,7 +225,7 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 		err = w.Checkpoint(ctx)
 	}
 	if err == nil && w.purger.Due() {
-		w.purger.Run(w.inputs())
+		w.purger.Run(w.tasks.inputs())
 	}
 	return worked, err
 }
@@ -244,10 +235,10 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 func (w *Worker) waitFor(wait time.Duration) time.Duration {
 	wait = w.untilStall(wait)
 	if !w.heldBack() && !w.resting() { // else timers have to wait too
-		wait = w.untilFeeds(w.untilClock(w.untilPace(wait)))
+		wait = w.tasks.until(wait, w.config.Clock.Now())
 	}
 	wait = w.membership.UntilRested(w.gate.UntilDue(wait))
-	if w.records == 0 || w.heldBack() {
+	if w.schedule.Taken() == 0 || w.heldBack() {
 		return max(0, wait)
 	}
 	return max(0, w.untilCheckpoint(wait))
@@ -268,22 +259,22 @@ func (w *Worker) due() bool {
 	if w.resting() {
 		return false
 	}
-	if w.records == 0 {
-		return w.Dirty() && w.intervalOver()
+	if w.schedule.Taken() == 0 {
+		return w.Dirty() && w.schedule.IntervalOver()
 	}
-	return w.intervalOver() || w.pressing()
+	return w.schedule.IntervalOver() || w.pressing()
 }
 
 // pressing reports whether a checkpoint is due before its interval is over.
 func (w *Worker) pressing() bool {
-	if w.records == 0 {
+	if w.schedule.Taken() == 0 {
 		return false
 	}
-	if n := w.checkpointRecords(); n > 0 && w.records >= n || w.trace.left > 0 && w.trace.fed > 0 {
+	if n := w.checkpointRecords(); n > 0 && w.schedule.Taken() >= n || w.trace.left > 0 && w.trace.fed > 0 {
 		return true
 	}
 	var dirty int64
-	for _, t := range w.tasks {
+	for _, t := range w.tasks.byID {
 		if t.sinks.Full() || t.feedsFull() || t.parted {
 			return true
 		}
@@ -292,33 +283,13 @@ func (w *Worker) pressing() bool {
 	return dirty >= w.config.CheckpointBytes
 }
 
-// checkpointRecords returns the greatest number of records between checkpoints; 0 means any number.
-func (w *Worker) checkpointRecords() int {
-	usual, limit := w.config.CheckpointRecords, w.search.Limit()
-	if usual == 0 || limit == 0 {
-		return max(usual, limit)
-	}
-	return min(usual, limit)
-}
-
-func (w *Worker) intervalOver() bool {
-	return w.config.Clock.Now().Sub(w.checkpointed) >= w.config.CheckpointInterval
-}
-
 // Dirty reports whether any task has something to check in.
-func (w *Worker) Dirty() bool {
-	for _, t := range w.tasks {
-		if t.changed {
-			return true
-		}
-	}
-	return false
-}
+func (w *Worker) Dirty() bool { return w.tasks.dirty() }
 
 // Stores returns the stores of a name, one of each task that has it, for tests.
 func (w *Worker) Stores(name string) []state.Store {
 	var stores []state.Store
-	for _, t := range w.sortedTasks() {
+	for _, t := range w.tasks.all() {
 		if s, ok := t.stores.Named(name); ok {
 			stores = append(stores, s)
 		}
@@ -337,10 +308,10 @@ func (w *Worker) Close(ctx context.Context) error {
 		whole, err = w.finishLastCommits(ctx)
 	}
 	if whole {
-		w.closeStandings(ctx, w.sortedTasks())
+		w.closeStandings(ctx, w.tasks.all())
 	}
 	switch {
-	case w.checkDamage() != nil:
+	case w.tasks.damage() != nil:
 		w.config.Logger.Warn("the last checkpoint was not made, because state is damaged; what it held is processed again by the next owner", "error", err)
 		err = nil
 	case refused.IsHopeless(err):
@@ -364,9 +335,9 @@ func (w *Worker) Hurry() (ended func()) { return w.hurry.Hurry() }
 func (w *Worker) Abandon() error { return w.abandon(false) }
 
 func (w *Worker) abandon(sync bool) error {
-	stopFeeds(w.sortedTasks())
+	stopFeeds(w.tasks.all())
 	var failed []error
-	for _, t := range w.sortedTasks() {
+	for _, t := range w.tasks.all() {
 		failed = append(failed, w.closeTask(t, sync))
 	}
 	w.outbox.Drop()

@@ -62,7 +62,7 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 	if err := w.flushSinks(ctx, changed); err != nil {
 		return err
 	}
-	if err := w.failures.letters.check(); err != nil {
+	if err := w.failures.letters.Check(); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	batches := make([]state.Batch, len(changed))
@@ -103,13 +103,13 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 	if w.schedule.Uncommitted() > 0 { // else it was of what no record has caused
 		w.search.Accepted()
 	}
-	w.failures.letters.committed()
+	w.failures.letters.Committed()
 	w.schedule.Made()
 	w.trace.checkpointed()
 	w.forgetSkips()
 	w.endOutages()
 	w.endAttempts()
-	if err := w.failures.reread.close(); err != nil {
+	if err := w.failures.reread.Close(); err != nil {
 		w.config.Logger.Warn("closing a fetcher failed", "error", err)
 	}
 	w.gate.Checkpointed()

@@ -9,7 +9,9 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine/letters"
 	"github.com/weirstreams/weir/internal/engine/offsets"
+	"github.com/weirstreams/weir/internal/engine/reread"
 	"github.com/weirstreams/weir/internal/errorpolicy"
 	"github.com/weirstreams/weir/operator"
 )
@@ -19,8 +21,8 @@ import (
 type failures struct {
 	policy  *errorpolicy.Policy
 	logger  *slog.Logger
-	letters *letterWriter // nil if there is no topic for them
-	reread  reReader
+	letters *letters.Writer // nil if there is no topic for them
+	reread  reread.Reader
 	// attempts are the records that are tried again. It is empty as a rule.
 	attempts map[offsets.Place]attempts
 	// left are the records that are left out because the cluster refuses their output or their state, until their offsets are committed.
@@ -81,7 +83,7 @@ func (t *task) judge(failure *weir.ProcessingError) error {
 		if err != nil {
 			return f.without(failure, at, attempt, err)
 		}
-		if err := f.letters.write(t, r, failure, attempt); err != nil {
+		if err := t.writeLetter(r, failure, attempt); err != nil {
 			return err
 		}
 		f.logger.Error("record written as a dead letter", "error", failure)
@@ -105,11 +107,11 @@ func (t *task) handled(at offsets.Place) {
 
 // without returns the error of a record that cannot be written as a dead letter because its bytes cannot be read.
 func (f *failures) without(failure *weir.ProcessingError, at offsets.Place, attempt int, err error) error {
-	if _, gone := errors.AsType[*goneError](err); gone {
+	if _, gone := errors.AsType[*reread.GoneError](err); gone {
 		return operator.Fatal(fmt.Errorf("write a dead letter: %w (the record has failed: %v)", err, failure)) //nolint:errorlint // it is not the cause
 	}
 	// The cluster does not answer: the attempt does not count.
-	return &tryAgainError{at: at, attempt: attempt - 1, wait: rereadWait, err: fmt.Errorf("read the record again for a dead letter: %w (the record has failed: %v)", err, failure)} //nolint:errorlint // as above
+	return &tryAgainError{at: at, attempt: attempt - 1, wait: reread.Wait, err: fmt.Errorf("read the record again for a dead letter: %w (the record has failed: %v)", err, failure)} //nolint:errorlint // as above
 }
 
 // failedRecord returns a record for the policy. record returns its bytes.
@@ -181,7 +183,7 @@ func (t *task) leaveOut(tp broker.TopicPartition, r *broker.Record) error {
 	if left := t.failures.left[offsets.Place{TopicPartition: tp, Offset: r.Offset}]; left.letter {
 		failure := *left.failure
 		failure.Size, failure.LeaderEpoch = len(r.Value), r.LeaderEpoch
-		if err := t.failures.letters.write(t, r, &failure, left.attempt); err != nil {
+		if err := t.writeLetter(r, &failure, left.attempt); err != nil {
 			return err
 		}
 	}
@@ -200,7 +202,7 @@ func (w *Worker) refuse(t *task, failure *weir.ProcessingError) (again *tryAgain
 		f.logger.Error("record skipped", "error", failure)
 	case weir.DeadLetter:
 		if f.letters == nil {
-			return nil, fmt.Errorf("%w (the record has failed: %v)", errNoLetters, failure) //nolint:errorlint // it is not the cause
+			return nil, fmt.Errorf("%w (the record has failed: %v)", letters.ErrNoTopic, failure) //nolint:errorlint // it is not the cause
 		}
 		f.logger.Error("record written as a dead letter", "error", failure)
 	case weir.TryAgain:
@@ -215,4 +217,65 @@ func (w *Worker) refuse(t *task, failure *weir.ProcessingError) (again *tryAgain
 	delete(f.attempts, at)
 	w.search.SkipLast()
 	return nil, nil
+}
+
+// inputRecord returns an input record of the task as it lies in its topic, valid until the end of the step.
+func (t *task) inputRecord(origin weir.Origin) (*broker.Record, error) {
+	if i, found := t.work.Find(origin); found {
+		return &t.work.Records[i], nil
+	}
+	tp := broker.TopicPartition{Topic: origin.Topic, Partition: origin.Partition}
+	if isFeed(t.part) {
+		return nil, &reread.GoneError{TopicPartition: tp, Offset: origin.Offset, Reason: "it comes of a source outside of Kafka, and was not written to a topic yet: choose Skip or Fail for it"}
+	}
+	return t.failures.reread.Read(t.env.StepContext(), tp, origin.Offset)
+}
+
+// writeLetter writes the dead letter of a record of the task.
+func (t *task) writeLetter(r *broker.Record, failure *weir.ProcessingError, attempt int) error {
+	written, err := t.failures.letters.Write(t.name, r, failure, attempt, t.work.Before(failure.Origin))
+	if written {
+		t.letters++
+	}
+	return err
+}
+
+// drop does the action of the policy for a record that an operator leaves out without an error: the other operators get the record in any case. Only one
+// letter is written for a record, an operator and a reason, however many records an input record became in front of the operator.
+func (t *task) drop(d operator.DroppedRecord) error {
+	action := t.failures.policy.Dropped(d.Reason)
+	if action == weir.Skip {
+		return nil
+	}
+	failure := t.plan.Graph.Nodes[d.Node].Failure(d.Origin, &weir.DroppedError{Reason: d.Reason, Detail: d.Detail})
+	if action == weir.Fail {
+		return operator.Fatal(failure.Err)
+	}
+	if t.outside {
+		t.env.Logger.Warn("a record that no input record has made is dropped, and has no dead letter", "error", failure)
+		return nil
+	}
+	last := droppedPlace{
+		Place: offsets.Place{TopicPartition: broker.TopicPartition{Topic: d.Origin.Topic, Partition: d.Origin.Partition}, Offset: d.Origin.Offset},
+		node:  d.Node, reason: d.Reason,
+	}
+	if t.dropped == last {
+		return nil
+	}
+	r, err := t.inputRecord(d.Origin)
+	if err != nil {
+		return operator.Fatal(fmt.Errorf("write a dead letter: %w (the record is dropped: %v)", err, failure)) //nolint:errorlint // it is not the cause
+	}
+	if err := t.writeLetter(r, failure, 1); err != nil {
+		return err
+	}
+	t.dropped = last
+	return nil
+}
+
+// droppedPlace is a record that an operator has dropped.
+type droppedPlace struct {
+	offsets.Place
+	node   int
+	reason weir.DropReason
 }

@@ -16,7 +16,7 @@ import (
 // error if the search is over and the policy does not skip the record, or if no record has caused the error.
 func (w *Worker) narrow(ctx context.Context, err error) error {
 	n := &w.search
-	if err := w.failures.letters.refused(err); err != nil {
+	if err := w.failures.letters.Refused(err); err != nil {
 		return err
 	}
 	switch {

@@ -106,7 +106,7 @@ func (w *Worker) giveUp(ctx context.Context, cause error) error {
 func (w *Worker) goBack(ctx context.Context, cause error) error {
 	w.config.Logger.Warn("going back to the last checkpoint", "cause", cause)
 	w.outbox.Drop()
-	w.failures.letters.rewound()
+	w.failures.letters.Rewound()
 	w.letGo()
 	w.goOn()
 	if w.config.ExactlyOnce {

@@ -16,6 +16,7 @@ import (
 	"github.com/weirstreams/weir/internal/engine/guard"
 	"github.com/weirstreams/weir/internal/engine/progress"
 	"github.com/weirstreams/weir/internal/engine/refused"
+	"github.com/weirstreams/weir/internal/engine/reread"
 	"github.com/weirstreams/weir/internal/engine/sinks"
 	"github.com/weirstreams/weir/internal/engine/stores"
 	"github.com/weirstreams/weir/internal/graph"
@@ -89,7 +90,7 @@ type task struct {
 	// failures is that of the worker: it decides about records that fail.
 	failures *failures
 	// work are the records that are being processed.
-	work workBatch
+	work reread.Batch
 	// parted is set if the next record is one that is tried again: a checkpoint is made before it.
 	parted bool
 	// dropped is the record with a dead letter that was dropped last, and outside is set while code of operators runs beside records.
@@ -254,8 +255,8 @@ func (t *task) process(b *broker.Batch, from, limit int) (int, error) {
 // buffers.
 func (t *task) processRecords(input operator.Input, topic string, records []broker.Record) (int, error) {
 	t.env.Origin.Topic = topic
-	t.work = workBatch{topic, records}
-	defer func() { t.work = workBatch{} }()
+	t.work = reread.Batch{Topic: topic, Records: records}
+	defer func() { t.work = reread.Batch{} }()
 	leastMillis, greatestMillis := t.env.LeastMillis, t.env.StreamMillis
 	if t.time != nil {
 		t.env.StreamMillis = eventtime.NoWatermark

@@ -12,11 +12,14 @@ import (
 	"github.com/weirstreams/weir/internal/engine/eventtime"
 	"github.com/weirstreams/weir/internal/engine/gate"
 	"github.com/weirstreams/weir/internal/engine/hurry"
+	"github.com/weirstreams/weir/internal/engine/letters"
 	"github.com/weirstreams/weir/internal/engine/membership"
 	"github.com/weirstreams/weir/internal/engine/outbox"
 	"github.com/weirstreams/weir/internal/engine/progress"
 	"github.com/weirstreams/weir/internal/engine/provision"
 	"github.com/weirstreams/weir/internal/engine/refused"
+	"github.com/weirstreams/weir/internal/engine/reread"
+	"github.com/weirstreams/weir/internal/engine/schedule"
 	"github.com/weirstreams/weir/internal/engine/sinks"
 	"github.com/weirstreams/weir/internal/errorpolicy"
 	"github.com/weirstreams/weir/internal/graph"
@@ -122,9 +125,13 @@ func NewWorker(config Config, plan *graph.Plan, c Connections, topics *provision
 	w.outbox = outbox.New(c.Producer, topics, config.Compressed, w.runningContext)
 	w.failures = failures{
 		policy: errorpolicy.New(config.Errors, plan.Prefix), logger: config.Logger,
-		reread: reReader{newFetcher: func() (broker.Fetcher, error) { return c.Cluster.NewFetcher(broker.FetcherConfig{}) }},
+		reread: reread.Reader{NewFetcher: func() (broker.Fetcher, error) { return c.Cluster.NewFetcher(broker.FetcherConfig{}) }},
 	}
-	w.failures.letters = newLetterWriter(w)
+	if options, some := w.failures.policy.Letters(); some {
+		w.failures.letters = letters.New(letters.Config{
+			Topic: plan.DeadLetters, Group: plan.Group, Options: options, Outbox: w.outbox, Clock: config.Clock, Uncommitted: w.schedule.Uncommitted,
+		})
+	}
 	w.dynamic = &outbox.Dynamic{
 		Outbox: w.outbox, Cluster: c.Cluster, Prefix: plan.Prefix, Inputs: plan.InputTopics(), DeadLetters: plan.DeadLetters, Create: config.CreateTopics,
 		Partitions: config.Partitions, Replication: config.Replication, Clock: config.Clock, Logger: config.Logger,
@@ -342,7 +349,7 @@ func (w *Worker) abandon(sync bool) error {
 	}
 	w.outbox.Drop()
 	w.hurry.Close()
-	failed = append(failed, w.failures.reread.close(), w.fetcher.Close(), w.producer.Close())
+	failed = append(failed, w.failures.reread.Close(), w.fetcher.Close(), w.producer.Close())
 	w.publish()
 	return errors.Join(failed...)
 }

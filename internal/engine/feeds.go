@@ -3,9 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
-	"math"
 	"slices"
-	"time"
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/graph"

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine/gate"

@@ -368,3 +368,54 @@ func (t *task) processingError(err error) *weir.ProcessingError {
 	}
 	return failure
 }
+
+// beforeCheckpoint lets the operators emit held-back results.
+func (t *task) beforeCheckpoint() error {
+	return t.call(func() error {
+		for i := len(t.env.BeforeCheckpoint) - 1; i >= 0; i-- {
+			if err := t.env.BeforeCheckpoint[i](); err != nil {
+				return err
+			}
+			if err := t.env.Settle(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// call runs code of operators outside of the processing of a record. No policy can skip an error there.
+func (t *task) call(f func() error) error {
+	t.outside = true
+	defer func() { t.outside = false }()
+	if failure := t.guard(func() error { return operator.Fatal(f()) }); failure != nil {
+		return failure
+	}
+	return nil
+}
+
+// settle lets the operators hand on held-back records: at the end of each run of records, so that records of other inputs
+// do not overtake it. Records that fail are skipped if the policy says so. After an error that gate.IsPressure the rest is
+// held still.
+func (t *task) settle() error {
+	if t.env.Settled() {
+		return nil
+	}
+	origin := t.env.Origin
+	defer func() { t.env.Origin = origin }()
+	for {
+		failure := t.guard(t.env.Settle)
+		if failure == nil {
+			return nil
+		}
+		if gate.IsPressure(failure) {
+			return failure
+		}
+		if ctx := t.env.StepContext(); ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := t.judge(failure); err != nil {
+			return err
+		}
+	}
+}

@@ -1,11 +1,9 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/weirstreams/weir"
@@ -13,7 +11,6 @@ import (
 	"github.com/weirstreams/weir/internal/engine/changelog"
 	"github.com/weirstreams/weir/internal/engine/gate"
 	"github.com/weirstreams/weir/internal/engine/membership"
-	"github.com/weirstreams/weir/internal/engine/progress"
 )
 
 // AddTask opens a task that owns a partition of the given topics, and begins to restore its state. Its functions are

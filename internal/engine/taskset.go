@@ -1,8 +1,14 @@
 package engine
 
 import (
+	"cmp"
+	"fmt"
 	"maps"
 	"slices"
+	"time"
+
+	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine/progress"
 )
 
 // taskSet is the open tasks of a worker. Only the goroutine of the worker uses it.
@@ -83,7 +89,9 @@ func (s *taskSet) dirty() bool { return s.any(func(t *task) bool { return t.chan
 func (s *taskSet) inFlight() bool { return s.any(func(t *task) bool { return t.env.InFlight() }) }
 
 // arrived reports whether calls of asynchronous operators have results.
-func (s *taskSet) arrived() bool { return s.any(func(t *task) bool { return t.flies() && t.env.Arrived() }) }
+func (s *taskSet) arrived() bool {
+	return s.any(func(t *task) bool { return t.flies() && t.env.Arrived() })
+}
 
 // visible reports whether the sinks have committed everything that checkpoints have prepared.
 func (s *taskSet) visible() bool { return !s.any(func(t *task) bool { return !t.sinks.Visible() }) }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
@@ -151,4 +150,34 @@ func (w *Worker) ringClocks() error {
 		}
 	}
 	return nil
+}
+
+// takeOutWatermarks takes the watermark records out of a batch of a task's input.
+func (t *task) takeOutWatermarks(b *broker.Batch) error {
+	u, internal := t.upstreams[b.Topic]
+	if !internal {
+		return nil
+	}
+	lower, err := u.TakeOut(b, t.time != nil)
+	if err != nil {
+		return fmt.Errorf("task %s: %w", t.name, err)
+	}
+	if lower {
+		return t.call(t.time.PassPace)
+	}
+	return nil
+}
+
+// forgetTime is called when the task goes back to its last checkpoint.
+func (t *task) forgetTime() {
+	for _, u := range t.upstreams {
+		u.Forget()
+	}
+	for _, o := range t.promised {
+		o.Forget()
+	}
+	if t.time != nil {
+		t.time.Forget()
+		t.env.LeastMillis = eventtime.Absent
+	}
 }

@@ -49,7 +49,7 @@ type Worker struct {
 
 	tasks taskSet
 	// rebuilt counts the databases that were deleted because they were damaged.
-	rebuilt map[TaskID]int64
+	rebuilt    map[TaskID]int64
 	membership *membership.Watch
 	// claiming is set while tasks wait to be claimed, strangers while tasks are to be opened anew because others have
 	// written to their changelogs. looked is when the worker last looked for such.
@@ -77,11 +77,11 @@ type Worker struct {
 
 	schedule *schedule.Schedule
 	// search seeks the record with output that the cluster refuses.
-	search      refused.Search
-	failures    failures
-	trace       feedTrace
-	lastSend    time.Time
-	purger      progress.Purger
+	search   refused.Search
+	failures failures
+	trace    feedTrace
+	lastSend time.Time
+	purger   progress.Purger
 
 	hurry *hurry.Limit
 
@@ -114,7 +114,7 @@ func NewWorker(config Config, plan *graph.Plan, c Connections, topics *provision
 		config: config, plan: plan, cluster: c.Cluster, fetcher: c.Fetcher, producer: c.Producer, group: c.Group,
 		newProducer: c.NewProducer, topics: topics, history: &progress.History{Cluster: c.Cluster, Plan: plan, Partitions: topics.Partitions},
 		replaced: map[broker.TopicPartition]error{},
-		tasks: taskSet{byID: map[TaskID]*task{}}, rebuilt: map[TaskID]int64{}, gate: gate.New(config.Clock, config.Logger), hurry: hurry.NewLimit(config.RevokeTimeout, config.AfterFunc), membership: membership.New(config.Clock), route: map[broker.TopicPartition]*task{},
+		tasks:    taskSet{byID: map[TaskID]*task{}}, rebuilt: map[TaskID]int64{}, gate: gate.New(config.Clock, config.Logger), hurry: hurry.NewLimit(config.RevokeTimeout, config.AfterFunc), membership: membership.New(config.Clock), route: map[broker.TopicPartition]*task{},
 		repartitions: eventtime.Repartitions(plan), sinks: sinks.NewCommitter(sinks.Config{Clock: config.Clock, Sequential: config.Sequential, Later: config.CommitLater}),
 		schedule: schedule.New(config.Clock, config.CheckpointInterval, config.CheckpointRecords), lastSend: now, looked: now, comparedIDs: now, status: statusBoard{producer: c.Producer},
 	}
@@ -277,7 +277,7 @@ func (w *Worker) pressing() bool {
 	if w.schedule.Taken() == 0 {
 		return false
 	}
-	if n := w.checkpointRecords(); n > 0 && w.schedule.Taken() >= n || w.trace.left > 0 && w.trace.fed > 0 {
+	if w.schedule.RecordsOver(w.search.Limit()) || w.trace.left > 0 && w.trace.fed > 0 {
 		return true
 	}
 	var dirty int64

@@ -56,7 +56,8 @@ var Mosquitto = server.Server{
 		// The user of the process is kept: root could not read its files as another one.
 		settings := fmt.Sprintf(`user root
 per_listener_settings true
-max_queued_messages 0
+max_inflight_messages 0
+max_queued_messages 1000000
 max_queued_bytes 0
 listener %d 127.0.0.1
 allow_anonymous true

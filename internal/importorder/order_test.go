@@ -20,7 +20,7 @@ const module = "github.com/weirstreams/weir"
 // themselves. A package imports packages of layers below its own, and sub-packages of its own name.
 var layers = [][]string{
 	{
-		"secret", "internal/apilist", "internal/backoff", "internal/clock", "internal/clone", "internal/filelock", "internal/inline", "internal/jsontext", "internal/longtest", "internal/measure", "internal/murmur2",
+		"secret", "internal/apilist", "internal/backoff", "internal/clock", "internal/clone", "internal/filelock", "internal/inline", "internal/jsontext", "internal/longtest", "internal/measure", "internal/mqtt", "internal/murmur2",
 		"internal/mutation", "internal/secrettest", "internal/testserver", "internal/testtimes", "internal/topicname", "internal/wake",
 	},
 	{"codec", "internal/kafkatest"},

@@ -26,7 +26,10 @@ func ExampleNew() {
 			return "rooms/" + r.Value.Room + "/setpoint", nil
 		},
 		Retain: true,
-		Will:   &mqtt.Will{Topic: "status/setpoints", Payload: []byte("away"), Retain: true},
+		Properties: func(r *weir.Record[string, setpoint]) (mqtt.Properties, error) {
+			return mqtt.Properties{ContentType: "application/json", User: []mqtt.Property{{Name: "room", Value: r.Value.Room}}}, nil
+		},
+		Will: &mqtt.Will{Topic: "status/setpoints", Payload: []byte("away"), Retain: true},
 	}))
 	fmt.Println(t.Validate())
 	// Output: <nil>

@@ -24,9 +24,6 @@ const (
 	V311
 )
 
-// Property is a user property of MQTT 5.
-type Property = mqtt.Property
-
 // Properties are those of a message of MQTT 5.
 type Properties = mqtt.Properties
 

@@ -193,7 +193,7 @@ func madeAgain(t *testing.T, s *Store, prefix string) {
 	})
 	o.commit(o.prepare())
 	end()
-	if got := names(t, s.Bucket(t, prefix)); len(got) != 1 || slow.Load() < 5 {
+	if got := names(t, s.Bucket(t, prefix)); len(got) != 1 || slow.Load() < 4 {
 		t.Errorf("%d calls were refused at first, and the objects are %q", slow.Load(), got)
 	}
 	o.add(new("a"), new("2"))
@@ -221,7 +221,7 @@ func failedPreparation(t *testing.T, s *Store, prefix string) {
 	for range 4 {
 		o.add(new("a"), new("1"))
 	}
-	end := s.Gate.Answer("/manifest", s.Slow)
+	end := s.Gate.Answer("manifest", s.Slow) // with a slash or %2F in front of it
 	_, err := o.Prepare(t.Context(), o.checkpoint())
 	end()
 	b := s.Bucket(t, prefix)

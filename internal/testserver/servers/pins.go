@@ -67,6 +67,8 @@ var (
 	// The hash of the only file is in the list.
 	seaweedProgram = fetch.PythonPackages("seaweedfs", "internal/testserver/servers/lists/seaweedfs/requirements.txt")
 
+	azuriteProgram = fetch.NodeModules("azurite", "internal/testserver/servers/lists/azurite/")
+
 	javaClient   = fetch.JarsOf("interop-java", javaClientSums, clientLists+"pom.xml")
 	nodeClient   = fetch.NodeModules("interop-node", clientLists)
 	pythonClient = fetch.PythonPackages("interop-python", clientLists+"requirements.txt")

@@ -109,6 +109,15 @@ func unloggedKinds() map[string]struct {
 			return l.LeftJoinTable(stream.TableOf(r, "rows").WithoutChangelog(), f)
 		})
 	})
+	add("foreign-key join", once, func(s stream.Stream[string, order]) stream.Stream[string, totalLine] {
+		near, far := stream.TableOf(lines(s), "near").WithoutChangelog(), stream.TableOf(lines(s.Filter(first)), "far").WithoutChangelog()
+		return near.LeftJoinForeignKey("by_shop", far, func(l totalLine) (string, bool) { return l.Shop, true }, func(l totalLine, r *totalLine) totalLine {
+			if r == nil {
+				return line(l.Shop, 0)
+			}
+			return *r
+		}).WithoutChangelog().Stream()
+	})
 	add("as-of join", once, func(s stream.Stream[string, order]) stream.Stream[string, totalLine] {
 		return known(lines(s), lines(s.Filter(first)), func(l, r stream.Stream[string, totalLine], f func(totalLine, *totalLine) totalLine) stream.Stream[string, totalLine] {
 			return l.LeftJoinAsOf(r, join.AsOf{}, f).WithoutChangelog()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/murmur2"
 	"github.com/weirstreams/weir/operator"
 )
 
@@ -69,16 +70,8 @@ const producerBatch = 1000
 // its codec needs a registry that refuses or does not answer, or one of the errors of [Producer.Flush], for these or for earlier records.
 func (p *Producer) Send[K, V any](ctx context.Context, topic Topic[K, V], records ...weir.Record[K, V]) error {
 	name := p.prefix + topic.Name()
-	if p.partitions[name] == 0 {
-		infos, err := p.cluster.Topics(ctx, name)
-		if err != nil {
-			return err
-		}
-		info, ok := infos[name]
-		if !ok {
-			return fmt.Errorf("send to topic %q: %w", name, weir.ErrUnknownTopic)
-		}
-		p.partitions[name] = info.Partitions
+	if err := p.lookUp(ctx, name); err != nil {
+		return err
 	}
 	env := &operator.Env{Context: ctx, Logger: slog.New(slog.DiscardHandler)}
 	sink := operator.NewTopicWriter(env, 0, name, topic.KeyCodec(), topic.ValueCodec(), &producerOutput{p, ctx, name})
@@ -88,6 +81,37 @@ func (p *Producer) Send[K, V any](ctx context.Context, topic Topic[K, V], record
 		}
 	}
 	return nil
+}
+
+// lookUp finds out how many partitions a topic has.
+func (p *Producer) lookUp(ctx context.Context, name string) error {
+	if p.partitions[name] > 0 {
+		return nil
+	}
+	infos, err := p.cluster.Topics(ctx, name)
+	if err != nil {
+		return err
+	}
+	info, ok := infos[name]
+	if !ok {
+		return fmt.Errorf("send to topic %q: %w", name, weir.ErrUnknownTopic)
+	}
+	p.partitions[name] = info.Partitions
+	return nil
+}
+
+// SendMessage sends a record as it is: its bytes, headers and time, to m.Topic, without Config.Prefix, and m.Partition. A partition that the topic
+// does not have is replaced by that of the key. The producer keeps no memory of m. The errors are those of [Producer.Send], without those of codecs.
+func (p *Producer) SendMessage(ctx context.Context, m *Message) error {
+	name := p.prefix + m.Topic
+	if err := p.lookUp(ctx, name); err != nil {
+		return err
+	}
+	out, partition := &producerOutput{p, ctx, name}, m.Partition
+	if partition < 0 || partition >= out.Partitions() {
+		partition = murmur2.Partition(m.Key, out.Partitions())
+	}
+	return out.Append(partition, &broker.Record{Key: m.Key, Value: m.Value, Headers: m.Headers, Millis: m.Time.UnixMilli()})
 }
 
 // producerOutput takes the encoded records of one topic.

@@ -38,6 +38,8 @@ type child struct {
 	HTTP *httpChild
 	// Kafka is an application that copies a topic of another cluster until it is killed.
 	Kafka *kafkaChild
+	// Letters is an application that writes dead letters until it is killed.
+	Letters *lettersChild
 	// Otherwise it is an application that runs until it is told to stop. It says so when it has processed Records.
 	Brokers         []string
 	Group, StateDir string
@@ -62,6 +64,9 @@ func runChild(text string) int {
 	if err := json.Unmarshal([]byte(text), &c); err != nil {
 		fmt.Println(err)
 		return 2
+	}
+	if c.Letters != nil {
+		return c.Letters.run()
 	}
 	if c.Kafka != nil {
 		return c.Kafka.run()

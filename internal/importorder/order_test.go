@@ -46,6 +46,7 @@ var layers = [][]string{
 	{"stream"},
 	{"internal/engine"},
 	{"kafka"},
+	{"deadletter"},
 	{"runtime", "testkit", "quixcloud", "sink/kafka", "source/kafka"},
 	{"examples", "internal/compilecost", "internal/nulltest", "stream/internal/streamtest"},
 	{"docs"},

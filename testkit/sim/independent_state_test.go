@@ -2,9 +2,12 @@ package sim_test
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
+	"testing"
 
+	"github.com/weirstreams/weir/internal/letter"
 	"github.com/weirstreams/weir/testkit/sim"
 )
 
@@ -203,4 +206,50 @@ func checkSkipping(o sim.Outcome) error {
 		lines = append(lines, of)
 	}
 	return compareOutput(o, "lines", lines, false)
+}
+
+// checkLetters is the model of the topology "letters": as "skipping", and each record that fails is in the topic of dead letters as it was, once
+// with exactly once.
+func checkLetters(o sim.Outcome) error {
+	if err := checkSkipping(o); err != nil {
+		return err
+	}
+	letters := map[string]int{}
+	for _, partition := range o.Read(sim.DeadLettersTopic) {
+		for _, r := range partition {
+			headers := map[string]string{}
+			for _, h := range r.Headers {
+				headers[h.Key] = string(h.Value)
+			}
+			letters[fmt.Sprint(headers[letter.Topic], headers[letter.Partition], "@", headers[letter.Offset], string(r.Key), string(r.Value), r.Millis)]++
+		}
+	}
+	for _, task := range o.Processed("orders") {
+		for _, r := range task {
+			var of order
+			if err := json.Unmarshal(r.Value, &of); err != nil {
+				return err
+			}
+			name := fmt.Sprint(r.Topic, r.Partition, "@", r.Offset, string(r.Key), string(r.Value), r.Millis)
+			n := letters[name]
+			delete(letters, name)
+			switch {
+			case of.Amount%5 == 0 && n == 0:
+				return fmt.Errorf("%s has no dead letter", name)
+			case of.Amount%5 == 0 && n > 1 && o.ExactlyOnce:
+				return fmt.Errorf("%s has %d dead letters", name, n)
+			case of.Amount%5 != 0 && n > 0:
+				return fmt.Errorf("%s has a dead letter, and did not fail", name)
+			}
+		}
+	}
+	if len(letters) > 0 {
+		return fmt.Errorf("dead letters of records that are not there: %v", letters)
+	}
+	return nil
+}
+
+// No record that fails is lost, and exactly once it has one letter, whatever happens.
+func TestNoDeadLetterIsLostAndExactlyOnceNoneIsWrittenTwice(t *testing.T) {
+	runSeeds(t, func(uint64) (*sim.Simulation, string) { return simulation(byName("letters")), "letters" }, 20, 0)
 }

@@ -97,6 +97,7 @@ var independent = map[string]func(sim.Outcome) error{
 	"timers":                checkTimers,
 	"clocks":                checkClocks,
 	"skipping":              checkSkipping,
+	"letters":               checkLetters,
 }
 
 // checkOf returns all checks of a topology.

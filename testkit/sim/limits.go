@@ -16,6 +16,9 @@ import (
 // limitSalt keeps all other meanings of a seed.
 const limitSalt = 13
 
+// DeadLettersTopic is the topic of dead letters of a Simulation.
+const DeadLettersTopic = "deadletters__" + groupName
+
 // lossSalt does so too.
 const lossSalt = 14
 
@@ -41,11 +44,18 @@ func (w *world) configureLimits(r random, s *Simulation) {
 		w.partialCheckpoints(r)
 	}
 	c.engine.Errors = weir.ErrorPolicy{Decide: func(f *weir.FailedRecord) weir.ErrorAction {
-		if s.Skip != nil && s.Skip(f.ProcessingError) {
+		switch {
+		case s.Skip == nil || !s.Skip(f.ProcessingError):
+			return weir.Fail
+		case s.DeadLetters:
+			return weir.DeadLetter
+		default:
 			return weir.Skip
 		}
-		return weir.Fail
 	}}
+	if s.DeadLetters {
+		c.engine.Errors.DeadLetters = weir.DeadLetterOptions{Topic: DeadLettersTopic, MaxShare: 1}
+	}
 }
 
 // partialCheckpoints lets checkpoints before a rebalance be cut off at any call to the cluster, and steps that tasks which are to

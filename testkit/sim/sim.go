@@ -44,6 +44,8 @@ type Simulation struct {
 	// Skip, if it is not nil, is the error policy: it says which errors of the topology's functions skip their record. Others end
 	// the process. The model skips the same records, so which ones these are must not depend on chance.
 	Skip func(error) bool
+	// DeadLetters writes the records that Skip names to the topic DeadLettersTopic, which Check can read.
+	DeadLetters bool
 	// Live sets Config.IdleTimeout, and gives each record of the input the time of the clock when it is written. When windows
 	// close depends on the clock then, so the output and the state are not compared with the model: Check has to say whether
 	// the output is right, and is asked again, for a while, until it is. A record with a negative Millis is old: the

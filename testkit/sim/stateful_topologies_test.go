@@ -228,6 +228,7 @@ func skipping(faulty func() error) *stream.Topology {
 func init() {
 	topologies = append(topologies,
 		topologyOf{name: "skipping", build: skipping, inputs: []string{"orders"}},
+		topologyOf{name: "letters", build: skipping, inputs: []string{"orders"}},
 		topologyOf{name: "stores", build: stores, inputs: []string{"orders"}},
 		topologyOf{name: "duplicates", build: duplicates, inputs: []string{"orders"}},
 		topologyOf{name: "timers", build: timers, inputs: []string{"orders"}},

@@ -228,7 +228,8 @@ func simulation(i int) *sim.Simulation {
 	if t.make != nil {
 		s.Inputs = t.make
 	}
-	if t.name == "skipping" {
+	s.DeadLetters = t.name == "letters"
+	if t.name == "skipping" || t.name == "letters" {
 		s.Skip = func(err error) bool { return errors.Is(err, errPoison) }
 	}
 	if t.reference != nil {

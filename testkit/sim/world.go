@@ -119,6 +119,9 @@ func newWorld(s *Simulation, seed uint64) (*world, error) {
 		sinks: map[sinkPlace][]string{}, prepared: map[string]*preparedWork{}, acknowledged: map[string]int{},
 		plan: graph.NewPlan(s.Topology.Graph(), groupName),
 	}
+	if s.DeadLetters {
+		w.plan.DeadLetters = DeadLettersTopic
+	}
 	w.reference = w.plan
 	if s.Reference != nil {
 		w.reference = graph.NewPlan(s.Reference.Graph(), groupName)
@@ -268,7 +271,7 @@ func (w *world) createTopics() error {
 }
 
 func (w *world) prepareTopics() (*provision.Topics, error) {
-	return provision.Prepare(context.Background(), w.broker, w.plan, provision.Options{Logger: slog.New(slog.DiscardHandler)})
+	return provision.Prepare(context.Background(), w.broker, w.plan, provision.Options{DeadLetters: w.config.engine.Errors.DeadLetters, Replication: -1, Logger: slog.New(slog.DiscardHandler)})
 }
 
 // findTasks finds the partitions of all topics, and the tasks that read them.
@@ -335,7 +338,7 @@ func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
 		fmt.Fprintf(&b, " %s=%v", a.Key, a.Value)
 		return true
 	})
-	skipped := h.world.simulation.Skip != nil && r.Message == "record skipped"
+	skipped := h.world.simulation.Skip != nil && (r.Message == "record skipped" || r.Message == "record written as a dead letter")
 	if r.Level >= slog.LevelError && !skipped && !h.world.noteLoss(&r) {
 		h.world.failf("logged: %s", b.String())
 	} else {

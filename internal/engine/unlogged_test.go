@@ -219,7 +219,7 @@ func TestStoresOfEachKindBeginEmptyWithoutTheirDisk(t *testing.T) {
 			p = c.mustStart(d)
 			c.oneEach()
 			c.settle(p)
-			want := map[string]int{"deduplicate": 2, "table": 0, "as-of join": 0, "interval join": 0}
+			want := map[string]int{"deduplicate": 2, "table": 0, "foreign-key join": 0, "as-of join": 0, "interval join": 0}
 			total, ok := want[name]
 			if !ok {
 				total = 1

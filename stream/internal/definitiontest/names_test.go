@@ -17,7 +17,7 @@ var (
 	cellHandle = streamtest.Cell
 	nums       = streamtest.Nums
 	numsOut    = streamtest.NumsOut
-	users      = streamtest.Users
+	accept     = streamtest.Accept
 	same       = streamtest.Same
 	first      = streamtest.First
 )

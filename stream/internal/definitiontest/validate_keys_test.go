@@ -65,8 +65,8 @@ var keyChanges = map[string]func(textStream) (textStream, string){
 	},
 	"behind stateless operators": func(s textStream) (textStream, string) {
 		s, at := s.Merge().MapKey(same), line()
-		s = s.Filter(noNothing).Map(same).FlatMap(func(v string) []string { return []string{v} }).SetTimestamp(func(string) time.Time { return at0 })
-		return s.Merge(s.Branch().When("all", noNothing)), at
+		s = s.Filter(accept).Map(same).FlatMap(func(v string) []string { return []string{v} }).SetTimestamp(func(string) time.Time { return at0 })
+		return s.Merge(s.Branch().When("all", accept)), at
 	},
 }
 
@@ -88,7 +88,10 @@ var keyUses = map[string]func(t *stream.Topology, s textStream) string{
 		s.Deduplicate("d", time.Hour, same).To(out)
 		return above()
 	},
-	"Reduce": func(_ *stream.Topology, s textStream) string { s.Reduce(cellHandle, keepFirst).To(out); return line() },
+	"Reduce": func(_ *stream.Topology, s textStream) string {
+		s.Reduce(cellHandle, streamtest.KeepFirst).To(out)
+		return above()
+	},
 	"Aggregate": func(_ *stream.Topology, s textStream) string {
 		streamtest.Read(s.Aggregate("a", window.Count[string]()))
 		return above()
@@ -145,9 +148,9 @@ func TestStateBehindAChangedKeyIsRefused(t *testing.T) {
 					}
 				}
 				for name, remedy := range map[string]func(textStream) textStream{
-					"GroupByKey":        func(s textStream) textStream { return s.GroupByKey("g").Filter(noNothing) },
+					"GroupByKey":        func(s textStream) textStream { return s.GroupByKey("g").Filter(accept) },
 					"GroupBy":           func(s textStream) textStream { return s.GroupBy("g", same) },
-					"AssumePartitioned": func(s textStream) textStream { return s.AssumePartitioned().Filter(noNothing) },
+					"AssumePartitioned": func(s textStream) textStream { return s.AssumePartitioned().Filter(accept) },
 				} {
 					topology := stream.NewTopology()
 					s, _ := change(topology.From(in))
@@ -226,7 +229,7 @@ func TestJoinsOfKeysInDifferentCodecsAreRefused(t *testing.T) {
 		"a join of tables": func(l, r textStream) textStream {
 			return stream.TableOf(l, "l").Join(stream.TableOf(r, "r"), both).Stream()
 		},
-		"state behind Merge": func(l, r textStream) textStream { return l.Merge(r).Filter(noNothing).MapState(cellHandle, first) },
+		"state behind Merge": func(l, r textStream) textStream { return l.Merge(r).Filter(accept).MapState(cellHandle, first) },
 		"a join with WithKeyCodec": func(l, r textStream) textStream {
 			return l.JoinAsOf(r.WithKeyCodec(codec.String()), join.AsOf{}.Grace(time.Hour), both)
 		},

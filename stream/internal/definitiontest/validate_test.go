@@ -1,8 +1,6 @@
 package definitiontest_test
 
 import (
-	"fmt"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -16,16 +14,9 @@ import (
 	"github.com/weirstreams/weir/window"
 )
 
-// here returns the line that calls it, as a Finding names it, and the value that it is given.
-func here[T any](v T) (string, T) {
-	_, _, line, _ := runtime.Caller(1)
-	return fmt.Sprintf("definitiontest/validate_test.go:%d", line), v
-}
-
 // finding is a Finding without its site, which is that of the only line that a declaration has in the cases below.
 type finding struct{ node, problem string }
 
-// D-40, D-44, K-90.
 func TestValidateFinds(t *testing.T) {
 	var noFilter func(string) bool
 	var noMap func(string) string
@@ -166,7 +157,7 @@ func TestValidateFinds(t *testing.T) {
 		{"a cycle", func(t *stream.Topology) { t.From(in).Map(same).To(in) }, []finding{
 			{"sink in", `topic "in" feeds the stream that is written to it: records would go round for ever`},
 		}},
-		{"a cycle over another topic", func(t *stream.Topology) { t.From(in).To(out); t.From(out).Filter(noNothing).To(in) }, []finding{
+		{"a cycle over another topic", func(t *stream.Topology) { t.From(in).To(out); t.From(out).Filter(accept).To(in) }, []finding{
 			{"sink out", `topic "out" feeds the stream that is written to it: records would go round for ever`},
 			{"sink in", `topic "in" feeds the stream that is written to it: records would go round for ever`},
 		}},
@@ -223,32 +214,5 @@ func TestValidateFinds(t *testing.T) {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
 		})
-	}
-}
-
-func noNothing(string) bool { return true }
-
-// read makes use of a stream.
-func read[K, V any](s stream.Stream[K, V]) { s.Peek(func(V) {}) }
-
-func TestValidateReportsAllFindingsWithTheirLines(t *testing.T) {
-	topology := stream.NewTopology()
-	line1, s := here(topology.From(topic("a b")))
-	line2, again := here(topology.From(topic("a b")))
-	line3, mapped := here(s.Map[string](nil))
-	line4, _ := here(mapped.MapState(cellHandle, first))
-	line5, _ := here(s.Merge(again).MapState(store.NewCell[string]("cell"), first))
-	err := topology.Validate()
-	want := `topology: 5 finding(s)
-	` + line1 + `: source a b: topic "a b": the character at 1 is not a letter, digit, '.', '_' or '-'
-	` + line2 + `: source a b: topic "a b": the character at 1 is not a letter, digit, '.', '_' or '-'
-	` + line3 + `: map-1: the function is nil
-	` + line2 + `: source a b: topic "a b" is read already, by the stream declared at ` + line1 + `: use that stream again
-	` + line5 + `: mapstate cell: the store "cell" belongs to the operator declared at ` + line4 + ` already: give one of them another name`
-	if err == nil {
-		t.Fatal("found nothing")
-	}
-	if diff := cmp.Diff(want, err.Error()); diff != "" {
-		t.Errorf("error (-want +got):\n%s", diff)
 	}
 }

@@ -53,7 +53,7 @@ func TestDefinitionsThatDoNothingAreFound(t *testing.T) {
 		}, []string{"window tumbling 1s: " + stream1}},
 		"a topic":              {func(t *stream.Topology, _ textStream) string { t.From(topic("unread")); return line() }, []string{"source unread: " + stream1}},
 		"Map":                  {func(_ *stream.Topology, s textStream) string { s.Map(same); return line() }, []string{"map-1: " + stream1}},
-		"Filter behind others": {func(_ *stream.Topology, s textStream) string { s.Map(same).Filter(noNothing); return line() }, []string{"filter-1: " + stream1}},
+		"Filter behind others": {func(_ *stream.Topology, s textStream) string { s.Map(same).Filter(accept); return line() }, []string{"filter-1: " + stream1}},
 		"GroupBy":              {func(_ *stream.Topology, s textStream) string { s.GroupBy("g", same); return line() }, []string{"source g: " + stream1}},
 		"Merge":                {func(_ *stream.Topology, s textStream) string { s.Merge(s); return line() }, []string{"merge-1: " + stream1}},
 		"Aggregate":            {func(_ *stream.Topology, s textStream) string { s.Aggregate("a", counting); return line() }, []string{"aggregate a: " + stream1}},
@@ -72,14 +72,14 @@ func TestDefinitionsThatDoNothingAreFound(t *testing.T) {
 			[]string{"otherwise rest: " + stream1},
 		},
 		"all cases": {
-			func(_ *stream.Topology, s textStream) string { s.Branch().When("one", noNothing); return line() },
+			func(_ *stream.Topology, s textStream) string { s.Branch().When("one", accept); return line() },
 			[]string{"when one: " + stream1},
 		},
 		"a case of FanOut": {
 			func(_ *stream.Topology, s textStream) string {
 				split := s.FanOut()
-				split.When("used", noNothing).To(topic("used"))
-				split.When("unused", noNothing)
+				split.When("used", accept).To(topic("used"))
+				split.When("unused", accept)
 				return above()
 			},
 			[]string{"when unused: " + stream1},
@@ -121,10 +121,10 @@ func TestOperatorsWithAnEffectNeedNoReader(t *testing.T) {
 	s.PrintTable(stream.TableOptions{})
 	s.Collect(&collected)
 	s.MapState(cellHandle, first)
-	s.Reduce(store.NewCell[string]("reduced"), keepFirst)
+	s.Reduce(store.NewCell[string]("reduced"), streamtest.KeepFirst)
 	s.Process(store.None(), func(struct{}) weir.Processor[string, string, string, string] { return nil })
 	kinds := s.Branch()
-	kinds.When("dropped", noNothing)
+	kinds.When("dropped", accept)
 	kinds.Otherwise("rest").To(out)
 	users := topology.GlobalTable(stream.NewTopic("users", codec.String(), codec.String()))
 	s.JoinGlobal(users, same, both).To(topic("joined"))

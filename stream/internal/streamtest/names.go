@@ -58,5 +58,11 @@ func Concat(l, r string) string { return l + r }
 // First returns the value, and leaves the cell alone.
 func First(_ *TextCell, v string) string { return v }
 
+// Accept returns true.
+func Accept(string) bool { return true }
+
+// KeepFirst returns the first of two values.
+func KeepFirst[T any](soFar, _ T) T { return soFar }
+
 // Read makes use of a stream, so that it is not a definition that does nothing.
 func Read[K, V any](s stream.Stream[K, V]) { s.Peek(func(V) {}) }

@@ -1,4 +1,4 @@
-package definitiontest_test
+package inventorytest_test
 
 import (
 	"regexp"
@@ -17,9 +17,9 @@ import (
 func everything() *stream.Topology {
 	t := stream.NewTopology()
 	s := t.From(in)
-	kept := s.Filter(noNothing).Peek(func(string) {}).Map(same)
+	kept := s.Filter(accept).Peek(func(string) {}).Map(same)
 	kept.To(out)
-	kept.Merge(t.From(topic("other")).Filter(noNothing), s).
+	kept.Merge(t.From(topic("other")).Filter(accept), s).
 		FlatMap(strings.Fields).
 		MapState(cellHandle, first).
 		GroupBy("word", same).
@@ -75,7 +75,7 @@ func TestNamesOfStateDoNotDependOnOtherOperators(t *testing.T) {
 	got := declare(func(topology *stream.Topology, s textStream) textStream {
 		n++
 		suffix := string(rune('a' + n))
-		s.Filter(noNothing).To(topic("unrelated-" + suffix)) // a branch
+		s.Filter(accept).To(topic("unrelated-" + suffix)) // a branch
 		topology.From(topic("elsewhere-"+suffix)).GroupBy("g", same).MapState(store.NewCell[string]("two"), first)
 		return s.Map(same).Peek(func(string) {}).Merge(s) // in between
 	})
@@ -89,8 +89,8 @@ func TestNamesOfStateDoNotDependOnOtherOperators(t *testing.T) {
 // Two streams count their operators apart until they are merged, and then as one.
 func TestNodesOfOnePartHaveNamesOfTheirOwn(t *testing.T) {
 	topology := stream.NewTopology()
-	a, b := topology.From(in).Filter(noNothing), topology.From(topic("other")).Filter(noNothing)
-	a.Merge(b).Filter(noNothing).To(out)
+	a, b := topology.From(in).Filter(accept), topology.From(topic("other")).Filter(accept)
+	a.Merge(b).Filter(accept).To(out)
 	seen := map[string]bool{}
 	for _, n := range topology.Graph().Nodes {
 		if seen[n.String()] {

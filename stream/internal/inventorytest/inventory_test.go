@@ -1,4 +1,4 @@
-package definitiontest_test
+package inventorytest_test
 
 import (
 	"encoding/json"
@@ -33,7 +33,7 @@ func noEdit(_ *stream.Topology, s textStream) textStream { return s }
 func TestUnrelatedEditsKeepTheFingerprintOfState(t *testing.T) {
 	before := version(noEdit, "g", "c", time.Minute)
 	after := version(func(t *stream.Topology, s textStream) textStream {
-		s.Filter(noNothing).Print(stream.PrintOptions{}).To(out)
+		s.Filter(accept).Print(stream.PrintOptions{}).To(out)
 		return s.Peek(func(string) {}).Map(same).Merge(s)
 	}, "g", "c", time.Minute)
 	if a, b := before.Fingerprint(), after.Fingerprint(); a != b || len(a) != 32 {
@@ -165,12 +165,12 @@ func TestDiffSeesOtherTypesAndCodecs(t *testing.T) {
 	}{
 		"type of a cell": {
 			func(s textStream) {
-				s.Map(func(string) oldState { return oldState{} }).Reduce(store.NewCell[oldState]("s"), keepFirst)
+				s.Map(func(string) oldState { return oldState{} }).Reduce(store.NewCell[oldState]("s"), streamtest.KeepFirst)
 			},
 			func(s textStream) {
-				s.Map(func(string) newState { return newState{} }).Reduce(store.NewCell[newState]("s"), keepFirst)
+				s.Map(func(string) newState { return newState{} }).Reduce(store.NewCell[newState]("s"), streamtest.KeepFirst)
 			},
-			"states were definitiontest_test.oldState as codec.jsonCodec[definitiontest_test.oldState] and are definitiontest_test.newState as codec.jsonCodec[definitiontest_test.newState]",
+			"states were inventorytest_test.oldState as codec.jsonCodec[inventorytest_test.oldState] and are inventorytest_test.newState as codec.jsonCodec[inventorytest_test.newState]",
 		},
 		"codec of a cell": {
 			mapState(codec.String(), store.NewCell[int]("s")), mapState(codec.String(), store.NewCell[int]("s").WithCodec(codec.JSON[int]())),
@@ -277,8 +277,6 @@ func TestInventoriesAreTheSameEverywhere(t *testing.T) {
 	got := string(text) + "\n" + inventory.Fingerprint() + "\n"
 	streamtest.Golden(t, "inventory_everything.txt", got)
 }
-
-func keepFirst[T any](soFar, _ T) T { return soFar }
 
 func TestInventoriesAreKeptAsJSON(t *testing.T) {
 	want := everything().Inventory()

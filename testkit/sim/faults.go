@@ -126,6 +126,7 @@ func (w *world) onCall(op simbroker.Op) error {
 	if w.trace != nil && op.Kind != simbroker.OpFetch && op.Kind != simbroker.OpPoll {
 		w.tracef("%s %s %s (after: %v)", op.Client, op.Kind, op.TopicPartition, op.After)
 	}
+	w.noteAborts(op)
 	if op.After {
 		w.noteCommits(op)
 	}

@@ -24,10 +24,11 @@ type fetcher struct {
 	given []given
 }
 
-// given is a record that a task was given. stopped is set when its partition was stopped since: only a commit that arrives late covers it.
+// given is a record that a task was given. dropped is set when its transaction was aborted: only a commit that arrives late covers it. The
+// offset behind a loss may be committed before the partition is started there.
 type given struct {
 	place
-	stopped bool
+	dropped bool
 }
 
 // place is where an input record lies. remade counts how often its topic was made anew before.
@@ -56,9 +57,6 @@ func (f *fetcher) Stop(tp broker.TopicPartition) {
 	if _, ok := f.slow[tp]; ok {
 		delete(f.slow, tp)
 		f.Fetcher.Resume(tp)
-	}
-	for i := range f.given { // the offset behind a loss may be committed before the partition is started there
-		f.given[i].stopped = f.given[i].stopped || f.given[i].tp == tp
 	}
 	delete(f.paused, tp)
 	f.Fetcher.Stop(tp)
@@ -104,6 +102,18 @@ func (f *fetcher) note(tp broker.TopicPartition, records []broker.Record) {
 	}
 }
 
+// noteAborts drops the records whose transaction is aborted, or ended by a new producer.
+func (w *world) noteAborts(op simbroker.Op) {
+	if op.Kind != simbroker.OpAbortTransaction && op.Kind != simbroker.OpInitProducer {
+		return
+	}
+	if f := w.fetcherOf(w.current); f != nil {
+		for i := range f.given {
+			f.given[i].dropped = true
+		}
+	}
+}
+
 // noteCommits extends the order of processing of tasks with several inputs, once it is committed.
 func (w *world) noteCommits(op simbroker.Op) {
 	if w.trace != nil && (op.Kind == simbroker.OpCommit || op.Kind == simbroker.OpEndTransaction) {
@@ -140,7 +150,7 @@ func (w *world) attributeCommits(candidates []*routine, late bool) {
 			var covered []place
 			f.given = slices.DeleteFunc(f.given, func(p given) bool {
 				end, ok := to[p.tp]
-				if ok && p.offset >= from[p.tp] && p.offset < end && (late || !p.stopped || !w.simulation.Loses) {
+				if ok && p.offset >= from[p.tp] && p.offset < end && (late || !p.dropped || !w.simulation.Loses) {
 					covered = append(covered, p.place)
 				}
 				return ok && p.offset < end

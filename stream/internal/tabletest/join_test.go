@@ -52,7 +52,7 @@ func TestMistakesInJoinsAreFound(t *testing.T) {
 		}},
 		{"forward without tolerance", func(left, right stream.Stream[string, string]) {
 			streamtest.Read(left.JoinAsOf(right, join.AsOf{}.Grace(time.Hour).Forward(), concat))
-		}, []string{"Forward and Nearest need a Tolerance: it is how long a record waits for a match"}},
+		}, []string{"Forward and Nearest need a Tolerance: it is how long a record waits for a match; or set Wait, which bounds it by the clock"}},
 		{"bounds longer than the grace", func(left, right stream.Stream[string, string]) { // D-J6
 			streamtest.Read(left.JoinInterval(right, join.Within(time.Second, time.Minute).Grace(time.Second), concat))
 		}, []string{"after (1m0s) is longer than the grace (1s): records would be gone before their matches come"}},

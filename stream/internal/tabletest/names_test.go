@@ -10,7 +10,6 @@ type (
 
 var (
 	topic      = streamtest.Topic
-	at         = streamtest.At
 	pages      = streamtest.Pages
 	users      = streamtest.Users
 	cities     = streamtest.Cities

@@ -3,8 +3,6 @@ package valuetest_test
 import "github.com/weirstreams/weir/stream/internal/streamtest"
 
 var (
-	in    = streamtest.In
-	out   = streamtest.Out
-	at    = streamtest.At
-	topic = streamtest.Topic
+	in = streamtest.In
+	at = streamtest.At
 )

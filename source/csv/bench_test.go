@@ -1,0 +1,98 @@
+package csv_test
+
+import (
+	"bufio"
+	stdcsv "encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weirstreams/weir/source"
+	"github.com/weirstreams/weir/source/csv"
+)
+
+// BenchmarkSource reads 100,000 lines into a struct of a text and a number, beside encoding/csv with strconv.
+func BenchmarkSource(b *testing.B) {
+	const records = 100_000
+	var text strings.Builder
+	text.WriteString("sensor,celsius\n")
+	for i := range records {
+		fmt.Fprintf(&text, "s%d,%d.5\n", i%100, i%40)
+	}
+	path := filepath.Join(b.TempDir(), "in.csv")
+	if err := os.WriteFile(path, []byte(text.String()), 0o644); err != nil {
+		b.Fatal(err)
+	}
+	per := func(b *testing.B) {
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*records), "ns/record")
+	}
+	b.Run("bare", func(b *testing.B) {
+		for range b.N {
+			f, err := os.Open(path)
+			if err != nil {
+				b.Fatal(err)
+			}
+			lines := stdcsv.NewReader(bufio.NewReader(f))
+			n := -1 // the header
+			for ; ; n++ {
+				line, err := lines.Read()
+				if errors.Is(err, io.EOF) {
+					break
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+				if n < 0 {
+					continue
+				}
+				if _, err := strconv.ParseFloat(line[1], 64); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if err := f.Close(); err != nil || n != records {
+				b.Fatal(n, err)
+			}
+		}
+		per(b)
+	})
+	b.Run("source", func(b *testing.B) {
+		for range b.N {
+			s := csv.New(path, csv.Options[string, Reading]{Key: func(r Reading) (string, error) { return r.Sensor, nil }})
+			if err := s.Connect(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+			splits, err := s.Splits(b.Context(), func(string) bool { return false })
+			if err != nil {
+				b.Fatal(err)
+			}
+			r, err := s.Open(b.Context(), source.Task{Now: time.Now, Logger: slog.New(slog.DiscardHandler)}, splits[0], nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			n := 0
+			var batch source.Batch[string, Reading]
+			for {
+				batch.Reset()
+				err := r.Read(b.Context(), &batch)
+				n += len(batch.Records)
+				if errors.Is(err, io.EOF) {
+					break
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+			if err := r.Close(); err != nil || n != records {
+				b.Fatal(n, err)
+			}
+		}
+		per(b)
+	})
+}

@@ -134,14 +134,15 @@ func TestAServerHasToWaitWhileNothingIsRead(t *testing.T) {
 		}
 	}, nil)
 	o := websocket.Options[string, string]{
-		BufferBytes: buffer, PingInterval: time.Millisecond, PongTimeout: 5 * time.Millisecond, IdleTimeout: 10 * time.Millisecond,
+		BufferBytes: buffer, PingInterval: time.Millisecond, PongTimeout: 500 * time.Millisecond, IdleTimeout: time.Second,
 		Decode: func(m websocket.Message, into *source.Batch[string, string]) error {
 			into.Records = append(into.Records, weir.Record[string, string]{Value: string(m.Data[:1])})
 			return nil
 		},
 	}
 	r := open(t, websocket.New(address, o), nil)
-	for last := int64(-1); last != sent.Load() || last == 0; time.Sleep(100 * time.Millisecond) { // until it has stopped
+	began := time.Now()
+	for last := int64(-1); last != sent.Load() || last == 0 || time.Since(began) < 2*o.IdleTimeout; time.Sleep(100 * time.Millisecond) { // until it has stopped for long
 		last = sent.Load()
 	}
 	stopped := sent.Load()

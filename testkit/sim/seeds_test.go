@@ -47,6 +47,8 @@ var kept = []struct {
 	{"results held back before windows of all keys", 132, "results that were held back came behind a watermark that had passed them", "promise a time without regard to results that are held back"},
 	{"old records amid those of now", 488, "a watermark was taken back in a transaction that was aborted, and not once more", "take for said after a rewind the watermarks that were dropped with it"},
 	{"old records amid those of now", 10371, "a watermark was taken back in a transaction that was aborted, and not once more", "take for said after a rewind the watermarks that were dropped with it"},
+	{"tumbling by partition", 5037, "a task went on behind changes of a former owner without having read them", "move the position past what others have written"},
+	{"windows of all keys behind windows", 3506, "windows that were open before a restart closed without their records", "forget open windows and sessions after a restart"},
 }
 
 // of returns the topology that a seed runs.

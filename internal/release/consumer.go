@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -116,7 +117,7 @@ func consumerEnvironment(work, proxy string) ([]string, error) {
 	}, nil
 }
 
-// publicPackages lists the packages of a module that other modules can import.
+// publicPackages lists the packages of a module that other modules can import: none of a shared one.
 func publicPackages(root string, m *goModule) ([]string, error) {
 	listed, err := command(filepath.Join(root, filepath.FromSlash(m.folder)), []string{"GOWORK=off"}, "go", "list", "-f", "{{.Name}} {{.ImportPath}}", "./...")
 	if err != nil {
@@ -129,7 +130,7 @@ func publicPackages(root string, m *goModule) ([]string, error) {
 			packages = append(packages, path)
 		}
 	}
-	if len(packages) == 0 {
+	if len(packages) == 0 && !slices.Contains(shared, m.folder) {
 		return nil, fmt.Errorf("%s has no package that others can import", m.path)
 	}
 	return packages, nil

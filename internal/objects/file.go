@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/format"
+	"github.com/weirstreams/weir/internal/filesource"
 )
 
 // File is an object that is read. It implements filesource.File. A connection that breaks is made anew where it broke, and an object that is replaced
@@ -51,42 +52,7 @@ func (f *File) Unchanged() error { return nil }
 
 // Open returns the content, decompressed, from an offset on.
 func (f *File) Open(offset int64) (io.ReadCloser, error) {
-	gone := func(n int64) error {
-		return fmt.Errorf("the object ends at byte %d, before byte %d, up to which it was read: %w", n, offset, format.ErrChanged)
-	}
-	c := f.Compression()
-	if c == format.Uncompressed {
-		if offset > f.Size() {
-			return nil, gone(f.Size())
-		}
-		return f.body(offset), nil
-	}
-	stored := f.body(0)
-	if f.Size() == 0 && offset == 0 {
-		return stored, nil
-	}
-	content, err := c.NewReader(stored)
-	if err != nil {
-		return nil, errors.Join(err, stored.Close())
-	}
-	if n, err := io.CopyN(io.Discard, content, offset); err != nil {
-		if errors.Is(err, io.EOF) {
-			err = gone(n)
-		}
-		return nil, errors.Join(err, content.Close(), stored.Close())
-	}
-	return decompressed{content, stored}, nil
-}
-
-// decompressed is content that was read: the end of the decompression has nothing to tell that a read has not told.
-type decompressed struct {
-	io.ReadCloser
-	stored *body
-}
-
-func (d decompressed) Close() error {
-	_ = d.ReadCloser.Close()
-	return d.stored.Close()
+	return filesource.Stored{Noun: "object", Size: f.Size(), Compression: f.Compression(), From: f.body}.Open(offset)
 }
 
 // errorIO marks an error of the store as one that says nothing about the content: see format.Error.Permanent.
@@ -105,7 +71,7 @@ type body struct {
 	closed bool
 }
 
-func (f *File) body(offset int64) *body {
+func (f *File) body(offset int64) io.ReadCloser {
 	b := &body{file: f, offset: offset}
 	f.open = append(f.open, b)
 	return b

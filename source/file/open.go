@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/weirstreams/weir/format"
+	"github.com/weirstreams/weir/internal/filesource"
 )
 
 // disk is a file on the disk. It implements filesource.File.
@@ -41,37 +42,11 @@ func (d *disk) Version() string                 { return "" }
 func (d *disk) Compression() format.Compression { return d.compression }
 
 func (d *disk) Open(offset int64) (io.ReadCloser, error) {
-	gone := func(n int64) error {
-		return fmt.Errorf("the file ends at byte %d, before byte %d, up to which it was read: %w", n, offset, format.ErrChanged)
-	}
-	if d.compression == format.Uncompressed {
-		if offset > d.Size() {
-			return nil, gone(d.Size())
-		}
-		return io.NopCloser(io.NewSectionReader(d.File, offset, math.MaxInt64-offset)), nil
-	}
-	if d.Size() == 0 && offset == 0 {
-		return io.NopCloser(io.NewSectionReader(d.File, 0, 0)), nil
-	}
-	content, err := d.compression.NewReader(io.NewSectionReader(d.File, 0, math.MaxInt64))
-	if err != nil {
-		return nil, err
-	}
-	if n, err := io.CopyN(io.Discard, content, offset); err != nil {
-		if errors.Is(err, io.EOF) {
-			err = gone(n)
-		}
-		return nil, errors.Join(err, content.Close())
-	}
-	return decompressed{content}, nil
+	return filesource.Stored{Noun: "file", Size: d.Size(), Compression: d.compression, From: d.from}.Open(offset)
 }
 
-// decompressed is content that was read: the end of the decompression has nothing to tell that a read has not told.
-type decompressed struct{ io.ReadCloser }
-
-func (d decompressed) Close() error {
-	_ = d.ReadCloser.Close()
-	return nil
+func (d *disk) from(offset int64) io.ReadCloser {
+	return io.NopCloser(io.NewSectionReader(d.File, offset, math.MaxInt64-offset))
 }
 
 // Unchanged fails if the file is not the one any more that was opened.

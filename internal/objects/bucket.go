@@ -126,13 +126,13 @@ func (b *Bucket) timeout(content int64) time.Duration {
 	return b.settings.Timeout + time.Duration(content)*time.Second/slowest
 }
 
+// partSize is the size of the parts that larger objects are uploaded in.
+const partSize = 8 << 20
+
 // Upload makes an object of the content, or replaces it.
 func (b *Bucket) Upload(ctx context.Context, key string, content []byte, contentType string) error {
 	return b.call(ctx, Upload, key, int64(len(content)), func(ctx context.Context) error {
-		o := &blob.WriterOptions{ContentType: contentType}
-		if b.store.Writer != nil {
-			b.store.Writer(int64(len(content)), o)
-		}
+		o := &blob.WriterOptions{ContentType: contentType, BufferSize: partSize, MaxConcurrency: 2}
 		return b.bucket.Upload(ctx, b.prefix+key, bytes.NewReader(content), o)
 	})
 }

@@ -19,8 +19,6 @@ type Store struct {
 	Fault func(err error) (f Fault, ok bool)
 	// Version returns the version of an object, from the attributes of it (blob.Attributes.As) or from a reader (blob.Reader.As).
 	Version func(as func(any) bool) string
-	// Writer sets the fields of the options that depend on the size of an object.
-	Writer func(size int64, o *blob.WriterOptions)
 	// Copy copies an object within the bucket. nil means that of gocloud.dev.
 	Copy func(ctx context.Context, b *blob.Bucket, to, from string) error
 	// Permissions are the names of those that calls need.

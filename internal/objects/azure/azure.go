@@ -51,7 +51,6 @@ const role = "the role Storage Blob Data Contributor, or Storage Blob Data Reade
 func (c Container) Open() *objects.Bucket {
 	return objects.New(objects.Store{
 		Open: c.open, Fault: fault, Version: version, Copy: copyBlob,
-		Writer: func(_ int64, o *blob.WriterOptions) { o.BufferSize, o.MaxConcurrency = blockSize, 2 },
 		Permissions: map[objects.Call]string{
 			objects.Upload: role, objects.Copy: role, objects.Delete: role, objects.Read: role, objects.List: role,
 		},
@@ -59,9 +58,6 @@ func (c Container) Open() *objects.Bucket {
 		URL: "azblob://" + c.Account + "/" + c.Name, Prefix: c.Prefix, Timeout: c.Timeout, Retry: c.Retry, Secrets: []secret.String{c.AccountKey},
 	})
 }
-
-// blockSize is the size of the blocks that larger objects are uploaded in.
-const blockSize = 8 << 20
 
 func (c Container) open(_ context.Context, calls *http.Client) (*blob.Bucket, error) {
 	var errs []error

@@ -54,9 +54,6 @@ type Bucket struct {
 func (b Bucket) Open() *objects.Bucket {
 	return objects.New(objects.Store{
 		Open: b.open, Fault: fault, Version: version,
-		Writer: func(_ int64, o *blob.WriterOptions) {
-			o.BufferSize, o.MaxConcurrency = partSize, 2
-		},
 		Permissions: map[objects.Call]string{
 			objects.Upload: "s3:PutObject", objects.Copy: "s3:GetObject and s3:PutObject", objects.Delete: "s3:DeleteObject",
 			objects.Read: "s3:GetObject", objects.List: "s3:ListBucket",
@@ -66,9 +63,6 @@ func (b Bucket) Open() *objects.Bucket {
 		Secrets: []secret.String{b.SecretKey, b.SessionToken},
 	})
 }
-
-// partSize is the size of the parts that larger objects are uploaded in.
-const partSize = 8 << 20
 
 func (b Bucket) open(ctx context.Context, calls *http.Client) (*blob.Bucket, error) {
 	var errs []error

@@ -131,15 +131,19 @@ func (w *writer[K, V]) load(ctx context.Context, work string) (m manifest, err e
 	return m, nil
 }
 
-// ErrGone says that prepared objects are not there any more.
+// errGone says that prepared objects are not there any more.
 var errGone = errors.New("the prepared objects are gone: if a rule of the bucket or somebody has deleted them, their records are lost; " +
 	"exempt keys with the folder .weir from rules, and give all members of the group one bucket and prefix")
 
 // Commit copies the objects of a work to their names, notes that, and removes the prepared ones.
 func (w *writer[K, V]) Commit(ctx context.Context, data []byte) error {
+	return w.failed("commit", w.commit(ctx, data))
+}
+
+func (w *writer[K, V]) commit(ctx context.Context, data []byte) error {
 	token, err := filesink.ParseToken(data)
 	if err != nil {
-		return w.failed("commit", err)
+		return err
 	}
 	if slices.Contains(w.committed, token.Work) {
 		return nil
@@ -148,21 +152,18 @@ func (w *writer[K, V]) Commit(ctx context.Context, data []byte) error {
 	if !known {
 		m, err = w.load(ctx, token.Work)
 		if errors.Is(err, fs.ErrNotExist) {
-			return w.failed("commit", w.committedLongAgo(ctx, token))
+			return w.committedLongAgo(ctx, token)
 		}
 		if err != nil {
-			return w.failed("commit", err)
+			return err
 		}
 	}
 	if !m.Done {
 		if err := w.publish(ctx, token, m); err != nil {
-			return w.failed("commit", err)
+			return err
 		}
 	}
-	if err := w.finish(ctx, token.Work, len(m.Names)); err != nil {
-		return w.failed("commit", err)
-	}
-	return nil
+	return w.finish(ctx, token.Work, len(m.Names))
 }
 
 // committedLongAgo fails for a token without a manifest, unless its first object is visible.

@@ -17,10 +17,10 @@ import (
 
 // New returns a source of the objects in a bucket. name is that of its package, for errors.
 func New[K, V any](name string, bucket *objects.Bucket, options file.Options[K, V]) *Source[K, V] {
-	o := filesource.Options[K, V](options).WithDefaults()
 	if options.WatchInterval == 0 {
-		o.WatchInterval = defaultWatchInterval
+		options.WatchInterval = defaultWatchInterval
 	}
+	o := filesource.Options[K, V](options).WithDefaults()
 	place := &listing{bucket: bucket, pattern: o.Pattern, minAge: o.MinAge}
 	return &Source[K, V]{bucket: bucket, files: filesource.Source[K, V]{Name: name, Options: o, Files: place}}
 }

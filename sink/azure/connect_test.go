@@ -1,13 +1,12 @@
 package azure_test
 
 import (
-	"errors"
 	"io/fs"
-	"strings"
 	"testing"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/objects/azure/azuretest"
+	"github.com/weirstreams/weir/internal/objects/objecttest"
 	"github.com/weirstreams/weir/secret"
 	"github.com/weirstreams/weir/sink/azure"
 )
@@ -31,21 +30,7 @@ func TestConnectSaysWhatIsMissing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			to := right
 			c.change(&to)
-			err := azure.New(to, options{}).Connect(t.Context())
-			if err == nil {
-				t.Fatal("the sink has connected")
-			}
-			for _, want := range append(c.want, "sink/azure: ") {
-				if !strings.Contains(err.Error(), want) {
-					t.Errorf("the error does not say %q: %v", want, err)
-				}
-			}
-			if c.is != nil && !errors.Is(err, c.is) {
-				t.Errorf("the error is not %v: %v", c.is, err)
-			}
-			if errors.As(err, new(*weir.RetryLaterError)) {
-				t.Errorf("the start waits for ever: %v", err)
-			}
+			objecttest.ConnectFails(t, azure.New(to, options{}), c.is, append(c.want, "sink/azure: ")...)
 		})
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/objects/objecttest"
 	"github.com/weirstreams/weir/internal/objects/s3/s3test"
 	"github.com/weirstreams/weir/sink/s3"
 )
@@ -38,21 +39,7 @@ func TestConnectSaysWhatIsMissing(t *testing.T) {
 			t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 			b := right
 			c.change(&b)
-			err := s3.New(b, c.options).Connect(t.Context())
-			if err == nil {
-				t.Fatal("the sink has connected")
-			}
-			for _, want := range append(c.want, "sink/s3: ") {
-				if !strings.Contains(err.Error(), want) {
-					t.Errorf("the error does not say %q: %v", want, err)
-				}
-			}
-			if c.is != nil && !errors.Is(err, c.is) {
-				t.Errorf("the error is not %v: %v", c.is, err)
-			}
-			if errors.As(err, new(*weir.RetryLaterError)) {
-				t.Errorf("the start waits for ever: %v", err)
-			}
+			objecttest.ConnectFails(t, s3.New(b, c.options), c.is, append(c.want, "sink/s3: ")...)
 		})
 	}
 }

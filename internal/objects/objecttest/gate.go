@@ -1,6 +1,7 @@
 package objecttest
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -84,6 +85,16 @@ func (g *Gate) Pass(part string, before func(r *http.Request)) (end func()) {
 		before(r)
 		g.proxy.ServeHTTP(w, r)
 	})
+}
+
+// Refuse answers with a fault as S3 does, and as Azure does, which repeats the code in a header.
+func Refuse(status int, code string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Ms-Error-Code", code)
+		w.Header().Set("Content-Type", "application/xml")
+		w.WriteHeader(status)
+		_, _ = fmt.Fprintf(w, "<?xml version=\"1.0\"?><Error><Code>%s</Code><Message>said the gate</Message></Error>", code) // the client is gone
+	}
 }
 
 // cutWriter breaks the connection of an answer that is too long.

@@ -37,7 +37,7 @@ func names(tb testing.TB, b *objects.Bucket) []string {
 // RunSinkFaults checks names of objects, and the records that are left after faults of the store and of other programs.
 func RunSinkFaults(t *testing.T, s *Store) {
 	t.Helper()
-	for name, test := range map[string]func(*testing.T, *Store, string){
+	runFaults(t, s, map[string]func(*testing.T, *Store, string){
 		"objects are named by their offsets":                     namedByOffsets,
 		"no key of a record leaves its folder":                   noKeyLeaves,
 		"Parquet is written and read":                            parquetRoundTrip,
@@ -47,11 +47,7 @@ func RunSinkFaults(t *testing.T, s *Store) {
 		"a call is made again while the store is slow":           madeAgain,
 		"work of a preparation that failed is removed":           failedPreparation,
 		"a large object is uploaded and copied":                  largeObject,
-	} {
-		t.Run(name, func(t *testing.T) {
-			test(t, s, "fault-"+strings.ToLower(regexp.MustCompile(`[^A-Za-z]+`).ReplaceAllString(name, "-")))
-		})
-	}
+	})
 }
 
 func namedByOffsets(t *testing.T, s *Store, prefix string) {

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -32,7 +31,7 @@ var plain = format.JSONLines[*string, *string]{Plain: true}
 // RunSourceFaults checks the order of objects, and the records that are left after faults of the store and of other programs.
 func RunSourceFaults(t *testing.T, s *Store) {
 	t.Helper()
-	for name, test := range map[string]func(*testing.T, *Store, string){
+	runFaults(t, s, map[string]func(*testing.T, *Store, string){
 		"connections that break are made anew":               brokenConnections,
 		"Parquet is read over connections that break":        brokenParquet,
 		"an object that was replaced is an error":            replacedObject,
@@ -41,11 +40,7 @@ func RunSourceFaults(t *testing.T, s *Store) {
 		"neighbours of the prefix and marks are passed over": neighbours,
 		"every folder is read":                               everyFolder,
 		"an object before the position is an error":          lateObject,
-	} {
-		t.Run(name, func(t *testing.T) {
-			test(t, s, "fault-"+strings.ToLower(regexp.MustCompile(`[^A-Za-z]+`).ReplaceAllString(name, "-")))
-		})
-	}
+	})
 }
 
 // reading is the reading of a split.

@@ -4,7 +4,6 @@ package azuretest
 import (
 	"crypto/rand"
 	"encoding/base64"
-	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -51,16 +50,6 @@ func New(tb testing.TB) azure.Container {
 	return c
 }
 
-// Refuse answers as Azure does.
-func Refuse(status int, code string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("X-Ms-Error-Code", code)
-		w.Header().Set("Content-Type", "application/xml")
-		w.WriteHeader(status)
-		_, _ = fmt.Fprintf(w, "<?xml version=\"1.0\"?><Error><Code>%s</Code><Message>said the gate</Message></Error>", code) // the client is gone
-	}
-}
-
 // Store returns a new container for objecttest, without Sink and Source.
 func Store(tb testing.TB) (store *objecttest.Store, at func(prefix string) azure.Container, wrong azure.Container) {
 	tb.Helper()
@@ -80,7 +69,7 @@ func Store(tb testing.TB) (store *objecttest.Store, at func(prefix string) azure
 	wrong.AccountKey = secret.New(other)
 	store = &objecttest.Store{
 		Gate: gate, Name: "azblob://" + account + "/" + direct.Name, Secrets: []string{key, other},
-		Slow: Refuse(http.StatusServiceUnavailable, "ServerBusy"), Denied: Refuse(http.StatusForbidden, "AuthorizationPermissionMismatch"),
+		Slow: objecttest.Refuse(http.StatusServiceUnavailable, "ServerBusy"), Denied: objecttest.Refuse(http.StatusForbidden, "AuthorizationPermissionMismatch"),
 	}
 	store.Open = func(prefix string) *objects.Bucket {
 		c := direct

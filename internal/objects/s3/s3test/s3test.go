@@ -3,7 +3,6 @@ package s3test
 
 import (
 	"crypto/rand"
-	"fmt"
 	"net/http"
 	"os"
 	"strings"
@@ -60,15 +59,6 @@ func Client(b s3.Bucket) *awss3.Client {
 	})
 }
 
-// Refuse answers as S3 does.
-func Refuse(status int, code string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/xml")
-		w.WriteHeader(status)
-		_, _ = fmt.Fprintf(w, "<?xml version=\"1.0\"?><Error><Code>%s</Code><Message>said the gate</Message></Error>", code) // the client is gone
-	}
-}
-
 // Store returns a new bucket for objecttest, without Sink and Source.
 func Store(tb testing.TB) (store *objecttest.Store, at func(prefix string) s3.Bucket, wrong s3.Bucket) {
 	tb.Helper()
@@ -83,7 +73,7 @@ func Store(tb testing.TB) (store *objecttest.Store, at func(prefix string) s3.Bu
 	wrong.SecretKey = secret.New("another-s3-secret")
 	store = &objecttest.Store{
 		Gate: gate, Name: "s3://" + direct.Name, Secrets: []string{Secret, "another-s3-secret"},
-		Slow: Refuse(http.StatusServiceUnavailable, "SlowDown"), Denied: Refuse(http.StatusForbidden, "AccessDenied"),
+		Slow: objecttest.Refuse(http.StatusServiceUnavailable, "SlowDown"), Denied: objecttest.Refuse(http.StatusForbidden, "AccessDenied"),
 	}
 	store.Open = func(prefix string) *objects.Bucket {
 		b := direct

@@ -1,18 +1,14 @@
 package parquet_test
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/weirstreams/weir"
-	"github.com/weirstreams/weir/format"
 	"github.com/weirstreams/weir/format/parquet"
+	"github.com/weirstreams/weir/internal/filetest"
 	"github.com/weirstreams/weir/sink"
 	sinkfile "github.com/weirstreams/weir/sink/file"
 	"github.com/weirstreams/weir/sink/sinktest"
@@ -24,44 +20,6 @@ import (
 // texts is the format under test: a column of keys and one of values, which both may be null.
 var texts = parquet.Format[*string, *string]{}
 
-// onDisk is a file that was written.
-type onDisk struct{ *os.File }
-
-func (f onDisk) Open(offset int64) (io.ReadCloser, error) {
-	return io.NopCloser(io.NewSectionReader(f.File, offset, 1<<62)), nil
-}
-
-func (f onDisk) Size() int64 {
-	info, err := f.Stat()
-	if err != nil {
-		return -1
-	}
-	return info.Size()
-}
-
-// readFile appends the records of a file.
-func readFile(path string, records []weir.Record[*string, *string]) ([]weir.Record[*string, *string], error) {
-	in, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer in.Close()
-	d, err := texts.NewDecoder(onDisk{in}, format.Place{})
-	if err != nil {
-		return nil, err
-	}
-	for {
-		var r weir.Record[*string, *string]
-		switch err := d.Decode(&r); {
-		case err == io.EOF:
-			return records, d.Close()
-		case err != nil:
-			return nil, err
-		}
-		records = append(records, r)
-	}
-}
-
 func TestFilesOfParquetKeepThePromisesOfSinks(t *testing.T) {
 	root := t.TempDir()
 	sinktest.Run(t, sinktest.Target[*string, *string]{
@@ -70,24 +28,7 @@ func TestFilesOfParquetKeepThePromisesOfSinks(t *testing.T) {
 		},
 		Record: func(i sinktest.Item) (key, value *string) { return i.Pointers() },
 		Read: func(tb testing.TB, place string) (items []sinktest.Item) {
-			var records []weir.Record[*string, *string]
-			err := filepath.WalkDir(filepath.Join(root, place), func(path string, entry fs.DirEntry, err error) error {
-				switch {
-				case errors.Is(err, fs.ErrNotExist):
-					return nil
-				case err != nil:
-					return err
-				case entry.IsDir() && strings.HasPrefix(entry.Name(), "."):
-					return fs.SkipDir
-				case entry.IsDir() || strings.HasPrefix(entry.Name(), "."):
-					return nil
-				}
-				records, err = readFile(path, records)
-				return err
-			})
-			if err != nil {
-				tb.Fatal(err)
-			}
+			_, records := filetest.ReadAll(tb, filepath.Join(root, place), texts)
 			for _, r := range records {
 				items = append(items, sinktest.OfPointers(r.Key, r.Value))
 			}
@@ -108,17 +49,11 @@ func TestFilesOfParquetKeepThePromisesOfSources(t *testing.T) {
 			return sourcefile.New(filepath.Join(root, place), sourcefile.Options[*string, *string]{Format: texts, BatchRecords: 100})
 		},
 		Fill: func(tb testing.TB, place string, items []sourcetest.Item) {
-			folder := filepath.Join(root, place)
-			if err := os.MkdirAll(folder, 0o755); err != nil {
-				tb.Fatal(err)
-			}
 			for len(items) > 0 {
 				n := min(300, len(items))
 				files++
-				path := filepath.Join(folder, fmt.Sprintf("%06d.parquet", files))
-				if err := writeFile(path, items[:n]); err != nil {
-					tb.Fatal(err)
-				}
+				path := filepath.Join(root, place, fmt.Sprintf("%06d.parquet", files))
+				filetest.WriteFile(tb, path, filetest.Encode(tb, path, texts, filetest.RecordsOf(items[:n])...))
 				items = items[n:]
 			}
 		},
@@ -126,22 +61,4 @@ func TestFilesOfParquetKeepThePromisesOfSources(t *testing.T) {
 		Bounded: true,
 		Records: 5000,
 	})
-}
-
-// writeFile writes items under a hidden name, and renames the file.
-func writeFile(path string, items []sourcetest.Item) error {
-	hidden := filepath.Join(filepath.Dir(path), ".new")
-	out, err := os.Create(hidden)
-	if err != nil {
-		return err
-	}
-	e := texts.NewEncoder(out)
-	for _, i := range items {
-		r := weir.Record[*string, *string]{Millis: 1, KeyNull: i.NullKey, ValueNull: i.NullValue, Origin: &weir.Origin{}}
-		r.Key, r.Value = i.Pointers()
-		if err := e.Encode(&r); err != nil {
-			return errors.Join(err, out.Close())
-		}
-	}
-	return errors.Join(e.Close(), out.Close(), os.Rename(hidden, path))
 }

@@ -38,7 +38,7 @@ var layers = [][]string{
 	{"internal/filesink", "internal/filesource"},
 	{"sink/internal/stage"},
 	{"sink/csv", "sink/file", "source/file"},
-	{"source/csv"},
+	{"source/csv", "internal/filetest"},
 	{"operator"},
 	{"internal/graph", "internal/sourcing"},
 	{"internal/broker"},

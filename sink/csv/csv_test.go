@@ -3,7 +3,6 @@ package csv_test
 import (
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/format"
+	"github.com/weirstreams/weir/internal/filetest"
 	"github.com/weirstreams/weir/row"
 	"github.com/weirstreams/weir/sink"
 	"github.com/weirstreams/weir/sink/csv"
@@ -22,39 +22,13 @@ import (
 	"github.com/weirstreams/weir/sink/sinktest"
 )
 
-// inMemory is a file that was read.
-type inMemory struct {
-	*strings.Reader
-	text string
-}
-
-func (m inMemory) Name() string { return "x" }
-func (m inMemory) Open(offset int64) (io.ReadCloser, error) {
-	return io.NopCloser(strings.NewReader(m.text[offset:])), nil
-}
-
 func readAll[K, V any](tb testing.TB, path string) (records []weir.Record[K, V]) {
 	tb.Helper()
-	text, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+	err := filetest.DecodePath(path, format.CSV[K, V]{Columns: format.RecordColumns()}, func(r weir.Record[K, V]) { records = append(records, r) })
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		tb.Fatal(err)
 	}
-	d, err := format.CSV[K, V]{Columns: format.RecordColumns()}.NewDecoder(inMemory{strings.NewReader(string(text)), string(text)}, format.Place{})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	for {
-		var r weir.Record[K, V]
-		if err := d.Decode(&r); errors.Is(err, io.EOF) {
-			return records
-		} else if err != nil {
-			tb.Fatal(err)
-		}
-		records = append(records, r)
-	}
+	return records
 }
 
 func TestTheSinkKeepsItsPromises(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/format"
+	"github.com/weirstreams/weir/internal/filetest"
 	"github.com/weirstreams/weir/row"
 	"github.com/weirstreams/weir/sink"
 	"github.com/weirstreams/weir/sink/file"
@@ -99,7 +100,7 @@ var unique = regexp.MustCompile(`-[0-9a-f]{12}\b`)
 // names returns the visible files, with UNIQUE for the unique parts of their names.
 func names[K, V any](t *testing.T, dir string, f format.Format[K, V]) []string {
 	t.Helper()
-	found, _ := readAll(t, dir, f)
+	found, _ := filetest.ReadAll(t, dir, f)
 	for i, n := range found {
 		found[i] = unique.ReplaceAllString(n, "-UNIQUE")
 	}
@@ -188,7 +189,7 @@ func TestARecordThatCannotBeWrittenIsAnErrorOfItself(t *testing.T) {
 	}
 	o.add("c", order{"DE", 2}, 5)
 	o.commit()
-	_, records := readAll(t, dir, format.JSONLines[string, order]{})
+	_, records := filetest.ReadAll(t, dir, format.JSONLines[string, order]{})
 	var keys []string
 	for _, r := range records {
 		keys = append(keys, r.Key)
@@ -210,7 +211,7 @@ func TestRecordsWithOtherColumnsGoToAnotherFile(t *testing.T) {
 		o.add("k", r, 5)
 	}
 	o.commit()
-	found, records := readAll(t, dir, csv)
+	found, records := filetest.ReadAll(t, dir, csv)
 	if len(found) != 2 || len(records) != 3 {
 		t.Errorf("files %q, %d records", found, len(records))
 	}
@@ -226,7 +227,7 @@ func TestATaskHasFewFilesOpenAndLosesNothing(t *testing.T) {
 		}
 	}
 	o.commit()
-	found, records := readAll(t, dir, format.JSONLines[int, int]{})
+	found, records := filetest.ReadAll(t, dir, format.JSONLines[int, int]{})
 	if len(found) != keys*rounds || len(records) != keys*rounds {
 		t.Errorf("%d files, %d records", len(found), len(records))
 	}
@@ -293,7 +294,7 @@ func TestAFileOfTheSameOffsetsIsReplacedIfTheOptionSaysSo(t *testing.T) {
 		o.add("a", value, 5)
 		o.commit()
 	}
-	found, records := readAll(t, dir, format.JSONLines[string, string]{})
+	found, records := filetest.ReadAll(t, dir, format.JSONLines[string, string]{})
 	if diff := cmp.Diff([]string{"orders/3/0000000000000000000-0000000000000000001-0000.jsonl"}, found); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}

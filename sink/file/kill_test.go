@@ -16,6 +16,7 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/format"
+	"github.com/weirstreams/weir/internal/filetest"
 	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/internal/longtest"
 	"github.com/weirstreams/weir/kafka"
@@ -95,7 +96,7 @@ func TestKilledMembersWriteEachRecordOnce(t *testing.T) {
 	}
 	c := member{Brokers: k.Brokers, Group: k.Name("group"), Topic: k.Topic(t, "raw", 4), In: in, Out: filepath.Join(root, "out")}
 	counts := func() map[string]int {
-		_, records := readAll(t, filepath.Join(c.Out, "files"), format.JSONLines[string, int]{})
+		_, records := filetest.ReadAll(t, filepath.Join(c.Out, "files"), format.JSONLines[string, int]{})
 		counts := map[string]int{}
 		for _, r := range records {
 			counts[r.Key]++

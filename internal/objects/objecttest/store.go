@@ -4,7 +4,6 @@ package objecttest
 import (
 	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"net/http"
 	"strings"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/format"
+	"github.com/weirstreams/weir/internal/filetest"
 	"github.com/weirstreams/weir/internal/objects"
 	"github.com/weirstreams/weir/sink"
 	filesink "github.com/weirstreams/weir/sink/file"
@@ -102,18 +102,5 @@ func read[K, V any](ctx context.Context, b *objects.Bucket, key string, f format
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	d, err := f.NewDecoder(file, format.Place{})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	for {
-		var r weir.Record[K, V]
-		if err := d.Decode(&r); errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
-			return err
-		}
-		add(r)
-	}
+	return filetest.Decode(file, f, add)
 }

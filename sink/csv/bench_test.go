@@ -3,16 +3,14 @@ package csv_test
 import (
 	"bufio"
 	stdcsv "encoding/csv"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/format"
-	"github.com/weirstreams/weir/sink"
+	"github.com/weirstreams/weir/internal/benchtest"
 	"github.com/weirstreams/weir/sink/csv"
 )
 
@@ -20,9 +18,6 @@ import (
 func BenchmarkSink(b *testing.B) {
 	const records = 100_000
 	r := weir.Record[string, reading]{Key: "s1", Value: reading{"Ulm", 21.5}, Millis: 1722945524540, Origin: &weir.Origin{Topic: "readings"}}
-	per := func(b *testing.B) {
-		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*records), "ns/record")
-	}
 	b.Run("bare", func(b *testing.B) {
 		f, err := os.Create(filepath.Join(b.TempDir(), "out.csv"))
 		if err != nil {
@@ -44,38 +39,12 @@ func BenchmarkSink(b *testing.B) {
 				}
 			}
 		}
-		per(b)
+		benchtest.PerRecord(b, records)
 	})
 	b.Run("sink", func(b *testing.B) {
 		s := csv.New(filepath.Join(b.TempDir(), "out.csv"), csv.Options[string, reading]{
 			Columns: append([]format.Column{{Name: "sensor", Part: format.PartKey}}, format.Fields("city", "celsius")...),
 		})
-		if err := s.Connect(b.Context()); err != nil {
-			b.Fatal(err)
-		}
-		w, err := s.TwoPhaseWriter(b.Context(), sink.Task{Application: "app", Sink: "csv", Logger: slog.New(slog.DiscardHandler), Now: time.Now})
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer w.Close()
-		if err := w.Recover(b.Context(), epoch, nil); err != nil {
-			b.Fatal(err)
-		}
-		for i := range b.N {
-			for range records {
-				r.Origin.Offset++
-				if err := w.Add(b.Context(), &r); err != nil {
-					b.Fatal(err)
-				}
-			}
-			token, err := w.Prepare(b.Context(), sink.Checkpoint{ID: int64(i + 1), Epoch: epoch})
-			if err == nil {
-				err = w.Commit(b.Context(), token)
-			}
-			if err != nil {
-				b.Fatal(err)
-			}
-		}
-		per(b)
+		benchtest.WriteCheckpoints(b, s, r, records)
 	})
 }

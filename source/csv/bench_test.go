@@ -6,15 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/weirstreams/weir/source"
+	"github.com/weirstreams/weir/internal/benchtest"
 	"github.com/weirstreams/weir/source/csv"
 )
 
@@ -29,9 +27,6 @@ func BenchmarkSource(b *testing.B) {
 	path := filepath.Join(b.TempDir(), "in.csv")
 	if err := os.WriteFile(path, []byte(text.String()), 0o644); err != nil {
 		b.Fatal(err)
-	}
-	per := func(b *testing.B) {
-		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*records), "ns/record")
 	}
 	b.Run("bare", func(b *testing.B) {
 		for range b.N {
@@ -60,39 +55,10 @@ func BenchmarkSource(b *testing.B) {
 				b.Fatal(n, err)
 			}
 		}
-		per(b)
+		benchtest.PerRecord(b, records)
 	})
 	b.Run("source", func(b *testing.B) {
-		for range b.N {
-			s := csv.New(path, csv.Options[string, Reading]{Key: func(r Reading) (string, error) { return r.Sensor, nil }})
-			if err := s.Connect(b.Context()); err != nil {
-				b.Fatal(err)
-			}
-			splits, err := s.Splits(b.Context(), func(string) bool { return false })
-			if err != nil {
-				b.Fatal(err)
-			}
-			r, err := s.Open(b.Context(), source.Task{Now: time.Now, Logger: slog.New(slog.DiscardHandler)}, splits[0], nil)
-			if err != nil {
-				b.Fatal(err)
-			}
-			n := 0
-			var batch source.Batch[string, Reading]
-			for {
-				batch.Reset()
-				err := r.Read(b.Context(), &batch)
-				n += len(batch.Records)
-				if errors.Is(err, io.EOF) {
-					break
-				}
-				if err != nil {
-					b.Fatal(err)
-				}
-			}
-			if err := r.Close(); err != nil || n != records {
-				b.Fatal(n, err)
-			}
-		}
-		per(b)
+		s := csv.New(path, csv.Options[string, Reading]{Key: func(r Reading) (string, error) { return r.Sensor, nil }})
+		benchtest.ReadSplit(b, s, records, true)
 	})
 }

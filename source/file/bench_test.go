@@ -4,17 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/weirstreams/weir/format"
-	"github.com/weirstreams/weir/source"
+	"github.com/weirstreams/weir/internal/benchtest"
 	"github.com/weirstreams/weir/source/file"
 )
 
@@ -32,9 +28,6 @@ func BenchmarkSource(b *testing.B) {
 	type price struct {
 		Country string
 		Price   float64
-	}
-	per := func(b *testing.B) {
-		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*records), "ns/record")
 	}
 	b.Run("bare", func(b *testing.B) {
 		for range b.N {
@@ -57,39 +50,10 @@ func BenchmarkSource(b *testing.B) {
 				b.Fatal(n, err)
 			}
 		}
-		per(b)
+		benchtest.PerRecord(b, records)
 	})
 	b.Run("source", func(b *testing.B) {
-		for range b.N {
-			s := file.New(path, file.Options[string, price]{Format: format.JSONLines[string, price]{}})
-			if err := s.Connect(b.Context()); err != nil {
-				b.Fatal(err)
-			}
-			splits, err := s.Splits(b.Context(), func(string) bool { return false })
-			if err != nil {
-				b.Fatal(err)
-			}
-			r, err := s.Open(b.Context(), source.Task{Now: time.Now, Logger: slog.New(slog.DiscardHandler)}, splits[0], nil)
-			if err != nil {
-				b.Fatal(err)
-			}
-			n := 0
-			var batch source.Batch[string, price]
-			for {
-				batch.Reset()
-				err := r.Read(b.Context(), &batch)
-				n += len(batch.Records)
-				if errors.Is(err, io.EOF) {
-					break
-				}
-				if err != nil {
-					b.Fatal(err)
-				}
-			}
-			if err := r.Close(); err != nil || n != records {
-				b.Fatal(n, err)
-			}
-		}
-		per(b)
+		s := file.New(path, file.Options[string, price]{Format: format.JSONLines[string, price]{}})
+		benchtest.ReadSplit(b, s, records, true)
 	})
 }

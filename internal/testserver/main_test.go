@@ -50,7 +50,7 @@ func TestAWrongCommandLineIsAnErrorWithTheRemedy(t *testing.T) {
 		want string
 	}{
 		{nil, "no server was named"},
-		{[]string{"kafka,redis"}, `no server "redis": there are kafka,`},
+		{[]string{"kafka,oracle"}, `no server "oracle": there are kafka,`},
 		{[]string{"kafka", "go", "test"}, "the command comes after --"},
 		{[]string{"kafka", "--"}, "no command after --"},
 	} {

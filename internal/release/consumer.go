@@ -8,13 +8,24 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"golang.org/x/mod/modfile"
 )
 
 //go:embed testdata/quickstart.go.txt
 var quickstart string
 
+// testOnly are modules that tests of the core alone import. A program that requires Weir is not to require them.
+var testOnly = []string{
+	"github.com/google/go-cmp",
+	"github.com/twmb/franz-go",
+	"github.com/twmb/franz-go/pkg/kfake",
+	"go.uber.org/goleak",
+}
+
 // checkConsumers builds programs outside the repository that require its public modules from a module proxy: one for each
-// module, with all of its packages, and the quick start, whose size and number of linked modules it prints.
+// module, with all of its packages, and the quick start. It prints their sizes, and the numbers of modules that they link and
+// require. No program may require a module that is for tests.
 func checkConsumers(root string, modules []*goModule, version string, out io.Writer) error {
 	work, err := os.MkdirTemp("", "weir-release-")
 	if err != nil {
@@ -45,26 +56,71 @@ func checkConsumers(root string, modules []*goModule, version string, out io.Wri
 		for _, p := range packages {
 			program += fmt.Sprintf("\t_ %q\n", p)
 		}
-		binary, err := buildConsumer(work, strings.ReplaceAll("all of "+m.tag(version), "/", "-"), program+")\n\nfunc main() {}\n", m.path+"@"+version, environment)
+		_, err = checkConsumer(work, fmt.Sprintf("%s %s, %d packages", m.path, version, len(packages)), program+")\n\nfunc main() {}\n", m.path+"@"+version, environment, out)
 		if err != nil {
 			return err
 		}
-		if err := report(out, fmt.Sprintf("%s %s, %d packages", m.path, version, len(packages)), binary); err != nil {
-			return err
-		}
 	}
-	binary, err := buildConsumer(work, "quickstart", quickstart, modules[0].path+"@"+version, environment)
-	if err != nil {
-		return err
-	}
-	if err := report(out, "quick start", binary); err != nil {
-		return err
-	}
-	small, err := weigh(binary)
+	small, err := checkConsumer(work, "quick start", quickstart, modules[0].path+"@"+version, environment, out)
 	if err != nil {
 		return err
 	}
 	return quickstartBound.check(small)
+}
+
+// checkConsumer builds a program, prints what it weighs, and looks for modules that it should not require.
+func checkConsumer(work, name, program, requires string, environment []string, out io.Writer) (weight, error) {
+	binary, err := buildConsumer(work, name, program, requires, environment)
+	if err != nil {
+		return weight{}, fmt.Errorf("%s: %w", name, err)
+	}
+	w, err := weigh(binary)
+	if err != nil {
+		return weight{}, err
+	}
+	required, err := requirements(filepath.Dir(binary))
+	if err != nil {
+		return weight{}, fmt.Errorf("%s: %w", name, err)
+	}
+	fmt.Fprintf(out, "%-60s %3d modules linked, %3d in go.mod and vendor, %.1f MB\n", name, w.modules, len(required), float64(w.bytes)/1e6)
+	return w, checkRequirements(name, required)
+}
+
+// requirements returns the modules in the go.mod file and in the vendor directory of a program.
+func requirements(folder string) (required []string, err error) {
+	data, err := os.ReadFile(filepath.Join(folder, "go.mod"))
+	if err != nil {
+		return nil, err
+	}
+	file, err := modfile.Parse("go.mod", data, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range file.Require {
+		required = append(required, r.Mod.Path)
+	}
+	list, err := os.ReadFile(filepath.Join(folder, "vendor", "modules.txt"))
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(list)) {
+		if module, ok := strings.CutPrefix(line, "# "); ok {
+			module, _, _ = strings.Cut(module, " ")
+			required = append(required, module)
+		}
+	}
+	slices.Sort(required)
+	return slices.Compact(required), nil
+}
+
+// checkRequirements returns an error if a program requires modules that are for tests.
+func checkRequirements(name string, required []string) error {
+	for _, module := range testOnly {
+		if slices.Contains(required, module) {
+			return fmt.Errorf("%s: the program requires %s, which is for tests: find the import with go mod why -m in a module that requires Weir, and move it to a _test.go file", name, module)
+		}
+	}
+	return nil
 }
 
 // weight is the number of modules that a program links, Weir included, and its size in bytes.
@@ -138,7 +194,7 @@ func publicPackages(root string, m *goModule) ([]string, error) {
 
 // buildConsumer makes a module of one program, and builds it.
 func buildConsumer(work, name, program, requires string, environment []string) (binary string, err error) {
-	folder := filepath.Join(work, strings.ReplaceAll(name, " ", "-"))
+	folder := filepath.Join(work, strings.NewReplacer(" ", "-", "/", "-", ",", "").Replace(name))
 	if err := os.Mkdir(folder, 0o755); err != nil {
 		return "", err
 	}
@@ -150,20 +206,11 @@ func buildConsumer(work, name, program, requires string, environment []string) (
 		{"get", requires},
 		{"mod", "tidy"},
 		{"build", "-o", "consumer.exe", "."},
+		{"mod", "vendor"},
 	} {
 		if _, err := command(folder, environment, "go", args...); err != nil {
-			return "", fmt.Errorf("%s: %w", name, err)
+			return "", err
 		}
 	}
 	return filepath.Join(folder, "consumer.exe"), nil
-}
-
-// report prints the size of a program and the number of modules that are linked into it.
-func report(out io.Writer, name, binary string) error {
-	w, err := weigh(binary)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "%-60s %3d modules linked, %.1f MB\n", name, w.modules, float64(w.bytes)/1e6)
-	return nil
 }

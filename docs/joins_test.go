@@ -59,6 +59,14 @@ func Example_asOfWait() {
 	}).To(results)
 }
 
+func Example_codecsOfJoins() {
+	t := stream.NewTopology()
+	trades, quotes := t.From(topic("trades")), t.From(topic("quotes"))
+
+	d := join.AsOf{}.Grace(time.Hour).RightCodec(codec.UTF8()).LeftCodec(codec.UTF8())
+	trades.JoinAsOf(quotes, d, func(trade, quote string) string { return trade + " at " + quote }).To(results)
+}
+
 func Example_outerJoins() {
 	t := stream.NewTopology()
 	trades, quotes := t.From(topic("trades")), t.From(topic("quotes"))

@@ -6,19 +6,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/codec"
-)
-
-// Direction says on which side of a record's time its match lies.
-type Direction uint8
-
-// The directions.
-const (
-	// Backward takes the latest right record that is not later.
-	Backward Direction = iota
-	// Forward takes the earliest right record that is not earlier.
-	Forward
-	// Nearest takes the one of the two that is nearer, and the earlier one of two that are equally near.
-	Nearest
+	"github.com/weirstreams/weir/internal/joining"
 )
 
 // AsOf defines an as-of join: each left record is joined with one right record of its key, the one that was valid at its
@@ -29,7 +17,7 @@ type AsOf struct {
 	definition
 	graceSet     bool
 	duplicates   bool
-	direction    Direction
+	direction    joining.Direction
 	tolerance    time.Duration
 	hasTolerance bool
 	waits        bool
@@ -69,14 +57,14 @@ func (a AsOf) Tolerance(d time.Duration) AsOf {
 // Forward matches with the earliest right record that is not earlier. A left record waits for it until the event time of
 // the partition is more than the tolerance after its own, or until one comes.
 func (a AsOf) Forward() AsOf {
-	a.direction = Forward
+	a.direction = joining.Forward
 	return a
 }
 
 // Nearest matches with the nearest right record in either direction. A left record waits for a nearer one than
 // the match found so far, as with Forward.
 func (a AsOf) Nearest() AsOf {
-	a.direction = Nearest
+	a.direction = joining.Nearest
 	return a
 }
 
@@ -122,7 +110,7 @@ func (a AsOf) Validate() error {
 	if err := checkDuration("Tolerance", a.tolerance); err != nil {
 		problems = append(problems, err)
 	}
-	if a.direction != Backward && !a.hasTolerance && !a.waits {
+	if a.direction != joining.Backward && !a.hasTolerance && !a.waits {
 		problems = append(problems, errNoTolerance)
 	}
 	switch err := checkDuration("Wait", a.wait); {
@@ -146,58 +134,29 @@ func (a AsOf) Validate() error {
 // StoreName returns the name of the store of right records.
 func (a AsOf) StoreName() string { return a.storeName("join") }
 
-// WaitingName returns the name of the store of left records that wait by event time, or "" if none do.
-func (a AsOf) WaitingName() string {
-	if a.direction == Backward || a.waits {
-		return ""
+// Settings returns the definition as operators compute with it.
+func (a AsOf) Settings() joining.AsOf[Overflow] {
+	name := a.StoreName()
+	s := joining.AsOf[Overflow]{
+		Grace: DefaultGrace.Milliseconds(), Tolerance: maxDuration.Milliseconds() * 100, // more than any distance
+		Direction: a.direction, Duplicates: a.duplicates, Left: a.codec[0], Right: a.codec[1],
 	}
-	return a.StoreName() + "_waiting"
-}
-
-// BufferNames returns the names of the stores of left records that wait by the clock: of the records, and of the least time of those of each
-// key. They are empty without Wait.
-func (a AsOf) BufferNames() (waiting, times string) {
-	if !a.waits {
-		return "", ""
+	if a.graceSet {
+		s.Grace = a.grace.Milliseconds()
 	}
-	return a.StoreName() + "_buffer", a.StoreName() + "_buffer_times"
-}
-
-// WaitMillis returns how long left records wait by the clock; 0 if they do not.
-func (a AsOf) WaitMillis() int64 { return a.wait.Milliseconds() }
-
-// Max returns how many left records of one key may wait by the clock.
-func (a AsOf) Max() int {
-	if !a.mostSet {
-		return DefaultMaxPerKey
+	if a.hasTolerance {
+		s.Tolerance = a.tolerance.Milliseconds()
 	}
-	return a.most
-}
-
-// Overflow returns the action for more left records than may wait.
-func (a AsOf) Overflow() Overflow { return a.overflow }
-
-// GraceMillis, ToleranceMillis, Direction, Duplicates and Codecs return the parts of the definition.
-func (a AsOf) GraceMillis() int64 {
-	if !a.graceSet {
-		return DefaultGrace.Milliseconds()
+	switch {
+	case a.waits:
+		s.Wait = &joining.Wait[Overflow]{
+			Store: name + "_buffer", Times: name + "_buffer_times", Millis: a.wait.Milliseconds(), Max: DefaultMaxPerKey, Overflow: a.overflow,
+		}
+		if a.mostSet {
+			s.Wait.Max = a.most
+		}
+	case a.direction != joining.Backward:
+		s.Waiting = name + "_waiting"
 	}
-	return a.grace.Milliseconds()
+	return s
 }
-
-// ToleranceMillis returns the tolerance, or more than any distance.
-func (a AsOf) ToleranceMillis() int64 {
-	if !a.hasTolerance {
-		return maxDuration.Milliseconds() * 100
-	}
-	return a.tolerance.Milliseconds()
-}
-
-// Direction returns where a match is looked for.
-func (a AsOf) Direction() Direction { return a.direction }
-
-// Duplicates reports whether right records of one time are kept beside each other.
-func (a AsOf) Duplicates() bool { return a.duplicates }
-
-// Codecs returns the codecs that were set for left and right values, or nil.
-func (a AsOf) Codecs() (left, right any) { return a.codec[0], a.codec[1] }

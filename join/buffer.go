@@ -1,12 +1,14 @@
 package join
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/joining"
 )
 
 // DefaultMaxPerKey is how many records of one key wait for their rows at most, unless the definition says otherwise.
@@ -43,17 +45,12 @@ func (o Overflow) String() string {
 // It is immutable: its methods return changed copies.
 type BufferedLookup[Q, R any] struct {
 	lookup   Lookup[Q, R]
-	buffer   Buffer
-	resolved func(*R) bool
-}
-
-// Buffer says how records wait for their rows. A [BufferedLookup] has one.
-type Buffer struct {
 	name     string
 	wait     time.Duration
 	most     int
 	overflow Overflow
 	codec    any
+	resolved func(*R) bool
 }
 
 // Buffered makes joins of lookup keep each record without a row for a time, in a store of the task that survives restarts. It is
@@ -71,7 +68,7 @@ type Buffer struct {
 // [Cached], [WithDefault] and [Limit] may be put around it or into it. A lookup of another kind around it hides it: then no
 // record waits.
 func Buffered[Q, R any](lookup Lookup[Q, R], wait time.Duration) BufferedLookup[Q, R] {
-	return BufferedLookup[Q, R]{lookup: lookup, buffer: Buffer{wait: wait, most: DefaultMaxPerKey}}
+	return BufferedLookup[Q, R]{lookup: lookup, wait: wait, most: DefaultMaxPerKey}
 }
 
 // Resolved sets a function that says whether a row is complete. A record with another row waits too; LeftJoinLookup emits it with
@@ -84,19 +81,19 @@ func (b BufferedLookup[Q, R]) Resolved(f func(row *R) bool) BufferedLookup[Q, R]
 // MaxPerKey sets how many records of one key may wait, and the action for more. The default is DefaultMaxPerKey and
 // SettleOldest.
 func (b BufferedLookup[Q, R]) MaxPerKey(n int, overflow Overflow) BufferedLookup[Q, R] {
-	b.buffer.most, b.buffer.overflow = n, overflow
+	b.most, b.overflow = n, overflow
 	return b
 }
 
 // Name sets the name of the store. The default is "lookup_buffer". Buffered joins of the same streams need different names.
 func (b BufferedLookup[Q, R]) Name(name string) BufferedLookup[Q, R] {
-	b.buffer.name = name
+	b.name = name
 	return b
 }
 
 // Codec sets how values that wait are encoded in the store. The default is codec.For.
 func (b BufferedLookup[Q, R]) Codec[V any](c codec.Codec[V]) BufferedLookup[Q, R] {
-	b.buffer.codec = c
+	b.codec = c
 	return b
 }
 
@@ -105,32 +102,19 @@ func (b BufferedLookup[Q, R]) Lookup(ctx context.Context, queries []Q, found []*
 	return b.lookup.Lookup(ctx, queries, found)
 }
 
-func (b BufferedLookup[Q, R]) waits() Limits { return waits(b.lookup) }
-
-func (b BufferedLookup[Q, R]) changes() func() int64 { return ChangesOf(b.lookup) }
-
-func (b BufferedLookup[Q, R]) buffered() (Buffer, func(*R) bool, bool) {
-	buffer := b.buffer
-	if b.lookup == nil {
-		buffer.wait = 0 // which is refused
-	}
-	return buffer, b.resolved, true
+func (b BufferedLookup[Q, R]) settings() joining.Lookup[R, Overflow] {
+	s, name := settingsOf(b.lookup), cmp.Or(b.name, "lookup_buffer")
+	s.Wait = &joining.Wait[Overflow]{Store: name, Times: name + "_times", Millis: b.wait.Milliseconds(), Max: b.most, Overflow: b.overflow}
+	s.Invalid, s.Value, s.Resolved = b.validate(), b.codec, b.resolved
+	return s
 }
 
-// BufferOf returns how records of the joins of a lookup wait, and the function that says whether a row is complete, or nil. It
-// reports false if they do not wait.
-func BufferOf[Q, R any](lookup Lookup[Q, R]) (buffer Buffer, resolved func(*R) bool, ok bool) {
-	if b, is := lookup.(interface {
-		buffered() (Buffer, func(*R) bool, bool)
-	}); is {
-		return b.buffered()
-	}
-	return Buffer{}, nil, false
-}
-
-// Validate returns all mistakes of the definition, joined.
-func (b Buffer) Validate() error {
+// validate returns all mistakes of the definition, joined.
+func (b BufferedLookup[Q, R]) validate() error {
 	var problems []error
+	if b.lookup == nil {
+		problems = append(problems, errors.New("the lookup of Buffered is nil"))
+	}
 	if err := checkDuration("the wait of Buffered", b.wait); err != nil {
 		problems = append(problems, err)
 	} else if b.wait == 0 {
@@ -143,31 +127,4 @@ func (b Buffer) Validate() error {
 		problems = append(problems, fmt.Errorf("%v is not an overflow policy", b.overflow))
 	}
 	return errors.Join(problems...)
-}
-
-// StoreNames returns the names of the stores: of the records that wait, and of the least time of those of each key.
-func (b Buffer) StoreNames() (waiting, times string) {
-	name := b.name
-	if name == "" {
-		name = "lookup_buffer"
-	}
-	return name, name + "_times"
-}
-
-// WaitMillis returns how long records wait.
-func (b Buffer) WaitMillis() int64 { return b.wait.Milliseconds() }
-
-// Max returns how many records of one key may wait.
-func (b Buffer) Max() int { return b.most }
-
-// Overflow returns the action for more records than may wait.
-func (b Buffer) Overflow() Overflow { return b.overflow }
-
-// ValueCodec returns the codec that was set for values, or nil.
-func (b Buffer) ValueCodec() any { return b.codec }
-
-// String returns the name of the store and the wait, for people.
-func (b Buffer) String() string {
-	name, _ := b.StoreNames()
-	return fmt.Sprintf("%s %v", name, b.wait)
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"github.com/weirstreams/weir/internal/joining"
 )
 
 // Defaults of a CacheConfig.
@@ -77,11 +79,7 @@ func Cached[Q comparable, R any](lookup Lookup[Q, R], config CacheConfig) *Cache
 	return c
 }
 
-func (c *Cache[Q, R]) waits() Limits { return waits(c.lookup) }
-
-func (c *Cache[Q, R]) changes() func() int64 { return ChangesOf(c.lookup) }
-
-func (c *Cache[Q, R]) buffered() (Buffer, func(*R) bool, bool) { return BufferOf(c.lookup) }
+func (c *Cache[Q, R]) settings() joining.Lookup[R, Overflow] { return settingsOf(c.lookup) }
 
 // Lookup implements [Lookup]. The time is taken once for all queries. A query that another call is asking waits for
 // that answer, for up to a second. With a [BypassCache] context all queries are asked.

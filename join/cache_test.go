@@ -316,11 +316,16 @@ func TestLimitsAreThoseOfWhatIsAsked(t *testing.T) {
 		"itself": limited, "cached": join.Cached(limited, join.CacheConfig{}), "with a default": join.WithDefault(limited, ""),
 		"both": join.WithDefault(join.Cached(limited, join.CacheConfig{}), ""),
 	} {
-		if got := join.LimitsOf(lookup); got != want {
+		if got := limitsOf(lookup); got != want {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
-	if got, want := join.LimitsOf(join.WithDefault(rows, "")), (join.Limits{Timeout: join.LookupTimeout, Tries: join.LookupTries}); got != want {
+	if got, want := limitsOf(join.WithDefault(rows, "")), (join.Limits{Timeout: join.LookupTimeout, Tries: join.LookupTries}); got != want {
 		t.Errorf("no limits: %+v", got)
 	}
+}
+
+func limitsOf[Q, R any](lookup join.Lookup[Q, R]) join.Limits {
+	s := join.SettingsOf(lookup)
+	return join.Limits{Timeout: s.Timeout, Tries: s.Tries, MaxOutage: s.MaxOutage}
 }

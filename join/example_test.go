@@ -75,13 +75,28 @@ func ExampleAsOf_Tolerance() {
 	// 4 200 at none
 }
 
-// A trade waits for the next quote, for a minute at most.
-// The records that wait lie in stores with the name of the join.
+// A trade without a quote waits for one, by the clock of the machine.
 func ExampleAsOf_Wait() {
-	d := join.AsOf{}.Name("priced").Wait(30*time.Second).MaxPerKey(1000, join.SettleOldest)
-	waiting, times := d.BufferNames()
-	fmt.Println(waiting, times, d.WaitMillis(), d.Max(), d.Overflow())
-	// Output: priced_buffer priced_buffer_times 30000 1000 SettleOldest
+	t := stream.NewTopology()
+	d := join.AsOf{}.Wait(30*time.Second).MaxPerKey(1000, join.SettleOldest)
+	t.From(trades).LeftJoinAsOf(t.From(quotes), d, func(trade string, quote *string) string {
+		return trade + " at " + orNone(quote)
+	}).To(out)
+	err := testkit.Run(t, testkit.Config{Start: time.Unix(100, 0)}, func(d *testkit.Driver) {
+		d.Input(trades).Send("ACME", "100", time.Unix(60, 0))
+		d.Input(quotes).Send("ACME", "9.5", time.Unix(50, 0))
+		d.Input(trades).Send("ABC", "200", time.Unix(60, 0))
+		d.Advance(time.Minute)
+		for _, r := range d.Output(out).Read() {
+			fmt.Println(r.Key, r.Value)
+		}
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// ACME 100 at 9.5
+	// ABC 200 at none
 }
 
 func ExampleAsOf_Forward() {

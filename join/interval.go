@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/joining"
 )
 
 // Interval defines an interval join: each left record is joined with every right record of its key that is at most
@@ -66,7 +67,7 @@ func (i Interval) Validate() error {
 	}{{"before", i.before}, {"after", i.after}} {
 		if err := checkDuration(d.name, d.value); err != nil {
 			problems = append(problems, err)
-		} else if grace := time.Duration(i.GraceMillis()) * time.Millisecond; d.value > grace {
+		} else if grace := i.graceOrDefault(); d.value > grace {
 			problems = append(problems, fmt.Errorf("%s (%v) is longer than the grace (%v): records would be gone before their matches come", d.name, d.value, grace))
 		}
 	}
@@ -76,29 +77,22 @@ func (i Interval) Validate() error {
 // StoreName returns the name that the names of the stores begin with.
 func (i Interval) StoreName() string { return i.storeName("join") }
 
-// StoreNames returns the names of the stores of left and right records.
-func (i Interval) StoreNames() (left, right string) {
-	return i.StoreName() + "_left", i.StoreName() + "_right"
-}
-
-// GraceMillis returns how late records may come.
-func (i Interval) GraceMillis() int64 {
-	if !i.graceSet {
-		return DefaultGrace.Milliseconds()
+// Settings returns the definition as operators compute with it.
+func (i Interval) Settings() joining.Interval {
+	name := i.StoreName()
+	return joining.Interval{
+		Before: i.before.Milliseconds(), After: i.after.Milliseconds(), Grace: i.graceOrDefault().Milliseconds(), Final: i.final,
+		LeftStore: name + "_left", RightStore: name + "_right", Left: i.codec[0], Right: i.codec[1],
 	}
-	return i.grace.Milliseconds()
 }
 
-// Bounds returns before and after in milliseconds.
-func (i Interval) Bounds() (before, after int64) {
-	return i.before.Milliseconds(), i.after.Milliseconds()
+// graceOrDefault returns how late records may come.
+func (i Interval) graceOrDefault() time.Duration {
+	if !i.graceSet {
+		return DefaultGrace
+	}
+	return i.grace
 }
-
-// Final reports whether records without a match wait.
-func (i Interval) Final() bool { return i.final }
-
-// Codecs returns the codecs that were set for left and right values, or nil.
-func (i Interval) Codecs() (left, right any) { return i.codec[0], i.codec[1] }
 
 // String returns the bounds, for people.
 func (i Interval) String() string {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/joining"
 )
 
 // Defaults of Limits.
@@ -50,15 +51,29 @@ type Changing interface {
 	Changes() int64
 }
 
-// ChangesOf returns the Changes of a lookup that [Buffered], [Cached], [Limit] and [WithDefault] may be around, or nil if it cannot tell.
-func ChangesOf[Q, R any](lookup Lookup[Q, R]) func() int64 {
+// SettingsOf returns the settings of a lookup and of the lookups that [Buffered], [Cached], [Limit] and [WithDefault] have made of it.
+func SettingsOf[Q, R any](lookup Lookup[Q, R]) joining.Lookup[R, Overflow] {
+	s := settingsOf(lookup)
+	if s.Timeout <= 0 {
+		s.Timeout = LookupTimeout
+	}
+	if s.Tries == 0 {
+		s.Tries = LookupTries
+	}
+	return s
+}
+
+// settingsOf is SettingsOf without defaults.
+func settingsOf[Q, R any](lookup Lookup[Q, R]) joining.Lookup[R, Overflow] {
 	switch l := lookup.(type) {
-	case interface{ changes() func() int64 }:
-		return l.changes()
+	case interface {
+		settings() joining.Lookup[R, Overflow]
+	}:
+		return l.settings()
 	case Changing:
-		return l.Changes
+		return joining.Lookup[R, Overflow]{Changes: l.Changes}
 	default:
-		return nil
+		return joining.Lookup[R, Overflow]{}
 	}
 }
 
@@ -94,30 +109,10 @@ func (l limited[Q, R]) Lookup(ctx context.Context, queries []Q, found []*R) erro
 	return l.lookup.Lookup(ctx, queries, found)
 }
 
-func (l limited[Q, R]) waits() Limits { return l.limits }
-
-func (l limited[Q, R]) changes() func() int64 { return ChangesOf(l.lookup) }
-
-func (l limited[Q, R]) buffered() (Buffer, func(*R) bool, bool) { return BufferOf(l.lookup) }
-
-// waits returns the limits that were set for a lookup.
-func waits[Q, R any](lookup Lookup[Q, R]) Limits {
-	if l, ok := lookup.(interface{ waits() Limits }); ok {
-		return l.waits()
-	}
-	return Limits{}
-}
-
-// LimitsOf returns the limits of a lookup, with the defaults filled in.
-func LimitsOf[Q, R any](lookup Lookup[Q, R]) Limits {
-	limits := waits(lookup)
-	if limits.Timeout <= 0 {
-		limits.Timeout = LookupTimeout
-	}
-	if limits.Tries == 0 {
-		limits.Tries = LookupTries
-	}
-	return limits
+func (l limited[Q, R]) settings() joining.Lookup[R, Overflow] {
+	s := settingsOf(l.lookup)
+	s.Timeout, s.Tries, s.MaxOutage = l.limits.Timeout, l.limits.Tries, l.limits.MaxOutage
+	return s
 }
 
 // LookupTimeoutError says that a record waits no longer for a lookup: [Limits] forbid it. It wraps the error of the last call.
@@ -175,8 +170,4 @@ func (d *withDefault[Q, R]) Lookup(ctx context.Context, queries []Q, found []*R)
 	return nil
 }
 
-func (d *withDefault[Q, R]) waits() Limits { return waits(d.lookup) }
-
-func (d *withDefault[Q, R]) changes() func() int64 { return ChangesOf(d.lookup) }
-
-func (d *withDefault[Q, R]) buffered() (Buffer, func(*R) bool, bool) { return BufferOf(d.lookup) }
+func (d *withDefault[Q, R]) settings() joining.Lookup[R, Overflow] { return settingsOf(d.lookup) }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/joining"
 	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/join"
 )
@@ -26,7 +27,7 @@ type AsOf[K, V, R, W any] struct {
 	keys      keyEncoder[K]
 	unmatched bool // whether left records without a match are emitted
 	tolerance int64
-	direction join.Direction
+	direction joining.Direction
 	merge     func(ctx context.Context, left *weir.Record[K, V], right *Matched[R]) (W, error)
 	next      Receiver[K, W]
 	out       weir.Record[K, W]
@@ -42,9 +43,10 @@ func NewAsOf[K, V, R, W any](
 	env *Env, node int, d join.AsOf, key codec.Codec[K], left codec.Codec[V], right codec.Codec[R], unmatched bool, cloned func(V) V,
 	merge func(ctx context.Context, left *weir.Record[K, V], right *Matched[R]) (W, error), next Receiver[K, W],
 ) (*AsOf[K, V, R, W], error) {
+	s := d.Settings()
 	matches, err := openStore(env, d.StoreName(), func(space state.Space) *state.Timestamped[Held[R]] {
 		return state.OpenTimestamped(space, codec.Codec[Held[R]](heldCodec[R]{right}), state.TimestampedOptions{
-			Grace: d.GraceMillis(), Duplicates: d.Duplicates(),
+			Grace: s.Grace, Duplicates: s.Duplicates,
 		})
 	})
 	if err != nil {
@@ -52,15 +54,15 @@ func NewAsOf[K, V, R, W any](
 	}
 	a := &AsOf[K, V, R, W]{
 		env: env, node: node, keys: newKeyEncoder(key, d.StoreName()), unmatched: unmatched,
-		tolerance: d.ToleranceMillis(), direction: d.Direction(), merge: merge, next: next, right: matches, null: newNullRule(right),
+		tolerance: s.Tolerance, direction: s.Direction, merge: merge, next: next, right: matches, null: newNullRule(right),
 	}
 	switch {
-	case d.WaitMillis() > 0:
-		if a.buffered, err = newBuffered(a, d, key, left, cloned); err != nil {
+	case s.Wait != nil:
+		if a.buffered, err = newBuffered(a, s.Wait, key, left, cloned); err != nil {
 			return nil, err
 		}
-	case d.Direction() != join.Backward:
-		if a.waiting, err = newWaiting(a, d, key, left); err != nil {
+	case s.Waiting != "":
+		if a.waiting, err = newWaiting(a, &s, key, left); err != nil {
 			return nil, err
 		}
 	}
@@ -97,11 +99,11 @@ func (a *AsOf[K, V, R, W]) Receive(r *weir.Record[K, V]) error {
 // be nearer.
 func (a *AsOf[K, V, R, W]) find(at int64) (match *state.Timed[Held[R]], open bool, err error) {
 	var before *state.Timed[Held[R]]
-	if a.direction != join.Forward {
+	if a.direction != joining.Forward {
 		if before, err = a.backward(at); err != nil {
 			return nil, false, err
 		}
-		if a.direction == join.Backward || before != nil && before.At == at {
+		if a.direction == joining.Backward || before != nil && before.At == at {
 			return before, false, nil
 		}
 	}

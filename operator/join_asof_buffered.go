@@ -5,6 +5,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/joining"
 	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/join"
 )
@@ -31,13 +32,9 @@ type readyRecord[K, V, R any] struct {
 }
 
 func newBuffered[K, V, R, W any](
-	a *AsOf[K, V, R, W], d join.AsOf, key codec.Codec[K], left codec.Codec[V], cloned func(V) V,
+	a *AsOf[K, V, R, W], wait *joining.Wait[join.Overflow], key codec.Codec[K], left codec.Codec[V], cloned func(V) V,
 ) (*buffered[K, V, R, W], error) {
-	waiting, times := d.BufferNames()
-	waits, err := newWaitStore(a.env, waitOptions{
-		waiting: waiting, times: times, wait: d.WaitMillis(), most: d.Max(), overflow: d.Overflow(),
-		full: "records of key %v wait for their matches already, and no more may: see join.AsOf.MaxPerKey",
-	}, key, left)
+	waits, err := newWaitStore(a.env, wait, "records of key %v wait for their matches already, and no more may: see join.AsOf.MaxPerKey", key, left)
 	if err != nil {
 		return nil, err
 	}

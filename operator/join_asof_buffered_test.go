@@ -16,6 +16,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/joining"
 	"github.com/weirstreams/weir/internal/longtest"
 	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/join"
@@ -129,7 +130,7 @@ func clockCase(t *testing.T, seed uint64) {
 	ms := func(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
 	m := &clockModel{
 		asOfModel: asOfModel{
-			direction: join.Direction(random.IntN(3)), left: chance(2), duplicates: chance(2), grace: random.Int64N(60), tolerance: math.MaxInt64 / 4,
+			direction: joining.Direction(random.IntN(3)), left: chance(2), duplicates: chance(2), grace: random.Int64N(60), tolerance: math.MaxInt64 / 4,
 		},
 		wait: 1 + random.Int64N(40), most: join.DefaultMaxPerKey, clock: 1000,
 	}
@@ -139,9 +140,9 @@ func clockCase(t *testing.T, seed uint64) {
 		d = d.Tolerance(ms(m.tolerance))
 	}
 	switch m.direction {
-	case join.Forward:
+	case joining.Forward:
 		d = d.Forward()
-	case join.Nearest:
+	case joining.Nearest:
 		d = d.Nearest()
 	}
 	if m.duplicates {

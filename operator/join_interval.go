@@ -51,19 +51,18 @@ func NewInterval[K, V, R, W any](
 	env *Env, node int, d join.Interval, key codec.Codec[K], left codec.Codec[V], right codec.Codec[R],
 	unmatchedLeft, unmatchedRight bool, merge func(ctx context.Context, left *weir.Record[K, V], right *weir.Record[K, R]) (W, error), next Receiver[K, W],
 ) (*Interval[K, V, R, W], error) {
-	before, after := d.Bounds()
+	s := d.Settings()
 	j := &Interval[K, V, R, W]{
-		env: env, node: node, keys: newKeyEncoder(key, d.StoreName()), key: key, late: d.GraceMillis(), final: d.Final(),
+		env: env, node: node, keys: newKeyEncoder(key, d.StoreName()), key: key, late: s.Grace, final: s.Final,
 		merge: merge, next: next, time: newPacedTime(env, node),
-		left:  side[V]{before: before, after: after, unmatched: unmatchedLeft},
-		right: side[R]{before: after, after: before, unmatched: unmatchedRight},
+		left:  side[V]{before: s.Before, after: s.After, unmatched: unmatchedLeft},
+		right: side[R]{before: s.After, after: s.Before, unmatched: unmatchedRight},
 	}
-	j.grace = j.late + max(before, after)
-	leftName, rightName := d.StoreNames()
-	if err := j.left.open(env, leftName, left, j.grace); err != nil {
+	j.grace = j.late + max(s.Before, s.After)
+	if err := j.left.open(env, s.LeftStore, left, j.grace); err != nil {
 		return nil, err
 	}
-	if err := j.right.open(env, rightName, right, j.grace); err != nil {
+	if err := j.right.open(env, s.RightStore, right, j.grace); err != nil {
 		return nil, err
 	}
 	env.OnIdle(node, func(millis int64) error {

@@ -79,9 +79,10 @@ func newLookup[K, V, Q, R, W any](
 	query func(ctx context.Context, r *weir.Record[K, V]) (Q, error),
 	merge func(ctx context.Context, r *weir.Record[K, V], row *R) (W, error), next Receiver[K, W],
 ) *Lookup[K, V, Q, R, W] {
+	s := join.SettingsOf(lookup)
 	l := &Lookup[K, V, Q, R, W]{
 		env: env, node: node, lookup: lookup, unmatched: unmatched, query: query, merge: merge, next: next, batch: maxLookupBatch,
-		null: typeNullRule[R](), limits: join.LimitsOf(lookup),
+		null: typeNullRule[R](), limits: join.Limits{Timeout: s.Timeout, Tries: s.Tries, MaxOutage: s.MaxOutage},
 	}
 	l.deadline.timeout = l.limits.Timeout
 	l.handle = l.emit

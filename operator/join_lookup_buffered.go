@@ -59,23 +59,19 @@ func NewBufferedLookup[K, V, Q, R, W any](
 	query func(ctx context.Context, r *weir.Record[K, V]) (Q, error),
 	merge func(ctx context.Context, r *weir.Record[K, V], row *R) (W, error), next Receiver[K, W],
 ) (*BufferedLookup[K, V, Q, R, W], error) {
-	buffer, complete, _ := join.BufferOf(lookup)
-	waiting, times := buffer.StoreNames()
-	waits, err := newWaitStore(env, waitOptions{
-		waiting: waiting, times: times, wait: buffer.WaitMillis(), most: buffer.Max(), overflow: buffer.Overflow(),
-		full: "records of key %v wait for their rows already, and no more may: see join.BufferedLookup.MaxPerKey",
-	}, key, value)
+	settings := join.SettingsOf(lookup)
+	waits, err := newWaitStore(env, settings.Wait, "records of key %v wait for their rows already, and no more may: see join.BufferedLookup.MaxPerKey", key, value)
 	if err != nil {
 		return nil, err
 	}
 	b := &BufferedLookup[K, V, Q, R, W]{
-		waitStore: waits, node: node, complete: complete,
+		waitStore: waits, node: node, complete: settings.Resolved,
 		arrivals: newLookup(env, node, lookup, unmatched, query, merge, next),
 		again:    newLookup(env, node, lookup, unmatched, query, merge, next),
 	}
 	b.arrivals.Clone = cloned
 	b.arrivals.before, b.arrivals.handle, b.again.handle = b.prepare, b.arrived, b.found
-	b.sweep.changes = join.ChangesOf(lookup)
+	b.sweep.changes = settings.Changes
 	env.Buffers = append(env.Buffers, b)
 	env.Clocks = append(env.Clocks, b)
 	env.OnHold(node, b.hold)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/joining"
 	"github.com/weirstreams/weir/internal/longtest"
 	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/join"
@@ -42,7 +43,7 @@ func joinLine(key string, at int64, left, right string) string {
 
 // asOfModel keeps all right records that were not late, and the left ones that wait.
 type asOfModel struct {
-	direction        join.Direction
+	direction        joining.Direction
 	left, duplicates bool
 	grace, tolerance int64
 	reached          int64
@@ -82,9 +83,9 @@ func (m *asOfModel) match(l sided) (best *sided, open bool) {
 		return r
 	}
 	switch m.direction {
-	case join.Backward:
+	case joining.Backward:
 		return near(before), false
-	case join.Forward:
+	case joining.Forward:
 		return near(after), after == nil
 	}
 	b := near(before)
@@ -125,7 +126,7 @@ func (m *asOfModel) release(key string, limit int64) (results []string) {
 
 func (m *asOfModel) process(r sided) (results []string, late bool) {
 	m.reached = max(m.reached, r.at)
-	if m.direction != join.Backward {
+	if m.direction != joining.Backward {
 		for {
 			limit := m.reached - m.tolerance - 1
 			first := slices.MinFunc(append(m.waiting, sided{at: math.MaxInt64}), func(a, b sided) int {
@@ -255,18 +256,18 @@ func joinCase(t *testing.T, seed uint64) bool {
 	var build func(env *operator.Env, next operator.Receiver[string, string]) (left, right operator.Receiver[string, string], err error)
 	if chance(2) {
 		a := &asOfModel{
-			direction: join.Direction(random.IntN(3)), left: chance(2), duplicates: chance(2), grace: grace,
+			direction: joining.Direction(random.IntN(3)), left: chance(2), duplicates: chance(2), grace: grace,
 			tolerance: math.MaxInt64 / 4, reached: math.MinInt64,
 		}
 		d := join.AsOf{}.Grace(ms(grace))
-		if a.direction != join.Backward || chance(2) {
+		if a.direction != joining.Backward || chance(2) {
 			a.tolerance = random.Int64N(20)
 			d = d.Tolerance(ms(a.tolerance))
 		}
 		switch a.direction {
-		case join.Forward:
+		case joining.Forward:
 			d = d.Forward()
-		case join.Nearest:
+		case joining.Nearest:
 			d = d.Nearest()
 		}
 		if a.duplicates {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/joining"
 	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/join"
 )
@@ -31,33 +32,25 @@ type waitStore[K, V any] struct {
 	overflow overflowWarning
 }
 
-// waitOptions say how records wait: the names of the stores, the time in milliseconds, how many of a key, and the action for more.
-type waitOptions struct {
-	waiting, times string
-	wait           int64
-	most           int
-	overflow       join.Overflow
-	full           string
-}
-
 // The first byte of keys in the stores.
 const (
 	nullKey byte = iota
 	someKey
 )
 
-func newWaitStore[K, V any](env *Env, o waitOptions, key codec.Codec[K], value codec.Codec[V]) (s waitStore[K, V], err error) {
+// newWaitStore opens the stores of records that wait. full is the error of a record that does not fit, with a verb for its key.
+func newWaitStore[K, V any](env *Env, wait *joining.Wait[join.Overflow], full string, key codec.Codec[K], value codec.Codec[V]) (s waitStore[K, V], err error) {
 	s = waitStore[K, V]{
-		env: env, keys: newKeyEncoder(key, o.waiting), key: key, null: newNullRule(value), wait: o.wait, most: o.most, policy: o.overflow, full: o.full,
+		env: env, keys: newKeyEncoder(key, wait.Store), key: key, null: newNullRule(value), wait: wait.Millis, most: wait.Max, policy: wait.Overflow, full: full,
 	}
 	options := state.TimestampedOptions{Duplicates: true, Index: true, Cause: true, Ahead: max(s.wait/4, 10_000)}
-	s.waiting, err = openStore(env, o.waiting, func(space state.Space) *state.Timestamped[waiter[V]] {
+	s.waiting, err = openStore(env, wait.Store, func(space state.Space) *state.Timestamped[waiter[V]] {
 		return state.OpenTimestamped(space, codec.Codec[waiter[V]](waiterCodec[V]{heldCodec[V]{value}}), options)
 	})
 	if err != nil {
 		return s, err
 	}
-	s.times, err = openStore(env, o.times, func(space state.Space) *state.Timestamped[struct{}] {
+	s.times, err = openStore(env, wait.Times, func(space state.Space) *state.Timestamped[struct{}] {
 		return state.OpenTimestamped(space, codec.Codec[struct{}](nothing{}), state.TimestampedOptions{Index: true, Ahead: s.wait})
 	})
 	return s, err

@@ -6,6 +6,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/joining"
 	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/join"
 )
@@ -22,10 +23,10 @@ type waiting[K, V, R, W any] struct {
 	held weir.Record[K, V]      // scratch
 }
 
-func newWaiting[K, V, R, W any](a *AsOf[K, V, R, W], d join.AsOf, key codec.Codec[K], left codec.Codec[V]) (*waiting[K, V, R, W], error) {
-	waiters, err := openStore(a.env, d.WaitingName(), func(space state.Space) *state.Timestamped[Held[V]] {
+func newWaiting[K, V, R, W any](a *AsOf[K, V, R, W], s *joining.AsOf[join.Overflow], key codec.Codec[K], left codec.Codec[V]) (*waiting[K, V, R, W], error) {
+	waiters, err := openStore(a.env, s.Waiting, func(space state.Space) *state.Timestamped[Held[V]] {
 		return state.OpenTimestamped(space, codec.Codec[Held[V]](heldCodec[V]{left}), state.TimestampedOptions{
-			Duplicates: true, Index: true, Ahead: d.ToleranceMillis(),
+			Duplicates: true, Index: true, Ahead: s.Tolerance,
 		})
 	})
 	if err != nil {

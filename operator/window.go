@@ -9,7 +9,9 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/ability"
 	"github.com/weirstreams/weir/internal/state"
+	"github.com/weirstreams/weir/internal/windowing"
 	"github.com/weirstreams/weir/window"
 )
 
@@ -26,26 +28,27 @@ func NewWindow[K, V, A, R any](
 	env *Env, node int, d window.Definition, aggregator window.Aggregator[V, A, R], emission Emission[K, V, R],
 	key codec.Codec[K], next Receiver[K, window.Result[R]],
 ) (Receiver[K, V], error) {
+	s := d.Settings()
 	w := &windows[K, V, A, R]{
 		env: env, node: node, aggregator: aggregator, emission: emission,
-		merger: window.MergerOf(aggregator), collector: window.CollectorOf(aggregator),
-		size: d.SizeMillis(), step: d.StepMillis(), grace: d.GraceMillis(), skew: d.SkewMillis(),
-		horizon: math.MaxInt64, untilItem: noItem, byPartition: d.ClosesByPartition(), isSliding: d.Kind() == window.KindSliding, onLate: d.LateFunc(),
+		merger: ability.Of[window.Merger[A]](aggregator, ability.Parts.Merges), collector: ability.Of[window.Collector[V, A, R]](aggregator, ability.Parts.Collects),
+		size: s.Size, step: s.Step, grace: s.Grace, skew: s.Skew,
+		horizon: math.MaxInt64, untilItem: noItem, byPartition: s.ByPartition, isSliding: s.Kind == windowing.Sliding, onLate: s.OnLate,
 		key: key, keys: newKeyEncoder(key, d.StoreName()), next: next,
 	}
-	if w.skew > 0 && env.Now != nil && !d.ByCount() {
+	if w.skew > 0 && env.Now != nil && !s.Kind.ByCount() {
 		w.horizon = math.MinInt64
 	}
 	_, w.takesNull = aggregator.(window.TakesNull)
 	w.null = typeNullRule[V]()
-	if d.NeedsMerge() {
-		w.orderer = window.OrdererOf(aggregator)
+	if s.Kind.NeedsMerge() {
+		w.orderer = ability.Of[window.Orderer[A, V]](aggregator, ability.Parts.Orders)
 	}
 	options := state.WindowedOptions[A]{Definition: meaning(d, aggregator), Items: w.collector != nil, Ahead: w.size}
 	var r Receiver[K, V]
 	var hold func(reached int64) (int64, error)
-	switch d.Kind() {
-	case window.KindTumbling, window.KindHopping:
+	switch s.Kind {
+	case windowing.Tumbling, windowing.Hopping:
 		if w.byPartition {
 			options.End = func(o *state.Window[A]) int64 { return o.Start + w.size }
 		}
@@ -54,7 +57,7 @@ func NewWindow[K, V, A, R any](
 		r, hold, w.closer = k, k.hold, k
 		w.shortest = w.size + w.grace
 		options.StartBucket = w.step
-	case window.KindSliding:
+	case windowing.Sliding:
 		if w.byPartition {
 			options.End = w.slotEnd
 		}
@@ -62,7 +65,7 @@ func NewWindow[K, V, A, R any](
 		r, hold, w.closer = k, k.hold, k
 		w.shortest = w.grace
 		options.StartBucket = w.size/startBuckets + 1
-	case window.KindSession:
+	case windowing.Session:
 		w.tolerance = w.size
 		if w.byPartition {
 			options.End = func(o *state.Window[A]) int64 { return o.Latest + 2*w.size + 1 } // see session.isClosed
@@ -72,7 +75,7 @@ func NewWindow[K, V, A, R any](
 		w.shortest = 2*w.size + w.grace
 		options.StartBucket = w.size/startBuckets + 1
 	default:
-		count, step := d.Records()
+		count, step := s.Records, s.RecordStep
 		k := &counted[K, V, A, R]{windows: w, count: count, every: step}
 		r, hold = k, k.hold
 	}
@@ -106,16 +109,16 @@ func NewWindow[K, V, A, R any](
 // after their last record.
 func meaning(d window.Definition, aggregator any) string {
 	layout, closing := 1, "key"
-	switch {
-	case d.ByCount():
+	switch s := d.Settings(); {
+	case s.Kind.ByCount():
 		closing = "count"
-	case d.ClosesByPartition():
+	case s.ByPartition:
 		closing = "partition"
-		if d.Kind() == window.KindSession {
+		if s.Kind == windowing.Session {
 			layout = 2
 		}
 	}
-	return strconv.Itoa(layout) + ", closed by " + closing + ", " + window.AccumulatorName(aggregator)
+	return strconv.Itoa(layout) + ", closed by " + closing + ", " + ability.Name(aggregator)
 }
 
 // windows has the shared parts of the operators for all kinds of windows.

@@ -72,7 +72,7 @@ func BenchmarkWindows(b *testing.B) {
 				i := 0
 				var r weir.Record[string, int] // here, as a source has it: it escapes
 				next := func() {
-					r = record(i, k.expires, k.d.ClosesByPartition())
+					r = record(i, k.expires, k.d.Settings().ByPartition)
 					r.Origin = &env.Origin
 					i++
 					if err := w.Receive(&r); err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/state"
+	"github.com/weirstreams/weir/internal/windowing"
 	"github.com/weirstreams/weir/window"
 )
 
@@ -170,6 +171,7 @@ func (w *windows[K, V, A, R]) forgetDeferred() {
 
 // Validate returns the mistakes of the emission for windows of a definition.
 func (e *Emission[K, V, R]) Validate(d window.Definition) error {
+	kind := d.Settings().Kind
 	early := e.EveryRecords != 0 || e.EveryMillis != 0 || e.When != nil
 	switch {
 	case e.NilFunction != "":
@@ -180,11 +182,11 @@ func (e *Emission[K, V, R]) Validate(d window.Definition) error {
 		return errors.New("EveryTime: the duration must be a positive, whole number of milliseconds")
 	case early && e.Current:
 		return errors.New("early results (EveryRecords, EveryTime, When) are for Final: with Current every result is emitted already")
-	case early && d.Kind() == window.KindSliding:
+	case early && kind == windowing.Sliding:
 		return errors.New("results of sliding windows cannot be emitted early")
-	case (e.CloseAfter != nil || e.CloseBefore != nil) && d.Kind() != window.KindTumbling && d.Kind() != window.KindHopping:
+	case (e.CloseAfter != nil || e.CloseBefore != nil) && kind != windowing.Tumbling && kind != windowing.Hopping:
 		return errors.New("CloseAfter and CloseBefore are for tumbling and hopping windows by time")
-	case e.Suppress != nil && d.ByCount():
+	case e.Suppress != nil && kind.ByCount():
 		return errors.New("results of windows by count cannot be held back")
 	case e.Suppress != nil:
 		return e.Suppress.Validate()

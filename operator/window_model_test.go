@@ -18,6 +18,7 @@ import (
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/longtest"
 	"github.com/weirstreams/weir/internal/state"
+	"github.com/weirstreams/weir/internal/windowing"
 	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/window"
 )
@@ -31,7 +32,7 @@ type modelRecord struct {
 
 // windowModel is what windows are to do, in the most obvious way: all records are kept, and everything is computed anew.
 type windowModel struct {
-	kind              window.Kind
+	kind              windowing.Kind
 	size, step, grace int64
 	count, every      int64
 	byPartition       bool
@@ -49,7 +50,7 @@ type modelKey struct {
 func (m *windowModel) result(key string, start, end int64, records []modelRecord) string {
 	var values []int
 	sum := 0
-	if m.kind < window.KindTumblingCount {
+	if !m.kind.ByCount() {
 		records = slices.Clone(records)
 		slices.SortStableFunc(records, func(a, b modelRecord) int { return cmp.Compare(a.millis, b.millis) })
 	}
@@ -83,7 +84,7 @@ func (m *windowModel) process(r modelRecord) (current, final []string, late int)
 	}
 	reached := max(before, r.millis)
 	switch m.kind {
-	case window.KindTumbling, window.KindHopping:
+	case windowing.Tumbling, windowing.Hopping:
 		for start := int64(0); start+m.size+m.grace <= before; start += m.step {
 			k.done[start] = true // of a key that is new in its partition
 		}
@@ -125,7 +126,7 @@ func (m *windowModel) process(r modelRecord) (current, final []string, late int)
 		for _, c := range closings {
 			final = append(final, m.result(c.key, c.start, c.start+m.size, m.keys[c.key].between(c.start, c.start+m.size-1)))
 		}
-	case window.KindSliding:
+	case windowing.Sliding:
 		w := reached - m.grace
 		if r.millis < w-m.size {
 			return nil, nil, 1
@@ -166,7 +167,7 @@ func (m *windowModel) process(r modelRecord) (current, final []string, late int)
 		for _, end := range slices.Compact(ends) {
 			current = append(current, m.result(r.key, max(0, end-m.size), end, k.between(end-m.size, end)))
 		}
-	case window.KindSession:
+	case windowing.Session:
 		oldest := reached - m.size - m.grace // the oldest time that is accepted
 		if r.millis < oldest {
 			return nil, nil, 1
@@ -244,39 +245,39 @@ func (g *gathered) Receive(r *weir.Record[string, window.Result[string]]) error 
 func randomWindows(t *testing.T, random *rand.Rand) (*windowModel, window.Definition) {
 	t.Helper()
 	m := &windowModel{
-		kind: window.Kind(random.IntN(7)), size: 1 + random.Int64N(20), grace: random.Int64N(15) * random.Int64N(2),
+		kind: windowing.Kind(random.IntN(7)), size: 1 + random.Int64N(20), grace: random.Int64N(15) * random.Int64N(2),
 		count: 2 + random.Int64N(4), byPartition: random.IntN(2) == 0, keys: map[string]*modelKey{}, reached: -1 << 40,
 	}
 	ms := func(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
 	m.step = m.size
 	var d window.Definition
 	switch m.kind {
-	case window.KindTumbling:
+	case windowing.Tumbling:
 		d = window.Tumbling(ms(m.size))
-	case window.KindHopping:
+	case windowing.Hopping:
 		m.size++
 		m.step = 1 + random.Int64N(m.size-1)
 		d = window.Hopping(ms(m.size), ms(m.step))
-	case window.KindSliding:
+	case windowing.Sliding:
 		d = window.Sliding(ms(m.size))
-	case window.KindSession:
+	case windowing.Session:
 		d = window.Session(ms(m.size))
-	case window.KindTumblingCount:
+	case windowing.TumblingCount:
 		d = window.TumblingCount(int(m.count))
-	case window.KindHoppingCount:
+	case windowing.HoppingCount:
 		m.every = 1 + random.Int64N(m.count)
 		d = window.HoppingCount(int(m.count), int(m.every))
-	case window.KindSlidingCount:
+	case windowing.SlidingCount:
 		m.every = 1
 		d = window.SlidingCount(int(m.count))
 	}
-	if d.ByCount() {
+	if d.Settings().Kind.ByCount() {
 		m.byPartition = false
 	}
 	if m.byPartition {
 		d = d.CloseByPartition()
 	}
-	if !d.ByCount() {
+	if !d.Settings().Kind.ByCount() {
 		d = d.Grace(ms(m.grace))
 	}
 	if err := d.Validate(); err != nil {

@@ -243,7 +243,7 @@ func TestNothingIsLeftOfAKeyWithoutWindows(t *testing.T) {
 				x.checkpoint()
 			}
 		}
-		if !c.d.ByCount() {
+		if !c.d.Settings().Kind.ByCount() {
 			x.send("z", 9000, 1)
 		}
 		x.checkpoint()

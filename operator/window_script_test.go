@@ -175,7 +175,7 @@ type script struct {
 func aggregate[A, R any](s script, a window.Aggregator[int, A, R]) {
 	d := s.definition
 	closing := ")"
-	if d.ByCount() || d.NeedsMerge() {
+	if d.Settings().Kind.ByCount() || d.Settings().Kind.NeedsMerge() {
 		closing = "]"
 	}
 	text := func(r window.Result[R]) string {

@@ -15,6 +15,7 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/longtest"
 	"github.com/weirstreams/weir/internal/state"
+	"github.com/weirstreams/weir/internal/windowing"
 	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/window"
 )
@@ -51,7 +52,7 @@ func (m *suppressModel) process(r modelRecord) (out []string) {
 			panic(err)
 		}
 		h.window = fmt.Sprintf("%s at %d", r.key, h.at)
-		if m.windows.kind == window.KindSliding { // several may begin at 0
+		if m.windows.kind == windowing.Sliding { // several may begin at 0
 			h.window = fmt.Sprintf("%s until %d", r.key, end)
 		}
 		if i := slices.IndexFunc(m.held, func(o heldResult) bool { return o.window == h.window }); i >= 0 {
@@ -95,7 +96,7 @@ func (e *emitted) Receive(r *weir.Record[string, window.Result[string]]) error {
 func suppressCase(t *testing.T, seed uint64) bool {
 	random := rand.New(rand.NewPCG(seed, 1))
 	windows, d := randomWindows(t, random)
-	for d.ByCount() {
+	for d.Settings().Kind.ByCount() {
 		windows, d = randomWindows(t, random)
 	}
 	m := &suppressModel{windows: windows, interval: 1 + random.Int64N(40), most: 1 + random.IntN(6)}

@@ -22,9 +22,9 @@ func aggregateRows[A, R any](t *testing.T, a window.Aggregator[row.Row, A, R], r
 	for p := range parts {
 		part := a.Init()
 		for i := p * len(rows) / parts; i < (p+1)*len(rows)/parts; i++ {
-			window.OrdererOf(a).AddInOrder(&part, rows[i], int64(i), int64(i))
+			a.(window.Orderer[A, row.Row]).AddInOrder(&part, rows[i], int64(i), int64(i))
 		}
-		window.MergerOf(a).Merge(&acc, part)
+		a.(window.Merger[A]).Merge(&acc, part)
 		data, err := a.Codec().Append(nil, &codec.Context{Part: codec.State}, acc)
 		if err != nil {
 			t.Fatal(err)

@@ -58,20 +58,21 @@ func matchValue[R any](m *Matched[R]) *R {
 func (s Stream[K, V]) joinAsOf[R, W any](
 	right Stream[K, R], d join.AsOf, unmatched bool, merge func(context.Context, *weir.Record[K, V], *Matched[R]) (W, error),
 ) Stream[K, W] {
-	leftCodec, rightCodec, err := sideCodecs[V, R](d.Codecs())
-	n := &graph.Node{Kind: "joinasof", Detail: d.StoreName(), Stores: []string{d.StoreName()}, Timed: d.WaitingName() != ""}
+	settings := d.Settings()
+	leftCodec, rightCodec, err := sideCodecs[V, R](settings.Left, settings.Right)
+	n := &graph.Node{Kind: "joinasof", Detail: d.StoreName(), Stores: []string{d.StoreName()}, Timed: settings.Waiting != ""}
 	n.Keep(d.StoreName(), typename.Codec(s.key), typename.Codec(rightCodec))
-	if d.Duplicates() {
+	if settings.Duplicates {
 		n.Mean(d.StoreName(), "duplicates are kept")
 	}
-	if waiting := d.WaitingName(); waiting != "" {
+	if waiting := settings.Waiting; waiting != "" {
 		n.Stores = append(n.Stores, waiting)
 		n.Keep(waiting, typename.Codec(s.key), typename.Codec(leftCodec))
 	}
-	if waiting, times := d.BufferNames(); waiting != "" {
-		n.Stores = append(n.Stores, waiting, times)
-		n.Keep(waiting, typename.Codec(s.key), typename.Codec(leftCodec))
-		n.Keep(times, typename.Codec(s.key), "time")
+	if wait := settings.Wait; wait != nil {
+		n.Stores = append(n.Stores, wait.Store, wait.Times)
+		n.Keep(wait.Store, typename.Codec(s.key), typename.Codec(leftCodec))
+		n.Keep(wait.Times, typename.Codec(s.key), "time")
 	}
 	copied := cloneHeld[V](s.node)
 	out := joined(s, right, n, func(env *operator.Env, node int, next operator.Receiver[K, W]) (operator.Receiver[K, V], error) {

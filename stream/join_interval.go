@@ -86,11 +86,11 @@ func valueOrNil[K, V any](r *weir.Record[K, V]) *V {
 func (s Stream[K, V]) joinInterval[R, W any](
 	right Stream[K, R], d join.Interval, unmatchedLeft, unmatchedRight bool, merge func(context.Context, *weir.Record[K, V], *weir.Record[K, R]) (W, error),
 ) Stream[K, W] {
-	leftCodec, rightCodec, err := sideCodecs[V, R](d.Codecs())
-	leftStore, rightStore := d.StoreNames()
-	n := &graph.Node{Kind: "joininterval", Detail: d.String(), Stores: []string{leftStore, rightStore}, Timed: true}
-	n.Keep(leftStore, typename.Codec(s.key), typename.Codec(leftCodec))
-	n.Keep(rightStore, typename.Codec(s.key), typename.Codec(rightCodec))
+	settings := d.Settings()
+	leftCodec, rightCodec, err := sideCodecs[V, R](settings.Left, settings.Right)
+	n := &graph.Node{Kind: "joininterval", Detail: d.String(), Stores: []string{settings.LeftStore, settings.RightStore}, Timed: true}
+	n.Keep(settings.LeftStore, typename.Codec(s.key), typename.Codec(leftCodec))
+	n.Keep(settings.RightStore, typename.Codec(s.key), typename.Codec(rightCodec))
 	out := joined(s, right, n, func(env *operator.Env, node int, next operator.Receiver[K, W]) (operator.Receiver[K, V], error) {
 		return operator.NewInterval(env, node, d, s.key, leftCodec, rightCodec, unmatchedLeft, unmatchedRight, merge, next)
 	})

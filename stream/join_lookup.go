@@ -3,7 +3,9 @@ package stream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"time"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/clone"
@@ -77,15 +79,14 @@ func (s Stream[K, V]) joinLookup[Q, R, W any](
 		return l, nil
 	}
 	n := &graph.Node{Kind: "joinlookup"}
-	buffer, _, buffered := join.BufferOf(lookup)
-	var problems error
-	if buffered {
-		value, err := stateCodec[V]("left", buffer.ValueCodec())
-		problems = errors.Join(buffer.Validate(), err)
-		waiting, times := buffer.StoreNames()
-		n.Detail, n.Stores = buffer.String(), []string{waiting, times}
-		n.Keep(waiting, typename.Codec(s.key), typename.Codec(value))
-		n.Keep(times, typename.Codec(s.key), "time")
+	settings := join.SettingsOf(lookup)
+	problems := settings.Invalid
+	if wait := settings.Wait; wait != nil {
+		value, err := stateCodec[V]("left", settings.Value)
+		problems = errors.Join(problems, err)
+		n.Detail, n.Stores = fmt.Sprint(wait.Store, " ", time.Duration(wait.Millis)*time.Millisecond), []string{wait.Store, wait.Times}
+		n.Keep(wait.Store, typename.Codec(s.key), typename.Codec(value))
+		n.Keep(wait.Times, typename.Codec(s.key), "time")
 		build = func(env *operator.Env, node int, next operator.Receiver[K, W]) (operator.Receiver[K, V], error) {
 			return operator.NewBufferedLookup(env, node, lookup, unmatched, s.key, value, copied, query, merge, next)
 		}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/ability"
 	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/window"
@@ -56,7 +57,7 @@ func (s Stream[K, V]) Aggregate[A, R any](name string, a window.Aggregator[V, A,
 			t.graph.Find(out.node, "%v", err)
 		}
 	}
-	if window.CollectorOf(a) != nil {
+	if ability.Of[window.Collector[V, A, R]](a, ability.Parts.Collects) != nil {
 		t.graph.Find(out.node, "the aggregator collects values, which needs a window: use MapState with a store.Map")
 	}
 	return out

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/ability"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/typename"
 	"github.com/weirstreams/weir/operator"
@@ -26,19 +27,20 @@ func (s Stream[K, V]) Window(d window.Definition) Windowed[K, V] {
 // Aggregate computes one result per key and window. When results are emitted is said by Final or Current.
 func (w Windowed[K, V]) Aggregate[A, R any](a window.Aggregator[V, A, R]) Aggregated[K, V, R] {
 	s, d := w.stream, w.definition
+	settings := d.Settings()
 	w.declared.Done = true
 	declared := s.topology.unfinished("window "+d.String(),
 		"nothing says when results are emitted, and so nothing is computed: call Final, Current or Suppress", d.Validate)
 	return Aggregated[K, V, R]{lower: func(emission operator.Emission[K, V, R]) Stream[K, window.Result[R]] {
 		declared.Done = true
-		n := &graph.Node{Kind: "window", Detail: d.String(), Stores: []string{d.StoreName()}, Timed: !d.ByCount()}
-		if d.Unlogged() {
+		n := &graph.Node{Kind: "window", Detail: d.String(), Stores: []string{d.StoreName()}, Timed: !settings.Kind.ByCount()}
+		if settings.Unlogged {
 			n.WithoutChangelog(d.StoreName())
 		}
 		if a != nil {
 			n.Keep(d.StoreName(), typename.Codec(s.key), typename.Codec(a.Codec()))
 			meaning := typename.Aggregator(a)
-			if d.ClosesByPartition() {
+			if settings.ByPartition {
 				meaning += ", closed by partition"
 			}
 			n.Mean(d.StoreName(), meaning)
@@ -59,7 +61,7 @@ func (w Windowed[K, V]) Aggregate[A, R any](a window.Aggregator[V, A, R]) Aggreg
 		if v, ok := a.(interface{ Validate() error }); ok {
 			find(v.Validate())
 		}
-		if d.NeedsMerge() && window.MergerOf(a) == nil {
+		if settings.Kind.NeedsMerge() && ability.Of[window.Merger[A]](a, ability.Parts.Merges) == nil {
 			s.topology.graph.Find(n, "the aggregator cannot merge accumulators, which %s windows need: see window.Merger", d)
 		}
 		find(emission.Validate(d))

@@ -1,6 +1,10 @@
 package window
 
-import "iter"
+import (
+	"iter"
+
+	"github.com/weirstreams/weir/internal/ability"
+)
 
 // A Merger is an aggregator that can make one accumulator of two. Sliding windows and sessions need one.
 type Merger[A any] interface {
@@ -31,36 +35,17 @@ type Orderer[A, V any] interface {
 	AddInOrder(acc *A, value V, millis, number int64)
 }
 
-// abilities is implemented by aggregators with the abilities of their parts.
-type abilities interface {
-	merges() bool
-	collects() bool
-	orders() bool
+// merger returns an aggregator as a Merger, or nil if it cannot merge.
+func merger[V, A, R any](a Aggregator[V, A, R]) Merger[A] {
+	return ability.Of[Merger[A]](a, ability.Parts.Merges)
 }
 
-// MergerOf returns a as a Merger, or nil if it cannot merge.
-func MergerOf[V, A, R any](a Aggregator[V, A, R]) Merger[A] {
-	if parts, ok := a.(abilities); ok && !parts.merges() {
-		return nil
-	}
-	m, _ := a.(Merger[A])
-	return m
+// collector returns an aggregator as a Collector, or nil if it keeps no items.
+func collector[V, A, R any](a Aggregator[V, A, R]) Collector[V, A, R] {
+	return ability.Of[Collector[V, A, R]](a, ability.Parts.Collects)
 }
 
-// CollectorOf returns a as a Collector, or nil if it keeps no items.
-func CollectorOf[V, A, R any](a Aggregator[V, A, R]) Collector[V, A, R] {
-	if parts, ok := a.(abilities); ok && !parts.collects() {
-		return nil
-	}
-	c, _ := a.(Collector[V, A, R])
-	return c
-}
-
-// OrdererOf returns a as an Orderer, or nil if order means nothing to it.
-func OrdererOf[V, A, R any](a Aggregator[V, A, R]) Orderer[A, V] {
-	if parts, ok := a.(abilities); ok && !parts.orders() {
-		return nil
-	}
-	o, _ := a.(Orderer[A, V])
-	return o
+// orderer returns an aggregator as an Orderer, or nil if its result does not depend on the order of processing.
+func orderer[V, A, R any](a Aggregator[V, A, R]) Orderer[A, V] {
+	return ability.Of[Orderer[A, V]](a, ability.Parts.Orders)
 }

@@ -19,11 +19,11 @@ import (
 func fold[V, A, R any](t *testing.T, a window.Aggregator[V, A, R], values []V, parts int) R {
 	t.Helper()
 	acc := a.Init()
-	m := window.MergerOf(a)
+	m := mergerOf(a)
 	for i := range parts {
 		part := a.Init()
 		for j := i * len(values) / parts; j < (i+1)*len(values)/parts; j++ {
-			if o := window.OrdererOf(a); o != nil && m != nil {
+			if o := ordererOf(a); o != nil && m != nil {
 				o.AddInOrder(&part, values[j], int64(j), int64(j))
 			} else if m == nil {
 				a.Add(&acc, values[j], int64(j))
@@ -122,19 +122,19 @@ func TestMergedAccumulatorsAreThoseOfAllValues(t *testing.T) {
 func TestAbilitiesOfCombinedAggregatorsAreThoseOfTheirParts(t *testing.T) {
 	of := func(n int) int { return n }
 	merging := window.Combine2(window.Count[int](), window.Sum(of), func(n int64, s int) int { return s })
-	if window.MergerOf(merging) == nil || window.CollectorOf(merging) != nil {
+	if mergerOf(merging) == nil || collectorOf(merging) != nil {
 		t.Error("count and sum: want merging, not collecting")
 	}
 	reduced := window.Combine2(window.Count[int](), window.Reduce(of, func(a, b int) int { return a + b }), func(n int64, s int) int { return s })
-	if window.MergerOf(reduced) != nil || window.OrdererOf(reduced) != nil {
+	if mergerOf(reduced) != nil || ordererOf(reduced) != nil {
 		t.Error("count and reduce: want no merging, no order")
 	}
 	first := window.Combine2(window.Count[int](), window.First(of), func(n int64, s int) int { return s })
-	if window.MergerOf(first) == nil || window.OrdererOf(first) == nil || window.OrdererOf(merging) != nil {
+	if mergerOf(first) == nil || ordererOf(first) == nil || ordererOf(merging) != nil {
 		t.Error("count and first: want merging in order; count and sum: want merging")
 	}
 	list := window.Combine2(window.Count[int](), window.Collect[int](), func(n int64, s []int) int { return len(s) })
-	if window.MergerOf(list) == nil || window.CollectorOf(list) == nil {
+	if mergerOf(list) == nil || collectorOf(list) == nil {
 		t.Error("count and collect: want both")
 	}
 }

@@ -85,17 +85,17 @@ func (c *combined[V, A1, R1, A2, R2, R]) Result(acc *Pair[A1, A2]) R {
 
 func (c *combined[V, A1, R1, A2, R2, R]) Codec() codec.Codec[Pair[A1, A2]] { return c.codec }
 
-func (c *combined[V, A1, R1, A2, R2, R]) merges() bool {
-	return !c.isNil && MergerOf(c.a) != nil && MergerOf(c.b) != nil
+func (c *combined[V, A1, R1, A2, R2, R]) Merges() bool {
+	return !c.isNil && merger(c.a) != nil && merger(c.b) != nil
 }
 
 func (c *combined[V, A1, R1, A2, R2, R]) Merge(dst *Pair[A1, A2], src Pair[A1, A2]) {
-	MergerOf(c.a).Merge(&dst.first, src.first)
-	MergerOf(c.b).Merge(&dst.second, src.second)
+	merger(c.a).Merge(&dst.first, src.first)
+	merger(c.b).Merge(&dst.second, src.second)
 }
 
-func (c *combined[V, A1, R1, A2, R2, R]) orders() bool {
-	return !c.isNil && (OrdererOf(c.a) != nil || OrdererOf(c.b) != nil)
+func (c *combined[V, A1, R1, A2, R2, R]) Orders() bool {
+	return !c.isNil && (orderer(c.a) != nil || orderer(c.b) != nil)
 }
 
 func (c *combined[V, A1, R1, A2, R2, R]) AddInOrder(acc *Pair[A1, A2], v V, at, number int64) {
@@ -105,28 +105,28 @@ func (c *combined[V, A1, R1, A2, R2, R]) AddInOrder(acc *Pair[A1, A2], v V, at, 
 
 // addInOrder adds a value with its number to an aggregator that wants it, and without to others.
 func addInOrder[V, A, R any](a Aggregator[V, A, R], acc *A, v V, at, number int64) {
-	if o := OrdererOf(a); o != nil {
+	if o := orderer(a); o != nil {
 		o.AddInOrder(acc, v, at, number)
 	} else {
 		a.Add(acc, v, at)
 	}
 }
 
-func (c *combined[V, A1, R1, A2, R2, R]) collects() bool {
-	return !c.isNil && (CollectorOf(c.a) != nil || CollectorOf(c.b) != nil)
+func (c *combined[V, A1, R1, A2, R2, R]) Collects() bool {
+	return !c.isNil && (collector(c.a) != nil || collector(c.b) != nil)
 }
 
 // AppendItem puts the items of both parts together: the length of the first, a uvarint, the first, the second.
 func (c *combined[V, A1, R1, A2, R2, R]) AppendItem(dst []byte, v V) ([]byte, error) {
 	var first []byte
 	var err error
-	if a := CollectorOf(c.a); a != nil {
+	if a := collector(c.a); a != nil {
 		if first, err = a.AppendItem(nil, v); err != nil {
 			return dst, err
 		}
 	}
 	dst = append(binary.AppendUvarint(dst, uint64(len(first))), first...)
-	if b := CollectorOf(c.b); b != nil {
+	if b := collector(c.b); b != nil {
 		return b.AppendItem(dst, v)
 	}
 	return dst, nil
@@ -160,7 +160,7 @@ func (c *combined[V, A1, R1, A2, R2, R]) ResultOf(acc *Pair[A1, A2], items iter.
 }
 
 func resultOf[V, A, R any](a Aggregator[V, A, R], acc *A, items iter.Seq[[]byte]) (R, error) {
-	if c := CollectorOf(a); c != nil {
+	if c := collector(a); c != nil {
 		return c.ResultOf(acc, items)
 	}
 	return a.Result(acc), nil

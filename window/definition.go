@@ -5,23 +5,10 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/windowing"
 )
 
-// Kind is a kind of windows.
-type Kind uint8
-
-// The kinds. See the functions of the same names.
-const (
-	KindTumbling Kind = iota
-	KindHopping
-	KindSliding
-	KindSession
-	KindTumblingCount
-	KindHoppingCount
-	KindSlidingCount
-)
-
-// names are as in the names of stores.
+// kindNames are the kinds in the names of stores.
 var kindNames = [...]string{
 	"tumbling_window", "hopping_window", "sliding_window", "session_window",
 	"tumbling_count_window", "hopping_count_window", "sliding_count_window",
@@ -29,7 +16,7 @@ var kindNames = [...]string{
 
 // Definition says which windows there are. It is immutable: its methods return changed copies.
 type Definition struct {
-	kind        Kind
+	kind        windowing.Kind
 	size, step  time.Duration // size is the gap of sessions
 	count       int
 	countStep   int
@@ -46,13 +33,13 @@ type Definition struct {
 //
 // The size must be a positive, whole number of milliseconds; Topology.Validate reports anything else.
 func Tumbling(size time.Duration) Definition {
-	return Definition{kind: KindTumbling, size: size, step: size, skew: weir.DefaultMaxFutureSkew}
+	return Definition{kind: windowing.Tumbling, size: size, step: size, skew: weir.DefaultMaxFutureSkew}
 }
 
 // Hopping defines windows of equal size that begin a step apart, aligned to the Unix epoch. They overlap: the
 // step must be smaller than the size, and need not divide it. No window begins before the epoch.
 func Hopping(size, step time.Duration) Definition {
-	return Definition{kind: KindHopping, size: size, step: step, skew: weir.DefaultMaxFutureSkew}
+	return Definition{kind: windowing.Hopping, size: size, step: step, skew: weir.DefaultMaxFutureSkew}
 }
 
 // Sliding defines one window for each distinct time T of a key's records: that of the records from T-size to T, both
@@ -62,7 +49,7 @@ func Hopping(size, step time.Duration) Definition {
 // is closed, but others that contain it are not, is counted in those; it is late for its own. A result is computed from
 // one accumulator for each distinct time in the window.
 func Sliding(size time.Duration) Definition {
-	return Definition{kind: KindSliding, size: size, skew: weir.DefaultMaxFutureSkew}
+	return Definition{kind: windowing.Sliding, size: size, skew: weir.DefaultMaxFutureSkew}
 }
 
 // Session defines windows of activity: records of a key that follow each other by at most gap, in the order
@@ -74,22 +61,24 @@ func Sliding(size time.Duration) Definition {
 // can reach it: when stream time is after its last record by more than twice the gap and the grace period. So the order of
 // arrival of records that are not late does not matter.
 func Session(gap time.Duration) Definition {
-	return Definition{kind: KindSession, size: gap, skew: weir.DefaultMaxFutureSkew}
+	return Definition{kind: windowing.Session, size: gap, skew: weir.DefaultMaxFutureSkew}
 }
 
 // TumblingCount defines windows of count records of a key, at least 2, in the order of processing. A result's start and end are the
 // smallest and the greatest time of the records, both included.
-func TumblingCount(count int) Definition { return Definition{kind: KindTumblingCount, count: count} }
+func TumblingCount(count int) Definition {
+	return Definition{kind: windowing.TumblingCount, count: count}
+}
 
 // HoppingCount defines windows of count records of a key that begin with every step-th record. The step is at most count, which is
 // the same as TumblingCount: no record is left out.
 func HoppingCount(count, step int) Definition {
-	return Definition{kind: KindHoppingCount, count: count, countStep: step}
+	return Definition{kind: windowing.HoppingCount, count: count, countStep: step}
 }
 
 // SlidingCount defines windows of the last count records of a key, one for each record from the count-th on.
 func SlidingCount(count int) Definition {
-	return Definition{kind: KindSlidingCount, count: count, countStep: 1}
+	return Definition{kind: windowing.SlidingCount, count: count, countStep: 1}
 }
 
 // Grace sets how long after its end, in event time, a window still takes records. The default is none. Windows by count
@@ -129,9 +118,6 @@ func (d Definition) WithoutChangelog() Definition {
 	return d
 }
 
-// Unlogged reports whether the store of the windows has no changelog.
-func (d Definition) Unlogged() bool { return d.unlogged }
-
 // OnLate sets a function that is called for each window that a record came too late for. If it returns false the record
 // is not logged; it is counted all the same. It is called by one goroutine per task.
 func (d Definition) OnLate(f func(Late) bool) Definition {
@@ -154,14 +140,14 @@ func (d Definition) MaxFutureSkew(skew time.Duration) Definition {
 func (d Definition) StoreName() string {
 	name := kindNames[d.kind]
 	switch d.kind {
-	case KindHopping:
-		name += fmt.Sprintf("_%d_%d", d.SizeMillis(), d.StepMillis())
-	case KindHoppingCount:
+	case windowing.Hopping:
+		name += fmt.Sprintf("_%d_%d", d.size.Milliseconds(), d.step.Milliseconds())
+	case windowing.HoppingCount:
 		name += fmt.Sprintf("_%d_%d", d.count, d.countStep)
-	case KindTumblingCount, KindSlidingCount:
+	case windowing.TumblingCount, windowing.SlidingCount:
 		name += fmt.Sprintf("_%d", d.count)
 	default:
-		name += fmt.Sprintf("_%d", d.SizeMillis())
+		name += fmt.Sprintf("_%d", d.size.Milliseconds())
 	}
 	if d.name != "" {
 		name = d.name + "_" + name
@@ -169,45 +155,23 @@ func (d Definition) StoreName() string {
 	return name
 }
 
-// Kind returns the kind of the windows.
-func (d Definition) Kind() Kind { return d.kind }
-
-// ByCount reports whether windows hold a number of records.
-func (d Definition) ByCount() bool { return d.kind >= KindTumblingCount }
-
-// NeedsMerge reports whether the aggregator must be able to merge.
-func (d Definition) NeedsMerge() bool { return d.kind == KindSliding || d.kind == KindSession }
-
-// SizeMillis returns the size, or the gap of sessions, in milliseconds.
-func (d Definition) SizeMillis() int64 { return d.size.Milliseconds() }
-
-// StepMillis returns the time between the starts of two windows in milliseconds. That of tumbling windows is the size.
-func (d Definition) StepMillis() int64 { return d.step.Milliseconds() }
-
-// GraceMillis returns the grace period in milliseconds.
-func (d Definition) GraceMillis() int64 { return d.grace.Milliseconds() }
-
-// SkewMillis returns how far a record may be ahead of the clock, in milliseconds; zero or less means any.
-func (d Definition) SkewMillis() int64 { return d.skew.Milliseconds() }
-
-// Records returns the number of records in a window by count, and of those between the starts of two, 0 for tumbling.
-func (d Definition) Records() (count, step int64) { return int64(d.count), int64(d.countStep) }
-
-// ClosesByPartition reports whether CloseByPartition was called.
-func (d Definition) ClosesByPartition() bool { return d.byPartition }
-
-// LateFunc returns the function of OnLate, or nil.
-func (d Definition) LateFunc() func(Late) bool { return d.onLate }
+// Settings returns the definition as operators compute with it.
+func (d Definition) Settings() windowing.Settings[Late] {
+	return windowing.Settings[Late]{
+		Kind: d.kind, Size: d.size.Milliseconds(), Step: d.step.Milliseconds(), Grace: d.grace.Milliseconds(), Skew: d.skew.Milliseconds(),
+		Records: int64(d.count), RecordStep: int64(d.countStep), ByPartition: d.byPartition, Unlogged: d.unlogged, OnLate: d.onLate,
+	}
+}
 
 // Validate returns all mistakes of the definition, joined.
 func (d Definition) Validate() error {
-	if d.ByCount() {
+	if d.kind.ByCount() {
 		switch {
 		case d.count < 2:
 			return fmt.Errorf("window of %d records: there must be at least 2, use Map for each record alone", d.count)
-		case d.kind == KindHoppingCount && d.countStep < 1:
+		case d.kind == windowing.HoppingCount && d.countStep < 1:
 			return fmt.Errorf("window step of %d records: must be positive", d.countStep)
-		case d.kind == KindHoppingCount && d.countStep > d.count:
+		case d.kind == windowing.HoppingCount && d.countStep > d.count:
 			return fmt.Errorf("window step of %d records: must not be greater than the window, %d records: windows leave no record out",
 				d.countStep, d.count)
 		case d.grace != 0:
@@ -220,7 +184,7 @@ func (d Definition) Validate() error {
 	if err := checkDuration("size", d.size, true); err != nil {
 		return err
 	}
-	if d.kind == KindHopping {
+	if d.kind == windowing.Hopping {
 		if err := checkDuration("step", d.step, true); err != nil {
 			return err
 		}
@@ -247,19 +211,19 @@ func checkDuration(what string, d time.Duration, positive bool) error {
 func (d Definition) String() string {
 	var s string
 	switch d.kind {
-	case KindTumbling:
+	case windowing.Tumbling:
 		s = "tumbling " + d.size.String()
-	case KindHopping:
+	case windowing.Hopping:
 		s = "hopping " + d.size.String() + " step " + d.step.String()
-	case KindSliding:
+	case windowing.Sliding:
 		s = "sliding " + d.size.String()
-	case KindSession:
+	case windowing.Session:
 		s = "session " + d.size.String()
-	case KindTumblingCount:
+	case windowing.TumblingCount:
 		s = fmt.Sprintf("tumbling %d records", d.count)
-	case KindHoppingCount:
+	case windowing.HoppingCount:
 		s = fmt.Sprintf("hopping %d records step %d", d.count, d.countStep)
-	case KindSlidingCount:
+	case windowing.SlidingCount:
 		s = fmt.Sprintf("sliding %d records", d.count)
 	}
 	if d.grace != 0 {

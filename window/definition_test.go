@@ -11,10 +11,10 @@ import (
 func TestDefinitionIsNotChangedByItsMethods(t *testing.T) {
 	plain := window.Tumbling(90 * time.Second)
 	changed := plain.Grace(5 * time.Second).Name("n")
-	if plain.GraceMillis() != 0 || plain.StoreName() != "tumbling_window_90000" || plain.String() != "tumbling 1m30s" {
+	if plain.Settings().Grace != 0 || plain.StoreName() != "tumbling_window_90000" || plain.String() != "tumbling 1m30s" {
 		t.Errorf("the definition became %v, store %q", plain, plain.StoreName())
 	}
-	if changed.GraceMillis() != 5000 || changed.StoreName() != "n_tumbling_window_90000" || changed.String() != "tumbling 1m30s grace 5s" {
+	if changed.Settings().Grace != 5000 || changed.StoreName() != "n_tumbling_window_90000" || changed.String() != "tumbling 1m30s grace 5s" {
 		t.Errorf("the copy is %v, store %q", changed, changed.StoreName())
 	}
 }

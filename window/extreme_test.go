@@ -71,13 +71,13 @@ func TestOptionalTellsAWindowWithoutValuesFromZero(t *testing.T) {
 			t.Errorf("the least odd number above 4 of 1, 5 and 6 is %v, want 5", got)
 		}
 	}
-	if a := window.Optional(window.Sum(of)); window.MergerOf(a) == nil || window.CollectorOf(a) != nil || window.OrdererOf(a) != nil {
+	if a := window.Optional(window.Sum(of)); mergerOf(a) == nil || collectorOf(a) != nil || ordererOf(a) != nil {
 		t.Error("sum: want merging alone")
 	}
-	if a := window.Optional(window.Collect[int]()); window.CollectorOf(a) == nil {
+	if a := window.Optional(window.Collect[int]()); collectorOf(a) == nil {
 		t.Error("collect: want collecting")
 	}
-	if a := window.Optional(window.Reduce(of, func(a, n int) int { return a + n })); window.MergerOf(a) != nil {
+	if a := window.Optional(window.Reduce(of, func(a, n int) int { return a + n })); mergerOf(a) != nil {
 		t.Error("reduce: want no merging")
 	}
 	if err := validate(window.Optional[int, int64, int64](nil)); err == nil || !strings.Contains(err.Error(), "Optional") {

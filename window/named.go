@@ -3,20 +3,14 @@ package window
 import (
 	"fmt"
 	"reflect"
+
+	"github.com/weirstreams/weir/internal/ability"
 )
 
 // Named is implemented by aggregators to keep their accumulators and items apart from those of others. The name is
 // stored with the windows, and windows that were stored with another are refused. It does not depend on the names of
 // types. An aggregator without a name is taken for a Custom one.
 type Named interface{ AccumulatorName() string }
-
-// AccumulatorName returns the name of an aggregator.
-func AccumulatorName(aggregator any) string {
-	if n, ok := aggregator.(Named); ok {
-		return n.AccumulatorName()
-	}
-	return "custom"
-}
 
 func kindOf[N any]() string { return reflect.TypeFor[N]().Kind().String() }
 
@@ -31,5 +25,5 @@ func (*distinct[V, T]) AccumulatorName() string  { return "distinct" }
 func (t *top[V, T]) AccumulatorName() string     { return fmt.Sprint("top ", t.n) }
 func (*reduce[V, A]) AccumulatorName() string    { return "reduce" }
 func (c *combined[V, A1, R1, A2, R2, R]) AccumulatorName() string {
-	return "(" + AccumulatorName(c.a) + ", " + AccumulatorName(c.b) + ")"
+	return "(" + ability.Name(c.a) + ", " + ability.Name(c.b) + ")"
 }

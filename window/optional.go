@@ -5,6 +5,7 @@ import (
 	"iter"
 
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/ability"
 )
 
 // Optional gives an aggregator a result that is nil for a window without values: all of its records are null, or [Where]
@@ -34,9 +35,9 @@ type optional[V, A, R any] struct {
 	codec codec.Codec[OptionalState[A]]
 }
 
-func (o *optional[V, A, R]) merges() bool   { return o.a != nil && MergerOf(o.a) != nil }
-func (o *optional[V, A, R]) collects() bool { return o.a != nil && CollectorOf(o.a) != nil }
-func (o *optional[V, A, R]) orders() bool   { return o.a != nil && OrdererOf(o.a) != nil }
+func (o *optional[V, A, R]) Merges() bool   { return o.a != nil && merger(o.a) != nil }
+func (o *optional[V, A, R]) Collects() bool { return o.a != nil && collector(o.a) != nil }
+func (o *optional[V, A, R]) Orders() bool   { return o.a != nil && orderer(o.a) != nil }
 
 func (o *optional[V, A, R]) Init() OptionalState[A] { return OptionalState[A]{acc: o.a.Init()} }
 
@@ -55,12 +56,12 @@ func (o *optional[V, A, R]) Add(acc *OptionalState[A], v V, at int64) {
 }
 
 func (o *optional[V, A, R]) AddInOrder(acc *OptionalState[A], v V, at, number int64) {
-	OrdererOf(o.a).AddInOrder(&acc.acc, v, at, number)
+	orderer(o.a).AddInOrder(&acc.acc, v, at, number)
 	acc.any = acc.any || !empty(o.a, v)
 }
 
 func (o *optional[V, A, R]) Merge(dst *OptionalState[A], src OptionalState[A]) {
-	MergerOf(o.a).Merge(&dst.acc, src.acc)
+	merger(o.a).Merge(&dst.acc, src.acc)
 	dst.any = dst.any || src.any
 }
 
@@ -73,21 +74,21 @@ func (o *optional[V, A, R]) Result(acc *OptionalState[A]) *R {
 }
 
 func (o *optional[V, A, R]) AppendItem(dst []byte, v V) ([]byte, error) {
-	return CollectorOf(o.a).AppendItem(dst, v)
+	return collector(o.a).AppendItem(dst, v)
 }
 
 func (o *optional[V, A, R]) ResultOf(acc *OptionalState[A], items iter.Seq[[]byte]) (*R, error) {
 	if !acc.any {
 		return nil, nil
 	}
-	r, err := CollectorOf(o.a).ResultOf(&acc.acc, items)
+	r, err := collector(o.a).ResultOf(&acc.acc, items)
 	return &r, err
 }
 
 func (o *optional[V, A, R]) Codec() codec.Codec[OptionalState[A]] { return o.codec }
 
 // AccumulatorName implements [Named].
-func (o *optional[V, A, R]) AccumulatorName() string { return "optional " + AccumulatorName(o.a) }
+func (o *optional[V, A, R]) AccumulatorName() string { return "optional " + ability.Name(o.a) }
 
 func (o *optional[V, A, R]) Validate() error {
 	if o.a == nil {

@@ -3,6 +3,8 @@ package window
 import (
 	"errors"
 	"iter"
+
+	"github.com/weirstreams/weir/internal/ability"
 )
 
 // Where gives an aggregator only the values that keep accepts. The windows are those of all records: one that no
@@ -20,13 +22,13 @@ type where[V, A, R any] struct {
 
 func (w *where[V, A, R]) keeps(v V) bool { return w.keep(v) && !empty(w.Aggregator, v) }
 
-func (w *where[V, A, R]) merges() bool { return w.Aggregator != nil && MergerOf(w.Aggregator) != nil }
+func (w *where[V, A, R]) Merges() bool { return w.Aggregator != nil && merger(w.Aggregator) != nil }
 
-func (w *where[V, A, R]) collects() bool {
-	return w.Aggregator != nil && CollectorOf(w.Aggregator) != nil
+func (w *where[V, A, R]) Collects() bool {
+	return w.Aggregator != nil && collector(w.Aggregator) != nil
 }
 
-func (w *where[V, A, R]) orders() bool { return w.Aggregator != nil && OrdererOf(w.Aggregator) != nil }
+func (w *where[V, A, R]) Orders() bool { return w.Aggregator != nil && orderer(w.Aggregator) != nil }
 
 func (w *where[V, A, R]) Add(acc *A, v V, at int64) {
 	if w.keep(v) {
@@ -36,22 +38,22 @@ func (w *where[V, A, R]) Add(acc *A, v V, at int64) {
 
 func (w *where[V, A, R]) AddInOrder(acc *A, v V, at, number int64) {
 	if w.keep(v) {
-		OrdererOf(w.Aggregator).AddInOrder(acc, v, at, number)
+		orderer(w.Aggregator).AddInOrder(acc, v, at, number)
 	}
 }
 
-func (w *where[V, A, R]) Merge(dst *A, src A) { MergerOf(w.Aggregator).Merge(dst, src) }
+func (w *where[V, A, R]) Merge(dst *A, src A) { merger(w.Aggregator).Merge(dst, src) }
 
 // AppendItem appends nothing for a value that is not kept, and a byte and the item for others.
 func (w *where[V, A, R]) AppendItem(dst []byte, v V) ([]byte, error) {
 	if !w.keep(v) {
 		return dst, nil
 	}
-	return CollectorOf(w.Aggregator).AppendItem(append(dst, 1), v)
+	return collector(w.Aggregator).AppendItem(append(dst, 1), v)
 }
 
 func (w *where[V, A, R]) ResultOf(acc *A, items iter.Seq[[]byte]) (R, error) {
-	return CollectorOf(w.Aggregator).ResultOf(acc, func(yield func([]byte) bool) {
+	return collector(w.Aggregator).ResultOf(acc, func(yield func([]byte) bool) {
 		for data := range items {
 			if len(data) > 0 && !yield(data[1:]) {
 				return
@@ -61,7 +63,7 @@ func (w *where[V, A, R]) ResultOf(acc *A, items iter.Seq[[]byte]) (R, error) {
 }
 
 // AccumulatorName implements [Named]: the condition has no name, like all functions.
-func (w *where[V, A, R]) AccumulatorName() string { return "where " + AccumulatorName(w.Aggregator) }
+func (w *where[V, A, R]) AccumulatorName() string { return "where " + ability.Name(w.Aggregator) }
 
 func (w *where[V, A, R]) Validate() error {
 	if w.Aggregator == nil || w.keep == nil {

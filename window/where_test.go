@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/ability"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/testkit"
 	"github.com/weirstreams/weir/window"
@@ -97,13 +98,13 @@ func TestSeveralAggregatesOfAFieldThatCanBeMissing(t *testing.T) {
 func TestWhereCanDoWhatItsAggregatorCan(t *testing.T) {
 	all := func(int) bool { return true }
 	of := func(n int) int { return n }
-	if a := window.Where(all, window.Sum(of)); window.MergerOf(a) == nil || window.CollectorOf(a) != nil || window.OrdererOf(a) != nil {
+	if a := window.Where(all, window.Sum(of)); mergerOf(a) == nil || collectorOf(a) != nil || ordererOf(a) != nil {
 		t.Error("sum: want merging alone")
 	}
-	if a := window.Where(all, window.Collect[int]()); window.MergerOf(a) == nil || window.CollectorOf(a) == nil {
+	if a := window.Where(all, window.Collect[int]()); mergerOf(a) == nil || collectorOf(a) == nil {
 		t.Error("collect: want collecting")
 	}
-	if a := window.Where(all, window.Reduce(of, func(a, n int) int { return a + n })); window.MergerOf(a) != nil {
+	if a := window.Where(all, window.Reduce(of, func(a, n int) int { return a + n })); mergerOf(a) != nil {
 		t.Error("reduce: want no merging")
 	}
 	odd := window.Where(func(n int) bool { return n%2 == 1 }, window.Last(of))
@@ -141,7 +142,7 @@ func TestNamesOfAccumulators(t *testing.T) {
 		"reduce": window.ReduceMerging(func(money) int { return 0 }, func(int, money) int { return 0 }, func(int, int) int { return 0 }),
 		"custom": window.Custom(func() int { return 0 }, func(*int, money) {}, func(*int) int { return 0 }),
 	} {
-		if got := window.AccumulatorName(a); got != want {
+		if got := ability.Name(a); got != want {
 			t.Errorf("name %q, want %q", got, want)
 		}
 	}

@@ -20,13 +20,7 @@ func repository(t *testing.T, changelog string) string {
 		"sub/deep/deep.go": "package deep\n\nimport _ \"example.com/weir\"\n",
 		"bench/go.mod":     "module example.com/weir/bench\n\ngo 1.27\n\nrequire example.com/weir/sub/deep v0.1.0\n",
 	} {
-		path := filepath.Join(root, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		write(t, filepath.Join(root, name), content)
 	}
 	for _, args := range [][]string{
 		{"init", "--quiet"},
@@ -40,6 +34,16 @@ func repository(t *testing.T, changelog string) string {
 		}
 	}
 	return root
+}
+
+func write(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func modulesOf(t *testing.T, root string) []*goModule {
@@ -169,5 +173,25 @@ func TestEveryModuleIsInTheWorkspaceAndGetsUpdates(t *testing.T) {
 				t.Errorf("%s does not name the module in folder %q", file, m.folder)
 			}
 		}
+	}
+}
+
+func TestAProgramThatRequiresAModuleOfTestsIsRefused(t *testing.T) {
+	folder := t.TempDir()
+	for name, content := range map[string]string{
+		"go.mod":             "module example.com/program\n\nrequire (\n\texample.com/a v1.0.0\n\texample.com/b v1.2.3 // indirect\n)\n",
+		"vendor/modules.txt": "# example.com/a v1.0.0\n## explicit\nexample.com/a\n# go.uber.org/goleak v1.3.0\ngo.uber.org/goleak\n",
+	} {
+		write(t, filepath.Join(folder, name), content)
+	}
+	required, err := requirements(folder)
+	if got, want := strings.Join(required, " "), "example.com/a example.com/b go.uber.org/goleak"; err != nil || got != want {
+		t.Fatalf("requirements %q, %v; want %q", got, err, want)
+	}
+	if err := checkRequirements("program", required); err == nil || !strings.Contains(err.Error(), "requires go.uber.org/goleak, which is for tests") {
+		t.Errorf("got %v", err)
+	}
+	if err := checkRequirements("program", required[:2]); err != nil {
+		t.Error(err)
 	}
 }

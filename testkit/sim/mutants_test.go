@@ -12,7 +12,7 @@ import (
 
 	"github.com/weirstreams/weir/internal/mutation"
 	"github.com/weirstreams/weir/testkit/sim"
-	"github.com/weirstreams/weir/testkit/sim/mutate/mutants"
+	"github.com/weirstreams/weir/testkit/sim/internal/mutants"
 )
 
 var (

@@ -21,7 +21,7 @@ func fold[V, A, R any](t *testing.T, a window.Aggregator[V, A, R], values []V, p
 		for j := i * len(values) / parts; j < (i+1)*len(values)/parts; j++ {
 			a.Add(&part, values[j], int64(j))
 		}
-		window.MergerOf(a).Merge(&acc, part)
+		a.(window.Merger[A]).Merge(&acc, part)
 		data, err := a.Codec().Append(nil, &codec.Context{Part: codec.State}, acc)
 		if err != nil {
 			t.Fatal(err)

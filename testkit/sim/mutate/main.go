@@ -16,7 +16,7 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/weirstreams/weir/testkit/sim/mutate/mutants"
+	"github.com/weirstreams/weir/testkit/sim/internal/mutants"
 )
 
 var packageClause = regexp.MustCompile(`(?m)^package \w+\n`)

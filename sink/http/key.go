@@ -1,8 +1,6 @@
 package http
 
 import (
-	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -76,19 +74,4 @@ func sameInput(a, b []sink.Position) bool {
 		return a.Topic == b.Topic && a.Partition == b.Partition && a.From == b.From
 	}) &&
 		slices.ContainsFunc(a, func(p sink.Position) bool { return p.To > p.From })
-}
-
-// compress returns the gzip form of a body.
-func (w *writer[K, V]) compress(body []byte) ([]byte, error) {
-	var out bytes.Buffer
-	if w.gzip == nil {
-		w.gzip = gzip.NewWriter(&out) // has large tables
-	} else {
-		w.gzip.Reset(&out)
-	}
-	if _, err := w.gzip.Write(body); err != nil {
-		return nil, err
-	}
-	err := w.gzip.Close()
-	return out.Bytes(), err
 }

@@ -1,13 +1,13 @@
 package http
 
 import (
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/connector/web"
 	"github.com/weirstreams/weir/sink"
 )
 
@@ -30,7 +30,7 @@ type writer[K, V any] struct {
 	taken map[name]int
 	// limit bounds requests up to the item until, after a refusal: it finds the records that the service refuses.
 	limit, until int
-	gzip         *gzip.Writer // nil before its first use
+	gzip         web.Gzip
 }
 
 // Add implements [sink.Writer].
@@ -94,14 +94,14 @@ func (w *writer[K, V]) Flush(ctx context.Context, c sink.Checkpoint) error {
 		}
 		w.begun = n
 		request, err := w.send(ctx, w.items[w.written:w.written+n])
-		wrong, isWrong := errors.AsType[*wrongRequest](err)
+		wrong, isWrong := errors.AsType[*web.WrongRequest](err)
 		refused, isRefused := errors.AsType[sink.RecordErrors](err)
 		switch {
 		case isWrong && n > 1: // smaller requests tell which record is the cause
 			w.limit, w.until, w.begun = n/2, max(w.until, w.written+n), 0
 			continue
 		case isWrong:
-			refused, isRefused = sink.RecordErrors{{Index: 0, Err: wrong.error}}, true
+			refused, isRefused = sink.RecordErrors{{Index: 0, Err: wrong.Err}}, true
 		case err != nil && !isRefused:
 			return err
 		}
@@ -140,13 +140,13 @@ func (w *writer[K, V]) send(ctx context.Context, items [][]byte) (name, error) {
 	}
 	encoding := ""
 	if s.options.Gzip {
-		if body, err = w.compress(body); err != nil {
+		if body, err = w.gzip.Compress(body); err != nil {
 			return name{}, fmt.Errorf("compress a request to %s: %w", s.address, err)
 		}
 		encoding = "gzip"
 	}
 	retry := s.options.Retry
-	retry.If = again(retry.If)
+	retry.If = web.Again(retry.If)
 	err = retry.Do(ctx, func(ctx context.Context) error { return s.post(ctx, body, key, encoding, len(items)) })
 	switch {
 	case err == nil:
@@ -154,8 +154,8 @@ func (w *writer[K, V]) send(ctx context.Context, items [][]byte) (name, error) {
 	case ctx.Err() != nil:
 		return request, fmt.Errorf("send %d records to %s: %w", len(items), s.address, err)
 	}
-	if outage, ok := errors.AsType[*transient](err); ok {
-		err = &weir.RetryLaterError{RetryAfter: s.options.OutageWait, Err: fmt.Errorf("%w (last error: %w)", errAttempts, outage.error)}
+	if outage, ok := errors.AsType[*web.Transient](err); ok {
+		err = &weir.RetryLaterError{RetryAfter: s.options.OutageWait, Err: fmt.Errorf("%w (last error: %w)", errAttempts, outage.Err)}
 	}
 	return request, fmt.Errorf("send %d records to %s: %w", len(items), s.address, err)
 }

@@ -25,6 +25,11 @@ func Bearer(token secret.String) Auth {
 	return Auth{header: "Authorization", value: secret.New("Bearer " + token.Reveal()), hidden: []secret.String{token}}
 }
 
+// APIKey sends the key of a search engine in the header Authorization.
+func APIKey(key secret.String) Auth {
+	return Auth{header: "Authorization", value: secret.New("ApiKey " + key.Reveal()), hidden: []secret.String{key}}
+}
+
 // BearerFunc is Bearer with a token that expires: the function is asked before each request, by several goroutines at once. It should
 // keep the token until it expires.
 func BearerFunc(token func(ctx context.Context) (secret.String, error)) Auth {

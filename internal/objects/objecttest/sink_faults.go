@@ -185,7 +185,7 @@ func madeAgain(t *testing.T, s *Store, prefix string) {
 			s.Slow(w, r)
 			return
 		}
-		s.Gate.proxy.ServeHTTP(w, r)
+		s.Gate.Forward(w, r)
 	})
 	o.commit(o.prepare())
 	end()

@@ -159,10 +159,10 @@ func brokenParquet(t *testing.T, s *Store, prefix string) {
 	cut := 0
 	end := s.Gate.Answer(prefix, func(w http.ResponseWriter, q *http.Request) {
 		if cut++; cut%2 == 1 {
-			s.Gate.proxy.ServeHTTP(&cutWriter{ResponseWriter: w, left: 50_000}, q)
+			s.Gate.ForwardCut(w, q, 50_000)
 			return
 		}
-		s.Gate.proxy.ServeHTTP(w, q)
+		s.Gate.Forward(w, q)
 	})
 	defer end()
 	if diff := cmp.Diff(want, r.mustAll()); diff != "" {

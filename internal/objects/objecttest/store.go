@@ -12,6 +12,7 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/format"
 	"github.com/weirstreams/weir/internal/filetest"
+	"github.com/weirstreams/weir/internal/gatetest"
 	"github.com/weirstreams/weir/internal/objects"
 	"github.com/weirstreams/weir/sink"
 	filesink "github.com/weirstreams/weir/sink/file"
@@ -22,7 +23,7 @@ import (
 // Store is a bucket of a server.
 type Store struct {
 	// Gate stands in front of the server.
-	Gate *Gate
+	Gate *gatetest.Gate
 	// Name is the one in URLs: s3://weir-abc.
 	Name string
 	// Open returns the part of the bucket below a prefix, past the gate.

@@ -14,6 +14,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/gatetest"
 	"github.com/weirstreams/weir/internal/objects"
 	"github.com/weirstreams/weir/internal/objects/azure"
 	"github.com/weirstreams/weir/internal/objects/objecttest"
@@ -32,22 +33,33 @@ func New(tb testing.TB) azure.Container {
 	if address == "" {
 		tb.Skip("no server: run the test by go run github.com/weirstreams/weir/internal/testserver azurite -- go test ...")
 	}
-	c := azure.Container{
-		Account: account, Name: "weir-" + strings.ToLower(rand.Text()[:12]), Endpoint: address, AccountKey: secret.New(key),
+	c := Named(address, "weir-"+strings.ToLower(rand.Text()[:12]))
+	if _, err := Client(tb, c).Create(tb.Context(), nil); err != nil {
+		tb.Fatal(err)
+	}
+	return c
+}
+
+// Named returns a container of a server at an address.
+func Named(address, name string) azure.Container {
+	return azure.Container{
+		Account: account, Name: name, Endpoint: address, AccountKey: secret.New(key),
 		Timeout: 20 * time.Second, Retry: weir.Retry{Attempts: 3, FirstWait: 20 * time.Millisecond},
 	}
+}
+
+// Client returns a bare client.
+func Client(tb testing.TB, c azure.Container) *container.Client {
+	tb.Helper()
 	credential, err := container.NewSharedKeyCredential(account, key)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	client, err := container.NewClientWithSharedKeyCredential(address+"/"+c.Name, credential, nil)
-	if err == nil {
-		_, err = client.Create(tb.Context(), nil)
-	}
+	client, err := container.NewClientWithSharedKeyCredential(c.Endpoint+"/"+c.Name, credential, nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return c
+	return client
 }
 
 // Store returns a new container for objecttest, without Sink and Source.
@@ -58,7 +70,7 @@ func Store(tb testing.TB) (store *objecttest.Store, at func(prefix string) azure
 	if err != nil {
 		tb.Fatal(err)
 	}
-	gate := objecttest.NewGate(tb, address.Scheme+"://"+address.Host)
+	gate := gatetest.New(tb, address.Scheme+"://"+address.Host)
 	at = func(prefix string) azure.Container {
 		c := direct
 		c.Endpoint, c.Prefix = gate.URL+address.Path, prefix
@@ -69,7 +81,7 @@ func Store(tb testing.TB) (store *objecttest.Store, at func(prefix string) azure
 	wrong.AccountKey = secret.New(other)
 	store = &objecttest.Store{
 		Gate: gate, Name: "azblob://" + account + "/" + direct.Name, Secrets: []string{key, other},
-		Slow: objecttest.Refuse(http.StatusServiceUnavailable, "ServerBusy"), Denied: objecttest.Refuse(http.StatusForbidden, "AuthorizationPermissionMismatch"),
+		Slow: gatetest.Refuse(http.StatusServiceUnavailable, "ServerBusy"), Denied: gatetest.Refuse(http.StatusForbidden, "AuthorizationPermissionMismatch"),
 	}
 	store.Open = func(prefix string) *objects.Bucket {
 		c := direct

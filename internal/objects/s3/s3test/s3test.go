@@ -14,6 +14,7 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/gatetest"
 	"github.com/weirstreams/weir/internal/objects"
 	"github.com/weirstreams/weir/internal/objects/objecttest"
 	"github.com/weirstreams/weir/internal/objects/s3"
@@ -63,7 +64,7 @@ func Client(b s3.Bucket) *awss3.Client {
 func Store(tb testing.TB) (store *objecttest.Store, at func(prefix string) s3.Bucket, wrong s3.Bucket) {
 	tb.Helper()
 	direct := New(tb)
-	gate := objecttest.NewGate(tb, direct.Endpoint)
+	gate := gatetest.New(tb, direct.Endpoint)
 	at = func(prefix string) s3.Bucket {
 		b := direct
 		b.Endpoint, b.Prefix = gate.URL, prefix
@@ -73,7 +74,7 @@ func Store(tb testing.TB) (store *objecttest.Store, at func(prefix string) s3.Bu
 	wrong.SecretKey = secret.New("another-s3-secret")
 	store = &objecttest.Store{
 		Gate: gate, Name: "s3://" + direct.Name, Secrets: []string{Secret, "another-s3-secret"},
-		Slow: objecttest.Refuse(http.StatusServiceUnavailable, "SlowDown"), Denied: objecttest.Refuse(http.StatusForbidden, "AccessDenied"),
+		Slow: gatetest.Refuse(http.StatusServiceUnavailable, "SlowDown"), Denied: gatetest.Refuse(http.StatusForbidden, "AccessDenied"),
 	}
 	store.Open = func(prefix string) *objects.Bucket {
 		b := direct

@@ -1,4 +1,5 @@
-package objecttest
+// Package gatetest has a proxy that tests put in front of an HTTP service, to break it.
+package gatetest
 
 import (
 	"fmt"
@@ -11,7 +12,7 @@ import (
 	"testing"
 )
 
-// Gate is a proxy in front of a store that can answer in its place.
+// Gate is a proxy in front of a service that can answer in its place.
 type Gate struct {
 	// URL is the address of the gate.
 	URL   string
@@ -21,8 +22,8 @@ type Gate struct {
 	answers map[string]http.HandlerFunc
 }
 
-// NewGate opens a gate in front of an address. Requests are handed on as they are, so that their signatures stay right.
-func NewGate(tb testing.TB, address string) *Gate {
+// New opens a gate in front of an address. Requests are handed on as they are, so that their signatures stay right.
+func New(tb testing.TB, address string) *Gate {
 	tb.Helper()
 	target, err := url.Parse(address)
 	if err != nil {
@@ -41,7 +42,7 @@ func NewGate(tb testing.TB, address string) *Gate {
 			answer(w, r)
 			return
 		}
-		g.proxy.ServeHTTP(w, r)
+		g.Forward(w, r)
 	}))
 	tb.Cleanup(server.Close)
 	g.URL = server.URL
@@ -60,6 +61,14 @@ func (g *Gate) answer(r *http.Request) http.HandlerFunc {
 	return nil
 }
 
+// Forward hands a request on.
+func (g *Gate) Forward(w http.ResponseWriter, r *http.Request) { g.proxy.ServeHTTP(w, r) }
+
+// ForwardCut hands a request on, and breaks the connection after a number of bytes of the answer.
+func (g *Gate) ForwardCut(w http.ResponseWriter, r *http.Request, after int) {
+	g.Forward(&cutWriter{ResponseWriter: w, left: after}, r)
+}
+
 // Answer answers requests with a text in their URL until end is called.
 func (g *Gate) Answer(part string, answer http.HandlerFunc) (end func()) {
 	g.mu.Lock()
@@ -75,7 +84,7 @@ func (g *Gate) Answer(part string, answer http.HandlerFunc) (end func()) {
 // Cut hands requests with a text in their URL on, and breaks the connection after a number of bytes of each answer, until end is called.
 func (g *Gate) Cut(part string, after int) (end func()) {
 	return g.Answer(part, func(w http.ResponseWriter, r *http.Request) {
-		g.proxy.ServeHTTP(&cutWriter{ResponseWriter: w, left: after}, r)
+		g.ForwardCut(w, r, after)
 	})
 }
 
@@ -83,7 +92,7 @@ func (g *Gate) Cut(part string, after int) (end func()) {
 func (g *Gate) Pass(part string, before func(r *http.Request)) (end func()) {
 	return g.Answer(part, func(w http.ResponseWriter, r *http.Request) {
 		before(r)
-		g.proxy.ServeHTTP(w, r)
+		g.Forward(w, r)
 	})
 }
 

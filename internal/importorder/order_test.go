@@ -21,7 +21,7 @@ const module = "github.com/weirstreams/weir"
 var layers = [][]string{
 	{
 		"secret", "internal/ability", "internal/apilist", "internal/backoff", "internal/clock", "internal/clone", "internal/filelock", "internal/inline", "internal/joining", "internal/jsontext", "internal/longtest", "internal/measure", "internal/mqtt", "internal/murmur2",
-		"internal/mutation", "internal/secrettest", "internal/testserver", "internal/testtimes", "internal/topicname", "internal/wake", "internal/windowing",
+		"internal/gatetest", "internal/mutation", "internal/secrettest", "internal/testserver", "internal/testtimes", "internal/topicname", "internal/wake", "internal/windowing",
 	},
 	{"codec", "internal/kafkatest"},
 	{"internal/raw"},

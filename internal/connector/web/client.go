@@ -163,7 +163,7 @@ func (c *Client) Dial(ctx context.Context) error {
 	return tls.Client(connection, config).HandshakeContext(ctx)
 }
 
-// Do makes one attempt of a request, whose context should end with Timeout. Its error is the meaning of the status: nil for 200 to 299, a
+// Do makes one attempt of a request. The context of the request should end after Timeout. The error is the meaning of the status: nil for 200 to 299, a
 // [weir.RetryLaterError] for 429 and 503, a [Transient] error for 408 and 500 and more, a [WrongRequest] for 400, 413 and 422, and a [StatusError] in each of
 // them and for all others. The answer is set whenever there was one. cut says that the answer could not be read to its end, which is no error by itself.
 func (c *Client) Do(r *http.Request) (answer Answer, cut, err error) {

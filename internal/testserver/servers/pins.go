@@ -18,6 +18,15 @@ const (
 	log4jVersion    = "2.25.2" // the broker's own POM leaves Log4j 2 to the distribution
 	registryVersion = "3.0.9"  // the newest that runs with Java 17
 	postgresVersion = "18.3.0"
+
+	elasticsearchVersion = "7.10.2" // the last with an open licence
+	openSearchVersion    = "2.19.6" // the newest that runs with Java 17
+)
+
+// The versions of Log4j 2 that the search engines were built with: others make a node hang, or not start.
+const (
+	elasticsearchLog4j = "2.11.1"
+	openSearchLog4j    = "2.25.4"
 )
 
 var (
@@ -27,6 +36,10 @@ var (
 	registrySums string
 	//go:embed sums/postgres.txt
 	postgresSums string
+	//go:embed sums/elasticsearch.txt
+	elasticsearchSums string
+	//go:embed sums/opensearch.txt
+	openSearchSums string
 	//go:embed sums/interop-java.txt
 	javaClientSums string
 )
@@ -59,6 +72,18 @@ var (
 			}
 			return os.Remove(jar)
 		})
+
+	elasticsearchJars = fetch.Jars("elasticsearch", elasticsearchSums,
+		"org.elasticsearch:elasticsearch:"+elasticsearchVersion,
+		"org.elasticsearch.plugin:transport-netty4-client:"+elasticsearchVersion,
+		"org.apache.logging.log4j:log4j-core:"+elasticsearchLog4j)
+
+	openSearchJars = fetch.Jars("opensearch", openSearchSums,
+		"org.opensearch:opensearch:"+openSearchVersion,
+		"org.opensearch.plugin:transport-netty4-client:"+openSearchVersion,
+		"org.opensearch.plugin:analysis-common:"+openSearchVersion,
+		"org.opensearch.plugin:lang-painless:"+openSearchVersion,
+		"org.apache.logging.log4j:log4j-core:"+openSearchLog4j)
 
 	redisPrograms     = fetch.DebianPackages("redis", "redis-server", "redis-tools", "libjemalloc2", "liblzf1")
 	mosquittoPrograms = fetch.DebianPackages("mosquitto", "mosquitto", "libmosquitto1", "libcjson1", "libdlt2", "libwrap0", "libwebsockets17",

@@ -1,0 +1,96 @@
+package elasticsearch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/connector/web"
+	"github.com/weirstreams/weir/sink"
+)
+
+// writer makes documents of the records of a task, and hands them to a writer of batches.
+type writer[K, V any] struct {
+	sink.Writer[struct{}, *document]
+	sink *Sink[K, V]
+	task sink.Task
+	gzip web.Gzip
+	// kept counts documents that were not written because the service had one that was newer, or was to be kept.
+	kept atomic.Int64
+}
+
+func newWriter[K, V any](s *Sink[K, V], task sink.Task) *writer[K, V] {
+	w := &writer[K, V]{sink: s, task: task}
+	o := &s.options
+	w.Writer = sink.NewBatchWriter(w.write, sink.BatchOptions{
+		MaxRecords: o.MaxRecords, MaxBytes: o.MaxBytes, HoldRecords: o.HoldRecords, HoldBytes: o.HoldBytes, MaxAge: o.MaxAge, Now: task.Now,
+		Size: func(_, value any) int { return len(value.(*document).lines) },
+	})
+	return w
+}
+
+// Add implements [sink.Writer].
+func (w *writer[K, V]) Add(ctx context.Context, r *weir.Record[K, V]) error {
+	d, err := w.sink.encoder.document(r)
+	if err != nil {
+		return fmt.Errorf("make a document for %s: %w", w.sink, err)
+	}
+	return w.Writer.Add(ctx, &weir.Record[struct{}, *document]{Value: d, Millis: r.Millis, Origin: r.Origin})
+}
+
+// Flush implements [sink.Writer].
+func (w *writer[K, V]) Flush(ctx context.Context, c sink.Checkpoint) error {
+	err := w.Writer.Flush(ctx, c)
+	if n := w.kept.Swap(0); n > 0 && w.task.Logger != nil {
+		w.task.Logger.Info("documents were not written, because the index has newer ones, or the same ones: records were processed again, or others write it",
+			"documents", n)
+	}
+	return err
+}
+
+// write writes a batch, with as many attempts as the policy allows. Documents that are through stay so when it is called again with them.
+func (w *writer[K, V]) write(ctx context.Context, records []weir.Record[struct{}, *document]) error {
+	s := w.sink
+	retry := s.options.Retry
+	retry.If = web.Again(retry.If)
+	err := retry.Do(ctx, func(ctx context.Context) error {
+		left := make([]*document, 0, len(records))
+		for i := range records {
+			if d := records[i].Value; !d.done && d.refused == nil {
+				left = append(left, d)
+			}
+		}
+		if len(left) == 0 {
+			return nil
+		}
+		return w.bulk(ctx, left)
+	})
+	switch {
+	case err == nil:
+		return w.refused(records)
+	case ctx.Err() != nil:
+		return fmt.Errorf("write %d documents to %s: %w", len(records), s, err)
+	}
+	if outage, ok := errors.AsType[*web.Transient](err); ok {
+		err = &weir.RetryLaterError{RetryAfter: s.options.OutageWait, Err: fmt.Errorf("%w (last error: %w)", errAttempts, outage.Err)}
+	}
+	return fmt.Errorf("write %d documents to %s: %w", len(records), s, err)
+}
+
+var errAttempts = errors.New("all attempts of Options.Retry have failed")
+
+// refused returns the errors of documents that the service does not take, or nil.
+func (w *writer[K, V]) refused(records []weir.Record[struct{}, *document]) error {
+	var refused sink.RecordErrors
+	for i := range records {
+		if d := records[i].Value; d.refused != nil {
+			refused = append(refused, sink.RecordError{Index: i, Err: fmt.Errorf("%s refuses the document: %w", w.sink, d.refused)})
+		}
+	}
+	if refused == nil {
+		return nil
+	}
+	return refused
+}

@@ -17,6 +17,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/weirstreams/weir/internal/notshown"
 )
 
 var update = flag.Bool("update", false, "write the list of names that nothing shows")
@@ -47,12 +49,12 @@ func TestExportedNamesAreDocumentedAndShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	if *update {
-		text = updated(text, missing)
+		text = notshown.Update(text, missing)
 		if err := os.WriteFile(list, text, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	known, unexplained := listed(text)
+	known, unexplained := notshown.Parse(text)
 	for _, name := range unexplained {
 		t.Errorf("%s is on the list without a reason: show it, make it unexported, or move it below a reason", name)
 	}
@@ -63,61 +65,6 @@ func TestExportedNamesAreDocumentedAndShown(t *testing.T) {
 	}
 	if len(names) < 500 {
 		t.Errorf("only %d names were found", len(names))
-	}
-}
-
-// listed returns the names of a list, and those without a reason above them.
-func listed(text []byte) (known, unexplained []string) {
-	reason := ""
-	for line := range strings.Lines(string(text)) {
-		line = strings.TrimSpace(line)
-		switch {
-		case strings.HasPrefix(line, "#"):
-			reason = line
-		case line == "":
-			reason = "" // it holds for the names right below it
-		default:
-			known = append(known, line)
-			if len(reason) < 30 {
-				unexplained = append(unexplained, line)
-			}
-		}
-	}
-	return known, unexplained
-}
-
-// updated returns a list without the names that are shown by now, and with the new ones at its end.
-func updated(text []byte, missing []string) []byte {
-	var lines []string
-	left := slices.Clone(missing)
-	for line := range strings.Lines(string(text)) {
-		line = strings.TrimSpace(line)
-		i := slices.Index(left, line)
-		switch {
-		case i >= 0:
-			left = slices.Delete(left, i, i+1)
-		case line != "" && !strings.HasPrefix(line, "#"):
-			continue
-		}
-		lines = append(lines, line)
-	}
-	if len(left) > 0 {
-		lines = append(append(lines, ""), left...)
-	}
-	return []byte(strings.Join(lines, "\n") + "\n")
-}
-
-func TestNamesOfTheListNeedAReason(t *testing.T) {
-	known, unexplained := listed([]byte("# programs reach this by another way\na.B\n\nc.D\n"))
-	if diff := cmp.Diff([]string{"a.B", "c.D"}, known); diff != "" {
-		t.Errorf("names (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff([]string{"c.D"}, unexplained); diff != "" {
-		t.Errorf("names without a reason (-want +got):\n%s", diff)
-	}
-	got := string(updated([]byte("# a reason\na.B\na.C\n"), []string{"a.C", "e.F"}))
-	if diff := cmp.Diff("# a reason\na.C\n\ne.F\n", got); diff != "" {
-		t.Errorf("updated list (-want +got):\n%s", diff)
 	}
 }
 

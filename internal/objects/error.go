@@ -28,6 +28,8 @@ type Error struct {
 	is     error
 	needs  string
 	passes bool
+	// noBucket says that the bucket itself is missing, and not an object in it.
+	noBucket bool
 }
 
 // Error names the object and the call, and the permission that is missing.
@@ -47,7 +49,7 @@ func (e *Error) Error() string {
 	switch {
 	case errors.Is(e.is, fs.ErrPermission) && e.needs != "":
 		fmt.Fprintf(&b, " (the credentials need %s)", e.needs)
-	case noBucket(e.Code):
+	case e.noBucket:
 		b.WriteString(" (make the bucket: it is never made here)")
 	}
 	return b.String()
@@ -76,12 +78,13 @@ func (b *Bucket) failed(ctx context.Context, call Call, key string, limit time.D
 	var answered bool
 	e.Fault, answered = b.store.Fault(err)
 	e.Code, e.Message = b.masked(e.Code), b.masked(e.Message)
+	e.noBucket = noBucket(e.Code) || call == List && e.Status == http.StatusNotFound
 	switch {
 	case !answered && errors.Is(err, context.DeadlineExceeded):
 		e.is, e.text, e.passes = context.DeadlineExceeded, fmt.Sprintf("no answer within %v", limit), true
 	case !answered:
 		e.text, e.passes = b.masked(err.Error()), network(err)
-	case e.Status == http.StatusNotFound && !noBucket(e.Code):
+	case e.Status == http.StatusNotFound && !e.noBucket:
 		e.is = fs.ErrNotExist
 	case e.Status == http.StatusForbidden || e.Status == http.StatusUnauthorized:
 		e.is = fs.ErrPermission

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
 	"slices"
 	"time"
 
@@ -61,6 +62,18 @@ func (f *File) errorIO(err error) error { return &fs.PathError{Op: "read", Path:
 // replaced is the error of an object that has another version than the one that was opened.
 func (f *File) replaced(version string) error {
 	return fmt.Errorf("the object had version %s at first, and has version %s now: %w", f.info.Version, version, format.ErrChanged)
+}
+
+// cut returns the error of content that is not read to its end. The client of Google opens it anew by itself, and asks for the version that it has begun
+// with: if that is gone the next attempt tells whether the object was replaced.
+func (f *File) cut(err error) error {
+	if err == nil {
+		return nil
+	}
+	if fault, ok := f.bucket.store.Fault(err); ok && fault.Status == http.StatusNotFound {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 // body reads the stored bytes from an offset to the end.
@@ -120,7 +133,7 @@ func (b *body) Read(p []byte) (n int, err error) {
 			failed = io.ErrUnexpectedEOF
 		}
 		b.drop()
-		return f.bucket.failed(ctx, Read, f.info.Key, limit, failed)
+		return f.bucket.failed(ctx, Read, f.info.Key, limit, f.cut(failed))
 	})
 	if err != nil && !errors.Is(err, format.ErrChanged) {
 		err = f.errorIO(err)
@@ -197,7 +210,7 @@ func (f *File) block(number int64) ([]byte, error) {
 			return errors.Join(f.replaced(version), r.Close())
 		}
 		_, err = io.ReadFull(r, content)
-		return errors.Join(err, r.Close())
+		return errors.Join(f.cut(err), r.Close())
 	})
 	if err != nil {
 		if errors.Is(err, format.ErrChanged) {

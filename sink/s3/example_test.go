@@ -11,6 +11,11 @@ import (
 	"github.com/weirstreams/weir/stream"
 )
 
+type order struct {
+	Country string  `json:"country"`
+	Total   float64 `json:"total"`
+}
+
 func ExampleNew() {
 	orders := stream.NewTopic("orders", codec.String(), codec.JSON[order]())
 	archive := s3.New(s3.Bucket{Name: "company-archive", Prefix: "orders", Region: "eu-central-1"}, s3.Options[string, order]{

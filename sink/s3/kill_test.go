@@ -1,179 +1,37 @@
 package s3_test
 
 import (
-	"context"
-	"encoding/json"
-	"fmt"
-	"log/slog"
-	"math/rand/v2"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
-	"time"
 
-	"github.com/weirstreams/weir"
-	"github.com/weirstreams/weir/codec"
-	"github.com/weirstreams/weir/format"
-	"github.com/weirstreams/weir/internal/kafkatest"
-	"github.com/weirstreams/weir/internal/longtest"
 	"github.com/weirstreams/weir/internal/objects"
-	"github.com/weirstreams/weir/internal/objects/objecttest"
+	"github.com/weirstreams/weir/internal/objects/killtest"
 	"github.com/weirstreams/weir/internal/objects/s3/s3test"
-	"github.com/weirstreams/weir/kafka"
-	"github.com/weirstreams/weir/runtime"
+	"github.com/weirstreams/weir/sink"
+	"github.com/weirstreams/weir/sink/file"
 	"github.com/weirstreams/weir/sink/s3"
+	"github.com/weirstreams/weir/source"
 	sources "github.com/weirstreams/weir/source/s3"
-	"github.com/weirstreams/weir/stream"
 )
 
-// memberVariable makes the test binary a member of the application below.
-const memberVariable = "WEIR_TEST_MEMBER"
-
-func TestMain(m *testing.M) {
-	if text := os.Getenv(memberVariable); text != "" {
-		var c member
-		err := json.Unmarshal([]byte(text), &c)
-		if err == nil {
-			err = c.run()
-		}
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	os.Exit(m.Run())
+var killed = killtest.Store{
+	Open: func(p killtest.Place, prefix string) *objects.Bucket { return below(p, prefix).Open() },
+	Source: func(p killtest.Place, prefix string, o sources.Options[string, int]) source.Source[string, int] {
+		return sources.New(below(p, prefix), o)
+	},
+	Sink: func(p killtest.Place, prefix string, o file.Options[string, int]) sink.TwoPhase[string, int] {
+		return s3.New(below(p, prefix), o)
+	},
 }
 
-// member is a process that brings objects by a topic into other objects.
-type member struct {
-	Brokers                   []string
-	Group, StateDir, Instance string
-	Topic, Endpoint, Bucket   string
-}
-
-func (c *member) bucket(prefix string) s3.Bucket {
-	b := s3test.Named(c.Endpoint, c.Bucket)
+func below(p killtest.Place, prefix string) s3.Bucket {
+	b := s3test.Named(p.Endpoint, p.Name)
 	b.Prefix = prefix
 	return b
 }
 
-func (c *member) run() error {
-	topic := stream.NewTopic(c.Topic, codec.String(), codec.Int())
-	t := stream.NewTopology()
-	read := t.FromSource(sources.New(c.bucket("in"), sources.Options[string, int]{BatchRecords: 5, Delay: time.Millisecond}), topic)
-	read.Sink("archive", s3.New(c.bucket("out"), s3.Options[string, int]{Compression: format.Zstd, MaxFileRecords: 20}))
-	app, err := runtime.New(t, runtime.Config{
-		Connection: kafka.Connection{Brokers: c.Brokers}, Group: c.Group, Guarantee: runtime.ExactlyOnce,
-		State:      runtime.StateConfig{Dir: c.StateDir, LockWait: 10 * time.Second},
-		Checkpoint: runtime.CheckpointConfig{Interval: 50 * time.Millisecond},
-		Membership: runtime.MembershipConfig{InstanceID: c.Instance, SessionTimeout: 10 * time.Second, RebalanceTimeout: 10 * time.Second},
-		Logger:     slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
-	})
-	if err != nil {
-		return err
-	}
-	return app.Run(context.Background())
-}
+func TestMain(m *testing.M) { killtest.Main(m, killed) }
 
-// Whichever member is killed, at any time, each record of the objects that were read is in one object.
 func TestKilledMembersWriteEachRecordOnce(t *testing.T) {
-	bucket := s3test.New(t)
-	k := kafkatest.Start(t)
-	kills := longtest.Cases(4, 20)
-	root := t.TempDir()
-	c := member{
-		Brokers: k.Brokers, Group: k.Name("group"), Topic: k.Topic(t, "raw", 4), Endpoint: bucket.Endpoint, Bucket: bucket.Name,
-	}
-	store := objecttest.Store{Open: func(prefix string) *objects.Bucket { return c.bucket(prefix).Open() }}
-	want := map[string]int{}
-	in := store.Bucket(t, "in")
-	for f := range 4 {
-		var records []weir.Record[string, int]
-		for i := range 100 * kills {
-			key := fmt.Sprint(f, "-", i)
-			want[key] = 1
-			records = append(records, weir.Record[string, int]{Key: key, Value: i, Millis: 1767225600000})
-		}
-		objecttest.Write(t, in, fmt.Sprint(f, ".jsonl"), format.Format[string, int](format.JSONLines[string, int]{}), records...)
-	}
-	out := store.Bucket(t, "out")
-	counts := func() map[string]int {
-		counts := map[string]int{}
-		for _, r := range objecttest.Records(t, out, format.Format[string, int](format.JSONLines[string, int]{})) {
-			counts[r.Key]++
-		}
-		return counts
-	}
-	var members [2]*exec.Cmd
-	var exited [2]chan struct{}
-	start := func(i int) {
-		c := c
-		c.StateDir, c.Instance = filepath.Join(root, fmt.Sprint("state-", i)), fmt.Sprint("member-", i)
-		text, err := json.Marshal(c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p := exec.CommandContext(context.WithoutCancel(t.Context()), os.Args[0])
-		p.Env, p.Stderr = append(os.Environ(), memberVariable+"="+string(text)), t.Output()
-		if err := p.Start(); err != nil {
-			t.Fatal(err)
-		}
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			_ = p.Wait()
-		}()
-		t.Cleanup(func() { _ = p.Process.Kill(); <-ended })
-		members[i], exited[i] = p, ended
-	}
-	for i := range members {
-		start(i)
-	}
-	await := func(what string, condition func() bool) {
-		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-		defer cancel()
-		tick := time.NewTicker(50 * time.Millisecond)
-		defer tick.Stop()
-		for !condition() {
-			for i := range exited {
-				select {
-				case <-exited[i]:
-					t.Fatalf("member %d has ended by itself", i)
-				case <-ctx.Done():
-					t.Fatalf("%s: not in time", what)
-				case <-tick.C:
-				}
-			}
-		}
-	}
-	random := rand.New(rand.NewPCG(1, uint64(os.Getpid())))
-	for n := range kills {
-		before := len(counts())
-		await(fmt.Sprintf("progress after %d kills", n), func() bool {
-			now := len(counts())
-			return now > before+random.IntN(50) || now == len(want)
-		})
-		i := random.IntN(len(members))
-		if err := members[i].Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		<-exited[i]
-		if random.IntN(4) == 0 { // the state is lost, and restored from the changelog
-			if err := os.RemoveAll(filepath.Join(root, fmt.Sprint("state-", i))); err != nil {
-				t.Fatal(err)
-			}
-		}
-		start(i)
-	}
-	await("all records", func() bool { return len(counts()) == len(want) })
-	wrong := 0
-	got := counts()
-	for key, n := range got {
-		if n != want[key] {
-			wrong++
-		}
-	}
-	if wrong > 0 || len(got) != len(want) {
-		t.Errorf("%d of %d records are there, %d of them more than once", len(got), len(want), wrong)
-	}
+	b := s3test.New(t)
+	killtest.Run(t, killed, killtest.Place{Endpoint: b.Endpoint, Name: b.Name})
 }

@@ -83,6 +83,16 @@ func PythonPackages(name, requirements string) Source {
 	}
 }
 
+// GoProgram is a program of a Go module, as package@version. The go command compares modules with its database of checksums.
+func GoProgram(name, program string) Source {
+	return Source{
+		Name: name, Unpinned: true, definition: "go " + program,
+		Fill: func(ctx context.Context, files, work string) error {
+			return run(ctx, work, "coreutils", "env", "GOBIN="+files, "GOFLAGS=", "go", "install", program)
+		},
+	}
+}
+
 // DebianPackages are packages of the Debian release of this machine, unpacked and not installed, so that no rights are needed. Packages that they depend on
 // have to be named too, unless each Debian has them. apt compares them with the signed lists of the release, whose security updates replace a
 // version by the next one: they are not pinned.

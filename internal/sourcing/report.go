@@ -29,7 +29,7 @@ func (r *splitReport) took(records int, bytes int64, position []byte, behind int
 // publishInterval is how often the report is made anew at most.
 const publishInterval = 200 * time.Millisecond
 
-// publish makes the report for other goroutines.
+// publish makes the report for other goroutines, unless it was made a short time ago: then Next has it made later.
 func (s *Slot[K, V]) publish() {
 	now := s.task.Now()
 	finished, failures, _ := s.looking.status()
@@ -37,9 +37,10 @@ func (s *Slot[K, V]) publish() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !done && s.report.Done == done && now.Sub(s.rate.published) < publishInterval && s.report.Looked == s.looked {
+		s.rate.stale = true
 		return
 	}
-	s.rate.published = now
+	s.rate.published, s.rate.stale = now, false
 	s.report.Looked, s.report.Done, s.report.Finished, s.report.Waiting = s.looked, done, finished, len(s.waiting)
 	s.report.Splits = make([]source.SplitStatus, 0, len(s.open))
 	for _, r := range s.open {
@@ -81,7 +82,8 @@ func (s *Slot[K, V]) Status() source.Status {
 
 // meter measures the rate of a count over the last seconds.
 type meter struct {
-	published time.Time
+	published time.Time // when the report was made, and stale says that it has changed since
+	stale     bool
 	marks     [2]mark // the beginning of the window, and a later mark that follows it
 }
 

@@ -126,6 +126,8 @@ func (s *Slot[K, V]) Next() int64 {
 		return 0
 	case s.inline():
 		return s.nextInline()
+	case !s.news.Load() && s.rate.stale:
+		return s.rate.published.Add(publishInterval).UnixMilli()
 	case !s.news.Load():
 		return math.MaxInt64
 	case s.options.RecordsPerSecond > 0:

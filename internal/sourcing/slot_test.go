@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -277,4 +278,34 @@ func TestASourceKnowsHowOftenItIsTriedAgain(t *testing.T) {
 			t.Errorf("%T with %d attempts: got %d, want %d", c.from, c.given.Attempts, got, c.want)
 		}
 	}
+}
+
+// The report of the last batch of a while does not wait for the next one, nor for the next look for splits.
+func TestTheStatusIsThatOfTheLastBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reads := 0
+		s := &endless{broken: func() error {
+			if reads++; reads > 1 {
+				return &weir.RetryLaterError{RetryAfter: time.Hour}
+			}
+			return nil
+		}}
+		env, slot, _, _ := newSlot(t, s, source.Options{})
+		take(t, slot, 0) // begins
+		take(t, slot, 0) // opens, and reports that
+		take(t, slot, 100)
+		due := time.UnixMilli(slot.Next())
+		if wait := time.Until(due); wait <= 0 || wait > time.Second {
+			t.Fatalf("the next report is due in %v", wait)
+		}
+		time.Sleep(time.Until(due))
+		take(t, slot, 100)
+		if splits := slot.Status().Splits; len(splits) != 1 || string(splits[0].Position) != "10" {
+			t.Errorf("%+v", splits)
+		}
+		if next := slot.Next(); next != math.MaxInt64 {
+			t.Errorf("there is nothing to do, and the slot wants to be called at %v", time.UnixMilli(next))
+		}
+		closeAll(t, env)
+	})
 }

@@ -8,6 +8,8 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/weirstreams/weir"
@@ -165,17 +167,29 @@ func (p *process[K, V]) readSome(split source.Split, position []byte, want int, 
 }
 
 // readAll reads all splits from the start.
-func (p *process[K, V]) readAll() (items []Item, err error) {
+func (p *process[K, V]) readAll() ([]Item, error) {
 	splits, err := p.splits()
-	for _, split := range splits {
-		if err != nil {
-			break
-		}
-		var steps []step[K, V]
-		steps, err = p.readSplit(split, nil)
-		items = append(items, itemsOf(steps)...)
+	if err != nil {
+		return nil, err
 	}
-	return items, err
+	items := make([][]Item, len(splits))
+	err = eachSplit(splits, func(i int, split source.Split) error {
+		steps, err := p.readSplit(split, nil)
+		items[i] = itemsOf(steps)
+		return err
+	})
+	return slices.Concat(items...), err
+}
+
+// eachSplit calls a function for each split, all at the same time, as tasks read them.
+func eachSplit(splits []source.Split, check func(i int, split source.Split) error) error {
+	problems := make([]error, len(splits))
+	var all sync.WaitGroup
+	for i, split := range splits {
+		all.Go(func() { problems[i] = check(i, split) })
+	}
+	all.Wait()
+	return errors.Join(problems...)
 }
 
 func itemsOf[K, V any](steps []step[K, V]) (items []Item) {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/weirstreams/weir/source"
 )
@@ -91,7 +92,7 @@ func everyPosition[K, V any](b *bench[K, V]) error {
 	if err != nil {
 		return err
 	}
-	for _, split := range found {
+	err = eachSplit(found, func(_ int, split source.Split) error {
 		steps, err := p.readSplit(split, nil)
 		if err != nil {
 			return err
@@ -107,8 +108,9 @@ func everyPosition[K, V any](b *bench[K, V]) error {
 				return fmt.Errorf("split %q behind position %q, that of batch %d of %d: %w", split.ID, steps[i].kept, i+1, len(steps), err)
 			}
 		}
-	}
-	return p.close()
+		return nil
+	})
+	return errors.Join(err, p.close())
 }
 
 // ordered compares the items of one split.
@@ -161,8 +163,8 @@ func (b *bench[K, V]) handOver(detail bool) error {
 	if err != nil {
 		return err
 	}
-	var got []Item
-	for i, split := range found {
+	got := make([][]Item, len(found))
+	err = eachSplit(found, func(i int, split source.Split) error {
 		r, steps, err := first.someSteps(split, 10)
 		if err != nil {
 			return err
@@ -185,12 +187,13 @@ func (b *bench[K, V]) handOver(detail bool) error {
 		if err != nil {
 			return err
 		}
-		got = append(append(got, itemsOf(steps)...), itemsOf(rest)...)
-	}
-	if err := errors.Join(first.close(), second.close()); err != nil {
+		got[i] = append(itemsOf(steps), itemsOf(rest)...)
+		return nil
+	})
+	if err := errors.Join(err, first.close(), second.close()); err != nil {
 		return err
 	}
-	return b.same(got, want)
+	return b.same(slices.Concat(got...), want)
 }
 
 func atEnd[K, V any](b *bench[K, V]) error {
@@ -203,20 +206,20 @@ func atEnd[K, V any](b *bench[K, V]) error {
 	if err != nil {
 		return err
 	}
-	for _, split := range found {
+	err = eachSplit(found, func(_ int, split source.Split) error {
 		steps, err := p.readSplit(split, nil)
 		if err != nil {
 			return err
 		}
 		if len(steps) == 0 {
-			continue
+			return nil
 		}
 		last := steps[len(steps)-1]
 		if b.Bounded && !last.end {
 			return fmt.Errorf("split %q has no end, although System.Bounded is set", split.ID)
 		}
 		if b.Once {
-			continue
+			return nil
 		}
 		rest, err := p.readSplit(split, last.kept)
 		if err != nil {
@@ -225,8 +228,9 @@ func atEnd[K, V any](b *bench[K, V]) error {
 		if more := itemsOf(rest); len(more) > 0 {
 			return fmt.Errorf("split %q gives %d records behind its last position %q", split.ID, len(more), last.kept)
 		}
-	}
-	return p.close()
+		return nil
+	})
+	return errors.Join(err, p.close())
 }
 
 func later[K, V any](b *bench[K, V]) error {
@@ -238,6 +242,7 @@ func later[K, V any](b *bench[K, V]) error {
 	if err != nil {
 		return err
 	}
+	var mu sync.Mutex // guards the three
 	positions := map[string][]byte{}
 	finished := map[string]bool{}
 	var got []Item
@@ -249,18 +254,22 @@ func later[K, V any](b *bench[K, V]) error {
 		if err != nil {
 			return fmt.Errorf("look for splits: %w", err)
 		}
-		for _, split := range found {
-			if finished[split.ID] {
-				continue
-			}
-			steps, err := p.readSome(split, positions[split.ID], math.MaxInt, true)
-			if err != nil {
-				return err
-			}
+		found = slices.DeleteFunc(found, func(split source.Split) bool { return finished[split.ID] })
+		err = eachSplit(found, func(_ int, split source.Split) error {
+			mu.Lock()
+			position := positions[split.ID]
+			mu.Unlock()
+			steps, err := p.readSome(split, position, math.MaxInt, true)
+			mu.Lock()
+			defer mu.Unlock()
 			for _, s := range steps {
 				positions[split.ID], finished[split.ID] = s.kept, s.end
 			}
 			got = append(got, itemsOf(steps)...)
+			return err
+		})
+		if err != nil {
+			return err
 		}
 	}
 	if err := p.close(); err != nil {
@@ -280,7 +289,7 @@ func memory[K, V any](b *bench[K, V]) error {
 	if err != nil {
 		return err
 	}
-	for _, split := range found {
+	err = eachSplit(found, func(_ int, split source.Split) error {
 		steps, err := p.readSplit(split, nil)
 		if err != nil {
 			return err
@@ -295,6 +304,7 @@ func memory[K, V any](b *bench[K, V]) error {
 				}
 			}
 		}
-	}
-	return p.close()
+		return nil
+	})
+	return errors.Join(err, p.close())
 }

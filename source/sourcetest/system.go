@@ -15,7 +15,7 @@ type System[K, V any] struct {
 	New func(tb testing.TB, place string) source.Source[K, V]
 	// Fill puts items into a place, in order, behind those that are there. It is called before New, and again if Grows is set.
 	Fill func(tb testing.TB, place string, items []Item)
-	// Item returns the content of a record.
+	// Item returns the content of a record. It is called from several goroutines, because splits are read at the same time.
 	Item func(r weir.Record[K, V]) Item
 
 	// Bounded says that the splits have ends: Read returns io.EOF there.

@@ -28,10 +28,10 @@ type Consumer struct {
 	manual  bool
 	// next holds the offsets behind the records that Poll has returned and Commit has not committed yet.
 	next map[broker.TopicPartition]int64
-	// metadata holds the notes of the assigned partitions, which each commit repeats.
-	metadata map[broker.TopicPartition]string
-	batch    *broker.Batch
-	at       int
+	// details are those of the next commit of the assigned partitions: the leader epoch of the last record, and a note.
+	details broker.CommitDetails
+	batch   *broker.Batch
+	at      int
 }
 
 // ConsumerOptions configure a Consumer.
@@ -73,7 +73,7 @@ func NewConsumer(ctx context.Context, config Config, options ConsumerOptions) (*
 	}
 	c := &Consumer{
 		cluster: cluster, name: config.Prefix + options.Group, prefix: config.Prefix, reset: config.OffsetReset,
-		manual: options.ManualCommit, next: map[broker.TopicPartition]int64{}, metadata: map[broker.TopicPartition]string{},
+		manual: options.ManualCommit, next: map[broker.TopicPartition]int64{}, details: broker.CommitDetails{},
 	}
 	var units [][]string
 	for _, topic := range options.Topics {
@@ -142,7 +142,7 @@ func (c *Consumer) take() *Message {
 	}
 	if c.at >= len(b.Records) {
 		if len(b.Records) == 0 && b.NextOffset > c.next[b.TopicPartition] {
-			c.next[b.TopicPartition] = b.NextOffset
+			c.moved(b.TopicPartition, b.NextOffset, b.LeaderEpoch)
 		}
 		b.Release()
 		c.batch = nil
@@ -150,7 +150,7 @@ func (c *Consumer) take() *Message {
 	}
 	r := b.Records[c.at]
 	c.at++
-	c.next[b.TopicPartition] = r.Offset + 1
+	c.moved(b.TopicPartition, r.Offset+1, r.LeaderEpoch)
 	m := &Message{
 		prefix: c.prefix,
 		Origin: weir.Origin{Topic: strings.TrimPrefix(b.Topic, c.prefix), Partition: b.Partition, Offset: r.Offset, Size: len(r.Value), LeaderEpoch: r.LeaderEpoch},
@@ -160,6 +160,13 @@ func (c *Consumer) take() *Message {
 		m.Headers[i].Value = bytes.Clone(m.Headers[i].Value)
 	}
 	return m
+}
+
+// moved notes the next position of a partition, and the leader epoch of the log before it.
+func (c *Consumer) moved(tp broker.TopicPartition, next int64, epoch int32) {
+	detail := c.details[tp]
+	detail.LeaderEpoch = epoch
+	c.next[tp], c.details[tp] = next, detail
 }
 
 // handle acts on a change of the assignment.
@@ -225,9 +232,13 @@ func (c *Consumer) start(ctx context.Context, tps []broker.TopicPartition) error
 		default:
 			offset = earliest[tp]
 		}
-		first := broker.DecodeCommitNote(commit.Metadata).FirstPartitions
-		c.metadata[tp] = broker.CommitNote{TopicID: info.ID, FirstPartitions: cmp.Or(first, info.Partitions)}.Encode()
-		c.fetcher.Start(tp, offset)
+		note, epoch := broker.DecodeCommitNote(commit.Metadata), int32(broker.NoLeaderEpoch)
+		if ok && note.TopicID != "" && note.TopicID == info.ID {
+			epoch = commit.LeaderEpoch
+		}
+		note = broker.CommitNote{TopicID: info.ID, FirstPartitions: cmp.Or(note.FirstPartitions, info.Partitions)}
+		c.details[tp] = broker.CommitDetail{LeaderEpoch: epoch, Metadata: note.Encode()}
+		c.fetcher.StartAfter(tp, offset, epoch)
 	}
 	return nil
 }
@@ -238,7 +249,7 @@ func (c *Consumer) Commit(ctx context.Context) error {
 	if len(c.next) == 0 {
 		return nil
 	}
-	if err := c.group.Commit(ctx, c.next, c.metadata); err != nil {
+	if err := c.group.Commit(ctx, c.next, c.details); err != nil {
 		return err // which names the group
 	}
 	clear(c.next)

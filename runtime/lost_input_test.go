@@ -124,6 +124,20 @@ func TestLostInput(t *testing.T) {
 	}
 }
 
+// checkCommittedEpoch checks that the first partition of a topic is committed with the leader epoch of its last record.
+func (k *testCluster) checkCommittedEpoch(topic string) {
+	k.t.Helper()
+	tp := broker.TopicPartition{Topic: topic}
+	commits, err := k.Commits(within(k.t), k.group, tp)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	records := k.read(topic)
+	if last := records[len(records)-1].LeaderEpoch; last < 0 || commits[tp].LeaderEpoch != last {
+		k.t.Errorf("%s is committed with leader epoch %d, and its last record has %d", topic, commits[tp].LeaderEpoch, last)
+	}
+}
+
 // The group is away for so long that the cluster forgets its offsets: the records do not count twice. In the second round the
 // local state is lost too.
 func TestForgottenOffsetsDoNotCountInputTwice(t *testing.T) {
@@ -139,6 +153,7 @@ func TestForgottenOffsetsDoNotCountInputTwice(t *testing.T) {
 			app := run(t, p.topology(), config)
 			await(t, "everything", func() bool { return k.committed(p.input, 0) == int64(20*round+20) })
 			app.stop()
+			k.checkCommittedEpoch(p.input)
 			if err := k.admin().DeleteConsumerGroup(k.group); err != nil {
 				t.Fatal(err)
 			}

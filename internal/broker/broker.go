@@ -40,6 +40,9 @@ type Batch struct {
 	Records []Record
 	// NextOffset is the position after the batch: where the next batch of the partition begins.
 	NextOffset int64
+	// LeaderEpoch is the leader epoch of the log before NextOffset, or NoLeaderEpoch. It is that of the last record unless markers of
+	// transactions, or other offsets without a record that counts, follow it.
+	LeaderEpoch int32
 	// EndOffset is where a reader of committed records had to stop when the batch was read (the last stable offset).
 	// EndOffset - NextOffset is the lag.
 	EndOffset int64
@@ -161,6 +164,13 @@ type Fetcher interface {
 	// read ahead is returned any more.
 	Start(tp TopicPartition, offset int64)
 
+	// StartAfter is Start for an offset whose predecessor was read in a leader epoch. Before anything is read, the leader is asked where
+	// that epoch ends in its log now: a [*TruncatedError] of Poll says that it ends before the offset. A leader that does not
+	// know the epoch leaves the offset alone, and so does NoLeaderEpoch.
+	//
+	// The same is asked for every partition whose leader epoch changes while it is read, with the epoch of the last batch.
+	StartAfter(tp TopicPartition, offset int64, epoch int32)
+
 	// Stop ends reading of tp. No batch of it is returned afterwards.
 	Stop(tp TopicPartition)
 
@@ -171,7 +181,7 @@ type Fetcher interface {
 	// Poll returns the next batch of any partition, in an order that is fair to all. It waits for at most wait, and
 	// returns nil when there is nothing, or when Wake was called. It does not wait if wait is zero.
 	//
-	// An [*OffsetOutOfRangeError] or a [*TopicReplacedError] stops the partition that it names and leaves the others alone. A leader that moves
+	// An [*OffsetOutOfRangeError], a [*TruncatedError] or a [*TopicReplacedError] stops the partition that it names and leaves the others alone. A leader that moves
 	// or a broker that does not answer is not an error: the fetcher tries again for as long as it takes.
 	Poll(ctx context.Context, wait time.Duration) (*Batch, error)
 
@@ -239,10 +249,10 @@ type Producer interface {
 	// together or not at all. member is the sender of the offsets for the group: if it does not own its partitions
 	// any more, the error wraps ErrAborted and ErrFenced. Without a transaction and offsets Commit does nothing. An
 	// error leaves open whether the transaction was committed only if it wraps neither ErrAborted nor ErrFenced; it wraps
-	// ErrUndecided if nothing else is known. metadata is as in [Group].
+	// ErrUndecided if nothing else is known. details are as in [Group].
 	//
 	// It is an error if there is no TransactionalID.
-	Commit(ctx context.Context, member GroupMember, offsets map[TopicPartition]int64, metadata map[TopicPartition]string) error
+	Commit(ctx context.Context, member GroupMember, offsets map[TopicPartition]int64, details CommitDetails) error
 
 	// Abort ends the transaction: nothing that was sent in it is ever seen by readers of committed records. Without a
 	// transaction it does nothing.
@@ -290,9 +300,9 @@ type Group interface {
 	Poll(ctx context.Context, wait time.Duration) (*GroupEvent, error)
 
 	// Commit commits the next offsets to read, as the member and generation of now. Any goroutine may call it.
-	// [weir.ErrFenced] says that the member does not own its partitions any more. The cluster keeps the metadata, at most 4,096
-	// bytes for a partition by default, with the offset; a partition without any gets the empty one. metadata may be nil.
-	Commit(ctx context.Context, offsets map[TopicPartition]int64, metadata map[TopicPartition]string) error
+	// [weir.ErrFenced] says that the member does not own its partitions any more. The cluster keeps the details with the offset; a
+	// partition without any gets no leader epoch and no metadata. details may be nil.
+	Commit(ctx context.Context, offsets map[TopicPartition]int64, details CommitDetails) error
 
 	// Member returns the member and generation of now, or the former ones while an event that takes partitions away is
 	// not done: records written for these partitions cannot be committed in a transaction. Any goroutine may call it.
@@ -353,6 +363,27 @@ type OffsetOutOfRangeError struct {
 func (e *OffsetOutOfRangeError) Error() string {
 	return fmt.Sprintf("%s: offset %d is out of range: the partition holds %d to %d", e.TopicPartition, e.Offset, e.Earliest, e.End)
 }
+
+// TruncatedError says that the log of a partition lost its last records, as by an unclean election of a leader, and that it holds
+// other records now at offsets before Offset. It is an [*OffsetOutOfRangeError] too.
+type TruncatedError struct {
+	OffsetOutOfRangeError
+	// LeaderEpoch is the epoch in which the record before Offset was read.
+	LeaderEpoch int32
+	// Kept is the first offset whose record is not the one that the partition held in that epoch, and KeptEpoch the leader epoch of the
+	// log before it.
+	Kept      int64
+	KeptEpoch int32
+}
+
+// Error names the partition and both offsets.
+func (e *TruncatedError) Error() string {
+	return fmt.Sprintf("%s: offset %d was next (leader epoch %d), and the partition has lost its last records from offset %d on, as by an unclean "+
+		"election of a leader: it holds %d to %d", e.TopicPartition, e.Offset, e.LeaderEpoch, e.Kept, e.Earliest, e.End)
+}
+
+// Unwrap returns the offset and the bounds.
+func (e *TruncatedError) Unwrap() error { return &e.OffsetOutOfRangeError }
 
 // TopicReplacedError says that the topic of a partition that a fetcher reads was deleted, and that another one has its name now. It
 // is noticed when the partition cannot be read for a moment, so a topic that is made anew at once may go unnoticed.

@@ -6,12 +6,33 @@ import (
 	"github.com/bytedance/sonic"
 )
 
-// Commit is a committed offset, with its metadata.
+// NoLeaderEpoch stands for a leader epoch that is not known.
+const NoLeaderEpoch = -1
+
+// Commit is a committed offset.
 type Commit struct {
 	// Offset is the next offset to read.
 	Offset int64
-	// Metadata is the text that was committed with the offset. Other programs may have written it: see [DecodeCommitNote].
+	CommitDetail
+}
+
+// CommitDetail is committed with an offset. Other programs may have written it.
+type CommitDetail struct {
+	// LeaderEpoch is the leader epoch of the log before the offset, or NoLeaderEpoch.
+	LeaderEpoch int32
+	// Metadata is a text of at most 4,096 bytes by default: see [DecodeCommitNote].
 	Metadata string
+}
+
+// CommitDetails are the details of commits. nil has none.
+type CommitDetails map[TopicPartition]CommitDetail
+
+// Of returns the details of a partition, or those of a commit without any.
+func (d CommitDetails) Of(tp TopicPartition) CommitDetail {
+	if detail, ok := d[tp]; ok {
+		return detail
+	}
+	return CommitDetail{LeaderEpoch: NoLeaderEpoch}
 }
 
 // Offsets returns the offsets of commits.

@@ -72,7 +72,11 @@ type holding struct {
 func (h *holding) Pause(tp broker.TopicPartition) { h.paused[tp]++; h.Fetcher.Pause(tp) }
 
 func (h *holding) Start(tp broker.TopicPartition, offset int64) {
-	h.Fetcher.Start(tp, offset)
+	h.StartAfter(tp, offset, broker.NoLeaderEpoch)
+}
+
+func (h *holding) StartAfter(tp broker.TopicPartition, offset int64, epoch int32) {
+	h.Fetcher.StartAfter(tp, offset, epoch)
 	if h.held[tp] {
 		h.Fetcher.Pause(tp)
 	}

@@ -122,7 +122,7 @@ func (w *Worker) commit(ctx context.Context, tasks []*task, offsets map[broker.T
 		if err := writeAhead(tasks); err != nil {
 			return err
 		}
-		if err := w.producer.Commit(ctx, w.group.Member(), offsets, commitMetadata(tasks...)); err != nil {
+		if err := w.producer.Commit(ctx, w.group.Member(), offsets, commitDetails(tasks...)); err != nil {
 			return fmt.Errorf("checkpoint: %w", err)
 		}
 		return nil
@@ -133,7 +133,7 @@ func (w *Worker) commit(ctx context.Context, tasks []*task, offsets map[broker.T
 	if err := writeAhead(tasks); err != nil {
 		return err
 	}
-	err := w.group.Commit(ctx, offsets, commitMetadata(tasks...))
+	err := w.group.Commit(ctx, offsets, commitDetails(tasks...))
 	if errors.Is(err, weir.ErrFenced) {
 		return w.loseTasks(err)
 	}
@@ -224,11 +224,11 @@ func writeAhead(tasks []*task) error {
 	return nil
 }
 
-// commitMetadata returns the metadata of the commits of tasks.
-func commitMetadata(tasks ...*task) map[broker.TopicPartition]string {
-	metadata := map[broker.TopicPartition]string{}
+// commitDetails returns the details of the commits of tasks.
+func commitDetails(tasks ...*task) broker.CommitDetails {
+	details := broker.CommitDetails{}
 	for _, t := range tasks {
-		t.input.Metadata(metadata)
+		t.input.Details(details)
 	}
-	return metadata
+	return details
 }

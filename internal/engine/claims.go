@@ -99,7 +99,7 @@ func (w *Worker) confirm(ctx context.Context, t *task) error {
 		}
 		repeated[tp] = offset
 	}
-	err = w.group.Commit(ctx, repeated, commitMetadata(t))
+	err = w.group.Commit(ctx, repeated, commitDetails(t))
 	if errors.Is(err, weir.ErrFenced) {
 		return w.loseTasks(err)
 	}

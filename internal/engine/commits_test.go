@@ -45,7 +45,7 @@ func (c *cluster) expectValues(want ...string) {
 }
 
 // commitBy commits offsets by another member of the group, which leaves it afterwards.
-func (c *cluster) commitBy(offsets map[broker.TopicPartition]int64, metadata map[broker.TopicPartition]string) {
+func (c *cluster) commitBy(offsets map[broker.TopicPartition]int64, details broker.CommitDetails) {
 	c.t.Helper()
 	g, err := c.broker.NewGroup(broker.GroupConfig{Group: groupName, Topics: [][]string{{topicA.Name()}}})
 	if err != nil {
@@ -56,7 +56,7 @@ func (c *cluster) commitBy(offsets map[broker.TopicPartition]int64, metadata map
 		c.t.Fatal(err)
 	}
 	event.Done()
-	if err := errors.Join(g.Commit(c.t.Context(), offsets, metadata), g.Leave(c.t.Context())); err != nil {
+	if err := errors.Join(g.Commit(c.t.Context(), offsets, details), g.Leave(c.t.Context())); err != nil {
 		c.t.Fatal(err)
 	}
 }
@@ -103,7 +103,7 @@ func TestAPartitionThatStartsLaterThanOthersIsNoAddedOne(t *testing.T) {
 			a1 := broker.TopicPartition{Topic: topicA.Name(), Partition: 1}
 			c.write(a0, 1)
 			c.write(a1, 2)
-			c.commitBy(map[broker.TopicPartition]int64{a0: 1}, map[broker.TopicPartition]string{a0: metadata})
+			c.commitBy(map[broker.TopicPartition]int64{a0: 1}, broker.CommitDetails{a0: {LeaderEpoch: broker.NoLeaderEpoch, Metadata: metadata}})
 			p := c.mustStart(memoryDisk{})
 			c.settle(p)
 			c.write(a0, 3)
@@ -178,7 +178,7 @@ func TestForeignMetadataOfCommitsIsTolerated(t *testing.T) {
 			c := newCluster(t, copied(), 1)
 			c.config.ExactlyOnce = exactlyOnce
 			c.write(a0, 1, 2)
-			c.commitBy(map[broker.TopicPartition]int64{a0: 1}, map[broker.TopicPartition]string{a0: metadata})
+			c.commitBy(map[broker.TopicPartition]int64{a0: 1}, broker.CommitDetails{a0: {LeaderEpoch: broker.NoLeaderEpoch, Metadata: metadata}})
 			c.settle(c.mustStart(memoryDisk{}))
 			c.expectValues("A2")
 		})

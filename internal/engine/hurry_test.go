@@ -19,13 +19,13 @@ type muteProducer struct {
 }
 
 func (p muteProducer) Commit(
-	ctx context.Context, member broker.GroupMember, offsets map[broker.TopicPartition]int64, metadata map[broker.TopicPartition]string,
+	ctx context.Context, member broker.GroupMember, offsets map[broker.TopicPartition]int64, details broker.CommitDetails,
 ) error {
 	if !*p.mute {
-		return p.Producer.Commit(ctx, member, offsets, metadata)
+		return p.Producer.Commit(ctx, member, offsets, details)
 	}
 	*p.mute = false
-	if err := p.Producer.Commit(context.WithoutCancel(ctx), member, offsets, metadata); err != nil {
+	if err := p.Producer.Commit(context.WithoutCancel(ctx), member, offsets, details); err != nil {
 		return err
 	}
 	<-ctx.Done()

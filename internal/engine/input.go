@@ -25,7 +25,7 @@ func (w *Worker) fetchInput(ctx context.Context, t *task) error {
 	}
 	for _, tp := range t.input.Partitions() {
 		w.route[tp] = t
-		w.fetcher.Start(tp, t.input.Next[tp.Topic])
+		w.fetcher.StartAfter(tp, t.input.Next[tp.Topic], t.input.LeaderEpoch(tp.Topic))
 		if w.heldBack() {
 			w.fetcher.Pause(tp)
 		}
@@ -69,6 +69,11 @@ func (w *Worker) poll(ctx context.Context, wait time.Duration) (*broker.Batch, e
 	batch, err := w.fetcher.Poll(ctx, wait)
 	if batch == nil && err == nil {
 		w.quiet = w.polls
+	}
+	if batch != nil {
+		if t := w.route[batch.TopicPartition]; t != nil && t.state == running {
+			t.input.Fetched(batch)
+		}
 	}
 	return batch, err
 }

@@ -13,27 +13,27 @@ import (
 )
 
 // explain adds the meaning of an error of the fetcher, and goes on after one that has a remedy.
-func (w *Worker) explain(ctx context.Context, err error) error {
+func (w *Worker) explain(ctx context.Context, lost error) (err error) {
 	var tp broker.TopicPartition
-	out, outOfRange := errors.AsType[*broker.OffsetOutOfRangeError](err)
-	replaced, ok := errors.AsType[*broker.TopicReplacedError](err)
+	out, outOfRange := errors.AsType[*broker.OffsetOutOfRangeError](lost)
+	replaced, ok := errors.AsType[*broker.TopicReplacedError](lost)
 	switch {
 	case outOfRange:
 		tp = out.TopicPartition
 	case ok:
 		tp = replaced.TopicPartition
 	default:
-		return err // which says what was to be fetched
+		return lost // which says what was to be fetched
 	}
 	t := w.route[tp]
 	switch {
 	case t == nil:
 		return nil // it was stopped meanwhile
 	case t.state == restoring:
-		return fmt.Errorf("task %s: restore: %w: the changelog was changed while it was read; start again", t.name, err)
+		return fmt.Errorf("task %s: restore: %w: the changelog was changed while it was read; start again", t.name, lost)
 	}
 	if t.aligned != nil {
-		if t.aligned.Lose(tp.Topic, err) { // the records that were read before it come first
+		if t.aligned.Lose(tp.Topic, lost) { // the records that were read before it come first
 			w.fetcher.Stop(tp)
 			return nil
 		}
@@ -48,7 +48,7 @@ func (w *Worker) explain(ctx context.Context, err error) error {
 		}
 	}
 	if replaced == nil {
-		return w.goOnBehind(ctx, t, out)
+		return w.goOnBehind(ctx, t, out, lost)
 	}
 	w.replaced[tp] = replaced
 	return w.reopen(t)
@@ -135,32 +135,37 @@ func (w *Worker) lostInput(ctx context.Context, t *task, lost error, goOn, end i
 		t.changed = true
 		return end, nil
 	}
-	if out, ok := errors.AsType[*broker.OffsetOutOfRangeError](lost); ok && t.input.Truncated(out) == nil {
+	_, _, truncated := t.input.Truncated(lost)
+	if _, ok := errors.AsType[*broker.OffsetOutOfRangeError](lost); ok && !truncated {
 		lost = fmt.Errorf("%w: retention has removed it, or the topic was made anew", lost)
 	}
 	return 0, fmt.Errorf("%w: the next record of group %q is gone: %w; Config.Topics.OnLostInput says how to go on", weir.ErrLostInput, w.plan.Group, lost)
 }
 
 // goOnBehind goes on with a partition that does not have the next offset, and commits that.
-func (w *Worker) goOnBehind(ctx context.Context, t *task, out *broker.OffsetOutOfRangeError) error {
-	tp, lost, goOn := out.TopicPartition, error(out), out.Earliest
-	truncated := t.input.Truncated(out)
-	if truncated != nil { // everything that is left was processed
-		lost, goOn = truncated, out.End
+func (w *Worker) goOnBehind(ctx context.Context, t *task, out *broker.OffsetOutOfRangeError, lost error) error {
+	tp, goOn := out.TopicPartition, out.Earliest
+	kept, reason, truncated := t.input.Truncated(lost)
+	if truncated { // all records before that are left were processed
+		lost, goOn = reason, max(goOn, kept)
 	}
 	position, err := w.lostInput(ctx, t, lost, goOn, out.End)
 	if err != nil {
 		return fmt.Errorf("task %s: %w", t.name, err)
 	}
 	emptying := t.stores.Emptying()
-	if truncated != nil {
+	if truncated {
 		t.input.NoteTruncated(tp.Topic)
 	}
-	t.input.Next[tp.Topic], t.changed = position, true
+	t.input.Jump(tp.Topic, position)
+	if cut, ok := errors.AsType[*broker.TruncatedError](lost); ok && position == cut.Kept {
+		t.input.NoteEpoch(tp.Topic, cut.KeptEpoch)
+	}
+	t.changed = true
 	if err := w.Checkpoint(ctx); err != nil {
 		return err
 	}
-	if emptying || truncated != nil { // the caches hold what is not there any more, or changelogs have to say that the topic is another
+	if emptying || truncated { // the caches hold what is not there any more, or changelogs have to say that the topic is another
 		return w.reopen(t)
 	}
 	w.startInput(t, tp, position)

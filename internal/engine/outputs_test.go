@@ -17,13 +17,13 @@ type abortingProducer struct {
 }
 
 func (p abortingProducer) Commit(
-	ctx context.Context, m broker.GroupMember, offsets map[broker.TopicPartition]int64, metadata map[broker.TopicPartition]string,
+	ctx context.Context, m broker.GroupMember, offsets map[broker.TopicPartition]int64, details broker.CommitDetails,
 ) error {
 	if *p.fails > 0 {
 		*p.fails--
 		return fmt.Errorf("%w: by the test", broker.ErrAborted)
 	}
-	return p.Producer.Commit(ctx, m, offsets, metadata)
+	return p.Producer.Commit(ctx, m, offsets, details)
 }
 
 // Outputs of a transaction that was aborted are made again, and count once.

@@ -29,8 +29,12 @@ func blind(f broker.Fetcher) broker.Fetcher {
 }
 
 func (f *blindFetcher) Start(tp broker.TopicPartition, offset int64) {
+	f.StartAfter(tp, offset, broker.NoLeaderEpoch)
+}
+
+func (f *blindFetcher) StartAfter(tp broker.TopicPartition, offset int64, epoch int32) {
 	f.next[tp] = offset
-	f.Fetcher.Start(tp, offset)
+	f.Fetcher.StartAfter(tp, offset, epoch)
 }
 
 func (f *blindFetcher) Poll(ctx context.Context, wait time.Duration) (*broker.Batch, error) {

@@ -32,7 +32,7 @@ func (w *Worker) start(ctx context.Context, t *task) error {
 		// A position behind lost input is committed even if no record follows: else each start would meet the loss again.
 		before, known := t.input.Next[tp.Topic]
 		lost = lost || ok || known && position != before
-		t.input.Next[tp.Topic] = position
+		t.input.Jump(tp.Topic, position)
 	}
 	t.input.Checkpointed()
 	t.input.NoteAll()

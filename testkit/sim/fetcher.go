@@ -40,12 +40,17 @@ type place struct {
 
 // Start implements [broker.Fetcher].
 func (f *fetcher) Start(tp broker.TopicPartition, offset int64) {
+	f.StartAfter(tp, offset, broker.NoLeaderEpoch)
+}
+
+// StartAfter implements [broker.Fetcher].
+func (f *fetcher) StartAfter(tp broker.TopicPartition, offset int64, epoch int32) {
 	from := offset
 	if f.world.simulation.Loses { // nothing in front of a loss was processed and not committed
 		from = 0
 	}
 	f.forget(tp, from)
-	f.Fetcher.Start(tp, offset)
+	f.Fetcher.StartAfter(tp, offset, epoch)
 	if !f.world.calm && f.world.random.oneIn(f.world.config.faults.slow) {
 		f.slow[tp] = f.world.clock.Now().Add(f.world.random.upTo(20 * time.Second))
 		f.Fetcher.Pause(tp)

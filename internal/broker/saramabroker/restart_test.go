@@ -1,6 +1,7 @@
 package saramabroker_test
 
 import (
+	"errors"
 	"flag"
 	"sync"
 	"sync/atomic"
@@ -98,6 +99,37 @@ func TestARestartOfTheBrokerNeitherLosesNorRepeatsRecords(t *testing.T) {
 		t.Error("the cluster counts as unreachable although it answers")
 	}
 	t.Logf("%d records plain, %d in transactions", sent.Load(), committed.Load())
+	wantEpochs(t, c, plain, sent.Load())
 	brokertest.WantCommitted(t, c, plain, brokertest.Values(brokertest.Numbered(0, int(sent.Load())))...)
 	brokertest.WantCommitted(t, c, inTransactions, brokertest.Values(brokertest.Numbered(0, int(committed.Load())))...)
+}
+
+// wantEpochs checks that the broker tells the end of the first leader epoch of a partition, and does not mind a position in its last.
+func wantEpochs(t *testing.T, c broker.Cluster, tp broker.TopicPartition, end int64) {
+	t.Helper()
+	f := brokertest.NewFetcher(t, c, broker.FetcherConfig{})
+	f.Start(tp, 0)
+	first, last, second := int32(broker.NoLeaderEpoch), int32(broker.NoLeaderEpoch), int64(0)
+	for position := int64(0); position < end; {
+		batch := brokertest.Poll(t, f)
+		for _, r := range batch.Records {
+			switch {
+			case first < 0:
+				first = r.LeaderEpoch
+			case second == 0 && r.LeaderEpoch > first:
+				second = r.Offset
+			}
+		}
+		position, last = batch.NextOffset, batch.LeaderEpoch
+		batch.Release()
+	}
+	f.StartAfter(tp, end, first)
+	err := brokertest.PollError(t, f)
+	if truncated, ok := errors.AsType[*broker.TruncatedError](err); !ok || truncated.Kept != second || truncated.Offset != end {
+		t.Errorf("error %v, want a *broker.TruncatedError of offset %d, kept %d", err, end, second)
+	}
+	f.StartAfter(tp, end-1, last)
+	if got := brokertest.ReadTo(t, f, tp, end); len(got) != 1 {
+		t.Errorf("read %q, want the last record", got)
+	}
 }

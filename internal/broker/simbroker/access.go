@@ -75,6 +75,30 @@ func (b *Broker) Committed(group string) map[broker.TopicPartition]int64 {
 	return map[broker.TopicPartition]int64{}
 }
 
+// Commit returns what a group has committed for a partition, or false.
+func (b *Broker) Commit(group string, tp broker.TopicPartition) (commit broker.Commit, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.tickTransactions()
+	if g := b.groups[group]; g != nil {
+		commit, ok = g.offsets[tp]
+	}
+	return commit, ok
+}
+
+// IsCut reports whether the log of tp was truncated in front of the offset that a group has committed.
+func (b *Broker) IsCut(group string, tp broker.TopicPartition) bool {
+	commit, ok := b.Commit(group, tp)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p, err := b.partition(tp)
+	if err != nil || !ok || commit.LeaderEpoch < 0 {
+		return false
+	}
+	end, ok := p.epochEnd(commit.LeaderEpoch)
+	return ok && end < commit.Offset && end >= p.start
+}
+
 // Configure changes a setting of a topic.
 func (b *Broker) Configure(topic, setting, value string) error {
 	return b.locked(func() error { return b.configure(topic, setting, value) })
@@ -140,6 +164,18 @@ func (b *Broker) Truncate(tp broker.TopicPartition, end int64) error {
 		if err := p.truncate(end); err != nil {
 			return fmt.Errorf("truncate %s: %w", tp, err)
 		}
+		return nil
+	})
+}
+
+// Elect begins a new leader epoch of tp, with all records.
+func (b *Broker) Elect(tp broker.TopicPartition) error {
+	return b.locked(func() error {
+		p, err := b.partition(tp)
+		if err != nil {
+			return fmt.Errorf("elect: %w", err)
+		}
+		p.elect()
 		return nil
 	})
 }

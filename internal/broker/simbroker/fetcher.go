@@ -31,6 +31,8 @@ type reading struct {
 	position int64
 	paused   bool
 	topic    string // the id of the topic when it was read first, empty before
+	// epoch is the leader epoch of the log before the position if it is known, and leader the one in which that was compared last.
+	epoch, leader int32
 }
 
 // NewFetcher implements [broker.Cluster]. The configuration has no effect.
@@ -52,11 +54,18 @@ func (f *fetcher) find(tp broker.TopicPartition) int {
 
 // Start leaves a partition that is being read its turn; one that is paused stays so until Resume.
 func (f *fetcher) Start(tp broker.TopicPartition, offset int64) {
-	if i := f.find(tp); i >= 0 {
-		f.readings[i].position = offset
-		return
+	f.StartAfter(tp, offset, broker.NoLeaderEpoch)
+}
+
+// StartAfter implements [broker.Fetcher].
+func (f *fetcher) StartAfter(tp broker.TopicPartition, offset int64, epoch int32) {
+	i := f.find(tp)
+	if i < 0 {
+		i = len(f.readings)
+		f.readings = append(f.readings, &reading{TopicPartition: tp})
 	}
-	f.readings = append(f.readings, &reading{TopicPartition: tp, position: offset})
+	r := f.readings[i]
+	r.position, r.epoch, r.leader = offset, epoch, broker.NoLeaderEpoch
 }
 
 func (f *fetcher) Stop(tp broker.TopicPartition) {
@@ -113,7 +122,7 @@ func (f *fetcher) Poll(ctx context.Context, _ time.Duration) (*broker.Batch, err
 		return nil, err
 	}
 	// Only now: a response that was lost leaves the position where it was.
-	f.readings[index].position = batch.NextOffset
+	f.readings[index].position, f.readings[index].epoch = batch.NextOffset, batch.LeaderEpoch
 	f.turn = index + 1
 	f.lend(batch)
 	return batch, nil
@@ -136,6 +145,9 @@ func (f *fetcher) fetch() (*broker.Batch, int, error) {
 			return nil, 0, &broker.TopicReplacedError{TopicPartition: r.TopicPartition, Former: r.topic, ID: p.topic.id}
 		}
 		r.topic = p.topic.id
+		if err := r.compare(p); err != nil {
+			return nil, 0, err
+		}
 		if r.position < p.start || r.position > p.end {
 			return nil, 0, &broker.OffsetOutOfRangeError{
 				TopicPartition: r.TopicPartition, Offset: r.position, Earliest: p.start, End: p.lastStable(),
@@ -145,9 +157,27 @@ func (f *fetcher) fetch() (*broker.Batch, int, error) {
 			continue
 		}
 		records, next := p.read(r.position, limit)
-		return &broker.Batch{TopicPartition: r.TopicPartition, Records: records, NextOffset: next, EndOffset: p.lastStable()}, index, nil
+		batch := &broker.Batch{
+			TopicPartition: r.TopicPartition, Records: records, NextOffset: next, LeaderEpoch: p.epochBefore(next), EndOffset: p.lastStable(),
+		}
+		return batch, index, nil
 	}
 	return nil, 0, nil
+}
+
+// compare asks a new leader whether its log holds the records before the position.
+func (r *reading) compare(p *partition) error {
+	if r.leader == p.leader {
+		return nil
+	}
+	if end, ok := p.epochEnd(r.epoch); r.epoch != broker.NoLeaderEpoch && ok && end < r.position && end >= p.start {
+		return &broker.TruncatedError{
+			OffsetOutOfRangeError: broker.OffsetOutOfRangeError{TopicPartition: r.TopicPartition, Offset: r.position, Earliest: p.start, End: p.lastStable()},
+			LeaderEpoch:           r.epoch, Kept: end, KeptEpoch: p.epochBefore(end),
+		}
+	}
+	r.leader = p.leader
+	return nil
 }
 
 // lend replaces the records of the log by a copy that lasts until Release.

@@ -21,6 +21,10 @@ type partition struct {
 	// batches are in offset order. Compaction leaves holes in them and between them.
 	batches []logBatch
 
+	// leader is the leader epoch, and epochs says where each that has records began.
+	leader int32
+	epochs []epochStart
+
 	// open holds the first offset of each open transaction, by producer id.
 	open map[int64]int64
 	// sources holds the last batch of each producer id, to tell a request that is repeated.
@@ -40,6 +44,12 @@ type logBatch struct {
 	// deleteHorizon is when the tombstones of the batch may go. It is set by the first compaction that retains them
 	// (KIP-534), and zero before.
 	deleteHorizon time.Time
+}
+
+// epochStart is the first offset of a leader epoch: a line of Kafka's leader-epoch-checkpoint.
+type epochStart struct {
+	epoch int32
+	first int64
 }
 
 // source is the producer of a batch, and the sequence number of the batch's first record in this partition.
@@ -64,7 +74,7 @@ func (p *partition) append(records []broker.Record, from source, now time.Time) 
 	copied, _ := copyRecords(records)
 	first := p.end
 	for i := range copied {
-		copied[i].Offset = p.end
+		copied[i].Offset, copied[i].LeaderEpoch = p.end, p.leader
 		if p.topic.logAppendTime() {
 			copied[i].Millis = now.UnixMilli()
 		}
@@ -219,6 +229,7 @@ func (p *partition) truncate(end int64) error {
 		return fmt.Errorf("offset %d is out of range: the partition holds %d to %d", end, p.start, p.lastStable())
 	}
 	p.end = end
+	p.elect()
 	p.batches = slices.DeleteFunc(p.batches, func(batch logBatch) bool { return batch.first >= end })
 	if n := len(p.batches); n > 0 && p.batches[n-1].last >= end {
 		last := &p.batches[n-1]
@@ -227,6 +238,35 @@ func (p *partition) truncate(end int64) error {
 	}
 	maps.DeleteFunc(p.sources, func(_ int64, last *lastBatch) bool { return last.last >= end })
 	return nil
+}
+
+// elect begins the next leader epoch at the end of the log.
+func (p *partition) elect() {
+	p.leader++
+	p.epochs = slices.DeleteFunc(p.epochs, func(e epochStart) bool { return e.first >= p.end })
+	p.epochs = append(p.epochs, epochStart{p.leader, p.end})
+}
+
+// epochBefore returns the leader epoch of the log before an offset.
+func (p *partition) epochBefore(offset int64) int32 {
+	epoch := int32(0)
+	for _, e := range p.epochs {
+		if e.first < offset {
+			epoch = e.epoch
+		}
+	}
+	return epoch
+}
+
+// epochEnd returns the offset where the log of a leader epoch ends: that of the next epoch's first record, or the end of the log. ok is
+// false if the epoch is later than that of the leader.
+func (p *partition) epochEnd(epoch int32) (end int64, ok bool) {
+	for _, e := range p.epochs {
+		if e.epoch > epoch {
+			return e.first, true
+		}
+	}
+	return p.end, epoch <= p.leader
 }
 
 // compact keeps the last record of each key, and of tombstones those that are not old. Offsets do not change. Records from

@@ -237,7 +237,7 @@ func (m *membership) event(kind broker.GroupEventKind, tps []broker.TopicPartiti
 }
 
 // Commit implements [broker.Group]. Unlike Kafka it refuses partitions that the member does not own.
-func (m *membership) Commit(ctx context.Context, offsets map[broker.TopicPartition]int64, metadata map[broker.TopicPartition]string) error {
+func (m *membership) Commit(ctx context.Context, offsets map[broker.TopicPartition]int64, details broker.CommitDetails) error {
 	m.broker.mu.Lock()
 	gone, by := m.err, m.member
 	m.broker.mu.Unlock()
@@ -251,7 +251,7 @@ func (m *membership) Commit(ctx context.Context, offsets map[broker.TopicPartiti
 			return weir.ErrFenced
 		}
 		by.seen = now
-		noted := commits(offsets, metadata)
+		noted := commits(offsets, details)
 		if err := by.checkOffsets(noted); err != nil {
 			return err
 		}
@@ -261,11 +261,11 @@ func (m *membership) Commit(ctx context.Context, offsets map[broker.TopicPartiti
 	return m.wrap(OpCommit, err)
 }
 
-// commits joins offsets with their metadata.
-func commits(offsets map[broker.TopicPartition]int64, metadata map[broker.TopicPartition]string) map[broker.TopicPartition]broker.Commit {
+// commits joins offsets with their details.
+func commits(offsets map[broker.TopicPartition]int64, details broker.CommitDetails) map[broker.TopicPartition]broker.Commit {
 	joined := make(map[broker.TopicPartition]broker.Commit, len(offsets))
 	for tp, offset := range offsets {
-		joined[tp] = broker.Commit{Offset: offset, Metadata: metadata[tp]}
+		joined[tp] = broker.Commit{Offset: offset, CommitDetail: details.Of(tp)}
 	}
 	return joined
 }

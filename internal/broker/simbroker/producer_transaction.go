@@ -14,7 +14,7 @@ var errNotTransactional = errors.New("the producer has no TransactionalID")
 
 // Commit implements [broker.Producer]. It is made of OpProduce, OpAddOffsets and OpEndTransaction.
 func (p *producer) Commit(
-	ctx context.Context, member broker.GroupMember, offsets map[broker.TopicPartition]int64, metadata map[broker.TopicPartition]string,
+	ctx context.Context, member broker.GroupMember, offsets map[broker.TopicPartition]int64, details broker.CommitDetails,
 ) error {
 	if p.transactional == nil {
 		return fmt.Errorf("commit transaction: %w", errNotTransactional)
@@ -28,7 +28,7 @@ func (p *producer) Commit(
 	}
 	p.begun = true
 	err := p.broker.around(ctx, Op{Kind: OpCommitTransaction, Client: p.name, Group: member.Group}, func() error {
-		return p.commit(ctx, member, offsets, metadata)
+		return p.commit(ctx, member, offsets, details)
 	})
 	switch {
 	case err == nil || p.err != nil:
@@ -47,7 +47,7 @@ func (p *producer) Commit(
 }
 
 func (p *producer) commit(
-	ctx context.Context, member broker.GroupMember, offsets map[broker.TopicPartition]int64, metadata map[broker.TopicPartition]string,
+	ctx context.Context, member broker.GroupMember, offsets map[broker.TopicPartition]int64, details broker.CommitDetails,
 ) error {
 	if err := p.deliverAll(ctx); err != nil {
 		return err
@@ -56,7 +56,7 @@ func (p *producer) commit(
 		p.reached = true
 		epoch := p.epoch
 		err := p.broker.call(ctx, Op{Kind: OpAddOffsets, Client: p.name, Group: member.Group}, func() error {
-			return p.transactional.addOffsets(epoch, member, commits(offsets, metadata))
+			return p.transactional.addOffsets(epoch, member, commits(offsets, details))
 		})
 		switch {
 		case err == nil:

@@ -3,6 +3,7 @@ package progress
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -74,10 +75,10 @@ func (in *Input) NoteAll() {
 	}
 }
 
-// Metadata adds the metadata of the next commit to metadata.
-func (in *Input) Metadata(metadata map[broker.TopicPartition]string) {
+// Details adds the details of the next commit to details.
+func (in *Input) Details(details broker.CommitDetails) {
 	for topic, text := range in.metadata {
-		metadata[in.Of(topic)] = text
+		details[in.Of(topic)] = broker.CommitDetail{LeaderEpoch: in.LeaderEpoch(topic), Metadata: text}
 	}
 }
 
@@ -91,14 +92,20 @@ func (in *Input) AddedLater(ctx context.Context, cluster broker.Cluster, group, 
 	return broker.AddedLater(in.Of(topic), in.IDs[topic], commits), nil
 }
 
-// Truncated returns an error that says so if an input has lost its last records, and nil if that is not it. It may be another topic if
-// nothing tells the id of the one that the position is from.
-func (in *Input) Truncated(out *broker.OffsetOutOfRangeError) error {
-	known := in.Uncommitted[out.Topic] || in.KnownID(out.Topic) != ""
-	if out.Offset <= out.End || in.IDs[out.Topic] == "" || !known {
-		return nil
+// Truncated returns the offset from which on an input has lost its last records, and lost with the reason; ok is false if that is not
+// it. It may be another topic if nothing tells the id of the one that the position is from.
+func (in *Input) Truncated(lost error) (kept int64, reason error, ok bool) {
+	out, ok := errors.AsType[*broker.OffsetOutOfRangeError](lost)
+	if !ok || in.IDs[out.Topic] == "" || !in.Uncommitted[out.Topic] && in.KnownID(out.Topic) == "" {
+		return 0, nil, false
 	}
-	return fmt.Errorf("%w: the partition has lost its last records, as by an unclean election of a leader", out)
+	if truncated, ok := errors.AsType[*broker.TruncatedError](lost); ok {
+		return truncated.Kept, lost, true
+	}
+	if out.Offset <= out.End {
+		return 0, nil, false
+	}
+	return out.End, fmt.Errorf("%w: the partition has lost its last records, as by an unclean election of a leader", out), true
 }
 
 // NoteTruncated makes the next checkpoint commit that an input was truncated.

@@ -41,6 +41,8 @@ type Input struct {
 	// notes are those of the offsets that were committed when the task was opened, and metadata is that of the next commits, by topic.
 	notes    map[string]broker.CommitNote
 	metadata map[string]string
+	// epochs are the leader epochs around the positions, by topic.
+	epochs map[string]epochs
 	// renamed are the ids of topics that were truncated, until the task is opened anew.
 	renamed map[string]string
 	// purged are the offsets before which records of repartition topics were deleted, by topic.
@@ -60,6 +62,7 @@ func NewInput(task string, partition int32, state State) *Input {
 		Next: map[string]int64{}, Ends: map[string]int64{}, Reflected: map[string]int64{},
 		Uncommitted: map[string]bool{}, Unsure: map[string]bool{},
 		partitions: map[string]int32{}, notes: map[string]broker.CommitNote{}, metadata: map[string]string{},
+		epochs: map[string]epochs{},
 	}
 }
 
@@ -100,6 +103,9 @@ func (in *Input) Load(ctx context.Context, cluster broker.Cluster, group string)
 		}
 		in.Next[topic], in.metadata[topic], in.notes[topic] = c.Offset, c.Metadata, broker.DecodeCommitNote(c.Metadata)
 		in.Checkpoint = max(in.Checkpoint, in.notes[topic].Checkpoint)
+		if in.notes[topic] != (broker.CommitNote{}) { // clients are about that commit epoch 0 with every offset
+			in.NoteEpoch(topic, c.LeaderEpoch)
+		}
 	}
 	return nil
 }
@@ -112,7 +118,13 @@ func (in *Input) Committing(offsets map[broker.TopicPartition]int64) {
 }
 
 // Checkpointed notes that the group has committed Next.
-func (in *Input) Checkpointed() { in.Committed = maps.Clone(in.Next) }
+func (in *Input) Checkpointed() {
+	in.Committed = maps.Clone(in.Next)
+	for topic, e := range in.epochs {
+		e.forget(in.Next[topic])
+		in.epochs[topic] = e
+	}
+}
 
 // Rewind goes back to the last checkpoint.
 func (in *Input) Rewind() { in.Next = maps.Clone(in.Committed) }

@@ -154,7 +154,7 @@ func (c *Cluster) fetchOffsets(group string, tps []broker.TopicPartition, offset
 		case block.Err != sarama.ErrNoError:
 			return false, fmt.Errorf("%s: %w", tp, block.Err)
 		case block.Offset >= 0:
-			offsets[tp] = broker.Commit{Offset: block.Offset, Metadata: block.Metadata}
+			offsets[tp] = broker.Commit{Offset: block.Offset, CommitDetail: broker.CommitDetail{LeaderEpoch: block.LeaderEpoch, Metadata: block.Metadata}}
 		}
 	}
 	return false, nil

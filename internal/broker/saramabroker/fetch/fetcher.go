@@ -62,8 +62,13 @@ type partition struct {
 	dropped bool
 	paused  bool
 
-	next     int64 // offset to ask for
-	seen     bool  // there was a response since Start
+	next int64 // offset to ask for
+	// nextEpoch is the leader epoch of the log before next, or broker.NoLeaderEpoch; doubted says that the leader is to be asked whether
+	// its log is still that one.
+	nextEpoch int32
+	doubted   bool
+
+	seen     bool // there was a response since Start
 	inFlight bool
 	cold     bool // the last response brought nothing new
 	// size is the least number of bytes to ask for, after a batch did not fit.
@@ -144,15 +149,21 @@ func New(c Cluster, cfg broker.FetcherConfig) broker.Fetcher {
 // Start implements broker.Fetcher. A partition that is paused stays paused. The first response after Start is always
 // handed out, as an empty batch if need be, so that the caller learns where the partition ends.
 func (f *fetcher) Start(tp broker.TopicPartition, offset int64) {
+	f.StartAfter(tp, offset, broker.NoLeaderEpoch)
+}
+
+// StartAfter implements broker.Fetcher.
+func (f *fetcher) StartAfter(tp broker.TopicPartition, offset int64, epoch int32) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	p := &partition{tp: tp, next: offset, leader: noLeader, epoch: -1}
+	p := &partition{tp: tp, next: offset, nextEpoch: epoch, leader: noLeader, epoch: -1}
 	if old := f.partitions[tp]; old != nil {
 		f.drop(old)
 		p.paused = old.paused
 		p.leader, p.epoch, p.topic = old.leader, old.epoch, old.topic
 		p.notBefore, p.failures = old.notBefore, old.failures
 	}
+	p.doubt()
 	f.partitions[tp] = p
 	if r := f.readers[p.leader]; r != nil {
 		r.wake()

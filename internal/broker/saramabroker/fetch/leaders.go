@@ -79,7 +79,11 @@ func (f *fetcher) lookUp(due []*partition, outage *conn.Outage) {
 				f.end(p, &broker.TopicReplacedError{TopicPartition: p.tp, Former: p.topic, ID: leader.Topic})
 				continue
 			}
+			changed := p.epoch != leader.Epoch
 			p.leader, p.epoch, p.topic, p.cold = leader.ID, leader.Epoch, leader.Topic, false
+			if changed {
+				p.doubt()
+			}
 			f.readerOf(leader).wake()
 			continue
 		}

@@ -83,11 +83,7 @@ func (l *fetchLink) shakeHands(conn net.Conn, addr string) (net.Conn, error) {
 
 // fetch sends a request to the broker at addr, and connects to it if need be. The caller owns the records.
 func (l *fetchLink) fetch(addr string, request *sarama.FetchRequest) (*sarama.FetchResponse, wire.RecordSets, error) {
-	if l.Broker == nil || l.addr != addr {
-		l.close()
-		l.Broker, l.addr = sarama.NewBroker(addr), addr
-	}
-	if err := conn.Open(l.Broker, l.conf); err != nil {
+	if err := l.connect(addr); err != nil {
 		return nil, nil, err
 	}
 	tap := l.tap.Load()
@@ -104,6 +100,15 @@ func (l *fetchLink) fetch(addr string, request *sarama.FetchRequest) (*sarama.Fe
 		return nil, nil, err
 	}
 	return response, sets, nil
+}
+
+// connect opens the connection to the broker at addr unless it is open.
+func (l *fetchLink) connect(addr string) error {
+	if l.Broker == nil || l.addr != addr {
+		l.close()
+		l.Broker, l.addr = sarama.NewBroker(addr), addr
+	}
+	return conn.Open(l.Broker, l.conf)
 }
 
 func (l *fetchLink) close() {

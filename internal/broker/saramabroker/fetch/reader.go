@@ -65,6 +65,9 @@ func (r *reader) run() {
 	defer r.link.close()
 	f := r.fetcher
 	for f.ctx.Err() == nil {
+		if r.compare() {
+			continue
+		}
 		request, parts, reserved, addr := r.compose()
 		if len(parts) == 0 {
 			select {
@@ -100,7 +103,7 @@ func (r *reader) compose() (request *sarama.FetchRequest, parts []asked, reserve
 	left := f.bufferBytes - f.used - f.reserved
 	for _, p := range f.partitions {
 		switch {
-		case p.leader != r.id, p.inFlight, p.paused, urgent && p.cold:
+		case p.leader != r.id, p.inFlight, p.paused, p.doubted, urgent && p.cold:
 		case p.queued > 0 && (p.queued >= share/2 || left <= 0), p.held > 0 && left <= 0:
 		default:
 			parts = append(parts, asked{partition: p, offset: p.next, size: max(size, p.size)})
@@ -185,11 +188,13 @@ func (f *fetcher) deliver(p asked, result wire.Decoded) {
 		return
 	}
 	p.seen = true
-	p.next = max(p.next, result.Next)
+	if moved {
+		p.next, p.nextEpoch = result.Next, result.LeaderEpoch
+	}
 	f.give(p.partition, fetched{
 		memory: result.Memory,
 		bytes:  result.Bytes(),
-		batch:  &broker.Batch{TopicPartition: p.tp, Records: result.Records, NextOffset: p.next, EndOffset: result.End},
+		batch:  &broker.Batch{TopicPartition: p.tp, Records: result.Records, NextOffset: p.next, LeaderEpoch: p.nextEpoch, EndOffset: result.End},
 	})
 }
 
@@ -216,21 +221,14 @@ func (r *reader) result(p asked, block *sarama.FetchResponseBlock, sets wire.Rec
 // outOfRange finds out which offsets a partition has.
 func (r *reader) outOfRange(p asked) wire.Decoded {
 	tp := p.tp
-	bounds := [2]int64{}
-	for i, at := range []broker.OffsetAt{broker.Earliest, broker.End} {
-		found, err := conn.ListOffsets(r.link.Broker, at, []broker.TopicPartition{tp})
-		if err == nil {
-			err = found[tp].Err
-		}
-		if err != nil {
-			return wire.Decoded{Err: fmt.Errorf("look up offsets: %w", err)}
-		}
-		bounds[i] = found[tp].Offset
+	earliest, end, err := r.bounds(tp)
+	if err != nil {
+		return wire.Decoded{Err: err}
 	}
-	if bounds[0] <= p.offset && p.offset <= bounds[1] {
+	if earliest <= p.offset && p.offset <= end {
 		return wire.Decoded{Err: sarama.ErrOffsetOutOfRange} // a leader that is not up to date yet
 	}
 	return wire.Decoded{Final: true, Err: &broker.OffsetOutOfRangeError{
-		TopicPartition: tp, Offset: p.offset, Earliest: bounds[0], End: bounds[1],
+		TopicPartition: tp, Offset: p.offset, Earliest: earliest, End: end,
 	}}
 }

@@ -22,7 +22,7 @@ import (
 // The generation may move on while a commit is on its way, and partitions stay all the same; it is then tried again with
 // the next generation, for as long as a rebalance may take. Other temporary errors (another coordinator, a coordinator that
 // loads) are tried again until ctx ends or the partitions are lost.
-func (g *group) Commit(ctx context.Context, offsets map[broker.TopicPartition]int64, metadata map[broker.TopicPartition]string) error {
+func (g *group) Commit(ctx context.Context, offsets map[broker.TopicPartition]int64, details broker.CommitDetails) error {
 	if len(offsets) == 0 {
 		return nil
 	}
@@ -34,7 +34,7 @@ func (g *group) Commit(ctx context.Context, offsets map[broker.TopicPartition]in
 				return fmt.Errorf("commit offsets of group %q: %w: %s is not assigned to this member", g.cfg.Group, weir.ErrFenced, tp)
 			}
 		}
-		err := g.cluster.Await(ctx, func() error { return g.commits.commit(g.cfg, now, offsets, metadata) })
+		err := g.cluster.Await(ctx, func() error { return g.commits.commit(g.cfg, now, offsets, details) })
 		if err == nil {
 			return nil
 		}
@@ -83,7 +83,7 @@ func newCommitLink(c Cluster) *commitLink {
 
 // commit sends offsets once. After a failure the next call looks for the coordinator anew.
 func (l *commitLink) commit(
-	cfg broker.GroupConfig, s *standing, offsets map[broker.TopicPartition]int64, metadata map[broker.TopicPartition]string,
+	cfg broker.GroupConfig, s *standing, offsets map[broker.TopicPartition]int64, details broker.CommitDetails,
 ) (err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -110,7 +110,8 @@ func (l *commitLink) commit(
 		request.GroupInstanceId = &cfg.InstanceID
 	}
 	for tp, offset := range offsets {
-		request.AddBlockWithLeaderEpoch(tp.Topic, tp.Partition, offset, -1, 0, metadata[tp])
+		detail := details.Of(tp)
+		request.AddBlockWithLeaderEpoch(tp.Topic, tp.Partition, offset, detail.LeaderEpoch, 0, detail.Metadata)
 	}
 	response, err := l.link.CommitOffset(request)
 	if err != nil {

@@ -91,7 +91,7 @@ func TestARebalanceWaitsForDone(t *testing.T) {
 	// The member is still one, and its partitions are its own.
 	offsets := map[broker.TopicPartition]int64{{Topic: topic, Partition: 0}: 7, {Topic: topic, Partition: 1}: 9}
 	noted := broker.TopicPartition{Topic: topic}
-	if err := first.Commit(brokertest.Within(t), offsets, map[broker.TopicPartition]string{noted: "a note"}); err != nil {
+	if err := first.Commit(brokertest.Within(t), offsets, broker.CommitDetails{noted: {LeaderEpoch: 5, Metadata: "a note"}}); err != nil {
 		t.Fatalf("commit before Done: %v", err)
 	}
 	for _, m := range []member{first, second} {
@@ -115,8 +115,8 @@ func TestARebalanceWaitsForDone(t *testing.T) {
 		t.Error(diff)
 	}
 	commits, err := c.Commits(brokertest.Within(t), group, noted)
-	if err != nil || commits[noted].Metadata != "a note" {
-		t.Errorf("commits %v, error %v, want the metadata", commits, err)
+	if want := (broker.CommitDetail{LeaderEpoch: 5, Metadata: "a note"}); err != nil || commits[noted].CommitDetail != want {
+		t.Errorf("commits %v, error %v, want %v", commits, err, want)
 	}
 }
 

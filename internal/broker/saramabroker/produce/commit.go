@@ -11,7 +11,7 @@ import (
 
 // Commit implements broker.Producer.
 func (p *producer) Commit(
-	ctx context.Context, member broker.GroupMember, offsets map[broker.TopicPartition]int64, metadata map[broker.TopicPartition]string,
+	ctx context.Context, member broker.GroupMember, offsets map[broker.TopicPartition]int64, details broker.CommitDetails,
 ) error {
 	t := p.txn
 	if t == nil {
@@ -32,7 +32,7 @@ func (p *producer) Commit(
 		return nil
 	}
 	if len(offsets) > 0 {
-		if err := t.commitOffsets(ctx, member, offsets, metadata); err != nil {
+		if err := t.commitOffsets(ctx, member, offsets, details); err != nil {
 			return t.spoil("commit offsets", err)
 		}
 	}
@@ -72,7 +72,7 @@ func (t *openTransaction) succeed(ctx context.Context) {
 
 // commitOffsets adds offsets of a group to the transaction.
 func (t *openTransaction) commitOffsets(
-	ctx context.Context, member broker.GroupMember, offsets map[broker.TopicPartition]int64, metadata map[broker.TopicPartition]string,
+	ctx context.Context, member broker.GroupMember, offsets map[broker.TopicPartition]int64, details broker.CommitDetails,
 ) error {
 	p := t.producer
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
@@ -80,7 +80,7 @@ func (t *openTransaction) commitOffsets(
 	p.mu.Lock()
 	t.started = true
 	p.mu.Unlock()
-	return t.coordinator.CommitOffsets(ctx, p.identity, member, offsets, metadata, func() {
+	return t.coordinator.CommitOffsets(ctx, p.identity, member, offsets, details, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		t.known = true

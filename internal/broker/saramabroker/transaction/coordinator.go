@@ -121,7 +121,7 @@ func (c *Coordinator) AddPartitions(ctx context.Context, producer Identity, tps 
 // CommitOffsets adds offsets of a group to the transaction. known is called when the coordinator knows of the group.
 func (c *Coordinator) CommitOffsets(
 	ctx context.Context, producer Identity, member broker.GroupMember, offsets map[broker.TopicPartition]int64,
-	metadata map[broker.TopicPartition]string, known func(),
+	details broker.CommitDetails, known func(),
 ) error {
 	if err := c.addGroup(ctx, producer, member.Group); err != nil {
 		return fmt.Errorf("group %q: %w", member.Group, err)
@@ -129,9 +129,10 @@ func (c *Coordinator) CommitOffsets(
 	known()
 	topics := make(map[string][]*sarama.PartitionOffsetMetadata)
 	for tp, offset := range offsets {
-		block := &sarama.PartitionOffsetMetadata{Partition: tp.Partition, Offset: offset, LeaderEpoch: -1}
-		if text, ok := metadata[tp]; ok {
-			block.Metadata = &text
+		detail := details.Of(tp)
+		block := &sarama.PartitionOffsetMetadata{Partition: tp.Partition, Offset: offset, LeaderEpoch: detail.LeaderEpoch}
+		if detail.Metadata != "" {
+			block.Metadata = &detail.Metadata
 		}
 		topics[tp.Topic] = append(topics[tp.Topic], block)
 	}

@@ -85,12 +85,12 @@ func TestOffsetsAloneMakeATransaction(t *testing.T) {
 	for offset := range int64(3) {
 		want := map[broker.TopicPartition]int64{input: offset}
 		text := fmt.Sprintf("note %d", offset)
-		metadata := map[broker.TopicPartition]string{input: text}
-		if err := p.Commit(brokertest.Within(t), broker.GroupMember{Group: group, Generation: -1}, want, metadata); err != nil {
+		detail := broker.CommitDetail{LeaderEpoch: int32(offset) - 1, Metadata: text}
+		if err := p.Commit(brokertest.Within(t), broker.GroupMember{Group: group, Generation: -1}, want, broker.CommitDetails{input: detail}); err != nil {
 			t.Fatal(err)
 		}
 		got, err := c.Commits(brokertest.Within(t), group, input)
-		if diff := cmp.Diff(map[broker.TopicPartition]broker.Commit{input: {Offset: offset, Metadata: text}}, got); diff != "" || err != nil {
+		if diff := cmp.Diff(map[broker.TopicPartition]broker.Commit{input: {Offset: offset, CommitDetail: detail}}, got); diff != "" || err != nil {
 			t.Fatal(diff, err)
 		}
 	}

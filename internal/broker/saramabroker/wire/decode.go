@@ -10,12 +10,15 @@ import (
 	"github.com/IBM/sarama"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/broker"
 )
 
 // Decoded is the part of a response about a partition.
 type Decoded struct {
 	Memory
 	Next, End int64 // position afterwards, last stable offset
+	// LeaderEpoch is that of the last batch, or broker.NoLeaderEpoch.
+	LeaderEpoch int32
 	// Partial says that not even one batch fit. Needed is the size of the batch, as far as that is known.
 	Partial bool
 	Needed  int
@@ -49,7 +52,7 @@ type section struct {
 //
 // A corrupt batch is an error only if it is the first one: batches before it count first.
 func (d *Decoder) Block(block *sarama.FetchResponseBlock, set []byte, from int64) Decoded {
-	result := Decoded{Next: from, End: block.LastStableOffset}
+	result := Decoded{Next: from, End: block.LastStableOffset, LeaderEpoch: broker.NoLeaderEpoch}
 	if result.End < 0 {
 		result.End = block.HighWaterMarkOffset
 	}
@@ -178,7 +181,7 @@ func (d *Decoder) decode(result *Decoded, from int64) error {
 			result.Records = result.Records[:before]
 			return err
 		}
-		result.Next = max(result.Next, s.next)
+		result.Next, result.LeaderEpoch = max(result.Next, s.next), s.leaderEpoch
 	}
 	return nil
 }

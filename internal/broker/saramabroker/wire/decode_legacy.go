@@ -20,7 +20,7 @@ func (d *Decoder) message(result *Decoded, b []byte) (section, error) {
 	if err != nil {
 		return section{}, err
 	}
-	s := section{legacy: true, records: b, batchHeader: batchHeader{attributes: m.attributes, count: 1}, next: m.offset + 1}
+	s := section{legacy: true, records: b, batchHeader: batchHeader{attributes: m.attributes, count: 1, leaderEpoch: broker.NoLeaderEpoch}, next: m.offset + 1}
 	if m.codec() == sarama.CompressionNone {
 		return s, nil
 	}

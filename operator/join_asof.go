@@ -33,14 +33,16 @@ type AsOf[K, V, R, W any] struct {
 	out       weir.Record[K, W]
 	match     Matched[R]
 	null      nullRule[R]
+	cloned    func(R) R             // copies right values that may change while they are kept, or nil
 	waiting   *waiting[K, V, R, W]  // nil unless left records wait by event time
 	buffered  *buffered[K, V, R, W] // nil unless left records wait by the clock
 }
 
 // NewAsOf opens the stores of an as-of join in the task of env and returns the operator. merge is called with nil for a
-// left record without a match if unmatched is set. cloned, if not nil, copies left values that may change while they are held.
+// left record without a match if unmatched is set. clonedLeft and clonedRight, if not nil, copy values that may change while they are kept.
 func NewAsOf[K, V, R, W any](
-	env *Env, node int, d join.AsOf, key codec.Codec[K], left codec.Codec[V], right codec.Codec[R], unmatched bool, cloned func(V) V,
+	env *Env, node int, d join.AsOf, key codec.Codec[K], left codec.Codec[V], right codec.Codec[R], unmatched bool,
+	clonedLeft func(V) V, clonedRight func(R) R,
 	merge func(ctx context.Context, left *weir.Record[K, V], right *Matched[R]) (W, error), next Receiver[K, W],
 ) (*AsOf[K, V, R, W], error) {
 	s := d.Settings()
@@ -54,15 +56,15 @@ func NewAsOf[K, V, R, W any](
 	}
 	a := &AsOf[K, V, R, W]{
 		env: env, node: node, keys: newKeyEncoder(key, d.StoreName()), unmatched: unmatched,
-		tolerance: s.Tolerance, direction: s.Direction, merge: merge, next: next, right: matches, null: newNullRule(right),
+		tolerance: s.Tolerance, direction: s.Direction, merge: merge, next: next, right: matches, null: newNullRule(right), cloned: clonedRight,
 	}
 	switch {
 	case s.Wait != nil:
-		if a.buffered, err = newBuffered(a, s.Wait, key, left, cloned); err != nil {
+		if a.buffered, err = newBuffered(a, s.Wait, key, left, clonedLeft); err != nil {
 			return nil, err
 		}
 	case s.Waiting != "":
-		if a.waiting, err = newWaiting(a, &s, key, left); err != nil {
+		if a.waiting, err = newWaiting(a, &s, key, left, clonedLeft); err != nil {
 			return nil, err
 		}
 	}
@@ -186,7 +188,7 @@ func (a *AsOf[K, V, R, W]) keep(key []byte, r *weir.Record[K, R]) (kept bool, er
 	if err := a.right.Place(key); err != nil {
 		return false, Fatal(err)
 	}
-	kept, err = a.right.Put(r.Millis, held(r, &a.null))
+	kept, err = a.right.Put(r.Millis, held(r, &a.null, a.cloned))
 	if !kept {
 		dropped := skipLate(a.env, a.node, a.right.Name(), "it is older than the grace of the join allows: later records of its key have come", r)
 		return false, cmp.Or(Fatal(err), dropped)

@@ -165,7 +165,7 @@ func clockCase(t *testing.T, seed uint64) {
 			},
 		}
 		var err error
-		join, err = operator.NewAsOf(env, 0, d, codec.String(), codec.String(), codec.String(), m.left, nil,
+		join, err = operator.NewAsOf(env, 0, d, codec.String(), codec.String(), codec.String(), m.left, nil, nil,
 			func(_ context.Context, l *weir.Record[string, string], r *operator.Matched[string]) (string, error) {
 				if string(l.Headers[0].Value) != l.Value {
 					t.Errorf("%q has header %q", l.Value, l.Headers[0].Value)

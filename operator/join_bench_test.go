@@ -89,7 +89,7 @@ func BenchmarkAsOfJoin(b *testing.B) {
 }
 
 func benchAsOf(b *testing.B, env *operator.Env, out operator.Receiver[string, int]) *operator.AsOf[string, int, int, int] {
-	j, err := operator.NewAsOf(env, 0, join.AsOf{}.Grace(time.Minute), codec.String(), codec.Int(), codec.Int(), false, nil,
+	j, err := operator.NewAsOf(env, 0, join.AsOf{}.Grace(time.Minute), codec.String(), codec.Int(), codec.Int(), false, nil, nil,
 		func(_ context.Context, l *weir.Record[string, int], r *operator.Matched[int]) (int, error) {
 			return l.Value + r.Value, nil
 		}, out)
@@ -105,7 +105,7 @@ func BenchmarkIntervalJoin(b *testing.B) {
 		b.Run(fmt.Sprintf("keys=%d", n), func(b *testing.B) {
 			keys, env, out := benchKeys(n), benchEnv(b), &discarded{}
 			span := time.Duration(n) * 3 * time.Millisecond
-			j, err := operator.NewInterval(env, 0, join.Within(span, span).Grace(span), codec.String(), codec.Int(), codec.Int(), false, false,
+			j, err := operator.NewInterval(env, 0, join.Within(span, span).Grace(span), codec.String(), codec.Int(), codec.Int(), false, false, nil, nil,
 				func(_ context.Context, l, r *weir.Record[string, int]) (int, error) {
 					return l.Value + r.Value, nil
 				}, out)

@@ -19,10 +19,14 @@ type Held[V any] struct {
 	Matched bool
 }
 
-// held returns the value of a record to be kept. A value that is null by its type is kept as a null.
-func held[K, V any](r *weir.Record[K, V], null *nullRule[V]) Held[V] {
-	if r.ValueNull || null.is(&r.Value) {
+// held returns the value of a record to be kept. A value that is null by its type is kept as a null. cloned, if not nil, copies a value
+// that may change while it is kept.
+func held[K, V any](r *weir.Record[K, V], null *nullRule[V], cloned func(V) V) Held[V] {
+	switch {
+	case r.ValueNull || null.is(&r.Value):
 		return Held[V]{Null: true}
+	case cloned != nil:
+		return Held[V]{Value: cloned(r.Value)}
 	}
 	return Held[V]{Value: r.Value}
 }

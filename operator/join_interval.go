@@ -42,21 +42,24 @@ type side[V any] struct {
 	// unmatched says whether records without a match are emitted.
 	unmatched bool
 	null      nullRule[V]
+	cloned    func(V) V              // copies values that may change while they are kept, or nil
 	due       []state.Timed[Held[V]] // scratch
 }
 
 // NewInterval opens the stores of an interval join in the task of env and returns the operator. merge is called with nil for
-// the missing side of records without a match, which are emitted of the sides that say so.
+// the missing side of records without a match, which are emitted of the sides that say so. clonedLeft and clonedRight, if not nil, copy values
+// that may change while they are kept.
 func NewInterval[K, V, R, W any](
 	env *Env, node int, d join.Interval, key codec.Codec[K], left codec.Codec[V], right codec.Codec[R],
-	unmatchedLeft, unmatchedRight bool, merge func(ctx context.Context, left *weir.Record[K, V], right *weir.Record[K, R]) (W, error), next Receiver[K, W],
+	unmatchedLeft, unmatchedRight bool, clonedLeft func(V) V, clonedRight func(R) R,
+	merge func(ctx context.Context, left *weir.Record[K, V], right *weir.Record[K, R]) (W, error), next Receiver[K, W],
 ) (*Interval[K, V, R, W], error) {
 	s := d.Settings()
 	j := &Interval[K, V, R, W]{
 		env: env, node: node, keys: newKeyEncoder(key, d.StoreName()), key: key, late: s.Grace, final: s.Final,
 		merge: merge, next: next, time: newPacedTime(env, node),
-		left:  side[V]{before: s.Before, after: s.After, unmatched: unmatchedLeft},
-		right: side[R]{before: s.After, after: s.Before, unmatched: unmatchedRight},
+		left:  side[V]{before: s.Before, after: s.After, unmatched: unmatchedLeft, cloned: clonedLeft},
+		right: side[R]{before: s.After, after: s.Before, unmatched: unmatchedRight, cloned: clonedRight},
 	}
 	j.grace = j.late + max(s.Before, s.After)
 	if err := j.left.open(env, s.LeftStore, left, j.grace); err != nil {
@@ -262,7 +265,7 @@ func receive[K, V, R, W, M, O any](
 		if err := mine.store.Place(key); err != nil {
 			return Fatal(err)
 		}
-		keep := held(r, &mine.null)
+		keep := held(r, &mine.null, mine.cloned)
 		keep.Matched = len(matches) > 0 && j.final
 		if _, err := mine.store.Put(r.Millis, keep); err != nil {
 			return Fatal(err)

@@ -275,7 +275,7 @@ func joinCase(t *testing.T, seed uint64) bool {
 		}
 		m, what = a, fmt.Sprintf("%+v", *a)
 		build = func(env *operator.Env, next operator.Receiver[string, string]) (left, right operator.Receiver[string, string], err error) {
-			j, err := operator.NewAsOf(env, 0, d, codec.String(), codec.String(), codec.String(), a.left, nil,
+			j, err := operator.NewAsOf(env, 0, d, codec.String(), codec.String(), codec.String(), a.left, nil, nil,
 				func(_ context.Context, l *weir.Record[string, string], r *operator.Matched[string]) (string, error) {
 					if r == nil {
 						return "(" + l.Value + ", null)", nil
@@ -298,7 +298,7 @@ func joinCase(t *testing.T, seed uint64) bool {
 		}
 		m, what = i, fmt.Sprintf("%+v", *i)
 		build = func(env *operator.Env, next operator.Receiver[string, string]) (left, right operator.Receiver[string, string], err error) {
-			j, err := operator.NewInterval(env, 0, d, codec.String(), codec.String(), codec.String(), i.left, i.right,
+			j, err := operator.NewInterval(env, 0, d, codec.String(), codec.String(), codec.String(), i.left, i.right, nil, nil,
 				func(_ context.Context, l, r *weir.Record[string, string]) (string, error) {
 					var left, right *string
 					if l != nil {

@@ -50,7 +50,7 @@ func hour(t *testing.T, build func(env *operator.Env) (left, right operator.Rece
 // Of each key, what is younger than the grace is kept, the record at its very end included: 7 in 60 s.
 func TestAnAsOfJoinKeepsTheGraceOfEachKey(t *testing.T) {
 	rows, most := hour(t, func(env *operator.Env) (left, right operator.Receiver[string, int]) {
-		j, err := operator.NewAsOf(env, 0, join.AsOf{}.Grace(time.Minute), codec.String(), codec.Int(), codec.Int(), true, nil,
+		j, err := operator.NewAsOf(env, 0, join.AsOf{}.Grace(time.Minute), codec.String(), codec.Int(), codec.Int(), true, nil, nil,
 			func(context.Context, *weir.Record[string, int], *operator.Matched[int]) (int, error) {
 				return 0, nil
 			}, &discarded{})
@@ -68,7 +68,7 @@ func TestAnAsOfJoinKeepsTheGraceOfEachKey(t *testing.T) {
 func TestAForwardJoinKeepsWhatWaits(t *testing.T) {
 	rows, most := hour(t, func(env *operator.Env) (left, right operator.Receiver[string, int]) {
 		d := join.AsOf{}.Grace(50 * time.Second).Tolerance(5 * time.Second).Forward()
-		j, err := operator.NewAsOf(env, 0, d, codec.String(), codec.Int(), codec.Int(), true, nil,
+		j, err := operator.NewAsOf(env, 0, d, codec.String(), codec.Int(), codec.Int(), true, nil, nil,
 			func(context.Context, *weir.Record[string, int], *operator.Matched[int]) (int, error) {
 				return 0, nil
 			}, &discarded{})
@@ -86,7 +86,7 @@ func TestAForwardJoinKeepsWhatWaits(t *testing.T) {
 func TestAnIntervalJoinKeepsTheGraceOfThePartition(t *testing.T) {
 	rows, most := hour(t, func(env *operator.Env) (left, right operator.Receiver[string, int]) {
 		j, err := operator.NewInterval(env, 0, join.Within(time.Second, time.Second).Grace(time.Minute), codec.String(), codec.Int(), codec.Int(),
-			true, true, func(context.Context, *weir.Record[string, int], *weir.Record[string, int]) (int, error) {
+			true, true, nil, nil, func(context.Context, *weir.Record[string, int], *weir.Record[string, int]) (int, error) {
 				return 0, nil
 			}, &discarded{})
 		if err != nil {

@@ -19,11 +19,15 @@ type waiting[K, V, R, W any] struct {
 	left *state.Timestamped[Held[V]]
 	null nullRule[V]
 	time pacedTime
-	due  []state.Timed[Held[V]] // scratch
-	held weir.Record[K, V]      // scratch
+	// cloned copies left values that may change while they wait, or is nil.
+	cloned func(V) V
+	due    []state.Timed[Held[V]] // scratch
+	held   weir.Record[K, V]      // scratch
 }
 
-func newWaiting[K, V, R, W any](a *AsOf[K, V, R, W], s *joining.AsOf[join.Overflow], key codec.Codec[K], left codec.Codec[V]) (*waiting[K, V, R, W], error) {
+func newWaiting[K, V, R, W any](
+	a *AsOf[K, V, R, W], s *joining.AsOf[join.Overflow], key codec.Codec[K], left codec.Codec[V], cloned func(V) V,
+) (*waiting[K, V, R, W], error) {
 	waiters, err := openStore(a.env, s.Waiting, func(space state.Space) *state.Timestamped[Held[V]] {
 		return state.OpenTimestamped(space, codec.Codec[Held[V]](heldCodec[V]{left}), state.TimestampedOptions{
 			Duplicates: true, Index: true, Ahead: s.Tolerance,
@@ -32,7 +36,7 @@ func newWaiting[K, V, R, W any](a *AsOf[K, V, R, W], s *joining.AsOf[join.Overfl
 	if err != nil {
 		return nil, err
 	}
-	w := &waiting[K, V, R, W]{AsOf: a, key: key, left: waiters, null: newNullRule(left), time: newPacedTime(a.env, a.node)}
+	w := &waiting[K, V, R, W]{AsOf: a, key: key, left: waiters, null: newNullRule(left), time: newPacedTime(a.env, a.node), cloned: cloned}
 	w.time.onPace(a.env, a.node, func(millis int64) error {
 		_, err := w.advance(millis)
 		return err
@@ -133,7 +137,7 @@ func (w *waiting[K, V, R, W]) receiveLeft(key []byte, r *weir.Record[K, V]) erro
 	if err := w.left.Place(key); err != nil {
 		return Fatal(err)
 	}
-	wait := held(r, &w.null)
+	wait := held(r, &w.null, w.cloned)
 	wait.Headers = copyHeaders(r.Headers)
 	_, err = w.left.Put(r.Millis, wait)
 	return Fatal(err)

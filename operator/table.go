@@ -53,7 +53,9 @@ type Table[K, V any] struct {
 	Env  *Env
 	Node int
 	Rows *Rows[K, V]
-	Next Receiver[K, Change[V]]
+	// Clone copies a value that may change while it is a row. It is nil if none does.
+	Clone func(V) V
+	Next  Receiver[K, Change[V]]
 
 	old V
 	row V
@@ -81,8 +83,11 @@ func (t *Table[K, V]) Receive(r *weir.Record[K, V]) error {
 	}
 	switch {
 	case !r.ValueNull && !t.Rows.null.is(&r.Value):
-		cell.Set(r.Value)
 		t.row = r.Value
+		if t.Clone != nil {
+			t.row = t.Clone(r.Value)
+		}
+		cell.Set(t.row)
 		t.out.Value.New = &t.row
 	case ok:
 		cell.Delete()

@@ -74,9 +74,9 @@ func (s Stream[K, V]) joinAsOf[R, W any](
 		n.Keep(wait.Store, typename.Codec(s.key), typename.Codec(leftCodec))
 		n.Keep(wait.Times, typename.Codec(s.key), "time")
 	}
-	copied := cloneHeld[V](s.node)
+	copiedLeft, copiedRight := cloneHeld[V](s.node), cloneHeld[R](right.node)
 	out := joined(s, right, n, func(env *operator.Env, node int, next operator.Receiver[K, W]) (operator.Receiver[K, V], error) {
-		return operator.NewAsOf(env, node, d, s.key, leftCodec, rightCodec, unmatched, copied, merge, next)
+		return operator.NewAsOf(env, node, d, s.key, leftCodec, rightCodec, unmatched, copiedLeft, copiedRight, merge, next)
 	})
 	findAll(s.topology, n, errors.Join(d.Validate(), err))
 	return out

@@ -47,6 +47,7 @@ func tableOf[K, V any](s Stream[K, V], name string, value codec.Codec[V]) Table[
 	handle := state.NewCell[V](name).WithCodec(value)
 	n := &graph.Node{Kind: "table", Detail: name, Stores: []string{name}}
 	n.Keep(name, typename.Codec(s.key), typename.Codec(value))
+	copied := cloneHeld[V](s.node)
 	rows := func(b *graph.Builder) (*operator.Rows[K, V], error) {
 		return graph.Share(b, n, func() (*operator.Rows[K, V], error) { return operator.NewRows(b.Env, handle, s.key) })
 	}
@@ -59,7 +60,7 @@ func tableOf[K, V any](s Stream[K, V], name string, value codec.Codec[V]) Table[
 		if err != nil {
 			return nil, err
 		}
-		return operator.Receiver[K, V](&operator.Table[K, V]{Env: b.Env, Node: n.ID, Rows: r, Next: next}), nil
+		return operator.Receiver[K, V](&operator.Table[K, V]{Env: b.Env, Node: n.ID, Rows: r, Clone: copied, Next: next}), nil
 	}
 	s.add(n)
 	return Table[K, V]{

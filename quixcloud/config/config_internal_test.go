@@ -15,6 +15,7 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/kafkatest"
+	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/row"
 )
 
@@ -65,6 +66,65 @@ func TestConfigurationsFollowTheirTopic(t *testing.T) {
 	await(t, "the last event", func() bool { return c.Status().Records == 11 })
 	if err := c.Err(); err != nil {
 		t.Error(err)
+	}
+}
+
+// L-52: the types without a valid version or content are named, and a path that finds nothing is none of that.
+func TestUnresolvedTypesAreNamed(t *testing.T) {
+	s := newService(t, 1)
+	s.publish("limits", "dev1", 1, 1000, `{"max":1}`)
+	s.send(s.event("created", "texts", "dev1", 1, 1000, "/nowhere", ""))
+	config := s.config()
+	config.Fallback = FallbackDefault
+	c := s.open(config)
+	max, greeting, none := JSON("max", "limits", "$.max").Default(-1), Text("greeting", "texts").Default("?"), JSON("none", "", "$.none").Default(0)
+	for _, test := range []struct {
+		fields []Field
+		second int64
+		want   string
+	}{
+		{[]Field{max, Unresolved("missing")}, 1000, `{"max":1,"missing":[]}`},
+		{[]Field{Unresolved("missing"), max}, 500, `{"missing":["limits"],"max":-1}`},
+		{[]Field{max, none, Unresolved("missing")}, 500, `{"max":-1,"none":0,"missing":["limits"]}`}, // the query names the same type
+		{[]Field{none, Unresolved("missing")}, 1000, `{"none":0,"missing":[]}`},
+		{[]Field{greeting, Unresolved("missing"), max}, 1000, `{"greeting":"?","missing":["texts"],"max":1}`}, // not found
+		{[]Field{greeting, Unresolved("missing"), max}, 500, `{"greeting":"?","missing":["limits","texts"],"max":-1}`},
+	} {
+		if got := ask(t, fields(t, c, test.fields...), query("dev1", test.second)); got != test.want {
+			t.Errorf("at %d: got %s, want %s", test.second, got, test.want)
+		}
+	}
+	_, err := c.Fields(max, Unresolved("max"), Unresolved("x").All(), Unresolved(""))
+	for _, want := range []string{`field "max": there is another one`, `field "x": All and Default are not for Unresolved`, `field "": it has no column`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+	if _, err := c.Fields(Unresolved("alone")); err == nil || !strings.Contains(err.Error(), "no fields") {
+		t.Errorf("error %v, want no fields", err)
+	}
+}
+
+// Records that wait for a configuration go by the changes of the lookup that they wait for, whatever is around it.
+func TestLookupsOfConfigurationsTellTheirChanges(t *testing.T) {
+	s := newService(t, 1)
+	s.publish("limits", "dev1", 1, 1000, `{"max":1}`)
+	c := s.open(s.config())
+	columns, contents := fields(t, c, JSON("max", "", "$.max").Default(-1)), c.Contents(codec.Bytes())
+	all := map[string]func() int64{
+		"fields": join.ChangesOf(columns), "contents": join.ChangesOf(contents), "contents with a default": join.ChangesOf(contents.Default([]byte("none"))),
+		"fields in a limit": join.ChangesOf(join.Limit(columns, join.Limits{})), "cached contents": join.ChangesOf(join.Cached(contents, join.CacheConfig{})),
+	}
+	for name, changes := range all {
+		if changes == nil {
+			t.Fatalf("%s: nothing tells the changes", name)
+		}
+		before := changes()
+		s.send("no event")
+		s.publish("limits", "dev1", 2, 2000, `{"max":2}`)
+		await(t, "the change", func() bool { return changes() == before+1 })
+		s.send(s.event("deleted", "limits", "dev1", 2, 2000, "", ""))
+		await(t, "the deletion", func() bool { return changes() == before+2 })
 	}
 }
 

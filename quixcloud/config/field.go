@@ -15,6 +15,8 @@ type Field struct {
 	path   string
 	text   bool // the whole content, without a path
 	all    bool
+	// unresolved is set if the column names types of configurations, and is none of a content.
+	unresolved bool
 	// fill is the default, if there is one.
 	fill    row.Value
 	hasFill bool
@@ -29,6 +31,11 @@ func JSON(column, kind, path string) Field { return Field{column: column, kind: 
 // Text makes a column of the whole content as text, which has to be UTF-8. For other content see Configurations.Contents with
 // codec.Bytes.
 func Text(column, kind string) Field { return Field{column: column, kind: kind, text: true} }
+
+// Unresolved makes a column of the types of configurations that the other fields ask for and that gave nothing, because no version is valid or,
+// with FallbackDefault, because its content cannot be fetched: a sorted list of texts, which is empty if there are none. A path that finds
+// nothing in content that is there is not unresolved. It tells a default from content, as in the condition of [join.Buffered].
+func Unresolved(column string) Field { return Field{column: column, unresolved: true} }
 
 // All makes the column a list of all that the path finds, which may be empty.
 func (f Field) All() Field {
@@ -50,6 +57,12 @@ type maker func(*loaded) (row.Value, error)
 func (f Field) maker() (maker, error) {
 	if f.column == "" {
 		return nil, errors.New("it has no column")
+	}
+	if f.unresolved {
+		if f.all || f.hasFill {
+			return nil, errors.New("All and Default are not for Unresolved")
+		}
+		return nil, nil
 	}
 	if f.text {
 		if f.all {

@@ -32,20 +32,25 @@ func (c *Configurations) Fields(fields ...Field) (join.Lookup[Query, row.Row], e
 			continue
 		}
 		seen[f.column] = true
+		if f.unresolved {
+			l.unresolved = true
+			l.places = append(l.places, fieldPlace{column: f.column})
+			continue
+		}
 		g := groups[f.kind]
 		if g == nil {
 			g = &fieldGroup{kind: f.kind}
 			groups[f.kind] = g
 			l.groups = append(l.groups, g)
 		}
-		l.places = append(l.places, fieldPlace{slices.Index(l.groups, g), len(g.fields)})
+		l.places = append(l.places, fieldPlace{group: slices.Index(l.groups, g), field: len(g.fields)})
 		g.fields = append(g.fields, f)
 		g.makers = append(g.makers, column)
 	}
 	for _, g := range l.groups {
 		g.fill, _ = g.defaults()
 	}
-	if len(fields) == 0 {
+	if len(l.groups) == 0 && len(problems) == 0 {
 		problems = append(problems, errors.New("no fields"))
 	}
 	if len(problems) > 0 {
@@ -59,10 +64,14 @@ type fieldLookup struct {
 	configurations *Configurations
 	groups         []*fieldGroup
 	places         []fieldPlace // of the fields, in order
+	unresolved     bool         // one of them is made by Unresolved
 }
 
-// fieldPlace is the place of a field: its group, and its index there.
-type fieldPlace struct{ group, field int }
+// fieldPlace is the place of a field: its group, and its index there; or its column, if it is made by Unresolved.
+type fieldPlace struct {
+	group, field int
+	column       string
+}
 
 // fieldGroup are the fields of one type of configuration. Its address names its decoded form of a content.
 type fieldGroup struct {
@@ -127,18 +136,38 @@ func (l *fieldLookup) Lookup(ctx context.Context, queries []Query, found []*row.
 				return fmt.Errorf("configurations: %v: %w", n, err)
 			}
 		}
-		if len(made) == 1 {
+		if len(made) == 1 && !l.unresolved {
 			found[i] = &made[0].row
 			continue
 		}
 		all := make([]row.Field, len(l.places))
 		for k, p := range l.places {
+			if p.column != "" {
+				all[k] = row.Field{Name: p.column, Value: unresolved(needs[i*len(l.groups):][:len(l.groups)])}
+				continue
+			}
 			all[k] = made[p.group].fields[p.field]
 		}
 		r := row.New(all...)
 		found[i] = &r
 	}
 	return nil
+}
+
+// unresolved returns the types of needs without content as a sorted list.
+func unresolved(needs []need) row.Value {
+	var kinds []string
+	for i := range needs {
+		if needs[i].loaded == nil {
+			kinds = append(kinds, needs[i].kind)
+		}
+	}
+	slices.Sort(kinds)
+	values := []row.Value{}
+	for _, kind := range slices.Compact(kinds) {
+		values = append(values, row.String(kind))
+	}
+	return row.List(values...)
 }
 
 func (g *fieldGroup) kindOf(q *Query) string {

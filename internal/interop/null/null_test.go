@@ -1,4 +1,4 @@
-// Package null_test checks that operators take the nulls of Avro and of frames for nulls.
+// Package null_test checks that operators take the nulls of Avro, of Protobuf and of frames for nulls.
 package null_test
 
 import (
@@ -6,10 +6,12 @@ import (
 
 	"github.com/twmb/franz-go/pkg/sr"
 	"github.com/twmb/franz-go/pkg/sr/srfake"
+	"google.golang.org/protobuf/types/known/sourcecontextpb"
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/codec/avro"
 	"github.com/weirstreams/weir/codec/jsonschema"
+	"github.com/weirstreams/weir/codec/protobuf"
 	"github.com/weirstreams/weir/codec/registry"
 	"github.com/weirstreams/weir/internal/nulltest"
 	"github.com/weirstreams/weir/secret"
@@ -48,6 +50,19 @@ func TestNullInAFrameIsNullEverywhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	nulltest.Check(t, "JSON Schema, struct", framed(t, values, sr.TypeJSON), frame+`{"a":1}`, frame+"null", nil)
+}
+
+// A message has no null of its own: a record without a value is one, and a nil message is written as one.
+func TestNullOfProtobufIsNullEverywhere(t *testing.T) {
+	const value = "\n\x01a"
+	messages := protobuf.Message[*sourcecontextpb.SourceContext](protobuf.Options{})
+	noMessage := func() *sourcecontextpb.SourceContext { return nil }
+	maps := protobuf.Map(sourcecontextpb.File_google_protobuf_source_context_proto.Messages().Get(0), protobuf.MapOptions{})
+	noMap := func() map[string]any { return nil }
+	nulltest.Check(t, "message", messages, value, "nil", noMessage)
+	nulltest.Check(t, "map", maps, value, "nil", noMap)
+	nulltest.Check(t, "message in a frame", framed(t, messages, sr.TypeProtobuf), frame+"\x00"+value, "nil", noMessage)
+	nulltest.Check(t, "map in a frame", framed(t, maps, sr.TypeProtobuf), frame+"\x00"+value, "nil", noMap)
 }
 
 func typed[T any](t *testing.T) *avro.TypedFormat[T] {

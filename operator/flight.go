@@ -1,6 +1,6 @@
 package operator
 
-import "context"
+import "github.com/weirstreams/weir/internal/background"
 
 // Flight is a [Buffer] that holds records between two steps, because their calls run on other goroutines.
 type Flight interface {
@@ -9,13 +9,9 @@ type Flight interface {
 	Arrived() bool
 }
 
-// Calls runs the calls of asynchronous operators in place of goroutines: a simulation has its own order of them.
-type Calls interface {
-	// Start runs f later, and does not wait.
-	Start(f func())
-	// Wait returns when some function has run, or with the cause of the end of ctx.
-	Wait(ctx context.Context) error
-}
+// Calls runs the calls of asynchronous operators, and the writes of sinks beside the task, in place of goroutines: a simulation has its
+// own order of them.
+type Calls interface{ background.Runner }
 
 // InFlight reports whether records wait for calls on other goroutines.
 func (e *Env) InFlight() bool {

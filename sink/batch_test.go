@@ -49,7 +49,7 @@ func add(tb testing.TB, w sink.Writer[string, int], n int) {
 
 func TestABatchHoldsWhatWasAddedInOrder(t *testing.T) {
 	var to target
-	w := sink.NewBatchWriter(to.write, sink.BatchOptions{MaxRecords: 2, HoldRecords: 3})
+	w := sink.NewBatchWriter(to.write, sink.BatchOptions{MaxRecords: 2, HoldRecords: 3, AtCheckpoint: true})
 	if err := w.Flush(t.Context(), sink.Checkpoint{}); err != nil || to.batches != nil {
 		t.Errorf("an empty writer wrote %v, %v", to.batches, err)
 	}
@@ -83,7 +83,7 @@ func TestABatchThatWasRefusedIsWrittenWithTheNextFlushAndNoOtherIs(t *testing.T)
 			first, to.fail = false, refused
 		}
 		return err
-	}, sink.BatchOptions{MaxRecords: 1})
+	}, sink.BatchOptions{MaxRecords: 1, AtCheckpoint: true})
 	add(t, w, 3)
 	if err := w.Flush(t.Context(), sink.Checkpoint{}); !errors.Is(err, refused) {
 		t.Fatalf("got %v", err)
@@ -114,7 +114,7 @@ func TestAFlushEndsWithItsContext(t *testing.T) {
 
 func TestABatchIsBoundedByBytes(t *testing.T) {
 	var to target
-	w := sink.NewBatchWriter(to.write, sink.BatchOptions{MaxBytes: 30, HoldBytes: 70, Size: func(any, any) int { return 7 }}) // and 3 of the header
+	w := sink.NewBatchWriter(to.write, sink.BatchOptions{MaxBytes: 30, HoldBytes: 70, AtCheckpoint: true, Size: func(any, any) int { return 7 }}) // and 3 of the header
 	add(t, w, 6)
 	if w.Full() {
 		t.Error("full with 60 of 70 bytes")
@@ -165,7 +165,7 @@ func TestABatchIsBoundedByAge(t *testing.T) {
 func TestRefusedRecordsAreNamedByTheirOriginAndNotWrittenAgain(t *testing.T) {
 	var to target
 	poison := errors.New("too long for the column")
-	w := sink.NewBatchWriter(to.write, sink.BatchOptions{MaxRecords: 3})
+	w := sink.NewBatchWriter(to.write, sink.BatchOptions{MaxRecords: 3, AtCheckpoint: true})
 	add(t, w, 4)
 	to.fail = fmt.Errorf("insert: %w", sink.RecordErrors{{Index: 1, Err: poison}})
 	err := w.Flush(t.Context(), sink.Checkpoint{})

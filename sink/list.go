@@ -33,5 +33,5 @@ func (l *List[K, V]) Writer(context.Context, Task) (Writer[K, V], error) {
 		defer l.mu.Unlock()
 		l.records = append(l.records, records...)
 		return nil
-	}, BatchOptions{}), nil
+	}, BatchOptions{AtCheckpoint: true}), nil
 }

@@ -10,8 +10,9 @@ import (
 
 // Writer writes the records of one task to a sink.
 //
-// Two methods of one writer never run at once. Flush may be called by another goroutine than the other methods, and
-// writers of several tasks are flushed at once.
+// Two methods of one writer never run at once. The goroutine of the task calls them, but for Flush, which another one may call; writers of
+// several tasks are flushed at once. A writer may write added records before Flush, on goroutines of its own, as that of [Batch] does: then
+// Flush waits for them and returns their errors, and none of them writes any more when Discard or Close has returned.
 type Writer[K, V any] interface {
 	// Add takes a record, to write it at once or later. The record, its headers included, is valid until Add returns.
 	// An error is one of the record: it goes to the error policy, as that of any function of the topology.
@@ -24,7 +25,8 @@ type Writer[K, V any] interface {
 	Flush(ctx context.Context, c Checkpoint) error
 	// Full reports whether the writer would like a checkpoint, and its Flush, soon: it holds much in memory.
 	Full() bool
-	// Discard forgets added records that are not written: they are going to be processed again.
+	// Discard forgets added records that are not written: they, and those that were written since the last checkpoint, are going to be
+	// processed again.
 	Discard()
 	// Close is called when the task is closed. It forgets added records that were not flushed.
 	Close() error

@@ -122,7 +122,7 @@ type Config struct {
 	// AfterFunc calls f when d is over, unless stop is called before; nil means that of package time. A simulation has its own
 	// time for RevokeTimeout, and f is called in the middle of calls to the cluster.
 	AfterFunc func(d time.Duration, f func()) (stop func())
-	// Calls runs the calls of asynchronous operators; nil means goroutines.
+	// Calls runs the calls of asynchronous operators, and the writes of sinks beside the task; nil means goroutines.
 	Calls operator.Calls
 	// MayRead is nil if sources outside of Kafka are read by goroutines of their own. Else the worker reads them in its steps, and asks
 	// before each read.

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/background"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine/aligned"
 	"github.com/weirstreams/weir/internal/engine/changelog"
@@ -144,7 +145,7 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 		}
 	}
 	t.env = operator.Env{
-		Context: ctx, Logger: logger,
+		Context: background.With(ctx, w.config.Calls), Logger: logger,
 		Origin: weir.Origin{Partition: id.Partition}, Now: w.config.Clock.Now,
 		Step: w.runningContext, OnLate: w.config.OnLate,
 		Calls: w.config.Calls, Wake: w.wakeIfDozing, Landing: w.lands(),

@@ -18,8 +18,8 @@ import (
 	"github.com/weirstreams/weir/sink"
 )
 
-// New returns a sink that writes the records of a checkpoint before the checkpoint, in transactions of Options.Batch records. Delivery is at
-// least once; with Upsert a record that is written again changes nothing. Connect reports mistakes in the options.
+// New returns a sink that writes the records of a checkpoint before the checkpoint, in transactions of Options.Batch records: full ones
+// while the task goes on. Delivery is at least once; with Upsert a record that is written again changes nothing. Connect reports mistakes in the options.
 func New[K, V any](o Options[K, V]) sink.Sink[K, V] { return newDatabase(o) }
 
 // NewExactlyOnce returns a sink in two phases: rows are durable in a staging table before their checkpoint, and move to their table
@@ -104,12 +104,13 @@ func (d *database[K, V]) Close(context.Context) error {
 
 // Writer implements [sink.Sink].
 func (d *database[K, V]) Writer(_ context.Context, task sink.Task) (sink.Writer[K, V], error) {
-	return d.newWriter(task, "write rows", d.write), nil
+	return d.newWriter(task, "write rows", d.write, d.options.Batch.AtCheckpoint), nil
 }
 
-// newWriter returns a writer that hands batches to put.
-func (d *database[K, V]) newWriter(task sink.Task, doing string, put func(context.Context, []line) error) *writer[K, V] {
+// newWriter returns a writer that hands batches to put, all of them within Flush if atCheckpoint is set.
+func (d *database[K, V]) newWriter(task sink.Task, doing string, put func(context.Context, []line) error, atCheckpoint bool) *writer[K, V] {
 	o := d.options.Batch
+	o.AtCheckpoint = atCheckpoint
 	if task.Now != nil {
 		o.Now = task.Now
 	}

@@ -27,6 +27,10 @@ func commonCases[K, V any]() []testCase[K, V] {
 		{"a target that refuses a record", refused[K, V]},
 		{"a target that pushes back", pushed[K, V]},
 		{"a target that fails for a while", broken[K, V]},
+		{"many records that are discarded", discardedEarly[K, V]},
+		{"many records before the end of the task", closedEarly[K, V]},
+		{"a target that refuses one of many records", refusedEarly[K, V]},
+		{"a target that pushes back amid many records", pushedEarly[K, V]},
 		{"secrets are not in errors", secrets[K, V]},
 		{"many records", many[K, V]},
 	}

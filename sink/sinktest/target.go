@@ -8,7 +8,7 @@ import (
 
 // Target is a sink under test, with the place that it writes to.
 type Target[K, V any] struct {
-	// New makes a sink that writes to a place, which is empty when New is called with its name for the first time. It is called again for each process
+	// New makes a sink that takes at least ten records before it writes any early. It writes to a place, which is empty when New is called with its name for the first time. It is called again for each process
 	// that a case starts. The name of a place has lower-case letters, digits and underscores.
 	New func(tb testing.TB, place string) sink.Sink[K, V]
 	// Record makes the key and the value of an item.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/background"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/state"
@@ -51,10 +52,11 @@ func (w *world) model() *expectation {
 // fold is a task without anything that can fail: one record after the other, all state in memory.
 func (w *world) fold(t task, want *expectation, globals map[*graph.Node]operator.GlobalTable) error {
 	source, ringing := "", false
+	inOrder := &calls{choose: firstCall}
 	var env *operator.Env
 	env = &operator.Env{
-		Context: withSinks(want.writeSink, want), Logger: slog.New(slog.DiscardHandler), Origin: weir.Origin{Partition: t.partition},
-		Landing: true, Calls: &calls{choose: firstCall},
+		Context: background.With(withSinks(want.writeSink, want), inOrder), Logger: slog.New(slog.DiscardHandler), Origin: weir.Origin{Partition: t.partition},
+		Landing: true, Calls: inOrder,
 		Space: func(name string) (state.Space, error) {
 			return state.Space{Name: name, Backend: state.NewMemory(), Prefix: []byte{1}, CacheBytes: 1 << 30}, nil
 		},

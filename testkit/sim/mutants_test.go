@@ -49,7 +49,7 @@ func TestKeptSeedsFindTheirBugs(t *testing.T) {
 		i := slices.IndexFunc(bugs, func(bug mutants.Mutant) bool { return bug.Name == k.bug })
 		if i < 0 {
 			t.Errorf("%s, seed %d: there is no bug %q", k.topology, k.seed, k.bug)
-		} else if runWith(bugs[i], simulation(byName(k.topology)), k.seed).Err() == nil {
+		} else if runWith(bugs[i], keptSimulation(k.topology), k.seed).Err() == nil {
 			t.Errorf("%s, seed %d: nothing is wrong with the bug %q", k.topology, k.seed, k.bug)
 		}
 	}
@@ -69,7 +69,7 @@ func TestMutantsAreFound(t *testing.T) {
 		seeds, finding := 0, ""
 		for _, k := range kept { // for what only few seeds find
 			if k.bug == bug.Name && finding == "" {
-				if r := runWith(bug, simulation(byName(k.topology)), k.seed); len(r.Problems) > 0 {
+				if r := runWith(bug, keptSimulation(k.topology), k.seed); len(r.Problems) > 0 {
 					seeds, finding = 1, r.Problems[0]
 				}
 			}
@@ -88,6 +88,9 @@ func TestMutantsAreFound(t *testing.T) {
 			}
 			if bug.Phases {
 				s, _ = phasedSimulation(seed)
+			}
+			if bug.Batches {
+				s, _ = batchedSimulation(seed)
 			}
 			if r := runWith(bug, s, seed); len(r.Problems) > 0 {
 				finding = r.Problems[0]

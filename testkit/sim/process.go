@@ -44,7 +44,7 @@ type process struct {
 	globals    *globaltable.Tables
 	reader     *routine
 	readEnough bool
-	// calls are those of asynchronous operators, nil if the topology has none, and caller lets them return.
+	// calls are those of asynchronous operators and of sinks beside their tasks, nil if the topology has none, and caller lets them return.
 	calls  *calls
 	caller *routine
 

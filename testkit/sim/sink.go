@@ -27,10 +27,20 @@ func NewIdempotentSink[K, V any](describe func(r *weir.Record[K, V]) string) sin
 	return s
 }
 
-type simulatedSink[K, V any] struct {
-	describe   func(r *weir.Record[K, V]) string
-	idempotent bool
+// NewBatchingSink returns a sink as NewSink does, with the writer of [sink.Batch]: full batches are written while their task goes on.
+func NewBatchingSink[K, V any](describe func(r *weir.Record[K, V]) string) sink.Sink[K, V] {
+	s := NewSink(describe).(simulatedSink[K, V])
+	s.batches = true
+	return s
 }
+
+type simulatedSink[K, V any] struct {
+	describe            func(r *weir.Record[K, V]) string
+	idempotent, batches bool
+}
+
+// writesBeside reports whether the sink writes while its tasks go on.
+func (s simulatedSink[K, V]) writesBeside() bool { return s.batches }
 
 func (simulatedSink[K, V]) Connect(context.Context) error { return nil }
 func (simulatedSink[K, V]) Close(context.Context) error   { return nil }
@@ -38,8 +48,15 @@ func (simulatedSink[K, V]) Close(context.Context) error   { return nil }
 // Writer finds the world, or the model, in the context of the task.
 func (s simulatedSink[K, V]) Writer(ctx context.Context, task sink.Task) (sink.Writer[K, V], error) {
 	target, _ := ctx.Value(sinkTargetKey{}).(sinkTarget)
-	return &simulatedWriter[K, V]{describe: s.describe, place: sinkPlace{task.Sink, task.Partition, s.idempotent}, target: target}, nil
+	w := &simulatedWriter[K, V]{describe: s.describe, place: sinkPlace{task.Sink, task.Partition, s.idempotent}, target: target}
+	if !s.batches {
+		return w, nil
+	}
+	return sink.NewBatchWriter(w.writeBatch, sink.BatchOptions{MaxRecords: batchedRecords, HoldRecords: 10 * batchedRecords}), nil
 }
+
+// batchedRecords is how many records a batch of a simulated sink has: few, so that most checkpoints have several.
+const batchedRecords = 4
 
 // sinkPlace is where a task writes in a sink.
 type sinkPlace struct {
@@ -68,8 +85,25 @@ type simulatedWriter[K, V any] struct {
 }
 
 func (w *simulatedWriter[K, V]) Add(_ context.Context, r *weir.Record[K, V]) error {
-	w.lines = append(w.lines, fmt.Sprintf("%s, which comes of %s[%d] at offset %d", w.describe(r), r.Origin.Topic, r.Origin.Partition, r.Origin.Offset))
+	w.lines = append(w.lines, w.line(r))
 	return nil
+}
+
+func (w *simulatedWriter[K, V]) line(r *weir.Record[K, V]) string {
+	return fmt.Sprintf("%s, which comes of %s[%d] at offset %d", w.describe(r), r.Origin.Topic, r.Origin.Partition, r.Origin.Offset)
+}
+
+// writeBatch is the function of a batching sink.
+func (w *simulatedWriter[K, V]) writeBatch(ctx context.Context, records []weir.Record[K, V]) error {
+	if w.target == nil || ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	lines := make([]string, len(records))
+	for i := range records {
+		lines[i] = w.line(&records[i])
+	}
+	_, err := w.target(w.place, lines)
+	return err
 }
 
 func (w *simulatedWriter[K, V]) Flush(context.Context, sink.Checkpoint) error {

@@ -110,7 +110,7 @@ func Parse(m *kafka.Message) *Letter {
 	return l
 }
 
-// Decode decodes the record of a letter with the codecs of its topic.
+// Decode decodes the record of a letter with the codecs of its topic. The errors are those of [kafka.Decode].
 func Decode[K, V any](topic kafka.Topic[K, V], l *Letter) (weir.Record[K, V], error) {
 	origin := l.Origin
 	return kafka.Decode(topic, &kafka.Message{Origin: origin, Key: l.Key, Value: l.Value, Headers: l.Headers, Time: l.Time})

@@ -32,7 +32,7 @@ func Example_branching() {
 		}
 		return Normal, nil
 	}, Urgent, Normal)
-	rest.ToWith(Normal, stream.Write[string, Event]{
+	rest.ToWith(Normal, weir.Write[string, Event]{
 		Key: func(r weir.Record[string, Event]) string { return "rest-" + r.Key },
 	})
 	large.ToDynamic(Normal, func(_ context.Context, r weir.Record[string, Event]) (string, error) {

@@ -126,7 +126,7 @@ func Example_mergedRows() {
 	trades.JoinAsOfRecord(quotes, join.AsOf{}.Grace(time.Hour).Name("distinct"), mergeDistinct).To(distinct)
 }
 
-func mergeDistinct(_ context.Context, trade weir.Record[string, row.Row], quote stream.Matched[row.Row]) (row.Row, error) {
+func mergeDistinct(_ context.Context, trade weir.Record[string, row.Row], quote join.Matched[row.Row]) (row.Row, error) {
 	return row.MergeDistinct(trade.Value, quote.Value)
 }
 

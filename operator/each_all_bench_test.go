@@ -161,7 +161,7 @@ func init() {
 			return s
 		},
 		"ToWith": func(s flights) flights {
-			s.ToWith(flightsOut, stream.Write[string, flight]{Key: func(r flightRecord) string { return r.Value.Destination }})
+			s.ToWith(flightsOut, weir.Write[string, flight]{Key: func(r flightRecord) string { return r.Value.Destination }})
 			return s
 		},
 		"TableOf": func(s flights) flights { return stream.TableOf(s, "rows").Stream() },

@@ -91,7 +91,7 @@ func init() {
 			return s
 		},
 		"ToOneOfWith": func(s flights) flights {
-			s.ToOneOfWith(stream.Write[string, flight]{Key: func(r flightRecord) string { return r.Value.Destination }}, func(context.Context, flightRecord) (stream.Topic[string, flight], error) { return flightsOut, nil }, flightsOut, otherFlights)
+			s.ToOneOfWith(weir.Write[string, flight]{Key: func(r flightRecord) string { return r.Value.Destination }}, func(context.Context, flightRecord) (stream.Topic[string, flight], error) { return flightsOut, nil }, flightsOut, otherFlights)
 			return s
 		},
 		"To": func(s flights) flights {

@@ -11,13 +11,6 @@ import (
 	"github.com/weirstreams/weir/join"
 )
 
-// Matched is the right record that a left record is joined with.
-type Matched[R any] struct {
-	Value R
-	// Millis is its event time.
-	Millis int64
-}
-
 // AsOf joins each left record with the right record that was valid at its time. It receives the left records; Right
 // receives the right ones. Results carry the key, time and headers of the left record.
 type AsOf[K, V, R, W any] struct {
@@ -28,10 +21,10 @@ type AsOf[K, V, R, W any] struct {
 	unmatched bool // whether left records without a match are emitted
 	tolerance int64
 	direction joining.Direction
-	merge     func(ctx context.Context, left *weir.Record[K, V], right *Matched[R]) (W, error)
+	merge     func(ctx context.Context, left *weir.Record[K, V], right *join.Matched[R]) (W, error)
 	next      Receiver[K, W]
 	out       weir.Record[K, W]
-	match     Matched[R]
+	match     join.Matched[R]
 	null      nullRule[R]
 	cloned    func(R) R             // copies right values that may change while they are kept, or nil
 	waiting   *waiting[K, V, R, W]  // nil unless left records wait by event time
@@ -43,7 +36,7 @@ type AsOf[K, V, R, W any] struct {
 func NewAsOf[K, V, R, W any](
 	env *Env, node int, d join.AsOf, key codec.Codec[K], left codec.Codec[V], right codec.Codec[R], unmatched bool,
 	clonedLeft func(V) V, clonedRight func(R) R,
-	merge func(ctx context.Context, left *weir.Record[K, V], right *Matched[R]) (W, error), next Receiver[K, W],
+	merge func(ctx context.Context, left *weir.Record[K, V], right *join.Matched[R]) (W, error), next Receiver[K, W],
 ) (*AsOf[K, V, R, W], error) {
 	s := d.Settings()
 	matches, err := openStore(env, d.StoreName(), func(space state.Space) *state.Timestamped[Held[R]] {

@@ -156,7 +156,7 @@ func clockCase(t *testing.T, seed uint64) {
 	cacheBytes := random.Int64N(3000)
 	var env *operator.Env
 	var got lines
-	var join *operator.AsOf[string, string, string, string]
+	var op *operator.AsOf[string, string, string, string]
 	open := func() {
 		env = &operator.Env{
 			Context: t.Context(), Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return time.UnixMilli(m.clock) },
@@ -165,8 +165,8 @@ func clockCase(t *testing.T, seed uint64) {
 			},
 		}
 		var err error
-		join, err = operator.NewAsOf(env, 0, d, codec.String(), codec.String(), codec.String(), m.left, nil, nil,
-			func(_ context.Context, l *weir.Record[string, string], r *operator.Matched[string]) (string, error) {
+		op, err = operator.NewAsOf(env, 0, d, codec.String(), codec.String(), codec.String(), m.left, nil, nil,
+			func(_ context.Context, l *weir.Record[string, string], r *join.Matched[string]) (string, error) {
 				if string(l.Headers[0].Value) != l.Value {
 					t.Errorf("%q has header %q", l.Value, l.Headers[0].Value)
 				}
@@ -211,9 +211,9 @@ func clockCase(t *testing.T, seed uint64) {
 			record := weir.Record[string, string]{
 				Key: r.key, Value: r.value, ValueNull: r.null, Millis: r.at, Origin: &env.Origin, Headers: []weir.Header{{Key: "of", Value: []byte(r.value)}},
 			}
-			var side operator.Receiver[string, string] = join
+			var side operator.Receiver[string, string] = op
 			if r.right {
-				side = join.Right()
+				side = op.Right()
 			}
 			err := side.Receive(&record)
 			var late bool

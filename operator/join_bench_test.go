@@ -90,7 +90,7 @@ func BenchmarkAsOfJoin(b *testing.B) {
 
 func benchAsOf(b *testing.B, env *operator.Env, out operator.Receiver[string, int]) *operator.AsOf[string, int, int, int] {
 	j, err := operator.NewAsOf(env, 0, join.AsOf{}.Grace(time.Minute), codec.String(), codec.Int(), codec.Int(), false, nil, nil,
-		func(_ context.Context, l *weir.Record[string, int], r *operator.Matched[int]) (int, error) {
+		func(_ context.Context, l *weir.Record[string, int], r *join.Matched[int]) (int, error) {
 			return l.Value + r.Value, nil
 		}, out)
 	if err != nil {

@@ -276,7 +276,7 @@ func joinCase(t *testing.T, seed uint64) bool {
 		m, what = a, fmt.Sprintf("%+v", *a)
 		build = func(env *operator.Env, next operator.Receiver[string, string]) (left, right operator.Receiver[string, string], err error) {
 			j, err := operator.NewAsOf(env, 0, d, codec.String(), codec.String(), codec.String(), a.left, nil, nil,
-				func(_ context.Context, l *weir.Record[string, string], r *operator.Matched[string]) (string, error) {
+				func(_ context.Context, l *weir.Record[string, string], r *join.Matched[string]) (string, error) {
 					if r == nil {
 						return "(" + l.Value + ", null)", nil
 					}

@@ -51,7 +51,7 @@ func hour(t *testing.T, build func(env *operator.Env) (left, right operator.Rece
 func TestAnAsOfJoinKeepsTheGraceOfEachKey(t *testing.T) {
 	rows, most := hour(t, func(env *operator.Env) (left, right operator.Receiver[string, int]) {
 		j, err := operator.NewAsOf(env, 0, join.AsOf{}.Grace(time.Minute), codec.String(), codec.Int(), codec.Int(), true, nil, nil,
-			func(context.Context, *weir.Record[string, int], *operator.Matched[int]) (int, error) {
+			func(context.Context, *weir.Record[string, int], *join.Matched[int]) (int, error) {
 				return 0, nil
 			}, &discarded{})
 		if err != nil {
@@ -69,7 +69,7 @@ func TestAForwardJoinKeepsWhatWaits(t *testing.T) {
 	rows, most := hour(t, func(env *operator.Env) (left, right operator.Receiver[string, int]) {
 		d := join.AsOf{}.Grace(50 * time.Second).Tolerance(5 * time.Second).Forward()
 		j, err := operator.NewAsOf(env, 0, d, codec.String(), codec.Int(), codec.Int(), true, nil, nil,
-			func(context.Context, *weir.Record[string, int], *operator.Matched[int]) (int, error) {
+			func(context.Context, *weir.Record[string, int], *join.Matched[int]) (int, error) {
 				return 0, nil
 			}, &discarded{})
 		if err != nil {

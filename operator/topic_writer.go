@@ -24,7 +24,7 @@ type TopicWriter[K, V any] struct {
 	partition int32
 	buffer    []byte
 	record    raw.Record
-	write     *Write[K, V] // nil if what comes is what is written
+	write     *weir.Write[K, V] // nil if what comes is what is written
 	out       weir.Record[K, V]
 }
 

@@ -68,7 +68,7 @@ func ExampleMergeDistinct() {
 	// Output: error: both sides of the join have source: rename or drop columns, or merge with MergeKeepLeft or MergeKeepRight
 }
 
-func mergeMatch(_ context.Context, trade weir.Record[string, row.Row], quote stream.Matched[row.Row]) (row.Row, error) {
+func mergeMatch(_ context.Context, trade weir.Record[string, row.Row], quote join.Matched[row.Row]) (row.Row, error) {
 	return row.MergeDistinct(trade.Value, quote.Value)
 }
 

@@ -23,7 +23,7 @@ var (
 	nearOnce = near.Grace(10 * time.Second).UnmatchedWhenFinal() // those without a match come once, when none can come
 )
 
-type matched = stream.Matched[string]
+type matched = join.Matched[string]
 
 // meet sends records of one key to a topology, each written as the second, "gate" or "level", and the value. It prints the
 // results with their times.

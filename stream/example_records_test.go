@@ -249,7 +249,7 @@ func ExampleStream_ToDynamic() {
 
 func ExampleStream_ToOneOfWith() {
 	other := stream.NewTopic("other", codec.String(), codec.String())
-	byFirstLetter := stream.Write[string, string]{Key: func(r lineRecord) string { return r.Value[:1] }}
+	byFirstLetter := weir.Write[string, string]{Key: func(r lineRecord) string { return r.Value[:1] }}
 	t := stream.NewTopology()
 	t.From(lines).ToOneOfWith(byFirstLetter, func(_ context.Context, r lineRecord) (stream.Topic[string, string], error) {
 		if len(r.Value) < 5 {

@@ -110,7 +110,7 @@ func ExampleStream_FanOut() {
 
 func ExampleStream_ToWith() {
 	t := stream.NewTopology()
-	t.From(lines).ToWith(words, stream.Write[string, string]{
+	t.From(lines).ToWith(words, weir.Write[string, string]{
 		Key:       func(r weir.Record[string, string]) string { return r.Value[:1] },
 		Partition: func(_ weir.Record[string, string], partitions int32) int32 { return partitions - 1 },
 	})

@@ -11,9 +11,6 @@ import (
 	"github.com/weirstreams/weir/operator"
 )
 
-// Matched is the right record that a left record is joined with, as the ...Record forms of JoinAsOf see it.
-type Matched[R any] = operator.Matched[R]
-
 // JoinAsOf joins each record with the record of right that has the same key and was valid at its time: the latest that is
 // not later, unless the definition says otherwise. Records without such a one are dropped. A null value of right says that
 // there is none from its time on.
@@ -21,34 +18,34 @@ type Matched[R any] = operator.Matched[R]
 // Results carry the key, time and headers of the left record. A right record never emits a result by itself, and
 // changes no emitted result. Records with a null key are skipped and counted.
 func (s Stream[K, V]) JoinAsOf[R, W any](right Stream[K, R], d join.AsOf, f func(V, R) W) Stream[K, W] {
-	return s.joinAsOf(right, d, false, func(_ context.Context, l *weir.Record[K, V], r *Matched[R]) (W, error) {
+	return s.joinAsOf(right, d, false, func(_ context.Context, l *weir.Record[K, V], r *join.Matched[R]) (W, error) {
 		return f(l.Value, r.Value), nil
 	}).checked(f == nil)
 }
 
 // JoinAsOfRecord is JoinAsOf with a function of the whole record and of the match with its time that can fail.
-func (s Stream[K, V]) JoinAsOfRecord[R, W any](right Stream[K, R], d join.AsOf, f func(context.Context, weir.Record[K, V], Matched[R]) (W, error)) Stream[K, W] {
-	return s.joinAsOf(right, d, false, func(ctx context.Context, l *weir.Record[K, V], r *Matched[R]) (W, error) {
+func (s Stream[K, V]) JoinAsOfRecord[R, W any](right Stream[K, R], d join.AsOf, f func(context.Context, weir.Record[K, V], join.Matched[R]) (W, error)) Stream[K, W] {
+	return s.joinAsOf(right, d, false, func(ctx context.Context, l *weir.Record[K, V], r *join.Matched[R]) (W, error) {
 		return f(ctx, *l, *r)
 	}).checked(f == nil)
 }
 
 // LeftJoinAsOf is JoinAsOf but keeps records without a match: the function then gets nil. The function must not keep its arguments.
 func (s Stream[K, V]) LeftJoinAsOf[R, W any](right Stream[K, R], d join.AsOf, f func(V, *R) W) Stream[K, W] {
-	return s.joinAsOf(right, d, true, func(_ context.Context, l *weir.Record[K, V], r *Matched[R]) (W, error) {
+	return s.joinAsOf(right, d, true, func(_ context.Context, l *weir.Record[K, V], r *join.Matched[R]) (W, error) {
 		return f(l.Value, matchValue(r)), nil
 	}).checked(f == nil)
 }
 
 // LeftJoinAsOfRecord is LeftJoinAsOf with a function of the whole record and of the match with its time, or nil, that can
 // fail.
-func (s Stream[K, V]) LeftJoinAsOfRecord[R, W any](right Stream[K, R], d join.AsOf, f func(context.Context, weir.Record[K, V], *Matched[R]) (W, error)) Stream[K, W] {
-	return s.joinAsOf(right, d, true, func(ctx context.Context, l *weir.Record[K, V], r *Matched[R]) (W, error) {
+func (s Stream[K, V]) LeftJoinAsOfRecord[R, W any](right Stream[K, R], d join.AsOf, f func(context.Context, weir.Record[K, V], *join.Matched[R]) (W, error)) Stream[K, W] {
+	return s.joinAsOf(right, d, true, func(ctx context.Context, l *weir.Record[K, V], r *join.Matched[R]) (W, error) {
 		return f(ctx, *l, r)
 	}).checked(f == nil)
 }
 
-func matchValue[R any](m *Matched[R]) *R {
+func matchValue[R any](m *join.Matched[R]) *R {
 	if m == nil {
 		return nil
 	}
@@ -56,7 +53,7 @@ func matchValue[R any](m *Matched[R]) *R {
 }
 
 func (s Stream[K, V]) joinAsOf[R, W any](
-	right Stream[K, R], d join.AsOf, unmatched bool, merge func(context.Context, *weir.Record[K, V], *Matched[R]) (W, error),
+	right Stream[K, R], d join.AsOf, unmatched bool, merge func(context.Context, *weir.Record[K, V], *join.Matched[R]) (W, error),
 ) Stream[K, W] {
 	settings := d.Settings()
 	leftCodec, rightCodec, err := sideCodecs[V, R](settings.Left, settings.Right)

@@ -8,12 +8,9 @@ import (
 	"github.com/weirstreams/weir/operator"
 )
 
-// Write replaces the key, partition, time or headers of a record when it is written.
-type Write[K, V any] = operator.Write[K, V]
-
 // ToWith is To with another key, partition, time or headers than those of the record. A partition that the topic does not
 // have is a processing error.
-func (s Stream[K, V]) ToWith(topic Topic[K, V], write Write[K, V]) { s.sink(topic, &write) }
+func (s Stream[K, V]) ToWith(topic Topic[K, V], write weir.Write[K, V]) { s.sink(topic, &write) }
 
 // ToOneOf writes each record to the topic that f returns, which must be one of topics. An error of f, or another topic, is a
 // processing error.
@@ -23,7 +20,7 @@ func (s Stream[K, V]) ToOneOf(f func(context.Context, weir.Record[K, V]) (Topic[
 
 // ToOneOfWith is ToOneOf with another key, partition, time or headers than those of the record.
 func (s Stream[K, V]) ToOneOfWith(
-	write Write[K, V], f func(context.Context, weir.Record[K, V]) (Topic[K, V], error), topics ...Topic[K, V],
+	write weir.Write[K, V], f func(context.Context, weir.Record[K, V]) (Topic[K, V], error), topics ...Topic[K, V],
 ) {
 	_ = s.toOneOf(chosen(f), &write, topics).checked(f == nil)
 }
@@ -36,7 +33,7 @@ func chosen[K, V any](f func(context.Context, weir.Record[K, V]) (Topic[K, V], e
 	}
 }
 
-func (s Stream[K, V]) toOneOf(f func(context.Context, *weir.Record[K, V]) (string, error), write *Write[K, V], topics []Topic[K, V]) Stream[K, V] {
+func (s Stream[K, V]) toOneOf(f func(context.Context, *weir.Record[K, V]) (string, error), write *weir.Write[K, V], topics []Topic[K, V]) Stream[K, V] {
 	n := s.add(&graph.Node{Kind: "to", Lower: func(b *graph.Builder, n *graph.Node) (any, error) {
 		choose := &operator.Choose[K, V]{Env: b.Env, Node: n.ID, F: f, Next: map[string]operator.Receiver[K, V]{}}
 		for _, child := range n.Children {
@@ -65,7 +62,7 @@ func (s Stream[K, V]) toOneOf(f func(context.Context, *weir.Record[K, V]) (strin
 }
 
 // sink writes the stream to a topic.
-func (s Stream[K, V]) sink(topic Topic[K, V], write *Write[K, V]) {
+func (s Stream[K, V]) sink(topic Topic[K, V], write *weir.Write[K, V]) {
 	n := s.add(&graph.Node{
 		Kind: graph.KindSink, Detail: topic.name,
 		Sink: &graph.Sink{

@@ -106,6 +106,10 @@ func exported(t *testing.T) (names, undocumented []string) {
 				}
 				// The methods of well-known interfaces need no words, and those that other packages call by themselves no page.
 				known := receiver != "" && slices.Contains([]string{"Error", "Unwrap", "String", "Close"}, d.Name.Name)
+				// A method that implements an interface is documented there, and shown if the interface is.
+				if receiver != "" && d.Doc != nil && strings.HasPrefix(d.Doc.Text(), d.Name.Name+" implements [") {
+					continue
+				}
 				if receiver != "" && slices.Contains([]string{"LogValue", "MarshalJSON", "UnmarshalJSON", "MarshalText", "UnmarshalText"}, d.Name.Name) {
 					continue
 				}

@@ -51,7 +51,7 @@ func newWriter[K, V any](s *Sink[K, V], task sink.Task) *writer[K, V] {
 	}
 	env := &operator.Env{Context: context.Background(), Logger: slog.New(slog.DiscardHandler)}
 	w.encoder = operator.NewTopicWriter(env, 0, s.topic.Name(), s.topic.KeyCodec(), s.topic.ValueCodec(), w)
-	var write operator.Write[K, V]
+	var write weir.Write[K, V]
 	if s.options.ArrivalTime {
 		write.Time = func(weir.Record[K, V]) time.Time { return w.now() }
 	}

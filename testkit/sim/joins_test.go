@@ -36,7 +36,7 @@ func asOfJoin(faulty func() error) *stream.Topology {
 	d := join.AsOf{}.Grace(40 * time.Millisecond)
 	left.LeftJoinAsOf(right, d, func(l order, r *order) order { return pairOf(faulty, &l, r) }).To(out)
 	left.JoinAsOfRecord(right, d.Name("kept").KeepDuplicates().Tolerance(10*time.Millisecond),
-		func(_ context.Context, l weir.Record[string, order], r stream.Matched[order]) (line, error) {
+		func(_ context.Context, l weir.Record[string, order], r join.Matched[order]) (line, error) {
 			return line{ID: l.Value.ID*1000 + r.Value.ID, Origin: l.Origin.Topic, Offset: l.Origin.Offset}, nil
 		}).To(lines)
 	return t

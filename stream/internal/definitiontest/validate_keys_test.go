@@ -192,7 +192,7 @@ func TestEachChangeOfTheKeyIsFoundOnce(t *testing.T) {
 }
 
 func TestStateOfATopicWhosePartitionsAreChosenIsRefused(t *testing.T) {
-	write := stream.Write[string, string]{Partition: func(textRecord, int32) int32 { return 0 }}
+	write := weir.Write[string, string]{Partition: func(textRecord, int32) int32 { return 0 }}
 	between := topic("between")
 	for name, to := range map[string]func(textStream) string{
 		"ToWith": func(s textStream) string { s.ToWith(between, write); return line() },
@@ -213,7 +213,7 @@ func TestStateOfATopicWhosePartitionsAreChosenIsRefused(t *testing.T) {
 		}
 	}
 	topology := stream.NewTopology()
-	topology.From(in).ToWith(between, stream.Write[string, string]{Key: func(r textRecord) string { return r.Value }}) // goes to the partition of that key
+	topology.From(in).ToWith(between, weir.Write[string, string]{Key: func(r textRecord) string { return r.Value }}) // goes to the partition of that key
 	topology.From(between).MapState(cellHandle, first).To(out)
 	if all := findings(topology); all != nil {
 		t.Error(all)

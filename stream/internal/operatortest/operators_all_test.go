@@ -248,7 +248,7 @@ func init() {
 	// These write to the topic themselves; the stream that is returned is empty.
 	none := func(string) bool { return false }
 	add("ToWith", "sink out", addsHeader, false, true, func(s textStream, p *probe) textStream {
-		s.ToWith(out, stream.Write[string, string]{Headers: func(r textRecord) []weir.Header { p.see(r); return append(r.Headers, header) }})
+		s.ToWith(out, weir.Write[string, string]{Headers: func(r textRecord) []weir.Header { p.see(r); return append(r.Headers, header) }})
 		return s.Filter(none)
 	})
 	add("ToOneOf", "to-1", passes, true, true, func(s textStream, p *probe) textStream {
@@ -258,7 +258,7 @@ func init() {
 		return s.Filter(none)
 	})
 	add("ToOneOfWith", "to-1", setsTime, false, true, func(s textStream, p *probe) textStream {
-		write := stream.Write[string, string]{Time: func(textRecord) time.Time { return at(77) }}
+		write := weir.Write[string, string]{Time: func(textRecord) time.Time { return at(77) }}
 		s.ToOneOfWith(write, func(_ context.Context, r textRecord) (stream.Topic[string, string], error) { p.see(r); return out, nil }, out, topic("other"))
 		return s.Filter(none)
 	})

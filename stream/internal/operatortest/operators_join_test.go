@@ -22,7 +22,7 @@ var (
 	near   = join.Within(time.Second, time.Second)
 )
 
-type matched = stream.Matched[string]
+type matched = join.Matched[string]
 
 // joinOperators are all joins of a stream. Each calls the probe with the left side, and makes "new" of what it is given.
 var joinOperators = []struct {

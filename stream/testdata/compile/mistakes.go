@@ -87,7 +87,7 @@ func branches(s stream.Stream[string, trade], q stream.Stream[string, quote]) {
 	b.Map(price)                                                                                                           // ERROR b\.Map undefined
 	b.Match("one", func(t trade) quote { return quote{} })                                                                 // ERROR does not match
 	s.ToOneOf(func(context.Context, weir.Record[string, trade]) (stream.Topic[string, trade], error) { panic("") }, byInt) // ERROR cannot use byInt
-	s.ToWith(trades, stream.Write[string, quote]{})                                                                        // ERROR cannot use stream\.Write\[string, quote\]
+	s.ToWith(trades, weir.Write[string, quote]{})                                                                        // ERROR cannot use weir\.Write\[string, quote\]
 	s.Collect(&stream.Collector[string, quote]{})                                                                          // ERROR cannot use
 	s.Sink("s", nil).Map(price)                                                                                            // ERROR no value
 	s.PrintTable(stream.PrintOptions{})                                                                                    // ERROR cannot use stream\.PrintOptions

@@ -21,9 +21,9 @@ func celsius(r Reading) int { return r.Celsius }
 // aggregate sends a reading every 10 seconds and prints the results of the windows that have closed.
 func aggregate[A, R any](d window.Definition, a window.Aggregator[Reading, A, R], readings ...int) {
 	in := stream.NewTopic("in", codec.String(), codec.JSON[Reading]())
-	out := stream.NewTopic("out", codec.String(), codec.JSON[window.Result[R]]())
+	out := stream.NewTopic("out", codec.String(), codec.JSON[window.Result[string]]())
 	t := stream.NewTopology()
-	t.From(in).Window(d).Aggregate(a).Final().To(out)
+	t.From(in).Window(d).Aggregate[any, string](erased[A, R]{a}).Final().To(out)
 	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 		for i, n := range readings {
 			d.Input(in).Send("boiler", Reading{n}, time.Unix(int64(10*i), 0))
@@ -159,9 +159,9 @@ func ExampleDefinition_OnLate() {
 		return false // no line in the log
 	})
 	in := stream.NewTopic("in", codec.String(), codec.Int())
-	out := stream.NewTopic("out", codec.String(), codec.JSON[window.Result[int64]]())
+	out := stream.NewTopic("out", codec.String(), codec.JSON[window.Result[int]]())
 	t := stream.NewTopology()
-	t.From(in).Window(d).Aggregate(window.Count[int]()).Final().To(out)
+	t.From(in).Window(d).Aggregate(window.Sum(func(n int) int { return n })).Final().To(out)
 	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 		d.Input(in).Send("k", 1, time.Unix(100, 0))
 		d.Input(in).Send("k", 2, time.Unix(50, 0))

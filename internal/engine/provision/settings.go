@@ -98,18 +98,41 @@ func (p *preparation) clusterKnows(setting string) bool {
 	return false
 }
 
-// largestRecord returns max.message.bytes of the internal topics of a part, or 0 for the default of the cluster.
+// largestRecord returns max.message.bytes of the internal topics of a part, or 0 for the default of the cluster. The inputs of all parts in
+// front count, those that are attached to each other too, and global tables: a part keeps, and hands on, what came from them.
 func (p *preparation) largestRecord(part *graph.SubTopology) int64 {
 	largest := int64(0)
-	for _, n := range part.Sources {
-		if n.Source.Attached() {
-			continue
+	take := func(n *graph.Node, headroom int64) {
+		if bytes, ok := number(p.known[p.plan.Topic(n)].Config, maxMessageBytes); ok {
+			largest = max(largest, bytes+headroom)
 		}
-		bytes, ok := number(p.known[p.plan.Topic(n)].Config, maxMessageBytes)
-		if ok && n.Source.Repartition == nil && n.Source.Slots == 0 && p.options.MaxRecordBytes == 0 {
-			bytes += recordHeadroom
+	}
+	headroom := int64(recordHeadroom)
+	if p.options.MaxRecordBytes > 0 {
+		headroom = 0
+	}
+	seen := map[*graph.SubTopology]bool{}
+	var visit func(part *graph.SubTopology)
+	visit = func(part *graph.SubTopology) {
+		if seen[part] {
+			return
 		}
-		largest = max(largest, bytes)
+		seen[part] = true
+		for _, n := range part.Sources {
+			switch {
+			case n.Source.Repartition != nil:
+				visit(p.plan.PartOf(n.Source.Repartition))
+				take(n, 0)
+			case n.Source.Slots > 0:
+				take(n, 0)
+			default:
+				take(n, headroom)
+			}
+		}
+	}
+	visit(part)
+	for _, n := range p.plan.Globals {
+		take(n, headroom)
 	}
 	return min(max(largest, int64(p.options.MaxRecordBytes)), broker.DefaultMaxRecordBytes)
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/weirstreams/weir/internal/clock"
 	"github.com/weirstreams/weir/internal/engine/provision"
 	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
 )
 
@@ -38,6 +39,30 @@ func farJoin() *stream.Topology {
 	return topology
 }
 
+// farJoinOfGroups is a foreign-key join of tables that are made of groupings, and a grouping of its results.
+func farJoinOfGroups() *stream.Topology {
+	topology := stream.NewTopology()
+	table := func(name string) stream.Table[string, string] {
+		in := topology.From(stream.NewTopic(name, codec.String(), codec.String()))
+		return stream.TableOf(in.GroupBy("by", func(v string) string { return v }), name)
+	}
+	table("left").JoinForeignKey("far", table("right"),
+		func(row string) (string, bool) { return row, true }, func(l, r string) string { return l + r }).Stream().
+		GroupByKey("again").Peek(func(string) {})
+	return topology
+}
+
+// globalJoin keeps, and groups, records that are joined with a row of a global table.
+func globalJoin() *stream.Topology {
+	topology := stream.NewTopology()
+	right := topology.GlobalTable(stream.NewTopic("right", codec.String(), codec.String()))
+	joined := topology.From(stream.NewTopic("left", codec.String(), codec.String())).
+		JoinGlobal(right, func(v string) string { return v }, func(l, r string) string { return l + r })
+	stream.TableOf(joined, "rows").Stream().GroupBy("values", func(v string) string { return v }).
+		Reduce(store.NewCell[string]("last"), func(_, next string) string { return next }).Peek(func(string) {})
+	return topology
+}
+
 // picky are settings of an input that take less, and keep it shorter, than internal topics may.
 var picky = map[string]string{
 	"retention.ms": "1000", "retention.bytes": "10", "max.message.bytes": "31000000", "message.timestamp.type": "LogAppendTime",
@@ -45,18 +70,29 @@ var picky = map[string]string{
 }
 
 func TestInternalTopicsTakeAndKeepWhatTheirInputsTake(t *testing.T) {
+	const inFront = "repartition__g--left--by" // of farJoinOfGroups, which sees the left input alone
 	for _, c := range []struct {
 		name     string
 		topology *stream.Topology
 		inputs   []string
+		// small is the input that takes no large records: what comes from the others goes everywhere.
+		small string
 	}{
-		{"repartition", pipeline(), []string{"orders"}},
-		{"foreign-key join", farJoin(), []string{"left", "right"}},
+		{"repartition", pipeline(), []string{"orders"}, ""},
+		{"foreign-key join", farJoin(), []string{"left", "right"}, ""},
+		{"foreign-key join with large rows on the right", farJoin(), []string{"left", "right"}, "left"},
+		{"foreign-key join with large rows on the left", farJoin(), []string{"left", "right"}, "right"},
+		{"foreign-key join behind a repartition with large rows", farJoinOfGroups(), []string{"left", "right"}, "left"},
+		{"global table with large rows", globalJoin(), []string{"left", "right"}, "left"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var exist []broker.TopicSpec
 			for _, name := range c.inputs {
-				exist = append(exist, broker.TopicSpec{Name: name, Partitions: 2, Config: picky})
+				config := maps.Clone(picky)
+				if name == c.small {
+					config["max.message.bytes"] = "1000"
+				}
+				exist = append(exist, broker.TopicSpec{Name: name, Partitions: 2, Config: config})
 			}
 			for _, name := range []string{"totals", "windows"} {
 				exist = append(exist, broker.TopicSpec{Name: name, Partitions: 1})
@@ -78,6 +114,9 @@ func TestInternalTopicsTakeAndKeepWhatTheirInputsTake(t *testing.T) {
 				want := map[string]string{
 					"retention.ms": "-1", "retention.bytes": "-1", "max.message.bytes": "31065536", "message.timestamp.type": "CreateTime",
 					"message.timestamp.before.max.ms": ever, "message.timestamp.after.max.ms": ever,
+				}
+				if name == inFront {
+					want["max.message.bytes"] = "66536"
 				}
 				got := map[string]string{}
 				for setting := range want {
@@ -165,15 +204,12 @@ func TestInternalTopicsThatWouldLoseRecordsAreMended(t *testing.T) {
 	}
 	mended := map[string]string{
 		"retention.ms": "-1", "retention.bytes": "-1", "message.timestamp.type": "CreateTime", "message.timestamp.after.max.ms": ever,
+		"max.message.bytes": "31065536",
 	}
-	ofResponse := maps.Clone(mended)
-	ofResponse["max.message.bytes"] = "31065536"
-	ofSubscription := maps.Clone(mended)
-	ofSubscription["max.message.bytes"] = "1114124"
 	want := map[string]map[string]string{
-		subscription: ofSubscription, response: ofResponse,
+		subscription: mended, response: mended,
 		// Retention has no effect on what is compacted.
-		leftChangelog: {"max.message.bytes": "1114124"},
+		leftChangelog: {"max.message.bytes": "31065536"},
 	}
 	if diff := gocmp.Diff(want, planned.Changes); diff != "" {
 		t.Errorf("plan (-want +got):\n%s", diff)

@@ -68,8 +68,9 @@ type Env struct {
 	Round int64
 	// LeastMillis is the least event time of a record that a source has read, for the engine to reset.
 	LeastMillis int64
-	// BeforeCheckpoint are called before each checkpoint. Those of operators that come first in the topology come last.
-	BeforeCheckpoint []func() error
+	// BeforeCheckpoint are called before each checkpoint, and Settle after each of them: buffers then hand on all that they hold. Those of operators
+	// that come first in the topology come last.
+	BeforeCheckpoint []func()
 	// OnRewind are called when the stores have gone back to the last checkpoint.
 	OnRewind []func()
 	// Clocks are the operators that wait for the time of the machine.

@@ -182,9 +182,7 @@ func (w *windows[K, V, A, R]) place(r *weir.Record[K, V]) (*state.Windows[A], er
 		w.forgetDeferred()
 	}
 	if w.pending.active {
-		if err := w.releaseDue(r.Millis); err != nil {
-			return nil, err
-		}
+		w.pending.reach(r.Millis)
 	}
 	k, err := w.store.Place(key)
 	return k, Fatal(err)

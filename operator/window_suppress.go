@@ -9,6 +9,9 @@ import (
 
 // suppressed are held-back results: the last one of each window. They are emitted
 // before a checkpoint begins, so that they need not be stored.
+//
+// It is a [Buffer] of those that are due: an error of one is that of the record that it came of, and not of the record that was processed when
+// it became due.
 type suppressed[K, R any] struct {
 	active bool
 	window.Suppression
@@ -16,6 +19,11 @@ type suppressed[K, R any] struct {
 	now      int64 // the greatest time of a record
 	results  map[suppressedID]*heldBack[K, R]
 	queue    []*heldBack[K, R] // in the order in which they are due
+	due      int               // how many of the queue are due
+
+	env  *Env
+	node int
+	next Receiver[K, window.Result[R]]
 }
 
 type suppressedID struct {
@@ -40,12 +48,11 @@ func (h *heldBack[K, R]) set(r *weir.Record[K, window.Result[R]]) {
 func (w *windows[K, V, A, R]) suppress(s window.Suppression) {
 	w.pending = suppressed[K, R]{
 		active: true, Suppression: s, interval: s.Interval.Milliseconds(), results: map[suppressedID]*heldBack[K, R]{},
+		env: w.env, node: w.node, next: w.next,
 	}
-	w.env.OnRewind = append(w.env.OnRewind, func() {
-		w.pending.queue, w.pending.now = nil, 0
-		clear(w.pending.results)
-	})
-	w.env.BeforeCheckpoint = append(w.env.BeforeCheckpoint, func() error { return w.release(0) })
+	p := &w.pending
+	w.env.Buffers = append(w.env.Buffers, p)
+	w.env.BeforeCheckpoint = append(w.env.BeforeCheckpoint, func() { p.release(len(p.queue)) })
 }
 
 // hold keeps the result in out instead of emitting it.
@@ -59,13 +66,11 @@ func (w *windows[K, V, A, R]) hold() error {
 		h.set(&w.out)
 		return nil
 	}
-	if len(p.queue) >= p.MaxResults {
+	if len(p.queue)-p.due >= p.MaxResults {
 		if p.WhenFull == window.FullFails {
 			return Fatal(fmt.Errorf("store %q: %d results are held back, which is the most that Suppress allows", w.store.Name(), p.MaxResults))
 		}
-		if err := w.release(len(p.queue) - 1); err != nil {
-			return err
-		}
+		p.release(1)
 	}
 	h := &heldBack[K, R]{id: id, since: p.now}
 	h.set(&w.out)
@@ -74,32 +79,51 @@ func (w *windows[K, V, A, R]) hold() error {
 	return nil
 }
 
-// releaseDue emits results that were held back for the longest allowed time.
-func (w *windows[K, V, A, R]) releaseDue(at int64) error {
-	p := &w.pending
+// reach makes results due that were held back for the longest allowed time.
+func (p *suppressed[K, R]) reach(at int64) {
 	if at <= p.now {
-		return nil
+		return
 	}
 	p.now = at
-	n := len(p.queue)
-	for n > 0 && p.queue[len(p.queue)-n].since+p.interval <= at {
-		n--
+	n := p.due
+	for n < len(p.queue) && p.queue[n].since+p.interval <= at {
+		n++
 	}
-	return w.release(n)
+	p.release(n - p.due)
 }
 
-// release emits the oldest results until as many as given are left.
-func (w *windows[K, V, A, R]) release(left int) error {
-	p := &w.pending
-	var failed error
-	for len(p.queue) > left {
+// release makes the n oldest results due that are not yet. A later result of the same window is held back anew.
+func (p *suppressed[K, R]) release(n int) {
+	n = min(n, len(p.queue)-p.due)
+	for _, h := range p.queue[p.due : p.due+n] {
+		delete(p.results, h.id)
+	}
+	p.due += n
+}
+
+// Settle implements [Buffer].
+func (p *suppressed[K, R]) Settle() error {
+	for p.due > 0 {
 		h := p.queue[0]
 		p.queue[0], p.queue = nil, p.queue[1:]
-		delete(p.results, h.id)
-		w.env.Enter(w.node)
-		if err := w.next.Receive(&h.record); err != nil && failed == nil {
-			failed = err
+		p.due--
+		p.env.Origin = h.origin
+		p.env.Enter(p.node)
+		if err := p.next.Receive(&h.record); err != nil {
+			return err // of this result alone
 		}
 	}
-	return failed
+	return nil
+}
+
+// Full implements [Buffer].
+func (p *suppressed[K, R]) Full() bool { return p.due >= maxLookupBatch }
+
+// Held implements [Buffer].
+func (p *suppressed[K, R]) Held() int { return p.due }
+
+// Discard implements [Buffer].
+func (p *suppressed[K, R]) Discard() {
+	p.queue, p.due, p.now = nil, 0, 0
+	clear(p.results)
 }

@@ -136,6 +136,9 @@ func suppressCase(t *testing.T, seed uint64) bool {
 		if err := to.Receive(&record); err != nil {
 			t.Fatal(err)
 		}
+		if err := env.Settle(); err != nil {
+			t.Fatal(err)
+		}
 		if !check(m.process(r)) {
 			return false
 		}
@@ -166,9 +169,10 @@ func suppressCase(t *testing.T, seed uint64) bool {
 		if action < 4 {
 			fmt.Fprintln(&log, "checkpoint")
 			for _, f := range env.BeforeCheckpoint {
-				if err := f(); err != nil {
-					t.Fatal(err)
-				}
+				f()
+			}
+			if err := env.Settle(); err != nil {
+				t.Fatal(err)
 			}
 			if !check(m.checkpoint()) {
 				return false
@@ -187,6 +191,9 @@ func suppressCase(t *testing.T, seed uint64) bool {
 		fmt.Fprintln(&log, "back to the checkpoint")
 		for _, s := range env.Stores {
 			s.Discard()
+		}
+		for _, b := range env.Buffers {
+			b.Discard()
 		}
 		for _, f := range env.OnRewind {
 			f()

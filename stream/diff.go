@@ -85,7 +85,7 @@ func Diff(before, after Inventory) []Change {
 			n := now[i]
 			if what := others(typed{"keys were", s.Key, n.Key}, typed{"states were", s.State, n.State}); what != "" {
 				changed = append(changed, Change{StateRetyped, s.Changelog, fmt.Sprintf("store %q of stream %q: %s", s.Name, s.stream, what)})
-			} else if s.Key != "" && n.Key != "" && n.Meaning != s.Meaning {
+			} else if s.Key != "" && n.Key != "" && n.Meaning != s.Meaning && !(s.Operator == "aggregate" && s.Meaning == "") { // of an earlier version
 				changed = append(changed, Change{StateReinterpreted, s.Changelog, fmt.Sprintf("store %q of stream %q was %s and is %s",
 					s.Name, s.stream, meaningOf(s), meaningOf(n))})
 			}

@@ -6,6 +6,7 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/ability"
+	"github.com/weirstreams/weir/internal/typename"
 	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/window"
@@ -36,8 +37,8 @@ func reduce[K, V any](s Stream[K, V], cell *store.CellHandle[V], f func(context.
 // time and headers. Aggregators are those of package window, but for those that collect values. Null values are dropped,
 // unless the aggregator takes them; records with a null key are skipped and counted.
 //
-// The name is that of the store: renaming it starts from nothing. An aggregator over state that another one has left is
-// not noticed: give it another name.
+// The name is that of the store: renaming it starts from nothing. Another aggregator over the state is refused
+// (weir.ErrDefinitionChanged): give it another name.
 func (s Stream[K, V]) Aggregate[A, R any](name string, a window.Aggregator[V, A, R]) Stream[K, R] {
 	var c codec.Codec[A]
 	if a != nil {
@@ -52,6 +53,7 @@ func (s Stream[K, V]) Aggregate[A, R any](name string, a window.Aggregator[V, A,
 		t.graph.Find(out.node, "the aggregator is nil")
 		return out
 	}
+	out.node.Mean(name, typename.Aggregator(a))
 	if v, ok := a.(interface{ Validate() error }); ok {
 		if err := v.Validate(); err != nil {
 			t.graph.Find(out.node, "%v", err)

@@ -372,17 +372,13 @@ func (t *task) processingError(err error) *weir.ProcessingError {
 
 // beforeCheckpoint lets the operators emit held-back results.
 func (t *task) beforeCheckpoint() error {
-	return t.call(func() error {
-		for i := len(t.env.BeforeCheckpoint) - 1; i >= 0; i-- {
-			if err := t.env.BeforeCheckpoint[i](); err != nil {
-				return err
-			}
-			if err := t.env.Settle(); err != nil {
-				return err
-			}
+	for i := len(t.env.BeforeCheckpoint) - 1; i >= 0; i-- {
+		t.env.BeforeCheckpoint[i]()
+		if err := t.settle(); err != nil {
+			return err
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // call runs code of operators outside of the processing of a record. No policy can skip an error there.

@@ -32,7 +32,7 @@ import (
 // membership.ErrTasksLost says that the group has given the partitions away: the tasks are closed, nothing since the last checkpoint
 // counts, and the worker can go on with new tasks. After any other error the worker has to be rewound, or is lost.
 func (w *Worker) Checkpoint(ctx context.Context) error {
-	w.running = ctx
+	w.hurry.Enter(ctx)
 	var changed []*task
 	for _, t := range w.tasks.all() {
 		if t.changed {
@@ -76,7 +76,7 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 	if err := w.flush(ctx, changed, batches); err != nil {
 		return err
 	}
-	if err := w.send(ctx); err != nil {
+	if err := w.delivery.Send(ctx); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	offsets := map[broker.TopicPartition]int64{}
@@ -90,14 +90,14 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 	for i, t := range changed {
 		t.changed = false
 		t.input.Checkpointed()
-		alone, err := t.stores.Commit(batches[i], w.producer)
+		alone, err := t.stores.Commit(batches[i], w.delivery.Producer())
 		if !alone {
 			t.strangers, w.strangers = true, true
 		}
 		if err != nil {
 			return fmt.Errorf("checkpoint: task %s: write state: %w", t.name, err)
 		}
-		w.countOutputs(t)
+		w.observer.count(t)
 		t.feedsCommitted()
 	}
 	if w.schedule.Uncommitted() > 0 { // else it was of what no record has caused
@@ -122,12 +122,12 @@ func (w *Worker) commit(ctx context.Context, tasks []*task, offsets map[broker.T
 		if err := writeAhead(tasks); err != nil {
 			return err
 		}
-		if err := w.producer.Commit(ctx, w.group.Member(), offsets, commitDetails(tasks...)); err != nil {
+		if err := w.delivery.Producer().Commit(ctx, w.group.Member(), offsets, commitDetails(tasks...)); err != nil {
 			return fmt.Errorf("checkpoint: %w", err)
 		}
 		return nil
 	}
-	if err := w.producer.Flush(ctx); err != nil {
+	if err := w.delivery.Producer().Flush(ctx); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	if err := writeAhead(tasks); err != nil {
@@ -151,11 +151,7 @@ func (w *Worker) commit(ctx context.Context, tasks []*task, offsets map[broker.T
 func (w *Worker) flush(ctx context.Context, tasks []*task, batches []state.Batch) error {
 	causeless := func(t *task) bool { return !w.config.ExactlyOnce && t.input.Untouched() }
 	acknowledged := func() error {
-		err := w.send(ctx)
-		if err == nil {
-			err = w.producer.Flush(ctx)
-		}
-		if err != nil {
+		if err := w.delivery.Flush(ctx); err != nil {
 			return fmt.Errorf("checkpoint: %w", err)
 		}
 		return nil

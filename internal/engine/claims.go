@@ -43,10 +43,7 @@ func (w *Worker) claimTasks(ctx context.Context) (err error) {
 			return fmt.Errorf("task %s: claim: %w", t.name, err)
 		}
 	}
-	if err := w.send(ctx); err != nil {
-		return fmt.Errorf("claim: %w", err)
-	}
-	if err := w.producer.Flush(ctx); err != nil {
+	if err := w.delivery.Flush(ctx); err != nil {
 		return fmt.Errorf("claim: %w", err)
 	}
 	for _, t := range claiming {
@@ -108,7 +105,7 @@ func (w *Worker) confirm(ctx context.Context, t *task) error {
 
 // restoreToClaims goes on with the restore up to the claims of a task.
 func (w *Worker) restoreToClaims(ctx context.Context, t *task) error {
-	fetches, err := t.stores.RestoreToClaims(w.producer, w.config.LoadRecords)
+	fetches, err := t.stores.RestoreToClaims(w.delivery.Producer(), w.config.LoadRecords)
 	w.fetchChangelogs(t, fetches)
 	if err != nil {
 		return err
@@ -203,14 +200,11 @@ func (w *Worker) writeStandings(ctx context.Context, tasks []*task) error {
 			return err
 		}
 	}
-	if err := w.send(ctx); err != nil {
-		return err
-	}
-	if err := w.producer.Flush(ctx); err != nil {
+	if err := w.delivery.Flush(ctx); err != nil {
 		return err
 	}
 	for _, t := range tasks {
-		if err := t.stores.PassLast(w.producer); err != nil {
+		if err := t.stores.PassLast(w.delivery.Producer()); err != nil {
 			return err
 		}
 	}

@@ -31,19 +31,11 @@ type feedTrace struct {
 
 // awaitFed is called behind each record that a source hands on while a record is sought.
 func (w *Worker) awaitFed(ctx context.Context, t *task, r operator.FedRecord) error {
-	err := w.acknowledged(ctx)
+	err := w.delivery.Flush(ctx)
 	if refused.Is(err) {
 		w.trace.suspect, w.trace.of = &r, t
 	}
 	return err
-}
-
-// acknowledged waits until the cluster has everything that was written.
-func (w *Worker) acknowledged(ctx context.Context) error {
-	if err := w.send(ctx); err != nil {
-		return err
-	}
-	return w.producer.Flush(ctx)
 }
 
 // seekFed makes the worker seek a record of a source, after a refusal that may be one of a source's record. It reports whether it has

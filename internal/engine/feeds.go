@@ -8,7 +8,6 @@ import (
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/operator"
-	"github.com/weirstreams/weir/source"
 )
 
 // wakeIfDozing makes the worker look at its sources and calls if it waits. It must not wake it else: the next look at the fetcher would
@@ -29,17 +28,17 @@ func (w *Worker) takeFeeds(ctx context.Context) (worked bool, err error) {
 			if f.Next() > w.config.Clock.Now().UnixMilli() {
 				continue
 			}
-			w.working.Store(true)
+			w.status.working.Store(true)
 			moved, err := w.takeFeed(ctx, t, f)
-			w.working.Store(false)
+			w.status.working.Store(false)
 			worked = worked || moved
 			if err != nil {
 				return worked, err
 			}
 		}
 	}
-	if worked && w.outbox.Pending() > 0 && w.config.Clock.Now().Sub(w.lastSend) >= w.config.Linger {
-		err = w.send(ctx)
+	if worked && w.delivery.Pending() > 0 {
+		err = w.delivery.SendDue(ctx)
 	}
 	return worked, err
 }
@@ -50,7 +49,7 @@ func (w *Worker) takeFeed(ctx context.Context, t *task, f operator.Feed) (worked
 	t.env.LeftOut = w.trace.leftOut[t.id]
 	var untaken error // by the cluster
 	if w.trace.left > 0 {
-		if err := w.acknowledged(ctx); err != nil { // so that a refusal behind a record is that of the record
+		if err := w.delivery.Flush(ctx); err != nil { // so that a refusal behind a record is that of the record
 			return true, err
 		}
 		limit = 1 // a batch then, as batches count as a whole
@@ -117,33 +116,6 @@ func stopFeeds(tasks []*task) {
 			f.Stop()
 		}
 	}
-}
-
-// Sources returns the state of the sources of the worker's tasks. Any goroutine may call it.
-func (w *Worker) Sources() (states []source.Status) {
-	w.status.mu.Lock()
-	feeds := w.status.feeds
-	w.status.mu.Unlock()
-	for _, f := range feeds {
-		states = append(states, f.Status())
-	}
-	return states
-}
-
-// publishFeeds notes the sources of the tasks on the status board, whose lock is held.
-func (w *Worker) publishFeeds() {
-	n := 0
-	for _, t := range w.tasks.all() {
-		n += len(t.env.Feeds)
-	}
-	if n == 0 && len(w.status.feeds) == 0 {
-		return
-	}
-	feeds := make([]operator.Feed, 0, n)
-	for _, t := range w.tasks.all() {
-		feeds = append(feeds, t.env.Feeds...)
-	}
-	w.status.feeds = feeds
 }
 
 // isFeed reports whether a part reads a source outside of Kafka.

@@ -12,9 +12,6 @@ import (
 // flies reports whether a task has asynchronous operators.
 func (t *task) flies() bool { return len(t.env.Flights) > 0 }
 
-// lands reports whether settling a task waits for its calls always: a limit of outputs counts those of each record.
-func (w *Worker) lands() bool { return w.config.Outputs != nil }
-
 // landing makes settling the tasks wait for their calls, until the returned function is called.
 func (w *Worker) landing(tasks []*task) (over func()) {
 	for _, t := range tasks {
@@ -22,7 +19,7 @@ func (w *Worker) landing(tasks []*task) (over func()) {
 	}
 	return func() {
 		for _, t := range tasks {
-			t.env.Landing = w.lands()
+			t.env.Landing = w.observer.lands()
 		}
 	}
 }
@@ -38,15 +35,15 @@ func (w *Worker) Land(ctx context.Context) (landed bool, err error) {
 	if w.heldBack() || !w.InFlight() {
 		return false, nil
 	}
-	w.running = ctx
-	defer w.publish()
+	w.hurry.Enter(ctx)
+	defer w.status.publish(w.tasks)
 	tasks := w.tasks.all()
 	defer w.landing(tasks)()
 	for _, t := range tasks {
 		if err := t.settle(); err != nil {
 			return true, w.recoverFrom(ctx, err)
 		}
-		w.noteOutputs(t)
+		w.observer.note(t)
 	}
 	return true, nil
 }
@@ -58,7 +55,7 @@ func (w *Worker) handOnArrived() error {
 			continue
 		}
 		err := t.settle()
-		w.noteOutputs(t)
+		w.observer.note(t)
 		if err != nil {
 			return err
 		}

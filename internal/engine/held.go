@@ -44,8 +44,8 @@ func (w *Worker) take(ctx context.Context, batch *broker.Batch) error {
 // processHeld processes some records of the batch that is held.
 func (w *Worker) processHeld(ctx context.Context) error {
 	h := &w.current
-	w.working.Store(true)
-	defer w.working.Store(false)
+	w.status.working.Store(true)
+	defer w.status.working.Store(false)
 	began := w.config.Clock.Now()
 	w.limitDirty(h.task)
 	done, err := h.task.process(h.batch, h.from, w.schedule.Room(w.search.Limit()))
@@ -59,8 +59,7 @@ func (w *Worker) processHeld(ctx context.Context) error {
 		w.countFailed(err, h.batch.TopicPartition, h.batch.Records[h.from:])
 		return err
 	}
-	now := w.config.Clock.Now()
-	w.schedule.Adjust(done, now.Sub(began))
+	w.schedule.Adjust(done, w.config.Clock.Now().Sub(began))
 	if h.from < len(h.batch.Records) {
 		return err
 	}
@@ -68,10 +67,7 @@ func (w *Worker) processHeld(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if now.Sub(w.lastSend) >= w.config.Linger {
-		return w.send(ctx)
-	}
-	return nil
+	return w.delivery.SendDue(ctx)
 }
 
 // letGo gives the memory of the batch back, processed or not.

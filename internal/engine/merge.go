@@ -41,7 +41,7 @@ func (w *Worker) mergeAll(ctx context.Context) (worked bool, err error) {
 		return false, err
 	}
 	for _, t := range w.tasks.merging {
-		if w.halted() || w.due() && !w.waitsForCalls() {
+		if w.observer.halts() || w.due() && !w.waitsForCalls() {
 			return worked, nil // the step makes the checkpoint
 		}
 		began := w.config.Clock.Now()
@@ -56,8 +56,8 @@ func (w *Worker) mergeAll(ctx context.Context) (worked bool, err error) {
 			t.aligned.Moved()
 		}
 	}
-	if worked && w.config.Clock.Now().Sub(w.lastSend) >= w.config.Linger {
-		if err := w.send(ctx); err != nil {
+	if worked {
+		if err := w.delivery.SendDue(ctx); err != nil {
 			return true, err
 		}
 	}
@@ -76,7 +76,7 @@ func (w *Worker) mergeAll(ctx context.Context) (worked bool, err error) {
 // how many were processed.
 func (w *Worker) merge(t *task, limit int) (processed int, err error) {
 	w.limitDirty(t)
-	for processed < limit && !t.stores.Over() && !w.halted() {
+	for processed < limit && !t.stores.Over() && !w.observer.halts() {
 		in, until := t.aligned.Choose(false)
 		if in == nil || !w.takes(t, in.Topic) {
 			break

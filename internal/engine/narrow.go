@@ -49,16 +49,16 @@ func (w *Worker) narrow(ctx context.Context, err error) error {
 		}
 		if again != nil {
 			if !w.config.ExactlyOnce {
-				if err := w.replaceProducer(); err != nil {
-					return fmt.Errorf("%w (after: %w)", err, failure)
+				if err := w.delivery.Replace(failure); err != nil {
+					return err
 				}
 			}
 			return w.tryRecordAgain(ctx, again)
 		}
 	}
 	if !w.config.ExactlyOnce {
-		if failed := w.replaceProducer(); failed != nil {
-			return fmt.Errorf("%w (after: %w)", failed, err)
+		if err := w.delivery.Replace(err); err != nil {
+			return err
 		}
 	}
 	return w.goBack(ctx, fmt.Errorf("%w: %w", broker.ErrAborted, err))
@@ -93,7 +93,7 @@ func (w *Worker) blame(t *task, err error) *weir.ProcessingError {
 			return failure
 		}
 	}
-	if n := w.outbox.NodeOf(d.Topic); n != nil {
+	if n := w.delivery.NodeOf(d.Topic); n != nil {
 		failure.Node, failure.Site = n.String(), n.Site
 	}
 	return failure

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
@@ -36,7 +35,7 @@ func (w *Worker) recoverFrom(ctx context.Context, err error) error {
 	case w.tasks.damage() != nil:
 		return w.heal(ctx, err)
 	case refused.IsHopeless(err):
-		return refused.Hopeless(err, w.plan, w.outbox.NodeOf)
+		return refused.Hopeless(err, w.plan, w.delivery.NodeOf)
 	case !w.config.ExactlyOnce:
 		return err
 	case errors.Is(err, broker.ErrAborted), errors.Is(err, weir.ErrFenced):
@@ -55,9 +54,9 @@ func (w *Worker) startOver(ctx context.Context, cause error) error {
 		return err
 	}
 	w.config.Logger.Warn("going back to what is committed", "cause", cause)
-	w.outbox.Drop()
+	w.delivery.Drop()
 	if w.config.ExactlyOnce {
-		if err := w.abort(ctx, cause); err != nil {
+		if err := w.delivery.Abort(ctx, cause); err != nil {
 			return err
 		}
 	}
@@ -95,8 +94,8 @@ func (w *Worker) giveUp(ctx context.Context, cause error) error {
 	}
 	if !w.config.ExactlyOnce {
 		// Records in the producer, changelog records among them, must not follow when the tasks belong to another member.
-		if err := w.replaceProducer(); err != nil {
-			return fmt.Errorf("%w (after: %w)", err, cause)
+		if err := w.delivery.Replace(cause); err != nil {
+			return err
 		}
 	}
 	return w.rewind(ctx, cause)
@@ -105,12 +104,12 @@ func (w *Worker) giveUp(ctx context.Context, cause error) error {
 // goBack is rewind for a cause that others count.
 func (w *Worker) goBack(ctx context.Context, cause error) error {
 	w.config.Logger.Warn("going back to the last checkpoint", "cause", cause)
-	w.outbox.Drop()
+	w.delivery.Drop()
 	w.failures.letters.Rewound()
 	w.letGo()
 	w.goOn()
 	if w.config.ExactlyOnce {
-		if err := w.abort(ctx, cause); err != nil {
+		if err := w.delivery.Abort(ctx, cause); err != nil {
 			return err
 		}
 	}
@@ -126,7 +125,7 @@ func (w *Worker) goBack(ctx context.Context, cause error) error {
 			continue
 		}
 		t.changed = t.sinks.Committed()
-		w.dropOutputs(t)
+		w.observer.drop(t)
 		for _, b := range t.env.Buffers {
 			b.Discard()
 		}
@@ -156,36 +155,4 @@ func (w *Worker) reopen(t *task) error {
 		return err
 	}
 	return w.openWhole(t.env.Context, t.id, topics, t.assigned)
-}
-
-// abort ends the transaction. A producer that was fenced, or cannot abort, is replaced: the new one fences it.
-func (w *Worker) abort(ctx context.Context, cause error) error {
-	if errors.Is(cause, broker.ErrAborted) {
-		err := w.producer.Abort(ctx)
-		if err == nil {
-			return nil
-		}
-		w.config.Logger.Warn("the transaction could not be aborted; the producer is replaced", "error", err)
-	}
-	if err := w.replaceProducer(); err != nil {
-		return fmt.Errorf("%w (after: %w)", err, cause)
-	}
-	return nil
-}
-
-// replaceProducer drops the producer with its records, and makes another one.
-func (w *Worker) replaceProducer() error {
-	if err := w.producer.Close(); err != nil {
-		w.config.Logger.Warn("closing the producer failed", "error", err)
-	}
-	producer, err := w.newProducer()
-	if err != nil {
-		return fmt.Errorf("replace a producer: %w", err)
-	}
-	w.producer = producer
-	w.outbox.Use(producer)
-	w.status.mu.Lock()
-	w.status.producer = producer
-	w.status.mu.Unlock()
-	return nil
 }

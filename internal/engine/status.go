@@ -4,10 +4,12 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/operator"
+	"github.com/weirstreams/weir/source"
 )
 
 // TaskStatus is the state of a task.
@@ -39,20 +41,30 @@ type TaskStatus struct {
 	StreamMillis int64
 }
 
-// statusBoard is where a worker leaves its status for other goroutines.
+// statusBoard is where a worker leaves its status for other goroutines. Any goroutine may call its methods.
+//
+// It promises that a reader sees the status of all tasks as it was between two pieces of work, and never waits for one.
 type statusBoard struct {
-	mu       sync.Mutex // guards what follows
+	working atomic.Bool // set while records are processed
+
+	mu       sync.Mutex // guards the fields below
 	tasks    []TaskStatus
 	producer broker.Producer
 	feeds    []operator.Feed // replaced, never changed
 }
 
-// MissingTopics returns the topics that the worker writes to and that the cluster does not know (any more), sorted. Any goroutine
-// may call it.
-func (w *Worker) MissingTopics() []string {
-	w.status.mu.Lock()
-	producer := w.status.producer
-	w.status.mu.Unlock()
+// use notes the producer that the worker uses.
+func (b *statusBoard) use(producer broker.Producer) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.producer = producer
+}
+
+// missingTopics returns the topics that the producer writes to and that the cluster does not know (any more), sorted.
+func (b *statusBoard) missingTopics() []string {
+	b.mu.Lock()
+	producer := b.producer
+	b.mu.Unlock()
 	var topics []string
 	for _, tp := range producer.Missing() {
 		topics = append(topics, tp.Topic)
@@ -61,15 +73,42 @@ func (w *Worker) MissingTopics() []string {
 	return slices.Compact(topics)
 }
 
-// publish updates the status. It is called after each batch.
-func (w *Worker) publish() {
-	w.status.mu.Lock()
-	defer w.status.mu.Unlock()
-	w.status.tasks = w.status.tasks[:0]
-	for _, t := range w.tasks.all() {
-		w.status.tasks = append(w.status.tasks, t.status())
+// publish notes the status of all tasks of the worker, and their sources. The worker calls it after each piece of work.
+func (b *statusBoard) publish(of *taskSet) {
+	tasks := of.all()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.tasks = b.tasks[:0]
+	feeds := 0
+	for _, t := range tasks {
+		b.tasks = append(b.tasks, t.status())
+		feeds += len(t.env.Feeds)
 	}
-	w.publishFeeds()
+	if feeds == 0 && len(b.feeds) == 0 {
+		return
+	}
+	b.feeds = make([]operator.Feed, 0, feeds)
+	for _, t := range tasks {
+		b.feeds = append(b.feeds, t.env.Feeds...)
+	}
+}
+
+// statuses returns the status of the tasks.
+func (b *statusBoard) statuses() []TaskStatus {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.tasks)
+}
+
+// sources returns the state of the sources of the tasks.
+func (b *statusBoard) sources() (states []source.Status) {
+	b.mu.Lock()
+	feeds := b.feeds
+	b.mu.Unlock()
+	for _, f := range feeds {
+		states = append(states, f.Status())
+	}
+	return states
 }
 
 func (t *task) status() TaskStatus {
@@ -84,11 +123,14 @@ func (t *task) status() TaskStatus {
 }
 
 // Status returns the status of the worker's tasks, ordered by id. Any goroutine may call it.
-func (w *Worker) Status() []TaskStatus {
-	w.status.mu.Lock()
-	defer w.status.mu.Unlock()
-	return slices.Clone(w.status.tasks)
-}
+func (w *Worker) Status() []TaskStatus { return w.status.statuses() }
+
+// MissingTopics returns the topics that the worker writes to and that the cluster does not know (any more), sorted. Any goroutine
+// may call it.
+func (w *Worker) MissingTopics() []string { return w.status.missingTopics() }
+
+// Sources returns the state of the sources of the worker's tasks. Any goroutine may call it.
+func (w *Worker) Sources() []source.Status { return w.status.sources() }
 
 // Positions are where the tasks of a worker stand.
 type Positions struct {
@@ -103,7 +145,7 @@ type Positions struct {
 func (w *Worker) Positions() Positions {
 	p := Positions{
 		Next:    map[broker.TopicPartition]int64{},
-		Settled: !w.Dirty() && w.Visible() && !w.resting() && !w.heldBack() && w.current.batch == nil && w.outbox.Pending() == 0 && !w.membership.Waits(),
+		Settled: !w.Dirty() && w.Visible() && !w.resting() && !w.heldBack() && w.current.batch == nil && w.delivery.Pending() == 0 && !w.membership.Waits(),
 	}
 	for _, t := range w.tasks.all() {
 		p.Settled = p.Settled && t.state == running && !t.unclaimed && t.feedsSettled()
@@ -121,7 +163,7 @@ func (w *Worker) Settle(ctx context.Context) error {
 	if w.resting() || w.heldBack() || w.InFlight() {
 		return nil
 	}
-	defer w.publish()
+	defer w.status.publish(w.tasks)
 	if err := w.Checkpoint(ctx); err != nil {
 		return w.recoverFrom(ctx, err)
 	}
@@ -129,4 +171,4 @@ func (w *Worker) Settle(ctx context.Context) error {
 }
 
 // Working reports whether the worker is processing records right now. Any goroutine may call it.
-func (w *Worker) Working() bool { return w.working.Load() }
+func (w *Worker) Working() bool { return w.status.working.Load() }

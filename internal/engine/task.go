@@ -147,8 +147,8 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 	t.env = operator.Env{
 		Context: background.With(ctx, w.config.Calls), Logger: logger,
 		Origin: weir.Origin{Partition: id.Partition}, Now: w.config.Clock.Now,
-		Step: w.runningContext, OnLate: w.config.OnLate,
-		Calls: w.config.Calls, Wake: w.wakeIfDozing, Landing: w.lands(),
+		Step: w.hurry.Current, OnLate: w.config.OnLate,
+		Calls: w.config.Calls, Wake: w.wakeIfDozing, Landing: w.observer.lands(),
 		Group: w.plan.Group, MayRead: w.config.MayRead,
 		Space: func(name string) (state.Space, error) {
 			backend, prefix, err := t.stores.Space(name)
@@ -157,17 +157,17 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 				Limits: w.config.StoreLimits,
 			}, err
 		},
-		Output:    func(topic string) (operator.Output, error) { return w.output(t, topic) },
+		Output:    func(topic string) (operator.Output, error) { return w.outputs.of(t, topic) },
 		KeepsTime: w.keepsTime(part), LeastMillis: eventtime.Absent, Paced: w.paced(),
 		DynamicOutput: func(ctx context.Context, node int, topic string, template operator.TopicTemplate) (string, operator.Output, error) {
-			return w.dynamicOutput(ctx, t, node, topic, template)
+			return w.outputs.named(ctx, t, node, topic, template)
 		},
 	}
 	if w.failures.policy.WatchesDrops() {
 		t.env.OnDrop = t.drop
 	}
-	if w.observed() {
-		t.observe = w.observe
+	if w.observer.observes() {
+		t.observe = w.observer.observe
 	}
 	builder := &graph.Builder{Env: &t.env, Application: w.plan.Group, SubTopology: part.StreamID, Topic: w.plan.Topic}
 	if g := w.config.Globals; g != nil {
@@ -195,7 +195,7 @@ func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *t
 		if i < 0 {
 			continue // behind a source whose topic has fewer partitions
 		}
-		if err := t.stores.Add(s, t.env.Stores[i], i, w.outbox, w.config.OnReformat); err != nil {
+		if err := t.stores.Add(s, t.env.Stores[i], i, w.delivery.Outbox, w.config.OnReformat); err != nil {
 			return t, err
 		}
 	}

@@ -50,7 +50,7 @@ func (w *Worker) openRestoring(ctx context.Context, id TaskID, topics []string, 
 	}
 	t.assigned, t.rebuilt = assigned, w.rebuilt[id]
 	w.tasks.add(t)
-	defer w.publish()
+	defer w.status.publish(w.tasks)
 	err = w.beginRestore(ctx, t)
 	if errors.As(err, new(*overtakenError)) {
 		return w.reopen(t)
@@ -114,7 +114,7 @@ func (w *Worker) closeTasks(ids []TaskID) error {
 			failed = append(failed, w.closeTask(t, true))
 		}
 	}
-	w.publish()
+	w.status.publish(w.tasks)
 	return errors.Join(failed...)
 }
 
@@ -128,7 +128,7 @@ func (w *Worker) closeTask(t *task, sync bool) error {
 			delete(w.route, tp)
 		}
 	}
-	w.dropOutputs(t)
+	w.observer.drop(t)
 	w.tasks.remove(t)
 	if t.aligned != nil {
 		t.aligned.Release()
@@ -161,8 +161,8 @@ func (w *Worker) loseTasks(cause error) error {
 		w.membership.Lose(t.name)
 		failed = append(failed, w.closeTask(t, true))
 	}
-	w.outbox.Drop()
-	w.publish()
+	w.delivery.Drop()
+	w.status.publish(w.tasks)
 	if err := errors.Join(failed...); err != nil {
 		return err
 	}

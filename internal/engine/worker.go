@@ -35,19 +35,15 @@ type Worker struct {
 	plan     *graph.Plan
 	cluster  broker.Cluster
 	fetcher  broker.Fetcher
-	producer broker.Producer
 	group    broker.Group
-	outbox   *outbox.Outbox
-	dynamic  *outbox.Dynamic
+	delivery *outbox.Delivery
+	outputs  *outputs
+	observer observer
 	// topics are those of the plan.
 	topics  *provision.Topics
 	history *progress.History
-	// running is the context of the call that is under way, for code that operators call without one: see runningContext.
-	running context.Context
 
-	newProducer func() (broker.Producer, error)
-
-	tasks taskSet
+	tasks *taskSet
 	// rebuilt counts the databases that were deleted because they were damaged.
 	rebuilt    map[TaskID]int64
 	membership *membership.Watch
@@ -72,21 +68,17 @@ type Worker struct {
 	polls, quiet int
 	// route maps fetched partitions to their tasks: inputs of running tasks and changelogs of others.
 	route map[broker.TopicPartition]*task
-	// repartitions are the nodes that write internal topics, by topic.
-	repartitions map[string]*graph.Node
 
 	schedule *schedule.Schedule
 	// search seeks the record with output that the cluster refuses.
 	search   refused.Search
 	failures failures
 	trace    feedTrace
-	lastSend time.Time
 	purger   progress.Purger
 
 	hurry *hurry.Limit
 
-	working atomic.Bool // set while records are processed
-	dozing  atomic.Bool // set while the worker may wait for records
+	dozing atomic.Bool // set while the worker may wait for records
 
 	status statusBoard
 }
@@ -111,30 +103,37 @@ func NewWorker(config Config, plan *graph.Plan, c Connections, topics *provision
 	config.PurgeInterval = cmp.Or(config.PurgeInterval, defaultPurgeInterval)
 	config.LoadRecords = cmp.Or(config.LoadRecords, defaultLoadRecords)
 	w := &Worker{
-		config: config, plan: plan, cluster: c.Cluster, fetcher: c.Fetcher, producer: c.Producer, group: c.Group,
-		newProducer: c.NewProducer, topics: topics, history: &progress.History{Cluster: c.Cluster, Plan: plan, Partitions: topics.Partitions},
+		config: config, plan: plan, cluster: c.Cluster, fetcher: c.Fetcher, group: c.Group,
+		topics: topics, history: &progress.History{Cluster: c.Cluster, Plan: plan, Partitions: topics.Partitions},
 		replaced: map[broker.TopicPartition]error{},
-		tasks:    taskSet{byID: map[TaskID]*task{}}, rebuilt: map[TaskID]int64{}, gate: gate.New(config.Clock, config.Logger), hurry: hurry.NewLimit(config.RevokeTimeout, config.AfterFunc), membership: membership.New(config.Clock), route: map[broker.TopicPartition]*task{},
-		repartitions: eventtime.Repartitions(plan), sinks: sinks.NewCommitter(sinks.Config{Clock: config.Clock, Sequential: config.Sequential, Later: config.CommitLater}),
-		schedule: schedule.New(config.Clock, config.CheckpointInterval, config.CheckpointRecords), lastSend: now, looked: now, comparedIDs: now, status: statusBoard{producer: c.Producer},
+		tasks:    &taskSet{byID: map[TaskID]*task{}}, rebuilt: map[TaskID]int64{}, gate: gate.New(config.Clock, config.Logger), hurry: hurry.NewLimit(config.RevokeTimeout, config.AfterFunc), membership: membership.New(config.Clock), route: map[broker.TopicPartition]*task{},
+		sinks:    sinks.NewCommitter(sinks.Config{Clock: config.Clock, Sequential: config.Sequential, Later: config.CommitLater}),
+		schedule: schedule.New(config.Clock, config.CheckpointInterval, config.CheckpointRecords), looked: now, comparedIDs: now, observer: observer{limit: config.Outputs, onProcessed: config.OnProcessed},
 	}
 	w.purger = progress.Purger{
 		Clock: config.Clock, Interval: config.PurgeInterval, Purge: config.Purge, Last: now,
 		Internal: func(topic string) bool { return topics.Limits[topic].Internal },
 	}
-	w.outbox = outbox.New(c.Producer, topics, config.Compressed, w.runningContext)
+	w.status.use(c.Producer)
+	out := outbox.New(c.Producer, topics, config.Compressed, w.hurry.Current)
+	w.delivery = outbox.NewDelivery(out, outbox.DeliveryConfig{
+		NewProducer: c.NewProducer, OnReplaced: w.status.use, Linger: config.Linger, Clock: config.Clock, Logger: config.Logger,
+	})
 	w.failures = failures{
 		policy: errorpolicy.New(config.Errors, plan.Prefix), logger: config.Logger,
 		reread: reread.Reader{NewFetcher: func() (broker.Fetcher, error) { return c.Cluster.NewFetcher(broker.FetcherConfig{}) }},
 	}
 	if options, some := w.failures.policy.Letters(); some {
 		w.failures.letters = letters.New(letters.Config{
-			Topic: plan.DeadLetters, Group: plan.Group, Options: options, Outbox: w.outbox, Clock: config.Clock, Uncommitted: w.schedule.Uncommitted,
+			Topic: plan.DeadLetters, Group: plan.Group, Options: options, Outbox: out, Clock: config.Clock, Uncommitted: w.schedule.Uncommitted,
 		})
 	}
-	w.dynamic = &outbox.Dynamic{
-		Outbox: w.outbox, Cluster: c.Cluster, Prefix: plan.Prefix, Inputs: plan.InputTopics(), DeadLetters: plan.DeadLetters, Create: config.CreateTopics,
+	dynamic := &outbox.Dynamic{
+		Outbox: out, Cluster: c.Cluster, Prefix: plan.Prefix, Inputs: plan.InputTopics(), DeadLetters: plan.DeadLetters, Create: config.CreateTopics,
 		Partitions: config.Partitions, Replication: config.Replication, Clock: config.Clock, Logger: config.Logger,
+	}
+	w.outputs = &outputs{
+		config: &w.config, plan: plan, outbox: out, dynamic: dynamic, partitions: topics.Partitions, repartitions: eventtime.Repartitions(plan),
 	}
 	return w
 }
@@ -147,7 +146,7 @@ func (w *Worker) Step(ctx context.Context, wait time.Duration) (worked bool, err
 		err = damage
 	}
 	hurried := w.hurry.End(err)
-	w.publish()
+	w.status.publish(w.tasks)
 	switch {
 	case err == nil:
 		return worked, w.membership.Check()
@@ -162,8 +161,7 @@ func (w *Worker) Step(ctx context.Context, wait time.Duration) (worked bool, err
 }
 
 func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err error) {
-	w.running = ctx
-	if w.halted() {
+	if w.observer.halts() {
 		return w.stepHalted(ctx, wait)
 	}
 	for _, due := range []func(context.Context) error{w.endRest, w.startRestored, w.claimTasks, w.commitStarts, w.commitPrepared, w.lookForStrangers, w.lookForReplaced} {
@@ -178,7 +176,7 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	}
 	w.dozing.Store(true) // before the look at sources and calls, so that none is missed
 	ready := w.mergeReady() || w.arrived()
-	if wait = w.waitFor(wait); ready || w.outbox.Pending() > 0 {
+	if wait = w.waitFor(wait); ready || w.delivery.Pending() > 0 {
 		wait = 0 // output waits for more only while there is more
 	}
 	w.dozing.Store(wait > 0)
@@ -206,7 +204,7 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 		worked = true
 		err = w.processHeld(ctx)
 	case !worked && !ready:
-		err = w.send(ctx)
+		err = w.delivery.Send(ctx)
 	}
 	if err == nil {
 		var merged bool
@@ -225,8 +223,8 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	if err == nil && !alone && !w.resting() {
 		err = w.ringClocks()
 	}
-	if err == nil && !worked && w.outbox.Pending() > 0 { // by what no record has caused
-		worked, err = true, w.send(ctx)
+	if err == nil && !worked && w.delivery.Pending() > 0 { // by what no record has caused
+		worked, err = true, w.delivery.Send(ctx)
 	}
 	if err == nil && w.due() && !w.waitsForCalls() {
 		err = w.Checkpoint(ctx)
@@ -249,16 +247,6 @@ func (w *Worker) waitFor(wait time.Duration) time.Duration {
 		return max(0, wait)
 	}
 	return max(0, w.untilCheckpoint(wait))
-}
-
-// runningContext returns the context of the call that is under way. Operators and outputs ask for it: a call of theirs comes in the
-// middle of one of the worker's, and has no context of its own.
-func (w *Worker) runningContext() context.Context { return w.running }
-
-// send hands written records to the producer.
-func (w *Worker) send(ctx context.Context) error {
-	w.lastSend = w.config.Clock.Now()
-	return w.outbox.SendAll(ctx)
 }
 
 // due reports whether it is time for a checkpoint.
@@ -322,7 +310,7 @@ func (w *Worker) Close(ctx context.Context) error {
 		w.config.Logger.Warn("the last checkpoint was not made, because state is damaged; what it held is processed again by the next owner", "error", err)
 		err = nil
 	case refused.IsHopeless(err):
-		err = refused.Hopeless(err, w.plan, w.outbox.NodeOf)
+		err = refused.Hopeless(err, w.plan, w.delivery.NodeOf)
 	case gate.IsPressure(err), gate.IsOutage(err), isTryAgain(err), errors.Is(err, membership.ErrTasksLost), errors.Is(err, broker.ErrAborted), errors.Is(err, weir.ErrFenced):
 		w.config.Logger.Warn("the last checkpoint was not made; what it held is processed again by the next owner", "error", err)
 		err = nil
@@ -347,9 +335,37 @@ func (w *Worker) abandon(sync bool) error {
 	for _, t := range w.tasks.all() {
 		failed = append(failed, w.closeTask(t, sync))
 	}
-	w.outbox.Drop()
+	w.delivery.Drop()
 	w.hurry.Close()
-	failed = append(failed, w.failures.reread.Close(), w.fetcher.Close(), w.producer.Close())
-	w.publish()
+	failed = append(failed, w.failures.reread.Close(), w.fetcher.Close(), w.delivery.Close())
+	w.status.publish(w.tasks)
 	return errors.Join(failed...)
+}
+
+// haltedWait is how long a worker that has had enough waits before it looks for jobs, which do not wake it.
+const haltedWait = 10 * time.Millisecond
+
+// stepHalted makes a checkpoint, as enough outputs were made, or waits. It processes nothing.
+func (w *Worker) stepHalted(ctx context.Context, wait time.Duration) (worked bool, err error) {
+	switch {
+	case w.heldBack():
+		if err := w.tryAgain(ctx); err != nil {
+			return true, err
+		}
+	case w.Dirty() && !w.resting():
+		return true, w.Checkpoint(ctx)
+	}
+	return false, pause(ctx, wait)
+}
+
+// pause waits without processing anything.
+func pause(ctx context.Context, wait time.Duration) error {
+	timer := time.NewTimer(min(wait, haltedWait))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }

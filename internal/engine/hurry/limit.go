@@ -18,6 +18,8 @@ var errHurried = errors.New("tasks were to go, and the cluster did not answer in
 type Limit struct {
 	timeout   time.Duration
 	afterFunc func(d time.Duration, f func()) (stop func())
+	// current is the context of the call of the worker that is under way.
+	current context.Context
 
 	mu     sync.Mutex // guards the fields below
 	parent context.Context
@@ -63,7 +65,14 @@ func (l *Limit) Bound(ctx context.Context) (context.Context, context.CancelFunc)
 	}
 }
 
-// Begin returns the context of a step.
+// Enter notes the context of a call that is no step.
+func (l *Limit) Enter(ctx context.Context) { l.current = ctx }
+
+// Current returns the context of the call of the worker that is under way. Operators and outputs ask for it: a call of theirs comes in the
+// middle of one of the worker's, and has no context of its own.
+func (l *Limit) Current() context.Context { return l.current }
+
+// Begin returns the context of a step, and enters it.
 func (l *Limit) Begin(parent context.Context) context.Context {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -74,7 +83,7 @@ func (l *Limit) Begin(parent context.Context) context.Context {
 		l.parent = parent
 		l.step, l.cancel = context.WithCancelCause(parent)
 	}
-	l.running = true
+	l.running, l.current = true, l.step
 	return l.step
 }
 

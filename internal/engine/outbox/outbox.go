@@ -217,9 +217,6 @@ func (o *Outbox) SendAll(ctx context.Context) error {
 	return nil
 }
 
-// Use lets another producer take the place of one that was closed.
-func (o *Outbox) Use(producer broker.Producer) { o.producer = producer }
-
 // Pending returns the number of records that were not handed over yet.
 func (o *Outbox) Pending() int { return o.pending }
 

@@ -21,7 +21,7 @@ const module = "github.com/weirstreams/weir"
 var layers = [][]string{
 	{
 		"secret", "internal/ability", "internal/backoff", "internal/clock", "internal/clone", "internal/filelock", "internal/inline", "internal/joining", "internal/jsontext", "internal/longtest", "internal/measure", "internal/mqtt", "internal/murmur2",
-		"internal/gatetest", "internal/mutation", "internal/notshown", "internal/secrettest", "internal/testserver", "internal/testtimes", "internal/topicname", "internal/wake", "internal/windowing",
+		"internal/gatetest", "internal/mutation", "internal/nettest", "internal/notshown", "internal/secrettest", "internal/testserver", "internal/testtimes", "internal/topicname", "internal/wake", "internal/windowing",
 	},
 	{"codec", "internal/apilist", "internal/kafkatest"},
 	{"internal/raw"},
@@ -48,7 +48,7 @@ var layers = [][]string{
 	{"kafka"},
 	{"deadletter"},
 	{"runtime", "testkit", "quixcloud", "sink/kafka", "source/kafka"},
-	{"examples", "internal/compilecost", "internal/nulltest", "stream/internal/streamtest"},
+	{"examples", "internal/compilecost", "internal/killtest", "internal/nulltest", "stream/internal/streamtest"},
 	{"docs"},
 }
 

@@ -12,19 +12,18 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+
+	"github.com/weirstreams/weir/internal/nettest"
 )
 
 // Proxy stands between clients and a cluster of one broker, and cuts connections. A client has to take a [Detour].
 type Proxy struct {
-	listener net.Listener
-	broker   string
-	wg       sync.WaitGroup
+	relay  *nettest.Relay
+	broker string
 
 	mu       sync.Mutex // guards the rest
 	changed  *sync.Cond // of late and requests
-	links    map[*link]bool
 	cuts     int
-	blocked  bool
 	random   *rand.Rand
 	doubts   map[int16]float64 // by API key
 	late     int               // requests that Doubt delays
@@ -40,81 +39,18 @@ func (d Detour) Dial(network, _ string) (net.Conn, error) { return net.Dial(netw
 // Take makes a configuration take the detour.
 func (d Detour) Take(c *sarama.Config) { c.Net.Proxy.Enable, c.Net.Proxy.Dialer = true, d }
 
-// link is a connection through the proxy.
-type link struct{ near, far net.Conn }
-
-// cut resets both ends. Bytes on their way are lost, perhaps in the middle of a response.
-func (l *link) cut() {
-	for _, c := range []net.Conn{l.near, l.far} {
-		c.(*net.TCPConn).SetLinger(0)
-		c.Close()
-	}
-}
-
 // StartProxy starts a proxy for the time of a test.
 func (k *Kafka) StartProxy(t testing.TB) *Proxy {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &Proxy{listener: listener, broker: k.Brokers[0], links: map[*link]bool{}, requests: map[int16]int{}}
+	p := &Proxy{broker: k.Brokers[0], requests: map[int16]int{}}
 	p.changed = sync.NewCond(&p.mu)
-	p.wg.Go(p.accept)
-	t.Cleanup(func() {
-		listener.Close()
-		p.Block(true)
-		p.wg.Wait()
-	})
+	t.Cleanup(p.AwaitLate)
+	p.relay = nettest.NewParsingRelay(t, p.broker, p.copyRequests)
 	return p
 }
 
 // Detour returns the way through the proxy.
-func (p *Proxy) Detour() Detour { return Detour(p.listener.Addr().String()) }
-
-func (p *Proxy) accept() {
-	for {
-		near, err := p.listener.Accept()
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err != nil {
-			continue
-		}
-		far, err := net.Dial("tcp", p.broker)
-		if err != nil { // the broker is away
-			near.Close()
-			continue
-		}
-		p.forward(&link{near, far})
-	}
-}
-
-func (p *Proxy) forward(l *link) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.blocked {
-		l.cut()
-		return
-	}
-	p.links[l] = true
-	var both sync.WaitGroup
-	// The other end sees how it went.
-	both.Go(func() {
-		_, _ = io.Copy(l.near, l.far)
-		l.cut()
-	})
-	both.Go(func() {
-		_ = p.copyRequests(l)
-		l.cut()
-	})
-	p.wg.Go(func() {
-		both.Wait()
-		p.mu.Lock()
-		delete(p.links, l)
-		p.mu.Unlock()
-	})
-}
+func (p *Proxy) Detour() Detour { return Detour(p.relay.Address()) }
 
 // Doubt leaves clients in doubt about requests with an API key, each with a probability: it cuts the connection on which one
 // comes, and the request gets to the broker before that, up to 300 ms later, or never.
@@ -127,31 +63,36 @@ func (p *Proxy) Doubt(key int16, probability float64, random *rand.Rand) {
 	p.doubts[key], p.random = probability, random
 }
 
-// copyRequests forwards requests until it has to cut the connection.
-func (p *Proxy) copyRequests(l *link) error {
+// errDoubt ends a connection with a request whose fate the client does not learn.
+var errDoubt = errors.New("cut")
+
+// copyRequests forwards requests until the client ends, or the connection has to be cut.
+func (p *Proxy) copyRequests(to io.Writer, from io.Reader) error {
 	var frame []byte
 	for {
 		frame = append(frame[:0], 0, 0, 0, 0)
-		if _, err := io.ReadFull(l.near, frame); err != nil {
+		if _, err := io.ReadFull(from, frame); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
 			return err
 		}
 		frame = append(frame, make([]byte, binary.BigEndian.Uint32(frame))...)
-		if _, err := io.ReadFull(l.near, frame[4:]); err != nil {
+		if _, err := io.ReadFull(from, frame[4:]); err != nil {
 			return err
 		}
 		if doubt, arrives, delay := p.doubt(frame); doubt {
 			if arrives && delay == 0 {
 				p.deliver(frame)
 			} else if arrives {
-				p.wg.Go(func() {
+				go func() { // AwaitLate waits for it
 					<-time.After(delay)
 					p.deliver(frame)
 					p.change(func() { p.late-- })
-				})
+				}()
 			}
-			return nil
+			return errDoubt
 		}
-		if _, err := l.far.Write(frame); err != nil {
+		if _, err := to.Write(frame); err != nil {
 			return err
 		}
 		p.change(func() { p.requests[int16(binary.BigEndian.Uint16(frame[4:]))]++ })
@@ -232,14 +173,8 @@ func (p *Proxy) deliver(frame []byte) {
 
 // Cut cuts each connection with a probability.
 func (p *Proxy) Cut(probability float64, random *rand.Rand) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for l := range p.links {
-		if random.Float64() < probability {
-			l.cut()
-			p.cuts++
-		}
-	}
+	n := p.relay.CutSome(func() bool { return random.Float64() < probability })
+	p.change(func() { p.cuts += n })
 }
 
 // Cuts returns how many connections were cut.
@@ -251,13 +186,6 @@ func (p *Proxy) Cuts() int {
 
 // Block cuts all connections and every new one, as if the cluster were away, until it is called with false.
 func (p *Proxy) Block(on bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.blocked = on
-	for l := range p.links {
-		if on {
-			l.cut()
-			p.cuts++
-		}
-	}
+	n := p.relay.Refuse(on)
+	p.change(func() { p.cuts += n })
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/nettest"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/join/internal/lookuptest"
 	"github.com/weirstreams/weir/join/postgres"
@@ -101,14 +102,14 @@ func TestAFailedStatementIsForgotten(t *testing.T) {
 // L-22: a connection that is broken costs one call at most, which is repeated, and then there is another one.
 func TestABrokenConnectionIsReplaced(t *testing.T) {
 	address := prepare(t)
-	r := newRelay(t)
-	lookup := lookuptest.Must(postgres.First[int64, person](t.Context(), open(t, r.through(address), postgres.Config{Connections: 1}),
+	r := nettest.NewRelay(t, server)
+	lookup := lookuptest.Must(postgres.First[int64, person](t.Context(), open(t, r.Through(t, address), postgres.Config{Connections: 1}),
 		postgres.Table{Name: "t", On: "id", OrderBy: "age"}))
 	for range 20 {
 		if diff := cmp.Diff([]*person{{"a", years(30)}}, lookuptest.Ask(t, lookup, 1)); diff != "" {
 			t.Error(diff)
 		}
-		r.cut()
+		r.Cut()
 		if _, err := lookuptest.Try(t.Context(), lookup, 1); err != nil && !lookuptest.Unavailable(err) {
 			t.Errorf("got %v", err)
 		}
@@ -222,20 +223,20 @@ var namesTable = postgres.Table{Name: "t", On: "id", Columns: []string{"name"}, 
 // A server that does not answer any more, nor refuses: records are held back, and go on when it does.
 func TestRecordsWaitForASilentServer(t *testing.T) {
 	address := prepare(t)
-	r := newRelay(t)
-	db := open(t, r.through(address), postgres.Config{Timeout: 200 * time.Millisecond, ConnectTimeout: 300 * time.Millisecond})
+	r := nettest.NewRelay(t, server)
+	db := open(t, r.Through(t, address), postgres.Config{Timeout: 200 * time.Millisecond, ConnectTimeout: 300 * time.Millisecond})
 	v := joinVisits(t, lookuptest.Must(postgres.First[int64, string](t.Context(), db, namesTable)))
 	v.send(5)
 	v.complete(t)
 	for range 2 {
-		r.silence(true)
+		r.Silence(true)
 		began := time.Now()
 		v.send(5)
 		v.held(t, 3)
 		if took := time.Since(began); took > 15*time.Second {
 			t.Errorf("8 calls took %v", took)
 		}
-		r.silence(false)
+		r.Silence(false)
 		v.complete(t)
 	}
 }
@@ -243,20 +244,20 @@ func TestRecordsWaitForASilentServer(t *testing.T) {
 // A server that is away, with what is there cut off and what comes refused.
 func TestRecordsWaitForAServerThatIsAway(t *testing.T) {
 	address := prepare(t)
-	r := newRelay(t)
-	db := open(t, r.through(address), postgres.Config{Timeout: 2 * time.Second})
+	r := nettest.NewRelay(t, server)
+	db := open(t, r.Through(t, address), postgres.Config{Timeout: 2 * time.Second})
 	lookup := lookuptest.Must(postgres.First[int64, string](t.Context(), db, namesTable))
 	v := joinVisits(t, lookup)
 	for range 2 {
 		v.send(5)
 		v.complete(t)
-		r.refuse(true)
+		r.Refuse(true)
 		if _, err := lookuptest.Try(t.Context(), lookup, 1); !lookuptest.Unavailable(err) {
 			t.Errorf("got %v", err)
 		}
 		v.send(5)
 		v.held(t, 3)
-		r.refuse(false)
+		r.Refuse(false)
 		v.complete(t)
 	}
 }
@@ -264,8 +265,8 @@ func TestRecordsWaitForAServerThatIsAway(t *testing.T) {
 // A connection that is lost within a call, after any number of bytes of the answer: the rows of the call do not count.
 func TestAConnectionLostWithinACall(t *testing.T) {
 	address := prepare(t)
-	r := newRelay(t)
-	db := open(t, r.through(address), postgres.Config{Timeout: 5 * time.Second, Connections: 1})
+	r := nettest.NewRelay(t, server)
+	db := open(t, r.Through(t, address), postgres.Config{Timeout: 5 * time.Second, Connections: 1})
 	wide := lookuptest.Must(postgres.QueryAll[int64, filled](db, `SELECT i, repeat('x', 500) AS filling FROM generate_series(1, $1) AS i`, nil))
 	lookup := lookuptest.Must(postgres.First[int64, string](t.Context(), db, namesTable))
 	v := joinVisits(t, join.LookupFunc[int64, string](func(ctx context.Context, queries []int64, found []*string) error {
@@ -276,7 +277,7 @@ func TestAConnectionLostWithinACall(t *testing.T) {
 	}))
 	lost := 0
 	for bytes := 1; bytes < 12_000; bytes += 1 + bytes/3 {
-		r.cutAfter(bytes)
+		r.CutAfter(bytes)
 		rows, err := lookuptest.Try(t.Context(), wide, 20)
 		switch {
 		case lookuptest.Unavailable(err):
@@ -284,7 +285,7 @@ func TestAConnectionLostWithinACall(t *testing.T) {
 		case err != nil || len(*rows[0]) != 20:
 			t.Errorf("after %d bytes: %d rows, %v", bytes, len(*rows[0]), err)
 		}
-		r.cutAfter(bytes)
+		r.CutAfter(bytes)
 		v.send(3)
 		v.complete(t)
 	}

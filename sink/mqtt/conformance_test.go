@@ -11,6 +11,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	client "github.com/weirstreams/weir/internal/mqtt"
+	"github.com/weirstreams/weir/internal/nettest"
 	"github.com/weirstreams/weir/secret"
 	"github.com/weirstreams/weir/sink"
 	"github.com/weirstreams/weir/sink/mqtt"
@@ -102,7 +103,7 @@ func TestTheSinkKeepsThePromisesOfSinks(t *testing.T) {
 
 func conformance(t *testing.T, version mqtt.Version, qos mqtt.QoS) {
 	broker := variable(t, "WEIR_TEST_MQTT")
-	through := newRelay(t, broker)
+	through := nettest.NewRelay(t, broker)
 	root := fmt.Sprintf("t%d/", time.Now().UnixNano())
 	boxes := map[string]*inbox{}
 	seen := map[string][]sinktest.Item{}
@@ -111,7 +112,7 @@ func conformance(t *testing.T, version mqtt.Version, qos mqtt.QoS) {
 			boxes[place] = newInbox(t, root+place+"/#")
 		}
 		return mqtt.Options[*string, *string]{
-			URL: secret.New("mqtt://" + through.address()), Version: version, QoS: qos, Timeout: 3 * time.Second, Retry: quickly,
+			URL: secret.New("mqtt://" + through.Address()), Version: version, QoS: qos, Timeout: 3 * time.Second, Retry: quickly,
 			Topic: func(r *weir.Record[*string, *string]) (string, error) {
 				if r.Key == nil {
 					return root + place + "/null", nil
@@ -143,8 +144,8 @@ func conformance(t *testing.T, version mqtt.Version, qos mqtt.QoS) {
 			return &text, &text
 		},
 		Break: func(testing.TB, string) func() {
-			through.refuse(true)
-			return func() { through.refuse(false) }
+			through.Refuse(true)
+			return func() { through.Refuse(false) }
 		},
 		Secrets: []string{password},
 		Unreachable: func(testing.TB) sink.Sink[*string, *string] {

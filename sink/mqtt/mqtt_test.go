@@ -20,6 +20,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	client "github.com/weirstreams/weir/internal/mqtt"
+	"github.com/weirstreams/weir/internal/nettest"
 	"github.com/weirstreams/weir/secret"
 	"github.com/weirstreams/weir/sink"
 	"github.com/weirstreams/weir/sink/mqtt"
@@ -85,9 +86,9 @@ func TestTheBrokerSendsTheWillWhenTheConnectionBreaksAndNotAfterClose(t *testing
 	for _, version := range []mqtt.Version{mqtt.V5, mqtt.V311} {
 		top := root()
 		box := newInbox(t, top+"#")
-		through := newRelay(t, variable(t, "WEIR_TEST_MQTT"))
+		through := nettest.NewRelay(t, variable(t, "WEIR_TEST_MQTT"))
 		o := mqtt.Options[string, string]{
-			URL: secret.New("mqtt://" + through.address()), Version: version, Prefix: top, Retry: quickly,
+			URL: secret.New("mqtt://" + through.Address()), Version: version, Prefix: top, Retry: quickly,
 			Will: &mqtt.Will{Topic: top + "status", Payload: []byte("away")},
 		}
 		open(t, o).close()
@@ -95,19 +96,19 @@ func TestTheBrokerSendsTheWillWhenTheConnectionBreaksAndNotAfterClose(t *testing
 			t.Errorf("after a close: %v", got)
 		}
 		w := open(t, o)
-		through.refuse(true)
+		through.Refuse(true)
 		got := box.all()
 		if len(got) != 1 || got[0].Topic != top+"status" || string(got[0].Payload) != "away" {
 			t.Errorf("after the connection has ended: %v", got)
 		}
-		through.refuse(false)
+		through.Refuse(false)
 		must(t, w.add("k", "v")) // the connection of the will is opened again
 		must(t, w.flush())
-		through.refuse(true)
+		through.Refuse(true)
 		if got := box.all(); len(got) != 2 || string(got[1].Payload) != "away" {
 			t.Errorf("after the second connection has ended: %v", got)
 		}
-		through.refuse(false)
+		through.Refuse(false)
 		w.close()
 	}
 }
@@ -116,8 +117,8 @@ func TestTheBrokerSendsTheWillWhenTheConnectionBreaksAndNotAfterClose(t *testing
 func TestMessagesStayInOrderWhenTheConnectionBreaks(t *testing.T) {
 	top := root()
 	box := newInbox(t, top+"#")
-	through := newRelay(t, variable(t, "WEIR_TEST_MQTT"))
-	w := open(t, mqtt.Options[string, int]{URL: secret.New("mqtt://" + through.address()), Prefix: top, Window: 200, Retry: weir.Retry{Attempts: -1, FirstWait: time.Millisecond}})
+	through := nettest.NewRelay(t, variable(t, "WEIR_TEST_MQTT"))
+	w := open(t, mqtt.Options[string, int]{URL: secret.New("mqtt://" + through.Address()), Prefix: top, Window: 200, Retry: weir.Retry{Attempts: -1, FirstWait: time.Millisecond}})
 	defer w.close()
 	const total = 10_000
 	for i := range total {
@@ -131,8 +132,8 @@ func TestMessagesStayInOrderWhenTheConnectionBreaks(t *testing.T) {
 			case <-done:
 				return
 			case <-time.After(20 * time.Millisecond):
-				through.refuse(true)
-				through.refuse(false)
+				through.Refuse(true)
+				through.Refuse(false)
 			}
 		}
 	})
@@ -199,46 +200,21 @@ func TestATopicThatTheUserMayNotUseEndsTheRun(t *testing.T) {
 
 // fake is a broker with MQTT 5 that answers the nth message, from 1 on, with a reason code.
 type fake struct {
-	listener net.Listener
-	wait     sync.WaitGroup
-	mu       sync.Mutex // guards seen and conns
-	seen     []string
-	conns    []net.Conn
+	address string
+	mu      sync.Mutex // guards seen
+	seen    []string
 }
 
 const silent = 1 // no answer
 
 func newFake(t *testing.T, code func(n int) byte) *fake {
 	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	must(t, err)
-	f := &fake{listener: listener}
-	f.wait.Go(func() {
-		for {
-			c, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			f.mu.Lock()
-			f.conns = append(f.conns, c)
-			f.mu.Unlock()
-			f.wait.Go(func() { f.serve(c, code) })
-		}
-	})
-	t.Cleanup(func() {
-		listener.Close()
-		f.mu.Lock()
-		for _, c := range f.conns {
-			c.Close()
-		}
-		f.mu.Unlock()
-		f.wait.Wait()
-	})
+	f := &fake{}
+	f.address = nettest.Serve(t, func(c net.Conn) { f.serve(c, code) })
 	return f
 }
 
 func (f *fake) serve(c net.Conn, code func(n int) byte) {
-	defer c.Close()
 	in := bufio.NewReader(c)
 	for {
 		first, err := in.ReadByte()
@@ -275,7 +251,7 @@ func (f *fake) serve(c net.Conn, code func(n int) byte) {
 }
 
 func (f *fake) options() mqtt.Options[string, string] {
-	return mqtt.Options[string, string]{URL: secret.New("mqtt://" + f.listener.Addr().String()), Name: "t", Timeout: 300 * time.Millisecond, Retry: quickly}
+	return mqtt.Options[string, string]{URL: secret.New("mqtt://" + f.address), Name: "t", Timeout: 300 * time.Millisecond, Retry: quickly}
 }
 
 func TestABrokerThatAsksForTimeGetsTheMessagesLater(t *testing.T) {

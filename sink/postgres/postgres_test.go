@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/nettest"
 	"github.com/weirstreams/weir/secret"
 	"github.com/weirstreams/weir/sink"
 	"github.com/weirstreams/weir/sink/postgres"
@@ -97,11 +98,11 @@ var quickly = weir.Retry{Attempts: 2, FirstWait: time.Millisecond}
 
 // kit returns the target for a sink of a mode.
 func kit(t *testing.T, mode postgres.Mode, create func(postgres.Options[*string, *string]) sink.Sink[*string, *string]) sinktest.Target[*string, *string] {
-	name, through := schema(t), newRelay(t)
+	name, through := schema(t), nettest.NewRelay(t, server)
 	password := "s3cret-of-the-sink"
 	options := func(place string) postgres.Options[*string, *string] {
 		o := postgres.Options[*string, *string]{
-			URL: secret.New(address(t, through.address(), "statement_timeout", "2000")), Schema: name, Table: place, Mode: mode,
+			URL: secret.New(address(t, through.Address(), "statement_timeout", "2000")), Schema: name, Table: place, Mode: mode,
 			Retry: quickly, ConnectTimeout: 5 * time.Second,
 		}
 		if mode != postgres.Insert {
@@ -156,8 +157,8 @@ func kit(t *testing.T, mode postgres.Mode, create func(postgres.Options[*string,
 			}
 		},
 		Break: func(testing.TB, string) func() {
-			through.refuse(true)
-			return func() { through.refuse(false) }
+			through.Refuse(true)
+			return func() { through.Refuse(false) }
 		},
 		Leftovers: func(tb testing.TB, place string) (n int) {
 			for _, table := range query(tb, "SELECT relname FROM pg_class WHERE relnamespace = $1::regnamespace AND relkind = 'r' AND relname LIKE 'weir_staging_%' || $2", name, place) {

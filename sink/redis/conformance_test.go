@@ -11,6 +11,7 @@ import (
 	client "github.com/redis/go-redis/v9"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/nettest"
 	"github.com/weirstreams/weir/row"
 	"github.com/weirstreams/weir/secret"
 	"github.com/weirstreams/weir/sink"
@@ -35,11 +36,11 @@ func kit(t *testing.T, p *place, set func(o *options, place string), read func(t
 	user := "default"
 	through := p
 	host, secretText := "", ""
-	var relayed *relay
+	var relayed *nettest.Relay
 	if p.nodes == nil {
 		user, secretText = p.user(t, "~*", "&*", "+@all"), password
-		relayed = newRelay(t, p.url)
-		host = relayed.address()
+		relayed = nettest.NewRelay(t, p.url)
+		host = relayed.Address()
 	}
 	made := func(place string) options {
 		o := options{Timeout: 5 * time.Second, Retry: quickly, Cluster: p.nodes != nil}
@@ -71,8 +72,8 @@ func kit(t *testing.T, p *place, set func(o *options, place string), read func(t
 		return func() { p.do(tb, "CONFIG", "SET", "maxmemory", "0") }
 	}
 	k.Break = func(testing.TB, string) func() {
-		relayed.refuse(true)
-		return func() { relayed.refuse(false) }
+		relayed.Refuse(true)
+		return func() { relayed.Refuse(false) }
 	}
 	return k
 }

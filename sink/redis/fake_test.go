@@ -9,52 +9,29 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/weirstreams/weir/internal/nettest"
 )
 
 // fake is a server that answers commands as a function says.
 type fake struct {
-	listener net.Listener
-	wait     sync.WaitGroup
+	address string
 
-	mu       sync.Mutex // guards the rest
+	mu       sync.Mutex // guards commands
 	commands []string   // that write
-	conns    []net.Conn
 }
 
 // newFake starts a server. answer returns the answer to a command that writes, in the protocol of Redis; "" is none at all.
 func newFake(tb testing.TB, answer func(n int, command []string) string) *fake {
 	tb.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
-	must(tb, err)
-	f := &fake{listener: listener}
-	f.wait.Go(func() {
-		for {
-			c, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			f.mu.Lock()
-			f.conns = append(f.conns, c)
-			f.mu.Unlock()
-			f.wait.Go(func() { f.serve(c, answer) })
-		}
-	})
-	tb.Cleanup(func() {
-		listener.Close()
-		f.mu.Lock()
-		for _, c := range f.conns {
-			c.Close()
-		}
-		f.mu.Unlock()
-		f.wait.Wait()
-	})
+	f := &fake{}
+	f.address = nettest.Serve(tb, func(c net.Conn) { f.serve(c, answer) })
 	return f
 }
 
-func (f *fake) url() string { return "redis://" + f.listener.Addr().String() }
+func (f *fake) url() string { return "redis://" + f.address }
 
 func (f *fake) serve(c net.Conn, answer func(n int, command []string) string) {
-	defer c.Close()
 	in := bufio.NewReader(c)
 	for {
 		command, err := readCommand(in)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	client "github.com/weirstreams/weir/internal/mqtt"
+	"github.com/weirstreams/weir/internal/nettest"
 	"github.com/weirstreams/weir/secret"
 	"github.com/weirstreams/weir/source"
 	"github.com/weirstreams/weir/source/mqtt"
@@ -161,14 +162,14 @@ func TestReadersShareTheMessages(t *testing.T) {
 
 func TestAnOutageOfTheBrokerHoldsTheReaderUpAndLosesNothing(t *testing.T) {
 	top := root()
-	through := newRelay(t, variable(t, "WEIR_TEST_MQTT"))
-	r := open(t, mqtt.Options[string, string]{URL: secret.New("mqtt://" + through.address()), ClientID: top, Topics: []string{top + "#"}, Timeout: 2 * time.Second})[0]
+	through := nettest.NewRelay(t, variable(t, "WEIR_TEST_MQTT"))
+	r := open(t, mqtt.Options[string, string]{URL: secret.New("mqtt://" + through.Address()), ClientID: top, Topics: []string{top + "#"}, Timeout: 2 * time.Second})[0]
 	must(t, r.Read(t.Context(), &source.Batch[string, string]{}))
 	publish(t, client.Message{Topic: top + "m", Payload: []byte("0")})
 	if got := read(t, r, 1); got[0].Value != "0" {
 		t.Errorf("got %v", got)
 	}
-	through.refuse(true)
+	through.Refuse(true)
 	publish(t, client.Message{Topic: top + "m", Payload: []byte("1")})
 	for range 3 {
 		err := r.Read(t.Context(), &source.Batch[string, string]{})
@@ -176,7 +177,7 @@ func TestAnOutageOfTheBrokerHoldsTheReaderUpAndLosesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	through.refuse(false)
+	through.Refuse(false)
 	publish(t, client.Message{Topic: top + "m", Payload: []byte("2")})
 	var got []string
 	for _, record := range read(t, r, 2) {

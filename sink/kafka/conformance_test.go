@@ -15,17 +15,24 @@ import (
 
 func TestTheSinkKeepsThePromisesOfSinks(t *testing.T) {
 	const password = "pa55-of-the-cluster"
-	k, c := brokertest.StartFake(t, "a proxy leads to one broker")
+	k, c := brokertest.Start(t)
 	proxy := k.StartProxy(t)
+	topics := map[string]string{} // by place; a real cluster has those of other runs too
+	topic := func(place string) string {
+		if topics[place] == "" {
+			topics[place] = k.Name(place)
+		}
+		return topics[place]
+	}
 	sinktest.Run(t, sinktest.Target[*string, *string]{
 		New: func(_ testing.TB, place string) sink.Sink[*string, *string] {
 			o := options{Connection: connection(k), Create: &sinkkafka.NewTopic{Partitions: 3}, Timeout: 5 * time.Second}
 			o.Connection.Sarama = proxy.Detour().Take
-			return sinkkafka.New(texts(place), o)
+			return sinkkafka.New(texts(topic(place)), o)
 		},
 		Record: func(i sinktest.Item) (*string, *string) { return i.Pointers() },
 		Read: func(tb testing.TB, place string) (items []sinktest.Item) {
-			for _, e := range read(tb, c, place) {
+			for _, e := range read(tb, c, topic(place)) {
 				items = append(items, sinktest.OfPointers(e.Key, e.Value))
 			}
 			return items

@@ -141,7 +141,7 @@ func TestRecordsThatTheClusterWouldRefuseAreErrorsOfAdd(t *testing.T) {
 }
 
 func TestAnOutageHoldsInputBackAndLosesNothing(t *testing.T) {
-	k, c := brokertest.StartFake(t, "a proxy leads to one broker")
+	k, c := brokertest.Start(t)
 	proxy := k.StartProxy(t)
 	topic := k.Topic(t, "there", 1)
 	o := options{Connection: connection(k), Timeout: 300 * time.Millisecond, OutageWait: 7 * time.Second}

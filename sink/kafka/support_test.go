@@ -52,32 +52,13 @@ func textOf(data []byte) *string {
 // read returns the records of a topic, by partition. A topic that does not exist has none.
 func read(t testing.TB, c broker.Cluster, topic string) (entries []entry) {
 	t.Helper()
-	ctx := brokertest.Within(t)
-	infos, err := c.Topics(ctx, topic)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for partition := range infos[topic].Partitions {
-		tp := broker.TopicPartition{Topic: topic, Partition: partition}
-		ends, err := c.Offsets(ctx, broker.End, tp)
-		if err != nil {
-			t.Fatal(err)
+	brokertest.ReadTopic(t, c, topic, func(partition int32, r broker.Record) {
+		e := entry{Partition: partition, Key: textOf(r.Key), Value: textOf(r.Value), Millis: r.Millis}
+		for _, h := range r.Headers {
+			e.Headers = append(e.Headers, weir.Header{Key: h.Key, Value: append([]byte{}, h.Value...)})
 		}
-		f := brokertest.NewFetcher(t, c, broker.FetcherConfig{})
-		f.Start(tp, 0)
-		for at := int64(0); at < ends[tp]; {
-			batch := brokertest.Poll(t, f)
-			for _, r := range batch.Records {
-				e := entry{Partition: partition, Key: textOf(r.Key), Value: textOf(r.Value), Millis: r.Millis}
-				for _, h := range r.Headers {
-					e.Headers = append(e.Headers, weir.Header{Key: h.Key, Value: append([]byte{}, h.Value...)})
-				}
-				entries = append(entries, e)
-			}
-			at = batch.NextOffset
-			batch.Release()
-		}
-	}
+		entries = append(entries, e)
+	})
 	return entries
 }
 

@@ -172,6 +172,33 @@ func ReadTo(t testing.TB, f broker.Fetcher, tp broker.TopicPartition, end int64)
 	}
 }
 
+// ReadTopic calls add for each committed record of a topic, by partition. A topic that does not exist has none.
+func ReadTopic(t testing.TB, c broker.Cluster, topic string, add func(partition int32, r broker.Record)) {
+	t.Helper()
+	ctx := Within(t)
+	infos, err := c.Topics(ctx, topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for partition := range infos[topic].Partitions {
+		tp := broker.TopicPartition{Topic: topic, Partition: partition}
+		ends, err := c.Offsets(ctx, broker.End, tp)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := NewFetcher(t, c, broker.FetcherConfig{})
+		f.Start(tp, 0)
+		for at := int64(0); at < ends[tp]; {
+			batch := Poll(t, f)
+			for _, r := range batch.Records {
+				add(partition, r)
+			}
+			at = batch.NextOffset
+			batch.Release()
+		}
+	}
+}
+
 // WantNumbers fails the test unless got has n values: first, first+1 and so on.
 func WantNumbers(t testing.TB, got []string, first, n int) {
 	t.Helper()

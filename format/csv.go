@@ -1,13 +1,13 @@
 package format
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -144,15 +144,7 @@ func (f CSV[K, V]) Header() string {
 		return ""
 	}
 	dialect := f.Dialect.withDefaults()
-	return string(dialect.append(nil, headerCells(f.Columns)))
-}
-
-func headerCells(columns []Column) []cell {
-	cells := make([]cell, len(columns))
-	for i, c := range columns {
-		cells[i].text = c.Name
-	}
-	return cells
+	return string(dialect.appendHeader(nil, f.Columns))
 }
 
 // NewEncoder implements [Format].
@@ -171,7 +163,6 @@ type csvEncoder[K, V any] struct {
 	begun    bool
 	key      func(K) (text string, null bool, err error)
 	value    codec.Codec[V]
-	cells    []cell
 	line     []byte
 }
 
@@ -201,70 +192,76 @@ func (e *csvEncoder[K, V]) Encode(r *weir.Record[K, V]) error {
 			}
 		}
 	}
-	e.cells = slices.Grow(e.cells[:0], len(columns))[:len(columns)]
-	for i, c := range columns {
-		var err error
-		if e.cells[i], err = e.cell(c, r, fields); err != nil {
-			return fmt.Errorf("column %q: %w", c.Name, err)
-		}
-	}
 	line := e.line[:0]
 	if !e.begun && !e.format.NoHeader {
-		line = e.format.append(line, headerCells(columns))
+		line = e.format.appendHeader(line, columns)
 	}
-	e.line = e.format.append(line, e.cells)
+	for i := range columns {
+		c := &columns[i]
+		if i > 0 {
+			line = append(line, e.format.Comma)
+		}
+		begin := len(line)
+		var null bool
+		var err error
+		if line, null, err = e.cell(line, c, r, fields); err != nil {
+			return fmt.Errorf("column %q: %w", c.Name, err)
+		}
+		line = e.format.end(line, begin, null, len(columns) == 1)
+	}
+	e.line = e.format.endLine(line)
 	e.columns = columns
 	e.begun = true
 	_, err := e.w.Write(e.line)
 	return err
 }
 
-// cell returns a cell of a record.
-func (e *csvEncoder[K, V]) cell(c Column, r *weir.Record[K, V], fields row.Row) (cell, error) {
+// cell appends the text of a cell of a record, or says that it is null.
+func (e *csvEncoder[K, V]) cell(line []byte, c *Column, r *weir.Record[K, V], fields row.Row) (_ []byte, null bool, err error) {
 	switch c.Part {
 	case PartKey:
 		if r.KeyNull {
-			return cell{null: true}, nil
+			return line, true, nil
 		}
 		text, null, err := e.key(r.Key)
-		return cell{text: text, null: null}, err
+		return append(line, text...), null, err
 	case PartTime:
 		if c.Layout == "" {
-			return cell{text: strconv.FormatInt(r.Millis, 10)}, nil
+			return strconv.AppendInt(line, r.Millis, 10), false, nil
 		}
-		return cell{text: r.Time().UTC().Format(c.Layout)}, nil
+		return r.Time().UTC().AppendFormat(line, c.Layout), false, nil
 	case PartValue:
 		if r.ValueNull {
-			return cell{null: true}, nil
+			return line, true, nil
 		}
 		if n, ok := e.value.(codec.Nuller[V]); ok && n.IsNull(r.Value) {
-			return cell{null: true}, nil
+			return line, true, nil
 		}
-		data, err := e.value.Append(nil, nil, r.Value)
-		return cell{text: string(data)}, cause(err)
+		line, err = e.value.Append(line, nil, r.Value)
+		return line, false, cause(err)
 	case PartTopic:
-		return cell{text: r.Origin.Topic}, nil
+		return append(line, r.Origin.Topic...), false, nil
 	case PartPartition:
-		return cell{text: strconv.Itoa(int(r.Origin.Partition))}, nil
+		return strconv.AppendInt(line, int64(r.Origin.Partition), 10), false, nil
 	case PartOffset:
-		return cell{text: strconv.FormatInt(r.Origin.Offset, 10)}, nil
+		return strconv.AppendInt(line, r.Origin.Offset, 10), false, nil
 	case PartHeader:
 		for _, h := range slices.Backward(r.Headers) {
 			if h.Key == c.field() {
 				if !utf8.Valid(h.Value) {
-					return cell{}, connector.ErrUTF8
+					return line, false, connector.ErrUTF8
 				}
-				return cell{text: string(h.Value), null: h.Value == nil}, nil
+				return append(line, h.Value...), h.Value == nil, nil
 			}
 		}
-		return cell{null: true}, nil
+		return line, true, nil
 	}
 	v, _ := fields.Lookup(c.field())
 	if v.IsNull() {
-		return cell{null: true}, nil
+		return line, true, nil
 	}
-	text, err := connector.ValueText(v)
-	return cell{text: text}, err
+	line, err = connector.AppendValueText(line, v)
+	return line, false, err
 }
 
 func (e *csvEncoder[K, V]) Buffered() int64 { return 0 }
@@ -273,10 +270,9 @@ func (e *csvEncoder[K, V]) Close() error    { return nil }
 // NewDecoder implements [Format].
 func (f CSV[K, V]) NewDecoder(file File, from Place) (Decoder[K, V], error) {
 	f.Rows, f.Dialect = f.Rows.WithDefaults(), f.Dialect.withDefaults()
-	d := &csvDecoder[K, V]{format: f, columns: f.Columns, key: connector.ParseKey[K](), value: connector.ValueCodec[V](), kinds: connector.TextKinds[V]()}
-	for name, kind := range f.Kinds {
-		d.kinds[name] = kind
-	}
+	d := &csvDecoder[K, V]{format: f, key: connector.ParseKey[K](), value: connector.ValueCodec[V](), kinds: connector.TextKinds[V]()}
+	maps.Copy(d.kinds, f.Kinds)
+	d.setColumns(f.Columns)
 	if !f.NoHeader {
 		first, err := openLines(file, Place{}, f.MaxRecordBytes)
 		if err != nil {
@@ -305,11 +301,30 @@ func (f CSV[K, V]) NewDecoder(file File, from Place) (Decoder[K, V], error) {
 type csvDecoder[K, V any] struct {
 	*lineReader
 	format  CSV[K, V]
-	columns []Column
+	columns []readColumn
 	kinds   map[string]row.Kind
 	key     func(string) (K, error)
 	value   codec.Codec[V]
 	cells   []cell
+	fields  []row.Field
+}
+
+// readColumn is a column of a file that is read.
+type readColumn struct {
+	Column
+	field string   // the name of the column of the row
+	kind  row.Kind // that cells are read as
+}
+
+func (d *csvDecoder[K, V]) setColumns(columns []Column) {
+	d.columns = make([]readColumn, len(columns))
+	for i, c := range columns {
+		kind, typed := d.kinds[c.field()]
+		if !typed {
+			kind = row.KindString
+		}
+		d.columns[i] = readColumn{c, c.field(), kind}
+	}
 }
 
 // readHeader finds out what the cells of a file are. An empty file has no header and no records.
@@ -328,21 +343,22 @@ func (d *csvDecoder[K, V]) readHeader(l *lineReader) error {
 			return err
 		}
 	}
-	cells[0].text = strings.TrimPrefix(cells[0].text, "\uFEFF") // as Excel writes it
+	cells[0].text = bytes.TrimPrefix(cells[0].text, byteOrderMark) // as Excel writes it
 	known := d.format.Columns
 	if known == nil {
 		known = DefaultColumns()
 	}
-	d.columns = make([]Column, len(cells))
+	columns := make([]Column, len(cells))
 	seen := map[string]bool{}
-	for i, c := range cells {
-		if seen[c.text] {
-			return l.fail(true, fmt.Errorf("two columns %q", c.text))
+	for i := range cells {
+		name := string(cells[i].text)
+		if seen[name] {
+			return l.fail(true, fmt.Errorf("two columns %q", name))
 		}
-		seen[c.text] = true
-		d.columns[i] = Column{Name: c.text}
-		if j := slices.IndexFunc(known, func(k Column) bool { return k.Name == c.text }); j >= 0 {
-			d.columns[i] = known[j]
+		seen[name] = true
+		columns[i] = Column{Name: name}
+		if j := slices.IndexFunc(known, func(k Column) bool { return k.Name == name }); j >= 0 {
+			columns[i] = known[j]
 		}
 	}
 	for _, c := range d.format.Columns {
@@ -350,6 +366,7 @@ func (d *csvDecoder[K, V]) readHeader(l *lineReader) error {
 			return l.fail(true, fmt.Errorf("the file has no column %q; it has %q", c.Name, slices.Sorted(maps.Keys(seen))))
 		}
 	}
+	d.setColumns(columns)
 	l.next(false)
 	return nil
 }
@@ -380,15 +397,16 @@ func (d *csvDecoder[K, V]) decode(cells []cell, r *weir.Record[K, V]) error {
 			return fmt.Errorf("%d cells, and the file has %d columns", len(cells), len(d.columns))
 		}
 	}
-	var fields []row.Field
+	fields := d.fields[:0]
 	whole := false // PartValue has set the value
 	r.KeyNull = true
-	for i, c := range d.columns {
+	for i := range d.columns {
+		c := &d.columns[i]
 		v := cell{null: true}
 		if i < len(cells) {
 			v = cells[i]
 		}
-		if !v.null && !utf8.ValidString(v.text) {
+		if !v.null && !utf8.Valid(v.text) {
 			return fmt.Errorf("column %q: %w", c.Name, connector.ErrUTF8)
 		}
 		if c.Part == PartField {
@@ -396,7 +414,7 @@ func (d *csvDecoder[K, V]) decode(cells []cell, r *weir.Record[K, V]) error {
 			if err != nil {
 				return fmt.Errorf("column %q: %w", c.Name, err)
 			}
-			fields = append(fields, row.Field{Name: c.field(), Value: value})
+			fields = append(fields, row.Field{Name: c.field, Value: value})
 			continue
 		}
 		whole = whole || c.Part == PartValue
@@ -404,6 +422,7 @@ func (d *csvDecoder[K, V]) decode(cells []cell, r *weir.Record[K, V]) error {
 			return fmt.Errorf("column %q: %w", c.Name, err)
 		}
 	}
+	d.fields = fields
 	if whole {
 		return nil
 	}
@@ -413,48 +432,41 @@ func (d *csvDecoder[K, V]) decode(cells []cell, r *weir.Record[K, V]) error {
 	return d.format.FromRow(row.New(fields...), r)
 }
 
-func (d *csvDecoder[K, V]) field(c Column, v cell) (row.Value, error) {
-	if v.null {
+func (d *csvDecoder[K, V]) field(c *readColumn, v cell) (row.Value, error) {
+	if v.null || c.kind != row.KindString && len(v.text) == 0 {
 		return row.Null(), nil
 	}
-	kind, typed := d.kinds[c.field()]
-	if !typed {
-		kind = row.KindString
-	}
-	if kind != row.KindString && v.text == "" {
-		return row.Null(), nil
-	}
-	return connector.ParseValue(v.text, kind)
+	return connector.ParseValue(v.text, c.kind)
 }
 
 // part sets a part of the record that is no column of the row.
-func (d *csvDecoder[K, V]) part(c Column, v cell, r *weir.Record[K, V]) (err error) {
+func (d *csvDecoder[K, V]) part(c *readColumn, v cell, r *weir.Record[K, V]) (err error) {
 	switch c.Part {
 	case PartKey:
 		if r.KeyNull = v.null; !v.null {
-			r.Key, err = d.key(v.text)
+			r.Key, err = d.key(string(v.text))
 		}
 	case PartTime:
 		switch {
-		case v.null || v.text == "":
+		case v.null || len(v.text) == 0:
 		case c.Layout == "":
-			if r.Millis, err = strconv.ParseInt(v.text, 10, 64); err != nil {
+			if r.Millis, err = strconv.ParseInt(string(v.text), 10, 64); err != nil {
 				err = fmt.Errorf("%q is no time in milliseconds", v.text)
 			}
 		default:
-			at, failed := time.Parse(c.Layout, v.text)
+			at, failed := time.Parse(c.Layout, string(v.text))
 			r.Millis, err = at.UnixMilli(), failed
 		}
 	case PartValue:
-		if v.null || codec.IsJSONNull([]byte(v.text)) {
+		if v.null || codec.IsJSONNull(v.text) {
 			r.ValueNull = true
 			return nil
 		}
-		r.Value, err = d.value.Decode(nil, []byte(v.text))
+		r.Value, err = d.value.Decode(nil, v.text)
 		err = cause(err)
 	case PartHeader:
 		if !v.null {
-			r.Headers = append(r.Headers, weir.Header{Key: c.field(), Value: []byte(v.text)})
+			r.Headers = append(r.Headers, weir.Header{Key: c.field, Value: bytes.Clone(v.text)})
 		}
 	}
 	return err

@@ -1,6 +1,7 @@
 package format
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -57,57 +58,75 @@ func (d Dialect) Check() error {
 	return nil
 }
 
-// cell is a cell of a line.
+// cell is a cell of a line that was read. Its text is valid until the next line.
 type cell struct {
-	text string
+	text []byte
 	null bool
 }
 
-// append appends a line.
-func (d *Dialect) append(dst []byte, cells []cell) []byte {
-	for i, c := range cells {
-		if i > 0 {
-			dst = append(dst, d.Comma)
-		}
-		switch {
-		case c.null && d.Null == "" && len(cells) == 1: // an empty line is passed over
-			dst = append(dst, d.Comma)
-		case c.null:
-			dst = append(dst, d.Null...)
-		case d.quoted(c.text), c.text == "" && len(cells) == 1:
-			dst = append(dst, d.Quote)
-			for rest := c.text; ; {
-				i := strings.IndexByte(rest, d.Quote)
-				if i < 0 {
-					dst = append(dst, rest...)
-					break
-				}
-				dst = append(append(dst, rest[:i+1]...), d.Quote)
-				rest = rest[i+1:]
-			}
-			dst = append(dst, d.Quote)
-		default:
-			dst = append(dst, c.text...)
-		}
+// end makes a cell of the text that was appended to a line since begin. alone says that it is the only one of the line.
+func (d *Dialect) end(line []byte, begin int, null, alone bool) []byte {
+	switch {
+	case null && d.Null == "" && alone: // an empty line is passed over
+		return append(line, d.Comma)
+	case null:
+		return append(line, d.Null...)
+	case d.quoted(line[begin:]), len(line) == begin && alone:
+		return d.quote(line, begin)
 	}
-	if !d.LF {
-		dst = append(dst, '\r')
-	}
-	return append(dst, '\n')
+	return line
 }
 
-func (d *Dialect) quoted(text string) bool {
-	if d.QuoteAll || text == d.Null {
+// quote puts the text since begin into quotes, and doubles those within.
+func (d *Dialect) quote(line []byte, begin int) []byte {
+	from := len(line)
+	line = append(line, make([]byte, 2+bytes.Count(line[begin:], []byte{d.Quote}))...)
+	to := len(line) - 1
+	line[to] = d.Quote
+	for from--; from >= begin; from-- {
+		to--
+		if line[to] = line[from]; line[from] == d.Quote {
+			to--
+			line[to] = d.Quote
+		}
+	}
+	line[begin] = d.Quote
+	return line
+}
+
+func (d *Dialect) endLine(line []byte) []byte {
+	if !d.LF {
+		line = append(line, '\r')
+	}
+	return append(line, '\n')
+}
+
+// appendHeader appends the line with the names of columns.
+func (d *Dialect) appendHeader(line []byte, columns []Column) []byte {
+	for i := range columns {
+		if i > 0 {
+			line = append(line, d.Comma)
+		}
+		begin := len(line)
+		line = d.end(append(line, columns[i].Name...), begin, false, len(columns) == 1)
+	}
+	return d.endLine(line)
+}
+
+func (d *Dialect) quoted(text []byte) bool {
+	if d.QuoteAll || string(text) == d.Null {
 		return true
 	}
-	for i := range len(text) {
-		if c := text[i]; c == d.Comma || c == d.Quote || c == '\n' || c == '\r' {
+	for _, c := range text {
+		if c == d.Comma || c == d.Quote || c == '\n' || c == '\r' {
 			return true
 		}
 	}
 	// Readers drop a byte order mark at the beginning of a file.
-	return strings.HasPrefix(text, "\uFEFF")
+	return bytes.HasPrefix(text, byteOrderMark)
 }
+
+var byteOrderMark = []byte("\uFEFF")
 
 var (
 	errQuoteInside = errors.New("a quote in a cell that does not begin with one")
@@ -115,7 +134,7 @@ var (
 	errOpenQuote   = errors.New("the file ends within quotes")
 )
 
-// cells reads one record of a CSV file. It returns no cells for an empty line.
+// cells reads one record of a CSV file. It returns no cells for an empty line. The cells are valid until the next call.
 func (d *Dialect) cells(l *lineReader, into []cell) ([]cell, error) {
 	into = into[:0]
 	line, err := l.line()
@@ -135,8 +154,7 @@ func (d *Dialect) cells(l *lineReader, into []cell) ([]cell, error) {
 				}
 				end++
 			}
-			text := string(content[:end])
-			into = append(into, cell{text: text, null: text == d.Null})
+			into = append(into, cell{text: content[:end], null: string(content[:end]) == d.Null})
 			if end == len(content) {
 				return into, nil
 			}
@@ -169,7 +187,7 @@ func (d *Dialect) cells(l *lineReader, into []cell) ([]cell, error) {
 			}
 			break
 		}
-		into = append(into, cell{text: string(text)})
+		into = append(into, cell{text: text})
 		content = trimEnd(whole)
 		if len(content) == 0 {
 			return into, nil

@@ -74,6 +74,9 @@ func (r *Row) UnmarshalJSON(data []byte) error {
 // MarshalJSON writes the value as [JSON] does.
 func (v Value) MarshalJSON() ([]byte, error) { return appendValue(nil, v) }
 
+// AppendJSON appends the value as [JSON] writes it. After an error dst has a part of it.
+func (v Value) AppendJSON(dst []byte) ([]byte, error) { return appendValue(dst, v) }
+
 // UnmarshalJSON reads a value as [JSON] does.
 func (v *Value) UnmarshalJSON(data []byte) error {
 	w, err := decode(data)

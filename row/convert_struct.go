@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/weirstreams/weir/codec"
 )
@@ -23,8 +24,12 @@ import (
 // a float, also a whole one, and types with a MarshalJSON or MarshalText are what these methods write. A nil pointer or map is
 // a nil row. The function fails for a value that JSON cannot say, such as a channel, and for one that is no object.
 func FromStruct[T any]() func(context.Context, T) (Row, error) {
+	of := valueOf
+	if t := reflect.TypeFor[T](); t.Kind() == reflect.Struct && t != rowType && t != valueType && !writesItself(t) {
+		of = rowOfStruct
+	}
 	return func(_ context.Context, v T) (Row, error) {
-		out, err := valueOf(reflect.ValueOf(&v).Elem(), 0)
+		out, err := of(reflect.ValueOf(&v).Elem(), 0)
 		if err == nil && out.kind != KindRow && out.kind != KindNull {
 			err = fmt.Errorf("%w, got %v", errNotRow, out.kind)
 		}
@@ -51,6 +56,7 @@ var errNilRow = errors.New("the value is null, not a row")
 func ToStruct[T any]() func(context.Context, Row) (T, error) {
 	into := codec.JSON[T]()
 	nuller, nilable := into.(codec.Nuller[T])
+	plain := plainTarget(reflect.TypeFor[T]())
 	return func(_ context.Context, r Row) (T, error) {
 		var none T
 		if r.IsNil() && nilable && nuller.IsNull(none) {
@@ -59,6 +65,12 @@ func ToStruct[T any]() func(context.Context, Row) (T, error) {
 		fail := func(err error) (T, error) { return none, fmt.Errorf("%s of a row: %w", reflect.TypeFor[T](), err) }
 		if r.IsNil() {
 			return fail(errNilRow)
+		}
+		if plain {
+			var v T
+			if setPlain(reflect.ValueOf(&v).Elem(), r) {
+				return v, nil
+			}
 		}
 		data, err := appendRow(nil, r)
 		if err != nil {
@@ -76,8 +88,11 @@ func ToStruct[T any]() func(context.Context, Row) (T, error) {
 }
 
 var (
-	rowType   = reflect.TypeFor[Row]()
-	valueType = reflect.TypeFor[Value]()
+	rowType       = reflect.TypeFor[Row]()
+	valueType     = reflect.TypeFor[Value]()
+	numberType    = reflect.TypeFor[json.Number]()
+	jsonMarshaler = reflect.TypeFor[json.Marshaler]()
+	textMarshaler = reflect.TypeFor[encoding.TextMarshaler]()
 )
 
 // valueOf makes a value of a Go value.
@@ -100,27 +115,10 @@ func valueOf(v reflect.Value, depth int) (Value, error) {
 	if out, ok, err := marshaled(v); ok {
 		return out, err
 	}
+	if out, ok, err := scalarOf(v); ok {
+		return out, err
+	}
 	switch v.Kind() {
-	case reflect.Bool:
-		return Bool(v.Bool()), nil
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		return Int(v.Int()), nil
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
-		return Uint(v.Uint()), nil
-	case reflect.Float64:
-		return Float(v.Float()), nil
-	case reflect.Float32:
-		f := v.Float()
-		if math.IsNaN(f) || math.IsInf(f, 0) {
-			return Float(f), nil
-		}
-		short, err := strconv.ParseFloat(strconv.FormatFloat(f, 'g', -1, 32), 64)
-		return Float(short), err
-	case reflect.String:
-		if n, ok := v.Interface().(json.Number); ok {
-			return decode([]byte(cmp.Or(string(n), "0")))
-		}
-		return String(v.String()), nil
 	case reflect.Pointer, reflect.Interface:
 		return valueOf(v.Elem(), depth)
 	case reflect.Slice:
@@ -139,6 +137,40 @@ func valueOf(v reflect.Value, depth int) (Value, error) {
 		return rowOfStruct(v, depth)
 	}
 	return Value{}, fmt.Errorf("a %s is no value of a row", v.Type())
+}
+
+// scalarOf makes a value of a boolean, a number or a text. ok is false for others.
+func scalarOf(v reflect.Value) (out Value, ok bool, err error) {
+	switch v.Kind() {
+	case reflect.Bool:
+		return Bool(v.Bool()), true, nil
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return Int(v.Int()), true, nil
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
+		return Uint(v.Uint()), true, nil
+	case reflect.Float64:
+		return Float(v.Float()), true, nil
+	case reflect.Float32:
+		f := v.Float()
+		if math.IsNaN(f) || math.IsInf(f, 0) {
+			return Float(f), true, nil
+		}
+		short, err := strconv.ParseFloat(strconv.FormatFloat(f, 'g', -1, 32), 64)
+		return Float(short), true, err
+	case reflect.String:
+		if v.Type() == numberType {
+			out, err := decode([]byte(cmp.Or(v.String(), "0")))
+			return out, true, err
+		}
+		return String(v.String()), true, nil
+	}
+	return Value{}, false, nil
+}
+
+// writesItself reports whether a type, or a pointer to it, has a MarshalJSON or a MarshalText.
+func writesItself(t reflect.Type) bool {
+	p := reflect.PointerTo(t)
+	return p.Implements(jsonMarshaler) || p.Implements(textMarshaler) || t.Implements(jsonMarshaler) || t.Implements(textMarshaler)
 }
 
 // marshaled asks a type that writes its own JSON or text. ok is false for others.
@@ -218,15 +250,22 @@ func keyText(key reflect.Value) (string, error) {
 func rowOfStruct(v reflect.Value, depth int) (Value, error) {
 	columns := structColumns(v.Type())
 	fields := make([]Field, 0, len(columns))
-	for _, c := range columns {
-		field, err := v.FieldByIndexErr(c.index)
-		if err != nil {
+	for i := range columns {
+		c := &columns[i]
+		field, ok := c.of(v)
+		if !ok {
 			continue // of an embedded nil pointer
 		}
 		if c.omitEmpty && isEmpty(field) || c.omitZero && isZero(field) {
 			continue
 		}
-		value, err := valueOf(field, depth)
+		var value Value
+		var err error
+		if c.scalar {
+			value, _, err = scalarOf(field)
+		} else {
+			value, err = valueOf(field, depth)
+		}
 		if err != nil {
 			return Value{}, fmt.Errorf("field %s: %w", c.name, err)
 		}
@@ -261,11 +300,33 @@ type structColumn struct {
 	index                       []int
 	tagged                      bool
 	omitEmpty, omitZero, quoted bool
+	// scalar says that scalarOf makes its values.
+	scalar bool
 }
 
+// of returns the field of a struct. ok is false if it is one of an embedded nil pointer.
+func (c *structColumn) of(v reflect.Value) (field reflect.Value, ok bool) {
+	if len(c.index) == 1 {
+		return v.Field(c.index[0]), true
+	}
+	field, err := v.FieldByIndexErr(c.index)
+	return field, err == nil
+}
+
+var columnsOfTypes sync.Map // of types to their []structColumn
+
 // structColumns returns the fields of a struct in order. Of fields of the same name the one that is embedded least deeply counts,
-// then the one with a tag; if there are several, none does.
+// then the one with a tag; if there are several, none does. The result must not be changed.
 func structColumns(t reflect.Type) []structColumn {
+	if known, ok := columnsOfTypes.Load(t); ok {
+		return known.([]structColumn)
+	}
+	columns := findColumns(t)
+	columnsOfTypes.Store(t, columns)
+	return columns
+}
+
+func findColumns(t reflect.Type) []structColumn {
 	var all []structColumn
 	collectColumns(t, nil, map[reflect.Type]bool{}, &all)
 	var out []structColumn
@@ -312,7 +373,8 @@ func collectColumns(t reflect.Type, index []int, within map[reflect.Type]bool, o
 		if !f.IsExported() {
 			continue
 		}
-		c := structColumn{name: cmp.Or(name, f.Name), index: at, tagged: name != ""}
+		_, scalar, _ := scalarOf(reflect.Zero(f.Type))
+		c := structColumn{name: cmp.Or(name, f.Name), index: at, tagged: name != "", scalar: scalar && !writesItself(f.Type)}
 		for option := range strings.SplitSeq(options, ",") {
 			switch option {
 			case "omitempty":

@@ -159,3 +159,9 @@ func ExampleRow_Get() {
 	// 1 <nil>
 	// column "name": string is not int
 }
+
+func ExampleValue_AppendJSON() {
+	line, err := row.Float(21).AppendJSON([]byte("celsius="))
+	fmt.Printf("%s %v\n", line, err)
+	// Output: celsius=21.0 <nil>
+}

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"github.com/weirstreams/weir/row"
 )
@@ -92,30 +93,37 @@ func textKind(t reflect.Type) row.Kind {
 
 // ParseValue reads text as a value of a kind. KindRow and KindList stand for any JSON, and text that is no JSON is a string: it may be that of a
 // type which writes its own JSON, such as a time, and for any other type [FromRow] refuses it.
-func ParseValue(text string, kind row.Kind) (row.Value, error) {
+func ParseValue(text []byte, kind row.Kind) (row.Value, error) {
 	bad := func(err error) (row.Value, error) {
-		return row.Value{}, fmt.Errorf("%q is no %v: %w", excerpt(text), kind, err)
+		return row.Value{}, fmt.Errorf("%q is no %v: %w", excerpt(string(text)), kind, err)
 	}
+	view := unsafe.String(unsafe.SliceData(text), len(text)) // of the functions of strconv, which keep nothing of it
 	switch kind {
 	case row.KindString:
-		return row.String(text), nil
+		return row.String(string(text)), nil
 	case row.KindBool:
-		b, err := strconv.ParseBool(text)
+		b, err := strconv.ParseBool(view)
 		if err != nil {
 			return bad(strconv.ErrSyntax)
 		}
 		return row.Bool(b), nil
 	case row.KindFloat:
-		f, err := strconv.ParseFloat(text, 64)
+		f, err := strconv.ParseFloat(view, 64)
 		if err != nil {
 			return bad(errors.Unwrap(err)) // of a strconv.NumError, without the text
 		}
 		return row.Float(f), nil
+	case row.KindInt:
+		if digits := strings.TrimPrefix(view, "-"); len(digits) > 0 && digits[0] >= '1' && digits[0] <= '9' {
+			if n, err := strconv.ParseInt(view, 10, 64); err == nil {
+				return row.Int(n), nil
+			}
+		}
 	}
 	var v row.Value
-	if err := v.UnmarshalJSON([]byte(text)); err != nil {
+	if err := v.UnmarshalJSON(text); err != nil {
 		if kind == row.KindRow || kind == row.KindList {
-			return row.String(text), nil
+			return row.String(string(text)), nil
 		}
 		return bad(cause(err))
 	}
@@ -144,4 +152,13 @@ func ValueText(v row.Value) (string, error) {
 	}
 	data, err := v.MarshalJSON()
 	return string(data), err
+}
+
+// AppendValueText appends the text of [ValueText].
+func AppendValueText(dst []byte, v row.Value) ([]byte, error) {
+	if v.Kind() == row.KindString {
+		text, err := ValueText(v)
+		return append(dst, text...), err
+	}
+	return v.AppendJSON(dst)
 }

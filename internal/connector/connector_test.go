@@ -140,7 +140,7 @@ func TestCellsAreReadAsTheFieldsWantThem(t *testing.T) {
 		t.Errorf("kinds (-want +got):\n%s", diff)
 	}
 	for text, kind := range map[string]row.Kind{"7.5": row.KindInt, "x": row.KindFloat, "yes": row.KindBool} {
-		if v, err := connector.ParseValue(text, kind); err == nil {
+		if v, err := connector.ParseValue([]byte(text), kind); err == nil {
 			t.Errorf("%q is read as the %v %v", text, kind, v)
 		}
 	}

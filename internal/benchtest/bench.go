@@ -59,6 +59,12 @@ func ReadSplit[K, V any](b *testing.B, s source.Source[K, V], records int, ends 
 // sink is connected before the first operation.
 func WriteCheckpoints[K, V any](b *testing.B, s sink.TwoPhase[K, V], r weir.Record[K, V], records int) {
 	b.Helper()
+	WriteCheckpointsOf(b, s, &r, records, func() {})
+}
+
+// WriteCheckpointsOf is [WriteCheckpoints] with a function that changes the record each time before it is written.
+func WriteCheckpointsOf[K, V any](b *testing.B, s sink.TwoPhase[K, V], r *weir.Record[K, V], records int, next func()) {
+	b.Helper()
 	const epoch = "0000000a"
 	if err := s.Connect(b.Context()); err != nil {
 		b.Fatal(err)
@@ -75,7 +81,8 @@ func WriteCheckpoints[K, V any](b *testing.B, s sink.TwoPhase[K, V], r weir.Reco
 	for i := range b.N {
 		for range records {
 			r.Origin.Offset++
-			if err := w.Add(b.Context(), &r); err != nil {
+			next()
+			if err := w.Add(b.Context(), r); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -28,8 +28,13 @@ func FromStruct[T any]() func(context.Context, T) (Row, error) {
 	if t := reflect.TypeFor[T](); t.Kind() == reflect.Struct && t != rowType && t != valueType && !writesItself(t) {
 		of = rowOfStruct
 	}
+	values := sync.Pool{New: func() any { return new(T) }}
 	return func(_ context.Context, v T) (Row, error) {
-		out, err := of(reflect.ValueOf(&v).Elem(), 0)
+		copied := values.Get().(*T)
+		*copied = v
+		out, err := of(reflect.ValueOf(copied).Elem(), 0)
+		*copied = *new(T)
+		values.Put(copied)
 		if err == nil && out.kind != KindRow && out.kind != KindNull {
 			err = fmt.Errorf("%w, got %v", errNotRow, out.kind)
 		}

@@ -45,6 +45,7 @@ func (d *database[K, V]) line(r *weir.Record[K, V]) (l line, err error) {
 		}
 		l.removed = true
 	}
+	l.columns, l.values = make([]string, 0, columns.Len()+2), make([]row.Value, 0, columns.Len()+2)
 	set := func(column string, v row.Value) {
 		if i := slices.Index(l.columns, column); i >= 0 {
 			l.values[i] = v
@@ -62,7 +63,8 @@ func (d *database[K, V]) line(r *weir.Record[K, V]) (l line, err error) {
 		}
 	}
 	if o.TimeColumn != NoColumn {
-		set(o.TimeColumn, row.String(r.Time().UTC().Format(time.RFC3339Nano)))
+		var text [len(time.RFC3339Nano)]byte
+		set(o.TimeColumn, row.String(string(r.Time().UTC().AppendFormat(text[:0], time.RFC3339Nano))))
 	}
 	for column, v := range columns.All() {
 		if v.IsNull() {
@@ -135,12 +137,15 @@ func oneOfKeys(lines []line, last bool) []line {
 // byTable groups lines by table, in the order of first use. index are their positions.
 func byTable(lines []line) (groups []group) {
 	at := map[string]int{}
+	n := 0
 	for i := range lines {
-		n, ok := at[lines[i].table]
-		if !ok {
-			n = len(groups)
-			at[lines[i].table] = n
-			groups = append(groups, group{table: lines[i].table})
+		if i == 0 || lines[i].table != lines[i-1].table {
+			var ok bool
+			if n, ok = at[lines[i].table]; !ok {
+				n = len(groups)
+				at[lines[i].table] = n
+				groups = append(groups, group{table: lines[i].table})
+			}
 		}
 		groups[n].lines, groups[n].index = append(groups[n].lines, lines[i]), append(groups[n].index, i)
 	}
@@ -158,6 +163,9 @@ type group struct {
 func columnsOf(lines []line) (columns []string) {
 	seen := map[string]bool{}
 	for i := range lines {
+		if i > 0 && slices.Equal(lines[i].columns, lines[i-1].columns) {
+			continue
+		}
 		for _, c := range lines[i].columns {
 			if !seen[c] {
 				seen[c] = true

@@ -188,6 +188,9 @@ func (d *database[K, V]) insert(ctx context.Context, tx pgx.Tx, name string, t *
 
 // byManaged divides lines by the managed columns that they have: a NULL would take the place of the default of a column.
 func byManaged(t *table, lines []line) (parts [][]line) {
+	if len(t.managed) == 0 && len(lines) > 0 {
+		return [][]line{lines}
+	}
 	at := map[string]int{}
 	var has []string
 	for i := range lines {
@@ -262,14 +265,17 @@ func arraysOf(t *table, columns []string, lines []line) (a arrays, err error) {
 func arrayOf(name, columnType string, lines []line) (array any, kind string, err error) {
 	values := make([]row.Value, len(lines))
 	var kinds [256]bool
+	at := 0 // where the column was last
 	for i := range lines {
-		for j, c := range lines[i].columns {
-			if c == name {
-				values[i] = lines[i].values[j]
-				kinds[values[i].Kind()] = true
-				break
+		l := &lines[i]
+		if at >= len(l.columns) || l.columns[at] != name {
+			if at = slices.Index(l.columns, name); at < 0 {
+				at = 0
+				continue
 			}
 		}
+		values[i] = l.values[at]
+		kinds[values[i].Kind()] = true
 	}
 	document := columnType == "json" || columnType == "jsonb"
 	only := func(k row.Kind) bool {

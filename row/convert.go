@@ -23,49 +23,62 @@ func (e *TypeError) Error() string { return fmt.Sprintf("%v is not %v", e.Kind, 
 // which takes everything. The list must not be changed. Any other kind, null included, is a [*TypeError].
 func As[T Scalar](v Value) (T, error) { return reader[T]()(v) }
 
-// reader returns the function that turns values into T.
+// reader returns the function that turns values into T. The functions are no closures, as one in a generic function would be allocated by each call.
 func reader[T Scalar]() func(Value) (T, error) {
 	var read any
 	switch any(*new(T)).(type) {
 	case bool:
-		read = func(v Value) (bool, error) { return v.bool(), want[bool](v, KindBool) }
+		read = asBool
 	case string:
-		read = func(v Value) (string, error) {
-			if v.kind != KindString {
-				return "", want[string](v, KindString)
-			}
-			return v.text(), nil
-		}
+		read = asString
 	case int:
-		read = func(v Value) (int, error) { return int(v.int()), want[int](v, KindInt) }
+		read = asInt
 	case int64:
-		read = func(v Value) (int64, error) { return v.int(), want[int64](v, KindInt) }
+		read = asInt64
 	case float64:
-		read = func(v Value) (float64, error) {
-			f, ok := v.number()
-			if !ok {
-				return 0, want[float64](v, KindFloat)
-			}
-			return f, nil
-		}
+		read = asFloat
 	case Row:
-		read = func(v Value) (Row, error) {
-			if v.kind != KindRow {
-				return Row{}, want[Row](v, KindRow)
-			}
-			return v.row(), nil
-		}
+		read = asRow
 	case []Value:
-		read = func(v Value) ([]Value, error) {
-			if v.kind != KindList {
-				return nil, want[[]Value](v, KindList)
-			}
-			return v.list(), nil
-		}
+		read = asList
 	case Value:
-		read = func(v Value) (Value, error) { return v, nil }
+		read = asValue
 	}
 	return read.(func(Value) (T, error))
+}
+
+func asBool(v Value) (bool, error)   { return v.bool(), want[bool](v, KindBool) }
+func asInt(v Value) (int, error)     { return int(v.int()), want[int](v, KindInt) }
+func asInt64(v Value) (int64, error) { return v.int(), want[int64](v, KindInt) }
+func asValue(v Value) (Value, error) { return v, nil }
+
+func asString(v Value) (string, error) {
+	if v.kind != KindString {
+		return "", want[string](v, KindString)
+	}
+	return v.text(), nil
+}
+
+func asFloat(v Value) (float64, error) {
+	f, ok := v.number()
+	if !ok {
+		return 0, want[float64](v, KindFloat)
+	}
+	return f, nil
+}
+
+func asRow(v Value) (Row, error) {
+	if v.kind != KindRow {
+		return Row{}, want[Row](v, KindRow)
+	}
+	return v.row(), nil
+}
+
+func asList(v Value) ([]Value, error) {
+	if v.kind != KindList {
+		return nil, want[[]Value](v, KindList)
+	}
+	return v.list(), nil
 }
 
 // want returns an error unless a value is of a kind.

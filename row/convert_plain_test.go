@@ -82,3 +82,18 @@ func compareWithJSON[T any](t *testing.T, r row.Row) {
 		t.Fatalf("%s (-JSON +row):\n%s", data, diff)
 	}
 }
+
+// Reading a column as a Go value is a part of every expression and connector.
+func TestAsAllocatesNothing(t *testing.T) {
+	text, number := row.String("x"), row.Float(0.5)
+	if n := testing.AllocsPerRun(100, func() {
+		if _, err := row.As[string](text); err != nil {
+			t.Error(err)
+		}
+		if _, err := row.As[float64](number); err != nil {
+			t.Error(err)
+		}
+	}); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

@@ -2,14 +2,7 @@
 package killtest
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
-	"log/slog"
-	"math/rand/v2"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -17,10 +10,10 @@ import (
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/format"
 	"github.com/weirstreams/weir/internal/kafkatest"
+	"github.com/weirstreams/weir/internal/killtest"
 	"github.com/weirstreams/weir/internal/longtest"
 	"github.com/weirstreams/weir/internal/objects"
 	"github.com/weirstreams/weir/internal/objects/objecttest"
-	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/sink"
 	sinkfile "github.com/weirstreams/weir/sink/file"
@@ -41,29 +34,16 @@ type Store struct {
 	Sink   func(p Place, prefix string, o sinkfile.Options[string, int]) sink.TwoPhase[string, int]
 }
 
-// memberVariable makes the test binary a member of the application below.
-const memberVariable = "WEIR_TEST_MEMBER"
-
 // Main is for TestMain: it runs a member if the process was started as one, and the tests otherwise.
 func Main(m *testing.M, s Store) {
-	if text := os.Getenv(memberVariable); text != "" {
-		var c member
-		err := json.Unmarshal([]byte(text), &c)
-		if err == nil {
-			err = c.run(s)
-		}
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	os.Exit(m.Run())
+	killtest.Main(m.Run, func(c *member) error { return c.run(s) })
 }
 
 // member is a process of the application.
 type member struct {
-	Brokers                   []string
-	Group, StateDir, Instance string
-	Topic                     string
-	Place                     Place
+	killtest.Member
+	Topic string
+	Place Place
 }
 
 func (c *member) run(s Store) error {
@@ -71,17 +51,7 @@ func (c *member) run(s Store) error {
 	t := stream.NewTopology()
 	read := t.FromSource(s.Source(c.Place, "in", sourcefile.Options[string, int]{BatchRecords: 5, Delay: time.Millisecond}), topic)
 	read.Sink("archive", s.Sink(c.Place, "out", sinkfile.Options[string, int]{Compression: format.Zstd, MaxFileRecords: 20}))
-	app, err := runtime.New(t, runtime.Config{
-		Connection: kafka.Connection{Brokers: c.Brokers}, Group: c.Group, Guarantee: runtime.ExactlyOnce,
-		State:      runtime.StateConfig{Dir: c.StateDir, LockWait: 10 * time.Second},
-		Checkpoint: runtime.CheckpointConfig{Interval: 50 * time.Millisecond},
-		Membership: runtime.MembershipConfig{InstanceID: c.Instance, SessionTimeout: 10 * time.Second, RebalanceTimeout: 10 * time.Second},
-		Logger:     slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
-	})
-	if err != nil {
-		return err
-	}
-	return app.Run(context.Background())
+	return c.Run(t)
 }
 
 // Run kills members again and again, at any time: each record of the objects that were read has to be in one object.
@@ -89,8 +59,10 @@ func Run(t *testing.T, s Store, place Place) {
 	t.Helper()
 	k := kafkatest.Start(t)
 	kills := longtest.Cases(4, 20)
-	root := t.TempDir()
-	c := member{Brokers: k.Brokers, Group: k.Name("group"), Topic: k.Topic(t, "raw", 4), Place: place}
+	c := member{
+		Member: killtest.Member{Brokers: k.Brokers, Group: k.Name("group"), Guarantee: runtime.ExactlyOnce, Interval: 50 * time.Millisecond},
+		Topic:  k.Topic(t, "raw", 4), Place: place,
+	}
 	store := objecttest.Store{Open: func(prefix string) *objects.Bucket { return s.Open(place, prefix) }}
 	want := map[string]int{}
 	in := store.Bucket(t, "in")
@@ -111,69 +83,9 @@ func Run(t *testing.T, s Store, place Place) {
 		}
 		return counts
 	}
-	var members [2]*exec.Cmd
-	var exited [2]chan struct{}
-	start := func(i int) {
-		c := c
-		c.StateDir, c.Instance = filepath.Join(root, fmt.Sprint("state-", i)), fmt.Sprint("member-", i)
-		text, err := json.Marshal(c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p := exec.CommandContext(context.WithoutCancel(t.Context()), os.Args[0])
-		p.Env, p.Stderr = append(os.Environ(), memberVariable+"="+string(text)), t.Output()
-		if err := p.Start(); err != nil {
-			t.Fatal(err)
-		}
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			_ = p.Wait()
-		}()
-		t.Cleanup(func() { _ = p.Process.Kill(); <-ended })
-		members[i], exited[i] = p, ended
-	}
-	for i := range members {
-		start(i)
-	}
-	await := func(what string, condition func() bool) {
-		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-		defer cancel()
-		tick := time.NewTicker(50 * time.Millisecond)
-		defer tick.Stop()
-		for !condition() {
-			for i := range exited {
-				select {
-				case <-exited[i]:
-					t.Fatalf("member %d has ended by itself", i)
-				case <-ctx.Done():
-					t.Fatalf("%s: not in time", what)
-				case <-tick.C:
-				}
-			}
-		}
-	}
-	random := rand.New(rand.NewPCG(1, uint64(os.Getpid())))
-	for n := range kills {
-		before := len(counts())
-		await(fmt.Sprintf("progress after %d kills", n), func() bool {
-			now := len(counts())
-			return now > before+random.IntN(50) || now == len(want)
-		})
-		i := random.IntN(len(members))
-		if err := members[i].Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		<-exited[i]
-		if random.IntN(4) == 0 { // the state is lost, and restored from the changelog
-			if err := os.RemoveAll(filepath.Join(root, fmt.Sprint("state-", i))); err != nil {
-				t.Fatal(err)
-			}
-		}
-		start(i)
-	}
-	await("all records", func() bool { return len(counts()) == len(want) })
+	killtest.Run(t, c, killtest.Plan{
+		Processes: 2, Kills: kills, Total: len(want), Step: 50, Progress: func() int { return len(counts()) },
+	})
 	wrong := 0
 	got := counts()
 	for key, n := range got {

@@ -112,8 +112,8 @@ func TestLookupsOfConfigurationsTellTheirChanges(t *testing.T) {
 	c := s.open(s.config())
 	columns, contents := fields(t, c, JSON("max", "", "$.max").Default(-1)), c.Contents(codec.Bytes())
 	all := map[string]func() int64{
-		"fields": join.ChangesOf(columns), "contents": join.ChangesOf(contents), "contents with a default": join.ChangesOf(contents.Default([]byte("none"))),
-		"fields in a limit": join.ChangesOf(join.Limit(columns, join.Limits{})), "cached contents": join.ChangesOf(join.Cached(contents, join.CacheConfig{})),
+		"fields": join.SettingsOf(columns).Changes, "contents": join.SettingsOf(contents).Changes, "contents with a default": join.SettingsOf(contents.Default([]byte("none"))).Changes,
+		"fields in a limit": join.SettingsOf(join.Limit(columns, join.Limits{})).Changes, "cached contents": join.SettingsOf(join.Cached(contents, join.CacheConfig{})).Changes,
 	}
 	for name, changes := range all {
 		if changes == nil {

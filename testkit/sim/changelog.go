@@ -42,10 +42,10 @@ func (w *world) readChangelog(tp broker.TopicPartition) []changelogRecord {
 				}
 				for topic, offset := range offsets {
 					topic, id, _ := strings.Cut(topic, "@")
-					if id != "" && id != w.broker.TopicID(topic) {
-						continue // of a topic that was made anew since
-					}
 					input := broker.TopicPartition{Topic: topic, Partition: tp.Partition}
+					if id != "" && id != w.topicID(input) {
+						continue // of a topic that was made anew since, or truncated
+					}
 					row.counts = row.counts && offset < committed[input]
 				}
 			}
@@ -55,6 +55,17 @@ func (w *world) readChangelog(tp broker.TopicPartition) []changelogRecord {
 		}
 	}
 	return rows
+}
+
+// topicID returns the id of the topic of a partition, with the suffix that the committed offset gives to a log that was truncated.
+func (w *world) topicID(tp broker.TopicPartition) string {
+	id := w.broker.TopicID(tp.Topic)
+	if commit, ok := w.broker.Commit(groupName, tp); ok {
+		if noted := broker.DecodeCommitNote(commit.Metadata).TopicID; broker.BaseTopicID(noted) == id {
+			return noted
+		}
+	}
+	return id
 }
 
 // unretracted returns how many rows of a changelog have a last record that does not count and was written before some

@@ -175,7 +175,7 @@ func (w *world) behind() []string {
 	for _, t := range w.tasks() {
 		for _, topic := range t.topics {
 			tp := broker.TopicPartition{Topic: topic, Partition: t.partition}
-			if end := w.broker.End(tp); committed[tp] < end && !w.onlyWatermarks(tp, committed[tp]) {
+			if end := w.broker.End(tp); committed[tp] < end && !w.onlyWatermarks(tp, committed[tp]) || w.simulation.Truncates && w.broker.IsCut(groupName, tp) {
 				behind = append(behind, fmt.Sprintf("%s: %d of %d committed", tp, committed[tp], end))
 			}
 		}

@@ -9,9 +9,11 @@ import (
 	"github.com/weirstreams/weir/testkit/sim"
 )
 
-// The topology of this file loses input.
+// The topologies of this file lose input.
 func init() {
-	topologies = append(topologies, topologyOf{name: "lost input", build: cell, inputs: []string{"orders"}, loses: true, check: checkLostInput})
+	topologies = append(topologies,
+		topologyOf{name: "lost input", build: cell, inputs: []string{"orders"}, loses: true, check: checkLostInput},
+		topologyOf{name: "truncated input", build: cell, inputs: []string{"orders"}, loses: true, truncates: true, check: checkLostInput})
 }
 
 // checkLostInput checks the sums of the topology "cell". Which of the lost records were processed is known from the output; at

@@ -33,6 +33,16 @@ type losing struct {
 	// remade counts how often topics were made anew, and ends has the ends of their partitions each time.
 	remade map[string]int
 	ends   map[broker.TopicPartition][]int
+	// cuts are the truncations of the logs of the present topics, by offset.
+	cuts map[broker.TopicPartition][]cut
+	// began are the positions of the first records of the present topics, where there are cuts.
+	began map[broker.TopicPartition]int
+}
+
+// cut says that records from an offset on, at a position of what readAll returns, came after a truncation.
+type cut struct {
+	offset   int64
+	position int
 }
 
 // configureLosses lets the seed choose the policy.
@@ -42,9 +52,13 @@ func (w *world) configureLosses(r random, s *Simulation) {
 	}
 	w.losing = losing{
 		gone: map[broker.TopicPartition][]broker.Record{}, may: map[broker.TopicPartition][]Loss{},
-		remade: map[string]int{}, ends: map[broker.TopicPartition][]int{},
+		remade: map[string]int{}, ends: map[broker.TopicPartition][]int{}, cuts: map[broker.TopicPartition][]cut{}, began: map[broker.TopicPartition]int{},
 	}
 	w.atOnce = false
+	if s.Truncates { // the end of a log, where an emptied task goes on, has no leader epoch that is known
+		w.config.engine.LostInput = pick(r, engine.LostFail, engine.LostContinue)
+		return
+	}
 	w.config.engine.LostInput = pick(r, engine.LostFail, engine.LostContinue, engine.LostReset)
 }
 
@@ -66,7 +80,11 @@ func (w *world) loseInput() {
 		w.makeAnew(tp.Topic)
 		return
 	}
-	committed, end := w.broker.Committed(groupName)[tp], w.broker.End(tp)
+	if w.simulation.Truncates && w.random.oneIn(2) {
+		w.truncate(tp)
+		return
+	}
+	committed, end := w.unprocessed(tp), w.broker.End(tp)
 	if committed >= end {
 		return
 	}
@@ -78,9 +96,32 @@ func (w *world) loseInput() {
 
 // mayLose notes that records of the present topic were possibly not processed.
 func (w *world) mayLose(tp broker.TopicPartition, from, to int64, emptied bool) {
-	before := len(w.losing.gone[tp])
 	_, begun := w.broker.Committed(groupName)[tp]
-	w.losing.may[tp] = append(w.losing.may[tp], Loss{before + int(from), before + int(to), emptied, begun})
+	w.losing.may[tp] = append(w.losing.may[tp], Loss{w.position(tp, from), w.position(tp, to), emptied, begun})
+}
+
+// position returns the position of an offset of the present log in what readAll returns.
+func (w *world) position(tp broker.TopicPartition, offset int64) int {
+	cuts := w.losing.cuts[tp]
+	position := len(w.losing.gone[tp])
+	if len(cuts) > 0 {
+		position = w.losing.began[tp]
+	}
+	last := cut{0, position}
+	for _, c := range cuts {
+		if c.offset <= offset {
+			last = c
+		}
+	}
+	return last.position + int(offset-last.offset)
+}
+
+// uncut returns the offset from which on records of the present log are not among those that are gone.
+func (w *world) uncut(tp broker.TopicPartition) int64 {
+	if cuts := w.losing.cuts[tp]; len(cuts) > 0 {
+		return cuts[len(cuts)-1].offset
+	}
+	return 0
 }
 
 // makeAnew deletes a topic while nobody uses it. The group's offsets go with it.
@@ -95,8 +136,9 @@ func (w *world) makeAnew(topic string) {
 	w.tracef("%s is made anew", topic)
 	for p := range w.partitions[topic] {
 		tp := broker.TopicPartition{Topic: topic, Partition: p}
-		w.mayLose(tp, w.broker.Committed(groupName)[tp], w.broker.End(tp), false)
+		w.mayLose(tp, w.unprocessed(tp), w.broker.End(tp), false)
 		w.losing.gone[tp] = w.readAll(tp)
+		delete(w.losing.cuts, tp)
 		w.losing.ends[tp] = append(w.losing.ends[tp], len(w.losing.gone[tp]))
 		delete(w.purged, tp)
 		delete(w.committed, tp)
@@ -109,6 +151,49 @@ func (w *world) makeAnew(topic string) {
 	}
 }
 
+// unprocessed returns the first offset of the present log that may not be processed: the committed one, or that of a truncation that
+// nobody may have noticed.
+func (w *world) unprocessed(tp broker.TopicPartition) int64 {
+	committed := w.broker.Committed(groupName)[tp]
+	if w.simulation.Truncates && w.losing.remade[tp.Topic] > 0 && w.config.engine.LostInput == engine.LostFail {
+		return 0 // a process may have repeated the offset of a former topic
+	}
+	if len(w.losing.cuts[tp]) > 0 {
+		return min(committed, w.losing.cuts[tp][0].offset)
+	}
+	return committed
+}
+
+// truncate cuts the log of a partition off near the committed offset. Records in front of it were processed and stay so; their places are
+// taken by others.
+func (w *world) truncate(tp broker.TopicPartition) {
+	start, end := w.uncut(tp), w.broker.End(tp)
+	if purged := w.purged[tp]; len(purged) > 0 {
+		start = purged[len(purged)-1].Offset + 1
+	}
+	commit, begun := w.broker.Commit(groupName, tp)
+	if begun && commit.LeaderEpoch < 0 || commit.Offset < start || start >= end {
+		return
+	}
+	at := start + w.random.Int64N(end-start+1)
+	if w.random.oneIn(2) {
+		at = min(max(start, commit.Offset-w.random.Int64N(4)), end)
+	}
+	w.tracef("%s is truncated at %d: it held %d to %d, and %d is committed", tp, at, start, end, commit.Offset)
+	if lost := max(at, w.unprocessed(tp)); lost < end {
+		w.mayLose(tp, lost, end, false)
+	}
+	if len(w.losing.cuts[tp]) == 0 {
+		w.losing.began[tp] = len(w.losing.gone[tp])
+	}
+	w.losing.gone[tp] = w.readAll(tp)
+	w.losing.cuts[tp] = append(w.losing.cuts[tp], cut{at, len(w.losing.gone[tp])})
+	delete(w.purged, tp)
+	if err := w.broker.Truncate(tp, at); err != nil {
+		w.failf("truncate %s: %v", tp, err)
+	}
+}
+
 // goOnAfterLosses lets those processes go on that lost input has ended: their policy is another one from now on. Input in front
 // of the committed offsets is not lost: a process with the policy to fail has passed nothing.
 func (w *world) goOnAfterLosses() {
@@ -118,6 +203,9 @@ func (w *world) goOnAfterLosses() {
 	w.config.engine.LostInput = engine.LostContinue
 	committed := w.broker.Committed(groupName)
 	for tp, losses := range w.losing.may {
+		if len(w.losing.cuts[tp]) > 0 {
+			continue // nobody may have noticed
+		}
 		processed := len(w.losing.gone[tp])
 		for i := range losses {
 			if losses[i].To > processed && losses[i].begun { // a loss of the present topic

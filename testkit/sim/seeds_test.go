@@ -48,6 +48,7 @@ var kept = []struct {
 	{"old records amid those of now", 488, "a watermark was taken back in a transaction that was aborted, and not once more", "take for said after a rewind the watermarks that were dropped with it"},
 	{"old records amid those of now", 10371, "a watermark was taken back in a transaction that was aborted, and not once more", "take for said after a rewind the watermarks that were dropped with it"},
 	{"tumbling by partition", 5037, "a task went on behind changes of a former owner without having read them", "move the position past what others have written"},
+	{"truncated input", 37, "a log that was truncated and had grown past the committed offset went unnoticed", "begin to read without a look at the leader epoch that was committed"},
 	{"windows of all keys behind windows", 3506, "windows that were open before a restart closed without their records", "forget open windows and sessions after a restart"},
 	{"batching sinks of two inputs", 2, "records of a batch that was in flight at the checkpoint were lost", "make a checkpoint without waiting for a batch in flight"},
 	{"batching sinks of two inputs", 2, "batches of a task were written in another order", "swap two batches of a task"},

@@ -55,6 +55,9 @@ type Simulation struct {
 	// process runs. The seed chooses Config.Topics.OnLostInput. If that says to fail, processes end in the first act, and go on without the
 	// lost input in the second. Check takes the place of the model; topics of the input have all records that they ever held.
 	Loses bool
+	// Truncates lets the world cut logs of the input off as well, as unclean elections of leaders do, in front of committed offsets and behind
+	// them. It needs Loses. Check sees the records that were cut off, and behind them those that came after.
+	Truncates bool
 	// Grows lets the world add partitions to topics of the input, also while static members or all are down. Without state directly behind
 	// them, the topics grow by one or two partitions. With state that has a changelog they grow once, to a multiple, and every process has to end with an
 	// error that says so; then the topics are made anew with the old number of partitions, or all is with the new one.

@@ -55,6 +55,8 @@ type topologyOf struct {
 	live bool
 	// loses says that input is lost.
 	loses bool
+	// truncates says that logs of the input are truncated as well.
+	truncates bool
 }
 
 // order has a number of its own, so that no two records are equal.
@@ -223,7 +225,7 @@ func inputs(topics []string) func(*rand.Rand) []sim.Input {
 // simulation returns the simulation of a topology by its place in the list.
 func simulation(i int) *sim.Simulation {
 	t := topologies[i]
-	s := &sim.Simulation{Inputs: inputs(t.inputs), Faults: sim.AllFaults, Check: checkOf(t), Live: t.live, Loses: t.loses}
+	s := &sim.Simulation{Inputs: inputs(t.inputs), Faults: sim.AllFaults, Check: checkOf(t), Live: t.live, Loses: t.loses, Truncates: t.truncates}
 	s.Topology = t.build(s.Faulty)
 	if t.make != nil {
 		s.Inputs = t.make

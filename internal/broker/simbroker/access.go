@@ -96,7 +96,7 @@ func (b *Broker) IsCut(group string, tp broker.TopicPartition) bool {
 		return false
 	}
 	end, ok := p.epochEnd(commit.LeaderEpoch)
-	return ok && end < commit.Offset && end >= p.start
+	return ok && end < commit.Offset
 }
 
 // Configure changes a setting of a topic.

@@ -170,7 +170,7 @@ func (r *reading) compare(p *partition) error {
 	if r.leader == p.leader {
 		return nil
 	}
-	if end, ok := p.epochEnd(r.epoch); r.epoch != broker.NoLeaderEpoch && ok && end < r.position && end >= p.start {
+	if end, ok := p.epochEnd(r.epoch); r.epoch != broker.NoLeaderEpoch && ok && end < r.position {
 		return &broker.TruncatedError{
 			OffsetOutOfRangeError: broker.OffsetOutOfRangeError{TopicPartition: r.TopicPartition, Offset: r.position, Earliest: p.start, End: p.lastStable()},
 			LeaderEpoch:           r.epoch, Kept: end, KeptEpoch: p.epochBefore(end),

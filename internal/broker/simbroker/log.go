@@ -263,7 +263,7 @@ func (p *partition) epochBefore(offset int64) int32 {
 func (p *partition) epochEnd(epoch int32) (end int64, ok bool) {
 	for _, e := range p.epochs {
 		if e.epoch > epoch {
-			return e.first, true
+			return max(e.first, p.start), true // retention moves the starts of epochs
 		}
 	}
 	return p.end, epoch <= p.leader

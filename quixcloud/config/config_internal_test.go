@@ -77,24 +77,24 @@ func TestUnresolvedTypesAreNamed(t *testing.T) {
 	config := s.config()
 	config.Fallback = FallbackDefault
 	c := s.open(config)
-	max, greeting, none := JSON("max", "limits", "$.max").Default(-1), Text("greeting", "texts").Default("?"), JSON("none", "", "$.none").Default(0)
+	greatest, greeting, none := JSON("max", "limits", "$.max").Default(-1), Text("greeting", "texts").Default("?"), JSON("none", "", "$.none").Default(0)
 	for _, test := range []struct {
 		fields []Field
 		second int64
 		want   string
 	}{
-		{[]Field{max, Unresolved("missing")}, 1000, `{"max":1,"missing":[]}`},
-		{[]Field{Unresolved("missing"), max}, 500, `{"missing":["limits"],"max":-1}`},
-		{[]Field{max, none, Unresolved("missing")}, 500, `{"max":-1,"none":0,"missing":["limits"]}`}, // the query names the same type
+		{[]Field{greatest, Unresolved("missing")}, 1000, `{"max":1,"missing":[]}`},
+		{[]Field{Unresolved("missing"), greatest}, 500, `{"missing":["limits"],"max":-1}`},
+		{[]Field{greatest, none, Unresolved("missing")}, 500, `{"max":-1,"none":0,"missing":["limits"]}`}, // the query names the same type
 		{[]Field{none, Unresolved("missing")}, 1000, `{"none":0,"missing":[]}`},
-		{[]Field{greeting, Unresolved("missing"), max}, 1000, `{"greeting":"?","missing":["texts"],"max":1}`}, // not found
-		{[]Field{greeting, Unresolved("missing"), max}, 500, `{"greeting":"?","missing":["limits","texts"],"max":-1}`},
+		{[]Field{greeting, Unresolved("missing"), greatest}, 1000, `{"greeting":"?","missing":["texts"],"max":1}`}, // not found
+		{[]Field{greeting, Unresolved("missing"), greatest}, 500, `{"greeting":"?","missing":["limits","texts"],"max":-1}`},
 	} {
 		if got := ask(t, fields(t, c, test.fields...), query("dev1", test.second)); got != test.want {
 			t.Errorf("at %d: got %s, want %s", test.second, got, test.want)
 		}
 	}
-	_, err := c.Fields(max, Unresolved("max"), Unresolved("x").All(), Unresolved(""))
+	_, err := c.Fields(greatest, Unresolved("max"), Unresolved("x").All(), Unresolved(""))
 	for _, want := range []string{`field "max": there is another one`, `field "x": All and Default are not for Unresolved`, `field "": it has no column`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %s", err, want)

@@ -61,7 +61,7 @@ func TestMutantsAreFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines := []string{"| bug | seeds | what was found first |", "|---|---|---|"}
+	lines := []string{"| bug | seeds | first finding |", "|---|---|---|"}
 	for _, bug := range bugs {
 		if *mutant != "" && bug.Name != *mutant {
 			continue

@@ -322,7 +322,7 @@ var gaveUp = regexp.MustCompile("were refused by the group|checkpoints in a row 
 // judge fails the run if no fault explains why a process ends.
 func (w *world) judge(p *process, err error) {
 	if errors.Is(err, broker.ErrUndecided) && !strings.Contains(err.Error(), "replace a producer") {
-		w.failf("%s ended, although a transaction of which nobody knows how it has ended is no reason: %v", p.name, err)
+		w.failf("%s ended, although a transaction with an unknown end is no reason: %v", p.name, err)
 		return
 	}
 	for _, expected := range []error{errCrash, errInjected, simbroker.ErrLost, simbroker.ErrLate, weir.ErrUnavailable} {

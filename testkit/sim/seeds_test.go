@@ -26,7 +26,7 @@ var kept = []struct {
 	found    string
 	bug      string
 }{
-	{"two repartitions", 343, "output of lost tasks was committed with the next transaction", "commit what lost tasks have written"},
+	{"two repartitions", 343, "output of lost tasks was committed with the next transaction", "commit output of lost tasks"},
 	{"merged", 123, "stopping failed when the last transaction was fenced", ""},
 	{"sliding", 356, "a worker whose offsets the group refused tried again and again, and let no time pass", "do not rest when the group refuses offsets"},
 	{"windows", 105422, "a process that had lost a task while restoring took back what its successor had committed", ""},
@@ -47,7 +47,7 @@ var kept = []struct {
 	{"results held back before windows of all keys", 132, "results that were held back came behind a watermark that had passed them", "promise a time without regard to results that are held back"},
 	{"old records amid those of now", 488, "a watermark was taken back in a transaction that was aborted, and not once more", "take for said after a rewind the watermarks that were dropped with it"},
 	{"old records amid those of now", 10371, "a watermark was taken back in a transaction that was aborted, and not once more", "take for said after a rewind the watermarks that were dropped with it"},
-	{"tumbling by partition", 5037, "a task went on behind changes of a former owner without having read them", "move the position past what others have written"},
+	{"tumbling by partition", 5037, "a task went on behind changes of a former owner without having read them", "move the position past foreign writes"},
 	{"truncated input", 37, "a log that was truncated and had grown past the committed offset went unnoticed", "begin to read without a look at the leader epoch that was committed"},
 	{"windows of all keys behind windows", 3506, "windows that were open before a restart closed without their records", "forget open windows and sessions after a restart"},
 	{"batching sinks of two inputs", 2, "records of a batch that was in flight at the checkpoint were lost", "make a checkpoint without waiting for a batch in flight"},

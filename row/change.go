@@ -154,8 +154,8 @@ func Where(condition Expr) func(context.Context, Row) (bool, error) {
 	}
 }
 
-// Column makes a function that returns a column as a Go value, for Stream.MapWith and Stream.TryGroupBy. It fails as
-// [Row.Get] does.
+// Column makes a function that returns a column as a Go value, for Stream.MapWith, or to be called in the
+// function of Stream.GroupByRecord. It fails as [Row.Get] does.
 func Column[T Scalar](name string) func(context.Context, Row) (T, error) {
 	return Compute[T](Col(name))
 }

@@ -10,8 +10,8 @@
 //		To(hot)
 //
 // A [Row] is an ordered list of columns, each a [Value]. Both are immutable: functions return new ones, so that branches
-// of a stream cannot see each other's changes. [Select], [Drop], [Fill], [Rename] and [Assign] make functions for
-// Stream.MapWith, [Where] for Stream.FilterWith, [Column] for Stream.TryGroupBy. They are made once, when the topology is
+// of a stream cannot see each other's changes. [Select], [Drop], [Fill], [Rename], [Assign] and [Column] make functions for
+// Stream.MapWith, [Where] for Stream.FilterWith. They are made once, when the topology is
 // declared; nothing is parsed, looked up by reflection or boxed for a record.
 //
 // # Expressions

@@ -53,6 +53,10 @@ func windowed[A, R any](d window.Definition, a window.Aggregator[string, A, R]) 
 	return func(p pipe) { aggregate(p, p.input(), d, a) }
 }
 
+func leftInterval(d join.Interval) declaration {
+	return func(p pipe) { p.input().LeftJoinInterval(p.second(), d, pairUp).To(p.out) }
+}
+
 func length(s string) int { return len(s) }
 
 func sameText(s string) string { return s }
@@ -64,6 +68,7 @@ func TestUpgrades(t *testing.T) {
 	kafkatest.Parallel(t)
 	const changelog = "changelog__GROUP--IN--"
 	minute := window.Tumbling(time.Minute)
+	second := join.Within(time.Second, time.Second).Name("j")
 	for name, c := range map[string]struct {
 		before, after declaration
 		// refused are kinds and topics of the changes that are refused, if any.
@@ -145,6 +150,18 @@ func TestUpgrades(t *testing.T) {
 		}, func(p pipe) {
 			p.input().LeftJoinAsOf(p.second(), join.AsOf{}.Grace(time.Hour).Name("j").KeepDuplicates(), pairUp).To(p.out)
 		}, []stream.Change{{Kind: stream.StateReinterpreted, Topic: "changelog__GROUP--IN--OTHER--j"}}, true},
+		"records of a join begin to wait for a match": {leftInterval(second), leftInterval(second.UnmatchedWhenFinal()), []stream.Change{
+			{Kind: stream.StateReinterpreted, Topic: "changelog__GROUP--IN--OTHER--j_left"},
+		}, true},
+		"records of a join do not wait for a match any more": {leftInterval(second.UnmatchedWhenFinal()), leftInterval(second), []stream.Change{
+			{Kind: stream.StateReinterpreted, Topic: "changelog__GROUP--IN--OTHER--j_left"},
+		}, true},
+		"records of the other side of a join wait": {leftInterval(second.UnmatchedWhenFinal()), func(p pipe) {
+			p.input().OuterJoinInterval(p.second(), second.UnmatchedWhenFinal(), func(*string, *string) string { return "" }).To(p.out)
+		}, []stream.Change{
+			{Kind: stream.StateReinterpreted, Topic: "changelog__GROUP--IN--OTHER--j_right"},
+		}, true},
+		"bounds of a join": {leftInterval(second), leftInterval(join.Within(time.Minute, 0).Name("j")), nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

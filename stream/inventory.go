@@ -44,7 +44,8 @@ type StoreInventory struct {
 	// packages: "string as codec.stringCodec". Inventories of versions that did not know them have "".
 	Key   string `json:"key,omitempty"`
 	State string `json:"state,omitempty"`
-	// Meaning describes the content where types do not: for a window, its aggregator and whether it is closed by partition.
+	// Meaning describes the content where types do not: for a window, its aggregator and whether it is closed by partition; for a
+	// join, whether it keeps duplicates, or its records without a match wait.
 	Meaning string `json:"meaning,omitempty"`
 }
 

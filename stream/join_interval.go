@@ -91,6 +91,11 @@ func (s Stream[K, V]) joinInterval[R, W any](
 	n := &graph.Node{Kind: "joininterval", Detail: d.String(), Stores: []string{settings.LeftStore, settings.RightStore}, Timed: true}
 	n.Keep(settings.LeftStore, typename.Codec(s.key), typename.Codec(leftCodec))
 	n.Keep(settings.RightStore, typename.Codec(s.key), typename.Codec(rightCodec))
+	for store, unmatched := range map[string]bool{settings.LeftStore: unmatchedLeft, settings.RightStore: unmatchedRight} {
+		if settings.Final && unmatched {
+			n.Mean(store, "records without a match wait") // other rows do not say whether they have had one
+		}
+	}
 	copiedLeft, copiedRight := cloneHeld[V](s.node), cloneHeld[R](right.node)
 	out := joined(s, right, n, func(env *operator.Env, node int, next operator.Receiver[K, W]) (operator.Receiver[K, V], error) {
 		return operator.NewInterval(env, node, d, s.key, leftCodec, rightCodec, unmatchedLeft, unmatchedRight, copiedLeft, copiedRight, merge, next)

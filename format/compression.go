@@ -15,13 +15,13 @@ type Compression int
 const (
 	// Uncompressed leaves files as their format writes them. It is right for Parquet, which compresses within.
 	Uncompressed Compression = iota
-	// Gzip is what every tool reads. Files end in .gz.
+	// Gzip is the compression that every tool reads. Files end in .gz.
 	Gzip
 	// Zstd is smaller and several times as fast as Gzip. Files end in .zst.
 	Zstd
 )
 
-// Extension is what is added to the names of files: "", ".gz" or ".zst".
+// Extension returns the ending that is added to the names of files: "", ".gz" or ".zst".
 func (c Compression) Extension() string {
 	switch c {
 	case Gzip:
@@ -62,7 +62,7 @@ func (c Compression) NewWriter(w io.Writer) (io.WriteCloser, error) {
 	return keepOpen{w}, c.Check()
 }
 
-// NewReader returns a reader of what was compressed to r. Its Close does not close r. Several compressed parts one after the other are read
+// NewReader returns a reader of the decompressed content of r. Its Close does not close r. Several compressed parts one after the other are read
 // as one.
 func (c Compression) NewReader(r io.Reader) (io.ReadCloser, error) {
 	switch c {

@@ -27,7 +27,7 @@ import (
 type CSV[K, V any] struct {
 	Rows[K, V]
 	Dialect
-	// Columns are the columns of a file, in order, and what they have of a record. nil means [DefaultColumns] for the first two, and
+	// Columns are the columns of a file, in order, and the part of a record that each has. nil means [DefaultColumns] for the first two, and
 	// behind them the columns of the row of the first record. Reading, columns are found by their names in the header, and nil
 	// means that those of [DefaultColumns] are key and time, if the file has them, and all others are columns of the row.
 	Columns []Column
@@ -43,7 +43,7 @@ type CSV[K, V any] struct {
 type Column struct {
 	// Name is the one in the header.
 	Name string
-	// Part is what the column has. The zero value is a column of the row with this name.
+	// Part is the part of a record that the column has. The zero value is a column of the row with this name.
 	Part Part
 	// Layout, of a PartTime, is a layout of package time, in UTC. Empty means milliseconds since the Unix epoch.
 	Layout string
@@ -327,7 +327,7 @@ func (d *csvDecoder[K, V]) setColumns(columns []Column) {
 	}
 }
 
-// readHeader finds out what the cells of a file are. An empty file has no header and no records.
+// readHeader reads the header and decides about the part of a record that each column has. An empty file has no header and no records.
 func (d *csvDecoder[K, V]) readHeader(l *lineReader) error {
 	var cells []cell
 	for len(cells) == 0 {

@@ -13,7 +13,7 @@ import (
 type Format[K, V any] interface {
 	// Extension is the ending of the names of files, with its dot.
 	Extension() string
-	// Check reports what is wrong with the settings of the format, before it is used.
+	// Check returns an error for wrong settings of the format. It is called before the format is used.
 	Check() error
 	// NewEncoder returns an encoder that writes one file to w. Writing to w never fails: sinks write to memory first.
 	NewEncoder(w io.Writer) Encoder[K, V]

@@ -31,7 +31,7 @@ type JSONLines[K, V any] struct {
 	Headers bool
 	// Row, if set, makes the line from the record: a row and nothing else. Files are read as with Plain.
 	Row func(r *weir.Record[K, V]) (row.Row, error)
-	// Codec writes and reads values. nil means codec.JSON or row.JSON. What it writes must be JSON in one line.
+	// Codec writes and reads values. nil means codec.JSON or row.JSON. Its output must be JSON in one line.
 	Codec codec.Codec[V]
 	// MaxRecordBytes is the length of the longest line that is read. 0 means 64 MiB.
 	MaxRecordBytes int

@@ -368,7 +368,7 @@ func (e *OffsetOutOfRangeError) Error() string {
 // other records now at offsets before Offset. It is an [*OffsetOutOfRangeError] too.
 type TruncatedError struct {
 	OffsetOutOfRangeError
-	// LeaderEpoch is the epoch in which the record before Offset was read.
+	// LeaderEpoch is the leader epoch of the record before Offset when it was read.
 	LeaderEpoch int32
 	// Kept is the first offset whose record is not the one that the partition held in that epoch, and KeptEpoch the leader epoch of the
 	// log before it.

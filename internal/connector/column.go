@@ -141,7 +141,7 @@ func excerpt(text string) string {
 	return strings.ToValidUTF8(text[:shown], "") + "..."
 }
 
-// ValueText writes a value as text: text as it is, everything else as JSON. A null has no text: the caller says what it stands for.
+// ValueText writes a value as text: text as it is, everything else as JSON. A null has no text: the caller decides about it.
 func ValueText(v row.Value) (string, error) {
 	if v.Kind() == row.KindString {
 		text, err := row.As[string](v)

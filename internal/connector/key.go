@@ -18,7 +18,7 @@ var ErrUTF8 = errors.New("text is not valid UTF-8")
 // KeyText returns the function that writes keys of type K as text: text and bytes as they are, which must be UTF-8; numbers and booleans in
 // their shortest decimal form; a type with a MarshalText as that writes it; everything else as compact JSON. The type is looked at once. The
 // function may be called by several goroutines at once. Pointers are written as their targets. A nil pointer, slice, map or interface is
-// null, which has no text: the caller says what it stands for.
+// null, which has no text: the caller decides about it.
 func KeyText[K any]() func(K) (text string, null bool, err error) {
 	write := keyText[K]()
 	switch t := reflect.TypeFor[K](); t.Kind() {
@@ -85,7 +85,7 @@ func keyText[K any]() func(K) (string, error) {
 	}
 }
 
-// ParseKey returns the function that reads what [KeyText] writes. The function may be called by several goroutines at once.
+// ParseKey returns the function that reads the text of [KeyText]. The function may be called by several goroutines at once.
 func ParseKey[K any]() func(text string) (K, error) {
 	var known any
 	switch any(*new(K)).(type) {
@@ -123,7 +123,7 @@ func ParseKey[K any]() func(text string) (K, error) {
 }
 
 // ValueCodec returns the codec that connectors write values as JSON with: compact, in UTF-8, NaN and the infinities refused. It is row.JSON
-// for rows, which keeps the fraction of whole floats, and codec.JSON for others, whose Go type says that a number is a float.
+// for rows, which keeps the fraction of whole floats, and codec.JSON for others: their Go type tells a float from an integer.
 func ValueCodec[V any]() codec.Codec[V] {
 	if rows, ok := row.JSON().(codec.Codec[V]); ok {
 		return rows

@@ -39,7 +39,7 @@ func ToRow[V any]() func(V) (row.Row, error) {
 	}
 }
 
-// FromRow returns the function that reads what [ToRow] makes.
+// FromRow returns the function that turns a row of [ToRow] back into a value.
 func FromRow[V any]() func(row.Row) (V, error) {
 	if same, ok := any(func(r row.Row) (row.Row, error) { return r, nil }).(func(row.Row) (V, error)); ok {
 		return same

@@ -21,7 +21,7 @@ type Policy struct {
 // New returns a policy that has no mistakes. prefix is that of the names of topics on the cluster.
 func New(policy weir.ErrorPolicy, prefix string) *Policy { return &Policy{policy, prefix} }
 
-// Decision is what is to be done about a record.
+// Decision is the action for a failed record.
 type Decision struct {
 	Action weir.ErrorAction
 	// Wait is the time before the record is tried again, if Action is TryAgain.

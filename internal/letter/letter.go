@@ -13,7 +13,7 @@ import (
 	"github.com/weirstreams/weir/internal/raw"
 )
 
-// Sender says who writes a letter.
+// Sender describes the writer of a letter.
 type Sender struct {
 	// Group is the consumer group, with its prefix, and Task the name of the task, or of the global table.
 	Group, Task string
@@ -61,7 +61,7 @@ func (s Sender) New(r *raw.Record, failure *weir.ProcessingError, attempt int, n
 	return raw.Record{Key: r.Key, Value: r.Value, Headers: headers, Millis: r.Millis}
 }
 
-// spring adds the headers of Spring's DeadLetterPublishingRecoverer, whose numbers are big-endian.
+// spring adds the headers of Spring's DeadLetterPublishingRecoverer. Their numbers are big-endian.
 func (s Sender) spring(headers []weir.Header, r *raw.Record, failure *weir.ProcessingError, class, message, stack string) []weir.Header {
 	add := func(name string, value []byte) {
 		headers = append(headers, weir.Header{Key: SpringPrefix + name, Value: value})

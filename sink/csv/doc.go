@@ -29,6 +29,6 @@
 //		}
 //	}
 //
-// A checkpoint appends its lines when it has committed. With runtime.ExactlyOnce each record has one line, whatever fails. For much data take
+// A checkpoint appends its lines when it has committed. With runtime.ExactlyOnce each record has one line, after any failure. For much data take
 // sink/file. See docs/connectors/csv.md.
 package csv

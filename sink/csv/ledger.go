@@ -22,7 +22,7 @@ import (
 type ledger struct {
 	// Size is the number of bytes that count.
 	Size int64 `json:"size"`
-	// Pending is the length of an append that was begun. What lies behind Size is then a part of it.
+	// Pending is the length of an append that was begun. The bytes behind Size are then a part of it.
 	Pending int64 `json:"pending,omitempty"`
 	// Tasks has the last committed work of each task.
 	Tasks map[string][]string `json:"tasks"`
@@ -146,7 +146,7 @@ func (t *target) append(task, work, segment string) (failure error) {
 	return t.write(l)
 }
 
-// settle takes an append back that was not finished, and finds out what others have done to the file.
+// settle takes an append back that was not finished, and checks the file for changes by other programs.
 func (t *target) settle(out *os.File, l *ledger) error {
 	info, err := out.Stat()
 	if err != nil {
@@ -174,7 +174,7 @@ func (t *target) settle(out *os.File, l *ledger) error {
 	return nil
 }
 
-// before returns what has to stand in front of the next lines: the header of an empty file, or a line end that others have left out.
+// before returns the bytes that must precede the next lines: the header of an empty file, or a line end that others have left out.
 func (t *target) before(out *os.File, size int64) ([]byte, error) {
 	if size == 0 {
 		return []byte(t.header), nil

@@ -68,7 +68,7 @@ func (b *bench[K, V]) connect(task sink.Task) (*process[K, V], error) {
 	if err := p.to.Connect(ctx); err != nil {
 		return nil, fmt.Errorf("process %d: connect: %w", p.number, err)
 	}
-	// A crash ends nothing in order. What is left of the process goes at the end of the test.
+	// A crash ends nothing in order. The writer and the sink are closed at the end of the test.
 	b.tb.Cleanup(func() {
 		if p.writer != nil {
 			_ = p.writer.Close()

@@ -25,7 +25,7 @@ type Options[K, V any] struct {
 	// at all. A record whose time is before that of its predecessor does not wait. MaxWait bounds each wait; 0 does not bound it.
 	Speed   float64
 	MaxWait time.Duration
-	// Delay is the wait between two records, whatever their times are. It cannot be set together with Speed.
+	// Delay is the wait between two records. It does not depend on their times. It cannot be set together with Speed.
 	Delay time.Duration
 	// Watch goes on with new files when all are read. Without it the source ends.
 	Watch bool

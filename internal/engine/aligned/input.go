@@ -26,7 +26,7 @@ type Input struct {
 	paused bool
 	// gone is set if the topic does not exist any more.
 	gone bool
-	// lost is the error that the fetcher reported for what comes behind the held batches: a *broker.OffsetOutOfRangeError or a
+	// lost is the error that the fetcher reported for the records behind the held batches: a *broker.OffsetOutOfRangeError or a
 	// *broker.TopicReplacedError.
 	lost error
 }

@@ -44,7 +44,7 @@ type Config struct {
 	Ended func(topic string, end int64, gone bool)
 }
 
-// New returns a Merge of inputs, in the order in which records of equal timestamps are read. It owns them.
+// New returns a Merge of inputs, in the reading order of records with equal timestamps. It owns them.
 func New(config Config, inputs []*Input) *Merge { return &Merge{config: config, inputs: inputs} }
 
 // Start drops the held batches of an input, which is read from position on. end is where it ends as far as the caller knows, and polls

@@ -26,7 +26,7 @@ const formatVersion = 1
 //	00 'p' <store>  which input the store reflected when that was last said in its changelog, see standing (JSON)
 //	00 'o'          there while a restore goes on that had no committed offsets to compare changes with, see doubt.go
 //	00 'u'          the input that the stores without a changelog reflect, see keptState (uvarint length, JSON)
-//	00 'w'          what the last checkpoint has changed in them, written before its offsets were committed: the input that
+//	00 'w'          the changes of the last checkpoint in them, written before its offsets were committed: the input that
 //	                they reflect with it, and the changes, see written
 //	<number> <key>  a row of the store with that number (uvarint)
 type DB struct {

@@ -10,7 +10,7 @@ import (
 	"github.com/weirstreams/weir/internal/state"
 )
 
-// Kept says what the stores without a changelog of a task hold.
+// Kept describes the content of a task's stores without a changelog.
 type Kept struct {
 	// Inputs are the input topics of the task, by name.
 	Inputs map[string]changelog.Input `json:"inputs"`
@@ -73,7 +73,7 @@ func (c Changes) ApplyTo(batch state.Batch) error {
 	return nil
 }
 
-// SetKept writes a row with what stores hold, and changes behind it.
+// SetKept writes a row with kept, and changes behind it.
 func SetKept(batch state.Batch, kind byte, kept Kept, changes Changes) error {
 	text, err := sonic.ConfigStd.Marshal(kept)
 	if err != nil {

@@ -25,7 +25,7 @@ type LetterWriter interface {
 var errNoLetters = errors.New("a Decide function has returned DeadLetter, and the policy has no topic of dead letters: set ErrorPolicy.DeadLetters.Topic, so that the topic " +
 	"is made at the start")
 
-// judge asks the policy about a record that could not be made a row, and does what it says: again is set if the record is to be tried again at once.
+// judge asks the policy about a record that could not be made a row, and follows its decision: again is set if the record is to be tried again at once.
 func (g *Tables) judge(ctx context.Context, t *table, r *broker.Record, failure *weir.ProcessingError, attempt int) (again bool, err error) {
 	if operator.IsFatal(failure.Err) {
 		return false, failure

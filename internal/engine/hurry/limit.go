@@ -1,4 +1,4 @@
-// Package hurry bounds the work of a worker that tasks wait for which are to go.
+// Package hurry bounds the work of a worker while tasks wait to be given away.
 package hurry
 
 import (

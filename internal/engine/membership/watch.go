@@ -63,7 +63,7 @@ var rests = backoff.Policy{Base: 100 * time.Millisecond, Max: 5 * time.Second}
 // Lose notes a task, by its name, that the group has taken away. Its partitions go without an event so far.
 func (m *Watch) Lose(task string) { m.lost[task], m.lostSince = true, m.clock.Now() }
 
-// Settle notes that an event has said what becomes of a task.
+// Settle notes that an event has decided about a task.
 func (m *Watch) Settle(task string) { delete(m.lost, task) }
 
 // Waits reports whether an event has to say that tasks were taken away.

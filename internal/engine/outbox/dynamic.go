@@ -58,7 +58,7 @@ func (d *Dynamic) Find(ctx context.Context, name string, template operator.Topic
 	return topic, err
 }
 
-// Found notes the node whose function has named a topic that find has returned.
+// Found notes the node with the function that has named a topic of find.
 func (d *Dynamic) Found(topic string, by *graph.Node) { d.Outbox.topics[topic].node = by }
 
 // look makes sure that the outbox knows a topic.

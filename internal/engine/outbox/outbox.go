@@ -220,7 +220,7 @@ func (o *Outbox) SendAll(ctx context.Context) error {
 // Pending returns the number of records that were not handed over yet.
 func (o *Outbox) Pending() int { return o.pending }
 
-// NodeOf returns the first node whose function named a topic, nil if none did.
+// NodeOf returns the first node with a function that named the topic, or nil.
 func (o *Outbox) NodeOf(topic string) *graph.Node {
 	if t := o.topics[topic]; t != nil {
 		return t.node

@@ -6,7 +6,7 @@ import (
 	"github.com/weirstreams/weir/internal/engine/offsets"
 )
 
-// Search is the search for the input record that has made what the cluster refuses. A refusal tells the topic
+// Search is the search for the input record of the output or state that the cluster refuses. A refusal tells the topic
 // of a whole batch, and comes when many more input records were processed. So the worker goes back to its last checkpoint and makes
 // the next one after half as many records, again and again, until one record is left: the error is that of this record, and the
 // policy decides about it. A record that is skipped is left out when the work is done again. After each checkpoint that succeeds

@@ -43,7 +43,7 @@ type Fetch struct {
 	Position int64
 }
 
-// Load reads what the stores without a changelog hold, and drops state that is in doubt. It is called when the committed offsets are known.
+// Load reads the content of the stores without a changelog, and drops state that is in doubt. It is called when the committed offsets are known.
 func (s *Set) Load() error {
 	if err := s.loadKept(); err != nil {
 		return err

@@ -32,7 +32,7 @@ type Set struct {
 	db *database.DB
 	// logged are the stores with a changelog, unlogged those without.
 	logged, unlogged []Store
-	// written is what the running checkpoint has changed in stores without a changelog, and kept the input that they reflect.
+	// written has the changes of the running checkpoint in stores without a changelog, and kept the input that they reflect.
 	written database.Changes
 	kept    database.Kept
 	// emptying is set until the next checkpoint if that is to delete all state.

@@ -74,7 +74,7 @@ func (s *Set) WriteAhead() error {
 	return errors.Join(err, batch.Close())
 }
 
-// loadKept reads what the stores without a changelog hold. Stores that had a changelog in another version of the program, or have
+// loadKept reads the content of the stores without a changelog. Stores that had a changelog in another version of the program, or have
 // one now, begin with no rows.
 func (s *Set) loadKept() (err error) {
 	s.kept, _, err = s.db.Kept(database.KeptRow)

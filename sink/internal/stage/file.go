@@ -26,7 +26,7 @@ type File struct {
 // NewFile returns an empty file.
 func (a *Area) NewFile() *File { return &File{area: a} }
 
-// Write adds to the content. It never fails: what cannot be written stays in memory, and finish fails.
+// Write adds to the content. It never fails: bytes that cannot be written stay in memory, and finish fails.
 func (f *File) Write(data []byte) (int, error) {
 	f.pending = append(f.pending, data...)
 	if len(f.pending) >= spillSize && f.failed == nil {
@@ -41,7 +41,7 @@ func (f *File) Size() int64 { return f.written + int64(len(f.pending)) }
 // Pending is the number of bytes in memory.
 func (f *File) Pending() int64 { return int64(len(f.pending)) }
 
-// Spill writes what is in memory.
+// Spill writes the bytes in memory to the file.
 func (f *File) Spill() error {
 	if len(f.pending) == 0 {
 		return nil

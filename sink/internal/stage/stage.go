@@ -128,7 +128,7 @@ func (a *Area) Prepare(ctx context.Context, c sink.Checkpoint, files []Target) (
 			return nil, err
 		}
 	}
-	// What earlier attempts have left is empty by now.
+	// The folders of earlier attempts are empty by now.
 	for _, p := range a.partial {
 		if p != work {
 			_ = os.RemoveAll(filepath.Join(a.dir, p))
@@ -183,7 +183,7 @@ func (w *Work) Path(i int) string { return filepath.Join(w.Dir, fmt.Sprint(i)) }
 var ErrElsewhere = errors.New("the prepared files are gone: if another machine has prepared them, give all members of the group one directory, " +
 	"on a file system that they share; if somebody has deleted them, their records are lost")
 
-// Find returns the work of a token. found is false for one whose folder is gone: visible says that it was committed long ago, for the name of
+// Find returns the work of a token. found is false if its folder is gone: visible says that it was committed long ago, for the name of
 // its first file.
 func (a *Area) Find(tokenData []byte, visible func(first string) (bool, error)) (w Work, found bool, err error) {
 	t, err := filesink.ParseToken(tokenData)
@@ -218,7 +218,7 @@ func (a *Area) Done(w Work) error {
 	if err != nil {
 		return err
 	}
-	// Commits go in the order of checkpoints: what this owner has prepared before, and was not committed, never will be.
+	// Commits go in the order of checkpoints: earlier work of this owner that is not committed by now never will be.
 	for _, e := range entries {
 		owner, isWork := ownerOf(e.Name())
 		if isWork && e.IsDir() && owner == a.epoch && strings.HasPrefix(work, owner+"-") && e.Name() < work && !slices.Contains(a.committed, e.Name()) {

@@ -1,7 +1,7 @@
 // Package mutants reads the list of deliberate bugs.
 //
 // A bug begins with a line "bug: name". A line "model: same" says that the reference model has the bug too, so that only an
-// independent model finds it. A line "input: grows" says that seeds of the topologies whose input grows are run, and not those of the
+// independent model finds it. A line "input: grows" says that seeds of the topologies with growing input are run, and not those of the
 // others, and lines "input: calls" and "input: sources" do the same for topologies with asynchronous
 // calls, with sources outside of Kafka, and, "sinks: phases" and "sinks: batches", with sinks in two phases and with batching sinks. Each of its edits is a line "in: file", the text that is there, a line of "=>", the
 // text that takes its place, and a line of "end". In that text MUTANT is true if the bug is switched on. Lines that begin

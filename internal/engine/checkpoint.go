@@ -8,6 +8,12 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine/gate"
+	"github.com/weirstreams/weir/internal/engine/letters"
+	"github.com/weirstreams/weir/internal/engine/membership"
+	"github.com/weirstreams/weir/internal/engine/outbox"
+	"github.com/weirstreams/weir/internal/engine/refused"
+	"github.com/weirstreams/weir/internal/engine/sinks"
 	"github.com/weirstreams/weir/internal/engine/stores"
 	"github.com/weirstreams/weir/internal/state"
 )
@@ -39,18 +45,81 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 			changed = append(changed, t)
 		}
 	}
-	defer w.schedule.Ended()
+	defer w.agenda.schedule.Ended()
 	if len(changed) == 0 {
-		w.schedule.Made()
+		w.agenda.schedule.Made()
 		return nil
 	}
 	if err := w.tasks.damage(); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
-	if err := w.awaitCommits(ctx, changed); err != nil {
+	if err := w.checkpoints.make(ctx, changed); err != nil {
+		return err
+	}
+	w.refusals.accepted()
+	w.refusals.failures.letters.Committed()
+	w.agenda.schedule.Made()
+	w.refusals.checkpointed()
+	w.intake.gate.EndOutages(w.tasks.position)
+	w.refusals.failures.checkpointed(w.tasks, w.config.Clock.Now())
+	if err := w.refusals.failures.reread.Close(); err != nil {
+		w.config.Logger.Warn("closing a fetcher failed", "error", err)
+	}
+	w.intake.gate.Checkpointed()
+	return w.checkpoints.commitPrepared(ctx)
+}
+
+// TryCheckpoint makes a checkpoint or, if a sink takes no more, holds the input back until it can be made. It reports whether
+// there is a checkpoint.
+func (w *Worker) TryCheckpoint(ctx context.Context) (made bool, err error) {
+	if w.intake.gate.Held() {
+		return false, nil
+	}
+	err = w.Checkpoint(ctx)
+	if gate.IsPressure(err) {
+		w.intake.holdBack(err)
+		return false, nil
+	}
+	if refused.Is(err) {
+		err = w.searchOn(ctx, err)
+	}
+	return err == nil, err
+}
+
+// tryAgain makes the checkpoint that was held back, and lets the input go on, if it is time.
+func (w *Worker) tryAgain(ctx context.Context) error {
+	if !w.intake.gate.Due() {
+		return nil
+	}
+	w.intake.goOn()
+	return w.Checkpoint(ctx)
+}
+
+// checkpointer makes checkpoints of tasks: it brings their sinks, output, state and offsets to the same point. It does not choose the time, and
+// goes back by nothing itself. Only the goroutine of the worker calls its methods.
+//
+// It promises the order of [Worker.Checkpoint]: nothing counts before everything that it depends on. An error before the commit leaves
+// the changes of the tasks as they were.
+type checkpointer struct {
+	config     *Config
+	tasks      *taskSet
+	group      broker.Group
+	delivery   *outbox.Delivery
+	sinks      *sinks.Committer
+	observer   observer
+	membership *membership.Watch
+	letters    *letters.Writer // nil if there is no topic for them
+	foreign    *foreignWrites
+	// lose closes all tasks, as the group has given them to others. It returns the error that says so.
+	lose func(cause error) error
+}
+
+// make makes a checkpoint of tasks that have changed.
+func (c *checkpointer) make(ctx context.Context, changed []*task) error {
+	if err := c.awaitCommits(ctx, changed); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
-	defer w.landing(changed)()
+	defer landing(changed, c.observer)()
 	for _, t := range changed {
 		if err := t.settle(); err != nil {
 			return fmt.Errorf("checkpoint: %w", err)
@@ -59,10 +128,10 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 			return fmt.Errorf("checkpoint: %w", err)
 		}
 	}
-	if err := w.flushSinks(ctx, changed); err != nil {
+	if err := c.flushSinks(ctx, changed); err != nil {
 		return err
 	}
-	if err := w.failures.letters.Check(); err != nil {
+	if err := c.letters.Check(); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	batches := make([]state.Batch, len(changed))
@@ -73,69 +142,56 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 			}
 		}
 	}()
-	if err := w.flush(ctx, changed, batches); err != nil {
+	if err := c.flush(ctx, changed, batches); err != nil {
 		return err
 	}
-	if err := w.delivery.Send(ctx); err != nil {
+	if err := c.delivery.Send(ctx); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	offsets := map[broker.TopicPartition]int64{}
 	for _, t := range changed {
 		t.input.Committing(offsets)
 	}
-	if err := w.commit(ctx, changed, offsets); err != nil {
+	if err := c.commit(ctx, changed, offsets); err != nil {
 		return err
 	}
-	w.membership.Accepted()
+	c.membership.Accepted()
 	for i, t := range changed {
 		t.changed = false
 		t.input.Checkpointed()
-		alone, err := t.stores.Commit(batches[i], w.delivery.Producer())
+		alone, err := t.stores.Commit(batches[i], c.delivery.Producer())
 		if !alone {
-			t.strangers, w.strangers = true, true
+			c.foreign.note(t)
 		}
 		if err != nil {
 			return fmt.Errorf("checkpoint: task %s: write state: %w", t.name, err)
 		}
-		w.observer.count(t)
+		c.observer.count(t)
 		t.feedsCommitted()
 	}
-	if w.schedule.Uncommitted() > 0 { // else it was of what no record has caused
-		w.search.Accepted()
-	}
-	w.failures.letters.Committed()
-	w.schedule.Made()
-	w.trace.checkpointed()
-	w.forgetSkips()
-	w.endOutages()
-	w.endAttempts()
-	if err := w.failures.reread.Close(); err != nil {
-		w.config.Logger.Warn("closing a fetcher failed", "error", err)
-	}
-	w.gate.Checkpointed()
-	return w.commitPrepared(ctx)
+	return nil
 }
 
 // commit is steps 2 and 3 of a checkpoint. Changes in stores without a changelog are written ahead of the offsets.
-func (w *Worker) commit(ctx context.Context, tasks []*task, offsets map[broker.TopicPartition]int64) error {
-	if w.config.ExactlyOnce {
+func (c *checkpointer) commit(ctx context.Context, tasks []*task, offsets map[broker.TopicPartition]int64) error {
+	if c.config.ExactlyOnce {
 		if err := writeAhead(tasks); err != nil {
 			return err
 		}
-		if err := w.delivery.Producer().Commit(ctx, w.group.Member(), offsets, commitDetails(tasks...)); err != nil {
+		if err := c.delivery.Producer().Commit(ctx, c.group.Member(), offsets, commitDetails(tasks...)); err != nil {
 			return fmt.Errorf("checkpoint: %w", err)
 		}
 		return nil
 	}
-	if err := w.delivery.Producer().Flush(ctx); err != nil {
+	if err := c.delivery.Producer().Flush(ctx); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	if err := writeAhead(tasks); err != nil {
 		return err
 	}
-	err := w.group.Commit(ctx, offsets, commitDetails(tasks...))
+	err := c.group.Commit(ctx, offsets, commitDetails(tasks...))
 	if errors.Is(err, weir.ErrFenced) {
-		return w.loseTasks(err)
+		return c.lose(err)
 	}
 	if err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
@@ -148,15 +204,15 @@ func (w *Worker) commit(ctx context.Context, tasks []*task, offsets map[broker.T
 // At least once, changes made by timers carry no input offset, so a restore always applies them, also if the checkpoint is
 // never completed. So their output is acknowledged before their changes of state are, and
 // those before the timers and waiting records that have caused them are deleted (state.Cause). Then it happens again after a crash, and is not lost.
-func (w *Worker) flush(ctx context.Context, tasks []*task, batches []state.Batch) error {
-	causeless := func(t *task) bool { return !w.config.ExactlyOnce && t.input.Untouched() }
+func (c *checkpointer) flush(ctx context.Context, tasks []*task, batches []state.Batch) error {
+	causeless := func(t *task) bool { return !c.config.ExactlyOnce && t.input.Untouched() }
 	acknowledged := func() error {
-		if err := w.delivery.Flush(ctx); err != nil {
+		if err := c.delivery.Flush(ctx); err != nil {
 			return fmt.Errorf("checkpoint: %w", err)
 		}
 		return nil
 	}
-	now := w.config.Clock.Now().UnixMilli()
+	now := c.config.Clock.Now().UnixMilli()
 	if slices.ContainsFunc(tasks, causeless) {
 		if err := acknowledged(); err != nil {
 			return err

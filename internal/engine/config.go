@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"log/slog"
 	"time"
 
@@ -135,6 +136,17 @@ type Config struct {
 	Linger time.Duration
 	Clock  clock.Clock
 	Logger *slog.Logger
+}
+
+// withDefaults returns the settings with the defaults in place of zero.
+func (c Config) withDefaults() Config {
+	c.MaxBufferedRecords = cmp.Or(c.MaxBufferedRecords, defaultBufferedRecords)
+	c.MaxBufferedBytes = cmp.Or(c.MaxBufferedBytes, defaultBufferedBytes)
+	c.MaxLoadBytes = cmp.Or(c.MaxLoadBytes, defaultMaxLoadBytes)
+	c.MinLoadBytes = cmp.Or(c.MinLoadBytes, defaultMinLoadBytes)
+	c.PurgeInterval = cmp.Or(c.PurgeInterval, defaultPurgeInterval)
+	c.LoadRecords = cmp.Or(c.LoadRecords, defaultLoadRecords)
+	return c
 }
 
 // ForGlobals returns the settings of the global tables of a plan. letters is nil if the policy has no topic of dead letters.

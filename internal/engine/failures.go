@@ -11,8 +11,10 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine/letters"
 	"github.com/weirstreams/weir/internal/engine/offsets"
+	"github.com/weirstreams/weir/internal/engine/outbox"
 	"github.com/weirstreams/weir/internal/engine/reread"
 	"github.com/weirstreams/weir/internal/errorpolicy"
+	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/operator"
 )
 
@@ -27,6 +29,20 @@ type failures struct {
 	attempts map[offsets.Place]attempts
 	// left are the records that are left out because the cluster refuses their output or their state, until their offsets are committed.
 	left map[offsets.Place]leftOut
+}
+
+// newFailures returns the failures of a worker. uncommitted returns how many records no checkpoint covers yet.
+func newFailures(config *Config, plan *graph.Plan, cluster broker.Cluster, out *outbox.Outbox, uncommitted func() int) *failures {
+	f := &failures{
+		policy: errorpolicy.New(config.Errors, plan.Prefix), logger: config.Logger,
+		reread: reread.Reader{NewFetcher: func() (broker.Fetcher, error) { return cluster.NewFetcher(broker.FetcherConfig{}) }},
+	}
+	if options, some := f.policy.Letters(); some {
+		f.letters = letters.New(letters.Config{
+			Topic: plan.DeadLetters, Group: plan.Group, Options: options, Outbox: out, Clock: config.Clock, Uncommitted: uncommitted,
+		})
+	}
+	return f
 }
 
 // leftOut is a record that is left out.
@@ -135,16 +151,6 @@ func (t *task) failedRecord(failure *weir.ProcessingError, attempt int, record f
 	return weir.NewFailedRecord(failure, attempt, raw, decode)
 }
 
-// tryRecordAgain goes back to the last checkpoint, and holds the input back until a record is tried again.
-func (w *Worker) tryRecordAgain(ctx context.Context, e *tryAgainError) error {
-	w.failures.note(e, w.config.Clock.Now())
-	if err := w.goBack(ctx, fmt.Errorf("%w: %w", broker.ErrAborted, e)); err != nil {
-		return err
-	}
-	w.holdBackFor(e.wait, e)
-	return nil
-}
-
 // note counts an attempt that has failed.
 func (f *failures) note(e *tryAgainError, now time.Time) {
 	if f.attempts == nil {
@@ -156,13 +162,13 @@ func (f *failures) note(e *tryAgainError, now time.Time) {
 // heldAttempts is how long the attempts of a record that waits in a store are remembered: nothing tells that it was processed.
 const heldAttempts = time.Hour
 
-// endAttempts forgets records that are processed by now, or that belong to closed tasks.
-func (w *Worker) endAttempts() {
-	for at, a := range w.failures.attempts {
-		t := w.tasks.reading(at.TopicPartition)
+// checkpointed forgets records that are processed by now, or that belong to closed tasks.
+func (f *failures) checkpointed(tasks *taskSet, now time.Time) {
+	for at, a := range f.attempts {
+		t := tasks.reading(at.TopicPartition)
 		processed := t != nil && !a.held && t.input.Committed[at.Topic] > at.Offset
-		if t == nil || processed || a.held && w.config.Clock.Now().Sub(a.last) > heldAttempts {
-			delete(w.failures.attempts, at)
+		if t == nil || processed || a.held && now.Sub(a.last) > heldAttempts {
+			delete(f.attempts, at)
 		}
 	}
 }
@@ -189,34 +195,6 @@ func (t *task) leaveOut(tp broker.TopicPartition, r *broker.Record) error {
 	}
 	t.skipped++
 	return nil
-}
-
-// refuse asks the policy about the record whose output or state the cluster refuses, the one that was processed last, and leaves it out when
-// the work is done again. again is not nil if it is to be tried again in spite of the refusal.
-func (w *Worker) refuse(t *task, failure *weir.ProcessingError) (again *tryAgainError, err error) {
-	f, at := &w.failures, w.search.Last()
-	attempt := f.attempts[at].failed + 1
-	decision := f.policy.Decide(t.failedRecord(failure, attempt, func() (*broker.Record, error) { return t.inputRecord(failure.Origin) }), true)
-	switch decision.Action {
-	case weir.Skip:
-		f.logger.Error("record skipped", "error", failure)
-	case weir.DeadLetter:
-		if f.letters == nil {
-			return nil, fmt.Errorf("%w (the record has failed: %v)", letters.ErrNoTopic, failure) //nolint:errorlint // it is not the cause
-		}
-		f.logger.Error("record written as a dead letter", "error", failure)
-	case weir.TryAgain:
-		return &tryAgainError{at: at, attempt: attempt, wait: decision.Wait, err: failure}, nil
-	default:
-		return nil, failure
-	}
-	if f.left == nil {
-		f.left = map[offsets.Place]leftOut{}
-	}
-	f.left[at] = leftOut{failure: failure, attempt: attempt, letter: decision.Action == weir.DeadLetter}
-	delete(f.attempts, at)
-	w.search.SkipLast()
-	return nil, nil
 }
 
 // inputRecord returns an input record of the task as it lies in its topic, valid until the end of the step.

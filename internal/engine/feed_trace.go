@@ -1,13 +1,11 @@
 package engine
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/internal/engine/refused"
 	"github.com/weirstreams/weir/operator"
 )
 
@@ -29,53 +27,29 @@ type feedTrace struct {
 	leftOut map[TaskID][]*operator.FedRecord
 }
 
-// awaitFed is called behind each record that a source hands on while a record is sought.
-func (w *Worker) awaitFed(ctx context.Context, t *task, r operator.FedRecord) error {
-	err := w.delivery.Flush(ctx)
-	if refused.Is(err) {
-		w.trace.suspect, w.trace.of = &r, t
-	}
-	return err
-}
-
 // seekFed makes the worker seek a record of a source, after a refusal that may be one of a source's record. It reports whether it has
 // begun to seek.
-func (w *Worker) seekFed(refusal error) bool {
+func (r *refusals) seekFed(refusal error) bool {
 	d, ok := errors.AsType[*broker.DeliveryError](refusal)
-	if !ok || w.trace.left > 0 || w.trace.fed == 0 || !w.fedBySource(d.Topic) {
+	if !ok || r.trace.left > 0 || r.trace.fed == 0 || !r.tasks.fedBySource(d.Topic) {
 		return false
 	}
-	w.trace.left = w.trace.fed
-	w.config.Logger.Warn("the cluster refuses a record; looking for the record of a source that it is", "records", w.trace.fed, "error", refusal)
+	r.trace.left = r.trace.fed
+	r.logger.Warn("the cluster refuses a record; looking for the record of a source that it is", "records", r.trace.fed, "error", refusal)
 	return true
 }
 
-// fedBySource reports whether a task of the worker writes a topic with the records of a source.
-func (w *Worker) fedBySource(topic string) bool {
-	for _, t := range w.tasks.byID {
-		if len(t.env.Feeds) == 0 {
-			continue
-		}
-		for _, n := range t.part.Nodes {
-			if n.Sink != nil && w.plan.Topic(n) == topic {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // judgeFed asks the policy about the record of a source that was refused, and notes that it is left out.
-func (w *Worker) judgeFed(refusal error) error {
-	r, t := w.trace.suspect, w.trace.of
-	w.trace.suspect, w.trace.of = nil, nil
-	failure := w.blame(t, refusal)
-	failure.Origin = r.Origin
-	failure.Err = fmt.Errorf("%s: %w", r.Place, failure.Err)
+func (r *refusals) judgeFed(refusal error) error {
+	fed, t := r.trace.suspect, r.trace.of
+	r.trace.suspect, r.trace.of = nil, nil
+	failure := r.blame(t, refusal)
+	failure.Origin = fed.Origin
+	failure.Err = fmt.Errorf("%s: %w", fed.Place, failure.Err)
 	record := func() (*broker.Record, error) { return t.inputRecord(failure.Origin) }
-	switch decision := w.failures.policy.Decide(t.failedRecord(failure, 1, record), true); decision.Action {
+	switch decision := r.failures.policy.Decide(t.failedRecord(failure, 1, record), true); decision.Action {
 	case weir.Skip:
-		w.failures.logger.Error("record skipped", "error", failure)
+		r.failures.logger.Error("record skipped", "error", failure)
 	case weir.DeadLetter:
 		_, err := record()                                                                     // the error says that there is none
 		return fmt.Errorf("write a dead letter: %w (the record has failed: %v)", err, failure) //nolint:errorlint // it is not the cause
@@ -85,12 +59,15 @@ func (w *Worker) judgeFed(refusal error) error {
 		return failure
 	}
 	t.skipped++
-	if w.trace.leftOut == nil {
-		w.trace.leftOut = map[TaskID][]*operator.FedRecord{}
+	if r.trace.leftOut == nil {
+		r.trace.leftOut = map[TaskID][]*operator.FedRecord{}
 	}
-	w.trace.leftOut[t.id] = append(w.trace.leftOut[t.id], r)
+	r.trace.leftOut[t.id] = append(r.trace.leftOut[t.id], fed)
 	return nil
 }
+
+// suspects notes the record of a task's source that was refused.
+func (tr *feedTrace) suspects(t *task, fed operator.FedRecord) { tr.suspect, tr.of = &fed, t }
 
 // wentBack notes that the worker has gone back to its last checkpoint.
 func (tr *feedTrace) wentBack() {

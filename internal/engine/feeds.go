@@ -6,64 +6,77 @@ import (
 	"slices"
 
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/clock"
+	"github.com/weirstreams/weir/internal/engine/outbox"
+	"github.com/weirstreams/weir/internal/engine/refused"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/operator"
 )
 
-// wakeIfDozing makes the worker look at its sources and calls if it waits. It must not wake it else: the next look at the fetcher would
-// find nothing, again and again while sources have records. Any goroutine may call it.
-func (w *Worker) wakeIfDozing() {
-	if w.dozing.Load() {
-		w.fetcher.Wake()
-	}
+// feeder lets the sources of tasks hand on their records. Only the goroutine of the worker calls its methods, and not while tasks rest.
+//
+// It promises that a source hands on nothing before its task runs, and that records count in the agenda before a checkpoint can cover them.
+type feeder struct {
+	tasks    *taskSet
+	agenda   *agenda
+	trace    *feedTrace
+	delivery *outbox.Delivery
+	status   *statusBoard
+	clock    clock.Clock
 }
 
-// takeFeeds lets the sources of the tasks hand on records, and reports whether there was anything to do.
-func (w *Worker) takeFeeds(ctx context.Context) (worked bool, err error) {
-	for _, t := range w.tasks.all() {
+// takeAll lets the sources of the tasks hand on records, and reports whether there was anything to do.
+func (f *feeder) takeAll(ctx context.Context) (worked bool, err error) {
+	for _, t := range f.tasks.all() {
 		if t.state != running {
 			continue
 		}
-		for _, f := range t.env.Feeds {
-			if f.Next() > w.config.Clock.Now().UnixMilli() {
+		for _, feed := range t.env.Feeds {
+			if feed.Next() > f.clock.Now().UnixMilli() {
 				continue
 			}
-			w.status.working.Store(true)
-			moved, err := w.takeFeed(ctx, t, f)
-			w.status.working.Store(false)
+			f.status.working.Store(true)
+			moved, err := f.take(ctx, t, feed)
+			f.status.working.Store(false)
 			worked = worked || moved
 			if err != nil {
 				return worked, err
 			}
 		}
 	}
-	if worked && w.delivery.Pending() > 0 {
-		err = w.delivery.SendDue(ctx)
+	if worked && f.delivery.Pending() > 0 {
+		err = f.delivery.SendDue(ctx)
 	}
 	return worked, err
 }
 
-// takeFeed lets one source hand on records. Those that fail are skipped if the policy says so.
-func (w *Worker) takeFeed(ctx context.Context, t *task, f operator.Feed) (worked bool, err error) {
-	limit := w.schedule.Room(w.search.Limit())
-	t.env.LeftOut = w.trace.leftOut[t.id]
+// take lets one source hand on records. Those that fail are skipped if the policy says so.
+func (f *feeder) take(ctx context.Context, t *task, feed operator.Feed) (worked bool, err error) {
+	limit := f.agenda.room()
+	t.env.LeftOut = f.trace.leftOut[t.id]
 	var untaken error // by the cluster
-	if w.trace.left > 0 {
-		if err := w.delivery.Flush(ctx); err != nil { // so that a refusal behind a record is that of the record
+	if f.trace.left > 0 {
+		if err := f.delivery.Flush(ctx); err != nil { // so that a refusal behind a record is that of the record
 			return true, err
 		}
 		limit = 1 // a batch then, as batches count as a whole
-		t.env.AfterFed = func(r operator.FedRecord) error { untaken = w.awaitFed(ctx, t, r); return untaken }
+		t.env.AfterFed = func(r operator.FedRecord) error {
+			untaken = f.delivery.Flush(ctx)
+			if refused.Is(untaken) {
+				f.trace.suspects(t, r)
+			}
+			return untaken
+		}
 		defer func() { t.env.AfterFed = nil }()
 	}
 	for err == nil {
-		failure := t.guard(func() error { return f.Take(limit) })
+		failure := t.guard(func() error { return feed.Take(limit) })
 		if untaken != nil {
 			err = untaken
 			break
 		}
 		if failure == nil {
-			err = f.Err()
+			err = feed.Err()
 			break
 		}
 		if errors.Is(failure, codec.ErrOutage) {
@@ -71,12 +84,12 @@ func (w *Worker) takeFeed(ctx context.Context, t *task, f operator.Feed) (worked
 			break
 		}
 		if err = t.judge(failure); err == nil {
-			f.Skip()
+			feed.Skip()
 		}
 	}
-	records, worked := f.Taken()
-	w.schedule.Took(records)
-	w.trace.took(records)
+	records, worked := feed.Taken()
+	f.agenda.schedule.Took(records)
+	f.trace.took(records)
 	t.processed += int64(records)
 	t.changed = t.changed || records > 0 || t.stores.DirtyBytes() > 0
 	return worked, err
@@ -125,9 +138,9 @@ func isFeed(part *graph.SubTopology) bool {
 
 // fed reports whether the topic of an input is written by a source of the application: then it is read from its beginning, whatever
 // Config.OffsetReset says, or records would be lost that are written before the task begins.
-func (w *Worker) fed(t *task, topic string) bool {
+func (t *task) fed(topic string) bool {
 	for _, n := range t.part.Sources {
-		if w.plan.Topic(n) == topic && (n.Source.Slots > 0 || n.Source.Fed) {
+		if t.plan.Topic(n) == topic && (n.Source.Slots > 0 || n.Source.Fed) {
 			return true
 		}
 	}

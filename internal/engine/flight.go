@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"time"
 )
 
 // Tasks with asynchronous operators have records in flight between two steps. A task waits for them in front of more input when
@@ -13,13 +12,13 @@ import (
 func (t *task) flies() bool { return len(t.env.Flights) > 0 }
 
 // landing makes settling the tasks wait for their calls, until the returned function is called.
-func (w *Worker) landing(tasks []*task) (over func()) {
+func landing(tasks []*task, observer observer) (over func()) {
 	for _, t := range tasks {
 		t.env.Landing = true
 	}
 	return func() {
 		for _, t := range tasks {
-			t.env.Landing = w.observer.lands()
+			t.env.Landing = observer.lands()
 		}
 	}
 }
@@ -28,22 +27,22 @@ func (w *Worker) landing(tasks []*task) (over func()) {
 func (w *Worker) InFlight() bool { return w.tasks.inFlight() }
 
 // arrived reports whether results of calls can be handed on.
-func (w *Worker) arrived() bool { return !w.heldBack() && w.tasks.arrived() }
+func (w *Worker) arrived() bool { return !w.intake.gate.Held() && w.tasks.arrived() }
 
 // Land waits for all calls in flight and hands on their results. It reports whether there were any that input is not held back for.
 func (w *Worker) Land(ctx context.Context) (landed bool, err error) {
-	if w.heldBack() || !w.InFlight() {
+	if w.intake.gate.Held() || !w.InFlight() {
 		return false, nil
 	}
 	w.hurry.Enter(ctx)
 	defer w.status.publish(w.tasks)
-	tasks := w.tasks.all()
-	defer w.landing(tasks)()
+	tasks, observer := w.tasks.all(), w.processing.observer
+	defer landing(tasks, observer)()
 	for _, t := range tasks {
 		if err := t.settle(); err != nil {
 			return true, w.recoverFrom(ctx, err)
 		}
-		w.observer.note(t)
+		observer.note(t)
 	}
 	return true, nil
 }
@@ -55,34 +54,10 @@ func (w *Worker) handOnArrived() error {
 			continue
 		}
 		err := t.settle()
-		w.observer.note(t)
+		w.processing.observer.note(t)
 		if err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// waitsForCalls reports whether a checkpoint that is due by the clock is put off, because calls are in flight. One that cannot be put off
-// waits for them, and the worker with it.
-func (w *Worker) waitsForCalls() bool { return !w.pressing() && w.InFlight() }
-
-// takes reports whether a task may process records of a topic now, and not when its calls have ended.
-func (w *Worker) takes(t *task, topic string) bool {
-	if !t.flies() {
-		return true
-	}
-	if t.env.Full() || w.due() {
-		return false
-	}
-	return t.flying == topic || !t.env.InFlight()
-}
-
-// untilCheckpoint cuts a waiting time so that the next checkpoint is not late.
-func (w *Worker) untilCheckpoint(wait time.Duration) time.Duration {
-	left := w.schedule.Left()
-	if left <= 0 && w.waitsForCalls() {
-		return wait // the end of a call wakes the worker
-	}
-	return min(wait, left)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/clock"
 )
 
 // explain adds the meaning of an error of the fetcher, and goes on after one that has a remedy.
@@ -25,7 +26,7 @@ func (w *Worker) explain(ctx context.Context, lost error) (err error) {
 	default:
 		return lost // which says what was to be fetched
 	}
-	t := w.route[tp]
+	t := w.intake.route[tp]
 	switch {
 	case t == nil:
 		return nil // it was stopped meanwhile
@@ -34,7 +35,7 @@ func (w *Worker) explain(ctx context.Context, lost error) (err error) {
 	}
 	if t.aligned != nil {
 		if t.aligned.Lose(tp.Topic, lost) { // the records that were read before it come first
-			w.fetcher.Stop(tp)
+			w.intake.fetcher.Stop(tp)
 			return nil
 		}
 	}
@@ -43,103 +44,27 @@ func (w *Worker) explain(ctx context.Context, lost error) (err error) {
 		return err
 	}
 	if outOfRange {
-		if replaced, err = w.findReplaced(ctx, t, tp.Topic); err != nil {
+		if replaced, err = w.topicIDs.find(ctx, t, tp.Topic); err != nil {
 			return err
 		}
 	}
 	if replaced == nil {
 		return w.goOnBehind(ctx, t, out, lost)
 	}
-	w.replaced[tp] = replaced
+	w.restorer.beginnings.replaced[tp] = replaced
 	return w.reopen(t)
 }
 
-// findReplaced returns an error that says so if an input topic of a task is another one than the task began with, and nil otherwise.
-func (w *Worker) findReplaced(ctx context.Context, t *task, topic string) (*broker.TopicReplacedError, error) {
-	infos, err := w.cluster.Topics(ctx, topic)
-	if err != nil {
-		return nil, fmt.Errorf("task %s: id of topic %q: %w", t.name, topic, err)
-	}
-	return t.input.ReplacedBy(topic, infos[topic].ID), nil
-}
-
-// replacedInterval is how often the ids of the topics that tasks read are compared with those that the cluster knows.
-const replacedInterval = time.Minute
-
-// lookForReplaced finds input topics that were made anew so fast that the fetcher has not noticed it.
+// lookForReplaced opens tasks anew whose input topics were made anew so fast that the fetcher has not noticed it.
 func (w *Worker) lookForReplaced(ctx context.Context) error {
-	now := w.config.Clock.Now()
-	if now.Sub(w.comparedIDs) < replacedInterval || w.resting() || w.heldBack() || w.current.batch != nil {
+	if w.membership.Rests() || w.intake.gate.Held() || w.processing.current.batch != nil {
 		return nil
 	}
-	w.comparedIDs = now
-	topics := map[string]bool{}
-	for _, t := range w.tasks.byID {
-		if t.state == running {
-			for topic := range t.inputs {
-				topics[topic] = true
-			}
-		}
+	replaced, err := w.topicIDs.look(ctx)
+	if replaced == nil || err != nil {
+		return err
 	}
-	if len(topics) == 0 {
-		return nil
-	}
-	infos, err := w.cluster.Topics(ctx, slices.Sorted(maps.Keys(topics))...)
-	if errors.Is(err, weir.ErrUnavailable) {
-		return nil // there is time
-	}
-	if err != nil {
-		return fmt.Errorf("ids of the input topics: %w", err)
-	}
-	for _, t := range w.tasks.all() {
-		if t.state != running {
-			continue
-		}
-		for _, tp := range t.input.Partitions() {
-			if replaced := t.input.ReplacedBy(tp.Topic, infos[tp.Topic].ID); replaced != nil {
-				w.comparedIDs = time.Time{} // so that the next step finds other tasks with it
-				return w.explain(ctx, replaced)
-			}
-		}
-	}
-	return nil
-}
-
-// overtakenError says that the group has committed later offsets of a task than the task has: another member had it meanwhile, and
-// the records that it has processed may be purged. The task is opened anew from the committed offsets.
-type overtakenError struct{ task *task }
-
-func (e *overtakenError) Error() string {
-	return fmt.Sprintf("task %s: another member has processed its input meanwhile", e.task.name)
-}
-
-// lostInput returns where to go on when the next record of a partition is gone, or not known: at one of two offsets. It may return
-// an *overtakenError.
-func (w *Worker) lostInput(ctx context.Context, t *task, lost error, goOn, end int64) (int64, error) {
-	if out, ok := errors.AsType[*broker.OffsetOutOfRangeError](lost); ok {
-		committed, err := w.cluster.CommittedOffsets(ctx, w.plan.Group, out.TopicPartition)
-		if err != nil {
-			return 0, fmt.Errorf("committed offsets: %w", err)
-		}
-		if committed[out.TopicPartition] > out.Offset {
-			return 0, &overtakenError{t}
-		}
-	}
-	switch w.config.LostInput {
-	case LostContinue:
-		t.env.Logger.Error("input is gone that was not processed; going on with what is left, state kept", "error", lost, "offset", goOn)
-		return goOn, nil
-	case LostReset:
-		t.env.Logger.Error("input is gone that was not processed; going on with what comes next, state emptied", "error", lost)
-		t.stores.Empty()
-		t.changed = true
-		return end, nil
-	}
-	_, _, truncated := t.input.Truncated(lost)
-	if _, ok := errors.AsType[*broker.OffsetOutOfRangeError](lost); ok && !truncated {
-		lost = fmt.Errorf("%w: retention has removed it, or the topic was made anew", lost)
-	}
-	return 0, fmt.Errorf("%w: the next record of group %q is gone: %w; Config.Topics.OnLostInput says how to go on", weir.ErrLostInput, w.plan.Group, lost)
+	return w.explain(ctx, replaced)
 }
 
 // goOnBehind goes on with a partition that does not have the next offset, and commits that.
@@ -149,7 +74,7 @@ func (w *Worker) goOnBehind(ctx context.Context, t *task, out *broker.OffsetOutO
 	if truncated { // all records before that are left were processed
 		lost, goOn = reason, max(goOn, kept)
 	}
-	position, err := w.lostInput(ctx, t, lost, goOn, out.End)
+	position, err := w.restorer.beginnings.goOn(ctx, t, lost, goOn, out.End)
 	if err != nil {
 		return fmt.Errorf("task %s: %w", t.name, err)
 	}
@@ -168,6 +93,107 @@ func (w *Worker) goOnBehind(ctx context.Context, t *task, out *broker.OffsetOutO
 	if emptying || truncated { // the caches hold what is not there any more, or changelogs have to say that the topic is another
 		return w.reopen(t)
 	}
-	w.startInput(t, tp, position)
+	w.intake.startAt(t, tp, position)
 	return nil
+}
+
+// topicIDs compares the ids of the topics that tasks read with those that the cluster knows. Only the goroutine of the worker calls its
+// methods.
+//
+// It promises that a topic which was made anew is found within two minutes of reading, also if the fetcher goes on with it.
+type topicIDs struct {
+	cluster broker.Cluster
+	clock   clock.Clock
+	tasks   *taskSet
+	// compared is when all topics were compared last.
+	compared time.Time
+}
+
+// replacedInterval is how often the ids of the topics that tasks read are compared with those that the cluster knows.
+const replacedInterval = time.Minute
+
+// find returns an error that says so if an input topic of a task is another one than the task began with, and nil otherwise.
+func (ids *topicIDs) find(ctx context.Context, t *task, topic string) (*broker.TopicReplacedError, error) {
+	infos, err := ids.cluster.Topics(ctx, topic)
+	if err != nil {
+		return nil, fmt.Errorf("task %s: id of topic %q: %w", t.name, topic, err)
+	}
+	return t.input.ReplacedBy(topic, infos[topic].ID), nil
+}
+
+// look compares the topics of all running tasks if it is time, and returns an error that names the first that is another one. It is
+// time again at the next call then, so that other tasks with the topic are found.
+func (ids *topicIDs) look(ctx context.Context) (*broker.TopicReplacedError, error) {
+	now := ids.clock.Now()
+	if now.Sub(ids.compared) < replacedInterval {
+		return nil, nil
+	}
+	ids.compared = now
+	topics := map[string]bool{}
+	for _, t := range ids.tasks.byID {
+		if t.state == running {
+			for topic := range t.inputs {
+				topics[topic] = true
+			}
+		}
+	}
+	if len(topics) == 0 {
+		return nil, nil
+	}
+	infos, err := ids.cluster.Topics(ctx, slices.Sorted(maps.Keys(topics))...)
+	if errors.Is(err, weir.ErrUnavailable) {
+		return nil, nil // there is time
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ids of the input topics: %w", err)
+	}
+	for _, t := range ids.tasks.all() {
+		if t.state != running {
+			continue
+		}
+		for _, tp := range t.input.Partitions() {
+			if replaced := t.input.ReplacedBy(tp.Topic, infos[tp.Topic].ID); replaced != nil {
+				ids.compared = time.Time{}
+				return replaced, nil
+			}
+		}
+	}
+	return nil, nil
+}
+
+// overtakenError says that the group has committed later offsets of a task than the task has: another member had it meanwhile, and
+// the records that it has processed may be purged. The task is opened anew from the committed offsets.
+type overtakenError struct{ task *task }
+
+func (e *overtakenError) Error() string {
+	return fmt.Sprintf("task %s: another member has processed its input meanwhile", e.task.name)
+}
+
+// goOn returns where to go on when the next record of a partition is gone, or not known: at one of two offsets. It may return
+// an *overtakenError.
+func (b *beginnings) goOn(ctx context.Context, t *task, lost error, next, end int64) (int64, error) {
+	if out, ok := errors.AsType[*broker.OffsetOutOfRangeError](lost); ok {
+		committed, err := b.cluster.CommittedOffsets(ctx, b.plan.Group, out.TopicPartition)
+		if err != nil {
+			return 0, fmt.Errorf("committed offsets: %w", err)
+		}
+		if committed[out.TopicPartition] > out.Offset {
+			return 0, &overtakenError{t}
+		}
+	}
+	switch b.config.LostInput {
+	case LostContinue:
+		t.env.Logger.Error("input is gone that was not processed; going on with what is left, state kept", "error", lost, "offset", next)
+		return next, nil
+	case LostReset:
+		t.env.Logger.Error("input is gone that was not processed; going on with what comes next, state emptied", "error", lost)
+		t.stores.Empty()
+		t.changed = true
+		return end, nil
+	}
+	_, _, truncated := t.input.Truncated(lost)
+	if _, ok := errors.AsType[*broker.OffsetOutOfRangeError](lost); ok && !truncated {
+		lost = fmt.Errorf("%w: retention has removed it, or the topic was made anew", lost)
+	}
+	return 0, fmt.Errorf("%w: the next record of group %q is gone: %w; Config.Topics.OnLostInput says how to go on", weir.ErrLostInput, b.plan.Group, lost)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/weirstreams/weir/internal/engine/changelog"
 	"github.com/weirstreams/weir/internal/engine/eventtime"
 	"github.com/weirstreams/weir/internal/engine/outbox"
+	"github.com/weirstreams/weir/internal/engine/provision"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/operator"
 )
@@ -26,6 +27,17 @@ type outputs struct {
 	partitions map[string]int32
 	// repartitions are the nodes that write internal topics, by topic.
 	repartitions map[string]*graph.Node
+}
+
+// newOutputs returns the outputs of an outbox. topics are those of the plan.
+func newOutputs(config *Config, plan *graph.Plan, cluster broker.Cluster, out *outbox.Outbox, topics *provision.Topics) *outputs {
+	return &outputs{
+		config: config, plan: plan, outbox: out, partitions: topics.Partitions, repartitions: eventtime.Repartitions(plan),
+		dynamic: &outbox.Dynamic{
+			Outbox: out, Cluster: cluster, Prefix: plan.Prefix, Inputs: plan.InputTopics(), DeadLetters: plan.DeadLetters, Create: config.CreateTopics,
+			Partitions: config.Partitions, Replication: config.Replication, Clock: config.Clock, Logger: config.Logger,
+		},
+	}
 }
 
 // of returns where the records of a task for a topic go.

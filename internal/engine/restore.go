@@ -5,12 +5,29 @@ import (
 	"fmt"
 
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/internal/engine/stores"
 )
 
-// beginRestore begins to read the changelogs of a task, or starts it if there is nothing to read.
-func (w *Worker) beginRestore(ctx context.Context, t *task) error {
-	if err := t.input.Load(ctx, w.cluster, w.plan.Group); err != nil {
+// restorer restores the state of tasks, and starts them: it reads their changelogs, waits for claims, and places the tasks in their input. Only
+// the goroutine of the worker calls its methods.
+//
+// It promises that a task processes nothing before its state is complete and, at least once, its changelogs are claimed. A start that an error
+// has given up begins again with resume.
+type restorer struct {
+	config     *Config
+	cluster    broker.Cluster
+	tasks      *taskSet
+	intake     *intake
+	beginnings *beginnings
+	// fetch begins to fetch the input of a task.
+	fetch func(ctx context.Context, t *task) error
+	// claiming is set while tasks wait to be claimed, starting while tasks have positions to commit before they process anything, and
+	// unstarted while the start of restored tasks was given up and is to be tried again.
+	claiming, starting, unstarted bool
+}
+
+// begin begins to read the changelogs of a task, or starts it if there is nothing to read.
+func (r *restorer) begin(ctx context.Context, t *task) error {
+	if err := t.input.Load(ctx, r.cluster, r.beginnings.plan.Group); err != nil {
 		return err
 	}
 	if t.stores.Any() {
@@ -18,70 +35,75 @@ func (w *Worker) beginRestore(ctx context.Context, t *task) error {
 			return fmt.Errorf("task %s: %w", t.name, err)
 		}
 	}
-	if err := t.input.LookUpIDs(ctx, w.cluster); err != nil {
+	if err := t.input.LookUpIDs(ctx, r.cluster); err != nil {
 		return err
 	}
 	if err := t.stores.AdoptIDs(); err != nil {
 		return fmt.Errorf("task %s: %w", t.name, err)
 	}
 	if !t.stores.Any() {
-		return w.start(ctx, t)
+		return r.start(ctx, t)
 	}
-	fetches, err := t.stores.BeginRestore(ctx, w.cluster)
-	w.fetchChangelogs(t, fetches)
+	fetches, err := t.stores.BeginRestore(ctx, r.cluster)
+	r.intake.startChangelogs(t, fetches)
 	if err != nil {
 		return err
 	}
 	if t.stores.Restores() == 0 {
-		return w.restored(ctx, t)
+		return r.restored(ctx, t)
 	}
 	return nil
 }
 
-func (w *Worker) fetchChangelogs(t *task, fetches []stores.Fetch) {
-	for _, f := range fetches {
-		w.route[f.TopicPartition] = t
-		w.fetcher.Start(f.TopicPartition, f.Position)
-	}
-}
-
-// applyChangelog writes a batch of a changelog to the database.
-func (w *Worker) applyChangelog(ctx context.Context, t *task, b *broker.Batch) error {
-	done, err := t.stores.Apply(b, w.loadBytes(), w.config.LoadRecords)
+// apply writes a batch of a changelog to the database.
+func (r *restorer) apply(ctx context.Context, t *task, b *broker.Batch) error {
+	done, err := t.stores.Apply(b, r.loadBytes(), r.config.LoadRecords)
 	if err != nil {
 		return fmt.Errorf("task %s: %w", t.name, err)
 	}
 	if !done {
 		return nil
 	}
-	w.fetcher.Stop(b.TopicPartition)
-	delete(w.route, b.TopicPartition)
+	r.intake.endChangelog(b.TopicPartition)
 	if t.stores.Restores() > 0 {
 		return nil
 	}
-	return w.restored(ctx, t)
+	return r.restored(ctx, t)
+}
+
+// toClaims goes on with the restore up to the claims of a task, which the producer has sent.
+func (r *restorer) toClaims(ctx context.Context, t *task, producer broker.Producer) error {
+	fetches, err := t.stores.RestoreToClaims(producer, r.config.LoadRecords)
+	r.intake.startChangelogs(t, fetches)
+	if err != nil {
+		return err
+	}
+	if t.stores.Restores() == 0 {
+		return r.restored(ctx, t)
+	}
+	return nil
 }
 
 // loadBytes returns how much to collect for one store.
-func (w *Worker) loadBytes() int {
+func (r *restorer) loadBytes() int {
 	restores := 1
-	for _, t := range w.tasks.byID {
+	for _, t := range r.tasks.byID {
 		restores += t.stores.Restores()
 	}
-	return max(w.config.MinLoadBytes, w.config.MaxLoadBytes/restores)
+	return max(r.config.MinLoadBytes, r.config.MaxLoadBytes/restores)
 }
 
 // restored is called when all changelogs of the task have been read to their end.
-func (w *Worker) restored(ctx context.Context, t *task) error {
-	if !w.config.ExactlyOnce && t.stores.Logged() && !t.stores.Owned() {
-		w.claiming, t.unclaimed = true, true // by the next step, with others
+func (r *restorer) restored(ctx context.Context, t *task) error {
+	if !r.config.ExactlyOnce && t.stores.Logged() && !t.stores.Owned() {
+		r.claiming, t.unclaimed = true, true // by the next step, with others
 		return nil
 	}
-	t.input.Place(t.stores.Standings(), w.config.ExactlyOnce)
+	t.input.Place(t.stores.Standings(), r.config.ExactlyOnce)
 	for _, topic := range t.input.Topics() {
 		t.input.AdoptID(topic, t.input.KnownID(topic))
 	}
-	if err := w.judgeCut(t); err != nil {
+	if err := r.judgeCut(t); err != nil {
 		return fmt.Errorf("task %s: %w", t.name, err)
 	}
 	if err := t.stores.Settle(); err != nil {
@@ -90,7 +112,7 @@ func (w *Worker) restored(ctx context.Context, t *task) error {
 	if err := t.chooseSinkEpoch(); err != nil {
 		return fmt.Errorf("task %s: %w", t.name, err)
 	}
-	if err := w.start(ctx, t); err != nil {
+	if err := r.start(ctx, t); err != nil {
 		return err
 	}
 	// Not before: a checkpoint now commits offsets of the task, which only its owner can. Without them a process that has
@@ -104,12 +126,12 @@ func (w *Worker) restored(ctx context.Context, t *task) error {
 }
 
 // judgeCut asks Config.Topics.OnLostInput about restored state that lacks records of its changelog. It returns an error if that says to fail.
-func (w *Worker) judgeCut(t *task) error {
+func (r *restorer) judgeCut(t *task) error {
 	err := t.stores.Cut()
 	if err == nil {
 		return nil
 	}
-	switch w.config.LostInput {
+	switch r.config.LostInput {
 	case LostContinue:
 		t.env.Logger.Error("going on with the state that is left", "error", err)
 	case LostReset:
@@ -129,18 +151,39 @@ func (t *task) unstarted() bool {
 	return t.state == restoring && t.stores.Restores() == 0 && !t.unclaimed
 }
 
-// startRestored starts the tasks with a start that was given up.
-func (w *Worker) startRestored(ctx context.Context) error {
-	if !w.unstarted {
+// start places a task with complete state in its input, and lets it begin. Its input is not fetched yet if the positions have to be
+// committed first.
+func (r *restorer) start(ctx context.Context, t *task) error {
+	lost, err := r.beginnings.place(ctx, t)
+	if err != nil {
+		return err
+	}
+	t.input.Checkpointed()
+	t.input.NoteAll()
+	if len(t.input.Partitions()) > 1 || t.flies() {
+		t.aligned = r.intake.newMerge(t)
+	}
+	t.state = running // not before: a worker whose job has failed may take another step
+	r.tasks.mergeAnew()
+	if len(t.input.Uncommitted) > 0 || lost || t.lacking || t.sinks.InPhases() {
+		t.state, r.starting = starting, true // a restore may end in the middle of a step, which must not go on with the task
 		return nil
 	}
-	w.unstarted = false
-	for _, t := range w.tasks.all() {
+	return r.fetch(ctx, t)
+}
+
+// resume starts the tasks with a start that was given up.
+func (r *restorer) resume(ctx context.Context) error {
+	if !r.unstarted {
+		return nil
+	}
+	r.unstarted = false
+	for _, t := range r.tasks.all() {
 		if !t.unstarted() {
 			continue
 		}
-		if err := w.restored(ctx, t); err != nil {
-			w.unstarted = true // if the worker goes on
+		if err := r.restored(ctx, t); err != nil {
+			r.unstarted = true // if the worker goes on
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
@@ -20,7 +21,7 @@ func (w *Worker) recoverFrom(ctx context.Context, err error) error {
 		w.config.Logger.Warn("partitions are gone", "error", err)
 		return nil
 	case gate.IsPressure(err):
-		w.holdBack(err)
+		w.intake.holdBack(err)
 		return nil
 	case gate.IsOutage(err):
 		return w.waitOut(ctx, err)
@@ -60,8 +61,8 @@ func (w *Worker) startOver(ctx context.Context, cause error) error {
 			return err
 		}
 	}
-	w.schedule.Rewound()
-	w.trace.wentBack()
+	w.agenda.schedule.Rewound()
+	w.refusals.trace.wentBack()
 	for _, t := range w.tasks.all() {
 		if err := w.reopen(t); err != nil {
 			return err
@@ -73,7 +74,7 @@ func (w *Worker) startOver(ctx context.Context, cause error) error {
 // heal goes on after the database of a task was found to be damaged: all tasks go back to the last checkpoint, and the damaged ones
 // restore their state from the changelogs.
 func (w *Worker) heal(ctx context.Context, cause error) error {
-	w.goOn()
+	w.intake.goOn()
 	return w.startOver(ctx, cause)
 }
 
@@ -105,16 +106,16 @@ func (w *Worker) giveUp(ctx context.Context, cause error) error {
 func (w *Worker) goBack(ctx context.Context, cause error) error {
 	w.config.Logger.Warn("going back to the last checkpoint", "cause", cause)
 	w.delivery.Drop()
-	w.failures.letters.Rewound()
-	w.letGo()
-	w.goOn()
+	w.refusals.failures.letters.Rewound()
+	w.processing.drop()
+	w.intake.goOn()
 	if w.config.ExactlyOnce {
 		if err := w.delivery.Abort(ctx, cause); err != nil {
 			return err
 		}
 	}
-	w.schedule.Rewound()
-	w.trace.wentBack()
+	w.agenda.schedule.Rewound()
+	w.refusals.trace.wentBack()
 	for _, t := range w.tasks.all() {
 		// At least once the changelogs may hold changes that do not count, and these have to be taken back.
 		// Work that a sink has prepared since does not count: the sink removes it when the task is opened.
@@ -125,7 +126,7 @@ func (w *Worker) goBack(ctx context.Context, cause error) error {
 			continue
 		}
 		t.changed = t.sinks.Committed()
-		w.observer.drop(t)
+		w.processing.observer.drop(t)
 		for _, b := range t.env.Buffers {
 			b.Discard()
 		}
@@ -135,7 +136,7 @@ func (w *Worker) goBack(ctx context.Context, cause error) error {
 		for _, f := range t.env.OnRewind {
 			f()
 		}
-		w.unstarted = w.unstarted || t.unstarted()
+		w.restorer.unstarted = w.restorer.unstarted || t.unstarted()
 		if t.state != running {
 			continue
 		}
@@ -145,6 +146,30 @@ func (w *Worker) goBack(ctx context.Context, cause error) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// waitOut goes back to the last checkpoint after an error that gate.IsOutage, because a record may be half processed, and holds the input
+// back for a while. It returns an error if the record has waited for too long.
+func (w *Worker) waitOut(ctx context.Context, err error) error {
+	wait, failure := w.intake.gate.BeginOutage(err, w.config.CodecTimeout)
+	if failure != nil {
+		return failure
+	}
+	if err := w.goBack(ctx, fmt.Errorf("%w: %w", broker.ErrAborted, err)); err != nil {
+		return err
+	}
+	w.intake.holdBackFor(wait, err)
+	return nil
+}
+
+// tryRecordAgain goes back to the last checkpoint, and holds the input back until a record is tried again.
+func (w *Worker) tryRecordAgain(ctx context.Context, e *tryAgainError) error {
+	w.refusals.failures.note(e, w.config.Clock.Now())
+	if err := w.goBack(ctx, fmt.Errorf("%w: %w", broker.ErrAborted, e)); err != nil {
+		return err
+	}
+	w.intake.holdBackFor(e.wait, e)
 	return nil
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // flushSinks flushes the sinks of tasks for a checkpoint.
-func (w *Worker) flushSinks(ctx context.Context, tasks []*task) error {
+func (c *checkpointer) flushSinks(ctx context.Context, tasks []*task) error {
 	var flushes []sinks.Flush
 	for _, t := range tasks {
 		if t.state != running || !t.sinks.Any() {
@@ -23,7 +23,7 @@ func (w *Worker) flushSinks(ctx context.Context, tasks []*task) error {
 			Judge: func(err *weir.ProcessingError) error { return t.judge(err) },
 		})
 	}
-	if err := w.sinks.Flush(ctx, flushes); err != nil {
+	if err := c.sinks.Flush(ctx, flushes); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	return nil
@@ -66,18 +66,18 @@ func (t *task) chooseSinkEpoch() error {
 }
 
 // recoverSinks lets the sinks of tasks remove work that does not count.
-func (w *Worker) recoverSinks(ctx context.Context, tasks []*task) error {
+func (c *checkpointer) recoverSinks(ctx context.Context, tasks []*task) error {
 	of := make([]*sinks.Task, len(tasks))
 	for i, t := range tasks {
 		of[i] = t.sinks
 	}
-	return w.sinks.Recover(ctx, of)
+	return c.sinks.Recover(ctx, of)
 }
 
 // commitPrepared commits the work that checkpoints have prepared, beside the processing of records.
-func (w *Worker) commitPrepared(ctx context.Context) error {
-	for _, t := range w.tasks.all() {
-		if err := w.sinks.Commit(ctx, t.sinks); err != nil {
+func (c *checkpointer) commitPrepared(ctx context.Context) error {
+	for _, t := range c.tasks.all() {
+		if err := c.sinks.Commit(ctx, t.sinks); err != nil {
 			return err
 		}
 	}
@@ -85,9 +85,9 @@ func (w *Worker) commitPrepared(ctx context.Context) error {
 }
 
 // awaitCommits waits until the work of the checkpoints before is visible.
-func (w *Worker) awaitCommits(ctx context.Context, tasks []*task) error {
+func (c *checkpointer) awaitCommits(ctx context.Context, tasks []*task) error {
 	for _, t := range tasks {
-		if err := w.sinks.Await(ctx, t.sinks); err != nil {
+		if err := c.sinks.Await(ctx, t.sinks); err != nil {
 			return err
 		}
 	}
@@ -105,7 +105,7 @@ func (w *Worker) finishCommits(ctx context.Context, tasks []*task) error {
 		if !t.sinks.Recovered() {
 			continue
 		}
-		switch err := w.sinks.Await(ctx, t.sinks); {
+		switch err := w.checkpoints.sinks.Await(ctx, t.sinks); {
 		case err == nil:
 		case gate.IsPressure(err), ctx.Err() != nil:
 			t.env.Logger.Warn("the last checkpoint of the task is not visible in a sink yet; its next owner sees to that", "error", err)

@@ -145,7 +145,7 @@ type Positions struct {
 func (w *Worker) Positions() Positions {
 	p := Positions{
 		Next:    map[broker.TopicPartition]int64{},
-		Settled: !w.Dirty() && w.Visible() && !w.resting() && !w.heldBack() && w.current.batch == nil && w.delivery.Pending() == 0 && !w.membership.Waits(),
+		Settled: !w.Dirty() && w.Visible() && !w.membership.Rests() && !w.intake.gate.Held() && w.processing.current.batch == nil && w.delivery.Pending() == 0 && !w.membership.Waits(),
 	}
 	for _, t := range w.tasks.all() {
 		p.Settled = p.Settled && t.state == running && !t.unclaimed && t.feedsSettled()
@@ -160,7 +160,7 @@ func (w *Worker) Positions() Positions {
 // the worker has written. A failure that passes, such as a sink that takes no more, is no error. While calls of asynchronous
 // operators are in flight there is none.
 func (w *Worker) Settle(ctx context.Context) error {
-	if w.resting() || w.heldBack() || w.InFlight() {
+	if w.membership.Rests() || w.intake.gate.Held() || w.InFlight() {
 		return nil
 	}
 	defer w.status.publish(w.tasks)

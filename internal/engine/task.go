@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"slices"
 
 	"github.com/weirstreams/weir"
-	"github.com/weirstreams/weir/internal/background"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine/aligned"
 	"github.com/weirstreams/weir/internal/engine/changelog"
@@ -21,7 +18,6 @@ import (
 	"github.com/weirstreams/weir/internal/engine/sinks"
 	"github.com/weirstreams/weir/internal/engine/stores"
 	"github.com/weirstreams/weir/internal/graph"
-	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/operator"
 )
 
@@ -109,117 +105,6 @@ type task struct {
 // taskName returns the stream id and the partition.
 func taskName(part *graph.SubTopology, partition int32) string {
 	return fmt.Sprintf("%s/%d", part.StreamID, partition)
-}
-
-// openTask opens the database of a task and builds its operators. The task is neither restored nor fetching yet.
-func (w *Worker) openTask(ctx context.Context, id TaskID, topics []string) (t *task, err error) {
-	part := w.plan.SubTopologies[id.Part]
-	if err := w.topics.RefuseAdded(ctx, w.cluster, part, id.Partition, topics); err != nil {
-		return nil, fmt.Errorf("task %s: %w", taskName(part, id.Partition), err)
-	}
-	t = &task{
-		id: id, part: part, plan: w.plan, name: taskName(part, id.Partition),
-		inputs:    map[string]operator.Input{},
-		search:    &w.search,
-		failures:  &w.failures,
-		upstreams: map[string]*eventtime.Upstream{}, promised: map[string]*eventtime.Output{},
-	}
-	logger := w.config.Logger.With(slog.String("task", t.name))
-	t.stores = stores.New(stores.Config{
-		Task: t.name, Partition: id.Partition, ExactlyOnce: w.config.ExactlyOnce, Partitions: w.topics.Partitions, Clock: w.config.Clock, Logger: logger,
-	})
-	t.input = t.stores.Input
-	t.sinks = sinks.NewTask(t.name, w.plan.Graph, &t.env, func() { t.changed = true })
-	defer func() {
-		if err != nil {
-			damage := t.stores.Damage()
-			err = errors.Join(fmt.Errorf("task %s: %w", t.name, err), t.close(false))
-			if damage != nil {
-				err = errors.Join(err, w.dropDamaged(id, t.name, damage))
-			}
-		}
-	}()
-	if len(part.Stores) > 0 {
-		if err = w.openState(t); err != nil {
-			return t, err
-		}
-	}
-	t.env = operator.Env{
-		Context: background.With(ctx, w.config.Calls), Logger: logger,
-		Origin: weir.Origin{Partition: id.Partition}, Now: w.config.Clock.Now,
-		Step: w.hurry.Current, OnLate: w.config.OnLate,
-		Calls: w.config.Calls, Wake: w.wakeIfDozing, Landing: w.observer.lands(),
-		Group: w.plan.Group, MayRead: w.config.MayRead,
-		Space: func(name string) (state.Space, error) {
-			backend, prefix, err := t.stores.Space(name)
-			return state.Space{
-				Name: name, Backend: backend, Prefix: prefix, CacheBytes: w.config.CacheBytes, Now: w.config.Clock.Now,
-				Limits: w.config.StoreLimits,
-			}, err
-		},
-		Output:    func(topic string) (operator.Output, error) { return w.outputs.of(t, topic) },
-		KeepsTime: w.keepsTime(part), LeastMillis: eventtime.Absent, Paced: w.paced(),
-		DynamicOutput: func(ctx context.Context, node int, topic string, template operator.TopicTemplate) (string, operator.Output, error) {
-			return w.outputs.named(ctx, t, node, topic, template)
-		},
-	}
-	if w.failures.policy.WatchesDrops() {
-		t.env.OnDrop = t.drop
-	}
-	if w.observer.observes() {
-		t.observe = w.observer.observe
-	}
-	builder := &graph.Builder{Env: &t.env, Application: w.plan.Group, SubTopology: part.StreamID, Topic: w.plan.Topic}
-	if g := w.config.Globals; g != nil {
-		builder.Global = g.Table
-	}
-	for _, n := range part.Sources {
-		topic := w.plan.Topic(n)
-		if !slices.Contains(topics, topic) {
-			continue
-		}
-		if t.inputs[topic], err = builder.Input(n); err != nil {
-			return t, err
-		}
-		t.input.Add(topic)
-		if writer := n.Source.Repartition; writer != nil {
-			t.upstreams[topic] = eventtime.NewUpstream(eventtime.UpstreamTasks(w.plan, w.topics.Partitions, writer))
-		}
-	}
-	t.sinks.Open()
-	if w.config.IdleTimeout > 0 {
-		t.time = w.newEventTime(t)
-	}
-	for _, s := range part.Stores {
-		i := slices.IndexFunc(t.env.Stores, func(o state.Store) bool { return o.Name() == s.Name })
-		if i < 0 {
-			continue // behind a source whose topic has fewer partitions
-		}
-		if err := t.stores.Add(s, t.env.Stores[i], i, w.delivery.Outbox, w.config.OnReformat); err != nil {
-			return t, err
-		}
-	}
-	return t, nil
-}
-
-// openState opens the database of a task. A damaged one is deleted: the changelogs hold its content.
-func (w *Worker) openState(t *task) error {
-	err := w.tryOpenState(t)
-	if errors.Is(err, weir.ErrCorruptState) {
-		if err := w.dropDamaged(t.id, t.name, err); err != nil {
-			return err
-		}
-		err = w.tryOpenState(t)
-	}
-	return err
-}
-
-func (w *Worker) tryOpenState(t *task) error {
-	backend, err := w.config.OpenBackend(t.name)
-	if err != nil {
-		return err
-	}
-	return t.stores.Open(backend)
 }
 
 // close closes the operators and the database. With sync everything that was committed is made durable first.

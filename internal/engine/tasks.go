@@ -21,7 +21,7 @@ func (w *Worker) AddTask(ctx context.Context, id TaskID, topics []string) error 
 	}
 	w.membership.Settle(taskName(w.plan.SubTopologies[id.Part], id.Partition))
 	for _, topic := range topics {
-		delete(w.replaced, broker.TopicPartition{Topic: topic, Partition: id.Partition}) // another member may have gone on with it
+		w.restorer.beginnings.committed(broker.TopicPartition{Topic: topic, Partition: id.Partition}) // another member may have gone on with it
 	}
 	return w.openWhole(ctx, id, topics, changelog.NewEpoch(0, w.group.Member().Generation, w.config.Clock.Now()))
 }
@@ -44,14 +44,14 @@ func (w *Worker) openWhole(ctx context.Context, id TaskID, topics []string, assi
 
 // openRestoring opens a task that was assigned in an epoch (its term does not matter), and begins its restore.
 func (w *Worker) openRestoring(ctx context.Context, id TaskID, topics []string, assigned changelog.Epoch) error {
-	t, err := w.openTask(ctx, id, topics)
+	t, err := w.builder.open(ctx, id, topics)
 	if err != nil {
 		return err
 	}
-	t.assigned, t.rebuilt = assigned, w.rebuilt[id]
+	t.assigned, t.rebuilt = assigned, w.builder.rebuilt[id]
 	w.tasks.add(t)
 	defer w.status.publish(w.tasks)
-	err = w.beginRestore(ctx, t)
+	err = w.restorer.begin(ctx, t)
 	if errors.As(err, new(*overtakenError)) {
 		return w.reopen(t)
 	}
@@ -68,7 +68,7 @@ func (w *Worker) RemoveTasks(ctx context.Context, ids []TaskID) error {
 		err = w.finishCommits(bounded, w.tasks.of(ids))
 	}
 	if err == nil {
-		w.closeStandings(bounded, w.tasks.of(ids))
+		w.claims.close(bounded, w.tasks.of(ids))
 	}
 	if closed := w.closeTasks(ids); closed != nil {
 		return closed
@@ -78,7 +78,7 @@ func (w *Worker) RemoveTasks(ctx context.Context, ids []TaskID) error {
 		return nil
 	case gate.IsPressure(err):
 		w.config.Logger.Warn("partitions given up without a checkpoint, because a sink takes no more or a lookup is unavailable", "error", err)
-		w.gate.Forget()
+		w.intake.gate.Forget()
 		return w.goBack(ctx, err) // which may happen any number of times
 	case bounded.Err() != nil && ctx.Err() == nil:
 		w.config.Logger.Warn("partitions given up without a checkpoint, which took too long", "timeout", w.config.RevokeTimeout)
@@ -109,7 +109,7 @@ func (w *Worker) closeTasks(ids []TaskID) error {
 	var failed []error
 	for _, id := range ids {
 		w.membership.Settle(taskName(w.plan.SubTopologies[id.Part], id.Partition))
-		delete(w.trace.leftOut, id)
+		delete(w.refusals.trace.leftOut, id)
 		if t := w.tasks.byID[id]; t != nil {
 			failed = append(failed, w.closeTask(t, true))
 		}
@@ -119,16 +119,11 @@ func (w *Worker) closeTasks(ids []TaskID) error {
 }
 
 func (w *Worker) closeTask(t *task, sync bool) error {
-	if w.current.task == t {
-		w.letGo()
+	if w.processing.current.task == t {
+		w.processing.drop()
 	}
-	for tp, owner := range w.route {
-		if owner == t {
-			w.fetcher.Stop(tp)
-			delete(w.route, tp)
-		}
-	}
-	w.observer.drop(t)
+	w.intake.stop(t)
+	w.processing.observer.drop(t)
 	w.tasks.remove(t)
 	if t.aligned != nil {
 		t.aligned.Release()
@@ -141,17 +136,7 @@ func (w *Worker) closeTask(t *task, sync bool) error {
 	if err != nil {
 		w.config.Logger.Warn("closing a damaged database failed", "task", t.name, "error", err)
 	}
-	return w.dropDamaged(t.id, t.name, damage)
-}
-
-// dropDamaged deletes the database of a closed task, and counts it.
-func (w *Worker) dropDamaged(id TaskID, name string, damage error) error {
-	w.config.Logger.Error("state is damaged; it is deleted and restored from the changelogs", "task", name, "error", damage)
-	if lost := w.plan.SubTopologies[id.Part].UnloggedStores(); len(lost) > 0 {
-		w.config.Logger.Error("stores without a changelog begin empty, because the database is damaged", "task", name, "stores", lost)
-	}
-	w.rebuilt[id]++
-	return w.config.DestroyBackend(name)
+	return w.builder.dropDamaged(t.id, t.name, damage)
 }
 
 // loseTasks closes all tasks because the group has given them to others. It will say so in an event of its own.
@@ -169,9 +154,6 @@ func (w *Worker) loseTasks(cause error) error {
 	return fmt.Errorf("checkpoint: %w: %w", membership.ErrTasksLost, cause)
 }
 
-// resting reports whether tasks rest.
-func (w *Worker) resting() bool { return w.membership.Rests() }
-
 // endRest lets tasks go on that rest, when the group knows the process by another name or generation, or when it is time
 // to try again.
 func (w *Worker) endRest(ctx context.Context) error {
@@ -185,5 +167,87 @@ func (w *Worker) endRest(ctx context.Context) error {
 			}
 		}
 	}
+	return nil
+}
+
+// commitStarts makes a checkpoint of the start positions of tasks with inputs that had no committed offsets. Only then are their
+// inputs fetched: a task that the group has given to another member finds that out here, before it has written records that its
+// successor meets. From then on the group has offsets for each topic that it has read, until the cluster forgets them.
+func (w *Worker) commitStarts(ctx context.Context) error {
+	if !w.restorer.starting || w.membership.Rests() || w.intake.gate.Held() {
+		return nil
+	}
+	var starts []*task
+	for _, t := range w.tasks.all() {
+		if t.state == starting {
+			t.changed = true
+			t.sinks.AnnounceEpoch()
+			starts = append(starts, t)
+		}
+	}
+	if err := w.Checkpoint(ctx); err != nil {
+		return err
+	}
+	if err := w.checkpoints.recoverSinks(ctx, starts); err != nil {
+		return err
+	}
+	w.restorer.starting = false
+	moved := false
+	for _, t := range starts {
+		t.state = running
+		w.restorer.beginnings.committed(t.input.Partitions()...)
+		if err := w.fetchInput(ctx, t); err != nil {
+			return err
+		}
+		if t.stores.Moved() {
+			t.changed, moved = true, true
+		}
+	}
+	if !moved {
+		return w.checkpoints.commitPrepared(ctx)
+	}
+	return w.Checkpoint(ctx)
+}
+
+// lookForStrangers opens tasks anew with changelogs that another process has written to.
+func (w *Worker) lookForStrangers(ctx context.Context) error {
+	if !w.config.ExactlyOnce { // else transactions fence
+		if err := w.claims.foreign.look(ctx); err != nil {
+			return err
+		}
+	}
+	if !w.claims.foreign.found || w.intake.gate.Held() {
+		return nil
+	}
+	for _, t := range w.tasks.all() {
+		if t.state == running && t.strangers {
+			w.config.Logger.Warn("another process has written to the changelogs of a task; that is taken back", "task", t.name)
+			if t.changed {
+				if err := w.Checkpoint(ctx); err != nil {
+					return err
+				}
+			}
+			if err := w.reopen(t); err != nil {
+				return err
+			}
+		}
+	}
+	w.claims.foreign.found = false
+	return nil
+}
+
+// fetchInput begins to fetch the input of a task at its positions, unless tasks rest.
+func (w *Worker) fetchInput(ctx context.Context, t *task) error {
+	w.intake.rewind(t)
+	if w.membership.Rests() {
+		w.intake.rest(t)
+		return nil
+	}
+	if t.stores.Emptying() {
+		if _, err := w.TryCheckpoint(ctx); err != nil {
+			return err
+		}
+	}
+	w.intake.start(t)
 	return nil
 }

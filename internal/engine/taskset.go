@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine/aligned"
 	"github.com/weirstreams/weir/internal/engine/progress"
+	"github.com/weirstreams/weir/internal/graph"
 )
 
 // taskSet is the open tasks of a worker. Only the goroutine of the worker uses it.
@@ -56,6 +58,22 @@ func (s *taskSet) reading(tp broker.TopicPartition) *task {
 		}
 	}
 	return nil
+}
+
+// position returns the next offset to process of a partition; reads is false if no task reads it.
+func (s *taskSet) position(tp broker.TopicPartition) (next int64, reads bool) {
+	t := s.reading(tp)
+	if t == nil {
+		return 0, false
+	}
+	return t.input.Next[tp.Topic], true
+}
+
+// fedBySource reports whether a task writes a topic with the records of a source.
+func (s *taskSet) fedBySource(topic string) bool {
+	return s.any(func(t *task) bool {
+		return len(t.env.Feeds) > 0 && slices.ContainsFunc(t.part.Nodes, func(n *graph.Node) bool { return n.Sink != nil && t.plan.Topic(n) == topic })
+	})
 }
 
 // mergeAnew finds the running tasks that merge inputs, after one has started.
@@ -121,6 +139,14 @@ func (s *taskSet) until(wait time.Duration, now time.Time) time.Duration {
 		for _, f := range t.env.Feeds {
 			wait = untilMillis(f.Next(), wait, now)
 		}
+	}
+	return wait
+}
+
+// untilStall cuts a waiting time so that no task waits for an input in vain.
+func (s *taskSet) untilStall(wait time.Duration) time.Duration {
+	if len(s.merging) > 0 {
+		wait = min(wait, aligned.StallCheck)
 	}
 	return wait
 }

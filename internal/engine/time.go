@@ -4,30 +4,38 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine/eventtime"
 	"github.com/weirstreams/weir/internal/engine/offsets"
-	"github.com/weirstreams/weir/internal/graph"
 )
 
-// advanceIdle lets the event time of tasks go on after their input was silent for Config.IdleTimeout, and sends the watermarks
+// idleTime lets time go on for tasks beside their records: event time while input is silent, and timers by the clock. Only the goroutine of
+// the worker calls its methods, and not while tasks rest.
+//
+// It promises that event time stands while the cluster does not say whether the input is silent.
+type idleTime struct {
+	config  *Config
+	cluster broker.Cluster
+	tasks   *taskSet
+}
+
+// advance lets the event time of tasks go on after their input was silent for Config.IdleTimeout, and sends the watermarks
 // of all tasks to the tasks behind them, once in each timeout.
 //
 // The operators behind a topic that others write have reached the time of the clock less the timeout, once everything is processed
 // that was in the topic at that time of the clock: later records with the time of their writing are not late
 // if they take less than the timeout to arrive. So a replay, without silent input, gives the same results. The operators behind
 // an internal topic have reached the least watermark of the tasks that write it.
-func (w *Worker) advanceIdle(ctx context.Context) error {
-	timeout := w.config.IdleTimeout
-	if timeout <= 0 || w.resting() {
+func (i *idleTime) advance(ctx context.Context) error {
+	timeout := i.config.IdleTimeout
+	if timeout <= 0 {
 		return nil
 	}
-	now := w.config.Clock.Now()
+	now := i.config.Clock.Now()
 	var due []*task
-	for _, t := range w.tasks.all() {
+	for _, t := range i.tasks.all() {
 		if t.state != running || t.time == nil || t.env.Blocked() {
 			continue
 		}
@@ -43,7 +51,7 @@ func (w *Worker) advanceIdle(ctx context.Context) error {
 	if len(due) == 0 {
 		return nil
 	}
-	ends, err := w.inputEnds(ctx, due)
+	ends, err := i.ends(ctx, due)
 	if err != nil {
 		return fmt.Errorf("look for the ends of silent input: %w", err)
 	}
@@ -55,9 +63,9 @@ func (w *Worker) advanceIdle(ctx context.Context) error {
 	return nil
 }
 
-// inputEnds returns where the external input of tasks ends, or nil if the cluster does not say. Records of transactions that
+// ends returns where the external input of tasks ends, or nil if the cluster does not say. Records of transactions that
 // have not ended count: they are going to come. Partitions that do not exist any more are absent.
-func (w *Worker) inputEnds(ctx context.Context, tasks []*task) (map[broker.TopicPartition]int64, error) {
+func (i *idleTime) ends(ctx context.Context, tasks []*task) (map[broker.TopicPartition]int64, error) {
 	var tps []broker.TopicPartition
 	for _, t := range tasks {
 		tps = append(tps, t.time.ExternalInput()...)
@@ -65,31 +73,11 @@ func (w *Worker) inputEnds(ctx context.Context, tasks []*task) (map[broker.Topic
 	if len(tps) == 0 {
 		return nil, nil
 	}
-	ends, err := offsets.OfExisting(ctx, w.cluster, broker.Latest, tps)
+	ends, err := offsets.OfExisting(ctx, i.cluster, broker.Latest, tps)
 	if errors.Is(err, weir.ErrUnavailable) {
 		return nil, nil // nobody knows whether the input is silent
 	}
 	return ends, err
-}
-
-// paced returns a function that reports whether the input of a node, by its number, comes through a repartition topic.
-func (w *Worker) paced() func(node int) bool {
-	if w.config.IdleTimeout <= 0 {
-		return nil
-	}
-	return func(node int) bool { return eventtime.BehindRepartition(w.plan.Graph.Nodes[node]) }
-}
-
-// keepsTime reports whether operators of a part have to know their watermarks, because something behind depends on them.
-func (w *Worker) keepsTime(part *graph.SubTopology) bool {
-	return w.config.IdleTimeout > 0 && slices.ContainsFunc(part.Nodes, func(n *graph.Node) bool {
-		return n.Source == nil && n.Sink == nil && eventtime.TimedBehind(w.plan.Graph, n)
-	})
-}
-
-// newEventTime returns the event time of a task, or nil if nothing in the task or behind it depends on that.
-func (w *Worker) newEventTime(t *task) *eventtime.Time {
-	return eventtime.New(w.plan, t.part, t.id.Partition, w.config.IdleTimeout, &t.env, taskInput{t}, t.upstreams, t.promised)
 }
 
 // taskInput is an eventTask.
@@ -125,17 +113,14 @@ func (t *task) tookRecords() bool {
 	return busy
 }
 
-// ringClocks lets operators do due work by the time of the machine.
-func (w *Worker) ringClocks() error {
-	if w.resting() {
-		return nil
-	}
-	for _, t := range w.tasks.all() {
+// ring lets operators do due work by the time of the machine.
+func (i *idleTime) ring() error {
+	for _, t := range i.tasks.all() {
 		if t.state != running {
 			continue
 		}
 		for _, c := range t.env.Clocks {
-			now := w.config.Clock.Now().UnixMilli()
+			now := i.config.Clock.Now().UnixMilli()
 			if c.Next() > now {
 				continue
 			}

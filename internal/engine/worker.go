@@ -1,84 +1,59 @@
+// Package engine runs the tasks of a topology on a broker: it processes batches, checkpoints, and recovers state.
+//
+// It starts no goroutine and waits for nothing but the broker: a Worker moves when Step is called, so that the runtime
+// can give each worker a goroutine while the test kit and the simulation run many of them in one.
 package engine
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"sync/atomic"
 	"time"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
-	"github.com/weirstreams/weir/internal/engine/eventtime"
 	"github.com/weirstreams/weir/internal/engine/gate"
 	"github.com/weirstreams/weir/internal/engine/hurry"
-	"github.com/weirstreams/weir/internal/engine/letters"
 	"github.com/weirstreams/weir/internal/engine/membership"
 	"github.com/weirstreams/weir/internal/engine/outbox"
 	"github.com/weirstreams/weir/internal/engine/progress"
 	"github.com/weirstreams/weir/internal/engine/provision"
 	"github.com/weirstreams/weir/internal/engine/refused"
-	"github.com/weirstreams/weir/internal/engine/reread"
 	"github.com/weirstreams/weir/internal/engine/schedule"
 	"github.com/weirstreams/weir/internal/engine/sinks"
-	"github.com/weirstreams/weir/internal/errorpolicy"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/state"
 )
 
-// Worker runs a set of tasks. It owns a fetcher and a producer, and checkpoints its tasks together.
+// Worker runs a set of tasks, and checkpoints them together. It conducts: the types of its fields do the work, and do not call each other
+// but for those that their constructors were given. They leave to it whatever concerns several of them, above all to make a checkpoint and to
+// go back to the last one.
 //
-// All methods but Status are called by one goroutine. After a method has returned an error the worker is of no more use:
+// All methods but those that say so are called by one goroutine. After a method has returned an error the worker is of no more use:
 // Abandon it. Nothing since its last checkpoint counts then.
 type Worker struct {
-	config   Config
-	plan     *graph.Plan
-	cluster  broker.Cluster
-	fetcher  broker.Fetcher
-	group    broker.Group
-	delivery *outbox.Delivery
-	outputs  *outputs
-	observer observer
-	// topics are those of the plan.
-	topics  *provision.Topics
-	history *progress.History
+	config Config
+	plan   *graph.Plan
+	group  broker.Group
+	tasks  *taskSet
 
-	tasks *taskSet
-	// rebuilt counts the databases that were deleted because they were damaged.
-	rebuilt    map[TaskID]int64
-	membership *membership.Watch
-	// claiming is set while tasks wait to be claimed, strangers while tasks are to be opened anew because others have
-	// written to their changelogs. looked is when the worker last looked for such.
-	claiming, strangers bool
-	sinks               *sinks.Committer
-	// starting is set while tasks have positions to commit before they process anything.
-	starting bool
-	// unstarted is set while the start of restored tasks was given up, and is to be tried again.
-	unstarted bool
-	looked    time.Time
-	// comparedIDs is when the worker last compared the ids of topics.
-	comparedIDs time.Time
-	// replaced are the partitions of topics that were made anew while a task read them, until it is committed where the task goes
-	// on with the new topic.
-	replaced map[broker.TopicPartition]error
-	// current is the batch that is being processed.
-	current batchInWork
-	gate    *gate.Gate
-	// polls counts the calls of the fetcher, quiet is the count of the last that brought nothing.
-	polls, quiet int
-	// route maps fetched partitions to their tasks: inputs of running tasks and changelogs of others.
-	route map[broker.TopicPartition]*task
+	hurry      *hurry.Limit      // the context of the call that is under way, and its end before its time
+	membership *membership.Watch // whether the group takes the work
+	agenda     *agenda           // when a checkpoint is due
 
-	schedule *schedule.Schedule
-	// search seeks the record with output that the cluster refuses.
-	search   refused.Search
-	failures failures
-	trace    feedTrace
-	purger   progress.Purger
+	intake     *intake     // fetched batches
+	processing *processing // records through tasks
+	feeder     *feeder     // records of sources
+	idleTime   *idleTime   // time without records
+	delivery   *outbox.Delivery
 
-	hurry *hurry.Limit
+	checkpoints *checkpointer
+	purger      progress.Purger
+	refusals    *refusals // records that the cluster refuses, and those that fail
 
-	dozing atomic.Bool // set while the worker may wait for records
+	builder  *builder
+	restorer *restorer
+	claims   *claims
+	topicIDs *topicIDs
 
 	status statusBoard
 }
@@ -96,22 +71,12 @@ type Connections struct {
 // NewWorker returns a worker without tasks. topics are those of the plan.
 func NewWorker(config Config, plan *graph.Plan, c Connections, topics *provision.Topics) *Worker {
 	now := config.Clock.Now()
-	config.MaxBufferedRecords = cmp.Or(config.MaxBufferedRecords, defaultBufferedRecords)
-	config.MaxBufferedBytes = cmp.Or(config.MaxBufferedBytes, defaultBufferedBytes)
-	config.MaxLoadBytes = cmp.Or(config.MaxLoadBytes, defaultMaxLoadBytes)
-	config.MinLoadBytes = cmp.Or(config.MinLoadBytes, defaultMinLoadBytes)
-	config.PurgeInterval = cmp.Or(config.PurgeInterval, defaultPurgeInterval)
-	config.LoadRecords = cmp.Or(config.LoadRecords, defaultLoadRecords)
 	w := &Worker{
-		config: config, plan: plan, cluster: c.Cluster, fetcher: c.Fetcher, group: c.Group,
-		topics: topics, history: &progress.History{Cluster: c.Cluster, Plan: plan, Partitions: topics.Partitions},
-		replaced: map[broker.TopicPartition]error{},
-		tasks:    &taskSet{byID: map[TaskID]*task{}}, rebuilt: map[TaskID]int64{}, gate: gate.New(config.Clock, config.Logger), hurry: hurry.NewLimit(config.RevokeTimeout, config.AfterFunc), membership: membership.New(config.Clock), route: map[broker.TopicPartition]*task{},
-		sinks:    sinks.NewCommitter(sinks.Config{Clock: config.Clock, Sequential: config.Sequential, Later: config.CommitLater}),
-		schedule: schedule.New(config.Clock, config.CheckpointInterval, config.CheckpointRecords), looked: now, comparedIDs: now, observer: observer{limit: config.Outputs, onProcessed: config.OnProcessed},
+		config: config.withDefaults(), plan: plan, group: c.Group, tasks: &taskSet{byID: map[TaskID]*task{}},
+		hurry: hurry.NewLimit(config.RevokeTimeout, config.AfterFunc), membership: membership.New(config.Clock),
 	}
 	w.purger = progress.Purger{
-		Clock: config.Clock, Interval: config.PurgeInterval, Purge: config.Purge, Last: now,
+		Clock: config.Clock, Interval: w.config.PurgeInterval, Purge: config.Purge, Last: now,
 		Internal: func(topic string) bool { return topics.Limits[topic].Internal },
 	}
 	w.status.use(c.Producer)
@@ -119,23 +84,54 @@ func NewWorker(config Config, plan *graph.Plan, c Connections, topics *provision
 	w.delivery = outbox.NewDelivery(out, outbox.DeliveryConfig{
 		NewProducer: c.NewProducer, OnReplaced: w.status.use, Linger: config.Linger, Clock: config.Clock, Logger: config.Logger,
 	})
-	w.failures = failures{
-		policy: errorpolicy.New(config.Errors, plan.Prefix), logger: config.Logger,
-		reread: reread.Reader{NewFetcher: func() (broker.Fetcher, error) { return c.Cluster.NewFetcher(broker.FetcherConfig{}) }},
-	}
-	if options, some := w.failures.policy.Letters(); some {
-		w.failures.letters = letters.New(letters.Config{
-			Topic: plan.DeadLetters, Group: plan.Group, Options: options, Outbox: out, Clock: config.Clock, Uncommitted: w.schedule.Uncommitted,
-		})
-	}
-	dynamic := &outbox.Dynamic{
-		Outbox: out, Cluster: c.Cluster, Prefix: plan.Prefix, Inputs: plan.InputTopics(), DeadLetters: plan.DeadLetters, Create: config.CreateTopics,
-		Partitions: config.Partitions, Replication: config.Replication, Clock: config.Clock, Logger: config.Logger,
-	}
-	w.outputs = &outputs{
-		config: &w.config, plan: plan, outbox: out, dynamic: dynamic, partitions: topics.Partitions, repartitions: eventtime.Repartitions(plan),
+	w.wireRecords(c, out)
+	w.wireState(c, topics, now)
+	w.builder = &builder{
+		config: &w.config, plan: plan, cluster: c.Cluster, topics: topics, outputs: newOutputs(&w.config, plan, c.Cluster, out, topics),
+		observer: w.processing.observer, refusals: w.refusals, step: w.hurry.Current, wake: w.intake.wake, rebuilt: map[TaskID]int64{},
 	}
 	return w
+}
+
+// wireRecords makes the parts of the worker that records go through.
+func (w *Worker) wireRecords(c Connections, out *outbox.Outbox) {
+	config := &w.config
+	plan := schedule.New(config.Clock, config.CheckpointInterval, config.CheckpointRecords)
+	w.refusals = &refusals{
+		failures: newFailures(config, w.plan, c.Cluster, out, plan.Uncommitted), outbox: out, tasks: w.tasks, schedule: plan, logger: config.Logger,
+	}
+	w.agenda = &agenda{
+		schedule: plan, search: &w.refusals.search, trace: &w.refusals.trace, tasks: w.tasks, membership: w.membership, most: config.CheckpointBytes,
+	}
+	w.intake = &intake{
+		config: config, cluster: c.Cluster, fetcher: c.Fetcher, tasks: w.tasks, gate: gate.New(config.Clock, config.Logger),
+		route: map[broker.TopicPartition]*task{},
+	}
+	w.processing = &processing{
+		agenda: w.agenda, observer: observer{limit: config.Outputs, onProcessed: config.OnProcessed}, status: &w.status, clock: config.Clock, onMerge: config.OnMerge,
+	}
+	w.feeder = &feeder{tasks: w.tasks, agenda: w.agenda, trace: &w.refusals.trace, delivery: w.delivery, status: &w.status, clock: config.Clock}
+	w.idleTime = &idleTime{config: config, cluster: c.Cluster, tasks: w.tasks}
+}
+
+// wireState makes the parts of the worker that checkpoint and restore state.
+func (w *Worker) wireState(c Connections, topics *provision.Topics, now time.Time) {
+	config := &w.config
+	beginnings := &beginnings{
+		config: config, plan: w.plan, cluster: c.Cluster, replaced: map[broker.TopicPartition]error{},
+		history: &progress.History{Cluster: c.Cluster, Plan: w.plan, Partitions: topics.Partitions},
+	}
+	w.topicIDs = &topicIDs{cluster: c.Cluster, clock: config.Clock, tasks: w.tasks, compared: now}
+	foreign := &foreignWrites{cluster: c.Cluster, clock: config.Clock, tasks: w.tasks, looked: now}
+	w.restorer = &restorer{config: config, cluster: c.Cluster, tasks: w.tasks, intake: w.intake, beginnings: beginnings, fetch: w.fetchInput}
+	w.claims = &claims{
+		config: config, cluster: c.Cluster, group: c.Group, tasks: w.tasks, beginnings: beginnings, restorer: w.restorer, delivery: w.delivery, foreign: foreign, lose: w.loseTasks,
+	}
+	w.checkpoints = &checkpointer{
+		config: config, tasks: w.tasks, group: c.Group, delivery: w.delivery,
+		sinks:    sinks.NewCommitter(sinks.Config{Clock: config.Clock, Sequential: config.Sequential, Later: config.CommitLater}),
+		observer: w.processing.observer, membership: w.membership, letters: w.refusals.failures.letters, foreign: foreign, lose: w.loseTasks,
+	}
 }
 
 // Step does one piece of work, or waits for at most wait for some to come: it processes some records, and checkpoints if
@@ -161,28 +157,28 @@ func (w *Worker) Step(ctx context.Context, wait time.Duration) (worked bool, err
 }
 
 func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err error) {
-	if w.observer.halts() {
+	if w.processing.observer.halts() {
 		return w.stepHalted(ctx, wait)
 	}
-	for _, due := range []func(context.Context) error{w.endRest, w.startRestored, w.claimTasks, w.commitStarts, w.commitPrepared, w.lookForStrangers, w.lookForReplaced} {
+	for _, due := range []func(context.Context) error{w.endRest, w.restorer.resume, w.claims.claim, w.commitStarts, w.checkpoints.commitPrepared, w.lookForStrangers, w.lookForReplaced} {
 		if err := due(ctx); err != nil {
 			return false, err
 		}
 	}
-	if w.search.Single() && w.schedule.Uncommitted() == 0 && w.Dirty() {
+	if w.refusals.search.Single() && w.agenda.schedule.Uncommitted() == 0 && w.Dirty() {
 		if err := w.Checkpoint(ctx); err != nil { // what no record has caused
 			return true, err
 		}
 	}
-	w.dozing.Store(true) // before the look at sources and calls, so that none is missed
-	ready := w.mergeReady() || w.arrived()
+	w.intake.dozing.Store(true) // before the look at sources and calls, so that none is missed
+	ready := w.agenda.mergeReady() || w.arrived()
 	if wait = w.waitFor(wait); ready || w.delivery.Pending() > 0 {
 		wait = 0 // output waits for more only while there is more
 	}
-	w.dozing.Store(wait > 0)
-	if w.current.batch == nil || w.heldBack() {
-		batch, err := w.poll(ctx, wait)
-		w.dozing.Store(false)
+	w.intake.dozing.Store(wait > 0)
+	if w.processing.current.batch == nil || w.intake.gate.Held() {
+		batch, err := w.intake.poll(ctx, wait)
+		w.intake.dozing.Store(false)
 		if err != nil {
 			return true, w.explain(ctx, err)
 		}
@@ -198,11 +194,14 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 		}
 	}
 	switch {
-	case w.heldBack():
+	case w.intake.gate.Held():
 		return worked, w.tryAgain(ctx)
-	case w.current.batch != nil:
+	case w.processing.current.batch != nil:
 		worked = true
-		err = w.processHeld(ctx)
+		var ended bool
+		if ended, err = w.processing.some(); ended && err == nil {
+			err = w.delivery.SendDue(ctx)
+		}
 	case !worked && !ready:
 		err = w.delivery.Send(ctx)
 	}
@@ -211,22 +210,22 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 		merged, err = w.mergeAll(ctx)
 		worked = worked || merged
 	}
-	alone := w.search.Single() && w.schedule.Uncommitted() > 0 // then the checkpoint is that of one record
-	if err == nil && !alone && !w.resting() {
+	alone := w.agenda.alone() // then the checkpoint is that of one record
+	if err == nil && !alone && !w.membership.Rests() {
 		var fed bool
-		fed, err = w.takeFeeds(ctx)
+		fed, err = w.feeder.takeAll(ctx)
 		worked = worked || fed
 	}
-	if err == nil && !alone {
-		err = w.advanceIdle(ctx)
+	if err == nil && !alone && !w.membership.Rests() {
+		err = w.idleTime.advance(ctx)
 	}
-	if err == nil && !alone && !w.resting() {
-		err = w.ringClocks()
+	if err == nil && !alone && !w.membership.Rests() {
+		err = w.idleTime.ring()
 	}
 	if err == nil && !worked && w.delivery.Pending() > 0 { // by what no record has caused
 		worked, err = true, w.delivery.Send(ctx)
 	}
-	if err == nil && w.due() && !w.waitsForCalls() {
+	if err == nil && w.agenda.due() && !w.agenda.waitsForCalls() {
 		err = w.Checkpoint(ctx)
 	}
 	if err == nil && w.purger.Due() {
@@ -238,44 +237,15 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 // waitFor cuts a waiting time so that neither the next checkpoint, nor the end of a rest, nor a timer is late, and nobody waits
 // for an input in vain.
 func (w *Worker) waitFor(wait time.Duration) time.Duration {
-	wait = w.untilStall(wait)
-	if !w.heldBack() && !w.resting() { // else timers have to wait too
+	wait = w.tasks.untilStall(wait)
+	if !w.intake.gate.Held() && !w.membership.Rests() { // else timers have to wait too
 		wait = w.tasks.until(wait, w.config.Clock.Now())
 	}
-	wait = w.membership.UntilRested(w.gate.UntilDue(wait))
-	if w.schedule.Taken() == 0 || w.heldBack() {
+	wait = w.membership.UntilRested(w.intake.gate.UntilDue(wait))
+	if w.agenda.schedule.Taken() == 0 || w.intake.gate.Held() {
 		return max(0, wait)
 	}
-	return max(0, w.untilCheckpoint(wait))
-}
-
-// due reports whether it is time for a checkpoint.
-func (w *Worker) due() bool {
-	if w.resting() {
-		return false
-	}
-	if w.schedule.Taken() == 0 {
-		return w.Dirty() && w.schedule.IntervalOver()
-	}
-	return w.schedule.IntervalOver() || w.pressing()
-}
-
-// pressing reports whether a checkpoint is due before its interval is over.
-func (w *Worker) pressing() bool {
-	if w.schedule.Taken() == 0 {
-		return false
-	}
-	if w.schedule.RecordsOver(w.search.Limit()) || w.trace.left > 0 && w.trace.fed > 0 {
-		return true
-	}
-	var dirty int64
-	for _, t := range w.tasks.byID {
-		if t.sinks.Full() || t.feedsFull() || t.parted {
-			return true
-		}
-		dirty += t.stores.DirtyBytes()
-	}
-	return dirty >= w.config.CheckpointBytes
+	return max(0, w.agenda.until(wait))
 }
 
 // Dirty reports whether any task has something to check in.
@@ -303,7 +273,7 @@ func (w *Worker) Close(ctx context.Context) error {
 		whole, err = w.finishLastCommits(ctx)
 	}
 	if whole {
-		w.closeStandings(ctx, w.tasks.all())
+		w.claims.close(ctx, w.tasks.all())
 	}
 	switch {
 	case w.tasks.damage() != nil:
@@ -337,7 +307,7 @@ func (w *Worker) abandon(sync bool) error {
 	}
 	w.delivery.Drop()
 	w.hurry.Close()
-	failed = append(failed, w.failures.reread.Close(), w.fetcher.Close(), w.delivery.Close())
+	failed = append(failed, w.refusals.failures.reread.Close(), w.intake.fetcher.Close(), w.delivery.Close())
 	w.status.publish(w.tasks)
 	return errors.Join(failed...)
 }
@@ -348,11 +318,11 @@ const haltedWait = 10 * time.Millisecond
 // stepHalted makes a checkpoint, as enough outputs were made, or waits. It processes nothing.
 func (w *Worker) stepHalted(ctx context.Context, wait time.Duration) (worked bool, err error) {
 	switch {
-	case w.heldBack():
+	case w.intake.gate.Held():
 		if err := w.tryAgain(ctx); err != nil {
 			return true, err
 		}
-	case w.Dirty() && !w.resting():
+	case w.Dirty() && !w.membership.Rests():
 		return true, w.Checkpoint(ctx)
 	}
 	return false, pause(ctx, wait)

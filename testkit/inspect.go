@@ -1,0 +1,84 @@
+package testkit
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/state"
+	"github.com/weirstreams/weir/operator"
+	"github.com/weirstreams/weir/store"
+)
+
+// logLate shows a record that an operator does not use because of its time, and that the test did not ask for with OnLate.
+func (d *Driver) logLate(r operator.LateRecord) {
+	d.tb.Helper()
+	n := d.plan.Graph.Nodes[r.Node]
+	d.tb.Logf("record dropped: topic %q partition %d offset %d: key %v, value %v, time %s (%d ms): %s (%s), store %q: %s",
+		r.Origin.Topic, r.Origin.Partition, r.Origin.Offset, r.Key, r.Value, time.UnixMilli(r.Millis).UTC().Format(time.RFC3339Nano), r.Millis,
+		n, n.Site, r.Store, r.Reason)
+}
+
+// Task is the state of a task.
+type Task struct {
+	// Name is the stream id and the partition.
+	Name string
+	// Processed, Skipped, Late and NullKeys count records since the application was started: those that were read,
+	// those that failed and were skipped, and those that a stateful operator could not use.
+	Processed, Skipped, Late, NullKeys int64
+	// Ignored is the number of messages that a codec passed over.
+	Ignored int64
+	// Restored is the number of changelog records that were applied.
+	Restored int64
+}
+
+// Tasks returns the states of the tasks.
+func (d *Driver) Tasks() []Task {
+	var tasks []Task
+	for _, w := range d.workers {
+		for _, s := range w.Status() {
+			tasks = append(tasks, Task{
+				Name: s.Name, Processed: s.Processed, Skipped: s.Skipped, Late: s.Late, NullKeys: s.NullKeys, Restored: s.Restored, Ignored: s.Ignored,
+			})
+		}
+	}
+	return tasks
+}
+
+// Cell returns the state that a cell holds for a key, encoded with codec.For, and whether there is any.
+func (d *Driver) Cell[S, K any](cell *store.CellHandle[S], key K) (S, bool) {
+	d.tb.Helper()
+	encoded, err := codec.For[K]().Append(nil, &codec.Context{Topic: cell.Name(), Part: codec.Key}, key)
+	if err != nil {
+		d.tb.Fatal(err)
+	}
+	for _, w := range d.workers {
+		for _, s := range w.Stores(cell.Name()) {
+			c, ok := s.(*state.Cell[S])
+			if !ok {
+				d.tb.Fatalf("store %q is a %T", cell.Name(), s)
+			}
+			if err := c.Place(encoded); err != nil {
+				d.tb.Fatal(err)
+			}
+			if value, ok := c.Get(); ok {
+				return value, true
+			}
+		}
+	}
+	var none S
+	return none, false
+}
+
+// Topics returns the names of all topics, internal ones included, sorted.
+func (d *Driver) Topics() []string { return d.broker.TopicNames() }
+
+// logWriter sends the log to that of the test.
+type logWriter struct{ tb testing.TB }
+
+func (w logWriter) Write(line []byte) (int, error) {
+	w.tb.Helper()
+	w.tb.Log(string(bytes.TrimRight(line, "\n")))
+	return len(line), nil
+}

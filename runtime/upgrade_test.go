@@ -161,6 +161,26 @@ func TestUpgrades(t *testing.T) {
 		}, []stream.Change{
 			{Kind: stream.StateReinterpreted, Topic: "changelog__GROUP--IN--OTHER--j_right"},
 		}, true},
+		"the sides of a join by time are swapped": {leftInterval(second), func(p pipe) {
+			p.second().LeftJoinInterval(p.input(), second, pairUp).To(p.out)
+		}, []stream.Change{
+			{Kind: stream.StateReinterpreted, Topic: "changelog__GROUP--IN--OTHER--j_left"},
+			{Kind: stream.StateReinterpreted, Topic: "changelog__GROUP--IN--OTHER--j_right"},
+		}, true},
+		"the sides of an as-of join are swapped": {func(p pipe) {
+			p.input().LeftJoinAsOf(p.second(), join.AsOf{}.Grace(time.Hour).Name("j"), pairUp).To(p.out)
+		}, func(p pipe) {
+			p.second().LeftJoinAsOf(p.input(), join.AsOf{}.Grace(time.Hour).Name("j"), pairUp).To(p.out)
+		}, []stream.Change{{Kind: stream.StateReinterpreted, Topic: "changelog__GROUP--IN--OTHER--j"}}, true},
+		"another input of two is counted": {func(p pipe) {
+			left, right := p.input(), p.second()
+			count[int](p, left, "n")
+			left.LeftJoinAsOf(right, join.AsOf{}.Grace(time.Hour).Name("j"), pairUp).To(p.out)
+		}, func(p pipe) {
+			left, right := p.input(), p.second()
+			count[int](p, right, "n")
+			left.LeftJoinAsOf(right, join.AsOf{}.Grace(time.Hour).Name("j"), pairUp).To(p.out)
+		}, []stream.Change{{Kind: stream.StateReinterpreted, Topic: "changelog__GROUP--IN--OTHER--n"}}, true},
 		"bounds of a join": {leftInterval(second), leftInterval(join.Within(time.Minute, 0).Name("j")), nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {

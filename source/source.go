@@ -60,7 +60,8 @@ type Reader[K, V any] interface {
 	// called again after its time, which may be a moment; this is no failure. After any other error the records of the batch do not count.
 	// The reader is closed and another one opened behind the last position that it has returned, as the retry policy of the source says.
 	Read(ctx context.Context, into *Batch[K, V]) error
-	// Acknowledge is called when everything up to a position is committed. Positions may be left out: one counts for all before. An error is
+	// Acknowledge is called when everything up to a position is committed. Positions may be left out: one counts for all before. A former reader of
+	// the split may have returned the position: a reader whose positions mean nothing to the next one ignores those of others. An error is
 	// logged and counted; the records are not written again for it. ctx ends after 10 s.
 	Acknowledge(ctx context.Context, position []byte) error
 	// Close is called once. Records behind the last acknowledged position may be committed or not; the next reader is opened at the

@@ -19,8 +19,8 @@ const (
 	// StateRetyped: the Go type or the codec of the values of a store, or of its keys, is another one. The old content may not
 	// be readable.
 	StateRetyped ChangeKind = "state retyped"
-	// StateReinterpreted: a store keeps something else in the same type: another aggregator, or the same one closed by
-	// partition. The new version would misread the old content.
+	// StateReinterpreted: a store keeps something else in the same type: another aggregator, the same one closed by
+	// partition, or the records of other topics. The new version would misread the old content.
 	StateReinterpreted ChangeKind = "state reinterpreted"
 	// StateStale: a store is new to the topology, and its changelog exists: an earlier version has left it. Its content
 	// would count as if it were up to date. Diff cannot know of it; an application finds it at its start.
@@ -88,6 +88,9 @@ func Diff(before, after Inventory) []Change {
 			} else if s.Key != "" && n.Key != "" && n.Meaning != s.Meaning && !(s.Operator == "aggregate" && s.Meaning == "") { // of an earlier version
 				changed = append(changed, Change{StateReinterpreted, s.Changelog, fmt.Sprintf("store %q of stream %q was %s and is %s",
 					s.Name, s.stream, meaningOf(s), meaningOf(n))})
+			} else if len(s.From) > 0 && len(n.From) > 0 && !slices.Equal(n.From, s.From) {
+				changed = append(changed, Change{StateReinterpreted, s.Changelog, fmt.Sprintf("store %q of stream %q was of records of %s and is of records of %s",
+					s.Name, s.stream, strings.Join(s.From, ", "), strings.Join(n.From, ", "))})
 			}
 		}
 	}

@@ -47,6 +47,8 @@ type StoreInventory struct {
 	// Meaning describes the content where types do not: for a window, its aggregator and whether it is closed by partition; for a
 	// join, whether it keeps duplicates, or its records without a match wait.
 	Meaning string `json:"meaning,omitempty"`
+	// From are the topics whose records reach the store, ordered by name, if the sub-topology reads several.
+	From []string `json:"from,omitempty"`
 }
 
 // RepartitionInventory is an internal topic between two sub-topologies.
@@ -72,7 +74,7 @@ func (t *Topology) Inventory() Inventory {
 			s.Stores = append(s.Stores, StoreInventory{
 				Name: store.Name, Changelog: store.Changelog, Operator: string(store.Node.Kind),
 				Key: store.Node.Formats[store.Name].Key, State: store.Node.Formats[store.Name].State,
-				Meaning: store.Node.Formats[store.Name].Meaning,
+				Meaning: store.Node.Formats[store.Name].Meaning, From: topicsOf(plan, part, store.Name),
 			})
 		}
 		for _, n := range part.Nodes {
@@ -90,6 +92,23 @@ func (t *Topology) Inventory() Inventory {
 	slices.Sort(inventory.Globals)
 	slices.SortFunc(inventory.Streams, func(a, b StreamInventory) int { return cmp.Compare(a.ID, b.ID) })
 	return inventory
+}
+
+// topicsOf returns the topics whose records reach a store of a sub-topology that reads several topics.
+func topicsOf(plan *graph.Plan, part *graph.SubTopology, store string) []string {
+	if len(part.Sources) < 2 {
+		return nil
+	}
+	var topics []string
+	for _, n := range part.Nodes {
+		if slices.Contains(n.Stores, store) {
+			for _, source := range n.SourcesOf(store) {
+				topics = append(topics, plan.Topic(source))
+			}
+		}
+	}
+	slices.Sort(topics)
+	return slices.Compact(topics)
 }
 
 // Fingerprint returns 32 hexadecimal digits that two topologies share exactly if their inventories are the same: an upgrade

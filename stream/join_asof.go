@@ -59,17 +59,20 @@ func (s Stream[K, V]) joinAsOf[R, W any](
 	leftCodec, rightCodec, err := sideCodecs[V, R](settings.Left, settings.Right)
 	n := &graph.Node{Kind: "joinasof", Detail: d.StoreName(), Stores: []string{d.StoreName()}, Timed: settings.Waiting != ""}
 	n.Keep(d.StoreName(), typename.Codec(s.key), typename.Codec(rightCodec))
+	n.KeepsOf(graph.RightSide, d.StoreName())
 	if settings.Duplicates {
 		n.Mean(d.StoreName(), "duplicates are kept")
 	}
 	if waiting := settings.Waiting; waiting != "" {
 		n.Stores = append(n.Stores, waiting)
 		n.Keep(waiting, typename.Codec(s.key), typename.Codec(leftCodec))
+		n.KeepsOf(graph.LeftSide, waiting)
 	}
 	if wait := settings.Wait; wait != nil {
 		n.Stores = append(n.Stores, wait.Store, wait.Times)
 		n.Keep(wait.Store, typename.Codec(s.key), typename.Codec(leftCodec))
 		n.Keep(wait.Times, typename.Codec(s.key), "time")
+		n.KeepsOf(graph.LeftSide, wait.Store, wait.Times)
 	}
 	copiedLeft, copiedRight := cloneHeld[V](s.node), cloneHeld[R](right.node)
 	out := joined(s, right, n, func(env *operator.Env, node int, next operator.Receiver[K, W]) (operator.Receiver[K, V], error) {

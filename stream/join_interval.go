@@ -91,6 +91,8 @@ func (s Stream[K, V]) joinInterval[R, W any](
 	n := &graph.Node{Kind: "joininterval", Detail: d.String(), Stores: []string{settings.LeftStore, settings.RightStore}, Timed: true}
 	n.Keep(settings.LeftStore, typename.Codec(s.key), typename.Codec(leftCodec))
 	n.Keep(settings.RightStore, typename.Codec(s.key), typename.Codec(rightCodec))
+	n.KeepsOf(graph.LeftSide, settings.LeftStore)
+	n.KeepsOf(graph.RightSide, settings.RightStore)
 	for store, unmatched := range map[string]bool{settings.LeftStore: unmatchedLeft, settings.RightStore: unmatchedRight} {
 		if settings.Final && unmatched {
 			n.Mean(store, "records without a match wait") // other rows do not say whether they have had one

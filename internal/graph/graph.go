@@ -5,6 +5,7 @@ package graph
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/weirstreams/weir/internal/console"
 	"github.com/weirstreams/weir/operator"
@@ -102,6 +103,28 @@ type Format struct {
 	Key, State string
 	// Meaning describes the rows where types do not: for a window, its aggregator. It may be empty.
 	Meaning string
+	// Side is the side of a join whose records the store keeps.
+	Side Side
+}
+
+// Side is an input of a join.
+type Side int8
+
+const (
+	// BothSides is all inputs of a node.
+	BothSides Side = iota
+	// LeftSide is the left input of a join.
+	LeftSide
+	// RightSide is the right input of a join.
+	RightSide
+)
+
+// parents are the inputs of a side.
+func (s Side) parents(n *Node) []*Node {
+	if s == BothSides || int(s) > len(n.Parents) {
+		return n.Parents
+	}
+	return n.Parents[s-1 : s]
 }
 
 // Keep describes the contents of a store.
@@ -117,6 +140,36 @@ func (n *Node) Mean(store, meaning string) {
 	f := n.Formats[store]
 	f.Meaning = meaning
 	n.Formats[store] = f
+}
+
+// KeepsOf says which side of a join the rows of a store are from, after Keep.
+func (n *Node) KeepsOf(side Side, stores ...string) {
+	for _, store := range stores {
+		f := n.Formats[store]
+		f.Side = side
+		n.Formats[store] = f
+	}
+}
+
+// SourcesOf returns the nodes with a source whose records reach a store of the node, ordered by ID.
+func (n *Node) SourcesOf(store string) []*Node {
+	var found []*Node
+	seen := map[*Node]bool{n: true}
+	for next := n.Formats[store].Side.parents(n); len(next) > 0; {
+		at := next[0]
+		next = next[1:]
+		if seen[at] {
+			continue
+		}
+		seen[at] = true
+		if at.Source != nil {
+			found = append(found, at)
+			continue
+		}
+		next = append(slices.Clone(next), at.Parents...)
+	}
+	slices.SortFunc(found, func(a, b *Node) int { return a.ID - b.ID })
+	return found
 }
 
 // WithoutChangelog says that a store has no changelog.

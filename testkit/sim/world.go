@@ -74,6 +74,8 @@ type world struct {
 
 	inputs   []input
 	problems []string
+	// read has how many records of each split were read at most.
+	read map[string]int
 	// acknowledged has how many records of each queue are acknowledged.
 	acknowledged map[string]int
 	// sinks has the records of sinks, and prepared the work of those in two phases, by token.
@@ -116,7 +118,7 @@ func newWorld(s *Simulation, seed uint64) (*world, error) {
 		simulation: s, seed: seed, random: newRandom(seed), trace: s.Trace,
 		clock:      clock.NewVirtual(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)),
 		changelogs: map[string]bool{}, purged: map[broker.TopicPartition][]broker.Record{}, ordered: map[string]bool{}, order: map[string][]place{}, leaderless: map[broker.TopicPartition]time.Time{},
-		sinks: map[sinkPlace][]string{}, prepared: map[string]*preparedWork{}, acknowledged: map[string]int{},
+		sinks: map[sinkPlace][]string{}, prepared: map[string]*preparedWork{}, read: map[string]int{}, acknowledged: map[string]int{},
 		plan: graph.NewPlan(s.Topology.Graph(), groupName),
 	}
 	if s.DeadLetters {

@@ -17,14 +17,14 @@ import (
 const memoryBudget = 800 << 20
 
 // Packages of tests that use many types instantiate the library for each of them, and a machine compiles several at once. With
-// WEIR_TEST_LONG alone, as in CI, because it compiles ten packages.
+// WEIR_TEST_LONG alone, as in CI, because it compiles eleven packages.
 func TestPackagesOfTestsCompileInLittleMemory(t *testing.T) {
 	if longtest.Cases(0, 1) == 0 {
 		t.Skip("WEIR_TEST_LONG is not set")
 	}
 	for _, pkg := range []string{
 		"stream", "stream/internal/operatortest", "stream/internal/flowtest", "stream/internal/valuetest", "stream/internal/tabletest",
-		"stream/internal/definitiontest", "stream/internal/inventorytest", "testkit", "window", "window/internal/combinedtest",
+		"stream/internal/definitiontest", "stream/internal/inventorytest", "stream/internal/aggregatetest", "testkit", "window", "window/internal/combinedtest",
 	} {
 		t.Run(pkg, func(t *testing.T) {
 			dir := filepath.Join("..", "..", pkg)

@@ -1,4 +1,4 @@
-package inventorytest_test
+package aggregatetest_test
 
 import (
 	"testing"

@@ -40,7 +40,7 @@ func measurerOf(t reflect.Type) measurer {
 	if m, ok := measurers.Load(t); ok {
 		return m.(measurer)
 	}
-	// A type may contain itself: parts are looked up when they are measured.
+	// A type may contain itself: what it refers to is looked up when it is measured first.
 	m := newMeasurer(t)
 	measurers.Store(t, m)
 	return m
@@ -70,17 +70,18 @@ func newMeasurer(t reflect.Type) measurer {
 	case reflect.Slice:
 		return sliceMeasurer(t)
 	case reflect.Array:
-		return func(p unsafe.Pointer, depth int) int { return elements(t.Elem(), p, t.Len(), depth) }
+		element := lazy(t.Elem())
+		return func(p unsafe.Pointer, depth int) int { return element.sum(p, t.Len(), depth) }
 	case reflect.Map:
 		return mapMeasurer(t)
 	case reflect.Pointer:
-		size := int(t.Elem().Size())
+		element := lazy(t.Elem())
 		return func(p unsafe.Pointer, depth int) int {
 			to := *(*unsafe.Pointer)(p)
 			if to == nil || depth == 0 {
 				return 0
 			}
-			return size + part(t.Elem(), to, depth-1)
+			return element.size + element.of(to, depth-1)
 		}
 	case reflect.Interface:
 		return func(p unsafe.Pointer, depth int) int {
@@ -95,12 +96,44 @@ func newMeasurer(t reflect.Type) measurer {
 	}
 }
 
-// part measures a part of a value, of a type that may be one that it is part of.
-func part(t reflect.Type, p unsafe.Pointer, depth int) int {
-	if m := measurerOf(t); m != nil {
+// referred is a type that values refer to. It may be one that it is part of, so its measurer is looked up late, and once.
+type referred struct {
+	t       reflect.Type
+	size    int
+	once    sync.Once
+	measure measurer
+}
+
+func lazy(t reflect.Type) *referred { return &referred{t: t, size: int(t.Size())} }
+
+func (r *referred) measurer() measurer {
+	r.once.Do(func() { r.measure = measurerOf(r.t) })
+	return r.measure
+}
+
+// of estimates the memory that a value refers to.
+func (r *referred) of(p unsafe.Pointer, depth int) int {
+	if m := r.measurer(); m != nil {
 		return m(p, depth)
 	}
 	return 0
+}
+
+// sum estimates the memory that the elements of an array refer to.
+func (r *referred) sum(data unsafe.Pointer, n, depth int) int {
+	if n == 0 {
+		return 0
+	}
+	m := r.measurer()
+	if m == nil {
+		return 0
+	}
+	looked := min(n, measureSample)
+	sum := 0
+	for i := range looked {
+		sum += m(unsafe.Add(data, i*(n-1)/max(1, looked-1)*r.size), depth)
+	}
+	return sum * n / looked
 }
 
 func structMeasurer(t reflect.Type) measurer {
@@ -131,36 +164,23 @@ func structMeasurer(t reflect.Type) measurer {
 }
 
 func sliceMeasurer(t reflect.Type) measurer {
-	size, deep := int(t.Elem().Size()), refers(t.Elem())
+	element, deep := lazy(t.Elem()), refers(t.Elem())
 	return func(p unsafe.Pointer, depth int) int {
 		s := (*struct {
 			data     unsafe.Pointer
 			len, cap int
 		})(p)
-		n := s.cap * size
+		n := s.cap * element.size
 		if deep && depth > 0 {
-			n += elements(t.Elem(), s.data, s.len, depth-1)
+			n += element.sum(s.data, s.len, depth-1)
 		}
 		return n
 	}
 }
 
-// elements estimates the memory behind the elements of an array.
-func elements(t reflect.Type, data unsafe.Pointer, n, depth int) int {
-	m := measurerOf(t)
-	if m == nil || n == 0 {
-		return 0
-	}
-	looked := min(n, measureSample)
-	sum := 0
-	for i := range looked {
-		sum += m(unsafe.Add(data, uintptr(i*(n-1)/max(1, looked-1))*t.Size()), depth)
-	}
-	return sum * n / looked
-}
-
 func mapMeasurer(t reflect.Type) measurer {
-	size := int(t.Key().Size()+t.Elem().Size()) + mapEntryOverhead
+	keyType, valueType := lazy(t.Key()), lazy(t.Elem())
+	size := keyType.size + valueType.size + mapEntryOverhead
 	keys, values := refers(t.Key()), refers(t.Elem())
 	return func(p unsafe.Pointer, depth int) int {
 		v := reflect.NewAt(t, p).Elem()
@@ -173,11 +193,11 @@ func mapMeasurer(t reflect.Type) measurer {
 		for it := v.MapRange(); looked < measureSample && it.Next(); looked++ {
 			if keys {
 				key.Elem().SetIterKey(it)
-				sum += part(t.Key(), key.UnsafePointer(), depth-1)
+				sum += keyType.of(key.UnsafePointer(), depth-1)
 			}
 			if values {
 				value.Elem().SetIterValue(it)
-				sum += part(t.Elem(), value.UnsafePointer(), depth-1)
+				sum += valueType.of(value.UnsafePointer(), depth-1)
 			}
 		}
 		return n*size + sum*n/max(1, looked)
@@ -189,15 +209,23 @@ func boxed(v reflect.Value, data unsafe.Pointer, depth int) int {
 	t := v.Type()
 	switch t.Kind() {
 	case reflect.Pointer, reflect.Map:
-		return part(t, unsafe.Pointer(&data), depth)
+		return dynamic(t, unsafe.Pointer(&data), depth)
 	case reflect.Chan, reflect.Func, reflect.UnsafePointer:
 		return 0
 	case reflect.Struct, reflect.Array:
 		if t.Size() == unsafe.Sizeof(data) && isPointerShaped(t) {
-			return part(t, unsafe.Pointer(&data), depth)
+			return dynamic(t, unsafe.Pointer(&data), depth)
 		}
 	}
-	return int(t.Size()) + part(t, data, depth)
+	return int(t.Size()) + dynamic(t, data, depth)
+}
+
+// dynamic measures a value whose type was not known before.
+func dynamic(t reflect.Type, p unsafe.Pointer, depth int) int {
+	if m := measurerOf(t); m != nil {
+		return m(p, depth)
+	}
+	return 0
 }
 
 // isPointerShaped reports whether a struct or array consists of one pointer, which an interface holds directly.

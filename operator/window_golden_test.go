@@ -344,7 +344,7 @@ var goldenDifferences = map[string]goldenRules{
 	"sliding windows are inexact near the watermark, and fail at time 0":                                                                                         {exactSliding: true},
 	"the end of a session is a millisecond after its last record":                                                                                                {inclusiveEnd: true},
 	"windows that close by partition come by key, or in no fixed order":                                                                                          {byEnd: true},
-	"a record whose windows a trigger closes at once moves no time":                                                                                              {everyTimeCounts: true},
+	"a record does not move time if a trigger closes its windows at once":                                                                                        {everyTimeCounts: true},
 	"`before_update` is asked about a window without records, and may emit its empty result; and before null values":                                             {askNotEmpty: true},
 	"the value that makes `before_update` close a window is lost":                                                                                                {carry: true},
 	"`current()` does not emit the result with which `after_update` closes a window":                                                                             {emitTriggered: true},

@@ -102,7 +102,7 @@ func topicsOf(plan *graph.Plan, part *graph.SubTopology, store string) []string 
 	var topics []string
 	for _, n := range part.Nodes {
 		if slices.Contains(n.Stores, store) {
-			for _, source := range n.SourcesOf(store) {
+			for _, source := range n.FeedersOf(store) {
 				topics = append(topics, plan.Topic(source))
 			}
 		}

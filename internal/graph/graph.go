@@ -5,7 +5,6 @@ package graph
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/weirstreams/weir/internal/console"
 	"github.com/weirstreams/weir/operator"
@@ -119,14 +118,6 @@ const (
 	RightSide
 )
 
-// parents are the inputs of a side.
-func (s Side) parents(n *Node) []*Node {
-	if s == BothSides || int(s) > len(n.Parents) {
-		return n.Parents
-	}
-	return n.Parents[s-1 : s]
-}
-
 // Keep describes the contents of a store.
 func (n *Node) Keep(store, key, state string) {
 	if n.Formats == nil {
@@ -151,25 +142,12 @@ func (n *Node) KeepsOf(side Side, stores ...string) {
 	}
 }
 
-// SourcesOf returns the nodes with a source whose records reach a store of the node, ordered by ID.
-func (n *Node) SourcesOf(store string) []*Node {
-	var found []*Node
-	seen := map[*Node]bool{n: true}
-	for next := n.Formats[store].Side.parents(n); len(next) > 0; {
-		at := next[0]
-		next = next[1:]
-		if seen[at] {
-			continue
-		}
-		seen[at] = true
-		if at.Source != nil {
-			found = append(found, at)
-			continue
-		}
-		next = append(slices.Clone(next), at.Parents...)
+// FeedersOf returns the sources of the part whose records reach a store of the node, in the order of declaration.
+func (n *Node) FeedersOf(store string) []*Node {
+	if side := n.Formats[store].Side; side != BothSides && int(side) <= len(n.Parents) {
+		return n.Parents[side-1].FedBy()
 	}
-	slices.SortFunc(found, func(a, b *Node) int { return a.ID - b.ID })
-	return found
+	return n.FedBy()
 }
 
 // WithoutChangelog says that a store has no changelog.

@@ -47,21 +47,9 @@ func BehindRepartition(n *graph.Node) bool {
 // numbers of partitions of topics.
 func UpstreamTasks(plan *graph.Plan, partitions map[string]int32, sink *graph.Node) int32 {
 	var n int32
-	seen := map[*graph.Node]bool{}
-	var visit func(*graph.Node)
-	visit = func(at *graph.Node) {
-		if seen[at] {
-			return
-		}
-		seen[at] = true
-		if at.Source != nil {
-			n = max(n, partitions[plan.Topic(at)])
-		}
-		for _, p := range at.Parents {
-			visit(p)
-		}
+	for _, source := range sink.FedBy() {
+		n = max(n, partitions[plan.Topic(source)])
 	}
-	visit(sink)
 	return n
 }
 

@@ -95,8 +95,8 @@ func (w *Worker) tryAgain(ctx context.Context) error {
 	return w.Checkpoint(ctx)
 }
 
-// checkpointer makes checkpoints of tasks: it brings their sinks, output, state and offsets to the same point. It does not choose the time, and
-// goes back by nothing itself. Only the goroutine of the worker calls its methods.
+// checkpointer makes checkpoints of tasks: it brings their sinks, output, state and offsets to the same point. It neither
+// chooses the time nor goes back to the last checkpoint. Only the goroutine of the worker calls its methods.
 //
 // It promises the order of [Worker.Checkpoint]: nothing counts before everything that it depends on. An error before the commit leaves
 // the changes of the tasks as they were.

@@ -17,8 +17,8 @@ import (
 )
 
 // refusals finds the record whose output or state the cluster refuses, and asks the policy about it. It owns the two searches, one among
-// input records and one among those of sources, and goes back by nothing itself: the worker does, between two calls of narrow. Only the
-// goroutine of the worker calls its methods.
+// input records and one among those of sources. It does not go back to the last checkpoint: the worker does, between two calls of narrow. Only
+// the goroutine of the worker calls its methods.
 //
 // It promises that each refusal makes the search narrower or ends it, and that a record which is left out stays so until its offset is committed.
 type refusals struct {
@@ -140,6 +140,19 @@ func (r *refusals) refuse(t *task, failure *weir.ProcessingError) (again *tryAga
 	return nil, nil
 }
 
+// checkpointed forgets records with committed offsets.
+func (r *refusals) checkpointed() {
+	r.trace.checkpointed()
+	r.search.Forget(func(at offsets.Place) bool {
+		t := r.tasks.reading(at.TopicPartition)
+		committed := t == nil || t.input.Committed[at.Topic] > at.Offset
+		if committed {
+			delete(r.failures.left, at)
+		}
+		return committed
+	})
+}
+
 // narrow makes the search for a refused record narrower, and goes back to the last checkpoint. It returns an error as that of refusals does.
 func (w *Worker) narrow(ctx context.Context, refusal error) error {
 	again, err := w.refusals.narrow(refusal)
@@ -186,16 +199,3 @@ func (w *Worker) searchOn(ctx context.Context, refusal error) error {
 
 // searchWait is how long a search waits for the records that it goes back to.
 const searchWait = time.Second
-
-// checkpointed forgets records with committed offsets.
-func (r *refusals) checkpointed() {
-	r.trace.checkpointed()
-	r.search.Forget(func(at offsets.Place) bool {
-		t := r.tasks.reading(at.TopicPartition)
-		committed := t == nil || t.input.Committed[at.Topic] > at.Offset
-		if committed {
-			delete(r.failures.left, at)
-		}
-		return committed
-	})
-}

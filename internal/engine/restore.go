@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine/stores"
 )
 
 // restorer restores the state of tasks, and starts them: it reads their changelogs, waits for claims, and places the tasks in their input. Only
@@ -45,6 +46,12 @@ func (r *restorer) begin(ctx context.Context, t *task) error {
 		return r.start(ctx, t)
 	}
 	fetches, err := t.stores.BeginRestore(ctx, r.cluster)
+	return r.read(ctx, t, fetches, err)
+}
+
+// read begins to read the changelogs that the stores of a task have named, before err if there is one, and goes on with the task if there
+// is nothing to read.
+func (r *restorer) read(ctx context.Context, t *task, fetches []stores.Fetch, err error) error {
 	r.intake.startChangelogs(t, fetches)
 	if err != nil {
 		return err
@@ -74,14 +81,7 @@ func (r *restorer) apply(ctx context.Context, t *task, b *broker.Batch) error {
 // toClaims goes on with the restore up to the claims of a task, which the producer has sent.
 func (r *restorer) toClaims(ctx context.Context, t *task, producer broker.Producer) error {
 	fetches, err := t.stores.RestoreToClaims(producer, r.config.LoadRecords)
-	r.intake.startChangelogs(t, fetches)
-	if err != nil {
-		return err
-	}
-	if t.stores.Restores() == 0 {
-		return r.restored(ctx, t)
-	}
-	return nil
+	return r.read(ctx, t, fetches, err)
 }
 
 // loadBytes returns how much to collect for one store.

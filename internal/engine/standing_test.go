@@ -61,6 +61,18 @@ func (c *cluster) lastTotalsOf(topic string) map[string]int {
 	return got
 }
 
+// expectReset sends an order of each customer after a reset, and expects that nothing older counts.
+func (c *cluster) expectReset(t *testing.T, p *process) {
+	t.Helper()
+	for range 5 {
+		c.order("north", 1, 100)
+	}
+	c.settle(p)
+	if diff := gocmp.Diff(each(1), c.lastTotals()); diff != "" {
+		t.Errorf("totals of what came after a reset (-want +got):\n%s", diff)
+	}
+}
+
 func each(total int) map[string]int {
 	want := map[string]int{}
 	for i := range 5 {
@@ -195,13 +207,7 @@ func TestStateThatCannotGoOnWhereItStandsIsLostInput(t *testing.T) {
 					c, d = start()
 					c.config.LostInput = engine.LostReset
 					p = c.mustStart(d)
-					for range 5 {
-						c.order("north", 1, 100)
-					}
-					c.settle(p)
-					if diff := gocmp.Diff(each(1), c.lastTotals()); diff != "" {
-						t.Errorf("totals of what came after a reset (-want +got):\n%s", diff)
-					}
+					c.expectReset(t, p)
 				})
 			})
 		}

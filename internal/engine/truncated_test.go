@@ -77,13 +77,7 @@ func TestALogThatHasGrownAfterATruncationIsLostInput(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				for range 5 {
-					c.order("north", 1, 100)
-				}
-				c.settle(p)
-				if diff := gocmp.Diff(each(1), c.lastTotals()); diff != "" {
-					t.Errorf("totals of what came after a reset (-want +got):\n%s", diff)
-				}
+				c.expectReset(t, p)
 			})
 		})
 	}

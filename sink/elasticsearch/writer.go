@@ -2,7 +2,6 @@ package elasticsearch
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
 
@@ -73,13 +72,8 @@ func (w *writer[K, V]) write(ctx context.Context, records []weir.Record[struct{}
 	case ctx.Err() != nil:
 		return fmt.Errorf("write %d documents to %s: %w", len(records), s, err)
 	}
-	if outage, ok := errors.AsType[*web.Transient](err); ok {
-		err = &weir.RetryLaterError{RetryAfter: s.options.OutageWait, Err: fmt.Errorf("%w (last error: %w)", errAttempts, outage.Err)}
-	}
-	return fmt.Errorf("write %d documents to %s: %w", len(records), s, err)
+	return fmt.Errorf("write %d documents to %s: %w", len(records), s, web.Outage(err, s.options.OutageWait))
 }
-
-var errAttempts = errors.New("all attempts of Options.Retry have failed")
 
 // refused returns the errors of documents that the service does not take, or nil.
 func (w *writer[K, V]) refused(records []weir.Record[struct{}, *document]) error {

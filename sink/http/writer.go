@@ -154,10 +154,5 @@ func (w *writer[K, V]) send(ctx context.Context, items [][]byte) (name, error) {
 	case ctx.Err() != nil:
 		return request, fmt.Errorf("send %d records to %s: %w", len(items), s.address, err)
 	}
-	if outage, ok := errors.AsType[*web.Transient](err); ok {
-		err = &weir.RetryLaterError{RetryAfter: s.options.OutageWait, Err: fmt.Errorf("%w (last error: %w)", errAttempts, outage.Err)}
-	}
-	return request, fmt.Errorf("send %d records to %s: %w", len(items), s.address, err)
+	return request, fmt.Errorf("send %d records to %s: %w", len(items), s.address, web.Outage(err, s.options.OutageWait))
 }
-
-var errAttempts = errors.New("all attempts of Options.Retry have failed")

@@ -28,15 +28,8 @@ type StatusError struct {
 
 // Error names the status and a remedy, and shows the beginning of the answer.
 func (e *StatusError) Error() string {
-	remedy := ""
-	switch {
-	case e.Status == http.StatusUnauthorized, e.Status == http.StatusForbidden:
-		remedy = "; check Options.Auth"
-	case e.Status == http.StatusProxyAuthRequired:
-		remedy = "; check the user and the password in Options.Proxy"
-	case e.Status >= 300 && e.Status < 400:
-		remedy = "; redirects are not followed: give the final address to New"
-	case e.Status < 300, e.Status == http.StatusNotFound, e.Status == http.StatusBadRequest:
+	remedy := web.Remedy(e.Status)
+	if e.Status < 300 || e.Status == http.StatusNotFound || e.Status == http.StatusBadRequest {
 		remedy = "; check the address: there may be no WebSocket"
 	}
 	text := fmt.Sprintf("the server has refused the handshake with status %d %s%s", e.Status, http.StatusText(e.Status), remedy)

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
+
+	"github.com/weirstreams/weir"
 )
 
 // StatusError says that the service has answered with a status that is no success.
@@ -18,21 +21,27 @@ type StatusError struct {
 
 // Error names the status and shows the beginning of the answer.
 func (e *StatusError) Error() string {
-	remedy := ""
-	switch {
-	case e.Status == http.StatusUnauthorized, e.Status == http.StatusForbidden:
-		remedy = "; check Options.Auth"
-	case e.Status == http.StatusProxyAuthRequired:
-		remedy = "; check the user and the password in Options.Proxy"
-	case e.Status >= 300 && e.Status < 400:
-		remedy = "; redirects are not followed: give the final address to New"
-	case (e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed) && e.notFound != "":
+	remedy := Remedy(e.Status)
+	if (e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed) && e.notFound != "" {
 		remedy = "; " + e.notFound
 	}
 	if e.Text == "" {
 		return fmt.Sprintf("status %d %s%s", e.Status, http.StatusText(e.Status), remedy)
 	}
 	return fmt.Sprintf("status %d %s%s: %s", e.Status, http.StatusText(e.Status), remedy, e.Text)
+}
+
+// Remedy returns the part of an error text that names the remedy for a status, behind a semicolon, or "" where that depends on the service.
+func Remedy(status int) string {
+	switch {
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return "; check Options.Auth"
+	case status == http.StatusProxyAuthRequired:
+		return "; check the user and the password in Options.Proxy"
+	case status >= 300 && status < 400:
+		return "; redirects are not followed: give the final address to New"
+	}
+	return ""
 }
 
 // Transient is an error that another attempt may mend.
@@ -60,3 +69,14 @@ func Again(user func(error) bool) func(error) bool {
 		return ok && (user == nil || user(err))
 	}
 }
+
+// Outage returns the error of a request after all of its attempts: a [weir.RetryLaterError] if another attempt might mend it.
+func Outage(err error, wait time.Duration) error {
+	outage, ok := errors.AsType[*Transient](err)
+	if !ok {
+		return err
+	}
+	return &weir.RetryLaterError{RetryAfter: wait, Err: fmt.Errorf("%w (last error: %w)", errAttempts, outage.Err)}
+}
+
+var errAttempts = errors.New("all attempts of Options.Retry have failed")

@@ -12,6 +12,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/stream"
@@ -51,6 +52,22 @@ func (m *Member) Run(t *stream.Topology) error {
 		return err
 	}
 	return app.Run(context.Background())
+}
+
+// Send writes the numbers below total to a topic, in order. The key of a number is "key" and its remainder by keys.
+func (m *Member) Send(ctx context.Context, topic stream.Topic[string, int], total, keys int) error {
+	producer, err := kafka.NewProducer(ctx, kafka.Config{Connection: kafka.Connection{Brokers: m.Brokers}}, kafka.ProducerOptions{})
+	if err != nil {
+		return err
+	}
+	defer producer.Close()
+	for n := range total {
+		r := weir.Record[string, int]{Key: fmt.Sprint("key", n%keys), Value: n, Millis: time.Now().UnixMilli()}
+		if err := producer.Send(ctx, topic, r); err != nil {
+			return err
+		}
+	}
+	return producer.Flush(ctx)
 }
 
 // Main calls tests, or run in a process that [Run] has started, and ends the process. TestMain calls it.

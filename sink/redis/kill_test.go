@@ -1,21 +1,17 @@
 package redis_test
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/internal/killtest"
 	"github.com/weirstreams/weir/internal/longtest"
-	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/secret"
 	"github.com/weirstreams/weir/sink/redis"
 	"github.com/weirstreams/weir/stream"
@@ -57,7 +53,7 @@ func TestKilledPipelinesWriteEachRecordOnce(t *testing.T) {
 	var sending sync.WaitGroup
 	defer sending.Wait()
 	sending.Go(func() {
-		if err := p.send(ctx, total, keys); err != nil {
+		if err := p.Send(ctx, p.topic(), total, keys); err != nil {
 			t.Error(err)
 		}
 	})
@@ -82,20 +78,4 @@ func TestKilledPipelinesWriteEachRecordOnce(t *testing.T) {
 			t.Errorf("%d kills: stream %d (-want +got):\n%.2000s", kills, key, diff)
 		}
 	}
-}
-
-// send writes the numbers to the topic.
-func (p *pipeline) send(ctx context.Context, total, keys int) error {
-	producer, err := kafka.NewProducer(ctx, kafka.Config{Connection: kafka.Connection{Brokers: p.Brokers}}, kafka.ProducerOptions{})
-	if err != nil {
-		return err
-	}
-	defer producer.Close()
-	for n := range total {
-		r := weir.Record[string, int]{Key: fmt.Sprint("key", n%keys), Value: n, Millis: time.Now().UnixMilli()}
-		if err := producer.Send(ctx, p.topic(), r); err != nil {
-			return err
-		}
-	}
-	return producer.Flush(ctx)
 }

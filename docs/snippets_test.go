@@ -2,7 +2,6 @@
 package docs
 
 import (
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,21 +14,8 @@ import (
 // shows, and copy the lines to the page.
 func TestSnippetsAreCompiled(t *testing.T) {
 	var sources [][]string
-	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && (d.Name() == ".git" || d.Name() == "build" || d.Name() == "testdata"):
-			return filepath.SkipDir
-		case strings.HasSuffix(path, "_test.go"):
-			source, err := os.ReadFile(path)
-			sources = append(sources, lines(string(source)))
-			return err
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
+	for _, text := range testFiles(t, "..") {
+		sources = append(sources, lines(text))
 	}
 	pages, err := filepath.Glob("*.md")
 	if err != nil || len(pages) == 0 {

@@ -251,10 +251,8 @@ func refused[K, V any](b *bench[K, V]) error {
 	if err := p.add(items(0, 2)...); err != nil {
 		return err
 	}
-	at := p.offset
-	r := weir.Record[K, V]{Origin: &weir.Origin{Topic: "input", Partition: p.task.Partition}}
-	r.Key, r.Value = b.Refused()
-	if err := p.addRecord(&r); err != nil {
+	at, err := p.addRefused()
+	if err != nil {
 		b.tb.Logf("refused by Add: %v", err)
 		return errors.Join(p.write(items(2, 2)...), b.expect(items(0, 4)...))
 	}

@@ -108,10 +108,7 @@ func refusedEarly[K, V any](b *bench[K, V]) error {
 	if err := p.addMany(all[:half]...); err != nil {
 		return err
 	}
-	at := p.offset
-	r := weir.Record[K, V]{Origin: &weir.Origin{Topic: "input", Partition: p.task.Partition}}
-	r.Key, r.Value = b.Refused()
-	byAdd := p.addRecord(&r) != nil
+	at, ofAdd := p.addRefused()
 	for _, i := range all[half:] {
 		if err := skip(p.addMany(i)); err != nil {
 			return err
@@ -120,7 +117,7 @@ func refusedEarly[K, V any](b *bench[K, V]) error {
 	if err := skip(p.checkpoint()); err != nil {
 		return err
 	}
-	if !byAdd && (len(poison) != 1 || poison[0].Origin.Offset != at) {
+	if ofAdd == nil && (len(poison) != 1 || poison[0].Origin.Offset != at) {
 		return fmt.Errorf("the record at offset %d is refused, and %d errors of records came: %w", at, len(poison), poison)
 	}
 	return b.expect(all...)

@@ -145,6 +145,14 @@ func (p *process[K, V]) addRecord(r *weir.Record[K, V]) error {
 	return p.writer.Add(p.bench.tb.Context(), r)
 }
 
+// addRefused adds the record that the target refuses, and returns its offset, and the error of Add.
+func (p *process[K, V]) addRefused() (at int64, err error) {
+	at = p.offset
+	r := weir.Record[K, V]{Origin: &weir.Origin{Topic: "input", Partition: p.task.Partition}}
+	r.Key, r.Value = p.bench.Refused()
+	return at, p.addRecord(&r)
+}
+
 // next returns the next checkpoint.
 func (p *process[K, V]) next() sink.Checkpoint {
 	p.id++

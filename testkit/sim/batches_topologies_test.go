@@ -43,18 +43,11 @@ func batchedOfTwoInputs(faulty func() error) *stream.Topology {
 	return t
 }
 
-func batchedSimulation(seed uint64) (*sim.Simulation, topologyOf) {
-	t := batched[seed%uint64(len(batched))]
-	s := &sim.Simulation{Inputs: inputs(t.inputs), Faults: sim.AllFaults}
-	s.Topology = t.build(s.Faulty)
-	return s, t
-}
-
 // A sink that writes while its task goes on loses nothing, and writes in order: for seeds that are the same every time, and for fresh ones, for a
 // third of -duration.
 func TestSinksThatWriteBesideTheirTasks(t *testing.T) {
 	runSeeds(t, func(seed uint64) (*sim.Simulation, string) {
-		s, topology := batchedSimulation(seed)
+		s, topology := sinkSimulation(batched, seed)
 		return s, topology.name
 	}, *fixed, *duration/3)
 }

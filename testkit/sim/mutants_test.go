@@ -87,10 +87,10 @@ func TestMutantsAreFound(t *testing.T) {
 				s = sourcedSimulation(sourcedTopologies[seed%uint64(len(sourcedTopologies))])
 			}
 			if bug.Phases {
-				s, _ = phasedSimulation(seed)
+				s, _ = sinkSimulation(phased, seed)
 			}
 			if bug.Batches {
-				s, _ = batchedSimulation(seed)
+				s, _ = sinkSimulation(batched, seed)
 			}
 			if r := runWith(bug, s, seed); len(r.Problems) > 0 {
 				finding = r.Problems[0]

@@ -16,6 +16,14 @@ var phased = []topologyOf{
 	{name: "sinks of all kinds", build: allSinks, inputs: []string{"orders", "returns"}},
 }
 
+// sinkSimulation returns the simulation of a seed, of one of several topologies with sinks.
+func sinkSimulation(topologies []topologyOf, seed uint64) (*sim.Simulation, topologyOf) {
+	t := topologies[seed%uint64(len(topologies))]
+	s := &sim.Simulation{Inputs: inputs(t.inputs), Faults: sim.AllFaults}
+	s.Topology = t.build(s.Faulty)
+	return s, t
+}
+
 func onePhased(faulty func() error) *stream.Topology {
 	t := stream.NewTopology()
 	t.From(orders).
@@ -47,18 +55,11 @@ func allSinks(faulty func() error) *stream.Topology {
 	return t
 }
 
-func phasedSimulation(seed uint64) (*sim.Simulation, topologyOf) {
-	t := phased[seed%uint64(len(phased))]
-	s := &sim.Simulation{Inputs: inputs(t.inputs), Faults: sim.AllFaults}
-	s.Topology = t.build(s.Faulty)
-	return s, t
-}
-
 // A sink in two phases shows each record once, exactly once: for seeds that are the same every time, and for fresh ones, for a
 // third of -duration.
 func TestSinksInTwoPhases(t *testing.T) {
 	runSeeds(t, func(seed uint64) (*sim.Simulation, string) {
-		s, topology := phasedSimulation(seed)
+		s, topology := sinkSimulation(phased, seed)
 		return s, topology.name
 	}, *fixed, *duration/3)
 }

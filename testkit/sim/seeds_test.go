@@ -71,7 +71,7 @@ func byName(name string) int {
 func keptSimulation(topology string) *sim.Simulation {
 	for seed := range batched {
 		if batched[seed].name == topology {
-			s, _ := batchedSimulation(uint64(seed))
+			s, _ := sinkSimulation(batched, uint64(seed))
 			return s
 		}
 	}

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/clock"
 	"github.com/weirstreams/weir/internal/engine"
 	"github.com/weirstreams/weir/internal/longtest"
 	"github.com/weirstreams/weir/stream"
@@ -158,6 +160,41 @@ func TestASlowCallStopsItsTaskAndNoOtherOne(t *testing.T) {
 		if got := int64(len(c.broker.Read(broker.TopicPartition{Topic: totals.Name(), Partition: n}, 0))); got != in[n] {
 			t.Errorf("partition %d: %d results of %d records", n, got, in[n])
 		}
+	}
+}
+
+// The time is that of a bubble. 64 calls at a time have a rate of 64 times that of one after the other; checkpoints, which wait for the calls in
+// flight, may take a part of it.
+func Test64CallsOf5msAtATimeAre50TimesFasterThanOneAfterTheOther(t *testing.T) {
+	const call, records, least = 5 * time.Millisecond, 6400, 50
+	for _, unordered := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			topology := stream.NewTopology()
+			topology.From(orders).MapAsync(func(_ context.Context, o order) (totalLine, error) {
+				time.Sleep(call)
+				return totalLine{Offset: int64(o.ID), Total: o.Amount}, nil
+			}, stream.AsyncOptions{Concurrency: 64, Unordered: unordered}).To(totals)
+			c := newCluster(t, topology, 1)
+			c.config.Clock, c.config.CheckpointInterval = clock.System, 200*time.Millisecond
+			p := c.mustStart(memoryDisk{})
+			for i := range records {
+				c.order("north", i, int64(i))
+			}
+			in := broker.TopicPartition{Topic: orders.Name()}
+			began := time.Now()
+			for c.broker.Committed(groupName)[in] < records && time.Since(began) < records*call {
+				p.mustRun()
+				time.Sleep(call / 10) // until some calls have returned
+			}
+			took := time.Since(began)
+			if rate := float64(records*call) / float64(took); rate < least {
+				t.Errorf("unordered %t: %d calls took %v, which is %.1f times faster than one after the other, want %d times", unordered, records, took, rate, least)
+			}
+			if got := len(c.written()); got != records {
+				t.Errorf("unordered %t: %d results of %d records", unordered, got, records)
+			}
+			p.mustClose()
+		})
 	}
 }
 

@@ -21,6 +21,8 @@ const module = "github.com/weirstreams/weir"
 // thirdParty are the types of other modules in the API, with the reason. A version of such a module that breaks them breaks the API.
 var thirdParty = map[string]string{
 	"kafka.Connection.Sarama: github.com/IBM/sarama":                                  "the marked way out to settings of the client",
+	"sink/mongodb.Equal: go.mongodb.org/mongo-driver/v2/bson":                         "a condition of a query, which is a document of the driver",
+	"sink/mongodb.Options.Filter: go.mongodb.org/mongo-driver/v2/bson":                "queries are documents of the driver, as in all programs that ask MongoDB",
 	"codec.Text: golang.org/x/text/encoding":                                          "the common interface of encodings in Go",
 	"codec/protobuf.Format: google.golang.org/protobuf/proto":                         "generated code",
 	"codec/protobuf.Message: google.golang.org/protobuf/proto":                        "generated code",

@@ -19,6 +19,7 @@ const (
 	registryVersion = "3.0.9"  // the newest that runs with Java 17
 	postgresVersion = "18.3.0"
 	fakeGCSVersion  = "1.56.1"
+	mongoVersion    = "1.47.0"
 
 	elasticsearchVersion = "7.10.2" // the last with an open licence
 	openSearchVersion    = "2.19.6" // the newest that runs with Java 17
@@ -41,6 +42,8 @@ var (
 	elasticsearchSums string
 	//go:embed sums/opensearch.txt
 	openSearchSums string
+	//go:embed sums/mongo.txt
+	mongoSums string
 	//go:embed sums/interop-java.txt
 	javaClientSums string
 )
@@ -85,6 +88,8 @@ var (
 		"org.opensearch.plugin:analysis-common:"+openSearchVersion,
 		"org.opensearch.plugin:lang-painless:"+openSearchVersion,
 		"org.apache.logging.log4j:log4j-core:"+openSearchLog4j)
+
+	mongoJars = fetch.Jars("mongo", mongoSums, "de.bwaldvogel:mongo-java-server:"+mongoVersion)
 
 	redisPrograms     = fetch.DebianPackages("redis", "redis-server", "redis-tools", "libjemalloc2", "liblzf1")
 	mosquittoPrograms = fetch.DebianPackages("mosquitto", "mosquitto", "libmosquitto1", "libcjson1", "libdlt2", "libwrap0", "libwebsockets17",

@@ -25,7 +25,12 @@ func newNullRule[T any](c codec.Codec[T]) (n nullRule[T]) {
 func typeNullRule[T any]() nullRule[T] { return newNullRule(codec.For[T]()) }
 
 // is reports whether a value is null.
-func (n *nullRule[T]) is(v *T) bool { return n.nuller != nil && n.nuller.IsNull(*v) }
+func (n *nullRule[T]) is(v *T) bool { return n.nuller != nil && n.ask(v) }
+
+// ask is apart so that its callers, which need it seldom, stay small enough to be inlined.
+//
+//go:noinline
+func (n *nullRule[T]) ask(v *T) bool { return n.nuller.IsNull(*v) }
 
 // encoded reports whether encoded data is a null.
 func (n *nullRule[T]) encoded(c *codec.Context, data []byte) bool {

@@ -35,6 +35,7 @@ func NewWindow[K, V, A, R any](
 		size: s.Size, step: s.Step, grace: s.Grace, skew: s.Skew,
 		horizon: math.MaxInt64, untilItem: noItem, byPartition: s.ByPartition, isSliding: s.Kind == windowing.Sliding, onLate: s.OnLate,
 		key: key, keys: newKeyEncoder(key, d.StoreName()), next: next,
+		emitsOnChange: emission.Current || emission.isEarly(),
 	}
 	if w.skew > 0 && env.Now != nil && !s.Kind.ByCount() {
 		w.horizon = math.MinInt64
@@ -123,31 +124,33 @@ func meaning(d window.Definition, aggregator any) string {
 
 // windows has the shared parts of the operators for all kinds of windows.
 type windows[K, V, A, R any] struct {
-	env         *Env
-	node        int
-	aggregator  window.Aggregator[V, A, R]
-	merger      window.Merger[A]          // nil if it cannot merge
-	collector   window.Collector[V, A, R] // nil if it keeps no items
-	orderer     window.Orderer[A, V]      // nil if it needs no numbers
-	takesNull   bool                      // whether the aggregator is given null values
-	null        nullRule[V]
-	emission    Emission[K, V, R] //
-	size        int64             // milliseconds; the gap of sessions
-	step        int64             // milliseconds
-	grace       int64             // milliseconds
-	skew        int64             // milliseconds
-	tolerance   int64             // milliseconds that a record may be late beyond grace: the gap of sessions
-	horizon     int64             // records up to here are known not to be too far ahead of the clock
-	isSliding   bool
-	byPartition bool                          // whether windows close by the watermark of the partition
-	onLate      func(window.Late) bool        // may be nil
-	store       *state.Windowed[A]            //
-	key         codec.Codec[K]                //
-	keys        keyEncoder[K]                 //
-	next        Receiver[K, window.Result[R]] //
-	out         weir.Record[K, window.Result[R]]
-	pending     suppressed[K, R]
-	deferred    []deferred[R] // scratch: of the record that is being processed
+	env        *Env
+	node       int
+	aggregator window.Aggregator[V, A, R]
+	merger     window.Merger[A]          // nil if it cannot merge
+	collector  window.Collector[V, A, R] // nil if it keeps no items
+	orderer    window.Orderer[A, V]      // nil if it needs no numbers
+	takesNull  bool                      // whether the aggregator is given null values
+	null       nullRule[V]
+	emission   Emission[K, V, R] //
+	// emitsOnChange says that a window may have results before it closes.
+	emitsOnChange bool
+	size          int64 // milliseconds; the gap of sessions
+	step          int64 // milliseconds
+	grace         int64 // milliseconds
+	skew          int64 // milliseconds
+	tolerance     int64 // milliseconds that a record may be late beyond grace: the gap of sessions
+	horizon       int64 // records up to here are known not to be too far ahead of the clock
+	isSliding     bool
+	byPartition   bool                          // whether windows close by the watermark of the partition
+	onLate        func(window.Late) bool        // may be nil
+	store         *state.Windowed[A]            //
+	key           codec.Codec[K]                //
+	keys          keyEncoder[K]                 //
+	next          Receiver[K, window.Result[R]] //
+	out           weir.Record[K, window.Result[R]]
+	pending       suppressed[K, R]
+	deferred      []deferred[R] // scratch: of the record that is being processed
 	// firstItem and untilItem bound the items of a window that a trigger has closed and that goes on.
 	firstItem, untilItem int64
 	number               int64 // of the record in the order of processing, for the orderer

@@ -82,7 +82,10 @@ func (w *aligned[K, V, A, R]) addTo(r *weir.Record[K, V], k *state.Windows[A], s
 	}
 	o, latest := w.update(k, r, start)
 	s := w.span(start)
-	failed := w.updated(r, k, o, s, latest)
+	var failed error
+	if w.emitsOnChange {
+		failed = w.updated(r, k, o, s, latest)
+	}
 	if w.emission.CloseAfter != nil {
 		if err := w.closeAfter(r, k, o, s); err != nil && failed == nil {
 			failed = err

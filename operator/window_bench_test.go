@@ -69,10 +69,11 @@ func BenchmarkWindows(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
+				byPartition := k.d.Settings().ByPartition
 				i := 0
 				var r weir.Record[string, int] // here, as a source has it: it escapes
 				next := func() {
-					r = record(i, k.expires, k.d.Settings().ByPartition)
+					r = record(i, k.expires, byPartition)
 					r.Origin = &env.Origin
 					i++
 					if err := w.Receive(&r); err != nil {

@@ -40,7 +40,7 @@ func (w *counted[K, V, A, R]) Receive(r *weir.Record[K, V]) error {
 			o, latest = w.update(k, r, o.Start)
 			o.Mark = min(o.Mark, r.Millis)
 		}
-		if !w.emission.Current && o.Records >= w.count {
+		if !w.emitsOnChange || !w.emission.Current && o.Records >= w.count {
 			continue // the result of a full window is its final one
 		}
 		if err := w.updated(r, k, o, w.span(o), latest); err != nil && failed == nil {

@@ -115,7 +115,8 @@ func (w *windows[K, V, A, R]) early(r *weir.Record[K, V], k *state.Windows[A], o
 	return e.When(w.env.Context, w.out.Value.Value, r)
 }
 
-// updated emits the results of a change of a window: at once with Current, and by emitDeferred otherwise.
+// updated emits the results of a change of a window: at once with Current, and by emitDeferred otherwise. It is called only if there
+// can be such results; see windows.emitsOnChange.
 func (w *windows[K, V, A, R]) updated(r *weir.Record[K, V], k *state.Windows[A], o *state.Window[A], s span, latest int64) error {
 	if w.emission.Current {
 		return w.emit(r.Key, r.Origin, k, o, s)
@@ -144,11 +145,15 @@ func (w *windows[K, V, A, R]) deferResult(s span) {
 }
 
 // emitDeferred emits the results that a record calls for in windows that are not closed by time. failed is an error of the
-// record so far: results are emitted after it all the same, as the state has changed, unless it is fatal.
+// record so far: results are emitted after it all the same, as the state has changed, unless it is fatal. Most records call for none.
 func (w *windows[K, V, A, R]) emitDeferred(r *weir.Record[K, V], failed error) error {
 	if len(w.deferred) == 0 {
 		return failed
 	}
+	return w.sendDeferred(r, failed)
+}
+
+func (w *windows[K, V, A, R]) sendDeferred(r *weir.Record[K, V], failed error) error {
 	for i := range w.deferred {
 		if failed != nil && IsFatal(failed) {
 			break
@@ -169,10 +174,15 @@ func (w *windows[K, V, A, R]) forgetDeferred() {
 	w.deferred = w.deferred[:0]
 }
 
+// isEarly reports whether there are early results.
+func (e *Emission[K, V, R]) isEarly() bool {
+	return e.EveryRecords != 0 || e.EveryMillis != 0 || e.When != nil
+}
+
 // Validate returns the mistakes of the emission for windows of a definition.
 func (e *Emission[K, V, R]) Validate(d window.Definition) error {
 	kind := d.Settings().Kind
-	early := e.EveryRecords != 0 || e.EveryMillis != 0 || e.When != nil
+	early := e.isEarly()
 	switch {
 	case e.NilFunction != "":
 		return fmt.Errorf("%s: the function is nil", e.NilFunction)

@@ -188,9 +188,12 @@ func (w *windows[K, V, A, R]) advancePartition(at int64) {
 
 // keyClosed is called when the windows of the current key, that of the record in process, are closed up to a time.
 func (w *windows[K, V, A, R]) keyClosed(k *state.Windows[A], reached int64) {
-	if w.pace.millis == noPace {
-		return
+	if w.pace.millis != noPace {
+		w.keyClosedByPace(k, reached)
 	}
+}
+
+func (w *windows[K, V, A, R]) keyClosedByPace(k *state.Windows[A], reached int64) {
 	w.storeFloor(reached)
 	if k.Latest <= reached {
 		return

@@ -50,7 +50,10 @@ func (w *session[K, V, A, R]) Receive(r *weir.Record[K, V]) error {
 	w.enumerate(k)
 	o, latest := w.join(k, r, from, to)
 	w.idleFrom = min(w.idleFrom, at+w.grace)
-	failed := w.updated(r, k, o, spanOf(o), latest)
+	var failed error
+	if w.emitsOnChange {
+		failed = w.updated(r, k, o, spanOf(o), latest)
+	}
 	if w.byPartition {
 		w.advancePartition(at)
 		err = w.closePartition(r.Origin, reached)

@@ -79,6 +79,23 @@ func testFiles(t *testing.T, folder string) map[string]string {
 	return files
 }
 
+// A negative number in the options is an error of Connect and not a default, whichever connector it is.
+func TestConnectorsRefuseNegativeNumbers(t *testing.T) {
+	checks := regexp.MustCompile(`\bconnector\.Negative\(|"github\.com/weirstreams/weir/internal/(filesink|filesource|objects)"|"github\.com/weirstreams/weir/(source/file|internal/objects/[a-z0-9]+)"`)
+	for _, path := range connectorPackages(t) {
+		sources, err := filepath.Glob(filepath.Join("..", filepath.FromSlash(path), "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(sources, func(file string) bool {
+			text, err := os.ReadFile(file)
+			return err == nil && !strings.HasSuffix(file, "_test.go") && checks.Match(text)
+		}) {
+			t.Errorf("%s does not call connector.Negative for its options", path)
+		}
+	}
+}
+
 var (
 	connectorPage = regexp.MustCompile(`^\[[A-Za-z0-9 ,]+\]\((connectors/[a-z]+\.md)\)$`)
 	// kitCall runs the kit of package sinktest or sourcetest, directly or for files and objects.

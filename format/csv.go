@@ -134,6 +134,12 @@ func (f CSV[K, V]) Check() error {
 		if c.Part < PartField || c.Part > PartHeader {
 			return fmt.Errorf("format.CSV: column %q has the unknown part %d", c.Name, int(c.Part))
 		}
+		if c.Layout != "" && c.Part != PartTime {
+			return fmt.Errorf("format.CSV: column %q has a Layout, which is for columns of PartTime", c.Name)
+		}
+	}
+	if err := connector.Negative(f); err != nil {
+		return fmt.Errorf("format.CSV: %w", err)
 	}
 	return nil
 }
@@ -343,7 +349,6 @@ func (d *csvDecoder[K, V]) readHeader(l *lineReader) error {
 			return err
 		}
 	}
-	cells[0].text = bytes.TrimPrefix(cells[0].text, byteOrderMark) // as Excel writes it
 	known := d.format.Columns
 	if known == nil {
 		known = DefaultColumns()
@@ -352,6 +357,9 @@ func (d *csvDecoder[K, V]) readHeader(l *lineReader) error {
 	seen := map[string]bool{}
 	for i := range cells {
 		name := string(cells[i].text)
+		if !utf8.ValidString(name) {
+			return l.fail(true, fmt.Errorf("column %d: %w", i+1, connector.ErrUTF8))
+		}
 		if seen[name] {
 			return l.fail(true, fmt.Errorf("two columns %q", name))
 		}

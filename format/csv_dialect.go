@@ -126,8 +126,6 @@ func (d *Dialect) quoted(text []byte) bool {
 	return bytes.HasPrefix(text, byteOrderMark)
 }
 
-var byteOrderMark = []byte("\uFEFF")
-
 var (
 	errQuoteInside = errors.New("a quote in a cell that does not begin with one")
 	errAfterQuote  = errors.New("text after the closing quote of a cell")

@@ -98,6 +98,36 @@ func TestCSVOfOtherProgramsIsRead(t *testing.T) {
 	}
 }
 
+// Excel and others begin a file with a byte order mark, also in front of a quote.
+func TestAByteOrderMarkIsNoPartOfAFile(t *testing.T) {
+	const mark = "\uFEFF"
+	for name, c := range map[string]struct {
+		format format.Format[string, row.Row]
+		text   string
+	}{
+		"CSV":                    {format.CSV[string, row.Row]{}, "city,n\nUlm,1\n"},
+		"CSV with quotes":        {format.CSV[string, row.Row]{}, "\"city\",\"n\"\n\"Ulm\",1\n"},
+		"CSV without a header":   {format.CSV[string, row.Row]{NoHeader: true, Columns: format.Fields("city", "n")}, "\"Ulm\",1\n"},
+		"JSON lines":             {format.JSONLines[string, row.Row]{Plain: true}, `{"city":"Ulm","n":"1"}`},
+		"the mark in a CSV cell": {format.CSV[string, row.Row]{}, "city,n\n" + mark + "Ulm,1\n"},
+	} {
+		items, _ := decode(t, c.format, []byte(mark+c.text), format.Place{})
+		want, _ := decode(t, c.format, []byte(c.text), format.Place{})
+		if len(items) != 1 || len(want) != 1 || items[0].Err != "" || items[0].Record.Value.String() != want[0].Record.Value.String() {
+			t.Errorf("%s: got %+v, want %+v", name, items, want)
+		}
+		checkResume(t, c.format, []byte(mark+c.text))
+	}
+	for _, data := range []string{"\xff\xfea\x00,\x00b\x00\n\x00", "\xfe\xff\x00a\x00,\x00b\x00\n"} {
+		for _, f := range []format.Format[string, row.Row]{format.CSV[string, row.Row]{}, format.JSONLines[string, row.Row]{}} {
+			items, _ := decode(t, f, []byte(data), format.Place{})
+			if len(items) != 1 || !strings.Contains(items[0].Err, "line 1: the file begins as text in UTF-16 does, and has to be UTF-8") {
+				t.Errorf("%q: got %+v", data, items)
+			}
+		}
+	}
+}
+
 func TestAnErrorOfCSVNamesItsLine(t *testing.T) {
 	data := "city,n\nUlm,1\nBonn,x\n\"a\nb\",2,3\na\"b,3\n\"a\"b,4\nKiel,5\n\"open,6\n"
 	items, _ := decode(t, format.CSV[string, reading]{}, []byte(data), format.Place{})
@@ -117,7 +147,7 @@ func TestAnErrorOfCSVNamesItsLine(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	for data, want := range map[string]string{
-		"a,a\n1,2\n": `line 1: two columns "a"`, "a,b\n1,2\n": `line 1: the file has no column "city"; it has ["a" "b"]`,
+		"a,a\n1,2\n": `line 1: two columns "a"`, "a,\xe9\n1,2\n": "line 1: column 2: text is not valid UTF-8", "a,b\n1,2\n": `line 1: the file has no column "city"; it has ["a" "b"]`,
 	} {
 		items, _ := decode(t, format.CSV[string, reading]{Columns: format.Fields("city")}, []byte(data), format.Place{})
 		if len(items) != 1 || !strings.Contains(items[0].Err, want) {
@@ -149,6 +179,8 @@ func TestSettingsOfCSVAreChecked(t *testing.T) {
 		`two columns "a"`: {Columns: format.Fields("a", "a")},
 		"Null":            {Dialect: format.Dialect{Null: ","}},
 		"both":            {Dialect: format.Dialect{Comma: '"'}},
+		"has a Layout":    {Columns: []format.Column{{Name: "at", Layout: time.RFC3339}}},
+		"MaxRecordBytes":  {MaxRecordBytes: -1},
 	} {
 		if err := f.Check(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q, got %v", want, err)

@@ -45,6 +45,9 @@ func (f JSONLines[K, V]) Check() error {
 	if f.Row != nil && f.Headers || f.Plain && f.Headers {
 		return errors.New("format.JSONLines: Headers has no place in lines that are made by Row or Plain")
 	}
+	if err := connector.Negative(f); err != nil {
+		return fmt.Errorf("format.JSONLines: %w", err)
+	}
 	return nil
 }
 

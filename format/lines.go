@@ -2,6 +2,8 @@ package format
 
 import (
 	"bufio"
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -34,10 +36,7 @@ type lineReader struct {
 
 // openLines opens a file behind a place, and compares the record before it.
 func openLines(f File, from Place, limit int) (*lineReader, error) {
-	if limit <= 0 {
-		limit = defaultMaxRecord
-	}
-	l := &lineReader{file: f, limit: limit, begin: from}
+	l := &lineReader{file: f, limit: cmp.Or(limit, defaultMaxRecord), begin: from}
 	content, err := f.Open(from.Last)
 	if err != nil {
 		return nil, l.fail(true, err)
@@ -69,7 +68,7 @@ func (l *lineReader) next(counted bool) {
 	l.record, l.lines = l.record[:0], 0
 }
 
-// line adds a line to the record, and returns it, with its line end. It returns io.EOF at the end of the file.
+// line adds a line to the record, and returns it, with its line end and without a byte order mark. It returns io.EOF at the end of the file.
 func (l *lineReader) line() ([]byte, error) {
 	begin := len(l.record)
 	for {
@@ -86,9 +85,21 @@ func (l *lineReader) line() ([]byte, error) {
 			return nil, l.fail(true, err)
 		}
 		l.lines++
-		return l.record[begin:], nil
+		line := l.record[begin:]
+		if begin > 0 || l.begin.Bytes > 0 {
+			return line, nil
+		}
+		if bytes.HasPrefix(line, []byte{0xff, 0xfe}) || bytes.HasPrefix(line, []byte{0xfe, 0xff}) {
+			return nil, l.fail(true, errUTF16)
+		}
+		return bytes.TrimPrefix(line, byteOrderMark), nil
 	}
 }
+
+// byteOrderMark begins files of some programs, such as Excel. It is no part of the first line.
+var byteOrderMark = []byte("\ufeff")
+
+var errUTF16 = errors.New("the file begins as text in UTF-16 does, and has to be UTF-8")
 
 // place returns the place behind the current record, which counts if counted is set.
 func (l *lineReader) place(counted bool) Place {

@@ -148,14 +148,14 @@ func (a *App) run(ctx context.Context) (err error) {
 	}
 	defer func() { _ = tables.stop() }() // supervise has told why it ended
 	closeSinks, err := a.plan.Graph.ConnectExternals(ctx)
-	if err != nil {
-		return err
-	}
 	defer a.close("sinks", &err, func() error {
 		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 		defer cancel()
 		return errors.Join(closeSinks(bounded)...)
 	})
+	if err != nil {
+		return err
+	}
 	group, err := patiently(starting, func() (broker.Group, error) {
 		return cluster.NewGroup(broker.GroupConfig{
 			Group: a.plan.Group, Topics: a.plan.Units(), InstanceID: a.config.Membership.InstanceID, Warm: state.warm, Fingerprint: a.inventory.Fingerprint(),

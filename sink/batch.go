@@ -1,11 +1,14 @@
 package sink
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"math"
 	"time"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/connector"
 )
 
 // BatchOptions configures [Batch]. The zero value is right for most targets.
@@ -37,19 +40,12 @@ const (
 	defaultHoldBytes   = 64 << 20
 )
 
+// Check returns an error for options that are negative. The Connect of a sink with options of this type calls it.
+func (o BatchOptions) Check() error { return connector.Negative(o) }
+
 func (o BatchOptions) withDefaults() BatchOptions {
-	if o.MaxRecords <= 0 {
-		o.MaxRecords = defaultMaxRecords
-	}
-	if o.MaxBytes <= 0 {
-		o.MaxBytes = math.MaxInt64
-	}
-	if o.HoldRecords <= 0 {
-		o.HoldRecords = defaultHoldRecords
-	}
-	if o.HoldBytes <= 0 {
-		o.HoldBytes = defaultHoldBytes
-	}
+	o.MaxRecords, o.MaxBytes = cmp.Or(o.MaxRecords, defaultMaxRecords), cmp.Or(o.MaxBytes, math.MaxInt64)
+	o.HoldRecords, o.HoldBytes = cmp.Or(o.HoldRecords, defaultHoldRecords), cmp.Or(o.HoldBytes, defaultHoldBytes)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -78,8 +74,17 @@ type batching[K, V any] struct {
 	options BatchOptions
 }
 
-func (*batching[K, V]) Connect(context.Context) error { return nil }
-func (*batching[K, V]) Close(context.Context) error   { return nil }
+func (s *batching[K, V]) Connect(context.Context) error {
+	if s.write == nil {
+		return fmt.Errorf("%w: the function of sink.Batch is nil", weir.ErrConfiguration)
+	}
+	if err := s.options.Check(); err != nil {
+		return fmt.Errorf("%w: sink.BatchOptions: %w", weir.ErrConfiguration, err)
+	}
+	return nil
+}
+
+func (*batching[K, V]) Close(context.Context) error { return nil }
 func (s *batching[K, V]) Writer(_ context.Context, task Task) (Writer[K, V], error) {
 	options := s.options
 	if task.Now != nil {

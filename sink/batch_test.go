@@ -185,3 +185,22 @@ func TestRefusedRecordsAreNamedByTheirOriginAndNotWrittenAgain(t *testing.T) {
 		t.Errorf("an index beyond the batch: %v", err)
 	}
 }
+
+func TestABatchWithWrongOptionsDoesNotConnect(t *testing.T) {
+	t.Parallel()
+	write := func(context.Context, []weir.Record[string, int]) error { return nil }
+	for want, s := range map[string]sink.Sink[string, int]{
+		"the function of sink.Batch is nil":            sink.Batch[string, int](nil, sink.BatchOptions{}),
+		"MaxRecords is -1, and must not be negative":   sink.Batch(write, sink.BatchOptions{MaxRecords: -1}),
+		"HoldBytes is -64, and must not be negative":   sink.Batch(write, sink.BatchOptions{HoldBytes: -64}),
+		"MaxAge is -1m0s, and must not be negative":    sink.Batch(write, sink.BatchOptions{MaxAge: -time.Minute}),
+		"MaxBytes is -1, and must not be negative\nHo": sink.Batch(write, sink.BatchOptions{MaxBytes: -1, HoldRecords: -1}),
+	} {
+		if err := s.Connect(t.Context()); !errors.Is(err, weir.ErrConfiguration) || !strings.Contains(err.Error(), want) {
+			t.Errorf("Connect returns %v, want %q", err, want)
+		}
+	}
+	if err := sink.Batch(write, sink.BatchOptions{}).Connect(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

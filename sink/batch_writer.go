@@ -12,6 +12,7 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/background"
 	"github.com/weirstreams/weir/internal/measure"
+	"github.com/weirstreams/weir/internal/panics"
 )
 
 // NewBatchWriter returns a writer as those of [Batch], for sinks that have more to do than to write.
@@ -143,7 +144,7 @@ func (w *batchWriter[K, V]) writeQueue(ctx context.Context) {
 	returned := false
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v", p)
+			err = panics.Error(p)
 		} else if !returned {
 			err = errGoexit
 		}

@@ -2,20 +2,22 @@ package sink
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/panics"
 )
 
 // Callbacks are told of events of a sink. Each may be nil.
 type Callbacks[K any] struct {
-	// Connected is called when Connect has succeeded.
+	// Connected is called when Connect has succeeded. A panic of it is an error of ConnectFailed.
 	Connected func()
 	// ConnectFailed is called when Connect has failed. Its result takes the place of the error. With nil the run goes on, with a sink that is not
 	// connected: its methods are called all the same, so that it has to connect later, and Close is called at the end.
 	ConnectFailed func(err error) error
 	// Silent is called once for each key without records for SilentAfter, by a goroutine of its own, and again after the key has had
-	// another record. Null keys do not count. An error is logged, and the
+	// another record. Null keys do not count. An error, or a panic, is logged, and the
 	// call made again within a second, until the key has been silent for three times as long. It must not wait for the application. The seen keys
 	// are in memory only: they are forgotten at a restart, and when a partition goes to another member.
 	Silent func(ctx context.Context, key K) error
@@ -43,11 +45,18 @@ func (s *told[K, V]) Connect(ctx context.Context) error {
 		return err
 	}
 	err := s.Sink.Connect(ctx)
-	switch {
-	case err == nil && s.callbacks.Connected != nil:
-		s.callbacks.Connected()
-	case err != nil && s.callbacks.ConnectFailed != nil:
-		return s.callbacks.ConnectFailed(err)
+	connected := err == nil
+	if connected && s.callbacks.Connected != nil {
+		err = panics.Call(func() error {
+			s.callbacks.Connected()
+			return nil
+		})
+	}
+	if err != nil && s.callbacks.ConnectFailed != nil {
+		err = s.callbacks.ConnectFailed(err)
+	}
+	if err != nil && connected { // nobody closes a sink whose Connect has failed
+		err = errors.Join(err, s.Sink.Close(context.WithoutCancel(ctx)))
 	}
 	return err
 }

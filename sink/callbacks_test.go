@@ -1,9 +1,12 @@
 package sink_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -159,4 +162,72 @@ func TestSilentKeysAreToldOnceForEachSilence(t *testing.T) {
 			expect()
 		})
 	}
+}
+
+func TestAPanicOfConnectedIsAnErrorOfConnectFailed(t *testing.T) {
+	t.Parallel()
+	for name, handled := range map[string]bool{"the run goes on": true, "the run ends": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inner := &counted{}
+			s := sink.WithCallbacks(sink.Sink[string, int](inner), sink.Callbacks[string]{
+				Connected: func() { panic("no number") },
+				ConnectFailed: func(err error) error {
+					if handled {
+						return nil
+					}
+					return err
+				},
+			})
+			err := s.Connect(t.Context())
+			if handled != (err == nil) || !handled && !strings.Contains(err.Error(), "panic: no number") {
+				t.Errorf("Connect returns %v", err)
+			}
+			if want := map[bool]int{true: 0, false: 1}[handled]; inner.closed != want { // the runtime closes a sink that has connected
+				t.Errorf("closed %d times, want %d", inner.closed, want)
+			}
+		})
+	}
+}
+
+// counted counts the calls of Close.
+type counted struct {
+	sink.List[string, int]
+	closed int
+}
+
+func (c *counted) Close(context.Context) error {
+	c.closed++
+	return nil
+}
+
+func TestAPanicOfSilentIsLoggedAndTheCallMadeAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		calls := 0
+		s := sink.WithCallbacks(sink.Sink[string, int](&sink.List[string, int]{}), sink.Callbacks[string]{
+			SilentAfter: time.Minute,
+			Silent: func(context.Context, string) error {
+				if calls++; calls == 1 {
+					panic("not yet")
+				}
+				return nil
+			},
+		})
+		w, err := s.Writer(t.Context(), sink.Task{Logger: slog.New(slog.NewTextHandler(&log, nil)), Now: time.Now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Add(t.Context(), &weir.Record[string, int]{Key: "meter", Origin: &weir.Origin{}}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Minute)
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+		if calls != 2 || !strings.Contains(log.String(), "panic: not yet") {
+			t.Errorf("%d calls, and the log is %s", calls, &log)
+		}
+	})
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/connector"
+	"github.com/weirstreams/weir/internal/panics"
 )
 
 // check returns the mistakes of callbacks.
@@ -114,7 +115,7 @@ func (s *silence[K]) check() {
 		if s.context.Err() != nil {
 			return
 		}
-		err := s.call(s.context, e.key)
+		err := panics.Call(func() error { return s.call(s.context, e.key) })
 		s.mu.Lock()
 		switch {
 		case !e.at.Equal(at): // it had a record meanwhile

@@ -53,9 +53,9 @@ type RecordErrors []RecordError
 type RecordError struct {
 	// Index is that of the record in the batch.
 	Index int
-	// Origin is where the record came from. Batch sets it.
+	// Origin is where the record came from. Batch sets it; a writer of another kind has to set it.
 	Origin weir.Origin
-	// Err is the answer of the target.
+	// Err is the answer of the target. Several errors of one record are joined.
 	Err error
 }
 

@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"runtime/debug"
 	"sync"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/inline"
+	"github.com/weirstreams/weir/internal/panics"
 )
 
 // Emit takes the next record of a [Func], with the position behind it. It waits while the records before are not written, and returns an
@@ -71,7 +71,7 @@ type funcReader[K, V any] struct {
 
 func (r *funcReader[K, V]) run(ctx context.Context, read func(context.Context, []byte, Emit[K, V]) error, position []byte) {
 	defer close(r.ended)
-	err := guard(func() error {
+	err := panics.Call(func() error {
 		return read(ctx, position, func(record weir.Record[K, V], position []byte) error { return r.emit(ctx, record, position) })
 	})
 	if err == io.EOF { //nolint:errorlint // Read must not return this one
@@ -155,14 +155,4 @@ func signal(c chan<- struct{}) {
 	case c <- struct{}{}:
 	default:
 	}
-}
-
-// guard calls a function of the user, and returns its error or panic.
-func guard(f func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-		}
-	}()
-	return f()
 }

@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -14,7 +16,7 @@ import (
 // once, or exactly once for a [sink.TwoPhase] under that guarantee, which has a store for its tokens: see package sink. Records with null keys and null values are handed on like others.
 func (s Stream[K, V]) Sink(name string, to sink.Sink[K, V]) {
 	n := &graph.Node{Kind: graph.KindExternal, Detail: name, Effect: true}
-	if to == nil {
+	if isNil(to) {
 		s.add(n)
 		s.topology.graph.Find(n, "the sink is nil")
 		return
@@ -29,9 +31,9 @@ func (s Stream[K, V]) Sink(name string, to sink.Sink[K, V]) {
 		return
 	}
 	n.Lower = func(b *graph.Builder, n *graph.Node) (any, error) {
-		writer, err := to.Writer(b.Env.Context, sinkTask(b, name))
+		writer, err := openWriter(b, n, name, to.Writer)
 		if err != nil {
-			return nil, graph.ExternalError(n, "open a writer", err)
+			return nil, err
 		}
 		return operator.Receiver[K, V](operator.NewSink(b.Env, n.ID, writer)), nil
 	}
@@ -47,9 +49,9 @@ func declarePhases[K, V any](n *graph.Node, name string, to sink.TwoPhase[K, V])
 	n.Stores = []string{store}
 	n.Keep(store, "checkpoint", "token")
 	n.Lower = func(b *graph.Builder, n *graph.Node) (any, error) {
-		writer, err := to.TwoPhaseWriter(b.Env.Context, sinkTask(b, name))
+		writer, err := openWriter(b, n, name, to.TwoPhaseWriter)
 		if err != nil {
-			return nil, graph.ExternalError(n, "open a writer", err)
+			return nil, err
 		}
 		x, err := operator.NewTwoPhaseSink(b.Env, n.ID, store, writer)
 		if err != nil {
@@ -57,6 +59,18 @@ func declarePhases[K, V any](n *graph.Node, name string, to sink.TwoPhase[K, V])
 		}
 		return operator.Receiver[K, V](x), nil
 	}
+}
+
+// openWriter returns the writer that a sink opens for a task.
+func openWriter[W any](b *graph.Builder, n *graph.Node, name string, open func(context.Context, sink.Task) (W, error)) (writer W, err error) {
+	err = graph.CallExternal(n, "open a writer", func() (err error) {
+		writer, err = open(b.Env.Context, sinkTask(b, name))
+		if err == nil && isNil(writer) {
+			err = errors.New("the sink has returned no writer")
+		}
+		return err
+	})
+	return writer, err
 }
 
 // tokenStore returns the name of the store of a sink in two phases: that of the sink, with underscores in place of characters that no name

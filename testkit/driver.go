@@ -112,7 +112,6 @@ func New(tb testing.TB, topology *stream.Topology, config Config) *Driver {
 		tb.Fatal(err)
 	}
 	d.partitions = d.topics.Partitions
-	d.start()
 	tb.Cleanup(func() {
 		if d.failed == nil {
 			d.stop()
@@ -120,6 +119,7 @@ func New(tb testing.TB, topology *stream.Topology, config Config) *Driver {
 			d.abandon()
 		}
 	})
+	d.start()
 	return d
 }
 

@@ -54,6 +54,7 @@ func (d *Driver) start() {
 		d.tb.Fatal(err)
 	}
 	if d.closeSinks, err = d.plan.Graph.ConnectExternals(d.tb.Context()); err != nil {
+		d.failed = err
 		d.tb.Fatal(err)
 	}
 	d.workers = make([]*engine.Worker, d.config.Workers)
@@ -86,6 +87,7 @@ func (d *Driver) start() {
 		return nil
 	})
 	if err := d.run(); err != nil {
+		d.failed = err
 		d.tb.Fatal(err)
 	}
 }

@@ -173,7 +173,7 @@ func TestARecordOfASourceThatCannotBeEncodedGoesToTheErrorPolicy(t *testing.T) {
 				}
 				return
 			}
-			if err == nil || !strings.Contains(err.Error(), `source "texts": split "all": encode value`) {
+			if err == nil || !strings.Contains(err.Error(), `source "texts": split "all": record 1 behind position "1": encode value`) {
 				t.Errorf("%v", err)
 			}
 		})

@@ -1,7 +1,6 @@
 package parquet
 
 import (
-	"errors"
 	"fmt"
 	"io"
 
@@ -9,6 +8,7 @@ import (
 	"github.com/parquet-go/parquet-go/compress"
 
 	"github.com/weirstreams/weir/format"
+	"github.com/weirstreams/weir/internal/connector"
 )
 
 // Format writes and reads Parquet. Columns have the types that the rows of a file have: integers, floats, booleans, text, nested rows
@@ -59,8 +59,8 @@ func (f Format[K, V]) Check() error {
 	if f.Compression < Snappy || f.Compression > Brotli {
 		return fmt.Errorf("parquet.Format: unknown compression %d", int(f.Compression))
 	}
-	if f.SampleRows < 0 || f.GroupBytes < 0 {
-		return errors.New("parquet.Format: SampleRows and GroupBytes must not be negative")
+	if err := connector.Negative(f); err != nil {
+		return fmt.Errorf("parquet.Format: %w", err)
 	}
 	return nil
 }

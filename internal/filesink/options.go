@@ -51,10 +51,7 @@ func (o Options[K, V]) WithDefaults() Options[K, V] {
 // Check returns everything that is wrong with options that have their defaults.
 func (o Options[K, V]) Check() error {
 	var errs []error
-	errs = append(errs, o.Format.Check(), o.Compression.Check())
-	if o.MaxFileBytes < 0 || o.MaxFileRecords < 0 || o.OpenFiles < 0 || o.HoldBytes < 0 || o.MaxAge < 0 {
-		errs = append(errs, errors.New("MaxFileBytes, MaxFileRecords, OpenFiles, HoldBytes and MaxAge must not be negative"))
-	}
+	errs = append(errs, o.Format.Check(), o.Compression.Check(), connector.Negative(o))
 	if s, err := connector.Segment("x" + o.Suffix); err != nil || s != "x"+o.Suffix {
 		errs = append(errs, fmt.Errorf("suffix %q has characters that names of files cannot have", o.Suffix))
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/format"
+	"github.com/weirstreams/weir/internal/connector"
 )
 
 // Options are those of source/file, which documents them.
@@ -62,15 +63,12 @@ func (o Options[K, V]) WithDefaults() Options[K, V] {
 
 // Check returns everything that is wrong with the options.
 func (o Options[K, V]) Check() error {
-	errs := []error{o.Format.Check()}
+	errs := []error{o.Format.Check(), connector.Negative(o)}
 	if o.Order < OneSequence || o.Order > Independent {
 		errs = append(errs, fmt.Errorf("unknown order %d", int(o.Order)))
 	}
 	if o.Speed > 0 && o.Delay > 0 {
 		errs = append(errs, errors.New("set Speed or Delay, not both"))
-	}
-	if !(o.Speed >= 0) || o.MaxWait < 0 || o.Delay < 0 || o.WatchInterval < 0 || o.MinAge < 0 || o.BatchRecords < 0 {
-		errs = append(errs, errors.New("options Speed, MaxWait, Delay, WatchInterval, MinAge and BatchRecords must not be negative"))
 	}
 	if o.MinAge > 0 && !o.Watch && o.Order != Independent {
 		errs = append(errs, errors.New("MinAge needs Watch: files that are too young at the end would never be read"))

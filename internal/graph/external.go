@@ -2,10 +2,11 @@ package graph
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
+
+	"github.com/weirstreams/weir/internal/panics"
 )
 
 // ExternalError says at which sink or source, declared where, something went wrong.
@@ -16,14 +17,22 @@ func ExternalError(n *Node, doing string, err error) error {
 	return fmt.Errorf("sink %q (%s): %s: %w", n.Detail, n.Site, doing, err)
 }
 
-// ConnectExternals connects the sinks of a topology, each once, in the order of their declaration. The returned function
-// closes them in reverse. After an error those that were connected are closed.
+// CallExternal calls code of a sink or source. Its error, or its panic, names the place.
+func CallExternal(n *Node, doing string, call func() error) error {
+	if err := panics.Call(call); err != nil {
+		return ExternalError(n, doing, err)
+	}
+	return nil
+}
+
+// ConnectExternals connects the sinks and sources of a topology, each once, in the order of their declaration, until one fails. The returned
+// function closes those that were connected, in reverse. The caller calls it after an error too, with a context that has not ended.
 func (g *Graph) ConnectExternals(ctx context.Context) (closeAll func(ctx context.Context) []error, err error) {
 	var connected []*Node
 	closeAll = func(ctx context.Context) (failed []error) {
 		for _, n := range slices.Backward(connected) {
-			if err := n.External.Close(ctx); err != nil {
-				failed = append(failed, ExternalError(n, "close", err))
+			if err := CallExternal(n, "close", func() error { return n.External.Close(ctx) }); err != nil {
+				failed = append(failed, err)
 			}
 		}
 		return failed
@@ -32,8 +41,8 @@ func (g *Graph) ConnectExternals(ctx context.Context) (closeAll func(ctx context
 		if n.External == nil || slices.ContainsFunc(connected, func(o *Node) bool { return Same(o.External.Sink, n.External.Sink) }) {
 			continue
 		}
-		if err := n.External.Connect(ctx); err != nil {
-			return nil, errors.Join(append([]error{ExternalError(n, "connect", err)}, closeAll(ctx)...)...)
+		if err := CallExternal(n, "connect", func() error { return n.External.Connect(ctx) }); err != nil {
+			return closeAll, err
 		}
 		connected = append(connected, n)
 	}

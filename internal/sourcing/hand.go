@@ -49,7 +49,7 @@ func (s *Slot[K, V]) handOn() error {
 			s.out.Millis = s.task.Now().UnixMilli()
 		}
 		if err := s.write(); err != nil {
-			return fmt.Errorf("source %q: split %q: %w", s.options.Name, s.of.split.ID, err)
+			return fmt.Errorf("%s: %w", s.place(), err)
 		}
 		if s.env.AfterFed != nil {
 			if err := s.env.AfterFed(s.fed()); err != nil {
@@ -61,14 +61,19 @@ func (s *Slot[K, V]) handOn() error {
 	return nil
 }
 
+// place names the record that is handed on.
+func (s *Slot[K, V]) place() string {
+	split := fmt.Sprintf("source %q: split %q: record %d", s.options.Name, s.of.split.ID, s.at+1)
+	if row, ok := s.store.get(s.of.split.ID); ok && row.position != nil {
+		return fmt.Sprintf("%s behind position %q", split, row.position)
+	}
+	return split + " from the start of the split on"
+}
+
 // fed describes the record that was handed on.
 func (s *Slot[K, V]) fed() operator.FedRecord {
-	place := fmt.Sprintf("source %q: split %q: record %d from the start of the split on", s.options.Name, s.of.split.ID, s.at+1)
-	if row, ok := s.store.get(s.of.split.ID); ok && row.position != nil {
-		place = fmt.Sprintf("source %q: split %q: record %d behind position %q", s.options.Name, s.of.split.ID, s.at+1, row.position)
-	}
 	return operator.FedRecord{
-		Split: s.of.split.ID, Record: s.current.batch.Records[s.at], Place: place, Origin: s.env.Origin, Ahead: s.of.handed + s.at + 1,
+		Split: s.of.split.ID, Record: s.current.batch.Records[s.at], Place: s.place(), Origin: s.env.Origin, Ahead: s.of.handed + s.at + 1,
 	}
 }
 

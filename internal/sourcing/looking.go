@@ -9,6 +9,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/murmur2"
+	"github.com/weirstreams/weir/internal/panics"
 	"github.com/weirstreams/weir/source"
 )
 
@@ -58,7 +59,7 @@ func (l *looking[K, V]) act(ctx context.Context) (wait time.Duration) {
 		wait = untilSignal
 	}
 	var splits []source.Split
-	err := guarded(func() (err error) {
+	err := panics.Call(func() (err error) {
 		splits, err = s.from.Splits(ctx, l.isFinished)
 		return err
 	})

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime/debug"
 	"sync"
 	"time"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/panics"
 	"github.com/weirstreams/weir/source"
 )
 
@@ -132,7 +132,7 @@ func (r *reading[K, V]) act(ctx context.Context) (wait time.Duration) {
 }
 
 func (r *reading[K, V]) open(ctx context.Context) error {
-	return guarded(func() (err error) {
+	return panics.Call(func() (err error) {
 		r.reader, err = r.slot.from.Open(ctx, r.task, r.split, r.position)
 		if err == nil && r.reader == nil {
 			err = errors.New("the source has returned no reader")
@@ -144,7 +144,7 @@ func (r *reading[K, V]) open(ctx context.Context) error {
 // read makes one call of Read.
 func (r *reading[K, V]) read(ctx context.Context) (wait time.Duration) {
 	batch := r.emptyBatch()
-	err := guarded(func() error { return r.reader.Read(ctx, batch) })
+	err := panics.Call(func() error { return r.reader.Read(ctx, batch) })
 	later, isLater := errors.AsType[*weir.RetryLaterError](err)
 	end := err == io.EOF //nolint:errorlint // an error that wraps it is one of a connection, or of a record
 	switch {
@@ -229,7 +229,7 @@ func (r *reading[K, V]) acknowledgeDue(ctx context.Context) {
 	}
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), acknowledgeTimeout)
 	defer cancel()
-	if err := guarded(func() error { return r.reader.Acknowledge(bounded, position) }); err != nil {
+	if err := panics.Call(func() error { return r.reader.Acknowledge(bounded, position) }); err != nil {
 		r.task.Logger.Warn("a committed position could not be acknowledged; the records are not written again for it", "error", err)
 		r.mu.Lock()
 		r.failedCalls++
@@ -243,7 +243,7 @@ func (r *reading[K, V]) closeReader(ctx context.Context) {
 		return
 	}
 	r.acknowledgeDue(ctx)
-	if err := guarded(r.reader.Close); err != nil {
+	if err := panics.Call(r.reader.Close); err != nil {
 		r.task.Logger.Warn("closing the reader of a split failed", "error", err)
 	}
 	r.reader = nil
@@ -338,14 +338,4 @@ func (r *reading[K, V]) status() (failedCalls int64, failing, failed error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.failedCalls, r.failing, r.failed
-}
-
-// guarded calls code of the source, and returns its error or panic.
-func guarded(f func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-		}
-	}()
-	return f()
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/format"
+	"github.com/weirstreams/weir/internal/connector"
 	"github.com/weirstreams/weir/internal/filesink"
 	"github.com/weirstreams/weir/row"
 	"github.com/weirstreams/weir/sink"
@@ -63,10 +64,7 @@ func (s *Sink[K, V]) Connect(context.Context) error {
 	if s.path == "" {
 		return errors.New("sink/csv: the path of the file is missing")
 	}
-	if s.options.HoldBytes < 0 || s.options.MaxAge < 0 {
-		return fmt.Errorf("sink/csv: file %s: HoldBytes and MaxAge must not be negative", s.path)
-	}
-	err := s.format.Check()
+	err := errors.Join(connector.Negative(s.options), s.format.Check())
 	if err == nil {
 		err = stage.Probe(filepath.Dir(s.path))
 	}

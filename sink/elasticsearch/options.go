@@ -1,6 +1,7 @@
 package elasticsearch
 
 import (
+	"cmp"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
@@ -115,9 +116,9 @@ const (
 )
 
 func (o Options[K, V]) withDefaults() Options[K, V] {
-	o.MaxRecords, o.MaxBytes = connector.Or(o.MaxRecords, defaultMaxRecords), connector.Or(o.MaxBytes, defaultMaxBytes)
-	o.HoldRecords, o.HoldBytes = connector.Or(o.HoldRecords, defaultHoldRecords), connector.Or(o.HoldBytes, defaultHoldBytes)
-	o.Timeout, o.OutageWait = connector.Or(o.Timeout, defaultTimeout), connector.Or(o.OutageWait, defaultOutageWait)
+	o.MaxRecords, o.MaxBytes = cmp.Or(o.MaxRecords, defaultMaxRecords), cmp.Or(o.MaxBytes, defaultMaxBytes)
+	o.HoldRecords, o.HoldBytes = cmp.Or(o.HoldRecords, defaultHoldRecords), cmp.Or(o.HoldBytes, defaultHoldBytes)
+	o.Timeout, o.OutageWait = cmp.Or(o.Timeout, defaultTimeout), cmp.Or(o.OutageWait, defaultOutageWait)
 	return o
 }
 
@@ -125,6 +126,9 @@ func (o Options[K, V]) withDefaults() Options[K, V] {
 func (o *Options[K, V]) check() error {
 	var wrong []error
 	bad := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
+	if err := connector.Negative(o); err != nil {
+		wrong = append(wrong, err)
+	}
 	if (o.Index == "") == (o.IndexOf == nil) {
 		bad("one of Index and IndexOf is needed")
 	}

@@ -1,13 +1,13 @@
 package http
 
 import (
+	"cmp"
 	"crypto/tls"
 	"encoding/json"
 	"net/http"
 	"time"
 
 	"github.com/weirstreams/weir"
-	"github.com/weirstreams/weir/internal/connector"
 	"github.com/weirstreams/weir/secret"
 	"github.com/weirstreams/weir/sink"
 )
@@ -114,9 +114,9 @@ func (o Options[K, V]) withDefaults() Options[K, V] {
 	if o.IdempotencyHeader == "" {
 		o.IdempotencyHeader = defaultKeyHeader
 	}
-	o.MaxRecords, o.MaxBytes = connector.Or(o.MaxRecords, defaultMaxRecords), connector.Or(o.MaxBytes, defaultMaxBytes)
-	o.HoldRecords, o.HoldBytes = connector.Or(o.HoldRecords, defaultHoldRecords), connector.Or(o.HoldBytes, defaultHoldBytes)
-	o.Timeout, o.OutageWait = connector.Or(o.Timeout, defaultTimeout), connector.Or(o.OutageWait, defaultOutageWait)
+	o.MaxRecords, o.MaxBytes = cmp.Or(o.MaxRecords, defaultMaxRecords), cmp.Or(o.MaxBytes, defaultMaxBytes)
+	o.HoldRecords, o.HoldBytes = cmp.Or(o.HoldRecords, defaultHoldRecords), cmp.Or(o.HoldBytes, defaultHoldBytes)
+	o.Timeout, o.OutageWait = cmp.Or(o.Timeout, defaultTimeout), cmp.Or(o.OutageWait, defaultOutageWait)
 	return o
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/connector"
 	"github.com/weirstreams/weir/internal/connector/web"
 	"github.com/weirstreams/weir/secret"
 	"github.com/weirstreams/weir/sink"
@@ -64,6 +65,9 @@ func (s *Sink[K, V]) check() error {
 	target, err := s.client.Check()
 	if err != nil {
 		found = append(found, err)
+	}
+	if err := connector.Negative(s.options); err != nil {
+		bad("Options: %w", err)
 	}
 	switch s.options.Method {
 	case http.MethodPost, http.MethodPut, http.MethodPatch:

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -69,8 +70,8 @@ const (
 )
 
 func (o Options[K, V]) withDefaults() Options[K, V] {
-	o.HoldRecords, o.HoldBytes = connector.Or(o.HoldRecords, defaultHoldRecords), connector.Or(o.HoldBytes, defaultHoldBytes)
-	o.Timeout, o.OutageWait = connector.Or(o.Timeout, defaultTimeout), connector.Or(o.OutageWait, defaultOutageWait)
+	o.HoldRecords, o.HoldBytes = cmp.Or(o.HoldRecords, defaultHoldRecords), cmp.Or(o.HoldBytes, defaultHoldBytes)
+	o.Timeout, o.OutageWait = cmp.Or(o.Timeout, defaultTimeout), cmp.Or(o.OutageWait, defaultOutageWait)
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -81,6 +82,9 @@ func (o Options[K, V]) withDefaults() Options[K, V] {
 func (o *Options[K, V]) check() error {
 	var found []error
 	bad := func(format string, args ...any) { found = append(found, fmt.Errorf(format, args...)) }
+	if err := connector.Negative(o); err != nil {
+		bad("Options: %w", err)
+	}
 	saramabroker.CheckBrokers("Options.Connection.Brokers", o.Connection.Brokers, bad)
 	if !slices.Contains([]string{"", "none", "gzip", "snappy", "lz4", "zstd"}, o.Compression) {
 		bad("Options.Compression: unknown value %q", o.Compression)

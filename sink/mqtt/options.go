@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -156,12 +157,12 @@ func (o *Options[K, V]) check() error {
 			bad("Will: the payload is longer than 65,535 bytes")
 		}
 	}
-	if o.Window < 0 || o.HoldRecords < 0 || o.HoldBytes < 0 || o.MaxAge < 0 || o.Timeout < 0 {
-		bad("Window, HoldRecords, HoldBytes, MaxAge and Timeout must not be negative")
+	if err := connector.Negative(o, "KeepAlive"); err != nil {
+		bad("%w", err)
 	}
-	o.Window = min(or(o.Window, defaultWindow), 1<<16-1)
-	o.HoldRecords, o.HoldBytes = or(o.HoldRecords, defaultHoldRecords), or(o.HoldBytes, defaultHoldBytes)
-	o.Timeout, o.KeepAlive = or(o.Timeout, defaultTimeout), or(o.KeepAlive, defaultKeepAlive)
+	o.Window = min(cmp.Or(o.Window, defaultWindow), 1<<16-1)
+	o.HoldRecords, o.HoldBytes = cmp.Or(o.HoldRecords, defaultHoldRecords), cmp.Or(o.HoldBytes, defaultHoldBytes)
+	o.Timeout, o.KeepAlive = cmp.Or(o.Timeout, defaultTimeout), cmp.Or(o.KeepAlive, defaultKeepAlive)
 	if o.KeepAlive < time.Second || o.KeepAlive > maxKeepAlive {
 		bad("KeepAlive is %v, and has to be between 1 s and %v", o.KeepAlive, maxKeepAlive)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/connector"
 	"github.com/weirstreams/weir/row"
 	"github.com/weirstreams/weir/secret"
 	"github.com/weirstreams/weir/sink"
@@ -116,8 +117,8 @@ func (o *Options[K, V]) check() error {
 			bad("Types: %q is no type, of column %q", t, column)
 		}
 	}
-	if o.ConnectTimeout < 0 || o.Timeout < 0 || o.Connections < 0 {
-		bad("ConnectTimeout, Timeout and Connections must not be negative")
+	if err := errors.Join(connector.Negative(o), o.Batch.Check()); err != nil {
+		bad("%w", err)
 	}
 	return errors.Join(wrong...)
 }

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/connector"
 	"github.com/weirstreams/weir/row"
 	"github.com/weirstreams/weir/secret"
 )
@@ -164,12 +166,12 @@ func (o *Options[K, V]) check() error {
 	if strings.ContainsAny(o.OncePrefix, "{}") {
 		bad("OncePrefix %q: a cluster reads braces as the slot", o.OncePrefix)
 	}
-	if o.MaxRecords < 0 || o.MaxBytes < 0 || o.HoldRecords < 0 || o.HoldBytes < 0 || o.MaxAge < 0 || o.Timeout < 0 || o.Connections < 0 || o.OnceFor < 0 {
-		bad("MaxRecords, MaxBytes, HoldRecords, HoldBytes, MaxAge, Timeout, Connections and OnceFor must not be negative")
+	if err := connector.Negative(o); err != nil {
+		wrong = append(wrong, err)
 	}
-	o.MaxRecords, o.MaxBytes = or(o.MaxRecords, defaultMaxRecords), or(o.MaxBytes, defaultMaxBytes)
-	o.HoldRecords, o.HoldBytes = or(o.HoldRecords, defaultHoldRecords), or(o.HoldBytes, defaultHoldBytes)
-	o.Timeout, o.Connections, o.OnceFor = or(o.Timeout, defaultTimeout), or(o.Connections, defaultConnections), or(o.OnceFor, defaultOnceFor)
+	o.MaxRecords, o.MaxBytes = cmp.Or(o.MaxRecords, defaultMaxRecords), cmp.Or(o.MaxBytes, defaultMaxBytes)
+	o.HoldRecords, o.HoldBytes = cmp.Or(o.HoldRecords, defaultHoldRecords), cmp.Or(o.HoldBytes, defaultHoldBytes)
+	o.Timeout, o.Connections, o.OnceFor = cmp.Or(o.Timeout, defaultTimeout), cmp.Or(o.Connections, defaultConnections), cmp.Or(o.OnceFor, defaultOnceFor)
 	return errors.Join(wrong...)
 }
 

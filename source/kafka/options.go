@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -80,7 +81,7 @@ const (
 )
 
 func (o Options[K, V]) withDefaults() Options[K, V] {
-	o.BufferBytes, o.Timeout = connector.Or(o.BufferBytes, defaultBuffer), connector.Or(o.Timeout, defaultTimeout)
+	o.BufferBytes, o.Timeout = cmp.Or(o.BufferBytes, defaultBuffer), cmp.Or(o.Timeout, defaultTimeout)
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -91,6 +92,9 @@ func (o Options[K, V]) withDefaults() Options[K, V] {
 func (o *Options[K, V]) check() error {
 	var found []error
 	bad := func(format string, args ...any) { found = append(found, fmt.Errorf(format, args...)) }
+	if err := connector.Negative(o); err != nil {
+		bad("Options: %w", err)
+	}
 	saramabroker.CheckBrokers("Options.Connection.Brokers", o.Connection.Brokers, bad)
 	if o.OnLost != LostFails && o.OnLost != LostSkips {
 		bad("Options.OnLost: unknown value %d", o.OnLost)

@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -128,11 +129,14 @@ func (o *Options[K, V]) check() error {
 	if o.Readers > 1 && o.Share == "" {
 		bad("Readers is %d: each of them would get all messages without Share", o.Readers)
 	}
-	if o.Readers < 0 || o.Window < 0 || o.Window > maxWindow || o.Timeout < 0 || o.SessionExpiry < 0 {
-		bad("Readers, Window, Timeout and SessionExpiry must not be negative, and Window at most %d", maxWindow)
+	if err := connector.Negative(o, "KeepAlive"); err != nil {
+		bad("%w", err)
 	}
-	o.Readers, o.Window = or(o.Readers, 1), or(o.Window, defaultWindow)
-	o.Timeout, o.KeepAlive, o.SessionExpiry = or(o.Timeout, defaultTimeout), or(o.KeepAlive, defaultKeepAlive), or(o.SessionExpiry, defaultSessionExpiry)
+	if o.Window > maxWindow {
+		bad("Window is %d, and %d at most", o.Window, maxWindow)
+	}
+	o.Readers, o.Window = cmp.Or(o.Readers, 1), cmp.Or(o.Window, defaultWindow)
+	o.Timeout, o.KeepAlive, o.SessionExpiry = cmp.Or(o.Timeout, defaultTimeout), cmp.Or(o.KeepAlive, defaultKeepAlive), cmp.Or(o.SessionExpiry, defaultSessionExpiry)
 	if o.KeepAlive < time.Second || o.KeepAlive > maxKeepAlive {
 		bad("KeepAlive is %v, and has to be between 1 s and %v", o.KeepAlive, maxKeepAlive)
 	}

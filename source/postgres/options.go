@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/connector"
 	"github.com/weirstreams/weir/row"
 	"github.com/weirstreams/weir/secret"
 )
@@ -122,8 +123,8 @@ func (o *Options[K, V]) check() error {
 	case strings.ContainsRune(o.Publication, 0) || len(o.Publication) > 63:
 		bad("Publication %q is no name", o.Publication)
 	}
-	if o.ChunkRows < 0 || o.ConnectTimeout < 0 || o.Timeout < 0 {
-		bad("ChunkRows, ConnectTimeout and Timeout must not be negative")
+	if err := connector.Negative(o); err != nil {
+		bad("%w", err)
 	}
 	if o.ChunkRows == 0 {
 		o.ChunkRows = defaultChunkRows

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -98,8 +99,8 @@ func (o Options[K, V]) withDefaults() Options[K, V] {
 	if o.PingInterval == 0 {
 		o.PingInterval = defaultPingInterval
 	}
-	o.Timeout, o.PongTimeout = connector.Or(o.Timeout, defaultTimeout), connector.Or(o.PongTimeout, defaultPongTimeout)
-	o.MaxMessageBytes, o.BufferBytes = connector.Or(o.MaxMessageBytes, defaultMaxMessage), connector.Or(o.BufferBytes, defaultBuffer)
+	o.Timeout, o.PongTimeout = cmp.Or(o.Timeout, defaultTimeout), cmp.Or(o.PongTimeout, defaultPongTimeout)
+	o.MaxMessageBytes, o.BufferBytes = cmp.Or(o.MaxMessageBytes, defaultMaxMessage), cmp.Or(o.BufferBytes, defaultBuffer)
 	return o
 }
 
@@ -121,6 +122,9 @@ func (s *Source[K, V]) check() error {
 	target, err := s.parse()
 	if err != nil {
 		found = append(found, err)
+	}
+	if err := connector.Negative(o, "PingInterval"); err != nil {
+		bad("Options: %w", err)
 	}
 	for i, name := range o.Channels {
 		if name == "" || slices.Contains(o.Channels[:i], name) {

@@ -147,15 +147,15 @@ func (s *Simulation) Run(seed uint64) *Report {
 		return report
 	}
 	closeSinks, err := s.Topology.Graph().ConnectExternals(context.Background())
-	if err != nil {
-		report.Problems = []string{err.Error()}
-		return report
-	}
 	defer func() {
 		for _, err := range closeSinks(context.Background()) {
 			report.Problems = append(report.Problems, err.Error())
 		}
 	}()
+	if err != nil {
+		report.Problems = []string{err.Error()}
+		return report
+	}
 	s.running = w
 	defer func() { s.running = nil }()
 	w.run()

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/sink"
 )
 
@@ -79,6 +80,9 @@ func concurrently[T any](c *Committer, tasks []T, f func(T) error) []error {
 func (f Flush) flush(ctx context.Context, id int64) error {
 	c := sink.Checkpoint{ID: id, Epoch: f.Epoch, Positions: f.Positions}
 	t := f.Task
+	if t.broken != nil {
+		return t.broken
+	}
 	for i := range t.env.Drains {
 		d := &t.env.Drains[i]
 		doing := "flush"
@@ -109,11 +113,43 @@ func (e *refusedRecords) Unwrap() error { return e.err }
 // judge asks the error policy about refused records, and returns nil if it skips all of them.
 func (f Flush) judge(refused *refusedRecords) error {
 	n := f.Task.graph.Nodes[refused.node]
-	for i := range refused.records {
-		r := &refused.records[i]
+	records, err := oneErrorEach(refused.records)
+	if err != nil {
+		return graph.ExternalError(n, "flush", err)
+	}
+	for i := range records {
+		r := &records[i]
 		if err := f.Judge(n.Failure(r.Origin, fmt.Errorf("the target of the sink refuses the record: %w", r.Err))); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// errNoReason is the error of a refused record that comes without one.
+var errNoReason = errors.New("it gives no reason")
+
+// oneErrorEach returns the errors of records with one for each record, as the policy is asked about a record once.
+func oneErrorEach(refused sink.RecordErrors) (records sink.RecordErrors, err error) {
+	type place struct {
+		index  int
+		origin weir.Origin
+	}
+	at := make(map[place]int, len(refused))
+	for _, r := range refused {
+		if r.Origin == (weir.Origin{}) {
+			return nil, fmt.Errorf("sink.RecordErrors without the Origin of record %d of the batch, which the writer has to set: %w", r.Index, r.Err)
+		}
+		if r.Err == nil {
+			r.Err = errNoReason
+		}
+		i, again := at[place{r.Index, r.Origin}]
+		if again {
+			records[i].Err = errors.Join(records[i].Err, r.Err)
+			continue
+		}
+		at[place{r.Index, r.Origin}] = len(records)
+		records = append(records, r)
+	}
+	return records, nil
 }

@@ -3,10 +3,10 @@ package sinks
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/internal/panics"
 	"github.com/weirstreams/weir/operator"
 )
 
@@ -20,6 +20,8 @@ type Task struct {
 	touch func()
 	// phases is nil if the task has no sink in two phases.
 	phases *phases
+	// broken is the panic of a method that returns no error. It is that of the next flush.
+	broken error
 }
 
 // NewTask returns the sinks of a task, which its operators put into env. touch is called when the next checkpoint has something to
@@ -40,20 +42,37 @@ func (t *Task) Open() {
 // Any reports whether the task has sinks.
 func (t *Task) Any() bool { return len(t.env.Drains) > 0 }
 
-// Full reports whether a sink would like to be flushed.
+// Full reports whether a sink would like to be flushed. A sink that panics would: the flush returns the panic.
 func (t *Task) Full() bool {
-	for _, d := range t.env.Drains {
-		if d.Full() {
+	for i := range t.env.Drains {
+		if t.isFull(&t.env.Drains[i]) {
 			return true
 		}
 	}
 	return false
 }
 
-// Discard forgets unwritten records.
+func (t *Task) isFull(d *operator.TaskDrain) (full bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			t.broken = graph.ExternalError(t.graph.Nodes[d.Node], "ask whether the writer is full", panics.Error(p))
+			full = true
+		}
+	}()
+	return d.Full()
+}
+
+// Discard forgets unwritten records. After a panic, which the next flush returns, nothing is written any more.
 func (t *Task) Discard() {
-	for _, d := range t.env.Drains {
-		d.Discard()
+	for i := range t.env.Drains {
+		d := &t.env.Drains[i]
+		err := t.call(d.Node, "discard records", func() error {
+			d.Discard()
+			return nil
+		})
+		if err != nil {
+			t.broken = err
+		}
 	}
 }
 
@@ -62,8 +81,8 @@ func (t *Task) Close() error {
 	t.stopCommits()
 	var failed []error
 	for _, d := range t.env.Drains {
-		if err := d.Close(); err != nil {
-			failed = append(failed, graph.ExternalError(t.graph.Nodes[d.Node], "close the writer", err))
+		if err := graph.CallExternal(t.graph.Nodes[d.Node], "close the writer", d.Close); err != nil {
+			failed = append(failed, err)
 		}
 	}
 	t.env.Drains = nil
@@ -71,18 +90,12 @@ func (t *Task) Close() error {
 }
 
 // call calls a method of a sink, or of its writer, and says in its error at which sink that was.
-func (t *Task) call(node int, doing string, call func() error) (failure error) {
-	n := t.graph.Nodes[node]
-	defer func() {
-		if p := recover(); p != nil {
-			failure = graph.ExternalError(n, doing, fmt.Errorf("panic: %v", p))
-		}
-	}()
-	if err := call(); err != nil {
+func (t *Task) call(node int, doing string, call func() error) error {
+	return graph.CallExternal(t.graph.Nodes[node], doing, func() error {
+		err := call()
 		if e, ok := errors.AsType[*weir.RetryLaterError](err); ok {
-			err = &operator.UnsettledError{RetryLaterError: weir.RetryLaterError{RetryAfter: e.RetryAfter, Err: err}}
+			return &operator.UnsettledError{RetryLaterError: weir.RetryLaterError{RetryAfter: e.RetryAfter, Err: err}}
 		}
-		return graph.ExternalError(n, doing, err)
-	}
-	return nil
+		return err
+	})
 }

@@ -49,6 +49,10 @@ var errService = errors.New("refused")
 
 func (s *service) call(ctx context.Context, r weir.Record[string, int]) (string, error) {
 	s.lock <- struct{}{}
+	if ctx.Err() != nil { // a call of records that were discarded, which takes no attempt away from those that come again
+		<-s.lock
+		return "", ctx.Err()
+	}
 	s.most.Store(max(s.most.Load(), s.running.Add(1)))
 	wait := time.Duration(s.random.IntN(100)) * time.Millisecond
 	s.attempts[r.Origin.Offset]++

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -319,7 +320,7 @@ func TestFailureEndsTheApplicationAndCommitsNothing(t *testing.T) {
 			default:
 				continue
 			}
-			t.Run(o.name+"/"+how, func(t *testing.T) {
+			t.Run(o.name+"/"+how, inBubble(func(t *testing.T) {
 				topology := stream.NewTopology()
 				o.declare(topology.From(in), p).To(out)
 				d := testkit.New(t, topology, testkit.Config{})
@@ -352,15 +353,21 @@ func TestFailureEndsTheApplicationAndCommitsNothing(t *testing.T) {
 				}
 
 				// Nothing was committed: all come again.
+				synctest.Wait() // for calls in flight
 				p.forget()
 				d.Crash(testkit.KeepState)
 				input.Send("k", "more", at(0))
 				if diff := cmp.Diff(o.effect.sees(append(records, record{Key: "k", Value: "more"})), p.values); diff != "" {
 					t.Errorf("after the crash the function saw (-want +got):\n%s", diff)
 				}
-			})
+			}))
 		}
 	}
+}
+
+// inBubble runs a test where synctest waits for the goroutines that it has begun.
+func inBubble(run func(t *testing.T)) func(t *testing.T) {
+	return func(t *testing.T) { synctest.Test(t, run) }
 }
 
 func TestSkippedFailuresAreCounted(t *testing.T) {

@@ -44,7 +44,7 @@ func (c *member) run() error {
 // Whatever is killed, and whenever: each record of the files that were read is in one file, and has one line of the CSV file.
 func TestKilledMembersWriteEachRecordOnce(t *testing.T) {
 	k := kafkatest.Start(t)
-	kills := longtest.Cases(5, 50)
+	kills := longtest.Cases(5, 20)
 	root := t.TempDir()
 	in := filepath.Join(root, "in")
 	want := map[string]int{}

@@ -42,7 +42,7 @@ func (p *pipeline) run() error {
 func TestKilledPipelinesWriteEachRecordOnce(t *testing.T) {
 	place := newPlace(t)
 	k := kafkatest.Start(t)
-	kills := longtest.Cases(4, 30)
+	kills := longtest.Cases(4, 10)
 	const keys = 7
 	total := 1500 * kills
 	p := pipeline{

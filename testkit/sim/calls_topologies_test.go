@@ -115,7 +115,7 @@ func callsInFrontOfSink(faulty func() error) *stream.Topology {
 func TestCallsThatReturnAtAnyTime(t *testing.T) {
 	for _, topology := range calling {
 		t.Run(topology.name, func(t *testing.T) {
-			runSeeds(t, func(uint64) (*sim.Simulation, string) { return callingSimulation(topology), topology.name }, 40, *duration/6)
+			runSeeds(t, func(uint64) (*sim.Simulation, string) { return callingSimulation(topology), topology.name }, *fixed/5, *duration/6)
 		})
 	}
 }

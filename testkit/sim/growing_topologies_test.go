@@ -90,7 +90,7 @@ func checkGrownState(o sim.Outcome) error {
 func TestInputThatGrows(t *testing.T) {
 	for _, topology := range growing {
 		t.Run(topology.name, func(t *testing.T) {
-			runSeeds(t, func(uint64) (*sim.Simulation, string) { return growingSimulation(topology), topology.name }, 40, *duration/6)
+			runSeeds(t, func(uint64) (*sim.Simulation, string) { return growingSimulation(topology), topology.name }, *fixed/5, *duration/6)
 		})
 	}
 }

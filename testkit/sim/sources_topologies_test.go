@@ -88,7 +88,7 @@ func (s sourced) check(o sim.Outcome) error {
 func TestSourcesUnderFaults(t *testing.T) {
 	for _, topology := range sourcedTopologies {
 		t.Run(topology.name, func(t *testing.T) {
-			runSeeds(t, func(uint64) (*sim.Simulation, string) { return sourcedSimulation(topology), topology.name }, 60, *duration/3)
+			runSeeds(t, func(uint64) (*sim.Simulation, string) { return sourcedSimulation(topology), topology.name }, *fixed/5, *duration/6)
 		})
 	}
 }

@@ -128,6 +128,15 @@ func TestConfigurationsThatContradictThemselvesAreRefused(t *testing.T) {
 			t.Errorf("want %q in: %v", want, err)
 		}
 	}
+
+	_, err := registry.NewClient(registry.Config{
+		URLs: secret.URLs(u, "localhost"), User: "a", BearerToken: secret.New("b"), CAFile: "doc.go", KeyFile: "k",
+	})
+	for _, want := range []string{"URL number 2", "both User and BearerToken", "CAFile doc.go", "CertFile and KeyFile"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q in the error about all mistakes: %v", want, err)
+		}
+	}
 }
 
 func TestMutualTLS(t *testing.T) {

@@ -68,7 +68,7 @@ func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
 func (c Config) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
 // NewClient checks a configuration, reads its files and returns a client. It does not talk to the registry yet. The error is a
-// weir.ErrConfiguration.
+// weir.ErrConfiguration, and names everything that is wrong.
 func NewClient(config Config) (*Client, error) {
 	c := &Client{config: config}
 	options, err := c.options()
@@ -96,27 +96,22 @@ func (c *Client) options() ([]sr.ClientOpt, error) {
 		config.RetryMax = 20 * time.Second
 	}
 	urls, err := config.takeUser()
-	if err != nil {
-		return nil, err
-	}
+	problems := []error{err}
 	client := &http.Client{Timeout: config.Timeout}
 	options := []sr.ClientOpt{sr.URLs(urls...), sr.HTTPClient(client), sr.UserAgent("weir")}
 	switch {
 	case config.User != "" && !config.BearerToken.IsZero():
-		return nil, errors.New("both User and BearerToken are set")
+		problems = append(problems, errors.New("both User and BearerToken are set"))
 	case config.User != "":
 		options = append(options, sr.BasicAuth(config.User, config.Password.Reveal()))
 	case !config.BearerToken.IsZero():
 		options = append(options, sr.BearerToken(config.BearerToken.Reveal()))
 	}
 	transport, err := config.tls()
-	if err != nil {
-		return nil, err
-	}
 	if transport != nil {
 		options = append(options, sr.DialTLSConfig(transport))
 	}
-	return options, nil
+	return options, errors.Join(append(problems, err)...)
 }
 
 // takeUser returns the URLs without the user and password in them, which go to the fields. Errors name URLs, and so they
@@ -127,26 +122,29 @@ func (c *Config) takeUser() ([]string, error) {
 	}
 	fromFields := c.User != ""
 	var urls []string
+	var problems []error
 	for i, raw := range c.URLs {
+		wrong := func(text string) { problems = append(problems, fmt.Errorf("URL number %d: %s", i+1, text)) }
 		u, err := url.Parse(strings.TrimSpace(raw.Reveal()))
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			return nil, fmt.Errorf("URL number %d: want http:// or https:// and a host", i+1)
+			wrong("want http:// or https:// and a host")
+			continue
 		}
 		if u.RawQuery != "" || u.Fragment != "" { // errors would show them
-			return nil, fmt.Errorf("URL number %d: it has a query or a fragment, which a registry has no use for", i+1)
+			wrong("it has a query or a fragment, which a registry has no use for")
 		}
 		if u.User != nil {
 			text, _ := u.User.Password()
 			password := secret.New(text)
 			if fromFields || i > 0 && (c.User != u.User.Username() || !c.Password.Equal(password)) {
-				return nil, fmt.Errorf("URL number %d: there are several users", i+1)
+				wrong("there are several users")
 			}
 			c.User, c.Password = u.User.Username(), password
 			u.User = nil
 		}
 		urls = append(urls, u.String())
 	}
-	return urls, nil
+	return urls, errors.Join(problems...)
 }
 
 // tls returns the configuration of TLS, or nil for the defaults.
@@ -158,25 +156,24 @@ func (c *Config) tls() (*tls.Config, error) {
 	if t == nil {
 		t = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
+	var problems []error
 	if c.CAFile != "" {
 		pem, err := os.ReadFile(c.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("CAFile: %w", err)
-		}
 		t.RootCAs = x509.NewCertPool()
-		if !t.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("CAFile %s: no certificate in it", c.CAFile)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("CAFile: %w", err))
+		} else if !t.RootCAs.AppendCertsFromPEM(pem) {
+			problems = append(problems, fmt.Errorf("CAFile %s: no certificate in it", c.CAFile))
 		}
 	}
 	if (c.CertFile == "") != (c.KeyFile == "") {
-		return nil, errors.New("CertFile and KeyFile need each other")
-	}
-	if c.CertFile != "" {
+		problems = append(problems, errors.New("CertFile and KeyFile need each other"))
+	} else if c.CertFile != "" {
 		certificate, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
 		if err != nil {
-			return nil, fmt.Errorf("CertFile and KeyFile: %w", err)
+			problems = append(problems, fmt.Errorf("CertFile and KeyFile: %w", err))
 		}
 		t.Certificates = append(t.Certificates, certificate)
 	}
-	return t, nil
+	return t, errors.Join(problems...)
 }

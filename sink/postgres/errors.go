@@ -21,7 +21,14 @@ func unavailable(err error) bool {
 // ofRecord says that an error may be that of one row: a value that does not fit its column, or a constraint.
 func ofRecord(err error) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && (strings.HasPrefix(e.Code, "22") || strings.HasPrefix(e.Code, "23") || e.Code == "P0001" || e.Code == "54000" || e.Code == "44000")
+	return ok && (strings.HasPrefix(e.Code, "22") || strings.HasPrefix(e.Code, "23") || e.Code == "P0001" || e.Code == "54000" || e.Code == "44000" ||
+		e.Code == "428C9") // a value for a column that is always generated
+}
+
+// tooWide says that a table has no room for the columns that a row adds.
+func tooWide(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && e.Code == "54011"
 }
 
 // changedTable says that a table is not as it was when it was looked at: somebody has dropped it, or a column.

@@ -107,9 +107,15 @@ func (l *line) keyOf(key []string) (string, error) {
 	return b.String(), nil
 }
 
+// systemColumns are names that the database has in every table.
+var systemColumns = []string{"ctid", "xmin", "cmin", "xmax", "cmax", "tableoid"}
+
 func checkColumn(name string) error {
-	if slices.Contains(stagingColumns, name) {
+	switch {
+	case slices.Contains(stagingColumns, name):
 		return fmt.Errorf("column %q: the sink uses the name itself", name)
+	case slices.Contains(systemColumns, name):
+		return fmt.Errorf("column %q: the database uses the name itself", name)
 	}
 	return checkName(name)
 }

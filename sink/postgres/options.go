@@ -102,10 +102,19 @@ func (o *Options[K, V]) check() error {
 	case o.Mode == Upsert && len(o.Key) == 0:
 		bad("Upsert needs Key: the columns that name a row")
 	}
-	for _, name := range slices.Concat([]string{o.Schema, o.KeyColumn, o.TimeColumn}, o.Key) {
-		if err := checkName(name); err != nil {
+	if err := checkName(o.Schema); err != nil {
+		bad("%w", err)
+	}
+	for i, name := range slices.Concat([]string{o.KeyColumn, o.TimeColumn}, o.Key) {
+		if err := checkColumn(name); err != nil {
 			bad("%w", err)
 		}
+		if i > 2 && slices.Contains(o.Key[:i-2], name) {
+			bad("Key has column %q twice", name)
+		}
+	}
+	if o.KeyColumn == o.TimeColumn && o.KeyColumn != NoColumn {
+		bad("KeyColumn and TimeColumn are both %q", o.KeyColumn)
 	}
 	if o.Table != "" {
 		if err := checkTable(o.Table); err != nil {

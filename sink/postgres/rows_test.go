@@ -123,6 +123,93 @@ func TestATableOfTheUserKeepsItsTypesAndDefaults(t *testing.T) {
 		`(t,"2025-01-02 03:04:05",00000000-0000-0000-0000-000000000001,1,"""text""",none)`, `(t,,,4,"{""a"":[1]}",none)`)
 }
 
+// A value is written, or refused, whichever values of other kinds share its batch. The server casts a float to an integer by rounding, and a
+// boolean or an integer to many types not at all.
+func TestAValueDoesNotDependOnTheOthersOfItsBatch(t *testing.T) {
+	values := []string{`1`, `2.5`, `3.0`, `true`, `"4"`, `"x"`, `5000000000`, `"2025-01-02"`, `0`, `1e300`, `[1]`}
+	for _, kind := range []string{"bigint", "integer", "numeric(12,1)", "double precision", "boolean", "text", "varchar(8)", "timestamptz", "date", "bytea", "jsonb"} {
+		t.Run(kind, func(t *testing.T) {
+			s := schema(t)
+			results := map[string]string{}
+			for table, size := range map[string]int{"alone": 1, "together": len(values)} {
+				exec(t, fmt.Sprintf("CREATE TABLE %s.%s (__key text, v %s)", s, table, kind))
+				w := open(t, rows{Schema: s, Table: table, TimeColumn: postgres.NoColumn, FixedTables: true, Batch: sink.BatchOptions{MaxRecords: size, AtCheckpoint: true}})
+				for i, v := range values {
+					must(t, w.Add(t.Context(), pair{fmt.Sprint(i), `{"v":` + v + `}`}.record(t)))
+				}
+				for {
+					err := w.Flush(t.Context(), sink.Checkpoint{ID: 1})
+					if err == nil {
+						break
+					}
+					if _, refused := errors.AsType[sink.RecordErrors](err); !refused {
+						t.Fatalf("%s: %v", table, err)
+					}
+				}
+				results[table] = strings.Join(query(t, "SELECT __key, v FROM "+s+"."+table+" ORDER BY __key"), " ")
+			}
+			if diff := cmp.Diff(results["alone"], results["together"]); diff != "" {
+				t.Errorf("(-alone +together):\n%s", diff)
+			}
+			if strings.HasSuffix(kind, "int") && strings.Contains(results["alone"], "(1,") {
+				t.Errorf("2.5 was written to a column of type %s: %s", kind, results["alone"])
+			}
+		})
+	}
+}
+
+// A row that adds columns for which the table has no room is refused, and others are written.
+func TestARowWithTooManyColumnsIsRefused(t *testing.T) {
+	columns := []byte("__key text, timestamp timestamptz, c0 int")
+	for i := 1; i < 1595; i++ {
+		columns = fmt.Appendf(columns, ", c%d boolean", i)
+	}
+	for name, twoPhases := range map[string]bool{"plain": false, "in two phases": true} {
+		t.Run(name, func(t *testing.T) {
+			s := schema(t)
+			o := rows{Schema: s, Table: "t"}
+			exec(t, "CREATE TABLE "+s+".t ("+string(columns)+")")
+			pairs := []pair{{"a", `{"c0":1}`}, {"b", `{"d1":1}`}, {"c", `{"d1":1,"d2":1,"d3":1,"d4":1,"d5":1}`}, {"d", `{"c0":2}`}}
+			var failed error
+			if twoPhases {
+				o.URL, o.Retry = secret.New(server), quickly
+				both := postgres.NewExactlyOnce(o)
+				must(t, both.Connect(t.Context()))
+				t.Cleanup(func() { _ = both.Close(context.Background()) })
+				w, err := both.TwoPhaseWriter(t.Context(), sink.Task{Sink: "s", Now: time.Now})
+				must(t, err)
+				for _, p := range pairs {
+					must(t, w.Add(t.Context(), p.record(t)))
+				}
+				_, failed = w.Prepare(t.Context(), sink.Checkpoint{ID: 1, Epoch: "1"})
+			} else {
+				failed = write(t, open(t, o), pairs...)
+				expect(t, "SELECT __key FROM "+s+".t ORDER BY 1", "(a)", "(b)", "(d)")
+			}
+			refused, ok := errors.AsType[sink.RecordErrors](failed)
+			if !ok || len(refused) != 1 || refused[0].Index != 2 || !strings.Contains(refused[0].Err.Error(), "at most 1600 columns") {
+				t.Errorf("got %v", failed)
+			}
+		})
+	}
+}
+
+func TestOptionsThatTheDatabaseDoesNotKnowAreFoundByConnect(t *testing.T) {
+	s := schema(t)
+	for want, o := range map[string]rows{
+		`type "nosuchtype" of column "a"`:           {Types: map[string]string{"a": "nosuchtype"}},
+		`Key has column "id" twice`:                 {Key: []string{"id", "id"}},
+		`KeyColumn and TimeColumn are both "c"`:     {KeyColumn: "c", TimeColumn: "c"},
+		`column "ctid": the database uses the name`: {Key: []string{"ctid"}},
+		"HoldBytes is -1":                           {Batch: sink.BatchOptions{HoldBytes: -1}},
+	} {
+		o.URL, o.Schema, o.Table = secret.New(server), s, "t"
+		if err := postgres.New(o).Connect(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
+
 func TestTheLastOfTheRowsWithAKeyCountsAndANullRemovesIt(t *testing.T) {
 	s := schema(t)
 	w := open(t, rows{Schema: s, Table: "t", Mode: postgres.Upsert, Key: []string{"__key"}, TimeColumn: postgres.NoColumn})

@@ -117,7 +117,13 @@ func (w *preparing[K, V]) stage(ctx context.Context, lines []line) error {
 		d.tables.forget()
 		w.written, w.order = slices.Clone(written), order
 		for _, g := range byTable(lines) {
-			if err := d.defineStaging(ctx, g); err != nil {
+			err := d.defineStaging(ctx, g)
+			for i := 0; tooWide(err) && i < len(g.lines); i++ { // the table takes some of the lines; transact refuses the others
+				if failed := d.defineStaging(ctx, group{g.table, g.lines[i : i+1], nil}); failed != nil && !tooWide(failed) {
+					err = failed
+				}
+			}
+			if err != nil && !tooWide(err) {
 				return err
 			}
 		}

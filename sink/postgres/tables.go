@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -83,8 +84,8 @@ func (d *database[K, V]) prepareTables(ctx context.Context) error {
 	if err := d.pool.QueryRow(ctx, "SELECT has_schema_privilege($1, 'USAGE')", o.Schema).Scan(&may); err != nil || !may {
 		return fmt.Errorf("the user may not use schema %q: %w", o.Schema, errors.Join(err, errGrant))
 	}
-	if o.Table == "" {
-		return nil
+	if err := d.checkTypes(ctx); err != nil || o.Table == "" {
+		return err
 	}
 	samples := []line{{table: o.Table}}
 	for _, column := range o.Key {
@@ -115,6 +116,20 @@ func (d *database[K, V]) prepareTables(ctx context.Context) error {
 	for privilege := range strings.SplitSeq(privileges, ", ") {
 		if err := d.pool.QueryRow(ctx, "SELECT has_table_privilege($1, $2)", d.full(o.Table), privilege).Scan(&may); err != nil || !may {
 			return fmt.Errorf("the user may not %s into table %s: %w", privilege, d.full(o.Table), errors.Join(err, errGrant))
+		}
+	}
+	return nil
+}
+
+// checkTypes asks the database whether it knows the types of Options.Types.
+func (d *database[K, V]) checkTypes(ctx context.Context) error {
+	for _, column := range slices.Sorted(maps.Keys(d.options.Types)) {
+		t := d.options.Types[column]
+		if strings.Contains(strings.ToLower(t), "serial") { // known to CREATE TABLE alone
+			continue
+		}
+		if _, err := d.pool.Exec(ctx, "SELECT NULL::"+t); err != nil {
+			return fmt.Errorf("Options.Types: type %q of column %q: %w", t, column, err)
 		}
 	}
 	return nil

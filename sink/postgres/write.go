@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -34,6 +35,11 @@ func (d *database[K, V]) transact(ctx context.Context, lines []line, put func(co
 	for i := range groups {
 		g := &groups[i]
 		t, err := d.ensure(ctx, g.table, g.lines)
+		if tooWide(err) {
+			var wide sink.RecordErrors
+			t, wide, err = d.ensureEach(ctx, g)
+			refused = append(refused, wide...)
+		}
 		if err != nil {
 			return err
 		}
@@ -44,6 +50,9 @@ func (d *database[K, V]) transact(ctx context.Context, lines []line, put func(co
 	}
 	err := pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error {
 		for i, g := range groups {
+			if len(g.lines) == 0 {
+				continue
+			}
 			err := put(ctx, tx, g.table, tables[i], g.lines)
 			if err == nil {
 				continue
@@ -78,6 +87,26 @@ func (d *database[K, V]) transact(ctx context.Context, lines []line, put func(co
 
 // errSift says that the database has refused some line of a batch.
 var errSift = errors.New("some row is refused")
+
+// ensureEach is ensure for each line of a group, in turn. It takes the lines out of the group whose columns the table has no room for.
+func (d *database[K, V]) ensureEach(ctx context.Context, g *group) (t *table, refused sink.RecordErrors, err error) {
+	n := 0
+	for i := range g.lines {
+		fit, err := d.ensure(ctx, g.table, g.lines[i:i+1])
+		switch {
+		case tooWide(err):
+			refused = append(refused, sink.RecordError{Index: g.index[i], Err: err})
+			continue
+		case err != nil:
+			return nil, nil, err
+		}
+		t = fit
+		g.lines[n], g.index[n] = g.lines[i], g.index[i]
+		n++
+	}
+	g.lines, g.index = g.lines[:n], g.index[:n]
+	return t, refused, nil
+}
 
 // dropUnknown takes the lines with columns that the table lacks out of the group.
 func (g *group) dropUnknown(t *table) (refused sink.RecordErrors) {
@@ -286,15 +315,15 @@ func arrayOf(name, columnType string, lines []line) (array any, kind string, err
 		}
 		return kinds[k]
 	}
+	// An array of another type than text is cast to the same values as the texts would be: a value must not depend on those that share its batch.
 	switch {
-	case document:
-	case only(row.KindInt):
+	case only(row.KindInt) && (isInteger(columnType) || isFloat(columnType) || columnType == "text" || strings.HasPrefix(columnType, "numeric")):
 		array, err = typed[int64](values)
 		return array, "bigint", err
-	case only(row.KindFloat):
+	case only(row.KindFloat) && isFloat(columnType):
 		array, err = typed[float64](values)
 		return array, "double precision", err
-	case only(row.KindBool):
+	case only(row.KindBool) && columnType == "boolean":
 		array, err = typed[bool](values)
 		return array, "boolean", err
 	}
@@ -303,7 +332,7 @@ func arrayOf(name, columnType string, lines []line) (array any, kind string, err
 		if v.IsNull() {
 			continue
 		}
-		text, err := textOf(v, document)
+		text, err := textOf(v, document, isInteger(columnType))
 		if err != nil {
 			return nil, "", fmt.Errorf("column %q: %w", name, err)
 		}
@@ -328,16 +357,26 @@ func typed[T row.Scalar](values []row.Value) ([]*T, error) {
 	return array, nil
 }
 
-// textOf returns a value as the server reads it: text as it is outside of documents, everything else as JSON.
-func textOf(v row.Value, document bool) (string, error) {
+func isInteger(columnType string) bool {
+	return columnType == "bigint" || columnType == "integer" || columnType == "smallint"
+}
+
+func isFloat(columnType string) bool { return columnType == "double precision" || columnType == "real" }
+
+// textOf returns a value as the server reads it: text as it is outside of documents, everything else as JSON. An integer does not take a float
+// with digits behind the point, and the server refuses such a text.
+func textOf(v row.Value, document, integer bool) (string, error) {
 	if !document {
 		switch v.Kind() {
 		case row.KindString:
 			return row.As[string](v)
 		case row.KindFloat: // NaN and the infinities have no JSON
 			f, err := row.As[float64](v)
-			if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+			switch {
+			case err != nil || math.IsNaN(f) || math.IsInf(f, 0):
 				return strings.TrimPrefix(fmt.Sprint(f), "+"), err
+			case integer && f == math.Trunc(f):
+				return strconv.FormatFloat(f, 'f', 0, 64), nil
 			}
 		}
 	}

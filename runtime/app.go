@@ -43,8 +43,14 @@ type App struct {
 	outputs   *outbox.Limit
 	// untilSources ends the run when all sources are at their ends.
 	untilSources bool
-	// clientErrors is set while Run runs.
-	clientErrors *clientErrors
+	// hooks and meter are set while Run runs. meter is nil without Config.MeterProvider.
+	hooks *hooks
+	meter *meter
+	// databases and cluster are set once, when they are open.
+	databases atomic.Pointer[databases]
+	cluster   atomic.Pointer[broker.Cluster]
+	// failure is the error of Run, if it has returned one.
+	failure atomic.Pointer[error]
 	// settling are the jobs that watchLimits has given to workers.
 	settling sync.WaitGroup
 }
@@ -79,7 +85,10 @@ func (a *App) Run(ctx context.Context) error {
 	if a.used.Swap(true) {
 		return errors.New("run: an App runs once: make another one")
 	}
-	defer a.state.Store(int32(Stopped))
+	a.hooks = startHooks(a.config.Logger)
+	defer a.hooks.stop()
+	a.enter(Starting)
+	defer a.enter(Stopped)
 	if !a.config.IgnoreSignals {
 		var stop context.CancelFunc
 		ctx, stop = signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
@@ -90,6 +99,9 @@ func (a *App) Run(ctx context.Context) error {
 	if State(a.state.Load()) == Starting && ctx.Err() != nil &&
 		(errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)) || errors.Is(err, weir.ErrUnavailable)) {
 		return nil // stopped while it was starting
+	}
+	if err != nil {
+		a.failure.Store(&err)
 	}
 	return err
 }
@@ -120,8 +132,11 @@ func (a *App) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer a.close("the connection to the cluster", &err, cluster.Close)
-	a.clientErrors = a.startClientErrors()
-	defer a.clientErrors.stop()
+	a.cluster.Store(&cluster)
+	if a.meter, err = a.newMeter(); err != nil {
+		return err
+	}
+	defer a.close("metrics", &err, a.meter.stop)
 
 	starting, started := a.whileReachable(ctx, cluster)
 	defer started()
@@ -138,6 +153,7 @@ func (a *App) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer a.close("state", &err, state.close)
+	a.databases.Store(state)
 
 	if err := a.fenceFormer(starting, cluster, state); err != nil {
 		return err
@@ -183,7 +199,7 @@ func (a *App) run(ctx context.Context) (err error) {
 		log.Info("joining the group", "group", a.plan.Group, "workers", len(workers), "topics", a.plan.InputTopics())
 		err = a.supervise(ctx, work, giveUp, cluster, group, workers, tables)
 	}
-	a.state.Store(int32(Stopping))
+	a.enter(Stopping)
 	deadline := time.AfterFunc(a.config.ShutdownTimeout, func() {
 		giveUp(fmt.Errorf("stop: not finished within ShutdownTimeout (%v)", a.config.ShutdownTimeout))
 	})
@@ -280,10 +296,14 @@ func (a *App) supervise(
 		}
 		if event != nil {
 			a.config.Logger.Info("partitions "+event.Kind.String(), "partitions", event.Partitions)
-			if err := assignment.Handle(work, event); err != nil {
+			began := time.Now()
+			err := assignment.Handle(work, event)
+			a.rebalanced(event, time.Since(began), err)
+			if err != nil {
 				return err
 			}
-			if event.Kind == broker.Assigned && a.state.CompareAndSwap(int32(Starting), int32(Running)) {
+			if event.Kind == broker.Assigned && State(a.state.Load()) == Starting {
+				a.enter(Running)
 				a.config.Logger.Info("running", "group", a.plan.Group)
 			}
 		}
@@ -396,10 +416,13 @@ func (a *App) startWorkers(
 	}
 	var workers []*worker
 	for i := range a.config.Workers {
-		fetcher, err := cluster.NewFetcher(broker.FetcherConfig{OnError: a.clientErrors.onConsumer()})
+		fetcher, err := cluster.NewFetcher(broker.FetcherConfig{OnError: a.onConsumer()})
 		if err != nil {
 			return workers, err
 		}
+		meter := a.meter.of(i)
+		config := config
+		a.listen(&config, i, meter)
 		newProducer := func() (broker.Producer, error) {
 			return broker.NewFencedProducer(work, cluster, broker.ProducerConfig{
 				Compression:        a.config.Topics.Compression,
@@ -407,7 +430,8 @@ func (a *App) startWorkers(
 				TransactionalID:    a.transactionalID(state, i),
 				Group:              a.plan.Group,
 				TransactionTimeout: a.config.Checkpoint.TransactionTimeout,
-				OnError:            a.clientErrors.onProducer(),
+				OnAcknowledged:     meter.onAcknowledged(),
+				OnError:            a.onProducer(),
 			})
 		}
 		producer, err := newProducer()

@@ -2,9 +2,6 @@ package runtime
 
 import (
 	"fmt"
-	"log/slog"
-	"sync/atomic"
-	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
 )
@@ -37,85 +34,26 @@ func (e ClientError) Error() string {
 // Unwrap returns Err.
 func (e ClientError) Unwrap() error { return e.Err }
 
-// clientErrors calls Config.OnConsumerError and Config.OnProducerError from one goroutine: the clients report errors while they
-// hold locks, and must not wait.
-type clientErrors struct {
-	log               *slog.Logger
-	consumer          func(ClientError) // nil if nobody asks
-	producer          func(ClientError)
-	queue             chan func()
-	stopping, stopped chan struct{}
-	dropped           atomic.Int64
+// onConsumer and onProducer return the functions that clients call, nil if nobody wants to hear of errors.
+func (a *App) onConsumer() func(broker.PartitionError) {
+	return a.toHook("poll", "OnConsumerError", a.config.OnConsumerError)
 }
 
-// clientErrorQueue is how many errors wait for their function.
-const clientErrorQueue = 1000
-
-func (a *App) startClientErrors() *clientErrors {
-	c := &clientErrors{
-		log: a.config.Logger, consumer: a.config.OnConsumerError, producer: a.config.OnProducerError,
-		queue: make(chan func(), clientErrorQueue), stopping: make(chan struct{}), stopped: make(chan struct{}),
-	}
-	go c.run()
-	return c
+func (a *App) onProducer() func(broker.PartitionError) {
+	return a.toHook("send", "OnProducerError", a.config.OnProducerError)
 }
 
-// onConsumer and onProducer return the functions that clients call, nil without a hook.
-func (c *clientErrors) onConsumer() func(broker.PartitionError) { return c.to(c.consumer) }
-func (c *clientErrors) onProducer() func(broker.PartitionError) { return c.to(c.producer) }
-
-func (c *clientErrors) to(f func(ClientError)) func(broker.PartitionError) {
-	if f == nil {
+func (a *App) toHook(operation, name string, f func(ClientError)) func(broker.PartitionError) {
+	if f == nil && a.meter == nil {
 		return nil
 	}
 	return func(e broker.PartitionError) {
-		err := ClientError{Topic: e.Topic, Partition: e.Partition, Offset: e.Offset, Err: e.Err, Retrying: e.Retrying}
-		select {
-		case c.queue <- func() { f(err) }:
-		default:
-			if c.dropped.Add(1) == 1 {
-				c.log.Warn("OnConsumerError or OnProducerError is too slow: it is not called for all errors", "error", err)
-			}
+		if a.meter != nil {
+			a.meter.clientError(operation, e)
 		}
-	}
-}
-
-func (c *clientErrors) run() {
-	defer close(c.stopped)
-	for {
-		select {
-		case f := <-c.queue:
-			c.call(f)
-		case <-c.stopping:
-			for {
-				select {
-				case f := <-c.queue:
-					c.call(f)
-				default:
-					return
-				}
-			}
+		if f != nil {
+			err := ClientError{Topic: e.Topic, Partition: e.Partition, Offset: e.Offset, Err: e.Err, Retrying: e.Retrying}
+			a.hooks.add(name, func() { f(err) }, "error", err)
 		}
-	}
-}
-
-func (c *clientErrors) call(f func()) {
-	defer func() {
-		if p := recover(); p != nil {
-			c.log.Error("OnConsumerError or OnProducerError has panicked", "panic", p)
-		}
-	}()
-	f()
-}
-
-// stop waits until the functions have seen all errors, but not for ever. The clients are closed.
-func (c *clientErrors) stop() {
-	close(c.stopping)
-	timeout := time.NewTimer(leaveTimeout)
-	defer timeout.Stop()
-	select {
-	case <-c.stopped:
-	case <-timeout.C:
-		c.log.Warn("OnConsumerError or OnProducerError has not returned", "timeout", leaveTimeout)
 	}
 }

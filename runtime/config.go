@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
+
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker/saramabroker"
 	"github.com/weirstreams/weir/internal/errorpolicy"
@@ -85,6 +87,14 @@ type Config struct {
 	// and these are logged in any case. One goroutine calls both, one after the other, until Run
 	// returns; 1,000 errors wait for it. It does not get further ones, and the first of them is logged. A panic is logged. nil does nothing.
 	OnConsumerError, OnProducerError func(ClientError)
+
+	// Listeners are told of states, rebalances, restores and checkpoints.
+	Listeners Listeners
+
+	// MeterProvider gives the instruments of docs/metrics.md their values: that of the SDK of OpenTelemetry, or of package
+	// runtime/prometheus. Run takes its callback back when it returns. Metrics cost nothing for each record: most are read from counts that
+	// Run keeps anyway, when the provider collects. nil measures nothing.
+	MeterProvider metric.MeterProvider
 
 	// OnProcessed is called for each record when it was processed, or skipped because of an error, with where it lay. That
 	// it was processed does not mean that it counts: the next checkpoint makes it so. The goroutine that runs the task calls

@@ -27,7 +27,7 @@ func (a *App) startGlobals(ctx context.Context, cluster broker.Cluster, partitio
 	if len(a.plan.Globals) == 0 {
 		return nil, nil
 	}
-	fetcher, err := cluster.NewFetcher(broker.FetcherConfig{OnError: a.clientErrors.onConsumer()})
+	fetcher, err := cluster.NewFetcher(broker.FetcherConfig{OnError: a.onConsumer()})
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (a *App) globalLetters(ctx context.Context, cluster broker.Cluster) globalt
 		NewProducer: func() (broker.Producer, error) {
 			config := broker.ProducerConfig{
 				Compression: a.config.Topics.Compression, DeliveryTimeout: broker.DeliveryTimeout(a.config.BrokerTimeout),
-				TransactionTimeout: a.config.Checkpoint.TransactionTimeout, OnError: a.clientErrors.onProducer(),
+				TransactionTimeout: a.config.Checkpoint.TransactionTimeout, OnError: a.onProducer(),
 			}
 			if exactlyOnce {
 				config.TransactionalID = a.plan.Group + "-global-deadletters"

@@ -21,6 +21,10 @@ type databases struct {
 	// warm returns a partition of each task with a local database.
 	warm  func() []broker.TopicPartition
 	close func() error
+	// pebble has the databases, nil in memory.
+	pebble *state.Pebble
+	// dir is the folder of the databases.
+	dir string
 	// process is the process's file about its former runs.
 	process processFile
 	// remember writes process.
@@ -53,12 +57,13 @@ func (a *App) openState(ctx context.Context) (*databases, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &databases{}
+	s := &databases{dir: dir}
 	file := filepath.Join(dir, processFileName)
 	if s.process, err = a.readProcessFile(file); err != nil {
 		return nil, errors.Join(err, lock.Unlock())
 	}
 	pebble := state.NewPebble(state.PebbleConfig{Logger: a.config.Logger})
+	s.pebble = pebble
 	path := func(task string) string { return filepath.Join(dir, filepath.FromSlash(task)) }
 	s.open = func(task string) (state.Backend, error) { return pebble.Open(path(task)) }
 	s.destroy = func(task string) error { return os.RemoveAll(path(task)) }

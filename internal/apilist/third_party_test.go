@@ -23,6 +23,7 @@ var thirdParty = map[string]string{
 	"kafka.Connection.Sarama: github.com/IBM/sarama":                                  "the marked way out to settings of the client",
 	"sink/mongodb.Equal: go.mongodb.org/mongo-driver/v2/bson":                         "a condition of a query, which is a document of the driver",
 	"sink/mongodb.Options.Filter: go.mongodb.org/mongo-driver/v2/bson":                "queries are documents of the driver, as in all programs that ask MongoDB",
+	"runtime.Config.MeterProvider: go.opentelemetry.io/otel/metric":                   "the common interface of metrics in Go",
 	"codec.Text: golang.org/x/text/encoding":                                          "the common interface of encodings in Go",
 	"codec/protobuf.Format: google.golang.org/protobuf/proto":                         "generated code",
 	"codec/protobuf.Message: google.golang.org/protobuf/proto":                        "generated code",

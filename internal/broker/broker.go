@@ -217,6 +217,9 @@ type ProducerConfig struct {
 	// TransactionTimeout is how long a transaction may stay open before the cluster aborts it and fences the producer.
 	// The default is 1 minute.
 	TransactionTimeout time.Duration
+	// OnAcknowledged is told of each batch that is acknowledged, with the time of its first record in milliseconds. In a transaction the
+	// batch may still be aborted. It is called under locks, must return at once, and may be nil.
+	OnAcknowledged func(tp TopicPartition, firstMillis int64)
 	// OnError is told of errors of partitions: of batches that are given up, and of those that were met several times in a row
 	// while the producer tries again. It is called under locks, must return at once, and may be nil.
 	OnError func(PartitionError)

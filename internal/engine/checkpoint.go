@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
@@ -53,7 +54,13 @@ func (w *Worker) Checkpoint(ctx context.Context) error {
 	if err := w.tasks.damage(); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
-	if err := w.checkpoints.make(ctx, changed); err != nil {
+	report := CheckpointReport{Tasks: len(changed), Records: w.agenda.schedule.Uncommitted(), Began: w.config.Clock.Now()}
+	err := w.checkpoints.make(ctx, changed, &report)
+	if f := w.config.OnCheckpoint; f != nil {
+		report.Took, report.Err = w.config.Clock.Now().Sub(report.Began), err
+		f(report)
+	}
+	if err != nil {
 		return err
 	}
 	w.refusals.accepted()
@@ -114,8 +121,47 @@ type checkpointer struct {
 	lose func(cause error) error
 }
 
-// make makes a checkpoint of tasks that have changed.
-func (c *checkpointer) make(ctx context.Context, changed []*task) error {
+// CheckpointPhase is a part of the work of a checkpoint.
+type CheckpointPhase int8
+
+const (
+	// OperatorsPhase waits for calls in flight and for commits of sinks, and lets operators emit held-back results.
+	OperatorsPhase CheckpointPhase = iota
+	// SinksPhase flushes sinks.
+	SinksPhase
+	// ChangelogsPhase encodes changes of state, and hands all output to the producer.
+	ChangelogsPhase
+	// CommitPhase waits until the output is acknowledged, and commits it with the offsets.
+	CommitPhase
+	// StatePhase writes to the databases.
+	StatePhase
+	// CheckpointPhases is the number of phases.
+	CheckpointPhases
+)
+
+// CheckpointReport describes a checkpoint of a worker.
+type CheckpointReport struct {
+	// Tasks is the number of tasks with changes, Records that of the records since the checkpoint before.
+	Tasks, Records int
+	// StateBytes is how much of the state has changed since then.
+	StateBytes int64
+	Began      time.Time
+	Took       time.Duration
+	// Phases are the times of the phases. Those behind an error took no time.
+	Phases [CheckpointPhases]time.Duration
+	// Err is the reason if the checkpoint was not made. It may be that of a checkpoint that is made later: gate.IsPressure.
+	Err error
+}
+
+// make makes a checkpoint of tasks that have changed, and notes its phases.
+func (c *checkpointer) make(ctx context.Context, changed []*task, report *CheckpointReport) error {
+	phase, began := OperatorsPhase, report.Began
+	next := func(after CheckpointPhase) {
+		now := c.config.Clock.Now()
+		report.Phases[phase] += now.Sub(began)
+		phase, began = after, now
+	}
+	defer func() { next(phase) }()
 	if err := c.awaitCommits(ctx, changed); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
@@ -128,11 +174,16 @@ func (c *checkpointer) make(ctx context.Context, changed []*task) error {
 			return fmt.Errorf("checkpoint: %w", err)
 		}
 	}
+	next(SinksPhase)
 	if err := c.flushSinks(ctx, changed); err != nil {
 		return err
 	}
 	if err := c.letters.Check(); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
+	}
+	next(ChangelogsPhase)
+	for _, t := range changed {
+		report.StateBytes += t.stores.DirtyBytes()
 	}
 	batches := make([]state.Batch, len(changed))
 	defer func() {
@@ -148,6 +199,7 @@ func (c *checkpointer) make(ctx context.Context, changed []*task) error {
 	if err := c.delivery.Send(ctx); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
+	next(CommitPhase)
 	offsets := map[broker.TopicPartition]int64{}
 	for _, t := range changed {
 		t.input.Committing(offsets)
@@ -155,6 +207,7 @@ func (c *checkpointer) make(ctx context.Context, changed []*task) error {
 	if err := c.commit(ctx, changed, offsets); err != nil {
 		return err
 	}
+	next(StatePhase)
 	c.membership.Accepted()
 	for i, t := range changed {
 		t.changed = false

@@ -74,6 +74,13 @@ type Config struct {
 	OffsetReset OffsetReset
 	// OnProcessed is told of each record that was processed or skipped. It may be nil.
 	OnProcessed func(weir.Origin)
+	// OnCheckpoint is told of each checkpoint of tasks with changes, made or not, OnRewind when the worker goes back to the last one, and OnFlush of each flush of a sink of a task, by the name
+	// of the sink. Several goroutines may call OnFlush at once. OnRestore is told of restores with records to read, when they begin and when
+	// they end. They may be nil.
+	OnCheckpoint func(CheckpointReport)
+	OnRewind     func()
+	OnFlush      func(sink string, took time.Duration, err error)
+	OnRestore    func(RestoreReport)
 	// Outputs, if not nil, is told of outputs and says when they are enough.
 	Outputs *outbox.Limit
 	// OnLate is shown records that operators do not use because of their times. It may be nil.

@@ -36,7 +36,9 @@ func (f *feeder) takeAll(ctx context.Context) (worked bool, err error) {
 				continue
 			}
 			f.status.working.Store(true)
+			began := f.clock.Now()
 			moved, err := f.take(ctx, t, feed)
+			f.status.busy.Add(int64(f.clock.Now().Sub(began)))
 			f.status.working.Store(false)
 			worked = worked || moved
 			if err != nil {

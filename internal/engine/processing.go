@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"time"
+
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/clock"
 	"github.com/weirstreams/weir/internal/engine/gate"
@@ -48,12 +50,19 @@ func (p *processing) some() (ended bool, err error) {
 		p.agenda.failed(err, h.batch.TopicPartition, h.batch.Records[h.from:])
 		return false, err
 	}
-	p.agenda.schedule.Adjust(done, p.clock.Now().Sub(began))
+	p.adjust(done, began)
 	if h.from < len(h.batch.Records) {
 		return false, err
 	}
 	p.drop()
 	return true, err
+}
+
+// adjust notes how long the processing of some records has taken.
+func (p *processing) adjust(records int, began time.Time) {
+	took := p.clock.Now().Sub(began)
+	p.agenda.schedule.Adjust(records, took)
+	p.status.busy.Add(int64(took))
 }
 
 // drop gives the memory of the batch in work back, processed or not.
@@ -71,7 +80,7 @@ func (p *processing) merge(t *task, polls int) (processed int, err error) {
 	processed, err = p.mergeSome(t, p.agenda.room(), polls)
 	p.agenda.schedule.Took(processed)
 	if err == nil && processed > 0 {
-		p.agenda.schedule.Adjust(processed, p.clock.Now().Sub(began))
+		p.adjust(processed, began)
 		t.aligned.Moved()
 	}
 	return processed, err

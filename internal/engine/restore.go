@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine/stores"
@@ -46,6 +47,9 @@ func (r *restorer) begin(ctx context.Context, t *task) error {
 		return r.start(ctx, t)
 	}
 	fetches, err := t.stores.BeginRestore(ctx, r.cluster)
+	if t.restores = len(fetches) > 0; t.restores {
+		r.report(t, false)
+	}
 	return r.read(ctx, t, fetches, err)
 }
 
@@ -122,7 +126,34 @@ func (r *restorer) restored(ctx context.Context, t *task) error {
 	if err != nil {
 		return fmt.Errorf("task %s: %w", t.name, err)
 	}
+	if t.restores {
+		t.restores = false
+		r.report(t, true)
+	}
 	return nil
+}
+
+// RestoreReport describes the restore of the state of a task.
+type RestoreReport struct {
+	// Task is the name of the task.
+	Task string
+	// Done is false when the restore begins.
+	Done bool
+	// Records and Bytes were applied, and Took the time since the begin. Remaining is roughly the number of records to read.
+	Records, Bytes, Remaining int64
+	Took                      time.Duration
+}
+
+// report tells Config.OnRestore of a restore that begins or ends.
+func (r *restorer) report(t *task, done bool) {
+	if f := r.config.OnRestore; f != nil {
+		restored := t.stores.Restored()
+		report := RestoreReport{Task: t.name, Done: done, Records: restored.Records, Bytes: restored.Bytes, Remaining: t.stores.Remaining()}
+		if done {
+			report.Took = r.config.Clock.Now().Sub(restored.Began)
+		}
+		f(report)
+	}
 }
 
 // judgeCut asks Config.Topics.OnLostInput about restored state that lacks records of its changelog. It returns an error if that says to fail.

@@ -56,6 +56,7 @@ func (w *Worker) startOver(ctx context.Context, cause error) error {
 	}
 	w.config.Logger.Warn("going back to what is committed", "cause", cause)
 	w.delivery.Drop()
+	w.status.rewound(w.config.OnRewind)
 	if w.config.ExactlyOnce {
 		if err := w.delivery.Abort(ctx, cause); err != nil {
 			return err
@@ -106,6 +107,7 @@ func (w *Worker) giveUp(ctx context.Context, cause error) error {
 func (w *Worker) goBack(ctx context.Context, cause error) error {
 	w.config.Logger.Warn("going back to the last checkpoint", "cause", cause)
 	w.delivery.Drop()
+	w.status.rewound(w.config.OnRewind)
 	w.refusals.failures.letters.Rewound()
 	w.processing.drop()
 	w.intake.goOn()

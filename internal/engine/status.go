@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/engine/gate"
+	"github.com/weirstreams/weir/internal/engine/outbox"
+	"github.com/weirstreams/weir/internal/engine/schedule"
 	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/source"
 )
@@ -35,22 +38,78 @@ type TaskStatus struct {
 	Late, NullKeys int64
 	// Lag is the number of offsets between the position and the last seen end of the input.
 	Lag int64
+	// UncommittedBytes is how much of the state has changed since the last checkpoint.
+	UncommittedBytes int64
 	// Rebuilt is how often the task's database was found to be damaged here, and deleted and restored from the changelogs.
 	Rebuilt int64
 	// StreamMillis is the greatest event time that was seen, in milliseconds; 0 if there was none.
 	StreamMillis int64
 }
 
+// InputStatus is how far a task has come in one partition. Counts begin when the task was opened.
+type InputStatus struct {
+	// Task is the name of the task.
+	Task      string
+	Topic     string
+	Partition int32
+	// Next is the next offset to process, End the end of the partition as last seen.
+	Next, End int64
+	// Records is the number of records that were processed or skipped.
+	Records int64
+	// OldestMillis is the timestamp of the oldest record that is left, in milliseconds, and 0 if none is left or it is not known. While the
+	// record itself was not fetched yet it is that of the record before.
+	OldestMillis int64
+}
+
+// Figures are figures of a worker for metrics.
+type Figures struct {
+	// Inputs are the partitions of the open tasks.
+	Inputs []InputStatus
+	// ClosedTasks and ClosedInputs have the sums of the counts of closed tasks, by name and by partition. The rest of them is not set.
+	ClosedTasks  []TaskStatus
+	ClosedInputs []InputStatus
+	// Missing are the topics that the worker writes to and that the cluster does not know (any more), sorted.
+	Missing []string
+	// Sent are the records of each topic that were handed to the producer.
+	Sent map[string]int64
+	// Busy is the time that processing of records has taken.
+	Busy time.Duration
+	// Rewinds is how often the worker went back to its last checkpoint.
+	Rewinds int64
+	// UncommittedSince is when the first record was processed that no checkpoint covers, HeldSince since when input is held back, and
+	// StepSince when the step that is under way began. They are zero if there is none.
+	UncommittedSince, HeldSince, StepSince time.Time
+}
+
 // statusBoard is where a worker leaves its status for other goroutines. Any goroutine may call its methods.
 //
 // It promises that a reader sees the status of all tasks as it was between two pieces of work, and never waits for one.
 type statusBoard struct {
-	working atomic.Bool // set while records are processed
+	working   atomic.Bool  // set while records are processed
+	stepBegan atomic.Int64 // of the step that is under way, in nanoseconds since 1970; 0 if there is none
+	busy      atomic.Int64 // nanoseconds
+	rewinds   atomic.Int64
+
+	schedule *schedule.Schedule
+	gate     *gate.Gate
+	work     *processing
+	outbox   *outbox.Outbox
 
 	mu       sync.Mutex // guards the fields below
 	tasks    []TaskStatus
+	inputs   []InputStatus
 	producer broker.Producer
 	feeds    []operator.Feed // replaced, never changed
+
+	closedTasks                 map[string]*TaskStatus
+	closedInputs                map[broker.TopicPartition]*InputStatus
+	uncommittedSince, heldSince time.Time
+}
+
+// watch notes the parts of the worker that the figures are of.
+func (b *statusBoard) watch(schedule *schedule.Schedule, gate *gate.Gate, work *processing, outbox *outbox.Outbox) {
+	b.schedule, b.gate, b.work, b.outbox = schedule, gate, work, outbox
+	b.closedTasks, b.closedInputs = map[string]*TaskStatus{}, map[broker.TopicPartition]*InputStatus{}
 }
 
 // use notes the producer that the worker uses.
@@ -78,10 +137,17 @@ func (b *statusBoard) publish(of *taskSet) {
 	tasks := of.all()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.tasks = b.tasks[:0]
+	b.tasks, b.inputs = b.tasks[:0], b.inputs[:0]
+	b.uncommittedSince, b.heldSince = b.schedule.UncommittedSince(), b.gate.Since()
 	feeds := 0
 	for _, t := range tasks {
-		b.tasks = append(b.tasks, t.status())
+		status := t.status()
+		for _, topic := range t.input.Topics() {
+			in := b.input(t, topic)
+			status.Lag += max(0, in.End-in.Next)
+			b.inputs = append(b.inputs, in)
+		}
+		b.tasks = append(b.tasks, status)
 		feeds += len(t.env.Feeds)
 	}
 	if feeds == 0 && len(b.feeds) == 0 {
@@ -91,6 +157,86 @@ func (b *statusBoard) publish(of *taskSet) {
 	for _, t := range tasks {
 		b.feeds = append(b.feeds, t.env.Feeds...)
 	}
+}
+
+// rewound counts that the worker goes back to its last checkpoint, and tells a function that may be nil.
+func (b *statusBoard) rewound(tell func()) {
+	b.rewinds.Add(1)
+	if tell != nil {
+		tell()
+	}
+}
+
+// input returns the status of one input of a task.
+func (b *statusBoard) input(t *task, topic string) InputStatus {
+	taken := t.input.Taken(topic)
+	in := InputStatus{
+		Task: t.name, Topic: topic, Partition: t.id.Partition, Next: t.input.Next[topic], End: t.input.Ends[topic], Records: taken.Records,
+	}
+	if in.Next >= in.End {
+		return in
+	}
+	in.OldestMillis = taken.Millis
+	if t.aligned != nil {
+		if millis, ok := t.aligned.Head(topic); ok {
+			in.OldestMillis = millis
+		}
+	} else if c := &b.work.current; c.batch != nil && c.task == t && c.batch.Topic == topic && c.from < len(c.batch.Records) {
+		in.OldestMillis = c.batch.Records[c.from].Millis
+	}
+	return in
+}
+
+// closed adds the counts of a task that is closed to those of the tasks before it.
+func (b *statusBoard) closed(t *task) {
+	s := t.status()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	total := b.closedTasks[s.Name]
+	if total == nil {
+		total = &TaskStatus{ID: s.ID, Name: s.Name}
+		b.closedTasks[s.Name] = total
+	}
+	total.Add(s)
+	for _, topic := range t.input.Topics() {
+		tp := t.input.Of(topic)
+		if b.closedInputs[tp] == nil {
+			b.closedInputs[tp] = &InputStatus{Task: t.name, Topic: topic, Partition: t.id.Partition}
+		}
+		b.closedInputs[tp].Records += t.input.Taken(topic).Records
+	}
+}
+
+// Add adds the counts of another status that grow, but for Rebuilt, which goes on when a task is opened anew.
+func (s *TaskStatus) Add(o TaskStatus) {
+	s.Restored += o.Restored
+	s.RestoredBytes += o.RestoredBytes
+	s.Processed += o.Processed
+	s.Skipped += o.Skipped
+	s.DeadLetters += o.DeadLetters
+	s.Ignored += o.Ignored
+	s.Late += o.Late
+	s.NullKeys += o.NullKeys
+}
+
+// figures returns the figures of the worker.
+func (b *statusBoard) figures() Figures {
+	f := Figures{Sent: map[string]int64{}, Missing: b.missingTopics(), Busy: time.Duration(b.busy.Load()), Rewinds: b.rewinds.Load()}
+	if began := b.stepBegan.Load(); began != 0 {
+		f.StepSince = time.Unix(0, began)
+	}
+	b.outbox.Sent(f.Sent)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f.Inputs = slices.Clone(b.inputs)
+	f.UncommittedSince, f.HeldSince = b.uncommittedSince, b.heldSince
+	for _, s := range b.closedTasks {
+		f.ClosedTasks = append(f.ClosedTasks, *s)
+	}
+	for _, in := range b.closedInputs {
+		f.ClosedInputs = append(f.ClosedInputs, *in)
+	}
+	return f
 }
 
 // statuses returns the status of the tasks.
@@ -116,18 +262,16 @@ func (t *task) status() TaskStatus {
 	return TaskStatus{
 		ID: t.id, Name: t.name, Restoring: t.state == restoring,
 		Restored: restored.Records, RestoredBytes: restored.Bytes, RestoreBegan: restored.Began, Remaining: t.stores.Remaining(),
-		Lag:       t.input.Lag(),
 		Processed: t.processed, Skipped: t.skipped, DeadLetters: t.letters, Ignored: t.env.Ignored, Late: t.env.Late, NullKeys: t.env.NullKeys,
-		Rebuilt: t.rebuilt, StreamMillis: t.env.StreamMillis,
+		Rebuilt: t.rebuilt, UncommittedBytes: t.stores.DirtyBytes(), StreamMillis: t.env.StreamMillis,
 	}
 }
 
 // Status returns the status of the worker's tasks, ordered by id. Any goroutine may call it.
 func (w *Worker) Status() []TaskStatus { return w.status.statuses() }
 
-// MissingTopics returns the topics that the worker writes to and that the cluster does not know (any more), sorted. Any goroutine
-// may call it.
-func (w *Worker) MissingTopics() []string { return w.status.missingTopics() }
+// Figures returns the figures of the worker. Any goroutine may call it.
+func (w *Worker) Figures() Figures { return w.status.figures() }
 
 // Sources returns the state of the sources of the worker's tasks. Any goroutine may call it.
 func (w *Worker) Sources() []source.Status { return w.status.sources() }

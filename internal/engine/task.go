@@ -81,6 +81,8 @@ type task struct {
 	strangers bool
 
 	state taskState
+	// restores is set while changelogs with records are read.
+	restores bool
 
 	// search is that of the worker: it knows which records are skipped before they are processed.
 	search *refused.Search
@@ -203,6 +205,7 @@ func (t *task) processRecords(input operator.Input, topic string, records []brok
 	}
 	if i > 0 {
 		t.processed += int64(i)
+		t.input.Took(topic, i, records[i-1].Millis)
 		t.changed, t.busy = true, true
 	}
 	if t.upstreams[topic] != nil {

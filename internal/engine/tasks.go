@@ -125,6 +125,7 @@ func (w *Worker) closeTask(t *task, sync bool) error {
 	w.intake.stop(t)
 	w.processing.observer.drop(t)
 	w.tasks.remove(t)
+	w.status.closed(t)
 	if t.aligned != nil {
 		t.aligned.Release()
 	}

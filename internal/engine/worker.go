@@ -86,6 +86,7 @@ func NewWorker(config Config, plan *graph.Plan, c Connections, topics *provision
 	})
 	w.wireRecords(c, out)
 	w.wireState(c, topics, now)
+	w.status.watch(w.agenda.schedule, w.intake.gate, w.processing, out)
 	w.builder = &builder{
 		config: &w.config, plan: plan, cluster: c.Cluster, topics: topics, outputs: newOutputs(&w.config, plan, c.Cluster, out, topics),
 		observer: w.processing.observer, refusals: w.refusals, step: w.hurry.Current, wake: w.intake.wake, rebuilt: map[TaskID]int64{},
@@ -129,7 +130,7 @@ func (w *Worker) wireState(c Connections, topics *provision.Topics, now time.Tim
 	}
 	w.checkpoints = &checkpointer{
 		config: config, tasks: w.tasks, group: c.Group, delivery: w.delivery,
-		sinks:    sinks.NewCommitter(sinks.Config{Clock: config.Clock, Sequential: config.Sequential, Later: config.CommitLater}),
+		sinks:    sinks.NewCommitter(sinks.Config{Clock: config.Clock, Sequential: config.Sequential, Later: config.CommitLater, OnFlush: config.OnFlush}),
 		observer: w.processing.observer, membership: w.membership, letters: w.refusals.failures.letters, foreign: foreign, lose: w.loseTasks,
 	}
 }
@@ -137,6 +138,8 @@ func (w *Worker) wireState(c Connections, topics *provision.Topics, now time.Tim
 // Step does one piece of work, or waits for at most wait for some to come: it processes some records, and checkpoints if
 // it is time. It reports whether it has processed anything. Fetcher.Wake ends the waiting.
 func (w *Worker) Step(ctx context.Context, wait time.Duration) (worked bool, err error) {
+	w.status.stepBegan.Store(w.config.Clock.Now().UnixNano())
+	defer w.status.stepBegan.Store(0)
 	worked, err = w.step(w.hurry.Begin(ctx), wait)
 	if damage := w.tasks.damage(); err == nil {
 		err = damage

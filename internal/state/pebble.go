@@ -73,7 +73,8 @@ type Pebble struct {
 
 	mu       sync.Mutex // guards what follows
 	open     map[string]struct{}
-	reserved func() // gives back the memtable shares of the databases that are not open
+	inUse    map[string]*pebble.DB // by the directory that Open was called with
+	reserved func()                // gives back the memtable shares of the databases that are not open
 	closed   bool
 }
 
@@ -96,6 +97,7 @@ func NewPebble(config PebbleConfig) *Pebble {
 		files:       pebble.NewFileCache(runtime.GOMAXPROCS(0), maxOpenTables),
 		compactions: newCompactionLimit(max(1, runtime.GOMAXPROCS(0)/2)),
 		open:        map[string]struct{}{},
+		inUse:       map[string]*pebble.DB{},
 	}
 	if p.disk {
 		config.FS, p.stopDisk = vfs.WithDiskHealthChecks(vfs.Default, slowDisk, nil, func(info vfs.DiskSlowInfo) {
@@ -168,10 +170,20 @@ func (p *Pebble) openLocked(dir string) (_ Backend, err error) {
 		return nil, errors.Join(err, lock.Close())
 	}
 	options.EnsureDefaults() // Open has worked on a copy
-	return &pebbleBackend{dir: dir, db: db, options: options, health: health, release: func() error {
+	p.mu.Lock()
+	p.inUse[dir] = db
+	p.mu.Unlock()
+	return &pebbleBackend{dir: dir, db: db, options: options, health: health, retire: func() { p.retire(dir) }, release: func() error {
 		defer p.release(name)
 		return lock.Close()
 	}}, nil
+}
+
+// retire takes a database that is about to be closed out of those that Databases describes.
+func (p *Pebble) retire(dir string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.inUse, dir)
 }
 
 // diskDatabases holds the databases on disk that this process has open, by canonical path, whichever Pebble opened them.
@@ -289,11 +301,32 @@ type PebbleStats struct {
 	CacheMisses int64 // since the start: reads that went to the file system
 }
 
-// Stats returns a snapshot for metrics.
+// DatabaseStats is a snapshot of one database.
+type DatabaseStats struct {
+	Dir string // as it was opened
+	// Bytes is the space of its files, and CompactionDebt an estimate of the bytes that compactions have yet to rewrite.
+	Bytes, CompactionDebt int64
+}
+
+// Databases returns a snapshot of each open database for metrics, in no order. It takes Pebble's locks.
+func (p *Pebble) Databases() (all []DatabaseStats) {
+	p.mu.Lock() // so that none is closed meanwhile
+	defer p.mu.Unlock()
+	for dir, db := range p.inUse {
+		m := db.Metrics()
+		all = append(all, DatabaseStats{Dir: dir, Bytes: int64(m.DiskSpaceUsage()), CompactionDebt: int64(m.Compact.EstimatedDebt)})
+	}
+	return all
+}
+
+// Stats returns a snapshot for metrics. It is empty when Pebble is closed.
 func (p *Pebble) Stats() PebbleStats {
-	m := p.blocks.Metrics()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.closed {
+		return PebbleStats{}
+	}
+	m := p.blocks.Metrics()
 	return PebbleStats{Databases: len(p.open), CacheBytes: m.Size, CacheHits: m.Hits, CacheMisses: m.Misses}
 }
 

@@ -17,6 +17,7 @@ type pebbleBackend struct {
 	dir     string
 	db      *pebble.DB
 	options *pebble.Options
+	retire  func()       // is called before the database is closed
 	release func() error // gives up the locks
 	closed  bool
 	failed  error // why the database cannot be used any more
@@ -128,6 +129,7 @@ func (b *pebbleBackend) Close() error {
 		return b.wrap("close", errors.New("a scan is in progress"))
 	}
 	b.closed = true
+	b.retire()
 	err := b.closeIdle()
 	err = errors.Join(err, b.db.Close(), b.release())
 	if failure := b.health.guard.failure(); failure != nil {

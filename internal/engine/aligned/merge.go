@@ -116,6 +116,15 @@ func (m *Merge) Polled(polls, quiet, partitions int) {
 // Paused reports whether the fetcher was told to hold an input back.
 func (m *Merge) Paused(topic string) bool { return m.input(topic).paused }
 
+// Head returns the timestamp of the first held record of an input; ok is false if none is held.
+func (m *Merge) Head(topic string) (millis int64, ok bool) {
+	in := m.input(topic)
+	if len(in.buffered) == 0 {
+		return 0, false
+	}
+	return in.head(), true
+}
+
 // Lose notes the error that the fetcher reported for the records of an input that come next, if batches are held: their records are
 // processed before. It reports whether there are any.
 func (m *Merge) Lose(topic string, err error) bool {

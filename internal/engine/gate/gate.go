@@ -47,6 +47,9 @@ func (g *Gate) Hold(wait time.Duration, cause error) {
 // Held reports whether the gate is closed.
 func (g *Gate) Held() bool { return !g.until.IsZero() }
 
+// Since returns when input was held back first, and zero if nothing waits.
+func (g *Gate) Since() time.Time { return g.since }
+
 // Due reports whether it is time to try again.
 func (g *Gate) Due() bool { return !g.clock.Now().Before(g.until) }
 

@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
@@ -27,7 +29,9 @@ type Outbox struct {
 	found   map[string]broker.TopicInfo
 	buffers []*buffer // all, in the order of first use
 	pending int       // records in all buffers
-	sent    int64     // records handed to the producer, ever
+
+	mu   sync.Mutex // guards each
+	each []*Topic   // all topics
 }
 
 const (
@@ -47,10 +51,12 @@ type Topic struct {
 	node    *graph.Node // the first whose function named the topic, nil if none did
 	largest int         // bytes of a batch of one record
 	buffers []*buffer   // by partition, nil until used
+	sent    atomic.Int64
 }
 
 type buffer struct {
 	tp      broker.TopicPartition
+	topic   *Topic
 	records []broker.Record
 	arena   []byte // what is left of the block in use
 	bytes   int
@@ -80,6 +86,9 @@ func (o *Outbox) Topic(name string) (*Topic, error) {
 		t.largest = min(t.largest, limit)
 	}
 	o.topics[name] = t
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.each = append(o.each, t)
 	return t, nil
 }
 
@@ -94,7 +103,7 @@ func (t *Topic) Append(partition int32, r *broker.Record) error {
 	}
 	b := t.buffers[partition]
 	if b == nil {
-		b = &buffer{tp: broker.TopicPartition{Topic: t.topic, Partition: partition}}
+		b = &buffer{tp: broker.TopicPartition{Topic: t.topic, Partition: partition}, topic: t}
 		t.buffers[partition] = b
 		t.outbox.buffers = append(t.outbox.buffers, b)
 	}
@@ -197,7 +206,7 @@ func (b *buffer) copyHeaders(headers []weir.Header) []weir.Header {
 func (o *Outbox) send(ctx context.Context, b *buffer) error {
 	records := b.records
 	o.pending -= len(records)
-	o.sent += int64(len(records))
+	b.topic.sent.Add(int64(len(records)))
 	b.records, b.bytes = make([]broker.Record, 0, len(records)), 0
 	return o.producer.Send(ctx, b.tp, records)
 }
@@ -215,6 +224,16 @@ func (o *Outbox) SendAll(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// Sent adds the records of each topic that were handed to the producer, ever, to sent. Those of transactions that were aborted count. Any
+// goroutine may call it.
+func (o *Outbox) Sent(sent map[string]int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, t := range o.each {
+		sent[t.topic] += t.sent.Load()
+	}
 }
 
 // Pending returns the number of records that were not handed over yet.

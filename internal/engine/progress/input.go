@@ -47,6 +47,34 @@ type Input struct {
 	renamed map[string]string
 	// purged are the offsets before which records of repartition topics were deleted, by topic.
 	purged map[string]int64
+	// taken are the records that were processed, by topic.
+	taken map[string]*Taken
+}
+
+// Taken counts the records of one topic that a task has processed or skipped since it was opened.
+type Taken struct {
+	Records int64
+	// Millis is the timestamp of the last record, in milliseconds.
+	Millis int64
+}
+
+// Took notes records of a topic that were processed. millis is the timestamp of the last one.
+func (in *Input) Took(topic string, records int, millis int64) {
+	t := in.taken[topic]
+	if t == nil {
+		t = &Taken{}
+		in.taken[topic] = t
+	}
+	t.Records += int64(records)
+	t.Millis = millis
+}
+
+// Taken returns the counts of a topic.
+func (in *Input) Taken(topic string) Taken {
+	if t := in.taken[topic]; t != nil {
+		return *t
+	}
+	return Taken{}
 }
 
 // State is the state of a task, which reflects input.
@@ -62,7 +90,7 @@ func NewInput(task string, partition int32, state State) *Input {
 		Next: map[string]int64{}, Ends: map[string]int64{}, Reflected: map[string]int64{},
 		Uncommitted: map[string]bool{}, Unsure: map[string]bool{},
 		partitions: map[string]int32{}, notes: map[string]broker.CommitNote{}, metadata: map[string]string{},
-		epochs: map[string]epochs{},
+		epochs: map[string]epochs{}, taken: map[string]*Taken{},
 	}
 }
 
@@ -134,14 +162,6 @@ func (in *Input) Untouched() bool { return maps.Equal(in.Next, in.Committed) }
 
 // UsedBefore reports whether the group has committed offsets of any topic of the input.
 func (in *Input) UsedBefore() bool { return len(in.Uncommitted) < len(in.topics) }
-
-// Lag returns the number of offsets between Next and Ends.
-func (in *Input) Lag() (lag int64) {
-	for topic, end := range in.Ends {
-		lag += max(0, end-in.Next[topic])
-	}
-	return lag
-}
 
 // purgeable adds to offsets those of topics, as the function says, that were committed since the last call: records before them can be
 // deleted.

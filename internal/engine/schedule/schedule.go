@@ -26,6 +26,8 @@ type Schedule struct {
 	taken int
 	// uncommitted are the records that were processed since the last checkpoint that was made.
 	uncommitted int
+	// since is when the first of them was processed.
+	since time.Time
 	// pace is how many records are processed in one step.
 	pace int
 }
@@ -42,7 +44,20 @@ func (s *Schedule) Took(records int) { s.taken += records }
 func (s *Schedule) Taken() int { return s.taken }
 
 // Processed notes records that the next checkpoint covers.
-func (s *Schedule) Processed(records int) { s.uncommitted += records }
+func (s *Schedule) Processed(records int) {
+	if s.uncommitted == 0 && records > 0 {
+		s.since = s.clock.Now()
+	}
+	s.uncommitted += records
+}
+
+// UncommittedSince returns when the first record was processed that no checkpoint covers, and zero if there is none.
+func (s *Schedule) UncommittedSince() time.Time {
+	if s.uncommitted == 0 {
+		return time.Time{}
+	}
+	return s.since
+}
 
 // Uncommitted returns the records that were processed since the last checkpoint that was made.
 func (s *Schedule) Uncommitted() int { return s.uncommitted }

@@ -34,6 +34,8 @@ type Config struct {
 	// committed by a later step.
 	Sequential bool
 	Later      func() bool
+	// OnFlush is told of each flush of a sink of a task, by the name of the sink, on several goroutines. It may be nil.
+	OnFlush func(sink string, took time.Duration, err error)
 }
 
 // NewCommitter returns a committer of the sinks of a worker's tasks.

@@ -32,7 +32,7 @@ func (c *Committer) Flush(ctx context.Context, tasks []Flush) error {
 	}
 	c.checkpointID++
 	for len(left) > 0 {
-		errs := concurrently(c, left, func(f Flush) error { return f.flush(ctx, c.checkpointID) })
+		errs := concurrently(c, left, func(f Flush) error { return c.flush(ctx, f) })
 		var again []Flush
 		for i, f := range left {
 			if errs[i] == nil {
@@ -77,8 +77,8 @@ func concurrently[T any](c *Committer, tasks []T, f func(T) error) []error {
 }
 
 // flush flushes the sinks of one task.
-func (f Flush) flush(ctx context.Context, id int64) error {
-	c := sink.Checkpoint{ID: id, Epoch: f.Epoch, Positions: f.Positions}
+func (c *Committer) flush(ctx context.Context, f Flush) error {
+	checkpoint := sink.Checkpoint{ID: c.checkpointID, Epoch: f.Epoch, Positions: f.Positions}
 	t := f.Task
 	if t.broken != nil {
 		return t.broken
@@ -89,7 +89,11 @@ func (f Flush) flush(ctx context.Context, id int64) error {
 		if d.Phases != nil {
 			doing = "prepare"
 		}
-		err := t.call(d.Node, doing, func() error { return d.Flush(ctx, c) })
+		began := c.config.Clock.Now()
+		err := t.call(d.Node, doing, func() error { return d.Flush(ctx, checkpoint) })
+		if report := c.config.OnFlush; report != nil {
+			report(t.graph.Nodes[d.Node].Detail, c.config.Clock.Now().Sub(began), err)
+		}
 		if refused, ok := errors.AsType[sink.RecordErrors](err); ok && len(refused) > 0 {
 			return &refusedRecords{node: d.Node, records: refused, err: err}
 		}

@@ -30,6 +30,8 @@ type producer struct {
 	onError     func(broker.PartitionError) // may be nil
 	txn         *openTransaction            // nil unless transactional
 
+	onAcknowledged func(tp broker.TopicPartition, firstMillis int64) // may be nil
+
 	ctx        context.Context // ends with the producer
 	cancel     context.CancelFunc
 	wg         sync.WaitGroup // the goroutines of the producer
@@ -87,11 +89,13 @@ func newProducer(cfg broker.ProducerConfig, codec sarama.CompressionCodec, n net
 		timeout:     cfg.DeliveryTimeout,
 		maxRecord:   cfg.MaxRecordBytes,
 		onError:     cfg.OnError,
-		leaderless:  wake.New(),
-		changed:     wake.New(),
-		topics:      make(map[string]int32),
-		queues:      make(map[broker.TopicPartition]*queue),
-		senders:     make(map[int32]*sender),
+
+		onAcknowledged: cfg.OnAcknowledged,
+		leaderless:     wake.New(),
+		changed:        wake.New(),
+		topics:         make(map[string]int32),
+		queues:         make(map[broker.TopicPartition]*queue),
+		senders:        make(map[int32]*sender),
 	}
 	if p.bufferBytes <= 0 {
 		p.bufferBytes = defaultBuffer

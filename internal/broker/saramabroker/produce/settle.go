@@ -59,6 +59,9 @@ func (p *producer) settle(b *batch, o outcome) {
 func (p *producer) acknowledge(b *batch, offset int64) {
 	q := b.queue
 	b.state = done
+	if p.onAcknowledged != nil {
+		p.onAcknowledged(q.tp, b.parts[0][0].Millis)
+	}
 	if offset >= 0 { // it is not known of a duplicate that the broker has half forgotten
 		q.last = max(q.last, offset+int64(b.count)-1)
 	}

@@ -1,6 +1,7 @@
 package mongodb
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -122,10 +123,10 @@ const (
 )
 
 func (o Options[K, V]) withDefaults() Options[K, V] {
-	o.MaxRecords, o.MaxBytes = connector.Or(o.MaxRecords, defaultMaxRecords), connector.Or(o.MaxBytes, defaultMaxBytes)
-	o.HoldRecords, o.HoldBytes = connector.Or(o.HoldRecords, defaultHoldRecords), connector.Or(o.HoldBytes, defaultHoldBytes)
-	o.Connections = connector.Or(o.Connections, defaultConnections)
-	o.Timeout, o.OutageWait = connector.Or(o.Timeout, defaultTimeout), connector.Or(o.OutageWait, defaultOutageWait)
+	o.MaxRecords, o.MaxBytes = cmp.Or(o.MaxRecords, defaultMaxRecords), cmp.Or(o.MaxBytes, defaultMaxBytes)
+	o.HoldRecords, o.HoldBytes = cmp.Or(o.HoldRecords, defaultHoldRecords), cmp.Or(o.HoldBytes, defaultHoldBytes)
+	o.Connections = cmp.Or(o.Connections, defaultConnections)
+	o.Timeout, o.OutageWait = cmp.Or(o.Timeout, defaultTimeout), cmp.Or(o.OutageWait, defaultOutageWait)
 	return o
 }
 

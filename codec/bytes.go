@@ -19,6 +19,9 @@ func (bytesCodec) Decode(_ *Context, data []byte) ([]byte, error) {
 
 func (bytesCodec) IsNull(v []byte) bool { return v == nil }
 
+// NullIsZeroWord is that of nilableJSON.
+func (bytesCodec) NullIsZeroWord() bool { return true }
+
 // String returns the codec of string: its bytes as they are, which for text is UTF-8, as the Kafka clients' string
 // serializers write.
 //

@@ -81,3 +81,6 @@ type retypedNuller[T any] struct{ retyped[T] }
 
 // IsNull reads the first word of v, which is zero exactly if a pointer or slice is nil.
 func (r retypedNuller[T]) IsNull(v T) bool { return *(*unsafe.Pointer)(unsafe.Pointer(&v)) == nil }
+
+// NullIsZeroWord is that of nilableJSON.
+func (retypedNuller[T]) NullIsZeroWord() bool { return true }

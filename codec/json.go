@@ -127,6 +127,9 @@ func (j nilableJSON[T]) IsNull(v T) bool {
 	return *(*unsafe.Pointer)(unsafe.Pointer(&v)) == nil || j.isInterface && holdsNil(reflect.ValueOf(v))
 }
 
+// NullIsZeroWord tells operators, which check each record, that they need not call IsNull: a T is null exactly if its first word is zero.
+func (j nilableJSON[T]) NullIsZeroWord() bool { return !j.isInterface }
+
 // holdsNil reports whether the value in an interface is nil.
 func holdsNil(inner reflect.Value) bool {
 	switch inner.Kind() {

@@ -44,6 +44,9 @@ func (n nullable[T]) IsNull(v *T) bool {
 	return v == nil || n.nuller != nil && n.nuller.IsNull(*v)
 }
 
+// NullIsZeroWord is that of nilableJSON.
+func (n nullable[T]) NullIsZeroWord() bool { return n.nuller == nil }
+
 // IsNullEncoding implements [NullEncoding].
 func (n nullable[T]) IsNullEncoding(c *Context, data []byte) bool {
 	return n.encoding != nil && n.encoding.IsNullEncoding(c, data)

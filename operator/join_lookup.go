@@ -47,7 +47,7 @@ type Lookup[K, V, Q, R, W any] struct {
 
 	// before, if not nil, is called with each answered record before it is handled. After its error it is called again.
 	before func(i int) error
-	// handle does what is to be done with an answered record: emit, unless records without a row wait.
+	// handle, if not nil, is called with each answered record in place of emit: records without a row may wait.
 	handle func(i int) error
 	// fresh makes caches pass queries on.
 	fresh bool
@@ -85,7 +85,6 @@ func newLookup[K, V, Q, R, W any](
 		null: typeNullRule[R](), limits: join.Limits{Timeout: s.Timeout, Tries: s.Tries, MaxOutage: s.MaxOutage},
 	}
 	l.deadline.timeout = l.limits.Timeout
-	l.handle = l.emit
 	env.OnClose = append(env.OnClose, func() error {
 		l.deadline.end()
 		return nil
@@ -100,12 +99,13 @@ func (l *Lookup[K, V, Q, R, W]) Receive(r *weir.Record[K, V]) error {
 	if err != nil {
 		return err
 	}
-	kept := *r
+	value := r.Value
 	if l.Clone != nil {
-		kept.Value = l.Clone(r.Value)
+		value = l.Clone(value)
 	}
-	kept.Headers = l.keepHeaders(r.Headers)
-	l.records = append(l.records, kept)
+	l.records = append(l.records, *r)
+	kept := &l.records[len(l.records)-1]
+	kept.Value, kept.Headers = value, l.keepHeaders(r.Headers)
 	l.queries = append(l.queries, q)
 	l.found = append(l.found, nil)
 	if r.Origin != nil {
@@ -169,7 +169,13 @@ func (l *Lookup[K, V, Q, R, W]) Settle() error {
 			}
 		}
 		l.done, l.working = i+1, true
-		if err := l.handle(i); err != nil {
+		var err error
+		if l.handle == nil {
+			err = l.emit(i)
+		} else {
+			err = l.handle(i)
+		}
+		if err != nil {
 			l.fail()
 			return err
 		}

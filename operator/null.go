@@ -2,6 +2,7 @@ package operator
 
 import (
 	"errors"
+	"unsafe"
 
 	"github.com/weirstreams/weir/codec"
 )
@@ -12,12 +13,17 @@ type nullRule[T any] struct {
 	nuller   codec.Nuller[T]    // nil if no T is null
 	encoding codec.NullEncoding // nil if no bytes say null
 	any      bool               // whether there is one of the two
+	// zeroWord says that a T is null exactly if its first word is zero, as with nil pointers: the nuller need not be asked.
+	zeroWord bool
 }
 
 func newNullRule[T any](c codec.Codec[T]) (n nullRule[T]) {
 	n.nuller, _ = c.(codec.Nuller[T])
 	n.encoding, _ = c.(codec.NullEncoding)
 	n.any = n.nuller != nil || n.encoding != nil
+	if z, ok := c.(interface{ NullIsZeroWord() bool }); ok && n.nuller != nil {
+		n.zeroWord = z.NullIsZeroWord()
+	}
 	return n
 }
 
@@ -25,7 +31,12 @@ func newNullRule[T any](c codec.Codec[T]) (n nullRule[T]) {
 func typeNullRule[T any]() nullRule[T] { return newNullRule(codec.For[T]()) }
 
 // is reports whether a value is null.
-func (n *nullRule[T]) is(v *T) bool { return n.nuller != nil && n.ask(v) }
+func (n *nullRule[T]) is(v *T) bool {
+	if n.zeroWord {
+		return *(*unsafe.Pointer)(unsafe.Pointer(v)) == nil
+	}
+	return n.nuller != nil && n.ask(v)
+}
 
 // ask is apart so that its callers, which need it seldom, stay small enough to be inlined.
 //

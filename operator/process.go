@@ -39,15 +39,20 @@ func (c *processorContext[L, W]) Forward(r weir.Record[L, W]) error {
 	c.out = r
 	c.out.Origin = &c.env.Origin
 	if c.olderNotSaid && r.Millis < c.least {
-		c.olderNotSaid = false
-		c.env.Logger.Warn("a processor forwards a record that is older than the record or timer it processes; behind a GroupBy it may be late, "+
-			"because of Config.IdleTimeout, unless the processor has a method Oldest (weir.Holder)",
-			"time", r.Time(), "processing", time.UnixMilli(c.least))
+		c.sayOlder(r.Millis)
 	}
 	if c.failed = c.next.Receive(&c.out); c.failed == nil {
 		c.failed = c.again()
 	}
 	return c.failed
+}
+
+// sayOlder logs that an older record is forwarded, once.
+func (c *processorContext[L, W]) sayOlder(millis int64) {
+	c.olderNotSaid = false
+	c.env.Logger.Warn("a processor forwards a record that is older than the record or timer it processes; behind a GroupBy it may be late, "+
+		"because of Config.IdleTimeout, unless the processor has a method Oldest (weir.Holder)",
+		"time", time.UnixMilli(millis), "processing", time.UnixMilli(c.least))
 }
 
 var errNotNow = errors.New("a processor forwards records in Process and OnTimer only")
@@ -184,6 +189,13 @@ func (p *process[K, V, T, L, W]) done(err error) error {
 
 // fireEvents fires the timers in event time that are due when a record of that time comes.
 func (p *process[K, V, T, L, W]) fireEvents(millis int64) error {
+	if len(p.timers) == 0 {
+		return nil
+	}
+	return p.fireDue(millis)
+}
+
+func (p *process[K, V, T, L, W]) fireDue(millis int64) error {
 	for _, t := range p.timers {
 		reached, err := t.Reach(millis)
 		if err != nil {

@@ -103,6 +103,13 @@ func (s *states[K, T]) again() error {
 
 // err returns the pending error of the stores.
 func (s *states[K, T]) err() error {
+	if len(s.errs) == 0 {
+		return nil
+	}
+	return s.firstErr()
+}
+
+func (s *states[K, T]) firstErr() error {
 	for _, e := range s.errs {
 		if err := e.Err(); err != nil {
 			if errors.Is(err, state.ErrRead) {

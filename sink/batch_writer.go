@@ -35,8 +35,8 @@ type batch[K, V any] struct {
 type batchWriter[K, V any] struct {
 	write   func(context.Context, []weir.Record[K, V]) error
 	options BatchOptions
-	key     func(*K) int
-	value   func(*V) int
+	key     measure.Measurer[K]
+	value   measure.Measurer[V]
 
 	// The goroutine of the task owns filling and job; job is the last one that was begun, and cancel ends its context.
 	filling *batch[K, V]
@@ -80,11 +80,11 @@ func (w *batchWriter[K, V]) size(r *weir.Record[K, V]) int {
 		n = w.options.Size(r.Key, r.Value)
 	} else {
 		n = int(unsafe.Sizeof(*r) + unsafe.Sizeof(*r.Origin))
-		if w.key != nil {
-			n += w.key(&r.Key)
+		if w.key.Refers() {
+			n += w.key.Bytes(&r.Key)
 		}
-		if w.value != nil {
-			n += w.value(&r.Value)
+		if w.value.Refers() {
+			n += w.value.Bytes(&r.Value)
 		}
 	}
 	for i := range r.Headers {

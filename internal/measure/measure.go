@@ -7,16 +7,18 @@ import (
 	"unsafe"
 )
 
-// Of returns a function that estimates the memory that a T refers to, beside the T itself, in bytes. It is nil if that is
-// always nothing. The estimate takes a bounded time: of long slices and maps a few elements are looked at, and it does not follow
-// pointers deeper than measureDepth.
-func Of[T any]() func(*T) int {
-	m := measurerOf(reflect.TypeFor[T]())
-	if m == nil {
-		return nil
-	}
-	return func(v *T) int { return m(unsafe.Pointer(v), measureDepth) }
-}
+// Measurer estimates the memory that a T refers to, beside the T itself. The zero value is for types that refer to nothing.
+type Measurer[T any] struct{ measure measurer }
+
+// Of returns the Measurer of T. The estimate takes a bounded time: of long slices and maps a few elements are looked at, and it does
+// not follow pointers deeper than measureDepth.
+func Of[T any]() Measurer[T] { return Measurer[T]{measurerOf(reflect.TypeFor[T]())} }
+
+// Refers reports whether a T may refer to memory. Otherwise Bytes must not be called.
+func (m Measurer[T]) Refers() bool { return m.measure != nil }
+
+// Bytes estimates the memory that a T refers to, in bytes.
+func (m Measurer[T]) Bytes(v *T) int { return m.measure(unsafe.Pointer(v), measureDepth) }
 
 // measurer estimates the memory that the value at p refers to.
 type measurer func(p unsafe.Pointer, depth int) int

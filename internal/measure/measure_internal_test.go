@@ -24,10 +24,10 @@ func TestMeasureIsNearWhatAValueRefersTo(t *testing.T) {
 			t.Errorf("%s: %d bytes, want %d to %d", name, got, least, most)
 		}
 	}
-	if Of[point]() != nil || Of[[3]int]() != nil || Of[time.Duration]() != nil {
+	if Of[point]().Refers() || Of[[3]int]().Refers() || Of[time.Duration]().Refers() {
 		t.Error("a value that refers to nothing is measured")
 	}
-	measured := func(v any) int { return Of[any]()(&v) }
+	measured := func(v any) int { return Of[any]().Bytes(&v) }
 	check("string", measured(text), 1000, 1100)
 	check("nil", measured(nil), 0, 0)
 	check("bytes", measured(make([]byte, 500, 1000)), 1000, 1100)

@@ -29,7 +29,7 @@ type table[S any] struct {
 	space   Space
 	ttl     int64 // milliseconds that a state lives unless SetFor says otherwise, or never
 	cache   cache[row[S]]
-	measure func(*S) int // what a state refers to, in bytes; nil if that is nothing
+	measure measure.Measurer[S] // what a state refers to, in bytes
 	context codec.Context
 	time    watermark
 	ahead   horizon
@@ -188,7 +188,7 @@ func (t *table[S]) weigh(e *entry[row[S]]) {
 		var none S
 		e.value.state, e.value.present, e.value.expires = none, false, never
 	}
-	if t.measure != nil {
+	if t.measure.Refers() {
 		t.cache.resize(e, t.size(&e.value, 0))
 	}
 }
@@ -201,15 +201,15 @@ func (t *table[S]) remove(e *entry[row[S]]) {
 
 // size estimates the memory of a row, with the encoded size of its state if that is known.
 func (t *table[S]) size(r *row[S], encoded int) int {
-	if t.measure != nil {
-		encoded = max(encoded, t.measure(&r.state))
+	if t.measure.Refers() {
+		encoded = max(encoded, t.measure.Bytes(&r.state))
 	}
 	return encoded + int(unsafe.Sizeof(*r))
 }
 
 // touch marks an entry as changed, after its state was set or removed.
 func (t *table[S]) touch(e *entry[row[S]]) {
-	if t.measure != nil || t.nuller != nil {
+	if t.measure.Refers() || t.nuller != nil {
 		t.weigh(e)
 	}
 	if t.changed != nil && e.state == clean {

@@ -28,7 +28,7 @@ type Timestamped[V any] struct {
 	cache   cache[Timeline[V]]
 	context codec.Context
 	current *entry[Timeline[V]]
-	measure func(*V) int // what a value refers to, in bytes; nil if that is nothing
+	measure measure.Measurer[V] // what a value refers to, in bytes
 	time    watermark
 	firsts  endIndex
 	from    []byte // scratch: first key of a scan
@@ -157,7 +157,7 @@ func (s *Timestamped[V]) Put(at int64, v V) (bool, error) {
 		it := &k.items[i-1]
 		s.count(k, &it.Value, -1)
 		it.Value, it.changed = v, true
-		if s.measure != nil {
+		if s.measure.Refers() {
 			s.count(k, &it.Value, 1)
 			s.resize(e)
 		}
@@ -321,8 +321,8 @@ func (s *Timestamped[V]) resize(e *entry[Timeline[V]]) {
 
 // count adds the memory behind a value, times sign, to the size of a key.
 func (s *Timestamped[V]) count(k *Timeline[V], v *V, sign int64) {
-	if s.measure != nil {
-		k.bytes += sign * int64(s.measure(v))
+	if s.measure.Refers() {
+		k.bytes += sign * int64(s.measure.Bytes(v))
 	}
 }
 

@@ -33,8 +33,8 @@ type Windowed[A any] struct {
 	cache      cache[Windows[A]]
 	context    codec.Context
 	current    *entry[Windows[A]]
-	measure    func(*A) int // what an accumulator refers to, in bytes; nil if that is nothing
-	unmeasured *Window[A]   // of the current key: the caller changes it until the next call
+	measure    measure.Measurer[A] // what an accumulator refers to, in bytes
+	unmeasured *Window[A]          // of the current key: the caller changes it until the next call
 	time       watermark
 	pace       watermark
 	definition storedDefinition
@@ -185,7 +185,7 @@ func (s *Windowed[A]) Touch(w *Window[A], at int64) {
 	e.value.Latest = max(e.value.Latest, at)
 	w.changed = true
 	s.cache.touch(e)
-	if s.measure != nil {
+	if s.measure.Refers() {
 		s.unmeasured = w
 	}
 }
@@ -216,7 +216,7 @@ func (s *Windowed[A]) Update(start, at int64) (w *Window[A], isNew bool) {
 	k.Latest = max(k.Latest, at)
 	w.changed = true
 	s.cache.touch(e)
-	if s.measure != nil {
+	if s.measure.Refers() {
 		s.unmeasured = w
 	}
 	return w, isNew
@@ -235,7 +235,7 @@ func (s *Windowed[A]) settle() {
 
 // setBytes notes the memory behind an accumulator, with its encoded size if that is known.
 func (s *Windowed[A]) setBytes(e *entry[Windows[A]], w *Window[A], encoded int) {
-	bytes := uint32(min(math.MaxUint32, max(encoded, s.measure(&w.Acc))))
+	bytes := uint32(min(math.MaxUint32, max(encoded, s.measure.Bytes(&w.Acc))))
 	e.value.bytes += int64(bytes) - int64(w.bytes)
 	w.bytes = bytes
 }
@@ -318,8 +318,8 @@ func (s *Windowed[A]) load(key []byte) (*entry[Windows[A]], error) {
 			return false, fmt.Errorf("store %q: decode a window of key %q: %w", s.name, key, err)
 		}
 		k.Latest = max(k.Latest, w.Latest)
-		if s.measure != nil {
-			w.bytes = uint32(min(math.MaxUint32, max(len(value), s.measure(&w.Acc))))
+		if s.measure.Refers() {
+			w.bytes = uint32(min(math.MaxUint32, max(len(value), s.measure.Bytes(&w.Acc))))
 			k.bytes += int64(w.bytes)
 		}
 		k.Open = append(k.Open, w)
@@ -407,12 +407,12 @@ func (s *Windowed[A]) Flush(emit func(key, value []byte) error) error {
 				if err := s.flushWindow(emit, e.key, w); err != nil {
 					return err
 				}
-				if s.measure != nil {
+				if s.measure.Refers() {
 					s.setBytes(e, w, len(s.value))
 				}
 			}
 		}
-		if s.measure != nil {
+		if s.measure.Refers() {
 			s.resize(e)
 		}
 		if k.rest == nil {

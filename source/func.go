@@ -33,9 +33,15 @@ type funcSource[K, V any] struct {
 	read func(ctx context.Context, position []byte, emit Emit[K, V]) error
 }
 
-func (s *funcSource[K, V]) Connect(context.Context) error { return nil }
-func (s *funcSource[K, V]) Close(context.Context) error   { return nil }
-func (s *funcSource[K, V]) Slots() int32                  { return 1 }
+func (s *funcSource[K, V]) Connect(context.Context) error {
+	if s.read == nil {
+		return fmt.Errorf("%w: the function of the source is nil", weir.ErrConfiguration)
+	}
+	return nil
+}
+
+func (s *funcSource[K, V]) Close(context.Context) error { return nil }
+func (s *funcSource[K, V]) Slots() int32                { return 1 }
 
 func (s *funcSource[K, V]) Splits(context.Context, func(string) bool) ([]Split, error) {
 	return []Split{{ID: single}}, nil

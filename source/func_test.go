@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/source"
 )
 
@@ -25,5 +26,27 @@ func TestAFunctionThatFailsWithAnEndIsNotAtItsEnd(t *testing.T) {
 		if err := r.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+func TestASourceOfNothingDoesNotConnect(t *testing.T) {
+	t.Parallel()
+	tick := func(context.Context, time.Time) (weir.Record[string, string], error) {
+		return weir.Record[string, string]{}, nil
+	}
+	for name, s := range map[string]source.Source[string, string]{
+		"Func":                source.Func[string, string](nil),
+		"FromSeq":             source.FromSeq[string, string](nil),
+		"FromSeq2":            source.FromSeq2[string, string](nil),
+		"Ticker":              source.Ticker[string, string](time.Second, nil),
+		"Ticker with no time": source.Ticker(0, tick),
+		"Ticker back in time": source.Ticker(-time.Second, tick),
+	} {
+		if err := s.Connect(t.Context()); !errors.Is(err, weir.ErrConfiguration) {
+			t.Errorf("%s: Connect returns %v", name, err)
+		}
+	}
+	if err := source.Ticker(time.Millisecond, tick).Connect(t.Context()); err != nil {
+		t.Error(err)
 	}
 }

@@ -14,6 +14,9 @@ import (
 //
 // A sequence that waits does not hear of the end of the run. Func gets a context.
 func FromSeq[K, V any](seq iter.Seq[weir.Record[K, V]]) Source[K, V] {
+	if seq == nil {
+		return Func[K, V](nil)
+	}
 	return FromSeq2(func(yield func(weir.Record[K, V], error) bool) {
 		for r := range seq {
 			if !yield(r, nil) {
@@ -26,6 +29,9 @@ func FromSeq[K, V any](seq iter.Seq[weir.Record[K, V]]) Source[K, V] {
 // FromSeq2 is FromSeq for a sequence that can fail: the first error ends it. It begins from the start then, as the retry policy says, and
 // passes over the records that were read.
 func FromSeq2[K, V any](seq iter.Seq2[weir.Record[K, V], error]) Source[K, V] {
+	if seq == nil {
+		return Func[K, V](nil)
+	}
 	return Func(func(_ context.Context, position []byte, emit Emit[K, V]) error {
 		var skip, n int64
 		if position != nil {

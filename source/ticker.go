@@ -13,9 +13,9 @@ import (
 // interval since the zero time, as time.Truncate has it. It is the time of the record, unless the function sets another.
 //
 // The position is the time of the last tick. Ticks that were missed, because nothing ran or the function was slow, are not made up for, but for
-// the last one. An error of the function is tried again for the same tick, as the retry policy says. The interval is 1 ms at least.
+// the last one. An error of the function is tried again for the same tick, as the retry policy says. The interval is 1 ms at least: less is an error of Connect.
 func Ticker[K, V any](interval time.Duration, f func(ctx context.Context, at time.Time) (weir.Record[K, V], error)) Source[K, V] {
-	return &ticker[K, V]{max(interval, time.Millisecond), f}
+	return &ticker[K, V]{interval, f}
 }
 
 type ticker[K, V any] struct {
@@ -23,9 +23,18 @@ type ticker[K, V any] struct {
 	f        func(ctx context.Context, at time.Time) (weir.Record[K, V], error)
 }
 
-func (s *ticker[K, V]) Connect(context.Context) error { return nil }
-func (s *ticker[K, V]) Close(context.Context) error   { return nil }
-func (s *ticker[K, V]) Slots() int32                  { return 1 }
+func (s *ticker[K, V]) Connect(context.Context) error {
+	switch {
+	case s.f == nil:
+		return fmt.Errorf("%w: the function of source.Ticker is nil", weir.ErrConfiguration)
+	case s.interval < time.Millisecond:
+		return fmt.Errorf("%w: the interval of source.Ticker is %v, and has to be 1 ms at least", weir.ErrConfiguration, s.interval)
+	}
+	return nil
+}
+
+func (s *ticker[K, V]) Close(context.Context) error { return nil }
+func (s *ticker[K, V]) Slots() int32                { return 1 }
 
 func (s *ticker[K, V]) Splits(context.Context, func(string) bool) ([]Split, error) {
 	return []Split{{ID: single}}, nil

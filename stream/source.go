@@ -58,7 +58,7 @@ func (t *Topology) addSource[K, V any](options source.Options, from source.Sourc
 		return
 	}
 	options = sourcing.WithDefaults(options, from)
-	n.Source.Slots = options.Slots
+	n.Source.Slots = max(1, options.Slots) // checkSource finds a negative number
 	n.External = &graph.External{Sink: from, Connect: from.Connect, Close: from.Close}
 	n.Lower = func(b *graph.Builder, n *graph.Node) (any, error) {
 		next, err := graph.Next[K, V](b, n)

@@ -127,7 +127,7 @@ func TestATableOfTheUserKeepsItsTypesAndDefaults(t *testing.T) {
 // boolean or an integer to many types not at all.
 func TestAValueDoesNotDependOnTheOthersOfItsBatch(t *testing.T) {
 	values := []string{`1`, `2.5`, `3.0`, `true`, `"4"`, `"x"`, `5000000000`, `"2025-01-02"`, `0`, `1e300`, `[1]`}
-	for _, kind := range []string{"bigint", "integer", "numeric(12,1)", "double precision", "boolean", "text", "varchar(8)", "timestamptz", "date", "bytea", "jsonb"} {
+	for _, kind := range []string{"bigint", "integer", "numeric(12,1)", "double precision", "boolean", "text", "varchar(8)", "char(8)", "bit(2)", "timestamptz", "date", "bytea", "jsonb"} {
 		t.Run(kind, func(t *testing.T) {
 			s := schema(t)
 			results := map[string]string{}
@@ -153,6 +153,9 @@ func TestAValueDoesNotDependOnTheOthersOfItsBatch(t *testing.T) {
 			}
 			if strings.HasSuffix(kind, "int") && strings.Contains(results["alone"], "(1,") {
 				t.Errorf("2.5 was written to a column of type %s: %s", kind, results["alone"])
+			}
+			if strings.Contains(kind, "char") && strings.Contains(results["alone"], "(6,") {
+				t.Errorf("5000000000 was cut off for a column of type %s: %s", kind, results["alone"])
 			}
 		})
 	}

@@ -23,7 +23,9 @@ type tables struct {
 // table describes a table of the database. It is not changed.
 type table struct {
 	types map[string]string // by column
-	key   []string          // of the primary key, sorted
+	// casts are the types without lengths. A cast to varchar(8) would cut a text off; an INSERT into such a column refuses it.
+	casts map[string]string
+	key   []string // of the primary key, sorted
 	// managed are the columns that are not null, have a default, or are generated: the sink leaves them alone in rows without a value. plain are
 	// the others, in the order of the table.
 	managed map[string]bool
@@ -149,18 +151,18 @@ func (d *database[K, V]) checkKey(name string, t *table) error {
 
 // look reads the columns of a table. It returns nil if there is no such table.
 func (d *database[K, V]) look(ctx context.Context, name string) (*table, error) {
-	t := &table{types: map[string]string{}, managed: map[string]bool{}}
-	rows, err := d.pool.Query(ctx, `SELECT a.attname, format_type(a.atttypid, a.atttypmod), coalesce(a.attnum = ANY(i.indkey), false),
+	t := &table{types: map[string]string{}, casts: map[string]string{}, managed: map[string]bool{}}
+	rows, err := d.pool.Query(ctx, `SELECT a.attname, format_type(a.atttypid, a.atttypmod), format_type(a.atttypid, -1), coalesce(a.attnum = ANY(i.indkey), false),
 			a.attnotnull OR a.atthasdef OR a.attidentity <> ''
 		FROM pg_attribute a LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
 		WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`, d.full(name))
 	if err != nil {
 		return nil, fmt.Errorf("look at table %s: %w", d.full(name), err)
 	}
-	var column, kind string
+	var column, kind, cast string
 	var inKey, managed bool
-	_, err = pgx.ForEachRow(rows, []any{&column, &kind, &inKey, &managed}, func() error {
-		t.types[column] = kind
+	_, err = pgx.ForEachRow(rows, []any{&column, &kind, &cast, &inKey, &managed}, func() error {
+		t.types[column], t.casts[column] = kind, cast
 		if managed {
 			t.managed[column] = true
 		} else {

@@ -194,7 +194,7 @@ func (d *database[K, V]) insert(ctx context.Context, tx pgx.Tx, name string, t *
 			removed = append(removed, key)
 		}
 		if len(removed) > 0 {
-			statement := fmt.Sprintf("DELETE FROM %s WHERE %s = ANY($1::text[]::%s[])", d.full(name), quote(d.options.KeyColumn), t.types[d.options.KeyColumn])
+			statement := fmt.Sprintf("DELETE FROM %s WHERE %s = ANY($1::text[]::%s[])", d.full(name), quote(d.options.KeyColumn), t.casts[d.options.KeyColumn])
 			if _, err := tx.Exec(ctx, statement, removed); err != nil {
 				return err
 			}
@@ -277,13 +277,13 @@ type arrays struct {
 func arraysOf(t *table, columns []string, lines []line) (a arrays, err error) {
 	selected, parameters, names := make([]string, len(columns)), make([]string, len(columns)), make([]string, len(columns))
 	for i, c := range columns {
-		array, kind, err := arrayOf(c, t.types[c], lines)
+		array, kind, err := arrayOf(c, t.casts[c], lines)
 		if err != nil {
 			return a, err
 		}
 		names[i] = fmt.Sprintf("c%d", i)
 		parameters[i] = fmt.Sprintf("$%d::%s[]", i+1, kind)
-		selected[i] = fmt.Sprintf("u.c%d::%s", i, t.types[c])
+		selected[i] = fmt.Sprintf("u.c%d::%s", i, t.casts[c])
 		a.args = append(a.args, array)
 	}
 	a.selected, a.arrays, a.names = strings.Join(selected, ", "), strings.Join(parameters, ", "), strings.Join(names, ", ")
@@ -317,7 +317,7 @@ func arrayOf(name, columnType string, lines []line) (array any, kind string, err
 	}
 	// An array of another type than text is cast to the same values as the texts would be: a value must not depend on those that share its batch.
 	switch {
-	case only(row.KindInt) && (isInteger(columnType) || isFloat(columnType) || columnType == "text" || strings.HasPrefix(columnType, "numeric")):
+	case only(row.KindInt) && (isInteger(columnType) || isFloat(columnType) || columnType == "text" || columnType == "numeric"):
 		array, err = typed[int64](values)
 		return array, "bigint", err
 	case only(row.KindFloat) && isFloat(columnType):

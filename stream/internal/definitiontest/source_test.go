@@ -47,6 +47,8 @@ func TestMistakesOfSourcesAreFound(t *testing.T) {
 		declare(topology)
 		if err := topology.Validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
+		} else if !strings.Contains(err.Error(), "1 finding(s)") {
+			t.Errorf("one mistake is several findings: %v", err)
 		}
 	}
 	topology := stream.NewTopology()

@@ -539,6 +539,7 @@ func TestConnectSaysWhatIsWrong(t *testing.T) {
 		"a collection of the system":  {well, settings{Collection: "system.users"}, "no name of a collection"},
 		"an unknown mode":             {well, settings{Mode: 9}, "Mode 9 is unknown"},
 		"many inserts":                {well, settings{Mode: mongodb.Insert, Many: true}, "Many is for Merge"},
+		"a negative bound":            {well, settings{HoldBytes: -1}, "HoldBytes is -1, and must not be negative"},
 		"much too many records":       {well, settings{MaxRecords: 200_000}, "at most 100000"},
 		"nobody there":                {"mongodb://user:" + password + "@127.0.0.1:1", settings{Timeout: soon}, "connection refused"},
 		"a secondary":                 {secondary, settings{}, "no primary"},

@@ -134,6 +134,9 @@ func (o Options[K, V]) withDefaults() Options[K, V] {
 func (o *Options[K, V]) check() error {
 	var wrong []error
 	bad := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
+	if err := connector.Negative(o); err != nil {
+		wrong = append(wrong, err)
+	}
 	if o.URI.IsZero() {
 		bad("URI is empty")
 	}

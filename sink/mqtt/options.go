@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/weirstreams/weir"
@@ -167,30 +166,4 @@ func (o *Options[K, V]) check() error {
 		bad("KeepAlive is %v, and has to be between 1 s and %v", o.KeepAlive, maxKeepAlive)
 	}
 	return errors.Join(wrong...)
-}
-
-// payloadBytes returns the default of Options.Payload.
-func payloadBytes[K, V any]() func(r *weir.Record[K, V]) ([]byte, error) {
-	json := connector.ValueCodec[V]()
-	return func(r *weir.Record[K, V]) ([]byte, error) {
-		if r.ValueNull {
-			return nil, nil
-		}
-		switch v := any(&r.Value).(type) {
-		case *string:
-			return []byte(*v), nil
-		case **string:
-			if *v == nil {
-				return nil, nil
-			}
-			return []byte(**v), nil
-		case *[]byte:
-			return slices.Clone(*v), nil
-		}
-		data, err := json.Append(nil, nil, r.Value)
-		if string(data) == "null" {
-			return nil, err
-		}
-		return data, err
-	}
 }

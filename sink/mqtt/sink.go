@@ -25,7 +25,7 @@ func New[K, V any](o Options[K, V]) sink.Sink[K, V] {
 		b.address, b.wrong = mqtt.ParseAddress(o.URL.Reveal())
 	}
 	if o.Payload == nil {
-		o.Payload = payloadBytes[K, V]()
+		o.Payload = connector.Payload[K, V]()
 	}
 	b.options = o
 	return b

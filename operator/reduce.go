@@ -5,6 +5,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/window"
 )
@@ -13,6 +14,7 @@ import (
 // with a null key are skipped and counted.
 type Reduce[K, V any] struct {
 	states[K, *store.Cell[V]]
+	cell *state.Cell[V] // the same, without a call in between
 	f    func(context.Context, V, *weir.Record[K, V]) (V, error)
 	null nullRule[V]
 	next Receiver[K, V]
@@ -27,7 +29,7 @@ func NewReduce[K, V any](
 	if err != nil {
 		return nil, err
 	}
-	return &Reduce[K, V]{states: s, f: f, null: typeNullRule[V](), next: next}, nil
+	return &Reduce[K, V]{states: s, cell: s.uses[0].Store.(*state.Cell[V]), f: f, null: typeNullRule[V](), next: next}, nil
 }
 
 // Receive implements [Receiver].
@@ -37,13 +39,12 @@ func (m *Reduce[K, V]) Receive(r *weir.Record[K, V]) error {
 		return err
 	}
 	derive(&m.out, r)
-	m.out.Value = r.Value
-	if soFar, ok := m.stores.Get(); ok {
-		if m.out.Value, err = m.f(m.env.Context, soFar, r); err != nil {
-			return err
-		}
+	if soFar, ok := m.cell.Get(); !ok {
+		m.out.Value = r.Value
+	} else if m.out.Value, err = m.f(m.env.Context, soFar, r); err != nil {
+		return err
 	}
-	m.stores.Set(m.out.Value)
+	m.cell.Set(m.out.Value)
 	return m.next.Receive(&m.out)
 }
 
@@ -51,6 +52,7 @@ func (m *Reduce[K, V]) Receive(r *weir.Record[K, V]) error {
 // aggregator takes them; records with a null key are skipped and counted.
 type Aggregate[K, V, A, R any] struct {
 	states[K, *store.Cell[A]]
+	cell       *state.Cell[A] // the same, without a call in between
 	aggregator window.Aggregator[V, A, R]
 	takesNull  bool
 	null       nullRule[V]
@@ -69,7 +71,9 @@ func NewAggregate[K, V, A, R any](
 		return nil, err
 	}
 	_, takesNull := a.(window.TakesNull)
-	return &Aggregate[K, V, A, R]{states: s, aggregator: a, takesNull: takesNull, null: typeNullRule[V](), next: next}, nil
+	return &Aggregate[K, V, A, R]{
+		states: s, cell: s.uses[0].Store.(*state.Cell[A]), aggregator: a, takesNull: takesNull, null: typeNullRule[V](), next: next,
+	}, nil
 }
 
 // Receive implements [Receiver].
@@ -78,11 +82,11 @@ func (m *Aggregate[K, V, A, R]) Receive(r *weir.Record[K, V]) error {
 	if err != nil || !ok || !m.takesNull && (r.ValueNull || m.null.is(&r.Value)) {
 		return err
 	}
-	if m.acc, ok = m.stores.Get(); !ok {
+	if m.acc, ok = m.cell.Get(); !ok {
 		m.acc = m.aggregator.Init()
 	}
 	m.aggregator.Add(&m.acc, r.Value, r.Millis)
-	m.stores.Set(m.acc)
+	m.cell.Set(m.acc)
 	derive(&m.out, r)
 	m.out.Value = m.aggregator.Result(&m.acc)
 	return m.next.Receive(&m.out)

@@ -83,11 +83,13 @@ func (t *Table[K, V]) Receive(r *weir.Record[K, V]) error {
 	}
 	switch {
 	case !r.ValueNull && !t.Rows.null.is(&r.Value):
-		t.row = r.Value
-		if t.Clone != nil {
+		if t.Clone == nil {
+			cell.Set(r.Value)
+			t.row = r.Value
+		} else {
 			t.row = t.Clone(r.Value)
+			cell.Set(t.row)
 		}
-		cell.Set(t.row)
 		t.out.Value.New = &t.row
 	case ok:
 		cell.Delete()

@@ -189,7 +189,7 @@ func (t *table[S]) weigh(e *entry[row[S]]) {
 		e.value.state, e.value.present, e.value.expires = none, false, never
 	}
 	if t.measure.Refers() {
-		t.cache.resize(e, t.size(&e.value, 0))
+		t.cache.resize(e, t.measure.Bytes(&e.value.state)+int(unsafe.Sizeof(e.value)))
 	}
 }
 

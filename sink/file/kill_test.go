@@ -20,14 +20,15 @@ import (
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/sink/csv"
 	"github.com/weirstreams/weir/sink/file"
+	sourcecsv "github.com/weirstreams/weir/source/csv"
 	sources "github.com/weirstreams/weir/source/file"
 	"github.com/weirstreams/weir/stream"
 )
 
-// member is a process that brings files by a topic into files, and into a CSV file.
+// member is a process that brings files by a topic into files and into a CSV file, and a CSV file by another topic into files.
 type member struct {
 	killtest.Member
-	Topic, In, Out string
+	Topic, Lines, In, Out string
 }
 
 func TestMain(m *testing.M) { killtest.Main(m.Run, (*member).run) }
@@ -35,19 +36,31 @@ func TestMain(m *testing.M) { killtest.Main(m.Run, (*member).run) }
 func (c *member) run() error {
 	topic := stream.NewTopic(c.Topic, codec.String(), codec.Int())
 	t := stream.NewTopology()
-	read := t.FromSource(sources.New(c.In, sources.Options[string, int]{Order: sources.ByFolder, BatchRecords: 5, Delay: time.Millisecond}), topic)
+	read := t.FromSource(sources.New(c.In, sources.Options[string, int]{Order: sources.ByFolder, Pattern: "**/*.jsonl", BatchRecords: 5, Delay: time.Millisecond}), topic)
 	read.Sink("archive", file.New(filepath.Join(c.Out, "files"), file.Options[string, int]{Compression: format.Zstd, MaxFileRecords: 20}))
 	read.Sink("look", csv.New(filepath.Join(c.Out, "out.csv"), csv.Options[string, int]{}))
+	lines := t.FromSource(sourcecsv.New(filepath.Join(c.In, "in.csv"), sourcecsv.Options[string, int]{
+		Columns: []format.Column{{Name: "key", Part: format.PartKey}, {Name: "n", Part: format.PartValue}}, Delay: time.Millisecond,
+	}), stream.NewTopic(c.Lines, codec.String(), codec.Int()))
+	lines.Sink("archive of lines", file.New(filepath.Join(c.Out, "lines"), file.Options[string, int]{}))
 	return c.Run(t)
 }
 
-// Whatever is killed, and whenever: each record of the files that were read is in one file, and has one line of the CSV file.
+// Whatever is killed, and whenever: each record of the files that were read is in one file, and has one line of the CSV file. Each line of the CSV file
+// that was read is in one file too.
 func TestKilledMembersWriteEachRecordOnce(t *testing.T) {
 	k := kafkatest.Start(t)
 	kills := longtest.Cases(5, 20)
 	root := t.TempDir()
 	in := filepath.Join(root, "in")
 	want := map[string]int{}
+	wantLines := map[string]int{}
+	text := []byte("key,n\n")
+	for i := range 120 * kills {
+		key := fmt.Sprint("line-", i)
+		wantLines[key] = 1
+		text = fmt.Appendf(text, "%s,%d\n", key, i)
+	}
 	for f := range 4 {
 		var content bytes.Buffer
 		e := format.JSONLines[string, int]{}.NewEncoder(&content)
@@ -66,12 +79,15 @@ func TestKilledMembersWriteEachRecordOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := os.WriteFile(filepath.Join(in, "in.csv"), text, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	c := member{
 		Member: killtest.Member{Brokers: k.Brokers, Group: k.Name("group"), Guarantee: runtime.ExactlyOnce, Interval: 50 * time.Millisecond},
-		Topic:  k.Topic(t, "raw", 4), In: in, Out: filepath.Join(root, "out"),
+		Topic:  k.Topic(t, "raw", 4), Lines: k.Topic(t, "lines", 1), In: in, Out: filepath.Join(root, "out"),
 	}
-	counts := func() map[string]int {
-		_, records := filetest.ReadAll(t, filepath.Join(c.Out, "files"), format.JSONLines[string, int]{})
+	counts := func(folder string) map[string]int {
+		_, records := filetest.ReadAll(t, filepath.Join(c.Out, folder), format.JSONLines[string, int]{})
 		counts := map[string]int{}
 		for _, r := range records {
 			counts[r.Key]++
@@ -94,9 +110,14 @@ func TestKilledMembersWriteEachRecordOnce(t *testing.T) {
 		return lines
 	}
 	killtest.Run(t, c, killtest.Plan{
-		Processes: 2, Kills: kills, Total: len(want), Step: 50, Progress: func() int { return min(len(counts()), len(lines())) },
+		Processes: 2, Kills: kills, Total: len(want) + len(wantLines), Step: 50,
+		Progress: func() int { return min(len(counts("files")), len(lines())) + len(counts("lines")) },
 	})
-	for name, got := range map[string]map[string]int{"files": counts(), "CSV file": lines()} {
+	for name, got := range map[string]map[string]int{"files": counts("files"), "CSV file": lines(), "files of lines": counts("lines")} {
+		want := want
+		if name == "files of lines" {
+			want = wantLines
+		}
 		wrong := 0
 		for key, n := range got {
 			if n != want[key] {

@@ -37,8 +37,13 @@ func benchTable(b *testing.B, insert bool) (table string, fill func()) {
 	return table, fill
 }
 
-// BenchmarkSnapshot reads 100,000 rows into structs, beside one query of pgx.
-func BenchmarkSnapshot(b *testing.B) {
+func BenchmarkSource(b *testing.B) {
+	b.Run("rows", benchmarkRows)
+	b.Run("changes", benchmarkChanges)
+}
+
+// benchmarkRows reads 100,000 rows into structs, beside one query of pgx.
+func benchmarkRows(b *testing.B) {
 	table, _ := benchTable(b, true)
 	b.Run("bare", func(b *testing.B) {
 		db := connect(b)
@@ -64,8 +69,8 @@ func BenchmarkSnapshot(b *testing.B) {
 	})
 }
 
-// BenchmarkChanges reads 100,000 inserted rows from the log into structs, beside pglogrepl, which parses their messages alone.
-func BenchmarkChanges(b *testing.B) {
+// benchmarkChanges reads 100,000 inserted rows from the log into structs, beside pglogrepl, which parses their messages alone.
+func benchmarkChanges(b *testing.B) {
 	table, fill := benchTable(b, false)
 	o := postgres.Options[int64, measured]{Tables: []string{table}, Slot: table[:len(table)-2], NoSnapshot: true}
 	start(b, o, nil).close() // makes slot and publication

@@ -15,12 +15,18 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/kafkatest"
+	"github.com/weirstreams/weir/internal/killtest"
 	"github.com/weirstreams/weir/source"
 	"github.com/weirstreams/weir/source/sourcetest"
 	"github.com/weirstreams/weir/source/websocket"
 )
 
-func TestMain(m *testing.M) { kafkatest.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	killtest.Main(func() int {
+		kafkatest.VerifyTestMain(m) // ends the process
+		return 1
+	}, (*member).run)
+}
 
 // server keeps messages and sends those behind the number that a subscription names: a server that can send again.
 type server struct {

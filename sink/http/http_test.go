@@ -418,6 +418,24 @@ func TestConnectFindsAllMistakes(t *testing.T) {
 	}
 }
 
+func TestAnEmptyItemIsRefusedUnlessAFunctionMakesTheBody(t *testing.T) {
+	for name, c := range map[string]struct {
+		options http.Options[*string, *string]
+		refused bool
+	}{
+		"array": {http.Options[*string, *string]{}, true},
+		"lines": {http.Options[*string, *string]{Form: http.Lines}, true},
+		"body":  {http.Options[*string, *string]{Body: func([][]byte) ([]byte, error) { return []byte("{}"), nil }}, false},
+	} {
+		c.options.Item = func([]byte, weir.Record[*string, *string]) ([]byte, error) { return nil, nil }
+		w := opened(t, http.New(newService(t).URL, c.options))
+		err := w.Add(t.Context(), &weir.Record[*string, *string]{Origin: &weir.Origin{}})
+		if c.refused != (err != nil) || c.refused && !strings.Contains(err.Error(), "make the item of a request to") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
 func TestARecordWithoutAnItemIsRefusedWhenItIsAdded(t *testing.T) {
 	s := newService(t)
 	o := options()

@@ -26,7 +26,7 @@ const (
 type Options[K, V any] struct {
 	// Method is POST, PUT or PATCH. Empty means POST.
 	Method string
-	// Item appends the text of a record in the body. nil means the JSON of its value, and null for a null. Its error is one of the record. It
+	// Item appends the text of a record in the body. nil means the JSON of its value, and null for a null. Its error is one of the record, and so is an empty text unless there is a Body. It
 	// runs on the task's goroutine.
 	Item func(dst []byte, r weir.Record[K, V]) ([]byte, error)
 	// Form says how items make a body. Body, if it is not nil, makes it by a function; items are valid until it returns.

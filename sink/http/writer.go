@@ -33,11 +33,16 @@ type writer[K, V any] struct {
 	gzip         web.Gzip
 }
 
+var errNoItem = errors.New("it is empty")
+
 // Add implements [sink.Writer].
 func (w *writer[K, V]) Add(_ context.Context, r *weir.Record[K, V]) error {
 	item, err := w.sink.options.Item(nil, *r)
 	if err != nil {
 		return fmt.Errorf("make the item of a request to %s: %w", w.sink.address, err)
+	}
+	if len(item) == 0 && w.sink.options.Body == nil { // an array or a line of nothing would spoil the request
+		return fmt.Errorf("make the item of a request to %s: %w", w.sink.address, errNoItem)
 	}
 	if len(w.items) == 0 {
 		w.since = w.now()

@@ -52,6 +52,13 @@ type batchWriter[K, V any] struct {
 	// running is set while the job may write another batch, halting when it must not. err is its error.
 	running, halting bool
 	err              error
+	cut              *cut // the last one, nil if nobody asks for it any more
+}
+
+// cut is the batches of a checkpoint that is made while the next records come.
+type cut struct {
+	left  int    // batches that are not written
+	ended func() // called once, without the lock
 }
 
 func (w *batchWriter[K, V]) Add(ctx context.Context, r *weir.Record[K, V]) error {
@@ -150,8 +157,10 @@ func (w *batchWriter[K, V]) writeQueue(ctx context.Context) {
 		}
 		if err != nil {
 			w.mu.Lock()
-			defer w.mu.Unlock()
 			w.running, w.err = false, err
+			c := w.cut
+			w.mu.Unlock()
+			c.end()
 		}
 	}()
 	for err == nil {
@@ -183,14 +192,65 @@ func (w *batchWriter[K, V]) writeFirst(ctx context.Context, b *batch[K, V]) erro
 	} else if err != nil {
 		return err
 	}
+	w.leave(b, err == nil)
+	return err
+}
+
+// leave takes the first batch out of the queue. It is written if all its records are.
+func (w *batchWriter[K, V]) leave(b *batch[K, V], written bool) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.queue = slices.Delete(w.queue, 0, 1)
 	w.records -= len(b.records)
 	w.bytes -= b.bytes
 	b.clear()
 	w.spare = append(w.spare, b)
-	return err
+	c := w.cut
+	last := false
+	if written && c != nil && c.left > 0 {
+		c.left--
+		last = c.left == 0
+	}
+	w.mu.Unlock()
+	if last {
+		c.end()
+	}
+}
+
+// Cut implements background.Cutter.
+func (w *batchWriter[K, V]) Cut(ctx context.Context, ended func()) background.Cut {
+	if w.options.AtCheckpoint {
+		return nil
+	}
+	w.mu.Lock()
+	c := &cut{left: len(w.queue), ended: sync.OnceFunc(ended)}
+	if len(w.filling.records) > 0 {
+		c.left++
+	}
+	w.cut = c
+	idle := c.left == 0
+	w.mu.Unlock()
+	if !idle {
+		w.handOver(ctx)
+	}
+	return func() background.Progress {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		switch {
+		case c.left == 0:
+			return background.Written
+		case w.cut != c || w.err != nil:
+			return background.Failed
+		default:
+			return background.Writing
+		}
+	}
+}
+
+// end tells of the end of a cut, if there is one.
+func (c *cut) end() {
+	if c != nil {
+		c.ended()
+	}
 }
 
 // refusedOf returns the errors of records of a batch with the origins of these.
@@ -214,6 +274,7 @@ func (b *batch[K, V]) clear() {
 func (w *batchWriter[K, V]) Flush(ctx context.Context, _ Checkpoint) error {
 	w.mu.Lock()
 	w.enqueue()
+	w.cut = nil
 	w.mu.Unlock()
 	if err := w.halt(ctx); err != nil {
 		return err
@@ -283,7 +344,7 @@ func (w *batchWriter[K, V]) Discard() {
 	clear(w.queue)
 	w.filling.clear()
 	w.queue, w.records, w.bytes = w.queue[:0], 0, 0
-	w.job, w.err, w.running = nil, nil, false
+	w.job, w.err, w.cut, w.running = nil, nil, nil, false
 }
 
 func (w *batchWriter[K, V]) Close() error {

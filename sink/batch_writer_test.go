@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/background"
 	"github.com/weirstreams/weir/sink"
 )
 
@@ -117,6 +118,60 @@ func TestAFlushWaitsForTheBatchInFlight(t *testing.T) {
 		}
 		flushed(t, w, h, 0, "k0 k1")
 	})
+}
+
+// A cut covers the records before it, and says so when they are written; the records behind it follow.
+func TestACutIsWrittenWhileRecordsAreAdded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHeld()
+		w := sink.NewBatchWriter(h.write, sink.BatchOptions{MaxRecords: 2})
+		if cut := background.CutOf(t.Context(), w, nil); cut() != background.Written {
+			t.Error("a cut without records is not written")
+		}
+		add(t, w, 3)
+		ended := 0
+		cut := background.CutOf(t.Context(), w, func() { ended++ })
+		add(t, w, 3)
+		for _, c := range []struct {
+			progress background.Progress
+			ended    int
+		}{{background.Writing, 0}, {background.Writing, 0}, {background.Written, 1}, {background.Written, 1}} {
+			if synctest.Wait(); cut() != c.progress || ended != c.ended {
+				t.Errorf("after %d batches: progress %d, ended %d times; want %+v", len(h.batches), cut(), ended, c)
+			}
+			if len(h.batches) < 3 {
+				h.answer(1)
+			}
+		}
+		flushed(t, w, h, 1, "k0 k1", "k2", "k0 k1", "k2")
+	})
+}
+
+func TestACutFailsWhenItsRecordsAreNotWritten(t *testing.T) {
+	for name, end := range map[string]func(w sink.Writer[string, int], h *held){
+		"an error":   func(_ sink.Writer[string, int], h *held) { h.answers <- errors.New("no") },
+		"a refusal":  func(_ sink.Writer[string, int], h *held) { h.answers <- sink.RecordErrors{{Err: errors.New("no")}} },
+		"a discard":  func(w sink.Writer[string, int], _ *held) { w.Discard() },
+		"its end":    func(w sink.Writer[string, int], _ *held) { _ = w.Close() },
+		"a next cut": func(w sink.Writer[string, int], _ *held) { background.CutOf(t.Context(), w, func() {}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHeld()
+				w := sink.NewBatchWriter(h.write, sink.BatchOptions{MaxRecords: 2})
+				add(t, w, 1)
+				cut := background.CutOf(t.Context(), w, func() {})
+				end(w, h)
+				if synctest.Wait(); cut() != background.Failed {
+					t.Errorf("progress %d", cut())
+				}
+				w.Discard()
+			})
+		})
+	}
+	if cut := background.CutOf(t.Context(), sink.NewBatchWriter(newHeld().write, sink.BatchOptions{AtCheckpoint: true}), nil); cut != nil {
+		t.Error("records are written before their checkpoint")
+	}
 }
 
 func TestTheErrorOfAnEarlyBatchComesOutOfTheNextFlushOnce(t *testing.T) {

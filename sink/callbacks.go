@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/background"
 	"github.com/weirstreams/weir/internal/panics"
 )
 
@@ -97,6 +98,11 @@ func (w *listening[K, V]) Add(ctx context.Context, r *weir.Record[K, V]) error {
 		w.silence.touch(r.Key)
 	}
 	return err
+}
+
+// Cut implements background.Cutter, if the other writer does.
+func (w *listening[K, V]) Cut(ctx context.Context, ended func()) background.Cut {
+	return background.CutOf(ctx, w.Writer, ended)
 }
 
 // Close implements [Writer].

@@ -14,7 +14,8 @@ import (
 // agenda says when a checkpoint of the worker is due, and how many records are processed until then. It is told of all records that are
 // processed, and makes no checkpoint by itself. Only the goroutine of the worker calls its methods.
 //
-// It promises that no checkpoint is due while tasks rest, and that one that is due by the clock alone waits for calls in flight.
+// It promises that no checkpoint is due while tasks rest, and that one that is due by the clock alone waits for calls in flight and for the
+// checkpoint before.
 type agenda struct {
 	schedule *schedule.Schedule
 	// search seeks the record with output that the cluster refuses, and trace that of a source: both make checkpoints of few records.
@@ -22,6 +23,8 @@ type agenda struct {
 	trace      *feedTrace
 	tasks      *taskSet
 	membership *membership.Watch
+	// overlap is the checkpoint that is made while its tasks go on: the next one waits for it.
+	overlap *overlap
 	// most is how many bytes of state may change between checkpoints.
 	most int64
 }
@@ -55,15 +58,15 @@ func (a *agenda) pressing() bool {
 	return dirty >= a.most
 }
 
-// waitsForCalls reports whether a checkpoint that is due by the clock is put off, because calls are in flight. One that cannot be put off
-// waits for them, and the worker with it.
-func (a *agenda) waitsForCalls() bool { return !a.pressing() && a.tasks.inFlight() }
+// putsOff reports whether a checkpoint that is due by the clock is put off, because calls are in flight or the checkpoint before is still being
+// made. One that cannot be put off waits for both, and the worker with it.
+func (a *agenda) putsOff() bool { return !a.pressing() && (a.tasks.inFlight() || a.overlap.runs()) }
 
 // until cuts a waiting time so that the next checkpoint is not late.
 func (a *agenda) until(wait time.Duration) time.Duration {
 	left := a.schedule.Left()
-	if left <= 0 && a.waitsForCalls() {
-		return wait // the end of a call wakes the worker
+	if left <= 0 && a.putsOff() {
+		return wait // the end of a call, or of the writes, wakes the worker
 	}
 	return min(wait, left)
 }
@@ -73,7 +76,7 @@ func (a *agenda) takes(t *task, topic string) bool {
 	if !t.flies() {
 		return true
 	}
-	if t.env.Full() || a.due() {
+	if t.env.Full() || a.due() && (a.pressing() || !a.overlap.runs()) {
 		return false
 	}
 	return t.flying == topic || !t.env.InFlight()

@@ -40,12 +40,8 @@ import (
 // counts, and the worker can go on with new tasks. After any other error the worker has to be rewound, or is lost.
 func (w *Worker) Checkpoint(ctx context.Context) error {
 	w.hurry.Enter(ctx)
-	var changed []*task
-	for _, t := range w.tasks.all() {
-		if t.changed {
-			changed = append(changed, t)
-		}
-	}
+	w.checkpoints.overlap.forget()
+	changed := w.tasks.changed()
 	defer w.agenda.schedule.Ended()
 	if len(changed) == 0 {
 		w.agenda.schedule.Made()
@@ -117,6 +113,9 @@ type checkpointer struct {
 	membership *membership.Watch
 	letters    *letters.Writer // nil if there is no topic for them
 	foreign    *foreignWrites
+	// overlap is the checkpoint that is made while its tasks go on, and wake ends the waiting of the worker.
+	overlap *overlap
+	wake    func()
 	// lose closes all tasks, as the group has given them to others. It returns the error that says so.
 	lose func(cause error) error
 }
@@ -242,7 +241,12 @@ func (c *checkpointer) commit(ctx context.Context, tasks []*task, offsets map[br
 	if err := writeAhead(tasks); err != nil {
 		return err
 	}
-	err := c.group.Commit(ctx, offsets, commitDetails(tasks...))
+	return c.commitOffsets(ctx, offsets, commitDetails(tasks...))
+}
+
+// commitOffsets is step 3 of a checkpoint, at least once.
+func (c *checkpointer) commitOffsets(ctx context.Context, offsets map[broker.TopicPartition]int64, details broker.CommitDetails) error {
+	err := c.group.Commit(ctx, offsets, details)
 	if errors.Is(err, weir.ErrFenced) {
 		return c.lose(err)
 	}

@@ -27,7 +27,7 @@ func landing(tasks []*task, observer observer) (over func()) {
 func (w *Worker) InFlight() bool { return w.tasks.inFlight() }
 
 // arrived reports whether results of calls can be handed on.
-func (w *Worker) arrived() bool { return !w.intake.gate.Held() && w.tasks.arrived() }
+func (in *intake) arrived() bool { return !in.gate.Held() && in.tasks.arrived() }
 
 // Land waits for all calls in flight and hands on their results. It reports whether there were any that input is not held back for.
 func (w *Worker) Land(ctx context.Context) (landed bool, err error) {
@@ -48,13 +48,13 @@ func (w *Worker) Land(ctx context.Context) (landed bool, err error) {
 }
 
 // handOnArrived hands on the results of calls.
-func (w *Worker) handOnArrived() error {
-	for _, t := range w.tasks.merging {
+func (p *processing) handOnArrived() error {
+	for _, t := range p.agenda.tasks.merging {
 		if !t.flies() || !t.env.Arrived() {
 			continue
 		}
 		err := t.settle()
-		w.processing.observer.note(t)
+		p.observer.note(t)
 		if err != nil {
 			return err
 		}

@@ -51,7 +51,7 @@ func (w *Worker) mergeAll(ctx context.Context) (worked bool, err error) {
 		return false, err
 	}
 	for _, t := range w.tasks.merging {
-		if w.processing.observer.halts() || w.agenda.due() && !w.agenda.waitsForCalls() {
+		if w.processing.observer.halts() || w.agenda.due() && !w.agenda.putsOff() {
 			return worked, nil // the step makes the checkpoint
 		}
 		n, err := w.processing.merge(t, w.intake.polls)

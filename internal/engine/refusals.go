@@ -70,6 +70,13 @@ func (r *refusals) seeks() bool {
 	return r.search.Limit() > 0 || r.schedule.Uncommitted() > 0 || r.trace.left > 0 && r.trace.fed == 0
 }
 
+// idle reports whether nothing is sought, left out, tried again or written as a dead letter, so that a checkpoint changes nothing here.
+func (r *refusals) idle() bool {
+	f := r.failures
+	return r.search.Limit() == 0 && !r.search.Skipping() && r.trace.left == 0 && r.trace.suspect == nil &&
+		len(f.attempts) == 0 && len(f.left) == 0 && f.letters.Idle()
+}
+
 // accepted notes that the cluster has accepted a checkpoint, before the schedule notes it.
 func (r *refusals) accepted() {
 	if r.schedule.Uncommitted() > 0 { // else it was of what no record has caused

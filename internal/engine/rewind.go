@@ -105,6 +105,7 @@ func (w *Worker) giveUp(ctx context.Context, cause error) error {
 
 // goBack is rewind for a cause that others count.
 func (w *Worker) goBack(ctx context.Context, cause error) error {
+	w.checkpoints.overlap.forget()
 	w.config.Logger.Warn("going back to the last checkpoint", "cause", cause)
 	w.delivery.Drop()
 	w.status.rewound(w.config.OnRewind)

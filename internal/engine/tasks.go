@@ -122,6 +122,7 @@ func (w *Worker) closeTask(t *task, sync bool) error {
 	if w.processing.current.task == t {
 		w.processing.drop()
 	}
+	w.checkpoints.overlap.forget()
 	w.intake.stop(t)
 	w.processing.observer.drop(t)
 	w.tasks.remove(t)

@@ -103,6 +103,16 @@ func (s *taskSet) any(condition func(*task) bool) bool {
 // dirty reports whether any task has something to check in.
 func (s *taskSet) dirty() bool { return s.any(func(t *task) bool { return t.changed }) }
 
+// changed returns the tasks that have something to check in, in a fixed order.
+func (s *taskSet) changed() (tasks []*task) {
+	for _, t := range s.all() {
+		if t.changed {
+			tasks = append(tasks, t)
+		}
+	}
+	return tasks
+}
+
 // inFlight reports whether records wait for calls of asynchronous operators.
 func (s *taskSet) inFlight() bool { return s.any(func(t *task) bool { return t.env.InFlight() }) }
 

@@ -103,6 +103,7 @@ func (w *Worker) wireRecords(c Connections, out *outbox.Outbox) {
 	}
 	w.agenda = &agenda{
 		schedule: plan, search: &w.refusals.search, trace: &w.refusals.trace, tasks: w.tasks, membership: w.membership, most: config.CheckpointBytes,
+		overlap: new(overlap),
 	}
 	w.intake = &intake{
 		config: config, cluster: c.Cluster, fetcher: c.Fetcher, tasks: w.tasks, gate: gate.New(config.Clock, config.Logger),
@@ -132,6 +133,7 @@ func (w *Worker) wireState(c Connections, topics *provision.Topics, now time.Tim
 		config: config, tasks: w.tasks, group: c.Group, delivery: w.delivery,
 		sinks:    sinks.NewCommitter(sinks.Config{Clock: config.Clock, Sequential: config.Sequential, Later: config.CommitLater, OnFlush: config.OnFlush}),
 		observer: w.processing.observer, membership: w.membership, letters: w.refusals.failures.letters, foreign: foreign, lose: w.loseTasks,
+		overlap: w.agenda.overlap, wake: w.intake.wake,
 	}
 }
 
@@ -163,7 +165,7 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	if w.processing.observer.halts() {
 		return w.stepHalted(ctx, wait)
 	}
-	for _, due := range []func(context.Context) error{w.endRest, w.restorer.resume, w.claims.claim, w.commitStarts, w.checkpoints.commitPrepared, w.lookForStrangers, w.lookForReplaced} {
+	for _, due := range []func(context.Context) error{w.endRest, w.endOverlap, w.restorer.resume, w.claims.claim, w.commitStarts, w.checkpoints.commitPrepared, w.lookForStrangers, w.lookForReplaced} {
 		if err := due(ctx); err != nil {
 			return false, err
 		}
@@ -174,7 +176,7 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 		}
 	}
 	w.intake.dozing.Store(true) // before the look at sources and calls, so that none is missed
-	ready := w.agenda.mergeReady() || w.arrived()
+	ready := w.agenda.mergeReady() || w.intake.arrived() || w.checkpoints.overlap.over(w.intake.gate, w.membership)
 	if wait = w.waitFor(wait); ready || w.delivery.Pending() > 0 {
 		wait = 0 // output waits for more only while there is more
 	}
@@ -190,9 +192,9 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 			return worked, err
 		}
 	}
-	if w.arrived() {
+	if w.intake.arrived() {
 		worked = true
-		if err := w.handOnArrived(); err != nil {
+		if err := w.processing.handOnArrived(); err != nil {
 			return true, err
 		}
 	}
@@ -228,8 +230,8 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	if err == nil && !worked && w.delivery.Pending() > 0 { // by what no record has caused
 		worked, err = true, w.delivery.Send(ctx)
 	}
-	if err == nil && w.agenda.due() && !w.agenda.waitsForCalls() {
-		err = w.Checkpoint(ctx)
+	if err == nil && w.agenda.due() && !w.agenda.putsOff() {
+		err = w.dueCheckpoint(ctx)
 	}
 	if err == nil && w.purger.Due() {
 		w.purger.Run(w.tasks.inputs())
@@ -252,7 +254,7 @@ func (w *Worker) waitFor(wait time.Duration) time.Duration {
 }
 
 // Dirty reports whether any task has something to check in.
-func (w *Worker) Dirty() bool { return w.tasks.dirty() }
+func (w *Worker) Dirty() bool { return w.tasks.dirty() || w.checkpoints.overlap.runs() }
 
 // Stores returns the stores of a name, one of each task that has it, for tests.
 func (w *Worker) Stores(name string) []state.Store {

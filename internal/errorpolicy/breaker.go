@@ -44,7 +44,7 @@ func (b *Breaker) open(least int) bool {
 
 // Checkpoint begins anew after a checkpoint. A few records of it count on.
 func (b *Breaker) Checkpoint(records int) {
-	if b.letters == 0 && b.formerLetters == 0 {
+	if b.Idle() {
 		return
 	}
 	b.formerRecords += max(records, b.records)
@@ -54,6 +54,9 @@ func (b *Breaker) Checkpoint(records int) {
 		b.formerRecords, b.formerLetters = 0, 0
 	}
 }
+
+// Idle reports whether no letter counts, neither of the records since the last checkpoint nor of those before.
+func (b *Breaker) Idle() bool { return b.letters == 0 && b.formerLetters == 0 }
 
 // Rewind forgets the records since the last checkpoint, which are processed again.
 func (b *Breaker) Rewind() { b.records, b.letters = 0, 0 }

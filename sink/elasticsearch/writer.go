@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/background"
 	"github.com/weirstreams/weir/internal/connector/web"
 	"github.com/weirstreams/weir/sink"
 )
@@ -42,11 +43,22 @@ func (w *writer[K, V]) Add(ctx context.Context, r *weir.Record[K, V]) error {
 // Flush implements [sink.Writer].
 func (w *writer[K, V]) Flush(ctx context.Context, c sink.Checkpoint) error {
 	err := w.Writer.Flush(ctx, c)
+	w.logKept()
+	return err
+}
+
+// Cut implements background.Cutter.
+func (w *writer[K, V]) Cut(ctx context.Context, ended func()) background.Cut {
+	w.logKept()
+	return background.CutOf(ctx, w.Writer, ended)
+}
+
+// logKept logs how many documents were not written since the last call.
+func (w *writer[K, V]) logKept() {
 	if n := w.kept.Swap(0); n > 0 && w.task.Logger != nil {
 		w.task.Logger.Info("documents were not written, because the index has newer ones, or the same ones: records were processed again, or others write it",
 			"documents", n)
 	}
-	return err
 }
 
 // write writes a batch, with as many attempts as the policy allows. Documents that are through stay so when it is called again with them.

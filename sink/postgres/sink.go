@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/background"
 	"github.com/weirstreams/weir/internal/connector"
 	"github.com/weirstreams/weir/row"
 	"github.com/weirstreams/weir/sink"
@@ -136,6 +137,11 @@ func (w *writer[K, V]) Add(ctx context.Context, r *weir.Record[K, V]) error {
 		return err
 	}
 	return w.Writer.Add(ctx, &weir.Record[struct{}, line]{Value: l, Millis: r.Millis, Origin: r.Origin})
+}
+
+// Cut implements background.Cutter.
+func (w *writer[K, V]) Cut(ctx context.Context, ended func()) background.Cut {
+	return background.CutOf(ctx, w.Writer, ended)
 }
 
 // busyWait is how long the application holds its input back after the attempts of Options.Retry are used up.

@@ -50,6 +50,9 @@ func (g *Gate) Held() bool { return !g.until.IsZero() }
 // Since returns when input was held back first, and zero if nothing waits.
 func (g *Gate) Since() time.Time { return g.since }
 
+// Idle reports whether input is not held back, and nothing has waited since the last checkpoint.
+func (g *Gate) Idle() bool { return !g.Held() && g.since.IsZero() && len(g.outages) == 0 }
+
 // Due reports whether it is time to try again.
 func (g *Gate) Due() bool { return !g.clock.Now().Before(g.until) }
 

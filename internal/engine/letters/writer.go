@@ -86,6 +86,9 @@ func (l *Writer) Check() error {
 	return nil
 }
 
+// Idle reports whether no letter counts for the share of the next checkpoint.
+func (l *Writer) Idle() bool { return l == nil || l.breaker.Idle() }
+
 // Committed is called after a checkpoint.
 func (l *Writer) Committed() {
 	if l != nil {

@@ -146,10 +146,13 @@ func (in *Input) Committing(offsets map[broker.TopicPartition]int64) {
 }
 
 // Checkpointed notes that the group has committed Next.
-func (in *Input) Checkpointed() {
-	in.Committed = maps.Clone(in.Next)
+func (in *Input) Checkpointed() { in.CheckpointedAt(maps.Clone(in.Next)) }
+
+// CheckpointedAt notes that the group has committed a former Next, which belongs to the input from then on.
+func (in *Input) CheckpointedAt(next map[string]int64) {
+	in.Committed = next
 	for topic, e := range in.epochs {
-		e.forget(in.Next[topic])
+		e.forget(next[topic])
 		in.epochs[topic] = e
 	}
 }

@@ -68,6 +68,12 @@ func (s *Schedule) Ended() { s.taken, s.ended = 0, s.clock.Now() }
 // Made notes a checkpoint that was made, or that there was nothing to check in.
 func (s *Schedule) Made() { s.uncommitted = 0 }
 
+// MadeOf notes a checkpoint of the first of the records that were processed since the one before: of all those before a time.
+func (s *Schedule) MadeOf(records int, before time.Time) {
+	s.uncommitted -= records
+	s.since = before
+}
+
 // Rewound notes that the worker went back to its last checkpoint.
 func (s *Schedule) Rewound() { s.taken, s.uncommitted = 0, 0 }
 

@@ -17,14 +17,16 @@ import (
 // its key, time and headers, and kept in the cell. Null values are dropped; records with a null key are skipped and
 // counted. f must not change its arguments.
 func (s Stream[K, V]) Reduce[F ~func(soFar, next V) V](cell *store.CellHandle[V], f F) Stream[K, V] {
-	return reduce(s, cell, func(_ context.Context, soFar V, r *weir.Record[K, V]) (V, error) { return f(soFar, r.Value), nil }).checked(f == nil)
+	plain := (func(soFar, next V) V)(f) // the result of a call of an F is copied once more
+	return reduce(s, cell, func(_ context.Context, soFar V, r *weir.Record[K, V]) (V, error) { return plain(soFar, r.Value), nil }).checked(f == nil)
 }
 
 // ReduceRecord is Reduce with a function that sees the whole next record and can fail.
 func (s Stream[K, V]) ReduceRecord[F ~func(ctx context.Context, soFar V, next weir.Record[K, V]) (V, error)](
 	cell *store.CellHandle[V], f F,
 ) Stream[K, V] {
-	return reduce(s, cell, func(ctx context.Context, soFar V, r *weir.Record[K, V]) (V, error) { return f(ctx, soFar, *r) }).checked(f == nil)
+	plain := (func(ctx context.Context, soFar V, next weir.Record[K, V]) (V, error))(f)
+	return reduce(s, cell, func(ctx context.Context, soFar V, r *weir.Record[K, V]) (V, error) { return plain(ctx, soFar, *r) }).checked(f == nil)
 }
 
 func reduce[K, V any](s Stream[K, V], cell *store.CellHandle[V], f func(context.Context, V, *weir.Record[K, V]) (V, error)) Stream[K, V] {

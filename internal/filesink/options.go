@@ -3,7 +3,6 @@ package filesink
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/weirstreams/weir"
@@ -55,5 +54,8 @@ func (o Options[K, V]) Check() error {
 	if s, err := connector.Segment("x" + o.Suffix); err != nil || s != "x"+o.Suffix {
 		errs = append(errs, fmt.Errorf("suffix %q has characters that names of files cannot have", o.Suffix))
 	}
-	return errors.Join(slices.DeleteFunc(errs, func(err error) bool { return err == nil })...)
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("%w: %w", weir.ErrConfiguration, err)
+	}
+	return nil
 }

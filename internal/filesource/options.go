@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"slices"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/format"
 	"github.com/weirstreams/weir/internal/connector"
 )
@@ -76,5 +76,8 @@ func (o Options[K, V]) Check() error {
 	if _, err := path.Match(o.Pattern, ""); err != nil {
 		errs = append(errs, fmt.Errorf("pattern %q: %w", o.Pattern, err))
 	}
-	return errors.Join(slices.DeleteFunc(errs, func(err error) bool { return err == nil })...)
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("%w: %w", weir.ErrConfiguration, err)
+	}
+	return nil
 }

@@ -62,9 +62,12 @@ var _ sink.TwoPhase[string, any] = (*Sink[string, any])(nil)
 // Connect implements sink.Sink: it checks the options, makes the folder, and compares the header of a file that is there.
 func (s *Sink[K, V]) Connect(context.Context) error {
 	if s.path == "" {
-		return errors.New("sink/csv: the path of the file is missing")
+		return fmt.Errorf("sink/csv: %w: the path of the file is missing", weir.ErrConfiguration)
 	}
 	err := errors.Join(connector.Negative(s.options), s.format.Check())
+	if err != nil {
+		err = fmt.Errorf("%w: %w", weir.ErrConfiguration, err)
+	}
 	if err == nil {
 		err = stage.Probe(filepath.Dir(s.path))
 	}

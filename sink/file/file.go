@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/filesink"
 	"github.com/weirstreams/weir/sink"
 	"github.com/weirstreams/weir/sink/internal/stage"
@@ -27,7 +28,7 @@ var _ sink.TwoPhase[string, any] = (*Sink[string, any])(nil)
 // Connect implements sink.Sink: it checks the options, makes the directory, and finds out whether files can be written there.
 func (s *Sink[K, V]) Connect(context.Context) error {
 	if s.dir == "" {
-		return errors.New("sink/file: the directory is missing")
+		return fmt.Errorf("sink/file: %w: the directory is missing", weir.ErrConfiguration)
 	}
 	if err := s.options.Check(); err != nil {
 		return fmt.Errorf("sink/file: directory %s: %w", s.dir, err)

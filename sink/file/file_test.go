@@ -407,5 +407,8 @@ func TestConnectSaysWhatIsWrong(t *testing.T) {
 		if err := s.Connect(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q, got %v", want, err)
 		}
+		if (strings.HasSuffix(want, "is missing") || want == "must not be negative") && !errors.Is(s.Connect(t.Context()), weir.ErrConfiguration) {
+			t.Errorf("%q is no error of the configuration", want)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/filesource"
 	"github.com/weirstreams/weir/source"
 )
@@ -31,7 +32,7 @@ var (
 // Connect implements source.Source: it checks the options, and that there is a file or folder that can be read.
 func (s *Source[K, V]) Connect(context.Context) error {
 	if s.place.path == "" {
-		return errors.New("source/file: the path is missing")
+		return fmt.Errorf("source/file: %w: the path is missing", weir.ErrConfiguration)
 	}
 	if err := s.files.Options.Check(); err != nil {
 		return fmt.Errorf("source/file: %s: %w", s.place.path, err)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
-	"strings"
 	"sync"
 	"time"
 
@@ -36,31 +34,11 @@ type Sink[K, V any] struct {
 // New returns a sink that publishes messages to NATS. Connect finds mistakes.
 func New[K, V any](o Options[K, V]) *Sink[K, V] {
 	s := &Sink[K, V]{options: o.withDefaults(), key: connector.KeyText[K](), refused: make(chan struct{})}
-	s.hosts, s.wrong = hosts(o.URL.Reveal())
+	s.hosts, s.wrong = connector.Hosts(o.URL.Reveal())
 	return s
 }
 
 var _ sink.Sink[int, int] = (*Sink[int, int])(nil)
-
-// hosts returns the hosts of URLs, without secrets.
-func hosts(urls string) (string, error) {
-	var all []string
-	for text := range strings.SplitSeq(urls, ",") {
-		text = strings.TrimSpace(text)
-		if text == "" {
-			continue
-		}
-		u, err := url.Parse(text)
-		switch {
-		case err != nil || u.Host == "":
-			return "(a malformed URL)", errors.New("URL is malformed: it is something like nats://user:password@host:4222, with %40 for an @ of the password")
-		case u.Scheme != "nats" && u.Scheme != "tls" && u.Scheme != "ws" && u.Scheme != "wss":
-			return u.Host, errors.New("URL begins with neither nats:// nor tls://")
-		}
-		all = append(all, u.Host)
-	}
-	return strings.Join(all, ","), nil
-}
 
 // String names the subjects and the hosts.
 func (s *Sink[K, V]) String() string {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir"
-	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/connector"
 	"github.com/weirstreams/weir/internal/mqtt"
 	"github.com/weirstreams/weir/secret"
@@ -153,30 +152,4 @@ func (o *Options[K, V]) filters() []string {
 		shared[i] = "$share/" + o.Share + "/" + filter
 	}
 	return shared
-}
-
-// recordOf returns the default of Options.Record.
-func recordOf[K, V any]() func(m Message) (weir.Record[K, V], error) {
-	key, json := connector.ParseKey[K](), connector.ValueCodec[V]()
-	return func(m Message) (r weir.Record[K, V], err error) {
-		if r.Key, err = key(m.Topic); err != nil {
-			return r, fmt.Errorf("the topic as a key: %w", err)
-		}
-		switch v := any(&r.Value).(type) {
-		case *string:
-			*v = string(m.Payload)
-		case *[]byte:
-			*v = m.Payload
-		default:
-			if len(m.Payload) == 0 {
-				r.ValueNull = true
-				return r, nil
-			}
-			r.Value, err = json.Decode(nil, m.Payload)
-			if e, ok := errors.AsType[*codec.Error](err); ok {
-				err = e.Err
-			}
-		}
-		return r, err
-	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/connector"
 	"github.com/weirstreams/weir/internal/mqtt"
 	"github.com/weirstreams/weir/source"
 )
@@ -22,7 +23,8 @@ func New[K, V any](o Options[K, V]) source.Source[K, V] {
 		b.address, b.wrong = mqtt.ParseAddress(o.URL.Reveal())
 	}
 	if o.Record == nil {
-		o.Record = recordOf[K, V]()
+		record := connector.RecordOf[K, V]("topic")
+		o.Record = func(m Message) (weir.Record[K, V], error) { return record(m.Topic, m.Payload) }
 	}
 	b.options = o
 	return b

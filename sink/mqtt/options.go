@@ -105,13 +105,6 @@ type Options[K, V any] struct {
 	Retry weir.Retry
 }
 
-func or[T int | int64 | time.Duration](v, standard T) T {
-	if v == 0 {
-		return standard
-	}
-	return v
-}
-
 // check fills in the defaults and returns everything that is wrong.
 func (o *Options[K, V]) check() error {
 	var wrong []error

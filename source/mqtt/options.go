@@ -91,13 +91,6 @@ type Options[K, V any] struct {
 // HeaderTopic is a header of Options.Headers.
 const HeaderTopic = "mqtt-topic"
 
-func or[T int | time.Duration](v, standard T) T {
-	if v == 0 {
-		return standard
-	}
-	return v
-}
-
 // check fills in the defaults and returns everything that is wrong.
 func (o *Options[K, V]) check() error {
 	var wrong []error

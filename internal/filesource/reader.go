@@ -12,6 +12,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/format"
+	"github.com/weirstreams/weir/internal/replay"
 	"github.com/weirstreams/weir/source"
 )
 
@@ -45,7 +46,7 @@ type reader[K, V any] struct {
 	// held is a record that waits for its time, and lies behind position.
 	held  *weir.Record[K, V]
 	due   time.Time
-	clock pace
+	clock replay.Pace
 }
 
 // begin lists the files, and finds the one of the position.
@@ -57,7 +58,7 @@ func (r *reader[K, V]) begin(ctx context.Context) error {
 	if r.watched {
 		r.passed = map[string]bool{}
 	}
-	r.clock = pace{speed: r.source.Options.Speed, most: r.source.Options.MaxWait, delay: r.source.Options.Delay}
+	r.clock = replay.Pace{Speed: r.source.Options.Speed, Most: r.source.Options.MaxWait, Delay: r.source.Options.Delay}
 	return r.take(found)
 }
 
@@ -126,7 +127,7 @@ func (r *reader[K, V]) Read(ctx context.Context, into *source.Batch[K, V]) error
 // fill appends records until the batch is full, everything is read, or the next one has to wait.
 func (r *reader[K, V]) fill(ctx context.Context, into *source.Batch[K, V]) (bytes int64, err error) {
 	o := &r.source.Options
-	paced := o.Speed > 0 || o.Delay > 0
+	paced := r.clock.Waits()
 	for len(into.Records) < o.BatchRecords && bytes < batchBytes {
 		if ctx.Err() != nil {
 			return bytes, context.Cause(ctx)
@@ -152,11 +153,11 @@ func (r *reader[K, V]) fill(ctx context.Context, into *source.Batch[K, V]) (byte
 				continue
 			}
 			if paced {
-				r.due = r.clock.due(r.task.Now(), record.Millis)
+				r.due = r.clock.Due(r.task.Now(), record.Millis)
 			}
 		}
 		if paced {
-			if wait := r.due.Sub(r.task.Now()); wait > shortestWait {
+			if wait := r.due.Sub(r.task.Now()); wait > replay.ShortestWait {
 				if r.held == nil {
 					copied := *record
 					r.held = &copied

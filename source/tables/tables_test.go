@@ -109,7 +109,7 @@ func TestRowsComeWithTheirPace(t *testing.T) {
 				}
 			}
 			batch.Reset()
-			if err := r.Read(t.Context(), &batch); err != io.EOF { //nolint:errorlint // the contract
+			if err := r.Read(t.Context(), &batch); err != io.EOF {
 				t.Errorf("at the end: %v", err)
 			}
 		})

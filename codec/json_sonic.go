@@ -60,7 +60,7 @@ func jsonError(text string, err error) error {
 	case decoder.SyntaxError:
 		return jsonErrorAt(data, e.Pos, errors.New("syntax error: "+e.Message()))
 	case *decoder.MismatchTypeError:
-		return jsonErrorAt(data, e.Pos, errors.New("value does not fit "+e.Type.String()))
+		return jsonErrorAt(data, e.Pos, unfit(e.Type))
 	case *json.UnmarshalTypeError:
 		own := *e
 		own.Value = strings.Clone(e.Value)

@@ -57,7 +57,7 @@ func (*jsonParser) parse(text string, _ bool, v any) error {
 	case *json.SyntaxError:
 		return jsonErrorAt(data, int(e.Offset), errors.New("syntax error: "+e.Error()))
 	case *json.UnmarshalTypeError:
-		return jsonErrorAt(data, int(e.Offset), errors.New("value does not fit "+e.Type.String()))
+		return jsonErrorAt(data, int(e.Offset), unfit(e.Type))
 	}
 	return err
 }

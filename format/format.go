@@ -22,6 +22,13 @@ type Format[K, V any] interface {
 	NewDecoder(f File, from Place) (Decoder[K, V], error)
 }
 
+// CompressedWithin is implemented by formats whose files compress their content within, and cannot be read if they are compressed as a whole. Sinks
+// refuse a [Compression] of their files.
+type CompressedWithin interface {
+	// CompressedWithin returns the name of the option that compresses, for the error.
+	CompressedWithin() string
+}
+
 // Encoder writes one file. It is used by one goroutine at a time.
 type Encoder[K, V any] interface {
 	// Encode appends a record. Any error is one of the record: nothing of it is in the file, and other records may follow. After

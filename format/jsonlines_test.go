@@ -87,6 +87,21 @@ func TestAnErrorNamesFileAndLineAndTheNextRecordIsRead(t *testing.T) {
 	checkResume(t, format.JSONLines[string, int]{}, []byte(data))
 }
 
+func TestAnErrorOfALineNamesNoInternalType(t *testing.T) {
+	for line, want := range map[string]string{
+		`5`:                                "value is no JSON object at byte 0",
+		`[1]`:                              "value is no JSON object at byte 0",
+		`{"_value":1,"_headers":5}`:        "value is no JSON array at byte",
+		`{"_value":1,"_timestamp":"noon"}`: "value does not fit int64 at byte",
+		`{"_value":"text"}`:                "_value: value does not fit int64 at byte",
+	} {
+		items, _ := decode(t, format.JSONLines[string, int]{}, []byte(line+"\n"), format.Place{})
+		if len(items) != 1 || !strings.Contains(items[0].Err, want) {
+			t.Errorf("%s: want %q, got %+v", line, want, items)
+		}
+	}
+}
+
 func TestAFileThatChangedBeforeThePlaceIsRefused(t *testing.T) {
 	data := []byte("1\n22\n333\n")
 	f := format.JSONLines[string, int]{Plain: true}

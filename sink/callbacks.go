@@ -3,6 +3,8 @@ package sink
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync"
 	"time"
 
 	"github.com/weirstreams/weir"
@@ -14,8 +16,9 @@ import (
 type Callbacks[K any] struct {
 	// Connected is called when Connect has succeeded. A panic of it is an error of ConnectFailed.
 	Connected func()
-	// ConnectFailed is called when Connect has failed. Its result takes the place of the error. With nil the run goes on, with a sink that is not
-	// connected: its methods are called all the same, so that it has to connect later, and Close is called at the end.
+	// ConnectFailed is called when Connect has failed, and its result takes the place of the error; so does its panic. With nil the run goes on with
+	// a sink that is not connected: Connect is called again when a writer is to be opened. If it fails then too, and ConnectFailed returns nil again, the
+	// writer is opened without a connection: a sink that needs one refuses that, which ends the run. Close is called at the end.
 	ConnectFailed func(err error) error
 	// Silent is called once for each key without records for SilentAfter, by a goroutine of its own, and again after the key has had
 	// another record. Null keys do not count. An error, or a panic, is logged, and the
@@ -38,6 +41,9 @@ func WithCallbacks[K, V any](s Sink[K, V], c Callbacks[K]) Sink[K, V] {
 type told[K, V any] struct {
 	Sink[K, V]
 	callbacks Callbacks[K]
+
+	mu    sync.Mutex // guards cause
+	cause error      // the error of the last Connect, until it succeeds or a writer does without
 }
 
 // Connect implements [Sink].
@@ -45,26 +51,56 @@ func (s *told[K, V]) Connect(ctx context.Context) error {
 	if err := s.callbacks.check(); err != nil {
 		return err
 	}
-	err := s.Sink.Connect(ctx)
-	connected := err == nil
-	if connected && s.callbacks.Connected != nil {
-		err = panics.Call(func() error {
-			s.callbacks.Connected()
-			return nil
-		})
-	}
-	if err != nil && s.callbacks.ConnectFailed != nil {
-		err = s.callbacks.ConnectFailed(err)
-	}
-	if err != nil && connected { // nobody closes a sink whose Connect has failed
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.connect(ctx)
+	if err != nil && s.cause == nil { // nobody closes a sink whose Connect has failed
 		err = errors.Join(err, s.Sink.Close(context.WithoutCancel(ctx)))
 	}
 	return err
 }
 
+// connect connects the sink and calls the functions. The lock is held.
+func (s *told[K, V]) connect(ctx context.Context) error {
+	err := panics.Call(func() error { return s.Sink.Connect(ctx) })
+	s.cause = err
+	if err == nil && s.callbacks.Connected != nil {
+		err = panics.Call(func() error {
+			s.callbacks.Connected()
+			return nil
+		})
+	}
+	if failed := err; failed != nil && s.callbacks.ConnectFailed != nil {
+		err = panics.Call(func() error { return s.callbacks.ConnectFailed(failed) })
+	}
+	return err
+}
+
+// open opens a writer. The sink is connected before, if it is not and that succeeds now.
+func (s *told[K, V]) open(ctx context.Context, open func() error) error {
+	s.mu.Lock()
+	if s.cause == nil {
+		s.mu.Unlock()
+		return open()
+	}
+	defer s.mu.Unlock()
+	if err := s.connect(ctx); err != nil {
+		return err
+	}
+	err := open()
+	if err != nil && s.cause != nil {
+		return fmt.Errorf("%w: the sink is not connected: %w", err, s.cause)
+	}
+	s.cause = nil // a writer that needs no connection is not disturbed by another Connect
+	return err
+}
+
 // Writer implements [Sink].
-func (s *told[K, V]) Writer(ctx context.Context, task Task) (Writer[K, V], error) {
-	w, err := s.Sink.Writer(ctx, task)
+func (s *told[K, V]) Writer(ctx context.Context, task Task) (w Writer[K, V], err error) {
+	err = s.open(ctx, func() (err error) {
+		w, err = s.Sink.Writer(ctx, task)
+		return err
+	})
 	if err != nil || s.callbacks.Silent == nil {
 		return w, err
 	}
@@ -77,8 +113,11 @@ type toldTwoPhase[K, V any] struct {
 }
 
 // TwoPhaseWriter implements [TwoPhase].
-func (s *toldTwoPhase[K, V]) TwoPhaseWriter(ctx context.Context, task Task) (TwoPhaseWriter[K, V], error) {
-	w, err := s.both.TwoPhaseWriter(ctx, task)
+func (s *toldTwoPhase[K, V]) TwoPhaseWriter(ctx context.Context, task Task) (w TwoPhaseWriter[K, V], err error) {
+	err = s.open(ctx, func() (err error) {
+		w, err = s.both.TwoPhaseWriter(ctx, task)
+		return err
+	})
 	if err != nil || s.callbacks.Silent == nil {
 		return w, err
 	}

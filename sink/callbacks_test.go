@@ -164,6 +164,66 @@ func TestSilentKeysAreToldOnceForEachSilence(t *testing.T) {
 	}
 }
 
+// late is a sink that connects at the second attempt, or never.
+type late struct {
+	counted
+	attempts, connects int // the attempt that succeeds
+}
+
+func (l *late) Connect(context.Context) error {
+	if l.attempts++; l.attempts != l.connects {
+		panic("too early")
+	}
+	return nil
+}
+
+func (l *late) Writer(ctx context.Context, task sink.Task) (sink.Writer[string, int], error) {
+	if l.attempts < l.connects {
+		return nil, errors.New("no connection")
+	}
+	return l.counted.Writer(ctx, task)
+}
+
+func TestASinkThatHasNotConnectedIsConnectedForItsWriters(t *testing.T) {
+	t.Parallel()
+	for connects, want := range map[int]string{2: "", 9: "no connection: the sink is not connected: panic: too early"} {
+		inner := &late{connects: connects}
+		var told []string
+		s := sink.WithCallbacks(sink.Sink[string, int](inner), sink.Callbacks[string]{
+			Connected:     func() { told = append(told, "connected") },
+			ConnectFailed: func(error) error { told = append(told, "failed"); return nil },
+		})
+		if err := s.Connect(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			_, err := s.Writer(t.Context(), sink.Task{})
+			if want == "" && err != nil || want != "" && (err == nil || !strings.HasPrefix(err.Error(), want)) {
+				t.Errorf("Writer returns %v, want %q", err, want)
+			}
+		}
+		if err := s.Close(t.Context()); err != nil || inner.closed != 1 {
+			t.Errorf("closed %d times: %v", inner.closed, err)
+		}
+		expected := map[int][]string{2: {"failed", "connected"}, 9: {"failed", "failed", "failed"}}[connects]
+		if diff := cmp.Diff(expected, told); diff != "" {
+			t.Errorf("calls (-want +got):\n%s", diff)
+		}
+	}
+}
+
+func TestAPanicOfConnectFailedEndsTheRunAndClosesTheSink(t *testing.T) {
+	t.Parallel()
+	inner := &counted{}
+	s := sink.WithCallbacks(sink.Sink[string, int](inner), sink.Callbacks[string]{
+		Connected:     func() { panic("no number") },
+		ConnectFailed: func(error) error { panic("no answer") },
+	})
+	if err := s.Connect(t.Context()); err == nil || !strings.Contains(err.Error(), "panic: no answer") || inner.closed != 1 {
+		t.Errorf("closed %d times: %v", inner.closed, err)
+	}
+}
+
 func TestAPanicOfConnectedIsAnErrorOfConnectFailed(t *testing.T) {
 	t.Parallel()
 	for name, handled := range map[string]bool{"the run goes on": true, "the run ends": false} {

@@ -38,9 +38,11 @@ type Sink[K, V any] interface {
 	// Connect is called by App.Run before the first record is read: it opens connections and finds out whether the
 	// target is fit for use. An error ends the run.
 	Connect(ctx context.Context) error
-	// Writer returns the writer of a task. It is called by the goroutines of several tasks at once.
+	// Writer returns the writer of a task. It is called by the goroutines of several tasks at once. Without a connection, as
+	// [Callbacks].ConnectFailed may leave the sink, it returns an error or a writer that connects later.
 	Writer(ctx context.Context, task Task) (Writer[K, V], error)
-	// Close is called once, at the end of the run, when all writers are closed, and only if Connect has succeeded.
+	// Close is called once, at the end of the run, when all writers are closed, and only if Connect has succeeded, or has failed and
+	// Callbacks.ConnectFailed let the run go on.
 	Close(ctx context.Context) error
 }
 

@@ -54,6 +54,9 @@ func newDecoder[K, V any](f Format[K, V], file format.File, from format.Place) (
 	d.place.Sum, d.place.Last = sum, file.Size()
 	err = guard(func() error {
 		in, err := pq.OpenFile(file, file.Size())
+		if err != nil && format.CompressionOf(file.Name()) != format.Uncompressed {
+			return fmt.Errorf("Parquet is read from the end of a file, and not through a compression of the whole file, which this name stands for: decompress the file: %w", err)
+		}
 		if err != nil {
 			return err
 		}

@@ -49,7 +49,10 @@ const (
 	groupBytes = 16 << 20
 )
 
-var _ format.Format[string, any] = Format[string, any]{}
+var (
+	_ format.Format[string, any] = Format[string, any]{}
+	_ format.CompressedWithin    = Format[string, any]{}
+)
 
 // Extension implements format.Format: ".parquet".
 func (Format[K, V]) Extension() string { return ".parquet" }
@@ -64,6 +67,9 @@ func (f Format[K, V]) Check() error {
 	}
 	return nil
 }
+
+// CompressedWithin implements format.CompressedWithin.
+func (Format[K, V]) CompressedWithin() string { return "parquet.Format.Compression" }
 
 // NewEncoder implements format.Format.
 func (f Format[K, V]) NewEncoder(w io.Writer) format.Encoder[K, V] {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -13,6 +14,7 @@ import (
 	"github.com/weirstreams/weir/format"
 	"github.com/weirstreams/weir/format/parquet"
 	"github.com/weirstreams/weir/row"
+	"github.com/weirstreams/weir/sink/file"
 )
 
 // memory is a file in memory.
@@ -124,5 +126,36 @@ func TestADamagedOrChangedFileIsRefused(t *testing.T) {
 		if e, ok := errors.AsType[*format.Error](err); !ok || !e.Rest || e.File != "x" {
 			t.Errorf("%d bytes: %v", len(cut), err)
 		}
+	}
+}
+
+// named is a file in memory with a name.
+type named struct {
+	memory
+	name string
+}
+
+func (n named) Name() string { return n.name }
+
+func TestAFileThatIsCompressedAsAWholeIsRefusedByBothSides(t *testing.T) {
+	data, _ := encode(t, parquet.Format[string, row.Row]{}, `{"a":1}`)
+	var whole bytes.Buffer
+	z, err := format.Gzip.NewWriter(&whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := z.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, err = parquet.Format[string, row.Row]{}.NewDecoder(named{memory{bytes.NewReader(whole.Bytes())}, "a.parquet.gz"}, format.Place{})
+	if e, ok := errors.AsType[*format.Error](err); !ok || !e.Rest || !strings.Contains(err.Error(), "decompress the file") {
+		t.Errorf("the source says %v", err)
+	}
+	to := file.New(t.TempDir(), file.Options[string, row.Row]{Format: parquet.Format[string, row.Row]{}, Compression: format.Gzip})
+	if err := to.Connect(t.Context()); !errors.Is(err, weir.ErrConfiguration) || !strings.Contains(err.Error(), "use parquet.Format.Compression") {
+		t.Errorf("the sink says %v", err)
 	}
 }

@@ -25,6 +25,7 @@ type Bucket struct {
 	prefix   string // ends with a slash, unless it is empty
 	bucket   *blob.Bucket
 	calls    *http.Client
+	open     bool
 }
 
 // New returns a bucket, without a connection.
@@ -78,7 +79,7 @@ func (b *Bucket) Connect(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", b, b.scrubbed(err))
 	}
-	b.bucket = bucket
+	b.bucket, b.open = bucket, true
 	return nil
 }
 
@@ -92,8 +93,15 @@ func Transport(like http.RoundTripper) *http.Transport {
 	return t
 }
 
-// Close closes the client.
+// IsOpen reports whether the bucket is between Connect and Close.
+func (b *Bucket) IsOpen() bool { return b.open }
+
+// Close closes the client, if there is one.
 func (b *Bucket) Close() error {
+	if !b.open {
+		return nil
+	}
+	b.open = false
 	defer b.calls.CloseIdleConnections()
 	if err := b.bucket.Close(); err != nil {
 		return fmt.Errorf("%s: close: %w", b, b.scrubbed(err))

@@ -391,6 +391,13 @@ func TestOldFoldersOfCheckpointsGo(t *testing.T) {
 	}
 }
 
+// compressing is a format that compresses within, as Parquet does.
+type compressing struct {
+	format.JSONLines[string, string]
+}
+
+func (compressing) CompressedWithin() string { return "Within.Level" }
+
 func TestConnectSaysWhatIsWrong(t *testing.T) {
 	blocked := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(blocked, nil, 0o644); err != nil {
@@ -402,6 +409,7 @@ func TestConnectSaysWhatIsWrong(t *testing.T) {
 		"unknown compression 7": file.New("x", file.Options[string, string]{Compression: 7}),
 		"must not be negative":  file.New("x", file.Options[string, string]{OpenFiles: -1}),
 		`suffix "/../x"`:        file.New("x", file.Options[string, string]{Suffix: "/../x"}),
+		"use Within.Level":      file.New("x", file.Options[string, string]{Format: compressing{}, Compression: format.Gzip}),
 		"need Columns":          file.New("x", file.Options[string, string]{Format: format.CSV[string, string]{NoHeader: true}}),
 	} {
 		if err := s.Connect(t.Context()); err == nil || !strings.Contains(err.Error(), want) {

@@ -11,7 +11,7 @@ import (
 type Options[K, V any] struct {
 	// Format is how records lie in a file. nil means format.JSONLines.
 	Format format.Format[K, V]
-	// Compression compresses whole files. Leave it out for Parquet.
+	// Compression compresses whole files. It is refused for Parquet, which compresses within.
 	Compression format.Compression
 	// Folder returns the folder of a record below the directory, as a list of nested folders: [ByKey], [ByTime], [ByColumns], or a function of
 	// your own. nil means TOPIC/PARTITION of the input record. Text that comes from data cannot leave the directory: slashes and the like are

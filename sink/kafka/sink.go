@@ -109,4 +109,9 @@ func (s *Sink[K, V]) Writer(_ context.Context, task sink.Task) (sink.Writer[K, V
 }
 
 // Close implements [sink.Sink].
-func (s *Sink[K, V]) Close(context.Context) error { return s.cluster.Close() }
+func (s *Sink[K, V]) Close(context.Context) error {
+	if s.cluster == nil {
+		return nil
+	}
+	return s.cluster.Close()
+}

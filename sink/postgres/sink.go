@@ -92,6 +92,7 @@ func (d *database[K, V]) Connect(ctx context.Context) error {
 	d.pool = pool
 	if err := d.prepareTables(ctx); err != nil {
 		pool.Close()
+		d.pool = nil
 		return fmt.Errorf("%s: %w", at, err)
 	}
 	return nil
@@ -99,12 +100,20 @@ func (d *database[K, V]) Connect(ctx context.Context) error {
 
 // Close implements [sink.Sink].
 func (d *database[K, V]) Close(context.Context) error {
-	d.pool.Close()
+	if d.pool != nil {
+		d.pool.Close()
+	}
 	return nil
 }
 
+// errNotConnected is the error of a writer without a connection.
+var errNotConnected = errors.New("PostgreSQL sink: Writer is called before Connect")
+
 // Writer implements [sink.Sink].
 func (d *database[K, V]) Writer(_ context.Context, task sink.Task) (sink.Writer[K, V], error) {
+	if d.pool == nil {
+		return nil, errNotConnected
+	}
 	return d.newWriter(task, "write rows", d.write, d.options.Batch.AtCheckpoint), nil
 }
 

@@ -40,6 +40,9 @@ type twoPhase[K, V any] struct{ *database[K, V] }
 
 // TwoPhaseWriter implements [sink.TwoPhase].
 func (d *twoPhase[K, V]) TwoPhaseWriter(_ context.Context, task sink.Task) (sink.TwoPhaseWriter[K, V], error) {
+	if d.pool == nil {
+		return nil, errNotConnected
+	}
 	w := &preparing[K, V]{database: d.database, task: strings.Join([]string{task.Application, task.SubTopology, task.Sink, fmt.Sprint(task.Partition)}, "\x1f")}
 	w.held = d.newWriter(task, "prepare rows", w.stage, true)
 	return w, nil

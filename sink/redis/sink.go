@@ -112,7 +112,9 @@ func (s *server[K, V]) Connect(ctx context.Context) error {
 		return s.probe(ctx)
 	})
 	if err != nil {
-		return fmt.Errorf("connect to Redis at %s: %w", s.address, errors.Join(explain(err), s.Close(ctx)))
+		err = errors.Join(explain(err), s.Close(ctx))
+		s.client, s.following = nil, nil
+		return fmt.Errorf("connect to Redis at %s: %w", s.address, err)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/panics"
 	"github.com/weirstreams/weir/sink"
 )
 
@@ -31,6 +32,7 @@ func commonCases[K, V any]() []testCase[K, V] {
 		{"many records before the end of the task", closedEarly[K, V]},
 		{"a target that refuses one of many records", refusedEarly[K, V]},
 		{"a target that pushes back amid many records", pushedEarly[K, V]},
+		{"a target that cannot be reached", unreachable[K, V]},
 		{"secrets are not in errors", secrets[K, V]},
 		{"many records", many[K, V]},
 	}
@@ -332,6 +334,37 @@ func broken[K, V any](b *bench[K, V]) error {
 		return fmt.Errorf("after the target has come back: %w", err)
 	}
 	return b.expectRepeated(items(0, 4)...)
+}
+
+// unreachable lets a run go on without a connection, as sink.Callbacks.ConnectFailed can.
+func unreachable[K, V any](b *bench[K, V]) error {
+	if b.Unreachable == nil {
+		return missingField("Unreachable")
+	}
+	p := &process[K, V]{bench: b, number: 1, task: taskOf(0)}
+	p.to = sink.WithCallbacks(b.Unreachable(b.tb), sink.Callbacks[K]{ConnectFailed: func(error) error { return nil }})
+	p.newEpoch()
+	if err := p.to.Connect(b.tb.Context()); err != nil {
+		return fmt.Errorf("connect, although ConnectFailed has returned nil: %w", err)
+	}
+	return panics.Call(func() error {
+		err := p.open()
+		if err == nil {
+			err = p.write(items(0, 1)...)
+		}
+		if err == nil {
+			return errors.New("a record was written to a target that cannot be reached")
+		}
+		if p.writer != nil {
+			if err := p.closeWriter(); err != nil {
+				return fmt.Errorf("close the writer of a sink that is not connected: %w", err)
+			}
+		}
+		if err := p.to.Close(b.tb.Context()); err != nil {
+			return fmt.Errorf("close a sink that is not connected: %w", err)
+		}
+		return nil
+	})
 }
 
 func secrets[K, V any](b *bench[K, V]) error {

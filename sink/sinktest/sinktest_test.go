@@ -30,7 +30,7 @@ func newMemory() *memory {
 
 // faults are mistakes of a sink.
 type faults struct {
-	keepDiscarded, loseNull, ignoreContext, pushAsError, writeTwice, loseBatch, tellSecret bool
+	keepDiscarded, loseNull, ignoreContext, pushAsError, writeTwice, loseBatch, tellSecret, needConnect bool
 
 	visibleAtOnce, commitTwice, keepLeftovers, removeAll, removeNewer, removeOthers, emptyToken, forgetCommit bool
 	skipRefused, wrongIndex                                                                                   bool
@@ -65,7 +65,15 @@ func (s *toMemory) String() string {
 func (*toMemory) GoString() string { return "memory" }
 
 func (s *toMemory) Writer(_ context.Context, task sink.Task) (sink.Writer[*string, *string], error) {
-	return &memoryWriter{sink: s, task: task}, nil
+	return &memoryWriter{sink: s, task: task}, s.connected()
+}
+
+// connected returns why there is no writer.
+func (s *toMemory) connected() error {
+	if s.to == nil && !s.faults.needConnect {
+		return errors.New("no connection")
+	}
+	return nil
 }
 
 type memoryWriter struct {
@@ -160,7 +168,7 @@ func (w *memoryWriter) Flush(ctx context.Context, _ sink.Checkpoint) error {
 type inPhases struct{ toMemory }
 
 func (s *inPhases) TwoPhaseWriter(_ context.Context, task sink.Task) (sink.TwoPhaseWriter[*string, *string], error) {
-	return &phasesWriter{memoryWriter{sink: &s.toMemory, task: task}}, nil
+	return &phasesWriter{memoryWriter{sink: &s.toMemory, task: task}}, s.connected()
 }
 
 type phasesWriter struct{ memoryWriter }
@@ -301,6 +309,7 @@ func TestASinkThatBreaksAPromiseFails(t *testing.T) {
 		{"fails when the target pushes back", faults{pushAsError: true}, false, []string{"a target that pushes back"}},
 		{"writes twice", faults{writeTwice: true}, false, []string{"records of a checkpoint are visible"}},
 		{"loses a batch", faults{loseBatch: true}, false, []string{"records of a checkpoint are visible"}},
+		{"fails by a nil pointer without a connection", faults{needConnect: true}, false, []string{"a target that cannot be reached"}},
 		{"tells its secret", faults{tellSecret: true}, false, []string{"secrets are not in errors"}},
 		{"passes over refused records in silence", faults{skipRefused: true}, false, []string{"a target that refuses a record"}},
 		{"blames another record", faults{wrongIndex: true}, false, []string{"a target that refuses a record"}},

@@ -74,6 +74,9 @@ func (s *objectSink[K, V]) Writer(ctx context.Context, task sink.Task) (sink.Wri
 
 // TwoPhaseWriter returns the writer of a task.
 func (s *objectSink[K, V]) TwoPhaseWriter(_ context.Context, task sink.Task) (sink.TwoPhaseWriter[K, V], error) {
+	if !s.bucket.IsOpen() {
+		return nil, fmt.Errorf("%s: Writer is called before Connect", s.name)
+	}
 	w := &writer[K, V]{
 		sink: s, task: task, bucket: s.bucket,
 		area:     fmt.Sprintf("%s%d-%s/", root, task.Partition, filesink.Digest(filesink.Identity(task))),

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/row"
 	"github.com/weirstreams/weir/source"
 )
@@ -38,11 +39,13 @@ const (
 	tellInterval = 10 * time.Second
 	// settleInterval is how often the reader asks whether snapshots can be forgotten.
 	settleInterval = time.Minute
+	// checkInterval is how often it looks at the publication.
+	checkInterval = 2 * time.Second
 )
 
 // readChanges fills a batch with changes.
 func (r *reader[K, V]) readChanges(ctx context.Context, into *source.Batch[K, V]) error {
-	if err := r.settle(ctx); err != nil {
+	if err := errors.Join(r.settle(ctx), r.checkPublication(ctx)); err != nil {
 		return err
 	}
 	if time.Since(r.told) >= tellInterval {
@@ -112,6 +115,22 @@ func (r *reader[K, V]) take(ctx context.Context, message pgproto3.BackendMessage
 		}
 	}
 	return nil
+}
+
+// checkPublication finds out that the publication, or a table of it, is gone: the server passes over the changes then, and says so in its own log alone.
+func (r *reader[K, V]) checkPublication(ctx context.Context) error {
+	if time.Since(r.checked) < checkInterval {
+		return nil
+	}
+	r.checked = time.Now()
+	found, err := r.database.published(ctx, r.queries)
+	if found && err != nil {
+		return permanent{fmt.Errorf("%w: %w", weir.ErrLostInput, err)}
+	}
+	if !found && err == nil {
+		return r.database.publish(ctx, r.queries, false)
+	}
+	return err
 }
 
 // reached notes that the log is read up to there, between two transactions.
@@ -330,7 +349,11 @@ func (r *reader[K, V]) tuple(t *table, relation *pglogrepl.RelationMessage, data
 		value := data.Columns[i]
 		if value.DataType == pglogrepl.TupleDataTypeToast {
 			if before == nil || before.Columns[i].DataType != pglogrepl.TupleDataTypeText {
-				continue
+				if r.database.options.OmitUnchanged {
+					continue
+				}
+				return row.Row{}, nil, permanent{fmt.Errorf("%w: table %s: an update of a row lacks the large value of column %q, as the table had no REPLICA IDENTITY FULL then: ALTER TABLE %s REPLICA "+
+					"IDENTITY FULL, and use another Options.Name of the source, which begins with a snapshot, or set OmitUnchanged", weir.ErrLostInput, t, column.Name, t)}
 			}
 			value = before.Columns[i]
 		}

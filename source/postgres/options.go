@@ -61,7 +61,7 @@ type Options[K, V any] struct {
 	// Slot is the name of the replication slot, which is made if it is missing: small letters, digits and underscores. One application uses it.
 	// The server keeps its log until the application has read it: drop the slot with pg_drop_replication_slot when you give the application up.
 	Slot string
-	// Publication names the publication. It is made, for Tables, if it is missing. Empty means the name of the slot.
+	// Publication names the publication. It is made, for Tables, if it is missing when the source begins. Empty means the name of the slot.
 	Publication string
 	// Record makes records of a change, and hands each to emit, any number of them. nil makes the record of a table: the key of the row and the row, and
 	// a null value for the key of a row that is gone. Keys of one column are a K of their own, and keys of several columns are a row or a struct. An error

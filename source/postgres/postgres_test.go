@@ -290,3 +290,83 @@ func TestASlotThatIsGoneIsLostInput(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestChangesThatTheServerLeavesOutAreLostInput(t *testing.T) {
+	for name, c := range map[string]struct{ statement, want string }{
+		"publication":     {"DROP PUBLICATION %[2]s", "is gone"},
+		"table":           {"DROP TABLE %[1]s", "does not have table"},
+		"table left out":  {"ALTER PUBLICATION %[2]s SET TABLE %[1]s_other", "does not have table"},
+		"kind of change":  {"ALTER PUBLICATION %[2]s SET (publish = 'insert')", "leaves changes out"},
+		"identity":        {"ALTER TABLE %[1]s REPLICA IDENTITY DEFAULT; UPDATE %[1]s SET n = 2", `lacks the large value of column "large"`},
+		"while it is off": {"DROP PUBLICATION %[2]s", "is gone"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := schema(t)
+			db := connect(t)
+			exec(t, db, fmt.Sprintf("CREATE TABLE %[1]s.t (id int PRIMARY KEY, n int, large text); ALTER TABLE %[1]s.t REPLICA IDENTITY FULL; ALTER TABLE %[1]s.t ALTER COLUMN large SET STORAGE EXTERNAL; "+
+				"CREATE TABLE %[1]s.t_other (id int PRIMARY KEY); INSERT INTO %[1]s.t VALUES (1, 1, repeat('x', 10000))", s))
+			p := start(t, postgres.Options[int32, row.Row]{Tables: []string{s + ".t"}, Slot: s}, nil)
+			p.until(func(r []weir.Record[int32, row.Row]) bool { return len(r) == 1 })
+			if _, err := p.read(); err != nil { // the log, from here on
+				t.Fatal(err)
+			}
+			exec(t, db, fmt.Sprintf(c.statement, s+".t", s))
+			var err error
+			if name == "while it is off" {
+				p.close()
+				if err = p.source.Connect(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				_, err = p.source.Open(t.Context(), source.Task{Now: time.Now, Logger: slog.Default()}, source.Split{}, p.at)
+			} else {
+				defer p.close()
+				for range 20 { // 500 ms each
+					if _, err = p.read(); err != nil {
+						break
+					}
+				}
+			}
+			if !errors.Is(err, weir.ErrLostInput) || !strings.Contains(err.Error(), c.want) || !permanently(err) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+// permanently reports whether an error is not tried again.
+func permanently(err error) bool {
+	p, ok := errors.AsType[interface {
+		error
+		Permanent() bool
+	}](err)
+	return ok && p.Permanent()
+}
+
+func TestAServerThatHasDeletedItsLogIsNotAskedAgain(t *testing.T) {
+	s := schema(t)
+	db := connect(t)
+	exec(t, db, "CREATE TABLE "+s+".t (id int PRIMARY KEY); INSERT INTO "+s+".t VALUES (1); CREATE TABLE "+s+".junk (t text)")
+	p := start(t, postgres.Options[int32, row.Row]{Tables: []string{s + ".t"}, Slot: s}, nil)
+	p.until(func(r []weir.Record[int32, row.Row]) bool { return len(r) == 1 })
+	p.close()
+	exec(t, db, "ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'")
+	exec(t, db, "SELECT pg_reload_conf()")
+	defer func() {
+		exec(t, db, "ALTER SYSTEM RESET max_slot_wal_keep_size")
+		exec(t, db, "SELECT pg_reload_conf()")
+	}()
+	lost := false
+	for i := 0; i < 50 && !lost; i++ {
+		exec(t, db, "INSERT INTO "+s+".junk SELECT repeat('x', 1000) FROM generate_series(1, 5000)")
+		exec(t, db, "SELECT pg_switch_wal()")
+		exec(t, db, "CHECKPOINT")
+		if err := db.QueryRow(t.Context(), "SELECT wal_status = 'lost' FROM pg_replication_slots WHERE slot_name = $1", s).Scan(&lost); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := p.source.Open(t.Context(), source.Task{Now: time.Now, Logger: slog.Default()}, source.Split{}, p.at)
+	if !errors.Is(err, weir.ErrLostInput) || !permanently(err) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -33,6 +33,8 @@ type reader[K, V any] struct {
 	// when the reader last asked.
 	settled uint64
 	looked  time.Time
+	// checked is when the reader last looked whether the publication is whole.
+	checked time.Time
 	// acknowledged is the position that the server knows to be read, told when it last heard of it.
 	acknowledged pglogrepl.LSN
 	told         time.Time
@@ -55,6 +57,10 @@ func (d *database[K, V]) Open(ctx context.Context, task source.Task, _ source.Sp
 	if d.options.SnapshotOnly {
 		return r, nil
 	}
+	if err := d.publish(ctx, r.queries, at == nil); err != nil {
+		return nil, err
+	}
+	r.checked = time.Now()
 	s, err := d.findSlot(ctx, r.queries)
 	if err != nil {
 		return nil, err

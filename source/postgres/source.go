@@ -112,7 +112,7 @@ func (d *database[K, V]) Connect(ctx context.Context) (err error) {
 	case !replicates:
 		return errors.New("PostgreSQL source: the user may not read the log: ALTER ROLE ... REPLICATION")
 	}
-	if err := d.publish(ctx, conn); err != nil {
+	if _, err := d.published(ctx, conn); err != nil { // Open makes it if it is missing
 		return fmt.Errorf("PostgreSQL source: %w", err)
 	}
 	if _, err := d.findSlot(ctx, conn); err != nil {
@@ -167,16 +167,16 @@ func (d *database[K, V]) look(ctx context.Context, conn *pgx.Conn) (tables []*ta
 	return tables, nil
 }
 
-// publish makes the publication, or makes sure that it has the tables.
-func (d *database[K, V]) publish(ctx context.Context, conn *pgx.Conn) error {
+// published reports whether the publication is there. It is an error if changes of the tables are not in it.
+func (d *database[K, V]) published(ctx context.Context, conn *pgx.Conn) (found bool, err error) {
 	name := pgx.Identifier{d.options.Publication}.Sanitize()
 	rows, err := conn.Query(ctx, `SELECT t.schemaname::text || '.' || t.tablename::text, p.pubinsert AND p.pubupdate AND p.pubdelete, t.rowfilter IS NOT NULL
 		FROM pg_publication p LEFT JOIN pg_publication_tables t ON t.pubname = p.pubname WHERE p.pubname = $1`, d.options.Publication)
 	if err != nil {
-		return fmt.Errorf("look at publication %s: %w", name, err)
+		return false, fmt.Errorf("look at publication %s: %w", name, err)
 	}
 	var has []string
-	var found, all, filtered bool
+	var all, filtered bool
 	var full *string
 	var filter bool
 	if _, err := pgx.ForEachRow(rows, []any{&full, &all, &filter}, func() error {
@@ -187,29 +187,46 @@ func (d *database[K, V]) publish(ctx context.Context, conn *pgx.Conn) error {
 		}
 		return nil
 	}); err != nil {
-		return fmt.Errorf("look at publication %s: %w", name, err)
+		return false, fmt.Errorf("look at publication %s: %w", name, err)
 	}
 	if !found {
-		var list []string
-		for _, t := range d.tables {
-			list = append(list, t.String())
-		}
-		_, err := conn.Exec(ctx, "CREATE PUBLICATION "+name+" FOR TABLE "+strings.Join(list, ", ")+" WITH (publish = 'insert, update, delete')")
-		if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "42710" { // another process was quicker
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("create publication %s (or let the owner of the tables do it): %w", name, err)
-		}
-		return nil
+		return false, nil
 	}
 	for _, t := range d.options.Tables {
 		if !slices.Contains(has, t) {
-			return fmt.Errorf("publication %s does not have table %s: ALTER PUBLICATION %s ADD TABLE. Rows that changed before are read by a new slot only", name, t, name)
+			return true, fmt.Errorf("publication %s does not have table %s: ALTER PUBLICATION %s ADD TABLE. Rows that changed before are read by a new slot only", name, t, name)
 		}
 	}
 	if !all || filtered {
-		return fmt.Errorf("publication %s leaves changes out: it has a row filter, or does not publish insert, update and delete", name)
+		return true, fmt.Errorf("publication %s leaves changes out: it has a row filter, or does not publish insert, update and delete", name)
+	}
+	return true, nil
+}
+
+// publish makes the publication if it is missing, for a source that begins. Later the server has left changes out while there was none.
+func (d *database[K, V]) publish(ctx context.Context, conn *pgx.Conn, begins bool) error {
+	found, err := d.published(ctx, conn)
+	switch {
+	case found && err != nil:
+		return permanent{err}
+	case found || err != nil:
+		return err
+	}
+	name := pgx.Identifier{d.options.Publication}.Sanitize()
+	if !begins {
+		return permanent{fmt.Errorf("%w: publication %s is gone, and the server has left changes out since. Use another Options.Name of the source, which begins with a snapshot",
+			weir.ErrLostInput, name)}
+	}
+	var list []string
+	for _, t := range d.tables {
+		list = append(list, t.String())
+	}
+	_, err = conn.Exec(ctx, "CREATE PUBLICATION "+name+" FOR TABLE "+strings.Join(list, ", ")+" WITH (publish = 'insert, update, delete')")
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "42710" { // another process was quicker
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("create publication %s (or let the owner of the tables do it): %w", name, err)
 	}
 	return nil
 }
@@ -233,10 +250,10 @@ func (d *database[K, V]) findSlot(ctx context.Context, conn *pgx.Conn) (*slot, e
 	case err != nil:
 		return nil, fmt.Errorf("look for slot %q: %w", d.options.Slot, err)
 	case plugin != "pgoutput" || !here:
-		return nil, fmt.Errorf("slot %q is one of another program: it has the plugin %q, or is of another database", d.options.Slot, plugin)
+		return nil, permanent{fmt.Errorf("slot %q is one of another program: it has the plugin %q, or is of another database", d.options.Slot, plugin)}
 	case status == "lost":
-		return nil, fmt.Errorf("%w: slot %q: the server has deleted log that was not read (max_slot_wal_keep_size). Drop the slot, and use another "+
-			"Options.Name of the source, which begins with a snapshot", weir.ErrLostInput, d.options.Slot)
+		return nil, permanent{fmt.Errorf("%w: slot %q: the server has deleted log that was not read (max_slot_wal_keep_size). Drop the slot, and use another "+
+			"Options.Name of the source, which begins with a snapshot", weir.ErrLostInput, d.options.Slot)}
 	}
 	return &s, nil
 }

@@ -81,7 +81,7 @@ func testFiles(t *testing.T, folder string) map[string]string {
 
 // A negative number in the options is an error of Connect and not a default, whichever connector it is.
 func TestConnectorsRefuseNegativeNumbers(t *testing.T) {
-	checks := regexp.MustCompile(`\bconnector\.Negative\(|"github\.com/weirstreams/weir/internal/(filesink|filesource|objects)"|"github\.com/weirstreams/weir/(source/file|internal/objects/[a-z0-9]+)"`)
+	checks := regexp.MustCompile(`\bconnector\.Negative\(|"github\.com/weirstreams/weir/(internal/(filesink|filesource|objects)|sink/internal/influx)"|"github\.com/weirstreams/weir/(source/file|internal/objects/[a-z0-9]+)"`)
 	for _, path := range connectorPackages(t) {
 		sources, err := filepath.Glob(filepath.Join("..", filepath.FromSlash(path), "*.go"))
 		if err != nil {

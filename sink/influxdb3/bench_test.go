@@ -1,0 +1,65 @@
+package influxdb3_test
+
+import (
+	"bytes"
+	"io"
+	nethttp "net/http"
+	"net/http/httptest"
+	"strconv"
+	"testing"
+
+	"github.com/weirstreams/weir/sink/influxdb3"
+)
+
+// BenchmarkSink compares the sink with a bare client of net/http that writes the same lines, 5,000 in a request, to a server of this process that reads and
+// drops them. One operation is one point.
+func BenchmarkSink(b *testing.B) {
+	const batch = 5000
+	server := httptest.NewServer(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || bytes.HasPrefix(body, []byte("weir_probe")) {
+			w.WriteHeader(nethttp.StatusBadRequest)
+			return
+		}
+		w.WriteHeader(nethttp.StatusNoContent)
+	}))
+	defer server.Close()
+	value := func(i int) reading { return reading{"sensor 4711", float64(i) / 7, i} }
+	b.Run("net/http", func(b *testing.B) {
+		b.ReportAllocs()
+		var body []byte
+		for i := range b.N {
+			v := value(i)
+			body = append(body, `readings,sensor=sensor\ 4711 degrees=`...)
+			body = strconv.AppendFloat(body, v.Degrees, 'f', -1, 64)
+			body = append(strconv.AppendInt(append(body, ",messages="...), int64(v.Messages), 10), "i "...)
+			body = append(strconv.AppendInt(body, int64(i), 10), '\n')
+			if i%batch == batch-1 || i == b.N-1 {
+				response, err := server.Client().Post(server.URL+"/api/v3/write_lp?db=bench&precision=millisecond", "text/plain; charset=utf-8", bytes.NewReader(body))
+				must(b, err)
+				_, err = io.Copy(io.Discard, response.Body)
+				must(b, err)
+				must(b, response.Body.Close())
+				body = body[:0]
+			}
+		}
+	})
+	for _, compressed := range []bool{false, true} {
+		name := "sink"
+		if compressed {
+			name = "sink with gzip"
+		}
+		b.Run(name, func(b *testing.B) {
+			w := open(b, influxdb3.New(server.URL, influxdb3.Options[string, reading]{Database: "bench", Measurement: "readings", Tags: []string{"sensor"}, Gzip: compressed}))
+			b.ReportAllocs()
+			b.ResetTimer()
+			for i := range b.N {
+				must(b, w.add("k", value(i)))
+				if w.writer.Full() {
+					must(b, w.flush())
+				}
+			}
+			must(b, w.flush())
+		})
+	}
+}

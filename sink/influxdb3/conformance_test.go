@@ -1,0 +1,64 @@
+package influxdb3_test
+
+import (
+	"encoding/json"
+	nethttp "net/http"
+	"testing"
+
+	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/row"
+	"github.com/weirstreams/weir/sink"
+	"github.com/weirstreams/weir/sink/influxdb3"
+	"github.com/weirstreams/weir/sink/internal/influx/influxtest"
+	"github.com/weirstreams/weir/sink/sinktest"
+)
+
+// kitPoint is an item as a point, and the poison as one whose field has another type than in all others.
+func kitPoint(r *weir.Record[*string, *string]) (influxdb3.Point, error) {
+	item := sinktest.OfPointers(r.Key, r.Value)
+	text, err := json.Marshal(item)
+	p := influxdb3.Point{Measurement: "items", Tags: map[string]string{"item": string(text)}, Fields: row.New(row.F("n", 1))}
+	if item.Key == "poison" {
+		p.Fields = row.New(row.F("n", "text"))
+	}
+	return p, err
+}
+
+func TestTheSinkKeepsThePromisesOfSinks(t *testing.T) {
+	for name, compressed := range map[string]bool{"plain": false, "compressed": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := influxtest.New(t)
+			of := func(place string) influxdb3.Options[*string, *string] {
+				return influxdb3.Options[*string, *string]{Database: place, Point: kitPoint, Retry: quickly, Auth: login, Gzip: compressed}
+			}
+			sinktest.Run(t, sinktest.Target[*string, *string]{
+				New: func(_ testing.TB, place string) sink.Sink[*string, *string] {
+					return influxdb3.New(server.URL, of(place))
+				},
+				Record: func(i sinktest.Item) (key, value *string) { return i.Pointers() },
+				Read: func(tb testing.TB, place string) (items []sinktest.Item) {
+					for _, p := range server.Points(place) {
+						var i sinktest.Item
+						must(tb, json.Unmarshal([]byte(p.Tags["item"]), &i))
+						items = append(items, i)
+					}
+					return items
+				},
+				Idempotent: true, Records: 20_000,
+				Refused: func() (key, value *string) {
+					k, v := "poison", "value"
+					return &k, &v
+				},
+				Push: func(testing.TB, string) func() {
+					return server.During(status(nethttp.StatusTooManyRequests, "Retry-After", "7"))
+				},
+				Break:   func(testing.TB, string) func() { return server.During(status(nethttp.StatusUnauthorized)) },
+				Secrets: []string{influxtest.Token},
+				Unreachable: func(testing.TB) sink.Sink[*string, *string] {
+					return influxdb3.New("http://127.0.0.1:1", of("nowhere"))
+				},
+			})
+		})
+	}
+}

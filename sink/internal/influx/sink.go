@@ -1,0 +1,176 @@
+package influx
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/connector/web"
+	"github.com/weirstreams/weir/secret"
+	"github.com/weirstreams/weir/sink"
+)
+
+// API is the interface of a version of the server.
+type API struct {
+	// Name is that of the sink, for errors.
+	Name string
+	// Path is that of requests that write, and Query their parameters without the precision, whose name is of Precisions.
+	Path       string
+	Query      url.Values
+	Precisions [len(units)]string
+	Dialect    Dialect
+	// Fits returns an error for a server of a version that has another interface. major is that version's first number.
+	Fits func(major int, version string) error
+	// Partial reads the answer to a request that was refused in part: the errors by the numbers of lines, from 1. No errors mean that the answer
+	// does not tell which lines were refused.
+	Partial func(body []byte) map[int]error
+}
+
+// Sink writes records to a server.
+type Sink[K, V any] struct {
+	address secret.URL
+	api     API
+	options Options[K, V]
+	encoder *encoder[K, V]
+	client  web.Client // open between Connect and Close
+}
+
+var _ sink.Sink[int, int] = (*Sink[int, int])(nil)
+
+// New returns a sink. Connect finds mistakes.
+func New[K, V any](address string, api API, options Options[K, V]) *Sink[K, V] {
+	s := &Sink[K, V]{address: secret.NewURL(address), api: api, options: options}
+	s.options.setDefaults()
+	s.encoder = newEncoder(&s.options, api.Dialect)
+	s.client = web.Client{
+		Address: s.address, Auth: options.Auth, Insecure: options.Insecure, TLS: options.TLS, Proxy: options.Proxy,
+		Timeout: s.options.Timeout, Limit: "Options.Timeout", NotFound: "check the address and Options.Database", MaxAnswer: maxAnswer,
+	}
+	return s
+}
+
+// maxAnswer is how much of an answer is read: an error for each line of a request.
+const maxAnswer = 16 << 20
+
+// String names the server and the database.
+func (s *Sink[K, V]) String() string {
+	return "database " + s.options.Database + " at " + s.address.String()
+}
+
+// Connect implements [sink.Sink].
+func (s *Sink[K, V]) Connect(ctx context.Context) error {
+	target, err := s.client.Check()
+	if target != nil && (target.RawQuery != "" || target.Fragment != "") {
+		err = errors.Join(err, errors.New("the address has a query"))
+	}
+	if err := errors.Join(err, s.options.check()); err != nil {
+		return fmt.Errorf("%w: sink %s: %w", weir.ErrConfiguration, s.api.Name, err)
+	}
+	if err := s.client.Open(); err != nil {
+		return fmt.Errorf("%w: sink %s: %w", weir.ErrConfiguration, s.api.Name, err)
+	}
+	retry := s.options.Retry
+	retry.If = web.Again(retry.If)
+	for _, step := range []func(context.Context) error{s.checkVersion, s.probe} {
+		if err := retry.Do(ctx, step); err != nil {
+			s.client.Close()
+			return fmt.Errorf("connect to %s: %w", s, err)
+		}
+	}
+	return nil
+}
+
+// checkVersion asks the server for its version. One that does not tell it is taken for the right one.
+func (s *Sink[K, V]) checkVersion(ctx context.Context) error {
+	answer, err := s.call(ctx, http.MethodGet, "/ping", nil, nil, "")
+	if answer.Status == http.StatusNotFound || answer.Status == http.StatusForbidden {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	version := answer.Header.Get("X-Influxdb-Version")
+	if version == "" {
+		var about struct{ Version string }
+		if json.Unmarshal(answer.Body, &about) == nil {
+			version = about.Version
+		}
+	}
+	first, _, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
+	major, err := strconv.Atoi(first)
+	if err != nil {
+		return nil
+	}
+	if err := s.api.Fits(major, version); err != nil {
+		return fmt.Errorf("%w: %w", weir.ErrConfiguration, err)
+	}
+	return nil
+}
+
+// probe finds out whether points may be written, by a line that is none: the server looks at credentials and the database first.
+func (s *Sink[K, V]) probe(ctx context.Context) error {
+	_, err := s.write(ctx, []byte("weir_probe\n"), "")
+	if _, ok := errors.AsType[*web.WrongRequest](err); ok {
+		return nil
+	}
+	if err == nil {
+		return errors.New("the server took a line without a field: it does not read lines")
+	}
+	return err
+}
+
+// Writer implements [sink.Sink].
+func (s *Sink[K, V]) Writer(_ context.Context, task sink.Task) (sink.Writer[K, V], error) {
+	if !s.client.IsOpen() {
+		return nil, fmt.Errorf("sink %s: Writer is called before Connect", s.api.Name)
+	}
+	return newWriter(s, task), nil
+}
+
+// Close implements [sink.Sink].
+func (s *Sink[K, V]) Close(context.Context) error {
+	s.client.Close()
+	return nil
+}
+
+// write sends lines, once.
+func (s *Sink[K, V]) write(ctx context.Context, body []byte, encoding string) (web.Answer, error) {
+	query := url.Values{"precision": {s.api.Precisions[s.options.Precision]}}
+	for name, values := range s.api.Query {
+		query[name] = values
+	}
+	query.Set("db", s.options.Database)
+	return s.call(ctx, http.MethodPost, s.api.Path, query, body, encoding)
+}
+
+// call makes one attempt of a request.
+func (s *Sink[K, V]) call(ctx context.Context, method, path string, query url.Values, body []byte, encoding string) (web.Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
+	defer cancel()
+	target := strings.TrimSuffix(s.address.Reveal(), "/") + path
+	if len(query) > 0 {
+		target += "?" + query.Encode()
+	}
+	r, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
+	if err != nil {
+		return web.Answer{}, errors.New("the address is malformed")
+	}
+	if body != nil {
+		r.Header.Set("Content-Type", "text/plain; charset=utf-8")
+	}
+	if encoding != "" {
+		r.Header.Set("Content-Encoding", encoding)
+	}
+	answer, cut, err := s.client.Do(r)
+	if cut != nil && (err == nil || answer.Status == http.StatusBadRequest) { // the list of refused lines may be there in part
+		return answer, cut
+	}
+	return answer, err
+}

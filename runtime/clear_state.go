@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/weirstreams/weir/internal/state"
@@ -64,6 +65,17 @@ func (a *App) ClearState(ctx context.Context) (deleted []string, err error) {
 		}
 	}
 	return deleted, nil
+}
+
+// stateDirectories returns the directories that ClearState would delete.
+func (a *App) stateDirectories() (dirs []string, err error) {
+	if a.config.State.InMemory {
+		return nil, nil
+	}
+	dirs, err = filepath.Glob(filepath.Join(a.config.State.Dir, a.plan.Group, "*", "*"))
+	return slices.DeleteFunc(dirs, func(dir string) bool {
+		return strings.HasPrefix(filepath.Base(filepath.Dir(dir)), clearedPrefix)
+	}), err
 }
 
 // deleteDir deletes a directory, which is gone under its name before the first of its files is.

@@ -135,6 +135,19 @@ type TopicSpec struct {
 	Config      map[string]string
 }
 
+// Resetter is a Cluster that can put a group without members to another place, and delete topics. All methods try again as those of Cluster do.
+type Resetter interface {
+	// Members returns the members of a group, by client and host. A group that is not there has none.
+	Members(ctx context.Context, group string) (clients []string, err error)
+	// CommitAlone commits offsets for a group without members. The error wraps ErrMembers if it has some.
+	CommitAlone(ctx context.Context, group string, offsets map[TopicPartition]int64) error
+	// DeleteTopics deletes topics, and waits until they are gone. Those that are not there count as deleted.
+	DeleteTopics(ctx context.Context, names ...string) error
+}
+
+// ErrMembers says that a group has members.
+var ErrMembers = errors.New("the group has members")
+
 // FetcherConfig configures a Fetcher. Zero values mean the defaults.
 type FetcherConfig struct {
 	// BufferBytes bounds the bytes that are read ahead, over all partitions. The default is 32 MiB.

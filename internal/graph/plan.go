@@ -2,6 +2,7 @@ package graph
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -174,6 +175,24 @@ func (p *Plan) InputTopics() []string {
 	}
 	slices.Sort(topics)
 	return topics
+}
+
+// InternalTopics returns the topics that exist for the application alone, sorted: changelogs, repartition topics and those of the positions of sources.
+func (p *Plan) InternalTopics() []string {
+	found := map[string]bool{}
+	for _, part := range p.SubTopologies {
+		for _, n := range part.Nodes {
+			if n.Source != nil && (n.Source.Repartition != nil || n.Source.Slots > 0) || n.Sink != nil && n.Sink.Repartition != "" {
+				found[p.names[n]] = true
+			}
+		}
+		for _, s := range part.Stores {
+			if s.Changelog != "" {
+				found[s.Changelog] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(found))
 }
 
 // PartOf returns the part that a node belongs to, which is not a global table.

@@ -126,19 +126,9 @@ func (c *Cluster) create(pending map[string]*sarama.TopicDetail) error {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	metadata, err := c.metadata(names)
+	controller, err := c.controller(names)
 	if err != nil {
 		return err
-	}
-	// With KRaft every broker forwards the request; with ZooKeeper it must go to the controller. Both name it here.
-	controller := ""
-	for _, b := range metadata.Brokers {
-		if b.ID() == metadata.ControllerID {
-			controller = b.Addr()
-		}
-	}
-	if controller == "" {
-		return sarama.ErrBrokerNotAvailable
 	}
 	var response *sarama.CreateTopicsResponse
 	err = c.at(controller, func(b *sarama.Broker) (err error) {
@@ -162,6 +152,21 @@ func (c *Cluster) create(pending map[string]*sarama.TopicDetail) error {
 		}
 	}
 	return nil
+}
+
+// controller returns the address for requests that change topics, of which it asks for the metadata. With KRaft every broker forwards such a request;
+// with ZooKeeper it must go to the controller. Both name it.
+func (c *Cluster) controller(topics []string) (string, error) {
+	metadata, err := c.metadata(topics)
+	if err != nil {
+		return "", err
+	}
+	for _, b := range metadata.Brokers {
+		if b.ID() == metadata.ControllerID {
+			return b.Addr(), nil
+		}
+	}
+	return "", sarama.ErrBrokerNotAvailable
 }
 
 // awaitLeaders waits until every partition of the topics has a leader.

@@ -91,6 +91,7 @@ var (
 
 	mongoJars = fetch.Jars("mongo", mongoSums, "de.bwaldvogel:mongo-java-server:"+mongoVersion)
 
+	influxPrograms    = fetch.DebianPackages("influxdb", "influxdb")
 	redisPrograms     = fetch.DebianPackages("redis", "redis-server", "redis-tools", "libjemalloc2", "liblzf1")
 	mosquittoPrograms = fetch.DebianPackages("mosquitto", "mosquitto", "libmosquitto1", "libcjson1", "libdlt2", "libwrap0", "libwebsockets17",
 		"libev4", "libuv1")

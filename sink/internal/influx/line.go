@@ -18,7 +18,7 @@ type Dialect int8
 const (
 	// Doubled is that of InfluxDB 3: two backslashes are one.
 	Doubled Dialect = iota
-	// Literal is that of InfluxDB 1: a backslash is itself, unless the next character is a comma, a space or an equals sign.
+	// Literal is that of InfluxDB 1: a backslash is itself, unless the next character is a comma, a space, an equals sign or a quote.
 	Literal
 )
 
@@ -26,6 +26,8 @@ const (
 const (
 	specialInMeasurement = ", "
 	specialInName        = ", ="
+	// escapable are those that InfluxDB 1 takes the backslash away from.
+	escapable = `, ="`
 )
 
 // errNoFields says that no field of a point is left.
@@ -170,8 +172,8 @@ func (l *line) escape(kind, text, special string) error {
 			return refuse("has a control character, such as the end of a line")
 		case c == '\\' && l.dialect == Doubled:
 			l.bytes = append(l.bytes, '\\')
-		case c == '\\' && strings.IndexByte(specialInName, text[i+1]) >= 0:
-			return refuse("has a backslash before a comma, a space or an equals sign, which InfluxDB 1 cannot tell from an escape")
+		case c == '\\' && strings.IndexByte(escapable, text[i+1]) >= 0:
+			return refuse("has a backslash before a comma, a space, an equals sign or a quote, which InfluxDB 1 cannot tell from an escape")
 		case strings.IndexByte(special, c) >= 0:
 			l.bytes = append(l.bytes, '\\')
 		}

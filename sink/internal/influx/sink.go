@@ -21,15 +21,16 @@ import (
 type API struct {
 	// Name is that of the sink, for errors.
 	Name string
-	// Path is that of requests that write, and Query their parameters without the precision, whose name is of Precisions.
+	// Path is that of requests that write, and Precisions the names of the units of times in them.
 	Path       string
-	Query      url.Values
 	Precisions [len(units)]string
-	Dialect    Dialect
+	// Create is the statement that makes the database. Empty means that Connect makes none.
+	Create  string
+	Dialect Dialect
 	// Fits returns an error for a server of a version that has another interface. major is that version's first number.
 	Fits func(major int, version string) error
 	// Partial reads the answer to a request that was refused in part: the errors by the numbers of lines, from 1. No errors mean that the answer
-	// does not tell which lines were refused.
+	// does not tell which lines were refused, and nil that no answer does.
 	Partial func(body []byte) map[int]error
 }
 
@@ -78,7 +79,7 @@ func (s *Sink[K, V]) Connect(ctx context.Context) error {
 	}
 	retry := s.options.Retry
 	retry.If = web.Again(retry.If)
-	for _, step := range []func(context.Context) error{s.checkVersion, s.probe} {
+	for _, step := range []func(context.Context) error{s.checkVersion, s.create, s.probe} {
 		if err := retry.Do(ctx, step); err != nil {
 			s.client.Close()
 			return fmt.Errorf("connect to %s: %w", s, err)
@@ -114,6 +115,29 @@ func (s *Sink[K, V]) checkVersion(ctx context.Context) error {
 	return nil
 }
 
+// create makes the database, if it is asked to.
+func (s *Sink[K, V]) create(ctx context.Context) error {
+	if s.api.Create == "" {
+		return nil
+	}
+	answer, err := s.call(ctx, http.MethodPost, "/query", url.Values{"q": {s.api.Create}}, nil, "")
+	if err != nil {
+		return fmt.Errorf("make the database: %w", err)
+	}
+	var result struct {
+		Results []struct{ Error string }
+	}
+	if err := json.Unmarshal(answer.Body, &result); err != nil {
+		return fmt.Errorf("make the database: read the answer: %w", err)
+	}
+	for _, r := range result.Results {
+		if r.Error != "" {
+			return fmt.Errorf("make the database: %s", Reason(r.Error))
+		}
+	}
+	return nil
+}
+
 // probe finds out whether points may be written, by a line that is none: the server looks at credentials and the database first.
 func (s *Sink[K, V]) probe(ctx context.Context) error {
 	_, err := s.write(ctx, []byte("weir_probe\n"), "")
@@ -142,11 +166,7 @@ func (s *Sink[K, V]) Close(context.Context) error {
 
 // write sends lines, once.
 func (s *Sink[K, V]) write(ctx context.Context, body []byte, encoding string) (web.Answer, error) {
-	query := url.Values{"precision": {s.api.Precisions[s.options.Precision]}}
-	for name, values := range s.api.Query {
-		query[name] = values
-	}
-	query.Set("db", s.options.Database)
+	query := url.Values{"db": {s.options.Database}, "precision": {s.api.Precisions[s.options.Precision]}}
 	return s.call(ctx, http.MethodPost, s.api.Path, query, body, encoding)
 }
 

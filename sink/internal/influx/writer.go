@@ -105,7 +105,7 @@ func (w *writer[K, V]) send(ctx context.Context, points []*point) error {
 	case !ok:
 		return err
 	}
-	if answer.Status == http.StatusBadRequest && w.judge(points, w.sink.api.Partial(answer.Body)) {
+	if partial := w.sink.api.Partial; partial != nil && answer.Status == http.StatusBadRequest && w.judge(points, partial(answer.Body)) {
 		return nil
 	}
 	if len(points) == 1 {

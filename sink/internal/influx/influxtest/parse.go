@@ -109,7 +109,7 @@ func (p *parser) name(ends string) (name string, end byte) {
 	for i := 0; i < len(p.text); i++ {
 		c := p.text[i]
 		switch {
-		case c == '\\' && i+1 < len(p.text) && (strings.IndexByte(", =", p.text[i+1]) >= 0 || p.doubled && p.text[i+1] == '\\'):
+		case c == '\\' && i+1 < len(p.text) && (strings.IndexByte(", =", p.text[i+1]) >= 0 || p.text[i+1] == '\\' && p.doubled || p.text[i+1] == '"' && !p.doubled):
 			i++
 			b.WriteByte(p.text[i])
 		case strings.IndexByte(ends, c) >= 0:

@@ -177,6 +177,7 @@ func (a *Async[K, V, W]) handOn() error {
 	a.calls.look()
 	defer a.tidy()
 	var later *UnsettledError
+	var asker *asyncRecord[K, V, W] // the record of later
 	for _, r := range a.held {
 		if r.gone {
 			continue
@@ -194,7 +195,7 @@ func (a *Async[K, V, W]) handOn() error {
 		case !r.reported:
 			r.reported = true
 			if later == nil || asks.Wait() > later.Wait() {
-				later = &UnsettledError{weir.RetryLaterError{RetryAfter: asks.RetryAfter, Err: r.err}}
+				later, asker = &UnsettledError{weir.RetryLaterError{RetryAfter: asks.RetryAfter, Err: r.err}}, r
 			}
 		default: // the time is over
 			r.reported = false
@@ -207,6 +208,7 @@ func (a *Async[K, V, W]) handOn() error {
 	if later == nil {
 		return nil
 	}
+	a.env.Origin = asker.origin
 	a.env.Enter(a.node)
 	return later
 }

@@ -301,6 +301,34 @@ func TestAPanicOfAConcurrentCallKeepsItsStackAndIsNotTriedAgain(t *testing.T) {
 	a.close(t)
 }
 
+func TestARequestForTimeNamesItsRecordAndItsTimeOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		asked := false
+		a := newAsyncTask(t.Context(), operator.AsyncOptions{Concurrency: 4, Timeout: time.Hour},
+			func(_ context.Context, r weir.Record[string, int]) (string, error) {
+				if r.Origin.Offset == 1 && !asked {
+					asked = true
+					return "", &weir.RetryLaterError{RetryAfter: time.Minute, Err: errService}
+				}
+				return "", nil
+			})
+		for offset := range int64(3) {
+			if err := a.receive(offset); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		err := a.env.Settle()
+		if want := "not available for 1m0s: " + errService.Error(); err == nil || err.Error() != want || a.env.Origin.Offset != 1 {
+			t.Errorf("record %d: %v, want record 1: %s", a.env.Origin.Offset, err, want)
+		}
+		time.Sleep(time.Minute)
+		a.land()
+		a.close(t)
+	})
+}
+
 func TestAFunctionThatEndsItsGoroutineFailsItsRecordAlone(t *testing.T) {
 	a := newAsyncTask(t.Context(), operator.AsyncOptions{Concurrency: 1, Timeout: time.Hour},
 		func(_ context.Context, r weir.Record[string, int]) (string, error) {

@@ -1,6 +1,10 @@
 package operator
 
-import "github.com/weirstreams/weir"
+import (
+	"errors"
+
+	"github.com/weirstreams/weir"
+)
 
 // Buffer is an operator that holds records back for a moment, to do slow work for many of them at a time. All
 // methods are called by the task's goroutine.
@@ -21,6 +25,14 @@ type Buffer interface {
 // carries no such mark, and is an error of that record.
 type UnsettledError struct {
 	weir.RetryLaterError
+}
+
+// Error is that of the cause, if it names a time itself.
+func (e *UnsettledError) Error() string {
+	if errors.As(e.Err, new(*weir.RetryLaterError)) {
+		return e.Err.Error()
+	}
+	return e.RetryLaterError.Error()
 }
 
 // Unwrap returns the error that says so.

@@ -101,5 +101,8 @@ func (o *AsyncOptions) problems() (found []string) {
 		found = append(found, "AsyncOptions.Retry.Attempts is negative, but a checkpoint waits for all attempts: return a weir.RetryLaterError "+
 			"to try for as long as it takes")
 	}
+	if o.Retry.FirstWait < 0 || o.Retry.MaxWait < 0 {
+		found = append(found, fmt.Sprintf("AsyncOptions.Retry waits %v, and %v at most, but must not be negative", o.Retry.FirstWait, o.Retry.MaxWait))
+	}
 	return found
 }

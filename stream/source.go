@@ -71,6 +71,9 @@ func (t *Topology) addSource[K, V any](options source.Options, from source.Sourc
 	n.Source.Input = func(*operator.Env, int, string, any) operator.Input { return sourcing.NoInput{} }
 	t.graph.Add(n)
 	checkSource(t, n, options)
+	if topic.name == SourceTopicPrefix {
+		t.graph.Find(n, "the name of SourceTopic is empty")
+	}
 	Stream[K, V]{t, n, topic.key}.sink(topic, nil)
 	n.Children[0].Site = n.Site
 }
@@ -99,6 +102,8 @@ func checkSource(t *Topology, n *graph.Node, options source.Options) {
 		{"QueueRecords", options.QueueRecords, options.QueueRecords < 0},
 		{"QueueBytes", options.QueueBytes, options.QueueBytes < 0},
 		{"RecordsPerSecond", options.RecordsPerSecond, !(options.RecordsPerSecond >= 0)}, // NaN is wrong too
+		{"Retry.FirstWait", options.Retry.FirstWait, options.Retry.FirstWait < 0},
+		{"Retry.MaxWait", options.Retry.MaxWait, options.Retry.MaxWait < 0},
 		{"CloseTimeout", options.CloseTimeout, options.CloseTimeout < 0},
 	} {
 		if c.wrong {

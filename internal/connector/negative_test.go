@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/connector"
 )
 
@@ -17,6 +18,7 @@ type numbers struct {
 	Rate     float64
 	Interval time.Duration
 	Mode     mode
+	Retry    weir.Retry
 	hidden   int
 }
 
@@ -25,6 +27,7 @@ func TestNegativeNumbersOfOptionsAreNamed(t *testing.T) {
 	for want, o := range map[string]any{
 		"": numbers{Records: 1, Rate: 0.5, Interval: -1, Mode: -1, hidden: -1},
 		"Records is -1, and must not be negative\nRate is NaN, and must not be negative": &numbers{Records: -1, Rate: math.NaN()},
+		"Retry waits -1s, and 0s at most, which must not be negative":                    numbers{Retry: weir.Retry{FirstWait: -time.Second, Attempts: -1}},
 		"Bytes is -7, and must not be negative\nWait is -2s, and must not be negative":   numbers{Bytes: -7, Wait: -2 * time.Second},
 	} {
 		got := ""

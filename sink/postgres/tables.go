@@ -83,8 +83,11 @@ func (d *database[K, V]) prepareTables(ctx context.Context) error {
 			return fmt.Errorf("create schema %q: %w", o.Schema, err)
 		}
 	}
-	if err := d.pool.QueryRow(ctx, "SELECT has_schema_privilege($1, 'USAGE')", o.Schema).Scan(&may); err != nil || !may {
-		return fmt.Errorf("the user may not use schema %q: %w", o.Schema, errors.Join(err, errGrant))
+	switch err := d.pool.QueryRow(ctx, "SELECT has_schema_privilege($1, 'USAGE')", o.Schema).Scan(&may); {
+	case err != nil:
+		return fmt.Errorf("look for the permissions on schema %q: %w", o.Schema, err)
+	case !may:
+		return fmt.Errorf("the user may not use schema %q: %w", o.Schema, errGrant)
 	}
 	if err := d.checkTypes(ctx); err != nil || o.Table == "" {
 		return err
@@ -116,8 +119,11 @@ func (d *database[K, V]) prepareTables(ctx context.Context) error {
 		privileges = "INSERT, UPDATE, SELECT, DELETE"
 	}
 	for privilege := range strings.SplitSeq(privileges, ", ") {
-		if err := d.pool.QueryRow(ctx, "SELECT has_table_privilege($1, $2)", d.full(o.Table), privilege).Scan(&may); err != nil || !may {
-			return fmt.Errorf("the user may not %s into table %s: %w", privilege, d.full(o.Table), errors.Join(err, errGrant))
+		switch err := d.pool.QueryRow(ctx, "SELECT has_table_privilege($1, $2)", d.full(o.Table), privilege).Scan(&may); {
+		case err != nil:
+			return fmt.Errorf("look for the permissions on table %s: %w", d.full(o.Table), err)
+		case !may:
+			return fmt.Errorf("the user may not %s into table %s: %w", privilege, d.full(o.Table), errGrant)
 		}
 	}
 	return nil

@@ -1,8 +1,10 @@
 package definitiontest_test
 
 import (
+	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/source"
@@ -38,6 +40,16 @@ func TestMistakesOfSourcesAreFound(t *testing.T) {
 		},
 		"source.Options.Slots is -1": func(t *stream.Topology) {
 			t.AddSourceWith(source.Options{Slots: -1}, gauges(), levels)
+		},
+		"the name of SourceTopic is empty": func(t *stream.Topology) {
+			t.AddSource(gauges(), stream.SourceTopic[string, string](""))
+		},
+		"source.Options.Retry.MaxWait is -1s": func(t *stream.Topology) {
+			t.AddSourceWith(source.Options{Retry: weir.Retry{MaxWait: -time.Second}}, gauges(), levels)
+		},
+		"AsyncOptions.Retry waits -1s": func(t *stream.Topology) {
+			f := func(context.Context, string) (string, error) { return "", nil }
+			t.From(levels).MapAsync(f, stream.AsyncOptions{Retry: weir.Retry{FirstWait: -time.Second}}).To(other)
 		},
 		"source.Options.RecordsPerSecond is -2": func(t *stream.Topology) {
 			t.AddSourceWith(source.Options{RecordsPerSecond: -2}, gauges(), levels)

@@ -143,7 +143,7 @@ func TestASlowSinkCostsATaskNoTimeAtCheckpoints(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		whole, beside := run(t, true), run(t, false)
 		t.Logf("%v with whole checkpoints, %v with those beside the task, %v for the function alone", whole, beside, records*perRecord)
-		if most := records*perRecord + perBatch; beside > most || whole < most {
+		if most := records*perRecord + 4*perBatch; beside > most || whole < most { // some batches: which goroutine goes on first is not fixed
 			t.Errorf("%d records take %v, want %v at most; %v with whole checkpoints", records, beside, most, whole)
 		}
 	})

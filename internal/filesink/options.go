@@ -52,7 +52,7 @@ func (o Options[K, V]) Check() error {
 	var errs []error
 	errs = append(errs, o.Format.Check(), o.Compression.Check(), connector.Negative(o))
 	if f, ok := o.Format.(format.CompressedWithin); ok && o.Compression != format.Uncompressed {
-		errs = append(errs, fmt.Errorf("Compression compresses whole files, and those of the format (%s) cannot be read then: use %s", o.Format.Extension(), f.CompressedWithin()))
+		errs = append(errs, fmt.Errorf("files of the format (%s) cannot be read when Compression compresses the whole of them: use %s", o.Format.Extension(), f.CompressedWithin()))
 	}
 	if s, err := connector.Segment("x" + o.Suffix); err != nil || s != "x"+o.Suffix {
 		errs = append(errs, fmt.Errorf("suffix %q has characters that names of files cannot have", o.Suffix))

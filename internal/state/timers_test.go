@@ -67,7 +67,7 @@ func (m modelTimers) due(kind weir.TimerKind, limit int64) (due []modelTimer) {
 // Timers behave like a map that is searched, in any order of changes, firing, flushes, commits, evictions, crashes and
 // restarts.
 func TestTimersBehaveLikeAMap(t *testing.T) {
-	longtest.Seeds(t, longtest.Cases(15, 60), timersModel)
+	longtest.Seeds(t, longtest.Cases(15, 30), timersModel)
 }
 
 func timersModel(t *testing.T, seed uint64) {

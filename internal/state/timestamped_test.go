@@ -69,7 +69,7 @@ func (m timelines) put(key string, at int64, value string, o state.TimestampedOp
 // A timestamped store behaves like sorted lists, in any order of changes, flushes, commits, evictions, crashes and
 // restarts, and however little of a key is in memory.
 func TestATimestampedStoreBehavesLikeSortedLists(t *testing.T) {
-	longtest.Seeds(t, longtest.Cases(100, 400), timestampedModel)
+	longtest.Seeds(t, longtest.Cases(100, 200), timestampedModel)
 }
 
 func timestampedModel(t *testing.T, seed uint64) {

@@ -55,7 +55,7 @@ func TestKilledMembersLoseNoRequestWithASuccess(t *testing.T) {
 
 func killed(t *testing.T, guarantee runtime.Guarantee) {
 	k := kafkatest.Start(t)
-	kills := longtest.Cases(1, 8)
+	kills := longtest.Cases(1, 4)
 	total := 300 * kills
 	c := member{
 		Member: killtest.Member{Brokers: k.Brokers, Group: k.Name("group"), Guarantee: guarantee, Interval: 30 * time.Millisecond},

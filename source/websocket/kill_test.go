@@ -37,7 +37,7 @@ func (c *member) run() error {
 // Whatever is killed, and whenever: each message of a server that sends again is there once, and in order. The server cuts connections too.
 func TestKilledMembersReadEachMessageOnce(t *testing.T) {
 	k := kafkatest.Start(t)
-	kills := longtest.Cases(4, 20)
+	kills := longtest.Cases(4, 10)
 	s := newServer(t)
 	s.dropAfter, s.ends = 60, true
 	var want []string

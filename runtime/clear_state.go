@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/weirstreams/weir/internal/state"
@@ -39,27 +38,15 @@ func (a *App) ClearState(ctx context.Context) (deleted []string, err error) {
 		return nil, fmt.Errorf("clear state: %w", err)
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
-	entries, err := os.ReadDir(dir)
+	parts, err := stateParts(dir)
 	if err != nil {
 		return nil, fmt.Errorf("clear state: %w", err)
 	}
-	for _, e := range entries {
-		if !e.IsDir() {
-			continue // the lock, and the identity of the process
-		}
-		path := filepath.Join(dir, e.Name())
-		tasks, err := os.ReadDir(path)
-		if err == nil {
-			err = deleteDir(path)
-		}
-		if err != nil {
+	for _, part := range parts {
+		if err := deleteDir(part.dir); err != nil {
 			return deleted, fmt.Errorf("clear state: %w", err)
 		}
-		if strings.HasPrefix(e.Name(), clearedPrefix) {
-			continue // the rest of a call that was cut off, which has deleted it
-		}
-		for _, t := range tasks {
-			task := filepath.Join(path, t.Name())
+		for _, task := range part.tasks {
 			a.config.Logger.Info("state deleted", "directory", task)
 			deleted = append(deleted, task)
 		}
@@ -72,10 +59,45 @@ func (a *App) stateDirectories() (dirs []string, err error) {
 	if a.config.State.InMemory {
 		return nil, nil
 	}
-	dirs, err = filepath.Glob(filepath.Join(a.config.State.Dir, a.plan.Group, "*", "*"))
-	return slices.DeleteFunc(dirs, func(dir string) bool {
-		return strings.HasPrefix(filepath.Base(filepath.Dir(dir)), clearedPrefix)
-	}), err
+	parts, err := stateParts(filepath.Join(a.config.State.Dir, a.plan.Group))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	for _, part := range parts {
+		dirs = append(dirs, part.tasks...)
+	}
+	return dirs, err
+}
+
+// statePart is the directory of a sub-topology, with those of its tasks: none if it is the rest of a ClearState that was cut off, which has deleted them.
+type statePart struct {
+	dir   string
+	tasks []string
+}
+
+// stateParts returns the directories of an application. What is no directory is the lock, and the identity of the process.
+func stateParts(dir string) (parts []statePart, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		part := statePart{dir: filepath.Join(dir, e.Name())}
+		if !strings.HasPrefix(e.Name(), clearedPrefix) {
+			tasks, err := os.ReadDir(part.dir)
+			if err != nil {
+				return nil, err
+			}
+			for _, t := range tasks {
+				part.tasks = append(part.tasks, filepath.Join(part.dir, t.Name()))
+			}
+		}
+		parts = append(parts, part)
+	}
+	return parts, nil
 }
 
 // deleteDir deletes a directory, which is gone under its name before the first of its files is.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +41,7 @@ func TestAResetBeginsAgain(t *testing.T) {
 			in, out := k.Topic(t, "in", 2), k.Topic(t, "out", 1)
 			config := k.config()
 			config.Guarantee = guarantee
+			config.State.Dir = filepath.Join(config.State.Dir, "[state]*") // which is no pattern
 			config.Checkpoint.Interval, config.State.LockWait = 100*time.Millisecond, 2*time.Second
 			count := func(want int64) {
 				t.Helper()

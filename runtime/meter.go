@@ -61,15 +61,8 @@ func (a *App) newMeter() (*meter, error) {
 		group: attribute.String("messaging.consumer.group.name", a.plan.Group), internal: map[string]bool{a.plan.DeadLetters: true},
 		outputs: map[string]metric.MeasurementOption{},
 	}
-	for _, part := range a.plan.SubTopologies {
-		for _, s := range part.Stores {
-			m.internal[s.Changelog] = true
-		}
-		for _, n := range part.Nodes {
-			if n.Sink != nil && n.Sink.Repartition != "" {
-				m.internal[a.plan.Topic(n)] = true
-			}
-		}
+	for _, topic := range a.plan.InternalTopics() {
+		m.internal[topic] = true
 	}
 	meter := a.config.MeterProvider.Meter(scope, metric.WithSchemaURL(conventions))
 	var observed []metric.Observable
@@ -104,7 +97,7 @@ func (m *meter) make(meter metric.Meter, d Metric) (observed metric.Observable, 
 		if d.Unit == "By" {
 			bounds = byteBounds
 		}
-		m.histograms[d.Name], err = meter.Float64Histogram(d.Name, append(histogramOptions(about), metric.WithExplicitBucketBoundaries(bounds...))...)
+		m.histograms[d.Name], err = meter.Float64Histogram(d.Name, append(convert[metric.Float64HistogramOption](about), metric.WithExplicitBucketBoundaries(bounds...))...)
 		return nil, err
 	case d.Kind == counter && d.Unit == "s":
 		m.floats[d.Name], err = meter.Float64ObservableCounter(d.Name, convert[metric.Float64ObservableCounterOption](about)...)
@@ -119,10 +112,6 @@ func (m *meter) make(meter metric.Meter, d Metric) (observed metric.Observable, 
 		m.ints[d.Name], err = meter.Int64ObservableGauge(d.Name, convert[metric.Int64ObservableGaugeOption](about)...)
 		return m.ints[d.Name], err
 	}
-}
-
-func histogramOptions(options []metric.InstrumentOption) []metric.Float64HistogramOption {
-	return convert[metric.Float64HistogramOption](options)
 }
 
 // convert returns options that are good for each instrument as those of one kind.

@@ -207,22 +207,18 @@ func (p *ResetPlan) setOffsets(given map[string]map[int32]int64, starts map[brok
 	return errors.Join(wrong...)
 }
 
-// resetTopics returns the topics of the input that are not internal, and those of them that the application writes itself.
+// resetTopics returns the topics of the input that are not internal, and the topics that the application writes itself.
 func (a *App) resetTopics() (input []string, own map[string]bool) {
 	internal := a.plan.InternalTopics()
+	input = slices.DeleteFunc(a.plan.InputTopics(), func(topic string) bool { return slices.Contains(internal, topic) })
 	own = map[string]bool{}
 	for _, part := range a.plan.SubTopologies {
 		for _, n := range part.Nodes {
-			name := a.plan.Topic(n)
-			if n.Source != nil && !slices.Contains(internal, name) {
-				input = append(input, name)
-			}
-			if n.Sink != nil && name != "" || n.Source != nil && n.Source.Fed {
-				own[name] = true
+			if n.Sink != nil || n.Source != nil && n.Source.Fed {
+				own[a.plan.Topic(n)] = true
 			}
 		}
 	}
-	slices.Sort(input)
 	return slices.Compact(input), own
 }
 

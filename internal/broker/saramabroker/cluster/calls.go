@@ -90,3 +90,12 @@ func (c *Cluster) at(addr string, request func(*sarama.Broker) error) error {
 	}
 	return err
 }
+
+// atCoordinator sends a request to the coordinator of a group.
+func (c *Cluster) atCoordinator(group string, request func(*sarama.Broker) error) error {
+	addr, err := c.Coordinator(sarama.CoordinatorGroup, group)
+	if err != nil {
+		return err
+	}
+	return c.at(addr, request)
+}

@@ -112,16 +112,12 @@ func (c *Cluster) Commits(ctx context.Context, group string, tps ...broker.Topic
 
 // fetchOffsets asks the coordinator of a group for offsets. It returns true when one of them is still undecided.
 func (c *Cluster) fetchOffsets(group string, tps []broker.TopicPartition, offsets map[broker.TopicPartition]broker.Commit) (unstable bool, err error) {
-	addr, err := c.Coordinator(sarama.CoordinatorGroup, group)
-	if err != nil {
-		return false, err
-	}
 	partitions := make(map[string][]int32)
 	for _, tp := range tps {
 		partitions[tp.Topic] = append(partitions[tp.Topic], tp.Partition)
 	}
 	var response *sarama.OffsetFetchResponse
-	err = c.at(addr, func(b *sarama.Broker) (err error) {
+	err = c.atCoordinator(group, func(b *sarama.Broker) (err error) {
 		request := sarama.NewOffsetFetchRequest(conn.Version, group, partitions)
 		request.RequireStable = true
 		response, err = b.FetchOffset(request)

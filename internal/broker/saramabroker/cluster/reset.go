@@ -20,12 +20,8 @@ var _ broker.Resetter = (*Cluster)(nil)
 // Members implements broker.Resetter.
 func (c *Cluster) Members(ctx context.Context, group string) (clients []string, err error) {
 	err = c.persist(ctx, func() error {
-		addr, err := c.Coordinator(sarama.CoordinatorGroup, group)
-		if err != nil {
-			return err
-		}
 		var response *sarama.DescribeGroupsResponse
-		err = c.at(addr, func(b *sarama.Broker) (err error) {
+		err := c.atCoordinator(group, func(b *sarama.Broker) (err error) {
 			response, err = b.DescribeGroups(&sarama.DescribeGroupsRequest{Version: 4, Groups: []string{group}})
 			return err
 		})
@@ -59,16 +55,12 @@ func (c *Cluster) CommitAlone(ctx context.Context, group string, offsets map[bro
 		return nil
 	}
 	err := c.persist(ctx, func() error {
-		addr, err := c.Coordinator(sarama.CoordinatorGroup, group)
-		if err != nil {
-			return err
-		}
 		request := sarama.NewOffsetCommitRequest(&sarama.Config{Version: conn.Version}, group)
 		for tp, offset := range offsets {
 			request.AddBlockWithLeaderEpoch(tp.Topic, tp.Partition, offset, broker.NoLeaderEpoch, 0, "")
 		}
 		var response *sarama.OffsetCommitResponse
-		err = c.at(addr, func(b *sarama.Broker) (err error) {
+		err := c.atCoordinator(group, func(b *sarama.Broker) (err error) {
 			response, err = b.CommitOffset(request)
 			return err
 		})

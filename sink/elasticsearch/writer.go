@@ -9,6 +9,7 @@ import (
 	"github.com/weirstreams/weir/internal/background"
 	"github.com/weirstreams/weir/internal/connector/web"
 	"github.com/weirstreams/weir/sink"
+	"github.com/weirstreams/weir/sink/internal/bulk"
 )
 
 // writer makes documents of the records of a task, and hands them to a writer of batches.
@@ -89,14 +90,10 @@ func (w *writer[K, V]) write(ctx context.Context, records []weir.Record[struct{}
 
 // refused returns the errors of documents that the service does not take, or nil.
 func (w *writer[K, V]) refused(records []weir.Record[struct{}, *document]) error {
-	var refused sink.RecordErrors
-	for i := range records {
-		if d := records[i].Value; d.refused != nil {
-			refused = append(refused, sink.RecordError{Index: i, Err: fmt.Errorf("%s refuses the document: %w", w.sink, d.refused)})
+	return bulk.Refused(records, func(d *document) error {
+		if d.refused == nil {
+			return nil
 		}
-	}
-	if refused == nil {
-		return nil
-	}
-	return refused
+		return fmt.Errorf("%s refuses the document: %w", w.sink, d.refused)
+	})
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/connector/web"
 	"github.com/weirstreams/weir/sink"
+	"github.com/weirstreams/weir/sink/internal/bulk"
 )
 
 // message is a record that is published.
@@ -160,16 +161,12 @@ func (w *writer[K, V]) write(ctx context.Context, records []weir.Record[struct{}
 
 // refused returns the errors of messages that the stream does not take, or nil.
 func (w *writer[K, V]) refused(records []weir.Record[struct{}, *message]) error {
-	var refused sink.RecordErrors
-	for i := range records {
-		if m := records[i].Value; m.refused != nil {
-			refused = append(refused, sink.RecordError{Index: i, Err: fmt.Errorf("%s refuses the message of subject %q: %w", w.sink, m.Subject, m.refused)})
+	return bulk.Refused(records, func(m *message) error {
+		if m.refused == nil {
+			return nil
 		}
-	}
-	if refused == nil {
-		return nil
-	}
-	return refused
+		return fmt.Errorf("%s refuses the message of subject %q: %w", w.sink, m.Subject, m.refused)
+	})
 }
 
 // publish sends the messages that are left, and waits for the answer to each of them. Messages without an id that are behind one of their subject that is left are left

@@ -10,6 +10,7 @@ import (
 	"github.com/weirstreams/weir/internal/background"
 	"github.com/weirstreams/weir/internal/connector/web"
 	"github.com/weirstreams/weir/sink"
+	"github.com/weirstreams/weir/sink/internal/bulk"
 )
 
 // point is a record as a line.
@@ -79,16 +80,12 @@ func (w *writer[K, V]) write(ctx context.Context, records []weir.Record[struct{}
 
 // refused returns the errors of points that the server does not take, or nil.
 func (w *writer[K, V]) refused(records []weir.Record[struct{}, *point]) error {
-	var refused sink.RecordErrors
-	for i := range records {
-		if p := records[i].Value; p.refused != nil {
-			refused = append(refused, sink.RecordError{Index: i, Err: fmt.Errorf("%s refuses the point: %w", w.sink, p.refused)})
+	return bulk.Refused(records, func(p *point) error {
+		if p.refused == nil {
+			return nil
 		}
-	}
-	if refused == nil {
-		return nil
-	}
-	return refused
+		return fmt.Errorf("%s refuses the point: %w", w.sink, p.refused)
+	})
 }
 
 // send writes points by one request, or by several if the server refuses it, until each is done or refused. An error says that some are left. Points

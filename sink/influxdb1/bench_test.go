@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/weirstreams/weir/sink/influxdb1"
+	"github.com/weirstreams/weir/sink/internal/influx/influxtest"
 )
 
 // BenchmarkSink compares the sink with a bare client of net/http that formats and writes the same points, 5,000 in a request. One operation is one point.
@@ -27,11 +28,11 @@ func BenchmarkSink(b *testing.B) {
 			body = append(strconv.AppendInt(body, 1767225600000+int64(i), 10), '\n')
 			if i%batch == batch-1 || i == b.N-1 {
 				r, err := nethttp.NewRequest(nethttp.MethodPost, e.address+"/write?precision=ms&db="+e.prefix+"bench", bytes.NewReader(body))
-				must(b, err)
+				influxtest.Must(b, err)
 				r.SetBasicAuth("weir", password)
 				response, err := nethttp.DefaultClient.Do(r)
-				must(b, err)
-				must(b, response.Body.Close())
+				influxtest.Must(b, err)
+				influxtest.Must(b, response.Body.Close())
 				if response.StatusCode != nethttp.StatusNoContent {
 					b.Fatal(response.Status)
 				}
@@ -46,18 +47,18 @@ func BenchmarkSink(b *testing.B) {
 		}
 		b.Run(name, func(b *testing.B) {
 			e := newEngine(b)
-			w := open(b, influxdb1.New(e.address, influxdb1.Options[string, reading]{
+			w := influxtest.Open(b, influxdb1.New(e.address, influxdb1.Options[string, reading]{
 				Database: e.prefix + "bench", CreateDatabase: true, Measurement: "readings", Tags: []string{"sensor"}, Auth: login, Gzip: compressed,
 			}))
 			b.ReportAllocs()
 			b.ResetTimer()
 			for i := range b.N {
-				must(b, w.add("k", value(i)))
-				if w.writer.Full() {
-					must(b, w.flush())
+				influxtest.Must(b, w.Add("k", value(i)))
+				if w.Writer.Full() {
+					influxtest.Must(b, w.Flush())
 				}
 			}
-			must(b, w.flush())
+			influxtest.Must(b, w.Flush())
 		})
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/weirstreams/weir/row"
 	"github.com/weirstreams/weir/sink"
 	"github.com/weirstreams/weir/sink/influxdb1"
+	"github.com/weirstreams/weir/sink/internal/influx/influxtest"
 	"github.com/weirstreams/weir/sink/sinktest"
 )
 
@@ -38,9 +39,9 @@ func TestTheSinkKeepsThePromisesOfSinks(t *testing.T) {
 		Read: func(tb testing.TB, place string) (items []sinktest.Item) {
 			for _, s := range e.query(tb, e.prefix+place, `SELECT * FROM "items" GROUP BY "item"`) {
 				text, err := base64.RawURLEncoding.DecodeString(s.Tags["item"])
-				must(tb, err)
+				influxtest.Must(tb, err)
 				var i sinktest.Item
-				must(tb, json.Unmarshal(text, &i))
+				influxtest.Must(tb, json.Unmarshal(text, &i))
 				items = append(items, i)
 			}
 			return items
@@ -51,9 +52,11 @@ func TestTheSinkKeepsThePromisesOfSinks(t *testing.T) {
 			return &k, &v
 		},
 		Push: func(testing.TB, string) func() {
-			return e.gate.Answer("/write", status(nethttp.StatusServiceUnavailable, "Retry-After", "7"))
+			return e.gate.Answer("/write", influxtest.Status(nethttp.StatusServiceUnavailable, "Retry-After", "7"))
 		},
-		Break:   func(testing.TB, string) func() { return e.gate.Answer("/write", status(nethttp.StatusUnauthorized)) },
+		Break: func(testing.TB, string) func() {
+			return e.gate.Answer("/write", influxtest.Status(nethttp.StatusUnauthorized))
+		},
 		Secrets: []string{password},
 		Unreachable: func(testing.TB) sink.Sink[*string, *string] {
 			return influxdb1.New("http://127.0.0.1:1", of("nowhere"))

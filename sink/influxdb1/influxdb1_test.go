@@ -17,6 +17,7 @@ import (
 	"github.com/weirstreams/weir/secret"
 	"github.com/weirstreams/weir/sink"
 	"github.com/weirstreams/weir/sink/influxdb1"
+	"github.com/weirstreams/weir/sink/internal/influx/influxtest"
 )
 
 func TestTheServerKeepsTypesAndTimes(t *testing.T) {
@@ -24,9 +25,9 @@ func TestTheServerKeepsTypesAndTimes(t *testing.T) {
 	e := newEngine(t)
 	for name, precision := range map[string]influxdb1.Precision{"s": influxdb1.Second, "ms": influxdb1.Millisecond, "us": influxdb1.Microsecond, "ns": influxdb1.Nanosecond} {
 		database := e.prefix + name
-		w := open(t, influxdb1.New(e.address, options{Database: database, CreateDatabase: true, Measurement: "m", Precision: precision, Auth: login}))
-		must(t, w.add("k", map[string]any{"int": 5, "float": 1.0, "bool": true, "text": "a \"b\"\n\\", "null": nil}))
-		must(t, w.flush())
+		w := influxtest.Open(t, influxdb1.New(e.address, options{Database: database, CreateDatabase: true, Measurement: "m", Precision: precision, Auth: login}))
+		influxtest.Must(t, w.Add("k", map[string]any{"int": 5, "float": 1.0, "bool": true, "text": "a \"b\"\n\\", "null": nil}))
+		influxtest.Must(t, w.Flush())
 		kinds := map[string]string{}
 		for _, s := range e.query(t, database, `SHOW FIELD KEYS FROM "m"`) {
 			for _, v := range s.Values {
@@ -62,17 +63,17 @@ func TestNamesAndValuesAreNeverReadAsLines(t *testing.T) {
 	evil := []string{
 		"a b", "a,b=c", "a=b", `"`, `a"b`, `C:\temp`, `\\server`, "é漢🚰", "'; DROP DATABASE x", `x" 1`, "m v=1i", "\u2028", "$1", "--", "x\nstolen v=1i 1", `a\`, `a\ b`, "", "#", "\x00", "\xff", `\" v="`, `" ,stolen="`,
 	}
-	points := open(t, influxdb1.New(e.address, influxdb1.Options[string, string]{Database: database, CreateDatabase: true, Auth: login, Retry: quickly, Point: evilPoint}))
+	points := influxtest.Open(t, influxdb1.New(e.address, influxdb1.Options[string, string]{Database: database, CreateDatabase: true, Auth: login, Retry: quickly, Point: evilPoint}))
 	var want []string
 	for _, text := range evil {
-		if err := points.add(text, text); err == nil {
+		if err := points.Add(text, text); err == nil {
 			want = append(want, text)
 		}
 	}
 	if len(want) < 15 {
 		t.Errorf("only %q are taken", want)
 	}
-	must(t, points.flush())
+	influxtest.Must(t, points.Flush())
 	got := map[string]bool{}
 	for _, s := range e.query(t, database, "SHOW MEASUREMENTS") {
 		for _, v := range s.Values {
@@ -106,16 +107,16 @@ func TestPointsThatTheServerRefusesAreErrorsOfTheirRecords(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
 	database := e.prefix + "partial"
-	w := open(t, influxdb1.New(e.address, options{Database: database, CreateDatabase: true, Measurement: "m", Auth: login, Retry: quickly}))
+	w := influxtest.Open(t, influxdb1.New(e.address, options{Database: database, CreateDatabase: true, Measurement: "m", Auth: login, Retry: quickly}))
 	bad := map[int]bool{3: true, 6: true, 7: true}
 	for i := range 10 {
 		value := map[string]any{"x": i}
 		if bad[i] {
 			value["x"] = "a\ntext"
 		}
-		must(t, w.add("k", value))
+		influxtest.Must(t, w.Add("k", value))
 	}
-	refused, ok := errors.AsType[sink.RecordErrors](w.flush())
+	refused, ok := errors.AsType[sink.RecordErrors](w.Flush())
 	if !ok || len(refused) != len(bad) {
 		t.Fatalf("got %v", refused)
 	}
@@ -160,14 +161,14 @@ func TestConnectSaysWhatIsWrong(t *testing.T) {
 		secrettest.Hidden(t, to, password)
 		err := to.Connect(t.Context())
 		if err == nil {
-			must(t, to.Close(context.Background()))
+			influxtest.Must(t, to.Close(context.Background()))
 		}
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: the error is %v, want %q", c.name, err, c.want)
 		}
 		secrettest.Absent(t, "the error", fmt.Sprint(err), password)
 	}
-	defer e.gate.Answer("/ping", status(nethttp.StatusNoContent, "X-Influxdb-Version", "v3.4.1"))()
+	defer e.gate.Answer("/ping", influxtest.Status(nethttp.StatusNoContent, "X-Influxdb-Version", "v3.4.1"))()
 	if err := influxdb1.New(e.gate.URL, fine).Connect(t.Context()); err == nil || !strings.Contains(err.Error(), "is not of version 1") {
 		t.Errorf("version 3: %v", err)
 	}
@@ -178,12 +179,12 @@ func TestTheLaterOfTwoPointsWithOneNameStays(t *testing.T) {
 	e := newEngine(t)
 	database := e.prefix + "twice"
 	for range 2 { // the second time as after a crash
-		w := open(t, influxdb1.New(e.address, options{
+		w := influxtest.Open(t, influxdb1.New(e.address, options{
 			Database: database, CreateDatabase: true, Measurement: "m", Precision: influxdb1.Second, Tags: []string{"tag"}, Auth: login,
 		}))
-		must(t, w.add("k", map[string]any{"tag": "a", "x": 1}))
-		must(t, w.add("k", map[string]any{"tag": "a", "x": 2}))
-		must(t, w.flush())
+		influxtest.Must(t, w.Add("k", map[string]any{"tag": "a", "x": 1}))
+		influxtest.Must(t, w.Add("k", map[string]any{"tag": "a", "x": 2}))
+		influxtest.Must(t, w.Flush())
 	}
 	want := []series{{Name: "m", Values: [][]any{{json.Number("1767225600000000000"), json.Number("2")}}}}
 	if diff := cmp.Diff(want, e.query(t, database, `SELECT "x" FROM "m"`)); diff != "" {

@@ -10,6 +10,7 @@ import (
 	"github.com/weirstreams/weir/internal/killtest"
 	"github.com/weirstreams/weir/internal/longtest"
 	"github.com/weirstreams/weir/sink/influxdb1"
+	"github.com/weirstreams/weir/sink/internal/influx/influxtest"
 	"github.com/weirstreams/weir/stream"
 )
 
@@ -37,11 +38,11 @@ func TestKilledPipelinesWriteEachPointOnce(t *testing.T) {
 	kills := longtest.Cases(2, 10)
 	total := 1000 * kills
 	p := pipeline{Member: killtest.Member{Brokers: k.Brokers, Group: k.Name("group")}, Topic: k.Topic(t, "numbers", 3), Server: e.address, Database: e.prefix + "killed"}
-	must(t, p.Send(t.Context(), stream.NewTopic(p.Topic, codec.String(), codec.JSON[int]()), total, 7))
+	influxtest.Must(t, p.Send(t.Context(), stream.NewTopic(p.Topic, codec.String(), codec.JSON[int]()), total, 7))
 	count := func() int {
 		for _, s := range e.query(t, p.Database, `SELECT COUNT("n") FROM "numbers"`) {
 			n, err := s.Values[0][1].(json.Number).Int64()
-			must(t, err)
+			influxtest.Must(t, err)
 			return int(n)
 		}
 		return 0

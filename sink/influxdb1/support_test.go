@@ -3,8 +3,6 @@ package influxdb1_test
 import (
 	"encoding/json"
 	"fmt"
-	"io"
-	"log/slog"
 	nethttp "net/http"
 	"net/url"
 	"os"
@@ -15,8 +13,8 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/gatetest"
 	"github.com/weirstreams/weir/secret"
-	"github.com/weirstreams/weir/sink"
 	"github.com/weirstreams/weir/sink/influxdb1"
+	"github.com/weirstreams/weir/sink/internal/influx/influxtest"
 )
 
 const password = "s3cret-of-the-sink"
@@ -59,68 +57,18 @@ type series struct {
 func (e *engine) query(tb testing.TB, database, statement string) []series {
 	tb.Helper()
 	r, err := nethttp.NewRequest(nethttp.MethodPost, e.address+"/query?"+url.Values{"db": {database}, "q": {statement}, "epoch": {"ns"}}.Encode(), nil)
-	must(tb, err)
+	influxtest.Must(tb, err)
 	r.SetBasicAuth("weir", password)
 	client := nethttp.Client{Timeout: time.Minute, Transport: &nethttp.Transport{DisableKeepAlives: true}}
 	response, err := client.Do(r)
-	must(tb, err)
+	influxtest.Must(tb, err)
 	defer response.Body.Close()
 	var answer struct{ Results []struct{ Series []series } }
 	decoder := json.NewDecoder(response.Body)
 	decoder.UseNumber()
-	must(tb, decoder.Decode(&answer))
+	influxtest.Must(tb, decoder.Decode(&answer))
 	if response.StatusCode != nethttp.StatusOK || len(answer.Results) != 1 {
 		tb.Fatalf("%s: status %d", statement, response.StatusCode)
 	}
 	return answer.Results[0].Series
-}
-
-// status answers with a status and headers, and repeats the secret.
-func status(code int, headers ...string) nethttp.HandlerFunc {
-	return func(w nethttp.ResponseWriter, r *nethttp.Request) {
-		for i := 0; i < len(headers); i += 2 {
-			w.Header().Set(headers[i], headers[i+1])
-		}
-		w.WriteHeader(code)
-		_, _ = io.WriteString(w, "because of "+r.Header.Get("Authorization"))
-	}
-}
-
-// task is a sink with a writer.
-type task[K, V any] struct {
-	tb     testing.TB
-	writer sink.Writer[K, V]
-	offset int64
-	id     int64
-}
-
-func open[K, V any](tb testing.TB, s sink.Sink[K, V]) *task[K, V] {
-	tb.Helper()
-	must(tb, s.Connect(tb.Context()))
-	w, err := s.Writer(tb.Context(), sink.Task{Application: "app", Sink: "influx", Logger: slog.New(slog.DiscardHandler), Now: time.Now})
-	must(tb, err)
-	t := &task[K, V]{tb: tb, writer: w}
-	tb.Cleanup(func() {
-		must(tb, w.Close())
-		must(tb, s.Close(tb.Context()))
-	})
-	return t
-}
-
-func (t *task[K, V]) add(key K, value V) error {
-	t.offset++
-	r := weir.Record[K, V]{Key: key, Value: value, Millis: 1767225600000 + t.offset, Origin: &weir.Origin{Topic: "input", Offset: t.offset}}
-	return t.writer.Add(t.tb.Context(), &r)
-}
-
-func (t *task[K, V]) flush() error {
-	t.id++
-	return t.writer.Flush(t.tb.Context(), sink.Checkpoint{ID: t.id})
-}
-
-func must(tb testing.TB, err error) {
-	tb.Helper()
-	if err != nil {
-		tb.Fatal(err)
-	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/weirstreams/weir/sink/influxdb3"
+	"github.com/weirstreams/weir/sink/internal/influx/influxtest"
 )
 
 // BenchmarkSink compares the sink with a bare client of net/http that writes the same lines, 5,000 in a request, to a server of this process that reads and
@@ -36,10 +37,10 @@ func BenchmarkSink(b *testing.B) {
 			body = append(strconv.AppendInt(body, int64(i), 10), '\n')
 			if i%batch == batch-1 || i == b.N-1 {
 				response, err := server.Client().Post(server.URL+"/api/v3/write_lp?db=bench&precision=millisecond", "text/plain; charset=utf-8", bytes.NewReader(body))
-				must(b, err)
+				influxtest.Must(b, err)
 				_, err = io.Copy(io.Discard, response.Body)
-				must(b, err)
-				must(b, response.Body.Close())
+				influxtest.Must(b, err)
+				influxtest.Must(b, response.Body.Close())
 				body = body[:0]
 			}
 		}
@@ -50,16 +51,16 @@ func BenchmarkSink(b *testing.B) {
 			name = "sink with gzip"
 		}
 		b.Run(name, func(b *testing.B) {
-			w := open(b, influxdb3.New(server.URL, influxdb3.Options[string, reading]{Database: "bench", Measurement: "readings", Tags: []string{"sensor"}, Gzip: compressed}))
+			w := influxtest.Open(b, influxdb3.New(server.URL, influxdb3.Options[string, reading]{Database: "bench", Measurement: "readings", Tags: []string{"sensor"}, Gzip: compressed}))
 			b.ReportAllocs()
 			b.ResetTimer()
 			for i := range b.N {
-				must(b, w.add("k", value(i)))
-				if w.writer.Full() {
-					must(b, w.flush())
+				influxtest.Must(b, w.Add("k", value(i)))
+				if w.Writer.Full() {
+					influxtest.Must(b, w.Flush())
 				}
 			}
-			must(b, w.flush())
+			influxtest.Must(b, w.Flush())
 		})
 	}
 }

@@ -40,7 +40,7 @@ func TestTheSinkKeepsThePromisesOfSinks(t *testing.T) {
 				Read: func(tb testing.TB, place string) (items []sinktest.Item) {
 					for _, p := range server.Points(place) {
 						var i sinktest.Item
-						must(tb, json.Unmarshal([]byte(p.Tags["item"]), &i))
+						influxtest.Must(tb, json.Unmarshal([]byte(p.Tags["item"]), &i))
 						items = append(items, i)
 					}
 					return items
@@ -51,9 +51,9 @@ func TestTheSinkKeepsThePromisesOfSinks(t *testing.T) {
 					return &k, &v
 				},
 				Push: func(testing.TB, string) func() {
-					return server.During(status(nethttp.StatusTooManyRequests, "Retry-After", "7"))
+					return server.During(influxtest.Status(nethttp.StatusTooManyRequests, "Retry-After", "7"))
 				},
-				Break:   func(testing.TB, string) func() { return server.During(status(nethttp.StatusUnauthorized)) },
+				Break:   func(testing.TB, string) func() { return server.During(influxtest.Status(nethttp.StatusUnauthorized)) },
 				Secrets: []string{influxtest.Token},
 				Unreachable: func(testing.TB) sink.Sink[*string, *string] {
 					return influxdb3.New("http://127.0.0.1:1", of("nowhere"))

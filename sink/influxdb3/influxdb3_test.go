@@ -34,11 +34,11 @@ func TestValuesBecomePoints(t *testing.T) {
 		influxdb3.Microsecond: {"microsecond", 1767225600001000}, influxdb3.Nanosecond: {"nanosecond", 1767225600001000000},
 	} {
 		server := influxtest.New(t)
-		w := open(t, influxdb3.New(server.URL, influxdb3.Options[string, reading]{
+		w := influxtest.Open(t, influxdb3.New(server.URL, influxdb3.Options[string, reading]{
 			Database: "db", Measurement: "r", Tags: []string{"sensor"}, Precision: precision, Auth: login, Gzip: true,
 		}))
-		must(t, w.add("k", reading{"a b", 1, 2}))
-		must(t, w.flush())
+		influxtest.Must(t, w.Add("k", reading{"a b", 1, 2}))
+		influxtest.Must(t, w.Flush())
 		points := []*influxtest.Point{{Measurement: "r", Tags: map[string]string{"sensor": "a b"}, Fields: map[string]any{"degrees": 1.0, "messages": int64(2)}, Time: want.time}}
 		if diff := cmp.Diff(points, server.Points("db")); diff != "" {
 			t.Errorf("points (-want +got):\n%s", diff)
@@ -86,8 +86,8 @@ func TestRecordsThatAreNoPointsAreRefused(t *testing.T) {
 	} {
 		o := c.options
 		o.Database, o.Auth = "refused", login
-		w := open(t, influxdb3.New(server.URL, o))
-		if err := w.addRecord(*c.r); err == nil || !strings.Contains(err.Error(), want) {
+		w := influxtest.Open(t, influxdb3.New(server.URL, o))
+		if err := w.AddRecord(*c.r); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error is %v, want %q", err, want)
 		}
 	}
@@ -113,18 +113,18 @@ func TestLinesThatTheServerRefusesAreErrorsOfTheirRecords(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := open(t, influxdb3.New(server.URL, o))
+			w := influxtest.Open(t, influxdb3.New(server.URL, o))
 			end := server.During(answer)
 			defer end()
-			must(t, w.add("k", map[string]any{"id": name, "x": 1}))
+			influxtest.Must(t, w.Add("k", map[string]any{"id": name, "x": 1}))
 			for i := 1; i < 9; i++ {
 				value := map[string]any{"id": fmt.Sprint(name, i), "x": i}
 				if bad[i] {
 					value["x"] = "a\ntext"
 				}
-				must(t, w.add("k", value))
+				influxtest.Must(t, w.Add("k", value))
 			}
-			refused, ok := errors.AsType[sink.RecordErrors](w.flush())
+			refused, ok := errors.AsType[sink.RecordErrors](w.Flush())
 			if !ok || len(refused) != len(bad) {
 				t.Fatalf("got %v", refused)
 			}
@@ -137,7 +137,7 @@ func TestLinesThatTheServerRefusesAreErrorsOfTheirRecords(t *testing.T) {
 				}
 				secrettest.Absent(t, "the error", e.Err.Error(), influxtest.Token)
 			}
-			must(t, w.flush())
+			influxtest.Must(t, w.Flush())
 			written := 0
 			for _, p := range server.Points("partial") {
 				if strings.HasPrefix(p.Tags["id"], name) && len(p.Tags["id"]) <= len(name)+1 {
@@ -159,23 +159,23 @@ func TestBackPressureOfTheServerHoldsInput(t *testing.T) {
 		answer nethttp.HandlerFunc
 		wait   time.Duration
 	}{
-		"429 with a time":    {status(nethttp.StatusTooManyRequests, "Retry-After", "7"), 7 * time.Second},
-		"429 without a time": {status(nethttp.StatusTooManyRequests), 0},
-		"503 with a time":    {status(nethttp.StatusServiceUnavailable, "Retry-After", "2"), 2 * time.Second},
-		"500":                {status(nethttp.StatusInternalServerError), 3 * time.Second},
+		"429 with a time":    {influxtest.Status(nethttp.StatusTooManyRequests, "Retry-After", "7"), 7 * time.Second},
+		"429 without a time": {influxtest.Status(nethttp.StatusTooManyRequests), 0},
+		"503 with a time":    {influxtest.Status(nethttp.StatusServiceUnavailable, "Retry-After", "2"), 2 * time.Second},
+		"500":                {influxtest.Status(nethttp.StatusInternalServerError), 3 * time.Second},
 		"no answer":          {func(nethttp.ResponseWriter, *nethttp.Request) { panic(nethttp.ErrAbortHandler) }, 3 * time.Second},
 	} {
-		w := open(t, influxdb3.New(server.URL, o))
-		must(t, w.add("k", map[string]any{name: 1}))
+		w := influxtest.Open(t, influxdb3.New(server.URL, o))
+		influxtest.Must(t, w.Add("k", map[string]any{name: 1}))
 		end := server.During(c.answer)
-		err := w.flush()
+		err := w.Flush()
 		later, ok := errors.AsType[*weir.RetryLaterError](err)
 		if !ok || later.RetryAfter != c.wait {
 			t.Errorf("%s: %v", name, err)
 		}
 		secrettest.Absent(t, "the error", fmt.Sprint(err), influxtest.Token)
 		end()
-		must(t, w.flush())
+		influxtest.Must(t, w.Flush())
 	}
 	if n := len(server.Points("db")); n == 0 {
 		t.Error("no point is written")
@@ -185,10 +185,10 @@ func TestBackPressureOfTheServerHoldsInput(t *testing.T) {
 func TestAPermissionThatIsTakenAwayEndsTheRun(t *testing.T) {
 	t.Parallel()
 	server := influxtest.New(t)
-	w := open(t, influxdb3.New(server.URL, options{Database: "db", Measurement: "m", Auth: login, Retry: quickly}))
-	must(t, w.add("k", map[string]any{"x": 1}))
-	server.During(status(nethttp.StatusForbidden))
-	err := w.flush()
+	w := influxtest.Open(t, influxdb3.New(server.URL, options{Database: "db", Measurement: "m", Auth: login, Retry: quickly}))
+	influxtest.Must(t, w.Add("k", map[string]any{"x": 1}))
+	server.During(influxtest.Status(nethttp.StatusForbidden))
+	err := w.Flush()
 	if err == nil || errors.As(err, new(*weir.RetryLaterError)) || errors.As(err, new(sink.RecordErrors)) || !strings.Contains(err.Error(), "check Options.Auth") {
 		t.Errorf("got %v", err)
 	}
@@ -209,7 +209,7 @@ func TestConnectSaysWhatIsWrong(t *testing.T) {
 	trusted.AddCert(secure.Certificate())
 	readOnly := serve(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		if r.Method == nethttp.MethodPost {
-			status(nethttp.StatusForbidden)(w, r)
+			influxtest.Status(nethttp.StatusForbidden)(w, r)
 		}
 	})
 	fine := options{Database: "db", Measurement: "m", Auth: login, Retry: quickly}
@@ -256,7 +256,7 @@ func TestConnectSaysWhatIsWrong(t *testing.T) {
 			secrettest.Hidden(t, to, influxtest.Token)
 			err := to.Connect(t.Context())
 			if err == nil {
-				must(t, to.Close(context.Background()))
+				influxtest.Must(t, to.Close(context.Background()))
 			}
 			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 				t.Errorf("the error is %v, want %q", err, c.want)

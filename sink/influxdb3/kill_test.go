@@ -43,7 +43,7 @@ func TestKilledPipelinesWriteEachPointOnce(t *testing.T) {
 	kills := longtest.Cases(1, 10)
 	total := 4000 * kills // in requests of two, so that kills come in the middle of them
 	p := pipeline{Member: killtest.Member{Brokers: k.Brokers, Group: k.Name("group")}, Topic: k.Topic(t, "numbers", 3), Server: server.URL}
-	must(t, p.Send(t.Context(), stream.NewTopic(p.Topic, codec.String(), codec.JSON[int]()), total, 7))
+	influxtest.Must(t, p.Send(t.Context(), stream.NewTopic(p.Topic, codec.String(), codec.JSON[int]()), total, 7))
 	killtest.Run(t, p, killtest.Plan{
 		Kills: kills, Total: total, Step: 2000, Progress: func() int { return len(server.Points("killed")) },
 	})

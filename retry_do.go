@@ -19,7 +19,8 @@ const (
 //
 // The result is nil, or the error of the last attempt: wrapped, with their number, if there were several. A [RetryLaterError] is
 // returned at once, because the caller of an operator or a sink can wait for it without keeping a goroutine. When ctx ends Do returns the
-// error of the last attempt, joined with the cause of the end; it makes no call with a context that has ended.
+// error of the last attempt that the end did not break off, joined with the cause of the end; it makes no call with a context
+// that has ended.
 func (r Retry) Do(ctx context.Context, call func(ctx context.Context) error) error {
 	attempts := r.Attempts
 	if attempts == 0 {
@@ -37,6 +38,9 @@ func (r Retry) Do(ctx context.Context, call func(ctx context.Context) error) err
 		}
 		if made > 1 {
 			err = fmt.Errorf("attempt %d: %w", made, err)
+		}
+		if last != nil && ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))) {
+			return errors.Join(context.Cause(ctx), last) // which says more than that the attempt was broken off
 		}
 		last = err
 		if made == attempts || !r.again(ctx, err) || !wait(ctx, r.waitAfter(made)) {

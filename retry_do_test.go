@@ -77,6 +77,24 @@ func TestNoAttemptFollowsAnErrorThatAsksForTime(t *testing.T) {
 	}
 }
 
+// An attempt that the end of the context breaks off says less than the one before.
+func TestTheErrorBeforeTheEndOfTheContextIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		made := 0
+		err := weir.Retry{}.Do(ctx, func(ctx context.Context) error {
+			if made++; made == 1 {
+				return errCall
+			}
+			cancel()
+			return fmt.Errorf("dial: %w", ctx.Err())
+		})
+		if made != 2 || !errors.Is(err, errCall) || !errors.Is(err, context.Canceled) {
+			t.Errorf("%d calls, %v", made, err)
+		}
+	})
+}
+
 func TestRetriesEndWithTheirContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		why := errors.New("the task stops")

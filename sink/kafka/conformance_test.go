@@ -26,7 +26,9 @@ func TestTheSinkKeepsThePromisesOfSinks(t *testing.T) {
 	}
 	sinktest.Run(t, sinktest.Target[*string, *string]{
 		New: func(_ testing.TB, place string) sink.Sink[*string, *string] {
-			o := options{Connection: connection(k), Create: &sinkkafka.NewTopic{Partitions: 3}, Timeout: 5 * time.Second}
+			// The times of the records are old: the topic must keep them whatever the retention of the cluster.
+			forever := sinkkafka.NewTopic{Partitions: 3, Config: map[string]string{"retention.ms": "-1"}}
+			o := options{Connection: connection(k), Create: &forever, Timeout: 5 * time.Second}
 			o.Connection.Sarama = proxy.Detour().Take
 			return sinkkafka.New(texts(topic(place)), o)
 		},

@@ -47,7 +47,7 @@ var SeaweedFS = server.Server{
 		_, err = i.Start(ctx, server.Command{Name: "weed", Args: []string{
 			filepath.Join(home, "bin", "weed"), "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-dir=" + data,
 			"-s3", "-s3.port=" + ports[0], "-s3.config=" + identities, "-master.port=" + ports[1], "-volume.port=" + ports[2],
-			"-filer", "-filer.port=" + ports[3], "-volume.max=200", "-master.volumeSizeLimitMB=64", "-master.telemetry=false",
+			"-filer", "-filer.port=" + ports[3], "-volume.max=200", "-volume.minFreeSpace=100MiB", "-master.volumeSizeLimitMB=64", "-master.telemetry=false",
 		}}, all(server.Answers(address+"/healthz"), server.Answers("http://127.0.0.1:"+ports[1]+"/dir/assign?count=1")))
 		if err != nil {
 			return err

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"reflect"
+	"slices"
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/graph"
@@ -113,7 +114,7 @@ func checkSource(t *Topology, n *graph.Node, options source.Options) {
 }
 
 // findSources reports sources that write one topic, or have one name or one value: their records would be mixed, their positions be in
-// one place, or their connections be closed while they are used.
+// one place, or their connections be closed while they are used. Streams that write the topic of a source are reported too.
 func (t *Topology) findSources(add addFinding) {
 	topics, names := map[string]*graph.Node{}, map[string]*graph.Node{}
 	var seen []*graph.Node
@@ -136,5 +137,15 @@ func (t *Topology) findSources(add addFinding) {
 		}
 		topics[topic], names[n.Source.Topic] = n, n
 		seen = append(seen, n)
+	}
+	for _, n := range t.graph.Nodes {
+		if n.Sink == nil || n.Sink.Repartition != "" {
+			continue
+		}
+		feed := topics[n.Sink.Topic]
+		if feed == nil || slices.ContainsFunc(seen, func(source *graph.Node) bool { return source.Children[0] == n }) {
+			continue
+		}
+		add(n, "topic %q is written by a source, declared at %s: write the stream to a topic of its own, and merge the two", n.Sink.Topic, feed.Site)
 	}
 }

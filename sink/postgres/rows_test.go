@@ -44,7 +44,9 @@ func (p pair) record(tb testing.TB) *weir.Record[[]byte, row.Row] {
 // open connects a plain sink, and returns the writer of a task.
 func open(tb testing.TB, o rows) sink.Writer[[]byte, row.Row] {
 	tb.Helper()
-	o.URL, o.Retry = secret.New(server), quickly
+	if o.Retry = quickly; o.URL.Reveal() == "" {
+		o.URL = secret.New(server)
+	}
 	s := postgres.New(o)
 	if err := s.Connect(tb.Context()); err != nil {
 		tb.Fatal(err)
@@ -258,9 +260,6 @@ func TestNamesAreNeverSQL(t *testing.T) {
 func TestConnectSaysWhatIsMissing(t *testing.T) {
 	s := schema(t)
 	exec(t, "CREATE TABLE "+s+".keyed (id bigint PRIMARY KEY)")
-	role := s + "_role"
-	exec(t, "CREATE ROLE "+role+" LOGIN")
-	t.Cleanup(func() { exec(t, "DROP OWNED BY "+role+"; DROP ROLE "+role) })
 	for want, o := range map[string]rows{
 		"one of Table and TableOf":                {Schema: s},
 		"Upsert needs Key":                        {Schema: s, Table: "t", Mode: postgres.Upsert},
@@ -268,15 +267,62 @@ func TestConnectSaysWhatIsMissing(t *testing.T) {
 		"has the primary key (id)":                {Schema: s, Table: "keyed", Key: []string{"other"}, Mode: postgres.Upsert},
 		"does not exist, and Options.FixedTables": {Schema: s, Table: "t", FixedTables: true},
 		"schema \"" + s + "x\" does not exist":    {Schema: s + "x", Table: "t", FixedTables: true},
-		"may not use schema":                      {Schema: s, Table: "keyed", URL: secret.New("role")},
 	} {
-		if o.URL = secret.New(server); strings.HasPrefix(want, "may not") {
-			o.URL = secret.New(address(t, "", "options", "-c role="+role))
-		}
+		o.URL = secret.New(server)
 		err := postgres.New(o).Connect(t.Context())
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
+	}
+}
+
+// TestConnectNamesTheMissingPermission grants the permissions of each kind of sink one after the other: each error names the next one, and the
+// last grant lets the sink write a row.
+func TestConnectNamesTheMissingPermission(t *testing.T) {
+	for name, c := range map[string]struct {
+		options rows
+		steps   [][2]string // an error, and the grant that mends it
+	}{
+		"insert": {rows{Schema: "OLD", Table: "kept", FixedTables: true}, [][2]string{
+			{"the user may not use schema", "USAGE ON SCHEMA OLD"},
+			{"the user lacks INSERT on table", "INSERT ON OLD.kept"},
+		}},
+		"upsert": {rows{Schema: "OLD", Table: "kept", FixedTables: true, Mode: postgres.Upsert, Key: []string{"__key"}}, [][2]string{
+			{"the user may not use schema", "USAGE ON SCHEMA OLD"},
+			{"the user lacks INSERT on table", "INSERT ON OLD.kept"},
+			{"the user lacks UPDATE on table", "UPDATE ON OLD.kept"},
+			{"the user lacks SELECT on table", "SELECT ON OLD.kept"},
+			{"the user lacks DELETE on table", "DELETE ON OLD.kept"},
+		}},
+		"new table": {rows{Schema: "OLD", Table: "made"}, [][2]string{
+			{"the user may not use schema", "USAGE ON SCHEMA OLD"},
+			{"or define the table yourself, and set Options.FixedTables", "CREATE ON SCHEMA OLD"},
+		}},
+		"new schema": {rows{Schema: "NEW", Table: "made"}, [][2]string{
+			{`create schema "NEW"`, "CREATE ON DATABASE CURRENT"},
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := schema(t)
+			role := s + "_role"
+			exec(t, "CREATE ROLE "+role+" LOGIN")
+			t.Cleanup(func() { exec(t, "DROP OWNED BY "+role+" CASCADE; DROP ROLE "+role) })
+			exec(t, "CREATE TABLE "+s+`.kept ("__key" text PRIMARY KEY, "timestamp" timestamptz, n bigint)`)
+			fill := strings.NewReplacer("OLD", s, "NEW", s+"_new", "CURRENT", strings.Trim(query(t, "SELECT current_database()")[0], "()"))
+			o := c.options
+			o.Schema = fill.Replace(o.Schema)
+			o.URL = secret.New(address(t, "", "options", "-c role="+role))
+			for _, step := range c.steps {
+				err := postgres.New(o).Connect(t.Context())
+				if want := fill.Replace(step[0]); err == nil || !strings.Contains(err.Error(), want) {
+					t.Fatalf("got %v, want %q", err, want)
+				}
+				exec(t, "GRANT "+fill.Replace(step[1])+" TO "+role)
+			}
+			w := open(t, o)
+			must(t, write(t, w, pair{"a", `{"n":1}`}))
+			expect(t, `SELECT n FROM `+o.Schema+"."+o.Table, "(1)")
+		})
 	}
 }
 

@@ -123,7 +123,7 @@ func (d *database[K, V]) prepareTables(ctx context.Context) error {
 		case err != nil:
 			return fmt.Errorf("look for the permissions on table %s: %w", d.full(o.Table), err)
 		case !may:
-			return fmt.Errorf("the user may not %s into table %s: %w", privilege, d.full(o.Table), errGrant)
+			return fmt.Errorf("the user lacks %s on table %s: %w", privilege, d.full(o.Table), errGrant)
 		}
 	}
 	return nil

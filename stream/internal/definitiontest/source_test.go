@@ -26,6 +26,16 @@ func TestMistakesOfSourcesAreFound(t *testing.T) {
 			t.AddSource(gauges(), levels)
 			t.AddSourceWith(source.Options{Name: "second"}, gauges(), levels)
 		},
+		`sink levels: topic "levels" is written by a source, declared at definitiontest/source_test.go:`: func(t *stream.Topology) {
+			t.AddSource(gauges(), levels)
+			t.From(topic("other")).To(levels)
+		},
+		`sink source__other: topic "source__other" is written by a source, declared at definitiontest/source_test.go:`: func(t *stream.Topology) {
+			t.From(levels).ToOneOf(func(context.Context, weir.Record[string, string]) (stream.Topic[string, string], error) {
+				return other, nil
+			}, other)
+			t.AddSource(gauges(), other)
+		},
 		`another source has the name "one" already`: func(t *stream.Topology) {
 			t.AddSourceWith(source.Options{Name: "one"}, gauges(), levels)
 			t.AddSourceWith(source.Options{Name: "one"}, gauges(), other)

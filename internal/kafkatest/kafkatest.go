@@ -73,14 +73,17 @@ func (k *Kafka) SessionTimeout() time.Duration {
 // Name returns a name that nobody else uses.
 func (k *Kafka) Name(prefix string) string { return prefix + "-" + strings.ToLower(rand.Text()[:10]) }
 
-// Topic creates a topic with a name of its own and returns the name. On a real cluster it is deleted with the end of
-// the test.
+// Topic creates a topic with a name of its own and returns the name. Its records stay, however old their times are. On a real
+// cluster it is deleted with the end of the test.
 func (k *Kafka) Topic(t testing.TB, prefix string, partitions int32) string {
 	t.Helper()
 	name := k.Name(prefix)
 	admin := k.admin(t)
 	defer admin.Close()
-	detail := &sarama.TopicDetail{NumPartitions: partitions, ReplicationFactor: -1}
+	forever := "-1"
+	detail := &sarama.TopicDetail{
+		NumPartitions: partitions, ReplicationFactor: -1, ConfigEntries: map[string]*string{"retention.ms": &forever},
+	}
 	if err := admin.CreateTopic(name, detail, false); err != nil {
 		t.Fatalf("create topic %s: %v", name, err)
 	}

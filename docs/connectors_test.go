@@ -1,7 +1,6 @@
 package docs
 
 import (
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -56,29 +55,6 @@ func connectorPackages(t *testing.T) (paths []string) {
 	return paths
 }
 
-// testFiles returns the test files below a folder, by their paths.
-func testFiles(t *testing.T, folder string) map[string]string {
-	t.Helper()
-	files := map[string]string{}
-	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && (d.Name() == ".git" || d.Name() == "build" || d.Name() == "testdata"):
-			return filepath.SkipDir
-		case strings.HasSuffix(path, "_test.go"):
-			data, err := os.ReadFile(path)
-			files[path] = string(data)
-			return err
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
-}
-
 // A negative number in the options is an error of Connect and not a default, whichever connector it is.
 func TestConnectorsRefuseNegativeNumbers(t *testing.T) {
 	checks := regexp.MustCompile(`\bconnector\.Negative\(|"github\.com/weirstreams/weir/(internal/(filesink|filesource|objects)|sink/internal/influx)"|"github\.com/weirstreams/weir/(source/file|internal/objects/[a-z0-9]+)"`)
@@ -118,7 +94,7 @@ func TestTheTableOfConnectorsIsTrue(t *testing.T) {
 	if diff := cmp.Diff(connectorPackages(t), paths); diff != "" {
 		t.Errorf("packages without rows, and rows without packages (-packages +rows):\n%s", diff)
 	}
-	all := testFiles(t, "..")
+	all := files(t, "..", "_test.go")
 	for _, r := range rows {
 		t.Run(r.path, func(t *testing.T) {
 			if r.guarantee == "" || r.on == "" {

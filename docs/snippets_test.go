@@ -2,39 +2,26 @@
 package docs
 
 import (
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 )
 
-// Every Go snippet of a page is code that the compiler has seen: its lines stand, one after the other, in a test file of
-// this module. Indentation does not count. To write a snippet, write an Example, in docs/PAGE_test.go or beside what it
+// Every Go snippet of a page is code that the compiler has seen: its lines stand, one after the other, in a test file or an
+// example program. Indentation does not count. To write a snippet, write an Example, in docs/PAGE_test.go or beside what it
 // shows, and copy the lines to the page.
 func TestSnippetsAreCompiled(t *testing.T) {
 	var sources [][]string
-	for _, text := range testFiles(t, "..") {
-		sources = append(sources, lines(text))
-	}
-	pages, err := filepath.Glob("*.md")
-	if err != nil || len(pages) == 0 {
-		t.Fatalf("%d pages, %v", len(pages), err)
-	}
-	connectors, err := filepath.Glob("connectors/*.md")
-	if err != nil || len(connectors) == 0 {
-		t.Fatalf("%d pages of connectors, %v", len(connectors), err)
-	}
-	pages = append(pages, connectors...)
-	for _, page := range pages {
-		text, err := os.ReadFile(page)
-		if err != nil {
-			t.Fatal(err)
+	for _, compiled := range []map[string]string{files(t, "..", "_test.go"), files(t, "../examples", ".go")} {
+		for _, text := range compiled {
+			sources = append(sources, lines(text))
 		}
-		for _, s := range snippets(string(text)) {
+	}
+	for page, text := range pages(t) {
+		for _, s := range snippets(text) {
 			compiled := slices.ContainsFunc(sources, func(source []string) bool { return contains(source, s) })
 			if !compiled {
-				t.Errorf("%s: this snippet stands in no test file:\n%s", page, strings.Join(s, "\n"))
+				t.Errorf("%s: this snippet stands in no test file and no example:\n%s", page, strings.Join(s, "\n"))
 			}
 		}
 	}

@@ -39,7 +39,7 @@ func New[K, V any](address string, o Options[K, V]) *Sink[K, V] {
 
 // api is the interface of InfluxDB 1.
 var api = influx.API{
-	Name: "influxdb1", Path: "/write", Dialect: influx.Literal, Fits: fits,
+	Name: "influxdb1", Path: "/write", Dialect: influx.Literal, Reserved: "time", Fits: fits,
 	Precisions: [...]string{Millisecond: "ms", Second: "s", Microsecond: "u", Nanosecond: "n"},
 }
 

@@ -38,7 +38,7 @@ func New[K, V any](address string, o Options[K, V]) *Sink[K, V] {
 
 // api is the interface of InfluxDB 3.
 var api = influx.API{
-	Name: "influxdb3", Path: "/api/v3/write_lp", Dialect: influx.Doubled, Fits: fits, Partial: partial,
+	Name: "influxdb3", Path: "/api/v3/write_lp", Dialect: influx.Doubled, Reserved: "time", Fits: fits, Partial: partial,
 	Precisions: [...]string{Millisecond: "millisecond", Second: "second", Microsecond: "microsecond", Nanosecond: "nanosecond"},
 }
 

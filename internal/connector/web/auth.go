@@ -6,15 +6,18 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/weirstreams/weir/secret"
 )
 
-// Auth holds the credentials of requests, as a header. The zero value has none.
+// Auth holds the credentials of requests, as a header, or as a parameter of the query. The zero value has none.
 type Auth struct {
 	header string
-	value  secret.String
+	// parameter is the name of the parameter with the value, if it is not empty.
+	parameter string
+	value     secret.String
 	// hidden are the parts of value that must not be in errors.
 	hidden []secret.String
 	token  func(context.Context) (secret.String, error)
@@ -47,15 +50,20 @@ func Header(name string, value secret.String) Auth {
 	return Auth{header: http.CanonicalHeaderKey(name), value: value, hidden: []secret.String{value}}
 }
 
+// Parameter sends a secret as a parameter of the query, for services that read it nowhere else.
+func Parameter(name string, value secret.String) Auth {
+	return Auth{parameter: name, value: value, hidden: []secret.String{value, secret.New(url.QueryEscape(value.Reveal()))}}
+}
+
 // IsZero reports whether there are no credentials.
-func (a *Auth) IsZero() bool { return a.header == "" }
+func (a *Auth) IsZero() bool { return a.header == "" && a.parameter == "" }
 
 // Check returns the first mistake of a.
 func (a *Auth) Check() error {
 	switch {
 	case a.IsZero():
 		return nil
-	case !ValidName(a.header):
+	case a.parameter == "" && !ValidName(a.header):
 		return errors.New("the header of Auth has no valid name")
 	case a.token == nil && (len(a.hidden) == 0 || a.hidden[0].IsZero()):
 		return errors.New("the secret of Auth is empty: is the variable or file that should hold it set?")
@@ -65,8 +73,11 @@ func (a *Auth) Check() error {
 	return nil
 }
 
-// Sign sets the header of a request, and returns the secrets in it.
+// Sign sets the header of a request, if the credentials are one, and returns the secrets in it.
 func (a *Auth) Sign(ctx context.Context, header http.Header) ([]secret.String, error) {
+	if a.parameter != "" {
+		return a.hidden, nil
+	}
 	if a.token == nil {
 		if !a.IsZero() {
 			header.Set(a.header, a.value.Reveal())

@@ -171,6 +171,11 @@ func (c *Client) Do(r *http.Request) (answer Answer, cut, err error) {
 	if err != nil {
 		return Answer{}, nil, &Transient{fmt.Errorf("get a token: %w", err)}
 	}
+	if c.Auth.parameter != "" {
+		query := r.URL.Query()
+		query.Set(c.Auth.parameter, c.Auth.value.Reveal())
+		r.URL.RawQuery = query.Encode()
+	}
 	response, err := c.client.Do(r)
 	if err != nil {
 		return Answer{}, nil, c.failed(r.Context(), err)

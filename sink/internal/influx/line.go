@@ -35,10 +35,11 @@ var errNoFields = errors.New("the point has no field that is not null, and a poi
 
 // line appends points as lines. Nothing in a name or a value can end its place in a line: see the errors of escape.
 type line struct {
-	dialect Dialect
-	floats  bool // integers of fields are written as floats
-	bytes   []byte
-	fields  int
+	dialect  Dialect
+	reserved string // the name of the time, which no tag and no field may have
+	floats   bool   // integers of fields are written as floats
+	bytes    []byte
+	fields   int
 }
 
 // begin appends the name of a measurement.
@@ -148,8 +149,8 @@ func (l *line) end(time int64) error {
 
 // name appends the name of a tag or a field.
 func (l *line) name(kind, name string) error {
-	if name == "time" {
-		return fmt.Errorf("a %s has the name \"time\", which servers keep for the time of the point: set Options.TimeColumn, or rename it", kind)
+	if name == l.reserved && name != "" {
+		return fmt.Errorf("a %s has the name %q, which servers keep for the time of the point: set Options.TimeColumn, or rename it", kind, name)
 	}
 	return l.escape(kind, name, specialInName)
 }

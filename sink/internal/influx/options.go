@@ -1,4 +1,4 @@
-// Package influx has the parts that sinks of InfluxDB share: records as lines of the line protocol, and requests that write them.
+// Package influx has the parts that sinks of InfluxDB and TDengine share: records as lines of the line protocol, and requests that write them.
 package influx
 
 import (
@@ -32,7 +32,7 @@ type Point struct {
 // Metadata names tags of the record.
 type Metadata struct{ Key, Topic, Partition string }
 
-// Options are those of both sinks, with their meaning.
+// Options are those of the sinks, with their meaning.
 type Options[K, V any] struct {
 	Database      string
 	Measurement   string
@@ -40,11 +40,13 @@ type Options[K, V any] struct {
 	Tags, Fields  []string
 	AllowMissing  bool
 	Metadata      Metadata
-	TimeColumn    string
-	Time          func(r *weir.Record[K, V]) (time.Time, error)
-	Precision     Precision
-	IntsAsFloats  bool
-	Point         func(r *weir.Record[K, V]) (Point, error)
+	// Table returns the name of the table of a point, for servers that read it from a tag; see [API].TableTag.
+	Table        func(r *weir.Record[K, V]) (string, error)
+	TimeColumn   string
+	Time         func(r *weir.Record[K, V]) (time.Time, error)
+	Precision    Precision
+	IntsAsFloats bool
+	Point        func(r *weir.Record[K, V]) (Point, error)
 
 	Auth     web.Auth
 	Insecure bool
@@ -82,7 +84,7 @@ func (o *Options[K, V]) setDefaults() {
 }
 
 // check returns everything that is wrong.
-func (o *Options[K, V]) check() error {
+func (o *Options[K, V]) check(api *API) error {
 	var wrong []error
 	bad := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
 	if err := connector.Negative(o); err != nil {
@@ -95,7 +97,7 @@ func (o *Options[K, V]) check() error {
 		bad("Precision %d is unknown", o.Precision)
 	}
 	if o.Point != nil {
-		if o.Measurement != "" || o.MeasurementOf != nil || o.Tags != nil || o.Fields != nil || o.TimeColumn != "" || o.Time != nil || o.Metadata != (Metadata{}) {
+		if o.Measurement != "" || o.MeasurementOf != nil || o.Tags != nil || o.Fields != nil || o.Table != nil || o.TimeColumn != "" || o.Time != nil || o.Metadata != (Metadata{}) {
 			bad("Point makes whole points, and does not go with the options for parts of them")
 		}
 		return errors.Join(wrong...)
@@ -106,7 +108,7 @@ func (o *Options[K, V]) check() error {
 	if o.TimeColumn != "" && o.Time != nil {
 		bad("only one of TimeColumn and Time can be set")
 	}
-	var l line
+	l := line{reserved: api.Reserved}
 	if o.Measurement != "" {
 		if err := l.begin(o.Measurement); err != nil {
 			bad("Measurement: %w", err)

@@ -17,7 +17,7 @@ import (
 // encoder makes lines of records. It is used by several goroutines at once.
 type encoder[K, V any] struct {
 	options *Options[K, V]
-	dialect Dialect
+	api     *API
 	key     func(K) (text string, null bool, err error)
 	row     func(V) (row.Row, error)
 	// tags are the names of all tags, sorted, as servers like them best, and metadata those that are no columns.
@@ -25,12 +25,15 @@ type encoder[K, V any] struct {
 	metadata map[string]func(r *weir.Record[K, V]) (string, error)
 }
 
-func newEncoder[K, V any](o *Options[K, V], dialect Dialect) *encoder[K, V] {
-	e := &encoder[K, V]{options: o, dialect: dialect, key: connector.KeyText[K](), row: connector.ToRow[V](), metadata: map[string]func(*weir.Record[K, V]) (string, error){}}
+func newEncoder[K, V any](o *Options[K, V], api *API) *encoder[K, V] {
+	e := &encoder[K, V]{options: o, api: api, key: connector.KeyText[K](), row: connector.ToRow[V](), metadata: map[string]func(*weir.Record[K, V]) (string, error){}}
 	e.metadata[o.Metadata.Key] = e.keyTag
 	e.metadata[o.Metadata.Topic] = func(r *weir.Record[K, V]) (string, error) { return r.Origin.Topic, nil }
 	e.metadata[o.Metadata.Partition] = func(r *weir.Record[K, V]) (string, error) { return strconv.Itoa(int(r.Origin.Partition)), nil }
 	delete(e.metadata, "")
+	if o.Table != nil {
+		e.metadata[api.TableTag] = o.Table
+	}
 	e.tags = append(slices.Clone(o.Tags), slices.Collect(maps.Keys(e.metadata))...)
 	slices.Sort(e.tags)
 	return e
@@ -50,7 +53,7 @@ func (e *encoder[K, V]) keyTag(r *weir.Record[K, V]) (string, error) {
 
 // line returns the line of a record, with its end.
 func (e *encoder[K, V]) line(r *weir.Record[K, V]) ([]byte, error) {
-	l := line{dialect: e.dialect, floats: e.options.IntsAsFloats}
+	l := line{dialect: e.api.Dialect, reserved: e.api.Reserved, floats: e.options.IntsAsFloats}
 	if e.options.Point != nil {
 		return e.made(&l, r)
 	}

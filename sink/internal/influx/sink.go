@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -27,12 +28,25 @@ type API struct {
 	// Create is the statement that makes the database. Empty means that Connect makes none.
 	Create  string
 	Dialect Dialect
+	// Reserved is the name of the column with the time, which no tag and no field may have.
+	Reserved string
+	// TableTag is the tag with the name of a point's table. Empty means that the server has none.
+	TableTag string
+	// Parameters are further parameters of requests that write.
+	Parameters url.Values
+	// Prepare takes the place of looking at the version and making the database. It is called again after errors that may pass.
+	Prepare func(ctx context.Context, call Call) error
+	// Meaning returns the error of a request that writes, by its answer and the error that its status means.
+	Meaning func(answer web.Answer, err error) error
 	// Fits returns an error for a server of a version that has another interface. major is that version's first number.
 	Fits func(major int, version string) error
 	// Partial reads the answer to a request that was refused in part: the errors by the numbers of lines, from 1. No errors mean that the answer
 	// does not tell which lines were refused, and nil that no answer does.
 	Partial func(body []byte) map[int]error
 }
+
+// Call makes one attempt of a request to a server.
+type Call func(ctx context.Context, method, path string, query url.Values, body []byte) (web.Answer, error)
 
 // Sink writes records to a server.
 type Sink[K, V any] struct {
@@ -49,7 +63,7 @@ var _ sink.Sink[int, int] = (*Sink[int, int])(nil)
 func New[K, V any](address string, api API, options Options[K, V]) *Sink[K, V] {
 	s := &Sink[K, V]{address: secret.NewURL(address), api: api, options: options}
 	s.options.setDefaults()
-	s.encoder = newEncoder(&s.options, api.Dialect)
+	s.encoder = newEncoder(&s.options, &s.api)
 	s.client = web.Client{
 		Address: s.address, Auth: options.Auth, Insecure: options.Insecure, TLS: options.TLS, Proxy: options.Proxy,
 		Timeout: s.options.Timeout, Limit: "Options.Timeout", NotFound: "check the address and Options.Database", MaxAnswer: maxAnswer,
@@ -71,7 +85,7 @@ func (s *Sink[K, V]) Connect(ctx context.Context) error {
 	if target != nil && (target.RawQuery != "" || target.Fragment != "") {
 		err = errors.Join(err, errors.New("the address has a query"))
 	}
-	if err := errors.Join(err, s.options.check()); err != nil {
+	if err := errors.Join(err, s.options.check(&s.api)); err != nil {
 		return fmt.Errorf("%w: sink %s: %w", weir.ErrConfiguration, s.api.Name, err)
 	}
 	if err := s.client.Open(); err != nil {
@@ -79,13 +93,26 @@ func (s *Sink[K, V]) Connect(ctx context.Context) error {
 	}
 	retry := s.options.Retry
 	retry.If = web.Again(retry.If)
-	for _, step := range []func(context.Context) error{s.checkVersion, s.create, s.probe} {
+	for _, step := range []func(context.Context) error{s.prepare, s.probe} {
 		if err := retry.Do(ctx, step); err != nil {
 			s.client.Close()
 			return fmt.Errorf("connect to %s: %w", s, err)
 		}
 	}
 	return nil
+}
+
+// prepare finds out whether the server is one that the sink is for, and makes the database if it is asked to.
+func (s *Sink[K, V]) prepare(ctx context.Context) error {
+	if s.api.Prepare != nil {
+		return s.api.Prepare(ctx, func(ctx context.Context, method, path string, query url.Values, body []byte) (web.Answer, error) {
+			return s.call(ctx, method, path, query, body, "")
+		})
+	}
+	if err := s.checkVersion(ctx); err != nil {
+		return err
+	}
+	return s.create(ctx)
 }
 
 // checkVersion asks the server for its version. One that does not tell it is taken for the right one.
@@ -167,7 +194,12 @@ func (s *Sink[K, V]) Close(context.Context) error {
 // write sends lines, once.
 func (s *Sink[K, V]) write(ctx context.Context, body []byte, encoding string) (web.Answer, error) {
 	query := url.Values{"db": {s.options.Database}, "precision": {s.api.Precisions[s.options.Precision]}}
-	return s.call(ctx, http.MethodPost, s.api.Path, query, body, encoding)
+	maps.Copy(query, s.api.Parameters)
+	answer, err := s.call(ctx, http.MethodPost, s.api.Path, query, body, encoding)
+	if err != nil && s.api.Meaning != nil {
+		err = s.api.Meaning(answer, err)
+	}
+	return answer, err
 }
 
 // call makes one attempt of a request.

@@ -51,6 +51,7 @@ type App struct {
 	cluster   atomic.Pointer[broker.Cluster]
 	// failure is the error of Run, if it has returned one.
 	failure atomic.Pointer[error]
+	pauses  pauses
 	// settling are the jobs that watchLimits has given to workers.
 	settling sync.WaitGroup
 }
@@ -399,6 +400,7 @@ func (a *App) startWorkers(
 		Errors:             a.config.Errors,
 		Globals:            tables.tables(),
 		OnProcessed:        a.config.OnProcessed,
+		Pauses:             &a.pauses.parts,
 		Outputs:            a.outputs,
 		OnReformat:         upgrade.reformat,
 		OpenBackend:        state.open,

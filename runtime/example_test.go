@@ -148,3 +148,19 @@ func ExampleApp_Consumer() {
 	// k HELLO
 	// k WEIR
 }
+
+// A topic stands still while something behind it is repaired.
+func ExampleApp_Pause() {
+	onKafka(func(ctx context.Context, app *runtime.App) error {
+		if err := app.Pause(ctx, runtime.Scope{Topic: "lines"}, "the table behind the sink is rebuilt"); err != nil {
+			return err
+		}
+		fmt.Println("paused:", app.Status().Paused[0].Reason)
+		err := app.Resume(runtime.Scope{Topic: "lines"})
+		fmt.Println("pauses:", len(app.Status().Paused))
+		return err
+	})
+	// Output:
+	// paused: the table behind the sink is rebuilt
+	// pauses: 0
+}

@@ -14,6 +14,8 @@ type Health struct {
 	State State `json:"state"`
 	// Reasons say why OK is false.
 	Reasons []Reason `json:"reasons,omitempty"`
+	// Paused are the pauses that last. They are no reason: somebody wants them, and neither a new start nor another process would end them.
+	Paused []Pause `json:"paused,omitempty"`
 }
 
 // Reason is a reason for which an App is not healthy or not ready.
@@ -35,7 +37,7 @@ func (a *App) Healthz() http.Handler {
 // Readyz returns a handler that tells whether the process does its share of the work: for rolling updates, such as readinessProbe of
 // Kubernetes. It answers 200 and a Health, or 503 before the group has assigned partitions, while global tables are loaded or state is
 // restored, while no broker answers or a topic that is written is missing, and from the begin of the stop on. A member without partitions is
-// ready.
+// ready, and so is one that is paused.
 func (a *App) Readyz() http.Handler {
 	return a.healthHandler(func(s Status) []Reason { return s.unready() })
 }
@@ -48,7 +50,7 @@ func (a *App) healthHandler(reasons func(Status) []Reason) http.Handler {
 			return
 		}
 		status := a.Status()
-		health := Health{State: status.State, Reasons: reasons(status)}
+		health := Health{State: status.State, Reasons: reasons(status), Paused: status.Paused}
 		health.OK = len(health.Reasons) == 0
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")

@@ -102,9 +102,10 @@ var update = flag.Bool("update", false, "write testdata/status.json")
 func TestTheJSONOfAStatusIsStable(t *testing.T) {
 	at := time.Date(2026, 11, 30, 10, 0, 0, 0, time.UTC)
 	full := runtime.Status{
-		State: runtime.Running,
+		State:  runtime.Running,
+		Paused: []runtime.Pause{{Scope: runtime.Scope{Topic: "orders", SubTopology: "orders"}, Since: at, Reason: "repair"}},
 		Tasks: []runtime.TaskStatus{{
-			Name: "orders/0", Restoring: true, Restored: 1, Remaining: 2, RestoredBytes: 3, RestoreRate: 4.5, RestoreLeft: 1500 * time.Millisecond,
+			Name: "orders/0", Restoring: true, Paused: true, Restored: 1, Remaining: 2, RestoredBytes: 3, RestoreRate: 4.5, RestoreLeft: 1500 * time.Millisecond,
 			Processed: 5, Skipped: 6, DeadLetters: 7, Ignored: 8, Late: 9, NullKeys: 10, Rebuilt: 11, UncommittedBytes: 12, Lag: 13, StreamTime: at,
 			Inputs: []runtime.InputStatus{{Topic: "orders", Partition: 1, Position: 14, End: 15, Lag: 1, Behind: 2500 * time.Millisecond}},
 		}},

@@ -27,6 +27,7 @@ const (
 const (
 	mState              = "weir.app.state"
 	mTasks              = "weir.tasks"
+	mPaused             = "weir.tasks.paused"
 	mConsumed           = "messaging.client.consumed.messages"
 	mSent               = "messaging.client.sent.messages"
 	mLag                = "weir.lag"
@@ -71,6 +72,7 @@ const (
 var metrics = []Metric{
 	{mState, gauge, "{state}", "1 for the present state of the App, 0 for the others."},
 	{mTasks, gauge, "{task}", "Tasks of this member, by state."},
+	{mPaused, gauge, "{task}", "Tasks of this member that stand still because of a pause."},
 
 	{mConsumed, counter, "{message}", "Records of a partition that were processed or skipped."},
 	{mSent, counter, "{message}", "Records that were handed to the producer, by topic; those of aborted transactions count."},

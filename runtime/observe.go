@@ -108,11 +108,14 @@ func (o *observation) dropped(t engine.TaskStatus, of attribute.KeyValue) {
 
 // tasks observes the tasks that this member has.
 func (o *observation) tasks(tasks []TaskStatus) {
-	restoring := 0
+	restoring, paused := 0, 0
 	for _, t := range tasks {
 		task := taskAttribute(t.Name)
 		if t.Restoring {
 			restoring++
+		}
+		if t.Paused {
+			paused++
 		}
 		o.int(mRestoreRemaining, t.Remaining, task)
 		o.float(mRestoreLeft, t.RestoreLeft.Seconds(), task)
@@ -129,6 +132,7 @@ func (o *observation) tasks(tasks []TaskStatus) {
 	}
 	o.int(mTasks, int64(restoring), attribute.String("weir.task.state", "restoring"))
 	o.int(mTasks, int64(len(tasks)-restoring), attribute.String("weir.task.state", "running"))
+	o.int(mPaused, int64(paused))
 }
 
 // sources observes the slots of sources that this member reads.

@@ -42,6 +42,8 @@ type Status struct {
 	Sources []source.Status `json:"sources,omitempty"`
 	// Workers are the workers of this member, by number.
 	Workers []WorkerStatus `json:"workers,omitempty"`
+	// Paused are the pauses that last, in the order of their begin: see App.Pause.
+	Paused []Pause `json:"paused,omitempty"`
 	// UnreachableSince is since when no broker has answered, zero if the last request was answered.
 	UnreachableSince time.Time `json:"unreachable_since,omitzero"`
 	// Failure is the text of the error that Run has returned, empty if there is none.
@@ -68,6 +70,8 @@ type TaskStatus struct {
 	Name string `json:"name"`
 	// Restoring is true while state is read from changelogs. Input is processed afterwards.
 	Restoring bool `json:"restoring"`
+	// Paused is true while the task stands still because of App.Pause. The ends of its inputs are asked for every 10 s then.
+	Paused bool `json:"paused"`
 	// Restored is the number of changelog records that were applied, Remaining roughly how many are left.
 	Restored  int64 `json:"restored"`
 	Remaining int64 `json:"remaining"`
@@ -158,7 +162,7 @@ type GlobalStatus struct {
 
 // Status returns the state of the App. Any goroutine may call it at any time.
 func (a *App) Status() Status {
-	status := Status{State: State(a.state.Load())}
+	status := Status{State: State(a.state.Load()), Paused: a.pauses.all()}
 	if err := a.failure.Load(); err != nil {
 		status.Failure = (*err).Error()
 	}
@@ -192,7 +196,7 @@ func (a *App) Status() Status {
 		})
 		for _, t := range w.engine.Status() {
 			s := TaskStatus{
-				Name: t.Name, Restoring: t.Restoring, Restored: t.Restored, RestoredBytes: t.RestoredBytes, Remaining: t.Remaining,
+				Name: t.Name, Restoring: t.Restoring, Paused: t.Paused, Restored: t.Restored, RestoredBytes: t.RestoredBytes, Remaining: t.Remaining,
 				Processed: t.Processed, Skipped: t.Skipped, DeadLetters: t.DeadLetters, Ignored: t.Ignored, Late: t.Late, NullKeys: t.NullKeys, Lag: t.Lag,
 				Rebuilt: t.Rebuilt, UncommittedBytes: t.UncommittedBytes, Inputs: inputs(t.Name, f.Inputs),
 			}

@@ -23,11 +23,12 @@ type Until struct {
 	// Idle is how long no record may come. It counts from when the group has assigned partitions and state is restored,
 	// and begins anew with each record, assignment and restore; the time that functions take does not count. The run then
 	// ends if everything was read: Run makes a checkpoint and compares its positions with the ends of its partitions. If
-	// there is more to read, above all of topics that the topology itself writes, the time begins anew. 0 means for ever.
+	// there is more to read, above all of topics that the topology itself writes, the time begins anew. It does not pass while anything is paused
+	// (App.Pause). 0 means for ever.
 	Idle time.Duration
 	// Sources ends the run when all sources outside of Kafka that this member reads have come to their ends, and their records are
 	// processed: each has named its splits, all of them are read to their ends, a checkpoint covers that, and the tasks of this member
-	// have read their partitions to the ends. Sources are shared among the members of the group: a member that reads none goes on. Sources
+	// have read their partitions to the ends, and nothing is paused. Sources are shared among the members of the group: a member that reads none goes on. Sources
 	// without an end never end it.
 	Sources bool
 }
@@ -71,7 +72,7 @@ func (a *App) watchLimits(ctx, work context.Context, cluster broker.Cluster, wor
 			return
 		case <-tick.C:
 		}
-		if a.untilSources && a.sourcesDone() && a.everythingRead(ctx, work, cluster, workers) && a.sourcesDone() {
+		if a.untilSources && len(a.pauses.all()) == 0 && a.sourcesDone() && a.everythingRead(ctx, work, cluster, workers) && a.sourcesDone() {
 			a.config.Logger.Info("stopping: all sources are at their ends")
 			stop()
 			return
@@ -147,12 +148,12 @@ type activity struct {
 	state     State
 	tasks     int
 	processed int64
-	// busy is set while a record is processed or state is restored.
+	// busy is set while a record is processed, state is restored, or something is paused.
 	busy bool
 }
 
 func (a *App) activity() activity {
-	now := activity{state: State(a.state.Load())}
+	now := activity{state: State(a.state.Load()), busy: len(a.pauses.all()) > 0}
 	workers := a.workers.Load()
 	if workers == nil {
 		return now

@@ -11,6 +11,7 @@ import (
 	"github.com/weirstreams/weir/internal/engine/database"
 	"github.com/weirstreams/weir/internal/engine/globaltable"
 	"github.com/weirstreams/weir/internal/engine/outbox"
+	"github.com/weirstreams/weir/internal/engine/pausing"
 	"github.com/weirstreams/weir/internal/errorpolicy"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/state"
@@ -93,6 +94,8 @@ type Config struct {
 	// come; 0 means 10,000 and 8 MiB. A batch more may be held.
 	MaxBufferedRecords int
 	MaxBufferedBytes   int64
+	// Pauses says which sub-topologies stand still; nil means none.
+	Pauses *pausing.Switch
 	// AlignTimeout is how long a task with several inputs waits for an input that has more records by its end offset, and
 	// delivers none; 0 means for ever.
 	AlignTimeout time.Duration

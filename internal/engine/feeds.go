@@ -28,7 +28,7 @@ type feeder struct {
 // takeAll lets the sources of the tasks hand on records, and reports whether there was anything to do.
 func (f *feeder) takeAll(ctx context.Context) (worked bool, err error) {
 	for _, t := range f.tasks.all() {
-		if t.state != running {
+		if !t.moves() {
 			continue
 		}
 		for _, feed := range t.env.Feeds {

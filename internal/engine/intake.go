@@ -2,12 +2,16 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine/aligned"
 	"github.com/weirstreams/weir/internal/engine/gate"
+	"github.com/weirstreams/weir/internal/engine/offsets"
 	"github.com/weirstreams/weir/internal/engine/stores"
 )
 
@@ -22,6 +26,7 @@ type intake struct {
 	fetcher broker.Fetcher
 	tasks   *taskSet
 	gate    *gate.Gate
+	pauses  *pauses
 	// route maps fetched partitions to their tasks.
 	route map[broker.TopicPartition]*task
 	// polls counts the calls of the fetcher, quiet is the count of the last that brought nothing.
@@ -140,7 +145,7 @@ func (in *intake) pause(paused bool) {
 	for _, t := range in.tasks.all() {
 		for _, tp := range t.input.Partitions() {
 			switch {
-			case paused && t.state != running: // it is not fetched yet, and might stay paused
+			case !t.moves(): // it is not fetched, and might stay paused
 			case paused:
 				in.fetcher.Pause(tp)
 			case t.aligned == nil || !t.aligned.Paused(tp.Topic):
@@ -177,4 +182,85 @@ func (in *intake) polled() {
 	for _, t := range in.tasks.merging {
 		t.aligned.Polled(in.polls, in.quiet, len(in.route))
 	}
+}
+
+// pauses lets tasks stand still that the user has paused, and go on later. Only the goroutine of the worker calls its methods.
+//
+// It promises that a task stands still with a checkpoint of everything that it has done, so that no transaction holds anything of it.
+type pauses struct {
+	intake     *intake
+	processing *processing
+	agenda     *agenda
+	status     *statusBoard
+	checkpoint func(context.Context) error
+	fetch      func(context.Context, *task) error
+	// applied is the version of Config.Pauses that all tasks have acted on. asked is when the cluster was asked last for the ends of inputs
+	// that nobody fetches.
+	applied int64
+	asked   time.Time
+}
+
+// endsInterval is how often the cluster is asked for the ends of the inputs of paused tasks: nothing that is fetched tells them.
+const endsInterval = 10 * time.Second
+
+// apply acts on a change of Config.Pauses. While input is held back, or tasks rest, it waits: nothing is processed then anyway.
+func (p *pauses) apply(ctx context.Context) error {
+	wanted := p.intake.config.Pauses
+	if version := wanted.Version(); version != p.applied && !p.intake.gate.Held() && !p.agenda.membership.Rests() {
+		pausing := func(t *task) bool { return t.moves() && wanted.Paused(t.id.Part) }
+		if p.intake.tasks.any(func(t *task) bool { return pausing(t) && (t.changed || p.agenda.overlap.runs()) }) {
+			if err := p.checkpoint(ctx); err != nil {
+				return err
+			}
+		}
+		for _, t := range p.intake.tasks.all() {
+			switch {
+			case pausing(t):
+				p.pause(t)
+			case t.paused && !wanted.Paused(t.id.Part):
+				if err := p.fetch(ctx, t); err != nil {
+					return err
+				}
+			}
+		}
+		p.applied = version
+		p.status.pauses.Store(version)
+	}
+	return p.lookForEnds(ctx)
+}
+
+// pause lets a task stand still that has a checkpoint.
+func (p *pauses) pause(t *task) {
+	if p.processing.current.task == t {
+		p.processing.drop()
+	}
+	t.paused = true
+	p.intake.rest(t)
+	p.intake.rewind(t)
+	p.intake.gate.ForgetOutages(t.input.Partitions())
+}
+
+// lookForEnds asks the cluster now and then where the inputs of paused tasks end, for their lag.
+func (p *pauses) lookForEnds(ctx context.Context) error {
+	if p.applied == 0 {
+		return nil
+	}
+	now := p.intake.config.Clock.Now()
+	if now.Sub(p.asked) < endsInterval {
+		return nil
+	}
+	p.asked = now
+	for _, t := range p.intake.tasks.all() {
+		if !t.paused {
+			continue
+		}
+		ends, err := offsets.OfExisting(ctx, p.intake.cluster, broker.End, t.input.Partitions())
+		if err != nil && !errors.Is(err, weir.ErrUnavailable) {
+			return fmt.Errorf("task %s: look for the ends of paused input: %w", t.name, err)
+		}
+		for tp, end := range ends {
+			t.input.Ends[tp.Topic] = end
+		}
+	}
+	return nil
 }

@@ -22,6 +22,8 @@ type TaskStatus struct {
 	Name string
 	// Restoring is true until the state is complete.
 	Restoring bool
+	// Paused is true while the user has paused the task, and it stands still.
+	Paused bool
 	// Restored is the number of changelog records that were applied, Remaining roughly how many are left.
 	Restored, Remaining int64
 	// RestoredBytes is the size of the keys and values of Restored, RestoreBegan when the restore began.
@@ -76,6 +78,8 @@ type Figures struct {
 	Busy time.Duration
 	// Rewinds is how often the worker went back to its last checkpoint.
 	Rewinds int64
+	// Pauses is the version of Config.Pauses that all tasks of the worker have acted on.
+	Pauses int64
 	// UncommittedSince is when the first record was processed that no checkpoint covers, HeldSince since when input is held back, and
 	// StepSince when the step that is under way began. They are zero if there is none.
 	UncommittedSince, HeldSince, StepSince time.Time
@@ -89,6 +93,7 @@ type statusBoard struct {
 	stepBegan atomic.Int64 // of the step that is under way, in nanoseconds since 1970; 0 if there is none
 	busy      atomic.Int64 // nanoseconds
 	rewinds   atomic.Int64
+	pauses    atomic.Int64 // the version that all tasks have acted on
 
 	schedule *schedule.Schedule
 	gate     *gate.Gate
@@ -221,7 +226,7 @@ func (s *TaskStatus) Add(o TaskStatus) {
 
 // figures returns the figures of the worker.
 func (b *statusBoard) figures() Figures {
-	f := Figures{Sent: map[string]int64{}, Missing: b.missingTopics(), Busy: time.Duration(b.busy.Load()), Rewinds: b.rewinds.Load()}
+	f := Figures{Sent: map[string]int64{}, Missing: b.missingTopics(), Busy: time.Duration(b.busy.Load()), Rewinds: b.rewinds.Load(), Pauses: b.pauses.Load()}
 	if began := b.stepBegan.Load(); began != 0 {
 		f.StepSince = time.Unix(0, began)
 	}
@@ -260,7 +265,7 @@ func (b *statusBoard) sources() (states []source.Status) {
 func (t *task) status() TaskStatus {
 	restored := t.stores.Restored()
 	return TaskStatus{
-		ID: t.id, Name: t.name, Restoring: t.state == restoring,
+		ID: t.id, Name: t.name, Restoring: t.state == restoring, Paused: t.paused,
 		Restored: restored.Records, RestoredBytes: restored.Bytes, RestoreBegan: restored.Began, Remaining: t.stores.Remaining(),
 		Processed: t.processed, Skipped: t.skipped, DeadLetters: t.letters, Ignored: t.env.Ignored, Late: t.env.Late, NullKeys: t.env.NullKeys,
 		Rebuilt: t.rebuilt, UncommittedBytes: t.stores.DirtyBytes(), StreamMillis: t.env.StreamMillis,

@@ -21,6 +21,9 @@ import (
 	"github.com/weirstreams/weir/operator"
 )
 
+// moves reports whether the task processes input, and time goes on for it.
+func (t *task) moves() bool { return t.state == running && !t.paused }
+
 // TaskID names a task: a part of the topology and a partition of its input.
 type TaskID struct {
 	Part      int
@@ -81,6 +84,9 @@ type task struct {
 	strangers bool
 
 	state taskState
+	// paused is set while the user has paused the task: it has a checkpoint, its input is not fetched, its sources hand on nothing, no timer
+	// rings, and event time stands.
+	paused bool
 	// restores is set while changelogs with records are read.
 	restores bool
 

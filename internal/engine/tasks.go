@@ -238,10 +238,11 @@ func (w *Worker) lookForStrangers(ctx context.Context) error {
 	return nil
 }
 
-// fetchInput begins to fetch the input of a task at its positions, unless tasks rest.
+// fetchInput begins to fetch the input of a task at its positions, unless tasks rest or the task is paused. Everything that it has done is in a
+// checkpoint.
 func (w *Worker) fetchInput(ctx context.Context, t *task) error {
 	w.intake.rewind(t)
-	if w.membership.Rests() {
+	if t.paused = w.config.Pauses.Paused(t.id.Part); t.paused || w.membership.Rests() {
 		w.intake.rest(t)
 		return nil
 	}

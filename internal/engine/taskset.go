@@ -137,7 +137,7 @@ func (s *taskSet) damage() error {
 // until cuts a waiting time so that no running task is late: with records of sources, timers by the clock, and paces.
 func (s *taskSet) until(wait time.Duration, now time.Time) time.Duration {
 	for _, t := range s.byID {
-		if t.state != running {
+		if !t.moves() {
 			continue
 		}
 		if t.time != nil {

@@ -36,7 +36,7 @@ func (i *idleTime) advance(ctx context.Context) error {
 	now := i.config.Clock.Now()
 	var due []*task
 	for _, t := range i.tasks.all() {
-		if t.state != running || t.time == nil || t.env.Blocked() {
+		if !t.moves() || t.time == nil || t.env.Blocked() {
 			continue
 		}
 		if err := t.time.LookBack(now, t.tookRecords()); err != nil {
@@ -116,7 +116,7 @@ func (t *task) tookRecords() bool {
 // ring lets operators do due work by the time of the machine.
 func (i *idleTime) ring() error {
 	for _, t := range i.tasks.all() {
-		if t.state != running {
+		if !t.moves() {
 			continue
 		}
 		for _, c := range t.env.Clocks {

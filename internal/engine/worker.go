@@ -112,6 +112,9 @@ func (w *Worker) wireRecords(c Connections, out *outbox.Outbox) {
 	w.processing = &processing{
 		agenda: w.agenda, observer: observer{limit: config.Outputs, onProcessed: config.OnProcessed}, status: &w.status, clock: config.Clock, onMerge: config.OnMerge,
 	}
+	w.intake.pauses = &pauses{
+		intake: w.intake, processing: w.processing, agenda: w.agenda, status: &w.status, checkpoint: w.Checkpoint, fetch: w.fetchInput,
+	}
 	w.feeder = &feeder{tasks: w.tasks, agenda: w.agenda, trace: &w.refusals.trace, delivery: w.delivery, status: &w.status, clock: config.Clock}
 	w.idleTime = &idleTime{config: config, cluster: c.Cluster, tasks: w.tasks}
 }
@@ -165,7 +168,7 @@ func (w *Worker) step(ctx context.Context, wait time.Duration) (worked bool, err
 	if w.processing.observer.halts() {
 		return w.stepHalted(ctx, wait)
 	}
-	for _, due := range []func(context.Context) error{w.endRest, w.endOverlap, w.restorer.resume, w.claims.claim, w.commitStarts, w.checkpoints.commitPrepared, w.lookForStrangers, w.lookForReplaced} {
+	for _, due := range []func(context.Context) error{w.endRest, w.intake.pauses.apply, w.endOverlap, w.restorer.resume, w.claims.claim, w.commitStarts, w.checkpoints.commitPrepared, w.lookForStrangers, w.lookForReplaced} {
 		if err := due(ctx); err != nil {
 			return false, err
 		}

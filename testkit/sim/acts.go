@@ -101,6 +101,10 @@ func (w *world) chaos() {
 		if len(w.problems) > 0 {
 			return
 		}
+		if w.simulation.Pauses {
+			w.pauseSome()
+			w.checkStanding()
+		}
 		m := w.members[w.random.IntN(len(w.members))]
 		switch {
 		case w.simulation.Loses && w.random.oneIn(oneLossIn):
@@ -288,6 +292,7 @@ func (w *world) beCalm() {
 		w.toggleOutage()
 	}
 	w.deliverLate()
+	w.endPauses()
 	for _, m := range w.members {
 		if m.process != nil {
 			m.process.frozenUntil = time.Time{}

@@ -69,6 +69,9 @@ func seek(bug mutants.Mutant, seed uint64) string {
 	if bug.Sources {
 		s = sourcedSimulation(sourcedTopologies[seed%uint64(len(sourcedTopologies))])
 	}
+	if bug.Pauses {
+		s = pausingSimulation(of(seed))
+	}
 	if bug.Phases {
 		s, _ = sinkSimulation(phased, seed)
 	}
@@ -148,6 +151,7 @@ func TestMutantsAreFound(t *testing.T) {
 func short(problem string) string {
 	for _, kind := range []struct{ text, name string }{
 		{"panic:", "panic"},
+		{"a paused task has processed", "a paused task goes on"},
 		{"has promised", "a record is older than the time that was promised"},
 		{"check when the clock goes on: the results", "output differs"},
 		{"was processed and", "output differs"},

@@ -16,6 +16,7 @@ import (
 	"github.com/weirstreams/weir/internal/engine"
 	"github.com/weirstreams/weir/internal/engine/assignment"
 	"github.com/weirstreams/weir/internal/engine/globaltable"
+	"github.com/weirstreams/weir/internal/engine/pausing"
 	"github.com/weirstreams/weir/internal/state"
 )
 
@@ -48,6 +49,9 @@ type process struct {
 	calls  *calls
 	caller *routine
 
+	// pauses has the parts that stand still.
+	pauses *pausing.Switch
+
 	// dead is set when the process was killed: it can do nothing any more.
 	dead bool
 	// stopping asks it to end in order; finish then tells the workers.
@@ -78,7 +82,7 @@ type worker struct {
 // start starts a process on a member.
 func (w *world) start(m *member) {
 	m.lives++
-	p := &process{world: w, member: m, name: fmt.Sprintf("m%d.%d", m.number, m.lives)}
+	p := &process{world: w, member: m, name: fmt.Sprintf("m%d.%d", m.number, m.lives), pauses: &pausing.Switch{}}
 	m.process = p
 	w.processes++
 	if m.id == "" {
@@ -146,6 +150,7 @@ func (p *process) connect() error {
 	p.failsOnLoss = config.LostInput == engine.LostFail
 	config.OpenBackend, config.DestroyBackend, config.Globals = p.openBackend, p.destroyBackend, p.globals
 	config.MayRead = w.mayRead
+	config.Pauses = p.pauses
 	config.Purge, config.PurgeInterval = w.purge, time.Second
 	if p.spawnCalls(); p.calls != nil {
 		config.Calls = p.calls

@@ -62,6 +62,8 @@ type Simulation struct {
 	// them, the topics grow by one or two partitions. With state that has a changelog they grow once, to a multiple, and every process has to end with an
 	// error that says so; then the topics are made anew with the old number of partitions, or all is with the new one.
 	Grows bool
+	// Pauses lets the world pause parts of the topology in single processes, and let them go on again.
+	Pauses bool
 	// NoPebble keeps state in memory always, and not in a Pebble database once in 20 runs.
 	NoPebble bool
 	// Trace is called with a line for everything that happens. It may be nil.

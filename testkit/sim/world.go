@@ -47,7 +47,10 @@ type world struct {
 	// dynamic are the topics that functions of the topology have named.
 	dynamic []string
 	// purged are the records that were deleted from repartition topics.
-	purged        map[broker.TopicPartition][]broker.Record
+	purged map[broker.TopicPartition][]broker.Record
+	// pausing chooses pauses, and standing are the tasks that stand still.
+	pausing       random
+	standing      map[string]standing
 	losing        losing
 	growing       growing
 	allPartitions []broker.TopicPartition // sorted
@@ -232,6 +235,7 @@ func (w *world) configure() (members int) {
 	}
 	w.configureLimits(newRandom(w.seed^limitSalt), s)
 	w.configureLosses(newRandom(w.seed^lossSalt), s)
+	w.pausing = newRandom(w.seed ^ pauseSalt)
 	later := newRandom(w.seed ^ commitSalt)
 	c.engine.CommitLater = func() bool { return !w.calm && later.oneIn(2) }
 	w.tracef("seed %d: exactly once %v, Pebble %v, %d members, %d workers, %d partitions, %+v", w.seed, exactlyOnce, c.pebble, members, c.workers, c.partitions, c.faults)

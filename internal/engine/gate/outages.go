@@ -3,6 +3,7 @@ package gate
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/weirstreams/weir"
@@ -64,6 +65,15 @@ func (g *Gate) EndOutages(position func(broker.TopicPartition) (next int64, read
 		if reads {
 			g.logger.Info("codecs can go on", "topic", at.Topic, "partition", at.Partition, "offset", at.Offset,
 				"after", g.clock.Now().Sub(since).Round(time.Millisecond))
+		}
+	}
+}
+
+// ForgetOutages forgets the records of some partitions: the time for which these are not read does not count as waiting.
+func (g *Gate) ForgetOutages(of []broker.TopicPartition) {
+	for at := range g.outages {
+		if slices.Contains(of, at.TopicPartition) {
+			delete(g.outages, at)
 		}
 	}
 }

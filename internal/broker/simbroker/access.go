@@ -7,6 +7,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
+	"github.com/weirstreams/weir/internal/topicsetting"
 )
 
 // The methods in this file are for tests. They are not calls of a client: [Broker.OnCall] does not see them.
@@ -109,12 +110,8 @@ func (b *Broker) configure(topic, setting, value string) error {
 	if t == nil {
 		return fmt.Errorf("configure %q: %w", topic, weir.ErrUnknownTopic)
 	}
-	if check, ok := topicConfigs[setting]; !ok {
-		return fmt.Errorf("configure %q: unknown setting %q", topic, setting)
-	} else if check != nil {
-		if err := check(value); err != nil {
-			return fmt.Errorf("configure %q: %s: %w", topic, setting, err)
-		}
+	if err := topicsetting.Check(setting, value); err != nil {
+		return fmt.Errorf("configure %q: %s: %w", topic, setting, err)
 	}
 	t.config[setting] = value
 	return nil

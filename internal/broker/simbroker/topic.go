@@ -1,7 +1,6 @@
 package simbroker
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/topicname"
+	"github.com/weirstreams/weir/internal/topicsetting"
 )
 
 // brokers is how many brokers the cluster seems to have: the limit of a replication factor.
@@ -70,14 +70,8 @@ func (b *Broker) checkTopic(spec broker.TopicSpec) error {
 		return fmt.Errorf("replication factor %d: the cluster has %d brokers; -1 is its default", spec.Replication, brokers)
 	}
 	for _, key := range slices.Sorted(maps.Keys(spec.Config)) {
-		check, ok := topicConfigs[key]
-		if !ok {
-			return fmt.Errorf("unknown topic configuration %q", key)
-		}
-		if check != nil {
-			if err := check(spec.Config[key]); err != nil {
-				return fmt.Errorf("configuration %s=%q: %w", key, spec.Config[key], err)
-			}
+		if err := topicsetting.Check(key, spec.Config[key]); err != nil {
+			return fmt.Errorf("configuration %s=%q: %w", key, spec.Config[key], err)
 		}
 	}
 	return nil
@@ -94,7 +88,7 @@ func (t *topic) info() broker.TopicInfo {
 }
 
 func (t *topic) compacted() bool {
-	return slices.Contains(splitPolicy(t.config["cleanup.policy"]), "compact")
+	return slices.Contains(topicsetting.SplitPolicy(t.config["cleanup.policy"]), "compact")
 }
 
 func (t *topic) logAppendTime() bool {
@@ -146,73 +140,5 @@ func defaultTopicConfig() map[string]string {
 		"message.timestamp.type":          "CreateTime",
 		"retention.bytes":                 "-1",
 		"retention.ms":                    "604800000",
-	}
-}
-
-// topicConfigs are the settings that a broker knows, and how it checks them. nil accepts any value.
-var topicConfigs = map[string]func(string) error{
-	"cleanup.policy":       checkPolicy,
-	"compression.type":     oneOf("uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"),
-	"delete.retention.ms":  atLeast(0),
-	"file.delete.delay.ms": atLeast(0),
-	"flush.messages":       atLeast(1),
-	"flush.ms":             atLeast(0),
-	"follower.replication.throttled.replicas": nil,
-	"index.interval.bytes":                    atLeast(0),
-	"leader.replication.throttled.replicas":   nil,
-	"local.retention.bytes":                   atLeast(-2),
-	"local.retention.ms":                      atLeast(-2),
-	"max.compaction.lag.ms":                   atLeast(1),
-	"max.message.bytes":                       atLeast(0),
-	"message.timestamp.after.max.ms":          atLeast(0),
-	"message.timestamp.before.max.ms":         atLeast(0),
-	"message.timestamp.type":                  oneOf("CreateTime", "LogAppendTime"),
-	"min.cleanable.dirty.ratio":               nil,
-	"min.compaction.lag.ms":                   atLeast(0),
-	"min.insync.replicas":                     atLeast(1),
-	"preallocate":                             oneOf("true", "false"),
-	"remote.storage.enable":                   oneOf("true", "false"),
-	"retention.bytes":                         atLeast(-1),
-	"retention.ms":                            atLeast(-1),
-	"segment.bytes":                           atLeast(14),
-	"segment.index.bytes":                     atLeast(4),
-	"segment.jitter.ms":                       atLeast(0),
-	"segment.ms":                              atLeast(1),
-	"unclean.leader.election.enable":          oneOf("true", "false"),
-}
-
-func checkPolicy(value string) error {
-	for _, policy := range splitPolicy(value) {
-		if policy != "delete" && policy != "compact" {
-			return errors.New(`must be "delete", "compact" or both, separated by a comma`)
-		}
-	}
-	return nil
-}
-
-func splitPolicy(value string) []string {
-	policies := strings.Split(value, ",")
-	for i := range policies {
-		policies[i] = strings.TrimSpace(policies[i])
-	}
-	return policies
-}
-
-func oneOf(values ...string) func(string) error {
-	return func(value string) error {
-		if !slices.Contains(values, value) {
-			return fmt.Errorf("must be one of %s", strings.Join(values, ", "))
-		}
-		return nil
-	}
-}
-
-func atLeast(least int64) func(string) error {
-	return func(value string) error {
-		n, err := strconv.ParseInt(value, 10, 64)
-		if err != nil || n < least {
-			return fmt.Errorf("must be a number of at least %d", least)
-		}
-		return nil
 	}
 }

@@ -45,7 +45,7 @@ func TestCreateTopicRefusesWhatABrokerRefuses(t *testing.T) {
 		{"too many replicas", with(func(s *broker.TopicSpec) { s.Replication = 4 }), "replication factor 4"},
 		{"both policies", configured("cleanup.policy", "compact,delete"), ""},
 		{"an unknown policy", configured("cleanup.policy", "compress"), "cleanup.policy"},
-		{"a setting that is misspelt", configured("retention.msec", "1"), "unknown topic configuration"},
+		{"a setting that is misspelt", configured("retention.msec", "1"), "unknown setting"},
 		{"a retention that is no number", configured("retention.ms", "1h"), "retention.ms"},
 		{"no limit of retention", configured("retention.ms", "-1"), ""},
 	} {

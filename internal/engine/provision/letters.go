@@ -40,6 +40,9 @@ func (p *preparation) deadLetters() {
 		return
 	}
 	info, ok := p.known[name]
+	for _, setting := range slices.Sorted(maps.Keys(p.options.DeadLetters.Config)) {
+		p.settingName("Config.Errors.DeadLetters.Config", ok, setting)
+	}
 	if !ok {
 		maps.Copy(settings, p.options.DeadLetters.Config)
 		p.make(broker.TopicSpec{Name: name, Partitions: max(1, partitions), Replication: replication, Config: settings})

@@ -12,6 +12,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
@@ -268,6 +269,65 @@ func TestATopicThatCannotBeMendedIsAnErrorIfItLosesRecords(t *testing.T) {
 			_, err := provision.Prepare(t.Context(), b, graph.NewPlan(topology.Graph(), groupName), provision.Options{Logger: slog.New(slog.DiscardHandler)})
 			if c.fails != errors.Is(err, refused) || !c.fails && err != nil {
 				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// A cluster lists its settings with each topic, and Kafka's documentation has the others: a mistyped name stands in neither.
+func TestNamesOfDeclaredSettingsAreChecked(t *testing.T) {
+	config := map[string]string{"retention.mss": "5000", "segment.jitter.ms": "7", "retention.ms": "604800000"}
+	topology := stream.NewTopology()
+	rows := topology.GlobalTable(stream.NewTopic("rows", codec.String(), codec.String()).WithConfig(config))
+	topology.From(orders.WithConfig(config)).JoinGlobal(rows, func(order) string { return "" }, func(o order, _ string) order { return o }).
+		To(stream.NewTopic("out", codec.String(), codec.JSON[order]()).WithConfig(config))
+	if err := topology.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	const unlisted, unknown, perhaps = "segment.jitter.ms, which this cluster does not list", "retention.mss, and neither", "retention.mss, and Kafka has no"
+	for _, c := range []struct {
+		name               string
+		exist              []string
+		warnings, problems []string // how they begin
+	}{
+		{"all exist", []string{"orders", "out", "rows", "letters"}, []string{"orders", "out", "rows", "Config"}, []string{"orders", "out", "rows", "Config"}},
+		{"some exist", []string{"out"}, []string{"out"}, []string{"orders", "out", "rows", "Config"}},
+		{"none exists", nil, []string{"orders", "out", "rows", "Config"}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := simbroker.New(clock.NewVirtual(begin))
+			for _, name := range c.exist {
+				if err := b.CreateTopic(broker.TopicSpec{Name: name, Partitions: 1, Replication: -1, Config: map[string]string{"cleanup.policy": "delete", "retention.ms": "604800000"}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			plan := graph.NewPlan(topology.Graph(), groupName)
+			plan.DeadLetters = "letters"
+			got, err := provision.DryRun(t.Context(), b, plan, provision.Options{
+				Create: true, Logger: slog.New(slog.DiscardHandler), DeadLetters: weir.DeadLetterOptions{Config: config},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			warning := unlisted
+			if c.exist == nil {
+				warning = perhaps
+			}
+			for _, list := range []struct {
+				kind, text string
+				want, got  []string
+			}{{"warnings", warning, c.warnings, got.Warnings}, {"problems", unknown, c.problems, got.Problems}} {
+				list.got = slices.DeleteFunc(list.got, func(s string) bool { return !strings.Contains(s, " sets ") })
+				for _, begins := range list.want {
+					if n := len(list.got); !slices.ContainsFunc(list.got, func(s string) bool {
+						return (strings.HasPrefix(s, "topic \""+begins+"\"") && strings.Contains(s, "settings_test.go:") || strings.HasPrefix(s, begins)) && strings.Contains(s, list.text)
+					}) || n != len(list.want) {
+						t.Errorf("%s %q, want one each of %q that says %q", list.kind, list.got, list.want, list.text)
+					}
+				}
+				if len(list.want) == 0 && len(list.got) > 0 {
+					t.Errorf("%s %q, want none", list.kind, list.got)
+				}
 			}
 		})
 	}

@@ -1,18 +1,21 @@
 package provision
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/internal/topicsetting"
 )
 
 // userTopics checks the topics that the user declared, but for those of global tables.
 func (p *preparation) userTopics() {
 	for _, n := range p.plan.Graph.Nodes {
 		if partitions, config, ok := n.Declared(); ok && n.Global == nil {
+			p.settingNames(n, config)
 			p.userTopic(n, partitions, config)
 		}
 	}
@@ -55,6 +58,36 @@ func (p *preparation) declaredAt(n *graph.Node, same func(*graph.Node) bool) (at
 	return strings.Join(sites, " and "), first
 }
 
+// settingNames checks the names of the settings of a declared topic.
+func (p *preparation) settingNames(n *graph.Node, config map[string]string) {
+	name := p.plan.Topic(n)
+	for _, setting := range slices.Sorted(maps.Keys(config)) {
+		at, first := p.declaredAt(n, func(o *graph.Node) bool {
+			_, declared, _ := o.Declared()
+			_, ok := declared[setting]
+			return ok
+		})
+		if first {
+			p.settingName(fmt.Sprintf("topic %q, declared at %s,", name, at), p.described[name], setting)
+		}
+	}
+}
+
+// settingName checks the name of a setting of a topic, which may exist. A cluster lists all settings that it knows with each topic, Kafka's and those of its
+// vendor: one that it does not list is mistyped, or has come with another version.
+func (p *preparation) settingName(topic string, exists bool, setting string) {
+	lists := slices.ContainsFunc(slices.Collect(maps.Keys(p.described)), func(name string) bool { return len(p.known[name].Config) > 0 })
+	switch documented := topicsetting.Documented(setting); {
+	case p.clusterKnows(setting), documented && !exists:
+	case documented:
+		p.warn("%s sets %s, which this cluster does not list: it has no effect", topic, setting)
+	case lists:
+		p.problem("%s sets %s, and neither Kafka nor this cluster has a setting of that name: mend the name, or leave it out", topic, setting)
+	default: // it may be of the vendor
+		p.warn("%s sets %s, and Kafka has no setting of that name: the topic can be made only if the cluster knows it", topic, setting)
+	}
+}
+
 // globalTopics checks the topics of global tables. One that is made is compacted, unless it is a topic of a stream as well or
 // its declaration says otherwise.
 func (p *preparation) globalTopics() {
@@ -65,6 +98,7 @@ func (p *preparation) globalTopics() {
 				name, n.Site)
 			continue
 		}
+		p.settingNames(n, n.Global.Config)
 		info, ok := p.known[name]
 		if policy, known := info.Config["cleanup.policy"]; ok && known && !strings.Contains(policy, "compact") && info.Config["retention.ms"] != "-1" {
 			p.warn("topic %q of the global table declared at %s has cleanup.policy=%s: rows that were written before its retention are missing "+

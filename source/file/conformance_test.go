@@ -4,12 +4,14 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/format"
 	"github.com/weirstreams/weir/internal/filetest"
 	"github.com/weirstreams/weir/source"
 	"github.com/weirstreams/weir/source/file"
+	"github.com/weirstreams/weir/source/sourcetest"
 )
 
 // write writes a file with records, as a sink does: whole, under a hidden name, and renamed.
@@ -28,6 +30,7 @@ func TestTheSourceKeepsItsPromises(t *testing.T) {
 	filetest.RunSource(t, func(t *testing.T) filetest.SourcePlaces {
 		root := t.TempDir()
 		return filetest.SourcePlaces{
+			System: sourcetest.System[*string, *string]{Idle: 200 * time.Millisecond},
 			Source: func(tb testing.TB, place string, options file.Options[*string, *string]) source.Source[*string, *string] {
 				if err := os.MkdirAll(filepath.Join(root, place), 0o755); err != nil {
 					tb.Fatal(err)

@@ -168,7 +168,7 @@ func TestTheSourceKeepsThePromisesOfSources(t *testing.T) {
 			s.items = append(s.items, items...)
 		},
 		Item: func(r record) item { return sourcetest.OfPointers(r.Key, r.Value) },
-		Once: true, Grows: true, Idle: 500 * time.Millisecond,
+		Once: true, Grows: true, Idle: 200 * time.Millisecond,
 		Acknowledged: func(_ testing.TB, place string) int {
 			s := places[place]
 			for last := -1; ; {

@@ -3,6 +3,7 @@ package kafka_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
@@ -63,6 +64,7 @@ func TestTheSourceKeepsThePromisesOfSources(t *testing.T) {
 				Unordered: true,
 				Grows:     !stop,
 				Records:   5000,
+				Idle:      200 * time.Millisecond,
 				Secrets:   []string{password},
 				Unreachable: func(testing.TB) source.Source[*string, *string] {
 					return sourcekafka.New(stream.NewTopic("t", texts, texts), sourcekafka.Options[*string, *string]{

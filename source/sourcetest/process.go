@@ -83,14 +83,30 @@ func (p *process[K, V]) open(split source.Split, position []byte) (source.Reader
 	return r, nil
 }
 
+// untilIdle returns a context that ends when nothing more can be expected: after Idle if no item is missing, and after patience at the latest. A reader is
+// not used again behind a Read whose context has ended, so the context of a Read that waits for missing items must go on.
+func (b *bench[K, V]) untilIdle() (context.Context, context.CancelFunc) {
+	if b.Bounded {
+		return context.WithTimeout(b.tb.Context(), patience)
+	}
+	ctx, cancel := context.WithTimeout(b.tb.Context(), max(patience, b.Idle))
+	go func() {
+		for missing := true; missing; missing = b.missing.Load() > 0 {
+			select {
+			case <-time.After(b.Idle):
+			case <-ctx.Done():
+				return
+			}
+		}
+		cancel()
+	}()
+	return ctx, cancel
+}
+
 // read calls Read until something comes, the split is at its end, or nothing has come for Idle from a split without an end. done is
 // true in the last two cases.
 func (b *bench[K, V]) read(r source.Reader[K, V], position []byte) (s step[K, V], done bool, err error) {
-	limit := patience
-	if !b.Bounded {
-		limit = b.Idle
-	}
-	ctx, cancel := context.WithTimeout(b.tb.Context(), limit)
+	ctx, cancel := b.untilIdle()
 	defer cancel()
 	s.position = position
 	for {
@@ -116,12 +132,13 @@ func (b *bench[K, V]) read(r source.Reader[K, V], position []byte) (s step[K, V]
 			s.position = batch.Position
 		}
 		s.kept = bytes.Clone(s.position)
+		b.missing.Add(-int64(len(batch.Records)))
 		if len(batch.Records) > 0 || s.end {
 			return s, s.end, nil
 		}
 		if ctx.Err() != nil {
 			if b.Bounded {
-				return s, true, fmt.Errorf("neither records nor the end of the split have come within %v", limit)
+				return s, true, fmt.Errorf("neither records nor the end of the split have come within %v", patience)
 			}
 			return s, true, nil
 		}
@@ -201,7 +218,7 @@ func itemsOf[K, V any](steps []step[K, V]) (items []Item) {
 
 // check fills the place, reads everything by a new process, and compares.
 func (b *bench[K, V]) check(want []Item) error {
-	b.Fill(b.tb, b.place, want)
+	b.fill(want)
 	p, err := b.start()
 	if err != nil {
 		return err

@@ -46,7 +46,7 @@ func texts[K, V any](b *bench[K, V]) error {
 
 // splits reads them by two processes.
 func splits[K, V any](b *bench[K, V]) error {
-	b.Fill(b.tb, b.place, items(0, 20))
+	b.fill(items(0, 20))
 	var first []string
 	for range 2 {
 		p, err := b.start()
@@ -83,7 +83,7 @@ func everyPosition[K, V any](b *bench[K, V]) error {
 	if b.Once {
 		return missingField("Once not to be set")
 	}
-	b.Fill(b.tb, b.place, items(0, 3000))
+	b.fill(items(0, 3000))
 	p, err := b.start()
 	if err != nil {
 		return err
@@ -146,7 +146,7 @@ func byID[K, V any](b *bench[K, V]) error { return b.handOver(false) }
 
 func (b *bench[K, V]) handOver(detail bool) error {
 	want := items(0, 2000)
-	b.Fill(b.tb, b.place, want)
+	b.fill(want)
 	first, err := b.start()
 	if err != nil {
 		return err
@@ -197,7 +197,7 @@ func (b *bench[K, V]) handOver(detail bool) error {
 }
 
 func atEnd[K, V any](b *bench[K, V]) error {
-	b.Fill(b.tb, b.place, items(0, 10))
+	b.fill(items(0, 10))
 	p, err := b.start()
 	if err != nil {
 		return err
@@ -237,7 +237,7 @@ func later[K, V any](b *bench[K, V]) error {
 	if !b.Grows {
 		return missingField("Grows")
 	}
-	b.Fill(b.tb, b.place, items(0, 5))
+	b.fill(items(0, 5))
 	p, err := b.start()
 	if err != nil {
 		return err
@@ -248,7 +248,7 @@ func later[K, V any](b *bench[K, V]) error {
 	var got []Item
 	for round := range 3 {
 		if round > 0 {
-			b.Fill(b.tb, b.place, items(5*round, 5))
+			b.fill(items(5*round, 5))
 		}
 		found, err := p.from.Splits(b.tb.Context(), func(id string) bool { return finished[id] })
 		if err != nil {
@@ -280,7 +280,7 @@ func later[K, V any](b *bench[K, V]) error {
 
 // memory looks at the records and positions again when everything was read.
 func memory[K, V any](b *bench[K, V]) error {
-	b.Fill(b.tb, b.place, items(0, 1000))
+	b.fill(items(0, 1000))
 	p, err := b.start()
 	if err != nil {
 		return err

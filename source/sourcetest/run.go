@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -51,6 +52,16 @@ type bench[K, V any] struct {
 	*System[K, V]
 	tb    testing.TB
 	place string
+	// missing is the number of items that were filled in and have not come yet. It is less than 0 if some were read again.
+	missing atomic.Int64
+	// leaks is how long goroutines may take to end. 0 means 5 s.
+	leaks time.Duration
+}
+
+// fill puts items into the place, and counts them as missing.
+func (b *bench[K, V]) fill(items []Item) {
+	b.missing.Add(int64(len(items)))
+	b.Fill(b.tb, b.place, items)
 }
 
 func cases[K, V any]() []testCase[K, V] {

@@ -34,7 +34,8 @@ type System[K, V any] struct {
 	NoNullKeys, NoNullValues bool
 	// Records is the size of the case with many records. 0 means 20,000.
 	Records int
-	// Idle is how long nothing must come from a split without an end until it counts as read. 0 means 1 s.
+	// Idle is how long nothing must come from a split without an end until it counts as read, when as many records have come as were filled in. 0 means
+	// 1 s. As long as some are missing, a case waits longer.
 	Idle time.Duration
 	// Secrets are passwords and tokens of sources that New and Unreachable make: no error and no text of a source has them.
 	Secrets []string

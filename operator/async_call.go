@@ -159,7 +159,7 @@ func (p *callPool) run(c *call) {
 			p.end(c, round, fmt.Errorf("the function has not returned, %v after the end of its context, which lasted %v", returnTime, p.options.Timeout))
 		})
 		defer stuck.Stop()
-		err := protect(attempt, c.attempt)
+		err := protect(func() error { return c.attempt(attempt) })
 		if _, is := errors.AsType[*Panic](err); is { // no attempt follows
 			panicked = err
 			return nil
@@ -273,7 +273,7 @@ func signal(c chan struct{}) {
 	}
 }
 
-// Panic is the error of a function that has panicked on another goroutine than that of its task.
+// Panic is the error of a function that has panicked, on another goroutine than that of its task or for a record that was held.
 type Panic struct {
 	// Err is the value of the panic.
 	Err error
@@ -291,7 +291,7 @@ func (p *Panic) Unwrap() error { return p.Err }
 var errGoexit = errors.New("the function has ended its goroutine")
 
 // protect calls f, and makes an error of a panic.
-func protect(ctx context.Context, f func(context.Context) error) (err error) {
+func protect(f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			value, ok := p.(error)
@@ -301,5 +301,5 @@ func protect(ctx context.Context, f func(context.Context) error) (err error) {
 			err = &Panic{value, debug.Stack()}
 		}
 	}()
-	return f(ctx)
+	return f()
 }

@@ -13,6 +13,8 @@ type Held[V any] struct {
 	Value V
 	// Headers are those of the record, if they are needed again.
 	Headers []weir.Header
+	// From is the place of the record, if it may be emitted when another one is processed. Otherwise, and in state of Weir before that was kept, it is nil.
+	From *heldOrigin
 	// Null says that the value was null.
 	Null bool
 	// Matched says that the record was emitted with a match.
@@ -31,13 +33,14 @@ func held[K, V any](r *weir.Record[K, V], null *nullRule[V], cloned func(V) V) H
 	return Held[V]{Value: r.Value}
 }
 
-// heldCodec writes flags, the headers if there are any, and the value.
+// heldCodec writes flags, place and headers if there are any, and the value.
 type heldCodec[V any] struct{ value codec.Codec[V] }
 
 const (
 	heldNull byte = 1 << iota
 	heldMatched
 	heldHeaders
+	heldFrom
 )
 
 var errHeld = errors.New("value of a join is cut off")
@@ -53,7 +56,13 @@ func (c heldCodec[V]) Append(dst []byte, ctx *codec.Context, h Held[V]) ([]byte,
 	if len(h.Headers) > 0 {
 		flags |= heldHeaders
 	}
+	if h.From != nil {
+		flags |= heldFrom
+	}
 	dst = append(dst, flags)
+	if h.From != nil {
+		dst = h.From.append(dst)
+	}
 	if len(h.Headers) > 0 {
 		dst = binary.AppendUvarint(dst, uint64(len(h.Headers)))
 		for _, header := range h.Headers {
@@ -84,6 +93,12 @@ func (c heldCodec[V]) Decode(ctx *codec.Context, data []byte) (h Held[V], err er
 	flags := data[0]
 	data = data[1:]
 	h.Null, h.Matched = flags&heldNull != 0, flags&heldMatched != 0
+	if flags&heldFrom != 0 {
+		h.From = new(heldOrigin)
+		if data, err = h.From.decode(data); err != nil {
+			return h, err
+		}
+	}
 	if flags&heldHeaders != 0 {
 		if h.Headers, data, err = decodeHeaders(data); err != nil {
 			return h, err

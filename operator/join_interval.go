@@ -28,6 +28,7 @@ type Interval[K, V, R, W any] struct {
 	merge       func(ctx context.Context, left *weir.Record[K, V], right *weir.Record[K, R]) (W, error)
 	next        Receiver[K, W]
 	time        pacedTime
+	released    *released // the errors of records that have waited, or nil if none do
 	out         weir.Record[K, W]
 	// Here, not on the stack: arguments of functions escape.
 	leftRecord  weir.Record[K, V]
@@ -60,6 +61,9 @@ func NewInterval[K, V, R, W any](
 		merge: merge, next: next, time: newPacedTime(env, node),
 		left:  side[V]{before: s.Before, after: s.After, unmatched: unmatchedLeft, cloned: clonedLeft},
 		right: side[R]{before: s.After, after: s.Before, unmatched: unmatchedRight, cloned: clonedRight},
+	}
+	if j.final && (unmatchedLeft || unmatchedRight) {
+		j.released = newReleased(env)
 	}
 	j.grace = j.late + max(s.Before, s.After)
 	if err := j.left.open(env, s.LeftStore, left, j.grace); err != nil {
@@ -130,29 +134,25 @@ func (j *Interval[K, V, R, W]) advance(millis int64) (late int64, err error) {
 		j.leftRecord = kept(key, at, v)
 		return j.merge(j.env.Context, &j.leftRecord, nil)
 	})
-	if err != nil && IsFatal(err) {
+	if err != nil {
 		return late, err
 	}
-	err2 := expire(j, &j.right, gone, func(key K, at int64, v *Held[R]) (W, error) {
+	return late, expire(j, &j.right, gone, func(key K, at int64, v *Held[R]) (W, error) {
 		j.rightRecord = kept(key, at, v)
 		return j.merge(j.env.Context, nil, &j.rightRecord)
 	})
-	if err == nil {
-		err = err2
-	}
-	return late, err
 }
 
 // expire drops the records of a side that are not later than limit, and emits those that have had no match, if they were
 // to wait for one. The others are emitted all the same if one fails.
-func expire[K, V, R, W, T any](j *Interval[K, V, R, W], s *side[T], limit int64, merge func(K, int64, *Held[T]) (W, error)) (failed error) {
+func expire[K, V, R, W, T any](j *Interval[K, V, R, W], s *side[T], limit int64, merge func(K, int64, *Held[T]) (W, error)) error {
 	for {
 		encoded, ok, err := s.store.Due(limit)
 		if err != nil {
 			return Fatal(err)
 		}
 		if !ok {
-			return failed
+			return nil
 		}
 		due := s.due[:0]
 		s.due = nil // in use
@@ -173,10 +173,15 @@ func expire[K, V, R, W, T any](j *Interval[K, V, R, W], s *side[T], limit int64,
 			}
 		}
 		for i := range due {
-			if it := &due[i]; !it.Value.Matched {
-				if err := j.emit(key, it.At, func() (W, error) { return merge(key, it.At, &it.Value) }); err != nil && failed == nil {
-					failed = err
-				}
+			it := &due[i]
+			if it.Value.Matched {
+				continue
+			}
+			err := j.released.emit(it.Value.From, func() error {
+				return j.emit(key, it.At, func() (W, error) { return merge(key, it.At, &it.Value) })
+			})
+			if err != nil {
+				return err
 			}
 		}
 		clear(due)
@@ -241,9 +246,9 @@ func receive[K, V, R, W, M, O any](
 	if !ok {
 		return j.env.skipNullKey(j.node)
 	}
-	late, failed := j.advance(j.time.reach(r.Millis))
-	if failed != nil && IsFatal(failed) {
-		return failed
+	late, err := j.advance(j.time.reach(r.Millis))
+	if err != nil {
+		return err
 	}
 	if err := others.store.Place(key); err != nil {
 		return Fatal(err)
@@ -267,6 +272,10 @@ func receive[K, V, R, W, M, O any](
 		}
 		keep := held(r, &mine.null, mine.cloned)
 		keep.Matched = len(matches) > 0 && j.final
+		if j.final && mine.unmatched && !keep.Matched {
+			from := newHeldOrigin(&j.env.Origin)
+			keep.From = &from
+		}
 		if _, err := mine.store.Put(r.Millis, keep); err != nil {
 			return Fatal(err)
 		}
@@ -290,5 +299,5 @@ func receive[K, V, R, W, M, O any](
 			return err
 		}
 	}
-	return failed
+	return nil
 }

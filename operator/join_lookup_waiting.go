@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 
-	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 )
 
@@ -15,9 +14,7 @@ type waiter[V any] struct {
 	Number int
 	// Millis is the event time of the record.
 	Millis int64
-	// Topic, Offset, Size and LeaderEpoch are those of the input record.
-	Topic                     string
-	Offset, Size, LeaderEpoch int64
+	heldOrigin
 }
 
 // waiterCodec writes numbers and topic, then what heldCodec writes.
@@ -28,11 +25,7 @@ var errWaiter = errors.New("a record that waits for a lookup is cut off")
 func (c waiterCodec[V]) Append(dst []byte, ctx *codec.Context, w waiter[V]) ([]byte, error) {
 	dst = binary.AppendUvarint(dst, uint64(w.Number))
 	dst = binary.AppendVarint(dst, w.Millis)
-	dst = binary.AppendVarint(dst, w.Offset)
-	dst = binary.AppendVarint(dst, w.Size)
-	dst = binary.AppendVarint(dst, w.LeaderEpoch)
-	dst = binary.AppendUvarint(dst, uint64(len(w.Topic)))
-	dst = append(dst, w.Topic...)
+	dst = w.heldOrigin.append(dst)
 	return c.held.Append(dst, ctx, w.Held)
 }
 
@@ -42,29 +35,14 @@ func (c waiterCodec[V]) Decode(ctx *codec.Context, data []byte) (w waiter[V], er
 		return w, errWaiter
 	}
 	w.Number, data = int(number), data[n:]
-	for _, to := range []*int64{&w.Millis, &w.Offset, &w.Size, &w.LeaderEpoch} {
-		if *to, n = binary.Varint(data); n <= 0 {
-			return w, errWaiter
-		}
-		data = data[n:]
-	}
-	length, n := binary.Uvarint(data)
-	if n <= 0 || length > uint64(len(data)-n) {
+	if w.Millis, n = binary.Varint(data); n <= 0 {
 		return w, errWaiter
 	}
-	w.Topic, data = string(data[n:n+int(length)]), data[n+int(length):]
+	if data, err = w.decode(data[n:]); err != nil {
+		return w, err
+	}
 	w.Held, err = c.held.Decode(ctx, data)
 	return w, err
-}
-
-// from sets where the input record lay.
-func (w *waiter[V]) from(o *weir.Origin) {
-	w.Topic, w.Offset, w.Size, w.LeaderEpoch = o.Topic, o.Offset, int64(o.Size), int64(o.LeaderEpoch)
-}
-
-// origin returns where the input record lay, in a partition.
-func (w *waiter[V]) origin(partition int32) weir.Origin {
-	return weir.Origin{Topic: w.Topic, Partition: partition, Offset: w.Offset, Size: int(w.Size), LeaderEpoch: int32(w.LeaderEpoch)}
 }
 
 // nothing is the codec of rows that have no value.

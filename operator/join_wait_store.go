@@ -69,8 +69,7 @@ func (s *waitStore[K, V]) put(r *weir.Record[K, V]) error {
 	if err != nil {
 		return Fatal(err)
 	}
-	w := waiter[V]{Held: held(r, &s.null, nil), Number: 1, Millis: r.Millis}
-	w.from(&s.env.Origin)
+	w := waiter[V]{Held: held(r, &s.null, nil), Number: 1, Millis: r.Millis, heldOrigin: newHeldOrigin(&s.env.Origin)}
 	w.Headers = copyHeaders(r.Headers)
 	now := s.now()
 	if last != nil {

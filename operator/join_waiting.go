@@ -1,7 +1,6 @@
 package operator
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/weirstreams/weir"
@@ -19,6 +18,8 @@ type waiting[K, V, R, W any] struct {
 	left *state.Timestamped[Held[V]]
 	null nullRule[V]
 	time pacedTime
+	// released has the errors of left records that have waited.
+	released *released
 	// cloned copies left values that may change while they wait, or is nil.
 	cloned func(V) V
 	due    []state.Timed[Held[V]] // scratch
@@ -36,7 +37,7 @@ func newWaiting[K, V, R, W any](
 	if err != nil {
 		return nil, err
 	}
-	w := &waiting[K, V, R, W]{AsOf: a, key: key, left: waiters, null: newNullRule(left), time: newPacedTime(a.env, a.node), cloned: cloned}
+	w := &waiting[K, V, R, W]{AsOf: a, key: key, left: waiters, null: newNullRule(left), time: newPacedTime(a.env, a.node), cloned: cloned, released: newReleased(a.env)}
 	w.time.onPace(a.env, a.node, func(millis int64) error {
 		_, err := w.advance(millis)
 		return err
@@ -63,7 +64,6 @@ func (w *waiting[K, V, R, W]) advance(millis int64) (int64, error) {
 		return before, Fatal(err)
 	}
 	w.left.AdvanceTo(millis)
-	var failed error
 	for {
 		limit := millis - w.tolerance - 1
 		encoded, ok, err := w.left.Due(limit)
@@ -71,15 +71,16 @@ func (w *waiting[K, V, R, W]) advance(millis int64) (int64, error) {
 			return millis, Fatal(err)
 		}
 		if !ok {
-			return millis, failed
+			return millis, nil
 		}
-		if err := w.release([]byte(encoded), limit); err != nil && failed == nil {
-			failed = err
+		if err := w.release([]byte(encoded), limit); err != nil {
+			return millis, err
 		}
 	}
 }
 
-// release emits the records of a key that wait and are not later than limit. The store of left records is on the key.
+// release emits the records of a key that wait and are not later than limit. The store of left records is on the key. The others are emitted all the same
+// if one fails.
 func (w *waiting[K, V, R, W]) release(encoded []byte, limit int64) error {
 	items, err := w.left.Between(state.NoTime, limit)
 	if err != nil {
@@ -100,23 +101,25 @@ func (w *waiting[K, V, R, W]) release(encoded []byte, limit int64) error {
 	if err != nil {
 		return Fatal(fmt.Errorf("store %q: decode key %q: %w", w.left.Name(), encoded, err))
 	}
-	var failed error
 	for i := range due {
 		it := &due[i]
-		w.held = weir.Record[K, V]{
-			Key: key, Value: it.Value.Value, Millis: it.At, Headers: it.Value.Headers, Origin: &w.env.Origin, ValueNull: it.Value.Null,
-		}
-		match, _, err := w.find(it.At)
-		if err == nil {
-			err = w.emit(&w.held, match)
-		}
-		if err != nil && failed == nil {
-			failed = err // the others are emitted all the same: they do not wait any more
+		err := w.released.emit(it.Value.From, func() error {
+			w.held = weir.Record[K, V]{
+				Key: key, Value: it.Value.Value, Millis: it.At, Headers: it.Value.Headers, Origin: &w.env.Origin, ValueNull: it.Value.Null,
+			}
+			match, _, err := w.find(it.At)
+			if err != nil {
+				return err
+			}
+			return w.emit(&w.held, match)
+		})
+		if err != nil {
+			return err
 		}
 	}
 	clear(due)
 	w.due = due[:0]
-	return failed
+	return nil
 }
 
 func (w *waiting[K, V, R, W]) receiveLeft(key []byte, r *weir.Record[K, V]) error {
@@ -139,24 +142,22 @@ func (w *waiting[K, V, R, W]) receiveLeft(key []byte, r *weir.Record[K, V]) erro
 	}
 	wait := held(r, &w.null, w.cloned)
 	wait.Headers = copyHeaders(r.Headers)
+	from := newHeldOrigin(&w.env.Origin)
+	wait.From = &from
 	_, err = w.left.Put(r.Millis, wait)
 	return Fatal(err)
 }
 
 func (w *waiting[K, V, R, W]) receiveRight(key []byte, r *weir.Record[K, R]) error {
 	// First those that cannot match it any more: they would have been emitted before, had their time come before.
-	_, failed := w.advance(w.time.reach(r.Millis))
-	if failed != nil && IsFatal(failed) {
-		return failed
+	if _, err := w.advance(w.time.reach(r.Millis)); err != nil {
+		return err
 	}
 	if kept, err := w.keep(key, r); err != nil || !kept {
-		return errors.Join(failed, err)
+		return err
 	}
 	if err := w.left.Place(key); err != nil {
 		return Fatal(err)
 	}
-	if err := w.release(key, r.Millis); err != nil && failed == nil {
-		failed = err
-	}
-	return failed
+	return w.release(key, r.Millis)
 }

@@ -67,9 +67,9 @@ func New(topology *stream.Topology, config Config) (*App, error) {
 		return nil, err
 	}
 	plan := graph.NewPlan(topology.Graph(), config.Group)
-	plan.SetPrefix(config.Prefix)
+	plan.SetNames(config.Prefix, config.topicName)
 	if errorpolicy.WritesLetters(config.Errors) {
-		plan.DeadLetters = config.Prefix + errorpolicy.Topic(config.Errors, config.Group)
+		plan.DeadLetters = config.topicName(errorpolicy.Topic(config.Errors, config.Group))
 	}
 	return &App{config: config, plan: plan, inventory: topology.Inventory()}, nil
 }
@@ -107,8 +107,17 @@ func (a *App) Run(ctx context.Context) error {
 	return err
 }
 
-// open connects to the cluster, and waits for it as long as Config.BrokerTimeout allows.
+// open connects to the cluster. Config.Topics.Admin makes topics there, if it is set.
 func (a *App) open(ctx context.Context) (broker.Cluster, error) {
+	cluster, err := a.connect(ctx)
+	if admin := a.config.Topics.Admin; err == nil && admin != nil {
+		return administered{cluster, admin}, nil
+	}
+	return cluster, err
+}
+
+// connect connects to the cluster, and waits for it as long as Config.BrokerTimeout allows.
+func (a *App) connect(ctx context.Context) (broker.Cluster, error) {
 	cluster, err := saramabroker.Open(ctx, saramabroker.Config{
 		Brokers: a.config.Connection.Brokers, ClientID: a.plan.Group, OpenTimeout: a.config.BrokerTimeout,
 		Logger: a.config.Logger, Tune: a.config.tune,
@@ -122,7 +131,7 @@ func (a *App) open(ctx context.Context) (broker.Cluster, error) {
 func (a *App) topicOptions() provision.Options {
 	return provision.Options{
 		Create: a.config.Topics.Create, Replication: a.config.Topics.Replication, MaxRecordBytes: a.config.Topics.MaxRecordBytes,
-		DeadLetters: a.config.Errors.DeadLetters, Logger: a.config.Logger,
+		DeadLetters: a.config.Errors.DeadLetters, Partly: a.config.Topics.Admin != nil, Logger: a.config.Logger,
 	}
 }
 
@@ -145,6 +154,9 @@ func (a *App) run(ctx context.Context) (err error) {
 	options.Patience = topicPatience
 	upgrade := &upgrade{app: a, cluster: patientCluster{cluster}}
 	options.Review, options.Approved = upgrade.review, upgrade.approved
+	if err := a.awaitTopics(starting); err != nil {
+		return err
+	}
 	topics, err := provision.Prepare(starting, patientCluster{cluster}, a.plan, options)
 	if err != nil {
 		return err

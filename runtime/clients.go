@@ -30,6 +30,9 @@ func (a *App) Producer(ctx context.Context, options kafka.ProducerOptions) (*kaf
 	if err != nil {
 		return nil, err
 	}
+	if err := a.awaitTopics(ctx); err != nil {
+		return nil, errors.Join(err, cluster.Close())
+	}
 	_, err = provision.Prepare(ctx, cluster, a.plan, a.topicOptions())
 	if err := errors.Join(err, cluster.Close()); err != nil {
 		return nil, err

@@ -31,7 +31,7 @@ type Config struct {
 	Group string
 
 	// Prefix is put before the names of all topics and of the group, for clusters that are shared by several environments. Names
-	// of topics in the topology go without it.
+	// of topics in the topology go without it. Config.Topics.Admin names topics in its place.
 	Prefix string
 
 	// Guarantee says how often a record counts. The default is AtLeastOnce.
@@ -207,6 +207,10 @@ type TopicConfig struct {
 	// Create makes topics of the topology that do not exist. The default is that they are an error. Internal
 	// topics are always made.
 	Create bool
+
+	// Admin names and makes topics, where the cluster leaves that to a platform. The default asks the cluster, and names topics by
+	// Config.Prefix.
+	Admin TopicAdmin
 
 	// Replication is the number of replicas of topics that Create makes. The default is that of the cluster.
 	// Internal topics have as many replicas as the topics that they come of.

@@ -44,13 +44,17 @@ type TopicSettings struct {
 var shownConfig = []string{"cleanup.policy", "retention.bytes", "retention.ms"}
 
 // Plan lists the topics that Run would find and make on the cluster, and all problems there. It changes nothing, and joins no group. An
-// error says that the cluster cannot be asked: it wraps weir.ErrUnavailable or weir.ErrUnauthorized, or is the cause of the end of ctx.
+// error says that the cluster cannot be asked: it wraps weir.ErrUnavailable or weir.ErrUnauthorized, or is the cause of the end of ctx. Errors of
+// Config.Topics.Admin are returned as they are.
 func (a *App) Plan(ctx context.Context) (plan *TopicPlan, err error) {
 	cluster, err := a.open(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer a.close("the connection to the cluster", &err, cluster.Close)
+	if err := a.awaitTopics(ctx); err != nil {
+		return nil, err
+	}
 	upgrade, options := &upgrade{app: a, cluster: cluster}, a.topicOptions()
 	options.Review = upgrade.review
 	topics, err := provision.DryRun(ctx, cluster, a.plan, options)

@@ -79,7 +79,7 @@ func (a *App) Reset(ctx context.Context, options ResetOptions) (plan *ResetPlan,
 	if options.Latest && !options.Time.IsZero() {
 		return nil, fmt.Errorf("reset: %w: set Time or Latest, not both", weir.ErrConfiguration)
 	}
-	cluster, err := a.open(ctx)
+	cluster, err := a.connect(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reset: %w", err)
 	}

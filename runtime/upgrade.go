@@ -38,7 +38,9 @@ type upgrade struct {
 }
 
 // inventoryTopic returns the name of the topic that keeps the inventory of the group.
-func (a *App) inventoryTopic() string { return a.config.Prefix + "inventory__" + a.config.Group }
+func (a *App) inventoryTopic() string {
+	return a.plan.ClusterName("inventory__" + a.config.Group)
+}
 
 // groupPlaceholder stands for the group in the names of topics of a stream.Inventory.
 const groupPlaceholder = "GROUP"
@@ -47,7 +49,7 @@ const groupPlaceholder = "GROUP"
 func (a *App) topicName(topic string) string {
 	name := strings.Replace(topic, "__"+groupPlaceholder+"--", "__"+a.config.Group+"--", 1)
 	if name != topic {
-		return a.config.Prefix + name
+		return a.plan.ClusterName(name)
 	}
 	return topic
 }

@@ -161,5 +161,5 @@ func (c Config) withDefaults() Config {
 
 // ForGlobals returns the settings of the global tables of a plan. letters is nil if the policy has no topic of dead letters.
 func (c *Config) ForGlobals(plan *graph.Plan, letters globaltable.LetterWriter) globaltable.Config {
-	return globaltable.Config{Clock: c.Clock, Logger: c.Logger, Policy: errorpolicy.New(c.Errors, plan.Prefix), Letters: letters}
+	return globaltable.Config{Clock: c.Clock, Logger: c.Logger, Policy: errorpolicy.New(c.Errors, plan.ClusterName), Letters: letters}
 }

@@ -34,7 +34,7 @@ type failures struct {
 // newFailures returns the failures of a worker. uncommitted returns how many records no checkpoint covers yet.
 func newFailures(config *Config, plan *graph.Plan, cluster broker.Cluster, out *outbox.Outbox, uncommitted func() int) *failures {
 	f := &failures{
-		policy: errorpolicy.New(config.Errors, plan.Prefix), logger: config.Logger,
+		policy: errorpolicy.New(config.Errors, plan.ClusterName), logger: config.Logger,
 		reread: reread.Reader{NewFetcher: func() (broker.Fetcher, error) { return cluster.NewFetcher(broker.FetcherConfig{}) }},
 	}
 	if options, some := f.policy.Letters(); some {

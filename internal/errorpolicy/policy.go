@@ -4,7 +4,6 @@ package errorpolicy
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/weirstreams/weir"
@@ -14,12 +13,14 @@ import (
 // Policy is a weir.ErrorPolicy in use. Any goroutine may call its methods.
 type Policy struct {
 	policy weir.ErrorPolicy
-	// prefix is that of the names of topics on the cluster, which rules go without.
-	prefix string
+	// clusterName returns the name on the cluster of a topic that a rule names.
+	clusterName func(topic string) string
 }
 
-// New returns a policy that has no mistakes. prefix is that of the names of topics on the cluster.
-func New(policy weir.ErrorPolicy, prefix string) *Policy { return &Policy{policy, prefix} }
+// New returns a policy that has no mistakes. clusterName returns the name on the cluster of a topic that a rule names.
+func New(policy weir.ErrorPolicy, clusterName func(topic string) string) *Policy {
+	return &Policy{policy, clusterName}
+}
 
 // Decision is the action for a failed record.
 type Decision struct {
@@ -74,7 +75,7 @@ func (p *Policy) rule(err *weir.ProcessingError) *weir.ErrorRule {
 
 func (p *Policy) matches(r *weir.ErrorRule, err *weir.ProcessingError) bool {
 	return (len(r.Stages) == 0 || slices.Contains(r.Stages, err.Stage)) &&
-		(len(r.Topics) == 0 || slices.Contains(r.Topics, err.Topic) || slices.Contains(r.Topics, strings.TrimPrefix(err.Topic, p.prefix))) &&
+		(len(r.Topics) == 0 || slices.ContainsFunc(r.Topics, func(topic string) bool { return topic == err.Topic || p.clusterName(topic) == err.Topic })) &&
 		(len(r.Operators) == 0 || slices.Contains(r.Operators, err.Node)) &&
 		(r.Match == nil || r.Match(err.Err))
 }

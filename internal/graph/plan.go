@@ -11,8 +11,6 @@ import (
 type Plan struct {
 	Graph *Graph
 	Group string
-	// Prefix is the prefix of SetPrefix before the names of topics.
-	Prefix string
 	// DeadLetters is the name of the topic of dead letters on the cluster, empty if there is none.
 	DeadLetters string
 	// Parts are in the order of their first node.
@@ -20,7 +18,8 @@ type Plan struct {
 	// Globals are the nodes of the global tables, in the order of declaration.
 	Globals []*Node
 
-	names map[*Node]string
+	names  map[*Node]string
+	naming func(topic string) string
 }
 
 // SubTopology is a set of nodes that are connected without a topic in between. One task runs it per partition.
@@ -239,23 +238,43 @@ func connected(g *Graph) [][]*Node {
 	return parts
 }
 
-// SetPrefix puts a prefix before the names of all topics on the cluster, and of the group. Stream ids, and with them the
-// folders of the state, stay as they are.
-func (p *Plan) SetPrefix(prefix string) {
-	if prefix == "" {
-		return
-	}
-	p.Group, p.Prefix = prefix+p.Group, prefix
+// SetNames puts a prefix before the group, and gives all topics the names that a function returns for those of the program. Stream ids, and
+// with them the folders of the state, stay as they are.
+func (p *Plan) SetNames(prefix string, naming func(topic string) string) {
+	p.Group, p.naming = prefix+p.Group, naming
 	for n, name := range p.names {
 		if name != "" {
-			p.names[n] = prefix + name
+			p.names[n] = naming(name)
 		}
 	}
 	for _, part := range p.SubTopologies {
 		for i := range part.Stores {
 			if s := &part.Stores[i]; s.Changelog != "" {
-				s.Changelog = prefix + s.Changelog
+				s.Changelog = naming(s.Changelog)
 			}
 		}
 	}
+}
+
+// ClusterName returns the name on the cluster of a topic that the program, or the application, names.
+func (p *Plan) ClusterName(topic string) string {
+	if p.naming == nil {
+		return topic
+	}
+	return p.naming(topic)
+}
+
+// Topics returns all topics of the plan by their names on the cluster, sorted.
+func (p *Plan) Topics() []string {
+	names := map[string]bool{p.DeadLetters: true}
+	for _, name := range p.names {
+		names[name] = true
+	}
+	for _, part := range p.SubTopologies {
+		for _, s := range part.Stores {
+			names[s.Changelog] = true
+		}
+	}
+	delete(names, "")
+	return slices.Sorted(maps.Keys(names))
 }

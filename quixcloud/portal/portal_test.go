@@ -394,7 +394,7 @@ func TestTopicsAreReadBack(t *testing.T) {
 	}
 	for body, text := range map[string]string{
 		`{"id":"a","name":"n","configuration":{"cleanupPolicy":"Sometimes"}}`: `cleanupPolicy "Sometimes" is unknown`,
-		`{"name":"n"}`: "without id or name", `null`: "without id or name",
+		`{"name":"n"}`: "without id or name", `null`: "without id or name", `[]`: "cannot unmarshal",
 	} {
 		p.Fail("GET /acme-dev/topics/orders", 1, portaltest.Answer(200, body))
 		if _, err := c.Topic(t.Context(), "acme-dev", "orders"); !errors.Is(err, portal.ErrAnswer) || !strings.Contains(err.Error(), text) {
@@ -404,6 +404,20 @@ func TestTopicsAreReadBack(t *testing.T) {
 	p.Fail("GET /acme-dev/topics/orders", 1, portaltest.Answer(200, `{"id":"a","name":"n","configuration":{"retentionInMinutes":153722867280913,"retentionInBytes":-60000}}`))
 	if got, err := c.Topic(t.Context(), "acme-dev", "orders"); err != nil || got.Config["retention.ms"] != "9223372036854775807" || got.Config["retention.bytes"] != "-1" {
 		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestATopicWithAnUnknownPolicyKeepsNoOthersFromUse(t *testing.T) {
+	t.Parallel()
+	all := workspaces()
+	all[0].Topics = append(all[0].Topics, portaltest.Topic{ID: "acme-dev-new", Name: "new", Status: "Ready", Policy: "Sometimes"})
+	c := client(t, portaltest.New(all...))
+	topics, err := c.Topics(t.Context(), "acme-dev")
+	if err != nil || len(topics) != 2 || topics[1].Config["cleanup.policy"] != "Sometimes" {
+		t.Errorf("got %v, %v", topics, err)
+	}
+	if _, err := c.Topic(t.Context(), "acme-dev", "new"); !errors.Is(err, portal.ErrAnswer) {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,7 +31,8 @@ type Topic struct {
 	// Partitions and Replication are the numbers of partitions and replicas, 0 if the portal does not tell them.
 	Partitions  int32
 	Replication int16
-	// Config has retention.ms, retention.bytes and cleanup.policy, as far as the portal tells them. -1 is no limit.
+	// Config has retention.ms, retention.bytes and cleanup.policy, as far as the portal tells them. -1 is no limit. Client.Topics
+	// leaves a policy that is unknown as it is.
 	Config map[string]string
 }
 
@@ -73,11 +75,15 @@ func (t *Topic) UnmarshalJSON(text []byte) error {
 		t.Config[retentionBytes] = strconv.FormatInt(max(*s.RetentionInBytes, -1), 10)
 	}
 	if s.CleanupPolicy != nil {
-		policy, ok := policies[strings.ToLower(*s.CleanupPolicy)]
-		if !ok {
-			return fmt.Errorf("topic %q: cleanupPolicy %q is unknown: want Delete, Compact or DeleteAndCompact", answer.Name, *s.CleanupPolicy)
-		}
-		t.Config[cleanupPolicy] = policy
+		t.Config[cleanupPolicy] = cmp.Or(policies[strings.ToLower(*s.CleanupPolicy)], *s.CleanupPolicy)
+	}
+	return nil
+}
+
+// check refuses a policy that is none of Kafka's. Lists of topics are not checked: one topic must not keep all others from use.
+func (t *Topic) check() error {
+	if policy := t.Config[cleanupPolicy]; policy != "" && !slices.Contains(slices.Collect(maps.Values(policies)), policy) {
+		return fmt.Errorf("topic %q: cleanupPolicy %q is unknown: want Delete, Compact or DeleteAndCompact", t.Name, policy)
 	}
 	return nil
 }
@@ -190,10 +196,13 @@ func (c *Client) Topics(ctx context.Context, workspace string) (all []Topic, err
 
 // Topic returns a topic by its name. The error is an ErrNotFound if there is none.
 func (c *Client) Topic(ctx context.Context, workspace, name string) (t Topic, err error) {
-	if err = c.get(ctx, &t, workspace, "topics", name); err == nil && t.ID == "" { // the answer is null
-		err = c.misunderstood(errors.New("a topic without id or name"), workspace, "topics", name)
+	if err = c.get(ctx, &t, workspace, "topics", name); err != nil {
+		return Topic{}, err
 	}
-	return t, err
+	if err := t.check(); err != nil {
+		return Topic{}, c.misunderstood(err, workspace, "topics", name)
+	}
+	return t, nil
 }
 
 // CreateTopic makes a topic. It need not be ready yet: see AwaitReady. The error is an ErrExists if the workspace has a topic of this or a similar
@@ -210,6 +219,9 @@ func (c *Client) CreateTopic(ctx context.Context, workspace string, topic NewTop
 	}
 	if err := c.decode(data, &made, workspace, "topics"); err != nil {
 		return Topic{}, fmt.Errorf("make topic %q: %w", topic.Name, err)
+	}
+	if err := made.check(); err != nil {
+		return Topic{}, fmt.Errorf("make topic %q: %w", topic.Name, c.misunderstood(err, workspace, "topics"))
 	}
 	if topic.Partitions > 0 && made.Partitions > 0 && made.Partitions != topic.Partitions {
 		return made, fmt.Errorf("%w %q was made with %d partitions, and %d were asked for", ErrTopic, topic.Name, made.Partitions, topic.Partitions)

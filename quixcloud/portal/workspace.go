@@ -56,10 +56,7 @@ func (c *Client) Workspaces(ctx context.Context) (all []Workspace, err error) {
 
 // Workspace returns a workspace by its id. The error is an ErrNotFound if there is none.
 func (c *Client) Workspace(ctx context.Context, id string) (w Workspace, err error) {
-	if err = c.get(ctx, &w, "workspaces", id); err == nil && w.ID == "" { // the answer is null
-		err = c.misunderstood(errors.New("a workspace without workspaceId"), "workspaces", id)
-	}
-	return w, err
+	return w, c.get(ctx, &w, "workspaces", id)
 }
 
 // FindWorkspace returns the workspace with an id or a name. If workspace is empty it is the only one that the token is good for, or else

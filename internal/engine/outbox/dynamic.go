@@ -30,9 +30,9 @@ const (
 type Dynamic struct {
 	Outbox  *Outbox
 	Cluster broker.Cluster
-	// Prefix is that of all topics. inputs are the topics that the application reads.
-	Prefix string
-	Inputs []string
+	// ClusterName returns the name on the cluster of a topic that a function names. Inputs are the topics that the application reads.
+	ClusterName func(topic string) string
+	Inputs      []string
 	// DeadLetters is the topic of dead letters, empty if there is none.
 	DeadLetters string
 	// Create makes topics that do not exist, with so many partitions, 0 meaning 1, and replicas, unless their template says otherwise.
@@ -48,7 +48,7 @@ type Dynamic struct {
 // Find returns the name on the cluster of a topic that a function has named, and makes sure that the outbox knows it. An error is that
 // of the record, except if the cluster could not be asked.
 func (d *Dynamic) Find(ctx context.Context, name string, template operator.TopicTemplate) (topic string, err error) {
-	topic = d.Prefix + name
+	topic = d.ClusterName(name)
 	if d.Outbox.NodeOf(topic) != nil {
 		return topic, nil // it was found to be right
 	}
@@ -104,7 +104,7 @@ func (d *Dynamic) check(name, topic string) error {
 		return fmt.Errorf("%w: the function that computes the topic has returned this name", err)
 	}
 	if err := topicname.Check(topic); err != nil {
-		return fmt.Errorf("%w: the function that computes the topic has returned the name behind Config.Prefix", err)
+		return fmt.Errorf("%w: the function that computes the topic has returned %q, and this is its name on the cluster", err, name)
 	}
 	if slices.Contains(d.Inputs, topic) {
 		return errors.New("the application reads the topic, and its records could come back to it without end: " +

@@ -3,8 +3,6 @@ package provision
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
@@ -12,25 +10,10 @@ import (
 
 // look asks the cluster about all topics of the plan.
 func (p *preparation) look(ctx context.Context, cluster broker.Cluster) error {
-	names := map[string]bool{}
-	if p.plan.DeadLetters != "" {
-		names[p.plan.DeadLetters] = true
-	}
-	for _, n := range p.plan.Graph.Nodes {
-		if name := p.plan.Topic(n); name != "" {
-			names[name] = true
-		}
-	}
-	for _, part := range p.plan.SubTopologies {
-		for _, s := range part.Stores {
-			if s.Changelog != "" {
-				names[s.Changelog] = true
-			}
-		}
-	}
+	names := p.plan.Topics()
 	for begun := time.Now(); ; {
 		var err error
-		p.known, err = cluster.Topics(ctx, slices.Sorted(maps.Keys(names))...)
+		p.known, err = cluster.Topics(ctx, names...)
 		if err != nil {
 			return fmt.Errorf("look up topics: %w", err)
 		}

@@ -30,6 +30,8 @@ type Options struct {
 	MaxRecordBytes int
 	// DeadLetters describes the topic of dead letters, graph.Plan.DeadLetters.
 	DeadLetters weir.DeadLetterOptions
+	// Partly says that topics are made by a platform that takes some of their settings alone: the others are set afterwards.
+	Partly bool
 	// Review, if not nil, adds to the problems that are found. exists says whether a topic is there.
 	Review func(ctx context.Context, exists func(topic string) bool) (problems []string, err error)
 	// Approved, if not nil, is called when there are no problems, before topics are made. replication is the greatest of
@@ -89,6 +91,11 @@ func Prepare(ctx context.Context, cluster broker.Cluster, plan *graph.Plan, opti
 	if err := p.create(ctx, cluster, true); err != nil {
 		return nil, err
 	}
+	if options.Partly {
+		if err := p.mendMade(ctx, cluster); err != nil {
+			return nil, err
+		}
+	}
 	if err := p.configure(ctx, cluster); err != nil {
 		return nil, err
 	}
@@ -135,6 +142,25 @@ func (p *preparation) create(ctx context.Context, cluster broker.Cluster, intern
 	}
 	if err := cluster.CreateTopics(ctx, specs...); err != nil {
 		return err // which says that topics were to be made
+	}
+	return nil
+}
+
+// mendMade notes the settings of the internal topics that were made, as far as the cluster has other ones.
+func (p *preparation) mendMade(ctx context.Context, cluster broker.Cluster) error {
+	var names []string
+	for _, spec := range p.missing {
+		names = append(names, spec.Name)
+	}
+	made, err := cluster.Topics(ctx, names...)
+	if err != nil {
+		return fmt.Errorf("look up topics: %w", err)
+	}
+	for _, spec := range p.missing {
+		if info, ok := made[spec.Name]; ok && p.internal[spec.Name] {
+			p.known[spec.Name] = info
+			p.mend(info, spec.Config)
+		}
 	}
 	return nil
 }

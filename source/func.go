@@ -47,8 +47,11 @@ func (s *funcSource[K, V]) Splits(context.Context, func(string) bool) ([]Split, 
 	return []Split{{ID: single}}, nil
 }
 
-func (s *funcSource[K, V]) Open(ctx context.Context, _ Task, _ Split, position []byte) (Reader[K, V], error) {
+func (s *funcSource[K, V]) Open(ctx context.Context, task Task, _ Split, position []byte) (Reader[K, V], error) {
 	r := &funcReader[K, V]{limit: funcRecords, ended: make(chan struct{}), came: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+	if task.BatchRecords > 0 {
+		r.limit = min(r.limit, task.BatchRecords)
+	}
 	if inline.In(ctx) {
 		r.limit = 1 // so that batches do not depend on the speed of the goroutine
 	}

@@ -29,6 +29,40 @@ func TestAFunctionThatFailsWithAnEndIsNotAtItsEnd(t *testing.T) {
 	}
 }
 
+func TestBatchesOfAFunctionHaveNoMoreRecordsThanTheTaskAsksFor(t *testing.T) {
+	t.Parallel()
+	from := source.FromSeq(func(yield func(weir.Record[string, string]) bool) {
+		for range 100 {
+			if !yield(weir.Record[string, string]{}) {
+				return
+			}
+		}
+	})
+	task := source.Task{Now: time.Now, Logger: slog.New(slog.DiscardHandler), BatchRecords: 3}
+	r, err := from.Open(t.Context(), task, source.Split{ID: "all"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for {
+		var b source.Batch[string, string]
+		if err := r.Read(t.Context(), &b); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if n += len(b.Records); len(b.Records) > 3 {
+			t.Errorf("a batch of %d records", len(b.Records))
+		}
+	}
+	if n != 100 {
+		t.Errorf("%d records", n)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestASourceOfNothingDoesNotConnect(t *testing.T) {
 	t.Parallel()
 	tick := func(context.Context, time.Time) (weir.Record[string, string], error) {

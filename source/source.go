@@ -111,6 +111,10 @@ type Task struct {
 	Now func() time.Time
 	// Logger names the source, the slot and the split in each line. It is never nil.
 	Logger *slog.Logger
+	// BatchRecords is how many records a batch should have at most, so that Options.RecordsPerSecond is kept evenly: those of a tenth of a
+	// second. 0 means any number. A larger batch is written as a whole, and the next one waits longer. [Func] and the sources that are made of
+	// it keep to it.
+	BatchRecords int
 }
 
 // Slotted is implemented by sources that know how many slots can be of use.

@@ -29,7 +29,19 @@ func (s *Slot[K, V]) pick() bool {
 			return true
 		}
 	}
+	s.keepUp(0)
 	return false
+}
+
+// maxLateness is the time for which a source whose records had to wait for the worker makes up afterwards, by a higher rate.
+const maxLateness = time.Second
+
+// keepUp moves the time from which the next records are paid for, if it lies further back than lateness. The time in which there was no record
+// does not count.
+func (s *Slot[K, V]) keepUp(lateness time.Duration) {
+	if earliest := s.task.Now().Add(-lateness); s.owed.Before(earliest) {
+		s.owed = earliest
+	}
 }
 
 // handOn hands on the rest of the current batch.
@@ -114,13 +126,11 @@ func (s *Slot[K, V]) complete() {
 	}
 	n := len(batch.Records)
 	r.handed += n
-	now := s.task.Now()
 	if rate := s.options.RecordsPerSecond / float64(s.slots); rate > 0 {
-		if s.owed.Before(now) {
-			s.owed = now
-		}
+		s.keepUp(maxLateness)
 		s.owed = s.owed.Add(time.Duration(float64(n) / rate * float64(time.Second)))
 	}
+	now := s.task.Now()
 	r.report.took(n, batch.Bytes, position, batch.Behind, now)
 	s.mu.Lock()
 	s.report.Records += int64(n)

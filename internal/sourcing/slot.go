@@ -90,6 +90,9 @@ func New[K, V any](
 	if s.task.Now == nil {
 		s.task.Now = time.Now
 	}
+	if rate := options.RecordsPerSecond / float64(s.slots); rate > 0 {
+		s.task.BatchRecords = int(min(max(1, rate/10), math.MaxInt32))
+	}
 	s.report = source.Status{Source: options.Name, Slot: s.task.Slot}
 	s.looking = &looking[K, V]{slot: s, finished: map[string]bool{}}
 	ctx := env.Context
@@ -200,7 +203,7 @@ func (s *Slot[K, V]) begin() error {
 			s.known[id], s.looking.finished[id] = true, true
 		}
 	}
-	s.begun, s.moved = true, true
+	s.begun, s.moved, s.owed = true, true, s.task.Now()
 	if !s.inline() {
 		s.lookingDone = make(chan struct{})
 		go s.looking.run(s.ctx, s.lookingDone)

@@ -30,6 +30,7 @@ type endless struct {
 	looks  atomic.Int64
 	fail   func(look int64) error // of Splits
 	broken func() error           // of Read
+	task   source.Task            // of the last Open
 }
 
 func (s *endless) Connect(context.Context) error { return nil }
@@ -46,7 +47,8 @@ func (s *endless) Splits(context.Context, func(string) bool) ([]source.Split, er
 type endlessSource struct{ *endless }
 
 func (s endlessSource) Close(context.Context) error { return nil }
-func (s endlessSource) Open(context.Context, source.Task, source.Split, []byte) (source.Reader[string, string], error) {
+func (s endlessSource) Open(_ context.Context, task source.Task, _ source.Split, _ []byte) (source.Reader[string, string], error) {
+	s.task = task
 	return endlessReader(s), nil
 }
 
@@ -158,6 +160,55 @@ func TestAReaderWaitsWhileItsQueueIsFull(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestARateIsKeptAlsoByAWorkerThatIsLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &endless{}
+		env, slot, out, _ := newSlot(t, s, source.Options{RecordsPerSecond: 1000})
+		take(t, slot, 0) // begins
+		take(t, slot, 0) // opens
+		began := time.Now()
+		count := func(when string, want int) {
+			t.Helper()
+			for out.n < want {
+				take(t, slot, 1)
+				slot.Taken()
+				time.Sleep(time.Until(time.UnixMilli(slot.Next()).Add(1700 * time.Microsecond)))
+			}
+			if took, right := time.Since(began), time.Duration(want)*time.Millisecond; took < right-10*time.Millisecond || took > right+10*time.Millisecond {
+				t.Errorf("%s: %d records at 1,000 per second took %v", when, want, took)
+			}
+		}
+		count("late each time", 3000)
+		time.Sleep(900 * time.Millisecond) // as in an outage of the cluster
+		count("behind a long call", 6000)
+		time.Sleep(10 * time.Second)
+		began = began.Add(9 * time.Second)
+		count("behind an outage", 9000)
+		closeAll(t, env)
+	})
+}
+
+func TestASourceThatHadNoRecordsKeepsItsRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &endless{hang: make(chan struct{})}
+		env, slot, out, _ := newSlot(t, s, source.Options{RecordsPerSecond: 1000, QueueRecords: 20})
+		take(t, slot, 0) // begins
+		take(t, slot, 0) // opens
+		time.Sleep(time.Minute)
+		take(t, slot, 100)
+		close(s.hang)
+		synctest.Wait()
+		take(t, slot, 100)
+		if s.task.BatchRecords != 100 {
+			t.Errorf("the task asks for batches of %d records, and a tenth of a second has 100", s.task.BatchRecords)
+		}
+		if out.n != 10 {
+			t.Errorf("%d records at once, and a batch has 10", out.n)
+		}
+		closeAll(t, env)
+	})
 }
 
 func TestAnAcknowledgementComesOnceBehindTheCommitAndItsFailureIsLogged(t *testing.T) {

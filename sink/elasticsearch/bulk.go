@@ -102,7 +102,7 @@ func (w *writer[K, V]) judge(documents []*document, results []result) error {
 			d.done = true
 		case r.Status == http.StatusConflict && (o.Mode == Append || o.Version != nil):
 			d.done = true
-			w.kept.Add(1)
+			w.Kept.Add(1)
 		case r.passes(), r.Status == http.StatusConflict: // of a Merge beside another writer
 			passing = &web.Transient{Err: r.err()}
 			if d.name != "" {

@@ -5,64 +5,32 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/weirstreams/weir"
-	"github.com/weirstreams/weir/internal/background"
 	"github.com/weirstreams/weir/internal/connector/web"
 	"github.com/weirstreams/weir/sink"
 	"github.com/weirstreams/weir/sink/internal/bulk"
 )
 
-// writer makes documents of the records of a task, and hands them to a writer of batches.
+// writer makes documents of the records of a task, and writes them in batches.
 type writer[K, V any] struct {
-	sink.Writer[struct{}, *document]
+	*bulk.Writer[K, V, *document]
 	sink *Sink[K, V]
-	task sink.Task
-	// kept counts documents that were not inserted because the collection had one with their id.
-	kept atomic.Int64
 }
 
 func newWriter[K, V any](s *Sink[K, V], task sink.Task) *writer[K, V] {
-	w := &writer[K, V]{sink: s, task: task}
+	w := &writer[K, V]{sink: s}
 	o := &s.options
-	w.Writer = sink.NewBatchWriter(w.write, sink.BatchOptions{
+	w.Writer = bulk.NewWriter(bulk.Config[K, V, *document]{
+		Target: s, Noun: "document", Make: s.encoder.document, Write: w.write, Size: func(d *document) int { return d.size }, Logger: task.Logger,
+		KeptMessage: "documents were not inserted, because the collection has ones with their ids: records were processed again, or others write it",
+	}, sink.BatchOptions{
 		MaxRecords: o.MaxRecords, MaxBytes: o.MaxBytes, HoldRecords: o.HoldRecords, HoldBytes: o.HoldBytes, MaxAge: o.MaxAge, Now: task.Now,
-		Size: func(_, value any) int { return value.(*document).size },
 	})
 	return w
-}
-
-// Add implements [sink.Writer].
-func (w *writer[K, V]) Add(ctx context.Context, r *weir.Record[K, V]) error {
-	d, err := w.sink.encoder.document(r)
-	if err != nil {
-		return fmt.Errorf("make a document for %s: %w", w.sink, err)
-	}
-	return w.Writer.Add(ctx, &weir.Record[struct{}, *document]{Value: d, Millis: r.Millis, Origin: r.Origin})
-}
-
-// Flush implements [sink.Writer].
-func (w *writer[K, V]) Flush(ctx context.Context, c sink.Checkpoint) error {
-	err := w.Writer.Flush(ctx, c)
-	w.logKept()
-	return err
-}
-
-// Cut implements background.Cutter.
-func (w *writer[K, V]) Cut(ctx context.Context, ended func()) background.Cut {
-	w.logKept()
-	return background.CutOf(ctx, w.Writer, ended)
-}
-
-// logKept logs how many documents were not inserted since the last call.
-func (w *writer[K, V]) logKept() {
-	if n := w.kept.Swap(0); n > 0 && w.task.Logger != nil {
-		w.task.Logger.Info("documents were not inserted, because the collection has ones with their ids: records were processed again, or others write it", "documents", n)
-	}
 }
 
 // write writes a batch, with as many attempts as the policy allows. Documents that are through stay so when it is called again with them.
@@ -170,7 +138,7 @@ func (w *writer[K, V]) bulk(ctx context.Context, collection string, documents []
 		switch err := short(e.WriteError); {
 		case e.Code == codeDuplicateKey && ofID(e.WriteError) && d.inserted:
 			d.done = true
-			w.kept.Add(1)
+			w.Kept.Add(1)
 		case e.Code == codeDuplicateKey && ofID(e.WriteError), passes(e.WriteError): // another writer has made the same document at the same time
 			passing = &web.Transient{Err: err}
 		case e.Code == codeUnauthorized:

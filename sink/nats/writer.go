@@ -25,30 +25,21 @@ type message struct {
 	refused error
 }
 
-// writer makes messages of the records of a task, and hands them to a writer of batches.
+// writer makes messages of the records of a task, and publishes them in batches.
 type writer[K, V any] struct {
-	sink.Writer[struct{}, *message]
+	*bulk.Writer[K, V, *message]
 	sink *Sink[K, V]
-	task sink.Task
 }
 
 func newWriter[K, V any](s *Sink[K, V], task sink.Task) *writer[K, V] {
-	w := &writer[K, V]{sink: s, task: task}
+	w := &writer[K, V]{sink: s}
 	o := &s.options
-	w.Writer = sink.NewBatchWriter(w.write, sink.BatchOptions{
+	w.Writer = bulk.NewWriter(bulk.Config[K, V, *message]{
+		Target: s, Noun: "message", Make: s.message, Write: w.write, Size: func(m *message) int { return m.size },
+	}, sink.BatchOptions{
 		MaxRecords: o.Window, HoldRecords: o.HoldRecords, HoldBytes: o.HoldBytes, MaxAge: o.MaxAge, Now: task.Now,
-		Size: func(_, value any) int { return value.(*message).size },
 	})
 	return w
-}
-
-// Add implements [sink.Writer].
-func (w *writer[K, V]) Add(ctx context.Context, r *weir.Record[K, V]) error {
-	m, err := w.sink.message(r)
-	if err != nil {
-		return fmt.Errorf("make a message for %s: %w", w.sink, err)
-	}
-	return w.Writer.Add(ctx, &weir.Record[struct{}, *message]{Value: m, Millis: r.Millis, Origin: r.Origin})
 }
 
 // message makes the message of a record.

@@ -7,7 +7,6 @@ import (
 	"net/http"
 
 	"github.com/weirstreams/weir"
-	"github.com/weirstreams/weir/internal/background"
 	"github.com/weirstreams/weir/internal/connector/web"
 	"github.com/weirstreams/weir/sink"
 	"github.com/weirstreams/weir/sink/internal/bulk"
@@ -21,9 +20,9 @@ type point struct {
 	refused error
 }
 
-// writer makes lines of the records of a task, and hands them to a writer of batches.
+// writer makes points of the records of a task, and writes them in batches.
 type writer[K, V any] struct {
-	sink.Writer[struct{}, *point]
+	*bulk.Writer[K, V, *point]
 	sink *Sink[K, V]
 	gzip web.Gzip
 }
@@ -31,25 +30,16 @@ type writer[K, V any] struct {
 func newWriter[K, V any](s *Sink[K, V], task sink.Task) *writer[K, V] {
 	w := &writer[K, V]{sink: s}
 	o := &s.options
-	w.Writer = sink.NewBatchWriter(w.write, sink.BatchOptions{
+	made := func(r *weir.Record[K, V]) (*point, error) {
+		line, err := s.encoder.line(r)
+		return &point{line: line}, err
+	}
+	w.Writer = bulk.NewWriter(bulk.Config[K, V, *point]{
+		Target: s, Noun: "point", Make: made, Write: w.write, Size: func(p *point) int { return len(p.line) },
+	}, sink.BatchOptions{
 		MaxRecords: o.MaxRecords, MaxBytes: o.MaxBytes, HoldRecords: o.HoldRecords, HoldBytes: o.HoldBytes, MaxAge: o.MaxAge, Now: task.Now,
-		Size: func(_, value any) int { return len(value.(*point).line) },
 	})
 	return w
-}
-
-// Add implements [sink.Writer].
-func (w *writer[K, V]) Add(ctx context.Context, r *weir.Record[K, V]) error {
-	line, err := w.sink.encoder.line(r)
-	if err != nil {
-		return fmt.Errorf("make a point for %s: %w", w.sink, err)
-	}
-	return w.Writer.Add(ctx, &weir.Record[struct{}, *point]{Value: &point{line: line}, Millis: r.Millis, Origin: r.Origin})
-}
-
-// Cut implements background.Cutter.
-func (w *writer[K, V]) Cut(ctx context.Context, ended func()) background.Cut {
-	return background.CutOf(ctx, w.Writer, ended)
 }
 
 // write writes a batch, with as many attempts as the policy allows. Points that are through stay so when it is called again with them.

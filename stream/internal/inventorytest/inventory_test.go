@@ -2,7 +2,10 @@ package inventorytest_test
 
 import (
 	"encoding/json"
+	"encoding/xml"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -296,6 +299,7 @@ func TestInventoriesAreKeptAsJSON(t *testing.T) {
 func TestDrawings(t *testing.T) {
 	for name, got := range map[string]string{
 		"mermaid_everything.txt": everything().Mermaid(), "dot_everything.txt": everything().DOT(),
+		"svg_everything.svg": everything().SVG(), "svg_empty.svg": stream.NewTopology().SVG(),
 		"mermaid_empty.txt": stream.NewTopology().Mermaid(), "dot_empty.txt": stream.NewTopology().DOT(),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -322,6 +326,43 @@ func TestDrawingsAreComplete(t *testing.T) {
 	for line := range strings.Lines(drawn) {
 		if ends := strings.Fields(line); len(ends) == 3 && strings.HasSuffix(ends[1], "->") && (!boxes[ends[0]] || !boxes[ends[2]]) {
 			t.Errorf("an arrow to nowhere: %s", line)
+		}
+	}
+}
+
+// A picture is well-formed, has each label, and points at nothing outside.
+func TestPicturesAreCompleteDocuments(t *testing.T) {
+	evil := "<&>\"'\x00\xff\uFFFE]]>" + strings.Repeat("é", 60)
+	named := stream.NewTopology()
+	streamtest.Read(named.From(in).GroupBy("g", same).MapState(store.NewCell[string]("c"), first))
+	named.From(topic(evil)).To(out)
+	for _, topology := range []*stream.Topology{everything(), stream.NewTopology(), named} {
+		picture := topology.SVG()
+		d := xml.NewDecoder(strings.NewReader(picture))
+		var texts []string
+		for {
+			token, err := d.Token()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatalf("%v in %s", err, picture)
+			}
+			switch token := token.(type) {
+			case xml.CharData:
+				texts = append(texts, string(token))
+			case xml.StartElement:
+				for _, a := range token.Attr {
+					if strings.Contains(a.Value, "://") && a.Name.Local != "xmlns" || strings.Contains(a.Value, "NaN") || strings.Contains(a.Value, "Inf") {
+						t.Errorf("%s has %s=%q", token.Name.Local, a.Name.Local, a.Value)
+					}
+				}
+			}
+		}
+		for _, n := range topology.Graph().Nodes {
+			if topology != named && !slices.Contains(texts, n.String()) {
+				t.Errorf("%s is not drawn", n)
+			}
 		}
 	}
 }

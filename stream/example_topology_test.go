@@ -38,6 +38,15 @@ func ExampleTopology_DOT() {
 	// }
 }
 
+// The picture is a complete document, for a file or an HTTP handler.
+func ExampleTopology_SVG() {
+	t := stream.NewTopology()
+	t.From(lines).To(words)
+	picture := t.SVG()
+	fmt.Println(strings.HasPrefix(picture, "<svg "), strings.Contains(picture, ">source lines<"))
+	// Output: true true
+}
+
 // counting counts the words of lines, in a store of that name.
 func counting(name string) *stream.Topology {
 	t := stream.NewTopology()

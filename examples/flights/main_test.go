@@ -24,6 +24,20 @@ func TestMain(m *testing.M) {
 	kafkatest.VerifyTestMain(m)
 }
 
+// The picture in the documentation is that of this topology. WEIR_UPDATE_PICTURE=yes writes it.
+func TestThePictureOfTheDocumentation(t *testing.T) {
+	const path = "../../docs/images/flights.svg"
+	want := Topology(NewTopics("flights", 4), nil, nil).SVG()
+	if os.Getenv("WEIR_UPDATE_PICTURE") != "" {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != want {
+		t.Errorf("%s is not the topology's picture (%v): run WEIR_UPDATE_PICTURE=yes go test ./flights -run Picture", path, err)
+	}
+}
+
 // reference is what a plain loop makes of flights: what the pipeline must come to.
 type reference struct {
 	totals map[string][]Delays // by airport, after each flight

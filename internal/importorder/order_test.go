@@ -20,7 +20,7 @@ const module = "github.com/weirstreams/weir"
 // themselves. A package imports packages of layers below its own, and sub-packages of its own name.
 var layers = [][]string{
 	{
-		"secret", "internal/ability", "internal/background", "internal/backoff", "internal/clock", "internal/clone", "internal/filelock", "internal/inline", "internal/joining", "internal/jsontext", "internal/longtest", "internal/measure", "internal/mqtt", "internal/murmur2", "internal/panics", "internal/replay",
+		"secret", "internal/ability", "internal/background", "internal/backoff", "internal/clock", "internal/clone", "internal/filelock", "internal/inline", "internal/joining", "internal/jsontext", "internal/layered", "internal/longtest", "internal/measure", "internal/mqtt", "internal/murmur2", "internal/panics", "internal/replay",
 		"internal/gatetest", "internal/mutation", "internal/nettest", "internal/notshown", "internal/portaltest", "internal/secrettest", "internal/testserver", "internal/testtimes", "internal/topicname", "internal/topicsetting", "internal/wake", "internal/windowing",
 	},
 	{"codec", "internal/apilist", "internal/kafkatest"},

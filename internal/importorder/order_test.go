@@ -48,7 +48,7 @@ var layers = [][]string{
 	{"kafka"},
 	{"deadletter"},
 	{"runtime", "testkit", "quixcloud/config", "quixcloud/portal", "sink/kafka", "source/kafka"},
-	{"quixcloud"},
+	{"quixcloud", "source/quix"},
 	{"examples", "internal/compilecost", "internal/killtest", "internal/nulltest", "stream/internal/streamtest"},
 	{"docs"},
 }

@@ -114,6 +114,14 @@ func (p *Portal) Topics(workspace string) []Topic {
 	return slices.Clone(p.workspace(workspace).Topics)
 }
 
+// Add adds a topic to a workspace.
+func (p *Portal) Add(workspace string, topic Topic) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w := p.workspace(workspace)
+	w.Topics = append(w.Topics, topic)
+}
+
 // Client returns a client that calls the portal without a network, so that it can be used in a bubble of testing/synctest.
 func (p *Portal) Client() *http.Client { return &http.Client{Transport: transport{p}} }
 

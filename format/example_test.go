@@ -14,7 +14,7 @@ type Order struct {
 	Cents   int    `json:"cents"`
 }
 
-func ExampleJSONLines() {
+func Example() {
 	lines := format.JSONLines[string, Order]{}                // with keys and times
 	plain := format.JSONLines[string, Order]{Plain: true}     // values alone
 	headers := format.JSONLines[string, Order]{Headers: true} // headers too, their values in base64

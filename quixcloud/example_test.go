@@ -13,7 +13,7 @@ import (
 )
 
 // A program on the platform takes everything from its environment.
-func ExampleConfig() {
+func Example() {
 	run := func(ctx context.Context) error {
 		config, err := quixcloud.Config(ctx, quixcloud.Options{})
 		if err != nil {

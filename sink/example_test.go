@@ -27,7 +27,7 @@ func run(t *stream.Topology) {
 	}
 }
 
-func ExampleBatch() {
+func Example() {
 	insert := func(_ context.Context, rows []weir.Record[string, float64]) error {
 		for _, r := range rows {
 			fmt.Printf("insert %s %.1f at %s\n", r.Key, r.Value, r.Time().UTC().Format(time.TimeOnly))

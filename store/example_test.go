@@ -11,7 +11,7 @@ import (
 )
 
 // A cell that holds how often each page was seen.
-func ExampleNewCell() {
+func Example() {
 	views := stream.NewTopic("views", codec.String(), codec.String())
 	counts := stream.NewTopic("counts", codec.String(), codec.Int())
 	seen := store.NewCell[int]("seen")

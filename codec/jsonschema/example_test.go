@@ -7,7 +7,7 @@ import (
 	"github.com/weirstreams/weir/codec/jsonschema"
 )
 
-func ExampleNew() {
+func Example() {
 	type Order struct {
 		ID    int     `json:"id"`
 		Price float64 `json:"price"`

@@ -8,7 +8,7 @@ import (
 	"github.com/weirstreams/weir/codec/quix"
 )
 
-func ExampleTimeseries() {
+func Example() {
 	c := &codec.Context{Topic: "sensors", Part: codec.Value, Headers: []weir.Header{
 		{Key: "__Q_ModelKey", Value: []byte("TimeseriesData")}, {Key: "__Q_CodecId", Value: []byte("JT")},
 	}}

@@ -10,7 +10,7 @@ import (
 )
 
 // A program makes a topic by itself, and waits until it can be used.
-func ExampleClient_CreateTopic() {
+func Example() {
 	ensure := func(ctx context.Context, client *portal.Client, workspace, name string) (portal.Topic, error) {
 		_, err := client.CreateTopic(ctx, workspace, portal.NewTopic{
 			Name: name, Partitions: 4, Config: map[string]string{"retention.ms": "86400000"},

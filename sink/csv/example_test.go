@@ -18,7 +18,7 @@ type reading struct {
 	Celsius float64 `json:"celsius"`
 }
 
-func ExampleNew() {
+func Example() {
 	dir, err := os.MkdirTemp("", "readings")
 	if err != nil {
 		fmt.Println(err)

@@ -16,7 +16,7 @@ type order struct {
 	Total   float64 `json:"total"`
 }
 
-func ExampleNew() {
+func Example() {
 	orders := stream.NewTopic("orders", codec.String(), codec.JSON[order]())
 	search := elasticsearch.New("https://search.example.com:9200", elasticsearch.Options[string, order]{
 		Index:   "orders",

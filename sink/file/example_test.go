@@ -15,7 +15,7 @@ import (
 	"github.com/weirstreams/weir/testkit"
 )
 
-func ExampleNew() {
+func Example() {
 	dir, err := os.MkdirTemp("", "orders")
 	if err != nil {
 		fmt.Println(err)

@@ -23,7 +23,7 @@ type order struct {
 	Total    float64 `json:"total"`
 }
 
-func ExampleNew() {
+func Example() {
 	billing := httptest.NewServer(nethttp.HandlerFunc(func(_ nethttp.ResponseWriter, r *nethttp.Request) {
 		body, _ := io.ReadAll(r.Body) // the example shows what there is
 		fmt.Printf("%s %s %s\n", r.Method, r.URL.Path, body)

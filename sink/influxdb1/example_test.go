@@ -19,7 +19,7 @@ type reading struct {
 	Messages int     `json:"messages"`
 }
 
-func ExampleNew() {
+func Example() {
 	readings := stream.NewTopic("readings", codec.String(), codec.JSON[reading]())
 	influx := influxdb1.New("https://influx.example.com:8086", influxdb1.Options[string, reading]{
 		Database:    "plant",

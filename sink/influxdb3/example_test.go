@@ -19,7 +19,7 @@ type reading struct {
 	Messages int     `json:"messages"`
 }
 
-func ExampleNew() {
+func Example() {
 	readings := stream.NewTopic("readings", codec.String(), codec.JSON[reading]())
 	influx := influxdb3.New("https://influx.example.com:8181", influxdb3.Options[string, reading]{
 		Database:    "plant",

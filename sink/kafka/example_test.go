@@ -14,7 +14,7 @@ import (
 	"github.com/weirstreams/weir/testkit"
 )
 
-func ExampleNew() {
+func Example() {
 	elsewhere, err := kfake.NewCluster(kfake.NumBrokers(1)) // another cluster
 	if err != nil {
 		fmt.Println(err)

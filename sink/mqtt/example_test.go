@@ -17,7 +17,7 @@ type setpoint struct {
 }
 
 // Setpoints for devices, with the last one of each room for devices that come later.
-func ExampleNew() {
+func Example() {
 	setpoints := stream.NewTopic("setpoints", codec.String(), codec.JSON[setpoint]())
 	t := stream.NewTopology()
 	t.From(setpoints).Sink("devices", mqtt.New(mqtt.Options[string, setpoint]{

@@ -19,7 +19,7 @@ type reading struct {
 	Messages int     `json:"messages"`
 }
 
-func ExampleNew() {
+func Example() {
 	readings := stream.NewTopic("readings", codec.String(), codec.JSON[reading]())
 	plant := tdengine.New("https://tdengine.example.com:6041", tdengine.Options[string, reading]{
 		Database:    "plant",

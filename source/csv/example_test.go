@@ -16,7 +16,7 @@ type Reading struct {
 	Celsius float64 `json:"celsius"`
 }
 
-func ExampleNew() {
+func Example() {
 	dir, err := os.MkdirTemp("", "readings")
 	if err != nil {
 		fmt.Println(err)

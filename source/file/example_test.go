@@ -19,7 +19,7 @@ type Order struct {
 	At      time.Time `json:"at"`
 }
 
-func ExampleNew() {
+func Example() {
 	dir, err := os.MkdirTemp("", "orders")
 	if err != nil {
 		fmt.Println(err)

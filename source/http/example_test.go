@@ -15,7 +15,7 @@ import (
 	"github.com/weirstreams/weir/testkit"
 )
 
-func ExampleNew() {
+func Example() {
 	hooks := webhook.New(webhook.Options[string, string]{
 		Check: webhook.WithBearer(secret.New("t0ken")),
 		Decode: func(r *http.Request, body []byte) ([]weir.Record[string, string], error) {

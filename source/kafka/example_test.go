@@ -17,7 +17,7 @@ import (
 	"github.com/weirstreams/weir/testkit"
 )
 
-func ExampleNew() {
+func Example() {
 	elsewhere, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "orders")) // another cluster
 	if err != nil {
 		fmt.Println(err)

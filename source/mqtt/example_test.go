@@ -13,7 +13,7 @@ import (
 )
 
 // Four readers share the messages of all sensors. The key is the last level of the topic.
-func ExampleNew() {
+func Example() {
 	t := stream.NewTopology()
 	t.AddSource(mqtt.New(mqtt.Options[string, row.Row]{
 		URL: secret.New(os.Getenv("MQTT_URL")), ClientID: "plant-7", Topics: []string{"sensors/#"}, Share: "weir", Readers: 4,

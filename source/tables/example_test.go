@@ -19,7 +19,7 @@ type Reading struct {
 	Celsius float64
 }
 
-func ExampleNew() {
+func Example() {
 	start := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	rows := []Reading{{"s1", start, 21.5}, {"s2", start.Add(time.Minute), 17}}
 

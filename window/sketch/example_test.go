@@ -37,7 +37,7 @@ func aggregate[A, R any](d window.Definition, a window.Aggregator[Reading, A, R]
 	}
 }
 
-func ExampleCountDistinct() {
+func Example() {
 	text := func(r Reading) []byte { return fmt.Append(nil, r.Celsius) }
 	aggregate(window.Tumbling(30*time.Second), sketch.CountDistinct(text), 20, 22, 20, 23)
 	// Output: 00:00:00 2

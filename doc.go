@@ -62,12 +62,14 @@
 //   - store: stores for the operators that keep state.
 //   - row: records without a Go type, and expressions over their columns.
 //   - codec: keys and values as bytes. Below it are avro, protobuf, jsonschema, quix and registry.
-//   - sink: writers to places outside of Kafka.
+//   - sink: writers to places outside of Kafka; source: readers of them. The packages below have the ready-made ones.
+//   - format: the forms of records in files, for sinks and sources.
 //
 // Running and testing it:
 //
 //   - runtime: the App, its configuration, plan and status.
 //   - kafka: connection settings, a consumer and a producer.
+//   - deadletter: reads and replays records that could not be processed.
 //   - quixcloud/config: configurations of Quix Cloud as a lookup.
 //   - testkit: a topology in a test, with the real engine on a broker in memory; testkit/sim runs one through seeded failures.
 //   - secret: texts that are not printed.

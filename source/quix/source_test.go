@@ -154,7 +154,7 @@ func TestMistakesAreErrorsOfConnect(t *testing.T) {
 }
 
 // A program names the workspace that it reads, and its token.
-func ExampleNew() {
+func Example() {
 	token := "sdk-..."
 	orders := stream.NewTopic("orders", codec.Bytes(), codec.Bytes())
 	t := stream.NewTopology()

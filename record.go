@@ -36,10 +36,10 @@ type Header struct {
 type Origin struct {
 	Topic     string
 	Partition int32
-	Offset    int64
-	// Size is the length of the value on the topic in bytes, 0 for a null and in errors of records that the cluster refused.
-	Size int
 	// LeaderEpoch is the epoch of the partition's leader that appended the record, as the broker wrote it into the record's batch.
 	// It is -1 for message formats older than Kafka 0.11, and 0 in errors of records that the cluster refused.
 	LeaderEpoch int32
+	Offset      int64
+	// Size is the length of the value on the topic in bytes, 0 for a null and in errors of records that the cluster refused.
+	Size int
 }

@@ -103,24 +103,26 @@ func (l *Lookup[K, V, Q, R, W]) Receive(r *weir.Record[K, V]) error {
 	if l.Clone != nil {
 		value = l.Clone(value)
 	}
-	l.records = append(l.records, *r)
+	// In its place, field by field: a composite literal is built elsewhere and copied.
+	l.records = append(l.records, weir.Record[K, V]{})
 	kept := &l.records[len(l.records)-1]
-	kept.Value, kept.Headers = value, l.keepHeaders(r.Headers)
+	kept.Key, kept.Value, kept.Millis, kept.Origin = r.Key, value, r.Millis, r.Origin
+	kept.KeyNull, kept.ValueNull = r.KeyNull, r.ValueNull
+	if len(r.Headers) > 0 {
+		kept.Headers = l.keepHeaders(r.Headers)
+	}
 	l.queries = append(l.queries, q)
 	l.found = append(l.found, nil)
-	if r.Origin != nil {
-		l.origins = append(l.origins, *r.Origin)
-	} else {
-		l.origins = append(l.origins, l.env.Origin)
+	origin := r.Origin
+	if origin == nil {
+		origin = &l.env.Origin
 	}
+	l.origins = append(l.origins, *origin)
 	return nil
 }
 
 // keepHeaders copies headers out of a fetch buffer. Growing leaves the old copies where they are.
 func (l *Lookup[K, V, Q, R, W]) keepHeaders(headers []weir.Header) []weir.Header {
-	if len(headers) == 0 {
-		return nil
-	}
 	from := len(l.headers)
 	for _, h := range headers {
 		if h.Value != nil {

@@ -16,7 +16,7 @@ import (
 type AsOf[K, V, R, W any] struct {
 	env       *Env
 	node      int
-	right     *state.Timestamped[Held[R]]
+	right     *state.Timestamped[version[R]]
 	keys      keyEncoder[K]
 	unmatched bool // whether left records without a match are emitted
 	tolerance int64
@@ -39,8 +39,8 @@ func NewAsOf[K, V, R, W any](
 	merge func(ctx context.Context, left *weir.Record[K, V], right *join.Matched[R]) (W, error), next Receiver[K, W],
 ) (*AsOf[K, V, R, W], error) {
 	s := d.Settings()
-	matches, err := openStore(env, d.StoreName(), func(space state.Space) *state.Timestamped[Held[R]] {
-		return state.OpenTimestamped(space, codec.Codec[Held[R]](heldCodec[R]{right}), state.TimestampedOptions{
+	matches, err := openStore(env, d.StoreName(), func(space state.Space) *state.Timestamped[version[R]] {
+		return state.OpenTimestamped(space, codec.Codec[version[R]](versionCodec[R]{heldCodec[R]{right}}), state.TimestampedOptions{
 			Grace: s.Grace, Duplicates: s.Duplicates,
 		})
 	})
@@ -92,8 +92,8 @@ func (a *AsOf[K, V, R, W]) Receive(r *weir.Record[K, V]) error {
 
 // find returns the match of a left record as far as it is known, and whether a right record that is yet to come may
 // be nearer.
-func (a *AsOf[K, V, R, W]) find(at int64) (match *state.Timed[Held[R]], open bool, err error) {
-	var before *state.Timed[Held[R]]
+func (a *AsOf[K, V, R, W]) find(at int64) (match *state.Timed[version[R]], open bool, err error) {
+	var before *state.Timed[version[R]]
 	if a.direction != joining.Forward {
 		if before, err = a.backward(at); err != nil {
 			return nil, false, err
@@ -121,7 +121,7 @@ func (a *AsOf[K, V, R, W]) find(at int64) (match *state.Timed[Held[R]], open boo
 }
 
 // backward returns the latest right value that is not later than at, if it is near enough.
-func (a *AsOf[K, V, R, W]) backward(at int64) (*state.Timed[Held[R]], error) {
+func (a *AsOf[K, V, R, W]) backward(at int64) (*state.Timed[version[R]], error) {
 	it, err := a.right.Before(at)
 	if err != nil {
 		return nil, Fatal(err)
@@ -133,7 +133,7 @@ func (a *AsOf[K, V, R, W]) backward(at int64) (*state.Timed[Held[R]], error) {
 }
 
 // emit emits a left record with its match, which may be nil.
-func (a *AsOf[K, V, R, W]) emit(r *weir.Record[K, V], it *state.Timed[Held[R]]) (err error) {
+func (a *AsOf[K, V, R, W]) emit(r *weir.Record[K, V], it *state.Timed[version[R]]) (err error) {
 	derive(&a.out, r)
 	a.env.Enter(a.node)
 	switch {
@@ -181,7 +181,8 @@ func (a *AsOf[K, V, R, W]) keep(key []byte, r *weir.Record[K, R]) (kept bool, er
 	if err := a.right.Place(key); err != nil {
 		return false, Fatal(err)
 	}
-	kept, err = a.right.Put(r.Millis, held(r, &a.null, a.cloned))
+	h := held(r, &a.null, a.cloned)
+	kept, err = a.right.Put(r.Millis, &version[R]{h.Value, h.Null})
 	if !kept {
 		dropped := skipLate(a.env, a.node, a.right.Name(), "it is older than the grace of the join allows: later records of its key have come", r)
 		return false, cmp.Or(Fatal(err), dropped)

@@ -27,7 +27,7 @@ type buffered[K, V, R, W any] struct {
 type readyRecord[K, V, R any] struct {
 	left    weir.Record[K, V]
 	origin  weir.Origin
-	match   state.Timed[Held[R]]
+	match   state.Timed[version[R]]
 	matched bool
 }
 
@@ -164,7 +164,7 @@ func (b *buffered[K, V, R, W]) endWaits(key []byte, chosen func(i int, arrival i
 }
 
 // add makes a record ready. The match is copied.
-func (b *buffered[K, V, R, W]) add(left weir.Record[K, V], origin weir.Origin, match *state.Timed[Held[R]]) {
+func (b *buffered[K, V, R, W]) add(left weir.Record[K, V], origin weir.Origin, match *state.Timed[version[R]]) {
 	r := readyRecord[K, V, R]{left: left, origin: origin}
 	if match != nil {
 		r.match, r.matched = *match, true
@@ -186,7 +186,7 @@ func (b *buffered[K, V, R, W]) Settle() error {
 		b.done++
 		b.env.Origin = r.origin
 		r.left.Origin = &b.env.Origin
-		var match *state.Timed[Held[R]]
+		var match *state.Timed[version[R]]
 		if r.matched {
 			match = &r.match
 		}

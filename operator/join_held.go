@@ -25,7 +25,7 @@ type Held[V any] struct {
 // that may change while it is kept.
 func held[K, V any](r *weir.Record[K, V], null *nullRule[V], cloned func(V) V) Held[V] {
 	switch {
-	case r.ValueNull || null.is(&r.Value):
+	case r.ValueNull || null.any && null.is(&r.Value):
 		return Held[V]{Null: true}
 	case cloned != nil:
 		return Held[V]{Value: cloned(r.Value)}
@@ -109,6 +109,24 @@ func (c heldCodec[V]) Decode(ctx *codec.Context, data []byte) (h Held[V], err er
 	}
 	h.Value, err = c.value.Decode(ctx, data)
 	return h, err
+}
+
+// version is a value on the right side of an as-of join, which needs no headers: less to move and to measure for each record.
+type version[V any] struct {
+	Value V
+	Null  bool
+}
+
+// versionCodec writes the format of heldCodec.
+type versionCodec[V any] struct{ held heldCodec[V] }
+
+func (c versionCodec[V]) Append(dst []byte, ctx *codec.Context, v version[V]) ([]byte, error) {
+	return c.held.Append(dst, ctx, Held[V]{Value: v.Value, Null: v.Null})
+}
+
+func (c versionCodec[V]) Decode(ctx *codec.Context, data []byte) (version[V], error) {
+	h, err := c.held.Decode(ctx, data)
+	return version[V]{h.Value, h.Null}, err
 }
 
 func decodeHeaders(data []byte) (headers []weir.Header, rest []byte, err error) {

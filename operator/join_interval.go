@@ -276,7 +276,7 @@ func receive[K, V, R, W, M, O any](
 			from := newHeldOrigin(&j.env.Origin)
 			keep.From = &from
 		}
-		if _, err := mine.store.Put(r.Millis, keep); err != nil {
+		if _, err := mine.store.Put(r.Millis, &keep); err != nil {
 			return Fatal(err)
 		}
 	}

@@ -79,7 +79,7 @@ func (s *waitStore[K, V]) put(r *weir.Record[K, V]) error {
 		w.Number = last.Value.Number + 1
 		now = max(now, last.At) // the clock may have been set back: the order is that of arrival
 	}
-	if _, err := s.waiting.Put(now, w); err != nil {
+	if _, err := s.waiting.Put(now, &w); err != nil {
 		return Fatal(err)
 	}
 	return s.lower(r.Millis)
@@ -182,7 +182,7 @@ func (s *waitStore[K, V]) setLeast(millis int64) error {
 	if err := s.times.Remove(func(int) bool { return true }); err != nil {
 		return Fatal(err)
 	}
-	_, err := s.times.Put(millis, struct{}{})
+	_, err := s.times.Put(millis, &struct{}{})
 	return Fatal(err)
 }
 

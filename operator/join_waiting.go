@@ -144,7 +144,7 @@ func (w *waiting[K, V, R, W]) receiveLeft(key []byte, r *weir.Record[K, V]) erro
 	wait.Headers = copyHeaders(r.Headers)
 	from := newHeldOrigin(&w.env.Origin)
 	wait.From = &from
-	_, err = w.left.Put(r.Millis, wait)
+	_, err = w.left.Put(r.Millis, &wait)
 	return Fatal(err)
 }
 

@@ -142,24 +142,36 @@ func structMeasurer(t reflect.Type) measurer {
 	type field struct {
 		offset  uintptr
 		measure measurer
+		nilable bool // refers to nothing if its first word is zero
 	}
 	var fields []field
 	var texts []uintptr // offsets of strings, which are many, and cheap
-	for i := range t.NumField() {
-		switch f := t.Field(i); {
-		case f.Type.Kind() == reflect.String:
-			texts = append(texts, f.Offset)
-		case refers(f.Type):
-			fields = append(fields, field{f.Offset, measurerOf(f.Type)})
+	var add func(t reflect.Type, base uintptr)
+	add = func(t reflect.Type, base uintptr) {
+		for i := range t.NumField() {
+			switch f := t.Field(i); {
+			case f.Type.Kind() == reflect.String:
+				texts = append(texts, base+f.Offset)
+			case f.Type.Kind() == reflect.Struct:
+				add(f.Type, base+f.Offset)
+			case refers(f.Type):
+				fields = append(fields, field{base + f.Offset, measurerOf(f.Type), f.Type.Kind() != reflect.Array})
+			}
 		}
 	}
+	add(t, 0)
 	return func(p unsafe.Pointer, depth int) int {
 		n := 0
 		for _, offset := range texts {
 			n += len(*(*string)(unsafe.Add(p, offset)))
 		}
 		for i := range fields {
-			n += fields[i].measure(unsafe.Add(p, fields[i].offset), depth)
+			f := &fields[i]
+			at := unsafe.Add(p, f.offset)
+			if f.nilable && *(*uintptr)(at) == 0 { // seldom set, as the headers of kept records: a call saved
+				continue
+			}
+			n += f.measure(at, depth)
 		}
 		return n
 	}

@@ -19,8 +19,8 @@ type cache[E any] struct {
 // entry is one key of a store.
 type entry[E any] struct {
 	key   string
-	slot  int // index in ring
 	size  int64
+	slot  int32 // index in ring; with the next two in one word, as there are many entries
 	state entryState
 	used  bool // since the hand of the clock came by
 	value E
@@ -55,7 +55,7 @@ func (c *cache[E]) get(key []byte) *entry[E] {
 func (c *cache[E]) add(key []byte, value E, size int) *entry[E] {
 	// A few steps only: a cache full of changes must not be walked for every new key.
 	c.evict(4)
-	e := &entry[E]{key: string(key), value: value, size: int64(size + len(key) + entryOverhead), slot: len(c.ring)}
+	e := &entry[E]{key: string(key), value: value, size: int64(size + len(key) + entryOverhead), slot: int32(len(c.ring))}
 	c.entries[e.key] = e
 	c.ring = append(c.ring, e)
 	c.bytes += e.size

@@ -19,7 +19,7 @@ func checkCache(t *testing.T, c *cache[int]) {
 	t.Helper()
 	var bytes, changed int64
 	for i, e := range c.ring {
-		if e.slot != i || c.entries[e.key] != e {
+		if int(e.slot) != i || c.entries[e.key] != e {
 			t.Fatalf("entry %q: slot %d at %d of the ring", e.key, e.slot, i)
 		}
 		bytes += e.size

@@ -95,7 +95,8 @@ func TestWhatStatesReferToCounts(t *testing.T) {
 			return s, func(key []byte, i int) error {
 				err := s.Place(key)
 				if err == nil {
-					_, err = s.Put(int64(i), data(i))
+					value := data(i)
+					_, err = s.Put(int64(i), &value)
 				}
 				return err
 			}

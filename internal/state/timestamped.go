@@ -135,9 +135,9 @@ func (s *Timestamped[V]) watermark(k *Timeline[V]) int64 {
 	return k.items[len(k.items)-1].At - s.options.Grace
 }
 
-// Put keeps a value for the current key, and drops the values that are too old then. It reports false if it is too old
+// Put keeps the value at v for the current key, and drops the values that are too old then. It reports false if it is too old
 // itself. The time must be after the values that RemoveFirst has removed of the key.
-func (s *Timestamped[V]) Put(at int64, v V) (bool, error) {
+func (s *Timestamped[V]) Put(at int64, v *V) (bool, error) {
 	e := s.current
 	k := &e.value
 	if at < s.watermark(k) {
@@ -156,25 +156,26 @@ func (s *Timestamped[V]) Put(at int64, v V) (bool, error) {
 	case i > 0 && k.items[i-1].At == at && !s.options.Duplicates:
 		it := &k.items[i-1]
 		s.count(k, &it.Value, -1)
-		it.Value, it.changed = v, true
+		it.Value, it.changed = *v, true
 		if s.measure.Refers() {
 			s.count(k, &it.Value, 1)
 			s.resize(e)
 		}
 	default:
-		it := Timed[V]{At: at, Value: v, changed: true}
+		number, latest := uint32(0), i == len(k.items)
 		if i > 0 && k.items[i-1].At == at {
-			it.number = k.items[i-1].number + 1
+			number = k.items[i-1].number + 1
 		}
-		if i == len(k.items) {
-			k.items = append(k.items, it)
-			s.count(k, &k.items[i].Value, 1) // in its place: the address of it would put it on the heap
-			s.dropBefore(k, s.watermark(k))
-		} else {
-			k.items = append(k.items, Timed[V]{})
+		k.items = append(k.items, Timed[V]{})
+		if !latest {
 			copy(k.items[i+1:], k.items[i:])
-			k.items[i] = it
-			s.count(k, &k.items[i].Value, 1)
+		}
+		// In its place, field by field: a composite literal is built elsewhere and copied.
+		it := &k.items[i]
+		it.At, it.Value, it.number, it.changed, it.stored = at, *v, number, true, false
+		s.count(k, &it.Value, 1)
+		if latest {
+			s.dropBefore(k, s.watermark(k))
 		}
 		s.resize(e)
 	}

@@ -20,7 +20,7 @@ func TestPuttingAValueAllocatesNothing(t *testing.T) {
 			if err := s.Place(key); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := s.Put(at, value); err != nil {
+			if _, err := s.Put(at, &value); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -100,7 +100,8 @@ func timestampedModel(t *testing.T, seed uint64) {
 			if limit, ok := removed[key]; ok && at <= limit {
 				continue
 			}
-			got, err := s.Put(at, fmt.Sprint(step))
+			value := fmt.Sprint(step)
+			got, err := s.Put(at, &value)
 			if want := live.put(key, at, fmt.Sprint(step), options); err != nil || got != want {
 				fail("Put at %d: %v, %v; want %v", at, got, err, want)
 			}

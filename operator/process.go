@@ -157,7 +157,7 @@ func (p *process[K, V, T, L, W]) Receive(r *weir.Record[K, V]) error {
 	if p.broken != nil {
 		return Fatal(p.broken)
 	}
-	if r.KeyNull || p.keys.null.is(&r.Key) {
+	if r.KeyNull || p.keys.null.any && p.keys.null.is(&r.Key) {
 		return p.env.skipNullKey(p.node)
 	}
 	p.latest = r.Millis

@@ -35,16 +35,16 @@ func NewReduce[K, V any](
 // Receive implements [Receiver].
 func (m *Reduce[K, V]) Receive(r *weir.Record[K, V]) error {
 	ok, err := m.enter(r.Key, r.KeyNull, r.Millis)
-	if err != nil || !ok || r.ValueNull || m.null.is(&r.Value) {
+	if err != nil || !ok || r.ValueNull || m.null.any && m.null.is(&r.Value) {
 		return err
 	}
 	derive(&m.out, r)
-	if soFar, ok := m.cell.Get(); !ok {
+	if soFar := m.cell.Find(); soFar == nil {
 		m.out.Value = r.Value
-	} else if m.out.Value, err = m.f(m.env.Context, soFar, r); err != nil {
+	} else if m.out.Value, err = m.f(m.env.Context, *soFar, r); err != nil {
 		return err
 	}
-	m.cell.Set(m.out.Value)
+	m.cell.SetTo(&m.out.Value)
 	return m.next.Receive(&m.out)
 }
 
@@ -79,14 +79,16 @@ func NewAggregate[K, V, A, R any](
 // Receive implements [Receiver].
 func (m *Aggregate[K, V, A, R]) Receive(r *weir.Record[K, V]) error {
 	ok, err := m.enter(r.Key, r.KeyNull, r.Millis)
-	if err != nil || !ok || !m.takesNull && (r.ValueNull || m.null.is(&r.Value)) {
+	if err != nil || !ok || !m.takesNull && (r.ValueNull || m.null.any && m.null.is(&r.Value)) {
 		return err
 	}
-	if m.acc, ok = m.cell.Get(); !ok {
+	if soFar := m.cell.Find(); soFar != nil {
+		m.acc = *soFar
+	} else {
 		m.acc = m.aggregator.Init()
 	}
 	m.aggregator.Add(&m.acc, r.Value, r.Millis)
-	m.cell.Set(m.acc)
+	m.cell.SetTo(&m.acc)
 	derive(&m.out, r)
 	m.out.Value = m.aggregator.Result(&m.acc)
 	return m.next.Receive(&m.out)

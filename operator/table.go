@@ -78,20 +78,21 @@ func (t *Table[K, V]) Receive(r *weir.Record[K, V]) error {
 	}
 	derive(&t.out, r)
 	t.out.Value = Change[V]{}
-	if t.old, ok = cell.Get(); ok {
+	old := cell.Find()
+	if old != nil {
+		t.old = *old
 		t.out.Value.Old = &t.old
 	}
 	switch {
 	case !r.ValueNull && !t.Rows.null.is(&r.Value):
 		if t.Clone == nil {
-			cell.Set(r.Value)
 			t.row = r.Value
 		} else {
 			t.row = t.Clone(r.Value)
-			cell.Set(t.row)
 		}
+		cell.SetTo(&t.row)
 		t.out.Value.New = &t.row
-	case ok:
+	case old != nil:
 		cell.Delete()
 	default:
 		return nil

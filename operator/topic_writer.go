@@ -44,37 +44,33 @@ func (s *TopicWriter[K, V]) Receive(r *weir.Record[K, V]) error {
 	partition := s.partition
 	var err error
 	if s.write != nil {
-		var chosen int32
-		if r, chosen, err = s.override(r); err != nil {
+		if r, partition, err = s.override(r); err != nil {
 			return err
-		}
-		if chosen >= 0 {
-			partition = chosen
 		}
 	}
 	out := &s.record
 	// The capacity is cut, so that a codec that appends does not write into the headers of the input.
 	*out = raw.Record{Headers: r.Headers[:len(r.Headers):len(r.Headers)], Millis: r.Millis}
 	buffer := s.buffer[:0]
-	hasKey := !r.KeyNull && !s.keyNull.is(&r.Key)
+	hasKey := !r.KeyNull && !(s.keyNull.any && s.keyNull.is(&r.Key))
 	if hasKey {
 		s.keyContext.Headers = out.Headers
 		if buffer, err = s.key.Append(buffer, &s.keyContext, r.Key); err != nil {
 			return codecError(codec.Key, true, err)
 		}
-		if s.keyNull.encoded(&s.keyContext, buffer) {
+		if s.keyNull.any && s.keyNull.encoded(&s.keyContext, buffer) {
 			hasKey, buffer, s.keyContext.Headers = false, buffer[:0], out.Headers
 		}
 		out.Headers = s.keyContext.Headers
 	}
 	end := len(buffer)
-	hasValue := !r.ValueNull && !s.valueNull.is(&r.Value)
+	hasValue := !r.ValueNull && !(s.valueNull.any && s.valueNull.is(&r.Value))
 	if hasValue {
 		s.valueContext.Headers = out.Headers
 		if buffer, err = s.value.Append(buffer, &s.valueContext, r.Value); err != nil {
 			return codecError(codec.Value, true, err)
 		}
-		if s.valueNull.encoded(&s.valueContext, buffer[end:]) {
+		if s.valueNull.any && s.valueNull.encoded(&s.valueContext, buffer[end:]) {
 			hasValue, buffer, s.valueContext.Headers = false, buffer[:end], out.Headers
 		}
 		out.Headers = s.valueContext.Headers

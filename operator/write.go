@@ -9,7 +9,7 @@ import (
 // Override makes the sink write something else than it gets.
 func (s *TopicWriter[K, V]) Override(w weir.Write[K, V]) { s.write = &w }
 
-// override returns the record to write and its partition, or -1 if that is for the key to say.
+// override returns the record to write and its partition, which is s.partition if no function chooses it.
 func (s *TopicWriter[K, V]) override(r *weir.Record[K, V]) (*weir.Record[K, V], int32, error) {
 	w := s.write
 	s.out = *r
@@ -25,7 +25,7 @@ func (s *TopicWriter[K, V]) override(r *weir.Record[K, V]) (*weir.Record[K, V], 
 		s.out.Headers = w.Headers(seen)
 	}
 	if w.Partition == nil {
-		return &s.out, -1, nil
+		return &s.out, s.partition, nil
 	}
 	partition := w.Partition(seen, s.partitions)
 	if partition < 0 || partition >= s.partitions {

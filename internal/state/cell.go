@@ -111,14 +111,25 @@ func (c *Cell[S]) Get() (S, bool) {
 	return none, false
 }
 
+// Find returns the state of the current key in its place, or nil. It is valid until the next call of a method.
+func (c *Cell[S]) Find() *S {
+	if r := &c.current.value; c.live(r) {
+		return &r.state
+	}
+	return nil
+}
+
 // Set sets the state of the current key. It stays until it is deleted or, in a store with a time to live, expires. A state
 // that is null by its codec (codec.Nuller), such as a nil pointer, deletes.
-func (c *Cell[S]) Set(state S) { c.set(c.current, state) }
+func (c *Cell[S]) Set(state S) { c.set(c.current, &state) }
+
+// SetTo is Set of the state at a pointer, which is not kept. Operators use it to copy large states once.
+func (c *Cell[S]) SetTo(state *S) { c.set(c.current, state) }
 
 // SetFor sets the state of the current key for a time, rounded up to milliseconds: it expires when the store
 // sees a record of any key with at least the time of the current record plus the time to live. A late record does not
 // bring it back. SetFor panics if the time is not positive.
-func (c *Cell[S]) SetFor(state S, ttl time.Duration) { c.setFor(c.current, state, ttl) }
+func (c *Cell[S]) SetFor(state S, ttl time.Duration) { c.setFor(c.current, &state, ttl) }
 
 // Delete removes the state of the current key.
 func (c *Cell[S]) Delete() { c.remove(c.current) }
@@ -133,6 +144,9 @@ func (c *Cell[S]) Place(key []byte) (err error) {
 func (c *Cell[S]) Enter(key []byte, millis int64) error {
 	if err := c.advance(millis); err != nil {
 		return err
+	}
+	if c.current = c.cache.get(key); c.current != nil { // without a call, as for nearly every record
+		return nil
 	}
 	return c.Place(key)
 }

@@ -124,7 +124,7 @@ func (m *Map[F, S]) Has(field F) bool {
 // expires. A state that is null by its codec (codec.Nuller), such as a nil pointer, deletes.
 func (m *Map[F, S]) Set(field F, state S) {
 	if e := m.entry(field); e != nil {
-		m.set(e, state)
+		m.set(e, &state)
 	}
 }
 
@@ -133,7 +133,7 @@ func (m *Map[F, S]) Set(field F, state S) {
 // record does not bring it back. SetFor panics if the time is not positive.
 func (m *Map[F, S]) SetFor(field F, state S, ttl time.Duration) {
 	if e := m.entry(field); e != nil {
-		m.setFor(e, state, ttl)
+		m.setFor(e, &state, ttl)
 	}
 }
 

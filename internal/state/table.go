@@ -30,6 +30,7 @@ type table[S any] struct {
 	ttl     int64 // milliseconds that a state lives unless SetFor says otherwise, or never
 	cache   cache[row[S]]
 	measure measure.Measurer[S] // what a state refers to, in bytes
+	weighed bool                // whether states have a null, or refer to memory
 	context codec.Context
 	time    watermark
 	ahead   horizon
@@ -69,8 +70,10 @@ type row[S any] struct {
 
 func newTable[S any](space Space, name string, c codec.Codec[S], ttl, skew int64) table[S] {
 	nuller, _ := c.(codec.Nuller[S])
+	sizes := measure.Of[S]()
 	return table[S]{
-		name: name, codec: c, nuller: nuller, space: space, ttl: ttl, cache: newCache[row[S]](space.CacheBytes), measure: measure.Of[S](), earliest: NoTime,
+		name: name, codec: c, nuller: nuller, space: space, ttl: ttl, cache: newCache[row[S]](space.CacheBytes), earliest: NoTime,
+		measure: sizes, weighed: nuller != nil || sizes.Refers(),
 		context: codec.Context{Topic: name, Part: codec.State}, ahead: horizon{skew: skew, now: space.Now},
 	}
 }
@@ -78,16 +81,23 @@ func newTable[S any](space Space, name string, c codec.Codec[S], ttl, skew int64
 // Name implements [Store].
 func (t *table[S]) Name() string { return t.name }
 
-// advance notes the event time of the record that is worked on.
+// advance notes the event time of the record that is worked on. It is small enough to be inlined, for stores in which nothing expires.
 func (t *table[S]) advance(millis int64) error {
 	t.at = millis
+	if t.time.loaded && t.time.millis == NoTime {
+		return nil
+	}
+	return t.advanceTime()
+}
+
+func (t *table[S]) advanceTime() error {
 	if !t.time.loaded {
 		if err := t.time.load(t.space); err != nil {
 			return fmt.Errorf("store %q: %w: %w", t.name, ErrRead, err)
 		}
 	}
-	if t.time.millis != NoTime && millis <= maxMillis && !t.ahead.beyond(millis) {
-		t.time.advance(millis)
+	if t.time.millis != NoTime && t.at > t.time.millis && t.at <= maxMillis && !t.ahead.beyond(t.at) {
+		t.time.advance(t.at)
 	}
 	return nil
 }
@@ -97,6 +107,11 @@ func (t *table[S]) find(key []byte) (*entry[row[S]], error) {
 	if e := t.cache.get(key); e != nil {
 		return e, nil
 	}
+	return t.load(key)
+}
+
+// load reads the entry of a key that is not in the cache. It is apart to keep find small.
+func (t *table[S]) load(key []byte) (*entry[row[S]], error) {
 	if !t.time.loaded {
 		if err := t.time.load(t.space); err != nil {
 			return nil, fmt.Errorf("store %q: %w: %w", t.name, ErrRead, err)
@@ -142,19 +157,26 @@ func (t *table[S]) live(r *row[S]) bool {
 	return r.present && (r.expires > t.time.millis || r.expires == never)
 }
 
-func (t *table[S]) set(e *entry[row[S]], state S) {
-	expires := int64(never)
+// set sets the state of an entry to that at state, which is not kept: a large state is copied once.
+func (t *table[S]) set(e *entry[row[S]], state *S) {
+	e.value.state, e.value.present, e.value.expires = *state, true, never
 	if t.ttl != never {
-		expires = t.expiry(t.ttl)
+		e.value.expires = t.expiry(t.ttl)
 	}
-	t.setUntil(e, state, expires)
+	if t.weighed {
+		t.weigh(e)
+	}
+	if e.state == clean || e.state == flushing {
+		t.mark(e)
+	}
 }
 
-func (t *table[S]) setFor(e *entry[row[S]], state S, ttl time.Duration) {
+func (t *table[S]) setFor(e *entry[row[S]], state *S, ttl time.Duration) {
 	if ttl <= 0 {
 		panic(fmt.Sprintf("store %q: a state cannot live for %v: the time must be positive", t.name, ttl))
 	}
-	t.setUntil(e, state, t.expiry(ceilMillis(ttl)))
+	e.value.state, e.value.present, e.value.expires = *state, true, t.expiry(ceilMillis(ttl))
+	t.touch(e)
 }
 
 // ceilMillis rounds up: a part of a millisecond counts as all of it.
@@ -175,11 +197,6 @@ func (t *table[S]) expiry(ttl int64) int64 {
 		return never - 1
 	}
 	return at + ttl
-}
-
-func (t *table[S]) setUntil(e *entry[row[S]], state S, expires int64) {
-	e.value.state, e.value.present, e.value.expires = state, true, expires
-	t.touch(e)
 }
 
 // weigh notes the size of a state that was set. A null state is none.
@@ -209,9 +226,14 @@ func (t *table[S]) size(r *row[S], encoded int) int {
 
 // touch marks an entry as changed, after its state was set or removed.
 func (t *table[S]) touch(e *entry[row[S]]) {
-	if t.measure.Refers() || t.nuller != nil {
+	if t.weighed {
 		t.weigh(e)
 	}
+	t.mark(e)
+}
+
+// mark notes that an entry differs from the database.
+func (t *table[S]) mark(e *entry[row[S]]) {
 	if t.changed != nil && e.state == clean {
 		t.changed.add(e.key)
 	}

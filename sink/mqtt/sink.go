@@ -10,7 +10,7 @@ import (
 	"io"
 	"net"
 	"sync"
-	"time"
+	"sync/atomic"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/connector"
@@ -37,11 +37,14 @@ type broker[K, V any] struct {
 	wrong   error // with the options
 	address mqtt.Address
 	keyText func(K) (text string, null bool, err error)
-	limits  mqtt.Limits // of the broker, when Connect asked it
+	limits  atomic.Pointer[mqtt.Limits] // of the broker, when it was asked last; nil before
 
 	mu     sync.Mutex // guards the rest
 	willed *mqtt.Conn // the connection of Options.Will, or nil
 }
+
+// String names the broker.
+func (b *broker[K, V]) String() string { return "the MQTT broker at " + b.address.Host }
 
 // version returns the version of the protocol.
 func (b *broker[K, V]) version() mqtt.Version {
@@ -114,7 +117,7 @@ func (b *broker[K, V]) openWill(ctx context.Context) error {
 		_ = b.willed.Close() // it has ended
 		b.willed = nil
 	}
-	b.limits = c.Limits
+	b.limits.Store(&c.Limits)
 	if err := b.checkLimits(); err != nil {
 		return errors.Join(err, c.Close())
 	}
@@ -126,10 +129,11 @@ func (b *broker[K, V]) openWill(ctx context.Context) error {
 }
 
 func (b *broker[K, V]) checkLimits() error {
+	limits := b.limits.Load()
 	switch {
-	case b.options.QoS == AtLeastOnce && b.limits.MaximumQoS == 0:
+	case b.options.QoS == AtLeastOnce && limits.MaximumQoS == 0:
 		return fmt.Errorf("%w: the broker takes QoS 0 alone: set Options.QoS to AtMostOnce", weir.ErrConfiguration)
-	case b.options.Retain && b.limits.NoRetain:
+	case b.options.Retain && limits.NoRetain:
 		return fmt.Errorf("%w: the broker retains no messages: do not set Options.Retain", weir.ErrConfiguration)
 	}
 	return nil
@@ -143,11 +147,7 @@ func (b *broker[K, V]) Writer(_ context.Context, task sink.Task) (sink.Writer[K,
 	}
 	// A task has one owner: a connection of a former one is closed by the broker when this one opens its own.
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q", task.Application, task.SubTopology, task.Sink))
-	w := &writer[K, V]{broker: b, now: time.Now, clientID: fmt.Sprintf("%s-%s-%d", id, hex.EncodeToString(sum[:4]), task.Partition)}
-	if task.Now != nil {
-		w.now = task.Now
-	}
-	return w, nil
+	return newWriter(b, task, fmt.Sprintf("%s-%s-%d", id, hex.EncodeToString(sum[:4]), task.Partition)), nil
 }
 
 // Close implements [sink.Sink].

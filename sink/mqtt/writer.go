@@ -10,23 +10,40 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/mqtt"
 	"github.com/weirstreams/weir/sink"
+	"github.com/weirstreams/weir/sink/internal/bulk"
 )
 
-// writer holds the messages of a task until the next checkpoint, and publishes them over a connection of its own.
+// message is a record that is published. done says that the broker has it; refused is the answer to a message that it does not take.
+type message struct {
+	mqtt.Message
+	done    bool
+	refused error
+}
+
+// writer makes messages of the records of a task, and publishes them in batches over a connection of its own.
 type writer[K, V any] struct {
+	*bulk.Writer[K, V, *message]
 	broker   *broker[K, V]
-	now      func() time.Time
 	clientID string
 
-	messages []mqtt.Message
-	origins  []weir.Origin
-	bytes    int64
-	since    time.Time // when the first message was added
-	written  int       // messages in front that are acknowledged
-	sent     int       // messages in front that are acknowledged or published on conn
+	// messages are those of the batch at hand that are left.
+	messages []*message
+	written  int // messages in front that are acknowledged
+	sent     int // messages in front that are acknowledged or published on conn
 	conn     *mqtt.Conn
 	acks     *acks // of conn
 	lastID   uint16
+}
+
+func newWriter[K, V any](b *broker[K, V], task sink.Task, clientID string) *writer[K, V] {
+	w := &writer[K, V]{broker: b, clientID: clientID}
+	o := &b.options
+	w.Writer = bulk.NewWriter(bulk.Config[K, V, *message]{
+		Target: b, Noun: "message", Make: w.message, Write: w.write, Size: func(m *message) int { return len(m.Topic) + len(m.Payload) },
+	}, sink.BatchOptions{
+		MaxRecords: max(o.Window, defaultWindow), HoldRecords: o.HoldRecords, HoldBytes: o.HoldBytes, MaxAge: o.MaxAge, Now: task.Now,
+	})
+	return w
 }
 
 // acks are the acknowledgements of a connection. Its reading goroutine adds them.
@@ -56,23 +73,10 @@ func (a *acks) take(id uint16) (err error, ok bool) {
 
 var errNullKey = errors.New("the key is null, and names the topic: set Options.Topic or Options.Name")
 
-// Add implements [sink.Writer].
-func (w *writer[K, V]) Add(_ context.Context, r *weir.Record[K, V]) error {
-	m, err := w.message(r)
-	if err != nil {
-		return fmt.Errorf("publish to the MQTT broker at %s: %w", w.broker.address.Host, err)
-	}
-	if len(w.messages) == 0 {
-		w.since = w.now()
-	}
-	w.messages = append(w.messages, m)
-	w.origins = append(w.origins, *r.Origin)
-	w.bytes += int64(len(m.Topic) + len(m.Payload))
-	return nil
-}
-
 // message makes the message of a record.
-func (w *writer[K, V]) message(r *weir.Record[K, V]) (m mqtt.Message, err error) {
+func (w *writer[K, V]) message(r *weir.Record[K, V]) (*message, error) {
+	m := &message{}
+	var err error
 	o := &w.broker.options
 	switch {
 	case o.Name != "":
@@ -87,10 +91,10 @@ func (w *writer[K, V]) message(r *weir.Record[K, V]) (m mqtt.Message, err error)
 		m.Topic = o.Prefix + m.Topic
 	}
 	if err != nil {
-		return m, fmt.Errorf("the topic: %w", err)
+		return nil, fmt.Errorf("the topic: %w", err)
 	}
 	if m.Payload, err = o.Payload(r); err != nil {
-		return m, fmt.Errorf("topic %q: %w", m.Topic, err)
+		return nil, fmt.Errorf("topic %q: %w", m.Topic, err)
 	}
 	m.QoS, m.Retain = o.QoS.qos(), o.Retain
 	if o.RetainOf != nil {
@@ -98,72 +102,73 @@ func (w *writer[K, V]) message(r *weir.Record[K, V]) (m mqtt.Message, err error)
 	}
 	if o.Properties != nil {
 		if m.Properties, err = o.Properties(r); err != nil {
-			return m, fmt.Errorf("topic %q: %w", m.Topic, err)
+			return nil, fmt.Errorf("topic %q: %w", m.Topic, err)
 		}
 	}
 	if err := m.Check(w.broker.version()); err != nil {
-		return m, err
+		return nil, err
 	}
 	const overhead = 16
-	if most := w.broker.limits.MaximumPacket; most > 0 && len(m.Topic)+len(m.Payload)+overhead > most {
-		return m, fmt.Errorf("the message to topic %q has %d bytes, and the broker takes packets of %d", m.Topic, len(m.Payload), most)
+	if l := w.broker.limits.Load(); l != nil && l.MaximumPacket > 0 && len(m.Topic)+len(m.Payload)+overhead > l.MaximumPacket {
+		return nil, fmt.Errorf("the message to topic %q has %d bytes, and the broker takes packets of %d", m.Topic, len(m.Payload), l.MaximumPacket)
 	}
 	return m, nil
 }
 
-// Full implements [sink.Writer].
-func (w *writer[K, V]) Full() bool {
-	o := &w.broker.options
-	return len(w.messages) >= o.HoldRecords || w.bytes >= o.HoldBytes || o.MaxAge > 0 && len(w.messages) > 0 && w.now().Sub(w.since) >= o.MaxAge
-}
-
-// Discard implements [sink.Writer].
-func (w *writer[K, V]) Discard() {
-	clear(w.messages)
-	w.messages, w.origins, w.bytes, w.written, w.sent = w.messages[:0], w.origins[:0], 0, 0, 0
-}
-
 // Close implements [sink.Writer].
 func (w *writer[K, V]) Close() error {
-	w.messages, w.origins, w.bytes, w.written = nil, nil, 0, 0
-	if w.conn == nil {
-		return nil
+	err := w.Writer.Close()
+	if w.conn != nil {
+		err = errors.Join(err, w.conn.Close())
 	}
-	return w.conn.Close()
+	return err
 }
 
 // busyWait is how long the application holds its input back after the attempts of Options.Retry are used up.
 const busyWait = 5 * time.Second
 
-// Flush implements [sink.Writer].
-func (w *writer[K, V]) Flush(ctx context.Context, _ sink.Checkpoint) error {
-	if len(w.messages) == 0 {
-		return nil
+// write publishes a batch, with as many attempts as the policy allows. Messages that are through stay so when it is called again with them.
+func (w *writer[K, V]) write(ctx context.Context, records []weir.Record[struct{}, *message]) error {
+	w.messages, w.written, w.sent = w.messages[:0], 0, 0
+	for i := range records {
+		if m := records[i].Value; !m.done && m.refused == nil {
+			w.messages = append(w.messages, m)
+		}
 	}
-	retry := w.broker.options.Retry
-	retry.If = passes
-	at := fmt.Sprintf("publish to the MQTT broker at %s", w.broker.address.Host)
-	before := w.written
-	err := retry.Do(ctx, w.publish)
-	for err != nil && w.written > before && passes(err) && ctx.Err() == nil { // the connection works for a while
-		before = w.written
-		err = retry.Do(ctx, w.publish)
+	err := w.publishLeft(ctx)
+	for _, m := range w.messages[:w.written] {
+		m.done = m.refused == nil
 	}
+	clear(w.messages)
 	switch {
 	case err == nil:
-		w.Discard()
-		return nil
+		return bulk.Refused(records, func(m *message) error { return m.refused })
 	case ctx.Err() != nil:
-		return fmt.Errorf("%s: %w", at, errors.Join(context.Cause(ctx), err))
+		return fmt.Errorf("publish to %s: %w", w.broker, errors.Join(context.Cause(ctx), err))
 	case passes(err):
-		return &weir.RetryLaterError{RetryAfter: busyWait, Err: fmt.Errorf("%s: %w", at, err)}
+		return &weir.RetryLaterError{RetryAfter: busyWait, Err: fmt.Errorf("publish to %s: %w", w.broker, err)}
 	}
-	if refused, ok := errors.AsType[*mqtt.RefusedError](err); ok && refused.OfMessage() && w.written < len(w.messages) {
-		i := w.written
-		w.written++
-		return sink.RecordErrors{{Index: i, Origin: w.origins[i], Err: fmt.Errorf("%s: topic %q: %w", at, w.messages[i].Topic, err)}}
+	return fmt.Errorf("publish to %s: %w", w.broker, err)
+}
+
+// publishLeft publishes the messages that are left, and notes the ones that the broker refuses.
+func (w *writer[K, V]) publishLeft(ctx context.Context) error {
+	retry := w.broker.options.Retry
+	retry.If = passes
+	for w.written < len(w.messages) {
+		before := w.written
+		err := retry.Do(ctx, w.publish)
+		if refusal, ok := errors.AsType[*mqtt.RefusedError](err); ok && refusal.OfMessage() && w.written < len(w.messages) {
+			m := w.messages[w.written]
+			m.refused = fmt.Errorf("publish to %s: topic %q: %w", w.broker, m.Topic, err)
+			w.written++
+			continue
+		}
+		if err != nil && (w.written == before || !passes(err) || ctx.Err() != nil) { // else the connection works for a while
+			return err
+		}
 	}
-	return fmt.Errorf("%s: %w", at, err)
+	return nil
 }
 
 // open opens the connection unless it is open.
@@ -226,7 +231,7 @@ func (w *writer[K, V]) publishAll(ctx context.Context) error {
 	w.sent = w.written
 	if w.broker.options.QoS == AtMostOnce {
 		for i := w.written; i < len(w.messages); i++ {
-			if w.conn.QueueMessage(&w.messages[i]) >= writeBytes {
+			if w.conn.QueueMessage(&w.messages[i].Message) >= writeBytes {
 				if err := w.flush(ctx); err != nil {
 					return err
 				}
@@ -246,7 +251,7 @@ func (w *writer[K, V]) publishAll(ctx context.Context) error {
 			if w.lastID++; w.lastID == 0 {
 				w.lastID = 1
 			}
-			m := &w.messages[w.sent]
+			m := &w.messages[w.sent].Message
 			m.ID = w.lastID
 			w.sent++
 			if w.conn.QueueMessage(m) >= writeBytes {

@@ -10,7 +10,7 @@ import (
 const orderSchema = `{"type": "record", "name": "Order", "fields": [
 	{"name": "id", "type": "long"}, {"name": "note", "type": ["null", "string"], "default": null}]}`
 
-func ExampleTyped() {
+func Example() {
 	type Order struct {
 		ID   int64   `avro:"id"`
 		Note *string `avro:"note"`

@@ -10,7 +10,7 @@ import (
 	"github.com/weirstreams/weir/codec/protobuf"
 )
 
-func ExampleMessage() {
+func Example() {
 	times := protobuf.Message[*timestamppb.Timestamp](protobuf.Options{})
 	wire, err := times.Append(nil, &codec.Context{}, &timestamppb.Timestamp{Seconds: 5})
 	fmt.Printf("%x %v\n", wire, err)

@@ -25,7 +25,7 @@ var databaseURL string
 //
 //	ann pays 7 of 100
 //	bob pays 2 without a limit
-func ExampleFirst() {
+func Example() {
 	type Payment struct{ Account, Amount int64 }
 	type Account struct {
 		Owner string `db:"owner"`
@@ -84,7 +84,7 @@ func TestTheExample(t *testing.T) {
 	}
 	os.Stdout = write
 	defer func() { os.Stdout = stdout }()
-	ExampleFirst()
+	Example()
 	write.Close()
 	if diff := cmp.Diff("ann pays 7 of 100\nbob pays 2 without a limit\n", string(lookuptest.Must(io.ReadAll(read)))); diff != "" {
 		t.Error(diff)

@@ -15,7 +15,7 @@ type order struct {
 	Total   float64 `json:"total"`
 }
 
-func ExampleNew() {
+func Example() {
 	orders := stream.NewTopic("orders", codec.String(), codec.JSON[order]())
 	archive := azure.New(azure.Container{Account: "company", Name: "archive", Prefix: "orders"}, azure.Options[string, order]{
 		Folder:      file.ByColumns[string, order]("country"),

@@ -18,7 +18,7 @@ type order struct {
 	Total   float64 `json:"total"`
 }
 
-func ExampleNew() {
+func Example() {
 	orders := stream.NewTopic("orders", codec.String(), codec.JSON[order]())
 	documents := mongodb.New(mongodb.Options[string, order]{
 		URI:        secret.New(os.Getenv("MONGODB_URI")),

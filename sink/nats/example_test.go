@@ -14,7 +14,7 @@ type measurement struct {
 	Celsius float64 `json:"celsius"`
 }
 
-func ExampleNew() {
+func Example() {
 	measurements := stream.NewTopic("measurements", codec.String(), codec.JSON[measurement]())
 	messages := nats.New(nats.Options[string, measurement]{
 		URL:    secret.New(os.Getenv("NATS_URL")),

@@ -23,7 +23,7 @@ func ExampleNewExactlyOnce() {
 	}))
 }
 
-func ExampleNew() {
+func Example() {
 	readings := stream.NewTopic("readings", codec.String(), row.JSON())
 	t := stream.NewTopology()
 	t.From(readings).Sink("readings by sensor", postgres.New(postgres.Options[string, row.Row]{

@@ -35,7 +35,7 @@ func ExampleOptions() {
 }
 
 // Each record is an entry of a stream, once, although the application processes records again after a crash.
-func ExampleNew() {
+func Example() {
 	scores := stream.NewTopic("scores", codec.String(), codec.JSON[score]())
 	t := stream.NewTopology()
 	t.From(scores).Sink("scores", redis.New(redis.Options[string, score]{

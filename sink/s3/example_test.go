@@ -16,7 +16,7 @@ type order struct {
 	Total   float64 `json:"total"`
 }
 
-func ExampleNew() {
+func Example() {
 	orders := stream.NewTopic("orders", codec.String(), codec.JSON[order]())
 	archive := s3.New(s3.Bucket{Name: "company-archive", Prefix: "orders", Region: "eu-central-1"}, s3.Options[string, order]{
 		Folder:      file.ByColumns[string, order]("country"),

@@ -14,7 +14,7 @@ type order struct {
 	Total float64 `json:"total"`
 }
 
-func ExampleNew() {
+func Example() {
 	orders := stream.NewTopic("orders", codec.String(), codec.JSON[order]())
 	archive := azure.New(azure.Container{Account: "company", Name: "archive", Prefix: "orders"}, azure.Options[string, order]{
 		Format: format.JSONLines[string, order]{Plain: true},

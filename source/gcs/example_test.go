@@ -14,7 +14,7 @@ type order struct {
 	Total float64 `json:"total"`
 }
 
-func ExampleNew() {
+func Example() {
 	orders := stream.NewTopic("orders", codec.String(), codec.JSON[order]())
 	archive := gcs.New(gcs.Bucket{Name: "company-archive", Prefix: "orders"}, gcs.Options[string, order]{
 		Format: format.JSONLines[string, order]{Plain: true},

@@ -10,7 +10,7 @@ import (
 	"github.com/weirstreams/weir/stream"
 )
 
-func ExampleNew() {
+func Example() {
 	states := stream.NewTopic("states", codec.String(), codec.JSON[state]())
 	messages := nats.New(nats.Options[string, state]{
 		URL:      secret.New(os.Getenv("NATS_URL")),

@@ -15,7 +15,7 @@ type customer struct {
 	Country string `json:"country"`
 }
 
-func ExampleNew() {
+func Example() {
 	customers := stream.NewTopic("customers", codec.Int64(), codec.JSON[customer]())
 	t := stream.NewTopology()
 	t.FromSource(postgres.New(postgres.Options[int64, customer]{

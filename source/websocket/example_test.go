@@ -25,7 +25,7 @@ type price struct {
 	Price   float64 `json:"price"`
 }
 
-func ExampleNew() {
+func Example() {
 	server := httptest.NewServer(http.HandlerFunc(sendPrices)) // which sends two prices, and closes the connection
 	defer server.Close()
 

@@ -97,6 +97,48 @@ func admin(t *testing.T, k *kafkatest.Kafka) sarama.ClusterAdmin {
 	return a
 }
 
+func TestRecordsWithoutATimeGetThePresentOne(t *testing.T) {
+	kafkatest.Parallel(t)
+	k := kafkatest.Start(t)
+	topic := k.Topic(t, "in", 1)
+	ctx := within(t)
+	config := kafka.Config{Connection: kafka.Connection{Brokers: k.Brokers}, Logger: logger(t)}
+	p, err := kafka.NewProducer(ctx, config, kafka.ProducerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now().Truncate(time.Millisecond)
+	kept := began.Add(-time.Hour)
+	message := &kafka.Message{Value: []byte("message")}
+	message.Topic = topic
+	if err := errors.Join(
+		p.Send(ctx, texts(topic), weir.Record[string, string]{Value: "record"}), p.SendMessage(ctx, message),
+		p.Send(ctx, texts(topic), weir.Record[string, string]{Value: "kept", Millis: kept.UnixMilli()}), p.Flush(ctx), p.Close(),
+	); err != nil {
+		t.Fatal(err)
+	}
+	c, err := kafka.NewConsumer(ctx, config, kafka.ConsumerOptions{Topics: []string{topic}, Group: k.Name("readers")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := 0; n < 3; {
+		m, err := c.Poll(ctx, time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m == nil {
+			continue
+		}
+		n++
+		if now := !m.Time.Before(began) && !m.Time.After(time.Now()); now == (string(m.Value) == "kept") || !now && !m.Time.Equal(kept) {
+			t.Errorf("%q has the time %v", m.Value, m.Time)
+		}
+	}
+	if err := c.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestARecordThatTheClusterRefusesIsAProduceError(t *testing.T) {
 	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)

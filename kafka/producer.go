@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
@@ -63,7 +64,7 @@ func NewProducer(ctx context.Context, config Config, options ProducerOptions) (*
 const producerBatch = 1000
 
 // Send encodes records and takes them over; Flush or Commit waits until they are acknowledged. The partition is that of the
-// key, as for Stream.To. The Origin of a record does not count. A record that does not encode is an error, and is not sent;
+// key, as for Stream.To. The Origin of a record does not count, and one without a time (Millis is 0) gets the present one. A record that does not encode is an error, and is not sent;
 // those before it are.
 //
 // The error wraps weir.ErrUnknownTopic, a [*weir.CodecError] for a record that does not encode, with codec.ErrUnavailable or codec.ErrOutage if
@@ -75,8 +76,12 @@ func (p *Producer) Send[K, V any](ctx context.Context, topic Topic[K, V], record
 	}
 	env := &operator.Env{Context: ctx, Logger: slog.New(slog.DiscardHandler)}
 	sink := operator.NewTopicWriter(env, 0, name, topic.KeyCodec(), topic.ValueCodec(), &producerOutput{p, ctx, name})
+	var r weir.Record[K, V]
 	for i := range records {
-		if err := sink.Receive(&records[i]); err != nil {
+		if r = records[i]; r.Millis == 0 {
+			r.Millis = time.Now().UnixMilli()
+		}
+		if err := sink.Receive(&r); err != nil {
 			return fmt.Errorf("send to topic %q: record %d: %w", name, i, err)
 		}
 	}
@@ -100,7 +105,8 @@ func (p *Producer) lookUp(ctx context.Context, name string) error {
 	return nil
 }
 
-// SendMessage sends a record as it is: its bytes, headers and time, to m.Topic, without Config.Prefix, and m.Partition. A partition that the topic
+// SendMessage sends a record as it is: its bytes, headers and time, to m.Topic, without Config.Prefix, and m.Partition. The zero time means the
+// present one. A partition that the topic
 // does not have is replaced by that of the key. The producer keeps no memory of m. The errors are those of [Producer.Send], without those of codecs.
 func (p *Producer) SendMessage(ctx context.Context, m *Message) error {
 	name := p.prefix + m.Topic
@@ -111,7 +117,11 @@ func (p *Producer) SendMessage(ctx context.Context, m *Message) error {
 	if partition < 0 || partition >= out.Partitions() {
 		partition = murmur2.Partition(m.Key, out.Partitions())
 	}
-	return out.Append(partition, &broker.Record{Key: m.Key, Value: m.Value, Headers: m.Headers, Millis: m.Time.UnixMilli()})
+	at := m.Time
+	if at.IsZero() {
+		at = time.Now()
+	}
+	return out.Append(partition, &broker.Record{Key: m.Key, Value: m.Value, Headers: m.Headers, Millis: at.UnixMilli()})
 }
 
 // producerOutput takes the encoded records of one topic.

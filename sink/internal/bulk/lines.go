@@ -1,0 +1,158 @@
+package bulk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/connector/web"
+	"github.com/weirstreams/weir/sink"
+)
+
+// Lines describes a target that takes items as lines, by requests of HTTP, and refuses requests that have a wrong one.
+type Lines[K, V any] struct {
+	// Target names the sink in errors, and Noun an item.
+	Target fmt.Stringer
+	Noun   string
+	// Line returns the line of a record, with its end. It belongs to the caller. An error is one of the record.
+	Line func(r *weir.Record[K, V]) ([]byte, error)
+	// Post makes one attempt of a request with lines. A [web.WrongRequest] says that lines of it are refused.
+	Post func(ctx context.Context, body []byte, encoding string) (web.Answer, error)
+	// Partial reads the answer with status 400 to a request that was refused in part: the errors by the numbers of lines, from 1. No errors mean that
+	// the answer does not tell which lines were refused, and nil that no answer does.
+	Partial func(body []byte) map[int]error
+	// Gzip compresses requests.
+	Gzip bool
+	// Retry is for failures that may pass. After its attempts the input is held back for OutageWait.
+	Retry      weir.Retry
+	OutageWait time.Duration
+}
+
+// line is a record as a line.
+type line struct {
+	bytes []byte
+	// done says that the target has it; refused is the answer to a line that it does not take.
+	done    bool
+	refused error
+}
+
+// lineWriter writes the lines of a task.
+type lineWriter[K, V any] struct {
+	Lines[K, V]
+	gzip web.Gzip
+}
+
+// NewLineWriter returns the writer of a task. The sizes of options are set to those of lines.
+func NewLineWriter[K, V any](lines Lines[K, V], options sink.BatchOptions) sink.Writer[K, V] {
+	w := &lineWriter[K, V]{Lines: lines}
+	w.Retry.If = web.Again(w.Retry.If)
+	return NewWriter(Config[K, V, *line]{
+		Target: w.Target, Noun: w.Noun, Write: w.write, Size: func(l *line) int { return len(l.bytes) },
+		Make: func(r *weir.Record[K, V]) (*line, error) {
+			bytes, err := w.Line(r)
+			return &line{bytes: bytes}, err
+		},
+	}, options)
+}
+
+// write writes a batch, with as many attempts as the policy allows. Lines that are through stay so when it is called again with them.
+func (w *lineWriter[K, V]) write(ctx context.Context, records []weir.Record[struct{}, *line]) error {
+	err := w.Retry.Do(ctx, func(ctx context.Context) error {
+		left := make([]*line, 0, len(records))
+		for i := range records {
+			if l := records[i].Value; !l.done && l.refused == nil {
+				left = append(left, l)
+			}
+		}
+		if len(left) == 0 {
+			return nil
+		}
+		return w.send(ctx, left)
+	})
+	switch {
+	case err == nil:
+		return w.refused(records)
+	case ctx.Err() != nil:
+		return fmt.Errorf("write %d %ss to %s: %w", len(records), w.Noun, w.Target, err)
+	}
+	return fmt.Errorf("write %d %ss to %s: %w", len(records), w.Noun, w.Target, web.Outage(err, w.OutageWait))
+}
+
+// refused returns the errors of lines that the target does not take, or nil.
+func (w *lineWriter[K, V]) refused(records []weir.Record[struct{}, *line]) error {
+	return Refused(records, func(l *line) error {
+		if l.refused == nil {
+			return nil
+		}
+		return fmt.Errorf("%s refuses the %s: %w", w.Target, w.Noun, l.refused)
+	})
+}
+
+// send writes lines by one request, or by several if the target refuses it, until each is done or refused. An error says that some are left. Lines
+// that the target has from a request that it refused are written again.
+func (w *lineWriter[K, V]) send(ctx context.Context, lines []*line) error {
+	answer, err := w.post(ctx, lines)
+	wrong, ok := errors.AsType[*web.WrongRequest](err)
+	switch {
+	case err == nil:
+		for _, l := range lines {
+			l.done = true
+		}
+		return nil
+	case !ok:
+		return err
+	}
+	if w.Partial != nil && answer.Status == http.StatusBadRequest && judge(lines, w.Partial(answer.Body)) {
+		return nil
+	}
+	if len(lines) == 1 {
+		lines[0].refused = wrong.Err
+		return nil
+	}
+	half := len(lines) / 2
+	if err := w.send(ctx, lines[:half]); err != nil {
+		return err // the second half may have later items that take the place of these
+	}
+	return w.send(ctx, lines[half:])
+}
+
+// judge marks the lines by their errors. It reports false, and marks none, if these are not errors of such a request.
+func judge(lines []*line, refused map[int]error) bool {
+	if len(refused) == 0 {
+		return false
+	}
+	for number := range refused {
+		if number < 1 || number > len(lines) {
+			return false
+		}
+	}
+	for i, l := range lines {
+		l.refused = refused[i+1]
+		l.done = l.refused == nil
+	}
+	return true
+}
+
+// post makes one attempt of a request.
+func (w *lineWriter[K, V]) post(ctx context.Context, lines []*line) (web.Answer, error) {
+	size := 0
+	for _, l := range lines {
+		size += len(l.bytes)
+	}
+	body := make([]byte, 0, size)
+	for _, l := range lines {
+		body = append(body, l.bytes...)
+	}
+	encoding := ""
+	if w.Gzip {
+		var err error
+		if body, err = w.gzip.Compress(body); err != nil {
+			return web.Answer{}, fmt.Errorf("compress: %w", err)
+		}
+		encoding = "gzip"
+	}
+	return w.Post(ctx, body, encoding)
+}

@@ -3,6 +3,7 @@ package clickhouse_test
 import (
 	"errors"
 	"fmt"
+	"math"
 	nethttp "net/http"
 	"net/http/httptest"
 	"strings"
@@ -21,7 +22,7 @@ import (
 func TestValuesBecomeRows(t *testing.T) {
 	t.Parallel()
 	server := newFake(t)
-	server.create("trades", map[string]string{"symbol": "text", "price": "number", "k": "text", "t": "text", "p": "number", "o": "number", "at": "number"})
+	server.create("trades", map[string]string{"symbol": "String", "price": "Float64", "k": "String", "t": "String", "p": "Int64", "o": "Int64", "at": "Nullable(DateTime64(3))"})
 	w := influxtest.Open(t, clickhouse.New(server.URL, clickhouse.Options[string, trade]{
 		Table: "trades", Auth: login, Gzip: true, Settings: map[string]string{"async_insert": "1"},
 		Metadata: clickhouse.Metadata{Key: "k", Topic: "t", Partition: "p", Offset: "o", Time: "at"},
@@ -30,8 +31,8 @@ func TestValuesBecomeRows(t *testing.T) {
 	influxtest.Must(t, w.AddRecord(weir.Record[string, trade]{KeyNull: true, Value: trade{"b", 2}}))
 	influxtest.Must(t, w.Flush())
 	want := []map[string]any{
-		{"symbol": "a \"b\"\n`", "price": 1.5, "k": "key", "t": "input", "p": 0.0, "o": 1.0, "at": 1767225600001.0},
-		{"symbol": "b", "price": 2.0, "k": nil, "t": "input", "p": 0.0, "o": 1.0, "at": 1767225600001.0},
+		{"symbol": "a \"b\"\n`", "price": 1.5, "k": "key", "t": "input", "p": 0.0, "o": 1.0, "at": "2026-01-01T00:00:00.001Z"},
+		{"symbol": "b", "price": 2.0, "k": nil, "t": "input", "p": 0.0, "o": 1.0, "at": "2026-01-01T00:00:00.001Z"},
 	}
 	if diff := cmp.Diff(want, server.rows("trades")); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
@@ -47,7 +48,7 @@ func TestValuesBecomeRows(t *testing.T) {
 func TestColumnsAreChosen(t *testing.T) {
 	t.Parallel()
 	server := newFake(t)
-	server.create("t", map[string]string{"a": "number", "b": "number"})
+	server.create("t", map[string]string{"a": "Int64", "b": "Int64"})
 	w := influxtest.Open(t, clickhouse.New(server.URL, options{Table: "t", Auth: login, Columns: []string{"b", "a"}}))
 	influxtest.Must(t, w.Add("k", map[string]any{"a": 1, "b": 2, "c": 3}))
 	influxtest.Must(t, w.Add("k", map[string]any{"b": 4})) // the default of a is the table's
@@ -65,8 +66,8 @@ func TestColumnsAreChosen(t *testing.T) {
 func TestNamesAreQuoted(t *testing.T) {
 	t.Parallel()
 	server := newFake(t)
-	server.create("a\\` b; DROP TABLE x", map[string]string{"n": "number"})
-	server.create("a` b; DROP TABLE x", map[string]string{"n": "number"}) // as the look-up names it
+	server.create("a\\` b; DROP TABLE x", map[string]string{"n": "Int64"})
+	server.create("a` b; DROP TABLE x", map[string]string{"n": "Int64"}) // as the look-up names it
 	w := influxtest.Open(t, clickhouse.New(server.URL, options{Table: "a` b; DROP TABLE x", Auth: login}))
 	influxtest.Must(t, w.Add("k", map[string]any{"n": 1}))
 	influxtest.Must(t, w.Flush())
@@ -78,7 +79,7 @@ func TestNamesAreQuoted(t *testing.T) {
 func TestRowsThatTheServerRefusesAreErrorsOfTheirRecords(t *testing.T) {
 	t.Parallel()
 	server := newFake(t)
-	server.create("t", map[string]string{"x": "number"})
+	server.create("t", map[string]string{"x": "Int64"})
 	w := influxtest.Open(t, clickhouse.New(server.URL, options{Table: "t", Auth: login, Retry: quickly}))
 	for i := range 10 {
 		value := map[string]any{"x": i}
@@ -111,7 +112,7 @@ func TestRowsThatTheServerRefusesAreErrorsOfTheirRecords(t *testing.T) {
 func TestTheCodeOfAnExceptionDecides(t *testing.T) {
 	t.Parallel()
 	server := newFake(t)
-	server.create("t", map[string]string{"x": "number"})
+	server.create("t", map[string]string{"x": "Int64"})
 	for _, c := range []struct {
 		status, code int
 		want         string
@@ -153,7 +154,7 @@ func TestTheCodeOfAnExceptionDecides(t *testing.T) {
 func TestConnectSaysWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	server := newFake(t)
-	server.create("t", map[string]string{"x": "number", "made": "MATERIALIZED"})
+	server.create("t", map[string]string{"x": "Int64", "made": "Int64*"})
 	page := func(w nethttp.ResponseWriter, _ *nethttp.Request) { _, _ = w.Write([]byte("<html>")) }
 	other := httptest.NewServer(nethttp.HandlerFunc(page))
 	defer other.Close()
@@ -178,5 +179,43 @@ func TestConnectSaysWhatIsMissing(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 		secrettest.Absent(t, "the error", fmt.Sprint(err), password)
+	}
+}
+
+// ClickHouse itself would wrap or cut these values without a word, as its engine (chDB 4) did.
+func TestValuesBeyondTheirColumnAreRefused(t *testing.T) {
+	t.Parallel()
+	server := newFake(t)
+	columns := map[string]string{
+		"i8": "Int8", "u8": "LowCardinality(Nullable(UInt8))", "i64": "Int64", "u64": "UInt64", "f": "Nullable(Float32)",
+		"t": "DateTime('UTC')", "t3": "DateTime64(3)", "d": "Date", "other": "Decimal(5, 2)", "at": "Int64",
+	}
+	server.create("t", columns)
+	w := influxtest.Open(t, clickhouse.New(server.URL, clickhouse.Options[string, map[string]any]{Table: "t", Auth: login, Metadata: clickhouse.Metadata{Time: "at"}}))
+	for name, values := range map[string]struct{ good, bad []any }{
+		"i8":    {[]any{-128, 127}, []any{-129, 128}},
+		"u8":    {[]any{0, 255, nil}, []any{-1, 256}},
+		"i64":   {[]any{int64(math.MinInt64), int64(math.MaxInt64)}, []any{uint64(math.MaxInt64) + 1}},
+		"u64":   {[]any{uint64(math.MaxUint64)}, []any{-1}},
+		"f":     {[]any{1e38, -0.5}, []any{1e39, -1e300}},
+		"t":     {[]any{0, 1767225600, "2026-01-01T00:00:00Z", "2106-02-07 06:28:15"}, []any{-1, 99999999999, "2200-01-01T00:00:00Z"}},
+		"t3":    {[]any{1767225600, "1900-01-01 00:00:00"}, []any{1767225600001, "1899-12-31", "2300-01-01T00:00:00.5Z"}},
+		"d":     {[]any{20454, "2149-06-06"}, []any{"2149-06-07", "1969-12-31"}},
+		"other": {[]any{1.239, 7}, nil},
+	} {
+		for _, value := range values.good {
+			influxtest.Must(t, w.Add("k", map[string]any{name: value}))
+		}
+		for _, value := range values.bad {
+			if err := w.Add("k", map[string]any{name: value}); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("the column %q", name)) || !strings.Contains(err.Error(), "is beyond") {
+				t.Errorf("%s: %v is taken (%v)", name, value, err)
+			}
+		}
+	}
+	influxtest.Must(t, w.Flush())
+	for _, r := range server.rows("t") {
+		if at, ok := r["at"].(float64); !ok || at < 1767225600000 {
+			t.Errorf("the time of the record is %v", r["at"])
+		}
 	}
 }

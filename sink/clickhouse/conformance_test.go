@@ -38,7 +38,7 @@ func TestTheSinkKeepsThePromisesOfSinks(t *testing.T) {
 			sinktest.Run(t, sinktest.Target[*string, *string]{
 				New: func(_ testing.TB, place string) sink.Sink[*string, *string] {
 					if server.tables["`default`.`"+place+"`"] == nil {
-						server.create(place, map[string]string{"n": "number", "key": "text", "value": "text"})
+						server.create(place, map[string]string{"n": "Int64", "key": "String", "value": "String"})
 					}
 					return clickhouse.New(server.URL, of(place))
 				},

@@ -40,7 +40,7 @@ func (p *pipeline) run() error {
 func TestKilledPipelinesWriteEachRow(t *testing.T) {
 	t.Parallel()
 	server := newFake(t)
-	server.create("killed", map[string]string{"n": "number", "of": "text", "partition": "number", "offset": "number"})
+	server.create("killed", map[string]string{"n": "Int64", "of": "String", "partition": "Int64", "offset": "Int64"})
 	k := kafkatest.Start(t)
 	kills := longtest.Cases(1, 10)
 	total := 4000 * kills // in requests of two, so that kills come in the middle of them

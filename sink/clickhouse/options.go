@@ -29,7 +29,7 @@ type Metadata struct {
 	// Topic, Partition and Offset are those of the input record: String, Int32 and Int64. A table of the engine ReplacingMergeTree that is ordered by them
 	// has each record once, if a topology makes at most one row of each input record.
 	Topic, Partition, Offset string
-	// Time is the time of the record, in milliseconds since 1970: DateTime64(3) or Int64.
+	// Time is the time of the record: for a column of type DateTime64(3), or of type Int64, in milliseconds since 1970.
 	Time string
 }
 

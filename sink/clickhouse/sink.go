@@ -31,6 +31,7 @@ type Sink[K, V any] struct {
 	key     func(K) (text string, null bool, err error)
 	row     func(V) (row.Row, error)
 	rows    codec.Codec[row.Row]
+	columns map[string]column // of the table, known between Connect and Close
 }
 
 var _ sink.Sink[int, int] = (*Sink[int, int])(nil)
@@ -89,35 +90,36 @@ func (s *Sink[K, V]) Connect(ctx context.Context) error {
 // findColumns makes sure that the table is there, with the columns of the options.
 func (s *Sink[K, V]) findColumns(ctx context.Context) error {
 	query := url.Values{
-		"query":          {"SELECT name, default_kind FROM system.columns WHERE database = {database:String} AND table = {table:String} FORMAT JSONCompactEachRow"},
+		"query":          {"SELECT name, type, default_kind FROM system.columns WHERE database = {database:String} AND table = {table:String} FORMAT JSONCompactEachRow"},
 		"param_database": {s.options.Database}, "param_table": {s.options.Table},
 	}
 	answer, err := s.call(ctx, query, nil, "")
 	if err != nil {
 		return fmt.Errorf("look the table up: %w", err)
 	}
-	found := map[string]string{}
+	found := map[string]column{}
 	for line := range bytes.Lines(answer.Body) {
-		var column [2]string
-		if err := json.Unmarshal(line, &column); err != nil {
+		var about [3]string
+		if err := json.Unmarshal(line, &about); err != nil {
 			return fmt.Errorf("look the table up: the server is no ClickHouse: %s", web.Shown(answer.Body, nil))
 		}
-		found[column[0]] = column[1]
+		found[about[0]] = columnOf(about[1], about[2])
 	}
 	if len(found) == 0 {
 		return fmt.Errorf("%w: there is no table %s.%s that the user may see", weir.ErrConfiguration, s.options.Database, s.options.Table)
 	}
 	var missing []string
 	for _, name := range slices.Concat(s.options.Columns, s.options.Metadata.columns()) {
-		if kind, ok := found[name]; !ok {
+		if c, ok := found[name]; !ok {
 			missing = append(missing, name)
-		} else if kind == "MATERIALIZED" || kind == "ALIAS" {
-			return fmt.Errorf("%w: the server computes the column %q, which Options name (%s)", weir.ErrConfiguration, name, kind)
+		} else if c.computed != "" {
+			return fmt.Errorf("%w: the server computes the column %q, which Options name (%s)", weir.ErrConfiguration, name, c.computed)
 		}
 	}
 	if missing != nil {
 		return fmt.Errorf("%w: the table lacks the columns %s, which Options name", weir.ErrConfiguration, strings.Join(missing, ", "))
 	}
+	s.columns = found
 	return nil
 }
 
@@ -181,6 +183,11 @@ func (s *Sink[K, V]) line(r *weir.Record[K, V]) ([]byte, error) {
 	if columns, err = s.withMetadata(columns, r); err != nil {
 		return nil, err
 	}
+	for name, value := range columns.All() {
+		if err := s.columns[name].check(value); err != nil {
+			return nil, fmt.Errorf("the column %q: %w", name, err)
+		}
+	}
 	line, err := s.rows.Append(nil, &codec.Context{}, columns)
 	if err != nil {
 		return nil, fmt.Errorf("the row as JSON: %w", err)
@@ -211,13 +218,21 @@ func (s *Sink[K, V]) withMetadata(columns row.Row, r *weir.Record[K, V]) (row.Ro
 		{m.Topic, row.String(r.Origin.Topic)},
 		{m.Partition, row.Int(int64(r.Origin.Partition))},
 		{m.Offset, row.Int(r.Origin.Offset)},
-		{m.Time, row.Int(r.Millis)},
+		{m.Time, s.time(r.Millis)},
 	} {
 		if c.name != "" {
 			columns = columns.With(c.name, c.value)
 		}
 	}
 	return columns, nil
+}
+
+// time returns the time of a record for its column: as text, which all types for times read, or as a number.
+func (s *Sink[K, V]) time(millis int64) row.Value {
+	if kind := s.columns[s.options.Metadata.Time].kind; kind == "Int64" || kind == "UInt64" {
+		return row.Int(millis)
+	}
+	return row.String(time.UnixMilli(millis).UTC().Format("2006-01-02T15:04:05.000Z07:00"))
 }
 
 // insert makes one attempt to write rows.

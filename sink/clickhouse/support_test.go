@@ -37,7 +37,7 @@ type fake struct {
 	queries []map[string][]string // of requests with rows
 }
 
-// table has the kinds of its columns by their names: text, number or null for a text that may be null.
+// table has the types of its columns by their names. A type with a star is that of a column that the server computes.
 type table struct {
 	columns map[string]string
 	rows    []map[string]any
@@ -85,17 +85,18 @@ func (f *fake) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 	defer f.mu.Unlock()
 	query := r.URL.Query()
 	switch statement := query.Get("query"); {
-	case strings.HasPrefix(statement, "SELECT name, default_kind FROM system.columns"):
+	case strings.HasPrefix(statement, "SELECT name, type, default_kind FROM system.columns"):
 		t := f.tables["`"+query.Get("param_database")+"`.`"+query.Get("param_table")+"`"]
 		if t == nil {
 			return
 		}
 		for name, kind := range t.columns {
-			computed := ""
-			if kind == "MATERIALIZED" {
-				computed = kind
+			kind, computed := strings.CutSuffix(kind, "*")
+			origin := ""
+			if computed {
+				origin = "MATERIALIZED"
 			}
-			_ = json.NewEncoder(w).Encode([2]string{name, computed}) // the client is gone
+			_ = json.NewEncoder(w).Encode([3]string{name, kind, origin}) // the client is gone
 		}
 	case strings.HasPrefix(statement, "INSERT INTO "):
 		f.insert(w, r, strings.TrimSuffix(strings.TrimPrefix(statement, "INSERT INTO "), " FORMAT JSONEachRow"))
@@ -149,7 +150,7 @@ func (f *fake) insert(w nethttp.ResponseWriter, r *nethttp.Request, name string)
 			case kind == "":
 				exception(nethttp.StatusBadRequest, 117, fmt.Sprintf("Unknown field found while parsing JSONEachRow format: %s: (at row %d)", column, i+1))(w, r)
 				return
-			case value != nil && kind == "number" && isText:
+			case value != nil && kind == "Int64" && isText:
 				exception(nethttp.StatusBadRequest, 27, fmt.Sprintf("Cannot parse input: expected a number: (while reading the value of key %s): (at row %d)", column, i+1))(w, r)
 				return
 			}

@@ -35,6 +35,8 @@ var (
 	ErrDefinitionChanged = errors.New("definitions differ from those of the stored state")
 	// ErrLocked says that another process uses the state directory.
 	ErrLocked = errors.New("locked")
+	// ErrMembers says that a group has members, and that App.Reset changes nothing therefore.
+	ErrMembers = errors.New("the group has members")
 	// ErrTooManyLetters says that a greater share of the records would become dead letters than DeadLetterOptions.MaxShare allows.
 	ErrTooManyLetters = errors.New("too many records fail")
 	// ErrConfiguration says that a configuration or a topology has mistakes. The error names all of them.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -297,5 +298,48 @@ func TestMistakesInAnErrorPolicyAreReportedTogether(t *testing.T) {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error lacks %s: %v", want, err)
 		}
+	}
+}
+
+// The console consumer of Apache Kafka shows the headers of a letter as text: names, numbers and times.
+func TestLettersAreReadableByTheConsoleConsumer(t *testing.T) {
+	kafkatest.Parallel(t)
+	jars := os.Getenv("WEIR_TEST_KAFKA_JARS")
+	if jars == "" {
+		t.Skip("it takes the distribution of Apache Kafka: go run ./internal/testserver kafka -- go test ./runtime")
+	}
+	k := newKafka(t)
+	in := k.Topic(t, "in", 1)
+	k.write(in, 0, raw("k", "no number"))
+	topology := stream.NewTopology()
+	topology.From(numbersTopic(in)).Peek(func(int) {})
+	config := k.config()
+	config.Errors = weir.ErrorPolicy{Action: weir.DeadLetter}
+	app := run(t, topology, config)
+	app.awaitProcessed(1)
+	app.stop()
+
+	command := exec.CommandContext(within(t), "java", "-cp", jars, "org.apache.kafka.tools.consumer.ConsoleConsumer",
+		"--bootstrap-server", k.Brokers[0], "--topic", deadletter.Topic(k.group), "--from-beginning", "--max-messages", "1", "--timeout-ms", "30000",
+		"--formatter-property", "print.headers=true", "--formatter-property", "print.key=true")
+	var log strings.Builder
+	command.Stderr = &log
+	output, err := command.Output()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, log.String())
+	}
+	for _, want := range []string{
+		"__streams.errors.topic:" + in, "__streams.errors.partition:0", "__streams.errors.offset:0", "__streams.errors.exception:", "__streams.errors.message:",
+		"__weir.errors.group:" + k.group, "__weir.errors.task:" + in + "/0", "__weir.errors.stage:decode", "__weir.errors.attempt:1", "\tk\tno number",
+	} {
+		if !strings.Contains(string(output), want) {
+			t.Errorf("%q is not in the output", want)
+		}
+	}
+	if strings.IndexFunc(string(output), func(r rune) bool { return r == '\ufffd' || r < ' ' && r != '\t' && r != '\n' }) >= 0 {
+		t.Error("there is something that is no text")
+	}
+	if t.Failed() {
+		t.Logf("%s", output)
 	}
 }

@@ -67,13 +67,13 @@ func (p *ResetPlan) String() string {
 // that the application writes itself, by To or by a source, begin at their ends, because what is in them is written again; sources begin at their start.
 // Output, dead letters and what sinks have written stay, and are written a second time. Call it first with DryRun, and look at the plan.
 //
-// The application must not run anywhere: while its group has members, Reset changes nothing and returns an error that names them. Members that have left without
+// The application must not run anywhere: while its group has members, Reset changes nothing and returns a weir.ErrMembers that names them. Members that have left without
 // a word, or are killed, stay members until their session ends. State on other machines is found to be of another time at their next start, and is restored.
 //
 // The order is offsets, state, topics. After an error or a crash call Reset again before the application runs: until then there may be new offsets with old state. It
 // takes the rights to describe the group and to delete topics beside those of Run. Internal topics of former versions of the topology stay.
 //
-// The error wraps weir.ErrConfiguration for options that contradict themselves, weir.ErrLocked while a process holds the state directory, and
+// The error wraps weir.ErrMembers while the application runs, weir.ErrConfiguration for options that contradict themselves, weir.ErrLocked while a process holds the state directory, and
 // weir.ErrUnavailable or weir.ErrUnauthorized of the cluster.
 func (a *App) Reset(ctx context.Context, options ResetOptions) (plan *ResetPlan, err error) {
 	if options.Latest && !options.Time.IsZero() {
@@ -120,7 +120,7 @@ func (a *App) checkNoMembers(ctx context.Context, cluster broker.Resetter) error
 		return fmt.Errorf("reset: %w", err)
 	}
 	if len(members) > 0 {
-		return fmt.Errorf("reset: %w: stop the application everywhere, and wait for the end of the session of members that were killed: %q", broker.ErrMembers, members)
+		return fmt.Errorf("reset: %w: stop the application everywhere, and wait for the end of the session of members that were killed: %q", weir.ErrMembers, members)
 	}
 	return nil
 }

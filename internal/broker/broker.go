@@ -139,14 +139,11 @@ type TopicSpec struct {
 type Resetter interface {
 	// Members returns the members of a group, by client and host. A group that is not there has none.
 	Members(ctx context.Context, group string) (clients []string, err error)
-	// CommitAlone commits offsets for a group without members. The error wraps ErrMembers if it has some.
+	// CommitAlone commits offsets for a group without members. The error wraps weir.ErrMembers if it has some.
 	CommitAlone(ctx context.Context, group string, offsets map[TopicPartition]int64) error
 	// DeleteTopics deletes topics, and waits until they are gone. Those that are not there count as deleted.
 	DeleteTopics(ctx context.Context, names ...string) error
 }
-
-// ErrMembers says that a group has members.
-var ErrMembers = errors.New("the group has members")
 
 // FetcherConfig configures a Fetcher. Zero values mean the defaults.
 type FetcherConfig struct {

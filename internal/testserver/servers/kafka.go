@@ -33,17 +33,22 @@ var Kafka = server.Server{
 		"line wins over an earlier one",
 	Variables: []string{
 		"WEIR_TEST_BROKERS: host:port",
+		"WEIR_TEST_KAFKA_JARS: the class path of the broker and of the console clients",
 		"WEIR_TEST_SECURE, if WEIR_KAFKA_SECURE is set: a directory that says how else to reach the broker. The files sasl, tls " +
 			"and sasl_tls have the addresses of listeners, ca.pem is their authority, client.pem and client.key are a " +
 			"certificate that tls asks for. The user weir has the password \"right\" for PLAIN and SCRAM; OAUTHBEARER takes " +
 			"tokens without a signature",
 	},
-	Sources: []fetch.Source{kafkaJars},
+	Sources: []fetch.Source{kafkaJars, kafkaTools},
 	Start: func(ctx context.Context, i *server.Instance) error {
 		if err := requireJava(ctx, 17); err != nil {
 			return err
 		}
 		jars, err := i.Fetch(ctx, kafkaJars)
+		if err != nil {
+			return err
+		}
+		tools, err := i.Fetch(ctx, kafkaTools)
 		if err != nil {
 			return err
 		}
@@ -61,6 +66,7 @@ var Kafka = server.Server{
 			return err
 		}
 		i.Export("WEIR_TEST_BROKERS", server.Address(k.port))
+		i.Export("WEIR_TEST_KAFKA_JARS", filepath.Join(jars, "*")+":"+filepath.Join(tools, "*"))
 		i.On("kill", func(context.Context) error { return k.endBroker(syscall.SIGKILL) })
 		i.On("restart", k.restart)
 		i.Say("Apache Kafka %s ready at %s", kafkaVersion, server.Address(k.port))

@@ -44,6 +44,8 @@ var (
 	openSearchSums string
 	//go:embed sums/mongo.txt
 	mongoSums string
+	//go:embed sums/kafka-tools.txt
+	kafkaToolsSums string
 	//go:embed sums/interop-java.txt
 	javaClientSums string
 )
@@ -55,6 +57,9 @@ var (
 		"org.apache.kafka:kafka_2.13:"+kafkaVersion,
 		"org.apache.logging.log4j:log4j-core:"+log4jVersion,
 		"org.apache.logging.log4j:log4j-slf4j-impl:"+log4jVersion)
+
+	// Its dependencies are among kafkaJars, as far as tests call it.
+	kafkaTools = fetch.Artifact("kafka-tools", kafkaToolsSums, "org.apache.kafka:kafka-tools:"+kafkaVersion, "kafka-tools.jar", nil)
 
 	registryProgram = fetch.Artifact("registry", registrySums,
 		"io.apicurio:apicurio-registry-app:"+registryVersion+":tar.gz:all", "app.tar.gz",

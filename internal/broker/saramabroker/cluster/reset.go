@@ -10,6 +10,7 @@ import (
 
 	"github.com/IBM/sarama"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/conn"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/fault"
@@ -72,7 +73,7 @@ func (c *Cluster) CommitAlone(ctx context.Context, group string, offsets map[bro
 				switch code { //nolint:exhaustive // all others are failures
 				case sarama.ErrNoError:
 				case sarama.ErrUnknownMemberId, sarama.ErrIllegalGeneration, sarama.ErrRebalanceInProgress:
-					return fmt.Errorf("%w: %w", broker.ErrMembers, code)
+					return fmt.Errorf("%w: %w", weir.ErrMembers, code)
 				default:
 					return fmt.Errorf("%s[%d]: %w", topic, partition, code)
 				}

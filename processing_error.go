@@ -83,6 +83,9 @@ type StateError struct {
 	Store string
 	// Key is the key as the changelog has it: encoded, and with a time in front of it in some kinds of stores.
 	Key []byte
+	// KeyText shows the key of the record as its codec decodes it, and in a map the field, at most about 100 bytes of each. It is empty if the store
+	// has no such keys.
+	KeyText string
 	// Size is the size in bytes of Key and of the encoded state.
 	Size int
 	// Err says why it is refused.
@@ -94,6 +97,9 @@ const shownKey = 100
 
 // Error names the store, the key and the size.
 func (e *StateError) Error() string {
+	if e.KeyText != "" {
+		return fmt.Sprintf("store %q: the state of key %s, %d bytes: %v", e.Store, e.KeyText, e.Size, e.Err)
+	}
 	key, more := e.Key, ""
 	if len(key) > shownKey {
 		key, more = key[:shownKey], "..."

@@ -119,12 +119,14 @@ func (e *Env) stores() *state.Opener {
 	return e.opener
 }
 
-// openStore opens the store of an operator in the task of e, with a function that gets the store's space.
-func openStore[S state.Store](e *Env, name string, open func(state.Space) S) (opened S, err error) {
+// openStore opens the store of an operator in the task of e, with a function that gets the store's space. show returns the text of an encoded key in errors;
+// see [showKeys].
+func openStore[S state.Store](e *Env, name string, show func(key []byte) string, open func(state.Space) S) (opened S, err error) {
 	space, err := e.Space(name)
 	if err != nil {
 		return opened, fmt.Errorf("open store %q: %w", name, err)
 	}
+	space.ShowKey = show
 	opened = open(space)
 	e.Stores = append(e.Stores, opened)
 	return opened, nil

@@ -157,5 +157,5 @@ func process(t *testing.T, input operator.Input, r *broker.Record) {
 
 // TestGlobalTablesAgreeWithTheModel runs 10,000 random cases. A quarter of them are started anew after every record.
 func TestGlobalTablesAgreeWithTheModel(t *testing.T) {
-	longtest.Seeds(t, longtest.Cases(2_000, 5_000), func(t *testing.T, seed uint64) { globalCase(t, seed) })
+	longtest.Seeds(t, longtest.Cases(800, 5_000), func(t *testing.T, seed uint64) { globalCase(t, seed) })
 }

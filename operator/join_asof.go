@@ -39,7 +39,7 @@ func NewAsOf[K, V, R, W any](
 	merge func(ctx context.Context, left *weir.Record[K, V], right *join.Matched[R]) (W, error), next Receiver[K, W],
 ) (*AsOf[K, V, R, W], error) {
 	s := d.Settings()
-	matches, err := openStore(env, d.StoreName(), func(space state.Space) *state.Timestamped[version[R]] {
+	matches, err := openStore(env, d.StoreName(), showKeys(key, d.StoreName()), func(space state.Space) *state.Timestamped[version[R]] {
 		return state.OpenTimestamped(space, codec.Codec[version[R]](versionCodec[R]{heldCodec[R]{right}}), state.TimestampedOptions{
 			Grace: s.Grace, Duplicates: s.Duplicates,
 		})

@@ -244,7 +244,7 @@ func clockCase(t *testing.T, seed uint64) {
 }
 
 func TestAsOfJoinsThatWaitByTheClockAgreeWithTheModel(t *testing.T) {
-	longtest.Seeds(t, longtest.Cases(2_000, 8_000), clockCase)
+	longtest.Seeds(t, longtest.Cases(800, 8_000), clockCase)
 }
 
 // A record is emitted, or dropped, once, wherever the process is restarted; and the time while it is down counts.

@@ -71,7 +71,7 @@ type foreignMatch[V, R any] struct {
 func (v *ForeignKeyView[K, V, R, W]) Open(
 	env *Env, name string, key codec.Codec[K], left codec.Codec[V], right codec.Codec[R],
 ) (err error) {
-	v.matches, err = openStore(env, name, state.NewCell[foreignMatch[V, R]](name).WithCodec(foreignMatchCodec[V, R]{left, right}).Open)
+	v.matches, err = openStore(env, name, showKeys(key, name), state.NewCell[foreignMatch[V, R]](name).WithCodec(foreignMatchCodec[V, R]{left, right}).Open)
 	v.keys = newKeyEncoder(key, name)
 	v.rows = right
 	v.null = typeNullRule[W]()

@@ -39,7 +39,7 @@ type foreignSubscriber struct {
 // Open opens the store of the subscriptions in the task of env. subscriptions is the name of their topic.
 func (j *ForeignKeyRight[F, R]) Open(name, subscriptions string, key codec.Codec[F], row codec.Codec[R]) (err error) {
 	subscribers := state.NewMap[[]byte, foreignSubscriber](name).WithCodecs(codec.Bytes(), foreignSubscriberCodec{})
-	j.subscriptions, err = openStore(j.Env, name, subscribers.Open)
+	j.subscriptions, err = openStore(j.Env, name, showKeys(key, name), subscribers.Open)
 	j.key, j.keyContext = key, codec.Context{Topic: subscriptions, Part: codec.Key}
 	j.keys = newKeyEncoder(key, subscriptions)
 	j.row, j.rowContext = row, codec.Context{Topic: j.Answers.name, Part: codec.Value}

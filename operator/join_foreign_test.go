@@ -287,7 +287,7 @@ func foreignCase(t *testing.T, seed uint64) bool {
 
 // TestForeignKeyJoinsAgreeWithTheModel runs 10,000 random cases. A quarter of them are restarted after every record.
 func TestForeignKeyJoinsAgreeWithTheModel(t *testing.T) {
-	longtest.Seeds(t, longtest.Cases(2_000, 5_000), func(t *testing.T, seed uint64) { foreignCase(t, seed) })
+	longtest.Seeds(t, longtest.Cases(800, 5_000), func(t *testing.T, seed uint64) { foreignCase(t, seed) })
 }
 
 // A row that names the same row as before needs no message, and one that names another needs one to each side of old and new.

@@ -66,10 +66,10 @@ func NewInterval[K, V, R, W any](
 		j.released = newReleased(env)
 	}
 	j.grace = j.late + max(s.Before, s.After)
-	if err := j.left.open(env, s.LeftStore, left, j.grace); err != nil {
+	if err := j.left.open(env, s.LeftStore, showKeys(key, s.LeftStore), left, j.grace); err != nil {
 		return nil, err
 	}
-	if err := j.right.open(env, s.RightStore, right, j.grace); err != nil {
+	if err := j.right.open(env, s.RightStore, showKeys(key, s.RightStore), right, j.grace); err != nil {
 		return nil, err
 	}
 	env.OnIdle(node, func(millis int64) error {
@@ -109,9 +109,9 @@ func (j *Interval[K, V, R, W]) emitsLater() (hasDue []func(limit int64) (bool, e
 	return hasDue
 }
 
-func (s *side[V]) open(env *Env, name string, c codec.Codec[V], grace int64) (err error) {
+func (s *side[V]) open(env *Env, name string, show func([]byte) string, c codec.Codec[V], grace int64) (err error) {
 	s.null = newNullRule(c)
-	s.store, err = openStore(env, name, func(space state.Space) *state.Timestamped[Held[V]] {
+	s.store, err = openStore(env, name, show, func(space state.Space) *state.Timestamped[Held[V]] {
 		return state.OpenTimestamped(space, codec.Codec[Held[V]](heldCodec[V]{c}), state.TimestampedOptions{
 			Duplicates: true, Index: true, Ahead: grace/4 + 1,
 		})
@@ -169,7 +169,7 @@ func expire[K, V, R, W, T any](j *Interval[K, V, R, W], s *side[T], limit int64,
 		var key K
 		if len(due) > 0 {
 			if key, err = j.key.Decode(&j.keys.context, []byte(encoded)); err != nil {
-				return Fatal(fmt.Errorf("store %q: decode key %q: %w", s.store.Name(), encoded, err))
+				return Fatal(fmt.Errorf("store %q: decode key %s: %w", s.store.Name(), state.Quote([]byte(encoded)), err))
 			}
 		}
 		for i := range due {

@@ -388,5 +388,5 @@ func joinCase(t *testing.T, seed uint64) bool {
 // TestJoinsAgreeWithTheModel runs thousands of random cases, about half of each kind of join. A quarter of them are restarted
 // after every record.
 func TestJoinsAgreeWithTheModel(t *testing.T) {
-	longtest.Seeds(t, longtest.Cases(3_000, 8_000), func(t *testing.T, seed uint64) { joinCase(t, seed) })
+	longtest.Seeds(t, longtest.Cases(1_200, 8_000), func(t *testing.T, seed uint64) { joinCase(t, seed) })
 }

@@ -168,5 +168,5 @@ func flushTo(t *testing.T, backend state.Backend, stores []state.Store) {
 
 // TestTablesAgreeWithTheModel runs 10,000 random cases. A quarter of them are restarted after every record.
 func TestTablesAgreeWithTheModel(t *testing.T) {
-	longtest.Seeds(t, longtest.Cases(2_000, 5_000), func(t *testing.T, seed uint64) { tableCase(t, seed) })
+	longtest.Seeds(t, longtest.Cases(800, 5_000), func(t *testing.T, seed uint64) { tableCase(t, seed) })
 }

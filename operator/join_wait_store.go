@@ -44,13 +44,20 @@ func newWaitStore[K, V any](env *Env, wait *joining.Wait[join.Overflow], full st
 		env: env, keys: newKeyEncoder(key, wait.Store), key: key, null: newNullRule(value), wait: wait.Millis, most: wait.Max, policy: wait.Overflow, full: full,
 	}
 	options := state.TimestampedOptions{Duplicates: true, Index: true, Cause: true, Ahead: max(s.wait/4, 10_000)}
-	s.waiting, err = openStore(env, wait.Store, func(space state.Space) *state.Timestamped[waiter[V]] {
+	show := showKeys(key, wait.Store)
+	showKind := func(encoded []byte) string {
+		if len(encoded) == 0 || encoded[0] == nullKey {
+			return "null"
+		}
+		return show(encoded[1:])
+	}
+	s.waiting, err = openStore(env, wait.Store, showKind, func(space state.Space) *state.Timestamped[waiter[V]] {
 		return state.OpenTimestamped(space, codec.Codec[waiter[V]](waiterCodec[V]{heldCodec[V]{value}}), options)
 	})
 	if err != nil {
 		return s, err
 	}
-	s.times, err = openStore(env, wait.Times, func(space state.Space) *state.Timestamped[struct{}] {
+	s.times, err = openStore(env, wait.Times, showKind, func(space state.Space) *state.Timestamped[struct{}] {
 		return state.OpenTimestamped(space, codec.Codec[struct{}](nothing{}), state.TimestampedOptions{Index: true, Ahead: s.wait})
 	})
 	return s, err
@@ -152,7 +159,7 @@ func (s *waitStore[K, V]) decode(key []byte) (k K, null bool, err error) {
 		return k, true, nil
 	}
 	if k, err = s.key.Decode(&s.keys.context, slices.Clone(key[1:])); err != nil {
-		return k, false, Fatal(fmt.Errorf("store %q: decode key %q: %w", s.waiting.Name(), key[1:], err))
+		return k, false, Fatal(fmt.Errorf("store %q: decode key %s: %w", s.waiting.Name(), state.Quote(key[1:]), err))
 	}
 	return k, false, nil
 }

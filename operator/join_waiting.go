@@ -29,7 +29,7 @@ type waiting[K, V, R, W any] struct {
 func newWaiting[K, V, R, W any](
 	a *AsOf[K, V, R, W], s *joining.AsOf[join.Overflow], key codec.Codec[K], left codec.Codec[V], cloned func(V) V,
 ) (*waiting[K, V, R, W], error) {
-	waiters, err := openStore(a.env, s.Waiting, func(space state.Space) *state.Timestamped[Held[V]] {
+	waiters, err := openStore(a.env, s.Waiting, showKeys(key, s.Waiting), func(space state.Space) *state.Timestamped[Held[V]] {
 		return state.OpenTimestamped(space, codec.Codec[Held[V]](heldCodec[V]{left}), state.TimestampedOptions{
 			Duplicates: true, Index: true, Ahead: s.Tolerance,
 		})
@@ -99,7 +99,7 @@ func (w *waiting[K, V, R, W]) release(encoded []byte, limit int64) error {
 	}
 	key, err := w.key.Decode(&w.keys.context, encoded)
 	if err != nil {
-		return Fatal(fmt.Errorf("store %q: decode key %q: %w", w.left.Name(), encoded, err))
+		return Fatal(fmt.Errorf("store %q: decode key %s: %w", w.left.Name(), state.Quote(encoded), err))
 	}
 	for i := range due {
 		it := &due[i]

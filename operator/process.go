@@ -222,7 +222,7 @@ func (p *process[K, V, T, L, W]) fire(t *state.Timers, kind weir.TimerKind, limi
 		p.keys.buffer = append(p.keys.buffer[:0], encoded...)
 		key, err := p.codec.Decode(&p.keys.context, p.keys.buffer)
 		if err != nil {
-			return fired, Fatal(fmt.Errorf("store %q: decode key %q: %w", t.Name(), p.keys.buffer, err))
+			return fired, Fatal(fmt.Errorf("store %q: decode key %s: %w", t.Name(), state.Quote(p.keys.buffer), err))
 		}
 		if p.at = p.latest; kind == weir.EventTime {
 			p.at = at

@@ -78,7 +78,7 @@ func NewSink[K, V any](env *Env, node int, writer sink.Writer[K, V]) *Sink[K, V]
 
 // NewTwoPhaseSink returns an operator that hands records to writer, with a store of that name for the tokens.
 func NewTwoPhaseSink[K, V any](env *Env, node int, name string, writer sink.TwoPhaseWriter[K, V]) (*Sink[K, V], error) {
-	tokens, err := openStore(env, name, state.OpenTokens)
+	tokens, err := openStore(env, name, nil, state.OpenTokens)
 	if err != nil {
 		return nil, errors.Join(err, writer.Close())
 	}

@@ -2,6 +2,7 @@ package operator
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
@@ -19,6 +20,18 @@ type keyEncoder[K any] struct {
 
 func newKeyEncoder[K any](c codec.Codec[K], storeName string) keyEncoder[K] {
 	return keyEncoder[K]{codec: c, null: newNullRule(c), context: codec.Context{Topic: storeName, Part: codec.Key}}
+}
+
+// showKeys returns a function that returns the text of encoded keys of a store in errors: as their codec decodes them, or the bytes if it does not.
+func showKeys[K any](c codec.Codec[K], storeName string) func(encoded []byte) string {
+	context := codec.Context{Topic: storeName, Part: codec.Key}
+	return func(encoded []byte) string {
+		key, err := c.Decode(&context, slices.Clone(encoded))
+		if err != nil {
+			return state.Quote(encoded)
+		}
+		return state.Show(key)
+	}
 }
 
 // encode returns the bytes of a record's key, valid until the next call, or false for a null key.
@@ -54,7 +67,9 @@ type states[K, T any] struct {
 }
 
 func openStates[K, T any](env *Env, node int, handle store.Handle[T], key codec.Codec[K]) (states[K, T], error) {
-	stores, uses, err := state.OpenStores(env.stores(), state.Declaration[T](handle))
+	opener := env.stores()
+	opener.ShowKey = showKeys(key, "")
+	stores, uses, err := state.OpenStores(opener, state.Declaration[T](handle))
 	s := states[K, T]{env: env, node: node, stores: stores, uses: uses}
 	if err != nil {
 		return s, err

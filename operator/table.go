@@ -27,7 +27,7 @@ type Rows[K, V any] struct {
 
 // NewRows opens the store of a table in the task of env.
 func NewRows[K, V any](env *Env, handle *state.CellHandle[V], key codec.Codec[K]) (*Rows[K, V], error) {
-	cell, err := openStore(env, handle.Name(), handle.Open)
+	cell, err := openStore(env, handle.Name(), showKeys(key, handle.Name()), handle.Open)
 	if err != nil {
 		return nil, err
 	}

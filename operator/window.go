@@ -84,7 +84,7 @@ func NewWindow[K, V, A, R any](
 		options.StartBucket = 0
 	}
 	var err error
-	w.store, err = openStore(env, d.StoreName(), func(space state.Space) *state.Windowed[A] {
+	w.store, err = openStore(env, d.StoreName(), showKeys(key, d.StoreName()), func(space state.Space) *state.Windowed[A] {
 		return state.OpenWindowed(space, aggregator.Codec(), options)
 	})
 	if err != nil {
@@ -341,7 +341,7 @@ func (w *windows[K, V, A, R]) decodeKey(encoded string) (K, error) {
 	w.encoded = append(w.encoded[:0], encoded...)
 	key, err := w.key.Decode(&w.keys.context, w.encoded)
 	if err != nil {
-		return key, Fatal(fmt.Errorf("store %q: decode key %q: %w", w.store.Name(), encoded, err))
+		return key, Fatal(fmt.Errorf("store %q: decode key %s: %w", w.store.Name(), state.Quote([]byte(encoded)), err))
 	}
 	return key, nil
 }

@@ -405,7 +405,7 @@ func TestWindowsAgreeWithTheModel(t *testing.T) {
 		}
 		windowCase(t, seed)
 	}
-	longtest.Seeds(t, longtest.Cases(2_000, 5_000), func(t *testing.T, seed uint64) {
+	longtest.Seeds(t, longtest.Cases(800, 5_000), func(t *testing.T, seed uint64) {
 		if !windowCase(t, seed) {
 			t.Fatalf("seed %d failed: add it to testdata/window_seeds.txt", seed)
 		}

@@ -207,7 +207,7 @@ func (c pacesCase) run(t *testing.T, seed uint64) (records, results []pacesRecor
 }
 
 // No result is lost on its way to the next windows, though the tasks in front of them come as far at different times.
-// By default it tries every fifth case.
+// By default it tries one case in eleven.
 func TestTasksOfDifferentPaceLoseNothingBetweenWindows(t *testing.T) {
 	seed := uint64(0)
 	for _, kind := range []string{"tumbling", "hopping", "session", "sliding", "by partition", "merge"} {
@@ -216,7 +216,7 @@ func TestTasksOfDifferentPaceLoseNothingBetweenWindows(t *testing.T) {
 				for depth := 2; depth <= 4; depth++ {
 					for mode := range 4 {
 						c := pacesCase{kind, keys, partitions, depth, mode&1 != 0, mode&2 != 0}
-						if seed++; seed%uint64(longtest.Cases(5, 1)) != 0 {
+						if seed++; seed%uint64(longtest.Cases(11, 1)) != 0 {
 							continue
 						}
 						t.Run(c.String(), func(t *testing.T) {

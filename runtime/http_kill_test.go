@@ -114,7 +114,7 @@ func (s *idempotentService) seen() int {
 func TestKilledProcessesLoseNothingOnTheWayToAService(t *testing.T) {
 	kafkatest.Parallel(t)
 	const partitions, records = 2, httpRecords
-	kills := longtest.Cases(6, 20)
+	kills := longtest.Cases(2, 20)
 	k := newKafka(t)
 	s := &idempotentService{keys: map[string]bool{}, times: map[string]int{}, bodies: map[string]int{}}
 	server := httptest.NewServer(s)

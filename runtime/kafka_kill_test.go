@@ -55,7 +55,7 @@ func (c *kafkaChild) run() int {
 func TestKilledProcessesCopyEachRecordOfAnotherClusterOnce(t *testing.T) {
 	kafkatest.Parallel(t)
 	const partitions, records = 2, 10_000 // of a partition at most
-	kills := longtest.Cases(6, 20)
+	kills := longtest.Cases(2, 20)
 	k, there := newKafka(t), newKafka(t)
 	c := kafkaChild{
 		Brokers: k.Brokers, There: there.Brokers, Group: k.group, StateDir: t.TempDir(), Instance: "member",

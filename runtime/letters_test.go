@@ -92,7 +92,7 @@ func TestKilledProcessesLoseNoDeadLetter(t *testing.T) {
 			}
 			write(30)
 			random := rand.New(rand.NewPCG(1, uint64(os.Getpid())))
-			kills := longtest.Cases(4, 12)
+			kills := longtest.Cases(2, 12)
 			for range kills {
 				p := start(t, child{Letters: &c})
 				before := k.committed(c.From, 0)

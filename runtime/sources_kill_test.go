@@ -133,7 +133,7 @@ func TestKilledMembersReadAReplayableSourceAsTheGuaranteeSays(t *testing.T) {
 	kafkatest.Parallel(t)
 	guarantees(t, func(t *testing.T, g runtime.Guarantee) {
 		k := newKafka(t)
-		kills := longtest.Cases(6, 20)
+		kills := longtest.Cases(2, 20)
 		c := sourceChild{
 			Raw: k.Topic(t, "raw", 2), Result: k.Topic(t, "result", 1), Exactly: g == runtime.ExactlyOnce, Splits: 10, Records: 40 * kills, ReadMillis: 20,
 		}
@@ -182,7 +182,7 @@ func TestKilledMembersLoseNothingOfAQueue(t *testing.T) {
 	kafkatest.Parallel(t)
 	guarantees(t, func(t *testing.T, g runtime.Guarantee) {
 		k := newKafka(t)
-		kills := longtest.Cases(6, 20)
+		kills := longtest.Cases(2, 20)
 		c := sourceChild{Raw: k.Topic(t, "raw", 2), Result: k.Topic(t, "result", 1), Exactly: g == runtime.ExactlyOnce}
 		q := &queueServer{records: 150 * kills}
 		server := httptest.NewServer(q)

@@ -77,10 +77,10 @@ func TestACrashAtAnyCallLosesNothing(t *testing.T) {
 		disk          func(testing.TB) disk
 		fail          func() error
 	}{
-		{"error, slow network", longtest.Cases(3, 1), false, func(testing.TB) disk { return memoryDisk{} }, func() error { return errCrash }},
-		{"error, quick network", longtest.Cases(3, 1), true, func(testing.TB) disk { return memoryDisk{} }, func() error { return errCrash }},
-		{"panic", longtest.Cases(11, 5), true, func(testing.TB) disk { return memoryDisk{} }, func() error { panic(errCrash) }},
-		{"error with Pebble", longtest.Cases(11, 5), false, func(t testing.TB) disk { return newPebbleDisk(t) }, func() error { return errCrash }},
+		{"error, slow network", longtest.Cases(7, 1), false, func(testing.TB) disk { return memoryDisk{} }, func() error { return errCrash }},
+		{"error, quick network", longtest.Cases(7, 1), true, func(testing.TB) disk { return memoryDisk{} }, func() error { return errCrash }},
+		{"panic", longtest.Cases(23, 5), true, func(testing.TB) disk { return memoryDisk{} }, func() error { panic(errCrash) }},
+		{"error with Pebble", longtest.Cases(23, 5), false, func(t testing.TB) disk { return newPebbleDisk(t) }, func() error { return errCrash }},
 	} {
 		t.Run(kind.name, func(t *testing.T) {
 			for at, more := 0, true; more; at += kind.every {

@@ -73,7 +73,7 @@ func refusedCases() []refusedCase {
 		},
 		{
 			name: "a state that the cluster finds too large", configure: configure(shopsChangelog, "max.message.bytes", "1000"), bad: longShop,
-			wants: []string{"mapstate shops", `store "shops": the state of key "scustomer long"`, "2015 bytes", "max.message.bytes"}, state: true,
+			wants: []string{"mapstate shops", `store "shops": the state of key "customer long"`, "2015 bytes", "max.message.bytes"}, state: true,
 		},
 		{
 			name: "a state that is larger than the changelog takes",
@@ -82,7 +82,7 @@ func refusedCases() []refusedCase {
 				return nil
 			},
 			bad:   longShop,
-			wants: []string{"mapstate shops", `store "shops": the state of key "scustomer long"`, "2015 bytes", "the limit is 1000", "Config.Topics.MaxRecordBytes"}, state: true,
+			wants: []string{"mapstate shops", `store "shops": the state of key "customer long"`, "2015 bytes", "the limit is 1000", "Config.Topics.MaxRecordBytes"}, state: true,
 		},
 	}
 }

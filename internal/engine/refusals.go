@@ -103,7 +103,7 @@ func (r *refusals) blame(t *task, err error) *weir.ProcessingError {
 	if s := t.stores.OfChangelog(d.Topic); s != nil {
 		key, size := s.Largest()
 		failure.Node, failure.Site = s.Node.String(), s.Node.Site
-		failure.Err = &weir.StateError{Store: s.Name, Key: key, Size: size, Err: refused.WithoutAbort(d.Err)}
+		failure.Err = &weir.StateError{Store: s.Name, Key: key, KeyText: s.ShowKey(key), Size: size, Err: refused.WithoutAbort(d.Err)}
 		return failure
 	}
 	failure.Err = &weir.ProduceError{Topic: d.Topic, Partition: d.Partition, Err: refused.WithoutAbort(d.Err)}

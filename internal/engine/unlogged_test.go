@@ -19,6 +19,7 @@ import (
 	"github.com/weirstreams/weir/internal/engine"
 	"github.com/weirstreams/weir/internal/engine/provision"
 	"github.com/weirstreams/weir/internal/graph"
+	"github.com/weirstreams/weir/internal/longtest"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
@@ -143,9 +144,9 @@ func TestACrashAtAnyCallKeepsStoresWithoutAChangelog(t *testing.T) {
 	for name, kind := range unloggedKinds() {
 		t.Run(name, func(t *testing.T) {
 			bothGuarantees(t, func(t *testing.T, exactlyOnce bool) {
-				stride := 1
+				stride := longtest.Cases(5, 1)
 				if name != "cell" {
-					stride = 3 // the commits are the same for all kinds
+					stride = longtest.Cases(13, 3) // the commits are the same for all kinds
 				}
 				for at, more := 0, true; more; at += stride {
 					more = crashUnlogged(t, kind.topology, kind.want(4), exactlyOnce, at)

@@ -25,6 +25,8 @@ type Keyed interface {
 type Opener struct {
 	// Space returns the part of the task's database that belongs to a store.
 	Space func(name string) (Space, error)
+	// ShowKey is that of the stores that are opened next; see [Space].
+	ShowKey func(key []byte) string
 	// Opened is told of each store when it is opened.
 	Opened func(Store)
 
@@ -106,6 +108,7 @@ func open[T Keyed](o *Opener, name string, ttl int64, keeps string, handle any, 
 			o.fail(fmt.Errorf("open store %q: %w", name, err))
 			return none
 		}
+		space.ShowKey = o.ShowKey
 		s := open(space)
 		o.Opened(s)
 		i = len(o.uses)

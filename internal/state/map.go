@@ -73,10 +73,12 @@ func (h *MapHandle[F, S]) Name() string { return h.name }
 
 // Open returns the store of a task on its own. Operators use an [Opener].
 func (h *MapHandle[F, S]) Open(space Space) *Map[F, S] {
-	return &Map[F, S]{
+	m := &Map[F, S]{
 		table: newTable(space, h.name, h.states, h.ttl, h.skew), fields: h.fields,
 		fieldContext: codec.Context{Topic: h.name, Part: codec.State},
 	}
+	m.showField = m.shownField
+	return m
 }
 
 // OpenIn implements [Handle].
@@ -156,7 +158,7 @@ func (m *Map[F, S]) All() iter.Seq2[F, S] {
 		err := m.scan(prefix, func(key string, state S) bool {
 			field, err := m.fields.Decode(&m.fieldContext, []byte(key[len(prefix):]))
 			if err != nil {
-				m.err = fmt.Errorf("store %q: %w: decode a field of key %q: %w", m.name, ErrRead, prefix, err)
+				m.err = fmt.Errorf("store %q: %w: decode a field of key %s: %w", m.name, ErrRead, m.shown([]byte(prefix)), err)
 				return false
 			}
 			return yield(field, state)

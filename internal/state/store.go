@@ -42,6 +42,8 @@ type Space struct {
 	CacheBytes int64
 	// Now returns the time of the clock. If it is nil, no record is too far ahead of it.
 	Now func() time.Time
+	// ShowKey returns the text of an encoded key in errors. nil shows the bytes.
+	ShowKey func(key []byte) string
 	// Limits bound how much the store reads or writes at a time.
 	Limits Limits
 }

@@ -39,9 +39,11 @@ type table[S any] struct {
 	earliest int64
 	// changed are the keys of the entries that differ from the database, in order, or nil if nobody has asked for them.
 	changed *keySet
-	key     []byte // scratch
-	index   []byte // scratch
-	value   []byte // scratch
+	// showField returns the text of a field, in a Map: its keys are those of records, behind their length, and fields. It is nil in a Cell.
+	showField func(field []byte) string
+	key       []byte // scratch
+	index     []byte // scratch
+	value     []byte // scratch
 }
 
 const (
@@ -128,7 +130,7 @@ func (t *table[S]) load(key []byte) (*entry[row[S]], error) {
 	}
 	r, err := t.decode(t.value)
 	if err != nil {
-		return nil, fmt.Errorf("store %q: %w: decode the state of key %q: %w", t.name, ErrRead, key, err)
+		return nil, fmt.Errorf("store %q: %w: decode the state of key %s: %w", t.name, ErrRead, t.shown(key), err)
 	}
 	return t.cache.add(key, r, t.size(&r, len(t.value))), nil
 }
@@ -283,7 +285,7 @@ func (t *table[S]) scan(prefix string, f func(key string, state S) bool) error {
 		}
 		r, err := t.decode(value)
 		if err != nil {
-			return false, fmt.Errorf("decode the state of key %q: %w", key, err)
+			return false, fmt.Errorf("decode the state of key %s: %w", t.shown(key), err)
 		}
 		if t.live(&r) {
 			more = f(string(key), r.state)
@@ -348,7 +350,7 @@ func (t *table[S]) flushRow(e *entry[row[S]], emit func(key, value []byte) error
 	}
 	var err error
 	if t.value, err = t.codec.Append(t.value, &t.context, r.state); err != nil {
-		return fmt.Errorf("store %q: encode the state of key %q: %w", t.name, e.key, err)
+		return fmt.Errorf("store %q: encode the state of key %s: %w", t.name, t.shown([]byte(e.key)), err)
 	}
 	t.cache.resize(e, t.size(r, len(t.value)))
 	if err := emit(t.key, t.value); err != nil {

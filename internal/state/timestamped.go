@@ -365,7 +365,7 @@ func (s *Timestamped[V]) Flush(emit func(key, value []byte) error) error {
 			}
 			var err error
 			if s.value, err = s.codec.Append(s.value[:0], &s.context, it.Value); err != nil {
-				return fmt.Errorf("store %q: encode a value of key %q: %w", s.name, e.key, err)
+				return fmt.Errorf("store %q: encode a value of key %s: %w", s.name, s.space.shown([]byte(e.key)), err)
 			}
 			if err := emit(s.rowOf(e.key, timedID{it.At, it.number}), nonNil(s.value)); err != nil {
 				return err

@@ -137,7 +137,7 @@ func (s *Timestamped[V]) scanBack(key []byte, before int64, f func(Timed[V]) boo
 			it.Value, err = s.codec.Decode(&s.context, value)
 		}
 		if err != nil {
-			return false, fmt.Errorf("store %q: decode a value of key %q: %w", s.name, key, err)
+			return false, fmt.Errorf("store %q: decode a value of key %s: %w", s.name, s.space.shown(key), err)
 		}
 		return f(it), nil
 	})
@@ -152,7 +152,7 @@ func (s *Timestamped[V]) scanIDs(key []byte, from, to int64, f func(timedID)) er
 	return s.space.Backend.Scan(s.from, s.to, func(row, _ []byte) (bool, error) {
 		id, err := s.decodeID(row[n:])
 		if err != nil {
-			return false, fmt.Errorf("store %q: decode a value of key %q: %w", s.name, key, err)
+			return false, fmt.Errorf("store %q: decode a value of key %s: %w", s.name, s.space.shown(key), err)
 		}
 		f(id)
 		return true, nil

@@ -315,7 +315,7 @@ func (s *Windowed[A]) load(key []byte) (*entry[Windows[A]], error) {
 	err := s.space.Backend.Scan(s.from, s.to, func(row, value []byte) (bool, error) {
 		w, err := s.decode(row, value)
 		if err != nil {
-			return false, fmt.Errorf("store %q: decode a window of key %q: %w", s.name, key, err)
+			return false, fmt.Errorf("store %q: decode a window of key %s: %w", s.name, s.space.shown(key), err)
 		}
 		k.Latest = max(k.Latest, w.Latest)
 		if s.measure.Refers() {
@@ -428,7 +428,7 @@ func (s *Windowed[A]) flushWindow(emit func(key, value []byte) error, key string
 	s.value = binary.AppendUvarint(s.value, uint64(w.Records))
 	s.value = binary.AppendVarint(s.value, w.Mark)
 	if s.value, err = s.codec.Append(s.value, &s.context, w.Acc); err != nil {
-		return fmt.Errorf("store %q: encode a window of key %q: %w", s.name, key, err)
+		return fmt.Errorf("store %q: encode a window of key %s: %w", s.name, s.space.shown([]byte(key)), err)
 	}
 	s.row = appendOrdered(rowKey(s.row[:0], familyWindow, key), w.Start)
 	if err := emit(s.row, s.value); err != nil {

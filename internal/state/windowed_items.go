@@ -124,7 +124,7 @@ func (s *Windowed[A]) loadItems(key []byte) (items, error) {
 	s.to = afterOrdered(append(s.to[:0], s.from...))
 	err := s.space.Backend.Scan(s.from, s.to, func(row, value []byte) (bool, error) {
 		if len(row) != len(s.from)+16 {
-			return false, fmt.Errorf("store %q: decode an item of key %q: %w", s.name, key, errRowLength)
+			return false, fmt.Errorf("store %q: decode an item of key %s: %w", s.name, s.space.shown(key), errRowLength)
 		}
 		id := itemID{ordered(row[len(s.from):]), ordered(row[len(s.from)+8:])}
 		x.list = append(x.list, item{id, append([]byte(nil), value...), true})

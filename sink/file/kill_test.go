@@ -50,7 +50,7 @@ func (c *member) run() error {
 // that was read is in one file too.
 func TestKilledMembersWriteEachRecordOnce(t *testing.T) {
 	k := kafkatest.Start(t)
-	kills := longtest.Cases(5, 20)
+	kills := longtest.Cases(2, 20)
 	root := t.TempDir()
 	in := filepath.Join(root, "in")
 	want := map[string]int{}

@@ -40,7 +40,7 @@ func (p *pipeline) run() error {
 func TestKilledPipelinesLoseNoMessage(t *testing.T) {
 	url := variable(t, "WEIR_TEST_MQTT")
 	k := kafkatest.Start(t)
-	kills := longtest.Cases(3, 12)
+	kills := longtest.Cases(2, 12)
 	total := 2000 * kills
 	top := root()
 	p := pipeline{

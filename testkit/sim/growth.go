@@ -123,7 +123,7 @@ func (w *world) noteRefusal(p *process, err error) bool {
 	}
 	if said := grownUnlogged.FindStringSubmatch(err.Error()); said != nil && !w.refuses() {
 		had, _ := strconv.Atoi(said[3]) // digits
-		return said[2] == strconv.Itoa(int(w.partitions[said[1]])) && had >= int(w.growing.before[said[1]]) && had < int(w.partitions[said[1]])
+		return had >= int(w.growing.before[said[1]]) && w.hadPartitions(said[1], said[2], had)
 	}
 	if !w.refuses() {
 		return false
@@ -133,11 +133,17 @@ func (w *world) noteRefusal(p *process, err error) bool {
 		return false
 	}
 	before, known := w.growing.before[said[1]]
-	if !known || said[2] != strconv.Itoa(int(w.partitions[said[1]])) || said[3] != strconv.Itoa(int(before)) {
+	if !known || said[3] != strconv.Itoa(int(before)) || !w.hadPartitions(said[1], said[2], int(before)) {
 		return false
 	}
 	w.growing.refused[p.member]++
 	return true
+}
+
+// hadPartitions reports whether a topic can have had some partitions, in digits, more than before: it may have grown again since a process has asked.
+func (w *world) hadPartitions(topic, partitions string, before int) bool {
+	now, err := strconv.Atoi(partitions)
+	return err == nil && now > before && now <= int(w.partitions[topic])
 }
 
 // endGrowth comes between the first act and the second: all input that is to grow has grown. Processes of a topology that must not go on

@@ -92,12 +92,14 @@ func (w *world) fold(t task, want *expectation, globals map[*graph.Node]operator
 		if r == nil {
 			return fmt.Errorf("%s at offset %d was processed, and does not exist", p.tp, p.offset)
 		}
-		env.Origin.Topic, env.Origin.Offset = p.tp.Topic, p.offset
+		env.Origin.Topic, env.Origin.Offset, env.Origin.Size, env.Origin.LeaderEpoch = p.tp.Topic, p.offset, len(r.Value), r.LeaderEpoch // which joins keep
 		if err := inputs[p.tp.Topic].Process(r); err != nil && (w.simulation.Skip == nil || !w.simulation.Skip(err)) {
 			return fmt.Errorf("%s at offset %d: %w", p.tp, p.offset, err)
 		}
-		if err := env.Settle(); err != nil {
-			return fmt.Errorf("%s at offset %d: %w", p.tp, p.offset, err)
+		for err := env.Settle(); err != nil; err = env.Settle() {
+			if w.simulation.Skip == nil || !w.simulation.Skip(err) {
+				return fmt.Errorf("%s at offset %d: %w", p.tp, p.offset, err)
+			}
 		}
 	}
 	// Work that waits for the clock is done at the end: its result must not depend on the time. Its output has no order.

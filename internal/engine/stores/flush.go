@@ -78,7 +78,7 @@ func (s *Set) Flush(batch state.Batch, f Flush) error {
 			}
 			if err := store.changelog.Append(s.config.Partition, &record); err != nil {
 				if refused, ok := errors.AsType[*weir.ProduceError](err); ok {
-					err = &weir.StateError{Store: store.Name, Key: bytes.Clone(k), Size: len(k) + len(v), Err: refused}
+					err = &weir.StateError{Store: store.Name, Key: bytes.Clone(k), KeyText: store.ShowKey(k), Size: len(k) + len(v), Err: refused}
 				}
 				return err
 			}

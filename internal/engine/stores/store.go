@@ -73,3 +73,11 @@ func (s *Store) empty(backend state.Backend, emit func(key, value []byte) error)
 		return true, emit(key[len(s.prefix):], nil)
 	})
 }
+
+// ShowKey returns the text of the key of a record in a key of the changelog, or nothing if the store has no keys of records.
+func (s *Store) ShowKey(key []byte) string {
+	if shower, ok := s.store.(interface{ ShowKey(row []byte) string }); ok {
+		return shower.ShowKey(key)
+	}
+	return ""
+}

@@ -45,10 +45,9 @@ type Pause struct {
 
 // pauses are the pauses of an App. Any goroutine may call its methods.
 type pauses struct {
-	mu     sync.Mutex
-	last   []Pause // in the order of their begin
-	parts  pausing.Switch
-	number int64 // the version of parts
+	mu    sync.Mutex
+	last  []Pause // in the order of their begin
+	parts pausing.Switch
 }
 
 // Pause lets a part of this process stand still until Resume: its tasks process no records, sources hand on none, no timer rings, and event time

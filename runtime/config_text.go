@@ -89,7 +89,7 @@ func ConfigFromFile(path string, base Config) (Config, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
 	err = decoder.Decode(&content)
-	if err == nil && (content == nil || decoder.Decode(new(any)) != io.EOF) { //nolint:errorlint // Decode returns io.EOF itself
+	if err == nil && (content == nil || decoder.Decode(new(any)) != io.EOF) {
 		err = errors.New("null, or more behind the object")
 	}
 	if err != nil {

@@ -69,7 +69,7 @@ func TestEachInstrumentHasTheRightValuesAfterARun(t *testing.T) {
 			task, group := in+"/0", k.group
 			want := map[string]float64{
 				"weir.app.state{weir.state=running}": 1, "weir.app.state{weir.state=stopped}": 0,
-				"weir.tasks.paused": 0, "weir.tasks{weir.task.state=running}": 3, "weir.tasks{weir.task.state=restoring}": 0,
+				"weir.tasks.paused{}": 0, "weir.tasks{weir.task.state=running}": 3, "weir.tasks{weir.task.state=restoring}": 0,
 				"messaging.client.consumed.messages{messaging.destination.name=" + in + ",messaging.destination.partition.id=0,messaging.operation.name=poll}": 20,
 				"messaging.client.sent.messages{messaging.destination.name=" + out + ",messaging.operation.name=send}":                                         19,
 				"weir.lag{messaging.destination.name=" + in + ",messaging.destination.partition.id=0}":                                                         0,

@@ -295,7 +295,7 @@ func TestStateThatDoesNotEncodeEndsTheApplicationAndLosesNothing(t *testing.T) {
 		return weir.Skip
 	}
 	err := run(t, broken.topology(), config).failure()
-	if !errors.Is(err, errUnlucky) || !strings.Contains(err.Error(), p.input+`/0: store "sum": encode the state of key "`) {
+	if !errors.Is(err, errUnlucky) || !strings.Contains(err.Error(), p.input+`/0: store "sum": encode the state of key 2: `) {
 		t.Fatalf("got %v", err)
 	}
 	committed := k.committed(p.input, 0)

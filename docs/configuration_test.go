@@ -19,7 +19,7 @@ func fromText() (runtime.Config, error) {
 	if err != nil {
 		return config, err
 	}
-	return runtime.ConfigFromEnv("WEIR_", config) // WEIR_CHECKPOINT_INTERVAL=10s
+	return runtime.ConfigFromEnv("SHOP_", config) // SHOP_CHECKPOINT_INTERVAL=10s
 }
 
 // The table of configuration.md is that of the code, and its file is a good one.

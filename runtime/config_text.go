@@ -41,7 +41,7 @@ func ConfigVariables() []ConfigVariable {
 }
 
 // ConfigFromEnv returns a configuration with the fields that environment variables name: for each the prefix and a name of ConfigVariables, as in
-// WEIR_CHECKPOINT_INTERVAL=10s with the prefix "WEIR_". All other fields stay as in base. A variable that is set and empty gives the field its zero
+// SHOP_CHECKPOINT_INTERVAL=10s with the prefix "SHOP_". All other fields stay as in base. A variable that is set and empty gives the field its zero
 // value. Durations are as in "1m30s", lists are separated by commas, maps are "name=value,name=value", and choices are words.
 //
 // The error names all variables that are wrong, and those with the prefix that are no setting; it shows no values, which may be secrets. It is a

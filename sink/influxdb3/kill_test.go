@@ -40,7 +40,7 @@ func TestKilledPipelinesWriteEachPointOnce(t *testing.T) {
 	t.Parallel()
 	server := influxtest.New(t)
 	k := kafkatest.Start(t)
-	kills := longtest.Cases(1, 10)
+	kills := longtest.Cases(1, 5)
 	total := 4000 * kills // in requests of two, so that kills come in the middle of them
 	p := pipeline{Member: killtest.Member{Brokers: k.Brokers, Group: k.Name("group")}, Topic: k.Topic(t, "numbers", 3), Server: server.URL}
 	influxtest.Must(t, p.Send(t.Context(), stream.NewTopic(p.Topic, codec.String(), codec.JSON[int]()), total, 7))

@@ -100,6 +100,7 @@ func everyPosition[K, V any](b *bench[K, V]) error {
 		stride := max(1, len(steps)/maxPositions)
 		for i := 0; i < len(steps); i += stride {
 			want := itemsOf(steps[i+1:])
+			b.missing.Add(int64(len(want)))
 			rest, err := p.readSome(split, steps[i].kept, len(want), false)
 			if err != nil {
 				return err

@@ -58,7 +58,7 @@ func (c *member) run(s Store) error {
 func Run(t *testing.T, s Store, place Place) {
 	t.Helper()
 	k := kafkatest.Start(t)
-	kills := longtest.Cases(4, 20)
+	kills := longtest.Cases(4, 12)
 	c := member{
 		Member: killtest.Member{Brokers: k.Brokers, Group: k.Name("group"), Guarantee: runtime.ExactlyOnce, Interval: 50 * time.Millisecond},
 		Topic:  k.Topic(t, "raw", 4), Place: place,

@@ -66,25 +66,7 @@ func (s *Sink[K, V]) String() string {
 // Connect implements [sink.Sink]. It checks the options, the credentials, that the table is there with the columns of the options, and by an insert without
 // rows, that rows may be written.
 func (s *Sink[K, V]) Connect(ctx context.Context) error {
-	target, err := s.client.Check()
-	if target != nil && (target.RawQuery != "" || target.Fragment != "") {
-		err = errors.Join(err, errors.New("the address has a query"))
-	}
-	if err := errors.Join(err, s.options.check()); err != nil {
-		return fmt.Errorf("%w: sink clickhouse: %w", weir.ErrConfiguration, err)
-	}
-	if err := s.client.Open(); err != nil {
-		return fmt.Errorf("%w: sink clickhouse: %w", weir.ErrConfiguration, err)
-	}
-	retry := s.options.Retry
-	retry.If = web.Again(retry.If)
-	for _, step := range []func(context.Context) error{s.findColumns, s.probe} {
-		if err := retry.Do(ctx, step); err != nil {
-			s.client.Close()
-			return fmt.Errorf("connect to %s: %w", s, err)
-		}
-	}
-	return nil
+	return s.client.Connect(ctx, "clickhouse", s, s.options.check(), s.options.Retry, s.findColumns, s.probe)
 }
 
 // findColumns makes sure that the table is there, with the columns of the options.

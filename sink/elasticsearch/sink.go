@@ -53,25 +53,7 @@ func (s *Sink[K, V]) String() string {
 // Connect implements [sink.Sink]. It checks the options, the credentials and the version of the service, makes Options.Index if it is asked to, and
 // finds out whether documents may be written to it.
 func (s *Sink[K, V]) Connect(ctx context.Context) error {
-	target, err := s.client.Check()
-	if target != nil && (target.RawQuery != "" || target.Fragment != "") {
-		err = errors.Join(err, errors.New("the address has a query"))
-	}
-	if err := errors.Join(err, s.options.check()); err != nil {
-		return fmt.Errorf("%w: sink elasticsearch: %w", weir.ErrConfiguration, err)
-	}
-	if err := s.client.Open(); err != nil {
-		return fmt.Errorf("%w: sink elasticsearch: %w", weir.ErrConfiguration, err)
-	}
-	retry := s.options.Retry
-	retry.If = web.Again(retry.If)
-	for _, step := range []func(context.Context) error{s.checkVersion, s.findIndex, s.probe} {
-		if err := retry.Do(ctx, step); err != nil {
-			s.client.Close()
-			return fmt.Errorf("connect to %s: %w", s, err)
-		}
-	}
-	return nil
+	return s.client.Connect(ctx, "elasticsearch", s, s.options.check(), s.options.Retry, s.checkVersion, s.findIndex, s.probe)
 }
 
 // oldest are the oldest versions with all that the sink uses.

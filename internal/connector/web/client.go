@@ -122,6 +122,30 @@ func (c *Client) Open() error {
 	return nil
 }
 
+// Connect opens the client for a sink, and makes its first requests: steps, each with as many attempts as retry allows. wrong has the mistakes of the
+// other options, which are reported together with those of the client as a [weir.ErrConfiguration]. target names the service in errors. The client is
+// closed again if a step fails.
+func (c *Client) Connect(ctx context.Context, sink string, target fmt.Stringer, wrong error, retry weir.Retry, steps ...func(context.Context) error) error {
+	address, err := c.Check()
+	if address != nil && (address.RawQuery != "" || address.Fragment != "") {
+		err = errors.Join(err, errors.New("the address has a query"))
+	}
+	if err = errors.Join(err, wrong); err == nil {
+		err = c.Open()
+	}
+	if err != nil {
+		return fmt.Errorf("%w: sink %s: %w", weir.ErrConfiguration, sink, err)
+	}
+	retry.If = Again(retry.If)
+	for _, step := range steps {
+		if err := retry.Do(ctx, step); err != nil {
+			c.Close()
+			return fmt.Errorf("connect to %s: %w", target, err)
+		}
+	}
+	return nil
+}
+
 // IsOpen reports whether Open was called.
 func (c *Client) IsOpen() bool { return c.client != nil }
 

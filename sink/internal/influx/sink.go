@@ -81,25 +81,7 @@ func (s *Sink[K, V]) String() string {
 
 // Connect implements [sink.Sink].
 func (s *Sink[K, V]) Connect(ctx context.Context) error {
-	target, err := s.client.Check()
-	if target != nil && (target.RawQuery != "" || target.Fragment != "") {
-		err = errors.Join(err, errors.New("the address has a query"))
-	}
-	if err := errors.Join(err, s.options.check(&s.api)); err != nil {
-		return fmt.Errorf("%w: sink %s: %w", weir.ErrConfiguration, s.api.Name, err)
-	}
-	if err := s.client.Open(); err != nil {
-		return fmt.Errorf("%w: sink %s: %w", weir.ErrConfiguration, s.api.Name, err)
-	}
-	retry := s.options.Retry
-	retry.If = web.Again(retry.If)
-	for _, step := range []func(context.Context) error{s.prepare, s.probe} {
-		if err := retry.Do(ctx, step); err != nil {
-			s.client.Close()
-			return fmt.Errorf("connect to %s: %w", s, err)
-		}
-	}
-	return nil
+	return s.client.Connect(ctx, s.api.Name, s, s.options.check(&s.api), s.options.Retry, s.prepare, s.probe)
 }
 
 // prepare finds out whether the server is one that the sink is for, and makes the database if it is asked to.

@@ -67,7 +67,7 @@ func (w *writer[K, V]) bulk(ctx context.Context, documents []*document) error {
 	results, err := w.post(ctx, documents)
 	if wrong, ok := errors.AsType[*web.WrongRequest](err); ok {
 		if len(documents) == 1 {
-			documents[0].refused = wrong.Err
+			documents[0].Refused = wrong.Err
 			return nil
 		}
 		half := len(documents) / 2
@@ -81,7 +81,7 @@ func (w *writer[K, V]) bulk(ctx context.Context, documents []*document) error {
 	}
 	if results == nil {
 		for _, d := range documents {
-			d.done = true
+			d.Done = true
 		}
 		return nil
 	}
@@ -99,9 +99,9 @@ func (w *writer[K, V]) judge(documents []*document, results []result) error {
 		switch {
 		case left[d.name]:
 		case r.Status >= 200 && r.Status < 300, d.deletion && r.Status == http.StatusNotFound && r.Error == nil:
-			d.done = true
+			d.Done = true
 		case r.Status == http.StatusConflict && (o.Mode == Append || o.Version != nil):
-			d.done = true
+			d.Done = true
 			w.Kept.Add(1)
 		case r.passes(), r.Status == http.StatusConflict: // of a Merge beside another writer
 			passing = &web.Transient{Err: r.err()}
@@ -111,7 +111,7 @@ func (w *writer[K, V]) judge(documents []*document, results []result) error {
 		case r.Status == http.StatusUnauthorized, r.Status == http.StatusForbidden:
 			final = fmt.Errorf("%w (the credentials need the privilege to write documents of the index)", r.err())
 		default:
-			d.refused = r.err()
+			d.Refused = r.err()
 		}
 	}
 	if final != nil {

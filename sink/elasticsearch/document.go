@@ -13,6 +13,7 @@ import (
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/connector"
 	"github.com/weirstreams/weir/row"
+	"github.com/weirstreams/weir/sink/internal/bulk"
 )
 
 // document is a record as a part of a bulk request.
@@ -22,9 +23,7 @@ type document struct {
 	// name is index and id, or empty if the service makes the id.
 	name     string
 	deletion bool
-	// done says that the service has it, or one that is newer; refused is the answer to a document that it does not take.
-	done    bool
-	refused error
+	bulk.Progress
 }
 
 // OffsetID names each document after the input record that it comes from: TOPIC-PARTITION-OFFSET. It is for [Options.ID] of topologies that make at most one

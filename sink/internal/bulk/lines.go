@@ -33,10 +33,8 @@ type Lines[K, V any] struct {
 
 // line is a record as a line.
 type line struct {
+	Progress
 	bytes []byte
-	// done says that the target has it; refused is the answer to a line that it does not take.
-	done    bool
-	refused error
 }
 
 // lineWriter writes the lines of a task.
@@ -48,47 +46,16 @@ type lineWriter[K, V any] struct {
 // NewLineWriter returns the writer of a task. The sizes of options are set to those of lines.
 func NewLineWriter[K, V any](lines Lines[K, V], options sink.BatchOptions) sink.Writer[K, V] {
 	w := &lineWriter[K, V]{Lines: lines}
-	w.Retry.If = web.Again(w.Retry.If)
 	return NewWriter(Config[K, V, *line]{
-		Target: w.Target, Noun: w.Noun, Write: w.write, Size: func(l *line) int { return len(l.bytes) },
+		Target: w.Target, Noun: w.Noun, Size: func(l *line) int { return len(l.bytes) },
 		Make: func(r *weir.Record[K, V]) (*line, error) {
 			bytes, err := w.Line(r)
 			return &line{bytes: bytes}, err
 		},
+		Write: func(ctx context.Context, records []weir.Record[struct{}, *line]) error {
+			return Write(ctx, Attempts{w.Retry, w.OutageWait, w.Target, w.Noun}, records, w.send)
+		},
 	}, options)
-}
-
-// write writes a batch, with as many attempts as the policy allows. Lines that are through stay so when it is called again with them.
-func (w *lineWriter[K, V]) write(ctx context.Context, records []weir.Record[struct{}, *line]) error {
-	err := w.Retry.Do(ctx, func(ctx context.Context) error {
-		left := make([]*line, 0, len(records))
-		for i := range records {
-			if l := records[i].Value; !l.done && l.refused == nil {
-				left = append(left, l)
-			}
-		}
-		if len(left) == 0 {
-			return nil
-		}
-		return w.send(ctx, left)
-	})
-	switch {
-	case err == nil:
-		return w.refused(records)
-	case ctx.Err() != nil:
-		return fmt.Errorf("write %d %ss to %s: %w", len(records), w.Noun, w.Target, err)
-	}
-	return fmt.Errorf("write %d %ss to %s: %w", len(records), w.Noun, w.Target, web.Outage(err, w.OutageWait))
-}
-
-// refused returns the errors of lines that the target does not take, or nil.
-func (w *lineWriter[K, V]) refused(records []weir.Record[struct{}, *line]) error {
-	return Refused(records, func(l *line) error {
-		if l.refused == nil {
-			return nil
-		}
-		return fmt.Errorf("%s refuses the %s: %w", w.Target, w.Noun, l.refused)
-	})
 }
 
 // send writes lines by one request, or by several if the target refuses it, until each is done or refused. An error says that some are left. Lines
@@ -99,7 +66,7 @@ func (w *lineWriter[K, V]) send(ctx context.Context, lines []*line) error {
 	switch {
 	case err == nil:
 		for _, l := range lines {
-			l.done = true
+			l.Done = true
 		}
 		return nil
 	case !ok:
@@ -109,7 +76,7 @@ func (w *lineWriter[K, V]) send(ctx context.Context, lines []*line) error {
 		return nil
 	}
 	if len(lines) == 1 {
-		lines[0].refused = wrong.Err
+		lines[0].Refused = wrong.Err
 		return nil
 	}
 	half := len(lines) / 2
@@ -130,8 +97,8 @@ func judge(lines []*line, refused map[int]error) bool {
 		}
 	}
 	for i, l := range lines {
-		l.refused = refused[i+1]
-		l.done = l.refused == nil
+		l.Refused = refused[i+1]
+		l.Done = l.Refused == nil
 	}
 	return true
 }

@@ -63,6 +63,9 @@ func (p Point) line() influx.Point {
 // precisions are the names of the units of times.
 var precisions = [...]string{Millisecond: "ms", Second: "s", Microsecond: "u", Nanosecond: "ns"}
 
+// keptIn are the precisions of databases for them: milliseconds are the coarsest.
+var keptIn = [...]string{Millisecond: "ms", Second: "ms", Microsecond: "us", Nanosecond: "ns"}
+
 // Codes of TDengine's errors that stand for several, by their high bytes or as they are; taoserror.h of TDengine 3 names them.
 const (
 	codeBadLine       = "[0x30"   // of a line: its form, a type that another line has not
@@ -112,13 +115,7 @@ func (d database) prepare(ctx context.Context, call influx.Call) error {
 	if strings.ContainsAny(d.name, "`.\x00\n") {
 		return fmt.Errorf("%w: sink tdengine: Database %q has a character that no name of a database has", weir.ErrConfiguration, d.name)
 	}
-	kept := precisions[d.precision]
-	switch d.precision {
-	case Second:
-		kept = "ms" // the coarsest
-	case Microsecond:
-		kept = "us"
-	}
+	kept := keptIn[d.precision]
 	if d.create {
 		if _, err := query(ctx, call, "CREATE DATABASE IF NOT EXISTS `"+d.name+"` PRECISION '"+kept+"'"); err != nil {
 			return fmt.Errorf("make the database: %w", err)

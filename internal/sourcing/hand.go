@@ -33,7 +33,7 @@ func (s *Slot[K, V]) pick() bool {
 	return false
 }
 
-// maxLateness is the time for which a source whose records had to wait for the worker makes up afterwards, by a higher rate.
+// maxLateness bounds the lateness that a source makes up for by a higher rate, after its records have waited for the worker.
 const maxLateness = time.Second
 
 // keepUp moves the time from which the next records are paid for, if it lies further back than lateness. The time in which there was no record

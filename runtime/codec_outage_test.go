@@ -92,13 +92,11 @@ func TestAnOutageOfTheRegistryEndsTheRunWhenItLastsTooLong(t *testing.T) {
 	kafkatest.Parallel(t)
 	k := newKafka(t)
 	in, out := k.Topic(t, "in", 1), k.Topic(t, "out", 1)
-	gone := httptest.NewServer(nil)
-	gone.Close()
 	config := k.config()
 	config.CodecTimeout = time.Second
 	k.write(in, 0, framed(1))
 	began := time.Now()
-	r := run(t, weighing(t, gone.URL, in, out), config)
+	r := run(t, weighing(t, "http://"+deadAddress, in, out), config)
 	<-r.done
 	if err := r.err; !errors.Is(err, codec.ErrOutage) || !strings.Contains(err.Error(), "Config.CodecTimeout") || !strings.Contains(err.Error(), in+"[0] at offset 0") {
 		t.Errorf("got %v", err)

@@ -101,7 +101,7 @@ func TestAClusterThatCannotBeAskedIsAnErrorOfThePlan(t *testing.T) {
 	t.Parallel()
 	topology := stream.NewTopology()
 	topology.From(stream.NewTopic("in", codec.String(), codec.String())).Peek(func(string) {})
-	app, err := runtime.New(topology, runtime.Config{Connection: kafka.Connection{Brokers: []string{deadAddress(t)}}, Group: "g", BrokerTimeout: time.Second})
+	app, err := runtime.New(topology, runtime.Config{Connection: kafka.Connection{Brokers: []string{deadAddress}}, Group: "g", BrokerTimeout: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package runtime_test
 import (
 	"context"
 	"errors"
-	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -208,27 +207,19 @@ func TestNoResetNeedsACommittedOffset(t *testing.T) {
 	}
 }
 
-// deadAddress is one that nobody listens at.
-func deadAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
+// deadAddress refuses connections. The system gives its port to no listener that asks for any port, as the in-process clusters of other
+// tests do.
+const deadAddress = "127.0.0.1:1"
 
 func TestABrokerThatIsNotThereIsAnErrorAfterBrokerTimeout(t *testing.T) {
 	t.Parallel()
-	address := deadAddress(t)
 	p := pipeline{input: "in", output: "out"}
 	dir := t.TempDir()
 	begun := time.Now()
 	err := run(t, p.topology(), runtime.Config{
-		Connection: kafka.Connection{Brokers: []string{address}}, Group: "g", State: runtime.StateConfig{Dir: dir}, IgnoreSignals: true, Logger: logger(t), BrokerTimeout: time.Second,
+		Connection: kafka.Connection{Brokers: []string{deadAddress}}, Group: "g", State: runtime.StateConfig{Dir: dir}, IgnoreSignals: true, Logger: logger(t), BrokerTimeout: time.Second,
 	}).failure()
-	if !errors.Is(err, weir.ErrUnavailable) || !strings.Contains(err.Error(), address) {
+	if !errors.Is(err, weir.ErrUnavailable) || !strings.Contains(err.Error(), deadAddress) {
 		t.Errorf("got %v", err)
 	}
 	if took := time.Since(begun); took > 30*time.Second {
@@ -244,7 +235,7 @@ func TestAClientConfigurationThatIsWrongIsAnError(t *testing.T) {
 	p := pipeline{input: "in", output: "out"}
 	err := run(t, p.topology(), runtime.Config{
 		Group: "g", State: runtime.StateConfig{Dir: t.TempDir()}, IgnoreSignals: true, Logger: logger(t),
-		Connection: kafka.Connection{Brokers: []string{deadAddress(t)}, Sarama: func(c *sarama.Config) { c.Net.SASL.Enable = true }},
+		Connection: kafka.Connection{Brokers: []string{deadAddress}, Sarama: func(c *sarama.Config) { c.Net.SASL.Enable = true }},
 	}).failure()
 	var wrong sarama.ConfigurationError
 	if !errors.As(err, &wrong) {
@@ -265,7 +256,7 @@ func TestAStopDuringTheStartIsNoError(t *testing.T) {
 	}
 	defer lock.Unlock()
 	dead := k.config()
-	dead.Connection.Brokers = []string{deadAddress(t)}
+	dead.Connection.Brokers = []string{deadAddress}
 
 	for name, config := range map[string]runtime.Config{"connecting": dead, "waiting for the state directory": locked} {
 		for how, stop := range map[string]func(context.Context) (context.Context, func()){
@@ -380,7 +371,7 @@ func TestAStateDirectoryThatCannotBeUsedIsAnErrorThatNamesIt(t *testing.T) {
 func TestBrokerTimeoutHoldsAtTheStart(t *testing.T) {
 	t.Parallel()
 	app, err := runtime.New(pipeline{input: "in", output: "out"}.topology(), runtime.Config{
-		Connection: kafka.Connection{Brokers: []string{"127.0.0.1:1"}}, Group: "g", BrokerTimeout: 300 * time.Millisecond, State: runtime.StateConfig{InMemory: true, Dir: t.TempDir()},
+		Connection: kafka.Connection{Brokers: []string{deadAddress}}, Group: "g", BrokerTimeout: 300 * time.Millisecond, State: runtime.StateConfig{InMemory: true, Dir: t.TempDir()},
 		IgnoreSignals: true, Logger: logger(t),
 	})
 	if err != nil {
@@ -388,7 +379,7 @@ func TestBrokerTimeoutHoldsAtTheStart(t *testing.T) {
 	}
 	began := time.Now()
 	err = app.Run(t.Context())
-	if !errors.Is(err, weir.ErrUnavailable) || !strings.Contains(err.Error(), "Config.BrokerTimeout (300ms)") || !strings.Contains(err.Error(), "127.0.0.1:1") {
+	if !errors.Is(err, weir.ErrUnavailable) || !strings.Contains(err.Error(), "Config.BrokerTimeout (300ms)") || !strings.Contains(err.Error(), deadAddress) {
 		t.Errorf("error %v", err)
 	}
 	if took := time.Since(began); took < 300*time.Millisecond || took > 9*time.Second {

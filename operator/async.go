@@ -139,8 +139,9 @@ func (a *Async[K, V, W]) Full() bool { return len(a.held) >= heldPerCall*a.optio
 // Held implements [Buffer].
 func (a *Async[K, V, W]) Held() int { return len(a.held) }
 
-// Arrived implements [Flight].
-func (a *Async[K, V, W]) Arrived() bool { return a.calls.arrived() }
+// Arrived implements [Flight]. A call may end while its result is being handed on already: then nothing is left of what it has
+// announced.
+func (a *Async[K, V, W]) Arrived() bool { return len(a.held) > 0 && a.calls.arrived() }
 
 // Discard implements [Buffer]. Calls in flight are cancelled, and nobody looks at their results.
 func (a *Async[K, V, W]) Discard() {

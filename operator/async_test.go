@@ -101,6 +101,8 @@ type asyncTask struct {
 	failed []error
 	// memory is that of the fetch buffer, used again for each record.
 	memory []byte
+	// before, if not nil, is called before a result is taken.
+	before func(offset int64)
 }
 
 func newAsyncTask(ctx context.Context, options operator.AsyncOptions, f func(context.Context, weir.Record[string, int]) (string, error)) *asyncTask {
@@ -110,6 +112,9 @@ func newAsyncTask(ctx context.Context, options operator.AsyncOptions, f func(con
 }
 
 func (a *asyncTask) Receive(r *weir.Record[string, string]) error {
+	if a.before != nil {
+		a.before(r.Origin.Offset)
+	}
 	a.got = append(a.got, r.Value)
 	if r.Origin.Offset != a.env.Origin.Offset {
 		return fmt.Errorf("origin %d of a record of %d", a.env.Origin.Offset, r.Origin.Offset)
@@ -278,6 +283,40 @@ func TestAResultIsNotHandedOnBeforeTheOneInFrontAndUnorderedOnlyWithinItsKey(t *
 			a.close(t)
 		})
 	}
+}
+
+func TestNothingHasArrivedWhenNothingIsHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		answers := []chan string{make(chan string, 1), make(chan string, 1)}
+		a := newAsyncTask(t.Context(), operator.AsyncOptions{Concurrency: 2, Timeout: time.Hour, Unordered: true},
+			func(_ context.Context, r weir.Record[string, int]) (string, error) {
+				return <-answers[r.Origin.Offset], nil
+			})
+		a.before = func(offset int64) {
+			if offset == 0 { // the other call ends while this result is handed on
+				answers[1] <- "1"
+				synctest.Wait()
+			}
+		}
+		for offset := range int64(2) {
+			if err := a.receive(offset); err != nil {
+				t.Fatal(err)
+			}
+		}
+		answers[0] <- "0"
+		synctest.Wait()
+		if !a.env.Arrived() {
+			t.Error("a call has ended, and nothing has arrived")
+		}
+		a.settle()
+		if diff := cmp.Diff([]string{"0", "1"}, a.got); diff != "" {
+			t.Errorf("results (-want +got):\n%s", diff)
+		}
+		if a.env.Arrived() { // a worker would never wait again
+			t.Error("all results were handed on, and something has arrived")
+		}
+		a.close(t)
+	})
 }
 
 func TestAPanicOfAConcurrentCallKeepsItsStackAndIsNotTriedAgain(t *testing.T) {

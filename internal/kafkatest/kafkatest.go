@@ -7,7 +7,6 @@ package kafkatest
 
 import (
 	"crypto/rand"
-	"math"
 	"os"
 	"strings"
 	"testing"
@@ -15,9 +14,8 @@ import (
 
 	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kfake"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/weirstreams/weir/internal/kafkatest/heldclose"
+	"github.com/weirstreams/weir/internal/kafkatest/inprocess"
 )
 
 // Kafka is a cluster for the time of a test.
@@ -33,27 +31,13 @@ func Start(t testing.TB, options ...kfake.Opt) *Kafka {
 	if brokers := os.Getenv("WEIR_TEST_BROKERS"); brokers != "" {
 		return &Kafka{Brokers: strings.Split(brokers, ",")}
 	}
-	defaults := []kfake.Opt{
-		kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(100 * time.Millisecond), kfake.ListenFn(heldclose.Listen),
-	}
-	cluster, err := kfake.NewCluster(append(defaults, options...)...)
+	defaults := []kfake.Opt{kfake.GroupMinSessionTimeout(100 * time.Millisecond)}
+	cluster, err := inprocess.Start(append(defaults, options...)...)
 	if err != nil {
-		t.Fatalf("start kfake: %v", err)
+		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
-	tellOfAborted(cluster)
 	return &Kafka{Brokers: cluster.ListenAddrs(), cluster: cluster}
-}
-
-// tellOfAborted lifts the limit of the size of responses to fetches; those of their partitions remain. kfake forgets to
-// tell of aborted transactions in the partition with which a response is full, so that readers take their records for
-// committed ones.
-func tellOfAborted(cluster *kfake.Cluster) {
-	cluster.ControlKey(int16(kmsg.Fetch), func(r kmsg.Request) (kmsg.Response, error, bool) {
-		cluster.KeepControl()
-		r.(*kmsg.FetchRequest).MaxBytes = math.MaxInt32
-		return nil, nil, false
-	})
 }
 
 // Real says that the cluster is not kfake.

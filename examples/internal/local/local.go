@@ -12,9 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kfake"
-
-	"github.com/weirstreams/weir/internal/kafkatest/heldclose"
+	"github.com/weirstreams/weir/internal/kafkatest/inprocess"
 	"github.com/weirstreams/weir/runtime"
 )
 
@@ -61,9 +59,9 @@ func Run(ctx context.Context, out io.Writer, name, brokers string, verbose bool,
 
 // Broker starts a Kafka broker in this process, which listens on TCP, and says so.
 func Broker(out io.Writer) (addresses []string, stop func(), err error) {
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.ListenFn(heldclose.Listen))
+	cluster, err := inprocess.Start()
 	if err != nil {
-		return nil, nil, fmt.Errorf("start a broker: %w", err)
+		return nil, nil, err
 	}
 	addresses = cluster.ListenAddrs()
 	fmt.Fprintln(out, "started a broker at", strings.Join(addresses, ","))

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/creack/pty"
+)
+
+// terminal runs the command weir in a pseudo terminal, and returns everything that it shows.
+func terminal(t *testing.T, answer string, environment []string, args ...string) (shown string, code int) {
+	t.Helper()
+	binary, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := "weir"
+	if args[0] == "words" {
+		program, args = "words", args[1:]
+	}
+	c := exec.CommandContext(t.Context(), binary, args...)
+	c.Env = append(append(os.Environ(), command+"="+program, "TERM=xterm", "NO_COLOR="), environment...)
+	tty, err := pty.Start(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tty.Close()
+	if _, err := io.WriteString(tty, answer); err != nil {
+		t.Fatal(err)
+	}
+	out, _ := io.ReadAll(tty) // Linux ends a terminal without processes by an error
+	_ = c.Wait()
+	return strings.ReplaceAll(string(out), "\r\n", "\n"), c.ProcessState.ExitCode()
+}
+
+func TestColoursAreForTerminalsAlone(t *testing.T) {
+	t.Parallel()
+	const heading, failure = "\x1b[31mweir:\x1b[0m", "weir:"
+	shown, code := terminal(t, "", nil, "topic", "tail", "--value", "none", "lines")
+	if !strings.HasPrefix(shown, heading) || code != 2 {
+		t.Errorf("a terminal shows %q and gets code %d", shown, code)
+	}
+	shown, _ = terminal(t, "", []string{"NO_COLOR=1"}, "topic", "tail", "--value", "none", "lines")
+	if !strings.HasPrefix(shown, failure) {
+		t.Errorf("with NO_COLOR a terminal shows %q", shown)
+	}
+}

@@ -74,6 +74,52 @@ func TestAPrefixIsPutBeforeTopicsAndGroups(t *testing.T) {
 	}
 }
 
+func TestTopicsHaveTheNamesOfAPlatform(t *testing.T) {
+	kafkatest.Parallel(t)
+	k := kafkatest.Start(t)
+	id, group, ctx := k.Topic(t, "id", 1), k.Name("group"), within(t)
+	config := kafka.Config{Connection: kafka.Connection{Brokers: k.Brokers}, Prefix: "p-", Logger: logger(t)}
+	config.TopicName = func(topic string) string {
+		if topic == "orders" {
+			return id
+		}
+		return topic
+	}
+	p, err := kafka.NewProducer(ctx, config, kafka.ProducerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &kafka.Message{Origin: weir.Origin{Topic: id}, Key: []byte("k"), Value: []byte("by id")}
+	if err := errors.Join(p.Send(ctx, texts("orders"), text("by name")), p.SendMessage(ctx, m), p.Flush(ctx), p.Close()); err != nil {
+		t.Fatal(err)
+	}
+	c, err := kafka.NewConsumer(ctx, config, kafka.ConsumerOptions{Topics: []string{"orders"}, Group: group})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"by name", "by id"} {
+		m, err := c.Poll(ctx, patience)
+		if err != nil || m == nil || m.Topic != "orders" || string(m.Value) != want {
+			t.Fatalf("got %+v, %v, want %q of orders", m, err, want)
+		}
+	}
+	if err := c.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	// The group still has the prefix: nothing is left for it.
+	plain := kafka.Config{Connection: config.Connection, Logger: logger(t)}
+	if p, err = kafka.NewProducer(ctx, plain, kafka.ProducerOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(p.Send(ctx, texts(id), text("last")), p.Flush(ctx), p.Close()); err != nil {
+		t.Fatal(err)
+	}
+	values, err := read(t, plain, kafka.ConsumerOptions{Topics: []string{id}, Group: "p-" + group}, 1)
+	if err != nil || values[0] != "last" {
+		t.Errorf("read %q, %v", values, err)
+	}
+}
+
 func TestNoResetIsAnErrorOfAConsumerWithoutCommittedOffsets(t *testing.T) {
 	kafkatest.Parallel(t)
 	k := kafkatest.Start(t)

@@ -25,6 +25,10 @@ type Config struct {
 	// topics in the program go without it.
 	Prefix string
 
+	// TopicName returns the name on the cluster of a topic that the program names, where a platform gives other names than Prefix does. The
+	// default puts Prefix before it. It returns a name of the cluster as it is. NewConsumer and the methods of Producer call it.
+	TopicName func(topic string) string
+
 	// BrokerTimeout is how long the whole cluster may be out of reach. NewConsumer and NewProducer wait that long for a broker;
 	// a producer keeps records for a minute longer, and for 2 minutes at least, before Flush or Commit returns an error. The
 	// default is 2 minutes; a negative value waits for ever.
@@ -69,6 +73,9 @@ func (c Config) withDefaults() (Config, error) {
 	var problems []error
 	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	saramabroker.CheckBrokers("Connection.Brokers", c.Connection.Brokers, problem)
+	if c.TopicName == nil {
+		c.TopicName = func(topic string) string { return c.Prefix + topic }
+	}
 	if err := topicname.CheckPart(c.Prefix); err != nil {
 		problem("Prefix %q: %w; it is part of topic names", c.Prefix, err)
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/weirstreams/weir"
@@ -23,7 +22,7 @@ type Consumer struct {
 	group   broker.Group
 	fetcher broker.Fetcher
 	name    string
-	prefix  string
+	topics  map[string]string // names in ConsumerOptions.Topics, by those on the cluster
 	reset   OffsetReset
 	manual  bool
 	// next holds the offsets behind the records that Poll has returned and Commit has not committed yet.
@@ -36,7 +35,7 @@ type Consumer struct {
 
 // ConsumerOptions configure a Consumer.
 type ConsumerOptions struct {
-	// Topics are the topics to read, without Config.Prefix.
+	// Topics are the topics to read, by their names in the program: see Config.Prefix and Config.TopicName.
 	Topics []string
 	// Group is the consumer group, without Config.Prefix. It must not be that of a runtime.App: members share the partitions.
 	Group string
@@ -52,7 +51,7 @@ type Message struct {
 	Headers    []weir.Header
 	Time       time.Time
 
-	prefix string // Config.Prefix, which Topic is without
+	clusterName string // the name of Topic on the cluster
 }
 
 // NewConsumer connects to the cluster and returns a consumer. In partitions without a committed offset of the group it begins at
@@ -72,12 +71,14 @@ func NewConsumer(ctx context.Context, config Config, options ConsumerOptions) (*
 		return nil, fmt.Errorf("consumer: %w", err)
 	}
 	c := &Consumer{
-		cluster: cluster, name: config.Prefix + options.Group, prefix: config.Prefix, reset: config.OffsetReset,
+		cluster: cluster, name: config.Prefix + options.Group, topics: map[string]string{}, reset: config.OffsetReset,
 		manual: options.ManualCommit, next: map[broker.TopicPartition]int64{}, details: broker.CommitDetails{},
 	}
 	var units [][]string
 	for _, topic := range options.Topics {
-		units = append(units, []string{config.Prefix + topic})
+		name := config.TopicName(topic)
+		c.topics[name] = topic
+		units = append(units, []string{name})
 	}
 	if c.fetcher, err = cluster.NewFetcher(broker.FetcherConfig{}); err != nil {
 		return nil, errors.Join(err, cluster.Close())
@@ -152,9 +153,9 @@ func (c *Consumer) take() *Message {
 	c.at++
 	c.moved(b.TopicPartition, r.Offset+1, r.LeaderEpoch)
 	m := &Message{
-		prefix: c.prefix,
-		Origin: weir.Origin{Topic: strings.TrimPrefix(b.Topic, c.prefix), Partition: b.Partition, Offset: r.Offset, Size: len(r.Value), LeaderEpoch: r.LeaderEpoch},
-		Key:    bytes.Clone(r.Key), Value: bytes.Clone(r.Value), Headers: slices.Clone(r.Headers), Time: time.UnixMilli(r.Millis),
+		clusterName: b.Topic,
+		Origin:      weir.Origin{Topic: c.topics[b.Topic], Partition: b.Partition, Offset: r.Offset, Size: len(r.Value), LeaderEpoch: r.LeaderEpoch},
+		Key:         bytes.Clone(r.Key), Value: bytes.Clone(r.Value), Headers: slices.Clone(r.Headers), Time: time.UnixMilli(r.Millis),
 	}
 	for i := range m.Headers {
 		m.Headers[i].Value = bytes.Clone(m.Headers[i].Value)
@@ -277,7 +278,7 @@ func Decode[K, V any](topic Topic[K, V], m *Message) (weir.Record[K, V], error) 
 	r := weir.Record[K, V]{
 		Millis: m.Time.UnixMilli(), Headers: m.Headers, Origin: &m.Origin,
 	}
-	name := m.prefix + m.Topic
+	name := cmp.Or(m.clusterName, m.Topic)
 	var err error
 	r.Key, r.KeyNull, err = codec.DecodeNullable(topic.KeyCodec(), &codec.Context{Topic: name, Part: codec.Key, Headers: m.Headers}, m.Key)
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 type Producer struct {
 	cluster       broker.Cluster
 	producer      broker.Producer
-	prefix        string
+	topicName     func(topic string) string // Config.TopicName
 	transactional bool
 	partitions    map[string]int32
 	pending       map[broker.TopicPartition][]broker.Record
@@ -55,7 +55,7 @@ func NewProducer(ctx context.Context, config Config, options ProducerOptions) (*
 		return nil, fmt.Errorf("producer: %w", errors.Join(err, cluster.Close()))
 	}
 	return &Producer{
-		cluster: cluster, producer: p, prefix: config.Prefix, transactional: options.TransactionalID != "",
+		cluster: cluster, producer: p, topicName: config.TopicName, transactional: options.TransactionalID != "",
 		partitions: map[string]int32{}, pending: map[broker.TopicPartition][]broker.Record{},
 	}, nil
 }
@@ -70,7 +70,7 @@ const producerBatch = 1000
 // The error wraps weir.ErrUnknownTopic, a [*weir.CodecError] for a record that does not encode, with codec.ErrUnavailable or codec.ErrOutage if
 // its codec needs a registry that refuses or does not answer, or one of the errors of [Producer.Flush], for these or for earlier records.
 func (p *Producer) Send[K, V any](ctx context.Context, topic Topic[K, V], records ...weir.Record[K, V]) error {
-	name := p.prefix + topic.Name()
+	name := p.topicName(topic.Name())
 	if err := p.lookUp(ctx, name); err != nil {
 		return err
 	}
@@ -105,11 +105,10 @@ func (p *Producer) lookUp(ctx context.Context, name string) error {
 	return nil
 }
 
-// SendMessage sends a record as it is: its bytes, headers and time, to m.Topic, without Config.Prefix, and m.Partition. The zero time means the
-// present one. A partition that the topic
-// does not have is replaced by that of the key. The producer keeps no memory of m. The errors are those of [Producer.Send], without those of codecs.
+// SendMessage sends a record as it is: its bytes, headers and time, to m.Topic, a name in the program, and m.Partition. The zero time means the
+// present one. A partition that the topic does not have is replaced by that of the key. The producer keeps no memory of m. The errors are those of [Producer.Send], without those of codecs.
 func (p *Producer) SendMessage(ctx context.Context, m *Message) error {
-	name := p.prefix + m.Topic
+	name := p.topicName(m.Topic)
 	if err := p.lookUp(ctx, name); err != nil {
 		return err
 	}

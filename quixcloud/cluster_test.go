@@ -166,6 +166,11 @@ func summing() *stream.Topology {
 func TestAPipelineRunsOnTheClusterOfAWorkspace(t *testing.T) {
 	environment(t)
 	c := newCloud(t)
+	elsewhere := portaltest.Topic{ID: "elsewhere." + c.workspace.ID, Name: "totals", Status: "Ready", Partitions: 1, Policy: "Delete"} // no id of the usual form
+	if err := c.Make(elsewhere); err != nil {
+		t.Fatal(err)
+	}
+	c.Add(c.workspace.ID, elsewhere)
 	for _, guarantee := range []runtime.Guarantee{runtime.AtLeastOnce, runtime.ExactlyOnce} { // the second finds the topics of the first
 		config := c.config(c.options())
 		config.Guarantee = guarantee
@@ -200,6 +205,9 @@ func TestAPipelineRunsOnTheClusterOfAWorkspace(t *testing.T) {
 				t.Fatal(err)
 			}
 			if m != nil {
+				if m.Topic != "totals" {
+					t.Fatalf("got a record of %q", m.Topic)
+				}
 				last[string(m.Key)] = string(m.Value)
 				read++
 			}
@@ -217,7 +225,7 @@ func TestAPipelineRunsOnTheClusterOfAWorkspace(t *testing.T) {
 		partitions[strings.TrimPrefix(topic.ID, c.workspace.ID+"-")] = topic.Partitions
 	}
 	want := map[string]int{
-		"readings": 2, "totals": 1, "repartition__totals--readings--again": 2, "changelog__totals--repartition.readings.again--sum": 2, "inventory__totals": 1,
+		"readings": 2, elsewhere.ID: 1, "repartition__totals--readings--again": 2, "changelog__totals--repartition.readings.again--sum": 2, "inventory__totals": 1,
 	}
 	if diff := cmp.Diff(want, partitions); diff != "" {
 		t.Errorf("topics (-want +got):\n%s", diff)

@@ -46,6 +46,7 @@ func (a *App) client() kafka.Config {
 	return kafka.Config{
 		Connection:         kafka.Connection{Brokers: a.config.Connection.Brokers, ClientID: a.plan.Group, Sarama: a.config.tune},
 		Prefix:             a.config.Prefix,
+		TopicName:          a.config.topicName,
 		BrokerTimeout:      a.config.BrokerTimeout,
 		OffsetReset:        a.config.Topics.OffsetReset,
 		SessionTimeout:     a.config.Membership.SessionTimeout,

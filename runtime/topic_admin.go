@@ -15,7 +15,7 @@ import (
 // once.
 type TopicAdmin interface {
 	// TopicName returns the name on the cluster of a topic that the program, or the App, names. It takes no time, and returns
-	// the same name for as long as the App lives. Producers and consumers of the App, and its group, go by Config.Prefix.
+	// the same name for as long as the App lives. The group goes by Config.Prefix.
 	TopicName(topic string) string
 
 	// AwaitTopics waits until those of the topics that exist can be used. It is called before the topics of the topology are looked at,

@@ -59,8 +59,11 @@ func (u *upgrade) review(ctx context.Context, exists func(topic string) bool) (p
 	a := u.app
 	u.known, u.same, u.changes, u.accepted = false, false, nil, nil // as the topics may be looked at twice
 	text, err := inventory.Read(ctx, u.cluster, a.inventoryTopic())
-	if err != nil || text == nil {
+	if err != nil {
 		return nil, err
+	}
+	if text == nil {
+		return u.reviewStrangers(ctx, exists)
 	}
 	var kept keptInventory
 	if err := json.Unmarshal(text, &kept); err != nil {
@@ -135,10 +138,7 @@ func (u *upgrade) classify(ctx context.Context, changes []stream.Change, exists 
 
 // unread reports whether the group has not read all of a topic.
 func (u *upgrade) unread(ctx context.Context, info broker.TopicInfo) (bool, error) {
-	var tps []broker.TopicPartition
-	for n := range info.Partitions {
-		tps = append(tps, broker.TopicPartition{Topic: info.Name, Partition: n})
-	}
+	tps := partitionsOf(info)
 	committed, err := u.cluster.CommittedOffsets(ctx, u.app.plan.Group, tps...)
 	if err != nil {
 		return false, err
@@ -152,6 +152,13 @@ func (u *upgrade) unread(ctx context.Context, info broker.TopicInfo) (bool, erro
 		return false, err
 	}
 	return slices.ContainsFunc(tps, func(tp broker.TopicPartition) bool { return max(committed[tp], first[tp]) < end[tp] }), nil
+}
+
+func partitionsOf(info broker.TopicInfo) (tps []broker.TopicPartition) {
+	for n := range info.Partitions {
+		tps = append(tps, broker.TopicPartition{Topic: info.Name, Partition: n})
+	}
+	return tps
 }
 
 // accepts reports whether Config.Accept has a change.

@@ -19,6 +19,29 @@ import (
 // its name now.
 const processedHeader = "__processed_tp_offsets__"
 
+// columnFamilyHeader is a header of each changelog record of Quix Streams, which gives changelogs the same names.
+const columnFamilyHeader = "__column_family__"
+
+// IsRow reports whether a record belongs to a store: it is neither a claim nor a standing.
+func IsRow(r *broker.Record) bool {
+	return string(r.Key) != ClaimKey && string(r.Key) != StandingKey
+}
+
+// Foreign reports whether a record was written by another program than Weir, so that it holds no row. A record of a task says which input it
+// comes of, unless it is a claim or a standing.
+func Foreign(r *broker.Record) bool {
+	foreign := IsRow(r)
+	for i := range r.Headers {
+		switch r.Headers[i].Key {
+		case columnFamilyHeader:
+			return true
+		case processedHeader:
+			foreign = false
+		}
+	}
+	return foreign
+}
+
 // EncodeProcessed returns the headers of the changelog records of one checkpoint. ids are those of the topics.
 func EncodeProcessed(positions map[string]int64, ids map[string]string) []weir.Header {
 	topics := make([]string, 0, len(positions))

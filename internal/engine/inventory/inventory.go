@@ -18,9 +18,6 @@ import (
 // recordKey is the key of the inventory in its topic.
 var recordKey = []byte("inventory")
 
-// readWait is how long a read of the topic waits for records before it looks at the end again.
-const readWait = time.Second
-
 // Read returns the last inventory in a topic, or nil if there is none.
 func Read(ctx context.Context, cluster broker.Cluster, topic string) (text []byte, err error) {
 	known, err := cluster.Topics(ctx, topic)
@@ -30,44 +27,15 @@ func Read(ctx context.Context, cluster broker.Cluster, topic string) (text []byt
 	if _, ok := known[topic]; !ok {
 		return nil, nil
 	}
-	tp := broker.TopicPartition{Topic: topic}
-	first, err := cluster.Offsets(ctx, broker.Earliest, tp)
-	if err != nil {
-		return nil, fmt.Errorf("read topic %q: %w", topic, err)
-	}
-	end, err := cluster.Offsets(ctx, broker.End, tp)
-	if err != nil {
-		return nil, fmt.Errorf("read topic %q: %w", topic, err)
-	}
-	if first[tp] >= end[tp] {
-		return nil, nil
-	}
-	fetcher, err := cluster.NewFetcher(broker.FetcherConfig{})
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = fetcher.Close() }() // nothing was written
-	fetcher.Start(tp, first[tp])
-	for next := first[tp]; next < end[tp]; {
-		batch, err := fetcher.Poll(ctx, readWait)
-		if err != nil {
-			return nil, fmt.Errorf("read topic %q: %w", topic, err)
-		}
-		if batch == nil {
-			if ctx.Err() != nil {
-				return nil, fmt.Errorf("read topic %q: %w", topic, context.Cause(ctx))
-			}
-			continue
-		}
+	err = broker.Scan(ctx, cluster, func(batch *broker.Batch) bool {
 		for _, r := range batch.Records {
 			if bytes.Equal(r.Key, recordKey) {
 				text = bytes.Clone(r.Value)
 			}
 		}
-		next = batch.NextOffset
-		batch.Release()
-	}
-	return text, nil
+		return true
+	}, broker.TopicPartition{Topic: topic})
+	return text, err
 }
 
 // Write makes the topic, unless it exists, and appends an inventory.

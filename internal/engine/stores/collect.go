@@ -3,6 +3,7 @@ package stores
 import (
 	"fmt"
 
+	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/engine/changelog"
 	"github.com/weirstreams/weir/internal/engine/database"
@@ -57,6 +58,10 @@ func (r *restore) collect(b *broker.Batch, restored *Restored) error {
 				}
 			}
 			continue
+		}
+		if changelog.Foreign(record) {
+			return fmt.Errorf("%w: %s at offset %d: the record was written by another program, such as Quix Streams, and is no row: give the store another "+
+				"name, or delete the changelog", weir.ErrDefinitionChanged, b.TopicPartition, record.Offset)
 		}
 		ok, err := r.filter.Accepts(record)
 		if err != nil {

@@ -2,7 +2,8 @@
 
     migrate.py BROKERS PREFIX GROUP COUNT STATE
 
-It doubles the numbers of PREFIXin to PREFIXout, counts the records of each key in PREFIXcounts, and stops in order after COUNT records.
+It doubles the numbers of PREFIXin to PREFIXout, counts the records of each key in PREFIXcounts, groups them by the number in PREFIXgrouped, and stops
+in order after COUNT records. The last of them stays unread in the topic of the grouping.
 """
 
 import sys
@@ -17,6 +18,7 @@ app = Application(
 source = app.topic(prefix + "in", key_deserializer="str")
 out = app.topic(prefix + "out", key_serializer="str")
 counts = app.topic(prefix + "counts", key_serializer="str")
+grouped = app.topic(prefix + "grouped", key_serializer="json")
 
 
 def counted(value, state):
@@ -27,6 +29,7 @@ def counted(value, state):
 
 sdf = app.dataframe(source)
 sdf.apply(counted, stateful=True).to_topic(counts)
+sdf.group_by("n").to_topic(grouped)
 sdf = sdf.apply(lambda value: {"n": value["n"] * 2}).to_topic(out)
 seen = 0
 

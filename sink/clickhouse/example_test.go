@@ -17,7 +17,7 @@ type trade struct {
 	Price  float64 `json:"price"`
 }
 
-func ExampleNew() {
+func Example() {
 	trades := stream.NewTopic("trades", codec.String(), codec.JSON[trade]())
 	market := clickhouse.New("https://clickhouse.example.com:8443", clickhouse.Options[string, trade]{
 		Database: "market",

@@ -2,12 +2,14 @@ package runtime_test
 
 import (
 	"cmp"
-	"context"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/runtime"
@@ -20,41 +22,38 @@ type spread struct {
 	p       pipeline
 	written int           // per partition
 	session time.Duration // or nothing, for the shortest that is sure
-
-	mu      sync.Mutex // guards what follows
-	last    map[int]time.Time
-	longest map[int]time.Duration // between two records of a partition
 }
 
 const spreadPartitions = 4
 
 func newSpread(t testing.TB) *spread {
 	k := newKafka(t)
-	s := &spread{testCluster: k, p: pipeline{input: k.Topic(t, "in", spreadPartitions), output: k.Topic(t, "out", 1)}}
-	s.p.f = func(_ context.Context, n int) (int, error) {
-		s.note(n / 1000)
-		return n, nil
-	}
-	return s
+	return &spread{testCluster: k, p: pipeline{input: k.Topic(t, "in", spreadPartitions), output: k.Topic(t, "out", 1)}}
 }
 
-func (s *spread) note(partition int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := time.Now()
-	if last := s.last[partition]; !last.IsZero() {
-		s.longest[partition] = max(s.longest[partition], now.Sub(last))
-	}
-	if s.last != nil {
-		s.last[partition] = now
-	}
-}
-
-// watch begins to measure how long partitions are not worked on.
-func (s *spread) watch() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.last, s.longest = map[int]time.Time{}, map[int]time.Duration{}
+// holdJoins lets kfake hold each join of a member until the channel that it sends is closed. After enough none is held.
+func (s *spread) holdJoins(member string) (joins <-chan chan<- struct{}, enough func()) {
+	held, done := make(chan chan<- struct{}), make(chan struct{})
+	cluster := s.Kafka.Cluster()
+	cluster.ControlKey(int16(kmsg.JoinGroup), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		if r.(*kmsg.JoinGroupRequest).MemberID == member {
+			cluster.SleepControl(func() {
+				release := make(chan struct{})
+				select {
+				case held <- release:
+				case <-done:
+					return
+				}
+				select {
+				case <-release:
+				case <-done:
+				}
+			})
+		}
+		return nil, nil, false
+	})
+	return held, sync.OnceFunc(func() { close(done) })
 }
 
 func (s *spread) records(partition, from, to int) []broker.Record {
@@ -76,11 +75,16 @@ func (s *spread) write(n int) {
 
 func (s *spread) allCommitted() bool {
 	for p := range int32(spreadPartitions) {
-		if s.committed(s.p.input, p) != int64(s.written) {
+		if !s.done(p) {
 			return false
 		}
 	}
 	return true
+}
+
+// done reports whether everything in a partition is committed.
+func (s *spread) done(partition int32) bool {
+	return s.committed(s.p.input, partition) == int64(s.written)
 }
 
 // check checks the output when everything is committed. Nothing has failed, so nothing counts twice with any guarantee.
@@ -113,14 +117,19 @@ func (s *spread) member(g runtime.Guarantee) (runtime.Config, *seenLines) {
 	return config, log
 }
 
-// awaitMembers waits until the group knows of so many members.
-func (s *spread) awaitMembers(n int) {
+// awaitMembers waits until the group knows of so many members, and returns their IDs.
+func (s *spread) awaitMembers(n int) (ids []string) {
 	s.t.Helper()
 	admin := s.admin()
 	await(s.t, strconv.Itoa(n)+" members", func() bool {
 		groups, err := admin.DescribeConsumerGroups([]string{s.group})
-		return err == nil && len(groups) == 1 && len(groups[0].Members) == n
+		if err != nil || len(groups) != 1 {
+			return false
+		}
+		ids = slices.Collect(maps.Keys(groups[0].Members))
+		return len(ids) == n
 	})
+	return ids
 }
 
 // half is a member with half of the tasks that has nothing to restore.

@@ -107,7 +107,11 @@ var (
 
 	fakeGCSProgram = fetch.GoProgram("fakegcs", "github.com/fsouza/fake-gcs-server@v"+fakeGCSVersion)
 
-	azuriteProgram = fetch.NodeModules("azurite", "internal/testserver/servers/lists/azurite/")
+	azuriteProgram    = fetch.NodeModules("azurite", "internal/testserver/servers/lists/azurite/")
+	kinesaliteProgram = fetch.NodeModules("kinesalite", "internal/testserver/servers/lists/kinesalite/")
+
+	// Of the services that moto knows, the list has the packages of Kinesis and of others that need no more.
+	motoProgram = fetch.PythonPackages("moto", "internal/testserver/servers/lists/moto/requirements.txt")
 
 	javaClient   = fetch.JarsOf("interop-java", javaClientSums, clientLists+"pom.xml")
 	nodeClient   = fetch.NodeModules("interop-node", clientLists)

@@ -13,11 +13,9 @@ type click struct {
 }
 
 func Example() {
-	clicks := stream.NewTopic("clicks", codec.String(), codec.JSON[click]())
+	clicks := kinesis.New(kinesis.Stream{Name: "clicks", Region: "eu-central-1"}, kinesis.Options[string, click]{NullKey: "nobody"})
 	t := stream.NewTopology()
-	t.From(clicks).Sink("to Kinesis", kinesis.New(
-		kinesis.Stream{Name: "clicks", Region: "eu-central-1"}, kinesis.Options[string, click]{NullKey: "nobody"},
-	))
+	t.From(stream.NewTopic("clicks", codec.String(), codec.JSON[click]())).Sink("to Kinesis", clicks)
 	fmt.Println(t.Validate())
 	// Output: <nil>
 }

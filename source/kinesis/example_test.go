@@ -12,11 +12,9 @@ func Example() {
 	type click struct {
 		Page string `json:"page"`
 	}
-	clicks := stream.NewTopic("clicks", codec.String(), codec.JSON[click]())
+	clicks := kinesis.New(kinesis.Stream{Name: "clicks", Region: "eu-central-1"}, kinesis.Options[string, click]{Lanes: 4})
 	t := stream.NewTopology()
-	t.FromSource(kinesis.New(
-		kinesis.Stream{Name: "clicks", Region: "eu-central-1"}, kinesis.Options[string, click]{Lanes: 4},
-	), clicks).To(stream.NewTopic("copies", codec.String(), codec.JSON[click]()))
+	t.FromSource(clicks, stream.NewTopic("clicks", codec.String(), codec.JSON[click]())).To(stream.NewTopic("copies", codec.String(), codec.JSON[click]()))
 	fmt.Println(t.Validate())
 	// Output: <nil>
 }

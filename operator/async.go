@@ -103,9 +103,16 @@ func (a *Async[K, V, W]) Receive(r *weir.Record[K, V]) error {
 		}
 	}
 	if a.context == nil {
-		a.context, a.cancel = context.WithCancelCause(a.env.Context)
+		base := a.env.Context
+		if a.env.Trace != nil {
+			base = a.env.Trace.Base()
+		}
+		a.context, a.cancel = context.WithCancelCause(base)
 	}
 	kept.context = a.context
+	if a.env.Trace != nil {
+		kept.context = a.env.Trace.Carry(a.context)
+	}
 	kept.attempt = func(ctx context.Context) (err error) {
 		kept.value, err = a.f(ctx, kept.record)
 		return err
@@ -222,9 +229,7 @@ func (a *Async[K, V, W]) emit(r *asyncRecord[K, V, W]) error {
 	a.working = r
 	err := r.err
 	if err == nil {
-		derive(&a.out, &r.record)
-		a.out.Value = r.value
-		err = a.next.Receive(&a.out)
+		err = a.handOnOne(r)
 	}
 	if err != nil {
 		a.giveUp(r)
@@ -232,6 +237,16 @@ func (a *Async[K, V, W]) emit(r *asyncRecord[K, V, W]) error {
 	}
 	a.working = nil
 	return nil
+}
+
+// handOnOne hands on the result of a record.
+func (a *Async[K, V, W]) handOnOne(r *asyncRecord[K, V, W]) error {
+	if a.env.Trace != nil {
+		defer a.env.Trace.Resume(r.record.Headers)()
+	}
+	derive(&a.out, &r.record)
+	a.out.Value = r.value
+	return a.next.Receive(&a.out)
 }
 
 // leave takes a record out of those that are held.

@@ -16,6 +16,8 @@ import (
 type Env struct {
 	// Context is handed to the functions of Try operators. It ends when the task has to stop at once.
 	Context context.Context
+	// Trace is nil unless records are traced.
+	Trace Trace
 	// Origin is the input record being processed.
 	Origin weir.Origin
 	// At is the number of the running node. Each kernel sets it before it calls a user's function, so that

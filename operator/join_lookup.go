@@ -172,9 +172,12 @@ func (l *Lookup[K, V, Q, R, W]) Settle() error {
 		}
 		l.done, l.working = i+1, true
 		var err error
-		if l.handle == nil {
+		switch {
+		case l.env.Trace != nil:
+			err = l.traced(i)
+		case l.handle == nil:
 			err = l.emit(i)
-		} else {
+		default:
 			err = l.handle(i)
 		}
 		if err != nil {
@@ -185,6 +188,15 @@ func (l *Lookup[K, V, Q, R, W]) Settle() error {
 	}
 	l.Discard()
 	return nil
+}
+
+// traced handles an answered record with its own context.
+func (l *Lookup[K, V, Q, R, W]) traced(i int) error {
+	defer l.env.Trace.Resume(l.records[i].Headers)()
+	if l.handle == nil {
+		return l.emit(i)
+	}
+	return l.handle(i)
 }
 
 // fail gives up the input record of the record before done: other records of it are not handed on either.
@@ -227,6 +239,10 @@ func (l *Lookup[K, V, Q, R, W]) ask() error {
 	if l.fresh {
 		ctx = join.BypassCache(ctx)
 	}
+	end := func(error) {}
+	if l.env.Trace != nil {
+		ctx, end = l.env.Trace.Call(ctx, "lookup", to-from, func(i int) []weir.Header { return l.records[from+i].Headers })
+	}
 	var err error
 	if to-from > 1 {
 		err = l.call(ctx, l.queries[from:to], l.found[from:to])
@@ -235,6 +251,7 @@ func (l *Lookup[K, V, Q, R, W]) ask() error {
 		err = l.lookup.Lookup(ctx, l.queries[from:to], l.found[from:to])
 		l.done, l.working = from, false
 	}
+	end(err)
 	if err == nil {
 		l.forgetNulls(l.found[from:to])
 		l.answered = to

@@ -92,6 +92,9 @@ func (x *Sink[K, V]) Receive(r *weir.Record[K, V]) error {
 	if err := x.writer.Add(x.env.Context, r); err != nil {
 		return fmt.Errorf("add to the sink: %w", err)
 	}
+	if x.env.Trace != nil {
+		x.env.Trace.Added(x.node, r.Headers)
+	}
 	x.env.Outputs++
 	return nil
 }

@@ -413,6 +413,7 @@ func (a *App) startWorkers(
 		Globals:            tables.tables(),
 		OnProcessed:        a.config.OnProcessed,
 		Pauses:             &a.pauses.parts,
+		Tracing:            a.config.Tracing.settings(a.plan.Group),
 		Outputs:            a.outputs,
 		OnReformat:         upgrade.reformat,
 		OpenBackend:        state.open,

@@ -96,6 +96,10 @@ type Config struct {
 	// Run keeps anyway, when the provider collects. nil measures nothing.
 	MeterProvider metric.MeterProvider
 
+	// Tracing makes spans of the work on records, and carries their contexts in the headers of records. The zero value does neither, and costs
+	// nothing.
+	Tracing TracingConfig
+
 	// OnProcessed is called for each record when it was processed, or skipped because of an error, with where it lay. That
 	// it was processed does not mean that it counts: the next checkpoint makes it so. The goroutine that runs the task calls
 	// it; tasks of different partitions may call it at the same time. A panic in it ends Run.
@@ -306,6 +310,7 @@ func (c Config) withDefaults() (Config, error) {
 		problem("Topics.OnLostInput: unknown value %d", c.Topics.OnLostInput)
 	}
 	errorpolicy.Check("Errors", c.Errors, problem)
+	c.Tracing.check(problem)
 	var err error
 	if c.tune, err = kafkaclient.Tune(c.Connection); err != nil {
 		problems = append(problems, err)

@@ -229,6 +229,7 @@ func variableName(field string) string {
 var choices = map[reflect.Type]map[string]int64{
 	reflect.TypeFor[Guarantee]():         {"at_least_once": int64(AtLeastOnce), "exactly_once": int64(ExactlyOnce)},
 	reflect.TypeFor[LostInput]():         {"fails": int64(LostInputFails), "continues": int64(LostInputContinues), "resets": int64(LostInputResets)},
+	reflect.TypeFor[Spans]():             {"records": int64(RecordSpans), "batches": int64(BatchSpans)},
 	reflect.TypeFor[kafka.OffsetReset](): {"earliest": int64(kafka.Earliest), "latest": int64(kafka.Latest), "none": int64(kafka.NoReset)},
 	reflect.TypeFor[weir.ErrorAction]():  {"fail": int64(weir.Fail), "skip": int64(weir.Skip), "dead_letter": int64(weir.DeadLetter)},
 }

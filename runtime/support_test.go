@@ -163,7 +163,10 @@ func (k *testCluster) readPartition(ctx context.Context, tp broker.TopicPartitio
 			continue
 		}
 		for _, r := range batch.Records {
-			r.Key, r.Value = bytes.Clone(r.Key), bytes.Clone(r.Value)
+			r.Key, r.Value, r.Headers = bytes.Clone(r.Key), bytes.Clone(r.Value), slices.Clone(r.Headers)
+			for i := range r.Headers {
+				r.Headers[i].Value = bytes.Clone(r.Headers[i].Value)
+			}
 			records = append(records, r)
 		}
 		next = batch.NextOffset

@@ -24,6 +24,8 @@ var thirdParty = map[string]string{
 	"sink/mongodb.Equal: go.mongodb.org/mongo-driver/v2/bson":                         "a condition of a query, which is a document of the driver",
 	"sink/mongodb.Options.Filter: go.mongodb.org/mongo-driver/v2/bson":                "queries are documents of the driver, as in all programs that ask MongoDB",
 	"runtime.Config.MeterProvider: go.opentelemetry.io/otel/metric":                   "the common interface of metrics in Go",
+	"runtime.TracingConfig.TracerProvider: go.opentelemetry.io/otel/trace":            "the common interface of traces in Go",
+	"runtime.TracingConfig.Propagator: go.opentelemetry.io/otel/propagation":          "the common interface of contexts in headers in Go",
 	"runtime/prometheus.Exporter.MeterProvider: go.opentelemetry.io/otel/metric":      "the common interface of metrics in Go",
 	"codec.Text: golang.org/x/text/encoding":                                          "the common interface of encodings in Go",
 	"codec/protobuf.Format: google.golang.org/protobuf/proto":                         "generated code",

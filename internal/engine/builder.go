@@ -90,6 +90,10 @@ func (b *builder) open(ctx context.Context, id TaskID, topics []string) (t *task
 			return b.outputs.named(ctx, t, node, topic, template)
 		},
 	}
+	if b.config.Tracing != nil {
+		t.trace = b.config.Tracing.NewTask(&t.env, t.name)
+		t.env.Trace = t.trace
+	}
 	if b.refusals.failures.policy.WatchesDrops() {
 		t.env.OnDrop = t.drop
 	}
@@ -107,6 +111,9 @@ func (b *builder) open(ctx context.Context, id TaskID, topics []string) (t *task
 		}
 		if t.inputs[topic], err = builder.Input(n); err != nil {
 			return t, err
+		}
+		if t.trace != nil {
+			t.inputs[topic] = t.trace.Input(t.inputs[topic], topic)
 		}
 		t.input.Add(topic)
 		if writer := n.Source.Repartition; writer != nil {

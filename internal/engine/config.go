@@ -12,6 +12,7 @@ import (
 	"github.com/weirstreams/weir/internal/engine/globaltable"
 	"github.com/weirstreams/weir/internal/engine/outbox"
 	"github.com/weirstreams/weir/internal/engine/pausing"
+	"github.com/weirstreams/weir/internal/engine/tracing"
 	"github.com/weirstreams/weir/internal/errorpolicy"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/state"
@@ -133,6 +134,8 @@ type Config struct {
 	// AfterFunc calls f when d is over, unless stop is called before; nil means that of package time. A simulation has its own
 	// time for RevokeTimeout, and f is called in the middle of calls to the cluster.
 	AfterFunc func(d time.Duration, f func()) (stop func())
+	// Tracing makes spans of the work on records; nil makes none.
+	Tracing *tracing.Settings
 	// Calls runs the calls of asynchronous operators, and the writes of sinks beside the task; nil means goroutines.
 	Calls operator.Calls
 	// MayRead is nil if sources outside of Kafka are read by goroutines of their own. Else the worker reads them in its steps, and asks

@@ -42,6 +42,15 @@ func newOutputs(config *Config, plan *graph.Plan, cluster broker.Cluster, out *o
 
 // of returns where the records of a task for a topic go.
 func (o *outputs) of(t *task, topic string) (operator.Output, error) {
+	out, err := o.counting(t, topic)
+	if err == nil && t.trace != nil {
+		out = t.trace.Output(out, topic)
+	}
+	return out, err
+}
+
+// counting returns an output that counts, or carries watermarks, if it has to.
+func (o *outputs) counting(t *task, topic string) (operator.Output, error) {
 	out, err := o.outbox.Topic(topic)
 	if err != nil {
 		return out, err

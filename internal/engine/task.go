@@ -17,6 +17,7 @@ import (
 	"github.com/weirstreams/weir/internal/engine/reread"
 	"github.com/weirstreams/weir/internal/engine/sinks"
 	"github.com/weirstreams/weir/internal/engine/stores"
+	"github.com/weirstreams/weir/internal/engine/tracing"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/operator"
 )
@@ -90,6 +91,9 @@ type task struct {
 	// restores is set while changelogs with records are read.
 	restores bool
 
+	// trace is nil unless records are traced.
+	trace *tracing.Task
+
 	// search is that of the worker: it knows which records are skipped before they are processed.
 	search *refused.Search
 	// failures is that of the worker: it decides about records that fail.
@@ -144,10 +148,25 @@ func (t *task) process(b *broker.Batch, from, limit int) (int, error) {
 	return n, err
 }
 
-// processRecords runs records of one topic through the operators, and returns their number: fewer than there are if
+// processRecords is processAll, in a span if runs of records are traced.
+func (t *task) processRecords(input operator.Input, topic string, records []broker.Record) (int, error) {
+	if t.trace == nil {
+		return t.processAll(input, topic, records)
+	}
+	done := t.trace.Begin(topic, records)
+	n, err := t.processAll(input, topic, records)
+	if gate.IsPressure(err) {
+		done(n, nil) // the records wait
+	} else {
+		done(n, err)
+	}
+	return n, err
+}
+
+// processAll runs records of one topic through the operators, and returns their number: fewer than there are if
 // the observer has seen enough, if so much state has changed that a checkpoint is due, or with an error. After one that gate.IsPressure these count, and their rest is held by
 // buffers.
-func (t *task) processRecords(input operator.Input, topic string, records []broker.Record) (int, error) {
+func (t *task) processAll(input operator.Input, topic string, records []broker.Record) (int, error) {
 	t.env.Origin.Topic = topic
 	t.work = reread.Batch{Topic: topic, Records: records}
 	defer func() { t.work = reread.Batch{} }()

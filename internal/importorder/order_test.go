@@ -21,7 +21,7 @@ const module = "github.com/weirstreams/weir"
 var layers = [][]string{
 	{
 		"secret", "internal/ability", "internal/background", "internal/backoff", "internal/clock", "internal/clone", "internal/filelock", "internal/inline", "internal/joining", "internal/jsontext", "internal/layered", "internal/longtest", "internal/measure", "internal/mqtt", "internal/murmur2", "internal/panics", "internal/replay",
-		"internal/gatetest", "internal/mutation", "internal/nettest", "internal/notshown", "internal/portaltest", "internal/secrettest", "internal/testserver", "internal/testtimes", "internal/topicname", "internal/topicsetting", "internal/wake", "internal/windowing",
+		"internal/gatetest", "internal/mutation", "internal/nettest", "internal/notshown", "internal/portaltest", "internal/secrettest", "internal/testserver", "internal/testtimes", "internal/topicname", "internal/topicsetting", "internal/tracetest", "internal/wake", "internal/windowing",
 	},
 	{"codec", "internal/apilist", "internal/kafkatest"},
 	{"internal/raw"},

@@ -20,6 +20,9 @@ func (t *Task) Cut(ended func()) (cuts []background.Cut, ok bool) {
 		}
 		cuts = append(cuts, cut)
 	}
+	if t.env.Trace != nil {
+		t.env.Trace.Cut()
+	}
 	return cuts, true
 }
 
@@ -28,6 +31,11 @@ func (c *Committer) Wrote(t *Task, took time.Duration) {
 	if report := c.config.OnFlush; report != nil {
 		for _, d := range t.env.Drains {
 			report(t.graph.Nodes[d.Node].Detail, took, nil)
+		}
+	}
+	if t.env.Trace != nil {
+		for _, d := range t.env.Drains {
+			t.env.Trace.Wrote(d.Node, t.graph.Nodes[d.Node].Detail, took)
 		}
 	}
 }

@@ -90,7 +90,12 @@ func (c *Committer) flush(ctx context.Context, f Flush) error {
 			doing = "prepare"
 		}
 		began := c.config.Clock.Now()
-		err := t.call(d.Node, doing, func() error { return d.Flush(ctx, checkpoint) })
+		within, end := ctx, func(error) {}
+		if t.env.Trace != nil {
+			within, end = t.env.Trace.Flush(ctx, d.Node, t.graph.Nodes[d.Node].Detail)
+		}
+		err := t.call(d.Node, doing, func() error { return d.Flush(within, checkpoint) })
+		end(err)
 		if report := c.config.OnFlush; report != nil {
 			report(t.graph.Nodes[d.Node].Detail, c.config.Clock.Now().Sub(began), err)
 		}

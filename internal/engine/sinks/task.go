@@ -64,6 +64,9 @@ func (t *Task) isFull(d *operator.TaskDrain) (full bool) {
 
 // Discard forgets unwritten records. After a panic, which the next flush returns, nothing is written any more.
 func (t *Task) Discard() {
+	if t.env.Trace != nil {
+		t.env.Trace.Discard()
+	}
 	for i := range t.env.Drains {
 		d := &t.env.Drains[i]
 		err := t.call(d.Node, "discard records", func() error {

@@ -9,6 +9,7 @@ import (
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/row"
 	"github.com/weirstreams/weir/stream"
+	"github.com/weirstreams/weir/window"
 )
 
 func topic(name string) stream.Topic[string, string] {
@@ -75,6 +76,23 @@ func Example_outerJoins() {
 	trades.OuterJoinInterval(quotes, d, func(trade, quote *string) string {
 		return orNone(trade) + " and " + orNone(quote)
 	}).To(results)
+}
+
+type user struct {
+	Active bool
+	City   string
+}
+
+func Example_tablesOfTables() {
+	t := stream.NewTopology()
+	users := stream.NewTopic("users", codec.String(), codec.JSON[user]())
+
+	perCity := t.Table(users).
+		Filter(func(_ string, u user) bool { return u.Active }).
+		GroupBy("city", func(_ string, u user) string { return u.City }).
+		Aggregate("per_city", window.Count[user]())
+
+	perCity.To(stream.NewTopic("users-per-city", codec.String(), codec.Int64()))
 }
 
 func Example_tables() {

@@ -166,16 +166,11 @@ func (c foreignMatchCodec[V, R]) Append(dst []byte, ctx *codec.Context, m foreig
 	dst = binary.AppendUvarint(dst, uint64(len(m.key)))
 	dst = append(dst, m.key...)
 	if m.matched {
-		// The length has its place before the row, which is written once: it goes behind, and changes places with the row.
 		begin := len(dst)
 		if dst, err = c.right.Append(dst, ctx, m.row); err != nil {
 			return dst, err
 		}
-		var length [binary.MaxVarintLen64]byte
-		row, n := len(dst)-begin, binary.PutUvarint(length[:], uint64(len(dst)-begin))
-		dst = append(dst, length[:n]...)
-		copy(dst[begin+n:], dst[begin:begin+row])
-		copy(dst[begin:], length[:n])
+		dst = insertLength(dst, begin)
 	}
 	if m.shown {
 		return c.left.Append(dst, ctx, m.left)

@@ -75,21 +75,26 @@ func (s Stream[K, V]) repartition(to Repartition[K, V]) Stream[K, V] {
 	if to.Value == nil {
 		to.Value = codec.For[V]()
 	}
-	sink := s.add(&graph.Node{
-		Kind: graph.KindRepartition, Detail: to.Name,
+	_, source := repartition(s.topology, s.node, to)
+	return Stream[K, V]{s.topology, source, to.Key}
+}
+
+// repartition puts an internal topic behind a node: sink writes it and source reads it.
+func repartition[K, V any](t *Topology, from *graph.Node, to Repartition[K, V]) (sink, source *graph.Node) {
+	sink = t.graph.Add(&graph.Node{
+		Kind: graph.KindRepartition, Detail: to.Name, Site: callSite(),
 		Sink: &graph.Sink{
 			Repartition: to.Name, Partitions: to.Partitions, Key: typename.Codec(to.Key), Value: typename.Codec(to.Value),
 		},
 		Lower: lowerSink(to.Key, to.Value),
-	})
-	t := s.topology
+	}, from)
 	if err := checkNamePart(to.Name); err != nil {
 		t.graph.Find(sink, "name of the operation: %v", err)
 	}
 	if to.Partitions < 0 {
 		t.graph.Find(sink, "%d partitions", to.Partitions)
 	}
-	source := t.graph.Add(&graph.Node{
+	source = t.graph.Add(&graph.Node{
 		Kind: graph.KindSource, Detail: to.Name, Site: sink.Site,
 		Lower: passThrough[K, V],
 		Source: &graph.Source{
@@ -99,5 +104,5 @@ func (s Stream[K, V]) repartition(to Repartition[K, V]) Stream[K, V] {
 			},
 		},
 	})
-	return Stream[K, V]{t, source, to.Key}
+	return sink, source
 }

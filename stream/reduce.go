@@ -6,6 +6,7 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/ability"
+	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/internal/typename"
 	"github.com/weirstreams/weir/operator"
 	"github.com/weirstreams/weir/store"
@@ -50,19 +51,24 @@ func (s Stream[K, V]) Aggregate[A, R any](name string, a window.Aggregator[V, A,
 	out := s.stateful("aggregate", cell, s.key, func(env *operator.Env, node int, next operator.Receiver[K, R]) (operator.Receiver[K, V], error) {
 		return operator.NewAggregate(env, node, cell, s.key, a, next)
 	})
-	t := s.topology
-	if a == nil {
-		t.graph.Find(out.node, "the aggregator is nil")
-		return out
-	}
-	out.node.Mean(name, typename.Aggregator(a))
-	if v, ok := a.(interface{ Validate() error }); ok {
-		if err := v.Validate(); err != nil {
-			t.graph.Find(out.node, "%v", err)
-		}
-	}
-	if ability.Of[window.Collector[V, A, R]](a, ability.Parts.Collects) != nil {
-		t.graph.Find(out.node, "the aggregator collects values, which needs a window: use MapState with a store.Map")
+	if !findAggregator(s.topology, out.node, name, a) && ability.Of[window.Collector[V, A, R]](a, ability.Parts.Collects) != nil {
+		s.topology.graph.Find(out.node, "the aggregator collects values, which needs a window: use MapState with a store.Map")
 	}
 	return out
+}
+
+// findAggregator notes the meaning of the store of a node with an aggregator, and reports whether the aggregator was found to be wrong.
+func findAggregator[V, A, R any](t *Topology, n *graph.Node, name string, a window.Aggregator[V, A, R]) (found bool) {
+	if a == nil {
+		t.graph.Find(n, "the aggregator is nil")
+		return true
+	}
+	n.Mean(name, typename.Aggregator(a))
+	if v, ok := a.(interface{ Validate() error }); ok {
+		if err := v.Validate(); err != nil {
+			t.graph.Find(n, "%v", err)
+			return true
+		}
+	}
+	return false
 }

@@ -23,6 +23,14 @@ type Collector[V, A, R any] interface {
 	ResultOf(acc *A, items iter.Seq[[]byte]) (R, error)
 }
 
+// A Subtracter is an aggregator that can take values back, for groups of the rows of a table: [Count], [Sum], [Mean], [CustomSubtracting],
+// and what [Combine2], its kin and [Where] make of these.
+type Subtracter[V, A any] interface {
+	// Subtract takes back a value that was added before, in any order: the accumulator is then that of the other values. A
+	// result must not share memory that Subtract changes.
+	Subtract(acc *A, value V)
+}
+
 // TakesNull is implemented by aggregators that are to be given null values, as the zero value of V, too. Others never
 // see them.
 type TakesNull interface{ TakesNull() }
@@ -48,4 +56,9 @@ func collector[V, A, R any](a Aggregator[V, A, R]) Collector[V, A, R] {
 // orderer returns an aggregator as an Orderer, or nil if its result does not depend on the order of processing.
 func orderer[V, A, R any](a Aggregator[V, A, R]) Orderer[A, V] {
 	return ability.Of[Orderer[A, V]](a, ability.Parts.Orders)
+}
+
+// subtracter returns an aggregator as a Subtracter, or nil if it cannot take values back.
+func subtracter[V, A, R any](a Aggregator[V, A, R]) Subtracter[V, A] {
+	return ability.Of[Subtracter[V, A]](a, ability.Parts.Subtracts)
 }

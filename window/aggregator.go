@@ -59,6 +59,24 @@ func checkFunctions(isNil bool) error {
 // TakesNull implements the interface of that name: the functions decide about nulls.
 func (c *custom[V, A, R]) TakesNull() {}
 
+// CustomSubtracting is Custom with a function that takes back a value that was added before: for groups of the rows of a table, which
+// need it.
+func CustomSubtracting[V, A, R any](
+	init func() A, add, subtract func(acc *A, value V), result func(acc *A) R,
+) Aggregator[V, A, R] {
+	return &customSubtracting[V, A, R]{custom[V, A, R]{init: init, add: add, result: result, codec: codec.For[A]()}, subtract}
+}
+
+type customSubtracting[V, A, R any] struct {
+	custom[V, A, R]
+	subtract func(*A, V)
+}
+
+func (c *customSubtracting[V, A, R]) Subtract(acc *A, v V) { c.subtract(acc, v) }
+func (c *customSubtracting[V, A, R]) Validate() error {
+	return checkFunctions(c.subtract == nil || c.custom.Validate() != nil)
+}
+
 // CustomMerging is Custom with a function that adds the accumulator src, which is later in event time or of the same time, to
 // dst: for sliding windows and sessions, which need it. It must not change src or keep memory of it that add changes.
 func CustomMerging[V, A, R any](

@@ -94,6 +94,15 @@ func (c *combined[V, A1, R1, A2, R2, R]) Merge(dst *Pair[A1, A2], src Pair[A1, A
 	merger(c.b).Merge(&dst.second, src.second)
 }
 
+func (c *combined[V, A1, R1, A2, R2, R]) Subtracts() bool {
+	return !c.isNil && subtracter(c.a) != nil && subtracter(c.b) != nil
+}
+
+func (c *combined[V, A1, R1, A2, R2, R]) Subtract(acc *Pair[A1, A2], v V) {
+	subtracter(c.a).Subtract(&acc.first, v)
+	subtracter(c.b).Subtract(&acc.second, v)
+}
+
 func (c *combined[V, A1, R1, A2, R2, R]) Orders() bool {
 	return !c.isNil && (orderer(c.a) != nil || orderer(c.b) != nil)
 }

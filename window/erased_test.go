@@ -54,6 +54,7 @@ func (e erased[A, R]) Codec() codec.Codec[any] { return erasedCodec[A]{e.a.Codec
 func (e erased[A, R]) Merges() bool   { return mergerOf(e.a) != nil }
 func (e erased[A, R]) Collects() bool { return collectorOf(e.a) != nil }
 func (e erased[A, R]) Orders() bool   { return ordererOf(e.a) != nil }
+func (erased[A, R]) Subtracts() bool  { return false }
 
 type erasedCodec[A any] struct{ codec codec.Codec[A] }
 

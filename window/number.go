@@ -14,6 +14,7 @@ type count[V any] struct{}
 
 func (count[V]) Init() int64                 { return 0 }
 func (count[V]) Add(n *int64, _ V, _ int64)  { *n++ }
+func (count[V]) Subtract(n *int64, _ V)      { *n-- }
 func (count[V]) Result(n *int64) int64       { return *n }
 func (count[V]) Merge(dst *int64, src int64) { *dst += src }
 func (count[V]) Codec() codec.Codec[int64]   { return codec.Int64() }

@@ -39,6 +39,9 @@ func (o *optional[V, A, R]) Merges() bool   { return o.a != nil && merger(o.a) !
 func (o *optional[V, A, R]) Collects() bool { return o.a != nil && collector(o.a) != nil }
 func (o *optional[V, A, R]) Orders() bool   { return o.a != nil && orderer(o.a) != nil }
 
+// Subtracts implements the interface of package ability: the accumulator does not know whether any value is left.
+func (o *optional[V, A, R]) Subtracts() bool { return false }
+
 func (o *optional[V, A, R]) Init() OptionalState[A] { return OptionalState[A]{acc: o.a.Init()} }
 
 // empty reports whether an aggregator passes over a value.

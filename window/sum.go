@@ -62,6 +62,7 @@ type sum[V any, N Number] struct {
 
 func (s *sum[V, N]) Init() SumState[N]                  { return SumState[N]{} }
 func (s *sum[V, N]) Add(acc *SumState[N], v V, _ int64) { acc.add(s.of(v)) }
+func (s *sum[V, N]) Subtract(acc *SumState[N], v V)     { acc.add(0 - s.of(v)) }
 func (s *sum[V, N]) Merge(dst *SumState[N], src SumState[N]) {
 	dst.add(src.sum)
 	dst.lost += src.lost
@@ -111,6 +112,11 @@ func (*mean[V, N]) Init() MeanState { return MeanState{} }
 func (m *mean[V, N]) Add(acc *MeanState, v V, _ int64) {
 	acc.sum.add(float64(m.of(v)))
 	acc.count++
+}
+
+func (m *mean[V, N]) Subtract(acc *MeanState, v V) {
+	acc.sum.add(-float64(m.of(v)))
+	acc.count--
 }
 
 func (m *mean[V, N]) Merge(dst *MeanState, src MeanState) {

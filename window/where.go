@@ -42,6 +42,16 @@ func (w *where[V, A, R]) AddInOrder(acc *A, v V, at, number int64) {
 	}
 }
 
+func (w *where[V, A, R]) Subtracts() bool {
+	return w.Aggregator != nil && subtracter(w.Aggregator) != nil
+}
+
+func (w *where[V, A, R]) Subtract(acc *A, v V) {
+	if w.keep(v) {
+		subtracter(w.Aggregator).Subtract(acc, v)
+	}
+}
+
 func (w *where[V, A, R]) Merge(dst *A, src A) { merger(w.Aggregator).Merge(dst, src) }
 
 // AppendItem appends nothing for a value that is not kept, and a byte and the item for others.

@@ -3,11 +3,12 @@ package ability
 
 // Parts is implemented by aggregators that are made of others, and have an ability only if their parts do.
 type Parts interface {
-	// Merges reports whether the aggregator is a window.Merger, Collects whether it is a window.Collector, and Orders whether it is
-	// a window.Orderer.
+	// Merges reports whether the aggregator is a window.Merger, Collects whether it is a window.Collector, Orders whether it is
+	// a window.Orderer, and Subtracts whether it is a window.Subtracter.
 	Merges() bool
 	Collects() bool
 	Orders() bool
+	Subtracts() bool
 }
 
 // Of returns an aggregator as the interface of an ability, or nil if it does not have the ability. has is the method of [Parts] that

@@ -72,6 +72,9 @@ func seek(bug mutants.Mutant, seed uint64) string {
 	if bug.Pauses {
 		s = pausingSimulation(of(seed))
 	}
+	if bug.Derived {
+		s, _ = derivedSimulation(seed)
+	}
 	if bug.Phases {
 		s, _ = sinkSimulation(phased, seed)
 	}

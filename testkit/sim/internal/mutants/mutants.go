@@ -3,7 +3,7 @@
 // A bug begins with a line "bug: name". A line "model: same" says that the reference model has the bug too, so that only an
 // independent model finds it. A line "input: grows" says that seeds of the topologies with growing input are run, and not those of the
 // others, and lines "input: calls" and "input: sources" do the same for topologies with asynchronous
-// calls, with sources outside of Kafka, and with pauses ("input: pauses"), and, "sinks: phases" and "sinks: batches", with sinks in two phases and with batching sinks. Each of its edits is a line "in: file", the text that is there, a line of "=>", the
+// calls, with sources outside of Kafka, with pauses ("input: pauses"), and with tables that are made of others ("input: tables"), and, "sinks: phases" and "sinks: batches", with sinks in two phases and with batching sinks. Each of its edits is a line "in: file", the text that is there, a line of "=>", the
 // text that takes its place, and a line of "end". In that text MUTANT is true if the bug is switched on. Lines that begin
 // with # between bugs are comments.
 package mutants
@@ -24,6 +24,7 @@ type Mutant struct {
 	Phases  bool // it needs sinks in two phases
 	Batches bool // it needs batching sinks
 	Pauses  bool // it needs pauses
+	Derived bool // it needs tables that are made of others
 	Edits   []Edit
 }
 
@@ -64,6 +65,8 @@ func Read(file string) ([]Mutant, error) {
 			bugs[len(bugs)-1].Sources = true
 		case line == "input: pauses" && len(bugs) > 0:
 			bugs[len(bugs)-1].Pauses = true
+		case line == "input: tables" && len(bugs) > 0:
+			bugs[len(bugs)-1].Derived = true
 		case line == "sinks: phases" && len(bugs) > 0:
 			bugs[len(bugs)-1].Phases = true
 		case line == "sinks: batches" && len(bugs) > 0:

@@ -1,0 +1,185 @@
+package sim_test
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	"github.com/weirstreams/weir/stream"
+	"github.com/weirstreams/weir/testkit/sim"
+	"github.com/weirstreams/weir/window"
+)
+
+// derived are topologies with tables that are made of others. They are not among the others: the seeds of those would mean other topologies.
+var derived = []topologyOf{
+	{name: "groups of a table", build: groupsOfTable, inputs: []string{"orders"}, check: checkGroupsOfTable},
+}
+
+func derivedSimulation(seed uint64) (*sim.Simulation, topologyOf) {
+	t := derived[seed%uint64(len(derived))]
+	s := &sim.Simulation{Inputs: inputs(t.inputs), Faults: sim.AllFaults}
+	s.Topology = t.build(s.Faulty)
+	s.Check = func(o sim.Outcome) error {
+		if err := t.check(o); err != nil {
+			return fmt.Errorf("independent model: %w", err)
+		}
+		return nil
+	}
+	return s, t
+}
+
+// groupsOfTable adds up the rows of shops, and then the shops with equal numbers of rows: what is a group in one step is a row in the next.
+func groupsOfTable(faulty func() error) *stream.Topology {
+	t := stream.NewTopology()
+	sold := rowsThatGo(t.From(orders), "sold").
+		Filter(func(_ string, o *order) bool { return o.Amount%7 != 0 }).
+		Map(func(_ string, o *order) order { return check(faulty, order{o.ID, o.Shop, o.Amount + 1}) })
+	shops := sold.GroupBy("shop", func(_ string, o order) string { return o.Shop }).Aggregate("shops", window.Combine2(
+		window.Count[order](), window.Sum(func(o order) int { return o.Amount }),
+		func(n int64, sum int) line { return line{ID: int(n), Total: sum} }))
+	shops.To(lines)
+	shops.GroupBy("count", func(_ string, l line) string { return fmt.Sprint(l.ID) }).
+		Aggregate("counts", window.Sum(func(l line) int { return check(faulty, l.Total) })).
+		Map(func(_ string, sum int) line { return line{Total: sum} }).To(closed)
+	return t
+}
+
+// change is a message of a topic of grouped rows, with the amounts of these.
+type change struct {
+	old, new *int
+	group    string
+	at       int64
+}
+
+// changesOf decodes what the tasks that read a topic of grouped rows have processed. amount is that of an encoded row.
+func changesOf(o sim.Outcome, topic string, amount func(data []byte) int) [][]change {
+	var tasks [][]change
+	for _, task := range o.Processed(topic) {
+		var changes []change
+		for _, r := range task {
+			c := change{group: string(r.Key), at: r.Millis}
+			rows, data := r.Value[0], r.Value[1:]
+			if rows&1 != 0 {
+				old := data
+				if rows == 3 {
+					length, n := binary.Uvarint(data)
+					old, data = data[n:n+int(length)], data[n+int(length):]
+				}
+				l := amount(old)
+				c.old = &l
+			}
+			if rows&2 != 0 {
+				l := amount(data)
+				c.new = &l
+			}
+			changes = append(changes, c)
+		}
+		tasks = append(tasks, changes)
+	}
+	if len(tasks) == 0 {
+		panic("no task reads " + topic)
+	}
+	return tasks
+}
+
+// decoded decodes JSON.
+func decoded[T any](data []byte) (v T) {
+	if err := json.Unmarshal(data, &v); err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// checkGroupsOfTable computes the results from the messages of the groups and, exactly once, the last ones from the last rows.
+func checkGroupsOfTable(o sim.Outcome) error {
+	type group struct{ rows, total int }
+	for _, step := range []struct {
+		topic, out string
+		amount     func(data []byte) int
+		result     func(group) line
+	}{
+		{
+			"repartition__sim--repartition.orders.sold--shop", "lines",
+			func(data []byte) int { return decoded[order](data).Amount },
+			func(g group) line { return line{ID: g.rows, Total: g.total} },
+		},
+		{
+			"repartition__sim--repartition.repartition.orders.sold.shop--count", "closed",
+			func(data []byte) int { return decoded[line](data).Total },
+			func(g group) line { return line{Total: g.total} },
+		},
+	} {
+		var want [][]string
+		for _, task := range changesOf(o, step.topic, step.amount) {
+			groups := map[string]group{}
+			var results []string
+			for _, c := range task {
+				g, ok := groups[c.group]
+				if c.old != nil && ok {
+					g.rows, g.total = g.rows-1, g.total-*c.old
+				}
+				if c.new != nil {
+					g.rows, g.total = g.rows+1, g.total+*c.new
+				}
+				switch {
+				case g.rows > 0:
+					groups[c.group] = g
+					results = append(results, output(c.group, step.result(g), c.at))
+				case ok:
+					delete(groups, c.group)
+					results = append(results, output(c.group, "", c.at))
+				}
+			}
+			want = append(want, results)
+		}
+		if err := compareOutput(o, step.out, want, false); err != nil {
+			return err
+		}
+	}
+	if !o.ExactlyOnce {
+		return nil
+	}
+	rows := map[string]order{}
+	for _, partition := range o.Read("orders") {
+		for _, r := range partition {
+			rows[string(r.Key)] = decoded[order](r.Value)
+		}
+	}
+	shops, counts := map[string]line{}, map[string]line{}
+	for _, row := range rows {
+		if row.Amount%5 != 0 && row.Amount%7 != 0 {
+			shops[row.Shop] = line{ID: shops[row.Shop].ID + 1, Total: shops[row.Shop].Total + row.Amount + 1}
+		}
+	}
+	for _, l := range shops {
+		count := fmt.Sprint(l.ID)
+		counts[count] = line{Total: counts[count].Total + l.Total}
+	}
+	for topic, want := range map[string]map[string]line{"lines": shops, "closed": counts} {
+		last := map[string][]byte{}
+		for _, partition := range o.Read(topic) {
+			for _, r := range partition {
+				last[string(r.Key)] = r.Value
+			}
+		}
+		for group, value := range last {
+			if l, ok := want[group]; ok != (value != nil) || ok && decoded[line](value) != l {
+				return fmt.Errorf("%s: the last result of %q is %q, and its rows make %+v (there are any: %v)", topic, group, value, l, ok)
+			}
+			delete(want, group)
+		}
+		if len(want) > 0 {
+			return fmt.Errorf("%s: no results of the groups %v", topic, want)
+		}
+	}
+	return nil
+}
+
+// Tables that are made of others are what their rows say: for seeds that are the same every time, and for fresh ones, for a third of -duration.
+func TestDerivedTablesOfSeeds(t *testing.T) {
+	runSeeds(t, func(seed uint64) (*sim.Simulation, string) {
+		s, topology := derivedSimulation(seed)
+		return s, topology.name
+	}, *fixed/5, *duration/3)
+}

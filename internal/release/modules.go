@@ -22,7 +22,7 @@ type goModule struct {
 }
 
 // shared are modules below internal that public ones require, and that are published for these.
-var shared = []string{"internal/kinesis", "internal/objects"}
+var shared = []string{"internal/kinesis", "internal/objects", "internal/pubsub"}
 
 // public reports whether programs outside of the repository may require the module.
 func (m *goModule) public() bool {

@@ -3,9 +3,11 @@ package main
 import (
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/pprof/profile"
 )
 
 // TestMain lets the test binary be bench, which starts itself as broker and for each scenario.
@@ -90,6 +92,27 @@ func TestAnOutputThatDiffersIsAnError(t *testing.T) {
 	} {
 		if c.check(other) == nil {
 			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+// The runs with metrics do the same work, and their samples are told from others. So few records have too few samples for the limit.
+func TestTheCostOfMetricsIsMeasured(t *testing.T) {
+	var out strings.Builder
+	o := options{n: 60_000, runs: 1, partitions: 4, data: sample, profiles: t.TempDir()}
+	if err := measureMetrics(t.Context(), o, 1, &out, t.Output()); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "in code of metrics") || !strings.Contains(out.String(), "metered stateless") {
+		t.Error(out.String())
+	}
+	for name, want := range map[string]bool{
+		"github.com/weirstreams/weir/runtime.(*meter).observe": true, "go.opentelemetry.io/otel/sdk/metric.(*pipeline).produce": true,
+		"github.com/weirstreams/weir/runtime.(*worker).loop": false,
+	} {
+		place := &profile.Location{Line: []profile.Line{{Function: &profile.Function{Name: name}}}}
+		if isMetrics(place) != want {
+			t.Errorf("%s is metrics: %v", name, !want)
 		}
 	}
 }

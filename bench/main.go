@@ -2,9 +2,10 @@
 // library in between; and beside the same loop over another client. docs/performance.md describes the comparison.
 //
 //	bench run                     everything: broker, load, each scenario in a process of its own, table
+//	bench metrics                 the cost of metrics, with and without them in turn
 //	bench broker                  a Kafka broker in memory, in this process
 //	bench load                    flights into a topic
-//	bench floor|franz|weir NAME   one measurement, on a broker and topic that exist; prints JSON
+//	bench floor|franz|weir|metered NAME   one measurement, on a broker and topic that exist; prints JSON
 package main
 
 import (
@@ -14,14 +15,16 @@ import (
 	"os/signal"
 )
 
-const usage = `usage: bench run|broker|load|floor|franz|weir [flags]
+const usage = `usage: bench run|metrics|broker|load|floor|franz|weir|metered [flags]
 
   run                                      measure everything and print a table
+  metrics                                  measure the cost of metrics; fails above 1 % of CPU time
   broker                                   run a Kafka broker in memory
   load                                     write flights to a topic
   floor consume|stateless|windowed         measure the bare client once
   franz stateless|windowed                 measure another client, franz-go, once
   weir  stateless|windowed                 measure Weir once
+  metered stateless                        measure Weir with metrics once
 
 Each has -help. Run it in the folder bench.`
 
@@ -41,11 +44,13 @@ func command(ctx context.Context, args []string) error {
 	switch name, rest := args[0], args[1:]; name {
 	case "run":
 		return runCommand(ctx, rest)
+	case "metrics":
+		return metricsCommand(ctx, rest)
 	case "broker":
 		return brokerCommand(ctx, rest)
 	case "load":
 		return loadCommand(ctx, rest)
-	case "floor", "franz", "weir":
+	case "floor", "franz", "weir", "metered":
 		return measureCommand(ctx, name, rest)
 	default:
 		return fmt.Errorf("no such command: %q\n%s", name, usage)

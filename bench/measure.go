@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"go.opentelemetry.io/otel/metric"
 )
 
 // measurement has the figures of one process about itself.
@@ -65,18 +67,20 @@ type job struct {
 	// name begins the names of all topics that are written; it is that of the output topic and of the consumer group.
 	name    string
 	workers int
+	meter   metric.MeterProvider // nil for no metrics
 	watch   stopwatch
 }
 
 // scenarios are all scenarios, by implementation and name.
 var scenarios = map[string]func(context.Context, *job) (measurement, error){
-	"floor consume":   floorConsume,
-	"floor stateless": floorStateless,
-	"floor windowed":  floorWindowed,
-	"franz stateless": franzStateless,
-	"franz windowed":  franzWindowed,
-	"weir stateless":  weirStateless,
-	"weir windowed":   weirWindowed,
+	"floor consume":     floorConsume,
+	"floor stateless":   floorStateless,
+	"floor windowed":    floorWindowed,
+	"franz stateless":   franzStateless,
+	"franz windowed":    franzWindowed,
+	"weir stateless":    weirStateless,
+	"metered stateless": meteredStateless,
+	"weir windowed":     weirWindowed,
 }
 
 // measureCommand measures one scenario in this process and prints a measurement as JSON.

@@ -60,7 +60,12 @@ func runCommand(ctx context.Context, args []string) error {
 }
 
 // measureAll measures every scenario, interleaved so that a change of the machine's mood meets them all.
-func measureAll(ctx context.Context, o options, progress io.Writer) (_ *report, err error) {
+func measureAll(ctx context.Context, o options, progress io.Writer) (*report, error) {
+	return measureScenarios(ctx, o, progress, func(int) []string { return order })
+}
+
+// measureScenarios measures the scenarios of each repetition.
+func measureScenarios(ctx context.Context, o options, progress io.Writer, scenarios func(repetition int) []string) (_ *report, err error) {
 	if o.n < 1 || o.runs < 1 || o.partitions < 1 {
 		return nil, errors.New("-n, -runs and -partitions must be positive")
 	}
@@ -90,7 +95,7 @@ func measureAll(ctx context.Context, o options, progress io.Writer) (_ *report, 
 	r := newReport(o)
 	checks := checks{loaded: loaded, outputs: map[string]digest{}}
 	for repetition := range o.runs {
-		for _, scenario := range order {
+		for _, scenario := range scenarios(repetition) {
 			one, err := measureOne(ctx, o, broker, scenario, input, repetition, &checks)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", scenario, err)

@@ -75,7 +75,7 @@ func runWeir(ctx context.Context, j *job, t *stream.Topology, times int64) (meas
 	defer os.RemoveAll(state)
 	app, err := runtime.New(t, runtime.Config{
 		Connection: kafka.Connection{Brokers: j.brokers}, Group: j.name, State: runtime.StateConfig{Dir: state},
-		Topics: runtime.TopicConfig{Create: true}, Workers: j.workers,
+		Topics: runtime.TopicConfig{Create: true}, Workers: j.workers, MeterProvider: j.meter,
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
 	})
 	if err != nil {

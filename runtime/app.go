@@ -52,6 +52,7 @@ type App struct {
 	// failure is the error of Run, if it has returned one.
 	failure atomic.Pointer[error]
 	pauses  pauses
+	drain   drain
 	// settling are the jobs that watchLimits has given to workers.
 	settling sync.WaitGroup
 }
@@ -71,7 +72,7 @@ func New(topology *stream.Topology, config Config) (*App, error) {
 	if errorpolicy.WritesLetters(config.Errors) {
 		plan.DeadLetters = config.topicName(errorpolicy.Topic(config.Errors, config.Group))
 	}
-	return &App{config: config, plan: plan, inventory: topology.Inventory()}, nil
+	return &App{config: config, plan: plan, inventory: topology.Inventory(), drain: newDrain()}, nil
 }
 
 // Run joins the group and processes records until ctx ends, the process is told to stop (SIGINT or SIGTERM), or
@@ -89,6 +90,7 @@ func (a *App) Run(ctx context.Context) error {
 	a.hooks = startHooks(a.config.Logger)
 	defer a.hooks.stop()
 	a.enter(Starting)
+	defer close(a.drain.ended)
 	defer a.enter(Stopped)
 	if !a.config.IgnoreSignals {
 		var stop context.CancelFunc
@@ -285,6 +287,7 @@ func (a *App) supervise(
 		}
 	})
 	watcher.Go(func() { a.watchLimits(ctx, work, cluster, workers, func() { cancel(nil) }) })
+	watcher.Go(func() { a.watchDrain(ctx, work, cluster, workers, func() { cancel(nil) }) })
 	for _, w := range workers {
 		go func() {
 			<-w.done

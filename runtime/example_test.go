@@ -149,6 +149,26 @@ func ExampleApp_Consumer() {
 	// k WEIR
 }
 
+// A process ends after it has finished the records that it has read.
+func ExampleApp_Drain() {
+	onKafka(func(ctx context.Context, app *runtime.App) error {
+		ended := make(chan error, 1)
+		go func() { ended <- app.Run(context.Background()) }()
+
+		patience, cancel := context.WithTimeout(ctx, 50*time.Second)
+		defer cancel()
+		err := app.Drain(patience)
+		var unfinished *runtime.DrainError
+		if errors.As(err, &unfinished) {
+			fmt.Println("left:", unfinished.Left)
+		}
+		fmt.Println("state:", app.Status().State)
+		return errors.Join(err, <-ended)
+	})
+	// Output:
+	// state: stopped
+}
+
 // A topic stands still while something behind it is repaired.
 func ExampleApp_Pause() {
 	onKafka(func(ctx context.Context, app *runtime.App) error {

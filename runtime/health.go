@@ -20,7 +20,7 @@ type Health struct {
 
 // Reason is a reason for which an App is not healthy or not ready.
 type Reason struct {
-	// Code is one of "ended", "stuck", "starting", "stopping", "unreachable", "loading", "restoring" and "missing_topic".
+	// Code is one of "ended", "stuck", "starting", "stopping", "unreachable", "loading", "restoring", "draining" and "missing_topic".
 	Code string `json:"code"`
 	// Detail is a sentence for people.
 	Detail string `json:"detail"`
@@ -36,7 +36,7 @@ func (a *App) Healthz() http.Handler {
 
 // Readyz returns a handler that tells whether the process does its share of the work: for rolling updates, such as readinessProbe of
 // Kubernetes. It answers 200 and a Health, or 503 before the group has assigned partitions, while global tables are loaded or state is
-// restored, while no broker answers or a topic that is written is missing, and from the begin of the stop on. A member without partitions is
+// restored, while no broker answers or a topic that is written is missing, and from the begin of a drain or of the stop on. A member without partitions is
 // ready, and so is one that is paused.
 func (a *App) Readyz() http.Handler {
 	return a.healthHandler(func(s Status) []Reason { return s.unready() })
@@ -97,6 +97,9 @@ func (s Status) unready() (reasons []Reason) {
 		add("stopping", "Run finishes its work")
 	case Stopped:
 		return []Reason{s.ended()}
+	}
+	if !s.DrainingSince.IsZero() {
+		add("draining", "the process finishes the records that it has read, and ends then")
 	}
 	if !s.UnreachableSince.IsZero() {
 		add("unreachable", "no broker has answered for %v", time.Since(s.UnreachableSince).Round(time.Second))

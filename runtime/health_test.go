@@ -118,6 +118,7 @@ func TestTheJSONOfAStatusIsStable(t *testing.T) {
 			Splits: []source.SplitStatus{{ID: "a", Records: 1, Bytes: 2, Position: []byte("p"), Behind: 3, LastRecord: at, Ended: true, Failing: "no"}},
 		}},
 		Workers:          []runtime.WorkerStatus{{StepSince: at, UncommittedSince: at, HeldSince: at, Rewinds: 1}},
+		DrainingSince:    at,
 		UnreachableSince: at, Failure: "failed", MissingTopics: []string{"out"},
 	}
 	got, err := json.MarshalIndent([]runtime.Status{full, {}}, "", "\t")

@@ -48,6 +48,8 @@ type pauses struct {
 	mu    sync.Mutex
 	last  []Pause // in the order of their begin
 	parts pausing.Switch
+	// drain is when a drain has begun, zero if none has.
+	drain time.Time
 }
 
 // Pause lets a part of this process stand still until Resume: its tasks process no records, sources hand on none, no timer rings, and event time
@@ -102,6 +104,11 @@ func (p *pauses) change(a *App, edit func([]Pause) []Pause) (version int64) {
 		of, _ := a.partsOf(pause.Scope) // it was found before
 		for _, i := range of {
 			parts[i] = true
+		}
+	}
+	if !p.drain.IsZero() {
+		for i, part := range a.plan.SubTopologies {
+			parts[i] = parts[i] || readsOutside(part)
 		}
 	}
 	version = p.parts.Set(parts)

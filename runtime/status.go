@@ -44,6 +44,8 @@ type Status struct {
 	Workers []WorkerStatus `json:"workers,omitempty"`
 	// Paused are the pauses that last, in the order of their begin: see App.Pause.
 	Paused []Pause `json:"paused,omitempty"`
+	// DrainingSince is since when App.Drain lets the App finish what it has read, zero if it does not.
+	DrainingSince time.Time `json:"draining_since,omitzero"`
 	// UnreachableSince is since when no broker has answered, zero if the last request was answered.
 	UnreachableSince time.Time `json:"unreachable_since,omitzero"`
 	// Failure is the text of the error that Run has returned, empty if there is none.
@@ -70,7 +72,7 @@ type TaskStatus struct {
 	Name string `json:"name"`
 	// Restoring is true while state is read from changelogs. Input is processed afterwards.
 	Restoring bool `json:"restoring"`
-	// Paused is true while the task stands still because of App.Pause. The ends of its inputs are asked for every 10 s then.
+	// Paused is true while the task stands still because of App.Pause or App.Drain. The ends of its inputs are asked for every 10 s then.
 	Paused bool `json:"paused"`
 	// Restored is the number of changelog records that were applied, Remaining roughly how many are left.
 	Restored  int64 `json:"restored"`
@@ -162,7 +164,7 @@ type GlobalStatus struct {
 
 // Status returns the state of the App. Any goroutine may call it at any time.
 func (a *App) Status() Status {
-	status := Status{State: State(a.state.Load()), Paused: a.pauses.all()}
+	status := Status{State: State(a.state.Load()), Paused: a.pauses.all(), DrainingSince: a.pauses.draining()}
 	if err := a.failure.Load(); err != nil {
 		status.Failure = (*err).Error()
 	}

@@ -162,12 +162,13 @@ func (in *intake) newMerge(t *task) *aligned.Merge {
 		topic := t.plan.Topic(n)
 		if op := t.inputs[topic]; op != nil {
 			tp := broker.TopicPartition{Topic: topic, Partition: t.id.Partition}
-			inputs = append(inputs, &aligned.Input{TopicPartition: tp, Operator: op})
+			inputs = append(inputs, &aligned.Input{TopicPartition: tp, Operator: op, Outside: !n.Source.Internal()})
 		}
 	}
 	return aligned.New(aligned.Config{
 		Cluster: in.cluster, Fetcher: in.fetcher, Clock: in.config.Clock, Logger: t.env.Logger,
 		MaxRecords: in.config.MaxBufferedRecords, MaxBytes: in.config.MaxBufferedBytes, Timeout: in.config.AlignTimeout,
+		Draining: in.config.Pauses.Draining,
 		Ended: func(topic string, end int64, gone bool) {
 			if gone {
 				end = t.input.Next[topic]

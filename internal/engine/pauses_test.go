@@ -10,6 +10,7 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/simbroker"
 	"github.com/weirstreams/weir/internal/engine/pausing"
+	"github.com/weirstreams/weir/stream"
 )
 
 // A window waits for the records of a paused input, whether its own task is paused or the one in front, and however long input is silent. The
@@ -99,4 +100,26 @@ func TestAPauseInTheMiddleOfABatchMakesACheckpoint(t *testing.T) {
 			p.mustClose()
 		})
 	}
+}
+
+// While a process drains, a task takes records from outside only in front of internal ones that it holds. The next process goes on with the rest.
+func TestADrainingTaskTakesFromOutsideNoMoreThanInternalRecordsWaitFor(t *testing.T) {
+	topology := stream.NewTopology()
+	topology.From(topicA).GroupBy("again", func(v string) string { return v }).Merge(topology.From(topicB)).To(topicOut)
+	c := newCluster(t, topology, 1)
+	c.config.Pauses = new(pausing.Switch)
+	c.config.Pauses.Drain()
+	c.write(a0, 1, 10)
+	c.write(b0, 0, 5, 20, 30)
+	p := c.mustStart(memoryDisk{})
+	passAMinute(c, p)
+	c.expectOrder(p, "B0 A1 B5 A10")
+	c.write(b0, 40)
+	passAMinute(c, p)
+	c.expectOrder(p, "B0 A1 B5 A10")
+	p.mustClose()
+	c.config.Pauses = nil
+	p = c.mustStart(memoryDisk{})
+	passAMinute(c, p)
+	c.expectOrder(p, "B0 A1 B5 A10 B20 B30 B40")
 }

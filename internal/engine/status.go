@@ -288,20 +288,38 @@ type Positions struct {
 	// Settled is set if a checkpoint covers everything that was read, and nothing waits in the worker: no restore, no held
 	// records, no outage, no work of a sink that is prepared and not visible.
 	Settled bool
+	// Covered is Settled but for records that were fetched and are not processed.
+	Covered bool
+	// Waits says what a worker that is not settled waits for, as far as it is known.
+	Waits string
 }
 
 // Positions returns where the tasks of the worker stand.
 func (w *Worker) Positions() Positions {
 	p := Positions{
 		Next:    map[broker.TopicPartition]int64{},
-		Settled: !w.Dirty() && w.Visible() && !w.membership.Rests() && !w.intake.gate.Held() && w.processing.current.batch == nil && w.delivery.Pending() == 0 && !w.membership.Waits(),
+		Covered: !w.Dirty() && w.Visible() && !w.membership.Rests() && !w.intake.gate.Held() && w.delivery.Pending() == 0 && !w.membership.Waits() && !w.InFlight(),
+	}
+	switch {
+	case w.intake.gate.Held():
+		p.Waits = "input is held back, by a sink, a lookup, a codec or a retry"
+	case w.InFlight():
+		p.Waits = "calls are in flight"
+	case !w.Visible():
+		p.Waits = "a sink has not committed its work yet"
+	case w.membership.Rests(), w.membership.Waits():
+		p.Waits = "the group does not take offsets"
 	}
 	for _, t := range w.tasks.all() {
-		p.Settled = p.Settled && t.state == running && !t.unclaimed && t.feedsSettled()
+		if t.state != running {
+			p.Waits = "task " + t.name + " has not all of its state yet"
+		}
+		p.Covered = p.Covered && t.state == running && !t.unclaimed && (t.paused || t.feedsSettled())
 		for _, tp := range t.input.Partitions() {
 			p.Next[tp] = t.input.Next[tp.Topic]
 		}
 	}
+	p.Settled = p.Covered && w.processing.current.batch == nil
 	return p
 }
 

@@ -195,6 +195,9 @@ type Sink struct {
 	Key, Value string
 }
 
+// Internal reports whether the application alone writes the topic that is read: a repartition topic, or that of a source.
+func (s *Source) Internal() bool { return s.Repartition != nil || s.Fed }
+
 // Attached reports whether the topic that is read is attached to the part.
 func (s *Source) Attached() bool { return s.Repartition != nil && s.Repartition.Sink.Attached }
 

@@ -12,6 +12,8 @@ type Input struct {
 	broker.TopicPartition
 	// Operator processes the records.
 	Operator operator.Input
+	// Outside is set if the application does not write the topic by itself alone: it is neither a repartition topic nor that of a source.
+	Outside bool
 
 	buffered []bufferedBatch
 	from     int // the next record of the first batch

@@ -8,6 +8,7 @@ package aligned
 import (
 	"log/slog"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/weirstreams/weir/internal/broker"
@@ -40,6 +41,8 @@ type Config struct {
 	MaxBytes   int64
 	// Timeout is how long an input is waited for that has more records by its end offset, and delivers none; 0 means for ever.
 	Timeout time.Duration
+	// Draining reports whether no more records from outside are to be read than those that internal ones wait for; nil means never.
+	Draining func() bool
 	// Ended is told of the end of an input that the cluster was asked for. gone says that the topic does not exist any more.
 	Ended func(topic string, end int64, gone bool)
 }
@@ -93,7 +96,15 @@ func (m *Merge) Choose(stale bool) (next *Input, until int64) {
 			second = min(second, head)
 		}
 	}
+	if next != nil && next.Outside && m.config.Draining != nil && m.config.Draining() && !m.holdsInside() {
+		return nil, 0
+	}
 	return next, second
+}
+
+// holdsInside reports whether records of an internal input are held.
+func (m *Merge) holdsInside() bool {
+	return slices.ContainsFunc(m.inputs, func(in *Input) bool { return !in.Outside && len(in.buffered) > 0 })
 }
 
 // Done notes that n records of an input's first batch were processed, and returns the offset of the next. polls are the calls of the

@@ -15,6 +15,8 @@ type Switch struct {
 	version atomic.Int64
 	mu      sync.Mutex // guards parts
 	parts   []bool
+	// draining is set for good.
+	draining atomic.Bool
 }
 
 // Set replaces the parts that are paused, by their index in the plan, and returns the version of this state.
@@ -24,6 +26,12 @@ func (s *Switch) Set(parts []bool) (version int64) {
 	s.parts = slices.Clone(parts)
 	return s.version.Add(1)
 }
+
+// Drain begins a drain: tasks that read from outside and from internal topics take records from outside only while internal ones wait for them.
+func (s *Switch) Drain() { s.draining.Store(true) }
+
+// Draining reports whether a drain has begun.
+func (s *Switch) Draining() bool { return s != nil && s.draining.Load() }
 
 // Version is another number after each call of Set.
 func (s *Switch) Version() int64 {

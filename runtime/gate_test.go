@@ -3,6 +3,8 @@ package runtime_test
 import (
 	"sync"
 	"testing"
+
+	"github.com/twmb/franz-go/pkg/kfake"
 )
 
 // gate holds whoever comes by while it is shut.
@@ -40,6 +42,17 @@ func (g *gate) pass() {
 	g.mu.Unlock()
 	if shut != nil {
 		<-shut
+	}
+}
+
+// holdIn lets kfake hold the request that it asks about until the gate is open. At an open gate the request does not begin to sleep: if the
+// cluster is closed at that moment, the loop of kfake waits for a lock that its control function keeps.
+func (g *gate) holdIn(cluster *kfake.Cluster) {
+	g.mu.Lock()
+	shut := g.shut != nil
+	g.mu.Unlock()
+	if shut {
+		cluster.SleepControl(g.pass)
 	}
 }
 

@@ -118,7 +118,7 @@ func TestAPauseSurvivesRebalances(t *testing.T) {
 	if err := paused.Pause(within(t), runtime.Scope{}, ""); err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(within(t))
+	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- paused.Run(ctx) }()
 	standing := func(tasks int) func() bool {
@@ -129,7 +129,7 @@ func TestAPauseSurvivesRebalances(t *testing.T) {
 	}
 	await(t, "both tasks on the paused member", standing(2))
 	other := app(t, topology(), k.config())
-	otherCtx, stopOther := context.WithCancel(within(t))
+	otherCtx, stopOther := context.WithCancel(t.Context())
 	otherEnded := make(chan error, 1)
 	go func() { otherEnded <- other.Run(otherCtx) }()
 	await(t, "one task on each member", func() bool {

@@ -137,7 +137,7 @@ func (s *spread) holdOutput(hold *gate) {
 	cluster.ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
 		if slices.ContainsFunc(r.(*kmsg.ProduceRequest).Topics, func(t kmsg.ProduceRequestTopic) bool { return t.Topic == s.p.output }) {
-			cluster.SleepControl(hold.pass)
+			hold.holdIn(cluster)
 		}
 		return nil, nil, false
 	})

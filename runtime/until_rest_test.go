@@ -90,7 +90,7 @@ func TestARunIsNotIdleBeforeTheEndOfItsInput(t *testing.T) {
 	cluster := k.Kafka.Cluster()
 	cluster.ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
-		cluster.SleepControl(hold.pass)
+		hold.holdIn(cluster)
 		return nil, nil, false
 	})
 	defer time.AfterFunc(time.Second, hold.open).Stop() // ten times as long as the limit

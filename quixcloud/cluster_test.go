@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -269,6 +270,42 @@ func TestATopicThatCannotBeUsedEndsRunBeforeTheFirstRecord(t *testing.T) {
 		_, refused := errors.AsType[*portal.Error](err)
 		if !errors.Is(err, test.is) && !refused || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: got %v, want %q", test.name, err, test.want)
+		}
+	}
+}
+
+// Credentials are read once: those that were changed meanwhile are one clear error, and the next start has the new ones.
+func TestALoginThatWasChangedIsOneErrorUntilTheNextStart(t *testing.T) {
+	environment(t)
+	c := newCloud(t)
+	right := c.workspace.Connection["sasl.password"]
+	c.workspace.Connection["sasl.password"] = "f0rmer-password"
+	config := c.config(c.options())
+	for _, password := range []any{"f0rmer-password", right} {
+		c.workspace.Connection["sasl.password"] = password
+		if password == right {
+			config = c.config(c.options()) // as the next start does
+		}
+		config.BrokerTimeout = 5 * time.Second
+		refusal, says := weir.ErrUnauthorized, ""
+		if os.Getenv("WEIR_TEST_BROKERS") == "" { // kfake closes the connection
+			config.BrokerTimeout = 300 * time.Millisecond
+			refusal, says = weir.ErrUnavailable, "the connection was closed at the login"
+		}
+		app, err := runtime.New(summing(), config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = app.Plan(within(t))
+		if password == right {
+			if err != nil {
+				t.Errorf("got %v", err)
+			}
+			continue
+		}
+		text := fmt.Sprint(err)
+		if !errors.Is(err, refusal) || !strings.Contains(text, says) || !strings.Contains(text, config.Connection.Brokers[0]) || strings.Contains(text, "f0rmer-password") {
+			t.Errorf("got %v", err)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/saramabroker/brokertest"
 	"github.com/weirstreams/weir/internal/kafkatest"
+	"github.com/weirstreams/weir/internal/killtest"
 	"github.com/weirstreams/weir/internal/portaltest"
 	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/quixcloud/portal"
@@ -24,7 +25,12 @@ import (
 	"github.com/weirstreams/weir/stream"
 )
 
-func TestMain(m *testing.M) { kafkatest.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	killtest.Main(func() int {
+		kafkatest.VerifyTestMain(m) // ends the process
+		return 1
+	}, (*member).run)
+}
 
 const workspace = "acme-prod"
 
@@ -38,7 +44,7 @@ type there struct {
 	topics map[string]string // ids by name
 }
 
-func newThere(t *testing.T) *there {
+func newThere(t testing.TB) *there {
 	t.Helper()
 	k := kafkatest.Start(t)
 	return &there{Kafka: k, topics: map[string]string{}, Portal: portaltest.New(

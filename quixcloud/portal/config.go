@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/weirstreams/weir"
@@ -52,6 +53,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Token.IsZero() {
 		problems = append(problems, fmt.Errorf("there is no token: set Token or the environment variable %s", TokenVariable))
+	}
+	if strings.ContainsFunc(c.Token.Reveal(), func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		problems = append(problems, errors.New("the token holds a space, a line break or another character that no token has"))
 	}
 	if c.URL == "" {
 		problems = append(problems, fmt.Errorf("there is no address of the portal: set URL or the environment variable %s", URLVariable))

@@ -61,6 +61,7 @@ func TestAConfigurationWithoutTokenOrAddressIsWrong(t *testing.T) {
 		want   []string
 	}{
 		{portal.Config{}, []string{"there is no token", "Quix__Sdk__Token", "there is no address", "Quix__Portal__Api"}},
+		{portal.Config{Token: secret.New("s3cret\n"), URL: "https://portal"}, []string{"the token holds a space, a line break"}},
 		{portal.Config{Token: secret.New("t"), URL: "portal"}, []string{`URL (malformed URL): want https://host`}},
 		{portal.Config{Token: secret.New("t"), URL: "https://u:s3cret@portal"}, []string{"has a user"}},
 		{portal.Config{Token: secret.New("t"), URL: "https://portal/%zz"}, []string{"URL: invalid URL escape"}},

@@ -49,8 +49,9 @@ func (s *TopicWriter[K, V]) Receive(r *weir.Record[K, V]) error {
 		}
 	}
 	out := &s.record
-	// The capacity is cut, so that a codec that appends does not write into the headers of the input.
-	*out = raw.Record{Headers: r.Headers[:len(r.Headers):len(r.Headers)], Millis: r.Millis}
+	// Field by field: a composite literal is built elsewhere and copied. The capacity is cut, so that a codec that appends does
+	// not write into the headers of the input.
+	out.Key, out.Value, out.Headers, out.Millis = nil, nil, r.Headers[:len(r.Headers):len(r.Headers)], r.Millis
 	buffer := s.buffer[:0]
 	hasKey := !r.KeyNull && !(s.keyNull.any && s.keyNull.is(&r.Key))
 	if hasKey {

@@ -110,9 +110,10 @@ func (t *Topic) Append(partition int32, r *broker.Record) error {
 	if b.records == nil {
 		b.records = make([]broker.Record, 0, 64)
 	}
-	b.records = append(b.records, broker.Record{
-		Key: b.copy(r.Key), Value: b.copy(r.Value), Headers: b.copyHeaders(r.Headers), Millis: r.Millis,
-	})
+	// In its place, field by field: a composite literal is built elsewhere and copied.
+	b.records = append(b.records, broker.Record{})
+	kept := &b.records[len(b.records)-1]
+	kept.Key, kept.Value, kept.Headers, kept.Millis = b.copy(r.Key), b.copy(r.Value), b.copyHeaders(r.Headers), r.Millis
 	b.bytes += len(r.Key) + len(r.Value)
 	t.outbox.pending++
 	if len(b.records) >= sendRecords || b.bytes >= sendBytes {

@@ -122,7 +122,8 @@ func meaning(d window.Definition, aggregator any) string {
 	return strconv.Itoa(layout) + ", closed by " + closing + ", " + ability.Name(aggregator)
 }
 
-// windows has the shared parts of the operators for all kinds of windows.
+// windows has the shared parts of the operators for all kinds of windows. They hold it in a field and do not embed it: for each kind, and
+// for each type of a stream, the compiler would make two more functions of each of its methods.
 type windows[K, V, A, R any] struct {
 	env        *Env
 	node       int

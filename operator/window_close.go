@@ -17,41 +17,41 @@ func (w *aligned[K, V, A, R]) closeBefore(r *weir.Record[K, V], k *state.Windows
 		return nil
 	}
 	s := w.span(start)
-	w.untilItem = w.firstItem // without the value itself
-	err := w.result(k, o, s.firstItem, s.lastItem)
-	w.untilItem = noItem
+	w.windows.untilItem = w.windows.firstItem // without the value itself
+	err := w.windows.result(k, o, s.firstItem, s.lastItem)
+	w.windows.untilItem = noItem
 	if err != nil {
 		return err
 	}
-	if closes, err := w.emission.CloseBefore(w.env.Context, w.out.Value.Value, r); err != nil || !closes {
+	if closes, err := w.windows.emission.CloseBefore(w.windows.env.Context, w.windows.out.Value.Value, r); err != nil || !closes {
 		return err
 	}
-	w.restart(o, w.firstItem)
-	if !w.emission.Current {
-		w.deferResult(s)
+	w.restart(o, w.windows.firstItem)
+	if !w.windows.emission.Current {
+		w.windows.deferResult(s)
 	}
 	return nil
 }
 
 // closeAfter asks whether a window is to close after a value was added to it.
 func (w *aligned[K, V, A, R]) closeAfter(r *weir.Record[K, V], k *state.Windows[A], o *state.Window[A], s span) error {
-	w.env.Enter(w.node)
-	if err := w.result(k, o, s.firstItem, s.lastItem); err != nil {
+	w.windows.env.Enter(w.windows.node)
+	if err := w.windows.result(k, o, s.firstItem, s.lastItem); err != nil {
 		return err
 	}
-	if closes, err := w.emission.CloseAfter(w.env.Context, w.out.Value.Value, r); err != nil || !closes {
+	if closes, err := w.windows.emission.CloseAfter(w.windows.env.Context, w.windows.out.Value.Value, r); err != nil || !closes {
 		return err
 	}
 	w.restart(o, k.NextItem())
-	if !w.emission.Current {
-		w.deferResult(s)
+	if !w.windows.emission.Current {
+		w.windows.deferResult(s)
 	}
 	return nil
 }
 
 // restart empties a window that has just been changed, or is about to be.
 func (w *aligned[K, V, A, R]) restart(o *state.Window[A], firstItem int64) {
-	o.Acc = w.aggregator.Init()
+	o.Acc = w.windows.aggregator.Init()
 	o.Records, o.Mark = 0, firstItem
 }
 

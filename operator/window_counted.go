@@ -9,14 +9,14 @@ import (
 // the first record after the key had no window; Mark is the smallest time in it. Items are kept under the numbers of
 // their records.
 type counted[K, V, A, R any] struct {
-	*windows[K, V, A, R]
-	count int64
-	every int64 // a window begins with each of these records; 0 if only when there is none
+	windows *windows[K, V, A, R]
+	count   int64
+	every   int64 // a window begins with each of these records; 0 if only when there is none
 }
 
 // Receive implements [Receiver].
 func (w *counted[K, V, A, R]) Receive(r *weir.Record[K, V]) error {
-	k, err := w.place(r)
+	k, err := w.windows.place(r)
 	if k == nil || err != nil {
 		return err
 	}
@@ -26,42 +26,42 @@ func (w *counted[K, V, A, R]) Receive(r *weir.Record[K, V]) error {
 		number = oldest.Start + oldest.Records
 		isFirst = w.every > 0 && oldest.Records%w.every == 0
 	}
-	if err := w.collect(r, number); err != nil {
+	if err := w.windows.collect(r, number); err != nil {
 		return err
 	}
 	if isFirst {
-		w.firstItem = r.Millis // the mark of the new window
-		w.update(k, r, number)
+		w.windows.firstItem = r.Millis // the mark of the new window
+		w.windows.update(k, r, number)
 	}
 	var failed error
 	for i := range k.Open {
 		o, latest := &k.Open[i], r.Millis
 		if !isFirst || o.Start != number {
-			o, latest = w.update(k, r, o.Start)
+			o, latest = w.windows.update(k, r, o.Start)
 			o.Mark = min(o.Mark, r.Millis)
 		}
-		if !w.emitsOnChange || !w.emission.Current && o.Records >= w.count {
+		if !w.windows.emitsOnChange || !w.windows.emission.Current && o.Records >= w.count {
 			continue // the result of a full window is its final one
 		}
-		if err := w.updated(r, k, o, w.span(o), latest); err != nil && failed == nil {
+		if err := w.windows.updated(r, k, o, w.span(o), latest); err != nil && failed == nil {
 			failed = err
 		}
 	}
 	full := false
 	for len(k.Open) > 0 && k.Open[0].Records >= w.count {
 		full = true
-		w.done = w.store.RemoveFirst()
-		if w.emission.Current {
+		w.windows.done = w.windows.store.RemoveFirst()
+		if w.windows.emission.Current {
 			continue
 		}
-		if err := w.emit(r.Key, r.Origin, k, &w.done, w.span(&w.done)); err != nil && failed == nil {
+		if err := w.windows.emit(r.Key, r.Origin, k, &w.windows.done, w.span(&w.windows.done)); err != nil && failed == nil {
 			failed = err
 		}
 	}
-	if full && w.collector != nil {
-		w.store.DropItems()
+	if full && w.windows.collector != nil {
+		w.windows.store.DropItems()
 	}
-	return w.emitDeferred(r, failed)
+	return w.windows.emitDeferred(r, failed)
 }
 
 // hold returns the watermark of the operator: none. A result has the time of the first record of its window, which may be any

@@ -15,56 +15,56 @@ import (
 // One bound, the oldest time that is accepted, decides about late records and closed sessions. A session is
 // closed when no record from there on can reach it. So no record that is accepted finds its session closed, in any order of
 // arrival, and late records never extend one.
-type session[K, V, A, R any] struct{ *windows[K, V, A, R] }
+type session[K, V, A, R any] struct{ windows *windows[K, V, A, R] }
 
 // Receive implements [Receiver].
 func (w *session[K, V, A, R]) Receive(r *weir.Record[K, V]) error {
-	k, err := w.place(r)
+	k, err := w.windows.place(r)
 	if k == nil || err != nil {
 		return err
 	}
 	at := r.Millis
-	if rejected, err := w.reject(r, at, at); rejected {
+	if rejected, err := w.windows.reject(r, at, at); rejected {
 		return err
 	}
-	reached, err := w.reached(k)
+	reached, err := w.windows.reached(k)
 	if err != nil {
 		return err
 	}
-	reached = max(reached, w.pace.bound(at))
+	reached = max(reached, w.windows.pace.bound(at))
 	if at < w.bound(reached) {
-		return cmp.Or(w.late(r, window.Closed, at, at, reached), w.drop(r, weir.DropLate))
+		return cmp.Or(w.windows.late(r, window.Closed, at, at, reached), w.windows.drop(r, weir.DropLate))
 	}
 	// The sessions that the record belongs to, or joins.
 	from := 0
-	for from < len(k.Open) && k.Open[from].Latest < at-w.size {
+	for from < len(k.Open) && k.Open[from].Latest < at-w.windows.size {
 		from++
 	}
 	to := from
-	for to < len(k.Open) && k.Open[to].Start <= at+w.size {
+	for to < len(k.Open) && k.Open[to].Start <= at+w.windows.size {
 		to++
 	}
-	if err := w.collect(r, at); err != nil {
+	if err := w.windows.collect(r, at); err != nil {
 		return err
 	}
-	w.enumerate(k)
+	w.windows.enumerate(k)
 	o, latest := w.join(k, r, from, to)
-	w.idleFrom = min(w.idleFrom, at+w.grace)
+	w.windows.idleFrom = min(w.windows.idleFrom, at+w.windows.grace)
 	var failed error
-	if w.emitsOnChange {
-		failed = w.updated(r, k, o, spanOf(o), latest)
+	if w.windows.emitsOnChange {
+		failed = w.windows.updated(r, k, o, spanOf(o), latest)
 	}
-	if w.byPartition {
-		w.advancePartition(at)
+	if w.windows.byPartition {
+		w.windows.advancePartition(at)
 		err = w.closePartition(r.Origin, reached)
 	} else {
 		err = w.closeKey(r.Key, r.Origin, k, reached)
-		w.keyClosed(k, reached)
+		w.windows.keyClosed(k, reached)
 	}
 	if failed == nil {
 		failed = err
 	}
-	return w.emitDeferred(r, failed)
+	return w.windows.emitDeferred(r, failed)
 }
 
 func spanOf[A any](o *state.Window[A]) span { return span{o.Start, o.Latest, o.Start, o.Latest} }
@@ -77,41 +77,43 @@ func (w *session[K, V, A, R]) join(k *state.Windows[A], r *weir.Record[K, V], fr
 		if from < to {
 			start = k.Open[from].Start
 		}
-		return w.update(k, r, start)
+		return w.windows.update(k, r, start)
 	}
 	joined := k.Open[from]
-	w.first = joined.Acc
-	if w.counts(r) { // before the later session is merged: the record lies between the two
-		w.add(&w.first, r)
+	w.windows.first = joined.Acc
+	if w.windows.counts(r) { // before the later session is merged: the record lies between the two
+		w.windows.add(&w.windows.first, r)
 	}
 	for i := from + 1; i < to; i++ {
-		w.merger.Merge(&w.first, k.Open[i].Acc)
+		w.windows.merger.Merge(&w.windows.first, k.Open[i].Acc)
 		joined.Records += k.Open[i].Records
 	}
 	latest = k.Open[to-1].Latest
 	start := min(joined.Start, r.Millis)
 	for i := to - 1; i >= from; i-- {
 		if k.Open[i].Start != start {
-			w.store.Remove(i)
+			w.windows.store.Remove(i)
 		}
 	}
-	o, _ = w.store.Update(start, max(latest, r.Millis))
-	o.Acc, o.Records = w.first, joined.Records+1
-	if w.orderer != nil {
-		o.Mark = w.number << 1
+	o, _ = w.windows.store.Update(start, max(latest, r.Millis))
+	o.Acc, o.Records = w.windows.first, joined.Records+1
+	if w.windows.orderer != nil {
+		o.Mark = w.windows.number << 1
 	}
-	if w.byPartition {
-		w.store.Index(o)
+	if w.windows.byPartition {
+		w.windows.store.Index(o)
 	}
 	return o, latest
 }
 
 // bound returns the time before which records are late, once reached is reached: a gap of tolerance, and the grace period.
-func (w *session[K, V, A, R]) bound(reached int64) int64 { return reached - w.tolerance - w.grace }
+func (w *session[K, V, A, R]) bound(reached int64) int64 {
+	return reached - w.windows.tolerance - w.windows.grace
+}
 
 // isClosed reports whether a session is out of reach of all records that are not late.
 func (w *session[K, V, A, R]) isClosed(o *state.Window[A], reached int64) bool {
-	return o.Latest+w.size < w.bound(reached)
+	return o.Latest+w.windows.size < w.bound(reached)
 }
 
 // closeKey closes the sessions of the current key.
@@ -121,33 +123,33 @@ func (w *session[K, V, A, R]) closeKey(key K, origin *weir.Origin, k *state.Wind
 	}
 	var failed error
 	for len(k.Open) > 0 && w.isClosed(&k.Open[0], reached) {
-		w.done = w.store.RemoveFirst()
+		w.windows.done = w.windows.store.RemoveFirst()
 		if err := w.closed(key, origin, k); err != nil && failed == nil {
 			failed = err
 		}
 	}
-	if w.collector != nil {
-		w.store.DropItems()
+	if w.windows.collector != nil {
+		w.windows.store.DropItems()
 	}
 	return failed
 }
 
 // closed emits the results of closing the session in done.
 func (w *session[K, V, A, R]) closed(key K, origin *weir.Origin, k *state.Windows[A]) error {
-	w.closings++
-	if w.emission.Current {
+	w.windows.closings++
+	if w.windows.emission.Current {
 		return nil
 	}
-	return w.emit(key, origin, k, &w.done, spanOf(&w.done))
+	return w.windows.emit(key, origin, k, &w.windows.done, spanOf(&w.windows.done))
 }
 
 func (w *session[K, V, A, R]) closePartition(origin *weir.Origin, reached int64) error {
-	return w.closeDue(origin, reached, w.closed)
+	return w.windows.closeDue(origin, reached, w.closed)
 }
 
 // closeIdle closes sessions because time has passed without records.
 func (w *session[K, V, A, R]) closeIdle(key K, k *state.Windows[A], _, reached int64) error {
-	return w.closeKey(key, &w.env.Origin, k, reached)
+	return w.closeKey(key, &w.windows.env.Origin, k, reached)
 }
 
 // nextClose returns when the next session of a key closes.
@@ -155,14 +157,14 @@ func (w *session[K, V, A, R]) nextClose(k *state.Windows[A], _ int64) int64 {
 	if len(k.Open) == 0 {
 		return math.MaxInt64
 	}
-	return k.Open[0].Latest + 2*w.size + w.grace + 1 // see isClosed
+	return k.Open[0].Latest + 2*w.windows.size + w.windows.grace + 1 // see isClosed
 }
 
 // hold returns the watermark of the operator: the start of the first session that is open, or can begin.
 func (w *session[K, V, A, R]) hold(reached int64) (int64, error) {
-	oldest, err := w.oldestOpen()
+	oldest, err := w.windows.oldestOpen()
 	if err != nil {
 		return NoWatermark, err
 	}
-	return min(reached, oldest, w.pending.oldest()), nil
+	return min(reached, oldest, w.windows.pending.oldest()), nil
 }

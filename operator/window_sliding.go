@@ -13,36 +13,36 @@ import (
 // sliding is the operator for sliding windows. The store holds one accumulator for each distinct time of a key's
 // records, under that time; a window is made of those that it spans when its result is needed.
 type sliding[K, V, A, R any] struct {
-	*windows[K, V, A, R]
-	sum state.Window[A]
+	windows *windows[K, V, A, R]
+	sum     state.Window[A]
 }
 
 // Receive implements [Receiver].
 func (w *sliding[K, V, A, R]) Receive(r *weir.Record[K, V]) error {
-	k, err := w.place(r)
+	k, err := w.windows.place(r)
 	if k == nil || err != nil {
 		return err
 	}
 	at := r.Millis
-	own := max(0, at-w.size)
-	if rejected, err := w.reject(r, own, at); rejected {
+	own := max(0, at-w.windows.size)
+	if rejected, err := w.windows.reject(r, own, at); rejected {
 		return err
 	}
-	before, err := w.reached(k)
+	before, err := w.windows.reached(k)
 	if err != nil {
 		return err
 	}
-	reached := max(before, w.pace.bound(at))
-	open := reached - w.grace // the first end of a window that is open
-	if at < open-w.size {
-		return cmp.Or(w.late(r, window.Closed, own, at, reached), w.drop(r, weir.DropLate))
+	reached := max(before, w.windows.pace.bound(at))
+	open := reached - w.windows.grace // the first end of a window that is open
+	if at < open-w.windows.size {
+		return cmp.Or(w.windows.late(r, window.Closed, own, at, reached), w.windows.drop(r, weir.DropLate))
 	}
-	if err := w.collect(r, at); err != nil {
+	if err := w.windows.collect(r, at); err != nil {
 		return err
 	}
-	w.enumerate(k)
-	o, _ := w.update(k, r, at)
-	w.idleFrom = min(w.idleFrom, at+w.grace)
+	w.windows.enumerate(k)
+	o, _ := w.windows.update(k, r, at)
+	w.windows.idleFrom = min(w.windows.idleFrom, at+w.windows.grace)
 	var failed error
 	keep := func(err error) {
 		if failed == nil {
@@ -50,23 +50,23 @@ func (w *sliding[K, V, A, R]) Receive(r *weir.Record[K, V]) error {
 		}
 	}
 	if at < open {
-		if w.byPartition && o.Mark&markClosed == 0 {
+		if w.windows.byPartition && o.Mark&markClosed == 0 {
 			o.Mark |= markClosed
-			w.store.Index(o)
+			w.windows.store.Index(o)
 		}
-		keep(w.late(r, window.Closed, own, at, reached))
+		keep(w.windows.late(r, window.Closed, own, at, reached))
 	}
-	if w.emission.Current {
-		for i := w.search(k, max(at, open)); i < len(k.Open) && k.Open[i].Start <= at+w.size; i++ {
+	if w.windows.emission.Current {
+		for i := w.search(k, max(at, open)); i < len(k.Open) && k.Open[i].Start <= at+w.windows.size; i++ {
 			keep(w.emitAt(r.Key, r.Origin, k, i))
 		}
 	}
-	if w.byPartition {
-		w.advancePartition(at)
+	if w.windows.byPartition {
+		w.windows.advancePartition(at)
 		keep(w.closePartition(r.Origin, reached))
 	} else {
 		keep(w.closeKey(r.Key, r.Origin, k, before, reached))
-		w.keyClosed(k, reached)
+		w.windows.keyClosed(k, reached)
 	}
 	return failed
 }
@@ -78,41 +78,41 @@ func (w *sliding[K, V, A, R]) search(k *state.Windows[A], millis int64) int {
 
 // emitAt emits the result of the window that ends at the time with index i.
 func (w *sliding[K, V, A, R]) emitAt(key K, origin *weir.Origin, k *state.Windows[A], i int) error {
-	w.env.Enter(w.node)
+	w.windows.env.Enter(w.windows.node)
 	end := k.Open[i].Start
-	start := max(0, end-w.size)
-	w.sum.Acc = w.aggregator.Init()
+	start := max(0, end-w.windows.size)
+	w.sum.Acc = w.windows.aggregator.Init()
 	for j := w.search(k, start); j <= i; j++ {
-		w.merger.Merge(&w.sum.Acc, k.Open[j].Acc)
+		w.windows.merger.Merge(&w.sum.Acc, k.Open[j].Acc)
 	}
-	return w.emit(key, origin, k, &w.sum, span{start, end, start, end})
+	return w.windows.emit(key, origin, k, &w.sum, span{start, end, start, end})
 }
 
 // closeKey closes the windows of the current key that time has passed on its way from before to reached, and drops values that
 // no open window can contain.
 func (w *sliding[K, V, A, R]) closeKey(key K, origin *weir.Origin, k *state.Windows[A], before, reached int64) error {
-	open := reached - w.grace
+	open := reached - w.windows.grace
 	var failed error
 	if before == state.NoTime {
-		before = w.grace // nothing ends before 0
+		before = w.windows.grace // nothing ends before 0
 	}
-	for i := w.search(k, before-w.grace); i < len(k.Open) && k.Open[i].Start < open; i++ {
-		w.closings++
-		if w.emission.Current {
+	for i := w.search(k, before-w.windows.grace); i < len(k.Open) && k.Open[i].Start < open; i++ {
+		w.windows.closings++
+		if w.windows.emission.Current {
 			continue
 		}
 		if err := w.emitAt(key, origin, k, i); err != nil && failed == nil {
 			failed = err
 		}
 	}
-	if len(k.Open) == 0 || k.Open[0].Start >= open-w.size {
+	if len(k.Open) == 0 || k.Open[0].Start >= open-w.windows.size {
 		return failed
 	}
-	for len(k.Open) > 0 && k.Open[0].Start < open-w.size {
-		w.store.RemoveFirst()
+	for len(k.Open) > 0 && k.Open[0].Start < open-w.windows.size {
+		w.windows.store.RemoveFirst()
 	}
-	if w.collector != nil {
-		w.store.DropItems()
+	if w.windows.collector != nil {
+		w.windows.store.DropItems()
 	}
 	return failed
 }
@@ -132,7 +132,7 @@ func (w *windows[K, V, A, R]) slotEnd(o *state.Window[A]) int64 {
 func (w *sliding[K, V, A, R]) closePartition(origin *weir.Origin, reached int64) error {
 	var failed error
 	for {
-		k, i, encoded, ok, err := w.store.Due(reached - w.grace)
+		k, i, encoded, ok, err := w.windows.store.Due(reached - w.windows.grace)
 		if err != nil {
 			return Fatal(err)
 		}
@@ -140,20 +140,20 @@ func (w *sliding[K, V, A, R]) closePartition(origin *weir.Origin, reached int64)
 			return failed
 		}
 		if k.Open[i].Mark&markClosed != 0 {
-			w.store.Remove(i)
-			if w.collector != nil {
-				w.store.DropItems()
+			w.windows.store.Remove(i)
+			if w.windows.collector != nil {
+				w.windows.store.DropItems()
 			}
 			continue
 		}
-		w.closings++
-		o, _ := w.store.Update(k.Open[i].Start, k.Open[i].Latest)
+		w.windows.closings++
+		o, _ := w.windows.store.Update(k.Open[i].Start, k.Open[i].Latest)
 		o.Mark |= markClosed
-		w.store.Index(o)
-		if w.emission.Current {
+		w.windows.store.Index(o)
+		if w.windows.emission.Current {
 			continue
 		}
-		key, err := w.decodeKey(encoded)
+		key, err := w.windows.decodeKey(encoded)
 		if err == nil {
 			err = w.emitAt(key, origin, k, i)
 		}
@@ -165,13 +165,13 @@ func (w *sliding[K, V, A, R]) closePartition(origin *weir.Origin, reached int64)
 
 // closeIdle closes windows because time has passed without records.
 func (w *sliding[K, V, A, R]) closeIdle(key K, k *state.Windows[A], before, reached int64) error {
-	return w.closeKey(key, &w.env.Origin, k, before, reached)
+	return w.closeKey(key, &w.windows.env.Origin, k, before, reached)
 }
 
 // nextClose returns when the next window of a key closes.
 func (w *sliding[K, V, A, R]) nextClose(k *state.Windows[A], reached int64) int64 {
-	if i := w.search(k, reached-w.grace); i < len(k.Open) {
-		return k.Open[i].Start + w.grace + 1
+	if i := w.search(k, reached-w.windows.grace); i < len(k.Open) {
+		return k.Open[i].Start + w.windows.grace + 1
 	}
 	return math.MaxInt64
 }
@@ -179,12 +179,12 @@ func (w *sliding[K, V, A, R]) nextClose(k *state.Windows[A], reached int64) int6
 // hold returns the watermark of the operator: the start of the first window that is to close, or that a record can come into.
 func (w *sliding[K, V, A, R]) hold(reached int64) (int64, error) {
 	end := reached
-	if !w.emission.Current {
-		oldest, err := w.oldestOpen()
+	if !w.windows.emission.Current {
+		oldest, err := w.windows.oldestOpen()
 		if err != nil {
 			return NoWatermark, err
 		}
 		end = min(end, oldest)
 	}
-	return min(end-w.size, w.pending.oldest()), nil
+	return min(end-w.windows.size, w.windows.pending.oldest()), nil
 }

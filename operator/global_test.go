@@ -16,6 +16,7 @@ import (
 	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/longtest"
 	"github.com/weirstreams/weir/operator"
+	"github.com/weirstreams/weir/operator/internal/operatortest"
 )
 
 // globalCase writes random records to the topic of a global table, as far as it is there yet, and looks rows up by keys that
@@ -32,7 +33,7 @@ func globalCase(t *testing.T, seed uint64) bool {
 	var log []keyed
 	var env *operator.Env
 	var input operator.Input
-	var results lines
+	var results operatortest.Lines
 	var joins [2]*operator.GlobalJoin[string, string, *string, string, string]
 	var nulls int64
 	open := func() {
@@ -95,7 +96,7 @@ func globalCase(t *testing.T, seed uint64) bool {
 			process(t, input, &r.Record)
 		} else {
 			r := weir.Record[string, string]{Key: "k", KeyNull: random.IntN(4) == 0, Value: append(keys, "null", "none", "unknown")[random.IntN(len(keys)+3)], Millis: int64(i)}
-			results.results = nil
+			results.Results = nil
 			if err := joins[random.IntN(2)].Receive(&r); err != nil {
 				t.Fatal(err)
 			}
@@ -112,7 +113,7 @@ func globalCase(t *testing.T, seed uint64) bool {
 			if left || row != "nothing" {
 				want = []string{fmt.Sprintf("k: %s %s at %d", r.Value, row, i)}
 			}
-			if diff := gocmp.Diff(want, results.results); diff != "" {
+			if diff := gocmp.Diff(want, results.Results); diff != "" {
 				t.Errorf("seed %d, record %d (-want +got):\n%s", seed, i, diff)
 				return false
 			}

@@ -49,7 +49,7 @@ var layers = [][]string{
 	{"deadletter"},
 	{"runtime", "testkit", "quixcloud/config", "quixcloud/portal", "sink/kafka", "source/kafka"},
 	{"quixcloud", "source/quix"},
-	{"examples", "internal/compilecost", "internal/killtest", "internal/nulltest", "stream/internal/streamtest"},
+	{"examples", "internal/compilecost", "internal/killtest", "internal/nulltest", "operator/internal/operatortest", "stream/internal/streamtest"},
 	{"docs"},
 }
 

@@ -25,7 +25,7 @@ func TestPackagesOfTestsCompileInLittleMemory(t *testing.T) {
 	for _, pkg := range []string{
 		"stream", "stream/internal/operatortest", "stream/internal/flowtest", "stream/internal/valuetest", "stream/internal/tabletest",
 		"stream/internal/definitiontest", "stream/internal/inventorytest", "stream/internal/aggregatetest", "testkit", "window", "window/internal/combinedtest",
-		"operator", "operator/internal/windowtest", "operator/internal/windowscripttest", "operator/internal/jointest", "operator/internal/lookuptest", "operator/internal/goldentest",
+		"operator", "operator/internal/windowtest", "operator/internal/windowscripttest", "operator/internal/jointest", "operator/internal/lookuptest", "operator/internal/windowgoldentest",
 		"operator/internal/benchtest",
 	} {
 		t.Run(pkg, func(t *testing.T) {

@@ -1,4 +1,4 @@
-package goldentest_test
+package jointest_test
 
 import (
 	"cmp"
@@ -12,6 +12,7 @@ import (
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/join"
+	"github.com/weirstreams/weir/operator/internal/operatortest"
 	"github.com/weirstreams/weir/row"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/testkit"
@@ -297,7 +298,7 @@ func TestGoldenJoinsDifferOnlyAsMeant(t *testing.T) {
 	for name := range goldenJoinDifferences {
 		counts[name] = 0
 	}
-	for _, c := range readGolden[goldenJoin](t, "joins.jsonl") {
+	for _, c := range operatortest.ReadGolden[goldenJoin](t, "joins.jsonl") {
 		original := joinTexts(goldenJoins(&c, goldenJoinRules{}))
 		if diff := gocmp.Diff(joinTexts(c.Outputs), original); diff != "" {
 			t.Errorf("joins.jsonl %d: the rules of the original (-recorded +rules):\n%s", c.ID, diff)
@@ -314,5 +315,5 @@ func TestGoldenJoinsDifferOnlyAsMeant(t *testing.T) {
 			}
 		}
 	}
-	checkDifferences(t, counts)
+	operatortest.CheckDifferences(t, counts)
 }

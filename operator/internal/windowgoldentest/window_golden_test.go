@@ -1,18 +1,17 @@
-package goldentest_test
+package windowgoldentest_test
 
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/operator/internal/operatortest"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/testkit"
 	"github.com/weirstreams/weir/window"
@@ -76,24 +75,6 @@ func (l goldenLate) String() string {
 		value = strconv.FormatInt(*l.Value, 10)
 	}
 	return fmt.Sprintf("%d: %s %s at %d late by %d for [%d,%d]", l.I, l.Key, value, l.Time, l.By, l.Start, l.End)
-}
-
-// readGolden reads the recordings of a file, with numbers as they are written.
-func readGolden[T any](t *testing.T, name string) []T {
-	t.Helper()
-	data, err := os.ReadFile("testdata/golden/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var cases []T
-	for line := range strings.Lines(string(data)) {
-		var c T
-		if err := json.Unmarshal([]byte(line), &c); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		cases = append(cases, c)
-	}
-	return cases
 }
 
 var (
@@ -358,7 +339,7 @@ func TestGoldenWindowsDifferOnlyAsMeant(t *testing.T) {
 		counts[name] = 0
 	}
 	for _, file := range []string{"windows.jsonl", "triggers.jsonl"} {
-		for _, c := range readGolden[goldenCase](t, file) {
+		for _, c := range operatortest.ReadGolden[goldenCase](t, file) {
 			original := goldenWindows(t, &c, goldenRules{}).texts(t)
 			if diff := gocmp.Diff(c.inSomeOrder(c.recorded(t)), c.inSomeOrder(original)); diff != "" {
 				t.Errorf("%s %d: the rules of the original (-recorded +rules):\n%s", file, c.ID, diff)
@@ -376,28 +357,5 @@ func TestGoldenWindowsDifferOnlyAsMeant(t *testing.T) {
 			}
 		}
 	}
-	checkDifferences(t, counts)
-}
-
-// checkDifferences compares the numbers of cases with those of the page.
-func checkDifferences(t *testing.T, counts map[string]int) {
-	t.Helper()
-	const path = "../../../docs/differences-from-quix.md"
-	page, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	documented := map[string]string{}
-	for line := range strings.Lines(string(page)) {
-		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), " | ")
-		documented[strings.TrimSpace(cells[0])] = strings.TrimSpace(cells[len(cells)-1])
-	}
-	for name, n := range counts {
-		if got := documented[name]; got != strconv.Itoa(n) {
-			t.Errorf("%s: %q is shown by %q cases, want %d", path, name, got, n)
-		}
-		if n == 0 {
-			t.Errorf("no case shows %q", name)
-		}
-	}
+	operatortest.CheckDifferences(t, counts)
 }

@@ -1,4 +1,4 @@
-package goldentest_test
+package windowgoldentest_test
 
 import (
 	"encoding/json"

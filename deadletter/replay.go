@@ -132,7 +132,7 @@ func (r *replay) batch(ctx context.Context, reader *Reader) (more bool, err erro
 func (r *replay) letter(ctx context.Context, l *Letter) error {
 	topic := strings.TrimPrefix(l.Origin.Topic, r.prefix)
 	switch {
-	case !r.chooses(l, topic):
+	case !r.options.Chooses(l, r.prefix):
 		r.report.Filtered++
 		return nil
 	case topic == "" || l.Origin.Partition < 0:
@@ -159,11 +159,10 @@ func (r *replay) letter(ctx context.Context, l *Letter) error {
 	return nil
 }
 
-// chooses reports whether the options choose a letter.
-func (r *replay) chooses(l *Letter, topic string) bool {
-	o := &r.options
+// Chooses reports whether the options choose a letter by its fields and by Filter. prefix is Config.Prefix, which the topic of the letter has.
+func (o *ReplayOptions) Chooses(l *Letter, prefix string) bool {
 	some := func(chosen []string, value string) bool { return len(chosen) == 0 || slices.Contains(chosen, value) }
-	return some(o.Topics, topic) && some(o.Exceptions, l.Exception) && some(o.Operators, l.Operator) &&
+	return some(o.Topics, strings.TrimPrefix(l.Origin.Topic, prefix)) && some(o.Exceptions, l.Exception) && some(o.Operators, l.Operator) &&
 		(len(o.Stages) == 0 || slices.Contains(o.Stages, l.Stage)) &&
 		(o.After.IsZero() || l.Failed.After(o.After)) && (o.Before.IsZero() || l.Failed.Before(o.Before)) &&
 		strings.Contains(l.Message, o.Message) && (o.Filter == nil || o.Filter(l))

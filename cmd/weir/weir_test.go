@@ -24,6 +24,8 @@ func TestMain(m *testing.M) {
 		kafkatest.VerifyTestMain(m)
 	case "weir":
 		main()
+	default:
+		words()
 	}
 }
 

@@ -144,7 +144,10 @@ func (s *Session) root() *cobra.Command {
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]cobra.Completion{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = false
-	root.AddCommand(s.topicCommand(), s.versionCommand())
+	root.AddCommand(s.topologyCommand(), s.groupCommand(), s.deadLetterCommand(), s.topicCommand(), s.versionCommand())
+	if s.Topology != nil {
+		root.AddCommand(s.runCommand())
+	}
 	for _, make := range s.Commands {
 		root.AddCommand(make(s))
 	}

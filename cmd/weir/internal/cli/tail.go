@@ -160,13 +160,11 @@ func parseStart(from string, last int64, now time.Time) (start, error) {
 	if n, err := strconv.ParseInt(from, 10, 64); err == nil && n >= 0 {
 		return start{offset: n, last: -1}, nil
 	}
-	if t, err := time.Parse(time.RFC3339, from); err == nil {
-		return start{offset: -1, last: -1, time: t}, nil
+	t, err := parseTime(from, now)
+	if err != nil {
+		return start{}, Usagef("--from %q: give beginning, end or an offset, or %w", from, err)
 	}
-	if d, err := time.ParseDuration(from); err == nil && d >= 0 {
-		return start{offset: -1, last: -1, time: now.Add(-d)}, nil
-	}
-	return start{}, Usagef("--from %q: give beginning, end, an offset, a time such as 2026-11-30T12:00:00Z, or a duration such as 90m", from)
+	return start{offset: -1, last: -1, time: t}, nil
 }
 
 // span is a part of some partitions. A partition without an end is read for ever.

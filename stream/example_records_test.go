@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"strconv"
 	"strings"
 	"time"
@@ -41,22 +40,6 @@ func ExampleStream_FilterWith() {
 
 	run(t, words, "1", "-1")
 	// Output: k 1
-}
-
-func ExampleStream_FlatMapSeqRecord() {
-	t := stream.NewTopology()
-	t.From(lines).
-		FlatMapSeqRecord(func(ctx context.Context, r lineRecord) iter.Seq2[string, error] {
-			return func(yield func(string, error) bool) {
-				_ = yield(r.Key, ctx.Err()) && yield(r.Value, ctx.Err())
-			}
-		}).
-		To(words)
-
-	run(t, words, "weir")
-	// Output:
-	// k k
-	// k weir
 }
 
 func ExampleStream_MapKeyRecord() {
@@ -166,17 +149,6 @@ func ExampleStream_SetHeaders() {
 	// Output: k from=lines
 }
 
-func ExampleStream_AddHeaderRecord() {
-	t := stream.NewTopology()
-	t.From(lines).
-		AddHeaderRecord("key", func(ctx context.Context, r lineRecord) ([]byte, error) { return []byte(r.Key), ctx.Err() }).
-		MapRecord(headersOf).
-		To(words)
-
-	run(t, words, "weir")
-	// Output: k key=k
-}
-
 func ExampleStream_GroupByRecord() {
 	t := stream.NewTopology()
 	t.From(lines).
@@ -199,10 +171,11 @@ func ExampleStream_GroupByRecord() {
 // byLine is an internal topic with two partitions and keys in JSON.
 var byLine = stream.Repartition[string, string]{Name: "by-line", Key: codec.JSON[string](), Partitions: 2}
 
-func ExampleStream_GroupByWithRecord() {
+func ExampleStream_GroupByWith_record() {
 	t := stream.NewTopology()
 	t.From(lines).
-		GroupByWithRecord(byLine, func(ctx context.Context, r lineRecord) (string, error) { return r.Origin.Topic, ctx.Err() }).
+		MapKeyRecord(func(ctx context.Context, r lineRecord) (string, error) { return r.Origin.Topic, ctx.Err() }).
+		GroupByKeyWith(byLine).
 		To(words)
 
 	run(t, words, "weir")

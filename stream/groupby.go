@@ -38,14 +38,10 @@ type Repartition[K, V any] struct {
 	Partitions int32
 }
 
-// GroupByWith is GroupBy with chosen codecs and number of partitions.
+// GroupByWith is GroupBy with chosen codecs and number of partitions. MapKeyRecord and GroupByKeyWith do the same by a function of the
+// whole record that can fail.
 func (s Stream[K, V]) GroupByWith[L any](to Repartition[L, V], f func(V) L) Stream[L, V] {
 	return s.groupBy(to, func(_ context.Context, r *weir.Record[K, V]) (L, error) { return f(r.Value), nil }, f == nil)
-}
-
-// GroupByWithRecord is GroupByWith with a function of the whole record that can fail.
-func (s Stream[K, V]) GroupByWithRecord[L any](to Repartition[L, V], f func(context.Context, weir.Record[K, V]) (L, error)) Stream[L, V] {
-	return s.groupBy(to, func(ctx context.Context, r *weir.Record[K, V]) (L, error) { return f(ctx, *r) }, f == nil)
 }
 
 // GroupByKey sends each record through an internal topic, by the key that it has: after MapKey or Transform, or where the

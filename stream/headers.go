@@ -19,14 +19,10 @@ func (s Stream[K, V]) setHeaders(f func(context.Context, *weir.Record[K, V]) ([]
 	})
 }
 
-// AddHeader adds a header to each record, behind those that it has, with the bytes that f makes of the value.
+// AddHeader adds a header to each record, behind those that it has, with the bytes that f makes of the value. SetHeaders does
+// the same by a function of the whole record that can fail.
 func (s Stream[K, V]) AddHeader(key string, f func(V) []byte) Stream[K, V] {
 	return s.addHeader(key, func(_ context.Context, r *weir.Record[K, V]) ([]byte, error) { return f(r.Value), nil }).checked(f == nil)
-}
-
-// AddHeaderRecord is AddHeader with a function of the whole record that can fail.
-func (s Stream[K, V]) AddHeaderRecord(key string, f func(context.Context, weir.Record[K, V]) ([]byte, error)) Stream[K, V] {
-	return s.addHeader(key, func(ctx context.Context, r *weir.Record[K, V]) ([]byte, error) { return f(ctx, *r) }).checked(f == nil)
 }
 
 func (s Stream[K, V]) addHeader(key string, f func(context.Context, *weir.Record[K, V]) ([]byte, error)) Stream[K, V] {

@@ -2,7 +2,6 @@ package benchtest_test
 
 import (
 	"context"
-	"iter"
 	"time"
 
 	"github.com/weirstreams/weir"
@@ -14,17 +13,11 @@ import (
 
 var toGroups = stream.Repartition[string, flight]{Name: "g", Value: flightCodec{}}
 
-// tryBoth2 is both2 for functions that can fail.
-var tryBoth2 iter.Seq2[flight, error] = func(yield func(flight, error) bool) { _ = yield(both[0], nil) && yield(both[1], nil) }
-
 func toPointer(flight) *flight     { return &both[0] }
 func fromPointer(f *flight) flight { return *f }
 
 func init() {
 	for name, declare := range map[string]func(flights) flights{
-		"FlatMapSeqRecord of two": func(s flights) flights {
-			return s.FlatMapSeqRecord(func(context.Context, flightRecord) iter.Seq2[flight, error] { return tryBoth2 })
-		},
 		"MapKeyRecord": func(s flights) flights {
 			return s.MapKeyRecord(func(_ context.Context, r flightRecord) (string, error) { return r.Key, nil })
 		},
@@ -36,9 +29,6 @@ func init() {
 		},
 		"SetHeaders": func(s flights) flights {
 			return s.SetHeaders(func(_ context.Context, r flightRecord) ([]weir.Header, error) { return r.Headers, nil })
-		},
-		"AddHeaderRecord": func(s flights) flights {
-			return s.AddHeaderRecord("h", func(context.Context, flightRecord) ([]byte, error) { return header, nil })
 		},
 		"UpdateRecord of a pointer": func(s flights) flights {
 			return s.Map(toPointer).UpdateRecord(func(_ context.Context, r weir.Record[string, *flight]) error { r.Value.Delay++; return nil }).Map(fromPointer)
@@ -76,10 +66,6 @@ func init() {
 		},
 		"GroupByWith": func(s flights) flights {
 			s.GroupByWith(toGroups, func(f flight) string { return f.Destination }).Peek(func(flight) {})
-			return s
-		},
-		"GroupByWithRecord": func(s flights) flights {
-			s.GroupByWithRecord(toGroups, func(_ context.Context, r flightRecord) (string, error) { return r.Key, nil }).Peek(func(flight) {})
 			return s
 		},
 		"ToOneOf": func(s flights) flights {

@@ -29,21 +29,6 @@ type textStores struct {
 	m    *textMap
 }
 
-// failing is an iterator over what expand returns, or the error.
-func failing(v string, err error) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		if err != nil {
-			yield("", err)
-			return
-		}
-		for _, w := range expand(v) {
-			if !yield(w, nil) {
-				return
-			}
-		}
-	}
-}
-
 // prober is a processor that does what MapState does.
 type prober struct {
 	weir.ProcessorBase[string, string, string]
@@ -127,11 +112,6 @@ func init() {
 	add("FlatMapSeq", "flatmap-1", mapsTwice, false, false, func(s textStream, p *probe) textStream {
 		return s.FlatMapSeq(func(v string) iter.Seq[string] { p.seeValue(v); return slices.Values(expand(v)) })
 	})
-	add("FlatMapSeqRecord", "flatmap-1", mapsTwice, true, true, func(s textStream, p *probe) textStream {
-		return s.FlatMapSeqRecord(func(ctx context.Context, r textRecord) iter.Seq2[string, error] {
-			return failing(r.Value, p.tryRecord(ctx, r))
-		})
-	})
 	add("MapKey", "mapkey-1", mapsKey, false, false, func(s textStream, p *probe) textStream {
 		return s.MapKey(func(v string) string { p.seeValue(v); return "new" })
 	})
@@ -159,9 +139,6 @@ func init() {
 	})
 	add("AddHeader", "addheader-1", addsHeader, false, false, func(s textStream, p *probe) textStream {
 		return s.AddHeader("x", func(v string) []byte { p.seeValue(v); return []byte("y") })
-	})
-	add("AddHeaderRecord", "addheader-1", addsHeader, true, true, func(s textStream, p *probe) textStream {
-		return s.AddHeaderRecord("x", func(ctx context.Context, r textRecord) ([]byte, error) { return []byte("y"), p.tryRecord(ctx, r) })
 	})
 	add("Branch When", "when case", keeps, false, false, func(s textStream, p *probe) textStream {
 		return s.Branch().When("case", func(v string) bool { p.seeValue(v); return v != "drop" })
@@ -240,10 +217,10 @@ func init() {
 		}
 		return s.Map(pointer).UpdateRecord(update).Map(pointed)
 	})
-	add("GroupByWithRecord", "groupby g", mapsKey, true, true, func(s textStream, p *probe) textStream {
-		return s.GroupByWithRecord(stream.Repartition[string, string]{Name: "g"}, func(ctx context.Context, r textRecord) (string, error) {
+	add("MapKeyRecord GroupByKeyWith", "mapkey-1", mapsKey, true, true, func(s textStream, p *probe) textStream {
+		return s.MapKeyRecord(func(ctx context.Context, r textRecord) (string, error) {
 			return "new", p.tryRecord(ctx, r)
-		})
+		}).GroupByKeyWith(stream.Repartition[string, string]{Name: "g"})
 	})
 	// These write to the topic themselves; the stream that is returned is empty.
 	none := func(string) bool { return false }

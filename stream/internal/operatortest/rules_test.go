@@ -117,6 +117,60 @@ func TestBranchesDoNotSeeEachOthersUpdates(t *testing.T) {
 	}
 }
 
+// An operator keeps a value as it was, also if it is changed in place further down.
+func TestUpdatesDoNotChangeWhatOperatorsKeep(t *testing.T) {
+	type object = map[string]int
+	type objectStream = stream.Stream[string, object]
+	kept, changed := store.NewCell[object]("kept"), stream.NewTopic("changed", codec.String(), codec.JSON[object]())
+	for name, declare := range map[string]func(s objectStream, note func(any)) objectStream{
+		"table": func(s objectStream, note func(any)) objectStream {
+			table := stream.TableOf(s, "rows")
+			s.JoinTable(table, func(_, row object) int { return len(row) }).Peek(func(n int) { note(n) })
+			return table.Stream()
+		},
+		"filter with state": func(s objectStream, note func(any)) objectStream {
+			return s.FilterState(kept, func(c *store.Cell[object], v object) bool {
+				old, _ := c.Get()
+				note(len(old))
+				c.Set(v)
+				return true
+			})
+		},
+		"map with state": func(s objectStream, note func(any)) objectStream {
+			return s.MapState(kept, func(c *store.Cell[object], v object) object {
+				old, _ := c.Get()
+				note(len(old))
+				c.Set(v)
+				return v
+			})
+		},
+		"reduce": func(s objectStream, note func(any)) objectStream {
+			note(0)
+			return s.Reduce(kept, func(soFar, next object) object { note(len(soFar)); return next })
+		},
+		"process": func(s objectStream, note func(any)) objectStream {
+			var last object
+			return s.ProcessState(store.None(), func(_ context.Context, _ struct{}, r weir.Record[string, object], emit func(weir.Record[string, object])) error {
+				note(len(last))
+				last = r.Value
+				emit(r)
+				return nil
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := trace(t, objects, []object{{"a": 1}, {"b": 2, "c": 3}}, func(s objectStream, note func(any)) {
+				declare(s, note).Update(func(m object) { clear(m) }).To(changed)
+			})
+			if name == "table" {
+				expectTrace(t, got, 1, 2)
+			} else {
+				expectTrace(t, got, 0, 1)
+			}
+		})
+	}
+}
+
 // EX-4, S-10, S-11, S-12: nested branches with updates in place.
 func TestNestedBranchesWithUpdates(t *testing.T) {
 	list := stream.NewTopic("list", codec.String(), codec.JSON[*[]int]())

@@ -160,6 +160,7 @@ func TestEveryFieldOfAConfigurationCanBeText(t *testing.T) {
 	}
 	code := map[string]bool{
 		"Accept": true, "Errors.Rules": true, "Connection.SASL.Token": true, "MeterProvider": true, "Logger": true, "Topics.Admin": true,
+		"Tracing.TracerProvider": true, "Tracing.Propagator": true,
 	}
 	var walk func(of reflect.Type, path string)
 	walk = func(of reflect.Type, path string) {

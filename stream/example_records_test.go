@@ -152,20 +152,16 @@ func ExampleStream_SetHeaders() {
 func ExampleStream_GroupByRecord() {
 	t := stream.NewTopology()
 	t.From(lines).
-		GroupByRecord("by-length", func(_ context.Context, r lineRecord) (int, error) {
+		GroupByRecord("by-length", func(_ context.Context, r lineRecord) (string, error) {
 			if r.ValueNull {
-				return 0, errEmpty
+				return "", errEmpty
 			}
-			return len(r.Value), nil
+			return fmt.Sprint(len(r.Value), " letters:"), nil
 		}).
-		MapRecord(func(_ context.Context, r weir.Record[int, string]) (string, error) {
-			return fmt.Sprint(r.Key, " letters"), nil
-		}).
-		MapKey(func(string) string { return "k" }).
 		To(words)
 
 	run(t, words, "weir")
-	// Output: k 4 letters
+	// Output: 4 letters: weir
 }
 
 // byLine is an internal topic with two partitions and keys in JSON.

@@ -96,20 +96,23 @@ func ExampleTable_GroupBy() {
 	// Paris: "" true
 }
 
+// wordsOf lists the words of a group, and can take one back.
+var wordsOf = window.CustomSubtracting(
+	func() map[string]int { return map[string]int{} },
+	func(acc *map[string]int, word string) { (*acc)[word]++ },
+	func(acc *map[string]int, word string) {
+		if (*acc)[word]--; (*acc)[word] == 0 {
+			delete(*acc, word)
+		}
+	},
+	func(acc *map[string]int) string { return fmt.Sprint(slices.Sorted(maps.Keys(*acc))) },
+)
+
 // The words of each length, in alphabetical order, of a table that changes.
 func ExampleGroupedTable_Aggregate() {
 	t := stream.NewTopology()
 	byLength := t.Table(users).GroupBy("length", func(_, word string) string { return fmt.Sprint(len(word)) })
-	byLength.Aggregate("words", window.CustomSubtracting(
-		func() map[string]int { return map[string]int{} },
-		func(acc *map[string]int, word string) { (*acc)[word]++ },
-		func(acc *map[string]int, word string) {
-			if (*acc)[word]--; (*acc)[word] == 0 {
-				delete(*acc, word)
-			}
-		},
-		func(acc *map[string]int) string { return fmt.Sprint(slices.Sorted(maps.Keys(*acc))) },
-	)).To(words)
+	byLength.Aggregate("words", wordsOf).To(words)
 
 	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
 		d.Input(users).Send("1", "tea", time.Unix(0, 0))
@@ -170,8 +173,7 @@ func ExampleTable_GroupByWith() {
 	t := stream.NewTopology()
 	to := stream.Repartition[string, string]{Name: "initial", Key: codec.String(), Partitions: 4}
 	t.Table(users).GroupByWith(to, func(_, name string) string { return name[:1] }).
-		Aggregate("initials", window.Count[string]()).
-		Map(func(_ string, n int64) string { return fmt.Sprint(n) }).To(words)
+		Aggregate("initials", wordsOf).To(words)
 
 	fmt.Println(t.Inventory().Streams[0].Stores[0].Changelog)
 	// Output: changelog__GROUP--repartition.users.initial--initials

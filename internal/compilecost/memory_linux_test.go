@@ -22,11 +22,9 @@ func TestPackagesOfTestsCompileInLittleMemory(t *testing.T) {
 	if longtest.Cases(0, 1) == 0 {
 		t.Skip("WEIR_TEST_LONG is not set")
 	}
-	for _, pkg := range []string{
-		"stream", "stream/internal/operatortest", "stream/internal/flowtest", "stream/internal/valuetest", "stream/internal/tabletest",
-		"stream/internal/definitiontest", "stream/internal/inventorytest", "stream/internal/aggregatetest", "testkit", "window", "window/internal/combinedtest",
-		"operator", "operator/internal/windowtest", "operator/internal/windowscripttest", "operator/internal/jointest", "operator/internal/lookuptest", "operator/internal/windowgoldentest",
-		"operator/internal/benchtest",
+	for _, pkg := range []string{ // the largest: the others take less than three quarters of the budget
+		"stream", "stream/internal/valuetest", "stream/internal/tabletest", "stream/internal/aggregatetest", "testkit", "window",
+		"operator/internal/windowtest", "operator/internal/jointest", "operator/internal/benchtest",
 	} {
 		t.Run(pkg, func(t *testing.T) {
 			dir := filepath.Join("..", "..", pkg)

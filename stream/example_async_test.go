@@ -3,13 +3,10 @@ package stream_test
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/weirstreams/weir"
-	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/stream"
-	"github.com/weirstreams/weir/testkit"
 )
 
 // geocode stands for a call of a service.
@@ -35,23 +32,15 @@ func ExampleStream_MapAsync() {
 
 // A request with an effect carries the place of its record, so that the service can tell a repetition.
 func ExampleStream_MapAsyncRecord() {
-	type receipt struct{ Order, Token string }
-	receipts := stream.NewTopic("receipts", codec.String(), codec.JSON[receipt]())
-	charge := func(_ context.Context, r weir.Record[string, string]) (receipt, error) {
+	charge := func(_ context.Context, r weir.Record[string, string]) (receipt string, err error) {
 		token := fmt.Sprintf("%s/%d/%d", r.Origin.Topic, r.Origin.Partition, r.Origin.Offset)
-		return receipt{r.Value, token}, nil
+		return r.Value + " is paid, " + token, nil
 	}
 	t := stream.NewTopology()
 	t.From(lines).
 		MapAsyncRecord(charge, stream.AsyncOptions{Retry: weir.Retry{Attempts: 3}}).
-		To(receipts)
+		To(words)
 
-	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
-		d.Input(lines).Send("k", "order 7", time.Unix(0, 0))
-		fmt.Println(strings.ToUpper(d.Output(receipts).Values()[0].Order), d.Output(receipts).Values()[0].Token)
-	})
-	fmt.Println(err)
-	// Output:
-	// ORDER 7 lines/0/0
-	// <nil>
+	run(t, words, "order 7")
+	// Output: k order 7 is paid, lines/0/0
 }

@@ -3,6 +3,7 @@ package stream_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/weirstreams/weir"
@@ -11,22 +12,26 @@ import (
 	"github.com/weirstreams/weir/testkit"
 )
 
+// The lines begin with the time of their measurement.
 func ExampleTopic_WithTimestamps() {
-	type Reading struct {
-		Celsius  float64
-		Measured time.Time
-	}
-	readings := stream.NewTopic("readings", codec.String(), codec.JSON[Reading]()).
-		WithTimestamps(func(r weir.Record[string, Reading]) time.Time { return r.Value.Measured })
+	readings := stream.NewTopic("readings", codec.String(), codec.String()).
+		WithTimestamps(func(r weir.Record[string, string]) time.Time {
+			measured, _, _ := strings.Cut(r.Value, " ")
+			at, err := time.Parse(time.RFC3339, measured)
+			if err != nil {
+				return r.Time() // that of the message
+			}
+			return at
+		})
 
 	t := stream.NewTopology()
 	t.From(readings).
-		MapRecord(func(_ context.Context, r weir.Record[string, Reading]) (string, error) {
+		MapRecord(func(_ context.Context, r weir.Record[string, string]) (string, error) {
 			return r.Time().UTC().Format(time.DateTime), nil
 		}).
 		To(words)
 	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
-		d.Input(readings).Send("attic", Reading{31.5, time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)}, time.Now())
+		d.Input(readings).Send("attic", "2026-07-01T12:00:00Z 31.5", time.Now())
 		fmt.Println(d.Output(words).Values())
 	})
 	if err != nil {

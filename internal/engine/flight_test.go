@@ -312,7 +312,7 @@ func TestResultsOfCallsBeforeARewindDoNotCount(t *testing.T) {
 
 // As TestRandomRunsLoseNothing, with calls that return at any time.
 func TestRandomRunsWithCallsLoseNothing(t *testing.T) {
-	longtest.Seeds(t, longtest.Cases(25, 300), func(t *testing.T, seed uint64) { randomRun(t, seed, true) })
+	longtest.Seeds(t, longtest.Cases(25, 120), func(t *testing.T, seed uint64) { randomRun(t, seed, true) })
 }
 
 // pipelineWithCalls puts calls into the pipeline.

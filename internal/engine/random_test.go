@@ -16,7 +16,7 @@ import (
 // nothing is lost, and the state is that of all input.
 func TestRandomRunsLoseNothing(t *testing.T) {
 	runs, deadline := 0, time.Now().Add(10*time.Second)
-	longtest.Seeds(t, longtest.Cases(30, 300), func(t *testing.T, seed uint64) {
+	longtest.Seeds(t, longtest.Cases(30, 120), func(t *testing.T, seed uint64) {
 		if longtest.Repeats() || time.Now().Before(deadline) {
 			runs++
 			randomRun(t, seed, false)

@@ -11,7 +11,7 @@ replace github.com/weirstreams/weir/runtime/prometheus => ..
 require (
 	github.com/prometheus/common v0.74.0
 	github.com/prometheus/prometheus v0.316.0
-	github.com/weirstreams/weir/runtime/prometheus v0.0.0-00010101000000-000000000000
+	github.com/weirstreams/weir/runtime/prometheus v0.1.0
 	go.yaml.in/yaml/v2 v2.4.5
 )
 

@@ -1,12 +1,12 @@
-module github.com/weirstreams/weir/runtime/prometheus/ruletest
+module github.com/weirstreams/weir/internal/ruletest
 
 go 1.27
 
 toolchain go1.27.4
 
-replace github.com/weirstreams/weir => ../../..
+replace github.com/weirstreams/weir => ../..
 
-replace github.com/weirstreams/weir/runtime/prometheus => ..
+replace github.com/weirstreams/weir/runtime/prometheus => ../../runtime/prometheus
 
 require (
 	github.com/prometheus/common v0.74.0

@@ -10,6 +10,20 @@ import (
 	"github.com/weirstreams/weir/internal/testserver/server"
 )
 
+// motoMain runs moto with a lock around the method of a shard that says of itself that it is "not safe for concurrency": of two records that
+// are put at the same time one would be lost.
+const motoMain = `
+import sys, threading
+from moto.kinesis.models import Shard
+from moto.server import main
+lock, put = threading.Lock(), Shard.put_record
+def put_alone(*args, **kwargs):
+    with lock:
+        return put(*args, **kwargs)
+Shard.put_record = put_alone
+main(sys.argv[1:])
+`
+
 // Moto is an emulator of services of AWS, with everything in memory. It takes any credentials.
 var Moto = server.Server{
 	Name:      "moto",
@@ -27,7 +41,7 @@ var Moto = server.Server{
 		}
 		address := "http://" + server.Address(port)
 		_, err = i.Start(ctx, server.Command{Name: "moto", Env: []string{"PYTHONPATH=" + home}, Args: []string{
-			"python3", "-c", "from moto.server import main; import sys; main(sys.argv[1:])", "-H", "127.0.0.1", "-p", strconv.Itoa(port),
+			"python3", "-c", motoMain, "-H", "127.0.0.1", "-p", strconv.Itoa(port),
 		}}, server.Answers(address+"/moto-api/"))
 		if err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/weirstreams/weir/internal/connector/web"
+	"github.com/weirstreams/weir/sink/internal/bulk"
 )
 
 // answer is the answer to a bulk request, with the members that filter asks for.
@@ -64,28 +65,19 @@ func (r *result) passes() bool {
 // bulk writes documents by one request, or by several if the service refuses it, until the service has answered about each: it is done or refused. An
 // error says that some are left.
 func (w *writer[K, V]) bulk(ctx context.Context, documents []*document) error {
-	results, err := w.post(ctx, documents)
-	if wrong, ok := errors.AsType[*web.WrongRequest](err); ok {
-		if len(documents) == 1 {
-			documents[0].Refused = wrong.Err
+	return bulk.Halves(documents, func(documents []*document) error {
+		results, err := w.post(ctx, documents)
+		if err != nil {
+			return err
+		}
+		if results == nil {
+			for _, d := range documents {
+				d.Done = true
+			}
 			return nil
 		}
-		half := len(documents) / 2
-		if err := w.bulk(ctx, documents[:half]); err != nil {
-			return err // the second half may have later documents of the same names
-		}
-		return w.bulk(ctx, documents[half:])
-	}
-	if err != nil {
-		return err
-	}
-	if results == nil {
-		for _, d := range documents {
-			d.Done = true
-		}
-		return nil
-	}
-	return w.judge(documents, results)
+		return w.judge(documents, results)
+	})
 }
 
 // judge marks the documents by their results.

@@ -2,7 +2,6 @@ package kinesis
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -112,9 +111,13 @@ func firsts(entries []*entry) (first, rest []*entry) {
 	return first, rest
 }
 
-// put makes a request. Entries behind one of their partition key that is left are left too, so that the data stream ends with the newest one. If Kinesis
-// refuses the request for its content, it is made again in halves, to find the entries that are wrong.
+// put makes a request, or several if Kinesis refuses it for its content. Entries behind one of their partition key that is left are left too, so that the data stream
+// ends with the newest one.
 func (s *Sink[K, V]) put(ctx context.Context, entries []*entry) error {
+	return bulk.Halves(entries, func(entries []*entry) error { return s.putOnce(ctx, entries) })
+}
+
+func (s *Sink[K, V]) putOnce(ctx context.Context, entries []*entry) error {
 	records := make([]types.PutRecordsRequestEntry, len(entries))
 	for i, e := range entries {
 		records[i] = types.PutRecordsRequestEntry{PartitionKey: &e.key, Data: e.data}
@@ -125,20 +128,10 @@ func (s *Sink[K, V]) put(ctx context.Context, entries []*entry) error {
 		answer, err = s.client.API.PutRecords(ctx, &awskinesis.PutRecordsInput{StreamName: name, StreamARN: arn, Records: records})
 		return err
 	})
-	wrong, ok := errors.AsType[*web.WrongRequest](err)
-	switch {
-	case ok && len(entries) == 1:
-		entries[0].Refused = wrong.Err
-		return nil
-	case ok:
-		half := len(entries) / 2
-		if err := s.put(ctx, entries[:half]); err != nil {
-			return err
-		}
-		return s.put(ctx, entries[half:])
-	case err != nil:
+	if err != nil {
 		return err
-	case len(answer.Records) != len(entries):
+	}
+	if len(answer.Records) != len(entries) {
 		return fmt.Errorf("kinesis:PutRecords: the answer has %d results for %d records", len(answer.Records), len(entries))
 	}
 	var failure error
@@ -154,9 +147,7 @@ func (s *Sink[K, V]) put(ctx context.Context, entries []*entry) error {
 		if kinesis.Throttled(code) {
 			err = &web.Transient{Err: err}
 		}
-		if _, passing := errors.AsType[*web.Transient](failure); failure == nil || passing {
-			failure = err
-		}
+		failure = bulk.Decisive(failure, err)
 	}
 	return failure
 }

@@ -9,7 +9,6 @@ import (
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 
 	"github.com/weirstreams/weir"
-	"github.com/weirstreams/weir/internal/connector/web"
 	"github.com/weirstreams/weir/sink"
 	"github.com/weirstreams/weir/sink/internal/bulk"
 )
@@ -138,16 +137,17 @@ func (s *Sink[K, V]) send(ctx context.Context, left []*message) error {
 	calls.Wait()
 	var failure error
 	for _, err := range errs {
-		if _, passing := errors.AsType[*web.Transient](failure); failure == nil || passing && err != nil {
-			failure = err
-		}
+		failure = bulk.Decisive(failure, err)
 	}
 	return failure
 }
 
-// publish makes a call, which the topic takes as a whole or not at all. If Pub/Sub refuses it for its content, it is made again in halves, to find the messages that
-// are wrong.
+// publish makes a call, which the topic takes as a whole or not at all, or several if Pub/Sub refuses it for its content.
 func (s *Sink[K, V]) publish(ctx context.Context, all []*message) error {
+	return bulk.Halves(all, func(part []*message) error { return s.publishOnce(ctx, part) })
+}
+
+func (s *Sink[K, V]) publishOnce(ctx context.Context, all []*message) error {
 	request := &pubsubpb.PublishRequest{Topic: s.topic, Messages: make([]*pubsubpb.PubsubMessage, len(all))}
 	for i, m := range all {
 		request.Messages[i] = m.PubsubMessage
@@ -157,20 +157,10 @@ func (s *Sink[K, V]) publish(ctx context.Context, all []*message) error {
 		answer, err = s.client.Publish(ctx, request)
 		return err
 	})
-	wrong, ok := errors.AsType[*web.WrongRequest](err)
-	switch {
-	case ok && len(all) == 1:
-		all[0].Refused = wrong.Err
-		return nil
-	case ok:
-		half := len(all) / 2
-		if err := s.publish(ctx, all[:half]); err != nil {
-			return err
-		}
-		return s.publish(ctx, all[half:])
-	case err != nil:
+	if err != nil {
 		return err
-	case len(answer.GetMessageIds()) != len(all):
+	}
+	if len(answer.GetMessageIds()) != len(all) {
 		return fmt.Errorf("pubsub.topics.publish: the answer has %d IDs for %d messages", len(answer.GetMessageIds()), len(all))
 	}
 	for _, m := range all {

@@ -61,29 +61,20 @@ func NewLineWriter[K, V any](lines Lines[K, V], options sink.BatchOptions) sink.
 // send writes lines by one request, or by several if the target refuses it, until each is done or refused. An error says that some are left. Lines
 // that the target has from a request that it refused are written again.
 func (w *lineWriter[K, V]) send(ctx context.Context, lines []*line) error {
-	answer, err := w.post(ctx, lines)
-	wrong, ok := errors.AsType[*web.WrongRequest](err)
-	switch {
-	case err == nil:
-		for _, l := range lines {
-			l.Done = true
+	return Halves(lines, func(lines []*line) error {
+		answer, err := w.post(ctx, lines)
+		if err == nil {
+			for _, l := range lines {
+				l.Done = true
+			}
+			return nil
 		}
-		return nil
-	case !ok:
+		_, wrong := errors.AsType[*web.WrongRequest](err)
+		if wrong && w.Partial != nil && answer.Status == http.StatusBadRequest && judge(lines, w.Partial(answer.Body)) {
+			return nil
+		}
 		return err
-	}
-	if w.Partial != nil && answer.Status == http.StatusBadRequest && judge(lines, w.Partial(answer.Body)) {
-		return nil
-	}
-	if len(lines) == 1 {
-		lines[0].Refused = wrong.Err
-		return nil
-	}
-	half := len(lines) / 2
-	if err := w.send(ctx, lines[:half]); err != nil {
-		return err // the second half may have later items that take the place of these
-	}
-	return w.send(ctx, lines[half:])
+	})
 }
 
 // judge marks the lines by their errors. It reports false, and marks none, if these are not errors of such a request.

@@ -2,6 +2,7 @@ package bulk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -60,4 +61,31 @@ func Write[T tracked](ctx context.Context, a Attempts, records []weir.Record[str
 		return fmt.Errorf("write %d %ss to %s: %w", len(records), a.Noun, a.Target, err)
 	}
 	return fmt.Errorf("write %d %ss to %s: %w", len(records), a.Noun, a.Target, web.Outage(err, a.OutageWait))
+}
+
+// Halves calls send with items. If the target refuses the request for its content ([*web.WrongRequest]), send is called with one half after the other, until the
+// items that are wrong are known and marked. An error of the first half ends it: the second may have later items that take the place of those.
+func Halves[T tracked](items []T, send func([]T) error) error {
+	err := send(items)
+	wrong, ok := errors.AsType[*web.WrongRequest](err)
+	if !ok {
+		return err
+	}
+	if len(items) == 1 {
+		items[0].progress().Refused = wrong.Err
+		return nil
+	}
+	half := len(items) / 2
+	if err := Halves(items[:half], send); err != nil {
+		return err
+	}
+	return Halves(items[half:], send)
+}
+
+// Decisive returns the error of several that decides about another attempt: one that stays comes before one that passes ([*web.Transient]). Either may be nil.
+func Decisive(first, second error) error {
+	if _, passing := errors.AsType[*web.Transient](first); first == nil || passing && second != nil {
+		return second
+	}
+	return first
 }

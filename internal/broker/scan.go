@@ -20,9 +20,19 @@ func Scan(ctx context.Context, cluster Cluster, use func(*Batch) (more bool), tp
 	if err != nil {
 		return fmt.Errorf("read %v: %w", tps, err)
 	}
+	if err := ScanRange(ctx, cluster, first, end, func(b *Batch) (bool, error) { return use(b), nil }); err != nil {
+		return fmt.Errorf("read %v: %w", tps, err)
+	}
+	return nil
+}
+
+// ScanRange reads the committed records of partitions between offsets. Without ends it goes on with records that come. A partition is read until use returns
+// false for a batch of it; an error of use ends the scan. The last batch of a partition may have records behind its end. The batch is valid until use
+// returns.
+func ScanRange(ctx context.Context, cluster Cluster, starts, ends map[TopicPartition]int64, use func(*Batch) (more bool, err error)) error {
 	left := map[TopicPartition]bool{}
-	for _, tp := range tps {
-		if first[tp] < end[tp] {
+	for tp, at := range starts {
+		if ends == nil || at < ends[tp] {
 			left[tp] = true
 		}
 	}
@@ -35,24 +45,32 @@ func Scan(ctx context.Context, cluster Cluster, use func(*Batch) (more bool), tp
 	}
 	defer func() { _ = fetcher.Close() }() // nothing was written
 	for tp := range left {
-		fetcher.Start(tp, first[tp])
+		fetcher.Start(tp, starts[tp])
 	}
 	for len(left) > 0 {
 		batch, err := fetcher.Poll(ctx, scanWait)
 		if err != nil {
-			return fmt.Errorf("read %v: %w", tps, err)
+			return err
 		}
 		if batch == nil {
 			if ctx.Err() != nil {
-				return fmt.Errorf("read %v: %w", tps, context.Cause(ctx))
+				return context.Cause(ctx)
 			}
 			continue
 		}
-		if tp := batch.TopicPartition; left[tp] && !use(batch) || batch.NextOffset >= end[tp] {
+		tp, more := batch.TopicPartition, false
+		if left[tp] {
+			more, err = use(batch)
+		}
+		more = more && (ends == nil || batch.NextOffset < ends[tp])
+		batch.Release()
+		if err != nil {
+			return err
+		}
+		if !more {
 			fetcher.Stop(tp)
 			delete(left, tp)
 		}
-		batch.Release()
 	}
 	return nil
 }

@@ -212,51 +212,30 @@ func (part span) records() (n int64) {
 	return n
 }
 
+// errEnough ends a scan.
+var errEnough = errors.New("enough was read")
+
 // scan calls f for the records of the part, in the order of each partition, until f returns false or an error. The record is valid during the
 // call. Without ends it goes on until ctx ends.
-func (part span) scan(ctx context.Context, cluster broker.Cluster, f func(broker.TopicPartition, *broker.Record) (bool, error)) (err error) {
-	fetcher, err := cluster.NewFetcher(broker.FetcherConfig{})
-	if err != nil {
-		return err
+func (part span) scan(ctx context.Context, cluster broker.Cluster, f func(broker.TopicPartition, *broker.Record) (bool, error)) error {
+	err := broker.ScanRange(ctx, cluster, part.starts, part.ends, func(batch *broker.Batch) (bool, error) {
+		for i := range batch.Records {
+			r := &batch.Records[i]
+			if part.ends != nil && r.Offset >= part.ends[batch.TopicPartition] {
+				break
+			}
+			next, err := f(batch.TopicPartition, r)
+			if err == nil && !next {
+				err = errEnough
+			}
+			if err != nil {
+				return false, err
+			}
+		}
+		return true, nil
+	})
+	if errors.Is(err, errEnough) {
+		return nil
 	}
-	defer func() { err = errors.Join(err, fetcher.Close()) }()
-	left := map[broker.TopicPartition]bool{}
-	for tp, at := range part.starts {
-		if part.ends == nil || at < part.ends[tp] {
-			left[tp] = true
-			fetcher.Start(tp, at)
-		}
-	}
-	for len(left) > 0 {
-		batch, err := fetcher.Poll(ctx, time.Second)
-		if err != nil {
-			return err
-		}
-		if batch == nil {
-			continue
-		}
-		next, err := part.hand(batch, f)
-		batch.Release()
-		if err != nil || !next {
-			return err
-		}
-		if part.ends != nil && batch.NextOffset >= part.ends[batch.TopicPartition] {
-			delete(left, batch.TopicPartition)
-			fetcher.Stop(batch.TopicPartition)
-		}
-	}
-	return nil
-}
-
-func (part span) hand(batch *broker.Batch, f func(broker.TopicPartition, *broker.Record) (bool, error)) (next bool, err error) {
-	for i := range batch.Records {
-		r := &batch.Records[i]
-		if part.ends != nil && r.Offset >= part.ends[batch.TopicPartition] {
-			break
-		}
-		if next, err := f(batch.TopicPartition, r); err != nil || !next {
-			return false, err
-		}
-	}
-	return true, nil
+	return err
 }

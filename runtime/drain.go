@@ -230,8 +230,6 @@ func behind(next, ends map[broker.TopicPartition]int64) (all []broker.TopicParti
 			all = append(all, tp)
 		}
 	}
-	slices.SortFunc(all, func(a, b broker.TopicPartition) int {
-		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
-	})
+	slices.SortFunc(all, broker.TopicPartition.Compare)
 	return all
 }

@@ -19,7 +19,6 @@
 package assignor
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 
@@ -72,7 +71,7 @@ func Assign(members map[string]Subscription, partitions map[string]int32) map[st
 		}
 	}
 	for _, tps := range assignment {
-		slices.SortFunc(tps, compare)
+		slices.SortFunc(tps, broker.TopicPartition.Compare)
 	}
 	return assignment
 }
@@ -93,7 +92,7 @@ func claimsOf(members map[string]Subscription) claims {
 		if m.MemberID != id {
 			continue
 		}
-		for _, tp := range slices.Compact(slices.SortedFunc(slices.Values(m.Owned), compare)) {
+		for _, tp := range slices.Compact(slices.SortedFunc(slices.Values(m.Owned), broker.TopicPartition.Compare)) {
 			c, ok := all[tp]
 			switch {
 			case !ok:
@@ -116,8 +115,4 @@ func (c claims) owner(tp broker.TopicPartition) string { return c[tp].member }
 func (c claims) withheld(tp broker.TopicPartition, member string) bool {
 	claim, claimed := c[tp]
 	return claimed && claim.member != member
-}
-
-func compare(a, b broker.TopicPartition) int {
-	return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
 }

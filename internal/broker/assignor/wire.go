@@ -231,6 +231,6 @@ func (r *reader) partitions(table []string) []broker.TopicPartition {
 			tps = append(tps, broker.TopicPartition{Topic: topic, Partition: int32(last)})
 		}
 	}
-	slices.SortFunc(tps, compare)
+	slices.SortFunc(tps, broker.TopicPartition.Compare)
 	return tps
 }

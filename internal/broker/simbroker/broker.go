@@ -24,7 +24,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -226,10 +225,5 @@ func (b *Broker) client(kind string) string {
 
 // sortedPartitions returns the keys of m by topic and number.
 func sortedPartitions[V any](m map[broker.TopicPartition]V) []broker.TopicPartition {
-	return slices.SortedFunc(maps.Keys(m), func(a, b broker.TopicPartition) int {
-		if c := strings.Compare(a.Topic, b.Topic); c != 0 {
-			return c
-		}
-		return int(a.Partition) - int(b.Partition)
-	})
+	return slices.SortedFunc(maps.Keys(m), broker.TopicPartition.Compare)
 }

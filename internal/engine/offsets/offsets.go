@@ -2,7 +2,6 @@
 package offsets
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -25,9 +24,7 @@ func Unread(
 			written[plan.Topic(n)] = true
 		}
 	}
-	tps := slices.SortedFunc(maps.Keys(next), func(a, b broker.TopicPartition) int {
-		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
-	})
+	tps := slices.SortedFunc(maps.Keys(next), broker.TopicPartition.Compare)
 	for _, ends := range []struct {
 		at  broker.OffsetAt
 		own bool

@@ -212,7 +212,7 @@ func (g *group) post(kind broker.GroupEventKind, partitions []broker.TopicPartit
 	}
 	done := make(chan struct{})
 	partitions = slices.Clone(partitions)
-	slices.SortFunc(partitions, comparePartitions)
+	slices.SortFunc(partitions, broker.TopicPartition.Compare)
 	event := &broker.GroupEvent{
 		Kind: kind, Partitions: partitions,
 		Done: sync.OnceFunc(func() { then(); close(done) }),

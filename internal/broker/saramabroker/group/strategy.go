@@ -1,7 +1,6 @@
 package group
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 
@@ -135,9 +134,5 @@ func (s *strategy) compareTopologies() {
 }
 
 func sortedPartitions(set map[broker.TopicPartition]bool) []broker.TopicPartition {
-	return slices.SortedFunc(maps.Keys(set), comparePartitions)
-}
-
-func comparePartitions(a, b broker.TopicPartition) int {
-	return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	return slices.SortedFunc(maps.Keys(set), broker.TopicPartition.Compare)
 }

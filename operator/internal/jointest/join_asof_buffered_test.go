@@ -236,9 +236,9 @@ func clockCase(t *testing.T, seed uint64) {
 		}
 		switch random.IntN(4) {
 		case 0:
-			flushTo(t, backend, env.Stores)
+			operatortest.Flush(t, backend, env.Stores)
 		case 1:
-			flushTo(t, backend, env.Stores)
+			operatortest.Flush(t, backend, env.Stores)
 			open()
 		}
 	}

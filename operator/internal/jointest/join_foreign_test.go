@@ -192,7 +192,7 @@ func foreignCase(t *testing.T, seed uint64) bool {
 	leftKeys, rightKeys := []string{"", "a", "bb"}, []string{"x", "xy", "y"}
 	reopen := func() {
 		for side := range 2 {
-			flushTo(t, j.backends[side], j.envs[side].Stores)
+			operatortest.Flush(t, j.backends[side], j.envs[side].Stores)
 		}
 		offset := j.envs[0].Origin.Offset
 		j.open(t)
@@ -358,7 +358,7 @@ func TestTablesKeepARowPerKey(t *testing.T) {
 			continue
 		}
 		for side, names := range [][]string{{"left", "join"}, {"right", "join_subscriptions"}} {
-			flushTo(t, j.backends[side], j.envs[side].Stores)
+			operatortest.Flush(t, j.backends[side], j.envs[side].Stores)
 			for _, name := range names {
 				most[name] = max(most[name], j.count(t, side, name))
 			}

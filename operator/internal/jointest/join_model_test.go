@@ -325,7 +325,7 @@ func joinCase(t *testing.T, seed uint64) bool {
 			t.Fatal(err)
 		}
 	}
-	checkpoint := func() { flushTo(t, backend, env.Stores) }
+	checkpoint := func() { operatortest.Flush(t, backend, env.Stores) }
 	open()
 	var seen []sided
 	now := random.Int64N(40)

@@ -38,7 +38,7 @@ func hour(t *testing.T, build func(env *operator.Env) (left, right operator.Rece
 		if second%10 != 9 {
 			continue
 		}
-		flushTo(t, backend, env.Stores)
+		operatortest.Flush(t, backend, env.Stores)
 		rows = 0
 		if err := backend.Scan(nil, nil, func(_, _ []byte) (bool, error) { rows++; return true, nil }); err != nil {
 			t.Fatal(err)

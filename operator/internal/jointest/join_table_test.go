@@ -138,33 +138,11 @@ func tableCase(t *testing.T, seed uint64) bool {
 			return false
 		}
 		if everyRecord || random.IntN(6) == 0 {
-			flushTo(t, backend, env.Stores)
+			operatortest.Flush(t, backend, env.Stores)
 			open()
 		}
 	}
 	return true
-}
-
-// flushTo writes what has changed in stores to a database.
-func flushTo(t *testing.T, backend state.Backend, stores []state.Store) {
-	t.Helper()
-	for _, s := range stores {
-		b := backend.NewBatch()
-		err := s.Flush(func(key, value []byte) error {
-			key = append([]byte(s.Name()+"\x00"), key...)
-			if value == nil {
-				return b.Delete(key)
-			}
-			return b.Set(key, value)
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := b.Commit(false); err != nil {
-			t.Fatal(err)
-		}
-		s.Committed()
-	}
 }
 
 // TestTablesAgreeWithTheModel runs 10,000 random cases. A quarter of them are restarted after every record.

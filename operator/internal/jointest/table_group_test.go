@@ -15,6 +15,7 @@ import (
 	"github.com/weirstreams/weir/internal/longtest"
 	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/operator"
+	"github.com/weirstreams/weir/operator/internal/operatortest"
 	"github.com/weirstreams/weir/window"
 )
 
@@ -201,7 +202,7 @@ func groupCase(t *testing.T, seed uint64) bool {
 			return false
 		}
 		if everyRecord || random.IntN(6) == 0 {
-			flushTo(t, backend, env.Stores)
+			operatortest.Flush(t, backend, env.Stores)
 			open()
 		}
 	}

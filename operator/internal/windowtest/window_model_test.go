@@ -20,6 +20,7 @@ import (
 	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/internal/windowing"
 	"github.com/weirstreams/weir/operator"
+	"github.com/weirstreams/weir/operator/internal/operatortest"
 	"github.com/weirstreams/weir/window"
 )
 
@@ -303,28 +304,6 @@ func modelWindows(
 	return r
 }
 
-// flushStores is a checkpoint.
-func flushStores(t *testing.T, env *operator.Env, backend state.Backend) {
-	t.Helper()
-	for _, s := range env.Stores {
-		b := backend.NewBatch()
-		err := s.Flush(func(key, value []byte) error {
-			key = append([]byte(s.Name()+"\x00"), key...)
-			if value == nil {
-				return b.Delete(key)
-			}
-			return b.Set(key, value)
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := b.Commit(false); err != nil {
-			t.Fatal(err)
-		}
-		s.Committed()
-	}
-}
-
 // windowCase runs random records through random windows, which are flushed and opened anew at random times, and compares
 // with the model.
 func windowCase(t *testing.T, seed uint64) bool {
@@ -345,7 +324,7 @@ func windowCase(t *testing.T, seed uint64) bool {
 		toCurrent = modelWindows(t, env, 0, d.Name("c"), operator.Emission[string, int, string]{Current: true}, &current)
 		toFinal = modelWindows(t, env, 1, d.Name("f"), operator.Emission[string, int, string]{}, &final)
 	}
-	checkpoint := func() { flushStores(t, env, backend) }
+	checkpoint := func() { operatortest.Flush(t, backend, env.Stores) }
 	open()
 	var log strings.Builder
 	fmt.Fprintf(&log, "seed %d: %s\n", seed, d)

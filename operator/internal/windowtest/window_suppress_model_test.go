@@ -17,6 +17,7 @@ import (
 	"github.com/weirstreams/weir/internal/state"
 	"github.com/weirstreams/weir/internal/windowing"
 	"github.com/weirstreams/weir/operator"
+	"github.com/weirstreams/weir/operator/internal/operatortest"
 	"github.com/weirstreams/weir/window"
 )
 
@@ -177,7 +178,7 @@ func suppressCase(t *testing.T, seed uint64) bool {
 			if !check(m.checkpoint()) {
 				return false
 			}
-			flushStores(t, env, backend)
+			operatortest.Flush(t, backend, env.Stores)
 			all, since = append(all, since...), nil
 		}
 		if action == 3 {

@@ -1,4 +1,4 @@
-// Package pubsubtest makes topics and subscriptions on the fake of the client of Pub/Sub, which runs in the process of the test.
+// Package pubsubtest makes topics on the fake of the client of Pub/Sub, which runs in the process of the test.
 package pubsubtest
 
 import (
@@ -37,7 +37,7 @@ func New(tb testing.TB) *Server {
 	tb.Helper()
 	s := &Server{}
 	var reactors []pstest.ServerReactorOption
-	for _, call := range []string{"Publish", "GetTopic", "GetSubscription", "Acknowledge"} {
+	for _, call := range []string{"Publish", "GetTopic"} {
 		reactors = append(reactors, pstest.ServerReactorOption{FuncName: call, Reactor: reactor{s, call}})
 	}
 	s.Fake = pstest.NewServer(reactors...)
@@ -90,27 +90,6 @@ func (s *Server) Topic(tb testing.TB, id string) string {
 		tb.Fatal(err)
 	}
 	return path
-}
-
-// Subscription makes a subscription to the topic of its ID, which may be there, and keeps the order of ordering keys.
-func (s *Server) Subscription(tb testing.TB, id string) {
-	tb.Helper()
-	_, err := s.Fake.GServer.CreateSubscription(context.WithoutCancel(tb.Context()), &pubsubpb.Subscription{
-		Name: "projects/" + s.Project.ID + "/subscriptions/" + id, Topic: s.Topic(tb, id), AckDeadlineSeconds: 10, EnableMessageOrdering: true,
-	})
-	if err != nil && status.Code(err) != codes.AlreadyExists {
-		tb.Fatal(err)
-	}
-}
-
-// Acknowledged returns how many messages of a topic with one subscription are acknowledged.
-func (s *Server) Acknowledged(id string) (n int) {
-	for _, m := range s.Messages(id) {
-		if m.Acks > 0 {
-			n++
-		}
-	}
-	return n
 }
 
 // Messages returns the messages that were published to a topic, in order.

@@ -251,15 +251,15 @@ func TestATopicThatCannotBeUsedEndsRunBeforeTheFirstRecord(t *testing.T) {
 	c := newCloud(t)
 	for _, test := range []struct {
 		name   string
-		change func()
+		change func(*portaltest.Workspace)
 		is     error
 		want   string
 	}{
-		{"a quota", func() { c.workspace.MaxPartitions = 1 }, &portal.Error{}, `make topic "readings"`},
-		{"made, and in error", func() { c.workspace.MaxPartitions, c.workspace.Broken = 0, "no space left" }, portal.ErrTopic, `"readings" is in the state of an error: no space left`},
-		{"in error since before", func() { c.workspace.Broken = "" }, portal.ErrTopic, `"readings" is in the state of an error: no space left`},
+		{"a quota", func(w *portaltest.Workspace) { w.MaxPartitions = 1 }, &portal.Error{}, `make topic "readings"`},
+		{"made, and in error", func(w *portaltest.Workspace) { w.MaxPartitions, w.Broken = 0, "no space left" }, portal.ErrTopic, `"readings" is in the state of an error: no space left`},
+		{"in error since before", func(w *portaltest.Workspace) { w.Broken = "" }, portal.ErrTopic, `"readings" is in the state of an error: no space left`},
 	} {
-		test.change()
+		c.Change(c.workspace.ID, test.change)
 		config := c.config(c.options())
 		config.OnProcessed = func(weir.Origin) { t.Error("a record was processed") }
 		app, err := runtime.New(summing(), config)
@@ -279,10 +279,13 @@ func TestALoginThatWasChangedIsOneErrorUntilTheNextStart(t *testing.T) {
 	environment(t)
 	c := newCloud(t)
 	right := c.workspace.Connection["sasl.password"]
-	c.workspace.Connection["sasl.password"] = "f0rmer-password"
+	login := func(password any) {
+		c.Change(c.workspace.ID, func(w *portaltest.Workspace) { w.Connection["sasl.password"] = password })
+	}
+	login("f0rmer-password")
 	config := c.config(c.options())
 	for _, password := range []any{"f0rmer-password", right} {
-		c.workspace.Connection["sasl.password"] = password
+		login(password)
 		if password == right {
 			config = c.config(c.options()) // as the next start does
 		}

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // Token is the token that the portal accepts.
@@ -51,6 +52,8 @@ type Workspace struct {
 	MaxPartitions int
 	// Topics are those that exist.
 	Topics []Topic
+
+	taken atomic.Bool
 }
 
 // Topic is a topic of the portal. Policy is one of the portal's words.
@@ -63,8 +66,22 @@ type Topic struct {
 	asked int
 }
 
-// New returns a portal with workspaces.
-func New(workspaces ...*Workspace) *Portal { return &Portal{workspaces: workspaces} }
+// New returns a portal with workspaces, which belong to it from then on: it panics for one that another portal has.
+func New(workspaces ...*Workspace) *Portal {
+	for _, w := range workspaces {
+		if w.taken.Swap(true) {
+			panic("portaltest: workspace " + w.ID + " belongs to another portal")
+		}
+	}
+	return &Portal{workspaces: workspaces}
+}
+
+// Change changes a workspace between two requests.
+func (p *Portal) Change(workspace string, change func(*Workspace)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	change(p.workspace(workspace))
+}
 
 // fault is an answer in the place of the portal's.
 type fault struct {

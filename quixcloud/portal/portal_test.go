@@ -92,29 +92,29 @@ func TestAConfigurationWithoutTokenOrAddressIsWrong(t *testing.T) {
 
 func TestWorkspacesAreFoundByIDByNameAndByTopic(t *testing.T) {
 	t.Parallel()
-	two := workspaces()
-	two[1].Old = true
 	for _, c := range []struct {
 		name, workspace, topic string
-		workspaces             []*portaltest.Workspace
+		workspaces             int
 		denied                 bool
 		want                   string // id, or a part of the error
 	}{
-		{name: "id", workspace: "acme-prod", workspaces: two, want: "acme-prod"},
-		{name: "id of a token for one workspace", workspace: "acme-prod", workspaces: two, denied: true, want: "acme-prod"},
-		{name: "name", workspace: "Development", workspaces: two, want: "acme-dev"},
-		{name: "wrong", workspace: "acme", workspaces: two, want: `"acme" is neither the id nor the name of one that the token is good for ("acme-dev" (Development), "acme-prod" (Production))`},
-		{name: "wrong, of a token for one workspace", workspace: "acme", workspaces: two, denied: true, want: "status 404 Not Found: No workspace acme (correlation id c0rrelation)"},
-		{name: "the only one", workspaces: two[:1], want: "acme-dev"},
-		{name: "topic", topic: "totals", workspaces: two, want: "acme-prod"},
-		{name: "id of a topic", topic: "acme-prod-totals", workspaces: two, want: "acme-prod"},
-		{name: "unknown topic", topic: "nothing", workspaces: two, want: `topic "nothing" is in none of`},
-		{name: "several", workspaces: two, want: "set the workspace or the environment variable Quix__Workspace__Id"},
+		{name: "id", workspace: "acme-prod", workspaces: 2, want: "acme-prod"},
+		{name: "id of a token for one workspace", workspace: "acme-prod", workspaces: 2, denied: true, want: "acme-prod"},
+		{name: "name", workspace: "Development", workspaces: 2, want: "acme-dev"},
+		{name: "wrong", workspace: "acme", workspaces: 2, want: `"acme" is neither the id nor the name of one that the token is good for ("acme-dev" (Development), "acme-prod" (Production))`},
+		{name: "wrong, of a token for one workspace", workspace: "acme", workspaces: 2, denied: true, want: "status 404 Not Found: No workspace acme (correlation id c0rrelation)"},
+		{name: "the only one", workspaces: 1, want: "acme-dev"},
+		{name: "topic", topic: "totals", workspaces: 2, want: "acme-prod"},
+		{name: "id of a topic", topic: "acme-prod-totals", workspaces: 2, want: "acme-prod"},
+		{name: "unknown topic", topic: "nothing", workspaces: 2, want: `topic "nothing" is in none of`},
+		{name: "several", workspaces: 2, want: "set the workspace or the environment variable Quix__Workspace__Id"},
 		{name: "none", want: "the token is good for none"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			p := portaltest.New(c.workspaces...)
+			all := workspaces()
+			all[1].Old = true
+			p := portaltest.New(all[:c.workspaces]...)
 			p.Denied = c.denied
 			w, err := client(t, p).FindWorkspace(t.Context(), c.workspace, c.topic)
 			if err != nil {

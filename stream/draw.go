@@ -4,82 +4,20 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/weirstreams/weir/internal/drawing"
 	"github.com/weirstreams/weir/internal/graph"
 )
 
-// drawing is a topology as boxes and arrows.
-type drawing struct {
-	parts  []drawnPart
-	topics []string
-	// globals are global tables.
-	globals []string
-	arrows  [][2]string
-	labels  map[string]string
+// draw returns the boxes and arrows of the topology.
+func (t *Topology) draw() drawing.Drawing {
+	return drawing.Of(graph.NewPlan(&t.graph, groupPlaceholder))
 }
 
-// drawnPart is a sub-topology: a frame around its operators and stores.
-type drawnPart struct {
-	title             string
-	operators, stores []string
-}
-
-// draw lays out a topology. Names of boxes are n1, t1, s1 and g1 for operators, topics, stores and global tables.
-func (t *Topology) draw() drawing {
-	plan := graph.NewPlan(&t.graph, groupPlaceholder)
-	d := drawing{labels: map[string]string{}}
-	topics := map[string]string{}
-	topic := func(name string) string {
-		if topics[name] == "" {
-			box := fmt.Sprintf("t%d", len(topics)+1)
-			topics[name], d.labels[box] = box, name
-			d.topics = append(d.topics, box)
-		}
-		return topics[name]
-	}
-	globals := map[*graph.Node]string{}
-	for i, n := range plan.Globals {
-		box := fmt.Sprintf("g%d", i+1)
-		globals[n], d.labels[box] = box, n.String()
-		d.globals = append(d.globals, box)
-		d.arrows = append(d.arrows, [2]string{topic(plan.Topic(n)), box})
-	}
-	stores := 0
-	for _, part := range plan.SubTopologies {
-		p := drawnPart{title: part.StreamID}
-		boxes := map[string]string{}
-		for _, s := range part.Stores {
-			stores++
-			box := fmt.Sprintf("s%d", stores)
-			boxes[s.Name], d.labels[box] = box, s.Name
-			if s.Changelog == "" {
-				d.labels[box] += " (no changelog)"
-			}
-			p.stores = append(p.stores, box)
-		}
-		for _, n := range part.Nodes {
-			box := fmt.Sprintf("n%d", n.ID+1)
-			d.labels[box] = n.String()
-			p.operators = append(p.operators, box)
-			if n.Source != nil {
-				d.arrows = append(d.arrows, [2]string{topic(plan.Topic(n)), box})
-			}
-			for _, c := range n.Children {
-				d.arrows = append(d.arrows, [2]string{box, fmt.Sprintf("n%d", c.ID+1)})
-			}
-			for _, s := range n.Stores {
-				d.arrows = append(d.arrows, [2]string{box, boxes[s]})
-			}
-			for _, g := range n.Globals {
-				d.arrows = append(d.arrows, [2]string{globals[g], box})
-			}
-			if name := plan.Topic(n); n.Sink != nil && name != "" {
-				d.arrows = append(d.arrows, [2]string{box, topic(name)})
-			}
-		}
-		d.parts = append(d.parts, p)
-	}
-	return d
-}
+// SVG returns the topology as a picture: a complete SVG document without scripts and without references to other files, with colours for
+// light and dark pages. Records go from left to right: topics are rounded boxes, each sub-topology is a frame around its operators, and stores
+// and global tables are cylinders. Labels of more than 44 characters are cut; the whole text is the title of the box. The picture depends on the
+// topology alone.
+func (t *Topology) SVG() string { return t.draw().SVG() }
 
 // Mermaid returns the topology as a flowchart for Mermaid, which GitHub and many wikis render: a frame per sub-topology,
 // operators as boxes, stores and global tables as cylinders, topics as rounded boxes.
@@ -90,23 +28,23 @@ func (t *Topology) Mermaid() string {
 	}
 	var b strings.Builder
 	b.WriteString("flowchart LR\n")
-	for _, box := range d.topics {
-		fmt.Fprintf(&b, "  %s([%s])\n", box, quote(d.labels[box]))
+	for _, box := range d.Topics {
+		fmt.Fprintf(&b, "  %s([%s])\n", box, quote(d.Labels[box]))
 	}
-	for _, box := range d.globals {
-		fmt.Fprintf(&b, "  %s[(%s)]\n", box, quote(d.labels[box]))
+	for _, box := range d.Globals {
+		fmt.Fprintf(&b, "  %s[(%s)]\n", box, quote(d.Labels[box]))
 	}
-	for i, p := range d.parts {
-		fmt.Fprintf(&b, "  subgraph p%d [%s]\n", i+1, quote(p.title))
-		for _, box := range p.operators {
-			fmt.Fprintf(&b, "    %s[%s]\n", box, quote(d.labels[box]))
+	for i, p := range d.Parts {
+		fmt.Fprintf(&b, "  subgraph p%d [%s]\n", i+1, quote(p.Title))
+		for _, box := range p.Operators {
+			fmt.Fprintf(&b, "    %s[%s]\n", box, quote(d.Labels[box]))
 		}
-		for _, box := range p.stores {
-			fmt.Fprintf(&b, "    %s[(%s)]\n", box, quote(d.labels[box]))
+		for _, box := range p.Stores {
+			fmt.Fprintf(&b, "    %s[(%s)]\n", box, quote(d.Labels[box]))
 		}
 		b.WriteString("  end\n")
 	}
-	for _, a := range d.arrows {
+	for _, a := range d.Arrows {
 		arrow := "-->"
 		if strings.HasPrefix(a[1], "s") {
 			arrow = "<-.->"
@@ -127,23 +65,23 @@ func (t *Topology) DOT() string {
 	}
 	var b strings.Builder
 	b.WriteString("digraph topology {\n  rankdir=LR;\n")
-	for _, box := range d.topics {
-		fmt.Fprintf(&b, "  %s [shape=ellipse, label=%s];\n", box, quote(d.labels[box]))
+	for _, box := range d.Topics {
+		fmt.Fprintf(&b, "  %s [shape=ellipse, label=%s];\n", box, quote(d.Labels[box]))
 	}
-	for _, box := range d.globals {
-		fmt.Fprintf(&b, "  %s [shape=cylinder, label=%s];\n", box, quote(d.labels[box]))
+	for _, box := range d.Globals {
+		fmt.Fprintf(&b, "  %s [shape=cylinder, label=%s];\n", box, quote(d.Labels[box]))
 	}
-	for i, p := range d.parts {
-		fmt.Fprintf(&b, "  subgraph cluster_%d {\n    label=%s;\n", i+1, quote(p.title))
-		for _, box := range p.operators {
-			fmt.Fprintf(&b, "    %s [shape=box, label=%s];\n", box, quote(d.labels[box]))
+	for i, p := range d.Parts {
+		fmt.Fprintf(&b, "  subgraph cluster_%d {\n    label=%s;\n", i+1, quote(p.Title))
+		for _, box := range p.Operators {
+			fmt.Fprintf(&b, "    %s [shape=box, label=%s];\n", box, quote(d.Labels[box]))
 		}
-		for _, box := range p.stores {
-			fmt.Fprintf(&b, "    %s [shape=cylinder, label=%s];\n", box, quote(d.labels[box]))
+		for _, box := range p.Stores {
+			fmt.Fprintf(&b, "    %s [shape=cylinder, label=%s];\n", box, quote(d.Labels[box]))
 		}
 		b.WriteString("  }\n")
 	}
-	for _, a := range d.arrows {
+	for _, a := range d.Arrows {
 		style := ""
 		if strings.HasPrefix(a[1], "s") {
 			style = " [style=dashed, dir=both]"

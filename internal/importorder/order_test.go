@@ -41,6 +41,7 @@ var layers = [][]string{
 	{"source/csv", "internal/filetest"},
 	{"operator"},
 	{"internal/graph", "internal/sourcing"},
+	{"internal/drawing"},
 	{"internal/broker"},
 	{"internal/kafkaclient"},
 	{"stream"},

@@ -13,7 +13,6 @@ import (
 
 	"github.com/weirstreams/weir/cmd/weir/internal/cli"
 	"github.com/weirstreams/weir/internal/kafkatest/inprocess"
-	"github.com/weirstreams/weir/stream"
 )
 
 // devOptions are the flags of weir dev.
@@ -97,26 +96,12 @@ func (o *devOptions) allTopics() ([]devTopic, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range inputs(inventory) {
+	for _, name := range cli.Inputs(inventory) {
 		if !slices.ContainsFunc(topics, func(t devTopic) bool { return t.Name == name }) {
 			topics = append(topics, devTopic{name, o.partitions})
 		}
 	}
 	return topics, nil
-}
-
-// inputs returns the topics that a topology reads and does not write as internal ones.
-func inputs(inventory stream.Inventory) (names []string) {
-	internal := map[string]bool{}
-	for _, s := range inventory.Streams {
-		names = append(names, s.Inputs...)
-		for _, r := range s.Repartitions {
-			internal[r.Topic] = true
-		}
-	}
-	names = append(names, inventory.Globals...)
-	slices.Sort(names)
-	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return internal[name] })
 }
 
 // start starts the broker, and creates the topics that a directory with data has not yet.

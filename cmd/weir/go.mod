@@ -4,7 +4,10 @@ go 1.27
 
 toolchain go1.27.4
 
-replace github.com/weirstreams/weir => ../../
+replace (
+	github.com/weirstreams/weir => ../../
+	github.com/weirstreams/weir/lint => ../../lint
+)
 
 require (
 	github.com/IBM/sarama v1.61.1
@@ -15,6 +18,8 @@ require (
 	github.com/spf13/cobra v1.10.2
 	github.com/twmb/franz-go/pkg/kfake v0.0.0-20260918054303-01f206a7e32c
 	github.com/weirstreams/weir v0.1.0
+	github.com/weirstreams/weir/lint v0.1.0
+	golang.org/x/tools v0.52.0
 )
 
 require (
@@ -79,12 +84,14 @@ require (
 	go.opentelemetry.io/otel/trace v1.47.0 // indirect
 	go.uber.org/goleak v1.3.0 // indirect
 	golang.org/x/arch v0.0.0-20210923205945-b76863e36670 // indirect
-	golang.org/x/crypto v0.57.0 // indirect
+	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/exp v0.0.0-20230626212559-97b1e661b5df // indirect
-	golang.org/x/net v0.59.0 // indirect
+	golang.org/x/mod v0.42.0 // indirect
+	golang.org/x/net v0.61.0 // indirect
 	golang.org/x/oauth2 v0.38.0 // indirect
+	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
-	golang.org/x/text v0.42.0 // indirect
+	golang.org/x/text v0.43.0 // indirect
 	google.golang.org/protobuf v1.36.11 // indirect
 	software.sslmate.com/src/go-pkcs12 v0.7.4 // indirect
 )

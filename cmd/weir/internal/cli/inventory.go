@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/weirstreams/weir/stream"
 )
@@ -28,4 +29,18 @@ func ReadInventory(name string) (inventory stream.Inventory, err error) {
 		return inventory, fmt.Errorf("inventory %s: it has neither streams nor global tables", name)
 	}
 	return inventory, nil
+}
+
+// Inputs returns the topics that a topology reads and does not write as internal ones, in the order of their names.
+func Inputs(inventory stream.Inventory) (names []string) {
+	internal := map[string]bool{}
+	for _, s := range inventory.Streams {
+		names = append(names, s.Inputs...)
+		for _, r := range s.Repartitions {
+			internal[r.Topic] = true
+		}
+	}
+	names = append(names, inventory.Globals...)
+	slices.Sort(names)
+	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return internal[name] })
 }

@@ -105,8 +105,8 @@ func (e *exit) Unwrap() error { return e.err }
 // Usagef returns the error of a wrong call.
 func Usagef(format string, args ...any) error { return &exit{Usage, fmt.Errorf(format, args...)} }
 
-// found is the error of a check that has printed its findings.
-func found() error { return &exit{code: Found} }
+// Findings is the error of a check that has printed its findings.
+func Findings() error { return &exit{code: Found} }
 
 func (s *Session) code(err error) int {
 	if e, ok := errors.AsType[*exit](err); ok {
@@ -144,7 +144,7 @@ func (s *Session) root() *cobra.Command {
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]cobra.Completion{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = false
-	root.AddCommand(s.topologyCommand(), s.groupCommand(), s.deadLetterCommand(), s.topicCommand(), s.versionCommand())
+	root.AddCommand(s.topologyCommand(), s.groupCommand(), s.deadLetterCommand(), s.topicCommand(), s.doctorCommand(), s.versionCommand())
 	if s.Topology != nil {
 		root.AddCommand(s.runCommand())
 	}

@@ -108,7 +108,7 @@ func (s *Session) printChanges(changes []stream.Change) error {
 		_, err = io.WriteString(s.Out, text)
 	}
 	if err == nil && loses {
-		err = found()
+		err = Findings()
 	}
 	return err
 }
@@ -136,7 +136,7 @@ and all problems. It changes nothing. The exit code is 3 if a start would fail.`
 				_, err = fmt.Fprint(s.Out, plan)
 			}
 			if err == nil && len(plan.Problems) > 0 {
-				err = found()
+				err = Findings()
 			}
 			return err
 		},

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/tools/go/analysis"
+	"golang.org/x/tools/go/analysis/checker"
+	"golang.org/x/tools/go/packages"
+
+	"github.com/weirstreams/weir/cmd/weir/internal/cli"
+	"github.com/weirstreams/weir/lint"
+)
+
+func vetCommand(s *cli.Session) *cobra.Command {
+	return &cobra.Command{
+		Use:   "vet [PACKAGE...]",
+		Short: "Find definitions of streams, windows and stores that are thrown away",
+		Long: `Find definitions of streams, windows and stores that are thrown away, in packages of the module in the current folder, tests included. It
+runs the analyzer of package lint, and needs the go command. Without arguments it reads ./... .
+
+The exit code is 3 if it finds something, and 1 if a package does not compile.`,
+		Example: "  weir vet\n  weir vet ./pipelines/... --output json",
+		RunE: func(command *cobra.Command, patterns []string) error {
+			if len(patterns) == 0 {
+				patterns = []string{"./..."}
+			}
+			found, err := analyze(command.Context(), patterns)
+			if err != nil {
+				return err
+			}
+			return printDiagnostics(s, found)
+		},
+	}
+}
+
+// diagnostic is a finding of an analyzer.
+type diagnostic struct {
+	// Place is FILE:LINE:COLUMN.
+	Place   string `json:"place"`
+	Message string `json:"message"`
+}
+
+// analyze runs the analyzer on packages of the current folder's module. It reads dependencies as compiled packages, which suffices for an
+// analyzer without facts.
+func analyze(ctx context.Context, patterns []string) ([]diagnostic, error) {
+	loaded, err := packages.Load(&packages.Config{
+		Context: ctx, Tests: true,
+		Mode: packages.NeedName | packages.NeedFiles | packages.NeedCompiledGoFiles | packages.NeedImports | packages.NeedModule | packages.NeedExportFile |
+			packages.NeedTypes | packages.NeedTypesInfo | packages.NeedTypesSizes | packages.NeedSyntax,
+	}, patterns...)
+	if err != nil {
+		return nil, fmt.Errorf("load packages: %w", err)
+	}
+	var problems []string
+	for _, p := range loaded {
+		for _, e := range p.Errors {
+			problems = append(problems, strings.Split(strings.TrimPrefix(near(e.Error()), "-: "), "\n")...)
+		}
+	}
+	if len(problems) > 0 {
+		slices.Sort(problems) // errors come from the go command and from the type check, and a package with tests is loaded twice
+		return nil, fmt.Errorf("packages do not load or compile:\n%s", strings.Join(slices.Compact(problems), "\n"))
+	}
+	graph, err := checker.Analyze([]*analysis.Analyzer{lint.Unused}, loaded, nil)
+	if err != nil {
+		return nil, err
+	}
+	found := []diagnostic{}
+	for _, action := range graph.Roots {
+		if action.Err != nil {
+			return nil, fmt.Errorf("package %s: %w", action.Package.PkgPath, action.Err)
+		}
+		for _, d := range action.Diagnostics {
+			found = append(found, diagnostic{near(action.Package.Fset.Position(d.Pos).String()), d.Message})
+		}
+	}
+	slices.SortFunc(found, func(a, b diagnostic) int { return strings.Compare(a.Place, b.Place) })
+	return slices.Compact(found), nil
+}
+
+// near shortens the names of files below the current folder.
+func near(text string) string {
+	if dir, err := os.Getwd(); err == nil {
+		return strings.ReplaceAll(text, dir+string(filepath.Separator), "")
+	}
+	return text
+}
+
+func printDiagnostics(s *cli.Session, found []diagnostic) error {
+	if s.JSON() {
+		encoder := json.NewEncoder(s.Out)
+		encoder.SetIndent("", "  ")
+		if err := encoder.Encode(found); err != nil {
+			return err
+		}
+	} else {
+		for _, d := range found {
+			fmt.Fprintf(s.Out, "%s: %s\n", d.Place, d.Message)
+		}
+	}
+	if len(found) > 0 {
+		return cli.Findings()
+	}
+	return nil
+}

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/weirstreams/weir/internal/state"
 )
@@ -95,3 +97,6 @@ func (d *DB) Prefix(name string) ([]byte, error) {
 
 // Damage returns the error by which the database was found to be damaged, or nil.
 func (d *DB) Damage() error { return d.watched.damage }
+
+// Stores returns the names of the stores that have a number, in their order.
+func (d *DB) Stores() []string { return slices.Sorted(maps.Keys(d.numbers)) }

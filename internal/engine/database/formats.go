@@ -28,7 +28,7 @@ func FormatOf(s graph.Store) Format {
 // refused, or accepted by onReformat if that is not nil and returns no error.
 func (d *DB) CheckFormat(s graph.Store, onReformat func(s graph.Store, before, now Format) error) error {
 	now := FormatOf(s)
-	before, known, err := d.format(s.Name)
+	before, known, err := d.Format(s.Name)
 	if err != nil {
 		return err
 	}
@@ -46,8 +46,8 @@ func (d *DB) CheckFormat(s graph.Store, onReformat func(s graph.Store, before, n
 	return d.setFormat(s.Name, now)
 }
 
-// format reads the format of a store. It is not known of one that is new.
-func (d *DB) format(name string) (f Format, known bool, err error) {
+// Format reads the format of a store. It is not known of one that is new.
+func (d *DB) Format(name string) (f Format, known bool, err error) {
 	text, err := d.Backend.Get(nil, MetaKey('f', name))
 	if errors.Is(err, state.ErrNotFound) {
 		return f, false, nil

@@ -144,7 +144,7 @@ func (s *Session) root() *cobra.Command {
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]cobra.Completion{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = false
-	root.AddCommand(s.topologyCommand(), s.groupCommand(), s.deadLetterCommand(), s.topicCommand(), s.doctorCommand(), s.versionCommand())
+	root.AddCommand(s.topologyCommand(), s.groupCommand(), s.deadLetterCommand(), s.topicCommand(), s.stateCommand(), s.doctorCommand(), s.versionCommand())
 	if s.Topology != nil {
 		root.AddCommand(s.runCommand())
 	}

@@ -178,6 +178,18 @@ func (c foreignMatchCodec[V, R]) Append(dst []byte, ctx *codec.Context, m foreig
 	return dst, nil
 }
 
+// insertLength puts the length of a row that was appended from begin on in front of it. The row is written once: the length goes behind, and
+// changes places with it.
+func insertLength(dst []byte, begin int) []byte {
+	var length [binary.MaxVarintLen64]byte
+	size := len(dst) - begin
+	n := binary.PutUvarint(length[:], uint64(size))
+	dst = append(dst, length[:n]...)
+	copy(dst[begin+n:], dst[begin:begin+size])
+	copy(dst[begin:], length[:n])
+	return dst
+}
+
 func (c foreignMatchCodec[V, R]) Decode(ctx *codec.Context, data []byte) (m foreignMatch[V, R], err error) {
 	r := foreignReader{data: data}
 	flags := r.flags()

@@ -12,25 +12,42 @@ import (
 	"github.com/weirstreams/weir/window"
 )
 
-// GroupTable gives each change of a table the key of its group. A row that moves to another group is two changes: one that takes it from the
-// former group, and then one that adds it to the new one. A row with a null key is in no group.
+// GroupRow is a change of a row in a group, by the key of the group: Row is the row that is in the group now, or nil if the row has left it.
+type GroupRow[V any] struct {
+	// Key is the encoded key of the row.
+	Key []byte
+	Row *V
+}
+
+// GroupTable sends each change of a table to the group of the row. A row that moves to another group is two messages: one that
+// takes it from the former group, and then one that adds it to the new one. A row with a null key is in no group.
 type GroupTable[K, V, L any] struct {
 	env      *Env
 	node     int
 	f        func(K, V) L
+	rows     keyEncoder[K]
 	from, to keyEncoder[L]
-	next     Receiver[L, Change[V]]
-	out      weir.Record[L, Change[V]]
+	next     Receiver[L, GroupRow[V]]
+	out      weir.Record[L, GroupRow[V]]
 }
 
-// NewGroupTable returns the operator. The topic is that of the changes, and key its codec of keys.
-func NewGroupTable[K, V, L any](env *Env, node int, topic string, key codec.Codec[L], f func(K, V) L, next Receiver[L, Change[V]]) *GroupTable[K, V, L] {
-	return &GroupTable[K, V, L]{env: env, node: node, f: f, from: newKeyEncoder(key, topic), to: newKeyEncoder(key, topic), next: next}
+// NewGroupTable returns the operator. The topic is that of the messages, key its codec of keys, and row the codec of the keys of rows.
+func NewGroupTable[K, V, L any](
+	env *Env, node int, topic string, row codec.Codec[K], key codec.Codec[L], f func(K, V) L, next Receiver[L, GroupRow[V]],
+) *GroupTable[K, V, L] {
+	return &GroupTable[K, V, L]{
+		env: env, node: node, f: f, next: next,
+		rows: newKeyEncoder(row, topic), from: newKeyEncoder(key, topic), to: newKeyEncoder(key, topic),
+	}
 }
 
 // Receive implements [Receiver].
 func (g *GroupTable[K, V, L]) Receive(r *weir.Record[K, Change[V]]) error {
 	g.env.Enter(g.node)
+	key, ok, err := g.rows.encode(r.Key, r.KeyNull)
+	if err != nil || !ok {
+		return err
+	}
 	from, old, hadGroup, err := g.group(&g.from, r.Key, r.Value.Old)
 	if err != nil {
 		return err
@@ -39,16 +56,13 @@ func (g *GroupTable[K, V, L]) Receive(r *weir.Record[K, Change[V]]) error {
 	if err != nil {
 		return err
 	}
-	if hadGroup && hasGroup && bytes.Equal(from, to) {
-		return g.emit(r, row, r.Value)
-	}
-	if hadGroup {
-		if err := g.emit(r, old, Change[V]{Old: r.Value.Old}); err != nil {
+	if hadGroup && !(hasGroup && bytes.Equal(from, to)) {
+		if err := g.emit(r, old, GroupRow[V]{Key: key}); err != nil {
 			return err
 		}
 	}
 	if hasGroup {
-		return g.emit(r, row, Change[V]{New: r.Value.New})
+		return g.emit(r, row, GroupRow[V]{Key: key, Row: r.Value.New})
 	}
 	return nil
 }
@@ -63,88 +77,73 @@ func (g *GroupTable[K, V, L]) group(encoder *keyEncoder[L], key K, row *V) (enco
 	return encoded, group, ok, err
 }
 
-func (g *GroupTable[K, V, L]) emit(r *weir.Record[K, Change[V]], group L, change Change[V]) error {
-	g.out.Key, g.out.KeyNull, g.out.Value, g.out.ValueNull = group, false, change, false
+func (g *GroupTable[K, V, L]) emit(r *weir.Record[K, Change[V]], group L, row GroupRow[V]) error {
+	g.out.Key, g.out.KeyNull, g.out.Value, g.out.ValueNull = group, false, row, false
 	g.out.Millis, g.out.Headers, g.out.Origin = r.Millis, r.Headers, r.Origin
 	return g.next.Receive(&g.out)
 }
 
-// ChangeCodec returns the codec of changes on their way through a topic: a byte that says which rows follow, the length of the
-// old row if there are both, and the rows.
-func ChangeCodec[V any](row codec.Codec[V]) codec.Codec[Change[V]] { return changeCodec[V]{row} }
+// GroupRowCodec returns the codec of messages to groups: a byte that says whether a row follows, the length of the row's key,
+// the key, and the row.
+func GroupRowCodec[V any](row codec.Codec[V]) codec.Codec[GroupRow[V]] { return groupRowCodec[V]{row} }
 
-type changeCodec[V any] struct{ row codec.Codec[V] }
+type groupRowCodec[V any] struct{ row codec.Codec[V] }
 
 const (
-	changeOld byte = 1 << iota
-	changeNew
+	groupRowGone byte = iota
+	groupRowThere
 )
 
 // Append implements [codec.Codec].
-func (c changeCodec[V]) Append(dst []byte, ctx *codec.Context, change Change[V]) (_ []byte, err error) {
-	var rows byte
-	if change.Old != nil {
-		rows |= changeOld
+func (c groupRowCodec[V]) Append(dst []byte, ctx *codec.Context, row GroupRow[V]) ([]byte, error) {
+	flag := groupRowGone
+	if row.Row != nil {
+		flag = groupRowThere
 	}
-	if change.New != nil {
-		rows |= changeNew
+	dst = binary.AppendUvarint(append(dst, flag), uint64(len(row.Key)))
+	dst = append(dst, row.Key...)
+	if row.Row == nil {
+		return dst, nil
 	}
-	dst = append(dst, rows)
-	if change.Old != nil {
-		begin := len(dst)
-		if dst, err = c.row.Append(dst, ctx, *change.Old); err != nil {
-			return dst, err
-		}
-		if change.New != nil {
-			dst = insertLength(dst, begin)
-		}
-	}
-	if change.New != nil {
-		return c.row.Append(dst, ctx, *change.New)
-	}
-	return dst, nil
+	return c.row.Append(dst, ctx, *row.Row)
 }
 
-// insertLength puts the length of a row that was appended from begin on in front of it. The row is written once: the length goes behind, and
-// changes places with it.
-func insertLength(dst []byte, begin int) []byte {
-	var length [binary.MaxVarintLen64]byte
-	size := len(dst) - begin
-	n := binary.PutUvarint(length[:], uint64(size))
-	dst = append(dst, length[:n]...)
-	copy(dst[begin+n:], dst[begin:begin+size])
-	copy(dst[begin:], length[:n])
-	return dst
-}
-
-var errChange = errors.New("change of a table is cut off")
+var errGroupRow = errors.New("message to a group of a table is cut off")
 
 // Decode implements [codec.Codec].
-func (c changeCodec[V]) Decode(ctx *codec.Context, data []byte) (change Change[V], err error) {
-	if len(data) == 0 || data[0] == 0 || data[0] > changeOld|changeNew {
-		return change, errChange
+func (c groupRowCodec[V]) Decode(ctx *codec.Context, data []byte) (row GroupRow[V], err error) {
+	if len(data) == 0 || data[0] > groupRowThere {
+		return row, errGroupRow
 	}
-	rows, data := data[0], data[1:]
-	decode := func(data []byte) *V {
-		row := new(V)
-		if err == nil {
-			*row, err = c.row.Decode(ctx, data)
-		}
-		return row
+	flag, data := data[0], data[1:]
+	length, n := binary.Uvarint(data)
+	if n <= 0 || length > uint64(len(data)-n) {
+		return row, errGroupRow
 	}
-	if rows == changeOld|changeNew {
-		length, n := binary.Uvarint(data)
-		if n <= 0 || length > uint64(len(data)-n) {
-			return change, errChange
-		}
-		change.Old, data = decode(data[n:n+int(length)]), data[n+int(length):]
-	} else if rows == changeOld {
-		change.Old = decode(data)
+	row.Key, data = append([]byte{}, data[n:n+int(length)]...), data[n+int(length):]
+	if flag == groupRowThere {
+		row.Row = new(V)
+		*row.Row, err = c.row.Decode(ctx, data)
+	} else if len(data) > 0 {
+		return row, errGroupRow
 	}
-	if rows&changeNew != 0 {
-		change.New = decode(data)
-	}
-	return change, err
+	return row, err
+}
+
+// member is a row that a group has counted. It is never a null, whatever the codec of rows takes for one.
+type member[V any] struct{ row V }
+
+type memberCodec[V any] struct{ row codec.Codec[V] }
+
+// Append implements [codec.Codec].
+func (c memberCodec[V]) Append(dst []byte, ctx *codec.Context, of member[V]) ([]byte, error) {
+	return c.row.Append(dst, ctx, of.row)
+}
+
+// Decode implements [codec.Codec].
+func (c memberCodec[V]) Decode(ctx *codec.Context, data []byte) (of member[V], err error) {
+	of.row, err = c.row.Decode(ctx, data)
+	return of, err
 }
 
 // group is the state of one group: the number of its rows, and their accumulator.
@@ -175,21 +174,27 @@ func (c groupCodec[A]) Decode(ctx *codec.Context, data []byte) (g group[A], err 
 // Groups are the rows of a table of which each is the aggregate of a group.
 type Groups[K, V, A, R any] struct {
 	cell       *state.Cell[group[A]]
+	rows       *state.Map[[]byte, member[V]] // by group and by the encoded key of the row
 	keys       keyEncoder[K]
 	aggregator window.Aggregator[V, A, R]
 	subtracter window.Subtracter[V, A]
 	null       nullRule[R]
 }
 
-// NewGroups opens the store of groups in the task of env. The aggregator is a window.Subtracter.
-func NewGroups[K, V, A, R any](env *Env, name string, key codec.Codec[K], a window.Aggregator[V, A, R]) (*Groups[K, V, A, R], error) {
+// NewGroups opens the store of groups, and that of the rows that they have counted, in the task of env. The aggregator is a window.Subtracter.
+func NewGroups[K, V, A, R any](env *Env, name, rows string, key codec.Codec[K], row codec.Codec[V], a window.Aggregator[V, A, R]) (*Groups[K, V, A, R], error) {
 	handle := state.NewCell[group[A]](name).WithCodec(groupCodec[A]{a.Codec()})
 	cell, err := openStore(env, name, showKeys(key, name), handle.Open)
 	if err != nil {
 		return nil, err
 	}
+	members := state.NewMap[[]byte, member[V]](rows).WithCodecs(codec.Bytes(), memberCodec[V]{row})
+	ofGroups, err := openStore(env, rows, showKeys(key, rows), members.Open)
+	if err != nil {
+		return nil, err
+	}
 	return &Groups[K, V, A, R]{
-		cell: cell, keys: newKeyEncoder(key, name), aggregator: a, null: typeNullRule[R](),
+		cell: cell, rows: ofGroups, keys: newKeyEncoder(key, name), aggregator: a, null: typeNullRule[R](),
 		subtracter: ability.Of[window.Subtracter[V, A]](a, ability.Parts.Subtracts),
 	}, nil
 }
@@ -215,8 +220,8 @@ func (g *Groups[K, V, A, R]) current(s *group[A]) (row R, ok bool) {
 	return row, !g.null.is(&row)
 }
 
-// AggregateGroups adds the new rows of changes to their groups, and takes the old ones away. A group goes with its last row. An old
-// row that comes to a group without rows is ignored: at least once, changes may come again.
+// AggregateGroups adds rows to their groups, and takes those that have changed or left back. It takes back the row that the group has
+// counted, so that messages that come again change nothing. A group goes with its last row.
 type AggregateGroups[K, V, A, R any] struct {
 	Env    *Env
 	Node   int
@@ -230,7 +235,7 @@ type AggregateGroups[K, V, A, R any] struct {
 }
 
 // Receive implements [Receiver].
-func (a *AggregateGroups[K, V, A, R]) Receive(r *weir.Record[K, Change[V]]) error {
+func (a *AggregateGroups[K, V, A, R]) Receive(r *weir.Record[K, GroupRow[V]]) error {
 	a.Env.Enter(a.Node)
 	g := a.Groups
 	key, ok, err := g.keys.encode(r.Key, r.KeyNull)
@@ -239,6 +244,14 @@ func (a *AggregateGroups[K, V, A, R]) Receive(r *weir.Record[K, Change[V]]) erro
 	}
 	if !ok {
 		return a.Env.skipNullKey(a.Node)
+	}
+	g.rows.Place(key)
+	former, wasThere := g.rows.Get(r.Value.Key)
+	if err := g.rows.Err(); err != nil {
+		return Fatal(err)
+	}
+	if !wasThere && r.Value.Row == nil {
+		return nil
 	}
 	if err := g.cell.Place(key); err != nil {
 		return Fatal(err)
@@ -254,21 +267,26 @@ func (a *AggregateGroups[K, V, A, R]) Receive(r *weir.Record[K, Change[V]]) erro
 	} else {
 		a.group = group[A]{acc: g.aggregator.Init()}
 	}
-	if r.Value.Old != nil && s != nil {
-		g.subtracter.Subtract(&a.group.acc, *r.Value.Old)
+	if wasThere {
+		g.subtracter.Subtract(&a.group.acc, former.row)
 		a.group.rows--
 	}
-	if r.Value.New != nil {
-		g.aggregator.Add(&a.group.acc, *r.Value.New, r.Millis)
+	if r.Value.Row != nil {
+		g.aggregator.Add(&a.group.acc, *r.Value.Row, r.Millis)
 		a.group.rows++
+		g.rows.Set(r.Value.Key, member[V]{*r.Value.Row})
+	} else {
+		g.rows.Delete(r.Value.Key)
 	}
-	switch {
-	case a.group.rows > 0:
+	if err := g.rows.Err(); err != nil {
+		return Fatal(err)
+	}
+	if a.group.rows > 0 {
 		g.cell.SetTo(&a.group)
 		if a.row, ok = g.current(&a.group); ok {
 			a.out.Value.New = &a.row
 		}
-	case s != nil:
+	} else {
 		g.cell.Delete()
 	}
 	if a.out.Value.Old == nil && a.out.Value.New == nil {

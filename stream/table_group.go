@@ -15,13 +15,15 @@ type GroupedTable[K, V any] struct {
 	// node reads the changes from the internal topic.
 	node *graph.Node
 	key  codec.Codec[K]
+	// value encodes rows, in messages and in the store of the rows of groups.
+	value codec.Codec[V]
 }
 
 // GroupBy puts each row into the group with the key that f makes of it, and sends the changes of rows through an internal topic to
 // the tasks of their groups. A row in a group with a null key, such as a nil pointer, is left out.
 //
-// A change of a row that stays in its group is one message with the old and the new row. A row that moves to another group is
-// two messages: the old row leaves its group, and then the new row joins the other one. They reach different tasks in any order, so
+// A message has the key of the row, and the row if it is in the group now. A row that moves to another group is
+// two messages: it leaves its group, and then joins the other one. They reach different tasks in any order, so
 // that for a moment the row may be in both groups, or in none. The messages of one row come to a group in their order.
 //
 // The name is part of the internal topic's. Keys are encoded with codec.For, and rows with the codec of the table; GroupByWith takes
@@ -46,21 +48,21 @@ func groupTable[K, V, L any](t Table[K, V], to Repartition[L, V], f func(K, V) L
 	var sink *graph.Node
 	n := &graph.Node{Kind: "grouptable", Detail: to.Name, Site: callSite(), Rekeys: true}
 	n.Lower = func(b *graph.Builder, n *graph.Node) (any, error) {
-		next, err := graph.Next[L, operator.Change[V]](b, n)
+		next, err := graph.Next[L, operator.GroupRow[V]](b, n)
 		if err != nil {
 			return nil, err
 		}
-		return operator.Receiver[K, operator.Change[V]](operator.NewGroupTable(b.Env, n.ID, b.Topic(sink), to.Key, f, next)), nil
+		return operator.Receiver[K, operator.Change[V]](operator.NewGroupTable(b.Env, n.ID, b.Topic(sink), t.key, to.Key, f, next)), nil
 	}
 	g := &t.topology.graph
 	g.Add(n, t.node)
 	if f == nil {
 		g.Find(n, "the function is nil")
 	}
-	sink, source := repartition(t.topology, n, Repartition[L, operator.Change[V]]{
-		Name: to.Name, Key: to.Key, Value: operator.ChangeCodec(to.Value), Partitions: to.Partitions,
+	sink, source := repartition(t.topology, n, Repartition[L, operator.GroupRow[V]]{
+		Name: to.Name, Key: to.Key, Value: operator.GroupRowCodec(to.Value), Partitions: to.Partitions,
 	})
-	return GroupedTable[L, V]{topology: t.topology, node: source, key: to.Key}
+	return GroupedTable[L, V]{topology: t.topology, node: source, key: to.Key, value: to.Value}
 }
 
 // Aggregate is the table with one row for each group: the result of an aggregator over the rows that are in the group now. A new row
@@ -68,17 +70,20 @@ func groupTable[K, V, L any](t Table[K, V], to Repartition[L, V], f func(K, V) L
 // window.Count, window.Sum, window.Mean, combinations of these, and window.CustomSubtracting. Rows are added and taken back in any order, but each is
 // added before it is taken back. A group goes with its last row: its row of the result is deleted.
 //
-// Exactly once, the result is that of the rows. At least once, work that is done again after a crash adds and takes back rows again, and the
-// results of the groups concerned stay wrong by that until the groups are empty.
+// Each group keeps the rows that it has counted, and takes back the row that it has kept: work that is done again after a crash, at least once,
+// changes nothing.
 //
-// The name is that of the store: renaming it starts from nothing. Another aggregator over the state is refused
+// The name is that of the store, and with "_rows" behind it that of the rows: renaming it starts from nothing. Another aggregator over the state is refused
 // (weir.ErrDefinitionChanged).
 func (g GroupedTable[K, V]) Aggregate[A, R any](name string, a window.Aggregator[V, A, R]) Table[K, R] {
-	n := &graph.Node{Kind: "aggregategroups", Detail: name, Site: callSite(), Stores: []string{name}}
+	rows := name + "_rows"
+	n := &graph.Node{Kind: "aggregategroups", Detail: name, Site: callSite(), Stores: []string{name, rows}}
 	t := &g.topology.graph
 	t.Add(n, g.node)
 	groups := func(b *graph.Builder) (*operator.Groups[K, V, A, R], error) {
-		return graph.Share(b, n, func() (*operator.Groups[K, V, A, R], error) { return operator.NewGroups(b.Env, name, g.key, a) })
+		return graph.Share(b, n, func() (*operator.Groups[K, V, A, R], error) {
+			return operator.NewGroups(b.Env, name, rows, g.key, g.value, a)
+		})
 	}
 	n.Lower = func(b *graph.Builder, n *graph.Node) (any, error) {
 		of, err := groups(b)
@@ -89,7 +94,7 @@ func (g GroupedTable[K, V]) Aggregate[A, R any](name string, a window.Aggregator
 		if err != nil {
 			return nil, err
 		}
-		return operator.Receiver[K, operator.Change[V]](&operator.AggregateGroups[K, V, A, R]{Env: b.Env, Node: n.ID, Groups: of, Next: next}), nil
+		return operator.Receiver[K, operator.GroupRow[V]](&operator.AggregateGroups[K, V, A, R]{Env: b.Env, Node: n.ID, Groups: of, Next: next}), nil
 	}
 	out := Table[K, R]{
 		topology: g.topology, node: n, key: g.key, value: codec.For[R](), of: []*graph.Node{n},
@@ -100,6 +105,7 @@ func (g GroupedTable[K, V]) Aggregate[A, R any](name string, a window.Aggregator
 		accumulators = a.Codec()
 	}
 	n.Keep(name, typename.Codec(g.key), "group of "+typename.Codec(accumulators))
+	n.Keep(rows, typename.Codec(g.key), "row of a group, "+typename.Codec(g.value))
 	if !findAggregator(g.topology, n, name, a) && ability.Of[window.Subtracter[V, A]](a, ability.Parts.Subtracts) == nil {
 		t.Find(n, "the aggregator cannot take values back: use Count, Sum, Mean, what Combine2 makes of them, or CustomSubtracting")
 	}

@@ -3,6 +3,7 @@ package sim_test
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -14,11 +15,18 @@ import (
 // derived are topologies with tables that are made of others. They are not among the others: the seeds of those would mean other topologies.
 var derived = []topologyOf{
 	{name: "groups of a table", build: groupsOfTable, inputs: []string{"orders"}, check: checkGroupsOfTable},
+	{name: "groups of a table and crashes", build: groupsOfTable, inputs: []string{"orders"}, check: checkGroupsAfterCrashes},
 }
+
+// crashes are the faults that leave no process behind that writes for tasks it has lost.
+const crashes = sim.Crash | sim.DiskLoss | sim.DiskError | sim.Compaction | sim.SlowPartition | sim.UserError
 
 func derivedSimulation(seed uint64) (*sim.Simulation, topologyOf) {
 	t := derived[seed%uint64(len(derived))]
 	s := &sim.Simulation{Inputs: inputs(t.inputs), Faults: sim.AllFaults}
+	if t.name == "groups of a table and crashes" {
+		s.Faults = crashes
+	}
 	s.Topology = t.build(s.Faulty)
 	s.Check = func(o sim.Outcome) error {
 		if err := t.check(o); err != nil {
@@ -45,37 +53,29 @@ func groupsOfTable(faulty func() error) *stream.Topology {
 	return t
 }
 
-// change is a message of a topic of grouped rows, with the amounts of these.
-type change struct {
-	old, new *int
-	group    string
-	at       int64
+// groupMessage is a message of a topic of grouped rows: the amount of the row, unless it has left the group.
+type groupMessage struct {
+	group, row string
+	amount     *int
+	at         int64
 }
 
-// changesOf decodes what the tasks that read a topic of grouped rows have processed. amount is that of an encoded row.
-func changesOf(o sim.Outcome, topic string, amount func(data []byte) int) [][]change {
-	var tasks [][]change
+// groupMessages decodes what the tasks that read a topic of grouped rows have processed. amount is that of an encoded row.
+func groupMessages(o sim.Outcome, topic string, amount func(data []byte) int) [][]groupMessage {
+	var tasks [][]groupMessage
 	for _, task := range o.Processed(topic) {
-		var changes []change
+		var messages []groupMessage
 		for _, r := range task {
-			c := change{group: string(r.Key), at: r.Millis}
-			rows, data := r.Value[0], r.Value[1:]
-			if rows&1 != 0 {
-				old := data
-				if rows == 3 {
-					length, n := binary.Uvarint(data)
-					old, data = data[n:n+int(length)], data[n+int(length):]
-				}
-				l := amount(old)
-				c.old = &l
+			there, data := r.Value[0] == 1, r.Value[1:]
+			length, n := binary.Uvarint(data)
+			m := groupMessage{group: string(r.Key), row: string(data[n : n+int(length)]), at: r.Millis}
+			if there {
+				l := amount(data[n+int(length):])
+				m.amount = &l
 			}
-			if rows&2 != 0 {
-				l := amount(data)
-				c.new = &l
-			}
-			changes = append(changes, c)
+			messages = append(messages, m)
 		}
-		tasks = append(tasks, changes)
+		tasks = append(tasks, messages)
 	}
 	if len(tasks) == 0 {
 		panic("no task reads " + topic)
@@ -93,7 +93,13 @@ func decoded[T any](data []byte) (v T) {
 
 // checkGroupsOfTable computes the results from the messages of the groups and, exactly once, the last ones from the last rows.
 func checkGroupsOfTable(o sim.Outcome) error {
-	type group struct{ rows, total int }
+	type group map[string]int // amounts by row
+	total := func(g group) (sum int) {
+		for _, amount := range g {
+			sum += amount
+		}
+		return sum
+	}
 	for _, step := range []struct {
 		topic, out string
 		amount     func(data []byte) int
@@ -102,33 +108,34 @@ func checkGroupsOfTable(o sim.Outcome) error {
 		{
 			"repartition__sim--repartition.orders.sold--shop", "lines",
 			func(data []byte) int { return decoded[order](data).Amount },
-			func(g group) line { return line{ID: g.rows, Total: g.total} },
+			func(g group) line { return line{ID: len(g), Total: total(g)} },
 		},
 		{
 			"repartition__sim--repartition.repartition.orders.sold.shop--count", "closed",
 			func(data []byte) int { return decoded[line](data).Total },
-			func(g group) line { return line{Total: g.total} },
+			func(g group) line { return line{Total: total(g)} },
 		},
 	} {
 		var want [][]string
-		for _, task := range changesOf(o, step.topic, step.amount) {
+		for _, task := range groupMessages(o, step.topic, step.amount) {
 			groups := map[string]group{}
 			var results []string
-			for _, c := range task {
-				g, ok := groups[c.group]
-				if c.old != nil && ok {
-					g.rows, g.total = g.rows-1, g.total-*c.old
+			for _, m := range task {
+				g := groups[m.group]
+				if g == nil {
+					g = group{}
+					groups[m.group] = g
 				}
-				if c.new != nil {
-					g.rows, g.total = g.rows+1, g.total+*c.new
+				before := len(g)
+				delete(g, m.row)
+				if m.amount != nil {
+					g[m.row] = *m.amount
 				}
 				switch {
-				case g.rows > 0:
-					groups[c.group] = g
-					results = append(results, output(c.group, step.result(g), c.at))
-				case ok:
-					delete(groups, c.group)
-					results = append(results, output(c.group, "", c.at))
+				case len(g) > 0 && (m.amount != nil || len(g) < before):
+					results = append(results, output(m.group, step.result(g), m.at))
+				case len(g) < before:
+					results = append(results, output(m.group, "", m.at))
 				}
 			}
 			want = append(want, results)
@@ -137,9 +144,19 @@ func checkGroupsOfTable(o sim.Outcome) error {
 			return err
 		}
 	}
-	if !o.ExactlyOnce {
+	if !o.ExactlyOnce { // a process that has lost its tasks may write an older message behind a newer one
 		return nil
 	}
+	return checkGroupsOfRows(o)
+}
+
+// checkGroupsAfterCrashes also computes the last results from the last rows, under both guarantees.
+func checkGroupsAfterCrashes(o sim.Outcome) error {
+	return errors.Join(checkGroupsOfTable(o), checkGroupsOfRows(o))
+}
+
+// checkGroupsOfRows computes the last results from the last rows.
+func checkGroupsOfRows(o sim.Outcome) error {
 	rows := map[string]order{}
 	for _, partition := range o.Read("orders") {
 		for _, r := range partition {

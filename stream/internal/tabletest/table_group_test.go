@@ -44,9 +44,6 @@ func TestGroupsSurviveRestarts(t *testing.T) {
 			send("2", "Quito")
 			d.Restart()
 			send("1", "Bonn")
-			if !exactlyOnce {
-				d.Restart() // with a checkpoint: the crash would repeat work
-			}
 			d.Crash(testkit.LoseState)
 			send("2", "Porto") // in one message
 			send("3", "Rome")
@@ -55,6 +52,15 @@ func TestGroupsSurviveRestarts(t *testing.T) {
 			got := map[string][]string{}
 			for _, r := range d.Output(words).Read() {
 				got[r.Key] = append(got[r.Key], r.Value)
+			}
+			if !exactlyOnce { // the crash repeats work, which changes no group
+				for group, results := range got {
+					got[group] = results[len(results)-1:]
+				}
+				if diff := cmp.Diff(map[string][]string{"o": {""}, "n": {""}}, got); diff != "" {
+					t.Errorf("last results (-want +got):\n%s", diff)
+				}
+				return
 			}
 			want := map[string][]string{"o": {"*----", "**---------", "*-----", "*-----", ""}, "n": {"*----", ""}}
 			if diff := cmp.Diff(want, got); diff != "" {

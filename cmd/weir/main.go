@@ -18,6 +18,7 @@ func program() cli.Program {
 	return cli.Program{
 		Name:     "weir",
 		Short:    "Develop and operate programs of Weir, stream processing on Kafka",
-		Commands: []func(*cli.Session) *cobra.Command{devCommand, vetCommand},
+		Schemas:  openSchemas,
+		Commands: []func(*cli.Session) *cobra.Command{devCommand, newCommand, vetCommand},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -60,7 +61,7 @@ func (s *Session) codecFlags(command *cobra.Command) *codecFlags {
 	command.Flags().StringVarP(&f.key, "key", "k", "string", "codec of keys: "+names)
 	command.Flags().StringVarP(&f.value, "value", "c", "string", "codec of values: the same")
 	if s.Schemas != nil {
-		command.Flags().StringVarP(&f.registry, "registry", "r", "", "address of the schema registry, for the codec registry: http://localhost:8081")
+		command.Flags().StringVarP(&f.registry, "registry", "r", "", "address of the schema registry, for the codec registry; default SCHEMA_REGISTRY_URL")
 	}
 	for _, flag := range []string{"key", "value"} {
 		_ = command.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(s.codecNames(), cobra.ShellCompDirectiveNoFileComp))
@@ -70,6 +71,10 @@ func (s *Session) codecFlags(command *cobra.Command) *codecFlags {
 
 // openCodecs returns the codecs of keys and values.
 func (s *Session) openCodecs(f *codecFlags) (key, value Codec, err error) {
+	address := f.registry
+	if address == "" {
+		address = os.Getenv("SCHEMA_REGISTRY_URL")
+	}
 	var schemas Codec
 	open := func(flag, name string) (Codec, error) {
 		if c, ok := codecs[name]; ok {
@@ -78,10 +83,10 @@ func (s *Session) openCodecs(f *codecFlags) (key, value Codec, err error) {
 		switch {
 		case !slices.Contains(s.codecNames(), name):
 			return nil, Usagef("--%s %q: the codecs are %s", flag, name, strings.Join(s.codecNames(), ", "))
-		case f.registry == "":
-			return nil, Usagef("--%s registry: give the address of the registry by --registry", flag)
+		case address == "":
+			return nil, Usagef("--%s registry: give the address of the registry by --registry or SCHEMA_REGISTRY_URL", flag)
 		case schemas == nil:
-			if schemas, err = s.Schemas(f.registry); err != nil {
+			if schemas, err = s.Schemas(address); err != nil {
 				return nil, err
 			}
 		}

@@ -126,7 +126,7 @@ func (s *Session) root() *cobra.Command {
 		Long:          s.Short + "\n\nExit codes: 0 done, 1 failed, 2 wrong flags or settings, 3 a check has found something, 4 not confirmed.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Version:       version(),
+		Version:       Version(),
 		PersistentPreRunE: func(command *cobra.Command, _ []string) error {
 			output, err := command.Flags().GetString("output")
 			switch {

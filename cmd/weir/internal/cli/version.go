@@ -10,8 +10,8 @@ import (
 
 const module = "github.com/weirstreams/weir"
 
-// version returns the version of Weir that the program was built with.
-func version() string {
+// Version returns the version of Weir that the program was built with.
+func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"
@@ -42,9 +42,9 @@ func (s *Session) versionCommand() *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if s.json {
-				return s.printJSON(map[string]string{"weir": version(), "go": goruntime.Version(), "platform": goruntime.GOOS + "/" + goruntime.GOARCH})
+				return s.printJSON(map[string]string{"weir": Version(), "go": goruntime.Version(), "platform": goruntime.GOOS + "/" + goruntime.GOARCH})
 			}
-			_, err := fmt.Fprintf(s.Out, "weir %s, %s, %s/%s\n", version(), goruntime.Version(), goruntime.GOOS, goruntime.GOARCH)
+			_, err := fmt.Fprintf(s.Out, "weir %s, %s, %s/%s\n", Version(), goruntime.Version(), goruntime.GOOS, goruntime.GOARCH)
 			return err
 		},
 	}

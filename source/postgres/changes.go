@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/connector"
 	"github.com/weirstreams/weir/row"
 	"github.com/weirstreams/weir/source"
 )
@@ -244,7 +245,7 @@ func (r *reader[K, V]) change(ctx context.Context, op Op, id uint32, oldType uin
 		if after == nil {
 			of = c.Before
 		}
-		if c.Key, err = project(of, t.key); err != nil {
+		if c.Key, err = connector.Project(of, t.key); err != nil {
 			return permanent{fmt.Errorf("table %s: %w", t, err)}
 		}
 	}
@@ -273,7 +274,7 @@ func (r *reader[K, V]) unseen(ctx context.Context, t *table, spans []span, c Cha
 	}
 	gone := c
 	gone.Op, gone.After = Delete, row.Row{}
-	if gone.Key, err = project(c.Before, t.key); err != nil {
+	if gone.Key, err = connector.Project(c.Before, t.key); err != nil {
 		return permanent{fmt.Errorf("table %s: %w", t, err)}
 	}
 	switch {

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/connector"
 	"github.com/weirstreams/weir/row"
 	"github.com/weirstreams/weir/source"
 )
@@ -127,7 +128,7 @@ func (r *reader[K, V]) takeRow(t *table, names []string, oids []uint32, values [
 	}
 	c := Change{Op: Read, Schema: t.schema, Table: t.name, After: row.New(fields...), Time: r.time}
 	var err error
-	if c.Key, err = project(c.After, t.key); err != nil {
+	if c.Key, err = connector.Project(c.After, t.key); err != nil {
 		return permanent{err}
 	}
 	if err := r.emit(c, into); err != nil {

@@ -15,7 +15,6 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/connector"
-	"github.com/weirstreams/weir/row"
 	"github.com/weirstreams/weir/source"
 )
 
@@ -260,62 +259,11 @@ func (d *database[K, V]) findSlot(ctx context.Context, conn *pgx.Conn) (*slot, e
 
 // tableRecord returns the default of Options.Record.
 func tableRecord[K, V any]() func(Change, func(weir.Record[K, V])) error {
-	parse, toKey, toValue := connector.ParseKey[K](), connector.FromRow[K](), connector.FromRow[V]()
-	_, rows := any(*new(K)).(row.Row)
-	keyOf := func(r row.Row) (k K, err error) {
-		if rows || r.Len() != 1 {
-			return toKey(r)
-		}
-		for _, v := range r.All() {
-			text, err := connector.ValueText(v)
-			if err != nil {
-				return k, err
-			}
-			return parse(text)
-		}
-		return k, nil
-	}
+	records := connector.ChangeRecords[K, V]()
 	return func(c Change, emit func(weir.Record[K, V])) error {
 		if c.Op == Truncate {
 			return fmt.Errorf("table %s.%s was truncated, which is no change of a row: handle it in Options.Record, or leave truncate out of the publication", c.Schema, c.Table)
 		}
-		r := weir.Record[K, V]{Millis: c.Time.UnixMilli()}
-		if c.Op == Update && !c.Before.IsNil() {
-			before, err := project(c.Before, c.Key.Columns())
-			if err != nil {
-				return err
-			}
-			if !before.Equal(c.Key) { // the row has another key now
-				if r.Key, err = keyOf(before); err != nil {
-					return fmt.Errorf("key %v: %w", before, err)
-				}
-				r.ValueNull = true
-				emit(r)
-			}
-		}
-		var err error
-		if r.Key, err = keyOf(c.Key); err != nil {
-			return fmt.Errorf("key %v: %w", c.Key, err)
-		}
-		if r.ValueNull = c.Op == Delete; !r.ValueNull {
-			if r.Value, err = toValue(c.After); err != nil {
-				return fmt.Errorf("row of key %v: %w", c.Key, err)
-			}
-		}
-		emit(r)
-		return nil
+		return records(c.Key, c.Before, c.After, c.Time.UnixMilli(), emit)
 	}
-}
-
-// project returns some columns of a row.
-func project(r row.Row, columns []string) (row.Row, error) {
-	fields := make([]row.Field, len(columns))
-	for i, c := range columns {
-		v, ok := r.Lookup(c)
-		if !ok {
-			return row.Row{}, fmt.Errorf("the log has no column %q of the key", c)
-		}
-		fields[i] = row.F(c, v)
-	}
-	return row.New(fields...), nil
 }

@@ -98,6 +98,7 @@ var (
 
 	influxPrograms    = fetch.DebianPackages("influxdb", "influxdb")
 	redisPrograms     = fetch.DebianPackages("redis", "redis-server", "redis-tools", "libjemalloc2", "liblzf1")
+	mariaDBPrograms   = fetch.DebianPackages("mariadb", "mariadb-server-core", "mariadb-client-core", "libaio1", "liburing2")
 	mosquittoPrograms = fetch.DebianPackages("mosquitto", "mosquitto", "libmosquitto1", "libcjson1", "libdlt2", "libwrap0", "libwebsockets17",
 		"libev4", "libuv1")
 

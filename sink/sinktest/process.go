@@ -22,8 +22,10 @@ type process[K, V any] struct {
 	phases sink.TwoPhaseWriter[K, V]
 	task   sink.Task
 	epoch  string
-	// id is that of the last checkpoint, offset the next one of the input, from the first that the next checkpoint covers.
+	// id is that of the last checkpoint, added how many records were added since, offset the next one of the input, from the
+	// first that the next checkpoint covers.
 	id           int64
+	added        int
 	from, offset int64
 	// pending are the tokens in the state of the task that are not committed yet.
 	pending [][]byte
@@ -82,6 +84,7 @@ func (b *bench[K, V]) connect(task sink.Task) (*process[K, V], error) {
 
 // newEpoch makes the process a new owner of the task.
 func (p *process[K, V]) newEpoch() {
+	p.added = 0
 	p.bench.epochs++
 	p.epoch, p.id = fmt.Sprintf("%032x", 0xff+p.bench.epochs), 0
 }
@@ -131,7 +134,7 @@ func (p *process[K, V]) add(all ...Item) error {
 	r := weir.Record[K, V]{Origin: &origin, Headers: []weir.Header{{Key: "h", Value: header}}}
 	for _, i := range all {
 		r.Key, r.Value = p.bench.Record(i)
-		if err := p.addRecord(&r); err != nil {
+		if err := p.addRecord(&r, i); err != nil {
 			return fmt.Errorf("process %d: add %+v: %w", p.number, i, err)
 		}
 	}
@@ -139,18 +142,23 @@ func (p *process[K, V]) add(all ...Item) error {
 	return nil
 }
 
-func (p *process[K, V]) addRecord(r *weir.Record[K, V]) error {
-	r.Origin.Offset, r.Millis = p.offset, 1767225600000+p.offset
-	p.offset++
+func (p *process[K, V]) addRecord(r *weir.Record[K, V], i Item) error {
+	at := p.bench.offsetOf(p.task.Partition, i)
+	r.Origin.Offset, r.Millis = at, 1767225600000+at
+	if p.added == 0 {
+		p.from = at
+	}
+	p.added++
+	p.offset = at + 1
 	return p.writer.Add(p.bench.tb.Context(), r)
 }
 
 // addRefused adds the record that the target refuses, and returns its offset, and the error of Add.
 func (p *process[K, V]) addRefused() (at int64, err error) {
-	at = p.offset
 	r := weir.Record[K, V]{Origin: &weir.Origin{Topic: "input", Partition: p.task.Partition}}
 	r.Key, r.Value = p.bench.Refused()
-	return at, p.addRecord(&r)
+	err = p.addRecord(&r, Item{Key: "refused"})
+	return r.Origin.Offset, err
 }
 
 // next returns the next checkpoint.
@@ -172,7 +180,7 @@ func (p *process[K, V]) prepare(ctx context.Context) (token []byte, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("process %d: checkpoint %d: %w", p.number, c.ID, err)
 	}
-	p.from = p.offset
+	p.from, p.added = p.offset, 0
 	return token, nil
 }
 

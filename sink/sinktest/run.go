@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/weirstreams/weir/sink"
@@ -58,6 +59,27 @@ type bench[K, V any] struct {
 	place string
 	// processes counts those that were started, and epochs the writers.
 	processes, epochs int
+
+	mu    sync.Mutex // guards input
+	input map[int32]map[Item]int64
+}
+
+// offsetOf returns the offset of an item in a partition of the input. An item that is processed again lies where it lay: in another
+// process, after a crash and after a rewind.
+func (b *bench[K, V]) offsetOf(partition int32, i Item) int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.input == nil {
+		b.input = map[int32]map[Item]int64{}
+	}
+	if b.input[partition] == nil {
+		b.input[partition] = map[Item]int64{}
+	}
+	offsets := b.input[partition]
+	if _, ok := offsets[i]; !ok {
+		offsets[i] = int64(len(offsets))
+	}
+	return offsets[i]
 }
 
 // expect compares the visible items with the expected ones.

@@ -213,7 +213,6 @@ func again[K, V any](b *bench[K, V]) error {
 	if err := p.write(items(0, 1)...); err != nil {
 		return err
 	}
-	from := p.from
 	if _, err := p.prepared(items(1, 2)...); err != nil {
 		return err
 	}
@@ -222,7 +221,6 @@ func again[K, V any](b *bench[K, V]) error {
 	if err := p.closeWriter(); err != nil {
 		return err
 	}
-	p.from, p.offset = from, from
 	p.newEpoch()
 	if err := p.open(); err != nil {
 		return err

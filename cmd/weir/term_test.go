@@ -71,3 +71,11 @@ func TestAResetAsksOnATerminal(t *testing.T) {
 		t.Errorf("the answer y shows %q and gets code %d", shown, code)
 	}
 }
+
+func TestHeadingsOfTablesAreBoldOnATerminal(t *testing.T) {
+	t.Parallel()
+	shown, code := terminal(t, t.TempDir(), "", nil, "doctor", "--brokers", "localhost:1", "--timeout", "5s")
+	if !strings.Contains(shown, "\x1b[1mRESULT   CHECK                DETAIL\x1b[0m\n") || code != 3 {
+		t.Errorf("a terminal shows %q and gets code %d", shown, code)
+	}
+}

@@ -12,15 +12,21 @@ import (
 	"github.com/weirstreams/weir/runtime"
 )
 
-// app returns the application with the connection of the flags. Its log goes nowhere without --verbose, but for that of run.
-func (s *Session) app() (*runtime.App, error) {
+// app returns the application with the connection and the prefix of the flags, after edit.
+func (s *Session) app(edit func(*runtime.Config)) (*runtime.App, error) {
 	connection, err := s.connectionOf()
 	if err != nil {
 		return nil, err
 	}
 	config := s.Config
-	config.Connection, config.Prefix, config.BrokerTimeout, config.Logger = connection, s.connection.prefix, s.connection.timeout, s.logger()
+	config.Connection, config.Prefix = connection, s.connection.prefix
+	edit(&config)
 	return runtime.New(s.Topology, config)
+}
+
+// once edits the configuration for a command that ends: the flag --timeout counts, and the log goes nowhere without --verbose.
+func (s *Session) once(config *runtime.Config) {
+	config.BrokerTimeout, config.Logger = s.connection.timeout, s.logger()
 }
 
 func (s *Session) runCommand() *cobra.Command {
@@ -30,19 +36,14 @@ func (s *Session) runCommand() *cobra.Command {
 		Example: fmt.Sprintf("  %s run\n  %[1]s run --brokers localhost:9092", s.Name),
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			connection, err := s.connectionOf()
-			if err != nil {
-				return err
-			}
-			config := s.Config
-			config.Connection, config.Prefix = connection, s.connection.prefix
-			if command.Flags().Changed("timeout") {
-				config.BrokerTimeout = s.connection.timeout
-			}
-			if s.connection.verbose {
-				config.Logger = s.logger()
-			}
-			app, err := runtime.New(s.Topology, config)
+			app, err := s.app(func(config *runtime.Config) {
+				if command.Flags().Changed("timeout") {
+					config.BrokerTimeout = s.connection.timeout
+				}
+				if s.connection.verbose {
+					config.Logger = s.logger()
+				}
+			})
 			if err != nil {
 				return err
 			}
@@ -84,7 +85,7 @@ It lists all changes and asks. While the group has members it changes nothing an
 			if options.Offsets, err = s.parseOffsets(offsets); err != nil {
 				return err
 			}
-			app, err := s.app()
+			app, err := s.app(s.once)
 			if err != nil {
 				return err
 			}

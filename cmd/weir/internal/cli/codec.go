@@ -43,13 +43,27 @@ var codecs = map[string]Codec{
 
 const registryCodec = "registry"
 
+// builtin are the names of codecs, in the order of the help.
+var builtin = []string{"string", "json", "int32", "int64", "float32", "float64", "bool", "hex", "base64"}
+
 // codecNames lists the names for help and completion.
 func (s *Session) codecNames() []string {
-	names := []string{"string", "json", "int32", "int64", "float32", "float64", "bool", "hex", "base64"}
 	if s.Schemas != nil {
-		names = append(names, registryCodec)
+		return append(slices.Clip(builtin), registryCodec)
 	}
-	return names
+	return builtin
+}
+
+// override returns the built-in codec of a flag that may be empty, or another one then.
+func override(flag, name string, otherwise Codec) (Codec, error) {
+	c, ok := codecs[name]
+	switch {
+	case name == "":
+		return otherwise, nil
+	case !ok:
+		return nil, Usagef("--%s %q: the codecs are %s", flag, name, strings.Join(builtin, ", "))
+	}
+	return c, nil
 }
 
 // codecFlags choose the codecs of a topic.

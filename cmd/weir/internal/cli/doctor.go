@@ -158,7 +158,7 @@ func versions(check string, response *sarama.ApiVersionsResponse) finding {
 
 // examineTopology compares the topology with the cluster.
 func (s *Session) examineTopology(ctx context.Context) (findings []finding) {
-	app, err := s.app()
+	app, err := s.app(s.once)
 	if err != nil {
 		return []finding{{"topology", problem, err.Error()}}
 	}

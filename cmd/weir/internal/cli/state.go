@@ -22,7 +22,7 @@ func (s *Session) stateCommand() *cobra.Command {
 }
 
 // stateFlags choose databases and rows.
-type stateFlags struct{ dir, task string }
+type stateFlags struct{ dir, task, key, value string }
 
 func (s *Session) stateFlags(command *cobra.Command) *stateFlags {
 	f := &stateFlags{}
@@ -37,6 +37,29 @@ func (s *Session) stateFlags(command *cobra.Command) *stateFlags {
 Changes that are in changelogs and not yet in the database are not seen. Keys and values of codecs of package codec are decoded, JSON and text are
 shown as they are, and other bytes as digits behind 0x.` + command.Long
 	return f
+}
+
+// decodes adds flags for the codecs of types that a database does not describe, such as named integers.
+func (f *stateFlags) decodes(command *cobra.Command) {
+	names := strings.Join(builtin, ", ")
+	command.Flags().StringVarP(&f.key, "key", "k", "", "codec of keys, in place of the one that the database names: "+names)
+	command.Flags().StringVarP(&f.value, "value", "c", "", "codec of values: the same")
+	for _, flag := range []string{"key", "value"} {
+		_ = command.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(builtin, cobra.ShellCompDirectiveNoFileComp))
+	}
+}
+
+// store returns a store of a task, with the codecs of the flags.
+func (f *stateFlags) store(t *taskState, name string) (*storeState, error) {
+	st, err := t.store(name)
+	if err != nil {
+		return nil, err
+	}
+	if st.key, err = override("key", f.key, st.key); err != nil {
+		return nil, err
+	}
+	st.value, err = override("value", f.value, st.value)
+	return st, err
 }
 
 // each calls f for the chosen tasks.
@@ -301,6 +324,7 @@ func (s *Session) stateScanCommand() *cobra.Command {
 		},
 	}
 	flags = s.stateFlags(command)
+	flags.decodes(command)
 	command.Flags().IntVar(&limit, "limit", 100, "end after so many rows; 0 is no limit")
 	return command
 }
@@ -344,6 +368,7 @@ The key is text, or JSON where the codec of keys is not one of text. The command
 		},
 	}
 	flags = s.stateFlags(command)
+	flags.decodes(command)
 	return command
 }
 
@@ -373,7 +398,7 @@ func (s *Session) printStore(
 			return nil
 		}
 		known = true
-		st, err := t.store(name)
+		st, err := flags.store(t, name)
 		if err != nil {
 			return err
 		}

@@ -122,7 +122,7 @@ and all problems. It changes nothing. The exit code is 3 if a start would fail.`
 		Example: fmt.Sprintf("  %s topology check\n  %[1]s topology check --brokers localhost:9092 --output json", s.Name),
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			app, err := s.app()
+			app, err := s.app(s.once)
 			if err != nil {
 				return err
 			}

@@ -23,6 +23,8 @@ type Env struct {
 	// At is the number of the running node. Each kernel sets it before it calls a user's function, so that
 	// an error or a panic is reported with the right node.
 	At int
+	// Entered counts the calls of Enter of each node, if it is not nil.
+	Entered []int64
 	// Stores are the stores that the operators have opened.
 	Stores []state.Store
 	// Step returns the context of the running step of the worker, for calls that wait: it ends when Context does, and when
@@ -161,7 +163,12 @@ func (e *Env) StepContext() context.Context {
 }
 
 // Enter notes that the code of node runs from here on.
-func (e *Env) Enter(node int) { e.At = node }
+func (e *Env) Enter(node int) {
+	e.At = node
+	if node < len(e.Entered) {
+		e.Entered[node]++
+	}
+}
 
 // skipNullKey counts a record that a stateful operator cannot place. An error ends the run.
 func (e *Env) skipNullKey(node int) error {

@@ -52,7 +52,10 @@ type App struct {
 	// failure is the error of Run, if it has returned one.
 	failure atomic.Pointer[error]
 	pauses  pauses
-	drain   drain
+	// recent has the last events, and watchedUntil is when workers stop to count for Inspect, in nanoseconds since 1970.
+	recent       recent
+	watchedUntil atomic.Int64
+	drain        drain
 	// settling are the jobs that watchLimits has given to workers.
 	settling sync.WaitGroup
 }
@@ -419,6 +422,9 @@ func (a *App) startWorkers(
 		Tracing:            a.config.Tracing.settings(a.plan.Group),
 		Outputs:            a.outputs,
 		OnReformat:         upgrade.reformat,
+		OnFailure:          a.recent.failure,
+		OnDropped:          a.recent.dropped,
+		Watched:            a.watched,
 		OpenBackend:        state.open,
 		DestroyBackend:     state.destroy,
 		PurgeInterval:      a.config.Topics.PurgeInterval,

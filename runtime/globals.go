@@ -31,7 +31,7 @@ func (a *App) startGlobals(ctx context.Context, cluster broker.Cluster, partitio
 	if err != nil {
 		return nil, err
 	}
-	config := engine.Config{Errors: a.config.Errors, Clock: clock.System, Logger: a.config.Logger}
+	config := engine.Config{Errors: a.config.Errors, OnFailure: a.recent.failure, Clock: clock.System, Logger: a.config.Logger}
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	e := globaltable.New(config.ForGlobals(a.plan, a.globalLetters(work, cluster)), a.plan, patientCluster{cluster}, fetcher, partitions)
 	if err := e.Begin(ctx); err != nil {

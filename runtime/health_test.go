@@ -1,6 +1,7 @@
 package runtime_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"flag"
@@ -105,7 +106,7 @@ func TestTheJSONOfAStatusIsStable(t *testing.T) {
 		State:  runtime.Running,
 		Paused: []runtime.Pause{{Scope: runtime.Scope{Topic: "orders", SubTopology: "orders"}, Since: at, Reason: "repair"}},
 		Tasks: []runtime.TaskStatus{{
-			Name: "orders/0", Restoring: true, Paused: true, Restored: 1, Remaining: 2, RestoredBytes: 3, RestoreRate: 4.5, RestoreLeft: 1500 * time.Millisecond,
+			Name: "orders/0", Worker: 1, Restoring: true, Paused: true, Restored: 1, Remaining: 2, RestoredBytes: 3, RestoreRate: 4.5, RestoreLeft: 1500 * time.Millisecond,
 			Processed: 5, Skipped: 6, DeadLetters: 7, Ignored: 8, Late: 9, NullKeys: 10, Rebuilt: 11, UncommittedBytes: 12, Lag: 13, StreamTime: at,
 			Inputs: []runtime.InputStatus{{Topic: "orders", Partition: 1, Position: 14, End: 15, Lag: 1, Behind: 2500 * time.Millisecond}},
 		}},
@@ -117,13 +118,20 @@ func TestTheJSONOfAStatusIsStable(t *testing.T) {
 			Source: "files", Slot: 1, Looked: true, Done: true, Finished: 2, Waiting: 3, Records: 4, Bytes: 5, PerSecond: 6.5, Behind: -1, Failures: 7,
 			Splits: []source.SplitStatus{{ID: "a", Records: 1, Bytes: 2, Position: []byte("p"), Behind: 3, LastRecord: at, Ended: true, Failing: "no"}},
 		}},
-		Workers:          []runtime.WorkerStatus{{StepSince: at, UncommittedSince: at, HeldSince: at, Rewinds: 1}},
+		Workers:          []runtime.WorkerStatus{{StepSince: at, UncommittedSince: at, HeldSince: at, CheckpointAt: at, Rewinds: 1}},
 		DrainingSince:    at,
 		UnreachableSince: at, Failure: "failed", MissingTopics: []string{"out"},
 	}
 	got, err := json.MarshalIndent([]runtime.Status{full, {}}, "", "\t")
 	if err != nil {
 		t.Fatal(err)
+	}
+	var read []runtime.Status
+	if err := json.Unmarshal(got, &read); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := json.MarshalIndent(read, "", "\t"); err != nil || !bytes.Equal(got, again) {
+		t.Errorf("%v: the text that was read is written as another one:\n%s", err, again)
 	}
 	got = append(got, '\n')
 	const golden = "testdata/status.json"

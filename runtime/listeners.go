@@ -60,6 +60,8 @@ type Checkpoint struct {
 	// and StateBytes how much of their state has changed, in bytes.
 	Tasks, Records int
 	StateBytes     int64
+	// Began is when it began.
+	Began time.Time
 	// Took is the time of the whole checkpoint. Operators (calls in flight and held-back results), Sinks (flushes), Changelogs (encoding
 	// changes of state), Commit (until output is acknowledged, and offsets are committed) and Databases (writing changes of state) are parts
 	// of it.
@@ -95,8 +97,13 @@ func (a *App) rebalanced(event *broker.GroupEvent, took time.Duration, err error
 // listen sets the functions of the engine that tell of events of a worker.
 func (a *App) listen(config *engine.Config, worker int, meter *workerMeter) {
 	restore, checkpoint := a.config.Listeners.Restore, a.config.Listeners.Checkpoint
+	config.OnFlush = a.recent.flush
 	if meter != nil {
-		config.OnFlush, config.OnRewind = meter.flushed, meter.rewound
+		config.OnRewind = meter.rewound
+		config.OnFlush = func(sink string, took time.Duration, err error) {
+			a.recent.flush(sink, took, err)
+			meter.flushed(sink, took, err)
+		}
 	}
 	if meter != nil || restore != nil {
 		config.OnRestore = func(r engine.RestoreReport) {
@@ -109,19 +116,17 @@ func (a *App) listen(config *engine.Config, worker int, meter *workerMeter) {
 			}
 		}
 	}
-	if meter == nil && checkpoint == nil {
-		return
-	}
 	config.OnCheckpoint = func(r engine.CheckpointReport) {
 		if meter != nil {
 			meter.checkpoint(r)
 		}
+		event := Checkpoint{
+			Worker: worker, Tasks: r.Tasks, Records: r.Records, StateBytes: r.StateBytes, Began: r.Began, Took: r.Took, Err: r.Err,
+			Operators: r.Phases[engine.OperatorsPhase], Sinks: r.Phases[engine.SinksPhase], Changelogs: r.Phases[engine.ChangelogsPhase],
+			Commit: r.Phases[engine.CommitPhase], Databases: r.Phases[engine.StatePhase],
+		}
+		a.recent.checkpoint(event)
 		if checkpoint != nil {
-			event := Checkpoint{
-				Worker: worker, Tasks: r.Tasks, Records: r.Records, StateBytes: r.StateBytes, Took: r.Took, Err: r.Err,
-				Operators: r.Phases[engine.OperatorsPhase], Sinks: r.Phases[engine.SinksPhase], Changelogs: r.Phases[engine.ChangelogsPhase],
-				Commit: r.Phases[engine.CommitPhase], Databases: r.Phases[engine.StatePhase],
-			}
 			a.hooks.add("Listeners.Checkpoint", func() { checkpoint(event) })
 		}
 	}

@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"context"
-	"path/filepath"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -158,11 +157,7 @@ func (o *observation) databases() {
 		return
 	}
 	for _, db := range s.pebble.Databases() {
-		name, err := filepath.Rel(s.dir, db.Dir)
-		if err != nil {
-			name = db.Dir
-		}
-		task := taskAttribute(filepath.ToSlash(name))
+		task := taskAttribute(s.taskOf(db.Dir))
 		o.int(mStateSize, db.Bytes, task)
 		o.int(mCompactionDebt, db.CompactionDebt, task)
 	}

@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"cmp"
-	"encoding/json"
 	"slices"
 	"time"
 
@@ -26,9 +25,6 @@ const (
 
 // String returns "starting", "running", "stopping" or "stopped".
 func (s State) String() string { return [...]string{"starting", "running", "stopping", "stopped"}[s] }
-
-// MarshalText returns the words of String.
-func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // Status is the state of an App. As JSON it is for other programs: names are stable, fields are added and never renamed or removed. Durations
 // are in seconds, in fields whose names end in _seconds; empty lists, times and texts are left out.
@@ -70,6 +66,8 @@ func (s Status) Lag() int64 {
 type TaskStatus struct {
 	// Name is the stream id of the sub-topology, a slash, and the partition.
 	Name string `json:"name"`
+	// Worker is the number of the worker that runs the task: its place in Status.Workers.
+	Worker int `json:"worker"`
 	// Restoring is true while state is read from changelogs. Input is processed afterwards.
 	Restoring bool `json:"restoring"`
 	// Paused is true while the task stands still because of App.Pause or App.Drain. The ends of its inputs are asked for every 10 s then.
@@ -130,6 +128,8 @@ type WorkerStatus struct {
 	UncommittedSince time.Time `json:"uncommitted_since,omitzero"`
 	// HeldSince is since when the input is held back, by a sink, a lookup, a codec or a retry, zero if it is not.
 	HeldSince time.Time `json:"held_since,omitzero"`
+	// CheckpointAt is when its last checkpoint was made, zero if there was none.
+	CheckpointAt time.Time `json:"checkpoint_at,omitzero"`
 	// Rewinds is how often the worker went back to its last checkpoint.
 	Rewinds int64 `json:"rewinds"`
 }
@@ -189,16 +189,17 @@ func (a *App) Status() Status {
 	if workers == nil {
 		return status
 	}
-	for _, w := range *workers {
+	checkpoints := a.recent.lastCheckpoints()
+	for i, w := range *workers {
 		f := w.engine.Figures()
 		status.MissingTopics = append(status.MissingTopics, f.Missing...)
 		status.Sources = append(status.Sources, w.engine.Sources()...)
 		status.Workers = append(status.Workers, WorkerStatus{
-			StepSince: f.StepSince, UncommittedSince: f.UncommittedSince, HeldSince: f.HeldSince, Rewinds: f.Rewinds,
+			StepSince: f.StepSince, UncommittedSince: f.UncommittedSince, HeldSince: f.HeldSince, CheckpointAt: checkpoints[i], Rewinds: f.Rewinds,
 		})
 		for _, t := range w.engine.Status() {
 			s := TaskStatus{
-				Name: t.Name, Restoring: t.Restoring, Paused: t.Paused, Restored: t.Restored, RestoredBytes: t.RestoredBytes, Remaining: t.Remaining,
+				Name: t.Name, Worker: i, Restoring: t.Restoring, Paused: t.Paused, Restored: t.Restored, RestoredBytes: t.RestoredBytes, Remaining: t.Remaining,
 				Processed: t.Processed, Skipped: t.Skipped, DeadLetters: t.DeadLetters, Ignored: t.Ignored, Late: t.Late, NullKeys: t.NullKeys, Lag: t.Lag,
 				Rebuilt: t.Rebuilt, UncommittedBytes: t.UncommittedBytes, Inputs: inputs(t.Name, f.Inputs),
 			}
@@ -243,31 +244,4 @@ func pace(read, remaining int64, began time.Time) (perSecond float64, left time.
 	}
 	perSecond = float64(read) / max(0.001, time.Since(began).Seconds())
 	return perSecond, time.Duration(float64(remaining) / perSecond * float64(time.Second))
-}
-
-// MarshalJSON returns the status with its durations in seconds.
-func (t TaskStatus) MarshalJSON() ([]byte, error) {
-	type plain TaskStatus
-	return json.Marshal(struct {
-		plain
-		RestoreLeft float64 `json:"restore_left_seconds"`
-	}{plain(t), t.RestoreLeft.Seconds()})
-}
-
-// MarshalJSON returns the status with its durations in seconds.
-func (in InputStatus) MarshalJSON() ([]byte, error) {
-	type plain InputStatus
-	return json.Marshal(struct {
-		plain
-		Behind float64 `json:"behind_seconds"`
-	}{plain(in), in.Behind.Seconds()})
-}
-
-// MarshalJSON returns the status with its durations in seconds.
-func (t GlobalStatus) MarshalJSON() ([]byte, error) {
-	type plain GlobalStatus
-	return json.Marshal(struct {
-		plain
-		LoadLeft float64 `json:"load_left_seconds"`
-	}{plain(t), t.LoadLeft.Seconds()})
 }

@@ -94,7 +94,7 @@ func (b *builder) open(ctx context.Context, id TaskID, topics []string) (t *task
 		t.trace = b.config.Tracing.NewTask(&t.env, t.name)
 		t.env.Trace = t.trace
 	}
-	if b.refusals.failures.policy.WatchesDrops() {
+	if b.refusals.failures.policy.WatchesDrops() || b.refusals.failures.onDropped != nil {
 		t.env.OnDrop = t.drop
 	}
 	if b.observer.observes() {

@@ -83,6 +83,12 @@ type Config struct {
 	OnRewind     func()
 	OnFlush      func(sink string, took time.Duration, err error)
 	OnRestore    func(RestoreReport)
+	// OnFailure is told of each record that could not be processed, with the action of the policy; by several goroutines at once. OnDropped is told of
+	// records that operators leave out without an error, and of their tasks, while Watched returns true. They may be nil.
+	OnFailure func(*weir.ProcessingError, weir.ErrorAction)
+	OnDropped func(task string, failure *weir.ProcessingError)
+	// Watched reports whether somebody looks at the worker: the calls of operators are counted then. Any number of goroutines call it. nil means never.
+	Watched func() bool
 	// Outputs, if not nil, is told of outputs and says when they are enough.
 	Outputs *outbox.Limit
 	// OnLate is shown records that operators do not use because of their times. It may be nil.
@@ -162,7 +168,17 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// watched reports whether somebody looks at the worker.
+func (c *Config) watched() bool { return c.Watched != nil && c.Watched() }
+
 // ForGlobals returns the settings of the global tables of a plan. letters is nil if the policy has no topic of dead letters.
 func (c *Config) ForGlobals(plan *graph.Plan, letters globaltable.LetterWriter) globaltable.Config {
-	return globaltable.Config{Clock: c.Clock, Logger: c.Logger, Policy: errorpolicy.New(c.Errors, plan.ClusterName), Letters: letters}
+	return globaltable.Config{Clock: c.Clock, Logger: c.Logger, Policy: c.errorPolicy(plan), Letters: letters}
+}
+
+// errorPolicy returns the policy for records that fail.
+func (c *Config) errorPolicy(plan *graph.Plan) *errorpolicy.Policy {
+	policy := errorpolicy.New(c.Errors, plan.ClusterName)
+	policy.OnDecision = c.OnFailure
+	return policy
 }

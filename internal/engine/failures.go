@@ -27,6 +27,9 @@ type failures struct {
 	reread  reread.Reader
 	// attempts are the records that are tried again. It is empty as a rule.
 	attempts map[offsets.Place]attempts
+	// watched and onDropped are those of Config; onDropped is nil if nobody is told of dropped records.
+	watched   func() bool
+	onDropped func(task string, failure *weir.ProcessingError)
 	// left are the records that are left out because the cluster refuses their output or their state, until their offsets are committed.
 	left map[offsets.Place]leftOut
 }
@@ -34,7 +37,8 @@ type failures struct {
 // newFailures returns the failures of a worker. uncommitted returns how many records no checkpoint covers yet.
 func newFailures(config *Config, plan *graph.Plan, cluster broker.Cluster, out *outbox.Outbox, uncommitted func() int) *failures {
 	f := &failures{
-		policy: errorpolicy.New(config.Errors, plan.ClusterName), logger: config.Logger,
+		policy: config.errorPolicy(plan), logger: config.Logger,
+		watched: config.watched, onDropped: config.OnDropped,
 		reread: reread.Reader{NewFetcher: func() (broker.Fetcher, error) { return cluster.NewFetcher(broker.FetcherConfig{}) }},
 	}
 	if options, some := f.policy.Letters(); some {
@@ -222,10 +226,17 @@ func (t *task) writeLetter(r *broker.Record, failure *weir.ProcessingError, atte
 // letter is written for a record, an operator and a reason, however many records an input record became in front of the operator.
 func (t *task) drop(d operator.DroppedRecord) error {
 	action := t.failures.policy.Dropped(d.Reason)
-	if action == weir.Skip {
+	tell := t.failures.onDropped != nil && t.failures.watched()
+	if action == weir.Skip && !tell {
 		return nil
 	}
 	failure := t.plan.Graph.Nodes[d.Node].Failure(d.Origin, &weir.DroppedError{Reason: d.Reason, Detail: d.Detail})
+	if tell {
+		t.failures.onDropped(t.name, failure)
+	}
+	if action == weir.Skip {
+		return nil
+	}
 	if action == weir.Fail {
 		return operator.Fatal(failure.Err)
 	}

@@ -74,6 +74,8 @@ type Figures struct {
 	Missing []string
 	// Sent are the records of each topic that were handed to the producer.
 	Sent map[string]int64
+	// Entered are the calls of operators, by the number of their nodes, that were made while Config.Watched returned true.
+	Entered []int64
 	// Busy is the time that processing of records has taken.
 	Busy time.Duration
 	// Rewinds is how often the worker went back to its last checkpoint.
@@ -100,20 +102,25 @@ type statusBoard struct {
 	work     *processing
 	outbox   *outbox.Outbox
 
+	watched func() bool
+	counts  []int64 // those of Entered, of the goroutine of the worker
+
 	mu       sync.Mutex // guards the fields below
 	tasks    []TaskStatus
 	inputs   []InputStatus
 	producer broker.Producer
 	feeds    []operator.Feed // replaced, never changed
+	entered  []int64
 
 	closedTasks                 map[string]*TaskStatus
 	closedInputs                map[broker.TopicPartition]*InputStatus
 	uncommittedSince, heldSince time.Time
 }
 
-// watch notes the parts of the worker that the figures are of.
-func (b *statusBoard) watch(schedule *schedule.Schedule, gate *gate.Gate, work *processing, outbox *outbox.Outbox) {
+// watch notes the parts of the worker that the figures are of. nodes is the number of nodes of the plan.
+func (b *statusBoard) watch(schedule *schedule.Schedule, gate *gate.Gate, work *processing, outbox *outbox.Outbox, watched func() bool, nodes int) {
 	b.schedule, b.gate, b.work, b.outbox = schedule, gate, work, outbox
+	b.watched, b.counts, b.entered = watched, make([]int64, nodes), make([]int64, nodes)
 	b.closedTasks, b.closedInputs = map[string]*TaskStatus{}, map[broker.TopicPartition]*InputStatus{}
 }
 
@@ -140,12 +147,18 @@ func (b *statusBoard) missingTopics() []string {
 // publish notes the status of all tasks of the worker, and their sources. The worker calls it after each piece of work.
 func (b *statusBoard) publish(of *taskSet) {
 	tasks := of.all()
+	var counts []int64
+	if b.watched() {
+		counts = b.counts
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	copy(b.entered, counts)
 	b.tasks, b.inputs = b.tasks[:0], b.inputs[:0]
 	b.uncommittedSince, b.heldSince = b.schedule.UncommittedSince(), b.gate.Since()
 	feeds := 0
 	for _, t := range tasks {
+		t.env.Entered = counts
 		status := t.status()
 		for _, topic := range t.input.Topics() {
 			in := b.input(t, topic)
@@ -233,7 +246,7 @@ func (b *statusBoard) figures() Figures {
 	b.outbox.Sent(f.Sent)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	f.Inputs = slices.Clone(b.inputs)
+	f.Inputs, f.Entered = slices.Clone(b.inputs), slices.Clone(b.entered)
 	f.UncommittedSince, f.HeldSince = b.uncommittedSince, b.heldSince
 	for _, s := range b.closedTasks {
 		f.ClosedTasks = append(f.ClosedTasks, *s)

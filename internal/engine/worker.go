@@ -86,7 +86,7 @@ func NewWorker(config Config, plan *graph.Plan, c Connections, topics *provision
 	})
 	w.wireRecords(c, out)
 	w.wireState(c, topics, now)
-	w.status.watch(w.agenda.schedule, w.intake.gate, w.processing, out)
+	w.status.watch(w.agenda.schedule, w.intake.gate, w.processing, out, w.config.watched, len(plan.Graph.Nodes))
 	w.builder = &builder{
 		config: &w.config, plan: plan, cluster: c.Cluster, topics: topics, outputs: newOutputs(&w.config, plan, c.Cluster, out, topics),
 		observer: w.processing.observer, refusals: w.refusals, step: w.hurry.Current, wake: w.intake.wake, rebuilt: map[TaskID]int64{},

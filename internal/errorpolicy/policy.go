@@ -15,11 +15,13 @@ type Policy struct {
 	policy weir.ErrorPolicy
 	// clusterName returns the name on the cluster of a topic that a rule names.
 	clusterName func(topic string) string
+	// OnDecision, if it is not nil, is told of each decision.
+	OnDecision func(*weir.ProcessingError, weir.ErrorAction)
 }
 
 // New returns a policy that has no mistakes. clusterName returns the name on the cluster of a topic that a rule names.
 func New(policy weir.ErrorPolicy, clusterName func(topic string) string) *Policy {
-	return &Policy{policy, clusterName}
+	return &Policy{policy: policy, clusterName: clusterName}
 }
 
 // Decision is the action for a failed record.
@@ -38,6 +40,14 @@ const (
 // Decide returns the action for a record that could not be processed. If the record has caused a refusal of the cluster, Retry does not
 // count.
 func (p *Policy) Decide(f *weir.FailedRecord, refused bool) Decision {
+	decision := p.decide(f, refused)
+	if p.OnDecision != nil {
+		p.OnDecision(f.ProcessingError, decision.Action)
+	}
+	return decision
+}
+
+func (p *Policy) decide(f *weir.FailedRecord, refused bool) Decision {
 	rule := p.rule(f.ProcessingError)
 	var retry weir.Retry
 	if rule.Retry != nil {

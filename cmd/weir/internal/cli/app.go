@@ -30,10 +30,12 @@ func (s *Session) once(config *runtime.Config) {
 }
 
 func (s *Session) runCommand() *cobra.Command {
+	var address string
 	command := &cobra.Command{
 		Use:     "run",
 		Short:   "Run the application until Ctrl-C",
-		Example: fmt.Sprintf("  %s run\n  %[1]s run --brokers localhost:9092", s.Name),
+		Long:    `Run the application until Ctrl-C. --view serves a page that shows it; with a token in the variable ` + viewToken + ` the page can pause and resume it.`,
+		Example: fmt.Sprintf("  %s run\n  %[1]s run --brokers localhost:9092 --view localhost:8080", s.Name),
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			app, err := s.app(func(config *runtime.Config) {
@@ -47,9 +49,13 @@ func (s *Session) runCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if address != "" {
+				return s.runWithView(command.Context(), app, address)
+			}
 			return app.Run(command.Context())
 		},
 	}
+	command.Flags().StringVar(&address, "view", "", "address of the live view, such as localhost:8080")
 	s.connects(command)
 	return command
 }

@@ -10,7 +10,7 @@ import (
 // MarshalText returns the words of String.
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// UnmarshalText reads the words of String. Another word is an error.
+// UnmarshalText reads the words of String, and fails if the text is another one.
 func (s *State) UnmarshalText(text []byte) error {
 	for state := Starting; state <= Stopped; state++ {
 		if state.String() == string(text) {

@@ -81,6 +81,8 @@ func (p page) Holds(m *Member, t runtime.TaskStatus) string {
 		return "records wait, and none was processed in the last seconds"
 	case t.Lag > 0:
 		return "records wait"
+	case m.Rates.Tasks[t.Name] > 0:
+		return "nothing: records come"
 	case p.IdleTimeout() == "":
 		return "no newer record; Config.IdleTimeout is 0, so that windows wait for one"
 	default:

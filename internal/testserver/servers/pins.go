@@ -108,6 +108,12 @@ var (
 
 	fakeGCSProgram = fetch.GoProgram("fakegcs", "github.com/fsouza/fake-gcs-server@v"+fakeGCSVersion)
 
+	// The packages that a Debian for servers has not.
+	chromiumPrograms = fetch.DebianPackages("chromium", "chromium", "chromium-common", "libdouble-conversion3", "libogg0", "libflac12", "libharfbuzz-subset0",
+		"libminizip1", "libopenh264-7", "libopenjp2-7", "libopus0", "libasyncns0", "libmp3lame0", "libmpg123-0", "libvorbis0a", "libvorbisenc2", "libsndfile1", "libpulse0",
+		"libxnvctrl0", "libcolord2", "libepoxy0", "libwayland-cursor0", "libwayland-egl1", "libgtk-3-0")
+	browserModules = fetch.NodeModules("browser", "internal/testserver/servers/lists/browser/")
+
 	azuriteProgram    = fetch.NodeModules("azurite", "internal/testserver/servers/lists/azurite/")
 	kinesaliteProgram = fetch.NodeModules("kinesalite", "internal/testserver/servers/lists/kinesalite/")
 

@@ -96,23 +96,26 @@ func TestAnOutputThatDiffersIsAnError(t *testing.T) {
 	}
 }
 
-// The runs with metrics do the same work, and their samples are told from others. So few records have too few samples for the limit.
-func TestTheCostOfMetricsIsMeasured(t *testing.T) {
-	var out strings.Builder
-	o := options{n: 60_000, runs: 1, partitions: 4, data: sample, profiles: t.TempDir()}
-	if err := measureMetrics(t.Context(), o, 1, &out, t.Output()); err != nil {
-		t.Fatal(err)
+// The runs with metrics, and with an open page, do the same work, and their samples are told from others. So few records have too few samples for the limit.
+func TestCostsAreMeasured(t *testing.T) {
+	for _, c := range []cost{metricsCost, viewCost} {
+		var out strings.Builder
+		o := options{n: 60_000, runs: 1, partitions: 4, data: sample, profiles: t.TempDir()}
+		if err := measureCost(t.Context(), c, o, 1, &out, t.Output()); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out.String(), "in code of "+c.name) || !strings.Contains(out.String(), c.scenario+" stateless") {
+			t.Error(out.String())
+		}
 	}
-	if !strings.Contains(out.String(), "in code of metrics") || !strings.Contains(out.String(), "metered stateless") {
-		t.Error(out.String())
-	}
-	for name, want := range map[string]bool{
-		"github.com/weirstreams/weir/runtime.(*meter).observe": true, "go.opentelemetry.io/otel/sdk/metric.(*pipeline).produce": true,
-		"github.com/weirstreams/weir/runtime.(*worker).loop": false,
+	for name, want := range map[string][2]bool{
+		"github.com/weirstreams/weir/runtime.(*meter).observe": {true, false}, "go.opentelemetry.io/otel/sdk/metric.(*pipeline).produce": {true, false},
+		"github.com/weirstreams/weir/runtime.(*worker).loop": {}, "github.com/weirstreams/weir/operator.(*Env).Enter": {false, true},
+		"github.com/weirstreams/weir/runtime/view.(*handler).group": {false, true},
 	} {
 		place := &profile.Location{Line: []profile.Line{{Function: &profile.Function{Name: name}}}}
-		if isMetrics(place) != want {
-			t.Errorf("%s is metrics: %v", name, !want)
+		if got := [2]bool{isMetrics(place), isView(place)}; got != want {
+			t.Errorf("%s is metrics, and is the page: %v", name, got)
 		}
 	}
 }

@@ -5,7 +5,8 @@
 //	bench metrics                 the cost of metrics, with and without them in turn
 //	bench broker                  a Kafka broker in memory, in this process
 //	bench load                    flights into a topic
-//	bench floor|franz|weir|metered NAME   one measurement, on a broker and topic that exist; prints JSON
+//	bench view                    the same for an open page of the live view
+//	bench floor|franz|weir|metered|viewed NAME   one measurement, on a broker and topic that exist; prints JSON
 package main
 
 import (
@@ -15,7 +16,7 @@ import (
 	"os/signal"
 )
 
-const usage = `usage: bench run|metrics|broker|load|floor|franz|weir|metered [flags]
+const usage = `usage: bench run|metrics|view|broker|load|floor|franz|weir|metered|viewed [flags]
 
   run                                      measure everything and print a table
   metrics                                  measure the cost of metrics; fails above 1 % of CPU time
@@ -25,6 +26,8 @@ const usage = `usage: bench run|metrics|broker|load|floor|franz|weir|metered [fl
   franz stateless|windowed                 measure another client, franz-go, once
   weir  stateless|windowed                 measure Weir once
   metered stateless                        measure Weir with metrics once
+  view                                     measure the cost of an open page of the live view; fails above 1 % of CPU time
+  viewed stateless                         measure Weir with an open page once
 
 Each has -help. Run it in the folder bench.`
 
@@ -45,12 +48,14 @@ func command(ctx context.Context, args []string) error {
 	case "run":
 		return runCommand(ctx, rest)
 	case "metrics":
-		return metricsCommand(ctx, rest)
+		return costCommand(ctx, metricsCost, rest)
+	case "view":
+		return costCommand(ctx, viewCost, rest)
 	case "broker":
 		return brokerCommand(ctx, rest)
 	case "load":
 		return loadCommand(ctx, rest)
-	case "floor", "franz", "weir", "metered":
+	case "floor", "franz", "weir", "metered", "viewed":
 		return measureCommand(ctx, name, rest)
 	default:
 		return fmt.Errorf("no such command: %q\n%s", name, usage)

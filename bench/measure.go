@@ -68,6 +68,7 @@ type job struct {
 	name    string
 	workers int
 	meter   metric.MeterProvider // nil for no metrics
+	viewed  bool                 // a page of the live view is open
 	watch   stopwatch
 }
 
@@ -80,6 +81,7 @@ var scenarios = map[string]func(context.Context, *job) (measurement, error){
 	"franz windowed":    franzWindowed,
 	"weir stateless":    weirStateless,
 	"metered stateless": meteredStateless,
+	"viewed stateless":  viewedStateless,
 	"weir windowed":     weirWindowed,
 }
 

@@ -18,8 +18,18 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// metricsLimit is the greatest share of the CPU time that metrics may take.
-const metricsLimit = 0.01
+// costLimit is the greatest share of the CPU time that metrics, or an open page, may take.
+const costLimit = 0.01
+
+// cost is something that is measured by runs with and without it.
+type cost struct {
+	// name is its name, and scenario the implementation of the scenario with it.
+	name, scenario string
+	// is reports whether code of it runs at a place of a stack.
+	is func(*profile.Location) bool
+}
+
+var metricsCost = cost{"metrics", "metered", isMetrics}
 
 // meteredStateless is weirStateless with metrics, which are collected every second: 10 to 60 times as often as Prometheus scrapes.
 func meteredStateless(ctx context.Context, j *job) (m measurement, err error) {
@@ -50,9 +60,9 @@ func meteredStateless(ctx context.Context, j *job) (m measurement, err error) {
 	return m, errors.Join(err, failed, provider.Shutdown(context.WithoutCancel(ctx)))
 }
 
-// metricsCommand measures the cost of metrics.
-func metricsCommand(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("metrics", flag.ExitOnError)
+// costCommand measures a cost.
+func costCommand(ctx context.Context, c cost, args []string) error {
+	flags := flag.NewFlagSet(c.name, flag.ExitOnError)
 	var o options
 	flags.IntVar(&o.n, "n", 2_000_000, "number of flights")
 	flags.IntVar(&o.runs, "runs", 6, "pairs of runs")
@@ -62,20 +72,20 @@ func metricsCommand(ctx context.Context, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	folder, err := os.MkdirTemp("", "bench-metrics-")
+	folder, err := os.MkdirTemp("", "bench-cost-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(folder)
 	o.profiles = folder
-	return measureMetrics(ctx, o, metricsLimit, os.Stdout, os.Stderr)
+	return measureCost(ctx, c, o, costLimit, os.Stdout, os.Stderr)
 }
 
-// measureMetrics measures the stateless scenario without and with metrics, in turn and in changing order, and prints the cost of metrics: by the CPU
+// measureCost measures the stateless scenario without and with a cost, in turn and in changing order, and prints the cost: by the CPU
 // times of the runs, and by the samples of their profiles, which do not depend on the mood of the machine. The error says that the share
 // of the samples is above a limit.
-func measureMetrics(ctx context.Context, o options, limit float64, out, progress io.Writer) error {
-	pair := []string{"weir stateless", "metered stateless"}
+func measureCost(ctx context.Context, c cost, o options, limit float64, out, progress io.Writer) error {
+	pair := []string{"weir stateless", c.scenario + " stateless"}
 	all, err := measureScenarios(ctx, o, progress, func(repetition int) []string {
 		order := slices.Clone(pair)
 		if repetition%2 == 1 {
@@ -96,25 +106,25 @@ func measureMetrics(ctx context.Context, o options, limit float64, out, progress
 		fmt.Fprintf(out, "%-18s CPU time of a record: least %d ns, most %d ns\n", scenario, int(least)/o.n, int(most)/o.n)
 	}
 	least := func(scenario string) float64 { return float64(times[scenario][0]) }
-	fmt.Fprintf(out, "with metrics, by the least of %d runs: %+.1f %%\n", o.runs, 100*(least(pair[1])/least(pair[0])-1))
-	share, samples, err := metricsShare(o.profiles)
+	fmt.Fprintf(out, "with %s, by the least of %d runs: %+.1f %%\n", c.name, o.runs, 100*(least(pair[1])/least(pair[0])-1))
+	share, samples, err := c.share(o.profiles)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "in code of metrics, by %v of CPU samples: %.2f %%\n", samples, 100*share)
+	fmt.Fprintf(out, "in code of %s, by %v of CPU samples: %.2f %%\n", c.name, samples, 100*share)
 	if share > limit {
-		return fmt.Errorf("metrics take %.2f %% of the CPU time, and %.0f %% is the limit", 100*share, 100*limit)
+		return fmt.Errorf("%s: %.2f %% of the CPU time, and %.0f %% is the limit", c.name, 100*share, 100*limit)
 	}
 	return nil
 }
 
-// metricsShare returns the share of the CPU time in code of metrics, of Weir and of the SDK, in the profiles of runs with metrics, and their time.
-func metricsShare(folder string) (share float64, all time.Duration, err error) {
-	paths, err := filepath.Glob(filepath.Join(folder, "metered-*.cpu.prof"))
+// share returns the share of the CPU time in code of the cost, in the profiles of runs with it, and their time.
+func (c cost) share(folder string) (share float64, all time.Duration, err error) {
+	paths, err := filepath.Glob(filepath.Join(folder, c.scenario+"-*.cpu.prof"))
 	if err != nil {
 		return 0, 0, err
 	}
-	var metrics int64
+	var costs int64
 	for _, path := range paths {
 		data, err := os.ReadFile(path)
 		if err != nil {
@@ -127,18 +137,18 @@ func metricsShare(folder string) (share float64, all time.Duration, err error) {
 		for _, s := range p.Sample {
 			nanos := s.Value[len(s.Value)-1]
 			all += time.Duration(nanos)
-			if slices.ContainsFunc(s.Location, isMetrics) {
-				metrics += nanos
+			if slices.ContainsFunc(s.Location, c.is) {
+				costs += nanos
 			}
 		}
 	}
 	if all == 0 {
 		return 0, 0, errors.New("the profiles have no samples: measure more records")
 	}
-	return float64(metrics) / float64(all), all, nil
+	return float64(costs) / float64(all), all, nil
 }
 
-// isMetrics reports whether code of metrics runs at a place of a stack.
+// isMetrics reports whether code of metrics, of Weir or of the SDK, runs at a place of a stack.
 func isMetrics(l *profile.Location) bool {
 	return slices.ContainsFunc(l.Line, func(line profile.Line) bool {
 		name := line.Function.Name

@@ -86,6 +86,9 @@ func runWeir(ctx context.Context, j *job, t *stream.Topology, times int64) (meas
 	done := make(chan error, 1)
 	go func() { done <- app.Run(ctx) }()
 
+	if j.viewed {
+		defer openPage(ctx, app)()
+	}
 	want := times * f.records()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()

@@ -34,7 +34,7 @@ weir new word-count --module example.com/word-count --replace "$ROOT" >/dev/null
 cp "$ROOT/cmd/weir/go.sum" word-count/go.sum
 cd word-count
 test -z "$(gofmt -l .)"
-go mod tidy 2>/dev/null
+go mod tidy 2>tidy.log || { cat tidy.log; exit 1; }
 go test ./...
 `
 	got := shell(t, t.TempDir(), script, "ROOT="+root, "GOFLAGS=-mod=mod -buildvcs=false", "GOPROXY=off", "GOWORK=off")

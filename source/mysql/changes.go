@@ -72,6 +72,9 @@ func (r *reader[K, V]) readChanges(ctx context.Context, into *source.Batch[K, V]
 		cancel()
 		if err != nil {
 			if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+				if time.Since(r.heard) > silence {
+					return r.failed(fmt.Errorf("the server has sent nothing for %v, not even a heartbeat", silence))
+				}
 				break
 			}
 			if ctx.Err() != nil {
@@ -79,6 +82,7 @@ func (r *reader[K, V]) readChanges(ctx context.Context, into *source.Batch[K, V]
 			}
 			return r.failed(err)
 		}
+		r.heard = time.Now()
 		into.Bytes += int64(event.Header.EventSize)
 		if err := r.take(ctx, event.Header, event.Event, into); err != nil {
 			return err

@@ -37,6 +37,8 @@ type reader[K, V any] struct {
 	parsed map[string]mysql.GTIDSet
 	// looked is when the reader last asked for the end of the log.
 	looked time.Time
+	// heard is when the last event came.
+	heard time.Time
 }
 
 // permanent marks an error that another attempt does not help.
@@ -134,7 +136,8 @@ func (r *reader[K, V]) Close() error {
 }
 
 const (
-	// heartbeat is how often the server says that it is there, and silence how long it may say nothing.
+	// heartbeat is how often the server says that it is there, and silence how long it may say nothing. A read timeout of the client would also count the time in which
+	// the application takes no events.
 	heartbeat = 10 * time.Second
 	silence   = time.Minute
 	// eventsAhead is how many events are read before they are asked for.
@@ -151,6 +154,9 @@ type replicaLog struct {
 // dial begins to read the log at a place.
 func (d *database[K, V]) dial(ctx context.Context, at *place, serverID uint32) (*replicaLog, error) {
 	l := &replicaLog{}
+	parent := ctx
+	ctx, cancel := context.WithTimeout(ctx, d.options.ConnectTimeout)
+	defer cancel()
 	dialer := net.Dialer{Timeout: d.options.ConnectTimeout}
 	var raw atomic.Pointer[net.Conn]
 	wanted := make(map[string]bool, len(d.tables))
@@ -159,7 +165,7 @@ func (d *database[K, V]) dial(ctx context.Context, at *place, serverID uint32) (
 	}
 	l.syncer = replication.NewBinlogSyncer(replication.BinlogSyncerConfig{
 		ServerID: serverID, Flavor: d.flavor, Host: d.address.host, Port: d.address.port, User: d.address.user, Password: d.address.password.Reveal(), Localhost: "weir",
-		TLSConfig: d.secure(), TimestampStringLocation: time.UTC, HeartbeatPeriod: heartbeat, ReadTimeout: silence, DisableRetrySync: true, VerifyChecksum: true,
+		TLSConfig: d.secure(), TimestampStringLocation: time.UTC, HeartbeatPeriod: heartbeat, DisableRetrySync: true, VerifyChecksum: true,
 		DiscardGTIDSet: true, EventCacheCount: eventsAhead, Logger: slog.New(slog.DiscardHandler),
 		Dialer: func(ctx context.Context, network, address string) (net.Conn, error) {
 			if l.closed.Load() { // a new connection would kill this one, which ends anyway
@@ -200,8 +206,8 @@ func (d *database[K, V]) dial(ctx context.Context, at *place, serverID uint32) (
 	}
 	if err != nil {
 		l.close()
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
+		if parent.Err() != nil {
+			return nil, context.Cause(parent)
 		}
 		return nil, fmt.Errorf("read the log of %s (GRANT REPLICATION SLAVE ON *.* TO the user): %w", &d.address, err)
 	}
@@ -221,6 +227,7 @@ func (r *reader[K, V]) start(ctx context.Context) (err error) {
 	}
 	r.stream.file, r.stream.pos = r.at.File, r.at.Pos
 	r.log, err = r.database.dial(ctx, &r.at.place, id)
+	r.heard = time.Now()
 	return err
 }
 

@@ -38,11 +38,10 @@ var MariaDB = server.Server{
 			return err
 		}
 		base := filepath.Dir(filepath.Dir(program)) // the folder of sbin and share
-		user := "--user=root"
-		if os.Getuid() != 0 {
-			user = "--user=" + os.Getenv("USER")
+		common := []string{"--no-defaults", "--basedir=" + base, "--datadir=" + data}
+		if os.Getuid() == 0 { // it refuses to run as root unless it is told so
+			common = append(common, "--user=root")
 		}
-		common := []string{"--no-defaults", "--basedir=" + base, "--datadir=" + data, user}
 		if err := i.Run(ctx, server.Command{Name: "mariadb-install-db", Env: env, Args: append(append([]string{
 			"sh", filepath.Join(base, "bin", "mariadb-install-db"),
 		}, common...), "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve")}); err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"strconv"
@@ -121,6 +122,7 @@ func runBusy(t *testing.T) *runtime.App {
 	app, err := runtime.New(topology, runtime.Config{
 		Connection: kafka.Connection{Brokers: k.Brokers}, Group: k.Name("shop"), State: runtime.StateConfig{Dir: t.TempDir()},
 		Checkpoint: runtime.CheckpointConfig{Interval: time.Second}, Errors: weir.ErrorPolicy{Action: weir.Skip}, IgnoreSignals: true,
+		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

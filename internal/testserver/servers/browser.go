@@ -32,9 +32,13 @@ var Browser = server.Server{
 			if err != nil {
 				return err
 			}
-			libraries, err := filepath.Glob(filepath.Join(root, "usr/lib/*-linux-*"))
-			if err != nil {
-				return err
+			var libraries []string
+			for _, folder := range []string{"", "pulseaudio"} {
+				found, err := filepath.Glob(filepath.Join(root, "usr/lib/*-linux-*", folder))
+				if err != nil {
+					return err
+				}
+				libraries = append(libraries, found...)
 			}
 			program = filepath.Join(root, "usr/lib/chromium/chromium")
 			i.Export("WEIR_TEST_CHROMIUM_LIBRARIES", strings.Join(libraries, ":"))

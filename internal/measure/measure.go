@@ -20,6 +20,21 @@ func (m Measurer[T]) Refers() bool { return m.measure != nil }
 // Bytes estimates the memory that a T refers to, in bytes.
 func (m Measurer[T]) Bytes(v *T) int { return m.measure(unsafe.Pointer(v), measureDepth) }
 
+// BytesWithin is Bytes for a measurer of [Register], within its depth.
+func (m Measurer[T]) BytesWithin(v *T, depth int) int { return m.measure(unsafe.Pointer(v), depth) }
+
+var registered sync.Map // reflect.Type to measurer
+
+// Register says how values of a type are measured that refer to memory by an unsafe.Pointer, which reflection does not follow. An init function of its package calls it.
+func Register[T any](bytes func(v *T, depth int) int) {
+	registered.Store(reflect.TypeFor[T](), measurer(func(p unsafe.Pointer, depth int) int { return bytes((*T)(p), depth) }))
+}
+
+func isRegistered(t reflect.Type) bool {
+	_, ok := registered.Load(t)
+	return ok
+}
+
 // measurer estimates the memory that the value at p refers to.
 type measurer func(p unsafe.Pointer, depth int) int
 
@@ -50,6 +65,9 @@ func measurerOf(t reflect.Type) measurer {
 
 // refers reports whether values of a type may refer to memory.
 func refers(t reflect.Type) bool {
+	if isRegistered(t) {
+		return true
+	}
 	switch t.Kind() {
 	case reflect.String, reflect.Slice, reflect.Map, reflect.Pointer, reflect.Interface:
 		return true
@@ -66,6 +84,9 @@ func refers(t reflect.Type) bool {
 }
 
 func newMeasurer(t reflect.Type) measurer {
+	if m, ok := registered.Load(t); ok {
+		return m.(measurer)
+	}
 	switch t.Kind() {
 	case reflect.String:
 		return func(p unsafe.Pointer, _ int) int { return len(*(*string)(p)) }
@@ -152,10 +173,10 @@ func structMeasurer(t reflect.Type) measurer {
 			switch f := t.Field(i); {
 			case f.Type.Kind() == reflect.String:
 				texts = append(texts, base+f.Offset)
-			case f.Type.Kind() == reflect.Struct:
+			case f.Type.Kind() == reflect.Struct && !isRegistered(f.Type):
 				add(f.Type, base+f.Offset)
 			case refers(f.Type):
-				fields = append(fields, field{base + f.Offset, measurerOf(f.Type), f.Type.Kind() != reflect.Array})
+				fields = append(fields, field{base + f.Offset, measurerOf(f.Type), f.Type.Kind() != reflect.Array && f.Type.Kind() != reflect.Struct})
 			}
 		}
 	}

@@ -23,6 +23,8 @@ var thirdParty = map[string]string{
 	"kafka.Connection.Sarama: github.com/IBM/sarama":                                  "the marked way out to settings of the client",
 	"sink/mongodb.Equal: go.mongodb.org/mongo-driver/v2/bson":                         "a condition of a query, which is a document of the driver",
 	"sink/mongodb.Options.Filter: go.mongodb.org/mongo-driver/v2/bson":                "queries are documents of the driver, as in all programs that ask MongoDB",
+	"sink/iceberg.Options.Catalog: github.com/apache/iceberg-go/catalog":              "catalogs of the project, and those that others write for it",
+	"sink/iceberg.REST.Open: github.com/apache/iceberg-go/catalog":                    "the value of Options.Catalog",
 	"runtime.Config.MeterProvider: go.opentelemetry.io/otel/metric":                   "the common interface of metrics in Go",
 	"runtime.TracingConfig.TracerProvider: go.opentelemetry.io/otel/trace":            "the common interface of traces in Go",
 	"runtime.TracingConfig.Propagator: go.opentelemetry.io/otel/propagation":          "the common interface of contexts in headers in Go",

@@ -120,6 +120,9 @@ var (
 	// Of the services that moto knows, the list has the packages of Kinesis and of others that need no more.
 	motoProgram = fetch.PythonPackages("moto", "internal/testserver/servers/lists/moto/requirements.txt")
 
+	// Readers of tables and files in a data lake, with the extensions of DuckDB, which it would download.
+	lakeReaders = fetch.PythonPackages("lakereaders", "internal/testserver/servers/lists/lakereaders/requirements.txt")
+
 	javaClient   = fetch.JarsOf("interop-java", javaClientSums, clientLists+"pom.xml")
 	nodeClient   = fetch.NodeModules("interop-node", clientLists)
 	pythonClient = fetch.PythonPackages("interop-python", clientLists+"requirements.txt")

@@ -15,16 +15,19 @@ import (
 
 // SeaweedFS is a store of objects that speaks the API of S3. It has no bucket: tests make their own, at most some tens, because each has volumes of its own.
 var SeaweedFS = server.Server{
-	Name:      "seaweedfs",
-	About:     "SeaweedFS 4.48, a store with the API of S3 (Python 3.9, pip)",
-	Variables: []string{"WEIR_TEST_S3: its address; access key weir, secret key " + s3Secret},
-	Sources:   []fetch.Source{seaweedProgram},
+	Name:  "seaweedfs",
+	About: "SeaweedFS 4.48, a store with the API of S3 (Python 3.9, pip)",
+	Variables: []string{
+		"WEIR_TEST_S3: its address; access key weir, secret key " + s3Secret,
+		"WEIR_TEST_ICEBERG: address of its catalog of Iceberg tables, with the same credentials",
+	},
+	Sources: []fetch.Source{seaweedProgram},
 	Start: func(ctx context.Context, i *server.Instance) error {
 		home, err := i.Fetch(ctx, seaweedProgram)
 		if err != nil {
 			return err
 		}
-		ports := make([]string, 4)
+		ports := make([]string, 5)
 		for n := range ports {
 			port, err := i.Port(ctx)
 			if err != nil {
@@ -46,13 +49,14 @@ var SeaweedFS = server.Server{
 		address := "http://127.0.0.1:" + ports[0]
 		_, err = i.Start(ctx, server.Command{Name: "weed", Args: []string{
 			filepath.Join(home, "bin", "weed"), "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-dir=" + data,
-			"-s3", "-s3.port=" + ports[0], "-s3.config=" + identities, "-master.port=" + ports[1], "-volume.port=" + ports[2],
+			"-s3", "-s3.port=" + ports[0], "-s3.config=" + identities, "-s3.port.iceberg=" + ports[4], "-s3.port.lance=0", "-master.port=" + ports[1], "-volume.port=" + ports[2],
 			"-filer", "-filer.port=" + ports[3], "-volume.max=200", "-volume.minFreeSpace=100MiB", "-master.volumeSizeLimitMB=64", "-master.telemetry=false",
-		}}, all(server.Answers(address+"/healthz"), server.Answers("http://127.0.0.1:"+ports[1]+"/dir/assign?count=1")))
+		}}, all(server.Answers(address+"/healthz"), server.Answers("http://127.0.0.1:"+ports[4]+"/v1/config"), server.Answers("http://127.0.0.1:"+ports[1]+"/dir/assign?count=1")))
 		if err != nil {
 			return err
 		}
 		i.Export("WEIR_TEST_S3", address)
+		i.Export("WEIR_TEST_ICEBERG", "http://127.0.0.1:"+ports[4])
 		i.Say("SeaweedFS ready at %s", address)
 		return nil
 	},

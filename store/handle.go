@@ -2,7 +2,7 @@ package store
 
 import "github.com/weirstreams/weir/internal/state"
 
-// Handle declares the state of an operator: a [CellHandle], a [MapHandle], a [TimersHandle], or a [Group] of stores. T is the
+// Handle declares the state of an operator: a [CellHandle], a [MapHandle], a [VersionedHandle], a [TimersHandle], or a [Group] of stores. T is the
 // argument of the operator's function.
 type Handle[T any] interface {
 	open(o *state.Opener) T

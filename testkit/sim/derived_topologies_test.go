@@ -1,21 +1,28 @@
 package sim_test
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
+	"time"
 
+	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/testkit/sim"
 	"github.com/weirstreams/weir/window"
 )
 
-// derived are topologies with tables that are made of others. They are not among the others: the seeds of those would mean other topologies.
+// derived are topologies with tables that are made of others, and with versioned stores. They are not among the others: the seeds of those would mean other topologies.
 var derived = []topologyOf{
 	{name: "groups of a table", build: groupsOfTable, inputs: []string{"orders"}, check: checkGroupsOfTable},
 	{name: "groups of a table and crashes", build: groupsOfTable, inputs: []string{"orders"}, check: checkGroupsAfterCrashes},
+	{name: "versions", build: versionsOfOrders, inputs: []string{"orders"}, check: checkVersions},
 }
 
 // crashes are the faults that leave no process behind that writes for tasks it has lost.
@@ -191,6 +198,64 @@ func checkGroupsOfRows(o sim.Outcome) error {
 		}
 	}
 	return nil
+}
+
+const keptVersions = 30 // milliseconds
+
+var rates = store.NewVersioned[int]("versions", keptVersions*time.Millisecond)
+
+// versionsOfOrders puts the amounts of orders at times around their own, deletes some, and looks at former ones.
+func versionsOfOrders(faulty func() error) *stream.Topology {
+	t := stream.NewTopology()
+	t.From(orders).MapStateRecord(rates, func(_ context.Context, v *store.Versioned[int], r weir.Record[string, order]) (line, error) {
+		n := r.Value.Amount
+		at := r.Time().Add(time.Duration(n%40-30) * time.Millisecond)
+		put := n%4 > 0 && v.Put(n, at) || n%4 == 0 && v.Delete(at)
+		latest, _ := v.Get()
+		former, _ := v.AsOf(r.Time().Add(-time.Duration(n%25) * time.Millisecond))
+		return check(faulty, line{ID: latest, Total: former, Origin: fmt.Sprint(put)}), nil
+	}).To(lines)
+	return t
+}
+
+// checkVersions keeps all versions of each key, and computes the results from them.
+func checkVersions(o sim.Outcome) error {
+	var want [][]string
+	for _, task := range inputsOf(o, "orders") {
+		all := map[string]map[int]int{}
+		var now lives
+		asOf := func(versions map[int]int, at int) (value int) {
+			for _, time := range slices.Sorted(maps.Keys(versions)) {
+				switch {
+				case time <= at:
+					value = versions[time]
+				case time+keptVersions <= now.reached:
+					return 0
+				default:
+					return value
+				}
+			}
+			return value
+		}
+		var results []string
+		for _, r := range task {
+			n, at := r.Amount, int(r.at)
+			now.record(at)
+			now.until(at, 0)
+			if all[r.key] == nil {
+				all[r.key] = map[int]int{}
+			}
+			time, put := at+n%40-30, false
+			if put = time >= now.reached-keptVersions; put && n%4 > 0 {
+				all[r.key][time] = n
+			} else if put {
+				all[r.key][time] = 0
+			}
+			results = append(results, output(r.key, line{ID: asOf(all[r.key], forever), Total: asOf(all[r.key], at-n%25), Origin: fmt.Sprint(put)}, r.at))
+		}
+		want = append(want, results)
+	}
+	return compareOutput(o, "lines", want, false)
 }
 
 // Tables that are made of others are what their rows say: for seeds that are the same every time, and for fresh ones, for a third of -duration.

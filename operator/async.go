@@ -193,8 +193,10 @@ func (a *Async[K, V, W]) handOn() error {
 		if r.after != nil && r.after.gone {
 			r.after = nil
 		}
-		switch asks, isLater := r.asksForTime(); {
-		case !r.done.Load() || r.after != nil:
+		ended := r.done.Load() // once: a call may end at any moment
+		asks, isLater := r.asksForTime(ended)
+		switch {
+		case !ended || r.after != nil:
 		case !isLater:
 			if err := a.emit(r); err != nil {
 				return err

@@ -25,8 +25,8 @@ type call struct {
 }
 
 // asksForTime returns the error of a call that has ended and is to be made again later.
-func (c *call) asksForTime() (*weir.RetryLaterError, bool) {
-	if !c.done.Load() {
+func (c *call) asksForTime(ended bool) (*weir.RetryLaterError, bool) {
+	if !ended {
 		return nil, false
 	}
 	return errors.AsType[*weir.RetryLaterError](c.err)

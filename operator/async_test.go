@@ -500,3 +500,24 @@ func TestAPanicBehindAConcurrentCallFailsItsRecordAlone(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// A call may ask for time while its result is being looked for: that is no failure of its record, whenever it happens.
+func TestACallThatAsksForTimeAsItIsLookedAtHasNotFailed(t *testing.T) {
+	t.Parallel()
+	a := newAsyncTask(t.Context(), operator.AsyncOptions{Concurrency: 2, Timeout: time.Minute, Retry: weir.Retry{Attempts: 1}},
+		func(context.Context, weir.Record[string, int]) (string, error) {
+			return "", &weir.RetryLaterError{RetryAfter: time.Hour, Err: errService}
+		})
+	defer a.close(t)
+	for offset := range int64(longtest.Cases(20_000, 200_000)) {
+		if err := a.receive(offset); err != nil {
+			t.Fatal(err)
+		}
+		for !a.settle() { // until the call has asked
+			if len(a.failed) > 0 {
+				t.Fatalf("record %d has failed: %v", offset, a.failed[0])
+			}
+		}
+		a.op.Discard()
+	}
+}

@@ -43,8 +43,8 @@ var (
 	ErrConfiguration = errors.New("config")
 )
 
-// RetryLaterError says that a target, a lookup or another place outside of Kafka cannot be used for a while. A sink's Flush or a
-// lookup that returns it, wrapped or not, makes the worker stop reading input, keep its records, and try again after the time. No
+// RetryLaterError says that a target, a lookup or another place outside of Kafka cannot be used for a while. A sink's Flush, a
+// lookup, a source or a function of MapAsync that returns it, wrapped or not, makes the worker stop reading input, keep its records, and try again after the time. No
 // record is lost or processed twice for it. Other workers go on, and so do rebalances; partitions that are given up
 // meanwhile are processed again by their next owner, from the checkpoint before.
 type RetryLaterError struct {

@@ -62,7 +62,7 @@ func (w Windowed[K, V]) Aggregate[A, R any](a window.Aggregator[V, A, R]) Aggreg
 			find(v.Validate())
 		}
 		if settings.Kind.NeedsMerge() && ability.Of[window.Merger[A]](a, ability.Parts.Merges) == nil {
-			s.topology.graph.Find(n, "the aggregator cannot merge accumulators, which %s windows need: see window.Merger", d)
+			s.topology.graph.Find(n, "the aggregator cannot merge accumulators, which %s windows need: use window.ReduceMerging or CustomMerging, or implement window.Merger", d)
 		}
 		find(emission.Validate(d))
 		return out

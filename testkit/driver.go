@@ -181,7 +181,9 @@ func (d *Driver) reach(millis int64) {
 	}
 }
 
-// Advance moves the clock, and lets due events happen.
+// Advance moves the clock, and lets due events happen: timers, windows that close with IdleTimeout, retries, calls and sinks that have asked
+// for time. Of windows behind windows, each stage closes with an Advance of its own: event time goes on by one IdleTimeout
+// after the results of the stage before.
 func (d *Driver) Advance(by time.Duration) {
 	d.tb.Helper()
 	d.clock.Advance(by)

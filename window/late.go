@@ -31,7 +31,7 @@ func (l Late) Time() time.Time { return time.UnixMilli(l.Millis) }
 // Start returns the start of the window.
 func (l Late) Start() time.Time { return time.UnixMilli(l.StartMillis) }
 
-// End returns the end of the window, which is no part of it.
+// End returns the end of the window, as Result.End does.
 func (l Late) End() time.Time { return time.UnixMilli(l.EndMillis) }
 
 // LateReason is why a record was not added to a window.

@@ -181,7 +181,7 @@ func (s *Session) deadLetterListCommand() *cobra.Command {
 				return err
 			}
 			if more {
-				_, err = fmt.Fprintf(s.Err, "there are more: --limit %d\n", limit)
+				_, err = fmt.Fprintf(s.Err, "there are more than --limit %d: raise it\n", limit)
 			}
 			return err
 		},

@@ -45,7 +45,7 @@ func (s *Session) topicProduceCommand() *cobra.Command {
 		Long: `Write the lines of the standard input as records, to the partition of their keys.
 
 A line is a value, or with --separator a key, the separator and a value. With --input json a line is an object with the members
-key, value, headers, time and partition, all of them optional: the lines that "topic tail --output json" writes. An empty line of
+key, value, headers, time (as 2026-03-01T12:00:00Z) and partition, all of them optional: the lines that "topic tail --output json" writes. An empty line of
 text is an empty value; nothing but null in JSON is a null.
 
 The command ends with the input, when all records are acknowledged. A line that does not encode ends it with the number of the line; the lines before

@@ -35,8 +35,10 @@ type group struct {
 	joining atomic.Bool
 
 	events chan *broker.GroupEvent
-	// handled is closed when Done of the last event was called. Like owed it is used by run.
+	// handled is closed when Done of the last event was called. Like owed and sessions it is used by run.
 	handled <-chan struct{}
+	// sessions counts the assignments that this member has got.
+	sessions int
 	// owed are partitions that are gone without Poll having told.
 	owed   []broker.TopicPartition
 	ctx    context.Context // ends with Leave

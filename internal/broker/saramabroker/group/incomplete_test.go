@@ -83,3 +83,47 @@ func (m member) quietUntil(done <-chan struct{}) {
 		}
 	}
 }
+
+// A static member dies while it gives up a partition. When it comes back it has nothing to give up, and what it had is assigned to
+// the other one soon: not after the rebalance timeout.
+func TestAStaticMemberThatDiedWhileItGaveUpAPartitionLetsItGo(t *testing.T) {
+	k, c := brokertest.Start(t)
+	topic := k.Topic(t, "topic", 2)
+	cfg := broker.GroupConfig{Group: k.Name("group"), Topics: [][]string{{topic}}, InstanceID: "one", RebalanceTimeout: 5 * time.Minute}
+	one := newMemberOf(t, k, c, cfg)
+	one.until(broker.Assigned, 2)
+	cfg.InstanceID = "two"
+	two := newMemberOf(t, k, c, cfg)
+	var event *broker.GroupEvent
+	await(func() { event = one.next() }, two.joined)
+	if event.Kind != broker.Revoked || len(event.Partitions) != 1 {
+		t.Fatalf("the member got %s %v, want one partition revoked", event.Kind, event.Partitions)
+	}
+	former := one.Member()
+	former.Generation = two.Member().Generation
+	if err := one.Leave(brokertest.Within(t)); err != nil {
+		t.Fatal(err)
+	}
+	var answered *atomic.Bool
+	if !k.Real() { // a coordinator of Kafka does that by itself
+		answered = answerRestart(k, former)
+	}
+	cfg.InstanceID = "one"
+	one = newMemberOf(t, k, c, cfg)
+	have := make(chan struct{})
+	await(
+		func() {
+			one.until(broker.Assigned, 1)
+			one.quietUntil(have)
+		},
+		func() {
+			defer close(have)
+			if got := two.until(broker.Assigned, 1); cmp.Diff(event.Partitions, got) != "" {
+				t.Errorf("got %v, want %v", got, event.Partitions)
+			}
+		},
+	)
+	if answered != nil && !answered.Load() {
+		t.Error("the member was not joined as one that restarted")
+	}
+}

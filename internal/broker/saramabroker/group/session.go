@@ -105,6 +105,7 @@ func (*handler) ConsumeClaim(s sarama.ConsumerGroupSession, _ sarama.ConsumerGro
 // others; that may take the rebalance timeout, after which the group goes on without this member.
 func (g *group) attend(s sarama.ConsumerGroupSession, assigned []broker.TopicPartition) {
 	over := s.Context().Done()
+	g.sessions++
 	if g.current().memberID != s.MemberID() {
 		g.forfeit() // the group has gone on without the member that this one was
 	}
@@ -235,8 +236,9 @@ func (g *group) post(kind broker.GroupEventKind, partitions []broker.TopicPartit
 
 // awaitEnd waits for the end of a session, until a topic has another number of partitions than it had when the partitions were
 // assigned, which for a static member may be long before it joined, or, if some member has to give something up for another one, for the rebalance timeout, the time of the member for it: a
-// static member that restarts instead gets the assignment of this generation, has nothing to give up and does not join
-// again (KIP-345), and its partitions would have no owner until the next rebalance.
+// static member that restarts instead gets the assignment of this generation and has nothing to give up (KIP-345), and its partitions
+// would have no owner until the next rebalance. It may be that member itself, so the first session of a static member lasts two
+// heartbeats only, in which it would hear of a rebalance that others have begun.
 //
 // Every member looks after that, not only the one that assigns: that one may be a static member that restarted, and the
 // group has not told it.
@@ -246,7 +248,11 @@ func (g *group) awaitEnd(over <-chan struct{}) {
 	handled := g.handled
 	var overdue <-chan time.Time
 	if g.strategy.came.Incomplete {
-		overdue = time.After(g.cfg.RebalanceTimeout)
+		patience := g.cfg.RebalanceTimeout
+		if g.cfg.InstanceID != "" && g.sessions == 1 {
+			patience = min(patience, 2*g.client.Config().Consumer.Group.Heartbeat.Interval)
+		}
+		overdue = time.After(patience)
 	}
 	for {
 		select {

@@ -42,7 +42,7 @@ func ShapeOf(row, value []byte, fields bool) (s Shape, err error) {
 	case familyState:
 		return shapeOfState(rest, value, fields)
 	case familyWindow, familyItem, familyTimed:
-		ok := false
+		var ok bool
 		if s.Key, rest, ok = splitKey(rest); !ok || len(rest) < 8 {
 			return s, errRowLength
 		}
@@ -59,7 +59,7 @@ func ShapeOf(row, value []byte, fields bool) (s Shape, err error) {
 			return s, errRowLength
 		}
 	case familyTimer:
-		ok := false
+		var ok bool
 		if len(rest) == 0 || len(value) != 8 {
 			return s, errRowLength
 		}
@@ -77,7 +77,7 @@ func ShapeOf(row, value []byte, fields bool) (s Shape, err error) {
 func shapeOfState(key, value []byte, fields bool) (s Shape, err error) {
 	s = Shape{Kind: StateRow, Key: key}
 	if fields {
-		ok := false
+		var ok bool
 		if s.Key, s.Field, ok = splitKey(key); !ok {
 			return s, errRowLength
 		}
@@ -88,7 +88,7 @@ func shapeOfState(key, value []byte, fields bool) (s Shape, err error) {
 	case value[0] == 0:
 		s.Value = value[1:]
 	default:
-		n := 0
+		var n int
 		if s.Expires, n = binary.Varint(value[1:]); n <= 0 {
 			return s, errRowLength
 		}

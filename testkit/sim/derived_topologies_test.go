@@ -245,8 +245,9 @@ func checkVersions(o sim.Outcome) error {
 			if all[r.key] == nil {
 				all[r.key] = map[int]int{}
 			}
-			time, put := at+n%40-30, false
-			if put = time >= now.reached-keptVersions; put && n%4 > 0 {
+			time := at + n%40 - 30
+			put := time >= now.reached-keptVersions
+			if put && n%4 > 0 {
 				all[r.key][time] = n
 			} else if put {
 				all[r.key][time] = 0

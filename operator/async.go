@@ -2,6 +2,7 @@ package operator
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/weirstreams/weir"
@@ -193,11 +194,14 @@ func (a *Async[K, V, W]) handOn() error {
 		if r.after != nil && r.after.gone {
 			r.after = nil
 		}
-		ended := r.done.Load() // once: a call may end at any moment
-		asks, isLater := r.asksForTime(ended)
+		var asks *weir.RetryLaterError // nil if the call is not to be made again later
+		ended := r.done.Load()         // asked once: a call may end at any moment
+		if ended {
+			asks, _ = errors.AsType[*weir.RetryLaterError](r.err)
+		}
 		switch {
 		case !ended || r.after != nil:
-		case !isLater:
+		case asks == nil:
 			if err := a.emit(r); err != nil {
 				return err
 			}

@@ -8,8 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/weirstreams/weir"
 )
 
 // call is a call in flight, or one that waits for its turn.
@@ -22,14 +20,6 @@ type call struct {
 	ended bool
 	round int
 	err   error
-}
-
-// asksForTime returns the error of a call that has ended and is to be made again later.
-func (c *call) asksForTime(ended bool) (*weir.RetryLaterError, bool) {
-	if !ended {
-		return nil, false
-	}
-	return errors.AsType[*weir.RetryLaterError](c.err)
 }
 
 // callPool makes the calls of one operator, so many at a time. Its methods are called by the task's goroutine, but for run and end.

@@ -122,11 +122,17 @@ func TestTheJSONOfAStatusIsStable(t *testing.T) {
 		DrainingSince:    at,
 		UnreachableSince: at, Failure: "failed", MissingTopics: []string{"out"},
 	}
-	got, err := json.MarshalIndent([]runtime.Status{full, {}}, "", "\t")
+	expectStableJSON(t, "testdata/status.json", []runtime.Status{full, {}})
+}
+
+// expectStableJSON compares values as JSON with a file, which -update writes. The text has to be the same after it was read.
+func expectStableJSON[V any](t *testing.T, golden string, values []V) {
+	t.Helper()
+	got, err := json.MarshalIndent(values, "", "\t")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var read []runtime.Status
+	var read []V
 	if err := json.Unmarshal(got, &read); err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +140,6 @@ func TestTheJSONOfAStatusIsStable(t *testing.T) {
 		t.Errorf("%v: the text that was read is written as another one:\n%s", err, again)
 	}
 	got = append(got, '\n')
-	const golden = "testdata/status.json"
 	if *update {
 		if err := os.WriteFile(golden, got, 0o644); err != nil {
 			t.Fatal(err)

@@ -1,17 +1,12 @@
 package runtime_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/internal/kafkatest"
@@ -109,7 +104,7 @@ func TestSettingsAreShownWithoutSecrets(t *testing.T) {
 // The JSON of an inspection is an interface of other programs, as that of a status is.
 func TestTheJSONOfAnInspectionIsStable(t *testing.T) {
 	at := time.Date(2026, 11, 30, 10, 0, 0, 0, time.UTC)
-	got, err := json.MarshalIndent([]runtime.Inspection{{}, {
+	expectStableJSON(t, "testdata/inspection.json", []runtime.Inspection{{}, {
 		Time:      at,
 		Operators: []runtime.OperatorStatus{{ID: "n1", Name: "map-1", Site: "shop/main.go:12", SubTopology: "orders", Calls: 1, Failed: 2}},
 		Topics:    []runtime.TopicStatus{{ID: "t1", Name: "orders", Internal: true, Consumed: 1, Sent: 2, Lag: 3}},
@@ -123,29 +118,5 @@ func TestTheJSONOfAnInspectionIsStable(t *testing.T) {
 		Failures: []runtime.RecordFailure{{
 			At: at, Topic: "orders", Partition: 1, Offset: 2, Operator: "map-1", Site: "shop/main.go:12", Stage: weir.StageProcess, Action: "skip", Error: "bad",
 		}},
-	}}, "", "\t")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var read []runtime.Inspection
-	if err := json.Unmarshal(got, &read); err != nil {
-		t.Fatal(err)
-	}
-	if again, err := json.MarshalIndent(read, "", "\t"); err != nil || !bytes.Equal(got, again) {
-		t.Errorf("%v: the text that was read is written as another one:\n%s", err, again)
-	}
-	got = append(got, '\n')
-	const golden = "testdata/inspection.json"
-	if *update {
-		if err := os.WriteFile(golden, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("-%s +now:\n%s", golden, diff)
-	}
+	}})
 }

@@ -54,7 +54,8 @@ func ShapeOf(row, value []byte, fields bool) (s Shape, err error) {
 			s.Kind = ItemRow
 		case row[0] == familyWindow && len(rest) == 8:
 			s.Kind = WindowRow
-			return s, s.splitWindow()
+			_, s.Records, _, s.Value, err = cutWindow(value)
+			return s, err
 		default:
 			return s, errRowLength
 		}
@@ -82,37 +83,10 @@ func shapeOfState(key, value []byte, fields bool) (s Shape, err error) {
 			return s, errRowLength
 		}
 	}
-	switch {
-	case len(value) == 0:
-		return s, errRowLength
-	case value[0] == 0:
-		s.Value = value[1:]
-	default:
-		var n int
-		if s.Expires, n = binary.Varint(value[1:]); n <= 0 {
-			return s, errRowLength
-		}
-		s.Value = value[1+n:]
+	if s.Expires, s.Value, err = cutExpiry(value); s.Expires == never {
+		s.Expires = 0
 	}
-	return s, nil
-}
-
-// splitWindow takes the value of a window apart.
-func (s *Shape) splitWindow() error {
-	_, latest := binary.Varint(s.Value)
-	if latest <= 0 {
-		return errRowLength
-	}
-	records, n := binary.Uvarint(s.Value[latest:])
-	if n <= 0 {
-		return errRowLength
-	}
-	_, mark := binary.Varint(s.Value[latest+n:])
-	if mark <= 0 {
-		return errRowLength
-	}
-	s.Records, s.Value = int64(records), s.Value[latest+n+mark:]
-	return nil
+	return s, err
 }
 
 // Prefixes returns the beginnings of all rows of a key in a store. Rows of a Cell begin with their key, so rows of longer keys begin

@@ -136,22 +136,28 @@ func (t *table[S]) load(key []byte) (*entry[row[S]], error) {
 }
 
 func (t *table[S]) decode(value []byte) (r row[S], err error) {
-	r.expires, r.present, r.stored = never, true, true
-	switch {
-	case len(value) == 0:
-		return r, errRowLength
-	case value[0] == 0:
-		value = value[1:]
-	default:
-		var n int
-		if r.expires, n = binary.Varint(value[1:]); n <= 0 {
-			return r, errRowLength
-		}
-		value = value[1+n:]
+	r.present, r.stored = true, true
+	if r.expires, value, err = cutExpiry(value); err != nil {
+		return r, err
 	}
 	r.rowExpires = r.expires
 	r.state, err = t.codec.Decode(&t.context, value)
 	return r, err
+}
+
+// cutExpiry takes the value of a state's row apart: the time at which it ends, or never, and the encoded state.
+func cutExpiry(value []byte) (expires int64, state []byte, err error) {
+	if len(value) == 0 {
+		return never, nil, errRowLength
+	}
+	if value[0] == 0 {
+		return never, value[1:], nil
+	}
+	expires, n := binary.Varint(value[1:])
+	if n <= 0 {
+		return never, nil, errRowLength
+	}
+	return expires, value[1+n:], nil
 }
 
 // live reports whether there is a state that has not expired.

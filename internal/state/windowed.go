@@ -346,28 +346,38 @@ func (s *Windowed[A]) decode(row, value []byte) (w Window[A], err error) {
 	}
 	w.stored = true
 	w.Start = ordered(row[len(s.from):])
-	sinceStart, n := binary.Varint(value)
-	if n <= 0 {
-		return w, errRowLength
+	sinceStart, records, mark, value, err := cutWindow(value)
+	if err != nil {
+		return w, err
 	}
-	value = value[n:]
 	w.Latest = w.Start + sinceStart
-	records, n := binary.Uvarint(value)
-	if n <= 0 {
-		return w, errRowLength
-	}
-	value = value[n:]
-	w.Records = int64(records)
-	if w.Mark, n = binary.Varint(value); n <= 0 {
-		return w, errRowLength
-	}
+	w.Records, w.Mark = records, mark
 	if s.options.End != nil {
 		w.indexed = true
 		w.end = s.options.End(&w)
 		w.rowEnd = w.end
 	}
-	w.Acc, err = s.codec.Decode(&s.context, value[n:])
+	w.Acc, err = s.codec.Decode(&s.context, value)
 	return w, err
+}
+
+// cutWindow takes the value of a window's row apart: the time of its latest record after its start, its records, its mark, and the
+// encoded accumulator.
+func cutWindow(value []byte) (sinceStart, records, mark int64, acc []byte, err error) {
+	sinceStart, latest := binary.Varint(value)
+	if latest <= 0 {
+		return 0, 0, 0, nil, errRowLength
+	}
+	value = value[latest:]
+	count, n := binary.Uvarint(value)
+	if n <= 0 {
+		return 0, 0, 0, nil, errRowLength
+	}
+	value = value[n:]
+	if mark, n = binary.Varint(value); n <= 0 {
+		return 0, 0, 0, nil, errRowLength
+	}
+	return sinceStart, int64(count), mark, value[n:], nil
 }
 
 // DirtyBytes implements [Store].

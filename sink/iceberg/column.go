@@ -60,26 +60,34 @@ func columnsOf(version int, fields []client.NestedField) *columns {
 	return c
 }
 
+// edited are fields that are copied before the first change.
+type edited struct {
+	fields  []client.NestedField
+	changed bool
+}
+
+// set replaces a field, or adds one at the end.
+func (e *edited) set(i int, f client.NestedField) {
+	if !e.changed {
+		e.fields, e.changed = slices.Clone(e.fields), true
+	}
+	if i == len(e.fields) {
+		e.fields = append(e.fields, f)
+	} else {
+		e.fields[i] = f
+	}
+}
+
 // with returns the columns that are needed to keep a row too: c itself, if the row fits. given are columns with a value that comes from elsewhere.
 func (c *columns) with(r row.Row, fixed bool, declared map[string]client.NestedField, given ...string) (*columns, error) {
-	fields, changed := c.fields, false
-	set := func(i int, f client.NestedField) {
-		if !changed {
-			fields, changed = slices.Clone(fields), true
-		}
-		if i == len(fields) {
-			fields = append(fields, f)
-		} else {
-			fields[i] = f
-		}
-	}
+	next := edited{fields: c.fields}
 	filled := 0
 	for name, v := range r.All() {
 		if v.IsNull() {
 			continue
 		}
 		if i, ok := c.at[name]; ok {
-			f := fields[i]
+			f := next.fields[i]
 			t, wider, err := fit(f.Type, f.ID == 0, v)
 			if err != nil {
 				return nil, fmt.Errorf("column %q: %w", name, err)
@@ -92,7 +100,7 @@ func (c *columns) with(r row.Row, fixed bool, declared map[string]client.NestedF
 					return nil, fmt.Errorf("column %q is a %s, its value needs a %s, and Options.FixedTable forbids to change it", name, f.Type, t)
 				}
 				f.Type = t
-				set(i, f)
+				next.set(i, f)
 			}
 			continue
 		}
@@ -113,7 +121,7 @@ func (c *columns) with(r row.Row, fixed bool, declared map[string]client.NestedF
 			return nil, fmt.Errorf("column %q: %w", name, err)
 		}
 		if t != nil { // nothing is known of an empty list
-			set(len(fields), client.NestedField{Name: name, Type: t})
+			next.set(len(next.fields), client.NestedField{Name: name, Type: t})
 		}
 	}
 	if filled < len(c.required) {
@@ -124,12 +132,12 @@ func (c *columns) with(r row.Row, fixed bool, declared map[string]client.NestedF
 			}
 		}
 	}
-	if !changed {
+	if !next.changed {
 		return c, nil
 	}
-	next := columnsOf(c.version, fields)
-	next.added = c.added + 1
-	return next, nil
+	all := columnsOf(c.version, next.fields)
+	all.added = c.added + 1
+	return all, nil
 }
 
 // infer returns the type of a new column for a value. It is nil for a null and an empty list or row: they do not tell a type.
@@ -225,22 +233,12 @@ func fitStruct(t *client.StructType, added bool, v row.Value) (wider client.Type
 	if err != nil {
 		return nil, false, mismatch(t, v)
 	}
-	fields := t.FieldList
-	set := func(i int, f client.NestedField) {
-		if !changed {
-			fields, changed = slices.Clone(fields), true
-		}
-		if i == len(fields) {
-			fields = append(fields, f)
-		} else {
-			fields[i] = f
-		}
-	}
+	next := edited{fields: t.FieldList}
 	for name, item := range nested.All() {
 		if item.IsNull() {
 			continue
 		}
-		i := slices.IndexFunc(fields, func(f client.NestedField) bool { return f.Name == name })
+		i := slices.IndexFunc(next.fields, func(f client.NestedField) bool { return f.Name == name })
 		if i < 0 {
 			if err := checkColumn(name); err != nil {
 				return nil, false, err
@@ -250,18 +248,18 @@ func fitStruct(t *client.StructType, added bool, v row.Value) (wider client.Type
 				return nil, false, fmt.Errorf("%q: %w", name, err)
 			}
 			if fieldType != nil {
-				set(len(fields), client.NestedField{Name: name, Type: fieldType})
+				next.set(len(next.fields), client.NestedField{Name: name, Type: fieldType})
 			}
 			continue
 		}
-		f := fields[i]
+		f := next.fields[i]
 		fieldType, fieldChanged, err := fit(f.Type, added || f.ID == 0, item)
 		if err != nil {
 			return nil, false, fmt.Errorf("%q: %w", name, err)
 		}
 		if fieldChanged {
 			f.Type = fieldType
-			set(i, f)
+			next.set(i, f)
 		}
 	}
 	for _, f := range t.FieldList {
@@ -269,8 +267,8 @@ func fitStruct(t *client.StructType, added bool, v row.Value) (wider client.Type
 			return nil, false, fmt.Errorf("it has no value for %q, which the table requires", f.Name)
 		}
 	}
-	if changed {
-		return &client.StructType{FieldList: fields}, true, nil
+	if next.changed {
+		return &client.StructType{FieldList: next.fields}, true, nil
 	}
 	return t, false, nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -95,9 +94,7 @@ func near(text string) string {
 
 func printDiagnostics(s *cli.Session, found []diagnostic) error {
 	if s.JSON() {
-		encoder := json.NewEncoder(s.Out)
-		encoder.SetIndent("", "  ")
-		if err := encoder.Encode(found); err != nil {
+		if err := s.PrintJSON(found); err != nil {
 			return err
 		}
 	} else {

@@ -100,7 +100,7 @@ It lists all changes and asks. While the group has members it changes nothing an
 				return err
 			}
 			if s.json {
-				err = s.printJSON(map[string]any{"dry_run": dryRun, "offsets": offsetLines(plan), "topics": orEmpty(plan.Topics), "directories": orEmpty(plan.Directories)})
+				err = s.PrintJSON(map[string]any{"dry_run": dryRun, "offsets": offsetLines(plan), "topics": orEmpty(plan.Topics), "directories": orEmpty(plan.Directories)})
 			} else {
 				_, err = fmt.Fprint(s.Out, plan)
 			}

@@ -168,7 +168,7 @@ func (s *Session) deadLetterListCommand() *cobra.Command {
 			}
 			slices.SortStableFunc(lines, func(a, b letterLine) int { return a.Failed.Compare(b.Failed) })
 			if s.json {
-				return s.printJSON(lines)
+				return s.PrintJSON(lines)
 			}
 			rows := make([][]string, len(lines))
 			for i, l := range lines {
@@ -284,7 +284,7 @@ func (s *Session) wholeLine(l *deadletter.Letter, keys, values Codec) *letterLin
 
 func (s *Session) printLetter(l *letterLine) error {
 	if s.json {
-		return s.printJSON(l)
+		return s.PrintJSON(l)
 	}
 	for _, field := range [][2]string{
 		{"record", fmt.Sprintf("%s[%d]@%d", l.Topic, l.Partition, l.Offset)},
@@ -394,7 +394,7 @@ func (s *Session) replay(ctx context.Context, config kafka.Config, options deadl
 
 func (s *Session) printReport(r *deadletter.ReplayReport, dryRun bool) error {
 	if s.json {
-		return s.printJSON(map[string]any{
+		return s.PrintJSON(map[string]any{
 			"dry_run": dryRun, "replayed": r.Replayed, "put_aside": r.PutAside, "filtered": r.Filtered, "unknown": r.Unknown,
 			"by_topic": r.ByTopic, "by_exception": r.ByException, "by_operator": r.ByOperator,
 		})

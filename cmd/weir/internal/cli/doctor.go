@@ -49,7 +49,7 @@ is a problem.`,
 				return err
 			}
 			if s.json {
-				err = s.printJSON(findings)
+				err = s.PrintJSON(findings)
 			} else {
 				rows := make([][]string, len(findings))
 				for i, f := range findings {

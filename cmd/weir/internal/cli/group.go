@@ -193,7 +193,7 @@ func (g *groupStatus) dropDeleted(ctx context.Context, cluster broker.Cluster) e
 
 func (s *Session) printGroup(status *groupStatus) error {
 	if s.json {
-		return s.printJSON(status)
+		return s.PrintJSON(status)
 	}
 	fmt.Fprintf(s.Out, "group %s: %s, %s, lag %d\n\n", status.Group, strings.ToLower(status.State), count(int64(len(status.Members)), "member"), status.Lag)
 	if len(status.Members) > 0 {

@@ -36,8 +36,8 @@ func (s *Session) paint(to io.Writer, colour, text string) string {
 	return colour + text + plain
 }
 
-// printJSON writes a value as indented JSON.
-func (s *Session) printJSON(value any) error {
+// PrintJSON writes a value as indented JSON.
+func (s *Session) PrintJSON(value any) error {
 	encoder := json.NewEncoder(s.Out)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")

@@ -90,7 +90,7 @@ it are written.`,
 				return err
 			}
 			if s.json {
-				return s.printJSON(map[string]any{"topic": p.name, "records": n})
+				return s.PrintJSON(map[string]any{"topic": p.name, "records": n})
 			}
 			_, err = fmt.Fprintf(s.Out, "%s written to %s\n", count(n, "record"), p.name)
 			return err

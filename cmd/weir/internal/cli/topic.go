@@ -59,7 +59,7 @@ func (s *Session) topicListCommand() *cobra.Command {
 
 func (s *Session) printTopics(lines []topicLine) error {
 	if s.json {
-		return s.printJSON(lines)
+		return s.PrintJSON(lines)
 	}
 	rows := make([][]string, len(lines))
 	for i, t := range lines {

@@ -32,7 +32,7 @@ func (s *Session) topologyShowCommand() *cobra.Command {
 				return err
 			}
 			if s.json {
-				return s.printJSON(s.Topology.Inventory())
+				return s.PrintJSON(s.Topology.Inventory())
 			}
 			draw, ok := map[string]func() string{
 				"text": s.Topology.Describe, "svg": s.Topology.SVG, "mermaid": s.Topology.Mermaid, "dot": s.Topology.DOT,
@@ -92,7 +92,7 @@ func (s *Session) printChanges(changes []stream.Change) error {
 		if changes == nil {
 			changes = []stream.Change{}
 		}
-		err = s.printJSON(map[string]any{"loses": loses, "changes": changes})
+		err = s.PrintJSON(map[string]any{"loses": loses, "changes": changes})
 	} else {
 		text := ""
 		for _, c := range changes {
@@ -131,7 +131,7 @@ and all problems. It changes nothing. The exit code is 3 if a start would fail.`
 				return err
 			}
 			if s.json {
-				err = s.printJSON(plan)
+				err = s.PrintJSON(plan)
 			} else {
 				_, err = fmt.Fprint(s.Out, plan)
 			}

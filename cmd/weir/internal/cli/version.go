@@ -42,7 +42,7 @@ func (s *Session) versionCommand() *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if s.json {
-				return s.printJSON(map[string]string{"weir": Version(), "go": goruntime.Version(), "platform": goruntime.GOOS + "/" + goruntime.GOARCH})
+				return s.PrintJSON(map[string]string{"weir": Version(), "go": goruntime.Version(), "platform": goruntime.GOOS + "/" + goruntime.GOARCH})
 			}
 			_, err := fmt.Fprintf(s.Out, "weir %s, %s, %s/%s\n", Version(), goruntime.Version(), goruntime.GOOS, goruntime.GOARCH)
 			return err

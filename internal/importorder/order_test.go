@@ -35,7 +35,7 @@ var layers = [][]string{
 	{"internal/console"},
 	{"join"},
 	{"sink", "source"},
-	{"internal/benchtest", "internal/filesink", "internal/filesource"},
+	{"internal/benchtest", "internal/changetest", "internal/filesink", "internal/filesource"},
 	{"sink/internal/stage"},
 	{"sink/csv", "sink/file", "source/file"},
 	{"source/csv", "internal/filetest"},

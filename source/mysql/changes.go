@@ -100,7 +100,7 @@ func (r *reader[K, V]) failed(err error) error {
 	e, ok := errors.AsType[*mysql.MyError](err)
 	if !ok {
 		if e, ok := errors.AsType[*replication.EventError](err); ok {
-			return permanent{fmt.Errorf("an event of the log cannot be read: %s", e.Err)}
+			return connector.Permanent{Err: fmt.Errorf("an event of the log cannot be read: %s", e.Err)}
 		}
 		return err
 	}
@@ -209,7 +209,7 @@ func (r *reader[K, V]) commit(h *replication.EventHeader) error {
 	}
 	s.open = false
 	if r.at.ByGTID {
-		set, err := mysql.ParseGTIDSet(r.database.flavor, r.at.GTID)
+		set, err := r.gtidsNow()
 		if err == nil {
 			err = set.Update(s.gtid)
 		}
@@ -225,37 +225,6 @@ func (r *reader[K, V]) commit(h *replication.EventHeader) error {
 
 // reachedFile notes the place in the log, between two transactions.
 func (r *reader[K, V]) reachedFile() { r.at.File, r.at.Pos = r.stream.file, r.stream.pos }
-
-// forget drops the places of the rows, when the log has been read behind all of them.
-func (r *reader[K, V]) forget() error {
-	for _, spans := range r.at.Ranges {
-		for i := range spans {
-			var behind bool
-			if r.at.ByGTID {
-				now, err := r.gtidsNow()
-				if err != nil {
-					return err
-				}
-				shown, err := r.gtids(spans[i].GTID)
-				if err != nil {
-					return err
-				}
-				behind = now.Contain(shown)
-			} else {
-				behind = (mysql.Position{Name: r.at.File, Pos: r.at.Pos}).Compare(mysql.Position{Name: spans[i].File, Pos: spans[i].Pos}) >= 0
-			}
-			if !behind {
-				return nil
-			}
-		}
-	}
-	clear(r.at.Ranges)
-	return nil
-}
-
-func (r *reader[K, V]) gtidsNow() (mysql.GTIDSet, error) {
-	return mysql.ParseGTIDSet(r.database.flavor, r.at.GTID)
-}
 
 // statement handles a statement of the log: the borders of transactions, definitions of tables, and changes that should be rows.
 func (r *reader[K, V]) statement(ctx context.Context, h *replication.EventHeader, e *replication.QueryEvent, into *source.Batch[K, V]) error {
@@ -309,17 +278,6 @@ func (r *reader[K, V]) statement(ctx context.Context, h *replication.EventHeader
 	return nil
 }
 
-// shown reports whether the rows of a table were all read behind the current transaction.
-func (r *reader[K, V]) shown(t *table) bool {
-	spans := r.at.Ranges[t.schema+"."+t.name]
-	for i := range spans {
-		if before, err := r.before(r.stream.from, r.stream.gtid, &spans[i].place); err != nil || !before {
-			return false
-		}
-	}
-	return len(spans) > 0
-}
-
 // truncated makes the records of a statement that removes all rows.
 func (r *reader[K, V]) truncated(h *replication.EventHeader, t *table, into *source.Batch[K, V]) error {
 	s := &r.stream
@@ -360,7 +318,7 @@ func (r *reader[K, V]) rows(ctx context.Context, h *replication.EventHeader, e *
 	}
 	t := r.database.tables[i]
 	if !s.open {
-		return permanent{fmt.Errorf("the log has a change of table %s outside of a transaction, at %s:%d", t, s.file, s.pos)}
+		return connector.Permanent{Err: fmt.Errorf("the log has a change of table %s outside of a transaction, at %s:%d", t, s.file, s.pos)}
 	}
 	if s.prepared {
 		return lost("a distributed transaction (XA) changed table %s at %s, and the source does not know whether it was rolled back later", t, s.name)
@@ -371,7 +329,7 @@ func (r *reader[K, V]) rows(ctx context.Context, h *replication.EventHeader, e *
 			return lost("table %s, at %s: %w", t, s.name, err)
 		}
 		if err := sameKey(t, shape, e.Table.PrimaryKey); err != nil {
-			return permanent{err}
+			return connector.Permanent{Err: err}
 		}
 		s.shape, s.last = shape, e.Table
 	}
@@ -440,7 +398,7 @@ func (r *reader[K, V]) change(ctx context.Context, op Op, t *table, h *replicati
 		of = c.After
 	}
 	if c.Key, err = connector.Project(of, t.keyNames); err != nil {
-		return permanent{fmt.Errorf("table %s: %w", t, err)}
+		return connector.Permanent{Err: fmt.Errorf("table %s: %w", t, err)}
 	}
 	if spans := r.at.Ranges[t.schema+"."+t.name]; len(spans) > 0 {
 		return r.unseen(ctx, t, spans, c, into)
@@ -455,69 +413,9 @@ func (r *reader[K, V]) row(t *table, values []any) (row.Row, error) {
 		c := &r.stream.shape[i]
 		value, err := c.fromLog(v, r.database.options.FloatDecimals)
 		if err != nil {
-			return row.Row{}, permanent{fmt.Errorf("table %s, column %q, at %s: %w", t, c.name, r.stream.name, err)}
+			return row.Row{}, connector.Permanent{Err: fmt.Errorf("table %s, column %q, at %s: %w", t, c.name, r.stream.name, err)}
 		}
 		fields[i] = row.F(c.name, value)
 	}
 	return row.New(fields...), nil
-}
-
-// unseen emits the parts of a change that the rows of the snapshot do not have yet.
-func (r *reader[K, V]) unseen(ctx context.Context, t *table, spans []span, c Change, into *source.Batch[K, V]) error {
-	seen, err := r.seen(ctx, t, spans, c.Key)
-	if err != nil {
-		return err
-	}
-	if c.Op == Update {
-		oldKey, err := connector.Project(c.Before, t.keyNames)
-		if err != nil {
-			return permanent{fmt.Errorf("table %s: %w", t, err)}
-		}
-		if !oldKey.Equal(c.Key) { // the row has moved, perhaps to a part that was read at another time
-			seenBefore, err := r.seen(ctx, t, spans, oldKey)
-			if err != nil {
-				return err
-			}
-			if seen && !seenBefore {
-				c.Op, c.After, c.Key, seen = Delete, row.Row{}, oldKey, false
-			} else if !seen && seenBefore {
-				c.Op, c.Before = Insert, row.Row{}
-			}
-		}
-	}
-	if seen {
-		return nil
-	}
-	return r.emit(c, into)
-}
-
-// seen reports whether the snapshot of a key's row has the current transaction.
-func (r *reader[K, V]) seen(ctx context.Context, t *table, spans []span, key row.Row) (bool, error) {
-	all, none := true, true
-	has := make([]bool, len(spans))
-	for i := range spans {
-		var err error
-		if has[i], err = r.before(r.stream.from, r.stream.gtid, &spans[i].place); err != nil {
-			return false, err
-		}
-		all, none = all && has[i], none && !has[i]
-	}
-	if all || none {
-		return all, nil
-	}
-	texts, err := t.keyTexts(key)
-	if err != nil {
-		return false, permanent{fmt.Errorf("table %s: %w", t, err)}
-	}
-	of := 0
-	for i := 1; i < len(spans); i++ {
-		order, err := t.compare(ctx, r.queries, texts, spans[i].From)
-		if err != nil {
-			return false, err
-		}
-		if order > 0 {
-			of = i
-		}
-	}
-	return has[of], nil
 }

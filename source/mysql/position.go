@@ -3,8 +3,6 @@ package mysql
 import (
 	"encoding/json"
 	"fmt"
-
-	"github.com/go-mysql-org/go-mysql/mysql"
 )
 
 // place is a boundary between two transactions in the log of a server.
@@ -56,33 +54,4 @@ func decodePosition(data []byte) (p position, err error) {
 		p.Ranges = map[string][]span{}
 	}
 	return p, nil
-}
-
-// before reports whether a transaction is before a place. from is where it begins, and gtid its identifier.
-func (r *reader[K, V]) before(from mysql.Position, gtid string, at *place) (bool, error) {
-	if !r.at.ByGTID {
-		return from.Compare(mysql.Position{Name: at.File, Pos: at.Pos}) < 0, nil
-	}
-	shown, err := r.gtids(at.GTID)
-	if err != nil {
-		return false, err
-	}
-	one, err := r.gtids(gtid)
-	return err == nil && shown.Contain(one), err
-}
-
-// gtids parses a set, and keeps the result: the places of the rows are asked for each change.
-func (r *reader[K, V]) gtids(text string) (mysql.GTIDSet, error) {
-	if s := r.parsed[text]; s != nil {
-		return s, nil
-	}
-	s, err := mysql.ParseGTIDSet(r.database.flavor, text)
-	if err != nil {
-		return nil, fmt.Errorf("global transaction identifiers %q: %w", text, err)
-	}
-	if len(r.parsed) > 100 || r.parsed == nil {
-		r.parsed = map[string]mysql.GTIDSet{}
-	}
-	r.parsed[text] = s
-	return s, nil
 }

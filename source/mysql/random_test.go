@@ -6,12 +6,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/go-mysql-org/go-mysql/client"
 
 	"github.com/weirstreams/weir"
-	"github.com/weirstreams/weir/row"
+	"github.com/weirstreams/weir/internal/changetest"
 	"github.com/weirstreams/weir/secret"
 	"github.com/weirstreams/weir/source/mysql"
 )
@@ -68,7 +67,7 @@ func randomChanges(t *testing.T, seed uint64) {
 		mysql.Plain(from, false)
 	}
 	p := startOf(t, from, nil)
-	known := map[string]row.Row{}
+	known := changetest.Rows{}
 	changes := 0
 	read := func() int {
 		records, err := p.read()
@@ -76,8 +75,9 @@ func randomChanges(t *testing.T, seed uint64) {
 			t.Fatal(err)
 		}
 		for _, r := range records {
-			apply(t, known, r.Value)
-			if r.Value.Op != mysql.Read {
+			c := r.Value
+			known.Apply(t, changetest.Change{Op: c.Op.String(), Table: c.Table, Key: c.Key, Before: c.Before, After: c.After, Time: c.Time})
+			if c.Op != mysql.Read {
 				changes++
 			}
 		}
@@ -155,38 +155,4 @@ func transaction(c *client.Conn, random *rand.Rand, tables []string) error {
 		return c.Rollback()
 	}
 	return c.Commit()
-}
-
-// apply makes a change, and finds out whether it follows from the state.
-func apply(t *testing.T, known map[string]row.Row, c mysql.Change) {
-	t.Helper()
-	key := c.Table + c.Key.String()
-	now, has := known[key]
-	switch c.Op {
-	case mysql.Read, mysql.Insert:
-		if has {
-			t.Errorf("%v of %s %v, which is known as %v", c.Op, key, c.After, now)
-		}
-		known[key] = c.After
-	case mysql.Update:
-		before := c.Table + row.New(row.F("id", mustLookup(c.Before))).String()
-		if old := known[before]; !old.Equal(c.Before) {
-			t.Errorf("update of %s from %v, which is known as %v", before, c.Before, old)
-		}
-		delete(known, before)
-		known[key] = c.After
-	case mysql.Delete:
-		if !has || !now.Equal(c.Before) {
-			t.Errorf("delete of %s %v, which is known as %v", key, c.Before, now)
-		}
-		delete(known, key)
-	}
-	if c.Time.IsZero() || time.Since(c.Time) > time.Hour {
-		t.Errorf("%v of %s has the time %v", c.Op, key, c.Time)
-	}
-}
-
-func mustLookup(r row.Row) row.Value {
-	v, _ := r.Lookup("id")
-	return v
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/go-mysql-org/go-mysql/replication"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/connector"
 	"github.com/weirstreams/weir/source"
 )
 
@@ -41,15 +42,9 @@ type reader[K, V any] struct {
 	heard time.Time
 }
 
-// permanent marks an error that another attempt does not help.
-type permanent struct{ error }
-
-func (permanent) Permanent() bool { return true }
-func (p permanent) Unwrap() error { return p.error }
-
 // lost returns an error about changes that cannot be read any more.
 func lost(format string, args ...any) error {
-	return permanent{fmt.Errorf("%w: %w. Use another Options.Name of the source, which begins with a snapshot", weir.ErrLostInput, fmt.Errorf(format, args...))}
+	return connector.Permanent{Err: fmt.Errorf("%w: %w. Use another Options.Name of the source, which begins with a snapshot", weir.ErrLostInput, fmt.Errorf(format, args...))}
 }
 
 // Open implements [source.Source].
@@ -71,11 +66,11 @@ func (d *database[K, V]) Open(ctx context.Context, task source.Task, _ source.Sp
 	}
 	switch {
 	case !slices.Equal(r.at.Tables, d.options.Tables):
-		return nil, permanent{fmt.Errorf("the position of the source is of the tables %q, and Options.Tables has %q: use another Options.Name of the source, which begins with a snapshot", r.at.Tables, d.options.Tables)}
+		return nil, connector.Permanent{Err: fmt.Errorf("the position of the source is of the tables %q, and Options.Tables has %q: use another Options.Name of the source, which begins with a snapshot", r.at.Tables, d.options.Tables)}
 	case d.options.SnapshotOnly:
 		return r, nil
 	case r.at.ByGTID != d.byGTID:
-		return nil, permanent{errors.New("the server has begun or ended to use global transaction identifiers since the source began: use another Options.Name of the source, which begins with a snapshot")}
+		return nil, connector.Permanent{Err: errors.New("the server has begun or ended to use global transaction identifiers since the source began: use another Options.Name of the source, which begins with a snapshot")}
 	case !r.at.ByGTID && r.at.Server != d.server:
 		return nil, lost("the log that was read is of server %s, and this is %s, whose places in the log are others", r.at.Server, d.server)
 	}

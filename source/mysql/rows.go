@@ -34,7 +34,7 @@ func (r *reader[K, V]) readRows(ctx context.Context, into *source.Batch[K, V]) e
 	if r.at.After != nil {
 		condition, values, err := t.behind(r.at.After)
 		if err != nil {
-			return permanent{err}
+			return connector.Permanent{Err: err}
 		}
 		where, args = " WHERE "+condition, values
 	}
@@ -84,7 +84,7 @@ func (r *reader[K, V]) beginSnapshot(ctx context.Context) (err error) {
 	for _, t := range d.tables { // the columns that the snapshot has, which may be others than those of the start
 		t := *t
 		if err := d.readColumns(ctx, r.queries, &t); err != nil {
-			return permanent{err}
+			return connector.Permanent{Err: err}
 		}
 		r.tables = append(r.tables, &t)
 	}
@@ -154,7 +154,7 @@ func (r *reader[K, V]) takeRow(t *table, values []mysql.FieldValue, into *source
 		c := &t.columns[i]
 		v, err := c.fromServer(&values[i], r.database.options.FloatDecimals)
 		if err != nil {
-			return permanent{fmt.Errorf("table %s, column %q: %w", t, c.name, err)}
+			return connector.Permanent{Err: fmt.Errorf("table %s, column %q: %w", t, c.name, err)}
 		}
 		into.Bytes += int64(8 + len(values[i].AsString()))
 		fields[i] = row.F(c.name, v)
@@ -162,11 +162,11 @@ func (r *reader[K, V]) takeRow(t *table, values []mysql.FieldValue, into *source
 	change := Change{Op: Read, Schema: t.schema, Table: t.name, After: row.New(fields...), Time: r.time}
 	var err error
 	if change.Key, err = connector.Project(change.After, t.keyNames); err != nil {
-		return permanent{err}
+		return connector.Permanent{Err: err}
 	}
 	after, err := t.keyTexts(change.Key)
 	if err != nil {
-		return permanent{fmt.Errorf("table %s: %w", t, err)}
+		return connector.Permanent{Err: fmt.Errorf("table %s: %w", t, err)}
 	}
 	if err := r.emit(change, into); err != nil {
 		return err
@@ -184,7 +184,7 @@ func (r *reader[K, V]) emit(c Change, into *source.Batch[K, V]) error {
 		into.Records = append(into.Records, record)
 	})
 	if err != nil {
-		return permanent{fmt.Errorf("record of the %v of %s.%s %v at %s: %w", c.Op, c.Schema, c.Table, c.Key, c.Time.UTC().Format(time.RFC3339), err)}
+		return connector.Permanent{Err: fmt.Errorf("record of the %v of %s.%s %v at %s: %w", c.Op, c.Schema, c.Table, c.Key, c.Time.UTC().Format(time.RFC3339), err)}
 	}
 	return nil
 }

@@ -126,7 +126,7 @@ func (r *reader[K, V]) checkPublication(ctx context.Context) error {
 	r.checked = time.Now()
 	found, err := r.database.published(ctx, r.queries)
 	if found && err != nil {
-		return permanent{fmt.Errorf("%w: %w", weir.ErrLostInput, err)}
+		return connector.Permanent{Err: fmt.Errorf("%w: %w", weir.ErrLostInput, err)}
 	}
 	if !found && err == nil {
 		return r.database.publish(ctx, r.queries, false)
@@ -214,7 +214,7 @@ func (r *reader[K, V]) change(ctx context.Context, op Op, id uint32, oldType uin
 	s := &r.stream
 	relation := s.relations[id]
 	if relation == nil || s.begin == nil {
-		return permanent{fmt.Errorf("read slot %q: a change of an unknown table, or outside of a transaction", r.database.options.Slot)}
+		return connector.Permanent{Err: fmt.Errorf("read slot %q: a change of an unknown table, or outside of a transaction", r.database.options.Slot)}
 	}
 	if s.changes++; s.changes <= r.at.Changes {
 		return nil
@@ -246,7 +246,7 @@ func (r *reader[K, V]) change(ctx context.Context, op Op, id uint32, oldType uin
 			of = c.Before
 		}
 		if c.Key, err = connector.Project(of, t.key); err != nil {
-			return permanent{fmt.Errorf("table %s: %w", t, err)}
+			return connector.Permanent{Err: fmt.Errorf("table %s: %w", t, err)}
 		}
 	}
 	if spans := r.at.Ranges[full]; len(spans) > 0 && op != Truncate {
@@ -275,7 +275,7 @@ func (r *reader[K, V]) unseen(ctx context.Context, t *table, spans []span, c Cha
 	gone := c
 	gone.Op, gone.After = Delete, row.Row{}
 	if gone.Key, err = connector.Project(c.Before, t.key); err != nil {
-		return permanent{fmt.Errorf("table %s: %w", t, err)}
+		return connector.Permanent{Err: fmt.Errorf("table %s: %w", t, err)}
 	}
 	switch {
 	case seen && seenBefore:
@@ -353,7 +353,7 @@ func (r *reader[K, V]) tuple(t *table, relation *pglogrepl.RelationMessage, data
 				if r.database.options.OmitUnchanged {
 					continue
 				}
-				return row.Row{}, nil, permanent{fmt.Errorf("%w: table %s: an update of a row lacks the large value of column %q, as the table had no REPLICA IDENTITY FULL then: ALTER TABLE %s REPLICA "+
+				return row.Row{}, nil, connector.Permanent{Err: fmt.Errorf("%w: table %s: an update of a row lacks the large value of column %q, as the table had no REPLICA IDENTITY FULL then: ALTER TABLE %s REPLICA "+
 					"IDENTITY FULL, and use another Options.Name of the source, which begins with a snapshot, or set OmitUnchanged", weir.ErrLostInput, t, column.Name, t)}
 			}
 			value = before.Columns[i]
@@ -368,7 +368,7 @@ func (r *reader[K, V]) tuple(t *table, relation *pglogrepl.RelationMessage, data
 		}
 		v, err := decode(text, column.DataType, r.database.options.FloatDecimals)
 		if err != nil {
-			return row.Row{}, nil, permanent{fmt.Errorf("table %s, column %q, value %.100q: %w", t, column.Name, text, err)}
+			return row.Row{}, nil, connector.Permanent{Err: fmt.Errorf("table %s, column %q, value %.100q: %w", t, column.Name, text, err)}
 		}
 		fields = append(fields, row.F(column.Name, v))
 	}

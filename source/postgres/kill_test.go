@@ -2,11 +2,7 @@ package postgres_test
 
 import (
 	"context"
-	"sync"
 	"testing"
-	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/format"
@@ -66,57 +62,12 @@ func TestKilledPipelinesReadEachChangeOnce(t *testing.T) {
 		}
 		return states
 	}
-	// Rows change as long as the process has read nearly all that there is, so that it is killed in the middle of its work.
-	progress := make(chan int, 1)
 	writer := connect(t)
-	var changing sync.WaitGroup
-	defer changing.Wait()
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	changing.Go(func() {
-		done := 0
-		for made := range changes {
-			for done < made-20 {
-				select {
-				case done = <-progress:
-				case <-ctx.Done():
-					return
-				}
-			}
-			if _, err := writer.Exec(ctx, "UPDATE "+s+".t SET n = n + 1"); err != nil {
-				if ctx.Err() == nil {
-					t.Error(err)
-				}
-				return
-			}
-		}
-	})
-	killtest.Run(t, p, killtest.Plan{
-		Kills: kills, Total: changes, Step: 30, Within: 8 * time.Minute,
-		Progress: func() int {
-			states := read()
-			least := changes
-			for id := range int64(rows) {
-				last := 0
-				for _, n := range states[id+1] {
-					last = max(last, n)
-				}
-				least = min(least, last)
-			}
-			select {
-			case progress <- least:
-			default:
-			}
-			return least
+	killtest.RunChanges(t, p, killtest.Changes{
+		Rows: rows, Total: changes, Kills: kills, Read: read,
+		Change: func(ctx context.Context) error {
+			_, err := writer.Exec(ctx, "UPDATE "+s+".t SET n = n + 1")
+			return err
 		},
 	})
-	for id, got := range read() {
-		var want []int
-		for n := got[0]; n <= changes; n++ {
-			want = append(want, n)
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%d kills: row %d (-want +got):\n%.2000s", kills, id, diff)
-		}
-	}
 }

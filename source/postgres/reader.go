@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/connector"
 	"github.com/weirstreams/weir/source"
 )
 
@@ -68,7 +69,7 @@ func (d *database[K, V]) Open(ctx context.Context, task source.Task, _ source.Sp
 	switch {
 	case s != nil:
 	case at != nil:
-		return nil, permanent{fmt.Errorf("%w: slot %q is gone, and so are the changes since the last commit of the source. Use another Options.Name of the source, which "+
+		return nil, connector.Permanent{Err: fmt.Errorf("%w: slot %q is gone, and so are the changes since the last commit of the source. Use another Options.Name of the source, which "+
 			"begins with a snapshot", weir.ErrLostInput, d.options.Slot)}
 	default:
 		if err := r.makeSlot(ctx); err != nil {
@@ -83,12 +84,6 @@ func (d *database[K, V]) Open(ctx context.Context, task source.Task, _ source.Sp
 	}
 	return r, nil
 }
-
-// permanent marks an error that another attempt does not help.
-type permanent struct{ error }
-
-func (permanent) Permanent() bool { return true }
-func (p permanent) Unwrap() error { return p.error }
 
 // makeSlot makes the slot. The server waits for transactions that have begun before.
 func (r *reader[K, V]) makeSlot(ctx context.Context) error {

@@ -117,7 +117,7 @@ func (r *reader[K, V]) takeRow(t *table, names []string, oids []uint32, values [
 		into.Bytes += int64(len(text))
 		v, err := decode(text, oids[i], r.database.options.FloatDecimals)
 		if err != nil {
-			return permanent{fmt.Errorf("table %s, column %q, value %.100q: %w", t, name, text, err)}
+			return connector.Permanent{Err: fmt.Errorf("table %s, column %q, value %.100q: %w", t, name, text, err)}
 		}
 		fields[i] = row.F(name, v)
 		for j, k := range t.key {
@@ -129,7 +129,7 @@ func (r *reader[K, V]) takeRow(t *table, names []string, oids []uint32, values [
 	c := Change{Op: Read, Schema: t.schema, Table: t.name, After: row.New(fields...), Time: r.time}
 	var err error
 	if c.Key, err = connector.Project(c.After, t.key); err != nil {
-		return permanent{err}
+		return connector.Permanent{Err: err}
 	}
 	if err := r.emit(c, into); err != nil {
 		return err
@@ -147,7 +147,7 @@ func (r *reader[K, V]) emit(c Change, into *source.Batch[K, V]) error {
 		into.Records = append(into.Records, record)
 	})
 	if err != nil {
-		return permanent{fmt.Errorf("record of the %v of %s.%s %v at %s: %w", c.Op, c.Schema, c.Table, c.Key, c.Time.UTC().Format(time.RFC3339), err)}
+		return connector.Permanent{Err: fmt.Errorf("record of the %v of %s.%s %v at %s: %w", c.Op, c.Schema, c.Table, c.Key, c.Time.UTC().Format(time.RFC3339), err)}
 	}
 	return nil
 }

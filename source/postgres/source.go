@@ -207,13 +207,13 @@ func (d *database[K, V]) publish(ctx context.Context, conn *pgx.Conn, begins boo
 	found, err := d.published(ctx, conn)
 	switch {
 	case found && err != nil:
-		return permanent{err}
+		return connector.Permanent{Err: err}
 	case found || err != nil:
 		return err
 	}
 	name := pgx.Identifier{d.options.Publication}.Sanitize()
 	if !begins {
-		return permanent{fmt.Errorf("%w: publication %s is gone, and the server has left changes out since. Use another Options.Name of the source, which begins with a snapshot",
+		return connector.Permanent{Err: fmt.Errorf("%w: publication %s is gone, and the server has left changes out since. Use another Options.Name of the source, which begins with a snapshot",
 			weir.ErrLostInput, name)}
 	}
 	var list []string
@@ -249,9 +249,9 @@ func (d *database[K, V]) findSlot(ctx context.Context, conn *pgx.Conn) (*slot, e
 	case err != nil:
 		return nil, fmt.Errorf("look for slot %q: %w", d.options.Slot, err)
 	case plugin != "pgoutput" || !here:
-		return nil, permanent{fmt.Errorf("slot %q is one of another program: it has the plugin %q, or is of another database", d.options.Slot, plugin)}
+		return nil, connector.Permanent{Err: fmt.Errorf("slot %q is one of another program: it has the plugin %q, or is of another database", d.options.Slot, plugin)}
 	case status == "lost":
-		return nil, permanent{fmt.Errorf("%w: slot %q: the server has deleted log that was not read (max_slot_wal_keep_size). Drop the slot, and use another "+
+		return nil, connector.Permanent{Err: fmt.Errorf("%w: slot %q: the server has deleted log that was not read (max_slot_wal_keep_size). Drop the slot, and use another "+
 			"Options.Name of the source, which begins with a snapshot", weir.ErrLostInput, d.options.Slot)}
 	}
 	return &s, nil

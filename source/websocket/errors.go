@@ -14,6 +14,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/connector"
 	"github.com/weirstreams/weir/internal/connector/web"
 	"github.com/weirstreams/weir/secret"
 )
@@ -39,12 +40,6 @@ func (e *StatusError) Error() string {
 	return text
 }
 
-// permanent is an error that no other attempt mends.
-type permanent struct{ error }
-
-func (e *permanent) Unwrap() error   { return e.error }
-func (e *permanent) Permanent() bool { return true }
-
 // refusal returns the error of a handshake. The address is left out: its query may have secrets.
 func (s *Source[K, V]) refusal(ctx context.Context, err error, response *http.Response, hidden []secret.String) error {
 	if response != nil && response.StatusCode != http.StatusSwitchingProtocols {
@@ -57,7 +52,7 @@ func (s *Source[K, V]) refusal(ctx context.Context, err error, response *http.Re
 		err = errors.New("the handshake failed in the transport")
 	}
 	if certificate, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return &permanent{fmt.Errorf("%w; set Options.TLS to trust another authority", certificate)}
+		return connector.Permanent{Err: fmt.Errorf("%w; set Options.TLS to trust another authority", certificate)}
 	}
 	if ctx.Err() != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 		return fmt.Errorf("no connection within %v (Options.Timeout): %w", s.options.Timeout, err)
@@ -78,7 +73,7 @@ func refused(response *http.Response, hidden []secret.String) error {
 	case code == http.StatusRequestTimeout, code >= 500:
 		return status
 	default:
-		return &permanent{status}
+		return connector.Permanent{Err: status}
 	}
 }
 
@@ -91,7 +86,7 @@ func (s *Source[K, V]) lost(err error, hidden []secret.String) error {
 		return closing(closed, hidden)
 	}
 	if errors.Is(err, websocket.ErrMessageTooBig) {
-		return &permanent{fmt.Errorf("a message is longer than %d bytes; raise Options.MaxMessageBytes: %w", s.options.MaxMessageBytes, err)}
+		return connector.Permanent{Err: fmt.Errorf("a message is longer than %d bytes; raise Options.MaxMessageBytes: %w", s.options.MaxMessageBytes, err)}
 	}
 	return err
 }

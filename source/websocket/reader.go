@@ -12,6 +12,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/connector"
 	"github.com/weirstreams/weir/secret"
 	"github.com/weirstreams/weir/source"
 )
@@ -142,7 +143,7 @@ func (r *reader[K, V]) Read(ctx context.Context, into *source.Batch[K, V]) error
 				into.Records, into.Position = into.Records[:records], position
 				return nil
 			}
-			return &permanent{fmt.Errorf("source/websocket: decode a message of %s, of %d bytes: %w; take the bytes and decode them in the topology, where Config.Errors may skip the record",
+			return connector.Permanent{Err: fmt.Errorf("source/websocket: decode a message of %s, of %d bytes: %w; take the bytes and decode them in the topology, where Config.Errors may skip the record",
 				r.source.address, len(m.Data), err)}
 		}
 		into.Bytes += int64(len(m.Data))

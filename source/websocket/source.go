@@ -13,6 +13,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/weirstreams/weir"
+	"github.com/weirstreams/weir/internal/connector"
 	"github.com/weirstreams/weir/secret"
 	"github.com/weirstreams/weir/source"
 )
@@ -120,7 +121,7 @@ func (s *Source[K, V]) dial(ctx context.Context) (*websocket.Conn, []secret.Stri
 	}
 	if len(s.options.Subprotocols) > 0 && connection.Subprotocol() == "" {
 		_ = connection.Close(websocket.StatusPolicyViolation, "no subprotocol")
-		return nil, hidden, &permanent{errNoSubprotocol}
+		return nil, hidden, connector.Permanent{Err: errNoSubprotocol}
 	}
 	connection.SetReadLimit(s.options.MaxMessageBytes)
 	return connection, hidden, nil

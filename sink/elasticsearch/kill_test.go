@@ -3,7 +3,6 @@ package elasticsearch_test
 import (
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -57,14 +56,7 @@ func TestKilledPipelinesWriteEachDocumentOnce(t *testing.T) {
 		last := total - 1 - (total-1-key)%keys
 		newest[fmt.Sprint("key", key)] = fmt.Sprintf(`{"value":%d}`, last)
 	}
-	ctx := t.Context()
-	var sending sync.WaitGroup
-	defer sending.Wait()
-	sending.Go(func() {
-		if err := p.Send(ctx, p.topic(), total, keys); err != nil {
-			t.Error(err)
-		}
-	})
+	defer p.SendBeside(t, p.topic(), total, keys)()
 	killtest.Run(t, p, killtest.Plan{
 		Kills: kills, Total: total, Step: 300,
 		Progress: func() int {

@@ -1,10 +1,8 @@
 package iceberg_test
 
 import (
-	"context"
 	"encoding/json"
 	"strconv"
-	"sync"
 	"testing"
 
 	"github.com/weirstreams/weir/codec"
@@ -47,14 +45,7 @@ func TestKilledMembersAppendEachRecordOnce(t *testing.T) {
 		Member: killtest.Member{Brokers: k.Brokers, Group: k.Name("group"), Guarantee: runtime.ExactlyOnce}, Topic: k.Topic(t, "numbers", 3),
 		URI: w.URI, Store: w.S3Endpoint, Bucket: w.bucket,
 	}
-	ctx := context.WithoutCancel(t.Context())
-	var sending sync.WaitGroup
-	defer sending.Wait()
-	sending.Go(func() {
-		if err := p.Send(ctx, p.topic(), total, keys); err != nil {
-			t.Error(err)
-		}
-	})
+	defer p.SendBeside(t, p.topic(), total, keys)()
 	killtest.Run(t, p, killtest.Plan{
 		Processes: 2, Kills: kills, Total: total, Step: 150,
 		Progress: func() int {

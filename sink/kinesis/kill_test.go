@@ -1,9 +1,7 @@
 package kinesis_test
 
 import (
-	"context"
 	"fmt"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -45,14 +43,7 @@ func TestKilledPipelinesLoseNoRecord(t *testing.T) {
 	p := pipeline{
 		Member: killtest.Member{Brokers: k.Brokers, Group: s.Name}, Topic: k.Topic(t, "numbers", 3), Address: s.Endpoint, Stream: s.Name,
 	}
-	ctx := context.WithoutCancel(t.Context())
-	var sending sync.WaitGroup
-	defer sending.Wait()
-	sending.Go(func() {
-		if err := p.Send(ctx, p.topic(), total, keys); err != nil {
-			t.Error(err)
-		}
-	})
+	defer p.SendBeside(t, p.topic(), total, keys)()
 	killtest.Run(t, p, killtest.Plan{
 		Kills: kills, Total: total, Step: 300,
 		Progress: func() int {

@@ -2,7 +2,6 @@ package mongodb_test
 
 import (
 	"fmt"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -58,13 +57,7 @@ func TestKilledPipelinesWriteEachDocumentOnce(t *testing.T) {
 		newest[fmt.Sprint("key", key)] = fmt.Sprintf(` value:{"$numberInt":"%d"}`, total-1-(total-1-key)%keys)
 	}
 	ctx := t.Context()
-	var sending sync.WaitGroup
-	defer sending.Wait()
-	sending.Go(func() {
-		if err := p.Send(ctx, p.topic(), total, keys); err != nil {
-			t.Error(err)
-		}
-	})
+	defer p.SendBeside(t, p.topic(), total, keys)()
 	killtest.Run(t, p, killtest.Plan{
 		Kills: kills, Total: total, Step: 300,
 		Progress: func() int {

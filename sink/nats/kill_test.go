@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -49,14 +48,7 @@ func TestKilledPipelinesPublishEachMessageOnce(t *testing.T) {
 		Member: killtest.Member{Brokers: k.Brokers, Group: strings.Trim(place.prefix, "-")},
 		Topic:  k.Topic(t, "numbers", 3), URL: place.url, Stream: place.stream(t, "numbers", nil),
 	}
-	ctx := t.Context()
-	var sending sync.WaitGroup
-	defer sending.Wait()
-	sending.Go(func() {
-		if err := p.Send(ctx, p.topic(), total, keys); err != nil {
-			t.Error(err)
-		}
-	})
+	defer p.SendBeside(t, p.topic(), total, keys)()
 	killtest.Run(t, p, killtest.Plan{
 		Kills: kills, Total: total, Step: 500,
 		Progress: func() int { return place.messages(t, p.Stream) },

@@ -1,10 +1,8 @@
 package pubsub_test
 
 import (
-	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -50,14 +48,7 @@ func TestKilledPipelinesLoseNoMessage(t *testing.T) {
 	p := pipeline{
 		Member: killtest.Member{Brokers: k.Brokers, Group: k.Name("group")}, Topic: k.Topic(t, "numbers", 3), Address: s.Fake.Addr,
 	}
-	ctx := context.WithoutCancel(t.Context())
-	var sending sync.WaitGroup
-	defer sending.Wait()
-	sending.Go(func() {
-		if err := p.Send(ctx, p.topic(), total, keys); err != nil {
-			t.Error(err)
-		}
-	})
+	defer p.SendBeside(t, p.topic(), total, keys)()
 	// byKey returns the messages of each key, in the order in which they came for the last time.
 	byKey := func() (got map[string][]string, n int) {
 		got = map[string][]string{}

@@ -3,7 +3,6 @@ package redis_test
 import (
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -50,13 +49,7 @@ func TestKilledPipelinesWriteEachRecordOnce(t *testing.T) {
 		Topic:  k.Topic(t, "numbers", 3), Prefix: place.prefix, Redis: place.url,
 	}
 	ctx := t.Context()
-	var sending sync.WaitGroup
-	defer sending.Wait()
-	sending.Go(func() {
-		if err := p.Send(ctx, p.topic(), total, keys); err != nil {
-			t.Error(err)
-		}
-	})
+	defer p.SendBeside(t, p.topic(), total, keys)()
 	killtest.Run(t, p, killtest.Plan{
 		Kills: kills, Total: 2 * total, Step: 500,
 		Progress: func() (n int) {

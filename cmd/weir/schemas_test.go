@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
@@ -34,19 +33,4 @@ func TestSchemasOfARegistry(t *testing.T) {
 		out := shell(t, dir, d.Input, "KAFKA_BOOTSTRAP_SERVERS="+brokers, "PREFIX="+prefix, "SCHEMA_REGISTRY_URL="+schemas.URL())
 		return strings.ReplaceAll(scrub(out, prefix, dir, brokers), schemas.URL(), "REGISTRY")
 	})
-}
-
-func TestPathsOfMessages(t *testing.T) {
-	t.Parallel()
-	for data, want := range map[string]string{"\x00rest": "[0]", "\x02\x02rest": "[1]", "\x04\x00\x02rest": "[0 1]"} {
-		path, rest, err := messagePath([]byte(data))
-		if got := fmt.Sprint(path); err != nil || got != want || string(rest) != "rest" {
-			t.Errorf("the path of %q is %v, then %q, %v", data, path, rest, err)
-		}
-	}
-	for _, data := range []string{"", "\x01", "\x04\x00", "\xff", "\x7e"} {
-		if path, _, err := messagePath([]byte(data)); err == nil {
-			t.Errorf("%q has the path %v", data, path)
-		}
-	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/codec/protobuf"
+	"github.com/weirstreams/weir/codec/registry"
 )
 
 func Example() {
@@ -41,4 +42,19 @@ func ExampleMap() {
 	// Output:
 	// 08071203416461 <nil>
 	// 7 Ada <nil>
+}
+
+// A tool knows the schema from the registry alone.
+func ExampleRegistered() {
+	schema := registry.Schema{Type: registry.Protobuf, Text: `syntax = "proto3"; message Order { int64 id = 1; } message Return { string reason = 1; }`}
+	messages, err := protobuf.Registered(schema, protobuf.MapOptions{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(messages.Decode(&codec.Context{}, []byte{0, 0x08, 7}))
+	fmt.Println(messages.Decode(&codec.Context{}, []byte{2, 2, 0x0a, 1, 'x'}))
+	// Output:
+	// map[id:7] <nil>
+	// map[reason:x] <nil>
 }

@@ -3,6 +3,7 @@ package protobuf_test
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -12,6 +13,7 @@ import (
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/dynamicpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/codec/protobuf"
@@ -102,6 +104,47 @@ func TestBrokenMessageIndexesAreRefused(t *testing.T) {
 		if _, err := cd.Decode(value, []byte{0, 0, 0, 0, 1, 1, 0}); (err == nil) != deprecated {
 			t.Errorf("a negative number of indexes: got %v", err)
 		}
+	}
+}
+
+// A tool reads each message of a schema of the registry by its path.
+func TestMessagesOfASchemaOfTheRegistryAreReadByTheirPaths(t *testing.T) {
+	t.Parallel()
+	messages, err := protobuf.Registered(registry.Schema{
+		Type: registry.Protobuf,
+		Text: `syntax = "proto3"; package shop; import "place.proto";
+			message Order { int64 id = 1; map<string, int32> parts = 2; message First {} message Item { string name = 1; shop.Place place = 2; } }
+			message Other { int32 number = 1; }`,
+		References: []registry.Reference{{Name: "place.proto", Schema: &registry.Schema{Type: registry.Protobuf, Text: `syntax = "proto3"; package shop; message Place { string city = 1; }`}}},
+	}, protobuf.MapOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for data, want := range map[string]string{
+		"\x00\x08\x07": "map[id:7 parts:map[]]", "\x02\x00\x08\x07": "map[id:7 parts:map[]]", "\x02\x02\x08\x07": "map[number:7]", "\x04\x00\x02\x0a\x01x\x12\x03\x0a\x01y": "map[name:x place:map[city:y]]",
+	} {
+		if got, err := messages.Decode(value, []byte(data)); err != nil || fmt.Sprint(got) != want {
+			t.Errorf("%x: %v, %v", data, got, err)
+		}
+	}
+	for _, data := range []string{"", "\x01", "\x04\x00", "\xff", "\x7e", "\x02\x04", "\x04\x00\x04"} {
+		if got, err := messages.Decode(value, []byte(data)); err == nil {
+			t.Errorf("%x: %v", data, got)
+		}
+	}
+	file, err := proto.Marshal(protodesc.ToFileDescriptorProto(timestamppb.File_google_protobuf_timestamp_proto))
+	if err != nil {
+		t.Fatal(err)
+	}
+	serialized, err := protobuf.Registered(registry.Schema{Type: registry.Protobuf, Text: base64.StdEncoding.EncodeToString(file)}, protobuf.MapOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := serialized.Decode(value, []byte("\x02\x02")); err == nil {
+		t.Error("a serialized schema has a message that it lacks")
+	}
+	if wire, err := messages.Append([]byte("in front"), value, map[string]any{"id": "7"}); err != nil || string(wire) != "in front\x00\x08\x07" {
+		t.Errorf("%q, %v", wire, err)
 	}
 }
 

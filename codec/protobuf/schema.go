@@ -62,15 +62,17 @@ type message struct {
 	shortPath []int
 }
 
+// registeredFile is the name of a schema of the registry in errors.
+const registeredFile = "registered.proto"
+
 // messagesOf returns the messages of a schema of the registry. The files that it imports need not be known: the text is parsed,
 // not compiled. Confluent's Python client registers the file as a serialized descriptor in base64 instead of text.
 func messagesOf(s registry.Schema) ([]message, error) {
 	if descriptor := serialized(s.Text); descriptor != nil {
 		return appendMessages(nil, protoreflect.FullName(descriptor.GetPackage()), nil, nil, descriptor.GetMessageType()), nil
 	}
-	const name = "registered.proto"
 	handler := reporter.NewHandler(nil)
-	file, err := parser.Parse(name, strings.NewReader(s.Text), handler)
+	file, err := parser.Parse(registeredFile, strings.NewReader(s.Text), handler)
 	if err != nil {
 		return nil, fmt.Errorf("parse the schema of the registry: %w", err)
 	}

@@ -56,20 +56,20 @@ func (m *Member) Run(t *stream.Topology) error {
 	return app.Run(context.Background())
 }
 
-// SendBeside writes the numbers below total to a topic, in order, on a goroutine of its own. The key of a number is "key" and its remainder by keys. The test
-// calls wait before it ends.
+// SendBeside calls Send on a goroutine of its own. The test calls wait before it ends.
 func (m *Member) SendBeside(t *testing.T, topic stream.Topic[string, int], total, keys int) (wait func()) {
 	t.Helper()
 	var sending sync.WaitGroup
 	sending.Go(func() {
-		if err := m.send(t.Context(), topic, total, keys); err != nil {
+		if err := m.Send(t.Context(), topic, total, keys); err != nil {
 			t.Error(err)
 		}
 	})
 	return sending.Wait
 }
 
-func (m *Member) send(ctx context.Context, topic stream.Topic[string, int], total, keys int) error {
+// Send writes the numbers below total to a topic, in order. The key of a number is "key" and its remainder by keys.
+func (m *Member) Send(ctx context.Context, topic stream.Topic[string, int], total, keys int) error {
 	producer, err := kafka.NewProducer(ctx, kafka.Config{Connection: kafka.Connection{Brokers: m.Brokers}}, kafka.ProducerOptions{})
 	if err != nil {
 		return err

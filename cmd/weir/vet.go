@@ -2,7 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"go/ast"
+	"go/importer"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -51,14 +58,15 @@ type diagnostic struct {
 func analyze(ctx context.Context, patterns []string) ([]diagnostic, error) {
 	loaded, err := packages.Load(&packages.Config{
 		Context: ctx, Tests: true,
-		Mode: packages.NeedName | packages.NeedFiles | packages.NeedCompiledGoFiles | packages.NeedImports | packages.NeedModule | packages.NeedExportFile |
-			packages.NeedTypes | packages.NeedTypesInfo | packages.NeedTypesSizes | packages.NeedSyntax,
+		Mode: packages.NeedName | packages.NeedFiles | packages.NeedCompiledGoFiles | packages.NeedImports | packages.NeedDeps | packages.NeedModule |
+			packages.NeedExportFile | packages.NeedTypesSizes,
 	}, patterns...)
 	if err != nil {
 		return nil, fmt.Errorf("load packages: %w", err)
 	}
 	var problems []string
 	for _, p := range loaded {
+		checkTypes(p)
 		for _, e := range p.Errors {
 			problems = append(problems, strings.Split(strings.TrimPrefix(near(e.Error()), "-: "), "\n")...)
 		}
@@ -82,6 +90,43 @@ func analyze(ctx context.Context, patterns []string) ([]diagnostic, error) {
 	}
 	slices.SortFunc(found, func(a, b diagnostic) int { return strings.Compare(a.Place, b.Place) })
 	return slices.Compact(found), nil
+}
+
+// checkTypes parses a package and checks its types. [packages.Load] can do both, but it checks packages side by side with the same imports,
+// which is a data race in go/types of Go 1.27. Here no package shares an import with another.
+func checkTypes(p *packages.Package) {
+	p.Fset = token.NewFileSet()
+	for _, name := range p.CompiledGoFiles {
+		file, err := parser.ParseFile(p.Fset, name, nil, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			p.Errors = append(p.Errors, packages.Error{Pos: "-", Msg: err.Error(), Kind: packages.ParseError})
+			return
+		}
+		p.Syntax = append(p.Syntax, file)
+	}
+	p.TypesInfo = &types.Info{
+		Types: map[ast.Expr]types.TypeAndValue{}, Instances: map[*ast.Ident]types.Instance{}, Defs: map[*ast.Ident]types.Object{},
+		Uses: map[*ast.Ident]types.Object{}, Implicits: map[ast.Node]types.Object{}, Selections: map[*ast.SelectorExpr]*types.Selection{},
+		Scopes: map[ast.Node]*types.Scope{}, FileVersions: map[*ast.File]string{},
+	}
+	config := types.Config{
+		Sizes: p.TypesSizes,
+		Importer: importer.ForCompiler(p.Fset, "gc", func(path string) (io.ReadCloser, error) {
+			imported, ok := p.Imports[path]
+			if !ok || imported.ExportFile == "" {
+				return nil, fmt.Errorf("package %s is not compiled", path)
+			}
+			return os.Open(imported.ExportFile)
+		}),
+		Error: func(err error) {
+			e, _ := errors.AsType[types.Error](err)
+			p.Errors = append(p.Errors, packages.Error{Pos: p.Fset.Position(e.Pos).String(), Msg: e.Msg, Kind: packages.TypeError})
+		},
+	}
+	if p.Module != nil && p.Module.GoVersion != "" {
+		config.GoVersion = "go" + p.Module.GoVersion
+	}
+	p.Types, _ = config.Check(p.PkgPath, p.Fset, p.Syntax, p.TypesInfo) // the errors are in p.Errors
 }
 
 // near shortens the names of files below the current folder.

@@ -27,6 +27,27 @@ func TestTheIndexHasEveryPage(t *testing.T) {
 	}
 }
 
+// The page of examples has each of them, with the picture of its topology. README.md shows the first program itself.
+func TestThePageOfExamplesHasEachWithItsPicture(t *testing.T) {
+	page := pages(t)["../docs/examples.md"]
+	programs, err := filepath.Glob("../examples/*/main.go")
+	if err != nil || len(programs) < 12 {
+		t.Fatalf("%d programs, %v", len(programs), err)
+	}
+	for _, program := range programs {
+		name := filepath.Base(filepath.Dir(program))
+		if name == "first" {
+			continue
+		}
+		if !strings.Contains(page, "(../examples/"+name+"/main.go)") && !strings.Contains(page, "(../examples/"+name+")") {
+			t.Errorf("examples.md has no link to %s", name)
+		}
+		if !strings.Contains(page, "(images/examples/"+name+".svg)") {
+			t.Errorf("examples.md has no picture of %s", name)
+		}
+	}
+}
+
 // Relative links of all pages of the repository lead to files that exist, and to headings that stand in them.
 func TestLinksOfPagesLeadSomewhere(t *testing.T) {
 	all, checked := pages(t), 0

@@ -12,8 +12,8 @@ import (
 	"github.com/weirstreams/weir/internal/kafkatest"
 )
 
-// run --view prints the address of the page and serves it until the program is told to stop.
-func TestAProgramServesItsLiveView(t *testing.T) {
+// run --view and --probes print their addresses, and serve until the program is told to stop.
+func TestAProgramServesItsLiveViewAndItsProbes(t *testing.T) {
 	kafkatest.Parallel(t)
 	cluster := kafkatest.Start(t)
 	dir, environment := t.TempDir(), []string{"BROKERS=" + strings.Join(cluster.Brokers, ","), "PREFIX=" + cluster.Name("cli") + "-"}
@@ -24,7 +24,7 @@ func TestAProgramServesItsLiveView(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.CommandContext(t.Context(), binary, "run", "--view", "127.0.0.1:0")
+	c := exec.CommandContext(t.Context(), binary, "run", "--view", "127.0.0.1:0", "--probes", "127.0.0.1:0")
 	c.Dir, c.Env = dir, append(append(os.Environ(), command+"=words"), environment...)
 	errors, err := c.StderrPipe()
 	if err != nil {
@@ -34,25 +34,45 @@ func TestAProgramServesItsLiveView(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := bufio.NewReader(errors)
-	line, err := lines.ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
+	address := func(of string) string {
+		t.Helper()
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		address, found := strings.CutPrefix(strings.TrimSpace(line), of+" at ")
+		if !found {
+			t.Fatalf("the program says %q, and not the address of %s", line, of)
+		}
+		return address
 	}
-	address, found := strings.CutPrefix(strings.TrimSpace(line), "live view at ")
-	if !found {
-		t.Fatalf("the program says %q", line)
+	get := func(url string) (status int, body string) {
+		t.Helper()
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(answer.Body)
+		if closed := answer.Body.Close(); err != nil || closed != nil {
+			t.Fatal(err, closed)
+		}
+		return answer.StatusCode, string(data)
 	}
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
-	if err != nil {
-		t.Fatal(err)
+	page, probes := address("live view"), address("/healthz and /readyz")
+	if status, body := get(page); status != http.StatusOK || !strings.Contains(body, "<svg") {
+		t.Errorf("live view: %d %s", status, body)
 	}
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
+	if status, body := get(probes + "healthz"); status != http.StatusOK || !strings.Contains(body, `"ok":true`) {
+		t.Errorf("/healthz: %d %s", status, body)
 	}
-	page, err := io.ReadAll(answer.Body)
-	if closed := answer.Body.Close(); err != nil || closed != nil || answer.StatusCode != http.StatusOK || !strings.Contains(string(page), "<svg") {
-		t.Errorf("%v %v %s %s", err, closed, answer.Status, page)
+	for {
+		if status, _ := get(probes + "readyz"); status == http.StatusOK { // 503 until the group has assigned partitions
+			break
+		}
 	}
 	http.DefaultClient.CloseIdleConnections()
 	if err := c.Process.Signal(os.Interrupt); err != nil {

@@ -10,3 +10,5 @@ func TestOneAlertForAMachineThatStaysHot(t *testing.T) { localtest.Expect(t, "an
 
 const want = `press is too hot: 100 degrees on average, from second 18 on
 `
+
+func TestThePictureOfTheDocumentation(t *testing.T) { localtest.Picture(t, "anomaly", topology(nil)) }

@@ -94,3 +94,7 @@ func TestTheSourceKeepsItsPromises(t *testing.T) {
 		NoNullKeys: true, NoNullValues: true,
 	})
 }
+
+func TestThePictureOfTheDocumentation(t *testing.T) {
+	localtest.Picture(t, "connector", topology("access.log", "failed.db"))
+}

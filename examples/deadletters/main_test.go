@@ -17,3 +17,7 @@ letter of dan: 9 CHF, map-1 failed: no rate for "CHF"
 replayed 1, passed over 1
 bob: 2 cents
 `
+
+func TestThePictureOfTheDocumentation(t *testing.T) {
+	localtest.Picture(t, "deadletters", topology(nil, nil))
+}

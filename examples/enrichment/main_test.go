@@ -24,3 +24,7 @@ const want = `/page/0 Utopia
 /page/11 Atlantis
 the service was busy 1 time and broken 1 time
 `
+
+func TestThePictureOfTheDocumentation(t *testing.T) {
+	localtest.Picture(t, "enrichment", topology(geo{}, nil))
+}

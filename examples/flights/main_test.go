@@ -10,6 +10,7 @@ import (
 	"github.com/IBM/sarama"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstreams/weir/examples/internal/localtest"
 	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/kafka"
 	"github.com/weirstreams/weir/runtime"
@@ -24,18 +25,8 @@ func TestMain(m *testing.M) {
 	kafkatest.VerifyTestMain(m)
 }
 
-// The picture in the documentation is that of this topology. WEIR_UPDATE_PICTURE=yes writes it.
 func TestThePictureOfTheDocumentation(t *testing.T) {
-	const path = "../../docs/images/flights.svg"
-	want := Topology(NewTopics("flights", 4), nil, nil).SVG()
-	if os.Getenv("WEIR_UPDATE_PICTURE") != "" {
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got, err := os.ReadFile(path); err != nil || string(got) != want {
-		t.Errorf("%s is not the topology's picture (%v): run WEIR_UPDATE_PICTURE=yes go test ./flights -run Picture", path, err)
-	}
+	localtest.Picture(t, "flights", Topology(NewTopics("flights", 4), nil, nil))
 }
 
 // reference is what a plain loop makes of flights: what the pipeline must come to.

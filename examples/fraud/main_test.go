@@ -26,3 +26,5 @@ func TestALatePaymentIsComparedToo(t *testing.T) {
 	d.Input(payments).Send("a", Payment{Card: "1", Country: "AT"}, noon.Add(40*time.Minute))
 	d.Output(alerts).ExpectValues("in FR, 10m0s from a payment in AT")
 }
+
+func TestThePictureOfTheDocumentation(t *testing.T) { localtest.Picture(t, "fraud", topology(nil)) }

@@ -31,3 +31,11 @@ func TestAnUnknownSensorGoesToATopicOfItsOwn(t *testing.T) {
 	d.Output(p.unknown).ExpectValues(7)
 	d.Output(p.means).ExpectValues()
 }
+
+func TestThePictureOfTheDocumentation(t *testing.T) {
+	p, err := newPlant()
+	if err != nil {
+		t.Fatal(err)
+	}
+	localtest.Picture(t, "iot", p.topology(nil, nil))
+}

@@ -25,3 +25,7 @@ t4 ann -40.00
 t4 bob +40.00
 sum: 0
 `
+
+func TestThePictureOfTheDocumentation(t *testing.T) {
+	localtest.Picture(t, "ledger", topology("", "bank"))
+}

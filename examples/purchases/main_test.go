@@ -19,3 +19,5 @@ const want = `┌─────────────────────
 │ Dee      │ unknown         │ 160.65 │
 └──────────┴─────────────────┴────────┘
 `
+
+func TestThePictureOfTheDocumentation(t *testing.T) { localtest.Picture(t, "purchases", topology(nil)) }

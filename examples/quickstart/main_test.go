@@ -19,3 +19,7 @@ const want = `{"value":{"word":"Rivers","length":6}}
 {"value":{"word":"Streams","length":7}}
 {"value":{"word":"never","length":5}}
 `
+
+func TestThePictureOfTheDocumentation(t *testing.T) {
+	localtest.Picture(t, "quickstart", topology(nil))
+}

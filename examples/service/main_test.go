@@ -18,3 +18,5 @@ GET /status as expected
 POST /resume?topic=sales 200
 GET /status as expected
 `
+
+func TestThePictureOfTheDocumentation(t *testing.T) { localtest.Picture(t, "service", topology()) }

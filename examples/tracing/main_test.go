@@ -17,3 +17,5 @@ const want = `place an order (internal)
       process repartition__tracing--orders--customer (consumer)
         create totals (producer)
 `
+
+func TestThePictureOfTheDocumentation(t *testing.T) { localtest.Picture(t, "tracing", topology(nil)) }

@@ -13,3 +13,5 @@ func TestTradesHaveTheQuotesOfTheirTime(t *testing.T) { localtest.Expect(t, "tra
 const want = `ALPHA: 100 shares at 1002, the quote was 1000, 3s old
 ALPHA: 50 shares at 1010, the quote was 1012, 0s old
 `
+
+func TestThePictureOfTheDocumentation(t *testing.T) { localtest.Picture(t, "trades", topology(nil)) }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirstreams/weir/examples/internal/localtest"
 	"github.com/weirstreams/weir/runtime"
 	"github.com/weirstreams/weir/testkit"
 )
@@ -53,3 +54,5 @@ func TestAServiceThatHasNotBegunIsNotReady(t *testing.T) {
 		}
 	}
 }
+
+func TestThePictureOfTheDocumentation(t *testing.T) { localtest.Picture(t, "tutorial", topology()) }

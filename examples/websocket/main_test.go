@@ -15,3 +15,7 @@ const want = `{"value":{"product":"WATER-EUR","spread":0.5}}
 {"value":{"product":"WATER-EUR","spread":0.25}}
 {"value":{"product":"STEEL-EUR","spread":3}}
 `
+
+func TestThePictureOfTheDocumentation(t *testing.T) {
+	localtest.Picture(t, "websocket", topology("", nil))
+}

@@ -17,3 +17,5 @@ lamp     2
 looks    2
 the      2
 `
+
+func TestThePictureOfTheDocumentation(t *testing.T) { localtest.Picture(t, "wordcount", topology(nil)) }

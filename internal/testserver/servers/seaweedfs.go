@@ -3,7 +3,9 @@
 package servers
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,13 +15,15 @@ import (
 	"github.com/weirstreams/weir/internal/testserver/server"
 )
 
-// SeaweedFS is a store of objects that speaks the API of S3. It has no bucket: tests make their own, at most some tens, because each has volumes of its own.
+// SeaweedFS is a store of objects that speaks the API of S3. It has one bucket, for tables of Iceberg: tests of other packages make namespaces there. Tests that need
+// other buckets make them, at most some tens, because each has volumes of its own.
 var SeaweedFS = server.Server{
 	Name:  "seaweedfs",
 	About: "SeaweedFS 4.48, a store with the API of S3 (Python 3.9, pip)",
 	Variables: []string{
 		"WEIR_TEST_S3: its address; access key weir, secret key " + s3Secret,
 		"WEIR_TEST_ICEBERG: address of its catalog of Iceberg tables, with the same credentials",
+		"WEIR_TEST_ICEBERG_WAREHOUSE: a warehouse of that catalog, without a namespace",
 	},
 	Sources: []fetch.Source{seaweedProgram},
 	Start: func(ctx context.Context, i *server.Instance) error {
@@ -55,8 +59,18 @@ var SeaweedFS = server.Server{
 		if err != nil {
 			return err
 		}
+		if err := i.Run(ctx, server.Command{Name: "weed-shell", Args: []string{
+			"sh", "-c", `echo "s3tables.bucket -create -name weir-tables -account weir" | "$0" shell -master=127.0.0.1:"$1" -filer=127.0.0.1:"$2"`,
+			filepath.Join(home, "bin", "weed"), ports[1], ports[3],
+		}}); err != nil {
+			return err
+		}
+		if said, err := i.Output("weed-shell"); err != nil || !bytes.Contains(said, []byte("ARN: ")) { // the shell ends with 0 after an error, too
+			return errors.Join(fmt.Errorf("make the bucket for tables: %s", said), err)
+		}
 		i.Export("WEIR_TEST_S3", address)
 		i.Export("WEIR_TEST_ICEBERG", "http://127.0.0.1:"+ports[4])
+		i.Export("WEIR_TEST_ICEBERG_WAREHOUSE", "s3://weir-tables/")
 		i.Say("SeaweedFS ready at %s", address)
 		return nil
 	},

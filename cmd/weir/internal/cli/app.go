@@ -30,12 +30,13 @@ func (s *Session) once(config *runtime.Config) {
 }
 
 func (s *Session) runCommand() *cobra.Command {
-	var address string
+	var viewAddress, probesAddress string
 	command := &cobra.Command{
-		Use:     "run",
-		Short:   "Run the application until Ctrl-C",
-		Long:    `Run the application until Ctrl-C. --view serves a page that shows it; with a token in the variable ` + viewToken + ` the page can pause and resume it.`,
-		Example: fmt.Sprintf("  %s run\n  %[1]s run --brokers localhost:9092 --view localhost:8080", s.Name),
+		Use:   "run",
+		Short: "Run the application until Ctrl-C",
+		Long: `Run the application until Ctrl-C. --view serves a page that shows it; with a token in the variable ` + viewToken + ` the page can pause and resume it.
+--probes serves /healthz and /readyz, for the liveness and the readiness probe of Kubernetes.`,
+		Example: fmt.Sprintf("  %s run\n  %[1]s run --brokers localhost:9092 --view localhost:8080\n  %[1]s run --probes :8081", s.Name),
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			app, err := s.app(func(config *runtime.Config) {
@@ -49,13 +50,11 @@ func (s *Session) runCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if address != "" {
-				return s.runWithView(command.Context(), app, address)
-			}
-			return app.Run(command.Context())
+			return s.runWithPages(command.Context(), app, pages(app, viewAddress, probesAddress))
 		},
 	}
-	command.Flags().StringVar(&address, "view", "", "address of the live view, such as localhost:8080")
+	command.Flags().StringVar(&viewAddress, "view", "", "address of the live view, such as localhost:8080")
+	command.Flags().StringVar(&probesAddress, "probes", "", "address of /healthz and /readyz, such as :8081")
 	s.connects(command)
 	return command
 }

@@ -16,21 +16,45 @@ import (
 // viewToken is the variable with the token of the live view.
 const viewToken = "WEIR_VIEW_TOKEN"
 
-// runWithView runs the application and serves its live view, until the application ends. It prints the address.
-func (s *Session) runWithView(ctx context.Context, app *runtime.App, address string) error {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
-	if err != nil {
-		return Usagef("--view %s: %w", address, err)
+// page is a handler that a flag of the command run serves. An empty address serves nothing.
+type page struct {
+	flag, address, about string
+	handler              http.Handler
+}
+
+// pages returns the handlers of an application at the addresses of the flags --view and --probes.
+func pages(app *runtime.App, viewAddress, probesAddress string) []page {
+	probes := http.NewServeMux()
+	probes.Handle("/healthz", app.Healthz())
+	probes.Handle("/readyz", app.Readyz())
+	return []page{
+		{"--view", viewAddress, "live view", view.Handler(app, view.Options{Token: os.Getenv(viewToken)})},
+		{"--probes", probesAddress, "/healthz and /readyz", probes},
 	}
-	server := &http.Server{
-		Handler: view.Handler(app, view.Options{Token: os.Getenv(viewToken)}), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute,
+}
+
+// runWithPages runs the application and serves pages until it ends. It prints the address of each.
+func (s *Session) runWithPages(ctx context.Context, app *runtime.App, pages []page) (err error) {
+	for _, p := range pages {
+		if p.address == "" {
+			continue
+		}
+		listener, failed := new(net.ListenConfig).Listen(ctx, "tcp", p.address)
+		if failed != nil {
+			return Usagef("%s %s: %w", p.flag, p.address, failed)
+		}
+		server := &http.Server{Handler: p.handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
+		served := make(chan error, 1)
+		go func() { served <- server.Serve(listener) }()
+		defer func() {
+			closed := server.Close()
+			failed := <-served
+			if errors.Is(failed, http.ErrServerClosed) {
+				failed = nil
+			}
+			err = errors.Join(err, closed, failed)
+		}()
+		fmt.Fprintf(s.Err, "%s at http://%s/\n", p.about, listener.Addr())
 	}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	fmt.Fprintf(s.Err, "live view at http://%s/\n", listener.Addr())
-	err = errors.Join(app.Run(ctx), server.Close())
-	if failed := <-served; !errors.Is(failed, http.ErrServerClosed) {
-		err = errors.Join(err, failed)
-	}
-	return err
+	return app.Run(ctx)
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Errors of App.Run, App.Plan, producers and consumers, to be found with errors.Is. docs/errors.md lists their causes and remedies.
+// Errors of App.Run, App.Plan, producers, consumers and queries, to be found with errors.Is. docs/errors.md lists their causes and remedies.
 var (
 	// ErrUnavailable says that no broker could be reached, for longer than Config.BrokerTimeout.
 	ErrUnavailable = errors.New("no broker of the cluster can be reached")
@@ -39,6 +39,16 @@ var (
 	ErrMembers = errors.New("the group has members")
 	// ErrTooManyLetters says that a greater share of the records would become dead letters than DeadLetterOptions.MaxShare allows.
 	ErrTooManyLetters = errors.New("too many records fail")
+	// ErrNotOwner says that another member of the group has the partition of a store that a query asks for.
+	ErrNotOwner = errors.New("another member has the partition")
+	// ErrMoved says that no member has the partition of a store yet, because it is on its way from one to another: ask again.
+	ErrMoved = errors.New("the partition is on its way to a member")
+	// ErrRestoring says that the member with the partition of a store restores it from the changelog: ask again.
+	ErrRestoring = errors.New("the partition is being restored")
+	// ErrBehind says that a store does not reflect the position that a query asks for yet: ask again.
+	ErrBehind = errors.New("the store is behind the position")
+	// ErrUnknownStore says that the topology has no store of that name, or that it is not open to queries.
+	ErrUnknownStore = errors.New("unknown store")
 	// ErrConfiguration says that a configuration or a topology has mistakes. The error names all of them.
 	ErrConfiguration = errors.New("config")
 )

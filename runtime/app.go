@@ -21,6 +21,7 @@ import (
 	"github.com/weirstreams/weir/internal/engine/globaltable"
 	"github.com/weirstreams/weir/internal/engine/outbox"
 	"github.com/weirstreams/weir/internal/engine/provision"
+	"github.com/weirstreams/weir/internal/engine/serving"
 	"github.com/weirstreams/weir/internal/errorpolicy"
 	"github.com/weirstreams/weir/internal/graph"
 	"github.com/weirstreams/weir/stream"
@@ -56,6 +57,8 @@ type App struct {
 	recent       recent
 	watchedUntil atomic.Int64
 	drain        drain
+	// stores are those of the group, for package query.
+	stores *serving.Stores
 	// settling are the jobs that watchLimits has given to workers.
 	settling sync.WaitGroup
 }
@@ -75,7 +78,13 @@ func New(topology *stream.Topology, config Config) (*App, error) {
 	if errorpolicy.WritesLetters(config.Errors) {
 		plan.DeadLetters = config.topicName(errorpolicy.Topic(config.Errors, config.Group))
 	}
-	return &App{config: config, plan: plan, inventory: topology.Inventory(), drain: newDrain()}, nil
+	return &App{
+		config: config, plan: plan, inventory: topology.Inventory(), drain: newDrain(), stores: serving.NewStores(plan, config.Membership.Endpoint),
+	}, nil
+}
+
+func init() {
+	serving.Of = func(app any) *serving.Stores { return app.(*App).stores }
 }
 
 // Run joins the group and processes records until ctx ends, the process is told to stop (SIGINT or SIGTERM), or
@@ -166,6 +175,7 @@ func (a *App) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	a.stores.Begin(topics.Partitions)
 	state, err := a.openState(starting)
 	if err != nil {
 		return err
@@ -193,6 +203,7 @@ func (a *App) run(ctx context.Context) (err error) {
 	group, err := patiently(starting, func() (broker.Group, error) {
 		return cluster.NewGroup(broker.GroupConfig{
 			Group: a.plan.Group, Topics: a.plan.Units(), InstanceID: a.config.Membership.InstanceID, Warm: state.warm, Fingerprint: a.inventory.Fingerprint(),
+			Endpoint: a.config.Membership.Endpoint, OnOwners: a.stores.Assigned,
 			SessionTimeout: a.config.Membership.SessionTimeout, RebalanceTimeout: a.config.Membership.RebalanceTimeout,
 		})
 	})
@@ -419,6 +430,7 @@ func (a *App) startWorkers(
 		Globals:            tables.tables(),
 		OnProcessed:        a.config.OnProcessed,
 		Pauses:             &a.pauses.parts,
+		Served:             a.stores.Tasks,
 		Tracing:            a.config.Tracing.settings(a.plan.Group),
 		Outputs:            a.outputs,
 		OnReformat:         upgrade.reformat,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"runtime"
 	"slices"
 	"time"
@@ -178,6 +179,11 @@ type MembershipConfig struct {
 
 	// RebalanceTimeout is how long a member may take to give up partitions. The default is 5 minutes.
 	RebalanceTimeout time.Duration
+
+	// Endpoint is the address at which other members reach the query service of this one: the URL of its handler (package runtime/query), such
+	// as "http://10.0.0.7:8080/query". Members learn it from the group, with its partitions. The default is none: its stores are
+	// read in this process alone.
+	Endpoint string
 }
 
 // BufferConfig bounds the held records of tasks that read several partitions (joins, merged streams): such a task reads them in the
@@ -260,6 +266,22 @@ const (
 	LostInputResets
 )
 
+// checkEndpoint refuses an endpoint that is there and not an absolute URL of HTTP, or longer than others will keep.
+func checkEndpoint(endpoint string) error {
+	if endpoint == "" {
+		return nil
+	}
+	u, err := url.Parse(endpoint)
+	switch {
+	case err != nil:
+		return err
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
+		return errors.New("it must be like http://host:port/path, without a login, a query and a fragment")
+	default:
+		return nil
+	}
+}
+
 // withDefaults returns the configuration with all defaults filled in, or everything that is wrong with it.
 func (c Config) withDefaults() (Config, error) {
 	var problems []error
@@ -270,6 +292,9 @@ func (c Config) withDefaults() (Config, error) {
 		problem("Group is empty: give the application a name")
 	case topicname.Check(c.Group) != nil:
 		problem("Group %q: %w; it is part of topic names", c.Group, topicname.Check(c.Group))
+	}
+	if err := checkEndpoint(c.Membership.Endpoint); err != nil {
+		problem("Membership.Endpoint %q: %w", c.Membership.Endpoint, err)
 	}
 	if err := topicname.CheckPart(c.Prefix); err != nil {
 		problem("Prefix %q: %w; it is part of topic names", c.Prefix, err)

@@ -56,6 +56,7 @@ const (
 	mRebuilds           = "weir.state.rebuilds"
 	mCacheSize          = "weir.state.cache.size"
 	mCacheReads         = "weir.state.cache.reads"
+	mQueries            = "weir.queries"
 	mGlobalRows         = "weir.global_table.rows"
 	mGlobalRemaining    = "weir.global_table.remaining"
 	mSourceRecords      = "weir.source.records"
@@ -107,6 +108,8 @@ var metrics = []Metric{
 	{mRebuilds, counter, "{rebuild}", "Databases that were found to be damaged, and were deleted and restored from changelogs."},
 	{mCacheSize, gauge, "By", "Blocks of databases in memory."},
 	{mCacheReads, counter, "{read}", "Reads of blocks of databases, by result: hit, or miss if the file was read."},
+
+	{mQueries, counter, "{query}", "Reads of the stores of this member for queries, by result: ok, not_owner, moved, restoring, behind or failed."},
 
 	{mGlobalRows, gauge, "{row}", "Rows of a global table."},
 	{mGlobalRemaining, gauge, "{record}", "Records that are left until a global table is loaded."},

@@ -30,6 +30,7 @@ func (m *meter) observe(_ context.Context, to metric.Observer) error {
 	}
 	o.sources(status)
 	o.databases()
+	m.app.stores.Counts(func(result string, n int64) { o.int(mQueries, n, attribute.String("weir.result", result)) })
 	return nil
 }
 

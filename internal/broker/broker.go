@@ -301,6 +301,10 @@ type GroupConfig struct {
 	Warm func() []TopicPartition
 	// Fingerprint names the topology, so that members with different ones are noticed. It may be empty.
 	Fingerprint string
+	// Endpoint is the address of this member for others. It may be empty.
+	Endpoint string
+	// OnOwners is told of the partitions of all members with an endpoint after each rebalance, by the goroutine of the group. It may be nil.
+	OnOwners func(byEndpoint map[string][]TopicPartition)
 	// InstanceID makes the membership static.
 	InstanceID string
 	// SessionTimeout is how long the group waits for a member that is silent. The default is 45 s.

@@ -48,6 +48,7 @@ func (b *builder) open(ctx context.Context, id TaskID, topics []string) (t *task
 		id: id, part: part, plan: b.plan, name: taskName(part, id.Partition),
 		inputs:    map[string]operator.Input{},
 		search:    &b.refusals.search,
+		served:    b.config.Served,
 		failures:  b.refusals.failures,
 		upstreams: map[string]*eventtime.Upstream{}, promised: map[string]*eventtime.Output{},
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/weirstreams/weir/internal/engine/globaltable"
 	"github.com/weirstreams/weir/internal/engine/outbox"
 	"github.com/weirstreams/weir/internal/engine/pausing"
+	"github.com/weirstreams/weir/internal/engine/serving"
 	"github.com/weirstreams/weir/internal/engine/tracing"
 	"github.com/weirstreams/weir/internal/errorpolicy"
 	"github.com/weirstreams/weir/internal/graph"
@@ -101,6 +102,8 @@ type Config struct {
 	// come; 0 means 10,000 and 8 MiB. A batch more may be held.
 	MaxBufferedRecords int
 	MaxBufferedBytes   int64
+	// Served is told of the tasks with stores that other goroutines may read; nil means that nobody reads them.
+	Served *serving.Tasks
 	// Pauses says which sub-topologies stand still; nil means none.
 	Pauses *pausing.Switch
 	// AlignTimeout is how long a task with several inputs waits for an input that has more records by its end offset, and

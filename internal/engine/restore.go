@@ -126,6 +126,8 @@ func (r *restorer) restored(ctx context.Context, t *task) error {
 	if err != nil {
 		return fmt.Errorf("task %s: %w", t.name, err)
 	}
+	backend, prefixes := t.stores.Serve()
+	t.served.Serve(t.name, backend, prefixes)
 	if t.restores {
 		t.restores = false
 		r.report(t, true)

@@ -15,6 +15,7 @@ import (
 	"github.com/weirstreams/weir/internal/engine/progress"
 	"github.com/weirstreams/weir/internal/engine/refused"
 	"github.com/weirstreams/weir/internal/engine/reread"
+	"github.com/weirstreams/weir/internal/engine/serving"
 	"github.com/weirstreams/weir/internal/engine/sinks"
 	"github.com/weirstreams/weir/internal/engine/stores"
 	"github.com/weirstreams/weir/internal/engine/tracing"
@@ -53,8 +54,9 @@ type task struct {
 	// name is the stream id and the partition, and the folder of the database.
 	name string
 
-	// stores are the state of the task, and input is its progress.
+	// stores are the state of the task, and input is its progress. served has the tasks with stores that other goroutines read.
 	stores *stores.Set
+	served *serving.Tasks
 	input  *progress.Input
 	inputs map[string]operator.Input // by topic
 	// aligned is nil if there are not several inputs, or the task does not run yet.
@@ -121,6 +123,7 @@ func taskName(part *graph.SubTopology, partition int32) string {
 
 // close closes the operators and the database. With sync everything that was committed is made durable first.
 func (t *task) close(sync bool) error {
+	t.served.Gone(t.name)
 	err := t.sinks.Close()
 	for _, f := range t.env.OnClose {
 		err = errors.Join(err, t.call(f))

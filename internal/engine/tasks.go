@@ -50,6 +50,9 @@ func (w *Worker) openRestoring(ctx context.Context, id TaskID, topics []string, 
 	}
 	t.assigned, t.rebuilt = assigned, w.builder.rebuilt[id]
 	w.tasks.add(t)
+	if t.stores.Any() {
+		t.served.Restoring(t.name)
+	}
 	defer w.status.publish(w.tasks)
 	err = w.restorer.begin(ctx, t)
 	if errors.As(err, new(*overtakenError)) {

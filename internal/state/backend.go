@@ -5,10 +5,13 @@ import "errors"
 // ErrNotFound is returned by Backend.Get for a key that is not there.
 var ErrNotFound = errors.New("key not found")
 
+// ErrClosed is returned by Backend.Read when the backend was closed.
+var ErrClosed = errors.New("database is closed")
+
 // Backend is the sorted key-value database under the stores of one task. Keys are ordered bytewise
 // and are not empty: to set or delete an empty key is an error.
 //
-// It is used by one goroutine, the worker that runs the task.
+// It is used by one goroutine, the worker that runs the task; only Read may be called by others.
 type Backend interface {
 	// Get appends the value of key to dst and returns the extended slice, or ErrNotFound.
 	Get(dst, key []byte) ([]byte, error)
@@ -19,6 +22,10 @@ type Backend interface {
 
 	// ScanBack is Scan in descending order.
 	ScanBack(from, to []byte, f func(key, value []byte) (bool, error)) error
+
+	// Read calls f with a view of all batches that were committed before the call. Any goroutine may call it at any time: the worker
+	// goes on meanwhile. Close, and in memory a commit, wait until f returns, so f must be short. It returns the error of f, or ErrClosed.
+	Read(f func(Reader) error) error
 
 	// NewBatch returns an empty batch of changes.
 	NewBatch() Batch
@@ -35,6 +42,13 @@ type Backend interface {
 
 	// Close closes the database and leaves its content where it is.
 	Close() error
+}
+
+// Reader is the view of a database that [Backend.Read] gives to its function. One goroutine uses it.
+type Reader interface {
+	// Get and Scan are those of [Backend].
+	Get(dst, key []byte) ([]byte, error)
+	Scan(from, to []byte, f func(key, value []byte) (bool, error)) error
 }
 
 // Batch collects changes that take effect together or not at all.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"sync"
 
 	"github.com/tidwall/btree"
 )
@@ -13,6 +14,8 @@ type memoryBackend struct {
 	tree  *btree.BTreeG[memoryItem]
 	bytes int64
 	scans int // scans in progress, whose tree must not change under them
+	// changing is held while the content changes, and for reading by Read. The goroutine that changes it reads without.
+	changing sync.RWMutex
 }
 
 // memoryItem is one entry. Its slices never change, so that trees and scans can share them.
@@ -31,7 +34,11 @@ func NewMemory() Backend {
 }
 
 func (m *memoryBackend) Get(dst, key []byte) ([]byte, error) {
-	item, ok := m.tree.Get(memoryItem{key: key})
+	return getItem(m.tree, dst, key)
+}
+
+func getItem(tree *btree.BTreeG[memoryItem], dst, key []byte) ([]byte, error) {
+	item, ok := tree.Get(memoryItem{key: key})
 	if !ok {
 		return dst, ErrNotFound
 	}
@@ -41,8 +48,12 @@ func (m *memoryBackend) Get(dst, key []byte) ([]byte, error) {
 func (m *memoryBackend) Scan(from, to []byte, f func(key, value []byte) (bool, error)) error {
 	m.scans++
 	defer func() { m.scans-- }()
+	return scanItems(m.tree, from, to, f)
+}
+
+func scanItems(tree *btree.BTreeG[memoryItem], from, to []byte, f func(key, value []byte) (bool, error)) error {
 	var failed error
-	m.tree.Ascend(memoryItem{key: from}, func(item memoryItem) bool {
+	tree.Ascend(memoryItem{key: from}, func(item memoryItem) bool {
 		if to != nil && bytes.Compare(item.key, to) >= 0 {
 			return false
 		}
@@ -76,6 +87,24 @@ func (m *memoryBackend) ScanBack(from, to []byte, f func(key, value []byte) (boo
 	return failed
 }
 
+// Read lets a commit wait until f returns. The content outlives Close, and so do reads.
+func (m *memoryBackend) Read(f func(Reader) error) error {
+	m.changing.RLock()
+	defer m.changing.RUnlock()
+	return f(memoryReader{m.tree})
+}
+
+// memoryReader reads a tree that does not change meanwhile.
+type memoryReader struct{ tree *btree.BTreeG[memoryItem] }
+
+func (r memoryReader) Get(dst, key []byte) ([]byte, error) {
+	return getItem(r.tree, dst, key)
+}
+
+func (r memoryReader) Scan(from, to []byte, f func(key, value []byte) (bool, error)) error {
+	return scanItems(r.tree, from, to, f)
+}
+
 func (m *memoryBackend) NewBatch() Batch { return &memoryBatch{backend: m} }
 
 func (m *memoryBackend) Load(entries *Entries) error {
@@ -96,6 +125,8 @@ func (m *memoryBackend) Size() int64 { return m.bytes }
 func (m *memoryBackend) Close() error { return nil }
 
 func (m *memoryBackend) apply(changes []memoryChange) {
+	m.changing.Lock()
+	defer m.changing.Unlock()
 	if m.scans > 0 {
 		// A callback commits. The scans go on with the tree that they began with; copying is lazy, node by node.
 		m.tree = m.tree.Copy()

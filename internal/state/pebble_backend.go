@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -22,6 +23,9 @@ type pebbleBackend struct {
 	closed  bool
 	failed  error // why the database cannot be used any more
 	health  *health
+	// reads is held for reading by Read, and keeps Close from the database until then; shut is set under it.
+	reads sync.RWMutex
+	shut  bool
 
 	// idle is an iterator that the next Scan may use. An iterator sees the database as it was when it was made, so it
 	// lives until the next commit: between two checkpoints, scans pay for seeking only.
@@ -129,6 +133,9 @@ func (b *pebbleBackend) Close() error {
 		return b.wrap("close", errors.New("a scan is in progress"))
 	}
 	b.closed = true
+	b.reads.Lock()
+	b.shut = true
+	b.reads.Unlock()
 	b.retire()
 	err := b.closeIdle()
 	err = errors.Join(err, b.db.Close(), b.release())

@@ -44,6 +44,8 @@ type Subscription struct {
 	Known int
 	// Fingerprint is that of the member's topology. It says nothing to Assign.
 	Fingerprint string
+	// Endpoint is the address of the member for others, empty if it has none. It says nothing to Assign.
+	Endpoint string
 	// Warm are partitions with state on the member's disk. One topic of a unit is enough.
 	Warm []broker.TopicPartition
 }

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"math"
 	"slices"
+
+	"github.com/weirstreams/weir/internal/broker"
 )
 
 // Data comes with an assignment, from the member that has assigned to all members. The coordinator keeps it with the
@@ -16,6 +18,8 @@ type Data struct {
 	Sizes map[string]int32
 	// Fingerprints are those of the members' topologies, ordered and each once.
 	Fingerprints []string
+	// Owners are the partitions that members with an endpoint own, by their endpoints. They are topics of Sizes.
+	Owners map[string][]broker.TopicPartition
 }
 
 // The sections of Data, in the wire format of a subscription.
@@ -23,6 +27,7 @@ const (
 	dataTopicsSection       = 1 // count, then for each: name, number of partitions
 	dataIncompleteSection   = 2 // number, 1 if it is so
 	dataFingerprintsSection = 3 // count, then texts
+	dataOwnersSection       = 4 // count, then for each: endpoint, partitions; topics are positions in the sorted names of section 1
 )
 
 // Encode returns the wire format of d.
@@ -40,8 +45,17 @@ func (d Data) Encode() []byte {
 	for _, f := range d.Fingerprints {
 		fingerprints = appendText(fingerprints, f)
 	}
+	var owners []byte
+	if len(d.Owners) > 0 {
+		table := slices.Sorted(maps.Keys(d.Sizes))
+		owners = binary.AppendUvarint(owners, uint64(len(d.Owners)))
+		for _, endpoint := range slices.Sorted(maps.Keys(d.Owners)) {
+			owners = appendText(owners, endpoint)
+			owners = appendPartitions(owners, d.Owners[endpoint], table)
+		}
+	}
 	return encodeSections([][]byte{
-		dataTopicsSection: topics, dataIncompleteSection: incomplete, dataFingerprintsSection: fingerprints,
+		dataTopicsSection: topics, dataIncompleteSection: incomplete, dataFingerprintsSection: fingerprints, dataOwnersSection: owners,
 	})
 }
 
@@ -64,6 +78,16 @@ func DecodeData(wire []byte) (Data, error) {
 	r = section(dataFingerprintsSection)
 	for range r.count() {
 		d.Fingerprints = append(d.Fingerprints, string(r.bytes()))
+	}
+	failed = failed || r.failed
+	r = section(dataOwnersSection)
+	table := slices.Sorted(maps.Keys(d.Sizes))
+	for range r.count() {
+		endpoint := string(r.bytes())
+		if d.Owners == nil {
+			d.Owners = map[string][]broker.TopicPartition{}
+		}
+		d.Owners[endpoint] = r.partitions(table)
 	}
 	if failed || r.failed {
 		return Data{}, errCorrupt

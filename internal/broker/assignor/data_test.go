@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/weirstreams/weir/internal/broker"
 	"github.com/weirstreams/weir/internal/broker/assignor"
 )
 
@@ -14,6 +15,7 @@ var assignmentData = map[string]assignor.Data{
 	"nothing": {},
 	"everything": {
 		Incomplete: true, Sizes: map[string]int32{"orders": 12, "clicks": 1 << 20}, Fingerprints: []string{"0a", "1b"},
+		Owners: map[string][]broker.TopicPartition{"http://a:1": append(tps("clicks", 7), tps("orders", 0, 3)...), "http://b:1/x": tps("orders", 11)},
 	},
 }
 
@@ -52,10 +54,27 @@ func TestDataOfOtherVersionsIsReadable(t *testing.T) {
 }
 
 func TestCorruptDataIsAnError(t *testing.T) {
-	for _, wire := range []string{"", "\x00", "incomplete", "\x01\x01\xff\xff", "\x01\x03\x01\x05", "\x01\x01\x02\x01\x09"} {
+	for _, wire := range []string{"", "\x00", "incomplete", "\x01\x01\xff\xff", "\x01\x03\x01\x05", "\x01\x01\x02\x01\x09", "\x01\x04\x03\x01\x05"} {
 		if got, err := assignor.DecodeData([]byte(wire)); err == nil {
 			t.Errorf("%q became %v", wire, got)
 		}
+	}
+}
+
+// A member of a version without endpoints, and one that has none, are assigned to like any other, and nobody learns an address of theirs.
+func TestAnEndpointIsOptional(t *testing.T) {
+	without := assignor.Subscription{Units: [][]string{{"a"}}, MemberID: "m", Generation: 1}
+	with := without
+	with.Endpoint = "http://a:1"
+	if got, err := assignor.Decode(with.Encode()); err != nil || got.Endpoint != with.Endpoint {
+		t.Errorf("got %q: %v", got.Endpoint, err)
+	}
+	if n, m := len(without.Encode()), len(with.Encode()); m != n+2+1+len(with.Endpoint) {
+		t.Errorf("a subscription without an endpoint has %d bytes, and one with has %d", n, m)
+	}
+	var d assignor.Data
+	if n := len(d.Encode()); n != len("\x01")+3*len("\x01\x01\x00") {
+		t.Errorf("data without owners has %d bytes", n)
 	}
 }
 

@@ -22,6 +22,7 @@ const (
 	warmSection        = 4 // partitions
 	knownSection       = 5 // number
 	fingerprintSection = 6 // text
+	endpointSection    = 7 // text
 )
 
 // Partitions are a count of topics, then for each: topic, count, partition numbers as the distance to the one before.
@@ -49,17 +50,21 @@ func (s Subscription) Encode() []byte {
 	owned = appendPartitions(owned, s.Owned, table)
 	warm = appendPartitions(warm, s.Warm, table)
 	known = binary.AppendUvarint(known, uint64(max(s.Known, 0)))
+	var endpoint []byte
+	if s.Endpoint != "" {
+		endpoint = appendText(nil, s.Endpoint)
+	}
 	return encodeSections([][]byte{
 		topicsSection: topics, unitsSection: units, ownedSection: owned, warmSection: warm, knownSection: known,
-		fingerprintSection: appendText(nil, s.Fingerprint),
+		fingerprintSection: appendText(nil, s.Fingerprint), endpointSection: endpoint,
 	})
 }
 
-// encodeSections returns the wire format of sections by tag.
+// encodeSections returns the wire format of sections by tag. A nil section is left out.
 func encodeSections(sections [][]byte) []byte {
 	wire := []byte{wireVersion}
 	for tag, section := range sections {
-		if tag > 0 {
+		if tag > 0 && section != nil {
 			wire = binary.AppendUvarint(wire, uint64(tag))
 			wire = appendText(wire, string(section))
 		}
@@ -168,6 +173,10 @@ func Decode(wire []byte) (Subscription, error) {
 
 	r = section(fingerprintSection)
 	s.Fingerprint = string(r.bytes())
+	failed = failed || r.failed
+
+	r = section(endpointSection)
+	s.Endpoint = string(r.bytes())
 	if failed || r.failed {
 		return Subscription{}, errCorrupt
 	}

@@ -105,3 +105,17 @@ func EndOf(prefix []byte) []byte {
 	to[len(to)-1]++ // the last byte of a number is below 0x80
 	return to
 }
+
+// Inputs reads the next offsets of the input topics that a database reflects.
+func Inputs(r state.Reader) (map[string]int64, error) {
+	inputs := map[string]int64{}
+	err := r.Scan(MetaKey(InputOffset, ""), MetaKey(InputOffset+1, ""), func(key, value []byte) (bool, error) {
+		topic := string(key[2:])
+		if len(value) != 8 {
+			return false, fmt.Errorf("offset of %q: want 8 bytes, got %d", topic, len(value))
+		}
+		inputs[topic] = int64(binary.BigEndian.Uint64(value))
+		return true, nil
+	})
+	return inputs, err
+}

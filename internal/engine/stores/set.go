@@ -108,6 +108,17 @@ func (s *Set) Add(
 	return nil
 }
 
+// Serve returns the database and the prefixes of the rows of the stores, by name, for reads of other goroutines.
+func (s *Set) Serve() (backend state.Backend, prefixes map[string][]byte) {
+	prefixes = map[string][]byte{}
+	for _, list := range [][]Store{s.logged, s.unlogged} {
+		for i := range list {
+			prefixes[list[i].Name] = list[i].prefix
+		}
+	}
+	return s.db.Backend, prefixes
+}
+
 // Any reports whether there are stores.
 func (s *Set) Any() bool { return len(s.logged)+len(s.unlogged) > 0 }
 

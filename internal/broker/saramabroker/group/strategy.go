@@ -45,7 +45,7 @@ func (s *strategy) SubscriptionUserData([]string) ([]byte, error) {
 	now := g.current()
 	subscription := assignor.Subscription{
 		Units: g.cfg.Topics, Owned: sortedPartitions(now.owned), MemberID: now.memberID, Generation: now.generation,
-		Fingerprint: g.cfg.Fingerprint,
+		Fingerprint: g.cfg.Fingerprint, Endpoint: g.cfg.Endpoint,
 	}
 	for _, topic := range g.topics {
 		subscription.Known += int(g.client.known[topic])
@@ -76,12 +76,15 @@ func (s *strategy) Plan(members map[string]sarama.ConsumerGroupMemberMetadata, t
 		sizes[topic] = int32(len(partitions))
 	}
 	plan := make(sarama.BalanceStrategyPlan, len(members))
-	data := assignor.Data{Sizes: sizes, Fingerprints: assignor.Fingerprints(subscriptions)}
+	data := assignor.Data{Sizes: sizes, Fingerprints: assignor.Fingerprints(subscriptions), Owners: map[string][]broker.TopicPartition{}}
 	for id, tps := range assignor.Assign(subscriptions, sizes) {
 		// Partitions that a member claims under another id do not count, and the plan does not wait for them.
 		member := subscriptions[id]
 		if member.MemberID == id && slices.ContainsFunc(member.Owned, func(tp broker.TopicPartition) bool { return !slices.Contains(tps, tp) }) {
 			data.Incomplete = true
+		}
+		if member.Endpoint != "" {
+			data.Owners[member.Endpoint] = append(data.Owners[member.Endpoint], tps...)
 		}
 		plan[id] = map[string][]int32{}
 		for _, tp := range tps {
@@ -110,6 +113,9 @@ func (s *strategy) OnAssignment(assignment *sarama.ConsumerGroupMemberAssignment
 		}
 	}
 	s.compareTopologies()
+	if f := s.group.cfg.OnOwners; f != nil {
+		f(s.came.Owners)
+	}
 	for topic, partitions := range assignment.Topics {
 		for _, p := range partitions {
 			s.assigned = append(s.assigned, broker.TopicPartition{Topic: topic, Partition: p})

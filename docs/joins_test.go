@@ -198,3 +198,21 @@ func Example_lookups() {
 		return p
 	}).To(completed)
 }
+
+type (
+	account struct{ Owed, Paid int }
+	bill    struct{ Amount int }
+)
+
+func Example_cogroup() {
+	t := stream.NewTopology()
+	orders := stream.NewTopic("orders", codec.String(), codec.JSON[bill]())
+	payments := stream.NewTopic("payments", codec.String(), codec.JSON[bill]())
+
+	accounts := stream.Cogroup("accounts",
+		stream.Fold(t.From(orders), func(a account, o bill) account { a.Owed += o.Amount; return a }),
+		stream.Fold(t.From(payments), func(a account, p bill) account { a.Paid += p.Amount; return a }),
+	)
+
+	accounts.To(stream.NewTopic("accounts", codec.String(), codec.JSON[account]()))
+}

@@ -1,4 +1,4 @@
-// Package pubsub reaches topics of Google Cloud Pub/Sub.
+// Package pubsub reaches topics and subscriptions of Google Cloud Pub/Sub, for the sink and the source.
 package pubsub
 
 import (
@@ -139,7 +139,7 @@ func (p *Project) Granted(ctx context.Context, test func(context.Context, *iampb
 	return err
 }
 
-// CheckName reports whether Pub/Sub takes the ID of a topic.
+// CheckName reports whether Pub/Sub takes the ID of a topic or a subscription.
 func CheckName(field, id string) error {
 	switch {
 	case id == "":
@@ -161,5 +161,19 @@ func (p *Project) Topics(ctx context.Context) (*vkit.TopicAdminClient, error) {
 		return nil, fmt.Errorf("%w: %w", weir.ErrConfiguration, err)
 	}
 	client.CallOptions = &vkit.TopicAdminCallOptions{}
+	return client, nil
+}
+
+// Subscriptions opens a client for subscriptions, without retries of its own.
+func (p *Project) Subscriptions(ctx context.Context) (*vkit.SubscriptionAdminClient, error) {
+	options, err := p.Settings()
+	if err != nil {
+		return nil, err
+	}
+	client, err := vkit.NewSubscriptionAdminClient(ctx, options...)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", weir.ErrConfiguration, err)
+	}
+	client.CallOptions = &vkit.SubscriptionAdminCallOptions{}
 	return client, nil
 }

@@ -1,4 +1,4 @@
-// Package pubsubtest makes topics on the fake of the client of Pub/Sub, which runs in the process of the test.
+// Package pubsubtest makes topics and subscriptions on the fake of the client of Pub/Sub, which runs in the process of the test.
 package pubsubtest
 
 import (
@@ -37,12 +37,12 @@ func New(tb testing.TB) *Server {
 	tb.Helper()
 	s := &Server{}
 	var reactors []pstest.ServerReactorOption
-	for _, call := range []string{"Publish", "GetTopic"} {
+	for _, call := range []string{"Publish", "GetTopic", "GetSubscription", "Acknowledge"} {
 		reactors = append(reactors, pstest.ServerReactorOption{FuncName: call, Reactor: reactor{s, call}})
 	}
 	s.Fake = pstest.NewServer(reactors...)
 	tb.Cleanup(func() { _ = s.Fake.Close() })
-	s.Project = pubsub.Project{ID: "project", Endpoint: s.Fake.Addr, ServiceAccountKey: secret.New(Secret), Timeout: 10 * time.Second}
+	s.Project = pubsub.Project{ID: "project", Endpoint: newFront(tb, &s.Fake.GServer), ServiceAccountKey: secret.New(Secret), Timeout: 10 * time.Second}
 	return s
 }
 
@@ -90,6 +90,27 @@ func (s *Server) Topic(tb testing.TB, id string) string {
 		tb.Fatal(err)
 	}
 	return path
+}
+
+// Subscription makes a subscription to the topic of its ID, which may be there. The front keeps the order of ordering keys: the fake would send one message of a key at a time.
+func (s *Server) Subscription(tb testing.TB, id string) {
+	tb.Helper()
+	_, err := s.Fake.GServer.CreateSubscription(context.WithoutCancel(tb.Context()), &pubsubpb.Subscription{
+		Name: "projects/" + s.Project.ID + "/subscriptions/" + id, Topic: s.Topic(tb, id), AckDeadlineSeconds: 10,
+	})
+	if err != nil && status.Code(err) != codes.AlreadyExists {
+		tb.Fatal(err)
+	}
+}
+
+// Acknowledged returns how many messages of a topic with one subscription are acknowledged.
+func (s *Server) Acknowledged(id string) (n int) {
+	for _, m := range s.Messages(id) {
+		if m.Acks > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // Messages returns the messages that were published to a topic, in order.

@@ -176,6 +176,18 @@ func (p *Producer) Flush(ctx context.Context) error {
 	return refused(p.producer.Flush(ctx))
 }
 
+// Position returns how far the partitions of a topic have been written by this producer: the offsets behind the last acknowledged records, by
+// partition. topic is a name in the program. A query can ask for state that reflects these records: see the package runtime/query.
+func (p *Producer) Position(topic string) map[int32]int64 {
+	name, position := p.topicName(topic), map[int32]int64{}
+	for partition := range p.partitions[name] {
+		if last, ok := p.producer.LastOffset(broker.TopicPartition{Topic: name, Partition: partition}); ok {
+			position[partition] = last + 1
+		}
+	}
+	return position
+}
+
 // Commit flushes and ends the transaction, so that readers see its records. The error wraps weir.ErrConfiguration if the producer has no
 // TransactionalID, weir.ErrUndecided if the cluster has not said whether the transaction was committed, or one of the errors of
 // [Producer.Flush].

@@ -142,9 +142,11 @@ func ExampleScan() {
 
 // A program that reads what it has written.
 func ExamplePosition() {
-	reads := func(ctx context.Context, from query.Source, partition int32, offset int64) error {
-		written := query.Position{}
-		written.Written("views", partition, offset) // of the record that the producer has sent
+	reads := func(ctx context.Context, from query.Source, producer *kafka.Producer) error {
+		if err := errors.Join(producer.Send(ctx, views, weir.Record[string, string]{Key: "home"}), producer.Flush(ctx)); err != nil {
+			return err
+		}
+		written := query.Position{"views": producer.Position("views")}
 		home, err := query.Get(ctx, from, query.Cells(seen, views.KeyCodec()), "home", query.Options{AtLeast: written})
 		if errors.Is(err, weir.ErrBehind) {
 			return fmt.Errorf("ask again after the next checkpoint: %w", err)

@@ -32,7 +32,8 @@ type Options struct {
 	After string
 }
 
-// Position is how far topics were processed: the offset of the next record, by topic and partition.
+// Position is how far topics were processed: the offset of the next record, by topic and partition. Topics have their names in the program, or
+// those on the cluster. kafka.Producer.Position returns that of a topic that a producer has written.
 type Position map[string]map[int32]int64
 
 // Written notes that the position is behind a record.
@@ -61,7 +62,7 @@ func (p Position) in(partition int32) map[string]int64 {
 type Place struct {
 	// Partition is that of the store.
 	Partition int32
-	// Position are the offsets of the next records of the input topics, in that partition.
+	// Position are the offsets of the next records of the input topics, in that partition. Topics have their names on the cluster.
 	Position map[string]int64
 }
 

@@ -26,6 +26,8 @@ type Stores struct {
 	partitions map[string]int32
 	// owners are the endpoints of the members that own partitions. Members without an endpoint are not in it.
 	owners map[broker.TopicPartition]string
+	// assigned is set by the first assignment.
+	assigned bool
 	// own is the endpoint of this member, empty if it has none.
 	own string
 
@@ -58,7 +60,7 @@ func (s *Stores) Assigned(owners map[string][]broker.TopicPartition) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.owners = byPartition
+	s.owners, s.assigned = byPartition, true
 }
 
 // Store is a store of a sub-topology.
@@ -130,7 +132,7 @@ func (s *Stores) Names() (names []string) {
 	return names
 }
 
-// Read reads a page of rows that this member has. atLeast are next offsets of topics that the rows must reflect. It fails with weir.ErrNotOwner,
+// Read reads a page of rows that this member has. atLeast are next offsets of topics that the rows must reflect, by their names in the program or on the cluster. It fails with weir.ErrNotOwner,
 // weir.ErrMoved, weir.ErrRestoring or weir.ErrBehind.
 func (s *Stores) Read(store Store, partition int32, rows state.Rows, atLeast map[string]int64) (Page, error) {
 	page, err := s.read(store, partition, rows, atLeast)
@@ -143,6 +145,7 @@ func (s *Stores) read(store Store, partition int32, rows state.Rows, atLeast map
 	if partition < 0 || partition >= store.Partitions {
 		return Page{}, at(fmt.Errorf("%w: the store has %d partitions", weir.ErrConfiguration, store.Partitions))
 	}
+	atLeast = s.onCluster(store, atLeast)
 	for topic := range atLeast {
 		if !slices.Contains(store.topics, topic) {
 			return Page{}, at(fmt.Errorf("%w: a position in topic %q says nothing, as its tasks read %s",
@@ -158,7 +161,7 @@ func (s *Stores) read(store Store, partition int32, rows state.Rows, atLeast map
 		switch {
 		case owner != "" && !own:
 			return Page{}, at(fmt.Errorf("%w, %s has it", weir.ErrNotOwner, owner))
-		case own || s.named():
+		case own || s.moves():
 			return Page{}, at(weir.ErrMoved)
 		default:
 			return Page{}, at(weir.ErrNotOwner)
@@ -174,11 +177,23 @@ func (s *Stores) read(store Store, partition int32, rows state.Rows, atLeast map
 	return page, nil
 }
 
-// named reports whether any member has an endpoint.
-func (s *Stores) named() bool {
+// onCluster returns a position with the names of topics on the cluster, in place of those in the program.
+func (s *Stores) onCluster(store Store, position map[string]int64) map[string]int64 {
+	named := make(map[string]int64, len(position))
+	for topic, next := range position {
+		if !slices.Contains(store.topics, topic) {
+			topic = s.plan.ClusterName(topic)
+		}
+		named[topic] = max(named[topic], next)
+	}
+	return named
+}
+
+// moves reports whether a partition without a known owner is on its way to one: this member has no assignment yet, or others have endpoints.
+func (s *Stores) moves() bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return len(s.owners) > 0
+	return !s.assigned || len(s.owners) > 0
 }
 
 // Owner returns the endpoint of the member that the last assignment gives a partition of a store to, or nothing if it is not known. own says that it

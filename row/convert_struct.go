@@ -48,6 +48,27 @@ func FromStruct[T any]() func(context.Context, T) (Row, error) {
 	}
 }
 
+// FromStructReusing is [FromStruct] with a function that makes the rows of structs in the same memory, for writers that encode each row at once: a row is valid
+// until the next call. The function is for one goroutine. Rows of other types, and nested ones, have memory of their own.
+func FromStructReusing[T any]() func(context.Context, T) (Row, error) {
+	t := reflect.TypeFor[T]()
+	if t.Kind() != reflect.Struct || t == rowType || t == valueType || writesItself(t) {
+		return FromStruct[T]()
+	}
+	copied := new(T)
+	v := reflect.ValueOf(copied).Elem()
+	columns := structColumns(t)
+	fields := make([]Field, 0, len(columns))
+	return func(_ context.Context, value T) (Row, error) {
+		*copied = value
+		out, err := appendColumns(fields, columns, v, 0)
+		if err != nil {
+			return Row{}, fmt.Errorf("row of a %s: %w", t, err)
+		}
+		return Row{out}, nil
+	}
+}
+
 // FromMap makes a row of a map, such as one that codec.JSON reads. Columns are sorted by name. A nil map is a nil row.
 func FromMap(ctx context.Context, m map[string]any) (Row, error) {
 	return FromStruct[map[string]any]()(ctx, m)
@@ -254,7 +275,12 @@ func keyText(key reflect.Value) (string, error) {
 
 func rowOfStruct(v reflect.Value, depth int) (Value, error) {
 	columns := structColumns(v.Type())
-	fields := make([]Field, 0, len(columns))
+	fields, err := appendColumns(make([]Field, 0, len(columns)), columns, v, depth)
+	return Row{fields}.Value(), err
+}
+
+// appendColumns appends the columns of a struct.
+func appendColumns(fields []Field, columns []structColumn, v reflect.Value, depth int) ([]Field, error) {
 	for i := range columns {
 		c := &columns[i]
 		field, ok := c.of(v)
@@ -272,14 +298,14 @@ func rowOfStruct(v reflect.Value, depth int) (Value, error) {
 			value, err = valueOf(field, depth)
 		}
 		if err != nil {
-			return Value{}, fmt.Errorf("field %s: %w", c.name, err)
+			return nil, fmt.Errorf("field %s: %w", c.name, err)
 		}
 		if c.quoted && value.kind != KindString && value.kind != KindNull {
 			value = String(value.String())
 		}
 		fields = append(fields, Field{c.name, value})
 	}
-	return Row{fields}.Value(), nil
+	return fields, nil
 }
 
 func isEmpty(v reflect.Value) bool {

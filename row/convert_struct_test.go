@@ -69,6 +69,40 @@ func TestStructsBecomeRowsAndRowsStructs(t *testing.T) {
 	}
 }
 
+// Rows in reused memory are those of FromStruct, whatever the row before had, and cost no garbage.
+func TestRowsOfReusedMemoryAreThoseOfTheirValues(t *testing.T) {
+	type small struct {
+		Text string `json:"text,omitempty"`
+		N    int    `json:"n,omitempty"`
+	}
+	again, fresh := row.FromStructReusing[small](), row.FromStruct[small]()
+	for _, v := range []small{{"a", 1}, {"", 2}, {}, {"b", 0}, {"c", 3}} {
+		got, err := again(t.Context(), v)
+		want, failed := fresh(t.Context(), v)
+		if err != nil || failed != nil || !got.Equal(want) {
+			t.Errorf("%v: got %v (%v), want %v (%v)", v, got, err, want, failed)
+		}
+	}
+	if n := testing.AllocsPerRun(100, func() {
+		if _, err := again(t.Context(), small{"a", 1}); err != nil {
+			t.Error(err)
+		}
+	}); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+	whole, err := row.FromStructReusing[order]()(t.Context(), anOrder())
+	want, failed := row.FromStruct[order]()(t.Context(), anOrder())
+	if err != nil || failed != nil || !whole.Equal(want) {
+		t.Errorf("got %v (%v), want %v (%v)", whole, err, want, failed)
+	}
+	if r, err := row.FromStructReusing[*small]()(t.Context(), nil); err != nil || !r.IsNil() {
+		t.Errorf("a nil pointer is %v (%v)", r, err)
+	}
+	if _, err := row.FromStructReusing[struct{ C chan int }]()(t.Context(), struct{ C chan int }{make(chan int)}); err == nil {
+		t.Error("a channel is a column")
+	}
+}
+
 func TestMapsBecomeRows(t *testing.T) {
 	r, err := row.FromMap(t.Context(), map[string]any{"b": 1, "a": 1.0, "c": map[int]string{2: "y", 1: "x"}, "d": json.Number("1e-7"), "e": nil})
 	if want := `{"a":1.0,"b":1,"c":{"1":"x","2":"y"},"d":1e-7,"e":null}`; err != nil || r.String() != want {

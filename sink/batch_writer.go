@@ -40,6 +40,7 @@ type batchWriter[K, V any] struct {
 
 	// The goroutine of the task owns filling and job; job is the last one that was begun, and cancel ends its context.
 	filling *batch[K, V]
+	origins []weir.Origin // memory for those of next records
 	job     *background.Job
 	cancel  context.CancelCauseFunc
 
@@ -72,8 +73,12 @@ func (w *batchWriter[K, V]) Add(ctx context.Context, r *weir.Record[K, V]) error
 	}
 	b.records = append(b.records, *r)
 	kept := &b.records[len(b.records)-1]
-	origin := *r.Origin
-	kept.Origin, kept.Headers = &origin, copyHeaders(r.Headers)
+	if len(w.origins) == 0 {
+		w.origins = make([]weir.Origin, min(max(16, len(b.records)), 256))
+	}
+	w.origins[0] = *r.Origin
+	kept.Origin, kept.Headers = &w.origins[0], copyHeaders(r.Headers)
+	w.origins = w.origins[1:]
 	if b.bytes += size; len(b.records) >= w.options.MaxRecords || b.bytes >= w.options.MaxBytes {
 		w.handOver(ctx)
 	}

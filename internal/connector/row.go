@@ -39,6 +39,15 @@ func ToRow[V any]() func(V) (row.Row, error) {
 	}
 }
 
+// ToReusedRow is [ToRow] for writers that encode each row at once: a row is valid until the next call, and the function is for one goroutine.
+func ToReusedRow[V any]() func(V) (row.Row, error) {
+	if !hasColumns(reflect.TypeFor[V]()) {
+		return ToRow[V]()
+	}
+	convert := row.FromStructReusing[V]()
+	return func(v V) (row.Row, error) { return convert(context.Background(), v) }
+}
+
 // FromRow returns the function that turns a row of [ToRow] back into a value.
 func FromRow[V any]() func(row.Row) (V, error) {
 	if same, ok := any(func(r row.Row) (row.Row, error) { return r, nil }).(func(row.Row) (V, error)); ok {

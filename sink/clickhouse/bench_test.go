@@ -2,55 +2,46 @@ package clickhouse_test
 
 import (
 	"bytes"
-	"io"
+	"encoding/json"
 	nethttp "net/http"
-	"net/http/httptest"
-	"strconv"
 	"testing"
+	"time"
 
 	"github.com/weirstreams/weir/sink/clickhouse"
 	"github.com/weirstreams/weir/sink/internal/influx/influxtest"
 )
 
-// BenchmarkSink compares the sink with a bare client of net/http that writes the same rows, 5,000 in a request, to a server of this process that reads and
-// drops them. One operation is one row.
+// BenchmarkSink compares the sink with a bare client of net/http and encoding/json that writes the same rows, with the key, the place and the time of their records,
+// 5,000 in a request, to a server of this process that reads and drops them. One operation is one row.
 func BenchmarkSink(b *testing.B) {
-	const batch = 5000
-	server := httptest.NewServer(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err != nil || len(body) == 0 {
-			_, _ = io.WriteString(w, `["symbol","String",""]`)
+	address := influxtest.Discard(b, func(body []byte) (int, string) {
+		if len(body) > 0 {
+			return nethttp.StatusOK, ""
 		}
-	}))
-	defer server.Close()
+		columns := ""
+		for _, c := range [][2]string{{"symbol", "String"}, {"price", "Float64"}, {"key", "String"}, {"topic", "String"}, {"partition", "Int32"}, {"offset", "Int64"}, {"time", "DateTime64(3)"}} {
+			columns += `["` + c[0] + `","` + c[1] + `",""]` + "\n"
+		}
+		return nethttp.StatusOK, columns
+	})
 	value := func(i int) trade { return trade{"WEIR", float64(i) / 7} }
 	b.Run("net/http", func(b *testing.B) {
-		b.ReportAllocs()
-		var body []byte
-		for i := range b.N {
-			v := value(i)
-			body = strconv.AppendFloat(append(strconv.AppendQuote(append(body, `{"symbol":`...), v.Symbol), `,"price":`...), v.Price, 'f', -1, 64)
-			body = append(body, "}\n"...)
-			if i%batch == batch-1 || i == b.N-1 {
-				response, err := server.Client().Post(server.URL+"/?query=INSERT", "text/plain; charset=utf-8", bytes.NewReader(body))
-				influxtest.Must(b, err)
-				_, err = io.Copy(io.Discard, response.Body)
-				influxtest.Must(b, err)
-				influxtest.Must(b, response.Body.Close())
-				body = body[:0]
-			}
+		type rowOfTrade struct {
+			trade
+			Key       string    `json:"key"`
+			Topic     string    `json:"topic"`
+			Partition int32     `json:"partition"`
+			Offset    int64     `json:"offset"`
+			Time      time.Time `json:"time"`
 		}
+		influxtest.Bare(b, address+"/?query=INSERT", func(body *bytes.Buffer, i int) error {
+			return json.NewEncoder(body).Encode(rowOfTrade{value(i), "k", "input", 0, int64(i), time.UnixMilli(1767225600000 + int64(i)).UTC()})
+		})
 	})
 	b.Run("sink", func(b *testing.B) {
-		w := influxtest.Open(b, clickhouse.New(server.URL, clickhouse.Options[string, trade]{Table: "bench"}))
-		b.ReportAllocs()
-		b.ResetTimer()
-		for i := range b.N {
-			influxtest.Must(b, w.Add("k", value(i)))
-			if w.Writer.Full() {
-				influxtest.Must(b, w.Flush())
-			}
-		}
-		influxtest.Must(b, w.Flush())
+		influxtest.Bench(b, clickhouse.New(address, clickhouse.Options[string, trade]{
+			Table: "bench", MaxRecords: influxtest.Batch,
+			Metadata: clickhouse.Metadata{Key: "key", Topic: "topic", Partition: "partition", Offset: "offset", Time: "time"},
+		}), value)
 	})
 }

@@ -17,7 +17,17 @@ type column struct {
 	kind string
 	// computed is MATERIALIZED or ALIAS for columns that take no values.
 	computed string
+	// ints are the integers of the type, as far as 64 bits with a sign have them, and times its times in seconds since 1970.
+	ints, times span
 }
+
+// span are the numbers from first to last.
+type span struct{ first, last int64 }
+
+func (s span) has(n int64) bool { return n >= s.first && n <= s.last }
+
+// everything is the span of types that the sink knows no bounds of.
+var everything = span{math.MinInt64, math.MaxInt64}
 
 // columnOf reads the type of a column, and how it gets its values.
 func columnOf(kind, origin string) column {
@@ -27,7 +37,7 @@ func columnOf(kind, origin string) column {
 		}
 	}
 	kind, _, _ = strings.Cut(kind, "(")
-	c := column{kind: kind}
+	c := column{kind: kind, ints: integers(kind), times: times(kind)}
 	if origin == "MATERIALIZED" || origin == "ALIAS" {
 		c.computed = origin
 	}
@@ -43,12 +53,51 @@ var (
 	lastDate        = time.Date(2149, 6, 6, 0, 0, 0, 0, time.UTC).Unix()
 )
 
+// times returns the times of a type.
+func times(kind string) span {
+	switch kind {
+	case "DateTime":
+		return span{0, lastDateTime}
+	case "DateTime64", "Date32":
+		return span{firstDateTime64, lastDateTime64}
+	case "Date":
+		return span{0, lastDate}
+	}
+	return everything
+}
+
+// integers returns the integers of a type.
+func integers(kind string) span {
+	switch kind {
+	case "Int8", "Int16", "Int32":
+		bits, _ := strconv.Atoi(kind[len("Int"):])
+		return span{-1 << (bits - 1), 1<<(bits-1) - 1}
+	case "UInt8", "UInt16", "UInt32":
+		bits, _ := strconv.Atoi(kind[len("UInt"):])
+		return span{0, 1<<bits - 1}
+	case "UInt64":
+		return span{0, math.MaxInt64}
+	case "DateTime", "DateTime64":
+		return times(kind)
+	}
+	return everything
+}
+
+// takes reports whether the type has a time.
+func (c *column) takes(at time.Time) bool { return c.times.has(at.Unix()) }
+
 // check returns an error for a value that the server would change without a word: integers beyond their column wrap round, and times beyond it become its
 // first or its last one. The server itself refuses values of other kinds.
-func (c column) check(v row.Value) error {
+func (c *column) check(v row.Value) error {
 	switch v.Kind() {
-	case row.KindInt, row.KindBig:
-		return c.checkInteger(v)
+	case row.KindInt:
+		n, err := row.As[int64](v)
+		if err == nil && !c.ints.has(n) {
+			err = c.beyond(strconv.FormatInt(n, 10))
+		}
+		return err
+	case row.KindBig:
+		return c.checkBig(v)
 	case row.KindFloat:
 		f, err := row.As[float64](v)
 		if c.kind == "Float32" && err == nil && math.Abs(f) > math.MaxFloat32 {
@@ -61,45 +110,33 @@ func (c column) check(v row.Value) error {
 	return nil
 }
 
-func (c column) checkInteger(v row.Value) error {
-	text, err := connector.ValueText(v)
+// beyond is the error of an integer.
+func (c *column) beyond(digits string) error {
+	if c.kind == "DateTime" || c.kind == "DateTime64" {
+		return fmt.Errorf("%s is beyond %s, which reads numbers as seconds since 1970: write a time as text of RFC 3339", digits, c.kind)
+	}
+	return fmt.Errorf("%s is beyond %s", digits, c.kind)
+}
+
+// checkBig checks an integer of more than 64 bits with a sign.
+func (c *column) checkBig(v row.Value) error {
+	digits, err := connector.ValueText(v)
 	if err != nil {
 		return err
 	}
-	n, small := strconv.ParseInt(text, 10, 64)
-	between := func(first, last int64, unit string) error {
-		if small != nil || n < first || n > last {
-			return fmt.Errorf("%s is beyond %s, which reads numbers as %s: write a time as text of RFC 3339", text, c.kind, unit)
-		}
-		return nil
+	fits := c.ints == everything && c.kind != "Int64"
+	if c.kind == "UInt64" {
+		_, err := strconv.ParseUint(digits, 10, 64)
+		fits = err == nil
 	}
-	switch c.kind {
-	case "Int8", "Int16", "Int32", "Int64":
-		bits, _ := strconv.Atoi(c.kind[len("Int"):])
-		_, err = strconv.ParseInt(text, 10, bits)
-	case "UInt8", "UInt16", "UInt32", "UInt64":
-		bits, _ := strconv.Atoi(c.kind[len("UInt"):])
-		_, err = strconv.ParseUint(text, 10, bits)
-	case "DateTime":
-		return between(0, lastDateTime, "seconds since 1970")
-	case "DateTime64":
-		return between(firstDateTime64, lastDateTime64, "seconds since 1970")
-	}
-	if err != nil {
-		return fmt.Errorf("%s is beyond %s", text, c.kind)
+	if !fits {
+		return c.beyond(digits)
 	}
 	return nil
 }
 
-func (c column) checkText(v row.Value) error {
-	first, last := int64(0), lastDateTime
-	switch c.kind {
-	case "DateTime":
-	case "DateTime64", "Date32":
-		first, last = firstDateTime64, lastDateTime64
-	case "Date":
-		last = lastDate
-	default:
+func (c *column) checkText(v row.Value) error {
+	if c.times == everything {
 		return nil
 	}
 	text, err := row.As[string](v)
@@ -108,7 +145,7 @@ func (c column) checkText(v row.Value) error {
 	}
 	for _, layout := range []string{time.RFC3339Nano, time.DateTime, time.DateOnly} {
 		if at, err := time.Parse(layout, text); err == nil {
-			if s := at.Unix(); s < first || s > last {
+			if !c.takes(at) {
 				return fmt.Errorf("%s is beyond %s", text, c.kind)
 			}
 			return nil

@@ -14,10 +14,7 @@ import (
 	"time"
 
 	"github.com/weirstreams/weir"
-	"github.com/weirstreams/weir/codec"
-	"github.com/weirstreams/weir/internal/connector"
 	"github.com/weirstreams/weir/internal/connector/web"
-	"github.com/weirstreams/weir/row"
 	"github.com/weirstreams/weir/secret"
 	"github.com/weirstreams/weir/sink"
 	"github.com/weirstreams/weir/sink/internal/bulk"
@@ -27,10 +24,7 @@ import (
 type Sink[K, V any] struct {
 	address secret.URL
 	options Options[K, V]
-	client  web.Client // open between Connect and Close
-	key     func(K) (text string, null bool, err error)
-	row     func(V) (row.Row, error)
-	rows    codec.Codec[row.Row]
+	client  web.Client        // open between Connect and Close
 	columns map[string]column // of the table, known between Connect and Close
 }
 
@@ -50,7 +44,7 @@ var reserved = map[string]bool{
 // New returns a sink that writes rows to the server at an address, with http or https; its port is 8123 or 8443 by default. Connect finds mistakes.
 func New[K, V any](address string, o Options[K, V]) *Sink[K, V] {
 	o.setDefaults()
-	s := &Sink[K, V]{address: secret.NewURL(address), options: o, key: connector.KeyText[K](), row: connector.ToRow[V](), rows: row.JSON()}
+	s := &Sink[K, V]{address: secret.NewURL(address), options: o}
 	s.client = web.Client{
 		Address: s.address, Auth: o.Auth.credentials, Insecure: o.Insecure, TLS: o.TLS, Proxy: o.Proxy,
 		Timeout: o.Timeout, Limit: "Options.Timeout", NotFound: "check the address, Options.Database and Options.Table",
@@ -121,7 +115,7 @@ func (s *Sink[K, V]) Writer(_ context.Context, task sink.Task) (sink.Writer[K, V
 	}
 	o := &s.options
 	return bulk.NewLineWriter(bulk.Lines[K, V]{
-		Target: s, Noun: "row", Line: s.line, Post: s.insert, Gzip: o.Gzip, Retry: o.Retry, OutageWait: o.OutageWait,
+		Target: s, Noun: "row", AppendLine: newEncoder(o, s.columns).appendLine, Post: s.insert, Gzip: o.Gzip, Retry: o.Retry, OutageWait: o.OutageWait,
 	}, sink.BatchOptions{
 		MaxRecords: o.MaxRecords, MaxBytes: o.MaxBytes, HoldRecords: o.HoldRecords, HoldBytes: o.HoldBytes, MaxAge: o.MaxAge, Now: task.Now,
 	}), nil
@@ -131,90 +125,6 @@ func (s *Sink[K, V]) Writer(_ context.Context, task sink.Task) (sink.Writer[K, V
 func (s *Sink[K, V]) Close(context.Context) error {
 	s.client.Close()
 	return nil
-}
-
-// line returns the row of a record in the format JSONEachRow.
-func (s *Sink[K, V]) line(r *weir.Record[K, V]) ([]byte, error) {
-	o := &s.options
-	var columns row.Row
-	var err error
-	switch {
-	case o.Row != nil:
-		if columns, err = o.Row(r); err != nil {
-			return nil, fmt.Errorf("Options.Row: %w", err)
-		}
-	case r.ValueNull:
-		return nil, errors.New("the value is null: set Options.Row to make rows of null values")
-	default:
-		if columns, err = s.row(r.Value); err != nil {
-			return nil, fmt.Errorf("the value as a row: %w", err)
-		}
-	}
-	if columns.IsNil() {
-		return nil, errors.New("the row is null")
-	}
-	if o.Columns != nil {
-		chosen := row.New()
-		for _, name := range o.Columns {
-			if value, ok := columns.Lookup(name); ok {
-				chosen = chosen.With(name, value)
-			}
-		}
-		columns = chosen
-	}
-	if columns, err = s.withMetadata(columns, r); err != nil {
-		return nil, err
-	}
-	for name, value := range columns.All() {
-		if err := s.columns[name].check(value); err != nil {
-			return nil, fmt.Errorf("the column %q: %w", name, err)
-		}
-	}
-	line, err := s.rows.Append(nil, &codec.Context{}, columns)
-	if err != nil {
-		return nil, fmt.Errorf("the row as JSON: %w", err)
-	}
-	return append(line, '\n'), nil
-}
-
-// withMetadata returns a row with the columns of Options.Metadata.
-func (s *Sink[K, V]) withMetadata(columns row.Row, r *weir.Record[K, V]) (row.Row, error) {
-	m := &s.options.Metadata
-	if m.Key != "" {
-		value := row.Null()
-		if !r.KeyNull {
-			text, null, err := s.key(r.Key)
-			if err != nil {
-				return row.Row{}, fmt.Errorf("the key as a column: %w", err)
-			}
-			if !null {
-				value = row.String(text)
-			}
-		}
-		columns = columns.With(m.Key, value)
-	}
-	for _, c := range [...]struct {
-		name  string
-		value row.Value
-	}{
-		{m.Topic, row.String(r.Origin.Topic)},
-		{m.Partition, row.Int(int64(r.Origin.Partition))},
-		{m.Offset, row.Int(r.Origin.Offset)},
-		{m.Time, s.time(r.Millis)},
-	} {
-		if c.name != "" {
-			columns = columns.With(c.name, c.value)
-		}
-	}
-	return columns, nil
-}
-
-// time returns the time of a record for its column: as text, which all types for times read, or as a number.
-func (s *Sink[K, V]) time(millis int64) row.Value {
-	if kind := s.columns[s.options.Metadata.Time].kind; kind == "Int64" || kind == "UInt64" {
-		return row.Int(millis)
-	}
-	return row.String(time.UnixMilli(millis).UTC().Format("2006-01-02T15:04:05.000Z07:00"))
 }
 
 // insert makes one attempt to write rows.

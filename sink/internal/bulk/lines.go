@@ -17,8 +17,8 @@ type Lines[K, V any] struct {
 	// Target names the sink in errors, and Noun an item.
 	Target fmt.Stringer
 	Noun   string
-	// Line returns the line of a record, with its end. It belongs to the caller. An error is one of the record.
-	Line func(r *weir.Record[K, V]) ([]byte, error)
+	// AppendLine appends the line of a record, with its end. It is called by the goroutine of the task alone. An error is one of the record.
+	AppendLine func(dst []byte, r *weir.Record[K, V]) ([]byte, error)
 	// Post makes one attempt of a request with lines. A [web.WrongRequest] says that lines of it are refused.
 	Post func(ctx context.Context, body []byte, encoding string) (web.Answer, error)
 	// Partial reads the answer with status 400 to a request that was refused in part: the errors by the numbers of lines, from 1. No errors mean that
@@ -41,6 +41,35 @@ type line struct {
 type lineWriter[K, V any] struct {
 	Lines[K, V]
 	gzip web.Gzip
+
+	// The goroutine of the task makes lines of these: scratch is the memory of the last one, and free and lines are memory for next ones.
+	scratch []byte
+	free    []byte
+	lines   []line
+}
+
+// Lines of a task lie in pieces of memory with these numbers of bytes and lines. A longer line has one of its own.
+const (
+	bytesOfPiece = 32 << 10
+	linesOfPiece = 256
+)
+
+// makeLine makes the line of a record.
+func (w *lineWriter[K, V]) makeLine(r *weir.Record[K, V]) (_ *line, err error) {
+	if w.scratch, err = w.AppendLine(w.scratch[:0], r); err != nil {
+		return nil, err
+	}
+	if len(w.free) < len(w.scratch) {
+		w.free = make([]byte, max(bytesOfPiece, len(w.scratch)))
+	}
+	n := copy(w.free, w.scratch)
+	if len(w.lines) == 0 {
+		w.lines = make([]line, linesOfPiece)
+	}
+	l := &w.lines[0]
+	l.bytes = w.free[:n:n]
+	w.free, w.lines = w.free[n:], w.lines[1:]
+	return l, nil
 }
 
 // NewLineWriter returns the writer of a task. The sizes of options are set to those of lines.
@@ -48,10 +77,7 @@ func NewLineWriter[K, V any](lines Lines[K, V], options sink.BatchOptions) sink.
 	w := &lineWriter[K, V]{Lines: lines}
 	return NewWriter(Config[K, V, *line]{
 		Target: w.Target, Noun: w.Noun, Size: func(l *line) int { return len(l.bytes) },
-		Make: func(r *weir.Record[K, V]) (*line, error) {
-			bytes, err := w.Line(r)
-			return &line{bytes: bytes}, err
-		},
+		Make: w.makeLine,
 		Write: func(ctx context.Context, records []weir.Record[struct{}, *line]) error {
 			return Write(ctx, Attempts{w.Retry, w.OutageWait, w.Target, w.Noun}, records, w.send)
 		},

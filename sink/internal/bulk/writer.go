@@ -34,6 +34,8 @@ type Writer[K, V, T any] struct {
 	config Config[K, V, T]
 	// Kept counts items that the target was not given, because it has them. Config.Write adds to it.
 	Kept atomic.Int64
+	// record is the one that Add hands over, which copies it.
+	record weir.Record[struct{}, T]
 }
 
 // NewWriter returns the writer of a task. The sizes of options are set to those of the items.
@@ -48,7 +50,8 @@ func (w *Writer[K, V, T]) Add(ctx context.Context, r *weir.Record[K, V]) error {
 	if err != nil {
 		return fmt.Errorf("make a %s for %s: %w", w.config.Noun, w.config.Target, err)
 	}
-	return w.Writer.Add(ctx, &weir.Record[struct{}, T]{Value: item, Millis: r.Millis, Origin: r.Origin})
+	w.record = weir.Record[struct{}, T]{Value: item, Millis: r.Millis, Origin: r.Origin}
+	return w.Writer.Add(ctx, &w.record)
 }
 
 // Flush implements [sink.Writer].

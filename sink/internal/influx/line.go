@@ -161,38 +161,54 @@ func (l *line) escape(kind, text, special string) error {
 	switch {
 	case text == "":
 		return refuse("is empty")
+	case plain(text):
+		l.bytes = append(l.bytes, text...)
+		return nil
 	case text[len(text)-1] == '\\':
 		return refuse("ends with a backslash, which would escape the character behind it")
 	case !utf8.ValidString(text):
 		return refuse("is not valid UTF-8")
 	}
+	begin := 0
 	for i := range len(text) {
 		c := text[i]
 		switch {
 		case c < ' ' || c == 0x7f:
 			return refuse("has a control character, such as the end of a line")
-		case c == '\\' && l.dialect == Doubled:
-			l.bytes = append(l.bytes, '\\')
-		case c == '\\' && strings.IndexByte(escapable, text[i+1]) >= 0:
-			return refuse("has a backslash before a comma, a space, an equals sign or a quote, which InfluxDB 1 cannot tell from an escape")
-		case strings.IndexByte(special, c) >= 0:
-			l.bytes = append(l.bytes, '\\')
+		case c == '\\' && l.dialect == Literal:
+			if strings.IndexByte(escapable, text[i+1]) >= 0 {
+				return refuse("has a backslash before a comma, a space, an equals sign or a quote, which InfluxDB 1 cannot tell from an escape")
+			}
+		case c == '\\', c == ',', c == ' ', c == '=' && special == specialInName:
+			l.bytes = append(append(l.bytes, text[begin:i]...), '\\')
+			begin = i
 		}
-		l.bytes = append(l.bytes, c)
 	}
+	l.bytes = append(l.bytes, text[begin:]...)
 	return nil
+}
+
+// plain reports whether a text consists of printable ASCII characters without a meaning in lines.
+func plain(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c <= ' ' || c >= 0x7f || c == ',' || c == '=' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // quote appends the text of a field.
 func (l *line) quote(text string) {
 	l.bytes = append(l.bytes, '"')
+	begin := 0
 	for i := range len(text) {
 		if c := text[i]; c == '"' || c == '\\' {
-			l.bytes = append(l.bytes, '\\')
+			l.bytes = append(append(l.bytes, text[begin:i]...), '\\')
+			begin = i
 		}
-		l.bytes = append(l.bytes, text[i])
 	}
-	l.bytes = append(l.bytes, '"')
+	l.bytes = append(append(l.bytes, text[begin:]...), '"')
 }
 
 // appendFloat appends the shortest text of a float, with an exponent only where digits would be many.

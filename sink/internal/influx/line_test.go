@@ -107,7 +107,7 @@ func TestARecordIsALine(t *testing.T) {
 		if err := o.check(&API{Reserved: "time"}); err != nil && err.Error() != "Database is empty" {
 			t.Errorf("%s: %v", name, err)
 		}
-		got, err := newEncoder(&o, &API{Dialect: Doubled, Reserved: "time"}).line(&weir.Record[string, row.Row]{Key: "k 1", Value: value, Millis: -1, Origin: &weir.Origin{Topic: "in", Partition: 3}})
+		got, err := newEncoder(&o, &API{Dialect: Doubled, Reserved: "time"}).appendLine(nil, &weir.Record[string, row.Row]{Key: "k 1", Value: value, Millis: -1, Origin: &weir.Origin{Topic: "in", Partition: 3}})
 		if err != nil || strings.TrimSuffix(string(got), "\n") != c.want {
 			t.Errorf("%s: %v\n got %s\nwant %s", name, err, got, c.want)
 		}

@@ -53,7 +53,6 @@ type Sink[K, V any] struct {
 	address secret.URL
 	api     API
 	options Options[K, V]
-	encoder *encoder[K, V]
 	client  web.Client // open between Connect and Close
 }
 
@@ -63,7 +62,6 @@ var _ sink.Sink[int, int] = (*Sink[int, int])(nil)
 func New[K, V any](address string, api API, options Options[K, V]) *Sink[K, V] {
 	s := &Sink[K, V]{address: secret.NewURL(address), api: api, options: options}
 	s.options.setDefaults()
-	s.encoder = newEncoder(&s.options, &s.api)
 	s.client = web.Client{
 		Address: s.address, Auth: options.Auth, Insecure: options.Insecure, TLS: options.TLS, Proxy: options.Proxy,
 		Timeout: s.options.Timeout, Limit: "Options.Timeout", NotFound: "check the address and Options.Database", MaxAnswer: maxAnswer,

@@ -10,7 +10,7 @@ import (
 func newWriter[K, V any](s *Sink[K, V], task sink.Task) sink.Writer[K, V] {
 	o := &s.options
 	return bulk.NewLineWriter(bulk.Lines[K, V]{
-		Target: s, Noun: "point", Line: s.encoder.line, Post: s.write, Partial: s.api.Partial,
+		Target: s, Noun: "point", AppendLine: newEncoder(o, &s.api).appendLine, Post: s.write, Partial: s.api.Partial,
 		Gzip: o.Gzip, Retry: o.Retry, OutageWait: o.OutageWait,
 	}, sink.BatchOptions{
 		MaxRecords: o.MaxRecords, MaxBytes: o.MaxBytes, HoldRecords: o.HoldRecords, HoldBytes: o.HoldBytes, MaxAge: o.MaxAge, Now: task.Now,

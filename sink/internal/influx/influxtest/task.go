@@ -1,15 +1,87 @@
 package influxtest
 
 import (
+	"bytes"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/sink"
 )
+
+// Discard starts a server that reads requests and drops them. It answers with the status and the text that answer returns for a body.
+func Discard(tb testing.TB, answer func(body []byte) (status int, text string)) (address string) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			tb.Error(err)
+		}
+		status, text := answer(body)
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, text) // the client is gone
+	}))
+	tb.Cleanup(s.Close)
+	return s.URL
+}
+
+// Batch is how many records a request of [Bare] and [Bench] has.
+const Batch = 5000
+
+// Bare is the benchmark of a client that appends the lines of records to a body, and posts it with net/http.
+func Bare(b *testing.B, address string, appendLine func(body *bytes.Buffer, i int) error) {
+	b.ReportAllocs()
+	var body bytes.Buffer
+	for i := range b.N {
+		if err := appendLine(&body, i); err != nil {
+			b.Fatal(err)
+		}
+		if i%Batch == Batch-1 || i == b.N-1 {
+			response, err := http.Post(address, "text/plain; charset=utf-8", bytes.NewReader(body.Bytes()))
+			Must(b, err)
+			_, err = io.Copy(io.Discard, response.Body)
+			Must(b, err)
+			Must(b, response.Body.Close())
+			if response.StatusCode >= http.StatusMultipleChoices {
+				b.Fatal(response.Status)
+			}
+			body.Reset()
+		}
+	}
+}
+
+var tagEscapes = strings.NewReplacer(",", `\,`, " ", `\ `, "=", `\=`)
+
+// WritePoint writes a point of the benchmarks as a program without a client does, with package fmt.
+func WritePoint(body *bytes.Buffer, sensor string, degrees float64, messages, i int) error {
+	_, err := fmt.Fprintf(body, "readings,sensor=%s degrees=%v,messages=%di %d\n", tagEscapes.Replace(sensor), degrees, messages, 1767225600000+i)
+	return err
+}
+
+// Bench is the benchmark of a sink that writes the same records.
+func Bench[V any](b *testing.B, s sink.Sink[string, V], value func(i int) V) {
+	w := Open(b, s)
+	b.ReportAllocs()
+	b.ResetTimer()
+	origin := weir.Origin{Topic: "input"}
+	r := weir.Record[string, V]{Key: "k", Origin: &origin}
+	for i := range b.N {
+		origin.Offset++
+		r.Value, r.Millis = value(i), 1767225600000+int64(i)
+		if err := w.Writer.Add(b.Context(), &r); err != nil {
+			b.Fatal(err)
+		}
+		if w.Writer.Full() {
+			Must(b, w.Flush())
+		}
+	}
+	Must(b, w.Flush())
+}
 
 // Task is a sink with a writer.
 type Task[K, V any] struct {

@@ -248,10 +248,16 @@ type ProducerConfig struct {
 // used again; one that wraps [weir.ErrFenced] says that the producer is of no more use; any other is final as well.
 type Producer interface {
 	// Send hands over records for one partition. The slice and everything that it refers to belong to the producer
-	// until the next Flush returns.
+	// until the next Flush returns, or until it releases them: see OnReleased.
 	//
 	// It blocks while BufferBytes is reached. It may return an error of an earlier batch.
 	Send(ctx context.Context, tp TopicPartition, records []Record) error
+
+	// OnReleased sets the function that gets each slice of Send back, whole, once the producer uses neither the slice nor anything that it
+	// refers to any more: its records were acknowledged, or dropped by Abort. A producer that fails or is closed need not release what it
+	// has. OnReleased must be called before the first Send. The function may be called on any goroutine, with locks of the
+	// producer held: it must neither block nor call the producer.
+	OnReleased(func(records []Record))
 
 	// Flush waits until everything that was sent has been acknowledged. The first batch that could not be delivered
 	// makes it, and every later call, return a [*DeliveryError].

@@ -38,9 +38,11 @@ type producer struct {
 	// err is the first failure. It is final unless it wraps broker.ErrAborted, and then lasts until Abort.
 	err    error
 	closed atomic.Bool
+
+	released func([]broker.Record) // of OnReleased, or nil
 }
 
-// sentBatch is one Send: the lent records, and a copy of them.
+// sentBatch is one Send: the lent records, until they are released, and a copy of them.
 type sentBatch struct {
 	broker.TopicPartition
 	lent, copied []broker.Record
@@ -130,12 +132,29 @@ func (p *producer) Flush(ctx context.Context) error {
 }
 
 func (p *producer) checkUnchanged() {
-	for _, batch := range p.sent {
-		if !sameRecords(batch.lent, batch.copied) {
-			panic(fmt.Sprintf("simbroker: records sent to %s were changed before Flush returned", batch.TopicPartition))
-		}
+	for i := range p.sent {
+		p.sent[i].checkUnchanged()
 	}
 }
+
+func (b *sentBatch) checkUnchanged() {
+	if b.lent != nil && !sameRecords(b.lent, b.copied) {
+		panic(fmt.Sprintf("simbroker: records sent to %s were changed before Flush returned", b.TopicPartition))
+	}
+}
+
+// release gives the records back to the caller of Send, which may have a function for them.
+func (b *sentBatch) release(released func([]broker.Record)) {
+	if b.lent == nil || released == nil {
+		return
+	}
+	b.checkUnchanged()
+	released(b.lent)
+	b.lent = nil
+}
+
+// OnReleased implements [broker.Producer].
+func (p *producer) OnReleased(f func([]broker.Record)) { p.released = f }
 
 func (p *producer) deliverAll(ctx context.Context) error {
 	for p.delivered < len(p.sent) {
@@ -171,6 +190,7 @@ func (p *producer) deliver(ctx context.Context) error {
 	p.delivered++
 	p.buffered -= batch.bytes
 	p.acked[batch.TopicPartition] = last
+	batch.release(p.released)
 	return nil
 }
 
@@ -239,7 +259,12 @@ func (p *producer) Close() error {
 }
 
 // drop forgets sent records that were not appended.
-func (p *producer) drop() { p.sent, p.delivered, p.buffered = nil, 0, 0 }
+func (p *producer) drop() {
+	for i := range p.sent {
+		p.sent[i].release(p.released)
+	}
+	p.sent, p.delivered, p.buffered = nil, 0, 0
+}
 
 func (p *producer) usable() error {
 	if p.err != nil {

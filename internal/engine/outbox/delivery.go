@@ -85,7 +85,7 @@ func (d *Delivery) Replace(cause error) error {
 	if err != nil {
 		return fmt.Errorf("replace a producer: %w (after: %w)", err, cause)
 	}
-	d.producer = producer
+	d.use(producer)
 	d.config.OnReplaced(producer)
 	return nil
 }

@@ -29,6 +29,7 @@ type Outbox struct {
 	found   map[string]broker.TopicInfo
 	buffers []*buffer // all, in the order of first use
 	pending int       // records in all buffers
+	lent    *lent     // to producer
 
 	mu   sync.Mutex // guards each
 	each []*Topic   // all topics
@@ -39,8 +40,6 @@ const (
 	// up to about a thousand.
 	sendRecords = 2000
 	sendBytes   = 256 << 10
-	// arenaBytes is the size of the blocks that records are copied to.
-	arenaBytes = 64 << 10
 )
 
 // Topic is an operator.Output.
@@ -54,17 +53,27 @@ type Topic struct {
 	sent    atomic.Int64
 }
 
+// buffer has the records of a partition that were not handed over yet.
 type buffer struct {
-	tp      broker.TopicPartition
-	topic   *Topic
-	records []broker.Record
-	arena   []byte // what is left of the block in use
-	bytes   int
+	tp    broker.TopicPartition
+	topic *Topic
+	run   *run // nil without records
+	bytes int  // of the records as a batch, at most
+	last  int  // records that were handed over last
 }
 
 // New returns an empty outbox. topics are those of the plan, and step returns the context of the running step.
 func New(producer broker.Producer, topics *provision.Topics, compressed bool, step func() context.Context) *Outbox {
-	return &Outbox{producer: producer, known: topics, compressed: compressed, step: step, topics: map[string]*Topic{}, found: map[string]broker.TopicInfo{}}
+	o := &Outbox{known: topics, compressed: compressed, step: step, topics: map[string]*Topic{}, found: map[string]broker.TopicInfo{}}
+	o.use(producer)
+	return o
+}
+
+// use makes a producer the one that gets records.
+func (o *Outbox) use(producer broker.Producer) {
+	o.producer = producer
+	o.lent = &lent{runs: map[*broker.Record]*run{}} // a former one may never release what it has
+	producer.OnReleased(o.lent.released)
 }
 
 // Topic returns the output of a topic.
@@ -98,7 +107,8 @@ func (t *Topic) Partitions() int32 { return int32(len(t.buffers)) }
 // Append implements operator.Output. Defects of the record itself are found here, while its input record is
 // known: the producer would fail as a whole, and the application with it, again after every restart.
 func (t *Topic) Append(partition int32, r *broker.Record) error {
-	if err := t.check(r); err != nil {
+	bytes, err := t.check(r)
+	if err != nil {
 		return &weir.ProduceError{Topic: t.topic, Partition: partition, Err: err}
 	}
 	b := t.buffers[partition]
@@ -107,40 +117,42 @@ func (t *Topic) Append(partition int32, r *broker.Record) error {
 		t.buffers[partition] = b
 		t.outbox.buffers = append(t.outbox.buffers, b)
 	}
-	if b.records == nil {
-		b.records = make([]broker.Record, 0, 64)
+	if b.run != nil && b.bytes+bytes > sendBytes { // the producer would make two batches of it
+		if err := t.outbox.send(t.outbox.step(), b); err != nil {
+			return operator.Fatal(err)
+		}
 	}
-	// In its place, field by field: a composite literal is built elsewhere and copied.
-	b.records = append(b.records, broker.Record{})
-	kept := &b.records[len(b.records)-1]
-	kept.Key, kept.Value, kept.Headers, kept.Millis = b.copy(r.Key), b.copy(r.Value), b.copyHeaders(r.Headers), r.Millis
-	b.bytes += len(r.Key) + len(r.Value)
+	if b.run == nil {
+		b.run = newRun(b.last)
+	}
+	b.run.add(r)
+	b.bytes += bytes
 	t.outbox.pending++
-	if len(b.records) >= sendRecords || b.bytes >= sendBytes {
+	if len(b.run.records) >= sendRecords || b.bytes >= sendBytes {
 		return operator.Fatal(t.outbox.send(t.outbox.step(), b))
 	}
 	return nil
 }
 
-// check returns the reason for which the topic does not take a record, by its settings when Run began. The cluster has the
-// last word, for instance on timestamps: see narrowing.
-func (t *Topic) check(r *broker.Record) error {
-	size := batchOverhead + recordOverhead + len(r.Key) + len(r.Value)
+// check returns the greatest size of a record in a batch, or the reason for which the topic does not take it, by its settings when Run
+// began. The cluster has the last word, for instance on timestamps: see narrowing.
+func (t *Topic) check(r *broker.Record) (bytes int, err error) {
+	bytes = recordOverhead + len(r.Key) + len(r.Value)
 	for i := range r.Headers {
-		size += headerOverhead + len(r.Headers[i].Key) + len(r.Headers[i].Value)
+		bytes += headerOverhead + len(r.Headers[i].Key) + len(r.Headers[i].Value)
 	}
-	if size > t.largest {
-		if size = encodedSize(r); size > t.largest {
-			return fmt.Errorf("the record is too large: %d bytes, and the limit is %d: %s", size, t.largest, t.sizeRemedy())
+	if batchOverhead+bytes > t.largest {
+		if size := encodedSize(r); size > t.largest {
+			return 0, fmt.Errorf("the record is too large: %d bytes, and the limit is %d: %s", size, t.largest, t.sizeRemedy())
 		}
 	}
 	if r.Millis < 0 {
-		return fmt.Errorf("the time of the record is %d ms before 1970, which Kafka does not take", -r.Millis)
+		return 0, fmt.Errorf("the time of the record is %d ms before 1970, which Kafka does not take", -r.Millis)
 	}
 	if r.Key == nil && t.limits.Compacted {
-		return errors.New("the record has no key, and the topic is compacted: give it a key, or set cleanup.policy of the topic to delete")
+		return 0, errors.New("the record has no key, and the topic is compacted: give it a key, or set cleanup.policy of the topic to delete")
 	}
-	return nil
+	return bytes, nil
 }
 
 // sizeRemedy says how larger records can be written.
@@ -178,38 +190,14 @@ func encodedSize(r *broker.Record) int {
 	return batchOverhead + varint(size) + size
 }
 
-// copy puts data into the arena. Nil stays nil, and empty stays empty.
-func (b *buffer) copy(data []byte) []byte {
-	if data == nil {
-		return nil
-	}
-	if b.arena == nil || len(data) > cap(b.arena)-len(b.arena) {
-		b.arena = make([]byte, 0, max(arenaBytes, len(data)))
-	}
-	start := len(b.arena)
-	b.arena = append(b.arena, data...)
-	return b.arena[start:len(b.arena):len(b.arena)]
-}
-
-// copyHeaders copies the slice and the values: both may lie in a fetch buffer.
-func (b *buffer) copyHeaders(headers []weir.Header) []weir.Header {
-	if len(headers) == 0 {
-		return nil
-	}
-	out := make([]weir.Header, len(headers))
-	for i, h := range headers {
-		out[i] = weir.Header{Key: h.Key, Value: b.copy(h.Value)}
-	}
-	return out
-}
-
-// send hands the records of one partition to the producer, which owns them from then on.
+// send hands the records of one partition to the producer, which has them until it releases them.
 func (o *Outbox) send(ctx context.Context, b *buffer) error {
-	records := b.records
-	o.pending -= len(records)
-	b.topic.sent.Add(int64(len(records)))
-	b.records, b.bytes = make([]broker.Record, 0, len(records)), 0
-	return o.producer.Send(ctx, b.tp, records)
+	full := b.run
+	o.pending -= len(full.records)
+	b.topic.sent.Add(int64(len(full.records)))
+	b.run, b.bytes, b.last = nil, 0, len(full.records)
+	o.lent.add(full)
+	return o.producer.Send(ctx, b.tp, full.records)
 }
 
 // SendAll hands over everything.
@@ -218,7 +206,7 @@ func (o *Outbox) SendAll(ctx context.Context) error {
 		return nil
 	}
 	for _, b := range o.buffers {
-		if len(b.records) > 0 {
+		if b.run != nil {
 			if err := o.send(ctx, b); err != nil {
 				return err
 			}
@@ -251,7 +239,10 @@ func (o *Outbox) NodeOf(topic string) *graph.Node {
 // Drop forgets everything that has not been handed over.
 func (o *Outbox) Drop() {
 	for _, b := range o.buffers {
-		b.records, b.bytes = nil, 0
+		if b.run != nil {
+			b.run.free()
+			b.run, b.bytes = nil, 0
+		}
 	}
 	o.pending = 0
 }

@@ -2,9 +2,9 @@ package outbox
 
 import "testing"
 
-// The first bytes that a buffer copies may be empty ones, when it has no memory yet.
+// The first bytes that a run copies may be empty ones, when it has no memory yet.
 func TestCopiesOfEmptyBytesAreNotNil(t *testing.T) {
-	var b buffer
+	var b run
 	for range 2 {
 		if got := b.copy([]byte{}); got == nil || len(got) != 0 {
 			t.Errorf("got %#v of empty bytes", got)

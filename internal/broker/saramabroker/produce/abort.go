@@ -105,6 +105,7 @@ func (t *openTransaction) drop() {
 				p.pending--
 				p.bytes -= b.bytes
 			}
+			p.release(b)
 			p.recycle(b)
 		}
 		clear(q.batches)

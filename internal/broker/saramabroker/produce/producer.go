@@ -40,6 +40,8 @@ type producer struct {
 
 	topics map[string]int32 // partitions by topic; the caller's own
 
+	released func([]broker.Record) // of OnReleased, or nil
+
 	mu         sync.Mutex // guards what follows
 	begun      bool       // the goroutines run
 	closed     bool
@@ -164,6 +166,9 @@ func (p *producer) identifyAs(identity transaction.Identity) {
 	}
 	p.announce()
 }
+
+// OnReleased implements broker.Producer. The function is called with p.mu held.
+func (p *producer) OnReleased(f func([]broker.Record)) { p.released = f }
 
 // LastOffset implements broker.Producer.
 func (p *producer) LastOffset(tp broker.TopicPartition) (int64, bool) {

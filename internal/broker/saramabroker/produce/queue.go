@@ -60,8 +60,10 @@ const (
 
 // batch is a run of records that is appended as a whole.
 type batch struct {
-	queue    *queue
-	parts    [][]broker.Record
+	queue *queue
+	parts [][]broker.Record
+	// lent are slices of Send that are released with the batch: no other batch has records of them any more.
+	lent     [][]broker.Record
 	count    int
 	bytes    int // at most, and without compression
 	deadline time.Time
@@ -92,8 +94,8 @@ func addSequence(sequence int32, n int) int32 {
 }
 
 // enqueue adds records to a queue, unless the buffer is full. A run that is larger than the buffer waits until there is
-// nothing else in it. p.mu is held.
-func (p *producer) enqueue(q *queue, records []broker.Record, bytes int) bool {
+// nothing else in it. lent is the slice of Send if these are its last records, else nil. p.mu is held.
+func (p *producer) enqueue(q *queue, records, lent []broker.Record, bytes int) bool {
 	if p.bytes > 0 && p.bytes+bytes > p.bufferBytes {
 		return false
 	}
@@ -106,6 +108,9 @@ func (p *producer) enqueue(q *queue, records []broker.Record, bytes int) bool {
 		p.pending++
 	}
 	b.parts = append(b.parts, records)
+	if lent != nil && p.released != nil {
+		b.lent = append(b.lent, lent)
+	}
 	b.count += len(records)
 	b.bytes += bytes
 	if p.txn != nil {
@@ -141,10 +146,18 @@ func (p *producer) newBatch(q *queue) *batch {
 	return b
 }
 
+// release gives the memory of a batch that is acknowledged or dropped back to the caller of Send. p.mu is held.
+func (p *producer) release(b *batch) {
+	for _, records := range b.lent {
+		p.released(records)
+	}
+}
+
 // recycle keeps a batch for use again. p.mu is held.
 func (p *producer) recycle(b *batch) {
 	clear(b.parts)
-	*b = batch{parts: b.parts[:0]}
+	clear(b.lent)
+	*b = batch{parts: b.parts[:0], lent: b.lent[:0]}
 	if len(p.free) < 64 {
 		p.free = append(p.free, b)
 	}
@@ -187,6 +200,7 @@ func (q *queue) sequence(b *batch) {
 func (p *producer) trim(q *queue) {
 	n := 0
 	for n < len(q.batches) && q.batches[n].state == done {
+		p.release(q.batches[n])
 		p.recycle(q.batches[n])
 		n++
 	}
@@ -211,6 +225,7 @@ func (p *producer) split(q *queue, b *batch) {
 		part.uncertain = b.uncertain
 		part.sequenced, part.epoch, part.sequence = true, b.epoch, addSequence(b.sequence, part.skip)
 	}
+	second.lent = append(second.lent, b.lent...) // batches leave the queue in its order
 	q.limit = max(min(q.limit, b.bytes/2), 1)
 	i := slices.Index(q.batches, b)
 	q.batches = slices.Replace(q.batches, i, i+1, first, second)

@@ -41,6 +41,17 @@ func sendThroughFaults(t *testing.T, seed uint64) {
 		p.Close()
 		c.stop()
 	}()
+	lent := map[*broker.Record]int{} // slices that are not released, with their lengths; guarded by p.mu
+	p.OnReleased(func(records []broker.Record) {
+		if lent[&records[0]] != len(records) {
+			t.Errorf("%d records are released that were not sent together, or twice", len(records))
+		}
+		delete(lent, &records[0])
+		for i := range records { // the memory is used for something else
+			clear(records[i].Value)
+		}
+		clear(records)
+	})
 	c.begin()
 	sent := make([]uint64, len(c.logs))
 	begin := []int32{0, 0, 1<<31 - 30}[random.IntN(3)] // sequences that begin anew soon
@@ -56,6 +67,9 @@ func sendThroughFaults(t *testing.T, seed uint64) {
 		if begin > 0 && sent[i] == uint64(len(records)) {
 			c.beginAt(p, tp, begin)
 		}
+		p.mu.Lock()
+		lent[&records[0]] = len(records)
+		p.mu.Unlock()
 		if err := p.Send(ctx, tp, records); err != nil {
 			t.Fatal(err)
 		}
@@ -88,8 +102,8 @@ func sendThroughFaults(t *testing.T, seed uint64) {
 			t.Errorf("partition %d: last offset is %d, %t, want %d", i, last, ok, sent[i]-1)
 		}
 	}
-	if p.bytes != 0 || p.pending != 0 {
-		t.Errorf("%d batches of %d bytes are left in the books", p.pending, p.bytes)
+	if p.bytes != 0 || p.pending != 0 || len(lent) != 0 {
+		t.Errorf("%d batches of %d bytes are left in the books, and %d slices are not released", p.pending, p.bytes, len(lent))
 	}
 }
 

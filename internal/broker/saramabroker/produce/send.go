@@ -3,6 +3,7 @@ package produce
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/weirstreams/weir"
@@ -25,16 +26,22 @@ func (p *producer) Send(ctx context.Context, tp broker.TopicPartition, records [
 	if err != nil {
 		return p.refuse(tp, err)
 	}
+	all := records
 	for len(records) > 0 {
 		n, size := len(records), bytes
 		if size > batchBytes {
 			n, size = prefix(records, batchBytes)
 		}
-		if err := p.wait(ctx, func() bool { return p.enqueue(q, records[:n], size) }); err != nil {
+		var lent []broker.Record
+		if n == len(records) {
+			lent = all
+		}
+		if err := p.wait(ctx, func() bool { return p.enqueue(q, records[:n], lent, size) }); err != nil {
 			return err
 		}
 		records, bytes = records[n:], bytes-size
 	}
+	runtime.Gosched() // the sender finds the records in the processor's cache, even if there is no other processor for it
 	return nil
 }
 

@@ -17,6 +17,7 @@ type TypeError struct {
 	Want reflect.Type
 }
 
+// Error names the kind of the value and the Go type.
 func (e *TypeError) Error() string { return fmt.Sprintf("%v is not %v", e.Kind, e.Want) }
 
 // As returns a value as a Go value: bool, string, int, int64, float64 (which takes integers too), Row, []Value, or Value,

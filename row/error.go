@@ -21,6 +21,7 @@ type ColumnError struct {
 	Nil     bool
 }
 
+// Error names the missing column, and those that the row has.
 func (e *ColumnError) Error() string {
 	switch {
 	case e.Nil:
@@ -44,6 +45,7 @@ type ElementError struct {
 	Problem string
 }
 
+// Error returns the expression and the problem.
 func (e *ElementError) Error() string { return e.Expr + ": " + e.Problem }
 
 // OperandError says that an operation is not defined for its operands.
@@ -54,6 +56,7 @@ type OperandError struct {
 	Kinds []Kind
 }
 
+// Error returns the expression and the kinds of its operands.
 func (e *OperandError) Error() string {
 	kinds := make([]string, len(e.Kinds))
 	for i, k := range e.Kinds {

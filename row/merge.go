@@ -48,6 +48,7 @@ type DuplicateColumnsError struct {
 	Columns []string
 }
 
+// Error names the columns.
 func (e *DuplicateColumnsError) Error() string {
 	return fmt.Sprintf("both sides of the join have %s: rename or drop columns, or merge with MergeKeepLeft or MergeKeepRight", strings.Join(e.Columns, ", "))
 }

@@ -13,17 +13,11 @@ import (
 	"testing"
 )
 
-// withoutExample are packages whose documentation shows their use, with the reason why no Example can.
-var withoutExample = map[string]string{
-	"sink/sinktest":     "the kit is called by a test",
-	"source/sourcetest": "the kit is called by a test",
-	"testkit/sim":       "programs use it through testkit.Simulate",
-}
-
-// Each package that programs import has an example of the package as a whole, which go doc servers show first.
-func TestEachPackageHasAnExample(t *testing.T) {
+// Each package that programs import has an introduction in its documentation, and an example of the package as a whole, which go doc servers show first.
+func TestEachPackageHasAnIntroductionAndAnExample(t *testing.T) {
 	packages, shown := map[string]bool{}, map[string]bool{}
-	walk(t, skip, func(file string) {
+	words := map[string]int{}
+	walk(t, func(dir string) bool { return skip(dir) && dir != "lint" }, func(file string) {
 		if !strings.HasSuffix(file, ".go") {
 			return
 		}
@@ -34,6 +28,7 @@ func TestEachPackageHasAnExample(t *testing.T) {
 		dir := path.Dir(file)
 		if !strings.HasSuffix(file, "_test.go") {
 			packages[dir] = packages[dir] || f.Name.Name != "main"
+			words[dir] += len(strings.Fields(f.Doc.Text()))
 			return
 		}
 		for _, e := range doc.Examples([]*ast.File{f}...) {
@@ -41,12 +36,11 @@ func TestEachPackageHasAnExample(t *testing.T) {
 		}
 	})
 	for _, dir := range slices.Sorted(maps.Keys(packages)) {
-		_, excused := withoutExample[dir]
-		switch {
-		case packages[dir] && !shown[dir] && !excused:
+		if packages[dir] && !shown[dir] {
 			t.Errorf("%s has no func Example(): write one, complete, in %s/example_test.go", dir, dir)
-		case shown[dir] && excused:
-			t.Errorf("%s has an example: take it off the list", dir)
+		}
+		if packages[dir] && words[dir] < 20 {
+			t.Errorf("%s: its documentation has %d words: say what the package is for, and how to begin", dir, words[dir])
 		}
 	}
 	if len(packages) < 50 {

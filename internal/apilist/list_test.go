@@ -104,16 +104,15 @@ func exported(t *testing.T) (names, undocumented []string) {
 				if receiver != "" {
 					receiver += "."
 				}
-				// The methods of well-known interfaces need no words, and those that other packages call by themselves no page.
-				known := receiver != "" && slices.Contains([]string{"Error", "Unwrap", "String", "Close"}, d.Name.Name)
 				// A method that implements an interface is documented there, and shown if the interface is.
 				if receiver != "" && d.Doc != nil && strings.HasPrefix(d.Doc.Text(), d.Name.Name+" implements [") {
 					continue
 				}
+				// Other packages call these methods by themselves: they need no words and no page.
 				if receiver != "" && slices.Contains([]string{"LogValue", "MarshalJSON", "UnmarshalJSON", "MarshalText", "UnmarshalText"}, d.Name.Name) {
 					continue
 				}
-				add(receiver+d.Name.Name, d.Doc != nil || known)
+				add(receiver+d.Name.Name, d.Doc != nil)
 			case *ast.GenDecl:
 				for _, spec := range d.Specs {
 					switch spec := spec.(type) {

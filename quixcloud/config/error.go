@@ -41,6 +41,7 @@ type FetchError struct {
 	Err error
 }
 
+// Error names the place, the cause, and when the content is fetched again.
 func (e *FetchError) Error() string {
 	what := fmt.Sprint(e.Err)
 	if e.Err == nil {

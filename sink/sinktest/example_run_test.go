@@ -1,0 +1,5 @@
+package sinktest_test
+
+import "testing"
+
+func TestTheSinkOfTheExample(t *testing.T) { keepsItsPromises(t) }

@@ -1,0 +1,5 @@
+package sourcetest_test
+
+import "testing"
+
+func TestTheSourceOfTheExample(t *testing.T) { keepsItsPromises(t) }

@@ -8,6 +8,7 @@ import (
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/row"
+	"github.com/weirstreams/weir/store"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/window"
 )
@@ -215,4 +216,14 @@ func Example_cogroup() {
 	)
 
 	accounts.To(stream.NewTopic("accounts", codec.String(), codec.JSON[account]()))
+}
+
+func Example_versionedTables() {
+	t := stream.NewTopology()
+	sales := t.From(stream.NewTopic("sales", codec.String(), codec.Float64()))
+	rateChanges := stream.NewTopic("rates", codec.String(), codec.Float64())
+	inEuros := stream.NewTopic("sales-in-euros", codec.String(), codec.Float64())
+
+	rates := store.NewVersioned[float64]("rates", 7*24*time.Hour)
+	sales.JoinTable(stream.VersionedTableOf(t.From(rateChanges), rates), func(amount, rate float64) float64 { return amount * rate }).To(inEuros)
 }

@@ -94,12 +94,12 @@ func (v *ForeignKeyView[K, V, R, W]) place(key K) (*foreignMatch[V, R], bool, er
 }
 
 // Row implements [View].
-func (v *ForeignKeyView[K, V, R, W]) Row(key K) (row W, ok bool, err error) {
+func (v *ForeignKeyView[K, V, R, W]) Row(key K, _ int64) (row W, ok bool, err error) {
 	match, ok, err := v.place(key)
 	if err != nil || !ok {
 		return row, false, err
 	}
-	if v.left, ok, err = v.Left.Row(key); err != nil || !ok {
+	if v.left, ok, err = v.Left.Row(key, Latest); err != nil || !ok {
 		return row, false, err
 	}
 	row, ok = v.result(match, &v.left)
@@ -248,7 +248,7 @@ func (a *foreignKeyAnswers[K, V, F, R, W]) Receive(r *weir.Record[K, ForeignKeyA
 			return &weir.CodecError{Part: codec.Value.String(), Err: err}
 		}
 	}
-	if j.left, ok, err = j.View.Left.Row(r.Key); err != nil || !ok {
+	if j.left, ok, err = j.View.Left.Row(r.Key, Latest); err != nil || !ok {
 		return err
 	}
 	j.match = next

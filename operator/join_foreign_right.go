@@ -108,7 +108,7 @@ func (c *foreignKeySubscriptions[F, R]) Receive(r *weir.Record[[]byte, ForeignKe
 			return &weir.CodecError{Part: codec.Key.String(), Err: err}
 		}
 		var row *R
-		if j.right, ok, err = j.Right.Row(key); err != nil {
+		if j.right, ok, err = j.Right.Row(key, Latest); err != nil {
 			return err
 		} else if ok {
 			row = &j.right

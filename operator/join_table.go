@@ -6,7 +6,7 @@ import (
 	"github.com/weirstreams/weir"
 )
 
-// TableJoin joins each record of a stream with the row that a table has for its key at that moment. Results carry the key,
+// TableJoin joins each record of a stream with the row that a table has for its key at that moment, or, with former rows, at its time. Results carry the key,
 // time and headers of the record.
 type TableJoin[K, V, T, W any] struct {
 	Env   *Env
@@ -28,7 +28,7 @@ func (j *TableJoin[K, V, T, W]) Receive(r *weir.Record[K, V]) (err error) {
 		return j.Env.skipNullKey(j.Node)
 	}
 	var ok bool
-	if j.row, ok, err = j.Table.Row(r.Key); err != nil {
+	if j.row, ok, err = j.Table.Row(r.Key, r.Millis); err != nil {
 		return err
 	}
 	derive(&j.out, r)
@@ -76,15 +76,15 @@ type TablesView[K, V, R, W any] struct {
 }
 
 // Row implements [View].
-func (j *TablesView[K, V, R, W]) Row(key K) (row W, ok bool, err error) {
+func (j *TablesView[K, V, R, W]) Row(key K, at int64) (row W, ok bool, err error) {
 	var l *V
 	var r *R
-	if j.left, ok, err = j.Left.Row(key); err != nil {
+	if j.left, ok, err = j.Left.Row(key, at); err != nil {
 		return row, false, err
 	} else if ok {
 		l = &j.left
 	}
-	if j.right, ok, err = j.Right.Row(key); err != nil {
+	if j.right, ok, err = j.Right.Row(key, at); err != nil {
 		return row, false, err
 	} else if ok {
 		r = &j.right
@@ -123,7 +123,7 @@ func (l *tablesLeft[K, V, R, W]) Receive(r *weir.Record[K, Change[V]]) error {
 	var other *R
 	var ok bool
 	var err error
-	if j.right, ok, err = j.Sides.Right.Row(r.Key); err != nil {
+	if j.right, ok, err = j.Sides.Right.Row(r.Key, Latest); err != nil {
 		return err
 	}
 	if ok {
@@ -142,7 +142,7 @@ func (l *tablesRight[K, V, R, W]) Receive(r *weir.Record[K, Change[R]]) error {
 	var other *V
 	var ok bool
 	var err error
-	if j.left, ok, err = j.Sides.Left.Row(r.Key); err != nil {
+	if j.left, ok, err = j.Sides.Left.Row(r.Key, Latest); err != nil {
 		return err
 	}
 	if ok {

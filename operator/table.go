@@ -1,6 +1,8 @@
 package operator
 
 import (
+	"math"
+
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
 	"github.com/weirstreams/weir/internal/state"
@@ -14,9 +16,12 @@ type Change[V any] struct {
 
 // View finds rows of a table. It is used by the task's goroutine.
 type View[K, V any] interface {
-	// Row returns the row of a key, and whether there is one.
-	Row(key K) (V, bool, error)
+	// Row returns the row that a key has at a time, and whether there is one. Tables that keep no former rows return the latest one.
+	Row(key K, at int64) (V, bool, error)
 }
+
+// Latest is the time at which a view has its latest rows.
+const Latest = math.MaxInt64
 
 // Rows keeps the rows of a table.
 type Rows[K, V any] struct {
@@ -35,7 +40,7 @@ func NewRows[K, V any](env *Env, handle *state.CellHandle[V], key codec.Codec[K]
 }
 
 // Row implements [View].
-func (t *Rows[K, V]) Row(key K) (row V, ok bool, err error) {
+func (t *Rows[K, V]) Row(key K, _ int64) (row V, ok bool, err error) {
 	encoded, ok, err := t.keys.encode(key, false)
 	if err != nil || !ok {
 		return row, false, err

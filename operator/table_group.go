@@ -200,7 +200,7 @@ func NewGroups[K, V, A, R any](env *Env, name, rows string, key codec.Codec[K], 
 }
 
 // Row implements [View].
-func (g *Groups[K, V, A, R]) Row(key K) (row R, ok bool, err error) {
+func (g *Groups[K, V, A, R]) Row(key K, _ int64) (row R, ok bool, err error) {
 	encoded, ok, err := g.keys.encode(key, false)
 	if err != nil || !ok {
 		return row, false, err

@@ -21,8 +21,8 @@ func MapRow[K, V, W any](f func(K, V) W) func(key K, row *V) (W, bool) {
 }
 
 // Row implements [View].
-func (v *MappedView[K, V, W]) Row(key K) (row W, ok bool, err error) {
-	if v.row, ok, err = v.Of.Row(key); err != nil || !ok {
+func (v *MappedView[K, V, W]) Row(key K, at int64) (row W, ok bool, err error) {
+	if v.row, ok, err = v.Of.Row(key, at); err != nil || !ok {
 		return row, false, err
 	}
 	row, ok = v.F(key, &v.row)

@@ -11,6 +11,8 @@ import (
 // JoinTable joins each record with the row that a table has for its key at that moment. Records without such a row are
 // dropped. Results carry the key, time and headers of the record; changes of the table emit nothing by themselves.
 //
+// A table that keeps former rows ([VersionedTableOf]) is asked for the row of the time of the record.
+//
 // Records and changes of the table are processed in the order of their timestamps, as far as they are there. Records with
 // a null key are skipped and counted.
 func (s Stream[K, V]) JoinTable[T, W any](table Table[K, T], f func(V, T) W) Stream[K, W] {

@@ -57,7 +57,7 @@ func (t *Topology) findUnread(found []Finding, add addFinding) {
 			}
 		case n.Kind == "branch" || n.Kind == "fanout":
 			add(n, "the branches have no case: add When, Match or Otherwise")
-		case slices.Contains([]graph.Kind{"table", "jointables", "joinforeignkey", "maptable", "filtertable", "aggregategroups", "cogroup"}, n.Kind):
+		case slices.Contains([]graph.Kind{"table", "jointables", "joinforeignkey", "maptable", "filtertable", "aggregategroups", "cogroup", "versionedtable"}, n.Kind):
 			add(n, "nothing reads this table: join it, or write it with To")
 		case drops(n) && useful[n.Parents[0]]:
 		default:

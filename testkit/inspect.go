@@ -49,21 +49,48 @@ func (d *Driver) Tasks() []Task {
 // Cell returns the state that a cell holds for a key, encoded with codec.For, and whether there is any.
 func (d *Driver) Cell[S, K any](cell *store.CellHandle[S], key K) (S, bool) {
 	d.tb.Helper()
-	encoded, err := codec.For[K]().Append(nil, &codec.Context{Topic: cell.Name(), Part: codec.Key}, key)
+	return find(d, cell.Name(), key, func(c *state.Cell[S], key []byte) (S, bool, error) {
+		if err := c.Place(key); err != nil {
+			var none S
+			return none, false, err
+		}
+		s, ok := c.Get()
+		return s, ok, nil
+	})
+}
+
+// AsOf returns the state that a versioned store holds for a key at a time, and whether there is any. The key is encoded with codec.For. A time in the far future
+// is that of the latest state.
+func (d *Driver) AsOf[S, K any](versions *store.VersionedHandle[S], key K, at time.Time) (S, bool) {
+	d.tb.Helper()
+	return find(d, versions.Name(), key, func(v *state.Versioned[S], key []byte) (S, bool, error) {
+		if err := v.Look(key); err != nil {
+			var none S
+			return none, false, err
+		}
+		s, ok := v.AsOf(at.UnixMilli())
+		return s, ok, v.Err()
+	})
+}
+
+// find asks the stores of a name, which are of type T, for the state of a key, until one has it.
+func find[S, K, T any](d *Driver, name string, key K, of func(store T, key []byte) (S, bool, error)) (S, bool) {
+	d.tb.Helper()
+	encoded, err := codec.For[K]().Append(nil, &codec.Context{Topic: name, Part: codec.Key}, key)
 	if err != nil {
 		d.tb.Fatal(err)
 	}
 	for _, w := range d.workers {
-		for _, s := range w.Stores(cell.Name()) {
-			c, ok := s.(*state.Cell[S])
+		for _, s := range w.Stores(name) {
+			t, ok := s.(T)
 			if !ok {
-				d.tb.Fatalf("store %q is a %T", cell.Name(), s)
+				d.tb.Fatalf("store %q is a %T", name, s)
 			}
-			if err := c.Place(encoded); err != nil {
+			switch state, ok, err := of(t, encoded); {
+			case err != nil:
 				d.tb.Fatal(err)
-			}
-			if value, ok := c.Get(); ok {
-				return value, true
+			case ok:
+				return state, true
 			}
 		}
 	}

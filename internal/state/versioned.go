@@ -90,13 +90,23 @@ type version[S any] struct {
 	deleted bool
 }
 
+// Look places the store on a key to read its versions, without a record: the time of the store stays. It knows which versions have expired, also when no
+// record has come since a restart.
+func (v *Versioned[S]) Look(key []byte) error { return v.Enter(key, NoTime) }
+
 // Latest returns the state of the newest version of the current key, or false if there is none or it is a deletion.
 func (v *Versioned[S]) Latest() (S, bool) {
-	for _, newest := range v.All() {
-		return newest.state, !newest.deleted
+	newest, _, ok := v.Newest()
+	return newest, ok
+}
+
+// Newest returns the state and the time of the newest version of the current key, also for times that are still to come. There is no state, and ok is false, if there is no
+// version, with the time NoTime, or if the newest version is a deletion.
+func (v *Versioned[S]) Newest() (state S, millis int64, ok bool) {
+	for at, newest := range v.All() {
+		return newest.state, at, !newest.deleted
 	}
-	var none S
-	return none, false
+	return state, NoTime, false
 }
 
 // AsOf returns the state that the current key had at a time.

@@ -23,6 +23,8 @@ var derived = []topologyOf{
 	{name: "groups of a table", build: groupsOfTable, inputs: []string{"orders"}, check: checkGroupsOfTable},
 	{name: "groups of a table and crashes", build: groupsOfTable, inputs: []string{"orders"}, check: checkGroupsAfterCrashes},
 	{name: "versions", build: versionsOfOrders, inputs: []string{"orders"}, check: checkVersions},
+	{name: "cogroup", build: cogroupOfOrders, inputs: []string{"orders", "returns"}, check: checkCogroup},
+	{name: "versioned table", build: versionedReturns, inputs: []string{"orders", "returns"}, check: checkVersionedTable},
 }
 
 // crashes are the faults that leave no process behind that writes for tasks it has lost.
@@ -218,25 +220,27 @@ func versionsOfOrders(faulty func() error) *stream.Topology {
 	return t
 }
 
+// asOf returns the version of a time, 0 if it was deleted or is gone.
+func asOf(versions map[int]int, at int, now lives) (value int) {
+	for _, time := range slices.Sorted(maps.Keys(versions)) {
+		switch {
+		case time <= at:
+			value = versions[time]
+		case time+keptVersions <= now.reached:
+			return 0
+		default:
+			return value
+		}
+	}
+	return value
+}
+
 // checkVersions keeps all versions of each key, and computes the results from them.
 func checkVersions(o sim.Outcome) error {
 	var want [][]string
 	for _, task := range inputsOf(o, "orders") {
 		all := map[string]map[int]int{}
 		var now lives
-		asOf := func(versions map[int]int, at int) (value int) {
-			for _, time := range slices.Sorted(maps.Keys(versions)) {
-				switch {
-				case time <= at:
-					value = versions[time]
-				case time+keptVersions <= now.reached:
-					return 0
-				default:
-					return value
-				}
-			}
-			return value
-		}
 		var results []string
 		for _, r := range task {
 			n, at := r.Amount, int(r.at)
@@ -252,11 +256,120 @@ func checkVersions(o sim.Outcome) error {
 			} else if put {
 				all[r.key][time] = 0
 			}
-			results = append(results, output(r.key, line{ID: asOf(all[r.key], forever), Total: asOf(all[r.key], at-n%25), Origin: fmt.Sprint(put)}, r.at))
+			results = append(results, output(r.key, line{ID: asOf(all[r.key], forever, now), Total: asOf(all[r.key], at-n%25, now), Origin: fmt.Sprint(put)}, r.at))
 		}
 		want = append(want, results)
 	}
 	return compareOutput(o, "lines", want, false)
+}
+
+// cogroupOfOrders keeps one account for the orders and the returns of a key, which some orders close.
+func cogroupOfOrders(faulty func() error) *stream.Topology {
+	t := stream.NewTopology()
+	fold := func(sign int) func(*line, order) *line {
+		return func(account *line, o order) *line {
+			if o.Amount%5 == 0 && sign > 0 {
+				return check[*line](faulty, nil)
+			}
+			if account == nil {
+				account = &line{}
+			}
+			return check(faulty, &line{ID: account.ID + 1, Total: account.Total + sign*o.Amount})
+		}
+	}
+	stream.Cogroup("accounts", stream.Fold(t.From(orders), fold(1)), stream.Fold(t.From(returns), fold(-1))).
+		Map(func(_ string, account *line) line { return *account }).To(lines)
+	return t
+}
+
+// checkCogroup folds the records of both topics.
+func checkCogroup(o sim.Outcome) error {
+	var want [][]string
+	for _, task := range inputsOf(o, "orders") {
+		accounts := map[string]line{}
+		var results []string
+		for _, r := range task {
+			account, ok := accounts[r.key]
+			switch {
+			case r.Topic == "returns":
+				account.Total -= r.Amount
+			case r.Amount%5 != 0:
+				account.Total += r.Amount
+			default:
+				delete(accounts, r.key)
+				if ok {
+					results = append(results, output(r.key, "", r.at))
+				}
+				continue
+			}
+			account.ID++
+			accounts[r.key] = account
+			results = append(results, output(r.key, account, r.at))
+		}
+		want = append(want, results)
+	}
+	return compareOutput(o, "lines", want, true)
+}
+
+var pastReturns = store.NewVersioned[*order]("past", keptVersions*time.Millisecond)
+
+// versionedReturns joins orders with the returns of their time. Some returns delete the row.
+func versionedReturns(faulty func() error) *stream.Topology {
+	t := stream.NewTopology()
+	returned := stream.VersionedTableOf(t.From(returns).Map(func(o order) *order {
+		if o.Amount%5 == 0 {
+			return nil
+		}
+		return &o
+	}), pastReturns)
+	returned.Map(func(_ string, o *order) line { return check(faulty, line{ID: o.ID, Total: o.Amount}) }).To(closed)
+	t.From(orders).LeftJoinTable(returned.Map(func(_ string, o *order) int { return o.Amount }), func(o order, amount *int) line {
+		l := line{ID: o.ID}
+		if amount != nil {
+			l.Total = *amount
+		}
+		return check(faulty, l)
+	}).To(lines)
+	return t
+}
+
+// checkVersionedTable keeps all returns by their times.
+func checkVersionedTable(o sim.Outcome) error {
+	var joined, changed [][]string
+	for _, task := range inputsOf(o, "orders") {
+		past := map[string]map[int]int{}
+		var now lives
+		var ofJoin, ofTable []string
+		for _, r := range task {
+			at := int(r.at)
+			if r.Topic == "orders" {
+				ofJoin = append(ofJoin, output(r.key, line{ID: r.ID, Total: asOf(past[r.key], at, now)}, r.at))
+				continue
+			}
+			now.record(at)
+			now.until(at, 0)
+			if at < now.reached-keptVersions {
+				continue
+			}
+			if past[r.key] == nil {
+				past[r.key] = map[int]int{}
+			}
+			latest, is := asOf(past[r.key], forever, now), r.Amount
+			if r.Amount%5 == 0 {
+				is = 0
+			}
+			newest := !slices.ContainsFunc(slices.Collect(maps.Keys(past[r.key])), func(time int) bool { return time > at })
+			past[r.key][at] = is
+			switch {
+			case newest && is != 0:
+				ofTable = append(ofTable, output(r.key, line{ID: r.ID, Total: is}, r.at))
+			case newest && latest != 0:
+				ofTable = append(ofTable, output(r.key, "", r.at))
+			}
+		}
+		joined, changed = append(joined, ofJoin), append(changed, ofTable)
+	}
+	return errors.Join(compareOutput(o, "lines", joined, true), compareOutput(o, "closed", changed, true))
 }
 
 // Tables that are made of others are what their rows say: for seeds that are the same every time, and for fresh ones, for a third of -duration.

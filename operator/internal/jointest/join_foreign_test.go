@@ -200,7 +200,7 @@ func foreignCase(t *testing.T, seed uint64) bool {
 	}
 	check := func() bool {
 		for _, key := range leftKeys {
-			row, ok, err := j.view.Row(key)
+			row, ok, err := j.view.Row(key, operator.Latest)
 			if want, is := out.rows[key]; err != nil || ok != is || row != want {
 				out.problem = fmt.Sprintf("row %q is looked up as %q, %v, and emitted was %q, %v: %v", key, row, ok, want, is, err)
 			}

@@ -181,7 +181,7 @@ func groupCase(t *testing.T, seed uint64) bool {
 		}
 		for _, key := range []string{"a", "bb", ""} {
 			got := "none"
-			if v, ok, err := rows.Row(key); err != nil {
+			if v, ok, err := rows.Row(key, operator.Latest); err != nil {
 				t.Fatal(err)
 			} else if ok {
 				got = *v
@@ -190,7 +190,7 @@ func groupCase(t *testing.T, seed uint64) bool {
 		}
 		for _, name := range names[:3] {
 			got := "none"
-			if v, ok, err := aggregates.Row(&name); err != nil {
+			if v, ok, err := aggregates.Row(&name, operator.Latest); err != nil {
 				t.Fatal(err)
 			} else if ok {
 				got = v
@@ -259,7 +259,7 @@ func TestMessagesThatComeAgainChangeNoGroup(t *testing.T) {
 		}
 		for name, of := range rows {
 			want := strings.Join(slices.Sorted(maps.Values(of)), "+")
-			if got, ok, err := groups.Row(name); err != nil || ok != (len(of) > 0) || got != want {
+			if got, ok, err := groups.Row(name, operator.Latest); err != nil || ok != (len(of) > 0) || got != want {
 				t.Errorf("seed %d: group %q is %q (%v, %v), want %q", seed, name, got, ok, err, want)
 			}
 		}

@@ -18,8 +18,8 @@ import (
 // names the topic; the cluster is asked again after a second. The number of partitions is that of the first use.
 //
 // runtime.Config.Prefix is put before the name. These names are processing errors as well: one that Kafka does not allow,
-// one of an internal topic, and one of a topic that the topology reads, as records could go round without end. An error of f is
-// a processing error. f is called by the goroutine of the task, once per record.
+// one of an internal topic, one of a topic that a source of the topology writes, and one of a topic that the topology reads, as records could go round without
+// end. An error of f is a processing error. f is called by the goroutine of the task, once per record.
 func (s Stream[K, V]) ToDynamic(template Topic[K, V], f func(context.Context, weir.Record[K, V]) (string, error)) {
 	name := func(ctx context.Context, r *weir.Record[K, V]) (string, error) { return f(ctx, *r) }
 	settings := operator.TopicTemplate{Partitions: template.partitions, Config: template.config}

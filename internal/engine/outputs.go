@@ -34,7 +34,7 @@ func newOutputs(config *Config, plan *graph.Plan, cluster broker.Cluster, out *o
 	return &outputs{
 		config: config, plan: plan, outbox: out, partitions: topics.Partitions, repartitions: eventtime.Repartitions(plan),
 		dynamic: &outbox.Dynamic{
-			Outbox: out, Cluster: cluster, ClusterName: plan.ClusterName, Inputs: plan.InputTopics(), DeadLetters: plan.DeadLetters, Create: config.CreateTopics,
+			Outbox: out, Cluster: cluster, ClusterName: plan.ClusterName, Inputs: plan.InputTopics(), Sources: plan.SourceTopics(), DeadLetters: plan.DeadLetters, Create: config.CreateTopics,
 			Partitions: config.Partitions, Replication: config.Replication, Clock: config.Clock, Logger: config.Logger,
 		},
 	}

@@ -176,6 +176,18 @@ func (p *Plan) InputTopics() []string {
 	return topics
 }
 
+// SourceTopics returns the topics that sources outside of Kafka write, also those that the topology does not read, sorted.
+func (p *Plan) SourceTopics() []string {
+	var topics []string
+	for _, n := range p.Graph.Nodes {
+		if n.Source != nil && n.Source.Slots > 0 && n.External != nil {
+			topics = append(topics, p.Topic(n.Children[0]))
+		}
+	}
+	slices.Sort(topics)
+	return topics
+}
+
 // InternalTopics returns the topics that exist for the application alone, sorted: changelogs, repartition topics and those of the positions of sources.
 func (p *Plan) InternalTopics() []string {
 	found := map[string]bool{}

@@ -33,6 +33,8 @@ type Dynamic struct {
 	// ClusterName returns the name on the cluster of a topic that a function names. Inputs are the topics that the application reads.
 	ClusterName func(topic string) string
 	Inputs      []string
+	// Sources are the topics that sources of the application write.
+	Sources []string
 	// DeadLetters is the topic of dead letters, empty if there is none.
 	DeadLetters string
 	// Create makes topics that do not exist, with so many partitions, 0 meaning 1, and replicas, unless their template says otherwise.
@@ -109,6 +111,9 @@ func (d *Dynamic) check(name, topic string) error {
 	if slices.Contains(d.Inputs, topic) {
 		return errors.New("the application reads the topic, and its records could come back to it without end: " +
 			"write a topic that is read with To, so that it is checked at the start")
+	}
+	if slices.Contains(d.Sources, topic) {
+		return errors.New("a source of the application writes the topic, and takes all of its records for its own: write to another topic, and merge the two")
 	}
 	if strings.HasPrefix(name, "changelog__") || strings.HasPrefix(name, "repartition__") || strings.HasPrefix(name, "slots__") ||
 		strings.HasPrefix(name, "deadletters__") || topic == d.DeadLetters {

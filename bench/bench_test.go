@@ -96,15 +96,15 @@ func TestAnOutputThatDiffersIsAnError(t *testing.T) {
 	}
 }
 
-// The runs with metrics, and with an open page, do the same work, and their samples are told from others. So few records have too few samples for the limit.
+// The runs with metrics, with an open page and with queries do the same work, and their samples are told from others. So few records have too few samples for the limit.
 func TestCostsAreMeasured(t *testing.T) {
-	for _, c := range []cost{metricsCost, viewCost} {
+	for _, c := range []cost{metricsCost, viewCost, queriesCost} {
 		var out strings.Builder
 		o := options{n: 60_000, runs: 1, partitions: 4, data: sample, profiles: t.TempDir()}
 		if err := measureCost(t.Context(), c, o, 1, &out, t.Output()); err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(out.String(), "in code of "+c.name) || !strings.Contains(out.String(), c.scenario+" stateless") {
+		if !strings.Contains(out.String(), "in code of "+c.name) || !strings.Contains(out.String(), c.scenario+" "+c.of) {
 			t.Error(out.String())
 		}
 	}

@@ -6,7 +6,7 @@
 //	bench broker                  a Kafka broker in memory, in this process
 //	bench load                    flights into a topic
 //	bench view                    the same for an open page of the live view
-//	bench floor|franz|weir|metered|viewed NAME   one measurement, on a broker and topic that exist; prints JSON
+//	bench floor|franz|weir|metered|viewed|queried NAME   one measurement, on a broker and topic that exist; prints JSON
 package main
 
 import (
@@ -16,7 +16,7 @@ import (
 	"os/signal"
 )
 
-const usage = `usage: bench run|metrics|view|broker|load|floor|franz|weir|metered|viewed [flags]
+const usage = `usage: bench run|metrics|view|queries|broker|load|floor|franz|weir|metered|viewed|queried [flags]
 
   run                                      measure everything and print a table
   metrics                                  measure the cost of metrics; fails above 1 % of CPU time
@@ -28,6 +28,8 @@ const usage = `usage: bench run|metrics|view|broker|load|floor|franz|weir|metere
   metered stateless                        measure Weir with metrics once
   view                                     measure the cost of an open page of the live view; fails above 1 % of CPU time
   viewed stateless                         measure Weir with an open page once
+  queries                                  measure the cost of 1,000 queries per second; fails above 5 % of CPU time
+  queried windowed                         measure Weir with queries once
 
 Each has -help. Run it in the folder bench.`
 
@@ -48,14 +50,16 @@ func command(ctx context.Context, args []string) error {
 	case "run":
 		return runCommand(ctx, rest)
 	case "metrics":
-		return costCommand(ctx, metricsCost, rest)
+		return costCommand(ctx, metricsCost, costLimit, rest)
 	case "view":
-		return costCommand(ctx, viewCost, rest)
+		return costCommand(ctx, viewCost, costLimit, rest)
+	case "queries":
+		return costCommand(ctx, queriesCost, queriesLimit, rest)
 	case "broker":
 		return brokerCommand(ctx, rest)
 	case "load":
 		return loadCommand(ctx, rest)
-	case "floor", "franz", "weir", "metered", "viewed":
+	case "floor", "franz", "weir", "metered", "viewed", "queried":
 		return measureCommand(ctx, name, rest)
 	default:
 		return fmt.Errorf("no such command: %q\n%s", name, usage)

@@ -69,6 +69,7 @@ type job struct {
 	workers int
 	meter   metric.MeterProvider // nil for no metrics
 	viewed  bool                 // a page of the live view is open
+	queried bool                 // the state is queried
 	watch   stopwatch
 }
 
@@ -83,6 +84,7 @@ var scenarios = map[string]func(context.Context, *job) (measurement, error){
 	"metered stateless": meteredStateless,
 	"viewed stateless":  viewedStateless,
 	"weir windowed":     weirWindowed,
+	"queried windowed":  queriedWindowed,
 }
 
 // measureCommand measures one scenario in this process and prints a measurement as JSON.

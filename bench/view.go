@@ -15,7 +15,7 @@ import (
 	"github.com/weirstreams/weir/runtime/view"
 )
 
-var viewCost = cost{"an open page", "viewed", isView}
+var viewCost = cost{"an open page", "viewed", "stateless", isView}
 
 // viewedStateless is weirStateless with an open page of the live view.
 func viewedStateless(ctx context.Context, j *job) (measurement, error) {

@@ -45,14 +45,19 @@ func weirWindowed(ctx context.Context, j *job) (measurement, error) {
 		}).
 		GroupBy("origin", func(f Flight) string { return f.Origin }).
 		Window(window.Tumbling(windowSize)).
-		Aggregate(window.Custom(
-			func() Delays { return Delays{} },
-			func(d *Delays, f Flight) { d.Add(f) },
-			func(d *Delays) Delays { return *d },
-		)).
+		Aggregate(delays()).
 		Final().
 		To(topic[Hour](j.name, j))
 	return runWeir(ctx, j, t, 2)
+}
+
+// delays aggregates the flights of an airport and an hour.
+func delays() window.Aggregator[Flight, Delays, Delays] {
+	return window.Custom(
+		func() Delays { return Delays{} },
+		func(d *Delays, f Flight) { d.Add(f) },
+		func(d *Delays) Delays { return *d },
+	)
 }
 
 // runWeir runs a topology until each record of the input has been processed times times: once, and once more after a
@@ -89,6 +94,10 @@ func runWeir(ctx context.Context, j *job, t *stream.Topology, times int64) (meas
 	if j.viewed {
 		defer openPage(ctx, app)()
 	}
+	answered := func() error { return nil }
+	if j.queried {
+		answered = ask(ctx, app)
+	}
 	want := times * f.records()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -99,8 +108,9 @@ func runWeir(ctx context.Context, j *job, t *stream.Topology, times int64) (meas
 		case <-tick.C:
 		}
 	}
+	failed := answered()
 	stop()
-	if err := <-done; err != nil {
+	if err := errors.Join(<-done, failed); err != nil {
 		return measurement{}, err
 	}
 	m := j.watch.stop()

@@ -309,8 +309,9 @@ type GroupConfig struct {
 	Fingerprint string
 	// Endpoint is the address of this member for others. It may be empty.
 	Endpoint string
-	// OnOwners is told of the partitions of all members with an endpoint after each rebalance, by the goroutine of the group. It may be nil.
-	OnOwners func(byEndpoint map[string][]TopicPartition)
+	// OnOwners is told after each rebalance, by the goroutine of the group, of the partitions of this member and of all members with an endpoint.
+	// It may be nil, and keeps no argument.
+	OnOwners func(own []TopicPartition, byEndpoint map[string][]TopicPartition)
 	// InstanceID makes the membership static.
 	InstanceID string
 	// SessionTimeout is how long the group waits for a member that is silent. The default is 45 s.

@@ -26,8 +26,8 @@ type Stores struct {
 	partitions map[string]int32
 	// owners are the endpoints of the members that own partitions. Members without an endpoint are not in it.
 	owners map[broker.TopicPartition]string
-	// assigned is set by the first assignment.
-	assigned bool
+	// assigned are the partitions of this member, nil before the first assignment.
+	assigned map[broker.TopicPartition]bool
 	// own is the endpoint of this member, empty if it has none.
 	own string
 
@@ -50,9 +50,12 @@ func (s *Stores) Begin(partitions map[string]int32) {
 	s.partitions = partitions
 }
 
-// Assigned says which members own partitions, by their endpoints, after each rebalance.
-func (s *Stores) Assigned(owners map[string][]broker.TopicPartition) {
-	byPartition := map[broker.TopicPartition]string{}
+// Assigned says after each rebalance which partitions this member owns, and which ones other members, by their endpoints.
+func (s *Stores) Assigned(own []broker.TopicPartition, owners map[string][]broker.TopicPartition) {
+	assigned, byPartition := map[broker.TopicPartition]bool{}, map[broker.TopicPartition]string{}
+	for _, tp := range own {
+		assigned[tp] = true
+	}
 	for endpoint, tps := range owners {
 		for _, tp := range tps {
 			byPartition[tp] = endpoint
@@ -60,7 +63,7 @@ func (s *Stores) Assigned(owners map[string][]broker.TopicPartition) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.owners, s.assigned = byPartition, true
+	s.owners, s.assigned = byPartition, assigned
 }
 
 // Store is a store of a sub-topology.
@@ -157,15 +160,7 @@ func (s *Stores) read(store Store, partition int32, rows state.Rows, atLeast map
 	case errors.Is(err, errRestoring):
 		return Page{}, at(weir.ErrRestoring)
 	case errors.Is(err, errNotOpen):
-		owner, own := s.Owner(store, partition)
-		switch {
-		case owner != "" && !own:
-			return Page{}, at(fmt.Errorf("%w, %s has it", weir.ErrNotOwner, owner))
-		case own || s.moves():
-			return Page{}, at(weir.ErrMoved)
-		default:
-			return Page{}, at(weir.ErrNotOwner)
-		}
+		return Page{}, at(s.absent(store, partition))
 	case err != nil:
 		return Page{}, at(err)
 	}
@@ -189,11 +184,26 @@ func (s *Stores) onCluster(store Store, position map[string]int64) map[string]in
 	return named
 }
 
-// moves reports whether a partition without a known owner is on its way to one: this member has no assignment yet, or others have endpoints.
-func (s *Stores) moves() bool {
+// absent returns why a partition is not open here.
+func (s *Stores) absent(store Store, partition int32) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return !s.assigned || len(s.owners) > 0
+	if s.assigned == nil {
+		return weir.ErrMoved
+	}
+	for _, topic := range store.topics {
+		tp := broker.TopicPartition{Topic: topic, Partition: partition}
+		if s.assigned[tp] {
+			return weir.ErrMoved
+		}
+		if owner := s.owners[tp]; owner != "" && owner != s.own {
+			return fmt.Errorf("%w, %s has it", weir.ErrNotOwner, owner)
+		}
+	}
+	if len(s.owners) > 0 { // members say what they own, and none has said that it owns this
+		return weir.ErrMoved
+	}
+	return weir.ErrNotOwner
 }
 
 // Owner returns the endpoint of the member that the last assignment gives a partition of a store to, or nothing if it is not known. own says that it

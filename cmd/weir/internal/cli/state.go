@@ -11,7 +11,7 @@ import (
 )
 
 func (s *Session) stateCommand() *cobra.Command {
-	return group("state", "Read the state of a stopped program on disk",
+	return group("state", "Read the state of a stopped program on disk, or of a running one",
 		s.stateListCommand(), s.stateGetCommand(), s.stateScanCommand(), s.stateSizeCommand(), s.stateVerifyCommand())
 }
 

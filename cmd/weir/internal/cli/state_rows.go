@@ -132,17 +132,24 @@ func (s *Session) printRows(lines []rowLine) error {
 func (s *Session) stateScanCommand() *cobra.Command {
 	var (
 		flags *stateFlags
+		query queryFlags
 		limit int
 	)
 	command := &cobra.Command{
 		Use:   "scan STORE",
 		Short: "Print the rows of a store",
 		Example: fmt.Sprintf(`  %s state scan count --dir state/word-count
-  %[1]s state scan count --task lines/0 --limit 0 --output json`, s.Name),
+  %[1]s state scan count --task lines/0 --limit 0 --output json
+  %[1]s state scan count --url http://10.0.0.7:8080/query`, s.Name),
 		Args: cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
 			if limit < 0 {
 				return Usagef("--limit %d is negative", limit)
+			}
+			if running, err := query.chosen(command); err != nil {
+				return err
+			} else if running {
+				return s.scanQueried(command.Context(), &query, args[0], limit)
 			}
 			return s.printStore(command.Context(), flags, args[0], limit, func(st *storeState, f func(row, value []byte) (bool, error)) error {
 				return st.scan(nil, f)
@@ -151,21 +158,30 @@ func (s *Session) stateScanCommand() *cobra.Command {
 	}
 	flags = s.stateFlags(command)
 	flags.decodes(command)
+	query.add(command)
 	command.Flags().IntVar(&limit, "limit", 100, "end after so many rows; 0 is no limit")
 	return command
 }
 
 func (s *Session) stateGetCommand() *cobra.Command {
-	var flags *stateFlags
+	var (
+		flags *stateFlags
+		query queryFlags
+	)
 	command := &cobra.Command{
 		Use:   "get STORE KEY",
 		Short: "Print the rows of a key",
 		Long: `
 
 The key is text, or JSON where the codec of keys is not one of text. The command fails if the store has no row of it.`,
-		Example: fmt.Sprintf("  %s state get count be --dir state/word-count\n  %[1]s state get totals 42 --output json", s.Name),
+		Example: fmt.Sprintf("  %s state get count be --dir state/word-count\n  %[1]s state get totals 42 --output json\n  %[1]s state get count be --url http://10.0.0.7:8080/query", s.Name),
 		Args:    cobra.ExactArgs(2),
 		RunE: func(command *cobra.Command, args []string) error {
+			if running, err := query.chosen(command); err != nil {
+				return err
+			} else if running {
+				return s.getQueried(command.Context(), &query, args[0], args[1])
+			}
 			found := false
 			err := s.printStore(command.Context(), flags, args[0], 0, func(st *storeState, f func(row, value []byte) (bool, error)) error {
 				key, err := st.encodeKey(args[1])
@@ -195,6 +211,7 @@ The key is text, or JSON where the codec of keys is not one of text. The command
 	}
 	flags = s.stateFlags(command)
 	flags.decodes(command)
+	query.add(command)
 	return command
 }
 

@@ -113,15 +113,15 @@ func (s *strategy) OnAssignment(assignment *sarama.ConsumerGroupMemberAssignment
 		}
 	}
 	s.compareTopologies()
-	if f := s.group.cfg.OnOwners; f != nil {
-		f(s.came.Owners)
-	}
 	for topic, partitions := range assignment.Topics {
 		for _, p := range partitions {
 			s.assigned = append(s.assigned, broker.TopicPartition{Topic: topic, Partition: p})
 		}
 	}
 	clear(assignment.Topics)
+	if f := s.group.cfg.OnOwners; f != nil {
+		f(s.assigned, s.came.Owners)
+	}
 }
 
 // compareTopologies says in the log when members of the group run different topologies, once for each set of them.

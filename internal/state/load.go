@@ -1,6 +1,9 @@
 package state
 
-import "sync"
+import (
+	"sync"
+	"unsafe"
+)
 
 // Entries collects changes in any order, to be loaded into a Backend at once. The last change of a key counts. The zero
 // value is empty.
@@ -12,6 +15,8 @@ type Entries struct {
 	next   int            // place
 	bytes  int
 	rows   []entryRow
+	// scratch is memory of sortCached, for as many rows at most.
+	scratch []entryRow
 }
 
 // chunkBytes is 256 KiB: a power of two, large enough for hardly any pair to be larger.
@@ -79,8 +84,8 @@ func (e *Entries) at(place, n int) []byte {
 	return e.large[chunk][from : from+n : from+n]
 }
 
-// Bytes returns the memory that the changes take. It must stay below 1 GiB.
-func (e *Entries) Bytes() int { return e.bytes + 24*len(e.rows) }
+// Bytes returns the memory that the changes take, with that of their sort. It must stay below 1 GiB.
+func (e *Entries) Bytes() int { return e.bytes + 2*int(unsafe.Sizeof(entryRow{}))*len(e.rows) }
 
 // Len returns the number of changes.
 func (e *Entries) Len() int { return len(e.rows) }
@@ -93,7 +98,7 @@ func (e *Entries) Reset() {
 		}
 	}
 	clear(e.chunks)
-	*e = Entries{chunks: e.chunks[:0], rows: e.rows[:0]}
+	*e = Entries{chunks: e.chunks[:0], rows: e.rows[:0], scratch: e.scratch[:0]}
 }
 
 func (e *Entries) key(r *entryRow) []byte { return e.at(int(r.place), int(r.keyLength)) }

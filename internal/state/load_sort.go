@@ -26,13 +26,13 @@ func (e *Entries) sorted(f func(key, value []byte) error) error {
 //
 // A look at a key is a cache miss. So 8 bytes of each are kept in the row: those behind the common prefix of all keys.
 // Where these are the same as well, the rows are sorted again by the 8 bytes that come then. ("Cache-efficient string
-// sorting using copying", Ng and Kakehi 2007, is this with a radix sort.)
+// sorting using copying", Ng and Kakehi 2007.)
 func (e *Entries) sort(rows []entryRow, depth int) {
 	depth += e.common(rows, depth)
 	for i := range rows {
 		rows[i].cached = window(e.key(&rows[i]), depth)
 	}
-	slices.SortFunc(rows, func(a, b entryRow) int { return cmp.Compare(a.cached, b.cached) })
+	e.sortCached(rows)
 	for len(rows) > 0 {
 		n, whole := 1, int(rows[0].keyLength) >= depth+8
 		for n < len(rows) && rows[n].cached == rows[0].cached {
@@ -50,6 +50,47 @@ func (e *Entries) sort(rows []entryRow, depth int) {
 				return cmp.Or(bytes.Compare(e.key(&a), e.key(&b)), cmp.Compare(a.occurrence, b.occurrence))
 			})
 		}
+	}
+}
+
+// radixRows is the number of rows from which on a radix sort is the faster one.
+const radixRows = 512
+
+// sortCached orders rows by their cached bytes. Many of them are distributed by one byte after the other, from the last to the first, which
+// keeps the order of equal ones; a byte that all have in common is left out.
+func (e *Entries) sortCached(rows []entryRow) {
+	if len(rows) < radixRows {
+		slices.SortFunc(rows, func(a, b entryRow) int { return cmp.Compare(a.cached, b.cached) })
+		return
+	}
+	var counts [8][256]uint32 // of the values of each byte, from the last
+	for i := range rows {
+		c := rows[i].cached
+		for at := range counts {
+			counts[at][byte(c>>(8*at))]++
+		}
+	}
+	e.scratch = slices.Grow(e.scratch[:0], len(rows))[:len(rows)]
+	from, to := rows, e.scratch
+	for at := range counts {
+		next, shift := &counts[at], 8*at
+		if next[byte(from[0].cached>>shift)] == uint32(len(from)) {
+			continue
+		}
+		sum := uint32(0)
+		for value, n := range next { // from counts to places
+			next[value] = sum
+			sum += n
+		}
+		for i := range from {
+			place := &next[byte(from[i].cached>>shift)]
+			to[*place] = from[i]
+			*place++
+		}
+		from, to = to, from
+	}
+	if &from[0] != &rows[0] {
+		copy(rows, from)
 	}
 }
 

@@ -155,7 +155,7 @@ func (f CSV[K, V]) Header() string {
 
 // NewEncoder implements [Format].
 func (f CSV[K, V]) NewEncoder(w io.Writer) Encoder[K, V] {
-	f.Rows, f.Dialect = f.Rows.WithDefaults(), f.Dialect.withDefaults()
+	f.Rows, f.Dialect = f.Rows.reusingRows(), f.Dialect.withDefaults()
 	e := &csvEncoder[K, V]{format: f, w: w, columns: f.Columns, key: connector.KeyText[K](), value: connector.ValueCodec[V]()}
 	e.needsRow = f.Columns == nil || slices.ContainsFunc(f.Columns, func(c Column) bool { return c.Part == PartField })
 	return e

@@ -16,16 +16,27 @@ type Rows[K, V any] struct {
 	FromRow func(columns row.Row, r *weir.Record[K, V]) error
 }
 
+// reusingRows sets ToRow, if it is missing, for an encoder that needs a row no longer than a record.
+func (c Rows[K, V]) reusingRows() Rows[K, V] {
+	if c.ToRow == nil {
+		c.ToRow = rowOfValue[K](connector.ToReusedRow[V]())
+	}
+	return c.WithDefaults()
+}
+
+func rowOfValue[K, V any](convert func(V) (row.Row, error)) func(*weir.Record[K, V]) (row.Row, error) {
+	return func(r *weir.Record[K, V]) (row.Row, error) {
+		if r.ValueNull {
+			return row.Row{}, nil
+		}
+		return convert(r.Value)
+	}
+}
+
 // WithDefaults sets the functions that are missing.
 func (c Rows[K, V]) WithDefaults() Rows[K, V] {
 	if c.ToRow == nil {
-		convert := connector.ToRow[V]()
-		c.ToRow = func(r *weir.Record[K, V]) (row.Row, error) {
-			if r.ValueNull {
-				return row.Row{}, nil
-			}
-			return convert(r.Value)
-		}
+		c.ToRow = rowOfValue[K](connector.ToRow[V]())
 	}
 	if c.FromRow == nil {
 		convert := connector.FromRow[V]()

@@ -116,25 +116,17 @@ func writer[T Scalar]() func(T) Value {
 
 // Of makes a value of a Go constant. It uses reflection for types that the program defines: make values once, not for
 // each record, or use Int, Float and the like.
-func Of[T Constant](v T) Value { return of(v) }
+func Of[T Constant](v T) Value {
+	if value, ok := known(v); ok {
+		return value
+	}
+	return of(v)
+}
 
 // of is Of for types that the constraint of its caller has checked.
 func of(v any) Value {
-	switch v := v.(type) {
-	case Value:
-		return v
-	case Row:
-		return v.Value()
-	case bool:
-		return Bool(v)
-	case string:
-		return String(v)
-	case int:
-		return Int(int64(v))
-	case int64:
-		return Int(v)
-	case float64:
-		return Float(v)
+	if value, ok := known(v); ok {
+		return value
 	}
 	rv := reflect.ValueOf(v)
 	switch {
@@ -149,4 +141,25 @@ func of(v any) Value {
 	default:
 		return String(rv.String())
 	}
+}
+
+// known is [of] for the types that need no reflection, by which v would be allocated.
+func known(v any) (value Value, ok bool) {
+	switch v := v.(type) {
+	case Value:
+		return v, true
+	case Row:
+		return v.Value(), true
+	case bool:
+		return Bool(v), true
+	case string:
+		return String(v), true
+	case int:
+		return Int(int64(v)), true
+	case int64:
+		return Int(v), true
+	case float64:
+		return Float(v), true
+	}
+	return Value{}, false
 }

@@ -54,14 +54,13 @@ func readsItself(t reflect.Type) bool {
 	return p.Implements(jsonUnmarshaler) || p.Implements(textUnmarshaler) || t.Implements(jsonUnmarshaler) || t.Implements(textUnmarshaler)
 }
 
-// setPlain sets a zero value of a [plainTarget] to a row, as codec.JSON reads the JSON of the row, in a fraction of the time. It returns false where
+// setPlain sets a zero value of a [plainTarget] with these columns to a row, as codec.JSON reads the JSON of the row, in a fraction of the time. It returns false where
 // the two could differ, for errors above all: then the value is set in part, and counts for nothing.
-func setPlain(v reflect.Value, r Row) bool {
+func setPlain(v reflect.Value, columns []structColumn, r Row) bool {
 	if v.Kind() == reflect.Pointer {
 		v.Set(reflect.New(v.Type().Elem()))
 		v = v.Elem()
 	}
-	columns := structColumns(v.Type())
 	for i := range r.fields {
 		f := &r.fields[i]
 		at := columnNamed(columns, f.Name, i)

@@ -83,8 +83,8 @@ func compareWithJSON[T any](t *testing.T, r row.Row) {
 	}
 }
 
-// Reading a column as a Go value is a part of every expression and connector.
-func TestAsAllocatesNothing(t *testing.T) {
+// Reading a column as a Go value, and making one, is a part of every expression and connector.
+func TestAsAndFAllocateNothing(t *testing.T) {
 	text, number := row.String("x"), row.Float(0.5)
 	if n := testing.AllocsPerRun(100, func() {
 		if _, err := row.As[string](text); err != nil {
@@ -92,6 +92,9 @@ func TestAsAllocatesNothing(t *testing.T) {
 		}
 		if _, err := row.As[float64](number); err != nil {
 			t.Error(err)
+		}
+		if row.F("x", number).Value.IsNull() || row.F("x", 0.5).Value.IsNull() {
+			t.Error("the value is null")
 		}
 	}); n > 0 {
 		t.Errorf("%v allocations", n)

@@ -82,7 +82,13 @@ var errNilRow = errors.New("the value is null, not a row")
 func ToStruct[T any]() func(context.Context, Row) (T, error) {
 	into := codec.JSON[T]()
 	nuller, nilable := into.(codec.Nuller[T])
-	plain := plainTarget(reflect.TypeFor[T]())
+	var plan []structColumn // nil unless setPlain may set values
+	if t := reflect.TypeFor[T](); plainTarget(t) {
+		if t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		plan = structColumns(t)
+	}
 	return func(_ context.Context, r Row) (T, error) {
 		var none T
 		if r.IsNil() && nilable && nuller.IsNull(none) {
@@ -92,9 +98,9 @@ func ToStruct[T any]() func(context.Context, Row) (T, error) {
 		if r.IsNil() {
 			return fail(errNilRow)
 		}
-		if plain {
+		if plan != nil {
 			var v T
-			if setPlain(reflect.ValueOf(&v).Elem(), r) {
+			if setPlain(reflect.ValueOf(&v).Elem(), plan, r) {
 				return v, nil
 			}
 		}

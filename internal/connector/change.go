@@ -18,6 +18,10 @@ func ChangeRecords[K, V any]() func(key, before, after row.Row, millis int64, em
 			return toKey(r)
 		}
 		for _, v := range r.All() {
+			if number, ok := any(&k).(*int64); ok && v.Kind() == row.KindInt {
+				*number, err = row.As[int64](v)
+				return k, err
+			}
 			text, err := ValueText(v)
 			if err != nil {
 				return k, err

@@ -73,7 +73,7 @@ func TestConnectorsRefuseNegativeNumbers(t *testing.T) {
 }
 
 var (
-	connectorPage = regexp.MustCompile(`^\[[A-Za-z0-9 ,]+\]\((connectors/[a-z]+\.md)\)$`)
+	connectorPage = regexp.MustCompile(`^\[[A-Za-z0-9 ,]+\]\((connectors/[a-z0-9]+\.md)\)$`)
 	// kitCall runs the kit of package sinktest or sourcetest, directly or for files and objects.
 	kitCall    = regexp.MustCompile(`\b(sinktest|sourcetest)\.Run[\[(]|\b(objecttest|filetest)\.Run(Sink|Source)\(`)
 	benchmark  = regexp.MustCompile(`(?m)^func Benchmark(Sink|Source)\(`)

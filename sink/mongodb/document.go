@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"math"
 	"reflect"
 	"strconv"
 	"strings"
@@ -51,52 +50,7 @@ type encoder[K, V any] struct {
 }
 
 func newEncoder[K, V any](o *Options[K, V]) *encoder[K, V] {
-	return &encoder[K, V]{options: o, key: keyValue[K]()}
-}
-
-// keyValue returns the function that makes the value of BSON of a key: numbers and booleans as they are, text of others. The result is nil for null.
-func keyValue[K any]() func(K) (any, error) {
-	t := reflect.TypeFor[K]()
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	_, text := reflect.New(t).Interface().(interface{ MarshalText() ([]byte, error) })
-	switch t.Kind() {
-	case reflect.Bool, reflect.Float32, reflect.Float64, reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
-		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		if !text {
-			return func(k K) (any, error) { return scalarValue(reflect.ValueOf(k)) }
-		}
-	}
-	texts := connector.KeyText[K]()
-	return func(k K) (any, error) {
-		text, null, err := texts(k)
-		if err != nil || null {
-			return nil, err
-		}
-		return text, nil
-	}
-}
-
-func scalarValue(v reflect.Value) (any, error) {
-	if v.Kind() == reflect.Pointer {
-		if v.IsNil() {
-			return nil, nil
-		}
-		v = v.Elem()
-	}
-	switch {
-	case v.CanInt():
-		return v.Int(), nil
-	case v.CanUint():
-		if v.Uint() > math.MaxInt64 {
-			return nil, fmt.Errorf("%d is greater than the integers of MongoDB", v.Uint())
-		}
-		return int64(v.Uint()), nil
-	case v.CanFloat():
-		return v.Float(), nil
-	}
-	return v.Bool(), nil
+	return &encoder[K, V]{options: o, key: connector.KeyValue[K]()}
 }
 
 const maxDocument = 16 << 20 // bytes, the limit of MongoDB

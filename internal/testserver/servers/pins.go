@@ -20,6 +20,7 @@ const (
 	postgresVersion = "18.3.0"
 	fakeGCSVersion  = "1.56.1"
 	mongoVersion    = "1.47.0"
+	neo4jVersion    = "5.26.0"
 
 	elasticsearchVersion = "7.10.2" // the last with an open licence
 	openSearchVersion    = "2.19.6" // the newest that runs with Java 17
@@ -44,6 +45,8 @@ var (
 	openSearchSums string
 	//go:embed sums/mongo.txt
 	mongoSums string
+	//go:embed sums/neo4j.txt
+	neo4jSums string
 	//go:embed sums/kafka-tools.txt
 	kafkaToolsSums string
 	//go:embed sums/interop-java.txt
@@ -95,6 +98,8 @@ var (
 		"org.apache.logging.log4j:log4j-core:"+openSearchLog4j)
 
 	mongoJars = fetch.Jars("mongo", mongoSums, "de.bwaldvogel:mongo-java-server:"+mongoVersion)
+
+	neo4jJars = fetch.Jars("neo4j", neo4jSums, "org.neo4j:neo4j:"+neo4jVersion, "org.neo4j:neo4j-bolt:"+neo4jVersion)
 
 	influxPrograms    = fetch.DebianPackages("influxdb", "influxdb")
 	redisPrograms     = fetch.DebianPackages("redis", "redis-server", "redis-tools", "libjemalloc2", "liblzf1")

@@ -8,4 +8,4 @@ import (
 )
 
 // All lists the servers.
-var All = []server.Server{Kafka, Registry, Postgres, Clients, Redis, Mosquitto, SeaweedFS, LakeReaders, Azurite, FakeGCS, Elasticsearch, OpenSearch, Mongo, NATS, InfluxDB, Moto, Kinesalite, MariaDB, Browser}
+var All = []server.Server{Kafka, Registry, Postgres, Clients, Redis, Mosquitto, SeaweedFS, LakeReaders, Azurite, FakeGCS, Elasticsearch, OpenSearch, Mongo, NATS, InfluxDB, Moto, Kinesalite, MariaDB, Neo4j, Browser}

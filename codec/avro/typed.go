@@ -38,12 +38,16 @@ type TypedFormat[T any] struct {
 // both write the same bytes. Schemas with a date, a decimal or a local timestamp are written as fast as maps are. Data of another schema are
 // read as fast as maps too, unless the schemas differ only in the order of fields, in added or removed fields, and in wider numbers.
 //
-// references are the schemas that the schema refers to. The error is about the schema; a T that does not fit it shows when
-// it is first encoded or decoded.
+// references are the schemas that the schema refers to. The error is about the schema, or about a struct in T whose tags name no fields
+// of its record, or that shares no field with it: these fields would be zero in all values. A field that some schemas lack has a tag
+// `avro:"name,optional"`. A struct may lack fields of the record that it does not read. A T of another kind, such as a text for a number, shows when the first value is encoded or decoded.
 func Typed[T any](schema string, references ...registry.Reference) (*TypedFormat[T], error) {
 	s, err := parse(schema, references)
 	if err != nil {
 		return nil, fmt.Errorf("avro schema: %w", err)
+	}
+	if err := checkFit(s.parsed, reflect.TypeFor[T]()); err != nil {
+		return nil, fmt.Errorf("avro type: %w", err)
 	}
 	// One block for each array and map, without its size, as Java's writers do.
 	config := avro.Config{BlockLength: 1 << 30, DisableBlockSizeHeader: true}
@@ -65,6 +69,9 @@ func (f *TypedFormat[T]) Register[X any](name string) error {
 	var example X
 	if reflect.TypeFor[X]().Kind() == reflect.Pointer {
 		return fmt.Errorf("register %s: want a type that is no pointer, got %s", name, reflect.TypeFor[X]())
+	}
+	if err := checkRegistered(f.schema.parsed, name, reflect.TypeFor[X]()); err != nil {
+		return fmt.Errorf("register %s: %w", name, err)
 	}
 	f.registered[name] = reflect.TypeFor[X]()
 	f.pools.small.Register(name, example)

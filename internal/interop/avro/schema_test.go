@@ -41,56 +41,56 @@ type missing struct{}
 
 // wide has a field of many Go types. Schemas use some of its fields.
 type wide struct {
-	Flag   bool    `avro:"flag"`
-	Small  int32   `avro:"small"`
-	Large  int64   `avro:"large"`
-	Number int     `avro:"number"`
-	Single float32 `avro:"single"`
-	Double float64 `avro:"double"`
-	Text   string  `avro:"text"`
-	Word   string  `avro:"word"`
-	Blob   []byte  `avro:"blob"`
-	Four   [4]byte `avro:"four"`
+	Flag   bool    `avro:"flag,optional"`
+	Small  int32   `avro:"small,optional"`
+	Large  int64   `avro:"large,optional"`
+	Number int     `avro:"number,optional"`
+	Single float32 `avro:"single,optional"`
+	Double float64 `avro:"double,optional"`
+	Text   string  `avro:"text,optional"`
+	Word   string  `avro:"word,optional"`
+	Blob   []byte  `avro:"blob,optional"`
+	Four   [4]byte `avro:"four,optional"`
 
-	At      time.Time     `avro:"at"`
-	When    time.Time     `avro:"when"`
-	Span    time.Duration `avro:"span"`
-	Amount  *big.Rat      `avro:"amount"`
-	Balance *big.Rat      `avro:"balance"`
+	At      time.Time     `avro:"at,optional"`
+	When    time.Time     `avro:"when,optional"`
+	Span    time.Duration `avro:"span,optional"`
+	Amount  *big.Rat      `avro:"amount,optional"`
+	Balance *big.Rat      `avro:"balance,optional"`
 
-	MaybeFlag   *bool          `avro:"maybeFlag"`
-	MaybeSmall  *int32         `avro:"maybeSmall"`
-	MaybeLarge  *int64         `avro:"maybeLarge"`
-	MaybeSingle *float32       `avro:"maybeSingle"`
-	MaybeDouble *float64       `avro:"maybeDouble"`
-	MaybeText   *string        `avro:"maybeText"`
-	MaybeAt     *time.Time     `avro:"maybeAt"`
-	MaybeSpan   *time.Duration `avro:"maybeSpan"`
-	MaybeFour   *[4]byte       `avro:"maybeFour"`
-	MaybeBlob   *[]byte        `avro:"maybeBlob"`
-	MaybeList   *[]int64       `avro:"maybeList"`
-	Next        *wide          `avro:"next"`
+	MaybeFlag   *bool          `avro:"maybeFlag,optional"`
+	MaybeSmall  *int32         `avro:"maybeSmall,optional"`
+	MaybeLarge  *int64         `avro:"maybeLarge,optional"`
+	MaybeSingle *float32       `avro:"maybeSingle,optional"`
+	MaybeDouble *float64       `avro:"maybeDouble,optional"`
+	MaybeText   *string        `avro:"maybeText,optional"`
+	MaybeAt     *time.Time     `avro:"maybeAt,optional"`
+	MaybeSpan   *time.Duration `avro:"maybeSpan,optional"`
+	MaybeFour   *[4]byte       `avro:"maybeFour,optional"`
+	MaybeBlob   *[]byte        `avro:"maybeBlob,optional"`
+	MaybeList   *[]int64       `avro:"maybeList,optional"`
+	Next        *wide          `avro:"next,optional"`
 
-	Flags   []bool             `avro:"flags"`
-	Texts   []string           `avro:"texts"`
-	Larges  []int64            `avro:"larges"`
-	Maybes  []*int64           `avro:"maybes"`
-	Times   []time.Time        `avro:"times"`
-	Amounts []*big.Rat         `avro:"amounts"`
-	Blobs   [][]byte           `avro:"blobs"`
-	Grid    [][]float64        `avro:"grid"`
-	Rest    []wide             `avro:"rest"`
-	Pages   []map[string]int32 `avro:"pages"`
+	Flags   []bool             `avro:"flags,optional"`
+	Texts   []string           `avro:"texts,optional"`
+	Larges  []int64            `avro:"larges,optional"`
+	Maybes  []*int64           `avro:"maybes,optional"`
+	Times   []time.Time        `avro:"times,optional"`
+	Amounts []*big.Rat         `avro:"amounts,optional"`
+	Blobs   [][]byte           `avro:"blobs,optional"`
+	Grid    [][]float64        `avro:"grid,optional"`
+	Rest    []wide             `avro:"rest,optional"`
+	Pages   []map[string]int32 `avro:"pages,optional"`
 
-	ByName  map[string]int64      `avro:"byName"`
-	Labels  map[string]string     `avro:"labels"`
-	Dates   map[string]*time.Time `avro:"dates"`
-	Prices  map[string]*big.Rat   `avro:"prices"`
-	Series  map[string][]float32  `avro:"series"`
-	Entries map[string]wide       `avro:"entries"`
+	ByName  map[string]int64      `avro:"byName,optional"`
+	Labels  map[string]string     `avro:"labels,optional"`
+	Dates   map[string]*time.Time `avro:"dates,optional"`
+	Prices  map[string]*big.Rat   `avro:"prices,optional"`
+	Series  map[string][]float32  `avro:"series,optional"`
+	Entries map[string]wide       `avro:"entries,optional"`
 
-	Inner inner `avro:"inner"`
-	Any   any   `avro:"any"`
+	Inner inner `avro:"inner,optional"`
+	Any   any   `avro:"any,optional"`
 }
 
 type inner struct {
@@ -141,7 +141,7 @@ func (g *generator) record(t reflect.Type, depth int) *node {
 		if g.IntN(t.NumField()) >= 8 || depth <= 0 && f.Type == reflect.TypeFor[inner]() {
 			continue
 		}
-		n.fields = append(n.fields, &field{name: f.Tag.Get("avro"), node: g.of(f.Type, depth-1), initial: missing{}})
+		n.fields = append(n.fields, &field{name: avroName(f), node: g.of(f.Type, depth-1), initial: missing{}})
 	}
 	if g.free {
 		for i := range g.IntN(4) {
@@ -381,4 +381,10 @@ func (n *node) text(seen map[string]bool) any {
 		return n.kind
 	}
 	return out
+}
+
+// avroName returns the name of a struct's field in schemas.
+func avroName(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("avro"), ",")
+	return name
 }

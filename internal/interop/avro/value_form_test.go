@@ -224,7 +224,7 @@ func forTyped(n *node, v any, to reflect.Value) {
 // fieldOf returns the field of a struct for a name in a schema.
 func fieldOf(v reflect.Value, name string) reflect.Value {
 	for f := range v.Type().Fields() {
-		if f.Tag.Get("avro") == name {
+		if avroName(f) == name {
 			return v.FieldByIndex(f.Index)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/weirstreams/weir"
 	"github.com/weirstreams/weir/codec"
+	"github.com/weirstreams/weir/join"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/testkit"
 	"github.com/weirstreams/weir/window"
@@ -68,4 +69,44 @@ func Example_valueOfAWindow() {
 		To(totals)
 	fmt.Println(t.Validate())
 	// Output: <nil>
+}
+
+func Example_lookupByKey() {
+	type Device struct{ Limit float64 }
+	type Reading struct {
+		Celsius float64
+		Device  *Device
+	}
+	t := stream.NewTopology()
+	readings := t.From(stream.NewTopic("readings", codec.String(), codec.Float64()))
+	unknown := stream.NewTopic("unknown", codec.String(), codec.Float64())
+	alerts := stream.NewTopic("alerts", codec.String(), codec.JSON[Reading]())
+	devices := join.LookupFunc[string, Device](func(_ context.Context, ids []string, found []*Device) error {
+		for i, id := range ids {
+			if id == "boiler" {
+				found[i] = &Device{Limit: 90}
+			}
+		}
+		return nil
+	})
+
+	known := readings.LeftJoinLookupRecord(devices,
+		func(_ context.Context, r weir.Record[string, float64]) (string, error) { return r.Key, nil },
+		func(_ context.Context, r weir.Record[string, float64], d *Device) (Reading, error) {
+			return Reading{r.Value, d}, nil
+		}).Branch()
+	known.When("unknown", func(r Reading) bool { return r.Device == nil }).Map(func(r Reading) float64 { return r.Celsius }).To(unknown)
+	hot := known.When("hot", func(r Reading) bool { return r.Celsius > r.Device.Limit })
+
+	hot.To(alerts)
+	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
+		in := d.Input(stream.NewTopic("readings", codec.String(), codec.Float64()))
+		in.Send("boiler", 95, time.UnixMilli(0))
+		in.Send("freezer", -18, time.UnixMilli(0))
+		fmt.Println(d.Output(unknown).Values(), len(d.Output(alerts).Values()))
+	})
+	fmt.Println(err)
+	// Output:
+	// [-18] 1
+	// <nil>
 }

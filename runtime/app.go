@@ -225,7 +225,8 @@ func (a *App) run(ctx context.Context) (err error) {
 	workers, err := a.startWorkers(work, cluster, group, state, tables, topics, purger, upgrade)
 	if err == nil {
 		a.workers.Store(&workers)
-		log.Info("joining the group", "group", a.plan.Group, "workers", len(workers), "topics", a.plan.InputTopics())
+		// A killed member keeps its partitions for the session timeout, and nothing else is logged meanwhile.
+		log.Info("joining the group", "group", a.plan.Group, "workers", len(workers), "topics", a.plan.InputTopics(), "session_timeout", a.config.Membership.SessionTimeout)
 		err = a.supervise(ctx, work, giveUp, cluster, group, workers, tables)
 	}
 	a.enter(Stopping)

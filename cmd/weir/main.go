@@ -18,7 +18,7 @@ func program() cli.Program {
 	return cli.Program{
 		Name:     "weir",
 		Short:    "Develop and operate programs of Weir, stream processing on Kafka",
-		Schemas:  openSchemas,
+		Schemas:  &cli.Schemas{Registry: openRegistry, Avro: openAvro},
 		Commands: []func(*cli.Session) *cobra.Command{devCommand, newCommand, vetCommand},
 	}
 }

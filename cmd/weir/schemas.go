@@ -15,14 +15,23 @@ import (
 	"github.com/weirstreams/weir/secret"
 )
 
-// openSchemas returns the codec of the schemas of a registry. It reads by the schema of each record, and writes by the latest one of the
+// openRegistry returns the codec of the schemas of a registry. It reads by the schema of each record, and writes by the latest one of the
 // topic.
-func openSchemas(address string) (cli.Codec, error) {
+func openRegistry(address string) (cli.Codec, error) {
 	client, err := registry.NewClient(registry.Config{URLs: secret.URLs(strings.Split(address, ",")...)})
 	if err != nil {
 		return nil, err
 	}
 	return schemaCodec{registry.Of(client, anySchema{}, registry.Options{Find: registry.UseLatest})}, nil
+}
+
+// openAvro returns the codec of values of one Avro schema, without a registry.
+func openAvro(schema string) (cli.Codec, error) {
+	c, err := codecFor(registry.Schema{Type: registry.Avro, Text: schema})
+	if err != nil {
+		return nil, err
+	}
+	return schemaCodec{c}, nil
 }
 
 // schemaCodec has values of JSON for those of schemas.

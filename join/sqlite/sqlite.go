@@ -12,6 +12,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -35,7 +36,13 @@ type Config struct {
 	// Timeout bounds a call, with the time it waits for the lock of a writer; a longer call is repeated. 0 means
 	// sqllookup.DefaultTimeout.
 	Timeout time.Duration
+	// Reopen is how long a connection is used. A file that took the place of the old one, by a rename, is read after that time. 0 means
+	// DefaultReopen.
+	Reopen time.Duration
 }
+
+// DefaultReopen is how long a file that was replaced may be read.
+const DefaultReopen = 10 * time.Second
 
 // DB is an open database. It is safe for concurrent use.
 type DB struct{ database sqllookup.Database }
@@ -56,6 +63,7 @@ func Open(ctx context.Context, path string, config Config) (*DB, error) {
 	}.Encode()}
 	db, err := sql.Open("sqlite", name.String())
 	if err == nil {
+		db.SetConnMaxLifetime(cmp.Or(max(config.Reopen, 0), DefaultReopen))
 		var n int
 		if err = db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&n); err != nil {
 			_ = db.Close() // the first error counts

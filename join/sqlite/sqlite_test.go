@@ -468,3 +468,17 @@ func BenchmarkLookup(b *testing.B) {
 		})
 	}
 }
+
+// A file that is replaced by a rename is another file for the system. Connections keep the old one.
+func TestAFileThatIsReplacedIsRead(t *testing.T) {
+	t.Parallel()
+	path := create(t, people)
+	db := open(t, path, sqlite.Config{Reopen: time.Millisecond})
+	names := lookuptest.Must(sqlite.First[int64, string](t.Context(), db, sqlite.Table{Name: "t", On: "id", Columns: []string{"name"}, OrderBy: "name"}))
+	if got := *lookuptest.Ask(t, names, 1)[0]; got != "a" {
+		t.Fatalf("got %q, want the row of the first file", got)
+	}
+	createAt(t, path, strings.ReplaceAll(people, "'a'", "'A'"))
+	for *lookuptest.Ask(t, names, 1)[0] != "A" { // the deadline of the test ends it
+	}
+}

@@ -103,7 +103,7 @@ func (s *Set) BeginRestore(ctx context.Context, cluster broker.Cluster) (fetches
 			continue
 		}
 		s.config.Logger.Info("restoring state", "store", store.Name, "from", position, "to", ends[tp], "reused", known)
-		s.restores[tp.Topic] = store.restore
+		s.restores[tp.Topic], s.fetched = store.restore, true
 		fetches = append(fetches, Fetch{tp, position})
 	}
 	s.restored.Began = s.config.Clock.Now()
@@ -237,6 +237,8 @@ func (s *Set) Settle() error {
 		if err := s.db.Backend.Sync(); err != nil {
 			return fmt.Errorf("make restored state durable: %w", err)
 		}
+	}
+	if s.fetched {
 		s.config.Logger.Info("state restored", "records", s.restored.Records, "bytes", s.restored.Bytes,
 			"took", s.config.Clock.Now().Sub(s.restored.Began))
 	}

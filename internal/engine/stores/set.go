@@ -48,6 +48,8 @@ type Set struct {
 	limit    limit
 	restores map[string]*restore // by changelog topic, those that are not done
 	restored Restored
+	// fetched says that a changelog was read from the broker, whether or not it had anything to apply.
+	fetched bool
 }
 
 // Config configures the stores of a task. All fields must be set but ExactlyOnce.

@@ -25,8 +25,13 @@ type Codec interface {
 	Quotes() bool
 }
 
-// Schemas returns the codec of a schema registry at an address.
-type Schemas func(address string) (Codec, error)
+// Schemas make the codecs of schemas.
+type Schemas struct {
+	// Registry returns the codec of a schema registry at an address.
+	Registry func(address string) (Codec, error)
+	// Avro returns the codec of an Avro schema.
+	Avro func(schema string) (Codec, error)
+}
 
 // codecs are the built-in codecs by name.
 var codecs = map[string]Codec{
@@ -41,7 +46,11 @@ var codecs = map[string]Codec{
 	"base64":  binary{"base64", base64.StdEncoding.EncodeToString, base64.StdEncoding.DecodeString},
 }
 
-const registryCodec = "registry"
+const (
+	registryCodec = "registry"
+	// avroCodec is followed by the name of a file with the schema.
+	avroCodec = "avro:"
+)
 
 // builtin are the names of codecs, in the order of the help.
 var builtin = []string{"string", "json", "int32", "int64", "float32", "float64", "bool", "hex", "base64"}
@@ -49,7 +58,7 @@ var builtin = []string{"string", "json", "int32", "int64", "float32", "float64",
 // codecNames lists the names for help and completion.
 func (s *Session) codecNames() []string {
 	if s.Schemas != nil {
-		return append(slices.Clip(builtin), registryCodec)
+		return append(slices.Clip(builtin), registryCodec, avroCodec+"FILE")
 	}
 	return builtin
 }
@@ -94,13 +103,24 @@ func (s *Session) openCodecs(f *codecFlags) (key, value Codec, err error) {
 		if c, ok := codecs[name]; ok {
 			return c, nil
 		}
+		file, isAvro := strings.CutPrefix(name, avroCodec)
 		switch {
+		case s.Schemas != nil && isAvro:
+			schema, err := os.ReadFile(file)
+			if err != nil {
+				return nil, Usagef("--%s %s: the schema: %v", flag, name, err)
+			}
+			c, err := s.Schemas.Avro(string(schema))
+			if err != nil {
+				return nil, Usagef("--%s %s: %v", flag, name, err)
+			}
+			return c, nil
 		case !slices.Contains(s.codecNames(), name):
 			return nil, Usagef("--%s %q: the codecs are %s", flag, name, strings.Join(s.codecNames(), ", "))
 		case address == "":
 			return nil, Usagef("--%s registry: give the address of the registry by --registry or SCHEMA_REGISTRY_URL", flag)
 		case schemas == nil:
-			if schemas, err = s.Schemas(address); err != nil {
+			if schemas, err = s.Schemas.Registry(address); err != nil {
 				return nil, err
 			}
 		}

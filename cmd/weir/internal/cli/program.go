@@ -36,8 +36,8 @@ type Program struct {
 	// Topology is nil in the program weir.
 	Topology *stream.Topology
 	Config   runtime.Config
-	// Schemas makes codecs of schema registries. nil leaves the codec "registry" out.
-	Schemas Schemas
+	// Schemas makes the codecs "registry" and "avro:FILE". nil leaves them out.
+	Schemas *Schemas
 	// Commands are those of this program alone.
 	Commands []func(*Session) *cobra.Command
 }

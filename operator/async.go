@@ -187,33 +187,53 @@ func (a *Async[K, V, W]) handOn() error {
 	defer a.tidy()
 	var later *UnsettledError
 	var asker *asyncRecord[K, V, W] // the record of later
-	for _, r := range a.held {
+	ask := func(r *asyncRecord[K, V, W], asks *weir.RetryLaterError) {
+		r.reported = true
+		if later == nil || asks.Wait() > later.Wait() {
+			later, asker = &UnsettledError{weir.RetryLaterError{RetryAfter: asks.RetryAfter, Err: r.err}}, r
+		}
+	}
+	again := func(r *asyncRecord[K, V, W]) {
+		r.reported = false
+		a.calls.add(&r.call)
+	}
+	for i, r := range a.held {
 		if r.gone {
 			continue
 		}
 		if r.after != nil && r.after.gone {
 			r.after = nil
 		}
-		var asks *weir.RetryLaterError // nil if the call is not to be made again later
-		ended := r.done.Load()         // asked once: a call may end at any moment
+		ended := r.done.Load() // asked once: a call may end at any moment
+		var asks *weir.RetryLaterError
 		if ended {
-			asks, _ = errors.AsType[*weir.RetryLaterError](r.err)
+			asks, _ = r.asks()
 		}
 		switch {
-		case !ended || r.after != nil:
+		case !ended || asks == nil && r.after != nil:
 		case asks == nil:
 			if err := a.emit(r); err != nil {
 				return err
 			}
 			continue
 		case !r.reported:
-			r.reported = true
-			if later == nil || asks.Wait() > later.Wait() {
-				later, asker = &UnsettledError{weir.RetryLaterError{RetryAfter: asks.RetryAfter, Err: r.err}}, r
+			ask(r, asks)
+			if a.keys == nil { // the others that ask for time do so now, not each when it is the first
+				for _, other := range a.held[i+1:] {
+					if asks, ok := other.asks(); ok && !other.reported {
+						ask(other, asks)
+					}
+				}
 			}
 		default: // the time is over
-			r.reported = false
-			a.calls.add(&r.call)
+			again(r)
+			if a.keys == nil {
+				for _, other := range a.held[i+1:] {
+					if other.reported {
+						again(other)
+					}
+				}
+			}
 		}
 		if a.keys == nil {
 			break
@@ -225,6 +245,14 @@ func (a *Async[K, V, W]) handOn() error {
 	a.env.Origin = asker.origin
 	a.env.Enter(a.node)
 	return later
+}
+
+// asks returns the error of a call that has ended and is to be made again later.
+func (r *asyncRecord[K, V, W]) asks() (*weir.RetryLaterError, bool) {
+	if r.gone || !r.done.Load() {
+		return nil, false
+	}
+	return errors.AsType[*weir.RetryLaterError](r.err)
 }
 
 // emit hands on one record, or gives it up.

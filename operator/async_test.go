@@ -521,3 +521,35 @@ func TestACallThatAsksForTimeAsItIsLookedAtHasNotFailed(t *testing.T) {
 		a.op.Discard()
 	}
 }
+
+// Calls that have failed together, in an outage, are made again together, not each after a wait of its own when it is the first.
+func TestCallsThatAskForTimeTogetherAreMadeAgainTogether(t *testing.T) {
+	t.Parallel()
+	for _, unordered := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			begun := time.Now()
+			a := newAsyncTask(t.Context(), operator.AsyncOptions{Concurrency: 16, Timeout: time.Hour, Unordered: unordered},
+				func(_ context.Context, r weir.Record[string, int]) (string, error) {
+					if time.Since(begun) < 90*time.Second {
+						return "", &weir.RetryLaterError{RetryAfter: time.Minute, Err: errService}
+					}
+					return fmt.Sprint(r.Origin.Offset), nil
+				})
+			for offset := range int64(16) {
+				if err := a.receive(offset); err != nil {
+					t.Fatal(err)
+				}
+			}
+			synctest.Wait()
+			waits := 0
+			a.env.Landing = true
+			for ; a.settle(); waits++ {
+				time.Sleep(time.Minute)
+			}
+			if waits > 4 || len(a.got) != 16 || len(a.failed) > 0 { // two for each call, and two for those that failed a moment later
+				t.Errorf("unordered %t: %d results and %d failures after %d waits, want 16 after 4 at most", unordered, len(a.got), len(a.failed), waits)
+			}
+			a.close(t)
+		})
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/testkit"
 	"github.com/weirstreams/weir/testkit/sim"
+	"github.com/weirstreams/weir/window"
 )
 
 func TestSimulateRunsATopologyThroughFaults(t *testing.T) {
@@ -34,6 +35,19 @@ func TestSimulateRunsAGlobalTable(t *testing.T) {
 		return testkit.Record[string, string]{Key: fmt.Sprint(i), Value: fmt.Sprint(r.IntN(12))}
 	})
 	testkit.Simulate(t, topology, []testkit.SimulatedInput{asked, rows}, testkit.Faults{Runs: 50})
+}
+
+// The clock of a world is not behind the records, which would make them those of a wrong clock.
+func TestSimulateTakesRecordsOfAllTimes(t *testing.T) {
+	t.Parallel()
+	begin := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	customers := testkit.Generate(sales, 20, func(_ *rand.Rand, i int) testkit.Record[string, sale] {
+		return testkit.Record[string, sale]{Key: fmt.Sprint("customer ", i%3), Value: sale{"shop", i}, Time: begin.Add(time.Duration(i) * time.Minute)}
+	})
+	out := stream.NewTopic("hours", codec.String(), codec.JSON[window.Result[int64]]())
+	topology := stream.NewTopology()
+	topology.From(sales).Window(window.Tumbling(5 * time.Minute)).Aggregate(window.Count[sale]()).Final().To(out)
+	testkit.Simulate(t, topology, []testkit.SimulatedInput{customers}, testkit.Faults{Runs: 20})
 }
 
 // A function that remembers something outside of its state is what a simulation finds in a topology.

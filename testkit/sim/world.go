@@ -152,6 +152,9 @@ func newWorld(s *Simulation, seed uint64) (*world, error) {
 	inputs := s.Inputs(w.random.Rand)
 	for _, in := range inputs {
 		w.inputs = append(w.inputs, input{in.Topic, in.Records})
+		for _, r := range in.Records {
+			w.reach(r.Millis)
+		}
 	}
 	w.feedGlobals(inputs)
 	if s.Grows {
@@ -240,6 +243,14 @@ func (w *world) configure() (members int) {
 	c.engine.CommitLater = func() bool { return !w.calm && later.oneIn(2) }
 	w.tracef("seed %d: exactly once %v, Pebble %v, %d members, %d workers, %d partitions, %+v", w.seed, exactlyOnce, c.pebble, members, c.workers, c.partitions, c.faults)
 	return members
+}
+
+// reach moves the clock to the time of a record, up to the year 2100, as the driver of package testkit does: a record ahead of the clock by more
+// than MaxFutureSkew counts as one of a wrong clock, and the model has no clock.
+func (w *world) reach(millis int64) {
+	if at := time.UnixMilli(millis); at.After(w.clock.Now()) && at.Year() < 2100 {
+		w.clock.Advance(at.Sub(w.clock.Now()))
+	}
 }
 
 func (w *world) createTopics() error {

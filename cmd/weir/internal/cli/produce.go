@@ -84,7 +84,7 @@ it are written.`,
 			} else {
 				p.parse = func(line []byte) (*recordLine, error) { return parseText(line, separator, keys, values) }
 			}
-			n, err := p.run(command.Context(), bufio.NewReader(s.In))
+			n, err := p.run(command.Context(), bufio.NewReaderSize(s.In, 1<<16))
 			p.progress.end()
 			if err != nil {
 				return err
@@ -114,7 +114,7 @@ type lineProducer struct {
 	progress     *progress
 }
 
-// run returns the number of records that are acknowledged.
+// run returns the number of records that are acknowledged. Lines of a pipe that waits are written before the next ones come.
 func (p *lineProducer) run(ctx context.Context, in *bufio.Reader) (n int64, err error) {
 	for {
 		line, end := in.ReadBytes('\n')
@@ -124,6 +124,11 @@ func (p *lineProducer) run(ctx context.Context, in *bufio.Reader) (n int64, err 
 			}
 			n++
 			p.progress.update(n)
+		}
+		if end == nil && in.Buffered() == 0 { // the next line may be long in coming
+			if err := p.producer.Flush(ctx); err != nil {
+				return n, err
+			}
 		}
 		if end != nil {
 			err = p.producer.Flush(ctx)

@@ -169,6 +169,29 @@ func ExampleApp_Drain() {
 	// state: stopped
 }
 
+// An application begins again: first the plan, then the deed.
+func ExampleApp_Reset() {
+	onKafka(func(ctx context.Context, app *runtime.App) error {
+		if err := sendLines(ctx, app, "a", "b"); err != nil {
+			return err
+		}
+		if err := app.RunUntil(ctx, runtime.Until{Outputs: 2}); err != nil {
+			return err
+		}
+		plan, err := app.Reset(ctx, runtime.ResetOptions{DryRun: true})
+		if err != nil {
+			return err
+		}
+		for _, o := range plan.Offsets {
+			fmt.Printf("%s[%d]: %d becomes %d\n", o.Topic, o.Partition, o.From, o.To)
+		}
+		_, err = app.Reset(ctx, runtime.ResetOptions{})
+		return err
+	})
+	// Output:
+	// lines[0]: 2 becomes 0
+}
+
 // A topic stands still while something behind it is repaired.
 func ExampleApp_Pause() {
 	onKafka(func(ctx context.Context, app *runtime.App) error {

@@ -2,10 +2,13 @@ package runtime_test
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"maps"
 	"sync"
+	"testing"
 
+	"github.com/weirstreams/weir/internal/kafkatest"
 	"github.com/weirstreams/weir/runtime"
 )
 
@@ -72,4 +75,25 @@ func (l *seenLines) whenever(message string, f func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.on[message] = f
+}
+
+// The level of the handler is asked for each line, so that it can be changed while the application runs.
+func TestTheLevelOfTheLogChangesAtRunTime(t *testing.T) {
+	kafkatest.Parallel(t)
+	k := newKafka(t)
+	in, out := k.Topic(t, "in", 1), k.Topic(t, "out", 1)
+	config, seen := k.loggingConfig()
+	level := new(slog.LevelVar)
+	level.Set(slog.LevelError)
+	config.Logger = slog.New(lines{slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: level}), seen})
+	app := run(t, countedTwice(in, out), config)
+	await(t, "the start", func() bool { return app.Status().State == runtime.Running })
+	if n := seen.countOf("joining the group"); n != 0 {
+		t.Errorf("a line of the level info was logged %d times at the level error", n)
+	}
+	level.Set(slog.LevelInfo)
+	app.stop()
+	if n := seen.countOf("stopped"); n != 1 {
+		t.Errorf("the end was logged %d times, want once", n)
+	}
 }

@@ -60,7 +60,7 @@ func (t *VersionedTable[K, V]) Receive(r *weir.Record[K, V]) error {
 	}
 	derive(&t.out, r)
 	t.out.Value = Change[V]{}
-	newest := int64(state.NoTime)
+	var newest int64
 	if t.old, newest, ok = v.Newest(); ok {
 		t.out.Value.Old = &t.old
 	}

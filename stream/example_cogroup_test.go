@@ -44,3 +44,40 @@ func ExampleCogroup() {
 	// 7 /home in London:
 	// 7 /home in London: /offers
 }
+
+// Each record lengthens the row of its key.
+func ExampleFold() {
+	t := stream.NewTopology()
+	stream.Cogroup("visits", stream.Fold(t.From(pages), func(row, page string) string { return row + page })).To(words)
+
+	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
+		d.Input(pages).Send("7", "/home", time.Unix(0, 0))
+		d.Input(pages).Send("7", "/offers", time.Unix(1, 0))
+		fmt.Println(d.Output(words).Values())
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output: [/home /home/offers]
+}
+
+// The function sees the whole record, and may refuse it.
+func ExampleFoldRecord() {
+	t := stream.NewTopology()
+	stream.Cogroup("moves", stream.FoldRecord(t.From(cities), func(_ context.Context, row string, r weir.Record[string, string]) (string, error) {
+		if r.Value == "" {
+			return row, fmt.Errorf("user %s has a city without a name", r.Key)
+		}
+		return row + ">" + r.Value, nil
+	})).To(words)
+
+	err := testkit.Run(t, testkit.Config{}, func(d *testkit.Driver) {
+		d.Input(cities).Send("7", "London", time.Unix(0, 0))
+		d.Input(cities).Send("7", "Paris", time.Unix(1, 0))
+		fmt.Println(d.Output(words).Values())
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output: [>London >London>Paris]
+}

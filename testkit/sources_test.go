@@ -16,6 +16,7 @@ import (
 	"github.com/weirstreams/weir/source"
 	"github.com/weirstreams/weir/stream"
 	"github.com/weirstreams/weir/testkit"
+	"github.com/weirstreams/weir/window"
 )
 
 var numbers = stream.NewTopic("numbers", codec.String(), codec.Int64())
@@ -175,6 +176,45 @@ func TestARecordOfASourceThatCannotBeEncodedGoesToTheErrorPolicy(t *testing.T) {
 			}
 			if err == nil || !strings.Contains(err.Error(), `source "texts": split "all": record 1 behind position "1": encode value`) {
 				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+// A window behind a source closes with IdleTimeout as one behind any topic, and so does one behind a group of it. The last topology has a topic that it
+// writes and reads: time stands there without records, and Advance comes to an end.
+func TestTimeGoesOnBehindSources(t *testing.T) {
+	t.Parallel()
+	begin := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	feed, between := stream.SourceTopic[string, string]("feed"), stream.NewTopic("between", codec.String(), codec.String())
+	counts := stream.NewTopic("counts", codec.String(), codec.JSON[window.Result[int64]]())
+	counted := func(s stream.Stream[string, string]) {
+		s.Window(window.Tumbling(time.Second)).Aggregate(window.Count[string]()).Final().To(counts)
+	}
+	for name, test := range map[string]struct {
+		build func(t *stream.Topology, s stream.Stream[string, string])
+		want  int
+	}{
+		"a window": {func(_ *stream.Topology, s stream.Stream[string, string]) { counted(s) }, 1},
+		"a group": {func(_ *stream.Topology, s stream.Stream[string, string]) {
+			counted(s.GroupBy("word", func(v string) string { return v }))
+		}, 1},
+		"a topic between": {func(t *stream.Topology, s stream.Stream[string, string]) {
+			s.To(between)
+			counted(t.From(between).GroupBy("word", func(v string) string { return v }))
+		}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			topology := stream.NewTopology()
+			test.build(topology, topology.FromSource(source.FromSeq(slices.Values([]weir.Record[string, string]{{Key: "k", Value: "v", Millis: begin.UnixMilli()}})), feed))
+			d := testkit.New(t, topology, testkit.Config{Start: begin, IdleTimeout: 10 * time.Second})
+			d.ReadSourcesToEnd()
+			for range 4 {
+				d.Advance(time.Minute)
+			}
+			if n := len(d.Output(counts).Read()); n != test.want {
+				t.Errorf("%d windows have closed, want %d", n, test.want)
 			}
 		})
 	}

@@ -60,7 +60,9 @@ func (e *Time) Advance(now time.Time, all map[broker.TopicPartition]int64) error
 		if quiet && !(known && e.passed(ends)) {
 			quiet, e.quiet = false, now // there is something to come
 		}
-		e.reach(ends, known, quiet, timeout)
+		if !e.fed {
+			e.reach(ends, known, quiet, timeout)
+		}
 	}
 	if now.Sub(e.turned) >= timeout || quiet {
 		e.turned = now
@@ -68,7 +70,7 @@ func (e *Time) Advance(now time.Time, all map[broker.TopicPartition]int64) error
 		e.last, e.current = e.current, Absent
 		e.turnGreatest()
 	}
-	if quiet {
+	if quiet || e.fed { // one round in each timeout, as the round of a fed task goes no further in the next moment
 		e.quietTurned = now
 	}
 	e.news, e.paceMoved, e.paceStale = false, false, false

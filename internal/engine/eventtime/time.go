@@ -23,7 +23,7 @@ type Time struct {
 	// expected of them.
 	external []string
 	// fed says that the topology writes external input of the task by itself. That is late by as much as the tasks in front are, and no
-	// watermark comes with it, so that time does not go on without records.
+	// watermark comes with it, so that time does not go on without records, here and behind a group of them.
 	fed     bool
 	reached int64
 	// ends is where the external input ended at a time, until all of that is processed.
@@ -85,9 +85,11 @@ type timeStep struct {
 	pace, slack int64
 }
 
-// writes reports whether the topology writes a topic by itself.
+// writes reports whether the topology writes a topic by itself, other than by a source, whose records are as old as those of other writers.
 func writes(plan *graph.Plan, topic string) bool {
-	return slices.ContainsFunc(plan.Graph.Nodes, func(n *graph.Node) bool { return n.Sink != nil && plan.Topic(n) == topic })
+	return slices.ContainsFunc(plan.Graph.Nodes, func(n *graph.Node) bool {
+		return n.Sink != nil && plan.Topic(n) == topic && !slices.ContainsFunc(n.FedBy(), func(s *graph.Node) bool { return s.Source.Slots > 0 })
+	})
 }
 
 // New returns the event time of the task of a part and a partition, or nil if nothing in the task or behind it depends on

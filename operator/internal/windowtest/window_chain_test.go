@@ -116,6 +116,42 @@ func TestAReplayOfAChainGivesTheSame(t *testing.T) {
 	}
 }
 
+// The task that reads such a topic promises no time of the clock to the tasks behind a group of it either: a long session has the time of its begin.
+func TestATopicBetweenWindowsPromisesNoTimeBehindAGroup(t *testing.T) {
+	t.Parallel()
+	between := stream.NewTopic("between", codec.String(), codec.Int())
+	topology := stream.NewTopology()
+	add := window.Sum(func(n int) int { return n })
+	topology.From(idleInput).Window(window.Session(10 * time.Minute)).Aggregate(add).Final().Map(func(r window.Result[int]) int { return r.Value }).To(between)
+	topology.From(between).GroupBy("all", func(int) string { return "all" }).Window(window.Tumbling(time.Hour)).Aggregate(add).Final().
+		Map(func(r window.Result[int]) int { return r.Value }).To(chainOutput)
+	d := testkit.New(t, topology, testkit.Config{IdleTimeout: 10 * time.Second})
+	in := d.Input(idleInput)
+	pass := func(minutes int) {
+		for range minutes * 6 {
+			d.Advance(10 * time.Second)
+		}
+	}
+	in.Send("short", 1, d.Now())
+	for range 15 { // 75 minutes, and the window ends after 60
+		in.Send("long", 1, d.Now())
+		pass(5)
+	}
+	pass(30)
+	in.Send("last", 1, d.Now())
+	pass(30)
+	in.Send("last", 1, d.Now())
+	pass(30)
+	if values := d.Output(chainOutput).Values(); len(values) == 0 || values[0] != 16 {
+		t.Errorf("windows have %v, want 16 in the first", values)
+	}
+	for _, task := range d.Tasks() {
+		if task.Late != 0 {
+			t.Errorf("%d results are late in %s", task.Late, task.Name)
+		}
+	}
+}
+
 // A topic that the topology writes and reads again carries no watermarks: there time does not go on without records, so that no
 // result is late. A record closes the windows.
 func TestATopicBetweenWindowsMakesNothingLate(t *testing.T) {

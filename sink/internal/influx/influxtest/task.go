@@ -42,7 +42,10 @@ func Bare(b *testing.B, address string, appendLine func(body *bytes.Buffer, i in
 			b.Fatal(err)
 		}
 		if i%Batch == Batch-1 || i == b.N-1 {
-			response, err := http.Post(address, "text/plain; charset=utf-8", bytes.NewReader(body.Bytes()))
+			request, err := http.NewRequestWithContext(b.Context(), http.MethodPost, address, bytes.NewReader(body.Bytes()))
+			Must(b, err)
+			request.Header.Set("Content-Type", "text/plain; charset=utf-8")
+			response, err := http.DefaultClient.Do(request)
 			Must(b, err)
 			_, err = io.Copy(io.Discard, response.Body)
 			Must(b, err)

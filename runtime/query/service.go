@@ -241,6 +241,9 @@ func (s *Service) get(ctx context.Context, values url.Values, forwarded bool) (a
 	}
 	var field []byte
 	if store.fields != "" {
+		if !values.Has("field") {
+			return nil, fmt.Errorf("%w: store %q has several rows for a key: give the parameter field, or ask for all of them with fields", weir.ErrConfiguration, store.name)
+		}
 		if field, err = store.parseField(values.Get("field")); err != nil {
 			return nil, err
 		}

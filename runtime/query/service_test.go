@@ -94,6 +94,7 @@ func TestTheHandlerAnswersWithJSON(t *testing.T) {
 		"/scan?store=items&prefix=a":                                          "400 request",
 		"/scan?store=bought&after=%20":                                        "400 request",
 		"/get?store=tumbling_window_60000&key=ann&field=x":                    "400 request",
+		"/get?store=tumbling_window_60000&key=ann":                            "400 request",
 		"/rows?store=bought&limit=1&partition=0&from=" + "bQ" + "&to=" + "bg": "400 request", // the row of the time, which is no state
 		"/rows?store=bought&limit=1":                                          "400 request",
 		"/rows?store=bought&limit=1&from=cw&to=dA":                            "400 request",
@@ -103,6 +104,9 @@ func TestTheHandlerAnswersWithJSON(t *testing.T) {
 		if err := json.Unmarshal([]byte(body), &failure); err != nil || failure.Error == "" || http.StatusText(code) == "" || want != strings.Join([]string{itoa(code), failure.Code}, " ") {
 			t.Errorf("%s: %d %s, want %s", path, code, body, want)
 		}
+	}
+	if _, body := get("/get?store=items&key=ann"); !strings.Contains(body, "give the parameter field") {
+		t.Errorf("a key without a field is answered with %s", body)
 	}
 	if code, body := ask(t, m, "/get?store=bought&key=ann", "Token", "x"); code != http.StatusForbidden || !strings.Contains(body, "the token is wrong") {
 		t.Errorf("without the token: %d %s", code, body)

@@ -161,7 +161,7 @@ func (o *Options[K, V]) check() error {
 		}
 		kind = strings.ToUpper(kind)
 		if _, ok := encoders[kind]; !ok {
-			wrong = append(wrong, fmt.Errorf("Types: column %q: there is no type %q that the sink writes", name, kind))
+			wrong = append(wrong, fmt.Errorf("column %q of Types: there is no type %q that the sink writes", name, kind))
 		}
 		types[name] = kind
 	}

@@ -519,7 +519,7 @@ func TestConnectSaysWhatIsWrong(t *testing.T) {
 	trusted := x509.NewCertPool()
 	trusted.AddCert(server.Certificate())
 	well := uri(p.address)
-	const soon = 300 * time.Millisecond
+	const soon = 3 * time.Second // the driver waits for all of it, and needs a part of it to see the certificate on a loaded machine
 	for name, c := range map[string]struct {
 		uri string
 		settings
